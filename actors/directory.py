@@ -1,0 +1,27 @@
+"""Who owns a machine: machine → partition by a stable hash, partition → host by the layout.
+
+The number of partitions is fixed when a database is created; the number of hosts is the layout's. Placement is a hint for
+routing; what makes it safe for money is the epoch that each commit proves.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+from actors.machine.ids import MachineId
+
+PARTITION_COUNT_DEFAULT = 256
+
+
+def partition_of(machine_id: MachineId, partition_count: int) -> int:
+    """Return the machine's partition, the same in every process and for ever."""
+    return zlib.crc32(machine_id.encode()) % partition_count
+
+
+def partitions_of(host_index: int, host_count: int, partition_count: int) -> Sequence[int]:
+    """Return the partitions of one host of the layout."""
+    return range(host_index, partition_count, host_count)
+
+
+def host_of(partition: int, host_count: int) -> int:
+    """Return the index of the host that owns the partition."""
+    return partition % host_count

@@ -1,0 +1,115 @@
+"""What a gateway and a host say to each other: plain values, in batches.
+
+Gateway to host: ``exchange`` carries all that arrived while the last call was in flight; one call at a time. Host to gateway:
+each ``Delivery`` is the next one in a numbered row, whether it comes back from ``exchange`` (answers) or from ``listen`` (what
+nobody asked for). A gateway hands deliveries on in the order of their numbers. When a call fails, or a number does not come, the
+gateway opens the link anew: it ``attach``es again (the host forgets what it had for the gateway), says ``Connected`` for each of
+its streams and repeats their unacknowledged frames. All of it is safe to repeat.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.machine.effects import MachineCommand
+from actors.machine.events import ConfigurationChanged, Connected, Disconnected, FrameReceived, RefundRetryAsked, StockCounted
+from actors.machine.ids import MachineId, StreamId
+from actors.ports import InboxItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromMachine:
+    """Something came from, or happened to, a machine's stream."""
+
+    machine_id: MachineId
+    event: Connected | Disconnected | FrameReceived
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """A notification was saved; this is a wake-up and may be lost."""
+
+    item: InboxItem
+
+
+AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commanded:
+    """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the same ``command_id`` once saved."""
+
+    machine_id: MachineId
+    command_id: str
+    event: AdminEvent
+
+
+ToHost = FromMachine | Notified | Commanded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToMachine:
+    """Commands for a stream, in order, and the acknowledgement of its frames. ``ack`` None acknowledges nothing (nothing was saved)."""
+
+    machine_id: MachineId
+    stream_id: StreamId
+    ack: int | None
+    commands: tuple[MachineCommand, ...] = ()
+
+
+class CloseReason:
+    """Why a host ends a stream; the gateway maps each to a gRPC status."""
+
+    SUPERSEDED = "SUPERSEDED"
+    UNKNOWN_MACHINE = "UNKNOWN_MACHINE"
+    OVERLOADED = "OVERLOADED"
+    HALTED = "HALTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamClosed:
+    """End this stream. ``reason`` is one of CloseReason."""
+
+    machine_id: MachineId
+    stream_id: StreamId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDone:
+    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's."""
+
+    command_id: str
+    refusal: str = ""
+    notes: tuple[str, ...] = ()
+
+
+FromHost = ToMachine | StreamClosed | CommandDone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The ``number``-th batch for a gateway since it attached, counted from 1. Number 0 with nothing in it is an idle answer."""
+
+    number: int
+    messages: tuple[FromHost, ...]
+
+
+class LinkBroken(Exception):
+    """The call did not come back, or the host does not know this attachment: attach again. What was sent may or may not have arrived."""
+
+
+class HostLink(Protocol):
+    """A gateway's way to one host. Every method raises LinkBroken."""
+
+    async def attach(self, gateway_id: str) -> str:
+        """Open the link and return the attachment's name, to be given with each call."""
+        ...
+
+    async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
+        """Give the host a batch; return once all of it was decided and saved (or refused), with what is ready for this gateway."""
+        ...
+
+    async def listen(self, attachment: str) -> Delivery:
+        """Return what is ready for this gateway as soon as there is something, or an idle answer after some seconds."""
+        ...

@@ -1,0 +1,25 @@
+"""What one turn of the core returns, as one value: the new state, what to do, what to write down."""
+
+from dataclasses import dataclass
+
+from actors.machine.effects import Effect
+from actors.machine.ledger import Transfer
+from actors.machine.state import MachineState, Refund, Session, Trade, Vend
+
+Record = Session | Vend | Trade | Refund
+"""The present or final form of something that has a row of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """``state.version`` is one above the old one, unless nothing at all came of the event (then ``changed`` is False).
+
+    ``effects`` may be carried out once the rest is saved. ``notes`` say what was left undone and why (a duplicate, a late fact).
+    """
+
+    state: MachineState
+    changed: bool = True
+    effects: tuple[Effect, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    records: tuple[Record, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,173 @@
+"""Orders: what the shell must do once the decision is saved, in the imperative.
+
+Commands go to the machine on its present stream; calls go to Alipay and come back as events. Each is safe to do twice: a command
+names what it is about, a call carries an id that was saved before.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.machine.ids import Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.state import CodeStatus, Column, DenyReason, EndReason, Mode
+
+
+class RejectCode(StrEnum):
+    """Why a frame was refused by the core; the wire's ``ProtocolErrorCode``."""
+
+    OUT_OF_ORDER = "OUT_OF_ORDER"
+    OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
+
+
+# --- commands to the machine -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """Answer Hello. ``session_id`` is None if the machine is free; ``vend_id`` None if no vend is open."""
+
+    session_id: SessionId | None
+    funds_minor: int
+    vend_id: VendId | None
+    planogram_version: int
+    last_seq: int
+    currency: Currency
+    qr_payload: str
+    mode: Mode
+    in_service: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatePlanogram:
+    """Give the machine its columns, whole."""
+
+    planogram_version: int
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateService:
+    """Tell the machine whether and how it may sell."""
+
+    in_service: bool
+    qr_payload: str
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginSession:
+    """A customer has funds."""
+
+    session_id: SessionId
+    funds_minor: int
+    expires_in_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateFunds:
+    """The funds of the open session changed."""
+
+    session_id: SessionId
+    funds_minor: int
+    expires_in_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowQr:
+    """Ask for the payment of a selection. ``amount_minor`` is what is still missing."""
+
+    request_id: RequestId
+    qr_payload: str
+    amount_minor: int
+    expires_in_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveVend:
+    """Let the machine dispense."""
+
+    vend_id: VendId
+    request_id: RequestId
+    column: str
+    amount_minor: int
+    valid_for_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenyVend:
+    """Do not let the machine dispense."""
+
+    request_id: RequestId
+    reason: DenyReason
+    funds_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSession:
+    """The customer's stay is over. ``refund_minor`` goes back."""
+
+    session_id: SessionId
+    reason: EndReason
+    refund_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectFrame:
+    """Tell the machine that a frame was refused and what was expected."""
+
+    code: RejectCode
+    seq: int
+    expected_seq: int
+    detail: str
+
+
+MachineCommand = (
+    Welcome | UpdatePlanogram | UpdateService | BeginSession | UpdateFunds | ShowQr | ApproveVend | DenyVend | EndSession | RejectFrame
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseStream:
+    """End a stream that a newer one took over from, or that is not the machine's."""
+
+    stream_id: StreamId
+    reason: str
+
+
+# --- calls to Alipay -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendRefund:
+    """Ask Alipay to refund (alipay.acquire.overseas.spot.refund, synchronous)."""
+
+    refund_id: RefundId
+    trade_id: TradeId
+    partner_trans_id: str
+    amount_minor: int
+    currency: Currency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryRefund:
+    """Ask Alipay what became of a refund (alipay.acquire.refund.query)."""
+
+    refund_id: RefundId
+    partner_trans_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateCode:
+    """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the same code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeCodeStatus:
+    """Stop or restart the code (alipay.commerce.qrcode.modifyStatus)."""
+
+    qr_payload: str
+    status: CodeStatus
+
+
+ProviderCall = SendRefund | QueryRefund | CreateCode | ChangeCodeStatus
+
+Effect = MachineCommand | CloseStream | ProviderCall

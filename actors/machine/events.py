@@ -1,0 +1,301 @@
+"""Facts: everything that can happen to a machine, in the past tense.
+
+Flows in: from the stream (``Connected``, ``Disconnected``, ``FrameReceived``), from Alipay's notifications and answers, from
+administrators, and from the clock. All amounts are integers in minor units; all times are milliseconds since 1970 UTC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.machine.ids import BootId, Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.state import CodeStatus, Column, Configuration, DenyReason, FailureCause
+
+
+class JournalStage(StrEnum):
+    """How far the machine's own journal says a vend went; the wire's ``JournalStage``."""
+
+    ACCEPTED = "ACCEPTED"
+    MOTOR_ON = "MOTOR_ON"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of the machine's journal. ``cause`` only with FAILED. ``evidence`` in words, for people."""
+
+    vend_id: VendId
+    stage: JournalStage
+    cause: FailureCause | None = None
+    evidence: str = ""
+
+
+# --- what a numbered frame of the machine says -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderEnabled:
+    """The machine accepts customers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderDisabled:
+    """The machine accepts no customers."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendRequested:
+    """The customer chose a column at the price that they saw."""
+
+    request_id: RequestId
+    column: str
+    price_minor: int
+    planogram_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendTurnedAway:
+    """The shell had to deny a request itself because nothing could be saved then; the frame's number is used up all the same."""
+
+    request_id: RequestId
+    reason: DenyReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendCancelled:
+    """The customer changed their mind before the answer."""
+
+    request_id: RequestId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendSucceeded:
+    """Delivered."""
+
+    vend_id: VendId
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendFailed:
+    """Not delivered."""
+
+    vend_id: VendId
+    cause: FailureCause
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCompleted:
+    """The customer is finished."""
+
+    session_id: SessionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CashSold:
+    """A sale for cash; stock and audit only."""
+
+    column: str
+    price_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultReported:
+    """Something is broken; ``code`` is an EVA-DTS event code."""
+
+    code: str
+    detail: str = ""
+
+
+MachineFact = (
+    ReaderEnabled
+    | ReaderDisabled
+    | VendRequested
+    | VendTurnedAway
+    | VendCancelled
+    | VendSucceeded
+    | VendFailed
+    | SessionCompleted
+    | CashSold
+    | FaultReported
+)
+
+
+# --- events ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A stream said Hello. A stream that was opened later takes over from one that was opened earlier."""
+
+    stream_id: StreamId
+    opened_at_ms: int
+    boot_id: BootId
+    firmware: str = ""
+    planogram_version: int = 0
+    journal: tuple[JournalEntry, ...] = ()
+    journal_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disconnected:
+    """A stream is gone."""
+
+    stream_id: StreamId
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReceived:
+    """A numbered frame: applied once for each (machine, boot, seq), in order."""
+
+    stream_id: StreamId
+    seq: int
+    fact: MachineFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopUpPaid:
+    """A verified notification (or the daily file) says that a customer paid. ``payer`` is a keyed hash, empty if not told."""
+
+    trade_id: TradeId
+    partner_trans_id: str
+    amount_minor: int
+    currency: Currency
+    paid_at_ms: int
+    payer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeFinished:
+    """Alipay closed the trade: TRADE_FINISHED after the refund window, TRADE_CLOSED after a full refund. No money moves."""
+
+    trade_id: TradeId
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSucceeded:
+    """Alipay's answer, query or notification says that the money went back. ``source`` says which."""
+
+    refund_id: RefundId
+    source: str = "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAccepted:
+    """Alipay will refund by itself (asynchronous, or still processing)."""
+
+    refund_id: RefundId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundUnknown:
+    """Nobody knows: time-out, broken or unsigned answer, SYSTEM_ERROR. Neither done nor refused."""
+
+    refund_id: RefundId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundNotFound:
+    """A query says that Alipay never heard of the refund."""
+
+    refund_id: RefundId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundShortOfFunds:
+    """Alipay lacks our settlement funds; the same id may be tried later."""
+
+    refund_id: RefundId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRefused:
+    """Alipay said a definite, signed no."""
+
+    refund_id: RefundId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRetryAsked:
+    """An administrator wants the refund to be tried now."""
+
+    refund_id: RefundId
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeCreated:
+    """Alipay gave the machine its code."""
+
+    qr_payload: str
+    image_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeStatusChanged:
+    """Alipay stopped or restarted the code."""
+
+    status: CodeStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeFailed:
+    """A call about the code failed: for ever if ``final``, else it is tried again."""
+
+    final: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationChanged:
+    """The registry holds another configuration. ``columns`` is the whole planogram when its version is new, else None; a column's
+    ``stock`` counts only if the column is new.
+    """
+
+    configuration: Configuration
+    columns: tuple[Column, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockCounted:
+    """Somebody counted or refilled a column."""
+
+    column: str
+    stock: int
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """A deadline may have come."""
+
+
+Event = (
+    Connected
+    | Disconnected
+    | FrameReceived
+    | TopUpPaid
+    | TradeFinished
+    | RefundSucceeded
+    | RefundAccepted
+    | RefundUnknown
+    | RefundNotFound
+    | RefundShortOfFunds
+    | RefundRefused
+    | RefundRetryAsked
+    | CodeCreated
+    | CodeStatusChanged
+    | CodeFailed
+    | ConfigurationChanged
+    | StockCounted
+    | TimePassed
+)

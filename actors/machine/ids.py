@@ -1,0 +1,43 @@
+"""Names of things, and how ours are made.
+
+Flows in: what the machine, Alipay or a saved counter supplies. Flows out: ids that are known before they are first used, so that
+doing a thing twice under one id is doing it once. Nothing here is random.
+"""
+
+import hashlib
+from typing import NewType
+
+MachineId = NewType("MachineId", str)
+BootId = NewType("BootId", str)
+StreamId = NewType("StreamId", str)
+SessionId = NewType("SessionId", str)
+RequestId = NewType("RequestId", str)
+VendId = NewType("VendId", str)
+TradeId = NewType("TradeId", str)
+RefundId = NewType("RefundId", str)
+Currency = NewType("Currency", str)
+
+REFUND_ID_LENGTH_MAX = 64
+"""alipay.acquire.overseas.spot.refund: ``partner_refund_id`` is String(64)."""
+
+
+def session_id(machine_id: MachineId, number: int) -> SessionId:
+    """Return the id of the machine's ``number``-th session."""
+    return SessionId(f"{machine_id}-s{number}")
+
+
+def vend_id(machine_id: MachineId, number: int) -> VendId:
+    """Return the id of the machine's ``number``-th vend."""
+    return VendId(f"{machine_id}-v{number}")
+
+
+def refund_id(trade_id: TradeId, number: int) -> RefundId:
+    """Return the id of the trade's ``number``-th refund, at most 64 characters.
+
+    It derives from Alipay's trade number, not from the machine, so that two databases under one partner id can never use the same
+    refund id for different money.
+    """
+    tail = f"R{number}"
+    if len(trade_id) + len(tail) <= REFUND_ID_LENGTH_MAX:
+        return RefundId(trade_id + tail)
+    return RefundId(hashlib.sha256(trade_id.encode()).hexdigest()[:40] + tail)

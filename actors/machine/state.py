@@ -1,0 +1,307 @@
+"""What an actor remembers of its machine. Frozen values; the only way to another state is ``decide``.
+
+Open things only: a session, vend, trade or refund leaves the state when it is closed, and lives on as a row
+(``Decision.records``). Amounts (``*_minor``) are integers in the minor unit of ``MachineState.currency``; times (``*_at_ms``) are
+milliseconds since 1970 UTC.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.policy import PolicyOverrides
+
+
+class Mode(StrEnum):
+    """In which order a customer pays and chooses (MDB's words; DESIGN of the two cases in docs/architecture.md)."""
+
+    AUTHORIZATION_FIRST = "AUTHORIZATION_FIRST"
+    SELECTION_FIRST = "SELECTION_FIRST"
+    BOTH = "BOTH"
+
+
+class Phase(StrEnum):
+    """Where the machine is in its work (MDB/ICP 4.2, section 7.2); derived from the state by ``phase``."""
+
+    INACTIVE = "INACTIVE"
+    DISABLED = "DISABLED"
+    ENABLED = "ENABLED"
+    SESSION_IDLE = "SESSION_IDLE"
+    VEND_AWAITING_PAYMENT = "VEND_AWAITING_PAYMENT"
+    VEND_APPROVED = "VEND_APPROVED"
+    VEND_IN_DOUBT = "VEND_IN_DOUBT"
+
+
+class VendStatus(StrEnum):
+    """The first three are open, the others final."""
+
+    AWAITING_PAYMENT = "AWAITING_PAYMENT"
+    APPROVED = "APPROVED"
+    IN_DOUBT = "IN_DOUBT"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    DENIED = "DENIED"
+    VOIDED = "VOIDED"
+
+
+class DenyReason(StrEnum):
+    """Why a vend request is denied; the wire's ``VendDeniedReason``."""
+
+    FUNDS = "FUNDS"
+    PAYMENT_TIMEOUT = "PAYMENT_TIMEOUT"
+    SOLD_OUT = "SOLD_OUT"
+    PRICE_STALE = "PRICE_STALE"
+    UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
+    OUT_OF_SERVICE = "OUT_OF_SERVICE"
+    CANCELLED = "CANCELLED"
+    BUSY = "BUSY"
+    BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
+    PROVIDER_DOWN = "PROVIDER_DOWN"
+
+
+class EndReason(StrEnum):
+    """Why a session ended; the wire's ``EndSessionReason``."""
+
+    COMPLETE = "COMPLETE"
+    IDLE = "IDLE"
+    SPENT = "SPENT"
+    UNAVAILABLE = "UNAVAILABLE"
+    NOT_PAID = "NOT_PAID"
+    VEND_ENDED = "VEND_ENDED"
+
+
+class FailureCause(StrEnum):
+    """Why goods were not delivered; the wire's ``VendFailureCause``, and VOIDED for a doubt that nobody settled."""
+
+    JAMMED = "JAMMED"
+    EMPTY = "EMPTY"
+    NOTHING_DROPPED = "NOTHING_DROPPED"
+    NOT_WAITING = "NOT_WAITING"
+    NOT_STARTED = "NOT_STARTED"
+    INDETERMINATE = "INDETERMINATE"
+    UNSETTLED = "UNSETTLED"
+
+
+class RefundCause(StrEnum):
+    """Why money goes back: the end of its session, or why it never entered one."""
+
+    COMPLETE = "COMPLETE"
+    IDLE = "IDLE"
+    UNAVAILABLE = "UNAVAILABLE"
+    NOT_PAID = "NOT_PAID"
+    VEND_ENDED = "VEND_ENDED"
+    LATE_PAYMENT = "LATE_PAYMENT"
+    SECOND_CUSTOMER = "SECOND_CUSTOMER"
+    NO_SELECTION = "NO_SELECTION"
+    VEND_FAILED = "VEND_FAILED"
+    OVERLOADED = "OVERLOADED"
+
+
+class RefundStatus(StrEnum):
+    """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by itself. REFUSED: a person's."""
+
+    DUE = "DUE"
+    UNKNOWN = "UNKNOWN"
+    SHORT_OF_FUNDS = "SHORT_OF_FUNDS"
+    ACCEPTED = "ACCEPTED"
+    REFUSED = "REFUSED"
+    SUCCEEDED = "SUCCEEDED"
+
+
+class CodeStatus(StrEnum):
+    """The machine's QR code at Alipay."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    STOPPED = "STOPPED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column: the product, its price, how many fit and how many are in it."""
+
+    column: str
+    product: str
+    price_minor: int
+    capacity: int
+    stock: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What administrators decide about the machine. ``revision`` grows with each change and names it once and for ever."""
+
+    revision: int = 0
+    enabled: bool = True
+    mode: Mode = Mode.BOTH
+    overrides: PolicyOverrides = PolicyOverrides()
+    planogram_version: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """The machine's code. ``wanted`` is what it should become; a try is under way when ``next_attempt_at_ms`` is None and they differ."""
+
+    status: CodeStatus = CodeStatus.PENDING
+    wanted: CodeStatus = CodeStatus.ACTIVE
+    qr_payload: str = ""
+    image_url: str = ""
+    error: str = ""
+    attempts: int = 0
+    next_attempt_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that was applied."""
+
+    online: bool = False
+    stream_id: StreamId = StreamId("")
+    opened_at_ms: int = 0
+    changed_at_ms: int = 0
+    boot_id: BootId = BootId("")
+    last_seq: int = 0
+    firmware: str = ""
+    planogram_version: int = 0
+    reader_enabled: bool = True
+    reader_reason: str = ""
+    last_fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """The part of a vend's price that is held on one trade."""
+
+    trade_id: TradeId
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vend:
+    """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while APPROVED, the doubt's then."""
+
+    vend_id: VendId
+    session_id: SessionId
+    request_id: RequestId
+    column: str
+    product: str
+    price_minor: int
+    status: VendStatus
+    requested_at_ms: int
+    deadline_at_ms: int
+    reserved: tuple[Reservation, ...] = ()
+    reason: str = ""
+    evidence: str = ""
+    ended_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid or when Alipay did not say who."""
+
+    session_id: SessionId
+    mode: Mode
+    started_at_ms: int
+    last_operation_at_ms: int
+    payer: str = ""
+    announced: bool = False
+    """The machine was told BeginSession or ShowQr on some stream."""
+    unavailable_since_ms: int | None = None
+    """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
+    vend: Vend | None = None
+    paid_minor: int = 0
+    sold_minor: int = 0
+    refunded_minor: int = 0
+    ended_at_ms: int | None = None
+    end_reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One payment. ``paid = funds + reserved + sold + refunded`` always; ``refunded`` counts what is asked for, done or not."""
+
+    trade_id: TradeId
+    partner_trans_id: str
+    payer: str
+    paid_minor: int
+    funds_minor: int
+    received_at_ms: int
+    reserved_minor: int = 0
+    sold_minor: int = 0
+    refunded_minor: int = 0
+    refunds_made: int = 0
+    session_id: SessionId | None = None
+    closed_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is None."""
+
+    refund_id: RefundId
+    trade_id: TradeId
+    partner_trans_id: str
+    amount_minor: int
+    cause: RefundCause
+    status: RefundStatus
+    due_at_ms: int
+    attempts: int = 0
+    next_attempt_at_ms: int | None = None
+    query_next: bool = False
+    """The next try asks what became of it instead of asking for it again."""
+    error: str = ""
+    ended_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineState:
+    """All that the actor remembers. ``version`` counts saved decisions."""
+
+    machine_id: MachineId
+    currency: Currency
+    version: int = 0
+    configuration: Configuration = Configuration()
+    code: Code = Code()
+    columns: tuple[Column, ...] = ()
+    link: Link = Link()
+    session: Session | None = None
+    doubts: tuple[Vend, ...] = ()
+    """Vends in doubt whose session is over; their money is still reserved."""
+    trades: tuple[Trade, ...] = ()
+    """Open trades, oldest first: funds are spent first in, first out."""
+    refunds: tuple[Refund, ...] = ()
+    """Refunds that are not done, oldest first."""
+    closed_trades: tuple[TradeId, ...] = ()
+    """The last trades that were closed: the memory against late repetitions. Behind it stands the inbox's unique key."""
+    settled_vends: tuple[Vend, ...] = ()
+    """The last vends that were settled, for results that are repeated or come too late."""
+    late_watch_until_ms: int = 0
+    sessions_made: int = 0
+    vends_made: int = 0
+
+
+CLOSED_TRADES_KEPT = 64
+SETTLED_VENDS_KEPT = 16
+
+
+def column_named(state: MachineState, name: str) -> Column | None:
+    """Return the column, or None if the planogram has no such column."""
+    return next((column for column in state.columns if column.column == name), None)
+
+
+def phase(state: MachineState) -> Phase:
+    """Return the machine's phase."""
+    session = state.session
+    if session is not None and session.vend is not None:
+        return {
+            VendStatus.AWAITING_PAYMENT: Phase.VEND_AWAITING_PAYMENT,
+            VendStatus.APPROVED: Phase.VEND_APPROVED,
+        }.get(session.vend.status, Phase.VEND_IN_DOUBT)
+    if session is not None:
+        return Phase.SESSION_IDLE
+    if not state.link.online:
+        return Phase.INACTIVE
+    if not (state.configuration.enabled and state.link.reader_enabled):
+        return Phase.DISABLED
+    return Phase.ENABLED

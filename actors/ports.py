@@ -1,0 +1,121 @@
+"""What the actors need of the world: a store, a clock. (The way to the gateways is ``actors.link``.)
+
+``storage`` implements :class:`MachineStore`; tests have one in memory. Times are milliseconds since 1970 UTC.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from actors.machine.decision import Decision
+from actors.machine.events import ConfigurationChanged, Event
+from actors.machine.ids import MachineId
+from actors.machine.state import MachineState
+
+
+class Clock(Protocol):
+    """Wall time, read once per turn."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970 UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What Alipay must know of a machine's place to make its code (biz_data, alipay-api 4.1); from the registry."""
+
+    machine_id: MachineId
+    store_name: str
+    country_code: str
+    address: str
+    notify_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedMachine:
+    """A machine as SQL has it. ``state`` is a fresh one (version 0) if nothing was ever decided for it.
+
+    ``configuration`` is the registry's, to be fed to the core when its revision is above the state's.
+    """
+
+    state: MachineState
+    place: Place
+    configuration: ConfigurationChanged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """A notification that is saved and not yet decided upon. ``event`` is what it says."""
+
+    inbox_id: int
+    machine_id: MachineId
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One decision to be saved: ``decision.state.version`` must follow on the saved version. ``inbox_id`` is marked as taken with it."""
+
+    machine_id: MachineId
+    event: Event
+    decision: Decision
+    now_ms: int
+    inbox_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The proof of owning partitions: ``holder`` is unique for each start of a host; ``epochs`` maps partition to epoch."""
+
+    host: str
+    holder: str
+    epochs: dict[int, int]
+
+
+class StoreError(Exception):
+    """The store did not do it, or its answer was lost: nobody knows. Reload before deciding again.
+
+    StaleOwner and Conflict below are definite; any other StoreError means "try again".
+    """
+
+
+class StaleOwner(StoreError):
+    """Another holder has claimed a partition. Nothing was saved. Stop at once: this host owns nothing any more."""
+
+
+class Conflict(StoreError):
+    """The saved version is not the one that was decided upon, or a unique key was hit. Nothing was saved. ``machine_id`` says whose."""
+
+    def __init__(self, machine_id: MachineId, detail: str) -> None:
+        super().__init__(f"{machine_id}: {detail}")
+        self.machine_id = machine_id
+        self.detail = detail
+
+
+class MachineStore(Protocol):
+    """Keeps machines. Every method raises StoreError when the database does not answer."""
+
+    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+        """Take partitions from whoever had them, each under its next epoch."""
+        ...
+
+    async def load(self, machine_id: MachineId) -> LoadedMachine | None:
+        """Return a machine, or None if it is not registered."""
+        ...
+
+    async def load_active(self, ownership: Ownership) -> list[LoadedMachine]:
+        """Return the machines of these partitions that have something open: a deadline, a session, a refund, a code to be made."""
+        ...
+
+    async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
+        """Save all of it, or nothing, in one transaction that proves the ownership. Several changes of one machine come in order."""
+        ...
+
+    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
+        """Return notifications that were saved before ``older_than_ms`` and that nobody has taken."""
+        ...
+
+    async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
+        """Return machines whose registry revision is above their state's: an administrator's change that the actor has not heard of."""
+        ...

@@ -1,0 +1,37 @@
+"""How to reach Alipay and with which keys. Flows in from the caller's settings; nothing here reads an environment or a file."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SANDBOX_URL = "https://mapi.alipaydev.com/gateway.do"
+PRODUCTION_URL = "https://globalmapi.alipay.com/gateway.do"
+PRODUCTION_BACKUP_URL = "https://intlmapi.alipay.com/gateway.do"
+
+
+class SignType(StrEnum):
+    """alipay-api 3.2; always upper case on the wire."""
+
+    MD5 = "MD5"
+    RSA = "RSA"
+    RSA2 = "RSA2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlipayConfig:
+    """``partner`` is the PID (16 digits, 2088...).
+
+    MD5 needs ``md5_key``; RSA and RSA2 need both others (PEM or bare base64, PKCS#1 or PKCS#8).
+    """
+
+    partner: str
+    sign_type: SignType = SignType.RSA2
+    md5_key: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+    alipay_public_key: str = field(default="", repr=False)
+    gateway_url: str = SANDBOX_URL
+    backup_url: str = ""
+    """Tried with the identical request when the first host cannot be reached; empty: none."""
+    connect_timeout_ms: int = 3_000
+    read_timeout_ms: int = 15_000
+    notify_sign_types: frozenset[SignType] = frozenset()
+    """Sign types that a notification may name; empty: only ``sign_type``."""

@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/v1. Never edited."""

@@ -1,0 +1,1 @@
+"""Keeps machines. SQLAlchemy lives here only."""

@@ -24,8 +24,8 @@ async def count(db: Database, table: Table) -> int:
 
 
 async def column(db: Database, table: Table, name: str) -> Sequence[object]:
-    """Return one column's values."""
-    return await db.read(lambda connection: connection.scalars(select(table.c[name])).all())
+    """Return one column's values in the order of the keys."""
+    return await db.read(lambda connection: connection.scalars(select(table.c[name]).order_by(*table.primary_key)).all())
 
 
 async def test_what_is_committed_is_loaded(db: Database) -> None:

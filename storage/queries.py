@@ -6,7 +6,7 @@ Lists go by keys, never by counting rows off: a page costs the same at any depth
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Table, and_, cast, func, literal, select, tuple_
 
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
@@ -47,11 +47,11 @@ class Queries:
     async def sessions(self, *, machine_id: str = "", status: str = "", before: str = "", limit: int) -> list[SessionView]:
         """Return sessions, newest first."""
         wanted = _page(sessions, "started_at_ms", "session_id", before, limit, machine_id=machine_id, status=status)
-        return await self._list(wanted, shapes.session_view)
+        return await self._list(wanted.add_columns(*SESSION_MONEY), shapes.session_view)
 
     async def session(self, session_id: str) -> SessionView | None:
         """Return a session, or None."""
-        return await self._one(select(sessions).where(sessions.c.session_id == session_id), shapes.session_view)
+        return await self._one(select(sessions, *SESSION_MONEY).where(sessions.c.session_id == session_id), shapes.session_view)
 
     async def vends(self, *, machine_id: str = "", session_id: str = "", status: str = "", before: str = "", limit: int) -> list[VendView]:
         """Return vends, newest first."""
@@ -137,6 +137,14 @@ class Queries:
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
         return next(iter(await self._list(wanted, shape)), None)
 
+
+def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the sum over a session's trades."""
+    total = func.coalesce(cast(func.sum(amount), BigInteger), 0)
+    return select(total).where(trades.c.session_id == sessions.c.session_id).correlate(sessions).scalar_subquery().label(amount.key)
+
+
+SESSION_MONEY = tuple(_of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor"))
 
 OPEN_REFUNDS = [status.value for status in RefundStatus if status is not RefundStatus.SUCCEEDED]
 

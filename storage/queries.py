@@ -16,7 +16,18 @@ from storage.engine import Database
 from storage.loading import read_columns
 from storage.money import read_balances
 from storage.tables import inbox, journal, ledger_entries, machine_states, machines, partitions, refunds, sessions, trades, vends
-from storage.views import BalanceView, EventView, GaugeView, MachineView, RefundView, SessionView, TimelineView, TradeView, VendView
+from storage.views import (
+    BalanceView,
+    EventView,
+    GaugeView,
+    MachineView,
+    RefundView,
+    SessionView,
+    TallyView,
+    TimelineView,
+    TradeView,
+    VendView,
+)
 
 V = TypeVar("V")
 
@@ -110,6 +121,22 @@ class Queries:
     async def gauges(self) -> list[GaugeView]:
         """Return how much is open and how old it is, for alarms."""
         return await self._db.read(lambda connection: [gauge for query in GAUGES for gauge in _gauges(connection, query)])
+
+    async def tally(self) -> TallyView:
+        """Return how many trades, and how many vends and refunds in each status, there have ever been."""
+
+        def by_status(connection: Connection, table: Table) -> dict[str, int]:
+            rows = connection.execute(select(table.c.status, func.count()).group_by(table.c.status)).all()
+            return {status: count for status, count in rows}
+
+        def work(connection: Connection) -> TallyView:
+            return TallyView(
+                trades=connection.scalar(select(func.count()).select_from(trades)) or 0,
+                vends=by_status(connection, vends),
+                refunds=by_status(connection, refunds),
+            )
+
+        return await self._db.read(work)
 
     async def _machines(self, condition: ColumnElement[bool], *, limit: int) -> list[MachineView]:
         wanted = (

@@ -87,6 +87,11 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
     return path
 
 
+def alipay_arguments(keys: Path, ports: Ports) -> list[str]:
+    """Return the command line of the pretend Alipay; it makes the keys of both sides in ``keys``."""
+    return ["simulate", "alipay", "--state-dir", str(keys), "--port", str(ports.alipay), "--quick", "--json-ready"]
+
+
 def machine_names(count: int) -> tuple[str, ...]:
     """Return the demo's machine ids."""
     return tuple(f"VM-{number:04}" for number in range(1, count + 1))

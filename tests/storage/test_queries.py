@@ -11,7 +11,7 @@ from storage.engine import Database
 from storage.inbox import Inbox
 from storage.queries import InvalidPosition, Queries
 from storage.registry import Registry
-from storage.views import BalanceView, GaugeView
+from storage.views import BalanceView, GaugeView, TallyView
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
 from tests.storage.test_inbox import received
 
@@ -206,3 +206,12 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
     ] == await Queries(db).gauges()
+
+
+async def test_the_tally_counts_all_there_has_ever_been(db: Database) -> None:
+    """Closed things count as well as open ones."""
+    owner = await Owner.of(db, "VM-1")
+    assert TallyView(trades=0, vends={}, refunds={}) == await Queries(db).tally()
+    await owner.do("VM-1", paid("t1"))
+    tally = await Queries(db).tally()
+    assert (1, {}) == (tally.trades, tally.vends)

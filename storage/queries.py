@@ -127,7 +127,7 @@ class Queries:
 
         def by_status(connection: Connection, table: Table) -> dict[str, int]:
             rows = connection.execute(select(table.c.status, func.count()).group_by(table.c.status)).all()
-            return {status: count for status, count in rows}
+            return dict(rows)
 
         def work(connection: Connection) -> TallyView:
             return TallyView(

@@ -306,9 +306,17 @@ class HostPump:
         if stream is None:
             self._undeliverable += 1  # the machine hears of it when it connects again: the state is the outbox
         elif isinstance(message, ToMachine):
-            stream.deliver(message.ack, message.commands)
+            self._deliver(stream, message)
         else:
             self._close(stream, message)
+
+    def _deliver(self, stream: LinkedStream, message: ToMachine) -> None:
+        try:
+            stream.deliver(message.ack, message.commands)
+        except Exception:
+            # One machine's trouble must not become that of all machines of the host.
+            logger.exception("delivery failed", machine_id=message.machine_id, stream_id=message.stream_id)
+            stream.close("FAILED")
 
     def _close(self, stream: LinkedStream, message: StreamClosed) -> None:
         logger.info("host closes stream", machine_id=message.machine_id, stream_id=message.stream_id, reason=message.reason)

@@ -4,7 +4,8 @@
     * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry`` says otherwise.
     * OutcomeUnknown: it may have been done or not. Repeat with the same ids, or query.
         * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape, echoed ids).
-    * Misused: the request breaks a documented rule; it was never sent.
+    * Misused: the request or the configuration breaks a documented rule; nothing was sent.
+    * NotificationRefused (in ``notify``): a callback that must not be believed nor acknowledged.
 """
 
 from enum import StrEnum
@@ -45,4 +46,4 @@ class Untrusted(OutcomeUnknown):
 
 
 class Misused(AlipayError):
-    """The request breaks a documented rule and was not sent."""
+    """The request or the configuration breaks a documented rule; nothing was sent. ``detail`` says what to do."""

@@ -115,7 +115,7 @@ def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
     section = settings.database
     url = problems.read("database.url_file", section.url_file) if section.url_file else section.url.get_secret_value()
     scheme = url.partition(":")[0].partition("+")[0]
-    if url and scheme not in {"sqlite", "postgresql"}:
+    if (url or not section.url_file) and scheme not in {"sqlite", "postgresql"}:
         problems.add("database.url: only sqlite:///path and postgresql://user@host/name are known; write one of them.")
     if scheme == "sqlite" and settings.ray.mode == "cluster":
         problems.add("database.url: SQLite is a file of one computer and ray.mode is cluster; use PostgreSQL, or ray.mode = local.")
@@ -124,6 +124,7 @@ def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
 
 def _alipay(settings: Settings, problems: _Problems) -> AlipayConfig:
     section = settings.alipay
+    before = len(problems.sentences)
     if not re.fullmatch(r"2088\d{12}", section.partner):
         problems.add("alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088.")
     gateway_url, backup_url = _gateway(section.environment, problems)
@@ -143,7 +144,6 @@ def _alipay(settings: Settings, problems: _Problems) -> AlipayConfig:
         refund_reason_field=section.refund_reason_field,
     )
     wanted = {section.sign_type, *section.notify_sign_types}
-    before = len(problems.sentences)
     if SignType.MD5 in wanted and section.md5_key_file is None:
         problems.add("alipay.md5_key_file is needed for MD5: a file with the 32 characters of your security key.")
     if wanted & {SignType.RSA, SignType.RSA2}:

@@ -125,12 +125,12 @@ def _unknown_variables() -> Iterator[str]:
     for name in sorted(os.environ):
         first = name.removeprefix(PREFIX).split("__")[0].lower()
         if name.startswith(PREFIX) and name != CONFIG_VARIABLE and first not in Settings.model_fields:
-            yield f"The environment has {name}, and there is no setting or table {first!r}{_near(first, Settings)}."
+            yield f"The environment has {name}, and there is no setting or table {first!r}{_near(first, Settings)}"
 
 
 def _near(name: str, model: type[BaseModel]) -> str:
     close = get_close_matches(name, model.model_fields, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}."
 
 
 def _sentence(error: dict[str, Any]) -> str:
@@ -138,7 +138,7 @@ def _sentence(error: dict[str, Any]) -> str:
     path = [str(part) for part in error["loc"]]
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
-        return f"{name} is not a setting{_near(path[-1], _model_at(path[:-1]))}."
+        return f"{name} is not a setting{_near(path[-1], _model_at(path[:-1]))}"
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input should ").rstrip(".")
     if not error["msg"].startswith("Value error, "):
         message = f"should {message}" if error["msg"].startswith("Input should ") else message
@@ -168,17 +168,17 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
         if isinstance(value, BaseModel):
             yield from _flat(f"{prefix}{name}.", value)
         elif isinstance(value, SecretStr):
-            yield f"{prefix}{name}", json.dumps(_masked(value.get_secret_value()))
+            secret = value.get_secret_value()
+            yield f"{prefix}{name}", json.dumps(_masked(secret) if name == "url" else "***" if secret else "")
         else:
             yield f"{prefix}{name}", json.dumps(value, default=str)
 
 
-def _masked(secret: str) -> str:
-    """Hide a secret; of a URL only the password (and the query, where some drivers take one too)."""
-    scheme, separator, rest = secret.partition("://")
+def _masked(url: str) -> str:
+    """Hide a URL's password, and its query, where some drivers take one too."""
+    scheme, separator, rest = url.partition("://")
     if not separator:
-        return "***" if secret else ""
+        return "***"
     before_query, _, query = rest.partition("?")
     login, at, place = before_query.rpartition("@")
-    user = login.partition(":")[0]
-    return f"{scheme}://{f'{user}:***@' if at else ''}{place}{'?***' if query else ''}"
+    return "".join((scheme, "://", f"{login.partition(':')[0]}:***@" if at else "", place, "?***" if query else ""))

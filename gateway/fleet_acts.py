@@ -5,14 +5,13 @@ command to the actor, never a statement beside it. All waits are bounded by what
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from actors.link import AdminEvent, CommandDone
-from actors.machine.events import ConfigurationChanged, RefundRetryAsked, StockCounted
+from actors.machine.events import RefundRetryAsked, StockCounted
 from actors.machine.ids import MachineId, RefundId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import CodeStatus, Column, Mode, RefundStatus
@@ -63,13 +62,10 @@ class FleetActs:
             await self.registry.register(new, actor=act.actor, now_ms=self.clock.now_ms())
         except AlreadyRegistered as error:
             raise fleet_errors.already_registered(new.machine_id, error.detail) from None
-        machine_id = MachineId(new.machine_id)
         view = await self.machine(new.machine_id)
         if view.code_status != CodeStatus.PENDING:
             return view
-        loaded = await self.store.load(machine_id)  # what is registered now, which an earlier registration may have changed since
-        if loaded is not None:
-            await self._told(machine_id, loaded.configuration, act, saved=True)
+        await self._configured(new.machine_id, act)
         return await self._with_code(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
 
     async def _with_code(self, machine_id: str, wait_s: float) -> MachineView:
@@ -88,44 +84,41 @@ class FleetActs:
             raise not_found("machine", machine_id)
         return view
 
-    async def set_mode(self, machine_id: str, mode: Mode, act: Act) -> MachineView:
-        """Set in which order customers pay and choose."""
-        return await self._changed(
-            machine_id, act, lambda now_ms: self.registry.change(machine_id, actor=act.actor, action="SetMode", now_ms=now_ms, mode=mode)
-        )
-
-    async def set_policy(self, machine_id: str, overrides: PolicyOverrides, act: Act) -> MachineView:
-        """Set the machine's own limits, whole."""
-        return await self._changed(
-            machine_id,
-            act,
-            lambda now_ms: self.registry.change(machine_id, actor=act.actor, action="SetPolicy", now_ms=now_ms, overrides=overrides),
-        )
-
-    async def set_planogram(self, machine_id: str, columns: tuple[Column, ...], act: Act) -> MachineView:
-        """Set the columns, whole."""
-        return await self._changed(
-            machine_id,
-            act,
-            lambda now_ms: self.registry.change(machine_id, actor=act.actor, action="SetPlanogram", now_ms=now_ms, columns=columns),
-        )
-
-    async def set_enabled(self, machine_id: str, *, enabled: bool, detail: str, act: Act) -> MachineView:
-        """Let the machine sell, or not."""
-        action = "EnableMachine" if enabled else "DisableMachine"
-        return await self._changed(
-            machine_id,
-            act,
-            lambda now_ms: self.registry.change(machine_id, actor=act.actor, action=action, now_ms=now_ms, enabled=enabled, detail=detail),
-        )
-
-    async def _changed(self, machine_id: str, act: Act, change: Callable[[int], Awaitable[ConfigurationChanged]]) -> MachineView:
+    async def change(
+        self,
+        machine_id: str,
+        act: Act,
+        *,
+        action: str,
+        mode: Mode | None = None,
+        overrides: PolicyOverrides | None = None,
+        enabled: bool | None = None,
+        columns: tuple[Column, ...] | None = None,
+        detail: str = "",
+    ) -> MachineView:
+        """Change what is not None, each of them whole, and return the machine once its actor knows."""
         try:
-            changed = await change(self.clock.now_ms())
+            await self.registry.change(
+                MachineId(machine_id),
+                actor=act.actor,
+                action=action,
+                now_ms=self.clock.now_ms(),
+                mode=mode,
+                overrides=overrides,
+                enabled=enabled,
+                columns=columns,
+                detail=detail,
+            )
         except UnknownMachine:
             raise not_found("machine", machine_id) from None
-        await self._told(MachineId(machine_id), changed, act, saved=True)
+        await self._configured(MachineId(machine_id), act)
         return await self.machine(machine_id)
+
+    async def _configured(self, machine_id: MachineId, act: Act) -> None:
+        """Tell the actor how the registry wants the machine now: all of it, so that acts which overtake each other lose nothing."""
+        loaded = await self.store.load(machine_id)
+        if loaded is not None:
+            await self._told(machine_id, loaded.configuration, act, saved=True)
 
     async def count_stock(self, machine_id: str, column: str, stock: int, act: Act) -> MachineView:
         """Tell the actor how many items are in a column."""
@@ -179,6 +172,6 @@ class FleetActs:
             _log.warning(
                 "host away during an administrator's call", machine_id=machine_id, event_kind=type(event).__name__, error=str(error)
             )
-            raise fleet_errors.host_away(machine_id, saved=saved) from None
+            raise fleet_errors.host_away(machine_id, saved=saved, sent=error.sent) from None
         if done.refusal:
             raise not_possible("REFUSED_BY_MACHINE", f"machine {machine_id} did not take it: {done.refusal}", machine=machine_id)

@@ -48,13 +48,17 @@ def not_possible(reason: str, message: str, **about: str) -> CallRefused:
     return CallRefused(Refusal(code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason, message=message, metadata=about))
 
 
-def host_away(machine_id: str, *, saved: bool) -> CallRefused:
-    """The machine's host did not answer in time. ``saved``: the registry holds the change, and the host finds it there."""
-    done = (
-        "the change is saved and reaches the machine as soon as its host is back: no need to repeat"
-        if saved
-        else ("nobody knows whether it was done: look, and repeat the call, which is safe")
-    )
+def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
+    """The machine's host did not answer in time. ``saved``: the registry holds the change, and the host finds it there.
+
+    ``sent``: the act left for the host, and may have been done.
+    """
+    if saved:
+        done = "the change is saved and reaches the machine as soon as its host is back: no need to repeat"
+    elif sent:
+        done = "nobody knows whether it was done: look, and repeat the call, which is safe"
+    else:
+        done = "nothing was done: repeat the call later"
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.UNAVAILABLE,

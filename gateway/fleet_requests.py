@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Protocol, Self
 
+from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from gateway import pages
@@ -36,10 +37,14 @@ class Paged(Protocol):
     """A request for a page of a list."""
 
     @property
-    def page_size(self) -> int: ...
+    def page_size(self) -> int:
+        """At most this many rows."""
+        ...
 
     @property
-    def page_token(self) -> str: ...
+    def page_token(self) -> str:
+        """Where to go on."""
+        ...
 
 
 class Fields:
@@ -166,9 +171,9 @@ def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine
     if not re.fullmatch(r"([A-Z]{2})?", request.country_code):
         fields.wrong("country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty")
     made = NewMachine(
-        machine_id=request.machine_id,
+        machine_id=MachineId(request.machine_id),
         store_name=request.store_name,
-        currency=request.currency,
+        currency=Currency(request.currency),
         country_code=request.country_code,
         address=request.address,
         mode=fields.mode(request.mode, default=Mode.BOTH),

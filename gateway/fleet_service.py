@@ -7,7 +7,7 @@ Lists and watches are answered from SQL alone, so they work while every host is 
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import grpc.aio
 import structlog
@@ -22,7 +22,7 @@ from gateway.fleet_requests import Fields, new_machine
 from gateway.metrics import Metrics
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
-from storage.queries import Queries
+from storage.queries import InvalidPosition, Queries
 from storage.views import SessionView
 
 _log = structlog.get_logger()
@@ -50,10 +50,12 @@ def _answered(
             response = await method(self, request, context)
         except CallRefused as error:
             refusal = error.refusal
+        except InvalidPosition:
+            refusal = pages.wrong_token().refusal
         except StoreError as error:
             _log.warning("sql does not answer an administrator", call=method.__name__, error=str(error))
             refusal = fleet_errors.SQL_AWAY
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status with details and the log the rest
             _log.exception("an administrator's call failed", call=method.__name__)
             refusal = fleet_errors.FAILED
         else:
@@ -101,7 +103,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         fields = Fields().machine_id(request.machine_id)
         mode = fields.mode(request.mode, default=None)
         fields.done()
-        view = await self._acts.set_mode(request.machine_id, mode, _act(context))
+        view = await self._acts.change(request.machine_id, _act(context), action="SetMode", mode=mode)
         return wire.SetModeResponse(machine=fleet_views.machine(view))
 
     @_answered
@@ -109,7 +111,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         fields = Fields().machine_id(request.machine_id)
         overrides = fields.overrides(request.policy)
         fields.done()
-        view = await self._acts.set_policy(request.machine_id, overrides, _act(context))
+        view = await self._acts.change(request.machine_id, _act(context), action="SetPolicy", overrides=overrides)
         return wire.SetPolicyResponse(machine=fleet_views.machine(view))
 
     @_answered
@@ -117,7 +119,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         fields = Fields().machine_id(request.machine_id)
         columns = fields.columns(request.columns)
         fields.done()
-        view = await self._acts.set_planogram(request.machine_id, columns, _act(context))
+        view = await self._acts.change(request.machine_id, _act(context), action="SetPlanogram", columns=columns)
         return wire.SetPlanogramResponse(machine=fleet_views.machine(view))
 
     @_answered
@@ -129,13 +131,13 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     @_answered
     async def EnableMachine(self, request: wire.EnableMachineRequest, context: Context) -> wire.EnableMachineResponse:
         Fields().machine_id(request.machine_id).done()
-        view = await self._acts.set_enabled(request.machine_id, enabled=True, detail="", act=_act(context))
+        view = await self._acts.change(request.machine_id, _act(context), action="EnableMachine", enabled=True)
         return wire.EnableMachineResponse(machine=fleet_views.machine(view))
 
     @_answered
     async def DisableMachine(self, request: wire.DisableMachineRequest, context: Context) -> wire.DisableMachineResponse:
         Fields().machine_id(request.machine_id).reason(request.reason).done()
-        view = await self._acts.set_enabled(request.machine_id, enabled=False, detail=request.reason, act=_act(context))
+        view = await self._acts.change(request.machine_id, _act(context), action="DisableMachine", enabled=False, detail=request.reason)
         return wire.DisableMachineResponse(machine=fleet_views.machine(view))
 
     # --- sessions and vends ------------------------------------------------------------------------------------------------------
@@ -246,7 +248,8 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     # --- events ------------------------------------------------------------------------------------------------------------------
 
     @_answered
-    async def WatchEvents(self, request: wire.WatchEventsRequest, context: Context) -> None:
+    async def WatchEvents(self, request: wire.WatchEventsRequest, context: Context) -> None:  # type: ignore[override]
+        # grpc.aio takes a coroutine that writes as well as a generator; this way a slow reader holds the watch up, and nothing else
         Fields().machine_id(request.machine_id, needed=False).done()
         if self._watches >= _WATCHES_MAX:
             raise CallRefused(fleet_errors.TOO_MANY_WATCHES)
@@ -261,5 +264,5 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
 
 
 def _act(context: Context) -> Act:
-    left_s = context.time_remaining()
+    left_s = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
     return Act(actor=caller_of(context), within_s=_CALL_MAX_S if left_s is None else min(left_s, _CALL_MAX_S))

@@ -18,11 +18,6 @@ def money(minor: int, currency: str) -> money_pb2.Money:
     return money_pb2.Money(minor=minor, currency=currency)
 
 
-def phase(text: str) -> fleet_pb2.Phase:
-    """Return the wire's phase; UNSPECIFIED for one that it does not know."""
-    return fleet_pb2.Phase.Value(f"PHASE_{text}") if f"PHASE_{text}" in fleet_pb2.Phase.keys() else fleet_pb2.PHASE_UNSPECIFIED  # noqa: SIM118
-
-
 def machine(view: views.MachineView) -> fleet_pb2.Machine:
     """Return a machine with its live state."""
     limits = {name: value for name in _LIMITS if (value := getattr(view.overrides, name)) is not None}
@@ -44,7 +39,7 @@ def machine(view: views.MachineView) -> fleet_pb2.Machine:
         qr_payload=view.qr_payload,
         qr_image_url=view.qr_image_url,
         code_error=view.code_error,
-        phase=phase(view.phase),
+        phase=fleet_pb2.Phase.Value(f"PHASE_{view.phase}"),
         online=view.online,
         connection_changed_at=timestamp(view.connection_changed_at_ms),
         firmware=view.firmware,

@@ -5,7 +5,7 @@ figures. A reverse proxy should let the public reach ``/alipay/notify/`` only.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,9 +16,10 @@ from starlette.routing import Route
 
 from actors.ports import StoreError
 from gateway.configs import NOTIFY_PATH
-from gateway.metrics import CONTENT_TYPE, Metrics
+from gateway.metrics import CONTENT_TYPE, Metrics, Snapshot
 from gateway.notify import NotifyIngress
 from storage.queries import Queries
+from storage.views import GaugeView
 
 _log = structlog.get_logger()
 _CHECK_TIMEOUT_S = 2.0
@@ -59,9 +60,14 @@ def sql_check(queries: Queries) -> Check:
 
 
 def build_http_app(
-    *, ingress: NotifyIngress, readiness: Readiness, metrics: Metrics, queries: Queries, present: Callable[[], Mapping[str, float]]
+    *,
+    ingress: NotifyIngress,
+    readiness: Readiness,
+    metrics: Metrics,
+    queries: Queries,
+    present: Callable[[Sequence[GaugeView] | None], Snapshot],
 ) -> Starlette:
-    """Return the app. ``present`` gives the figures of streams and links at the time of a scrape."""
+    """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did not answer)."""
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("alive\n")
@@ -73,10 +79,10 @@ def build_http_app(
     async def figures(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                open_items = await queries.gauges()
+                open_items: Sequence[GaugeView] | None = await queries.gauges()
         except (StoreError, TimeoutError):
             open_items = None
-        return Response(metrics.render(open_items=open_items, present=present()), media_type=CONTENT_TYPE)
+        return Response(metrics.render(present(open_items)), media_type=CONTENT_TYPE)
 
     return Starlette(
         routes=[

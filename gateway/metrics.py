@@ -1,48 +1,117 @@
-"""What the gateway counts, for Prometheus, in one registry of its own.
+"""What the gateway counts, for Prometheus, in a registry of its own.
 
-Flows in: counts from the notify ingress, the streams and the links as they happen, and at each scrape the present figures of the
-links and of SQL. Flows out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of values.
+Flows in: counts from the notify ingress and the administrators' service as they happen; at each scrape, snapshots of the links, of the
+streams and of SQL. Flows out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of values.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
+from gateway.links import LinkStats
 from storage.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-_COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_OPEN_ITEMS = {
+    "refunds_open": "Refunds that are due and not done, by status.",
+    "inbox_untaken": "Saved notifications that no actor has taken yet.",
+    "sessions_open": "Customers' stays that are not over.",
+    "machines_online": "Machines whose stream is up.",
+    "vends_in_doubt": "Approved vends of which nobody knows whether they happened.",
+}
+_LINK_GAUGES = {
+    "attached": "Whether the link to the host is up.",
+    "streams": "Machine streams of this gateway that the host serves.",
+    "queued": "Messages that wait for the next exchange.",
+    "commands_waiting": "Administrators' acts that wait for their answer.",
+}
+_LINK_COUNTS = {
+    "exchanges": "Batches exchanged with the host.",
+    "messages": "Messages in those batches.",
+    "attachments": "How often the link was opened.",
+    "notifications_dropped": "Wake-ups that were dropped; the sweep finds their rows.",
+    "undeliverable": "Messages of the host for a stream that was gone.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Present figures. ``open_items`` None: SQL did not answer. ``totals`` are counts since the start by name and one label."""
+
+    now_ms: int
+    open_items: Sequence[GaugeView] | None
+    links: Sequence[LinkStats] = ()
+    streams_open: int = 0
+    draining: bool = False
+    totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 class Metrics:
-    """All counters and gauges of one gateway process."""
+    """All that one gateway process counts."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.notifications = Counter(
             "vendgate_notifications",
-            "Notifications of Alipay by what became of them; 'reason' tells why one was refused.",
+            "Notifications of Alipay by verdict; 'reason' is the kind of one that was saved, else why it was not.",
             ("verdict", "reason"),
             registry=self.registry,
         )
         self.admin_calls = Counter(
-            "vendgate_admin_calls", "Calls of administrators by method and gRPC status.", ("method", "status"), registry=self.registry
+            "vendgate_admin_calls", "Administrators' calls by method and gRPC status.", ("method", "status"), registry=self.registry
         )
-        self.frames = Counter("vendgate_frames", "Frames of machines by direction and kind.", ("direction", "kind"), registry=self.registry)
-        self.bad_frames = Counter("vendgate_bad_frames", "Frames that were refused, by reason.", ("reason",), registry=self.registry)
-        self.commit_seconds = Histogram(
-            "vendgate_exchange_seconds",
-            "From handing a batch to a host until all of it was saved.",
-            buckets=_COMMIT_SECONDS,
-            registry=self.registry,
-        )
-        self._present = Gauge("vendgate_present", "Present figures of this gateway, by name.", ("name",), registry=self.registry)
-        self._count = Gauge(
-            "vendgate_open_items", "Things in SQL that are not finished, by kind and status.", ("kind", "status"), registry=self.registry
-        )
-        self._age = Gauge(
-            "vendgate_open_items_oldest_age_seconds", "How long the oldest of them has waited.", ("kind", "status"), registry=self.registry
-        )
-        self.sql_up = Gauge("vendgate_sql_up", "Whether SQL answered this scrape.", registry=self.registry)
+
+    def render(self, snapshot: Snapshot) -> bytes:
+        """Return the text of ``/metrics``."""
+        present = CollectorRegistry()
+        present.register(_Present(snapshot))
+        return generate_latest(self.registry) + generate_latest(present)
+
+
+class _Present(Collector):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot = self._snapshot
+        yield GaugeMetricFamily("vendgate_sql_up", "Whether SQL answered this scrape.", value=float(snapshot.open_items is not None))
+        yield GaugeMetricFamily("vendgate_draining", "Whether this gateway is going away.", value=float(snapshot.draining))
+        yield GaugeMetricFamily("vendgate_streams_open", "Machine streams of this gateway.", value=snapshot.streams_open)
+        yield from _links(snapshot.links)
+        yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
+        for name, by_label in snapshot.totals.items():
+            total = CounterMetricFamily(f"vendgate_{name}", "Counted since the start of this gateway.", labels=("kind",))
+            for label, count in by_label.items():
+                total.add_metric((label,), count)
+            yield total
+
+
+def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:
+    for name, text in _LINK_GAUGES.items():
+        gauge = GaugeMetricFamily(f"vendgate_link_{name}", text, labels=("host",))
+        for link in links:
+            gauge.add_metric((str(link.host),), float(getattr(link, name)))
+        yield gauge
+    for name, text in _LINK_COUNTS.items():
+        counter = CounterMetricFamily(f"vendgate_link_{name}", text, labels=("host",))
+        for link in links:
+            counter.add_metric((str(link.host),), float(getattr(link, name)))
+        yield counter
+
+
+def _open_items(open_items: Sequence[GaugeView], now_ms: int) -> Iterator[Metric]:
+    for name, text in _OPEN_ITEMS.items():
+        counts = GaugeMetricFamily(f"vendgate_{name}", text, labels=("status",))
+        ages = GaugeMetricFamily(f"vendgate_{name}_oldest_age_seconds", "How long the oldest of them has waited.", labels=("status",))
+        for one in open_items:
+            if one.name == name:
+                counts.add_metric((one.status,), one.count)
+                if one.oldest_at_ms is not None:
+                    ages.add_metric((one.status,), max(0, now_ms - one.oldest_at_ms) / 1_000)
+        yield counts
+        yield ages

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinished
-from actors.machine.ids import Currency, MachineId, RefundId, TradeId
+from actors.machine.ids import Currency, RefundId, TradeId
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from alipay_client.config import AlipayConfig
@@ -34,6 +34,11 @@ _log = structlog.get_logger()
 
 SUCCESS = "success"
 """Exactly these seven letters acknowledge (alipay-api 7.2)."""
+ID_LENGTH_MAX = 64
+"""Trade numbers and refund ids are String(64) (alipay-api 5.1, 7.1)."""
+CAUSE_LENGTH_MAX = 300
+PASSBACK_MACHINE = "machine"
+"""The passback parameter with which our codes carry the machine's id."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PAYER_FIELDS = frozenset(
     {
@@ -70,7 +75,10 @@ class NotifyLimits:
 
 @dataclass(slots=True, kw_only=True)
 class NotifyIngress:
-    """Takes notifications. ``wake`` hands a saved one to its owner and may lose it; ``alipay`` set: ask Alipay before believing a payment."""
+    """Takes notifications. ``wake`` hands a saved one to its owner and may lose it.
+
+    ``alipay``: who is asked about each payment before it is believed; None: the signature is enough.
+    """
 
     registry: Registry
     inbox: Inbox
@@ -108,15 +116,22 @@ class NotifyIngress:
         try:
             body = await self._read(request)
             notification = parse_notification(body, config=self.config, keys=self.keys, currency=machine.currency)
+        except NotificationRefused as error:
+            return self._refused(machine, Unacceptable(error.code, http_status=413 if error.code == "oversized" else 400), error.detail)
+        except Unacceptable as error:
+            return self._refused(machine, error)
+        digest = hashlib.sha256(body).hexdigest()
+        try:
             self._check(notification, machine)
             event = await self._event(notification)
-        except NotificationRefused as error:
-            _log.warning("notification refused", machine_id=machine.machine_id, reason=error.code, detail=error.detail)
-            return self._answered("refused", error.code, 413 if error.code == "oversized" else 400, "refused")
         except Unacceptable as error:
-            _log.warning("notification refused", machine_id=machine.machine_id, reason=error.reason)
-            return self._answered("refused", error.reason, error.http_status, "refused")
-        return await self._store(notification, machine, event, body)
+            await self._put_aside(notification, machine, error, digest)
+            return self._refused(machine, error)
+        return await self._store(notification, machine, event, digest)
+
+    def _refused(self, machine: Registered, error: Unacceptable, detail: str = "") -> Response:
+        _log.warning("notification refused", machine_id=machine.machine_id, reason=error.reason, detail=detail)
+        return self._answered("refused", error.reason, error.http_status, "refused")
 
     async def _read(self, request: Request) -> bytes:
         """Return the body, and stop reading as soon as it is too long."""
@@ -141,14 +156,14 @@ class NotifyIngress:
         told = notification.passback.get(PASSBACK_MACHINE, machine.machine_id)
         if told != machine.machine_id:
             raise Unacceptable("foreign_machine")
+        if max(map(len, (notification.trade_id, notification.partner_trans_id, notification.refund_id))) > ID_LENGTH_MAX:
+            raise Unacceptable("long_id")
         if notification.kind is not NotificationKind.PAID:
             return
         if notification.currency != machine.currency:
             raise Unacceptable("foreign_currency")
         if notification.amount_minor is None or not 0 < notification.amount_minor <= self.limits.payment_minor_max:
             raise Unacceptable("bad_amount")
-        if not notification.trade_id or not notification.partner_trans_id:
-            raise Unacceptable("missing_field")
 
     async def _event(self, notification: Notification) -> Event | None:
         """Return what the notification tells the machine's actor; None if it is only to be kept."""
@@ -191,19 +206,31 @@ class NotifyIngress:
         if (trade.amount_minor, trade.currency) != (notification.amount_minor, notification.currency):
             raise Unacceptable("query_says_other_amount")
 
-    async def _store(self, notification: Notification, machine: Registered, event: Event | None, body: bytes) -> Response:
-        stored = await self.inbox.put(
-            Received(
-                cause=cause(notification),
-                kind=notification.kind.value,
-                machine_id=machine.machine_id,
-                trade_id=notification.trade_id,
-                event=event,
-                fields=self._kept(notification.fields),
-                body_sha256=hashlib.sha256(body).hexdigest(),
-                received_at_ms=self.clock.now_ms(),
-            )
+    async def _put_aside(self, notification: Notification, machine: Registered, error: Unacceptable, digest: str) -> None:
+        """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a person must look."""
+        _log.error(
+            "notification is signed by Alipay and does not fit; it was put aside, compare it with Alipay's books",
+            machine_id=machine.machine_id,
+            trade_id=notification.trade_id,
+            reason=error.reason,
         )
+        key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[:CAUSE_LENGTH_MAX]
+        await self.inbox.put(self._received(key, notification, machine, None, digest))
+
+    def _received(self, key: str, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Received:
+        return Received(
+            cause=key,
+            kind=notification.kind.value,
+            machine_id=machine.machine_id,
+            trade_id=notification.trade_id[:ID_LENGTH_MAX],
+            event=event,
+            fields=self._kept(notification.fields),
+            body_sha256=digest,
+            received_at_ms=self.clock.now_ms(),
+        )
+
+    async def _store(self, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Response:
+        stored = await self.inbox.put(self._received(cause(notification), notification, machine, event, digest))
         names = {"machine_id": machine.machine_id, "trade_id": notification.trade_id, "refund_id": notification.refund_id}
         kind = notification.kind.value.lower()
         if stored.verdict == "CONFLICT":
@@ -211,7 +238,7 @@ class NotifyIngress:
         else:
             _log.info("notification saved", kind=kind, verdict=stored.verdict, amount_minor=notification.amount_minor, **names)
         if stored.verdict == "NEW" and event is not None:
-            self.wake(InboxItem(inbox_id=stored.inbox_id, machine_id=MachineId(machine.machine_id), event=event))
+            self.wake(InboxItem(inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=event))
         return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)
 
     def _payer(self, buyer_id: str) -> str:
@@ -226,10 +253,6 @@ class NotifyIngress:
         return PlainTextResponse(text, status_code=http_status)
 
 
-PASSBACK_MACHINE = "machine"
-"""The passback parameter with which our codes carry the machine's id."""
-
-
 def cause(notification: Notification) -> str:
     """Return the key under which the fact is saved once and for ever, however often and under whatever notify id it comes."""
     match notification.kind:
@@ -242,4 +265,4 @@ def cause(notification: Notification) -> str:
         case NotificationKind.FINISHED:
             return f"finished:{notification.trade_id}"
         case NotificationKind.OTHER | NotificationKind.REFUNDED:
-            return f"other:{notification.notify_id}"
+            return f"other:{notification.notify_id}"[:CAUSE_LENGTH_MAX]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from gateway.fleet_errors import invalid
+from gateway.fleet_errors import CallRefused, invalid
 from gateway.statuses import FieldProblem
 
 PAGE_SIZE_DEFAULT = 50
@@ -61,18 +61,22 @@ def _token(filters: str, position: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([filters, position]).encode()).decode().rstrip("=")
 
 
+def wrong_token() -> CallRefused:
+    """The token is none of ours, or another list's."""
+    return invalid(FieldProblem(field="page_token", description="is not from the page before; repeat its filters and its next_page_token"))
+
+
 def _position(token: str, filters: str) -> str:
     if not token:
         return ""
-    wrong = invalid(FieldProblem(field="page_token", description="is not from the page before; repeat its filters and its next_page_token"))
     if len(token) > _TOKEN_LENGTH_MAX:
-        raise wrong
+        raise wrong_token()
     try:
         content = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except ValueError:
-        raise wrong from None
+    except (ValueError, RecursionError):
+        raise wrong_token() from None
     match content:
-        case [str(name), str(position)] if name == filters and position:
+        case [str(name), str(position)] if name == filters and position and position.isprintable():
             return position
         case _:
-            raise wrong
+            raise wrong_token()

@@ -232,17 +232,13 @@ def _tls(name: str, listener: Listener, problems: _Problems) -> Pem | None:
         problems.add(
             f"{name}.client_ca_file asks for client certificates, which needs TLS: give certificate_file and private_key_file too."
         )
-    if not listener.address.loopback and not listener.trusted_network:
-        if not listener.has_tls:
-            problems.add(
-                f"{name}.listen is {listener.listen}, which others can reach, and there is no TLS: give {name}.certificate_file and "
-                f"{name}.private_key_file, listen on 127.0.0.1, or say {name}.trusted_network = true if a proxy in front ends TLS."
-            )
-        elif listener.client_ca_file is None:
-            problems.add(
-                f"{name}.listen is {listener.listen} and nobody is asked who they are: give {name}.client_ca_file, the CA of the "
-                f"client certificates, or say {name}.trusted_network = true."
-            )
+    if not listener.address.loopback and not listener.has_tls:
+        problems.add(
+            f"{name}.listen is {listener.listen}, which others can reach, and there is no TLS: give {name}.certificate_file, "
+            f"{name}.private_key_file and {name}.client_ca_file, or listen on 127.0.0.1."
+        )
+    elif listener.has_tls and listener.client_ca_file is None and (name == "machines" or not listener.address.loopback):
+        problems.add(f"{name} asks nobody who they are: give {name}.client_ca_file, the CA of the certificates of those who call.")
     if not certificate or not private_key:
         return None
     for sentence in _pem_problems(name, certificate.encode(), private_key.encode(), client_ca.encode()):

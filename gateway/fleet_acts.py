@@ -10,14 +10,14 @@ from typing import Protocol
 
 import structlog
 
-from actors.link import AdminEvent, CommandDone
+from actors.link import AdminEvent, CloseReason, CommandDone
 from actors.machine.events import RefundRetryAsked, StockCounted
 from actors.machine.ids import MachineId, RefundId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import CodeStatus, Column, Mode, RefundStatus
 from actors.ports import Clock, MachineStore
-from gateway import fleet_errors
-from gateway.fleet_errors import invalid, not_found, not_possible
+from gateway import fleet_errors, statuses
+from gateway.fleet_errors import CallRefused, invalid, not_found, not_possible
 from gateway.links import HostUnavailable
 from gateway.statuses import FieldProblem
 from storage.queries import Queries
@@ -173,5 +173,13 @@ class FleetActs:
                 "host away during an administrator's call", machine_id=machine_id, event_kind=type(event).__name__, error=str(error)
             )
             raise fleet_errors.host_away(machine_id, saved=saved, sent=error.sent) from None
-        if done.refusal:
-            raise not_possible("REFUSED_BY_MACHINE", f"machine {machine_id} did not take it: {done.refusal}", machine=machine_id)
+        match done.refusal:
+            case "":
+                return
+            case CloseReason.HALTED:
+                raise CallRefused(statuses.HALTED.about(machine_id=machine_id))
+            case CloseReason.UNKNOWN_MACHINE:
+                raise not_found("machine", machine_id)
+            case why:  # the host has no room or no database: as good as away
+                _log.warning("host did not take an administrator's act", machine_id=machine_id, event_kind=type(event).__name__, why=why)
+                raise fleet_errors.host_away(machine_id, saved=saved, sent=False)

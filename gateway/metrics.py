@@ -4,8 +4,8 @@ Flows in: counts from the notify ingress and the administrators' service as they
 streams and of SQL. Flows out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of values.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from gateway.links import LinkStats
+from gateway.machine_service import EdgeStats
 from storage.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -41,14 +42,12 @@ _LINK_COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Present figures. ``open_items`` None: SQL did not answer. ``totals`` are counts since the start by name and one label."""
+    """Present figures. ``open_items`` None: SQL did not answer."""
 
     now_ms: int
     open_items: Sequence[GaugeView] | None
     links: Sequence[LinkStats] = ()
-    streams_open: int = 0
-    draining: bool = False
-    totals: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    edge: EdgeStats | None = None
 
 
 class Metrics:
@@ -80,15 +79,24 @@ class _Present(Collector):
     def collect(self) -> Iterable[Metric]:
         snapshot = self._snapshot
         yield GaugeMetricFamily("vendgate_sql_up", "Whether SQL answered this scrape.", value=float(snapshot.open_items is not None))
-        yield GaugeMetricFamily("vendgate_draining", "Whether this gateway is going away.", value=float(snapshot.draining))
-        yield GaugeMetricFamily("vendgate_streams_open", "Machine streams of this gateway.", value=snapshot.streams_open)
+        if snapshot.edge is not None:
+            yield from _edge(snapshot.edge)
         yield from _links(snapshot.links)
         yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
-        for name, by_label in snapshot.totals.items():
-            total = CounterMetricFamily(f"vendgate_{name}", "Counted since the start of this gateway.", labels=("kind",))
-            for label, count in by_label.items():
-                total.add_metric((label,), count)
-            yield total
+
+
+def _edge(edge: EdgeStats) -> Iterator[Metric]:
+    yield GaugeMetricFamily("vendgate_draining", "Whether this gateway is going away.", value=float(edge.draining))
+    yield GaugeMetricFamily("vendgate_streams_open", "Machine streams of this gateway.", value=edge.streams)
+    yield CounterMetricFamily("vendgate_streams_opened", "Machine streams since the start.", value=edge.opened)
+    frames = CounterMetricFamily("vendgate_frames", "Frames of machine streams since the start.", labels=("direction",))
+    frames.add_metric(("in",), edge.frames_received)
+    frames.add_metric(("out",), edge.frames_written)
+    yield frames
+    ended = CounterMetricFamily("vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",))
+    for reason, count in edge.ended.items():
+        ended.add_metric((reason,), count)
+    yield ended
 
 
 def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:

@@ -59,14 +59,12 @@ class Database(Section):
 
 
 class Listener(Section):
-    """A gRPC server. ``client_ca_file`` makes it ask for client certificates."""
+    """A gRPC server. It is plain on a loopback address only; ``client_ca_file`` makes it ask for client certificates."""
 
     listen: Listen
     certificate_file: File | None = None
     private_key_file: File | None = None
     client_ca_file: File | None = None
-    trusted_network: bool = False
-    """Says that only a trusted network, or a proxy that ends mutual TLS, can reach it. Else only loopback may do without."""
 
     @property
     def address(self) -> Address:

@@ -111,7 +111,7 @@ def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
     certificate, key = installed.certificate(tmp_path, "server")
     _, other_key = installed.certificate(tmp_path, "other")
     tables["machines"] = {"listen": "0.0.0.0:7443", "certificate_file": certificate, "private_key_file": key}
-    assert "nobody is asked who they are" in _problems(tmp_path, tables)[0]
+    assert "asks nobody who they are" in _problems(tmp_path, tables)[0]
     tables["machines"]["client_ca_file"] = certificate
     made = _made(tmp_path, tables).machines_tls
     assert made is not None
@@ -122,12 +122,6 @@ def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
     assert ("machines.private_key_file is not an unencrypted PEM private key.",) == _problems(tmp_path, tables)
     tables["machines"]["certificate_file"] = "salt"
     assert "machines.certificate_file is not a PEM certificate" in _problems(tmp_path, tables)[0]
-
-
-def test_a_trusted_network_may_be_plain(tmp_path: Path, tables: Tables) -> None:
-    """An operator whose proxy ends TLS says so, and is believed."""
-    tables["machines"] = {"listen": "0.0.0.0:7443", "trusted_network": True}
-    assert _made(tmp_path, tables).machines_tls is None
 
 
 def test_a_database_url_may_be_a_mounted_secret(tmp_path: Path, tables: Tables) -> None:

@@ -110,8 +110,10 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("VENDGATE_RAY__MODE", "swarm")
     monkeypatch.setenv("VENDGATE_POLICY__IDLE_REFUND_MS", "0")
     assert (
-        "machines.listen: '7443' is not an address; write host:port, for example 127.0.0.1:7443 "
-        "(in the environment: VENDGATE_MACHINES__LISTEN).",
+        (
+            "machines.listen: '7443' is not an address; write host:port, for example 127.0.0.1:7443 "
+            "(in the environment: VENDGATE_MACHINES__LISTEN)."
+        ),
         "ray.mode: should be 'local', 'cluster' or 'none' (in the environment: VENDGATE_RAY__MODE).",
         "policy.idle_refund_ms: should be greater than 0 (in the environment: VENDGATE_POLICY__IDLE_REFUND_MS).",
     ) == _problems()

@@ -1,6 +1,6 @@
 """A folder as an operator would have it: keys, certificates and a configuration file that is right, to be spoilt by tests."""
 
-import datetime
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def certificate(folder: Path, name: str) -> tuple[str, str]:
     """Write a self-signed certificate and its key; return their file names."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -73,7 +73,7 @@ def certificate(folder: Path, name: str) -> tuple[str, str]:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
-        .not_valid_after(start + datetime.timedelta(days=36_500))
+        .not_valid_after(start + dt.timedelta(days=36_500))
         .sign(key, hashes.SHA256())
     )
     (folder / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))

@@ -42,9 +42,7 @@ def test_a_good_configuration_is_converted(tmp_path: Path, tables: Tables) -> No
     assert "PRIVATE" not in repr(made)
 
 
-@pytest.mark.parametrize(
-    ("environment", "urls"), [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))]
-)
+@pytest.mark.parametrize(("environment", "urls"), [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))])
 def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, environment: str, urls: tuple[str, str]) -> None:
     """From sandbox to production the name changes, and nothing else."""
     tables["alipay"]["environment"] = environment

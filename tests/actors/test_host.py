@@ -1,0 +1,434 @@
+"""A host on virtual time: the link, the order of things, timers, takeovers. Outages are in ``test_turns``."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.host import HostLimits
+from actors.link import CloseReason, LinkBroken
+from actors.machine.effects import ApproveVend, BeginSession, CreateCode, DenyVend, EndSession, SendRefund, Welcome
+from actors.machine.events import Disconnected, RefundRetryAsked, SessionCompleted, StockCounted, TopUpPaid, VendRequested, VendSucceeded
+from actors.machine.ids import RefundId, RequestId, SessionId, VendId
+from actors.machine.state import EndReason
+from tests.support.stage import Stage, acks, answers, closings
+
+pytestmark = pytest.mark.virtual_time
+
+
+def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
+    """The customer chose."""
+    return VendRequested(request_id=RequestId(request_id), column=column, price_minor=price_minor, planogram_version=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A host that serves one machine."""
+    stage = Stage()
+    await stage.start("VM-1")
+    yield stage
+    await stage.host.stop()
+
+
+async def sell_to_paying_customer(stage: Stage) -> None:
+    """Connect, take 10.00, and request one column at 5.00."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(0.1)  # the code is made
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await stage.gateway.give(stage.gateway.frame(request()))
+
+
+async def test_a_customer_pays_first_and_is_refunded_what_is_left(stage: Stage) -> None:
+    """From Hello to refund: each answer comes with the exchange that caused it, and the rest goes back."""
+    await sell_to_paying_customer(stage)
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    await stage.gateway.give(stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)))
+    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+    messages = await stage.gateway.give(stage.gateway.frame(SessionCompleted(session_id=session.session_id)))
+    await asyncio.sleep(0.1)
+
+    assert [3] == acks(messages)
+    assert 500 == next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).refund_minor
+    assert [500] == [call.amount_minor for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)]
+    assert () == stage.store.state("VM-1").refunds
+
+
+async def test_hello_is_welcomed_and_acknowledged_in_one_message(stage: Stage) -> None:
+    """All that one batch has for a stream leaves together."""
+    messages = await stage.gateway.give(stage.gateway.hello())
+
+    assert [0] == acks(messages)
+    assert isinstance(stage.gateway.commands()[0], Welcome)
+
+
+async def test_what_arrives_during_a_commit_is_saved_in_one_transaction(stage: Stage) -> None:
+    """While a batch is being saved the next one gathers, whatever its size."""
+    for number in range(2, 12):
+        stage.store.register(f"VM-{number}")
+    await stage.gateway.give(*(stage.gateway.hello(f"VM-{number}") for number in range(1, 12)))
+    await asyncio.sleep(1)
+    stage.store.gate = asyncio.Event()
+    before = len(stage.store.commits)
+    gives = [
+        asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3), "VM-1", command_id="c-0"))),
+        *(asyncio.create_task(stage.gateway.give(stage.gateway.bye(f"VM-{number}"))) for number in range(2, 12)),
+    ]
+    await asyncio.sleep(0.1)
+    stage.store.gate.set()
+    await asyncio.gather(*gives)
+
+    assert [1, 10] == [len(commit) for commit in stage.store.commits[before:]]
+
+
+async def test_nothing_leaves_before_the_commit(stage: Stage) -> None:
+    """Neither frame nor acknowledgement, refund call nor command answer, however long the commit takes."""
+    await sell_to_paying_customer(stage)
+    stage.store.gate = asyncio.Event()
+    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    told, called = len(stage.gateway.heard), len(stage.provider.calls)
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    giving = asyncio.create_task(
+        stage.gateway.give(
+            stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)),
+            stage.gateway.frame(SessionCompleted(session_id=session.session_id)),
+            stage.gateway.command(StockCounted(column="A1", stock=3)),
+        )
+    )
+    await asyncio.sleep(60)
+
+    assert (told, called) == (len(stage.gateway.heard), len(stage.provider.calls))
+
+    stage.store.gate.set()
+    await asyncio.sleep(1)
+    await giving
+    assert {"c-1": ""} == answers(stage.gateway.heard)
+    assert 1 == len(stage.provider.of(SendRefund))
+    listening.cancel()
+
+
+async def test_events_of_one_machine_are_decided_in_their_order(stage: Stage) -> None:
+    """A machine's letters keep their order, whoever else has mail."""
+    stage.store.register("VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    counts = [stage.gateway.command(StockCounted(column="A1", stock=stock), command_id=f"c-{stock}") for stock in range(10)]
+    others = [stage.gateway.bye("VM-2")]
+    await stage.gateway.give(*counts[:5], *others, *counts[5:])
+
+    saved = [event.stock for event in stage.store.events("VM-1") if isinstance(event, StockCounted)]
+    assert list(range(10)) == saved
+
+
+async def test_deliveries_are_numbered_and_listen_brings_what_nobody_asked_for(stage: Stage) -> None:
+    """Exchange and listen draw from one row of numbers without a gap; an idle answer has number 0."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    stage.pays("t-1")  # found by the sweep
+    await asyncio.sleep(10)
+
+    assert isinstance(stage.gateway.commands()[-1], BeginSession)
+    numbers = [delivery.number for delivery in stage.gateway.deliveries if delivery.number]
+    assert list(range(1, len(numbers) + 1)) == sorted(numbers)
+    listening.cancel()
+
+
+async def test_listen_answers_idle_after_ten_seconds(stage: Stage) -> None:
+    """A long poll without news ends by itself."""
+    start_s = asyncio.get_running_loop().time()
+
+    assert [] == await stage.gateway.hear()
+    assert 10 == round(asyncio.get_running_loop().time() - start_s)
+    assert 0 == stage.gateway.deliveries[-1].number
+
+
+async def test_an_unknown_machine_is_refused(stage: Stage) -> None:
+    """Neither its stream nor a command for it is taken."""
+    messages = await stage.gateway.give(
+        stage.gateway.hello("VM-404"), stage.gateway.command(StockCounted(column="A1", stock=1), "VM-404")
+    )
+
+    assert [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)] == closings(messages)
+    assert {"c-1": CloseReason.UNKNOWN_MACHINE} == answers(messages)
+    assert 1 == stage.host.stats()["machines"]
+
+
+async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
+    """Five minutes after the last operation what is left goes back, and not a second earlier."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await asyncio.sleep(299)
+    assert [] == stage.provider.of(SendRefund)
+
+    await asyncio.sleep(2)
+    assert 1 == len(stage.provider.of(SendRefund))
+    assert EndReason.IDLE == next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).reason
+    listening.cancel()
+
+
+async def test_the_code_is_made_when_a_registered_machine_is_first_heard_of(stage: Stage) -> None:
+    """The registry sweep finds the machine; nobody has to connect."""
+    await asyncio.sleep(10)
+
+    assert 1 == len(stage.provider.of(CreateCode))
+    assert "https://qr.alipay.com/test" == stage.store.state("VM-1").code.qr_payload
+
+
+async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
+    """A saved notification is decided upon within seconds, once."""
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+
+    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)])
+    assert all(row.taken for row in stage.store.inbox.values())
+
+
+async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
+    """A row that waits in a mailbox is not put there again."""
+    stage.store.gate = asyncio.Event()
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.paid("t-1")))
+    await asyncio.sleep(20)
+    stage.store.gate.set()
+    await giving
+    await asyncio.sleep(10)
+
+    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)])
+
+
+async def test_a_full_mailbox_closes_the_stream_and_refuses_the_command() -> None:
+    """Full is an answer; what was not acknowledged comes again."""
+    stage = Stage(limits=HostLimits(mailbox_max=4))
+    await stage.start("VM-1")
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    stage.store.gate = asyncio.Event()
+    first = asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=0), command_id="c-0")))
+    await asyncio.sleep(0.1)
+    commands = [stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}") for number in range(1, 7)]
+    second = asyncio.create_task(stage.gateway.give(*commands, stage.gateway.frame(request()), stage.gateway.bye(), stage.gateway.paid("t-1")))
+    await asyncio.sleep(0.1)
+    stage.store.gate.set()
+    await asyncio.gather(first, second)
+
+    assert {"c-5": CloseReason.OVERLOADED, "c-6": CloseReason.OVERLOADED} == {key: why for key, why in answers(stage.gateway.heard).items() if why}
+    assert [("VM-1-stream", CloseReason.OVERLOADED)] == closings(stage.gateway.heard)
+    assert not stage.store.state("VM-1").link.online
+    await asyncio.sleep(10)
+    assert all(row.taken for row in stage.store.inbox.values())
+    await stage.host.stop()
+
+
+async def test_an_outbox_that_overflows_breaks_the_attachment() -> None:
+    """A gateway that does not take what it is told must attach again."""
+    stage = Stage(limits=HostLimits(outbox_max=2))
+    await stage.start("VM-1")
+    commands = [stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}") for number in range(3)]
+
+    with pytest.raises(LinkBroken):
+        await stage.gateway.give(*commands)
+    with pytest.raises(LinkBroken):
+        await stage.gateway.hear()
+    await stage.gateway.attach()
+    assert [] == await stage.gateway.give()
+    await stage.host.stop()
+
+
+async def test_attaching_again_forgets_the_old_outbox(stage: Stage) -> None:
+    """The old attachment is broken, who listens on it is told, and numbers start at 1."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await asyncio.sleep(0.1)
+    await stage.gateway.give(stage.gateway.hello())
+    old = stage.gateway.attachment
+    await stage.gateway.attach()
+    await asyncio.sleep(0.1)
+
+    assert "is over" in stage.gateway.broken or "over" in stage.gateway.broken or listening.done()
+    with pytest.raises(LinkBroken):
+        await stage.host.exchange(old, ())
+    await stage.gateway.give(stage.gateway.hello())
+    assert 1 == stage.gateway.deliveries[-1].number
+
+
+async def test_a_stream_said_again_after_attaching_is_not_disconnected(stage: Stage) -> None:
+    """Streams that the gateway repeats go on; those it does not are gone half a minute later."""
+    stage.store.register("VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    await stage.gateway.attach()
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.hello("VM-1"))
+    await asyncio.sleep(29)
+    assert stage.store.state("VM-2").link.online
+    await asyncio.sleep(5)
+
+    assert stage.store.state("VM-1").link.online
+    assert not stage.store.state("VM-2").link.online
+    listening.cancel()
+
+
+async def test_a_silent_gateway_takes_its_streams_with_it(stage: Stage) -> None:
+    """A gateway that has had no call here for half a minute is gone."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(29)
+    assert stage.store.state("VM-1").link.online
+    await asyncio.sleep(4)
+
+    assert not stage.store.state("VM-1").link.online
+    assert isinstance(stage.store.events("VM-1")[-1], Disconnected)
+    with pytest.raises(LinkBroken):
+        await stage.gateway.hear()
+
+
+async def test_after_a_restart_the_streams_that_nobody_says_are_gone(stage: Stage) -> None:
+    """The new host knows the streams from the database only, and waits half a minute for their gateways."""
+    stage.store.register("VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    await stage.restart()
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.hello("VM-1"))
+    await asyncio.sleep(29)
+    assert stage.store.state("VM-2").link.online
+    await asyncio.sleep(5)
+
+    assert stage.store.state("VM-1").link.online
+    assert not stage.store.state("VM-2").link.online
+    listening.cancel()
+
+
+async def test_after_a_restart_what_is_owed_is_done_under_the_same_id(stage: Stage) -> None:
+    """The refund whose answer never came is asked for again by the next host, and timers run on."""
+    stage.provider.gate = asyncio.Event()
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await asyncio.sleep(70)  # offline: the grace is over
+    assert 1 == len(stage.provider.of(SendRefund))
+    stage.provider.gate = None
+    await stage.restart()
+    await asyncio.sleep(1)
+
+    first, second = stage.provider.of(SendRefund)
+    assert first == second
+    assert () == stage.store.state("VM-1").refunds
+
+
+async def test_a_timer_that_was_due_while_no_host_lived_fires_at_once(stage: Stage) -> None:
+    """Deadlines are the state's, not the process's."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    for task in stage.host._tasks:
+        task.cancel()
+    await asyncio.sleep(400)
+    assert [] == stage.provider.of(SendRefund)
+    await stage.restart()
+    await asyncio.sleep(1)
+
+    assert 1 == len(stage.provider.of(SendRefund))
+
+
+async def test_a_takeover_stops_the_host_at_once(stage: Stage) -> None:
+    """A host whose epoch is over saves nothing, lets nothing out, says so once and answers no call."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    saved = stage.store.state("VM-1")
+    stage.store.take_over(range(16))
+
+    with pytest.raises(LinkBroken):
+        await stage.gateway.give(stage.gateway.paid("t-1"))
+    assert saved == stage.store.state("VM-1")
+    assert 1 == len(stage.fatal)
+    with pytest.raises(LinkBroken):
+        await stage.gateway.attach()
+
+
+async def test_a_newer_stream_takes_over_and_the_older_is_closed(stage: Stage) -> None:
+    """Each stream is told through the gateway that holds it."""
+    other = type(stage.gateway)(stage=stage, gateway_id="gw-2")
+    await other.attach()
+    await stage.gateway.give(stage.gateway.hello(stream="s-1"))
+    await asyncio.sleep(1)
+    await other.give(other.hello(stream="s-2"))
+    messages = await stage.gateway.hear()
+
+    assert [("s-1", CloseReason.SUPERSEDED)] == closings(messages)
+    assert isinstance(other.commands()[0], Welcome)
+
+
+async def test_a_repeated_frame_is_acknowledged_and_changes_nothing(stage: Stage) -> None:
+    """(machine, boot, seq) happens once; nothing is written for the repetition."""
+    await sell_to_paying_customer(stage)
+    version = stage.store.state("VM-1").version
+    messages = await stage.gateway.give(stage.gateway.frame(request(), seq=1))
+
+    assert [1] == acks(messages)
+    assert version == stage.store.state("VM-1").version
+
+
+async def test_a_command_that_changes_nothing_says_why(stage: Stage) -> None:
+    """The answer carries the decision's notes."""
+    await stage.gateway.give(stage.gateway.command(RefundRetryAsked(refund_id=RefundId("nothing"), actor="ann")))
+
+    assert {"c-1": ""} == answers(stage.gateway.heard)
+
+
+async def test_an_idle_machine_leaves_memory_and_comes_back(stage: Stage) -> None:
+    """Offline, owing nothing and long silent: it is loaded again when something comes."""
+    await stage.gateway.give(stage.gateway.hello(), stage.gateway.bye())
+    await asyncio.sleep(800)
+    assert 0 == stage.host.stats()["machines"]
+
+    await stage.gateway.attach()
+    await stage.gateway.give(stage.gateway.hello())
+    assert stage.store.state("VM-1").link.online
+
+
+async def test_stopping_saves_what_is_here_and_breaks_the_link(stage: Stage) -> None:
+    """A clean stop loses nothing that was given."""
+    stage.store.delay_s = 1
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.hello()))
+    await asyncio.sleep(0.1)
+    await stage.host.stop()
+
+    assert stage.store.state("VM-1").link.online
+    with pytest.raises(LinkBroken):
+        await giving
+
+
+async def test_a_host_waits_for_a_store_that_is_away_at_its_start() -> None:
+    """Nothing is served until the partitions are claimed."""
+    stage = Stage()
+    stage.store.register("VM-1")
+    stage.store.away = True
+    starting = asyncio.create_task(stage.host.start())
+    await asyncio.sleep(30)
+    with pytest.raises(LinkBroken):
+        await stage.gateway.attach()
+    stage.store.away = False
+    await starting
+    await stage.gateway.attach()
+    await stage.host.stop()
+
+
+async def test_a_denied_request_names_its_reason(stage: Stage) -> None:
+    """Business refusals are the core's and pass through unchanged."""
+    await stage.gateway.give(stage.gateway.hello())
+    await stage.gateway.give(stage.gateway.frame(request(column="Z9")))
+
+    assert any(isinstance(command, DenyVend) for command in stage.gateway.commands())
+
+
+async def test_a_machine_of_another_host_is_not_taken(stage: Stage) -> None:
+    """A gateway with an old layout is turned away before anything is decided."""
+    stage.host._ownership = stage.host._turns.ownership = type(stage.host._ownership)(host="host-0", holder="x", epochs={})  # type: ignore[call-arg,misc]
+    messages = await stage.gateway.give(stage.gateway.hello("VM-77"))
+
+    assert [("VM-77-stream", CloseReason.OVERLOADED)] == closings(messages)
+
+
+async def test_ids_survive(stage: Stage) -> None:
+    """Sessions and vends are named by the machine and its saved counters."""
+    await sell_to_paying_customer(stage)
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    begun = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+
+    assert (VendId("VM-1-v1"), SessionId("VM-1-s1")) == (approved.vend_id, begun.session_id)

@@ -86,7 +86,7 @@ def build_http_app(
 
     return Starlette(
         routes=[
-            Route(f"{NOTIFY_PATH}/{{token}}", ingress.handle, methods=["POST"]),
+            Route(f"{NOTIFY_PATH}/{{token:path}}", ingress.handle, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
             Route("/metrics", figures, methods=["GET"]),

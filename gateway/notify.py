@@ -90,13 +90,13 @@ class NotifyIngress:
     metrics: Metrics
     limits: NotifyLimits = NotifyLimits()
     alipay: AlipayClient | None = None
-    _in_flight: int = field(default=0, init=False)
+    in_flight: int = field(default=0, init=False)
 
     async def handle(self, request: Request) -> Response:
         """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the answer is "again, later"."""
-        if self._in_flight >= self.limits.in_flight_max:
+        if self.in_flight >= self.limits.in_flight_max:
             return self._answered("failed", "busy", 503, "fail")
-        self._in_flight += 1
+        self.in_flight += 1
         try:
             return await self._handle(request)
         except StoreError as error:
@@ -106,7 +106,7 @@ class NotifyIngress:
             _log.warning("payment not confirmed, Alipay will repeat the notification", code=error.code)
             return self._answered("failed", "unconfirmed", 503, "fail")
         finally:
-            self._in_flight -= 1
+            self.in_flight -= 1
 
     async def _handle(self, request: Request) -> Response:
         token = request.path_params["token"]

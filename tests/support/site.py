@@ -56,6 +56,7 @@ class Site:
     database: Database
     registry: Registry
     queries: Queries
+    store: SqlMachineStore
     alipay: SimulatedAlipay
     host: Host
     links: HostLinks
@@ -205,6 +206,7 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             database=database,
             registry=registry,
             queries=queries,
+            store=store,
             alipay=alipay,
             host=host,
             links=links,

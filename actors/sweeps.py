@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.machine.events import ConfigurationChanged, Disconnected
+from actors.machine.events import Disconnected
 from actors.machine.ids import MachineId, StreamId
 from actors.mailroom import Mailroom
 from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError
@@ -105,12 +105,15 @@ class Sweeps:
         """Give machines the configuration that the registry has for them."""
         assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
         for machine_id in await self._store.reconfigured(self._turns.ownership, limit=self._limits.registry_max):
-            if not self._mailroom.has_room(machine_id):
-                continue
             loaded = await self._store.load(machine_id)
+            if loaded is None or not self._mailroom.has_room(machine_id):
+                continue
             runner = self._mailroom.runner(machine_id)
-            waits = any(isinstance(letter.event, ConfigurationChanged) for letter in runner.mailbox)
-            if loaded is not None and not runner.halted and not waits:
+            if runner.halted or runner.queued:
+                continue  # a machine that is being loaded is given its configuration then; the others come again
+            if runner.state is None:
+                self._turns.adopt(loaded)
+            elif runner.state.configuration.revision < loaded.configuration.configuration.revision:
                 runner.place = loaded.place
                 self._turns.post(runner, Letter(event=loaded.configuration))
 

@@ -53,6 +53,12 @@ class TurnLimits:
     """A deadline that is still due after its turn is asked for again this much later, so that a mistake cannot spin."""
 
 
+def _look_at(commit: asyncio.Future[None]) -> None:
+    """A host that is cancelled leaves its last COMMIT to itself; whatever becomes of it is no news then."""
+    if not commit.cancelled():
+        commit.exception()
+
+
 class TurnLoop:
     """Owns the mailboxes' contents, the timers and the calls; ``fatal`` is called once if this host must not go on."""
 
@@ -169,6 +175,8 @@ class TurnLoop:
         while True:
             if self._outage.on:
                 await asyncio.sleep(self._outage.wait_s)
+                if self.idle:
+                    self._store_works()  # nothing is left to find it out with: the next request shall not be denied for that
             timer_s = self._next_timer_s()
             if self._mailroom.has_work or self._can_load() or timer_s == 0:
                 return
@@ -182,7 +190,7 @@ class TurnLoop:
                 continue
 
     def _next_timer_s(self) -> float | None:
-        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never so long that a clock that jumps hurts."""
+        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never too long for a clock that jumps."""
         next_at_ms = self._timers.next_at_ms()
         if next_at_ms is None:
             return None
@@ -214,9 +222,8 @@ class TurnLoop:
             runner.alone_failures = 0
             self._arm(runner, now_ms)
         self._reception.announce()
-        if self._outage.on and (changes or self.idle):
-            log.warning("the store is back", away_s=round(self._outage.lasts_s, 1))
-            self._outage.over()
+        if changes:
+            self._store_works()
 
     def _decide(self, batch: Batch, now_ms: int) -> list[Turn]:
         turns: list[Turn] = []
@@ -268,6 +275,7 @@ class TurnLoop:
     async def _commit(self, changes: list[Change]) -> None:
         assert self.ownership is not None, "turns are taken once the partitions are claimed"
         commit = asyncio.ensure_future(self._store.commit(self.ownership, changes))
+        commit.add_done_callback(_look_at)
         done, _ = await asyncio.wait({commit}, timeout=self._limits.commit_slow_s)
         if not done:
             log.warning("the store is slow", changes=len(changes))
@@ -306,6 +314,11 @@ class TurnLoop:
             log.error("the store does not answer", error=str(error))
         self._outage.failed()
         self._stop_waiting()
+
+    def _store_works(self) -> None:
+        if self._outage.on:
+            log.warning("the store is back", away_s=round(self._outage.lasts_s, 1))
+            self._outage.over()
 
     def _stop_waiting(self) -> None:
         """Nothing can be saved now: deny the requests that wait, and let the gateways have what there is."""

@@ -1,8 +1,9 @@
 """The few places where SQLite and PostgreSQL differ; everything else is written once."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Insert, Table, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 SQLITE = "sqlite"
@@ -12,11 +13,18 @@ COMMIT_ORDER_LOCK = 0x76656E64
 """The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
 
 
-def upsert(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:
-    """Return an insert of whole rows that overwrites the row with the same ``keys``."""
+def upsert(dialect_name: str, table: Table, key: str, changing: Sequence[str], *, owned_by: str = "") -> Insert:
+    """Return an insert of whole rows that overwrites the columns ``changing`` where the row with the same ``key`` exists.
+
+    The other columns keep their first value; naming them all would make SQLite write every index anew. With ``owned_by``, a row that
+    differs in that column is another's: the statement breaks on it, because ``changing[0]``, which may not be null, becomes null.
+    """
     insert = _insert(dialect_name, table)
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=list(keys), set_=changed)
+    values: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in changing}
+    if owned_by:
+        first = changing[0]
+        values[first] = case((table.c[owned_by] == insert.excluded[owned_by], insert.excluded[first]))
+    return insert.on_conflict_do_update(index_elements=[key], set_=values)
 
 
 def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:

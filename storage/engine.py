@@ -7,7 +7,8 @@ A unit of work is a plain function, so that it runs the same way on both databas
   statement costs several times as much, and a cancelled hop can leave its connection in a transaction.
 * PostgreSQL: in an async engine's greenlet. Readers are ``REPEATABLE READ`` and read only.
 
-Once started, a unit of work runs to its end whatever becomes of the caller: cancelling reaches the caller's waiting, never a COMMIT.
+Either way a process writes one transaction after the other, in the order in which it asked. Once started, a unit of work runs to its
+end whatever becomes of the caller: cancelling reaches the caller's waiting, never a COMMIT.
 """
 
 import asyncio
@@ -43,8 +44,6 @@ class StorageConfig:
     """SQLite: how long a writer waits for another process. PostgreSQL: how long any statement may take."""
     readers: int = 4
     """How many reads run at the same time."""
-    writers: int = 4
-    """How many transactions write at the same time on PostgreSQL. SQLite has one writer."""
 
 
 class _Ways(Protocol):
@@ -162,6 +161,7 @@ def sqlite_engine(url: URL, *, busy_timeout_ms: int, connections: int, begin: st
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # NORMAL may lose the last commits when power fails
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA cache_size = -16384")  # KiB; a batch must not spill from the cache before its COMMIT
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if query_only:
             connection.execute("PRAGMA query_only = ON")
@@ -209,9 +209,9 @@ class _Postgres:
     """One async engine; readers are the same connections in another kind of transaction."""
 
     def __init__(self, url: URL, config: StorageConfig) -> None:
-        self._writer = postgres_engine(url, statement_timeout_ms=config.busy_timeout_ms, connections=config.readers + config.writers)
+        self._writer = postgres_engine(url, statement_timeout_ms=config.busy_timeout_ms, connections=config.readers + 1)
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self._writes = asyncio.Semaphore(config.writers)
+        self._writes = asyncio.Lock()
         self._reads = asyncio.Semaphore(config.readers)
         self.dialect: Dialect = self._writer.dialect
 

@@ -16,6 +16,14 @@ from storage.tables import inbox, journal, ledger_entries, machine_states, refun
 Row = tuple[Any, ...]
 
 
+# What may change in the life of a row. The first of each is never null.
+STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "updated_at_ms", "format", "body")
+SESSION_CHANGES = ("paid_minor", "sold_minor", "refunded_minor", "payer", "status", "end_reason", "ended_at_ms")
+VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
+TRADE_CHANGES = ("sold_minor", "refunded_minor", "held_minor", "session_id", "status", "closed_at_ms")
+REFUND_CHANGES = ("attempts", "status", "error", "next_attempt_at_ms", "ended_at_ms")
+
+
 class Prepared:
     """One statement, to be run for many rows. Each row's values stand in the order of ``names``."""
 
@@ -39,11 +47,11 @@ class CommitStatements:
     def __init__(self, dialect: Dialect) -> None:
         self.journal = _append(journal, dialect)
         self.ledger = _append(ledger_entries, dialect)
-        self.states = _overwrite(machine_states, ("machine_id",), dialect)
-        self.sessions = _overwrite(sessions, ("session_id", "machine_id"), dialect)
-        self.vends = _overwrite(vends, ("vend_id", "machine_id"), dialect)
-        self.trades = _overwrite(trades, ("trade_id", "machine_id"), dialect)
-        self.refunds = _overwrite(refunds, ("refund_id", "machine_id"), dialect)
+        self.states = _overwrite(machine_states, "machine_id", STATE_CHANGES, dialect)
+        self.sessions = _overwrite(sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id")
+        self.vends = _overwrite(vends, "vend_id", VEND_CHANGES, dialect, owned_by="machine_id")
+        self.trades = _overwrite(trades, "trade_id", TRADE_CHANGES, dialect, owned_by="machine_id")
+        self.refunds = _overwrite(refunds, "refund_id", REFUND_CHANGES, dialect, owned_by="machine_id")
         taken = (
             update(inbox).where(inbox.c.id == bindparam("inbox_id")).values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
         )
@@ -55,6 +63,7 @@ def _append(table: Table, dialect: Dialect) -> Prepared:
     return Prepared(insert(table), [column.name for column in table.columns if column.name != "id"], dialect)
 
 
-def _overwrite(table: Table, keys: Sequence[str], dialect: Dialect) -> Prepared:
+def _overwrite(table: Table, key: str, changing: Sequence[str], dialect: Dialect, *, owned_by: str = "") -> Prepared:
     """Return an upsert; the values are those of the table's columns in order."""
-    return Prepared(dialects.upsert(dialect.name, table, keys), [column.name for column in table.columns], dialect)
+    statement = dialects.upsert(dialect.name, table, key, changing, owned_by=owned_by)
+    return Prepared(statement, [column.name for column in table.columns], dialect)

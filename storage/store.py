@@ -15,7 +15,7 @@ from actors.ports import Change, Conflict, InboxItem, LoadedMachine, MachineStor
 from storage import codec, dialects
 from storage.engine import Database, describe
 from storage.loading import Loader, machine_rows
-from storage.rows import Owned, batch_rows
+from storage.rows import BatchRows, Owned, batch_rows
 from storage.statements import CommitStatements
 from storage.tables import audit, inbox, machine_states, machines, partitions
 
@@ -70,8 +70,9 @@ class SqlMachineStore(MachineStore):
             return
         owned = self._owned(ownership, changes)
         _check_order(changes)
+        rows = batch_rows(changes, owned)  # before the transaction, which may hold the only write lock
         try:
-            await self._db.write(lambda connection: self._save(connection, ownership, changes, owned))
+            await self._db.write(lambda connection: self._save(connection, ownership, owned, changes, rows))
         except _Broken as broken:
             raise await self._blame(ownership, changes, owned, broken) from broken
 
@@ -106,10 +107,11 @@ class SqlMachineStore(MachineStore):
             owned[machine_id] = Owned(partition=partition, epoch=ownership.epochs[partition])
         return owned
 
-    def _save(self, connection: Connection, ownership: Ownership, changes: Sequence[Change], owned: dict[MachineId, Owned]) -> None:
+    def _save(
+        self, connection: Connection, ownership: Ownership, owned: dict[MachineId, Owned], changes: Sequence[Change], rows: BatchRows
+    ) -> None:
         _prove(connection, ownership, owned)
         _check_versions(connection, changes)
-        rows = batch_rows(changes, owned)
         run = self._statements
         try:
             run.sessions.run(connection, list(rows.sessions.values()))
@@ -135,7 +137,7 @@ class SqlMachineStore(MachineStore):
             for machine_id in machine_ids:
                 own = [change for change in changes if change.machine_id == machine_id]
                 try:
-                    self._save(connection, ownership, own, owned)
+                    self._save(connection, ownership, owned, own, batch_rows(own, owned))
                 except _Broken as again:
                     raise Conflict(machine_id, again.detail) from again
             raise StoreError(f"A constraint was hit and is not any more: {broken.detail}")

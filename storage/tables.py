@@ -106,7 +106,6 @@ audit = Table(
     Column("machine_id", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "machine_id", "id"),
-    sqlite_autoincrement=True,
 )
 
 machine_states = Table(
@@ -124,8 +123,6 @@ machine_states = Table(
     Column("format", Integer, nullable=False),
     Column("body", Text, nullable=False),
     CheckConstraint("version > 0", name="version_grows"),
-    Index(None, "partition", "active"),
-    Index(None, "phase", "machine_id"),
 )
 
 journal = Table(
@@ -144,16 +141,16 @@ journal = Table(
     Column("notes", JSON, nullable=False),
     Column("body", JSON, nullable=False),
     UniqueConstraint("machine_id", "version"),
-    Index(None, "machine_id", "id"),
     Index(None, "session_id", "id"),
-    sqlite_autoincrement=True,
 )
+
+# From here on no foreign keys: every row below is written with a line of the journal, whose key holds for all of them.
 
 ledger_entries = Table(
     "ledger_entries",
     metadata,
     Column("id", Position, primary_key=True, autoincrement=True),
-    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("machine_id", String(32), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("line", Integer, nullable=False),
     Column("partition", Integer, nullable=False),
@@ -170,17 +167,15 @@ ledger_entries = Table(
     UniqueConstraint("kind", "cause", "account", "reference"),
     UniqueConstraint("machine_id", "version", "line"),
     CheckConstraint("amount_minor <> 0", name="moves_money"),
-    sqlite_autoincrement=True,
 )
 
-# The four kinds of record. The pair (id, machine_id) is the target of the upserts, so that one machine can never write another's row: that
-# would break the primary key.
+# The four kinds of record: the present or final form of what a state holds only while it is open.
 
 sessions = Table(
     "sessions",
     metadata,
     Column("session_id", String(64), primary_key=True),
-    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("machine_id", String(32), nullable=False),
     Column("status", String(16), nullable=False),
     Column("mode", String(32), nullable=False),
     Column("end_reason", String(32), nullable=False),
@@ -191,7 +186,6 @@ sessions = Table(
     Column("payer", String(128), nullable=False),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
-    UniqueConstraint("session_id", "machine_id"),
     CheckConstraint("status IN ('OPEN', 'ENDED')", name="status_known"),
     CheckConstraint("paid_minor >= 0 AND sold_minor >= 0 AND refunded_minor >= 0", name="amounts_positive"),
     Index(None, "started_at_ms", "session_id"),
@@ -203,7 +197,7 @@ vends = Table(
     "vends",
     metadata,
     Column("vend_id", String(64), primary_key=True),
-    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("machine_id", String(32), nullable=False),
     Column("session_id", String(64), nullable=False),
     Column("request_id", Text, nullable=False),
     Column("column", String(16), nullable=False),
@@ -215,7 +209,6 @@ vends = Table(
     Column("requested_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger),
     Column("evidence", Text, nullable=False),
-    UniqueConstraint("vend_id", "machine_id"),
     CheckConstraint("price_minor >= 0", name="price_positive"),
     Index(None, "requested_at_ms", "vend_id"),
     Index(None, "machine_id", "requested_at_ms", "vend_id"),
@@ -227,7 +220,7 @@ trades = Table(
     "trades",
     metadata,
     Column("trade_id", String(64), primary_key=True),
-    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("machine_id", String(32), nullable=False),
     Column("session_id", String(64)),
     Column("partner_trans_id", String(64), nullable=False),
     Column("payer", String(128), nullable=False),
@@ -239,7 +232,6 @@ trades = Table(
     Column("held_minor", BigInteger, nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Column("closed_at_ms", BigInteger),
-    UniqueConstraint("trade_id", "machine_id"),
     CheckConstraint("status IN ('OPEN', 'CLOSED')", name="status_known"),
     CheckConstraint("sold_minor >= 0 AND refunded_minor >= 0 AND held_minor >= 0", name="amounts_positive"),
     CheckConstraint("paid_minor = sold_minor + refunded_minor + held_minor", name="adds_up"),
@@ -253,7 +245,7 @@ refunds = Table(
     "refunds",
     metadata,
     Column("refund_id", String(64), primary_key=True),
-    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("machine_id", String(32), nullable=False),
     Column("trade_id", String(64), nullable=False),
     Column("partner_trans_id", String(64), nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
@@ -265,7 +257,6 @@ refunds = Table(
     Column("next_attempt_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
     Column("error", Text, nullable=False),
-    UniqueConstraint("refund_id", "machine_id"),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     Index(None, "due_at_ms", "refund_id"),
     Index(None, "machine_id", "due_at_ms", "refund_id"),
@@ -292,5 +283,4 @@ inbox = Table(
     Index(None, "trade_id"),
     # Few rows wait at any time; the index holds these only.
     Index("inbox_untaken", "received_at_ms", "id", sqlite_where=text("taken_at_ms IS NULL"), postgresql_where=text("taken_at_ms IS NULL")),
-    sqlite_autoincrement=True,
 )

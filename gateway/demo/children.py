@@ -1,7 +1,7 @@
 """The processes of the demo.
 
-Flows in: command lines of this program. Flows out: what each child says when it is ready (one JSON line on its standard output). Children are
-ended in the reverse order of their start, politely first; none is left behind.
+Flows in: command lines of this program. Flows out: what each child says when it is ready (one JSON line on its standard output).
+Children are ended in the reverse order of their start, politely first; none is left behind.
 """
 
 import asyncio

@@ -6,9 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from actors.host import Host, HostLimits, HostServices
-from actors.link import AdminEvent, Commanded, CommandDone, Delivery, FromHost, FromMachine, LinkBroken, Notified, StreamClosed, ToHost, ToMachine
+from actors.link import (
+    AdminEvent,
+    CommandDone,
+    Commanded,
+    Delivery,
+    FromHost,
+    FromMachine,
+    LinkBroken,
+    Notified,
+    StreamClosed,
+    ToHost,
+    ToMachine,
+)
 from actors.machine.effects import ChangeCodeStatus, CreateCode, MachineCommand, ProviderCall, QueryRefund, SendRefund
-from actors.machine.events import CodeCreated, CodeStatusChanged, Connected, Disconnected, Event, FrameReceived, MachineFact, RefundSucceeded, TopUpPaid
+from actors.machine.events import (
+    CodeCreated,
+    CodeStatusChanged,
+    Connected,
+    Disconnected,
+    Event,
+    FrameReceived,
+    MachineFact,
+    RefundSucceeded,
+    TopUpPaid,
+)
 from actors.machine.ids import BootId, Currency, MachineId, StreamId, TradeId
 from actors.machine.policy import Policy
 from actors.machine.state import Column
@@ -94,7 +116,12 @@ class Gateway:
 
     def commands(self, machine_id: str = "VM-1") -> list[MachineCommand]:
         """Return all commands that a machine was told."""
-        return [command for message in self.heard if isinstance(message, ToMachine) and message.machine_id == machine_id for command in message.commands]
+        return [
+            command
+            for message in self.heard
+            if isinstance(message, ToMachine) and message.machine_id == machine_id
+            for command in message.commands
+        ]
 
     # --- messages -------------------------------------------------------------------------------------------------------------
 

@@ -8,8 +8,6 @@ its streams and repeats their unacknowledged frames, and tells those who wait fo
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -26,81 +24,33 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
-from actors.machine.effects import MachineCommand
-from actors.machine.events import Connected, Disconnected, FrameReceived
-from actors.machine.ids import MachineId, StreamId
+from actors.machine.events import Disconnected, FrameReceived
+from actors.machine.ids import StreamId
+from gateway.link_terms import HostUnavailable, LinkedStream, LinkLimits, LinkStats
 
 logger = structlog.get_logger()
 
 
-class LinkedStream(Protocol):
-    """What the links need of a stream."""
+class Row:
+    """Deliveries by their numbers: what comes too early waits for what is before it."""
 
-    stream_id: StreamId
-    machine_id: MachineId
-    connected: Connected | None
+    def __init__(self) -> None:
+        self.expected = 1
+        self._early: dict[int, tuple[Delivery, Sequence[ToHost]]] = {}
 
-    def unacked(self) -> Sequence[FrameReceived]:
-        """Return the frames that the host has not acknowledged, in order."""
-        ...
+    @property
+    def waiting(self) -> bool:
+        """Whether something came too early."""
+        return bool(self._early)
 
-    def repeated(self, count: int) -> None:
-        """So many messages of the stream were queued anew; nothing else waits for its answer."""
-        ...
-
-    def answered(self) -> None:
-        """The host is done with one message of the stream."""
-        ...
-
-    def deliver(self, ack: int | None, commands: Sequence[MachineCommand]) -> None:
-        """Commands and an acknowledgement for the machine."""
-        ...
-
-    def close(self, reason: str) -> None:
-        """End the stream for one of ``CloseReason``."""
-        ...
-
-
-class HostUnavailable(Exception):
-    """A command got no answer. ``sent`` tells whether it may have been carried out all the same: look before asking again."""
-
-    def __init__(self, detail: str, *, sent: bool) -> None:
-        outcome = "its outcome is unknown: look at the machine before asking again" if sent else "nothing was sent: ask again later"
-        super().__init__(f"{detail}; {outcome}")
-        self.sent = sent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkLimits:
-    """The bounds of the way to one host."""
-
-    queue_max: int = 4_096
-    """So many messages wait for the next exchange; then streams pause and commands are refused."""
-    batch_max: int = 1_024
-    attach_timeout_s: float = 10.0
-    exchange_timeout_s: float = 30.0
-    listen_timeout_s: float = 60.0
-    gap_timeout_s: float = 5.0
-    """How long a delivery waits for the one before it."""
-    backoff_initial_s: float = 0.05
-    backoff_max_s: float = 5.0
-    stop_timeout_s: float = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkStats:
-    """What the way to one host looks like; the counts are since the start of the gateway."""
-
-    host: int
-    attached: bool
-    streams: int
-    queued: int
-    commands_waiting: int
-    exchanges: int
-    messages: int
-    attachments: int
-    notifications_dropped: int
-    undeliverable: int
+    def take(self, delivery: Delivery, batch: Sequence[ToHost]) -> list[tuple[Delivery, Sequence[ToHost]]]:
+        """Return what may be handed on now, in order, each with the batch that it answers."""
+        self._early[delivery.number] = (delivery, batch)
+        ready = []
+        while self.expected in self._early:
+            ready.append(self._early.pop(self.expected))
+            self.expected += 1
+        return ready
 
 
 class HostPump:
@@ -124,8 +74,7 @@ class HostPump:
         self._sent: set[str] = set()
         self._attached = False
         self._failures = 0
-        self._next = 1
-        self._held: dict[int, tuple[Delivery, Sequence[ToHost]]] = {}
+        self._row = Row()
         self._gap: asyncio.TimerHandle | None = None
         self._broken: asyncio.Future[None] | None = None
         self._exchanges = 0
@@ -240,7 +189,7 @@ class HostPump:
     def _opened(self) -> None:
         self._attached = True
         self._attachments += 1
-        self._next = 1
+        self._row = Row()
         for stream in self._streams.values():
             if stream.connected is None:
                 continue
@@ -274,7 +223,6 @@ class HostPump:
         if self._gap is not None:
             self._gap.cancel()
             self._gap = None
-        self._held.clear()
         again = [message for message in self._in_flight if _is_disconnected(message)]
         again += [message for message in self._queue if not isinstance(message, FromMachine) or _is_disconnected(message)]
         self._in_flight = ()
@@ -321,27 +269,25 @@ class HostPump:
     def _arrived(self, delivery: Delivery, batch: Sequence[ToHost]) -> None:
         """Hand on what is next in the row; hold what came too early, but not for ever."""
         self._failures = 0
-        if delivery.number < self._next:  # idle answers have number 0
+        if delivery.number < self._row.expected:  # idle answers have number 0
             if delivery.messages:
-                logger.warning("delivery came twice", host=self._host, number=delivery.number, expected=self._next)
+                logger.warning("delivery came twice", host=self._host, number=delivery.number, expected=self._row.expected)
             self._answered(batch)
             return
-        self._held[delivery.number] = (delivery, batch)
-        if delivery.number == self._next and self._gap is not None:
-            self._gap.cancel()
-            self._gap = None
-        while self._next in self._held:
-            ready, answered = self._held.pop(self._next)
-            self._next += 1
-            for message in ready.messages:
+        ready = self._row.take(delivery, batch)
+        for each, answered in ready:
+            for message in each.messages:
                 self._hand_on(message)
             self._answered(answered)
-        if self._held and self._gap is None:
+        if self._gap is not None and (ready or not self._row.waiting):
+            self._gap.cancel()
+            self._gap = None
+        if self._row.waiting and self._gap is None:
             self._gap = asyncio.get_running_loop().call_later(self._limits.gap_timeout_s, self._missing)
 
     def _missing(self) -> None:
         if self._broken is not None and not self._broken.done():
-            self._broken.set_exception(LinkBroken(f"delivery {self._next} did not come"))
+            self._broken.set_exception(LinkBroken(f"delivery {self._row.expected} did not come"))
 
     def _answered(self, batch: Sequence[ToHost]) -> None:
         for message in batch:
@@ -360,9 +306,17 @@ class HostPump:
         if stream is None:
             self._undeliverable += 1  # the machine hears of it when it connects again: the state is the outbox
         elif isinstance(message, ToMachine):
-            stream.deliver(message.ack, message.commands)
+            self._deliver(stream, message)
         else:
             self._close(stream, message)
+
+    def _deliver(self, stream: LinkedStream, message: ToMachine) -> None:
+        try:
+            stream.deliver(message.ack, message.commands)
+        except Exception:
+            # One machine's trouble must not become that of all machines of the host.
+            logger.exception("delivery failed", machine_id=message.machine_id, stream_id=message.stream_id)
+            stream.close("FAILED")
 
     def _close(self, stream: LinkedStream, message: StreamClosed) -> None:
         logger.info("host closes stream", machine_id=message.machine_id, stream_id=message.stream_id, reason=message.reason)

@@ -15,7 +15,8 @@ from actors.link import AdminEvent, CloseReason, CommandDone, Commanded, HostLin
 from actors.machine.events import FrameReceived
 from actors.machine.ids import MachineId
 from actors.ports import InboxItem
-from gateway.host_pump import HostPump, HostUnavailable, LinkedStream, LinkLimits, LinkStats
+from gateway.host_pump import HostPump
+from gateway.link_terms import HostUnavailable, LinkedStream, LinkLimits, LinkStats
 
 __all__ = ["HostLinks", "HostUnavailable", "LinkLimits", "LinkStats", "LinkedStream"]
 

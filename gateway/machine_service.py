@@ -23,8 +23,8 @@ from actors.machine.events import FrameReceived
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway import identity, statuses, translate
-from gateway.host_pump import LinkedStream
 from gateway.limits import EdgeLimits
+from gateway.link_terms import LinkedStream
 from gateway.outbox import Context
 from gateway.statuses import Refusal
 from gateway.stream import Stream, Times
@@ -175,7 +175,7 @@ class MachineService:
 
     def _forget(self, stream: Stream) -> None:
         del self._handlers[stream], self._writers[stream], self._certified[stream]
-        reason = stream.ending.reason if stream.ending is not None else "GONE"
+        reason = stream.ending.reason if stream.ending is not None else "LEFT" if stream.finished else "GONE"
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written

@@ -82,7 +82,6 @@ class Stream:
         "_bucket",
         "_context",
         "_ended_at",
-        "_finished",
         "_forwarded",
         "_gate",
         "_heard_at",
@@ -99,6 +98,7 @@ class Stream:
         "_window",
         "connected",
         "ending",
+        "finished",
         "machine_id",
         "received",
         "stream_id",
@@ -110,6 +110,8 @@ class Stream:
         self.machine_id = MachineId("")
         self.connected: Connected | None = None
         self.ending: Refusal | None = None
+        self.finished = False
+        """The machine half-closed, or nothing more is read because the stream ends."""
         self.received = 0
         self._context = context
         self._limits = limits
@@ -130,7 +132,6 @@ class Stream:
         self._heard_at = now
         self._ended_at: float | None = None
         self._reading = True
-        self._finished = False
 
     @property
     def written(self) -> int:
@@ -154,7 +155,7 @@ class Stream:
             self._take(translate.from_bytes(frame))
             if self._pending >= self._limits.unacked_max:
                 await self._host_caught_up()
-        self._finished = True
+        self.finished = True
         self._outbox.wake()
 
     def _take(self, frame: translate.Frame) -> None:
@@ -207,11 +208,11 @@ class Stream:
     def _refuse_frame(self, bad: BadFrame) -> None:
         """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still free."""
         self._bad_in_row += 1
-        expected_seq = max(self._outbox.ack, self._forwarded) + 1
+        expected_seq = 0 if self.connected is None else max(self._outbox.ack, self._forwarded) + 1
         logger.debug("frame refused", **self._names(), seq=bad.seq, expected_seq=expected_seq, detail=bad.detail)
         self._put(translate.protocol_error(bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail))
         if self.connected is None:
-            problems = (FieldProblem(field=bad.field, description=bad.detail),) if bad.field else ()
+            problems = (FieldProblem(field=bad.field, description=bad.detail.removeprefix(f"{bad.field}: ")),) if bad.field else ()
             self.end(statuses.HELLO_EXPECTED.because(bad.detail, *problems))
         elif self._bad_in_row > self._limits.bad_frames_max:
             self.end(statuses.BAD_FRAMES)
@@ -298,7 +299,7 @@ class Stream:
     async def write(self) -> None:
         """Write until the stream is over; if it was us who ended it, tell the machine why. The one writer of the stream."""
         try:
-            await self._outbox.write_all(self._context, until=lambda: self._finished or self.ending is not None)
+            await self._outbox.write_all(self._context, until=lambda: self.finished or self.ending is not None)
         except grpc.aio.BaseError as error:
             # The connection is going. gRPC says so here and to the reader, in no certain order.
             logger.debug("write failed", **self._names(), detail=str(error))
@@ -349,7 +350,7 @@ class Stream:
         if self.connected is None:
             if waited_s > self._limits.hello_timeout_s and self.ending is None:
                 detail = f"expected Hello within {self._limits.hello_timeout_s:g} s"
-                self._put(translate.protocol_error(wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=0, expected_seq=1, detail=detail))
+                self._put(translate.protocol_error(wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=0, expected_seq=0, detail=detail))
                 self.end(statuses.HELLO_TIMEOUT)
         elif not self._welcomed and waited_s > self._limits.welcome_timeout_s:
             self.end(statuses.HOST_UNAVAILABLE)

@@ -14,6 +14,7 @@ from tests.support.edge import NOW_MS, Edge, running_edge, until
 
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
+    """A machine side with default limits."""
     async with running_edge() as running:
         yield running
 

@@ -19,7 +19,7 @@ from actors.performer import Merchant
 from alipay_client import config as alipay_config
 from alipay_client.config import AlipayConfig, SignType
 from alipay_client.errors import Misused
-from alipay_client.keys import load_keys
+from alipay_client.keys import Keys, load_keys
 from gateway.sections import Address, Listener
 from gateway.settings import Settings, SettingsRefused
 from storage.engine import StorageConfig
@@ -46,6 +46,7 @@ class Configs:
 
     storage: StorageConfig
     alipay: AlipayConfig
+    keys: Keys
     merchant: Merchant
     policy: Policy
     public_url: str
@@ -85,21 +86,28 @@ class _Problems:
 def configs(settings: Settings) -> Configs:
     """Convert all of it. Raises SettingsRefused with a sentence for each problem."""
     problems = _Problems()
-    made = Configs(
-        storage=_storage(settings, problems),
-        alipay=_alipay(settings, problems),
-        merchant=_merchant(settings, problems),
-        policy=Policy(**settings.policy.model_dump()),
-        public_url=_public_url(settings, problems),
-        payer_salt=_payer_salt(settings, problems),
-        machines_tls=_tls("machines", settings.machines, problems),
-        admin_tls=_tls("admin", settings.admin, problems),
-    )
+    storage = _storage(settings, problems)
+    alipay, keys = _alipay(settings, problems)
+    merchant = _merchant(settings, problems)
+    public_url = _public_url(settings, problems)
+    payer_salt = _payer_salt(settings, problems)
+    machines_tls = _tls("machines", settings.machines, problems)
+    admin_tls = _tls("admin", settings.admin, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)
-    if problems.sentences:
+    if problems.sentences or keys is None:
         raise SettingsRefused(tuple(problems.sentences))
-    return made
+    return Configs(
+        storage=storage,
+        alipay=alipay,
+        keys=keys,
+        merchant=merchant,
+        policy=Policy(**settings.policy.model_dump()),
+        public_url=public_url,
+        payer_salt=payer_salt,
+        machines_tls=machines_tls,
+        admin_tls=admin_tls,
+    )
 
 
 def storage_config(settings: Settings) -> StorageConfig:
@@ -122,7 +130,7 @@ def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
     return StorageConfig(url=url, busy_timeout_ms=section.busy_timeout_ms)
 
 
-def _alipay(settings: Settings, problems: _Problems) -> AlipayConfig:
+def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys | None]:
     section = settings.alipay
     before = len(problems.sentences)
     if not re.fullmatch(r"2088\d{12}", section.partner):
@@ -151,12 +159,13 @@ def _alipay(settings: Settings, problems: _Problems) -> AlipayConfig:
             problems.add(f"alipay.private_key_file is needed for {section.sign_type}: a file with your own private key (PEM).")
         if section.public_key_file is None:
             problems.add(f"alipay.public_key_file is needed for {section.sign_type}: a file with Alipay's public key (PEM), not yours.")
+    keys: Keys | None = None
     if len(problems.sentences) == before:
         try:
-            load_keys(made)
+            keys = load_keys(made)
         except Misused as error:
             problems.add(f"alipay: {error.detail or error}")
-    return made
+    return made, keys
 
 
 def _gateway(environment: str, problems: _Problems) -> tuple[str, str]:
@@ -200,7 +209,8 @@ def _is_url(text: str) -> bool:
 def _public_url(settings: Settings, problems: _Problems) -> str:
     url, given = settings.public_url, settings.http.public_url
     if not given and settings.http.address.port == 0:
-        problems.add("http.public_url must be given when http.listen leaves the port to the system (port 0).")
+        if settings.ray.mode == "cluster":
+            problems.add("http.public_url must be given when http.listen leaves the port to the system (port 0) and hosts are elsewhere.")
     elif not _is_url(url) or urlsplit(url).query:
         problems.add(f"http.public_url: {given!r} is not an http or https URL without a query; write what Alipay can reach.")
     elif len(url) + len(NOTIFY_PATH) + 1 + _TOKEN_LENGTH > _NOTIFY_URL_LENGTH_MAX:

@@ -25,7 +25,7 @@ _FORBIDDEN = frozenset(
         "alipay_buyer_user_id",
     }
 )
-_QUIET = ("uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
+_QUIET = ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "asyncio")
 
 
 def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> None:

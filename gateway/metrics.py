@@ -7,7 +7,7 @@ streams and of SQL. Flows out: the text of ``/metrics``. No label names a machin
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -54,6 +54,7 @@ class Metrics:
     """All that one gateway process counts."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a second series for each counter that nobody asks for
         self.registry = CollectorRegistry()
         self.notifications = Counter(
             "vendgate_notifications",

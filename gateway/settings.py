@@ -10,6 +10,7 @@ import json
 import os
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -17,10 +18,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from gateway.sections import Admin, Alipay, Database, File, FleetPolicy, Http, Limits, Logs, Machines, Ray
+from gateway.sections import Address, Admin, Alipay, Database, File, FleetPolicy, Http, Limits, Logs, Machines, Ray
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
+_PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
+_FOR_TESTS = "VENDGATE_TEST_"
+"""Variables of the test suite, which may be there while it starts gateways."""
 
 
 class SettingsRefused(Exception):
@@ -88,6 +92,24 @@ def config_path(given: str | None) -> str | None:
     return str(Path(named).absolute()) if named else None
 
 
+@contextmanager
+def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
+    """Yield the settings with the public URL that a port chosen by the system gives, if they name none themselves.
+
+    It is put into the environment while the block lasts: host processes that are started meanwhile read their settings there, and make
+    notify URLs of it.
+    """
+    if settings.http.public_url or settings.http.address.port:
+        yield settings
+        return
+    url = f"http://{Address(host=settings.http.address.host, port=port)}"
+    os.environ[_PUBLIC_URL_VARIABLE] = url
+    try:
+        yield settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
+    finally:
+        del os.environ[_PUBLIC_URL_VARIABLE]
+
+
 def _file(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -124,7 +146,7 @@ def anchored_sqlite(url: str, folder: Path) -> str:
 def _unknown_variables() -> Iterator[str]:
     for name in sorted(os.environ):
         first = name.removeprefix(PREFIX).split("__")[0].lower()
-        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and first not in Settings.model_fields:
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and not name.startswith(_FOR_TESTS) and first not in Settings.model_fields:
             yield f"The environment has {name}, and there is no setting or table {first!r}{_near(first, Settings)}"
 
 

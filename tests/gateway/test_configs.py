@@ -70,7 +70,6 @@ def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, envi
         ("admin", "listen", "127.0.0.1:8080", "admin.listen and http.listen have the same port 8080; give each its own."),
         ("machines", "certificate_file", "own.pem", "machines: certificate_file and private_key_file belong together"),
         ("admin", "client_ca_file", "own.pem", "admin.client_ca_file asks for client certificates, which needs TLS"),
-        ("http", "listen", "127.0.0.1:0", "http.public_url must be given when http.listen leaves the port to the system"),
         ("http", "public_url", "pay.example", "http.public_url: 'pay.example' is not an http or https URL"),
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
         ("http", "public_url", f"https://pay.example/{'x' * 150}", "http.public_url is too long"),
@@ -91,6 +90,16 @@ def test_production_needs_https(tmp_path: Path, tables: Tables) -> None:
     tables["alipay"]["environment"] = "production"
     (problem,) = _problems(tmp_path, tables)
     assert problem.startswith("http.public_url must begin with https://")
+
+
+def test_hosts_elsewhere_must_know_the_public_url(tmp_path: Path, tables: Tables) -> None:
+    """A port that the system chooses is known to processes that the gateway starts, not to those of a cluster."""
+    tables["http"]["listen"] = "127.0.0.1:0"
+    assert "" == _made(tmp_path, tables).alipay.backup_url
+    tables["ray"]["mode"] = "cluster"
+    tables["database"]["url"] = "postgresql://app@db/vendgate"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("http.public_url must be given")
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path, tables: Tables) -> None:

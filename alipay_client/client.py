@@ -16,7 +16,7 @@ import structlog
 
 from alipay_client import envelope, fields, messages, retry
 from alipay_client.config import AlipayConfig, SignType
-from alipay_client.errors import Misused, OutcomeUnknown, Untrusted
+from alipay_client.errors import Misused, OutcomeUnknown, Unreachable, Untrusted
 from alipay_client.keys import Keys, load_keys
 
 _log = structlog.get_logger()
@@ -103,7 +103,7 @@ class AlipayClient:
         for url in self._urls[:-1]:
             try:
                 return envelope.read(await self._exchange(url, body), self._keys)
-            except _Unreachable as error:
+            except Unreachable as error:
                 _log.warning("alipay_backup_host", service=parameters["service"], host=urlsplit(url).hostname, cause=error.code)
         return envelope.read(await self._exchange(self._urls[-1], body), self._keys)
 
@@ -121,13 +121,9 @@ class AlipayClient:
             ):
                 return await _bounded(response)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise _Unreachable("timeout", f"no whole answer in time from {urlsplit(url).hostname}: {type(error).__name__}") from error
+            raise Unreachable("timeout", f"no whole answer in time from {urlsplit(url).hostname}: {type(error).__name__}") from error
         except httpx.RequestError as error:
-            raise _Unreachable("transport", f"no answer from {urlsplit(url).hostname}: {type(error).__name__}") from error
-
-
-class _Unreachable(OutcomeUnknown):
-    """The transport failed; the one case in which the backup host may help."""
+            raise Unreachable("transport", f"no answer from {urlsplit(url).hostname}: {type(error).__name__}") from error
 
 
 async def _bounded(response: httpx.Response) -> bytes:

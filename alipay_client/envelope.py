@@ -31,6 +31,7 @@ CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "gbk": "gb18030", "gb2312": "gb1803
 
 _PROLOG = re.compile(rb"\s*<\?xml\b([^>]{0,200}?)\?>")
 _ENCODING = re.compile(rb"""\bencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_UTF8_PROLOG = b'<?xml version="1.0" encoding="UTF-8"?>'
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -70,7 +71,7 @@ def read(body: bytes, keys: Keys) -> Answer:
 
 
 def _parse(body: bytes) -> tuple["Element", str]:
-    """Expat reads no GBK: decode by the charset that the prolog declares and hand on UTF-8 without a prolog."""
+    """Expat reads no GBK: decode by the charset that the prolog declares and hand on UTF-8."""
     body = body.removeprefix(_BOM)
     prolog = _PROLOG.match(body)
     declared = _ENCODING.search(prolog[1]) if prolog else None
@@ -82,7 +83,7 @@ def _parse(body: bytes) -> tuple["Element", str]:
     except UnicodeDecodeError:
         raise Untrusted("bad_charset", "the answer is not in the charset that it declares") from None
     try:
-        return fromstring(text.encode("utf-8"), forbid_dtd=True, forbid_entities=True, forbid_external=True), codec
+        return fromstring(_UTF8_PROLOG + text.encode("utf-8"), forbid_dtd=True, forbid_entities=True, forbid_external=True), codec
     except (ParseError, DefusedXmlException, ValueError):
         code = "html_page" if "<html" in text[:2_000].lower() else "not_xml"
         raise Untrusted(code, "the answer is not plain XML: an outage page, a wrong gateway, or something between us and Alipay") from None

@@ -3,6 +3,7 @@
 * AlipayError
     * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry`` says otherwise.
     * OutcomeUnknown: it may have been done or not. Repeat with the same ids, or query.
+        * Unreachable: no whole answer came.
         * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape, echoed ids).
     * Misused: the request or the configuration breaks a documented rule; nothing was sent.
     * NotificationRefused (in ``notify``): a callback that must not be believed nor acknowledged.
@@ -39,6 +40,10 @@ class Refused(AlipayError):
 
 class OutcomeUnknown(AlipayError):
     """Time-out, transport fault, gateway error, SYSTEM_ERROR, UNKNOWN. Repeat with the same ids, or query."""
+
+
+class Unreachable(OutcomeUnknown):
+    """No whole answer came, from no host that is configured. The request may have arrived all the same."""
 
 
 class Untrusted(OutcomeUnknown):

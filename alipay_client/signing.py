@@ -9,16 +9,15 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import assert_never
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256, HashAlgorithm
 
 from alipay_client.config import SignType
 from alipay_client.keys import Keys
 
+_HASHES: dict[SignType, HashAlgorithm] = {SignType.RSA: SHA1(), SignType.RSA2: SHA256()}  # noqa: S303 - RSA means SHA-1 here
 UNSIGNED = frozenset({b"sign", b"sign_type"})
 
 
@@ -35,38 +34,24 @@ def encoded(fields: Mapping[str, str], charset: str) -> list[tuple[bytes, bytes]
 
 def sign(data: bytes, keys: Keys) -> str:
     """Return our signature of ``data`` by ``keys.sign_type``: 32 lower-case hex digits, or one line of base64."""
-    match keys.sign_type:
-        case SignType.MD5:
-            return _md5(data, keys.md5_key)
-        case SignType.RSA | SignType.RSA2:
-            assert keys.private_key is not None, "keys come from load_keys, which loads what the sign type needs"
-            return base64.b64encode(keys.private_key.sign(data, PKCS1v15(), _hash(keys.sign_type))).decode("ascii")
-        case _:
-            assert_never(keys.sign_type)
+    if keys.sign_type is SignType.MD5:
+        return _md5(data, keys.md5_key)
+    assert keys.private_key is not None, "keys come from load_keys, which loads what the sign type needs"
+    return base64.b64encode(keys.private_key.sign(data, PKCS1v15(), _HASHES[keys.sign_type])).decode("ascii")
 
 
 def verify(data: bytes, signature: str, sign_type: SignType, keys: Keys) -> bool:
     """Whether ``signature`` is Alipay's over ``data``. A key that is not there proves nothing."""
-    match sign_type:
-        case SignType.MD5:
-            return bool(keys.md5_key) and hmac.compare_digest(_md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace"))
-        case SignType.RSA | SignType.RSA2:
-            return keys.public_key is not None and _rsa_true(data, signature, keys.public_key, _hash(sign_type))
-        case _:
-            assert_never(sign_type)
-
-
-def _md5(data: bytes, key: bytes) -> str:
-    return hashlib.md5(data + key).hexdigest()  # noqa: S324 - Alipay's sign type MD5 is what the contract may say
-
-
-def _hash(sign_type: SignType) -> HashAlgorithm:
-    return SHA1() if sign_type is SignType.RSA else SHA256()  # noqa: S303 - sign type RSA means SHA-1 (alipay-api 3.2)
-
-
-def _rsa_true(data: bytes, signature: str, key: RSAPublicKey, algorithm: HashAlgorithm) -> bool:
+    if sign_type is SignType.MD5:
+        return bool(keys.md5_key) and hmac.compare_digest(_md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace"))
+    if keys.public_key is None:
+        return False
     try:
-        key.verify(base64.b64decode(signature, validate=True), data, PKCS1v15(), algorithm)
+        keys.public_key.verify(base64.b64decode(signature, validate=True), data, PKCS1v15(), _HASHES[sign_type])
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True
+
+
+def _md5(data: bytes, key: bytes) -> str:
+    return hashlib.md5(data + key).hexdigest()  # noqa: S324 - sign type MD5 is what many of Alipay's contracts say

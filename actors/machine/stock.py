@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from actors.machine.state import Column, MachineState, VendStatus, column_named
+from actors.machine.state import Column, MachineState, column_named
 from actors.machine.turn import Turn
 
 
@@ -40,12 +40,6 @@ def set_stock(turn: Turn, name: str, stock: int) -> None:
         turn.note(f"column {name} holds 0 to {column.capacity} items, not {stock}")
     else:
         _put(turn, replace(column, stock=stock))
-
-
-def stock_of_open(state: MachineState) -> int:
-    """Return the number of vends that are approved or in doubt."""
-    vend = None if state.session is None else state.session.vend
-    return len(state.doubts) + int(vend is not None and vend.status is not VendStatus.AWAITING_PAYMENT)
 
 
 def _put(turn: Turn, column: Column) -> None:

@@ -175,7 +175,7 @@ class MachineService:
 
     def _forget(self, stream: Stream) -> None:
         del self._handlers[stream], self._writers[stream], self._certified[stream]
-        reason = stream.ending.reason if stream.ending is not None else "LEFT" if stream.finished else "GONE"
+        reason = stream.ending.reason if stream.ending is not None else "GONE"
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written

@@ -82,6 +82,7 @@ class Stream:
         "_bucket",
         "_context",
         "_ended_at",
+        "_finished",
         "_forwarded",
         "_gate",
         "_heard_at",
@@ -98,7 +99,6 @@ class Stream:
         "_window",
         "connected",
         "ending",
-        "finished",
         "machine_id",
         "received",
         "stream_id",
@@ -110,8 +110,6 @@ class Stream:
         self.machine_id = MachineId("")
         self.connected: Connected | None = None
         self.ending: Refusal | None = None
-        self.finished = False
-        """The machine half-closed, or nothing more is read because the stream ends."""
         self.received = 0
         self._context = context
         self._limits = limits
@@ -132,6 +130,7 @@ class Stream:
         self._heard_at = now
         self._ended_at: float | None = None
         self._reading = True
+        self._finished = False
 
     @property
     def written(self) -> int:
@@ -155,7 +154,7 @@ class Stream:
             self._take(translate.from_bytes(frame))
             if self._pending >= self._limits.unacked_max:
                 await self._host_caught_up()
-        self.finished = True
+        self._finished = True
         self._outbox.wake()
 
     def _take(self, frame: translate.Frame) -> None:
@@ -261,8 +260,8 @@ class Stream:
         if self.ending is not None:
             return
         for command in commands:
-            self._note(command)
             self._put(translate.to_wire(command, limits=self._limits, server_time_ms=self._times.now_ms()))
+            self._note(command)
         if ack is not None:
             self._forget(ack)
             self._outbox.acknowledge(ack)
@@ -273,7 +272,7 @@ class Stream:
             self._welcomed = True
             self._forget(command.last_seq)
             self._forwarded = max(self._forwarded, command.last_seq)
-            self._outbox.ack = max(self._outbox.ack, command.last_seq)
+            self._outbox.acknowledge(command.last_seq)
             asked = any(isinstance(frame.fact, events.VendRequested) for frame in self._window.values())
             self._vend_open = asked or command.vend_id is not None
         elif isinstance(command, effects.ApproveVend):
@@ -299,7 +298,7 @@ class Stream:
     async def write(self) -> None:
         """Write until the stream is over; if it was us who ended it, tell the machine why. The one writer of the stream."""
         try:
-            await self._outbox.write_all(self._context, until=lambda: self.finished or self.ending is not None)
+            await self._outbox.write_all(self._context, until=lambda: self._finished or self.ending is not None)
         except grpc.aio.BaseError as error:
             # The connection is going. gRPC says so here and to the reader, in no certain order.
             logger.debug("write failed", **self._names(), detail=str(error))

@@ -6,7 +6,7 @@ Lists go by keys, never by counting rows off: a page costs the same at any depth
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Table, and_, cast, func, literal, select, tuple_
 
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
@@ -16,7 +16,18 @@ from storage.engine import Database
 from storage.loading import read_columns
 from storage.money import read_balances
 from storage.tables import inbox, journal, ledger_entries, machine_states, machines, partitions, refunds, sessions, trades, vends
-from storage.views import BalanceView, EventView, GaugeView, MachineView, RefundView, SessionView, TimelineView, TradeView, VendView
+from storage.views import (
+    BalanceView,
+    EventView,
+    GaugeView,
+    MachineView,
+    RefundView,
+    SessionView,
+    TallyView,
+    TimelineView,
+    TradeView,
+    VendView,
+)
 
 V = TypeVar("V")
 
@@ -47,11 +58,11 @@ class Queries:
     async def sessions(self, *, machine_id: str = "", status: str = "", before: str = "", limit: int) -> list[SessionView]:
         """Return sessions, newest first."""
         wanted = _page(sessions, "started_at_ms", "session_id", before, limit, machine_id=machine_id, status=status)
-        return await self._list(wanted, shapes.session_view)
+        return await self._list(wanted.add_columns(*SESSION_MONEY), shapes.session_view)
 
     async def session(self, session_id: str) -> SessionView | None:
         """Return a session, or None."""
-        return await self._one(select(sessions).where(sessions.c.session_id == session_id), shapes.session_view)
+        return await self._one(select(sessions, *SESSION_MONEY).where(sessions.c.session_id == session_id), shapes.session_view)
 
     async def vends(self, *, machine_id: str = "", session_id: str = "", status: str = "", before: str = "", limit: int) -> list[VendView]:
         """Return vends, newest first."""
@@ -111,6 +122,22 @@ class Queries:
         """Return how much is open and how old it is, for alarms."""
         return await self._db.read(lambda connection: [gauge for query in GAUGES for gauge in _gauges(connection, query)])
 
+    async def tally(self) -> TallyView:
+        """Return how many trades, and how many vends and refunds in each status, there have ever been."""
+
+        def by_status(connection: Connection, table: Table) -> dict[str, int]:
+            rows = connection.execute(select(table.c.status, func.count()).group_by(table.c.status)).all()
+            return dict(rows)
+
+        def work(connection: Connection) -> TallyView:
+            return TallyView(
+                trades=connection.scalar(select(func.count()).select_from(trades)) or 0,
+                vends=by_status(connection, vends),
+                refunds=by_status(connection, refunds),
+            )
+
+        return await self._db.read(work)
+
     async def _machines(self, condition: ColumnElement[bool], *, limit: int) -> list[MachineView]:
         wanted = (
             select(machines, *machine_states.c["format", "body"], partitions.c.owner)
@@ -137,6 +164,14 @@ class Queries:
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
         return next(iter(await self._list(wanted, shape)), None)
 
+
+def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the sum over a session's trades."""
+    total = func.coalesce(cast(func.sum(amount), BigInteger), 0)
+    return select(total).where(trades.c.session_id == sessions.c.session_id).correlate(sessions).scalar_subquery().label(amount.key)
+
+
+SESSION_MONEY = tuple(_of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor"))
 
 OPEN_REFUNDS = [status.value for status in RefundStatus if status is not RefundStatus.SUCCEEDED]
 

@@ -18,7 +18,7 @@ Row = tuple[Any, ...]
 
 # What may change in the life of a row. The first of each is never null.
 STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "updated_at_ms", "format", "body")
-SESSION_CHANGES = ("paid_minor", "sold_minor", "refunded_minor", "payer", "status", "end_reason", "ended_at_ms")
+SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
 TRADE_CHANGES = ("sold_minor", "refunded_minor", "held_minor", "session_id", "status", "closed_at_ms")
 REFUND_CHANGES = ("attempts", "status", "error", "next_attempt_at_ms", "ended_at_ms")

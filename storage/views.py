@@ -3,6 +3,7 @@
 ``position`` is what the next page's call is given as ``before``; nobody but ``storage.queries`` reads it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from actors.machine.policy import PolicyOverrides
@@ -148,6 +149,15 @@ class BalanceView:
     refunds_open_minor: int
     written_off_minor: int
     ledger_balanced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyView:
+    """How much there has ever been: payments, and vends and refunds by their status."""
+
+    trades: int
+    vends: Mapping[str, int]
+    refunds: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

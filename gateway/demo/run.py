@@ -181,8 +181,9 @@ class Interruptions:
 async def _play(demo: Demo, folder: Path, children: Children, interruptions: Interruptions, console: Console | None) -> Report:
     _say(console, "starting the pretend Alipay")
     keys = folder / "alipay"
-    alipay = await children.start("alipay", "simulate", "alipay", "--state-dir", str(keys), "--port", "0", "--json-ready", "--quick")
-    settings = stage.write_settings(folder, alipay_url=alipay.ready["url"], keys=keys, ray=demo.ray)
+    ports = stage.free_ports()
+    alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
+    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
     _say(console, f"starting the gateway{' and Ray' if demo.ray else ''}")
     gateway = await children.start("gateway", "serve", "--config", str(settings), "--json-ready")
     print(f"gateway pid {gateway.process.pid}, hosts {gateway.ready.get('host_pids')}", file=sys.stderr)

@@ -1,11 +1,14 @@
 """Sets the demo's stage: a folder, settings with short waits, keys, and machines that are taken into the fleet over the admin service.
 
-Flows in: the folder and the addresses that the children told. Flows out: a settings file for ``vendgate serve`` and registered machines.
+Flows in: the folder and free ports. Flows out: a settings file for ``vendgate serve`` and registered machines.
 """
 
 import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc.aio
@@ -30,16 +33,36 @@ PRODUCTS = (("A1", "Cola", 850), ("A2", "Oolong tea", 700), ("A3", "Water", 500)
 STOCK = 9_999
 
 
-def write_settings(folder: Path, *, alipay_url: str, keys: Path, ray: bool) -> Path:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the demo's servers listen, on loopback. Fixed, so that each can be killed and come back where it was."""
+
+    machines: int
+    admin: int
+    http: int
+    alipay: int
+
+
+def free_ports() -> Ports:
+    """Return ports that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        machines, admin, http, alipay = (one.getsockname()[1] for one in sockets)
+    return Ports(machines=machines, admin=admin, http=http, alipay=alipay)
+
+
+def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path:
     """Write the settings file of the demo's gateway and return its path."""
     path = folder / "vendgate.toml"
     sections: dict[str, dict[str, object]] = {
         "database": {"url": f"sqlite:///{folder / 'vendgate.db'}"},
-        "machines": {"listen": "127.0.0.1:0"},
-        "admin": {"listen": "127.0.0.1:0"},
-        "http": {"listen": "127.0.0.1:0"},
+        "machines": {"listen": f"127.0.0.1:{ports.machines}"},
+        "admin": {"listen": f"127.0.0.1:{ports.admin}"},
+        "http": {"listen": f"127.0.0.1:{ports.http}"},
         "alipay": {
-            "environment": f"{alipay_url}/gateway.do",
+            "environment": f"http://127.0.0.1:{ports.alipay}/gateway.do",
             "partner": PARTNER,
             "sign_type": "RSA2",
             "private_key_file": str(keys / "merchant_private_key.pem"),
@@ -62,6 +85,11 @@ def write_settings(folder: Path, *, alipay_url: str, keys: Path, ray: bool) -> P
         lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def alipay_arguments(keys: Path, ports: Ports) -> list[str]:
+    """Return the command line of the pretend Alipay; it makes the keys of both sides in ``keys``."""
+    return ["simulate", "alipay", "--state-dir", str(keys), "--port", str(ports.alipay), "--quick", "--json-ready"]
 
 
 def machine_names(count: int) -> tuple[str, ...]:

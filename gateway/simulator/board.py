@@ -23,7 +23,7 @@ from gateway.simulator.journal import Journal
 from gateway.simulator.machine import Identity, Machine
 from gateway.simulator.memory import Booted, VendLine
 from gateway.simulator.memory import Line as JournalLine
-from gateway.simulator.orders import Happening, NotNow, Order, PowerLost, Reopen, Restart, Send, Tell, TurnedAway, TurnMotor, Write
+from gateway.simulator.orders import Happening, NotNow, Order, PowerLost, Redial, Reopen, Restart, Send, Tell, TurnedAway, TurnMotor, Write
 from gateway.simulator.shelf import CASH, NO_FAULTS, Faults, Shelf
 from gateway.simulator.vending import result_of
 from gateway.simulator.watch import Watch
@@ -83,6 +83,8 @@ class Board(ABC):
         """The present boot; None while the power is off."""
         self.shelf = Shelf(folder / "shelf.log", rng=rng, faults=faults, drop_sensor=identity.drop_sensor)
         self.boots = 0
+        self.sticker = ""
+        """The code that is glued to the machine: readable with the power off."""
         self._journal_path = folder / "journal.log"
         self._journal: Journal | None = None
         self._rng = rng
@@ -91,6 +93,7 @@ class Board(ABC):
         self._refills = refills
         self._orders: deque[Order] = deque()
         self._carrying_out = False
+        self._over = False
         self._watches: list[Watch] = []
         self._motor: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -110,18 +113,41 @@ class Board(ABC):
         """Open a new stream and, once it is welcome, close the present one."""
 
     @abstractmethod
+    def _redial(self) -> None:
+        """Hang up; a new stream follows after the usual wait."""
+
+    @abstractmethod
     def _power_changed(self) -> None:
         """The power came or went: no stream outlives that."""
+
+    @abstractmethod
+    def unplug(self) -> None:
+        """Pull the network cable."""
+
+    @abstractmethod
+    def plug(self) -> None:
+        """Put the network cable in again."""
 
     @abstractmethod
     def stop(self) -> None:
         """Hang up and end."""
 
-    # --- power and cable ---------------------------------------------------------------------------------------------------------
+    def _take_in(self, frame: service_pb.ConnectResponse) -> None:
+        """Handle a frame of the backend."""
+        if self.machine is None:
+            return
+        orders = self.machine.received(frame, self._now_ms())
+        self.sticker = self.machine.service.qr_payload or self.sticker
+        for column in frame.planogram_update.columns:
+            if column.column not in self.shelf.loaded:  # who put the machine up loaded it as the backend believes
+                self.shelf.load(column.column, column.stock)
+        self._do(orders)
+
+    # --- power ---------------------------------------------------------------------------------------------------------
 
     def power_on(self) -> None:
-        """Begin a new boot: read the journal, take a new boot id. With the power on already it changes nothing."""
-        if self.machine is not None:
+        """Begin a new boot: read the journal, take a new boot id. With the power on already, or at the end, it changes nothing."""
+        if self.machine is not None or self._over:
             return
         journal = Journal(self._journal_path)
         number = journal.memory.boots + 1
@@ -152,8 +178,14 @@ class Board(ABC):
         self._power_changed()
         self._tell(PowerLost())
 
-    def cut_power_at(self, point: CutPoint) -> None:
-        """Let the power fail at this point of the next vend that comes to it."""
+    def _end(self) -> None:
+        """Switch off for good and close the files."""
+        self._over = True
+        self.power_cut()
+        self.shelf.close()
+
+    def cut_power_at(self, point: CutPoint | None) -> None:
+        """Let the power fail at this point of the next vend that comes to it; None: let it be."""
         self._armed = point
 
     def _cut(self, point: CutPoint) -> bool:
@@ -268,6 +300,9 @@ class Board(ABC):
                 self._motor = asyncio.create_task(self._turn(machine, order))
             case Reopen():
                 self._reopen()
+            case Redial(reason=reason):
+                self._log.warning("the stream is dead", reason=reason)
+                self._redial()
             case Restart(reason=reason):
                 self._log.warning("the firmware restarts", reason=reason)
                 self.power_cut()

@@ -57,8 +57,6 @@ class MachineClient(Board):
             refills=config.refills,
         )
         self.config = config
-        self.sticker = ""
-        """The code that is glued to the machine: readable with the power off."""
         self.refusal: Ended | None = None
         """Set when the machine has stopped calling because only a person can help."""
         self.welcomes = 0
@@ -83,8 +81,7 @@ class MachineClient(Board):
             if self._successor is not None:
                 self._successor.cancel()
                 await asyncio.wait([self._successor])
-            self.power_cut()
-            self.shelf.close()
+            self._end()
         if self._broken is not None:
             raise self._broken
 
@@ -164,15 +161,10 @@ class MachineClient(Board):
             self._line = line
         elif self._line is not line:
             return
-        orders = machine.received(frame, self._now_ms())
+        self._take_in(frame)
         if frame.HasField("welcome") and machine.online:
             self.welcomes += 1
             self._backoff.welcomed(machine.reconnect)
-        self.sticker = machine.service.qr_payload or self.sticker
-        for column in frame.planogram_update.columns:
-            if column.column not in self.shelf.loaded:
-                self.shelf.load(column.column, column.stock)
-        self._do(orders)
 
     def _not_welcome(self, line: Line) -> None:
         if self._line is not line:
@@ -216,6 +208,10 @@ class MachineClient(Board):
     def _reopen(self) -> None:
         if self._successor is None or self._successor.done():
             self._successor = asyncio.create_task(self._follow())
+
+    def _redial(self) -> None:
+        if self._line is not None:
+            self._line.hang_up()
 
     def _new_backoff(self) -> Backoff:
         config = self.config

@@ -16,6 +16,7 @@ from gateway.simulator.orders import (
     Greeted,
     NotNow,
     Order,
+    Redial,
     Reopen,
     Restart,
     Scolded,
@@ -30,6 +31,8 @@ from gateway.simulator.vending import Vending, judge
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
+SILENT_BEATS_MAX = 3
+"""The gateway acknowledges every Heartbeat; if it says nothing for so many intervals, the stream is dead."""
 UNTOLD_ACKS_MAX = 16
 """After so many handled frames a Heartbeat carries the ack, although nothing else is to be said."""
 
@@ -86,6 +89,7 @@ class Machine:
         self._rng = rng
         self._heartbeat_ms = 0
         self._sent_at_ms = 0
+        self._heard_at_ms = 0
         self._handled_seq = 0
         self._told_ack = 0
         self._told_tail: tuple[VendLine, ...] = ()
@@ -143,7 +147,7 @@ class Machine:
             return self._welcomed(frame, now_ms)
         if not self.online:
             return []  # nothing may come before Welcome
-        self._handled_seq = frame.seq
+        self._handled_seq, self._heard_at_ms = frame.seq, now_ms
         orders = self._acknowledged(frame.ack, now_ms)
         if payload is not None:  # None: an acknowledgement only, or a payload of a newer backend
             orders += self._handlers[payload](frame, now_ms)
@@ -157,14 +161,20 @@ class Machine:
         if self._move_due_at_ms is not None and now_ms >= self._move_due_at_ms:
             self._move_at_ms = None
             orders.append(Reopen())
-        if self.online and self._heartbeat_ms and now_ms >= self._sent_at_ms + self._heartbeat_ms:
-            orders += self._send([_heartbeat()], now_ms)
+        if self.online and self._heartbeat_ms:
+            if now_ms >= self._heard_at_ms + SILENT_BEATS_MAX * self._heartbeat_ms:
+                self._heard_at_ms = now_ms
+                orders.append(Redial(f"nothing was heard for {SILENT_BEATS_MAX} heartbeats"))
+            elif now_ms >= self._sent_at_ms + self._heartbeat_ms:
+                orders += self._send([_heartbeat()], now_ms)
         return orders
 
     @property
     def next_tick_at_ms(self) -> int | None:
         """When ``tick`` has something to do next; None if never."""
-        beat = self._sent_at_ms + self._heartbeat_ms if self.online and self._heartbeat_ms else None
+        beat = None
+        if self.online and self._heartbeat_ms:
+            beat = min(self._sent_at_ms + self._heartbeat_ms, self._heard_at_ms + SILENT_BEATS_MAX * self._heartbeat_ms)
         return min((at for at in (self.vending.next_tick_at_ms, self._move_due_at_ms, beat) if at is not None), default=None)
 
     # --- the front: buttons, coins, door -----------------------------------------------------------------------------------------
@@ -266,6 +276,7 @@ class Machine:
         self._handled_seq, self._told_ack = frame.seq, 0
         self._resent = (0, 0)
         self._move_at_ms = None
+        self._heard_at_ms = now_ms
         self._heartbeat_ms = welcome.heartbeat_interval_ms
         if welcome.HasField("reconnect"):
             self.reconnect = (welcome.reconnect.initial_ms, welcome.reconnect.max_ms)
@@ -280,7 +291,7 @@ class Machine:
 
     def _session_resumed(self, welcome: pb.Welcome) -> list[Order]:
         before = self.session
-        if not welcome.HasField("session"):
+        if not welcome.session.session_id:
             self.session = None
             return [] if before is None else [Tell(_ended_unseen(before))]
         resumed = welcome.session
@@ -325,11 +336,7 @@ class Machine:
         orders: list[Order] = [Tell(Scolded(code=error.code, detail=error.detail))]
         expected = error.expected_seq
         if error.code != pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER:
-            if error.seq and expected == error.seq and (refused := self.outbox.take_back(error.seq)) is not None:
-                # The number was not used up: what the backend cannot take is put aside, the rest moves up.
-                orders += self.vending.acknowledged([refused]) + self.vending.refused(refused.vend_request.request_id)
-                orders += self._send(self.outbox.from_seq(expected) or (), now_ms)
-            return orders
+            return orders + self._frame_refused(error, now_ms)
         asked, through = self._resent
         if expected == asked and error.seq <= through:
             return orders  # this frame was on its way before the resend
@@ -338,6 +345,18 @@ class Machine:
             return [*orders, Restart(f"the backend wants seq {expected} again, which it had acknowledged")]
         self._resent = (expected, self.outbox.last_seq)
         return orders + self._send(frames, now_ms)
+
+    def _frame_refused(self, error: pb.ProtocolError, now_ms: int) -> list[Order]:
+        """The backend will never take this frame. If its number was not used up, those behind it move up and are sent again."""
+        refused = self.outbox.numbered(error.seq)
+        if refused is None:
+            return []
+        orders = self.vending.refused(refused.vend_request.request_id)
+        if error.expected_seq == error.seq:
+            self.outbox.take_back(error.seq)
+            orders += self.vending.acknowledged([refused])
+            orders += self._send(self.outbox.from_seq(error.seq) or (), now_ms)
+        return orders
 
     def _acknowledged(self, seq: int, now_ms: int) -> list[Order]:
         done, more = self.outbox.acknowledge(seq)

@@ -181,6 +181,13 @@ class Reopen:
 
 
 @dataclass(frozen=True, slots=True)
+class Redial:
+    """Hang up and dial again: the stream is dead, although nobody said so."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Restart:
     """Restart the firmware: this boot's numbering is beyond repair, a new boot begins at 1."""
 
@@ -194,4 +201,4 @@ class Tell:
     happening: Happening
 
 
-Order = Send | Write | TurnMotor | Reopen | Restart | Tell
+Order = Send | Write | TurnMotor | Reopen | Redial | Restart | Tell

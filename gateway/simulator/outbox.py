@@ -33,6 +33,10 @@ class Outbox:
         """The numbered frames, in order."""
         return tuple(self._unacked)
 
+    def numbered(self, seq: int) -> Frame | None:
+        """Return the unacknowledged frame with this number."""
+        return next((frame for frame in self._unacked if frame.seq == seq), None)
+
     def put(self, frame: Frame) -> tuple[Frame, ...]:
         """Take a frame; return what may be sent now, with its number."""
         if len(self._waiting) >= WAITING_MAX:
@@ -58,7 +62,7 @@ class Outbox:
 
     def take_back(self, seq: int) -> Frame | None:
         """Remove a frame that the backend refused without using up its number; those behind it move up by one."""
-        refused = next((frame for frame in self._unacked if frame.seq == seq), None)
+        refused = self.numbered(seq)
         if refused is None:
             return None
         self._unacked.remove(refused)

@@ -114,9 +114,12 @@ class Vending:
     # --- the backend's answers ---------------------------------------------------------------------------------------------------
 
     def show_qr(self, message: pb.ShowQr, now_ms: int) -> list[Order]:
-        """Ask the customer for money, if this is still the customer's choice."""
+        """Ask the customer for money, if this is still the customer's choice; a choice of an earlier boot is given up."""
         request = self.request
-        if request is None or request.request_id != message.request_id or request.given_up_at_ms is not None:
+        if request is None or request.request_id != message.request_id:
+            cancel = pb.VendCancel(request_id=message.request_id)
+            return self._say(service_pb.ConnectRequest(vend_cancel=cancel), now_ms)
+        if request.given_up_at_ms is not None:
             return []
         payment = PaymentAsked(
             request_id=message.request_id,

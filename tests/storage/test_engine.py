@@ -146,7 +146,7 @@ async def test_a_second_process_writes_at_once(db: Database, url: str) -> None:
 
 
 async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> None:
-    """kill -9 in the middle of commits: each version that was acknowledged is there, whole, and at most one more."""
+    """Killed (-9) in the middle of commits: each version that was acknowledged is there, whole, and at most one more."""
     process = writer(url, "VM-1", 1_000_000)
     assert process.stdout is not None
     acknowledged = [int(await asyncio.to_thread(process.stdout.readline)) for _ in range(60)]
@@ -172,9 +172,13 @@ async def test_a_full_disk_is_a_store_error(db: Database) -> None:
         return int(connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar() or 0)
 
     await db.write(lambda connection: limit(connection, 1))  # SQLite makes it the present size
-    with pytest.raises(StoreError, match="full"):
+
+    async def fill() -> None:
         for number in range(1_000):
             await owner.do("VM-1", paid(f"t{number}"))
+
+    with pytest.raises(StoreError, match="full"):
+        await fill()
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert before.version <= loaded.state.version < owner.states["VM-1"].version

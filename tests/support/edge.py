@@ -1,7 +1,7 @@
 """A whole machine side of the gateway for tests: real server on a free port, scripted host, clocks that tests move."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -89,6 +89,7 @@ class Edge:
     spans: Spans
     channels: list[grpc.aio.Channel] = field(default_factory=list)
     calls: list[MachineCall] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def machine(self, credentials: grpc.ChannelCredentials | None = None, host: str = "127.0.0.1") -> MachineCall:
         """Open a stream on a connection of its own."""
@@ -103,6 +104,11 @@ class Edge:
         call = MachineCall(channel)
         self.calls.append(call)
         return call
+
+    def background(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let something run beside the test; it is cancelled at the end."""
+        self.tasks.append(asyncio.create_task(work))
+        return self.tasks[-1]
 
     async def welcomed(self, machine_id: str = "m1") -> MachineCall:
         """Open a stream and be welcomed."""
@@ -128,6 +134,8 @@ async def running_edge(
     try:
         yield edge
     finally:
+        for task in edge.tasks:
+            task.cancel()
         for call in edge.calls:
             call.call.cancel()
         for channel in edge.channels:
@@ -137,8 +145,8 @@ async def running_edge(
         await links.stop()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Return once the condition holds; fail after some seconds."""
-    async with asyncio.timeout(5):
+async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+    """Return once the condition holds; raise TimeoutError if it does not."""
+    async with asyncio.timeout(within_s):
         while not condition():  # noqa: ASYNC110 - what is waited for happens behind a socket and sets no event
             await asyncio.sleep(0.002)

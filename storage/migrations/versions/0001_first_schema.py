@@ -46,8 +46,8 @@ def _owners() -> None:
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("partition_count", sa.Integer(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("id = 1", name="installation_is_single"),
-        sa.CheckConstraint("partition_count > 0", name="installation_has_partitions"),
+        sa.CheckConstraint("id = 1", name=op.f("installation_is_single")),
+        sa.CheckConstraint("partition_count > 0", name=op.f("installation_has_partitions")),
         sa.PrimaryKeyConstraint("id", name="installation_key"),
     )
     op.create_table(
@@ -57,7 +57,7 @@ def _owners() -> None:
         sa.Column("holder", sa.String(length=128), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("claimed_at_ms", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("epoch >= 0", name="partitions_epoch_grows"),
+        sa.CheckConstraint("epoch >= 0", name=op.f("partitions_epoch_grows")),
         sa.PrimaryKeyConstraint("partition", name="partitions_key"),
     )
 
@@ -79,8 +79,8 @@ def _registry() -> None:
         sa.Column("planogram_version", sa.BigInteger(), nullable=False),
         sa.Column("registered_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("overrides", sa.JSON(), nullable=False),
-        sa.CheckConstraint("planogram_version >= 0", name="machines_planogram_grows"),
-        sa.CheckConstraint("revision > 0", name="machines_revision_grows"),
+        sa.CheckConstraint("planogram_version >= 0", name=op.f("machines_planogram_grows")),
+        sa.CheckConstraint("revision > 0", name=op.f("machines_revision_grows")),
         sa.ForeignKeyConstraint(["partition"], ["partitions.partition"], name="machines_of_partitions"),
         sa.PrimaryKeyConstraint("machine_id", name="machines_key"),
         sa.UniqueConstraint("notify_token", name="machines_one_notify_token"),
@@ -95,9 +95,9 @@ def _registry() -> None:
         sa.Column("price_minor", sa.BigInteger(), nullable=False),
         sa.Column("capacity", sa.Integer(), nullable=False),
         sa.Column("stock", sa.Integer(), nullable=False),
-        sa.CheckConstraint("capacity > 0", name="planogram_columns_has_capacity"),
-        sa.CheckConstraint("price_minor > 0", name="planogram_columns_has_price"),
-        sa.CheckConstraint("stock >= 0 AND stock <= capacity", name="planogram_columns_stock_fits"),
+        sa.CheckConstraint("capacity > 0", name=op.f("planogram_columns_has_capacity")),
+        sa.CheckConstraint("price_minor > 0", name=op.f("planogram_columns_has_price")),
+        sa.CheckConstraint("stock >= 0 AND stock <= capacity", name=op.f("planogram_columns_stock_fits")),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="planogram_columns_of_machines"),
         sa.PrimaryKeyConstraint("machine_id", "column", name="planogram_columns_key"),
     )
@@ -129,7 +129,7 @@ def _machines() -> None:
         sa.Column("updated_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("format", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
-        sa.CheckConstraint("version > 0", name="machine_states_version_grows"),
+        sa.CheckConstraint("version > 0", name=op.f("machine_states_version_grows")),
         sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="machine_states_of_machines"),
         sa.PrimaryKeyConstraint("machine_id", name="machine_states_key"),
     )
@@ -168,7 +168,7 @@ def _machines() -> None:
         sa.Column("trade_id", sa.String(length=64), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.CheckConstraint("amount_minor <> 0", name="ledger_entries_moves_money"),
+        sa.CheckConstraint("amount_minor <> 0", name=op.f("ledger_entries_moves_money")),
         sa.PrimaryKeyConstraint("id", name="ledger_entries_key"),
         sa.UniqueConstraint("kind", "cause", "account", "reference", name="ledger_entries_one_kind_cause_account_reference"),
         sa.UniqueConstraint("machine_id", "version", "line", name="ledger_entries_one_machine_id_version_line"),
@@ -185,14 +185,10 @@ def _stays() -> None:
         sa.Column("mode", sa.String(length=32), nullable=False),
         sa.Column("end_reason", sa.String(length=32), nullable=False),
         sa.Column("currency", sa.String(length=3), nullable=False),
-        sa.Column("paid_minor", sa.BigInteger(), nullable=False),
-        sa.Column("sold_minor", sa.BigInteger(), nullable=False),
-        sa.Column("refunded_minor", sa.BigInteger(), nullable=False),
         sa.Column("payer", sa.String(length=128), nullable=False),
         sa.Column("started_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("status IN ('OPEN', 'ENDED')", name="sessions_status_known"),
-        sa.CheckConstraint("paid_minor >= 0 AND sold_minor >= 0 AND refunded_minor >= 0", name="sessions_amounts_positive"),
+        sa.CheckConstraint("status IN ('OPEN', 'ENDED')", name=op.f("sessions_status_known")),
         sa.PrimaryKeyConstraint("session_id", name="sessions_key"),
     )
     op.create_index("sessions_by_machine_id_started_at_ms_session_id", "sessions", ["machine_id", "started_at_ms", "session_id"])
@@ -213,7 +209,7 @@ def _stays() -> None:
         sa.Column("requested_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("evidence", sa.Text(), nullable=False),
-        sa.CheckConstraint("price_minor >= 0", name="vends_price_positive"),
+        sa.CheckConstraint("price_minor >= 0", name=op.f("vends_price_positive")),
         sa.PrimaryKeyConstraint("vend_id", name="vends_key"),
     )
     op.create_index("vends_by_machine_id_requested_at_ms_vend_id", "vends", ["machine_id", "requested_at_ms", "vend_id"])
@@ -239,9 +235,9 @@ def _money() -> None:
         sa.Column("held_minor", sa.BigInteger(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name="trades_status_known"),
-        sa.CheckConstraint("paid_minor = sold_minor + refunded_minor + held_minor", name="trades_adds_up"),
-        sa.CheckConstraint("sold_minor >= 0 AND refunded_minor >= 0 AND held_minor >= 0", name="trades_amounts_positive"),
+        sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name=op.f("trades_status_known")),
+        sa.CheckConstraint("paid_minor = sold_minor + refunded_minor + held_minor", name=op.f("trades_adds_up")),
+        sa.CheckConstraint("sold_minor >= 0 AND refunded_minor >= 0 AND held_minor >= 0", name=op.f("trades_amounts_positive")),
         sa.PrimaryKeyConstraint("trade_id", name="trades_key"),
     )
     op.create_index("trades_by_machine_id_received_at_ms_trade_id", "trades", ["machine_id", "received_at_ms", "trade_id"])
@@ -263,7 +259,7 @@ def _money() -> None:
         sa.Column("next_attempt_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.CheckConstraint("amount_minor > 0", name="refunds_amount_positive"),
+        sa.CheckConstraint("amount_minor > 0", name=op.f("refunds_amount_positive")),
         sa.PrimaryKeyConstraint("refund_id", name="refunds_key"),
     )
     op.create_index("refunds_by_due_at_ms_refund_id", "refunds", ["due_at_ms", "refund_id"])

@@ -15,7 +15,6 @@ from gateway.host_services import make_host_services
 from gateway.settings import Settings
 from storage.engine import Database
 
-
 _FACTORY = "gateway.host_services:open_host_services"
 
 
@@ -84,5 +83,5 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
         pids = await hosts.pids() if own else {}
     except (RuntimeError, ConnectionError) as error:
         where = "Ray could not be started here" if own else f"the Ray cluster at {section.address} cannot be used"
-        raise HostsFailed(f"{where}, or its hosts not: {error}. Without Ray: ray.mode = \"none\", or --no-ray.") from error
+        raise HostsFailed(f'{where}, or its hosts not: {error}. Without Ray: ray.mode = "none", or --no-ray.') from error
     return Hosts(links=hosts.links, pids=tuple(pids.values()))

@@ -225,6 +225,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
         "gateway.database": "SchemaMismatch",
+        "gateway.hosts": "HostsFailed",
         "gateway.server": "ListenRefused",
         "gateway.wiring": "GatewayLost",
     }

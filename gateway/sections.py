@@ -10,6 +10,7 @@ from actors.machine.policy import Policy
 from alipay_client.config import AlipayConfig, SignType
 from gateway.limits import EdgeLimits
 
+_RUN_DIR = Path("run/ray").absolute()
 _ALIPAY = AlipayConfig(partner="")
 _EDGE = EdgeLimits()
 _FLEET = Policy()
@@ -138,11 +139,14 @@ class Alipay(Section):
 
 
 class Ray(Section):
-    """Where the hosts run. local: a Ray of our own. cluster: an existing one. none: in this process."""
+    """Where the hosts run. local: a Ray of our own, in ``run_dir``. cluster: an existing one at ``address``. none: in this process."""
 
     mode: Literal["local", "cluster", "none"] = "local"
     address: str = "auto"
-    temp_dir: File | None = None
+    run_dir: File = _RUN_DIR
+    """Of a Ray of our own: its token, sockets and logs. Beside the configuration file unless something else is said."""
+    token_file: File | None = None
+    """Of a cluster with token authentication."""
     hosts: int = Field(default=1, ge=1, le=256)
 
 

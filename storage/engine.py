@@ -46,8 +46,8 @@ class StorageConfig:
     """How many reads run at the same time."""
 
 
-class _Ways(Protocol):
-    """How one kind of database runs a unit of work."""
+class Ways(Protocol):
+    """How one kind of database runs a unit of work: SQLite on threads, PostgreSQL over the network, or a test's own in place."""
 
     dialect: Dialect
 
@@ -61,7 +61,7 @@ class _Ways(Protocol):
 class Database:
     """An open database. ``write`` and ``read`` run one transaction each and raise StoreError; errors of the work's own pass through."""
 
-    def __init__(self, ways: _Ways) -> None:
+    def __init__(self, ways: Ways) -> None:
         self._ways = ways
         self.partition_count = 0
         self._running: set[asyncio.Task[Any]] = set()

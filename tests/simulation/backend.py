@@ -51,7 +51,7 @@ HOST_LIMITS = HostLimits(
     reattach_s=30.0,
     listen_idle_s=60.0,
     turns=TurnLimits(timer_check_s=20.0),
-    sweeps=SweepLimits(streams_s=5.0, inbox_s=5.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
+    sweeps=SweepLimits(streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
 )
 EDGE_LIMITS = EdgeLimits(watch_interval_s=5.0, heartbeat_interval_ms=60_000, silent_after_ms=180_000, reconnect_max_ms=20_000)
 

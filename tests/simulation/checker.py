@@ -120,10 +120,22 @@ class Checker:
         trade = self._world.provider.book.trade(trade_id)
         pressed_at_ms = self._world.pressed.get(request_id)
         if mode == "SELECTION_FIRST" and trade is not None and pressed_at_ms is not None:
-            if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms:
+            if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms and self._paid_for_another(vend_session):
                 early_s = (pressed_at_ms - trade.paid_at_ms) / 1_000
                 detail = f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and pays for it"
                 self.broken("no money across sessions", detail)
+
+    def _paid_for_another(self, session_id: str) -> bool:
+        """Whether an earlier choice at the machine was given up without a payment so shortly before this session that it may still come."""
+        world = self._world
+        if world.clocks_jump:
+            return False  # then our own times mean nothing
+        late_ms = world.policy.late_watch_ms
+        sql = (
+            "SELECT 1 FROM sessions s JOIN vends v ON v.machine_id = s.machine_id WHERE s.session_id = ? AND v.session_id <> s.session_id "
+            "AND v.reason IN ('PAYMENT_TIMEOUT', 'CANCELLED') AND v.ended_at_ms <= s.started_at_ms AND v.ended_at_ms + ? > s.started_at_ms"
+        )
+        return bool(world.disk.rows(sql, session_id, late_ms))
 
     def one_owner_per_epoch(self, journal: list[tuple[str, int, int, int]]) -> None:
         """B7, A10, A11: nothing is written under an epoch that is over; versions of a machine are 1, 2, 3 ..."""

@@ -7,6 +7,7 @@ again, and they are compared once more.
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import tempfile
 import time
@@ -84,6 +85,7 @@ class World:
         self._failed = asyncio.Event()
         rng = self.rng("world")
         self.weather = drawn(self.rng("weather"))
+        self.clocks_jump = self.weather.clock_jump_every_s > 0
         self.policy = fleet_policy(self.rng("policy"))
         self.clock = WallClock(loop)
         self.disk = Disk()
@@ -355,6 +357,7 @@ class _Silent:
 def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
     """Run one world and return what became of it."""
     started = time.perf_counter()
+    gc.disable()  # a world is short, and its end frees it as a whole
     memory = Path("/dev/shm")  # noqa: S108 - files that are synced after each line are slow on a disk
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     made: list[World] = []
@@ -375,6 +378,7 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
             virtual_s = loop.time()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        gc.enable()
     world = made[0]
     return Outcome(
         seed=seed,

@@ -8,7 +8,7 @@ _WITHOUT_DECIMALS = frozenset({"JPY", "KRW"})
 
 
 def exponent(currency: str) -> int:
-    """Return the number of decimals of ``currency``: 0 for JPY and KRW, else 2 (alipay-api 5.1). ValueError: not three capitals."""
+    """Return the number of decimals of ``currency``: 0 for JPY and KRW, else 2 (docs/alipay.md 5.1). ValueError: not three capitals."""
     if not _CURRENCY.fullmatch(currency):
         raise ValueError(f"a currency is three capital letters, not {currency!r}")
     return 0 if currency in _WITHOUT_DECIMALS else 2

@@ -2,7 +2,7 @@
 
 Flows in: messages. Flows out: answers that Alipay signed, or one of the errors of ``errors``. The client owns its signing threads and, when
 made by ``open``, its connections. It repeats nothing, except that the identical signed request goes once to the backup host when the
-first cannot be reached: ids make doing it twice doing it once (alipay-api 1). This is the only module of the client that knows httpx.
+first cannot be reached: ids make doing it twice doing it once (docs/alipay.md 1). This is the only module of the client that knows httpx.
 """
 
 import asyncio
@@ -75,27 +75,27 @@ class AlipayClient:
             await self._http.aclose()
 
     async def create_code(self, m: messages.CreateCode) -> messages.CodeAnswer:
-        """Create the shop's code, or get the one that it has (alipay-api 4.1). Refused, OutcomeUnknown, Misused."""
+        """Create the shop's code, or get the one that it has (docs/alipay.md 4.1). Refused, OutcomeUnknown, Misused."""
         return retry.code(await self._call(fields.create_code(m, self._config, self._now())))
 
     async def modify_code(self, m: messages.ModifyCode) -> messages.CodeAnswer:
-        """Replace all that a code says of its shop (alipay-api 4.2). Refused, OutcomeUnknown, Misused."""
+        """Replace all that a code says of its shop (docs/alipay.md 4.2). Refused, OutcomeUnknown, Misused."""
         return retry.code(await self._call(fields.modify_code(m, self._config, self._now())), m.qrcode)
 
     async def modify_code_status(self, m: messages.ModifyCodeStatus) -> messages.CodeAnswer:
-        """Stop, restart or delete a code (alipay-api 4.3). Refused, OutcomeUnknown, Misused."""
+        """Stop, restart or delete a code (docs/alipay.md 4.3). Refused, OutcomeUnknown, Misused."""
         return retry.code(await self._call(fields.modify_code_status(m, self._config, self._now())), m.qrcode)
 
     async def refund(self, m: messages.Refund) -> messages.RefundAnswer:
-        """Refund: SUCCEEDED, or ACCEPTED when asynchronous (alipay-api 5). Refused, OutcomeUnknown (same id again, or query), Misused."""
+        """Refund: SUCCEEDED, or ACCEPTED if asynchronous (docs/alipay.md 5). Refused, OutcomeUnknown (same id again, or query), Misused."""
         return retry.refund(await self._call(fields.refund(m, self._config)), m)
 
     async def query_refund(self, m: messages.QueryRefund) -> messages.RefundAnswer:
-        """Ask what became of a refund (alipay-api 5.8). OutcomeUnknown, Misused."""
+        """Ask what became of a refund (docs/alipay.md 5.8). OutcomeUnknown, Misused."""
         return retry.query_refund(await self._call(fields.query_refund(m, self._config)), m)
 
     async def query_trade(self, m: messages.QueryTrade) -> messages.TradeAnswer:
-        """Ask for the state of a trade (alipay-api 6.1). Refused, OutcomeUnknown, Misused."""
+        """Ask for the state of a trade (docs/alipay.md 6.1). Refused, OutcomeUnknown, Misused."""
         return retry.query_trade(await self._call(fields.query_trade(m, self._config)), m)
 
     async def _call(self, parameters: Mapping[str, str]) -> envelope.Answer:

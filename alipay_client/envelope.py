@@ -1,4 +1,4 @@
-"""The wire's envelope, both ways; pure (alipay-api 1, 3.1, 3.3).
+"""The wire's envelope, both ways; pure (docs/alipay.md 1, 3.1, 3.3).
 
 Out: the documented parameters of one call become a signed form body. In: the bytes of an XML answer become an ``Answer`` whose fields are
 covered by Alipay's signature, or ``Untrusted``. ``is_success=F`` is never signed, so an ``Answer`` of failure is only hearsay.
@@ -105,7 +105,7 @@ def _signed_fields(root: "Element", codec: str, keys: Keys) -> dict[str, str]:
             raise Untrusted("duplicate_field", "a field occurs twice in the signed part")
         raw[child.tag] = child.text or ""
     collapsed = {name: " ".join(text.split()) for name, text in raw.items()}
-    # Alipay's SDKs disagree on blanks and on empty elements (alipay-api 3.3); a true signature over a reading proves that reading.
+    # Alipay's SDKs disagree on blanks and on empty elements (docs/alipay.md 3.3); a true signature over a reading proves that reading.
     for fields in (raw, collapsed):
         for keep_empty in (False, True):
             data = signing.canonical(signing.encoded(fields, codec), keep_empty=keep_empty)

@@ -18,7 +18,7 @@ class Retry(StrEnum):
     NEVER = "NEVER"
     """A person must look at it."""
     LATER_SAME_ID = "LATER_SAME_ID"
-    """Settlement funds are short: the same request under the same id, in hours (alipay-api 5.4)."""
+    """Settlement funds are short: the same request under the same id, in hours (docs/alipay.md 5.4)."""
 
 
 class AlipayError(Exception):

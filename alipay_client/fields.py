@@ -1,4 +1,4 @@
-"""From a message to the documented parameters of its call, in the documents' order; pure (alipay-api 4.1-4.3, 5.1, 5.8, 6.1).
+"""From a message to the documented parameters of its call, in the documents' order; pure (docs/alipay.md 4.1-4.3, 5.1, 5.8, 6.1).
 
 ``Misused`` is raised for what Alipay's documents forbid, before anything is sent. Times are GMT+8, whatever the machine's own zone.
 """

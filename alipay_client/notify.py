@@ -1,4 +1,4 @@
-"""Verify and read a notification; pure (alipay-api 3.4, 5.7, 7).
+"""Verify and read a notification; pure (docs/alipay.md 3.4, 5.7, 7).
 
 Flows in: the raw body as it arrived and what is ours (partner, keys, the machine's currency). Flows out: a ``Notification`` that Alipay
 signed and that is meant for us, or ``NotificationRefused``: do not acknowledge it. Which machine it is about the caller knows from the

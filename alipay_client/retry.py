@@ -1,4 +1,4 @@
-"""What an answer means for the caller: done, ``Refused`` or ``OutcomeUnknown``; pure (alipay-api 4.5, 5.2-5.5, 5.8, 6.1).
+"""What an answer means for the caller: done, ``Refused`` or ``OutcomeUnknown``; pure (docs/alipay.md 4.5, 5.2-5.5, 5.8, 6.1).
 
 Flows in: what was asked and the ``Answer`` to it. Flows out: the call's own answer, or the error that says what may be done next. Only
 words that Alipay signed and that name what was asked can settle a question about money; everything else leaves it open.
@@ -22,7 +22,7 @@ _GATEWAY_FINAL = frozenset({
     "INVALID_CHARACTER_SET", "HAS_NO_PRIVILEGE", "EXTERFACE_IS_CLOSED", "HAS_NO_PUBLICKEY", "INVALID_PARAMETER", "ACCESS_FORBIDDEN",
     "EXIST_FORBIDDEN_WORD",
 })  # fmt: skip
-"""Besides all that begin with ILLEGAL_ (alipay-api 4.5)."""
+"""Besides all that begin with ILLEGAL_ (docs/alipay.md 4.5)."""
 
 _PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 _STATUSES = _PAID | {"WAIT_BUYER_PAY", "TRADE_CLOSED"}

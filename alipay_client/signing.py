@@ -1,4 +1,4 @@
-"""MD5, RSA and RSA2 over Alipay's canonical text; pure functions of bytes and keys (alipay-api 3.1, 3.2).
+"""MD5, RSA and RSA2 over Alipay's canonical text; pure functions of bytes and keys (docs/alipay.md 3.1, 3.2).
 
 Flows in: raw names and values as bytes of the declared charset, before URL encoding or after decoding. Flows out: the string to sign, a
 signature, or whether one is true. ``sign`` and ``sign_type`` are never part of the string; ``_input_charset`` is.

@@ -156,6 +156,23 @@ def machines(
         _run(run())
 
 
+@app.command()
+def demo(
+    *,
+    sales: Annotated[int, typer.Option(min=0, help="Stop after so many sales; 0: go on until Ctrl-C.")] = 0,
+    seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="No screen; print one JSON object at the end.")] = False,
+    no_ray: Annotated[bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")] = False,
+    machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
+    keep: Annotated[Path | None, typer.Option(help="A folder in which everything is left.")] = None,
+) -> None:
+    """Run the whole system on this computer and hold both books against each other at its end."""
+    with _sentences():
+        from gateway.demo.command import demo as play
+
+        raise typer.Exit(play(sales=sales, seed=seed, as_json=as_json, ray=not no_ray, machines=machines, keep=keep))
+
+
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
     call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.v1.FleetService"
@@ -208,6 +225,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
         "gateway.database": "SchemaMismatch",
+        "gateway.hosts": "HostsFailed",
         "gateway.server": "ListenRefused",
         "gateway.wiring": "GatewayLost",
     }

@@ -18,7 +18,10 @@ from storage.store import SqlMachineStore
 
 
 async def open_host_services(config_path: str | None) -> HostServices:
-    """Open everything for a host that has a process of its own. Raises SettingsRefused or StoreError with sentences."""
+    """Open everything for a host that has a process of its own; None or "": settings come from the environment alone.
+
+    Raises SettingsRefused or StoreError with sentences.
+    """
     settings = load(config_path)
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     made = configs(settings)

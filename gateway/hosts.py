@@ -15,6 +15,8 @@ from gateway.host_services import make_host_services
 from gateway.settings import Settings
 from storage.engine import Database
 
+_FACTORY = "gateway.host_services:open_host_services"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosts:
@@ -22,6 +24,10 @@ class Hosts:
 
     links: Sequence[HostLink]
     pids: tuple[int, ...]
+
+
+class HostsFailed(Exception):
+    """No hosts, no gateway; the sentence says what is wrong with Ray or with the services that a host needs."""
 
 
 async def open_hosts(
@@ -34,8 +40,13 @@ async def open_hosts(
     ray: bool,
     on_fatal: Callable[[str], None],
 ) -> Hosts:
-    """Start or find the hosts of the layout. ``on_fatal`` is told when one of this process must not go on."""
-    return await _in_process(stack, settings, made, database, on_fatal=on_fatal)
+    """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings say.
+
+    ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed.
+    """
+    if not ray or settings.ray.mode == "none":
+        return await _in_process(stack, settings, made, database, on_fatal=on_fatal)
+    return await _on_ray(stack, settings, config_path)
 
 
 async def _in_process(
@@ -48,3 +59,29 @@ async def _in_process(
     await host.start()
     stack.push_async_callback(host.stop)
     return Hosts(links=(host,), pids=(os.getpid(),))
+
+
+async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | None) -> Hosts:
+    """Start our own Ray, or use a cluster, and have the hosts there. Their workers read ``config_path`` themselves."""
+    # Late, because it imports Ray, which takes a second and a hundred megabytes.
+    from actors.ray_host import EMBEDDED, RayHosts, RaySettings, start_ray, stop_ray
+
+    section = settings.ray
+    own = section.mode == "local"
+    wanted = RaySettings(
+        run_dir=section.run_dir,
+        address=EMBEDDED if own else section.address,
+        token_path=section.token_file,
+        hosts=section.hosts,
+    )
+    try:
+        # It blocks for seconds, before anything is served: it must be in this thread, to which Ray's processes tie their lives.
+        start_ray(wanted)
+        stack.callback(stop_ray)
+        hosts = await RayHosts.open(wanted, factory=_FACTORY, factory_argument=config_path or "")
+        stack.push_async_callback(hosts.close)
+        pids = await hosts.pids() if own else {}
+    except (RuntimeError, ConnectionError) as error:
+        where = "Ray could not be started here" if own else f"the Ray cluster at {section.address} cannot be used"
+        raise HostsFailed(f'{where}, or its hosts not: {error}. Without Ray: ray.mode = "none", or --no-ray.') from error
+    return Hosts(links=hosts.links, pids=tuple(pids.values()))

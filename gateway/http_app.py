@@ -6,7 +6,7 @@ figures. A reverse proxy should let the public reach ``/alipay/notify/`` only.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 from starlette.applications import Starlette
@@ -32,7 +32,8 @@ class Readiness:
     """Whether new machines and notifications should come here. ``draining`` is set once, at the stop."""
 
     checks: Mapping[str, Check]
-    draining: bool = field(default=False)
+    draining: bool = False
+    check_timeout_s: float = _CHECK_TIMEOUT_S
 
     async def report(self) -> dict[str, bool]:
         """Return each check's answer; one that does not answer in time says no."""
@@ -42,7 +43,7 @@ class Readiness:
 
     async def _one(self, name: str) -> bool:
         try:
-            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            async with asyncio.timeout(self.check_timeout_s):
                 return await self.checks[name]()
         except (StoreError, TimeoutError, OSError) as error:
             _log.warning("readiness check failed", check=name, error=str(error) or type(error).__name__)

@@ -25,12 +25,13 @@ _FORBIDDEN = frozenset(
         "alipay_buyer_user_id",
     }
 )
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+"""Without local values: keys and buyers may be among them."""
 _QUIET = ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "asyncio")
 
 
 def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> None:
     """Write lines of ``level`` and above as ``json`` or for people (``console``) to ``stream`` (None: standard error)."""
-    target = stream or sys.stderr
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -48,14 +49,14 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     rendered: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if line_format == "json":
         rendered += [
-            structlog.processors.dict_tracebacks,
+            _TRACEBACKS,
             structlog.processors.EventRenamer("message"),
             structlog.processors.JSONRenderer(),
         ]
     else:
-        colors = target.isatty()
+        colors = (stream or sys.stderr).isatty()
         rendered += [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
-    handler = logging.StreamHandler(target)
+    handler = logging.StreamHandler(stream) if stream is not None else _Stderr()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -65,6 +66,21 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at that moment, which a larger program may have replaced."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: TextIO) -> None:
+        raise AttributeError(f"{value} is not asked for")
 
 
 def _hide(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

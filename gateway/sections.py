@@ -10,6 +10,7 @@ from actors.machine.policy import Policy
 from alipay_client.config import AlipayConfig, SignType
 from gateway.limits import EdgeLimits
 
+_RUN_DIR = Path("run/ray").absolute()
 _ALIPAY = AlipayConfig(partner="")
 _EDGE = EdgeLimits()
 _FLEET = Policy()
@@ -105,7 +106,7 @@ class Http(Section):
 
 
 class Merchant(Section):
-    """The secondary merchant that Alipay shows and settles with (alipay-api 4.1)."""
+    """The secondary merchant that Alipay shows and settles with (docs/alipay.md 4.1)."""
 
     secondary_merchant_id: str = ""
     secondary_merchant_name: str = ""
@@ -133,16 +134,19 @@ class Alipay(Section):
     confirm_payments_by_query: bool = False
     """Ask Alipay once about each payment before it is believed (its documents disagree about the notification's amount)."""
     payment_minor_max: int = Field(default=10_000_000_000, gt=0)
-    """No single payment is larger: 100 000 000.00, Alipay's own limit (alipay-api 6.1)."""
+    """No single payment is larger: 100 000 000.00, Alipay's own limit (docs/alipay.md 6.1)."""
     merchant: Merchant = Merchant()
 
 
 class Ray(Section):
-    """Where the hosts run. local: a Ray of our own. cluster: an existing one. none: in this process."""
+    """Where the hosts run. local: a Ray of our own, in ``run_dir``. cluster: an existing one at ``address``. none: in this process."""
 
     mode: Literal["local", "cluster", "none"] = "local"
     address: str = "auto"
-    temp_dir: File | None = None
+    run_dir: File = _RUN_DIR
+    """Of a Ray of our own: its token, sockets and logs. Beside the configuration file unless something else is said."""
+    token_file: File | None = None
+    """Of a cluster with token authentication."""
     hosts: int = Field(default=1, ge=1, le=256)
 
 

@@ -117,7 +117,11 @@ def _file(path: Path) -> dict[str, Any]:
         raise SettingsRefused((f"The configuration file {path} cannot be read ({error.strerror}); name another with --config.",)) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
-    return _anchored(content, path.absolute().parent)
+    folder = path.absolute().parent
+    content = _anchored(content, folder)
+    if isinstance(table := content.setdefault("ray", {}), dict):
+        table.setdefault("run_dir", str(folder / "ray"))
+    return content
 
 
 def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -90,7 +90,7 @@ async def run_gateway(
     """Open the gateway, call ``ready``, serve until ``stop`` (or SIGTERM, SIGINT), close it.
 
     ``config_path``: the file that the processes of hosts read their settings from. Raises SettingsRefused, SchemaMismatch, StoreError,
-    ListenRefused, OSError or GatewayLost, each with a sentence.
+    HostsFailed, ListenRefused, OSError or GatewayLost, each with a sentence.
     """
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     gateway_id = f"gw-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -2,7 +2,7 @@
 
 due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id, hours later) | accepted (Alipay
 does it by itself; asked after) | refused (a person's work). "Sent" needs no state of its own: a refund that is saved as due may
-have been sent, and sending it again under its id is harmless (alipay-api 5.4).
+have been sent, and sending it again under its id is harmless (docs/alipay.md 5.4).
 """
 
 from dataclasses import replace

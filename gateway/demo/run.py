@@ -7,6 +7,7 @@ starts them, watches the database as an operator's read-only copy, asks both boo
 
 import asyncio
 import contextlib
+import json
 import shutil
 import signal
 import sys
@@ -151,7 +152,7 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
         await children.stop()
     if demo.keep is None and (report is None or report.good):
         shutil.rmtree(folder, ignore_errors=True)
-    else:
+    elif demo.keep is None:
         print(f"everything is left in {folder}", file=sys.stderr)
     return report
 
@@ -186,7 +187,8 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
     _say(console, f"starting the gateway{' and Ray' if demo.ray else ''}")
     gateway = await children.start("gateway", "serve", "--config", str(settings), "--json-ready")
-    print(f"gateway pid {gateway.process.pid}, hosts {gateway.ready.get('host_pids')}", file=sys.stderr)
+    # For whoever wants to kill one of them and see what happens.
+    print(json.dumps({"gateway_pid": gateway.process.pid, "host_pids": gateway.ready["host_pids"]}), file=sys.stderr, flush=True)
     machine_ids = stage.machine_names(demo.machines)
     async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
         _say(console, f"taking {len(machine_ids)} machines into the fleet")

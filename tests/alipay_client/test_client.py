@@ -47,7 +47,7 @@ def signed(pair: Pair, fields: dict[str, str], *, wrapper: str = "alipay", chars
 
 
 async def test_a_request_is_the_documented_one_byte_for_byte() -> None:
-    """alipay-api 3.5's wire example: POST, the charset in the URL, the body in order."""
+    """docs/alipay.md 3.5's wire example: POST, the charset in the URL, the body in order."""
     handler, seen = transport(answer({"qrcode": QRCODE}, md5, wrapper="qrcodeinfo", sign_type="MD5"))
     assert await client(md5_config(), handler).modify_code_status(STOP) == messages.CodeAnswer(qrcode=QRCODE)
     assert (seen[0].method, str(seen[0].url)) == ("POST", "https://mapi.alipaydev.com/gateway.do?_input_charset=UTF-8")

@@ -34,7 +34,7 @@ def untrusted(body: bytes, keys: Keys = KEYS) -> str:
 
 
 def test_the_documented_wire_example_is_reproduced_byte_for_byte() -> None:
-    """alipay-api 3.5: the body in the order of the document, the charset in the URL alone, the signature of D2."""
+    """docs/alipay.md 3.5: the body in the order of the document, the charset in the URL alone, the signature of D2."""
     parameters = {
         "service": "alipay.commerce.qrcode.modifyStatus",
         "partner": "2088000000000001",

@@ -119,7 +119,7 @@ def test_the_hong_kong_spelling_of_the_reason_is_a_setting() -> None:
     ],
 )
 def test_a_refund_that_the_documents_forbid_is_not_sent(changes: dict[str, object], code: str) -> None:
-    """Each rule of alipay-api 5.1 that can be told beforehand."""
+    """Each rule of docs/alipay.md 5.1 that can be told beforehand."""
     assert code == misused(lambda config: fields.refund(dataclasses.replace(REFUND, **changes), config))  # type: ignore[arg-type]
 
 
@@ -135,7 +135,7 @@ def test_a_refund_that_the_documents_forbid_is_not_sent(changes: dict[str, objec
     ],
 )
 def test_a_shop_that_the_documents_forbid_is_not_sent(changes: dict[str, object], code: str) -> None:
-    """Each rule of alipay-api 4.1 that can be told beforehand."""
+    """Each rule of docs/alipay.md 4.1 that can be told beforehand."""
     message = messages.CreateCode(shop=dataclasses.replace(SHOP, **changes), notify_url="https://gw.example.com/n/1")  # type: ignore[arg-type]
     assert code == misused(lambda config: fields.create_code(message, config, MOMENT))
 

@@ -74,7 +74,7 @@ def test_codes_are_safe_to_log(text: str, code: str) -> None:
 
 
 def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
-    """SUCCESS means two things (alipay-api 5.3)."""
+    """SUCCESS means two things (docs/alipay.md 5.3)."""
     answer = yes({**ECHO, "result_code": "SUCCESS"})
     later = messages.Refund(partner_trans_id="OT1", partner_refund_id="RF1", amount_minor=150, currency="EUR", synchronous=False)
     assert retry.refund(answer, REFUND) == messages.RefundAnswer(state=RefundState.SUCCEEDED, partner_refund_id="RF1")
@@ -99,7 +99,7 @@ def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
     ],
 )
 def test_a_signed_refund_answer_is_classified_as_documented(fields: Mapping[str, str], kind: type[AlipayError], code: str) -> None:
-    """The table of alipay-api 5.4; what is not in it is unknown."""
+    """The table of docs/alipay.md 5.4; what is not in it is unknown."""
     error = refund_error(yes(fields))
     assert (kind, code) == (type(error), error.code)
 
@@ -159,7 +159,7 @@ def test_a_success_that_names_no_refund_is_not_believed() -> None:
     ],
 )
 def test_a_refund_query_tells_the_refunds_state(fields: Mapping[str, str], state: RefundState, error: str) -> None:
-    """The table of alipay-api 5.8."""
+    """The table of docs/alipay.md 5.8."""
     expected = messages.RefundAnswer(state=state, partner_refund_id="RF1", error=error)
     assert expected == retry.query_refund(yes({**NAMED, **fields}), QUERY)
 

@@ -73,7 +73,7 @@ def bare(pem: str) -> str:
 
 
 def string_to_sign(fields: Mapping[str, str], charset: str) -> bytes:
-    """Join as alipay-api 3.1 says; empties are dropped."""
+    """Join as docs/alipay.md 3.1 says; empties are dropped."""
     return "&".join(f"{name}={fields[name]}" for name in sorted(fields) if fields[name]).encode(charset)
 
 

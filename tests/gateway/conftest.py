@@ -1,11 +1,15 @@
-"""What the gateway's tests share: throw-away keys, made once in a test session."""
+"""What the gateway's tests share: throw-away keys, an upgraded database, a site, and surroundings without surprises."""
 
-from collections.abc import AsyncIterator
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.settings import PREFIX
 from storage import migrate
 from tests.alipay_client.wire import Pair
 from tests.support.site import PARTITIONS, Site, a_site
@@ -30,3 +34,17 @@ async def site(tmp_path: Path, upgraded_file: Path, pair: Pair) -> AsyncIterator
     """Give a gateway's administrators' and HTTP side, open."""
     async with a_site(tmp_path, upgraded_file, pair) as opened:
         yield opened
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no variable of the developer's own in, and no log set-up out."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX) and not name.startswith("VENDGATE_TEST_"):
+            monkeypatch.delenv(name)
+    root = logging.getLogger()
+    handlers, level, configured = list(root.handlers), root.level, structlog.get_config()
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.configure(**configured)

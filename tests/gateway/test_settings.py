@@ -13,16 +13,6 @@ from gateway.sections import Address, FleetPolicy, Limits
 from gateway.settings import SettingsRefused
 
 
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no variable of the developer's own in."""
-    import os
-
-    for name in list(os.environ):
-        if name.startswith(settings.PREFIX):
-            monkeypatch.delenv(name)
-
-
 def _file(folder: Path, text: str) -> str:
     path = folder / "vendgate.toml"
     path.write_text(text)

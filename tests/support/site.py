@@ -54,6 +54,7 @@ class Site:
     path: Path
     pair: Pair
     database: Database
+    close_database: Callable[[], Awaitable[None]]
     registry: Registry
     queries: Queries
     store: SqlMachineStore
@@ -136,7 +137,14 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
     shutil.copy(upgraded_file, folder / "site.db")
     async with AsyncExitStack() as stack:
         database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100))
-        stack.push_async_callback(database.close)
+        closed: list[bool] = []
+
+        async def close_database() -> None:
+            if not closed:
+                closed.append(True)
+                await database.close()
+
+        stack.push_async_callback(close_database)
         config = pair.config()
         site: Site
 
@@ -204,6 +212,7 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             path=folder / "site.db",
             pair=pair,
             database=database,
+            close_database=close_database,
             registry=registry,
             queries=queries,
             store=store,

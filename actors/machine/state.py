@@ -211,8 +211,6 @@ class Session:
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
     paid_minor: int = 0
-    sold_minor: int = 0
-    refunded_minor: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
 

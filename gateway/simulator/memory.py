@@ -1,0 +1,115 @@
+"""What a machine remembers over a power cut, as values: the lines of its journal and what they add up to.
+
+Flows in: the lines, in the order in which they were written. Flows out: the vends that the machine knows, and which of them the
+backend has not settled yet. Pure; ``journal`` keeps the lines on disk.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from gateway.v1 import machine_pb2 as pb
+
+TAIL_MAX = 32
+"""Hello carries at most so many journal lines."""
+SETTLED_KEPT = 256
+"""So many settled vends are remembered, so that a repeated approval is answered and not dispensed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """The machine was switched on. ``lost``: there was no readable journal before this line."""
+
+    number: int
+    boot_id: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendLine:
+    """How far a vend went. The sensors count with MOTOR_ON, SUCCEEDED and FAILED, ``cause`` only with FAILED."""
+
+    vend_id: str
+    boot_id: str
+    stage: pb.JournalStage.ValueType
+    column: str = ""
+    cause: pb.VendFailureCause.ValueType = pb.VEND_FAILURE_CAUSE_UNSPECIFIED
+    motor: pb.MotorEvidence.ValueType = pb.MOTOR_EVIDENCE_UNSPECIFIED
+    drop: pb.DropEvidence.ValueType = pb.DROP_EVIDENCE_UNSPECIFIED
+
+    @property
+    def ended(self) -> bool:
+        """Whether the result is written."""
+        return self.stage in {pb.JOURNAL_STAGE_SUCCEEDED, pb.JOURNAL_STAGE_FAILED}
+
+    def entry(self) -> pb.JournalEntry:
+        """Return the line as Hello tells it."""
+        entry = pb.JournalEntry(vend_id=self.vend_id, stage=self.stage)
+        if self.stage != pb.JOURNAL_STAGE_ACCEPTED:
+            entry.evidence.CopyFrom(pb.Evidence(motor=self.motor, drop=self.drop))
+        if self.stage == pb.JOURNAL_STAGE_FAILED:
+            entry.cause = self.cause
+        return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The backend has saved what became of these vends; ``loss_told``: it also knows that an older journal was lost."""
+
+    vend_ids: tuple[str, ...] = ()
+    loss_told: bool = False
+
+
+Line = Booted | VendLine | Settled
+
+
+class Memory:
+    """All lines added up. Knows an open vend for ever and the last settled ones."""
+
+    def __init__(self, lines: Iterable[Line] = ()) -> None:
+        self.boots = 0
+        self.boot_id = ""
+        self.lost = False
+        self._open: dict[str, VendLine] = {}
+        self._settled: dict[str, VendLine] = {}
+        for line in lines:
+            self.add(line)
+
+    def add(self, line: Line) -> None:
+        """Take one more line that is on disk."""
+        match line:
+            case Booted():
+                self.boots = max(self.boots, line.number)
+                self.boot_id = line.boot_id
+                self.lost = self.lost or line.lost
+            case VendLine():
+                known = self._settled.pop(line.vend_id, None)
+                column = line.column or (known or self._open.get(line.vend_id, line)).column
+                self._open[line.vend_id] = replace(line, column=column)
+            case Settled():
+                self.lost = self.lost and not line.loss_told
+                for vend_id in line.vend_ids:
+                    if (vend := self._open.pop(vend_id, None)) is not None:
+                        self._settled[vend_id] = vend
+                while len(self._settled) > SETTLED_KEPT:
+                    del self._settled[next(iter(self._settled))]
+            case _:
+                assert_never(line)
+
+    def known(self, vend_id: str) -> VendLine | None:
+        """Return the last line of a vend, or None if the machine never heard of it."""
+        return self._open.get(vend_id) or self._settled.get(vend_id)
+
+    @property
+    def tail(self) -> tuple[VendLine, ...]:
+        """The last line of each vend that is not settled, oldest vend first."""
+        return tuple(self._open.values())
+
+    def lines(self) -> Iterator[Line]:
+        """Return the fewest lines that add up to this memory again."""
+        if self.boots:
+            yield Booted(number=self.boots, boot_id=self.boot_id, lost=self.lost)
+        yield from self._settled.values()
+        if self._settled:
+            yield Settled(vend_ids=tuple(self._settled))
+        yield from self._open.values()

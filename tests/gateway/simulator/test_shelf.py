@@ -1,0 +1,82 @@
+"""The physical side."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gateway.simulator import shelf as shelves
+from gateway.simulator.shelf import CASH, Act, Faults, Shelf
+from gateway.v1 import machine_pb2 as pb
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the shelf file is."""
+    return tmp_path / "shelf.log"
+
+
+def test_everything_that_falls_is_on_the_disk(path: Path) -> None:
+    """Turns, drops and loads are there again after a restart, by cause."""
+    shelf = Shelf(path, rng=Random(1))
+    shelf.load("A1", 5)
+    shelf.turned("A1", "v1")
+    shelf.dropped("A1", "v1")
+    shelf.dropped("A1", CASH)
+    shelf.close()
+    again = Shelf(path, rng=Random(1))
+
+    assert (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH]) == (3, 1, 1, 1)
+    assert [line.act for line in shelves.read(path)] == [Act.LOAD, Act.TURN, Act.DROP, Act.DROP]
+    again.close()
+    again.close()
+
+
+def test_a_torn_line_has_not_happened(path: Path) -> None:
+    """A last line without its end is cut off."""
+    shelf = Shelf(path, rng=Random(1))
+    shelf.load("A1", 5)
+    shelf.close()
+    path.write_bytes(path.read_bytes() + b'{"act": "dr')
+
+    assert [line.items for line in shelves.read(path)] == [5]
+    assert path.read_bytes().endswith(b"}\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "motor", "drop", "falls"),
+    [
+        ("full", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN, True),
+        ("blind", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_NO_SENSOR, True),
+        ("empty", pb.MOTOR_EVIDENCE_NOT_RUN, pb.DROP_EVIDENCE_NOT_SEEN, False),
+        ("jammed", pb.MOTOR_EVIDENCE_JAMMED, pb.DROP_EVIDENCE_NOT_SEEN, False),
+        ("hooked", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_NOT_SEEN, False),
+    ],
+)
+def test_how_a_turn_goes(
+    path: Path, state: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType, *, falls: bool
+) -> None:
+    """The sensors see what the column's state makes of the turn."""
+    faults = Faults(hook=1.0) if state == "hooked" else Faults()
+    shelf = Shelf(path, rng=Random(1), faults=faults, drop_sensor=state != "blind")
+    if state != "empty":
+        shelf.load("A1", 1)
+    if state == "jammed":
+        shelf.jam("A1")
+    turn = shelf.plan("A1")
+    shelf.close()
+
+    assert (motor, drop, falls) == (turn.motor, turn.drop, turn.falls)
+
+
+def test_a_jam_stays_until_it_is_repaired(path: Path) -> None:
+    """A motor that jams by itself jams again, until somebody frees it."""
+    shelf = Shelf(path, rng=Random(1), faults=Faults(jam=1.0))
+    shelf.load("A1", 1)
+    shelf.plan("A1")
+    shelf._faults = Faults()
+
+    assert shelf.plan("A1").motor == pb.MOTOR_EVIDENCE_JAMMED
+    shelf.repair("A1")
+    assert shelf.plan("A1").motor == pb.MOTOR_EVIDENCE_RAN
+    shelf.close()

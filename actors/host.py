@@ -278,7 +278,7 @@ class Host(HostLink):
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
         """Return False if there is no room now: the row stays untaken and the sweep brings it again."""
-        if item.inbox_id in self._turns.inbox_waiting:
+        if item.inbox_id in self._turns.refusals.inbox_waiting:
             return True
         if self._refusal(item.machine_id):
             self._overloads += 1

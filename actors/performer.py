@@ -1,7 +1,7 @@
 """Carries out one order to Alipay and says what became of it, as an event. It decides nothing.
 
 Refused, unknown and done are three different answers: no time-out and no exception becomes a refusal or a success. What Alipay
-refused for want of settlement funds may be tried again under the same id (alipay-api 5.4).
+refused for want of settlement funds may be tried again under the same id (docs/alipay.md 5.4).
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from alipay_client.client import AlipayClient
 from alipay_client.errors import AlipayError, Misused, Refused, Retry
 
 SHORT_OF_FUNDS = "MERCHANT_BALANCE_NOT_ENOUGH"
-"""The code with which a refund query says that settlement funds are short (alipay-api 5.5)."""
+"""The code with which a refund query says that settlement funds are short (docs/alipay.md 5.5)."""
 
 _ACTIONS = {CodeStatus.ACTIVE: messages.CodeAction.RESTART, CodeStatus.STOPPED: messages.CodeAction.STOP}
 
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """Who sells, as Alipay knows them (biz_data, alipay-api 4.1). ``settlement_currency`` empty: the machine's own."""
+    """Who sells, as Alipay knows them (biz_data, docs/alipay.md 4.1). ``settlement_currency`` empty: the machine's own."""
 
     secondary_merchant_id: str
     secondary_merchant_name: str

@@ -149,9 +149,10 @@ class Runner:
 
     def _repeats(self, frame: FrameReceived) -> bool:
         """The frame was applied before, so whatever the machine was told then still holds."""
-        if self.saved is None:
+        state = self.state or self.saved
+        if state is None:
             return False
-        link = self.saved.link
+        link = state.link
         door = self.doors.get(frame.stream_id)
         same_boot = frame.stream_id == link.stream_id if door is None else door.connected.boot_id == link.boot_id
         return same_boot and frame.seq <= link.last_seq

@@ -7,27 +7,30 @@ states are dropped and its letters stay where they were; requests for goods are 
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 
 from actors.calls import Calls, Performs
 from actors.dispatch import Dispatch
-from actors.link import CloseReason, CommandDone, StreamClosed, ToMachine
-from actors.machine.effects import DenyVend
-from actors.machine.events import Connected, Disconnected, Event, FrameReceived, TimePassed, VendTurnedAway
+from actors.link import CloseReason
+from actors.loading import Loader
+from actors.machine.events import Event, TimePassed
 from actors.machine.ids import MachineId
-from actors.machine.paying import funds
 from actors.mailroom import Mailroom
 from actors.outage import Outage
 from actors.outbox import Receipt
 from actors.ports import Change, Clock, Conflict, LoadedMachine, MachineStore, Ownership, StaleOwner, StoreError
 from actors.reception import Reception
+from actors.refusals import Refusals
 from actors.runner import Letter, Runner, Turn
 from actors.timers import Timers
 
 log = structlog.get_logger()
+
+_COUNTED = ("turns", "batches", "commits", "commit_failures", "loads", "halted", "turned_away", "refused")
 
 Batch = Sequence[tuple[Runner, list[Letter]]]
 
@@ -76,11 +79,9 @@ class TurnLoop:
     ) -> None:
         self.ownership: Ownership | None = None
         self.receipts: set[Receipt] = set()
-        self.inbox_waiting: set[int] = set()
-        """Notifications that wait in a mailbox or are being saved."""
         self.inbox_taken: set[int] = set()
         """Notifications that were saved since somebody emptied this."""
-        self.counts = dict.fromkeys(("turns", "batches", "commits", "commit_failures", "loads", "halted", "turned_away", "refused"), 0)
+        self.counts = Counter(dict.fromkeys(_COUNTED, 0))
         self._store = store
         self._clock = clock
         self._mailroom = mailroom
@@ -89,12 +90,23 @@ class TurnLoop:
         self._fatal = fatal
         self._timers = Timers()
         self.calls = Calls(performer, in_flight_max=limits.calls_in_flight_max, answered=self._called)
+        self.refusals = Refusals(reception, self.counts)
         self._dispatch = Dispatch(reception, self.calls)
         self._outage = Outage(
             first_s=limits.retry_first_s, longest_s=limits.retry_longest_s, rng=rng, time_s=lambda: asyncio.get_running_loop().time()
         )
         self._slow = False
-        self._loads: set[asyncio.Task[None]] = set()
+        self._loader = Loader(
+            store=store,
+            mailroom=mailroom,
+            reception=reception,
+            refusals=self.refusals,
+            calls=self.calls,
+            timers=self._timers,
+            done=self._loaded,
+            store_failed=self._store_failed,
+            halt=self._halt,
+        )
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
 
@@ -108,7 +120,7 @@ class TurnLoop:
     @property
     def idle(self) -> bool:
         """There is no letter anywhere."""
-        return self._mailroom.size == 0 and not self._loads
+        return self._mailroom.size == 0 and not self._loader.busy
 
     async def done(self) -> None:
         """Return once all that was given is decided and let out; at once if nothing can be saved."""
@@ -124,13 +136,13 @@ class TurnLoop:
         """Give a machine a letter. A request for goods that cannot be saved now is denied at once."""
         runner.used_at_s = asyncio.get_running_loop().time()
         if runner.halted:
-            self.refuse(runner, [letter], CloseReason.HALTED)
+            self.refusals.refuse(runner, [letter], CloseReason.HALTED)
             self._reception.announce()
             return
         if letter.inbox_id is not None:
-            self.inbox_waiting.add(letter.inbox_id)
+            self.refusals.inbox_waiting.add(letter.inbox_id)
         if not self.saves:
-            kept = self._turn_away(runner, [letter])
+            kept = self.refusals.turn_away(runner, [letter])
             self._reception.announce()
             if not kept:
                 return
@@ -141,9 +153,7 @@ class TurnLoop:
 
     def adopt(self, loaded: LoadedMachine) -> None:
         """Take a machine as the database has it, and take up what it owes."""
-        runner = self._mailroom.runner(loaded.state.machine_id)
-        self._adopt(runner, loaded)
-        self._mailroom.queue(runner)
+        self._loader.adopt(self._mailroom.runner(loaded.state.machine_id), loaded)
         self._wake.set()
 
     def needs(self, runner: Runner) -> bool:
@@ -152,10 +162,7 @@ class TurnLoop:
 
     async def close(self) -> None:
         """Stop loading and calling; nothing is saved any more."""
-        loads = list(self._loads)
-        for task in loads:
-            task.cancel()
-        await asyncio.gather(*loads, return_exceptions=True)
+        await self._loader.close()
         await self.calls.close()
 
     # --- the loop -------------------------------------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ class TurnLoop:
         while True:
             await self._something_to_do()
             self._ring_timers()
-            self._load_strangers()
+            self._loader.load_strangers(at_once=self._loads_max())
             batch = self._mailroom.take(self._limits.batch_max, self._limits.turns_in_a_row_max)
             if batch:
                 await self._take_turns(batch)
@@ -178,7 +185,7 @@ class TurnLoop:
                 if self.idle:
                     self._store_works()  # nothing is left to find it out with: the next request shall not be denied for that
             timer_s = self._next_timer_s()
-            if self._mailroom.has_work or self._can_load() or timer_s == 0:
+            if self._mailroom.has_work or self._loader.can_load(at_once=self._loads_max()) or timer_s == 0:
                 return
             self._wake.clear()
             if self.idle:
@@ -188,6 +195,9 @@ class TurnLoop:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _loads_max(self) -> int:
+        return 1 if self._outage.on else self._limits.loads_max
 
     def _next_timer_s(self) -> float | None:
         """Return how long to wait for the next timer: 0 if it is due, None if there is none; never too long for a clock that jumps."""
@@ -215,7 +225,7 @@ class TurnLoop:
         for turn in turns:
             turn.runner.saved = turn.decision.state
             if turn.letter.inbox_id is not None:
-                self.inbox_waiting.discard(turn.letter.inbox_id)
+                self.refusals.inbox_waiting.discard(turn.letter.inbox_id)
                 self.inbox_taken.add(turn.letter.inbox_id)
         for runner, _ in batch:
             runner.alone = False
@@ -291,7 +301,7 @@ class TurnLoop:
         """Drop the working states of the batch; its letters come again, in their order, once the machines are loaded."""
         for runner, letters in batch:
             if runner.halted:
-                self.refuse(runner, letters, CloseReason.HALTED)
+                self.refusals.refuse(runner, letters, CloseReason.HALTED)
                 continue
             runner.forget()
             runner.in_doubt = runner.in_doubt or in_doubt
@@ -306,7 +316,7 @@ class TurnLoop:
             if runner.alone and len(runners) == 1:
                 runner.alone_failures += 1
                 if runner.alone_failures >= failures_max:
-                    self._halt(runner, error, self._mailroom.empty(runner))
+                    self._halt(runner, error)
             runner.alone = True
 
     def _store_failed(self, error: Exception) -> None:
@@ -325,122 +335,20 @@ class TurnLoop:
         for runner in list(self._mailroom.runners.values()):
             if runner.mailbox:
                 letters = self._mailroom.empty(runner)
-                self._mailroom.put_back(runner, self._turn_away(runner, letters))
+                self._mailroom.put_back(runner, self.refusals.turn_away(runner, letters))
         self._reception.announce()
         for receipt in list(self.receipts):
             receipt.release()
 
-    def _turn_away(self, runner: Runner, letters: Sequence[Letter]) -> list[Letter]:
-        """Deny new requests for goods, and return the letters with what takes their place.
-
-        The number of a denied frame is used up later, unacknowledged until then. A frame of a lost attachment is left out: nobody can
-        be told, and its gateway repeats it.
-        """
-        kept: list[Letter] = []
-        for letter in letters:
-            away = runner.turned_away(letter)
-            if away is None:
-                kept.append(letter)
-                continue
-            self.counts["turned_away"] += 1
-            if letter.attachment is None or letter.attachment.broken:
-                letter.settle()
-                continue
-            event = away.event
-            assert isinstance(event, FrameReceived)
-            assert isinstance(event.fact, VendTurnedAway)
-            known_minor = 0 if runner.saved is None else funds(runner.saved)
-            denial = DenyVend(request_id=event.fact.request_id, reason=event.fact.reason, funds_minor=known_minor)
-            self._reception.send(
-                letter.attachment, ToMachine(machine_id=runner.machine_id, stream_id=event.stream_id, ack=None, commands=(denial,))
-            )
-            kept.append(away)
-        return kept
-
-    # --- loading --------------------------------------------------------------------------------------------------------------
-
-    def _can_load(self) -> bool:
-        return self._mailroom.has_strangers and len(self._loads) < (1 if self._outage.on else self._limits.loads_max)
-
-    def _load_strangers(self) -> None:
-        while self._can_load():
-            task = asyncio.get_running_loop().create_task(self._load(self._mailroom.stranger()))
-            self._loads.add(task)
-            task.add_done_callback(self._loads.discard)
-
-    async def _load(self, runner: Runner) -> None:
-        try:
-            loaded = await self._store.load(runner.machine_id)
-        except StoreError as error:
-            self._store_failed(error)
-        except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
-            self._halt(runner, error, self._mailroom.empty(runner))
-        else:
-            self.counts["loads"] += 1
-            if loaded is None:
-                self.refuse(runner, self._mailroom.empty(runner), CloseReason.UNKNOWN_MACHINE)
-                self._mailroom.drop(runner)
-            else:
-                self._adopt(runner, loaded)
-        self._mailroom.queue_again(runner)
+    def _loaded(self) -> None:
+        self.counts["loads"] += 1
         self._reception.announce()
         self._wake.set()
-
-    def _adopt(self, runner: Runner, loaded: LoadedMachine) -> None:
-        state = loaded.state
-        runner.adopt(loaded)
-        runner.used_at_s = asyncio.get_running_loop().time()
-        first: list[Letter] = []
-        if loaded.configuration.configuration.revision > state.configuration.revision:
-            first.append(Letter(event=loaded.configuration))
-        door = runner.doors.get(state.link.stream_id)
-        if state.link.online and (door is None or door.attachment.broken):
-            self._reception.expect(runner.machine_id, state.link.stream_id)
-        elif state.link.online and door is not None and runner.in_doubt:
-            # What a lost COMMIT ordered never left; the machine is told where it stands. The journal that its Hello brought is old
-            # by now and must not be judged by.
-            first.append(Letter(event=replace(door.connected, journal=(), journal_lost=True), attachment=door.attachment))
-        runner.in_doubt = False
-        for call in runner.core.owed(state):
-            self.calls.start(runner.machine_id, call, loaded.place, state.currency)
-        self._mailroom.put_back(runner, first)
-        if not runner.timer_waits:
-            self._timers.arm(runner.machine_id, runner.deadline_ms())
 
     def _called(self, machine_id: MachineId, event: Event) -> None:
         self.post(self._mailroom.runner(machine_id), Letter(event=event))
 
-    # --- refusing -------------------------------------------------------------------------------------------------------------
-
-    def _halt(self, runner: Runner, error: Exception, letters: Sequence[Letter]) -> None:
-        """Stop one machine loudly. Its saved state is untouched; a person must look at it, and start the host again."""
-        runner.halted = f"{type(error).__name__}: {error}"
+    def _halt(self, runner: Runner, error: Exception, letters: Sequence[Letter] = ()) -> None:
         runner.forget()
         self._timers.arm(runner.machine_id, None)
-        self.counts["halted"] += 1
-        log.error(
-            "machine halted", machine_id=runner.machine_id, error=runner.halted, fact=type(letters[0].event).__name__ if letters else ""
-        )
-        for stream_id, door in runner.doors.items():
-            closed = StreamClosed(machine_id=runner.machine_id, stream_id=stream_id, reason=CloseReason.HALTED)
-            self._reception.send(door.attachment, closed)
-        self.refuse(runner, [*letters, *self._mailroom.empty(runner)], CloseReason.HALTED)
-        self._reception.announce()
-
-    def refuse(self, runner: Runner, letters: Iterable[Letter], reason: str) -> None:
-        """Answer letters that will not be decided upon. A notification stays untaken in the inbox."""
-        for letter in letters:
-            self.counts["refused"] += 1
-            event = letter.event
-            if letter.command_id:
-                self._reception.send(letter.attachment, CommandDone(command_id=letter.command_id, refusal=reason))
-            elif isinstance(event, FrameReceived | Connected) and letter.attachment is not None:
-                self._reception.send(
-                    letter.attachment, StreamClosed(machine_id=runner.machine_id, stream_id=event.stream_id, reason=reason)
-                )
-            elif isinstance(event, Disconnected):
-                self._reception.leave(runner, event.stream_id)
-            if letter.inbox_id is not None:
-                self.inbox_waiting.discard(letter.inbox_id)
-                log.warning("a notification stays in the inbox", machine_id=runner.machine_id, inbox_id=letter.inbox_id, reason=reason)
-            letter.settle()
+        self.refusals.halt(runner, error, [*letters, *self._mailroom.empty(runner)])

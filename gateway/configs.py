@@ -26,7 +26,7 @@ from storage.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
-_NOTIFY_URL_LENGTH_MAX = 190  # alipay-api 2: "keep it under 190"
+_NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 _SECRET_FILE_BYTES_MAX = 65_536
 

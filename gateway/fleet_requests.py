@@ -80,7 +80,7 @@ class Fields:
         return self
 
     def text(self, field: str, value: str, *, least: int, most: int) -> Self:
-        """Check a text that Alipay shows or stores: no control characters and no double quote (alipay-api 4.1)."""
+        """Check a text that Alipay shows or stores: no control characters and no double quote (docs/alipay.md 4.1)."""
         if not least <= len(value.strip()) or len(value) > most or not value.isprintable() or '"' in value:
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
         return self

@@ -3,7 +3,7 @@
 Flows in: ``POST /alipay/notify/{token}``; the token is the machine's own part of the URL that its code was made with. Flows out: a
 row in SQL, then the answer ``success``, then a wake-up for the machine's owner. Only what is signed by Alipay, for our partner id
 and for this machine is stored; everything else is refused and counted. While SQL does not answer Alipay hears ``fail`` and repeats
-(alipay-api 7.2, 7.3).
+(docs/alipay.md 7.2, 7.3).
 """
 
 import asyncio
@@ -33,9 +33,9 @@ from storage.registry import Registered, Registry
 _log = structlog.get_logger()
 
 SUCCESS = "success"
-"""Exactly these seven letters acknowledge (alipay-api 7.2)."""
+"""Exactly these seven letters acknowledge (docs/alipay.md 7.2)."""
 ID_LENGTH_MAX = 64
-"""Trade numbers and refund ids are String(64) (alipay-api 5.1, 7.1)."""
+"""Trade numbers and refund ids are String(64) (docs/alipay.md 5.1, 7.1)."""
 CAUSE_LENGTH_MAX = 300
 PASSBACK_MACHINE = "machine"
 """The passback parameter with which our codes carry the machine's id."""

@@ -106,7 +106,7 @@ class Http(Section):
 
 
 class Merchant(Section):
-    """The secondary merchant that Alipay shows and settles with (alipay-api 4.1)."""
+    """The secondary merchant that Alipay shows and settles with (docs/alipay.md 4.1)."""
 
     secondary_merchant_id: str = ""
     secondary_merchant_name: str = ""
@@ -134,7 +134,7 @@ class Alipay(Section):
     confirm_payments_by_query: bool = False
     """Ask Alipay once about each payment before it is believed (its documents disagree about the notification's amount)."""
     payment_minor_max: int = Field(default=10_000_000_000, gt=0)
-    """No single payment is larger: 100 000 000.00, Alipay's own limit (alipay-api 6.1)."""
+    """No single payment is larger: 100 000 000.00, Alipay's own limit (docs/alipay.md 6.1)."""
     merchant: Merchant = Merchant()
 
 

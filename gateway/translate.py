@@ -220,9 +220,7 @@ def _evidence(path: str, evidence: wire.Evidence) -> str:
 # --- to the machine --------------------------------------------------------------------------------------------------------------
 
 
-def to_wire(  # noqa: C901 - one case for each command, closed by assert_never
-    command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int
-) -> ConnectResponse:
+def to_wire(command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int) -> ConnectResponse:
     """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome tells what the machine must keep."""
     match command:
         case effects.Welcome():

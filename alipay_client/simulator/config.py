@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar
 SignType = Literal["MD5", "RSA", "RSA2"]
 
 DOCUMENTED_REDELIVERY_MS = (120_000, 600_000, 600_000, 3_600_000, 7_200_000, 21_600_000, 54_000_000)
-"""alipay-api 7.3: seven intervals, so eight deliveries in all."""
+"""docs/alipay.md 7.3: seven intervals, so eight deliveries in all."""
 HELP_CENTRE_REDELIVERY_MS = (240_000, 600_000, 900_000, 3_600_000, 7_200_000, 21_600_000, 54_000_000)
 """The other schedule that is in print."""
 
@@ -30,7 +30,7 @@ def _choice(*values: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """What the sources disagree on, or do not say (alipay-api 13). The defaults are the better documented half."""
+    """What the sources disagree on, or do not say (docs/alipay.md 13). The defaults are the better documented half."""
 
     answer_charset: str = _choice("UTF-8", "GBK")
     result_code_in_qrcodeinfo: bool = False

@@ -1,4 +1,4 @@
-"""Brings notifications to the merchant until he says ``success`` (alipay-api 7.2 and 7.3).
+"""Brings notifications to the merchant until he says ``success`` (docs/alipay.md 7.2 and 7.3).
 
 What is due stands in the book, so a restart goes on where the last process ended. A delivery is written down when it has ended: one that a
 crash cuts off happens again, as Alipay's do.

@@ -1,4 +1,4 @@
-"""The door of MAPI: who may call what (alipay-api 2, 3 and 4.5), and which service answers.
+"""The door of MAPI: who may call what (docs/alipay.md 2, 3 and 4.5), and which service answers.
 
 ``admit`` checks a call without doing anything; ``perform`` does its work in one transaction of the book.
 """
@@ -82,7 +82,7 @@ def admit(desk: Desk, call: Call) -> Service:
 
 
 def _check_signature(desk: Desk, call: Call, service: Service) -> None:
-    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the real gateway (alipay-api 1)."""
+    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the real gateway (docs/alipay.md 1)."""
     sign_type = call.get("sign_type")
     if sign_type not in SIGN_TYPES:
         raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type is MD5, RSA or RSA2, in capitals")
@@ -117,7 +117,7 @@ def perform(desk: Desk, call: Call, service: Service) -> dict[str, str]:
 
 
 def notify_verify(desk: Desk, call: Call) -> bool:
-    """Whether that notification is ours and not yet acknowledged (alipay-api 7.5). Unsigned calls are let in."""
+    """Whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5). Unsigned calls are let in."""
     if call.get("partner") != desk.config.partner:
         raise Refusal("ILLEGAL_PARTNER", "partner is not the merchant of this Alipay")
     known = desk.book.notification(call.get("notify_id"))

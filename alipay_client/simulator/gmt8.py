@@ -39,7 +39,7 @@ def day(at_ms: int) -> int:
 
 
 def in_batch(at_ms: int) -> bool:
-    """Within 23:00-05:00, when refunds of earlier days are carried out (alipay-api 5.3)."""
+    """Within 23:00-05:00, when refunds of earlier days are carried out (docs/alipay.md 5.3)."""
     of_day = (at_ms + _OFFSET_MS) % DAY_MS
     return of_day >= _BATCH_OPENS_MS or of_day < _BATCH_ENDS_MS
 
@@ -51,6 +51,6 @@ def next_batch(at_ms: int) -> int:
 
 
 def in_maintenance(at_ms: int) -> bool:
-    """The sandbox rests from Sunday 12:00 to Monday 12:00 (alipay-api 9)."""
+    """The sandbox rests from Sunday 12:00 to Monday 12:00 (docs/alipay.md 9)."""
     now = moment(at_ms)
     return (now.weekday() == _SUNDAY and now.hour >= 12) or (now.weekday() == 0 and now.hour < 12)

@@ -13,7 +13,7 @@ _FUNDS_RETRY_DAYS = 180
 
 
 class CodeStatus(StrEnum):
-    """alipay-api 4.3"""
+    """docs/alipay.md 4.3"""
 
     ACTIVE = "ACTIVE"
     STOPPED = "STOPPED"
@@ -21,7 +21,7 @@ class CodeStatus(StrEnum):
 
 
 class TradeStatus(StrEnum):
-    """alipay-api 6.1; a static code knows no unpaid trade."""
+    """docs/alipay.md 6.1; a static code knows no unpaid trade."""
 
     TRADE_SUCCESS = "TRADE_SUCCESS"
     TRADE_CLOSED = "TRADE_CLOSED"
@@ -165,7 +165,7 @@ def pay(code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, n
 def ask_refund(
     asked: RefundAsked, *, trade: Trade | None, known: Refund | None, taken_minor: int, now_ms: int, terms: Terms
 ) -> RefundVerdict:
-    """The refund service (alipay-api 5). ``taken_minor``: what other refunds of the trade have returned or hold."""
+    """The refund service (docs/alipay.md 5). ``taken_minor``: what other refunds of the trade have returned or hold."""
     if known is not None and (known.out_trade_no, known.amount_minor, known.currency) != (
         asked.out_trade_no,
         asked.amount_minor,
@@ -213,7 +213,7 @@ def _objection(asked: RefundAsked, trade: Trade, taken_minor: int, now_ms: int, 
 
 
 def _accepted(refund: Refund, trade: Trade, now_ms: int, terms: Terms) -> Refund:
-    """On the day of payment at once, later in the batch (alipay-api 5.3)."""
+    """On the day of payment at once, later in the batch (docs/alipay.md 5.3)."""
     at_once = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms) or gmt8.in_batch(now_ms)
     starts_at_ms = now_ms if at_once else gmt8.next_batch(now_ms)
     return replace(refund, state=RefundState.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms)

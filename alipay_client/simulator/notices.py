@@ -1,4 +1,4 @@
-"""What the merchant is told (alipay-api 5.7 and 7.1): writes notifications into the book, inside the transaction of what they tell.
+"""What the merchant is told (docs/alipay.md 5.7 and 7.1): writes notifications into the book, inside the transaction of what they tell.
 
 Their fields are fixed here; ``delivery`` adds notify_time and signature each time one goes out.
 """
@@ -41,7 +41,7 @@ def cancelled(desk: Desk, trade: Trade) -> None:
 
 
 def finished(desk: Desk, trade: Trade) -> None:
-    """The refund window has ended, about a year later (alipay-api 7.4)."""
+    """The refund window has ended, about a year later (docs/alipay.md 7.4)."""
     _post_up(desk, trade, "finished", {"notify_action_type": "finishFPAction", "trade_status": trade.status.value})
 
 

@@ -1,4 +1,4 @@
-"""The three merchant QR code services (alipay-api 4): create, modify and modifyStatus."""
+"""The three merchant QR code services (docs/alipay.md 4): create, modify and modifyStatus."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Alipay's half of the signatures (alipay-api 3): verifies with the merchant's key, signs with Alipay's. Pure."""
+"""Alipay's half of the signatures (docs/alipay.md 3): verifies with the merchant's key, signs with Alipay's. Pure."""
 
 import hashlib
 import hmac
@@ -74,7 +74,7 @@ def _public(text: str) -> rsa.RSAPublicKey:
 
 
 def canonical(parameters: Mapping[str, str]) -> str:
-    """The string to sign: raw values, without sign, sign_type and whatever is empty, in the order of the names (alipay-api 3.1)."""
+    """The string to sign: raw values, without sign, sign_type and whatever is empty, in the order of the names (docs/alipay.md 3.1)."""
     kept = sorted((name, value) for name, value in parameters.items() if value and name not in {"sign", "sign_type"})
     return "&".join(f"{name}={value}" for name, value in kept)
 

@@ -1,4 +1,4 @@
-"""The services about money that was paid: refund, refund query, trade query and cancel (alipay-api 5 and 6)."""
+"""The services about money that was paid: refund, refund query, trade query and cancel (docs/alipay.md 5 and 6)."""
 
 import re
 
@@ -153,7 +153,7 @@ def cancel(desk: Desk, call: Call) -> dict[str, str]:
 
 
 def _check_cancel_timestamp(desk: Desk, text: str) -> None:
-    """Milliseconds in the documents, date text in the SDK sample (alipay-api 2)."""
+    """Milliseconds in the documents, date text in the SDK sample (docs/alipay.md 2)."""
     form = desk.quirks.cancel_timestamp
     if form != "DATE" and _MILLIS.fullmatch(text):
         return

@@ -1,4 +1,4 @@
-"""The wire, as seen from Alipay: forms and queries in, signed XML and notification forms out (alipay-api 1 and 3). Pure."""
+"""The wire, as seen from Alipay: forms and queries in, signed XML and notification forms out (docs/alipay.md 1 and 3). Pure."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 class Refusal(Exception):
-    """The gateway does not let the call in: ``is_success=F`` with ``code`` (alipay-api 4.5). ``reason`` is for logs, never on the wire."""
+    """The gateway does not let the call in: ``is_success=F`` with ``code`` (docs/alipay.md 4.5). ``reason`` is for the logs alone."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -49,7 +49,7 @@ class Answer:
 
 
 def read_call(method: str, query: bytes, body: bytes, limits: Limits) -> Call:
-    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the URL (alipay-api 1)."""
+    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the URL (docs/alipay.md 1)."""
     if len(query) + len(body) > limits.body_bytes_max:
         raise Refusal("ILLEGAL_ARGUMENT", "larger than this gateway reads")
     in_url = dict(_pairs(query, "latin-1", limits))
@@ -111,7 +111,7 @@ def accepted(
 
 
 def refused(code: str, charset: str) -> Answer:
-    """An unsigned ``is_success=F``; nothing else is guaranteed (alipay-api 4.4)."""
+    """An unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
     text = f'<?xml version="1.0" encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
     return Answer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
 
@@ -128,7 +128,7 @@ def outage(status: int = 200) -> Answer:
 
 
 def notification_form(fields: Mapping[str, str], *, sign_type: str, ring: KeyRing, charset: str) -> tuple[bytes, str]:
-    """A signed notification and its content type (alipay-api 3.4); UTF-8 where the charset cannot say it."""
+    """A signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the charset cannot say it."""
     try:
         message = canonical(fields).encode(CODECS[charset])
     except UnicodeEncodeError:

@@ -148,5 +148,5 @@ async def running_edge(
 async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
     """Return once the condition holds; raise TimeoutError if it does not."""
     async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens behind a socket and sets no event
+        while not condition():
             await asyncio.sleep(0.002)

@@ -83,7 +83,8 @@ class Performer:
                         amount_minor=call.amount_minor,
                         currency=call.currency,
                         alipay_trans_id=call.trade_id,
-                        synchronous=True,
+                        synchronous=call.synchronous,
+                        notify_url="" if call.synchronous else place.notify_url,
                     )
                 )
                 return _refund_answered(call.refund_id, answer)

@@ -3,6 +3,7 @@
 Flows in: settings. Flows out: links that are ready to be attached to, and the processes behind them. Hosts end when the stack does.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -16,6 +17,7 @@ from gateway.settings import Settings
 from storage.engine import Database
 
 _FACTORY = "gateway.host_services:open_host_services"
+_REACH_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,8 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
 
     section = settings.ray
     own = section.mode == "local"
+    if not own:
+        await _reachable(section.address)
     wanted = RaySettings(
         run_dir=section.run_dir,
         address=EMBEDDED if own else section.address,
@@ -83,5 +87,20 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
         pids = await hosts.pids() if own else {}
     except (RuntimeError, ConnectionError) as error:
         where = "Ray could not be started here" if own else f"the Ray cluster at {section.address} cannot be used"
-        raise HostsFailed(f'{where}, or its hosts not: {error}. Without Ray: ray.mode = "none", or --no-ray.') from error
+        why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()  # a worker's own comes with its traceback for a text
+        raise HostsFailed(f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", or --no-ray.') from error
     return Hosts(links=hosts.links, pids=tuple(pids.values()))
+
+
+async def _reachable(address: str) -> None:
+    """Return if something listens at ``host:port`` ("auto" is Ray's to find). Ray itself would try for minutes, and hold up all else."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        async with asyncio.timeout(_REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError, TimeoutError) as error:
+        why = str(error) or "no answer"
+        raise HostsFailed(f"Nothing listens at ray.address {address} ({why}): start the cluster, or name its head, host:port.") from None
+    writer.close()

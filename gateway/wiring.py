@@ -178,7 +178,8 @@ async def _open_http(
     )
 
     async def hosts_attached() -> bool:
-        return all(link.attached for link in links.stats())
+        # One of them is enough: a host that starts anew must not take every gateway out of the balancer at once.
+        return any(link.attached for link in links.stats())
 
     def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
         return Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats(), edge=service.stats())

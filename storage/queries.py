@@ -87,7 +87,7 @@ class Queries:
     async def refunds(
         self, *, machine_id: str = "", trade_id: str = "", status: str = "", before: str = "", limit: int
     ) -> list[RefundView]:
-        """Return refunds, newest first. The status OPEN stands for all that are not SUCCEEDED."""
+        """Return refunds, newest first. The status OPEN stands for all that are not over."""
         equal = {"machine_id": machine_id, "trade_id": trade_id, "status": "" if status == "OPEN" else status}
         wanted = _page(refunds, "due_at_ms", "refund_id", before, limit, **equal)
         if status == "OPEN":
@@ -173,7 +173,7 @@ def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
 
 SESSION_MONEY = tuple(_of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor"))
 
-OPEN_REFUNDS = [status.value for status in RefundStatus if status is not RefundStatus.SUCCEEDED]
+OPEN_REFUNDS = [status.value for status in RefundStatus if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}]
 
 GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))

@@ -51,8 +51,8 @@ def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> Batc
 
 
 def is_active(state: MachineState) -> bool:
-    """Tell whether something is open that the owner must see to even if nothing ever arrives again."""
-    return bool(state.session or state.refunds or state.doubts) or not configuring.code_settled(state.code)
+    """Tell whether something is open that the owner must see to even if nothing ever arrives again; a stream that is up may be gone."""
+    return bool(state.link.online or state.session or state.refunds or state.doubts) or not configuring.code_settled(state.code)
 
 
 def session_of(decision: Decision) -> SessionId | None:
@@ -189,6 +189,7 @@ def _trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
         trade.paid_minor,
         trade.sold_minor,
         trade.refunded_minor,
+        trade.written_off_minor,
         trade.funds_minor + trade.reserved_minor,
         trade.received_at_ms,
         trade.closed_at_ms,

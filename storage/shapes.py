@@ -102,6 +102,7 @@ def trade_view(row: Row[Any]) -> TradeView:
         paid_minor=row.paid_minor,
         sold_minor=row.sold_minor,
         refunded_minor=row.refunded_minor,
+        written_off_minor=row.written_off_minor,
         held_minor=row.held_minor,
         received_at_ms=row.received_at_ms,
         closed_at_ms=row.closed_at_ms,

@@ -92,6 +92,7 @@ class TradeView:
     paid_minor: int
     sold_minor: int
     refunded_minor: int
+    written_off_minor: int
     held_minor: int
     received_at_ms: int
     closed_at_ms: int | None

@@ -40,6 +40,9 @@ def connect(turn: Turn, event: events.Connected) -> None:
             last_fault=link.last_fault if same_boot else "",
         )
     )
+    if event.stream_id == link.stream_id:
+        # The same stream, said again by its gateway: its Hello, and the journal in it, are from before what happened on it since.
+        event = replace(event, journal=(), journal_lost=True)
     # Told first, so that all that follows finds a machine that knows where it stands.
     place = len(turn.effects)
     _read_journal(turn, event, same_boot=same_boot)
@@ -72,8 +75,10 @@ def _settle_by_journal(turn: Turn, vend: Vend, entry: events.JournalEntry | None
         vending.failed(turn, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody will ever know.
-        started = entry.stage is events.JournalStage.MOTOR_ON
-        vending.failed(turn, vend, FailureCause.INDETERMINATE if started else FailureCause.NOT_STARTED, entry.evidence)
+        if entry.stage is events.JournalStage.MOTOR_ON:
+            vending.unsettled(turn, vend, FailureCause.INDETERMINATE, entry.evidence)
+        else:
+            vending.failed(turn, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif entry is None and not lost and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was never begun.
         vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")

@@ -20,7 +20,8 @@ def _deadlines(state: MachineState, policy: Policy) -> Iterator[int]:
         if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
             yield paying.deadline_at_ms(session, policy.idle_refund_ms, policy.unavailable_grace_ms)
     for vend in state.doubts:
-        yield vend.deadline_at_ms
+        if vend.status is VendStatus.IN_DOUBT:
+            yield vend.deadline_at_ms
     for refund in state.refunds:
         if refund.next_attempt_at_ms is not None:
             yield refund.next_attempt_at_ms

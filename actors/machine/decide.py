@@ -67,6 +67,10 @@ def _apply(turn: Turn, event: events.Event) -> None:
             refunding.answered(turn, event)
         case events.RefundRetryAsked():
             refunding.retry(turn, event)
+        case events.RefundWrittenOff():
+            refunding.give_up(turn, event)
+        case events.VendSettled():
+            vending.settle_by_person(turn, event)
         case events.CodeCreated():
             configuring.code_created(turn, event)
         case events.CodeStatusChanged():

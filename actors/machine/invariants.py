@@ -12,6 +12,8 @@ from actors.machine.ledger import Account
 from actors.machine.refunding import under_way
 from actors.machine.state import MachineState, RefundStatus, Trade, Vend, VendStatus
 
+RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
+
 
 class InvariantBroken(Exception):
     """The sentence says which truth does not hold."""
@@ -56,10 +58,11 @@ def _check_vends(state: MachineState) -> None:
         if vend.status is VendStatus.AWAITING_PAYMENT:
             _hold(reserved == 0, f"vend {vend.vend_id} waits for its payment and reserves nothing")
         else:
-            _hold(vend.status in {VendStatus.APPROVED, VendStatus.IN_DOUBT}, f"vend {vend.vend_id} is open, not {vend.status}")
+            _hold(vend.status in RESERVING, f"vend {vend.vend_id} is open, not {vend.status}")
             _hold(reserved == vend.price_minor, f"vend {vend.vend_id} reserves {reserved} of its price {vend.price_minor}")
         _hold(all(part.amount_minor > 0 for part in vend.reserved), f"vend {vend.vend_id} reserves nothing below one unit")
-    _hold(all(vend.status is VendStatus.IN_DOUBT for vend in state.doubts), "only vends in doubt outlive their session")
+    outliving = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
+    _hold(all(vend.status in outliving for vend in state.doubts), "only vends in doubt or in review outlive their session")
 
 
 def _check_trades(state: MachineState) -> None:
@@ -72,7 +75,7 @@ def _check_trades(state: MachineState) -> None:
     _hold(not {trade.trade_id for trade in state.trades} & set(state.closed_trades), "a trade is open or closed, not both")
     session_id = None if state.session is None else state.session.session_id
     for trade in state.trades:
-        parts = (trade.funds_minor, trade.reserved_minor, trade.sold_minor, trade.refunded_minor)
+        parts = (trade.funds_minor, trade.reserved_minor, trade.sold_minor, trade.refunded_minor, trade.written_off_minor)
         _hold(min(parts) >= 0, f"trade {trade.trade_id} owes nobody: {parts}")
         _hold(sum(parts) == trade.paid_minor, f"trade {trade.trade_id} of {trade.paid_minor} is the sum of its parts {parts}")
         _hold(reserved[trade.trade_id] == trade.reserved_minor, f"trade {trade.trade_id} knows its reservations")

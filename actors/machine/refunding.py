@@ -25,6 +25,7 @@ def order_of(refund: Refund, currency: Currency) -> ProviderCall:
         partner_trans_id=refund.partner_trans_id,
         amount_minor=refund.amount_minor,
         currency=currency,
+        synchronous=not refund.asynchronous,
     )
 
 
@@ -115,16 +116,55 @@ def answered(
             query = refund.attempts >= 2 and not refund.query_next
             later = replace(refund, status=RefundStatus.UNKNOWN, query_next=query, error=detail, next_attempt_at_ms=_wait(turn, refund))
         case events.RefundNotFound():
-            later = replace(refund, status=RefundStatus.UNKNOWN, query_next=False, next_attempt_at_ms=_wait(turn, refund))
+            # Now it is known that nothing was done: as if it had never been sent.
+            later = replace(refund, status=RefundStatus.DUE, query_next=False, next_attempt_at_ms=_wait(turn, refund))
         case events.RefundShortOfFunds(detail=detail):
-            at_ms = turn.now_ms + turn.policy.short_of_funds_retry_ms
-            later = replace(refund, status=RefundStatus.SHORT_OF_FUNDS, query_next=False, error=detail, next_attempt_at_ms=at_ms)
+            later = _short(turn, refund, detail)
+        case events.RefundRefused(detail=detail) if refund.status is RefundStatus.UNKNOWN and not refund.query_next:
+            # An earlier try may have been done, and be the very reason of this no: ask before a person is troubled.
+            later = replace(refund, query_next=True, error=detail, next_attempt_at_ms=_wait(turn, refund))
         case events.RefundRefused(detail=detail):
             later = replace(refund, status=RefundStatus.REFUSED, query_next=False, error=detail, next_attempt_at_ms=None)
         case _:
             assert_never(event)
     turn.put_refund(later)
     turn.put_trade(turn.trade(refund.trade_id))
+
+
+def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
+    """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night by itself."""
+    answers = refund.short_answers + 1
+    leave = not refund.asynchronous and answers >= turn.policy.short_of_funds_sync_tries
+    return replace(
+        refund,
+        status=RefundStatus.SHORT_OF_FUNDS,
+        query_next=False,
+        error=detail,
+        short_answers=answers,
+        asynchronous=refund.asynchronous or leave,
+        next_attempt_at_ms=turn.now_ms + (turn.policy.refund_retry_ms[0] if leave else turn.policy.short_of_funds_retry_ms),
+    )
+
+
+def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
+    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go back, or be back already."""
+    refund = _open(turn, event.refund_id)
+    if refund is None:
+        return
+    if refund.status is not RefundStatus.REFUSED:
+        turn.note(f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund can be written off")
+        return
+    turn.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
+    turn.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=turn.now_ms))
+    trade = turn.trade(refund.trade_id)
+    turn.put_trade(
+        replace(
+            trade,
+            refunded_minor=trade.refunded_minor - refund.amount_minor,
+            written_off_minor=trade.written_off_minor + refund.amount_minor,
+        )
+    )
+    turn.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
 def retry(turn: Turn, event: events.RefundRetryAsked) -> None:

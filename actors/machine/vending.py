@@ -285,7 +285,7 @@ def failed(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
     turn.move(*ledger.give_back(vend.vend_id, vend.reserved))
     if cause is FailureCause.EMPTY:
         stock.set_stock(turn, vend.column, 0)
-    void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE}
+    void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
     done = replace(
         vend,
         status=VendStatus.VOIDED if void else VendStatus.FAILED,
@@ -306,7 +306,7 @@ def _let_go(turn: Turn, done: Vend) -> bool:
     session = turn.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
         # A deadline is no operation of the customer's.
-        at_ms = session.last_operation_at_ms if done.reason == FailureCause.UNSETTLED else turn.now_ms
+        at_ms = session.last_operation_at_ms if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED} else turn.now_ms
         turn.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
         return True
     turn.update(doubts=tuple(vend for vend in turn.state.doubts if vend.vend_id != done.vend_id))
@@ -331,6 +331,40 @@ def doubt(turn: Turn) -> None:
     vend = turn.session.vend
     assert vend is not None
     _keep(turn, replace(vend, status=VendStatus.IN_DOUBT, deadline_at_ms=_within_bound(turn, vend, turn.policy.doubt_window_ms)))
+
+
+def unsettled(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
+    """Nobody will ever know: the customer gets the money, unless it is so much that a person shall look first."""
+    limit = turn.policy.doubt_review_above_minor
+    if limit is None or vend.price_minor <= limit:
+        failed(turn, vend, cause, evidence)
+    elif vend.status is not VendStatus.IN_REVIEW:
+        _review(turn, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
+
+
+def _review(turn: Turn, vend: Vend) -> None:
+    """Set the vend and its money aside for a person; its session goes on, or ends, without it."""
+    turn.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
+    turn.record_vend(vend)
+    turn.update(doubts=(*(other for other in turn.state.doubts if other.vend_id != vend.vend_id), vend))
+    session = turn.state.session
+    if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
+        turn.put_session(replace(session, vend=None))
+        _go_on(turn, RefundCause.VEND_FAILED)
+
+
+def settle_by_person(turn: Turn, event: events.VendSettled) -> None:
+    """A person found out how a vend in doubt or in review ended."""
+    vend = find(turn, event.vend_id)
+    if vend is None or vend.status is VendStatus.APPROVED:
+        turn.note(f"vend {event.vend_id} is not in doubt")
+        return
+    words = f"{event.actor}: {event.reason}"
+    turn.note(f"vend {vend.vend_id} settled as {'delivered' if event.delivered else 'not delivered'} by {words}")
+    if event.delivered:
+        succeeded(turn, vend, words)
+    else:
+        failed(turn, vend, FailureCause.REVIEWED, words)
 
 
 def trust_again(turn: Turn, vend: Vend) -> None:
@@ -363,7 +397,7 @@ def end_if_over(turn: Turn) -> None:
             case VendStatus.APPROVED:
                 doubt(turn)
             case _:
-                failed(turn, vend, FailureCause.UNSETTLED, "")
+                unsettled(turn, vend, FailureCause.UNSETTLED, "")
     for doubtful in turn.state.doubts:
-        if doubtful.deadline_at_ms <= turn.now_ms:
-            failed(turn, doubtful, FailureCause.UNSETTLED, "")
+        if doubtful.status is VendStatus.IN_DOUBT and doubtful.deadline_at_ms <= turn.now_ms:
+            unsettled(turn, doubtful, FailureCause.UNSETTLED, "")

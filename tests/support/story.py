@@ -178,14 +178,20 @@ class Story:
         return [effect for decision in self.decisions for effect in decision.effects if isinstance(effect, kind)]
 
     def money(self) -> dict[str, int]:
-        """What came in and where it is, in minor units: ``paid = held + sold + due + back``."""
+        """What came in and where it is, in minor units: ``paid = held + sold + due + back + given_up``."""
         paid = sum(
             -p.amount_minor for d in self.decisions for t in d.transfers if t.kind == "TOP_UP" for p in t.postings if p.amount_minor < 0
         )
         return {
             "paid": paid,
             "held": -(self.accounts["CUSTOMER_FUNDS"] + self.accounts["RESERVED"]),
-            "sold": -self.accounts["SALES"] - self.accounts["WRITE_OFF"],
+            "sold": -self.accounts["SALES"] - self.accounts["WRITE_OFF"] - self.given_up(),
             "due": -self.accounts["REFUND_DUE"],
             "back": paid - self.accounts["RECEIVABLE"],
+            "given_up": self.given_up(),
         }
+
+    def given_up(self) -> int:
+        """Refunds that were refused and written off, in minor units."""
+        transfers = (t for d in self.decisions for t in d.transfers if t.kind == "REFUND_GIVEN_UP")
+        return sum(posting.amount_minor for t in transfers for posting in t.postings if posting.amount_minor > 0)

@@ -3,13 +3,15 @@
 A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``>`` orders, the state, ``@`` the next
 deadline. Words of the script: ``connect [boot] [vend=STAGE ...] [journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE]
 [late MS]``, ``select COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait SECONDS``,
-``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``.
+``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``,
+``settle VEND delivered|not-delivered``. The first line is ``mode NAME [review-above AMOUNT]``.
 """
 
 from collections.abc import Callable, Iterable
 
 from actors.machine import Decision, MachineState, describe, events
 from actors.machine.ids import RefundId, VendId
+from actors.machine.policy import Policy
 from actors.machine.state import FailureCause, Mode
 from tests.support.story import Story, a_machine
 
@@ -20,18 +22,20 @@ REFUND_ANSWERS: dict[str, Callable[[RefundId], events.Event]] = {
     "short": lambda refund_id: events.RefundShortOfFunds(refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"),
     "refused": lambda refund_id: events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
     "accepted": lambda refund_id: events.RefundAccepted(refund_id=refund_id),
+    "write-off": lambda refund_id: events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
     "retry": lambda refund_id: events.RefundRetryAsked(refund_id=refund_id, actor="eve", reason="customer called"),
 }
 
 
 def play(script: str) -> str:
-    """Return the script with the reactions that the core has now. The first line may be ``mode NAME`` or ``stock NUMBER``."""
+    """Return the script with the reactions that the core has now."""
     commands = [block.split("\n----\n")[0] for block in script.strip().split("\n\n")]
     story, blocks = Story(), []
     for command in commands:
         words = [line for line in command.splitlines() if not line.startswith("#")]
         if words and words[0].startswith("mode "):
-            story = Story(a_machine(Mode(words[0].split()[1])))
+            _, mode, *review = words[0].split()
+            story = Story(a_machine(Mode(mode)), Policy(doubt_review_above_minor=int(review[-1]) if review else None))
             blocks.append(command)
         elif words:
             blocks.append(f"{command}\n----\n" + "\n".join(_react(story, words[0].split())))
@@ -85,6 +89,9 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
             return [story.frame(events.ReaderEnabled())]
         case ["reader", "off"]:
             return [story.frame(events.ReaderDisabled(reason="door open"))]
+        case ["settle", vend, result]:
+            settled = events.VendSettled(vend_id=VendId(vend), delivered=result == "delivered", actor="eve", reason="looked at the shelf")
+            return [story.do(settled)]
         case ["count", column, stock]:
             return [story.do(events.StockCounted(column=column, stock=int(stock)))]
         case ["configure", change]:

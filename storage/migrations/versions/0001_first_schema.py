@@ -232,12 +232,15 @@ def _money() -> None:
         sa.Column("paid_minor", sa.BigInteger(), nullable=False),
         sa.Column("sold_minor", sa.BigInteger(), nullable=False),
         sa.Column("refunded_minor", sa.BigInteger(), nullable=False),
+        sa.Column("written_off_minor", sa.BigInteger(), nullable=False),
         sa.Column("held_minor", sa.BigInteger(), nullable=False),
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name=op.f("trades_status_known")),
-        sa.CheckConstraint("paid_minor = sold_minor + refunded_minor + held_minor", name=op.f("trades_adds_up")),
-        sa.CheckConstraint("sold_minor >= 0 AND refunded_minor >= 0 AND held_minor >= 0", name=op.f("trades_amounts_positive")),
+        sa.CheckConstraint("paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor", name=op.f("trades_adds_up")),
+        sa.CheckConstraint(
+            "sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor >= 0", name=op.f("trades_amounts_positive")
+        ),
         sa.PrimaryKeyConstraint("trade_id", name="trades_key"),
     )
     op.create_index("trades_by_machine_id_received_at_ms_trade_id", "trades", ["machine_id", "received_at_ms", "trade_id"])

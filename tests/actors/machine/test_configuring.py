@@ -118,7 +118,7 @@ def test_disabling_denies_a_selection_that_is_not_paid() -> None:
     story.pay(300)
     story.configure(enabled=False)
 
-    assert {"paid": 300, "held": 0, "sold": 0, "due": 300, "back": 0} == story.money()
+    assert {"paid": 300, "held": 0, "sold": 0, "due": 300, "back": 0, "given_up": 0} == story.money()
     assert "OUT_OF_SERVICE" == story.state.settled_vends[-1].reason
 
 

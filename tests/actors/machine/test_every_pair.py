@@ -9,6 +9,7 @@ import pytest
 
 from actors.machine import events, phase
 from actors.machine.ids import BootId, Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.policy import Policy
 from actors.machine.state import CodeStatus, Column, Configuration, DenyReason, FailureCause, Mode, Phase
 from tests.support.story import HKD, START_MS, Story
 
@@ -60,6 +61,16 @@ def doubt_left_behind() -> Story:
     return story
 
 
+def in_review() -> Story:
+    story = Story(policy=Policy(doubt_review_above_minor=100))
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.disconnect()
+    story.connect("b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON))
+    return story
+
+
 def refund_under_way() -> Story:
     story = session_idle()
     story.complete()
@@ -81,7 +92,7 @@ PHASES: dict[Phase, Callable[[], Story]] = {
     Phase.VEND_APPROVED: approved,
     Phase.VEND_IN_DOUBT: in_doubt,
 }
-STATES = [*PHASES.values(), doubt_left_behind, refund_under_way, refund_refused]
+STATES = [*PHASES.values(), doubt_left_behind, in_review, refund_under_way, refund_refused]
 
 FACTS: list[events.MachineFact] = [
     events.ReaderEnabled(),
@@ -149,7 +160,13 @@ def every_event(story: Story) -> list[events.Event]:
                 events.RefundShortOfFunds(refund_id=refund_id, detail="funds"),
                 events.RefundRefused(refund_id=refund_id, detail="no"),
                 events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
+                events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
             )
+        ),
+        *(
+            events.VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor="eve", reason="looked")
+            for vend_id in ("VM-1-v1", "VM-1-v9")
+            for delivered in (True, False)
         ),
         events.CodeCreated(qr_payload="https://qr.example/x"),
         events.CodeStatusChanged(status=CodeStatus.STOPPED),
@@ -195,7 +212,7 @@ def test_every_event_in_every_state_at_any_time_has_an_answer(make: Callable[[],
         story.now_ms += later_ms
         story.do(event)
         money = story.money()
-        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"]
+        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
         if not isinstance(event, events.RefundRefused):
             story.do(event)
             assert money == story.money(), event

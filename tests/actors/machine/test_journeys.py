@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from actors.machine import decide, events, owed
 from actors.machine.effects import ApproveVend, ChangeCodeStatus, CreateCode, QueryRefund, SendRefund
 from actors.machine.ids import RefundId, VendId
+from actors.machine.policy import Policy
 from actors.machine.state import CodeStatus, FailureCause, Mode, VendStatus
 from tests.support.story import Story, a_machine
 
@@ -21,9 +22,9 @@ WAITS = st.sampled_from([1, 1_000, 24_900, 25_000, 61_000, 120_000, 300_000, 700
 class MachineJourney(RuleBasedStateMachine):
     """One machine with a physical shelf beside it, which counts what really dropped."""
 
-    @initialize(mode=st.sampled_from(list(Mode)), stock=st.integers(min_value=0, max_value=4))
-    def begin(self, mode: Mode, stock: int) -> None:
-        self.story = Story(a_machine(mode, stock=stock))
+    @initialize(mode=st.sampled_from(list(Mode)), stock=st.integers(min_value=0, max_value=4), review_above=st.sampled_from([None, 400]))
+    def begin(self, mode: Mode, stock: int, review_above: int | None) -> None:
+        self.story = Story(a_machine(mode, stock=stock), Policy(doubt_review_above_minor=review_above))
         self.boots = 1
         self.dropped: set[str] = set()
         self.told: set[str] = set()
@@ -64,6 +65,11 @@ class MachineJourney(RuleBasedStateMachine):
         elif vend_id not in self.dropped:
             self.story.failure(cause)
 
+    @rule(delivered=st.booleans())
+    def person_settles(self, delivered: bool) -> None:
+        vend_id = self.story.vend_id
+        self.story.do(events.VendSettled(vend_id=vend_id, delivered=delivered, actor="eve", reason="looked"))
+
     @rule(on=st.booleans())
     def reader(self, on: bool) -> None:
         self.story.frame(events.ReaderEnabled() if on else events.ReaderDisabled(reason="door"))
@@ -100,7 +106,10 @@ class MachineJourney(RuleBasedStateMachine):
     # --- Alipay ------------------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.story.state.refunds)
-    @rule(answer=st.sampled_from(["ok", "unknown", "short", "refused", "accepted", "not found", "retry"]), which=st.integers(0, 3))
+    @rule(
+        answer=st.sampled_from(["ok", "unknown", "short", "refused", "accepted", "not found", "retry", "write off"]),
+        which=st.integers(0, 3),
+    )
     def refund(self, answer: str, which: int) -> None:
         refunds = self.story.state.refunds
         refund_id: RefundId = refunds[which % len(refunds)].refund_id
@@ -111,6 +120,7 @@ class MachineJourney(RuleBasedStateMachine):
             "refused": events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
             "accepted": events.RefundAccepted(refund_id=refund_id),
             "not found": events.RefundNotFound(refund_id=refund_id),
+            "write off": events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
             "retry": events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
         }
         self.story.do(answers[answer])
@@ -140,7 +150,7 @@ class MachineJourney(RuleBasedStateMachine):
     @invariant()
     def money_is_conserved(self) -> None:
         money = self.story.money()
-        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"]
+        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
         assert min(money.values()) >= 0
 
     @invariant()
@@ -166,6 +176,8 @@ class MachineJourney(RuleBasedStateMachine):
             return
         for _ in range(4):
             self.story.wait(86_400_000 // 4)
+            for vend in self.story.state.doubts:
+                self.story.do(events.VendSettled(vend_id=vend.vend_id, delivered=False, actor="eve", reason="looked"))
             for refund in self.story.state.refunds:
                 self.story.do(events.RefundRetryAsked(refund_id=refund.refund_id, actor="eve"))
             self.story.refunds_done()

@@ -24,7 +24,7 @@ def test_a_machine_with_too_many_open_trades_takes_no_more_money() -> None:
         story.pay(100)
 
     assert [RefundCause.OVERLOADED] == [refund.cause for refund in story.state.refunds]
-    assert {"paid": 300, "held": 200, "sold": 0, "due": 100, "back": 0} == story.money()
+    assert {"paid": 300, "held": 200, "sold": 0, "due": 100, "back": 0, "given_up": 0} == story.money()
 
 
 def test_a_payer_whom_alipay_does_not_name_still_buys() -> None:
@@ -50,4 +50,4 @@ def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
     story.success()
     story.select()
 
-    assert {"paid": 1_000, "held": 500, "sold": 500, "due": 0, "back": 0} == story.money()
+    assert {"paid": 1_000, "held": 500, "sold": 500, "due": 0, "back": 0, "given_up": 0} == story.money()

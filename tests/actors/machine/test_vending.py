@@ -173,3 +173,20 @@ def test_counting_knows_the_columns_limits() -> None:
 
     assert 3 == story.state.columns[0].stock
     assert 2 == sum(len(decision.notes) for decision in story.decisions)
+
+
+def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> None:
+    """A gateway that attaches anew repeats a Hello from before the vend: its journal says nothing about it."""
+    story = Story()
+    story.connect()
+    link = story.state.link
+    story.pay(1_000)
+    story.select()
+    story.wait(120_000)
+    story.complete()
+    assert 1 == len(story.state.doubts)
+    story.do(events.Connected(stream_id=link.stream_id, opened_at_ms=link.opened_at_ms, boot_id=link.boot_id, planogram_version=1))
+
+    assert 1 == len(story.state.doubts)
+    story.success("VM-1-v1")
+    assert 500 == story.money()["sold"]

@@ -128,4 +128,12 @@ def outside(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Run a coroutine as part of the world, not of the process that asks for it."""
     context = copy_context()
     context.run(_current.set, None)
-    return asyncio.get_running_loop().create_task(work, context=context)
+    task = asyncio.get_running_loop().create_task(work, context=context)
+    task.add_done_callback(_seen)
+    return task
+
+
+def _seen(task: "asyncio.Task[Any]") -> None:
+    """Whoever asked may be dead by now."""
+    if not task.cancelled():
+        task.exception()

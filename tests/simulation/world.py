@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import structlog
 
@@ -124,6 +125,11 @@ class World:
             self.failure = Failure(truth=truth, detail=detail, at_s=self.loop.now_s, commits=self.disk.commits)
             self.note(f"!! {truth}: {detail}")
             self._failed.set()
+
+    def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error that nobody took is one of ours, while the world lives."""
+        if not self.over:
+            self.fail("no unhandled error", f"{context.get('message')}: {context.get('exception')!r}")
 
     # --- what is where -----------------------------------------------------------------------------------------------------------
 
@@ -367,6 +373,7 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
         assert isinstance(loop, WorldLoop)
         loop.set_task_factory(task_factory)  # type: ignore[arg-type]
         world = World(seed, loop, folder, traced=traced)
+        loop.set_exception_handler(world.unhandled)
         made.append(world)
         prepare(world)
         await world.live()

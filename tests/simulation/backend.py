@@ -49,7 +49,7 @@ METRICS = Metrics()
 SALT = b"0123456789abcdef"
 HOST_LIMITS = HostLimits(
     reattach_s=30.0,
-    listen_idle_s=60.0,
+    listen_idle_s=25.0,
     turns=TurnLimits(timer_check_s=20.0),
     sweeps=SweepLimits(streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
 )

@@ -31,23 +31,24 @@ Bug = Callable[[], contextlib.AbstractContextManager[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """One bug. ``first_seed``: from where the hunt begins; ``within``: so many seeds are enough."""
+    """One bug. ``start``: from where the hunt begins, a little before a seed that found it; ``within``: so many seeds are enough."""
 
     name: str
     sentence: str
     bug: Bug
+    start: int = 0
     within: int = 60
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
 
 
-def hunt(planted: Planted, *, start: int = 0) -> Outcome | None:
+def hunt(planted: Planted) -> Outcome | None:
     """Return the first world that finds the bug, or None."""
 
     def blind(world: World) -> None:
         world.core = planted.core()
 
     with planted.bug():
-        for seed in range(start, start + planted.within):
+        for seed in range(planted.start, planted.start + planted.within):
             outcome = live(seed, prepare=blind)
             if outcome.failure is not None:
                 return outcome

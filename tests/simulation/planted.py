@@ -13,7 +13,7 @@ from unittest.mock import patch
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from actors import loading, performer, runner, sweeps, turns
+from actors import performer, runner, sweeps, turns
 from actors.link import ToMachine
 from actors.machine import connecting, events, ledger, paying, refunding, vending
 from actors.machine.effects import ProviderCall, SendRefund
@@ -221,15 +221,30 @@ def _open_machines_not_loaded() -> Any:
     return patch.object(store.SqlMachineStore, "load_active", bug)
 
 
-def _lost_commit_not_told_again() -> Any:
-    adopt = loading.Loader.adopt
+def _due_work_forgotten() -> Any:
+    """A bug that the world found: the timer of a machine whose commit failed was dropped, and nobody loaded the machine again."""
 
-    def bug(self: loading.Loader, each: Any, loaded: Any) -> None:
-        each.in_doubt = False
-        each.doors.clear()
-        adopt(self, each, loaded)
+    def bug(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
+        for each, letters in batch:
+            each.forget()
+            each.in_doubt = each.in_doubt or in_doubt
+            self._timers.arm(each.machine_id, None)
+            self._mailroom.put_back(each, [letter for letter in letters if not isinstance(letter.event, events.TimePassed)])
 
-    return patch.object(loading.Loader, "adopt", bug)
+    return patch.object(turns.TurnLoop, "_undo", bug)
+
+
+def _review_ends_by_silence() -> Any:
+    """A bug that the world found: what a machine was told to forget counted as never begun, while a person was still to decide."""
+    settle = connecting._settle_by_journal
+
+    def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
+        if vend.status is VendStatus.IN_REVIEW and entry is None and not lost:
+            vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+        else:
+            settle(turn, vend, entry, same_boot=same_boot, lost=lost)
+
+    return patch.object(connecting, "_settle_by_journal", bug)
 
 
 # --- money that comes in -------------------------------------------------------------------------------------------------------------
@@ -386,7 +401,7 @@ PLANTED = (
     Planted(name="unknown-is-refused", sentence="A time-out counts as a refusal: the refund is dropped.", bug=_unknown_is_refused),
     Planted(name="unknown-is-another", sentence="A time-out makes another refund, under another id.", bug=_unknown_is_another_refund),
     Planted(name="unknown-is-done", sentence="A time-out counts as success.", bug=_unknown_is_done),
-    Planted(name="accepted-is-done", sentence="A refund that Alipay accepted counts as done.", bug=_accepted_is_done),
+    Planted(name="accepted-is-done", sentence="A refund that Alipay accepted counts as done.", bug=_accepted_is_done, within=400),
     Planted(name="whole-payment-back", sentence="The whole payment goes back, not what is left of it.", bug=_whole_payment_goes_back),
     Planted(name="never-tried-again", sentence="A refund that failed is never tried again.", bug=_refund_never_tried_again),
     Planted(name="ack-before-commit", sentence="Frames are acknowledged before the COMMIT.", bug=_ack_before_commit),
@@ -400,7 +415,7 @@ PLANTED = (
     Planted(name="open-not-loaded", sentence="A new owner does not load what is open.", bug=_open_machines_not_loaded),
     Planted(name="echo-is-credit", sentence="The echo of a refund is credited as a payment.", bug=_echo_is_credit),
     Planted(name="paid-twice", sentence="A payment that is told twice is credited twice.", bug=_paid_twice),
-    Planted(name="late-pays-for-next", sentence="A late payment pays for the next customer's choice.", bug=_late_money_pays_for_the_next),
+    Planted(name="late-pays-for-next", sentence="A late payment pays for the next customer's choice.", bug=_late_money_pays_for_the_next, within=400),
     Planted(name="second-is-first", sentence="A second customer's money goes into the first one's session.", bug=_second_customer_is_the_first),
     Planted(name="signature-unchecked", sentence="The signature of a notification is not checked.", bug=_signature_not_checked),
     Planted(name="buyer-kept", sentence="A notification's buyer is saved as he came.", bug=_buyer_kept),
@@ -408,8 +423,10 @@ PLANTED = (
     Planted(name="doubt-is-success", sentence="A vend in doubt is sold.", bug=_doubt_is_success),
     Planted(name="lost-stream-is-failure", sentence="A vend whose stream is lost counts as failed at once.", bug=_doubt_is_failure_at_once),
     Planted(name="stock-taken-twice", sentence="A vend takes two items out of the stock.", bug=_stock_taken_twice),
-    Planted(name="settled-twice", sentence="A result that is repeated is settled again.", bug=_settled_twice),
+    Planted(name="settled-twice", sentence="A result that is repeated is settled again.", bug=_settled_twice, within=400),
     Planted(name="approved-unpaid", sentence="A vend is approved for less than its price.", bug=_approved_unpaid),
     Planted(name="frame-applied-twice", sentence="A repeated frame is applied again.", bug=_repeated_frame_applied),
-    Planted(name="gap-accepted", sentence="A frame that leaves one out is applied.", bug=_gap_accepted),
+    Planted(name="gap-accepted", sentence="A frame that leaves one out is applied.", bug=_gap_accepted, within=150),
+    Planted(name="due-work-forgotten", sentence="A machine whose timer met a failing commit is not loaded again.", bug=_due_work_forgotten, within=400),
+    Planted(name="review-ends-by-silence", sentence="A vend in review is refunded because the machine has forgotten it.", bug=_review_ends_by_silence, within=400),
 )  # fmt: skip

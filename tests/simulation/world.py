@@ -43,7 +43,7 @@ from tests.simulation.rest import check_all, unrest
 from tests.simulation.weather import drawn
 from tests.simulation.wires import Call, SimLine
 
-REST_WITHIN_S = 4 * 3_600.0
+REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
 TAIL = 120
 

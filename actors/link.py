@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from actors.machine.effects import MachineCommand
-from actors.machine.events import ConfigurationChanged, Connected, Disconnected, FrameReceived, RefundRetryAsked, StockCounted
+from actors.machine.events import (
+    ConfigurationChanged,
+    Connected,
+    Disconnected,
+    FrameReceived,
+    RefundRetryAsked,
+    RefundWrittenOff,
+    StockCounted,
+    VendSettled,
+)
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
@@ -32,7 +41,7 @@ class Notified:
     item: InboxItem
 
 
-AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked
+AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked | RefundWrittenOff | VendSettled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What Alipay must know of a machine's place to make its code (biz_data, alipay-api 4.1); from the registry."""
+    """What Alipay must know of a machine's place to make its code (biz_data, docs/alipay.md 4.1); from the registry."""
 
     machine_id: MachineId
     store_name: str

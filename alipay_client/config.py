@@ -9,7 +9,7 @@ PRODUCTION_BACKUP_URL = "https://intlmapi.alipay.com/gateway.do"
 
 
 class SignType(StrEnum):
-    """alipay-api 3.2; always upper case on the wire."""
+    """docs/alipay.md 3.2; always upper case on the wire."""
 
     MD5 = "MD5"
     RSA = "RSA"
@@ -35,3 +35,9 @@ class AlipayConfig:
     read_timeout_ms: int = 15_000
     notify_sign_types: frozenset[SignType] = frozenset()
     """Sign types that a notification may name; empty: only ``sign_type``."""
+    notify_amount_field: str = "total_fee"
+    """The notification's field that holds what the customer paid; sources disagree on it (docs/alipay.md 7.1)."""
+    notify_currency_field: str = "currency"
+    """The notification's field that names the currency of that amount; it may be absent."""
+    refund_reason_field: str = "refund_reason"
+    """The Hong Kong product spells it ``refund_reson`` (docs/alipay.md 5.1)."""

@@ -3,8 +3,10 @@
 * AlipayError
     * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry`` says otherwise.
     * OutcomeUnknown: it may have been done or not. Repeat with the same ids, or query.
+        * Unreachable: no whole answer came.
         * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape, echoed ids).
-    * Misused: the request breaks a documented rule; it was never sent.
+    * Misused: the request or the configuration breaks a documented rule; nothing was sent.
+    * NotificationRefused (in ``notify``): a callback that must not be believed nor acknowledged.
 """
 
 from enum import StrEnum
@@ -16,7 +18,7 @@ class Retry(StrEnum):
     NEVER = "NEVER"
     """A person must look at it."""
     LATER_SAME_ID = "LATER_SAME_ID"
-    """Settlement funds are short: the same request under the same id, in hours (alipay-api 5.4)."""
+    """Settlement funds are short: the same request under the same id, in hours (docs/alipay.md 5.4)."""
 
 
 class AlipayError(Exception):
@@ -40,9 +42,13 @@ class OutcomeUnknown(AlipayError):
     """Time-out, transport fault, gateway error, SYSTEM_ERROR, UNKNOWN. Repeat with the same ids, or query."""
 
 
+class Unreachable(OutcomeUnknown):
+    """No whole answer came, from no host that is configured. The request may have arrived all the same."""
+
+
 class Untrusted(OutcomeUnknown):
     """An answer that cannot be believed."""
 
 
 class Misused(AlipayError):
-    """The request breaks a documented rule and was not sent."""
+    """The request or the configuration breaks a documented rule; nothing was sent. ``detail`` says what to do."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """The members of ``biz_data`` (alipay-api 4.1). ``store_id`` is our machine. Names and address hold no double quote."""
+    """The members of ``biz_data`` (docs/alipay.md 4.1). ``store_id`` is our machine. Names and address hold no double quote."""
 
     secondary_merchant_id: str
     secondary_merchant_name: str
@@ -39,7 +39,7 @@ class ModifyCode:
 
 
 class CodeAction(StrEnum):
-    """alipay-api 4.3"""
+    """docs/alipay.md 4.3"""
 
     STOP = "STOP"
     RESTART = "RESTART"

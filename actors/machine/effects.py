@@ -138,13 +138,14 @@ class CloseStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRefund:
-    """Ask Alipay to refund (alipay.acquire.overseas.spot.refund, synchronous)."""
+    """Ask Alipay to refund (alipay.acquire.overseas.spot.refund), at once or, if not ``synchronous``, whenever its funds suffice."""
 
     refund_id: RefundId
     trade_id: TradeId
     partner_trans_id: str
     amount_minor: int
     currency: Currency
+    synchronous: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,6 +233,25 @@ class RefundRetryAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundWrittenOff:
+    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or cannot be paid."""
+
+    refund_id: RefundId
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendSettled:
+    """An administrator found out how a vend in doubt or in review ended."""
+
+    vend_id: VendId
+    delivered: bool
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeCreated:
     """Alipay gave the machine its code."""
 
@@ -292,6 +311,8 @@ Event = (
     | RefundShortOfFunds
     | RefundRefused
     | RefundRetryAsked
+    | RefundWrittenOff
+    | VendSettled
     | CodeCreated
     | CodeStatusChanged
     | CodeFailed

@@ -12,6 +12,7 @@ when its credit grows.
 | settle | reserved (vend) | sales |
 | refund asked | customer funds (trade) | refund due (refund) |
 | refund confirmed | refund due (refund) | receivable |
+| refund given up | refund due (refund) | write-off |
 | write off | write-off | sales |
 """
 
@@ -43,6 +44,7 @@ class TransferKind(StrEnum):
     SETTLE = "SETTLE"
     REFUND_ASKED = "REFUND_ASKED"
     REFUND_CONFIRMED = "REFUND_CONFIRMED"
+    REFUND_GIVEN_UP = "REFUND_GIVEN_UP"
     WRITE_OFF = "WRITE_OFF"
 
 
@@ -148,6 +150,13 @@ def refund_confirmed(refund_id: RefundId, trade_id: TradeId, amount_minor: int) 
     """Alipay gave it back."""
     return _transfer(
         TransferKind.REFUND_CONFIRMED, refund_id, trade_id, (Account.REFUND_DUE, refund_id), (Account.RECEIVABLE, ""), amount_minor
+    )
+
+
+def refund_given_up(refund_id: RefundId, trade_id: TradeId, amount_minor: int) -> Transfer:
+    """Alipay refused for good, and a person gave it up."""
+    return _transfer(
+        TransferKind.REFUND_GIVEN_UP, refund_id, trade_id, (Account.REFUND_DUE, refund_id), (Account.WRITE_OFF, ""), amount_minor
     )
 
 

@@ -31,8 +31,12 @@ class Policy:
     """Waits between tries of a refund whose outcome is unknown; the last one repeats."""
     short_of_funds_retry_ms: int = 3_600_000
     """The wait when Alipay lacks our settlement funds; the same id each time."""
+    short_of_funds_sync_tries: int = 2
+    """After so many such answers the refund is left to Alipay (asynchronous), which goes on each night; the same id still."""
     code_retry_ms: tuple[int, ...] = (5_000, 30_000, 120_000, 600_000)
     """Waits between tries to make or change the machine's code; the last one repeats."""
+    doubt_review_above_minor: int | None = None
+    """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt is."""
     doubts_max: int = 8
     """So many vends in doubt and the machine sells nothing more."""
     trades_max: int = 64
@@ -48,6 +52,7 @@ class PolicyOverrides:
     unavailable_grace_ms: int | None = None
     vend_result_ms: int | None = None
     doubt_window_ms: int | None = None
+    doubt_review_above_minor: int | None = None
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return ``policy`` with every limit that is set here."""

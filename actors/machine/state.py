@@ -33,11 +33,12 @@ class Phase(StrEnum):
 
 
 class VendStatus(StrEnum):
-    """The first three are open, the others final."""
+    """The first four are open, the others final. IN_REVIEW waits for a person."""
 
     AWAITING_PAYMENT = "AWAITING_PAYMENT"
     APPROVED = "APPROVED"
     IN_DOUBT = "IN_DOUBT"
+    IN_REVIEW = "IN_REVIEW"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     DENIED = "DENIED"
@@ -71,7 +72,7 @@ class EndReason(StrEnum):
 
 
 class FailureCause(StrEnum):
-    """Why goods were not delivered; the wire's ``VendFailureCause``, and VOIDED for a doubt that nobody settled."""
+    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt that only we settle."""
 
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
@@ -80,6 +81,7 @@ class FailureCause(StrEnum):
     NOT_STARTED = "NOT_STARTED"
     INDETERMINATE = "INDETERMINATE"
     UNSETTLED = "UNSETTLED"
+    REVIEWED = "REVIEWED"
 
 
 class RefundCause(StrEnum):
@@ -98,7 +100,10 @@ class RefundCause(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by itself. REFUSED: a person's."""
+    """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by itself. REFUSED: a person's.
+
+    SUCCEEDED and WRITTEN_OFF are final.
+    """
 
     DUE = "DUE"
     UNKNOWN = "UNKNOWN"
@@ -106,6 +111,7 @@ class RefundStatus(StrEnum):
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
     SUCCEEDED = "SUCCEEDED"
+    WRITTEN_OFF = "WRITTEN_OFF"
 
 
 class CodeStatus(StrEnum):
@@ -211,15 +217,16 @@ class Session:
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
     paid_minor: int = 0
-    sold_minor: int = 0
-    refunded_minor: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """One payment. ``paid = funds + reserved + sold + refunded`` always; ``refunded`` counts what is asked for, done or not."""
+    """One payment. ``paid = funds + reserved + sold + refunded + written_off`` always.
+
+    ``refunded`` counts what is asked for, done or not; ``written_off`` what was refused and given up.
+    """
 
     trade_id: TradeId
     partner_trans_id: str
@@ -230,6 +237,7 @@ class Trade:
     reserved_minor: int = 0
     sold_minor: int = 0
     refunded_minor: int = 0
+    written_off_minor: int = 0
     refunds_made: int = 0
     session_id: SessionId | None = None
     closed_at_ms: int | None = None
@@ -250,6 +258,10 @@ class Refund:
     next_attempt_at_ms: int | None = None
     query_next: bool = False
     """The next try asks what became of it instead of asking for it again."""
+    short_answers: int = 0
+    """How often Alipay lacked our settlement funds."""
+    asynchronous: bool = False
+    """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
     ended_at_ms: int | None = None
 
@@ -267,7 +279,7 @@ class MachineState:
     link: Link = Link()
     session: Session | None = None
     doubts: tuple[Vend, ...] = ()
-    """Vends in doubt whose session is over; their money is still reserved."""
+    """Vends in doubt whose session is over, and vends in review; their money is still reserved."""
     trades: tuple[Trade, ...] = ()
     """Open trades, oldest first: funds are spent first in, first out."""
     refunds: tuple[Refund, ...] = ()

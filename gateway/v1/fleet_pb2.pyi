@@ -109,6 +109,7 @@ class Policy(_message.Message):
     UNAVAILABLE_GRACE_MS_FIELD_NUMBER: _builtins.int
     VEND_RESULT_MS_FIELD_NUMBER: _builtins.int
     DOUBT_WINDOW_MS_FIELD_NUMBER: _builtins.int
+    DOUBT_REVIEW_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     idle_refund_ms: _builtins.int
     """Pay first: what is left is refunded this long after the customer's last operation. Default 300 000."""
     payment_wait_ms: _builtins.int
@@ -119,6 +120,8 @@ class Policy(_message.Message):
     """An approved vend without a result is in doubt after this long. Default 120 000."""
     doubt_window_ms: _builtins.int
     """A vend in doubt is refunded if the machine's journal has not settled it after this long. Default 600 000."""
+    doubt_review_above_minor: _builtins.int
+    """A doubt about more than this, in minor units, is a person's to settle. Default: none is."""
     def __init__(
         self,
         *,
@@ -127,11 +130,14 @@ class Policy(_message.Message):
         unavailable_grace_ms: _builtins.int | None = ...,
         vend_result_ms: _builtins.int | None = ...,
         doubt_window_ms: _builtins.int | None = ...,
+        doubt_review_above_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__doubt_review_above_minor: _TypeAlias = _typing.Literal["doubt_review_above_minor"]  # noqa: Y015
+    _WhichOneofArgType__doubt_review_above_minor: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor"]  # noqa: Y015
     _WhichOneofReturnType__doubt_window_ms: _TypeAlias = _typing.Literal["doubt_window_ms"]  # noqa: Y015
     _WhichOneofArgType__doubt_window_ms: _TypeAlias = _typing.Literal["_doubt_window_ms", b"_doubt_window_ms"]  # noqa: Y015
     _WhichOneofReturnType__idle_refund_ms: _TypeAlias = _typing.Literal["idle_refund_ms"]  # noqa: Y015
@@ -142,6 +148,8 @@ class Policy(_message.Message):
     _WhichOneofArgType__unavailable_grace_ms: _TypeAlias = _typing.Literal["_unavailable_grace_ms", b"_unavailable_grace_ms"]  # noqa: Y015
     _WhichOneofReturnType__vend_result_ms: _TypeAlias = _typing.Literal["vend_result_ms"]  # noqa: Y015
     _WhichOneofArgType__vend_result_ms: _TypeAlias = _typing.Literal["_vend_result_ms", b"_vend_result_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__doubt_review_above_minor) -> _WhichOneofReturnType__doubt_review_above_minor | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__doubt_window_ms) -> _WhichOneofReturnType__doubt_window_ms | None: ...
     @_typing.overload
@@ -419,7 +427,7 @@ class Vend(_message.Message):
     product: _builtins.str
     """What was in it."""
     status: _builtins.str
-    """AWAITING_PAYMENT, APPROVED, IN_DOUBT, SUCCEEDED, FAILED, DENIED or VOIDED."""
+    """AWAITING_PAYMENT, APPROVED, IN_DOUBT, IN_REVIEW (waits for a person), SUCCEEDED, FAILED, DENIED or VOIDED."""
     reason: _builtins.str
     """Why it was denied, failed or voided."""
     @_builtins.property
@@ -473,6 +481,7 @@ class Trade(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    WRITTEN_OFF_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
     """Alipay's trade number."""
     partner_trans_id: _builtins.str
@@ -503,6 +512,10 @@ class Trade(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When we learnt of it."""
 
+    @_builtins.property
+    def written_off(self) -> _money_pb2.Money:
+        """What was due back, was refused by Alipay, and was given up by an administrator."""
+
     def __init__(
         self,
         *,
@@ -516,10 +529,11 @@ class Trade(_message.Message):
         held: _money_pb2.Money | None = ...,
         status: _builtins.str = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        written_off: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "paid", b"paid", "received_at", b"received_at", "refunded", b"refunded", "sold", b"sold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "paid", b"paid", "received_at", b"received_at", "refunded", b"refunded", "sold", b"sold", "written_off", b"written_off"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "machine_id", b"machine_id", "paid", b"paid", "partner_trans_id", b"partner_trans_id", "received_at", b"received_at", "refunded", b"refunded", "session_id", b"session_id", "sold", b"sold", "status", b"status", "trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held", "machine_id", b"machine_id", "paid", b"paid", "partner_trans_id", b"partner_trans_id", "received_at", b"received_at", "refunded", b"refunded", "session_id", b"session_id", "sold", b"sold", "status", b"status", "trade_id", b"trade_id", "written_off", b"written_off"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -551,7 +565,7 @@ class Refund(_message.Message):
     cause: _builtins.str
     """Why: IDLE, COMPLETE, LATE_PAYMENT, SECOND_CUSTOMER and others."""
     status: _builtins.str
-    """DUE, UNKNOWN, SHORT_OF_FUNDS, ACCEPTED, REFUSED or SUCCEEDED. REFUSED waits for a person."""
+    """DUE, UNKNOWN, SHORT_OF_FUNDS, ACCEPTED, REFUSED, SUCCEEDED or WRITTEN_OFF. REFUSED waits for a person."""
     last_error: _builtins.str
     """What Alipay said last."""
     attempt_count: _builtins.int
@@ -634,6 +648,72 @@ class TimelineEntry(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TimelineEntry: _TypeAlias = TimelineEntry  # noqa: Y015
+
+@_typing.final
+class WorkItem(_message.Message):
+    """Something that waits for a person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    VEND_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    AGE_SECONDS_FIELD_NUMBER: _builtins.int
+    NEXT_STEP_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """Names it while it waits, for example "refund:2026011522001400000000000001R1"."""
+    kind: _builtins.str
+    """REFUND_REFUSED, REFUND_OVERDUE (unknown or short of funds for more than a day), VEND_IN_REVIEW or PAYMENT_CONFLICT."""
+    machine_id: _builtins.str
+    """The machine."""
+    trade_id: _builtins.str
+    """The trade, if it is about one."""
+    refund_id: _builtins.str
+    """The refund, if it is about one."""
+    vend_id: _builtins.str
+    """The vend, if it is about one."""
+    reason: _builtins.str
+    """Why it waits, for example what Alipay said last."""
+    age_seconds: _builtins.int
+    """How old it is, in seconds."""
+    next_step: _builtins.str
+    """Which calls end it."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much money waits."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when."""
+
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        machine_id: _builtins.str = ...,
+        trade_id: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        vend_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        reason: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        age_seconds: _builtins.int = ...,
+        next_step: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_seconds", b"age_seconds", "amount", b"amount", "item_id", b"item_id", "kind", b"kind", "machine_id", b"machine_id", "next_step", b"next_step", "reason", b"reason", "refund_id", b"refund_id", "since", b"since", "trade_id", b"trade_id", "vend_id", b"vend_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkItem: _TypeAlias = WorkItem  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):

@@ -1055,6 +1055,172 @@ class RetryRefundResponse(_message.Message):
 Global___RetryRefundResponse: _TypeAlias = RetryRefundResponse  # noqa: Y015
 
 @_typing.final
+class ListWorkItemsRequest(_message.Message):
+    """For ListWorkItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many."""
+    page_token: _builtins.str
+    """From the page before."""
+    machine_id: _builtins.str
+    """Only this machine's; all if empty."""
+    kind: _builtins.str
+    """Only this kind; all if empty."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        machine_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "machine_id", b"machine_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkItemsRequest: _TypeAlias = ListWorkItemsRequest  # noqa: Y015
+
+@_typing.final
+class ListWorkItemsResponse(_message.Message):
+    """For ListWorkItems."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORK_ITEMS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty at the end."""
+    @_builtins.property
+    def work_items(self) -> _containers.RepeatedCompositeFieldContainer[_fleet_pb2.WorkItem]:
+        """What waits."""
+
+    def __init__(
+        self,
+        *,
+        work_items: _abc.Iterable[_fleet_pb2.WorkItem] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "work_items", b"work_items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListWorkItemsResponse: _TypeAlias = ListWorkItemsResponse  # noqa: Y015
+
+@_typing.final
+class WriteOffRefundRequest(_message.Message):
+    """For WriteOffRefund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    refund_id: _builtins.str
+    """The refund, which must be REFUSED."""
+    reason: _builtins.str
+    """Why, for the journal and the audit log. Needed."""
+    def __init__(
+        self,
+        *,
+        refund_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "refund_id", b"refund_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteOffRefundRequest: _TypeAlias = WriteOffRefundRequest  # noqa: Y015
+
+@_typing.final
+class WriteOffRefundResponse(_message.Message):
+    """For WriteOffRefund."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refund(self) -> _fleet_pb2.Refund:
+        """The refund."""
+
+    def __init__(
+        self,
+        *,
+        refund: _fleet_pb2.Refund | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["refund", b"refund"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteOffRefundResponse: _TypeAlias = WriteOffRefundResponse  # noqa: Y015
+
+@_typing.final
+class SettleVendRequest(_message.Message):
+    """For SettleVend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VEND_ID_FIELD_NUMBER: _builtins.int
+    DELIVERED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    vend_id: _builtins.str
+    """The vend, which must be IN_DOUBT or IN_REVIEW."""
+    delivered: _builtins.bool
+    """Whether the goods were delivered: true sells them, false gives the money back."""
+    reason: _builtins.str
+    """How this is known, for the journal and the audit log. Needed."""
+    def __init__(
+        self,
+        *,
+        vend_id: _builtins.str = ...,
+        delivered: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered", b"delivered", "reason", b"reason", "vend_id", b"vend_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleVendRequest: _TypeAlias = SettleVendRequest  # noqa: Y015
+
+@_typing.final
+class SettleVendResponse(_message.Message):
+    """For SettleVend."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VEND_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def vend(self) -> _fleet_pb2.Vend:
+        """The vend."""
+
+    def __init__(
+        self,
+        *,
+        vend: _fleet_pb2.Vend | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vend", b"vend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["vend", b"vend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleVendResponse: _TypeAlias = SettleVendResponse  # noqa: Y015
+
+@_typing.final
 class GetBalancesRequest(_message.Message):
     """For GetBalances."""
 

@@ -133,6 +133,21 @@ class FleetServiceStub(object):
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.RetryRefundRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.RetryRefundResponse.FromString,
                 _registered_method=True)
+        self.ListWorkItems = channel.unary_unary(
+                '/gateway.v1.FleetService/ListWorkItems',
+                request_serializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.FromString,
+                _registered_method=True)
+        self.WriteOffRefund = channel.unary_unary(
+                '/gateway.v1.FleetService/WriteOffRefund',
+                request_serializer=gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundResponse.FromString,
+                _registered_method=True)
+        self.SettleVend = channel.unary_unary(
+                '/gateway.v1.FleetService/SettleVend',
+                request_serializer=gateway_dot_v1_dot_fleet__service__pb2.SettleVendRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.SettleVendResponse.FromString,
+                _registered_method=True)
         self.GetBalances = channel.unary_unary(
                 '/gateway.v1.FleetService/GetBalances',
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.GetBalancesRequest.SerializeToString,
@@ -285,6 +300,27 @@ class FleetServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWorkItems(self, request, context):
+        """What waits for a person, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteOffRefund(self, request, context):
+        """Gives up a refund that Alipay refused, with a reason and the caller's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleVend(self, request, context):
+        """Says how a vend in doubt or in review really ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBalances(self, request, context):
         """All money, by currency, from the ledger.
         """
@@ -396,6 +432,21 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.RetryRefund,
                     request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.RetryRefundRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_fleet__service__pb2.RetryRefundResponse.SerializeToString,
+            ),
+            'ListWorkItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWorkItems,
+                    request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.SerializeToString,
+            ),
+            'WriteOffRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteOffRefund,
+                    request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundResponse.SerializeToString,
+            ),
+            'SettleVend': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleVend,
+                    request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.SettleVendRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_fleet__service__pb2.SettleVendResponse.SerializeToString,
             ),
             'GetBalances': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBalances,
@@ -925,6 +976,87 @@ class FleetService(object):
             '/gateway.v1.FleetService/RetryRefund',
             gateway_dot_v1_dot_fleet__service__pb2.RetryRefundRequest.SerializeToString,
             gateway_dot_v1_dot_fleet__service__pb2.RetryRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWorkItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.FleetService/ListWorkItems',
+            gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.SerializeToString,
+            gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteOffRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.FleetService/WriteOffRefund',
+            gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundRequest.SerializeToString,
+            gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleVend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.FleetService/SettleVend',
+            gateway_dot_v1_dot_fleet__service__pb2.SettleVendRequest.SerializeToString,
+            gateway_dot_v1_dot_fleet__service__pb2.SettleVendResponse.FromString,
             options,
             channel_credentials,
             insecure,

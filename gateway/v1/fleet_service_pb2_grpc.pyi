@@ -75,6 +75,12 @@ class FleetServiceStub:
     """One refund."""
     RetryRefund: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RetryRefundRequest, _fleet_service_pb2.RetryRefundResponse]
     """Tries a refund now, under the same id, whatever it waits for."""
+    ListWorkItems: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListWorkItemsRequest, _fleet_service_pb2.ListWorkItemsResponse]
+    """What waits for a person, oldest first."""
+    WriteOffRefund: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.WriteOffRefundRequest, _fleet_service_pb2.WriteOffRefundResponse]
+    """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+    SettleVend: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SettleVendRequest, _fleet_service_pb2.SettleVendResponse]
+    """Says how a vend in doubt or in review really ended."""
     GetBalances: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetBalancesRequest, _fleet_service_pb2.GetBalancesResponse]
     """All money, by currency, from the ledger."""
     WatchEvents: _grpc.UnaryStreamMultiCallable[_fleet_service_pb2.WatchEventsRequest, _fleet_service_pb2.WatchEventsResponse]
@@ -127,6 +133,12 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """One refund."""
     RetryRefund: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RetryRefundRequest, _fleet_service_pb2.RetryRefundResponse]  # type: ignore[assignment]
     """Tries a refund now, under the same id, whatever it waits for."""
+    ListWorkItems: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListWorkItemsRequest, _fleet_service_pb2.ListWorkItemsResponse]  # type: ignore[assignment]
+    """What waits for a person, oldest first."""
+    WriteOffRefund: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.WriteOffRefundRequest, _fleet_service_pb2.WriteOffRefundResponse]  # type: ignore[assignment]
+    """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+    SettleVend: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SettleVendRequest, _fleet_service_pb2.SettleVendResponse]  # type: ignore[assignment]
+    """Says how a vend in doubt or in review really ended."""
     GetBalances: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetBalancesRequest, _fleet_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
     """All money, by currency, from the ledger."""
     WatchEvents: _aio.UnaryStreamMultiCallable[_fleet_service_pb2.WatchEventsRequest, _fleet_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
@@ -290,6 +302,30 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.RetryRefundResponse, _abc.Awaitable[_fleet_service_pb2.RetryRefundResponse]]:
         """Tries a refund now, under the same id, whatever it waits for."""
+
+    @_abc_1.abstractmethod
+    def ListWorkItems(
+        self,
+        request: _fleet_service_pb2.ListWorkItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ListWorkItemsResponse, _abc.Awaitable[_fleet_service_pb2.ListWorkItemsResponse]]:
+        """What waits for a person, oldest first."""
+
+    @_abc_1.abstractmethod
+    def WriteOffRefund(
+        self,
+        request: _fleet_service_pb2.WriteOffRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.WriteOffRefundResponse, _abc.Awaitable[_fleet_service_pb2.WriteOffRefundResponse]]:
+        """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+
+    @_abc_1.abstractmethod
+    def SettleVend(
+        self,
+        request: _fleet_service_pb2.SettleVendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.SettleVendResponse, _abc.Awaitable[_fleet_service_pb2.SettleVendResponse]]:
+        """Says how a vend in doubt or in review really ended."""
 
     @_abc_1.abstractmethod
     def GetBalances(

@@ -1,0 +1,76 @@
+# Everything sets itself up: `make demo` and `make test` each work alone in a fresh clone.
+# Wanted: Python 3.11 to 3.14, make, and a way to a Python package registry.
+
+PYTHON ?= python3
+BIN := .venv/bin
+SEED ?= 1
+
+.PHONY: help demo test lint types contracts protos-check unit proto lock soak bench clean
+
+help:
+	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
+	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
+	@echo "make proto  regenerate gateway/v1 from protos/"
+	@echo "make soak   the tests that take longer than the suite may"
+	@echo "make bench  the benchmarks"
+
+# --- set up ------------------------------------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 14) else "Python 3.11 to 3.14 is needed; say which with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/.runtime: .venv/bin/python deploy/locks/runtime.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/locks/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime deploy/locks/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/locks/dev.txt
+	@touch $@
+
+# --- use ---------------------------------------------------------------------------------------------------------------------------
+
+demo: .venv/.runtime
+	$(BIN)/vendgate demo --seed $(SEED)
+
+test: lint types contracts protos-check unit
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.dev
+	$(BIN)/mypy
+
+contracts: .venv/.dev
+	$(BIN)/lint-imports --no-logo
+
+protos-check: .venv/.dev
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python protos/generate.py --check
+
+unit: .venv/.dev
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+soak: .venv/.dev
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --timeout 3600
+
+bench: .venv/.dev
+	for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+# --- maintain ----------------------------------------------------------------------------------------------------------------------
+
+proto: .venv/.dev
+	$(BIN)/buf format --write
+	$(BIN)/python protos/generate.py
+
+# Hash files without addresses: any registry, or mirror, that has the same files will do.
+lock: .venv/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/dev.txt
+
+clean:
+	rm -rf .venv .tools run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,82 @@
+"""Calls to Alipay that are under way: bounded, one of a kind for each machine, answered by an event.
+
+Flows in: orders that are saved. Flows out: what became of each, as an event for the machine's mailbox. A call that is ordered again
+while it is under way (after a reload) is not made twice; its answer serves both.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from actors.machine.effects import ProviderCall
+from actors.machine.events import Event
+from actors.machine.ids import Currency, MachineId
+from actors.ports import Place
+
+
+class Performs(Protocol):
+    """What a host needs of ``actors.performer.Performer``."""
+
+    def perform(self, call: ProviderCall, place: Place, currency: Currency) -> Awaitable[Event]:
+        """Make the call; whatever happens is an event."""
+        ...
+
+
+class Calls:
+    """``answered`` is given the machine and the event of each call that ended."""
+
+    def __init__(self, performer: Performs, *, in_flight_max: int, answered: Callable[[MachineId, Event], None]) -> None:
+        self._performer = performer
+        self._in_flight_max = in_flight_max
+        self._answered = answered
+        self._under_way: set[tuple[MachineId, ProviderCall]] = set()
+        self._machines: dict[MachineId, int] = {}
+        self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def of(self, machine_id: MachineId) -> int:
+        """Return how many calls of the machine are under way."""
+        return self._machines.get(machine_id, 0)
+
+    def start(self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency) -> None:
+        """Make the call as soon as there is room, unless it is under way already."""
+        if (machine_id, call) in self._under_way:
+            return
+        self._under_way.add((machine_id, call))
+        self._machines[machine_id] = self._machines.get(machine_id, 0) + 1
+        self._waiting.append((machine_id, call, place, currency))
+        self._fill()
+
+    async def close(self) -> None:
+        """Abandon what is under way: the state owes it, and it is made again under the same id after the next load."""
+        self._waiting.clear()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fill(self) -> None:
+        while self._waiting and len(self._tasks) < self._in_flight_max:
+            task = asyncio.get_running_loop().create_task(self._make(*self._waiting.popleft()))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _make(self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency) -> None:
+        try:
+            event = await self._performer.perform(call, place, currency)
+        finally:
+            self._under_way.discard((machine_id, call))
+            left = self._machines.pop(machine_id, 1) - 1
+            if left:
+                self._machines[machine_id] = left
+        self._answered(machine_id, event)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.result()  # a performer never raises; if it did, the loop's exception handler says so
+            self._fill()

@@ -1,0 +1,312 @@
+"""Thousands of machines in one process, and the gateways' way to them.
+
+Flows in: batches from gateways, answers to our own calls, timers, and what sweeps of the database find. Flows out: deliveries to
+gateways and calls to Alipay, after the COMMIT that justifies them. One event loop; one task turns (``turns``), one sweeps. The same
+class runs in a Ray actor, in the gateway's own process and on a virtual clock: all waiting goes through the loop's time.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from actors.calls import Performs
+from actors.directory import partition_of
+from actors.link import CloseReason, CommandDone, Commanded, Delivery, FromMachine, HostLink, LinkBroken, Notified, StreamClosed, ToHost
+from actors.machine.events import Connected, Disconnected, FrameReceived
+from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
+from actors.mailroom import Mailroom
+from actors.outage import Outage
+from actors.outbox import Attachment, Receipt
+from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError
+from actors.reception import Reception
+from actors.runner import Core, Letter
+from actors.sweeps import SweepLimits, Sweeps
+from actors.turns import TurnLimits, TurnLoop
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostServices:
+    """What a host needs of the world. ``close`` ends it all once the host has stopped."""
+
+    store: MachineStore
+    performer: Performs
+    clock: Clock
+    policy: Policy
+    partition_count: int
+    close: Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostLimits:
+    """Bounds of a host. Times in seconds of the loop's clock."""
+
+    mailbox_max: int = 64
+    """Letters of one machine; the edge lets no more frames be unacknowledged than half of it."""
+    letters_max: int = 20_000
+    outbox_max: int = 20_000
+    attachments_max: int = 64
+    doors_max: int = 8
+    """Streams of one machine that are not over yet."""
+    exchange_max_s: float = 5.0
+    listen_idle_s: float = 10.0
+    reattach_s: float = 30.0
+    """So long a stream may go without a gateway that says it is alive, after the host started or its gateway attached anew."""
+    stop_s: float = 5.0
+    turns: TurnLimits = field(default_factory=TurnLimits)
+    sweeps: SweepLimits = field(default_factory=SweepLimits)
+
+
+class Host(HostLink):
+    """Owns the machines of ``partitions``. ``on_fatal`` is told why once this host must not go on: another one owns its machines now."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        services: HostServices,
+        partitions: Sequence[int],
+        on_fatal: Callable[[str], None],
+        limits: HostLimits | None = None,
+        core: Core | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._name = name
+        self._services = services
+        self._partitions = tuple(partitions)
+        self._limits = limits or HostLimits()
+        self._on_fatal = on_fatal
+        self._rng = rng or random.SystemRandom()
+        # Unique for each start, so that a claim by the same host after a restart is another holder's.
+        self._holder = f"{name}-{self._rng.getrandbits(64):016x}"
+        self._over = "the host has not started"
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ownership: Ownership | None = None
+        self._overloads = 0
+        self._mailroom = Mailroom(
+            core=core or Core(),
+            policy=services.policy,
+            per_machine_max=self._limits.mailbox_max,
+            letters_max=self._limits.letters_max,
+        )
+        self._reception = Reception(
+            name=self._holder,
+            outbox_max=self._limits.outbox_max,
+            attachments_max=self._limits.attachments_max,
+            reattach_s=self._limits.reattach_s,
+        )
+        self._turns = TurnLoop(
+            store=services.store,
+            performer=services.performer,
+            clock=services.clock,
+            mailroom=self._mailroom,
+            reception=self._reception,
+            limits=self._limits.turns,
+            rng=self._rng,
+            fatal=self._die,
+        )
+        self._sweeps = Sweeps(
+            store=services.store,
+            clock=services.clock,
+            mailroom=self._mailroom,
+            reception=self._reception,
+            turns=self._turns,
+            limits=self._limits.sweeps,
+            notified=self._notified,
+            fatal=self._die,
+        )
+
+    # --- life -----------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Claim the partitions, load what is open, take up what was missed; then serve. Waits for a store that is away."""
+        outage = Outage(
+            first_s=self._limits.turns.retry_first_s,
+            longest_s=self._limits.turns.retry_longest_s,
+            rng=self._rng,
+            time_s=asyncio.get_running_loop().time,
+        )
+        while True:
+            try:
+                await self._take_over()
+                break
+            except StoreError as error:
+                log.warning("cannot take over yet", host=self._name, error=str(error))
+                outage.failed()
+                await asyncio.sleep(outage.wait_s)
+        self._over = ""
+        self._tasks = [asyncio.create_task(self._guarded(self._turns.run())), asyncio.create_task(self._guarded(self._sweeps.run()))]
+        log.info("host serves", host=self._name, partitions=len(self._partitions), machines=len(self._mailroom.runners))
+
+    async def stop(self) -> None:
+        """Take no more, save what is here if that is quick, and end. What is not done is owed and taken up by the next owner."""
+        if not self._over:
+            self._over = "the host stops"
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._limits.stop_s):
+                    await self._turns.done()
+        self._end("the host stopped")
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._turns.close()
+
+    async def _take_over(self) -> None:
+        now_ms = self._services.clock.now_ms()
+        self._ownership = await self._services.store.claim(host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms)
+        self._turns.ownership = self._ownership
+        for loaded in await self._services.store.load_active(self._ownership):
+            if loaded.state.machine_id not in self._mailroom.runners:
+                self._turns.adopt(loaded)
+        await self._sweeps.inbox(older_than_ms=now_ms)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            log.exception("host broke", host=self._name)
+            self._die(f"{type(error).__name__}: {error}")
+
+    def _die(self, reason: str) -> None:
+        if self._over:
+            return
+        log.error("host ends at once", host=self._name, reason=reason)
+        self._end(reason)
+        self._on_fatal(reason)
+
+    def _end(self, reason: str) -> None:
+        self._over = reason
+        self._reception.close()
+        for receipt in list(self._turns.receipts):
+            receipt.release()
+        for task in self._tasks:
+            task.cancel()
+
+    # --- link -----------------------------------------------------------------------------------------------------------------
+
+    async def attach(self, gateway_id: str) -> str:
+        """Open the link anew for this gateway and return the attachment's name."""
+        self._serving()
+        attachment = self._reception.attach(gateway_id)
+        log.info("gateway attached", host=self._name, gateway_id=gateway_id, attachment=attachment.name)
+        return attachment.name
+
+    async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
+        """Take a batch; return once it is saved or refused, or the store is away, or it takes too long, with what is ready."""
+        self._serving()
+        found = self._reception.find(attachment)
+        receipt = Receipt()
+        self._turns.receipts.add(receipt)
+        try:
+            with found.call():
+                for message in messages:
+                    self._take(message, found, receipt)
+                self._reception.announce()
+                if self._turns.saves:
+                    await receipt.wait(self._limits.exchange_max_s)
+        finally:
+            self._turns.receipts.discard(receipt)
+        return self._delivery(found)
+
+    async def listen(self, attachment: str) -> Delivery:
+        """Wait for what is ready for this gateway, for some seconds."""
+        self._serving()
+        found = self._reception.find(attachment)
+        with found.call():
+            await found.wait(self._limits.listen_idle_s)
+        return self._delivery(found)
+
+    def stats(self) -> dict[str, int]:
+        """Return what there is and what was done since the start."""
+        return {
+            **self._turns.counts,
+            "machines": len(self._mailroom.runners),
+            "letters": self._mailroom.size,
+            "timers": self._turns.timers,
+            "calls": len(self._turns.calls),
+            "attachments": len(self._reception),
+            "undelivered": self._reception.undelivered,
+            "overloads": self._overloads,
+            "saves": int(self._turns.saves),
+        }
+
+    def _serving(self) -> None:
+        if self._over:
+            raise LinkBroken(self._over)
+
+    @staticmethod
+    def _delivery(attachment: Attachment) -> Delivery:
+        if attachment.broken:
+            raise LinkBroken(f"attachment {attachment.name} is over")
+        return attachment.take()
+
+    # --- what comes in --------------------------------------------------------------------------------------------------------
+
+    def _take(self, message: ToHost, attachment: Attachment, receipt: Receipt) -> None:
+        match message:
+            case FromMachine(machine_id=machine_id, event=event):
+                self._from_machine(machine_id, event, attachment, receipt)
+            case Notified(item=item):
+                self._notified(item, receipt)
+            case Commanded():
+                self._commanded(message, attachment, receipt)
+
+    def _from_machine(
+        self, machine_id: MachineId, event: Connected | Disconnected | FrameReceived, attachment: Attachment, receipt: Receipt
+    ) -> None:
+        """A full mailbox closes the stream: the machine keeps what was not acknowledged. The end of a known stream is always taken."""
+        refusal = self._refusal(machine_id)
+        runner = self._mailroom.runners.get(machine_id)
+        if isinstance(event, Disconnected):
+            if refusal and (runner is None or runner.halted or event.stream_id not in runner.doors):
+                self._overloads += 1
+                return
+        elif refusal or (isinstance(event, Connected) and runner is not None and len(runner.doors) >= self._limits.doors_max):
+            self._overloads += 1
+            reason = refusal or CloseReason.OVERLOADED
+            self._reception.send(attachment, StreamClosed(machine_id=machine_id, stream_id=event.stream_id, reason=reason))
+            return
+        runner = self._mailroom.runner(machine_id)
+        if isinstance(event, Connected):
+            self._reception.enter(runner, attachment, event)
+        receipt.expect()
+        self._turns.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
+
+    def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
+        """Return False if there is no room now: the row stays untaken and the sweep brings it again."""
+        if item.inbox_id in self._turns.refusals.inbox_waiting:
+            return True
+        if self._refusal(item.machine_id):
+            self._overloads += 1
+            return False
+        if receipt is not None:
+            receipt.expect()
+        self._turns.post(self._mailroom.runner(item.machine_id), Letter(event=item.event, inbox_id=item.inbox_id, receipt=receipt))
+        return True
+
+    def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:
+        refusal = self._refusal(message.machine_id) or ("" if self._turns.saves else "STORE_UNAVAILABLE")
+        if refusal:
+            self._reception.send(attachment, CommandDone(command_id=message.command_id, refusal=refusal))
+            return
+        receipt.expect()
+        letter = Letter(event=message.event, attachment=attachment, command_id=message.command_id, receipt=receipt)
+        self._turns.post(self._mailroom.runner(message.machine_id), letter)
+
+    def _refusal(self, machine_id: MachineId) -> str:
+        """Return why nothing can be taken for this machine now, or nothing."""
+        runner = self._mailroom.runners.get(machine_id)
+        if runner is not None and runner.halted:
+            return CloseReason.HALTED
+        if runner is None and not self._owns(machine_id):
+            # The gateway routes by another layout; its machines come back to where they belong.
+            log.error("not this host's machine", host=self._name, machine_id=machine_id)
+            return CloseReason.OVERLOADED
+        return "" if self._mailroom.has_room(machine_id) else CloseReason.OVERLOADED
+
+    def _owns(self, machine_id: MachineId) -> bool:
+        return self._ownership is not None and partition_of(machine_id, self._services.partition_count) in self._ownership.epochs

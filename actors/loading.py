@@ -1,0 +1,112 @@
+"""Brings machines into memory: their first letter, or a commit that failed, makes them strangers that must be loaded before their turn.
+
+Flows in: strangers from the mailroom. Flows out: runners that can take turns, with what their state owes taken up again: calls to Alipay
+under their old ids, the timer, the registry's configuration, and, after a COMMIT whose answer was lost, what the machine was not told.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from actors.calls import Calls
+from actors.link import CloseReason
+from actors.mailroom import Mailroom
+from actors.ports import LoadedMachine, MachineStore, StoreError
+from actors.reception import Reception
+from actors.refusals import Refusals
+from actors.runner import Letter, Runner
+from actors.timers import Timers
+
+
+class Loader:
+    """``done`` is called after each load, whatever came of it."""
+
+    def __init__(
+        self,
+        *,
+        store: MachineStore,
+        mailroom: Mailroom,
+        reception: Reception,
+        refusals: Refusals,
+        calls: Calls,
+        timers: Timers,
+        done: Callable[[], None],
+        store_failed: Callable[[Exception], None],
+        halt: Callable[[Runner, Exception], None],
+    ) -> None:
+        self._store = store
+        self._mailroom = mailroom
+        self._reception = reception
+        self._refusals = refusals
+        self._calls = calls
+        self._timers = timers
+        self._done = done
+        self._store_failed = store_failed
+        self._halt = halt
+        self._loads: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Some machine is being loaded."""
+        return bool(self._loads)
+
+    def can_load(self, *, at_once: int) -> bool:
+        """Return whether a machine waits for being loaded and there is room for one more load."""
+        return self._mailroom.has_strangers and len(self._loads) < at_once
+
+    def load_strangers(self, *, at_once: int) -> None:
+        """Start loading as many machines as may be loaded side by side."""
+        while self.can_load(at_once=at_once):
+            task = asyncio.get_running_loop().create_task(self._load(self._mailroom.stranger()))
+            self._loads.add(task)
+            task.add_done_callback(self._loads.discard)
+
+    def adopt(self, runner: Runner, loaded: LoadedMachine) -> None:
+        """Let the machine go on from what the database has, and take up what it owes."""
+        state = loaded.state
+        runner.adopt(loaded)
+        runner.used_at_s = asyncio.get_running_loop().time()
+        first: list[Letter] = []
+        if loaded.configuration.configuration.revision > state.configuration.revision:
+            first.append(Letter(event=loaded.configuration))
+        door = runner.doors.get(state.link.stream_id)
+        if state.link.online and (door is None or door.attachment.broken):
+            self._reception.expect(runner.machine_id, state.link.stream_id)
+        elif state.link.online and door is not None and runner.in_doubt:
+            # What a lost COMMIT ordered never left; the machine is told where it stands. The journal that its Hello brought is old
+            # by now and must not be judged by.
+            first.append(Letter(event=replace(door.connected, journal=(), journal_lost=True), attachment=door.attachment))
+        runner.in_doubt = False
+        for call in runner.core.owed(state):
+            self._calls.start(runner.machine_id, call, loaded.place, state.currency)
+        self._mailroom.put_back(runner, first)
+        if not runner.timer_waits:
+            self._timers.arm(runner.machine_id, runner.deadline_ms())
+
+    async def close(self) -> None:
+        """Load nothing more."""
+        loads = list(self._loads)
+        for task in loads:
+            task.cancel()
+        await asyncio.gather(*loads, return_exceptions=True)
+
+    async def _load(self, runner: Runner) -> None:
+        try:
+            loaded = await self._store.load(runner.machine_id)
+        except StoreError as error:
+            self._store_failed(error)
+        except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
+            self._halt(runner, error)
+        else:
+            if loaded is None:
+                self._unknown(runner)
+            else:
+                self.adopt(runner, loaded)
+        self._mailroom.queue_again(runner)
+        self._done()
+
+    def _unknown(self, runner: Runner) -> None:
+        self._refusals.refuse(runner, self._mailroom.empty(runner), CloseReason.UNKNOWN_MACHINE)
+        for stream_id in list(runner.doors):
+            self._reception.leave(runner, stream_id)
+        self._mailroom.drop(runner)

@@ -1,0 +1,148 @@
+"""Streams: which one counts, which frames were applied, and what a machine that comes back says of its open vends.
+
+(machine, boot, seq) names a frame for ever. A repeated frame changes nothing; a frame that leaves one out is refused with the
+number that was expected. A stream that was opened later takes over from one that was opened earlier.
+"""
+
+from dataclasses import replace
+
+from actors.machine import commands, events, paying, vending
+from actors.machine.effects import CloseStream, RejectCode, RejectFrame
+from actors.machine.state import FailureCause, Link, Vend, VendStatus
+from actors.machine.turn import Turn
+
+SUPERSEDED = "SUPERSEDED"
+
+
+def connect(turn: Turn, event: events.Connected) -> None:
+    """A stream said Hello: welcome it, settle what its journal settles, tell it what it may have missed."""
+    link = turn.state.link
+    if link.online and event.stream_id != link.stream_id:
+        if event.opened_at_ms < link.opened_at_ms:
+            turn.note(f"stream {event.stream_id} is older than {link.stream_id}")
+            turn.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
+            return
+        turn.note(f"stream {event.stream_id} takes over from {link.stream_id}")
+        turn.call(CloseStream(stream_id=link.stream_id, reason=SUPERSEDED))
+    same_boot = event.boot_id == link.boot_id
+    turn.update(
+        link=Link(
+            online=True,
+            stream_id=event.stream_id,
+            opened_at_ms=event.opened_at_ms,
+            changed_at_ms=turn.now_ms,
+            boot_id=event.boot_id,
+            last_seq=link.last_seq if same_boot else 0,
+            firmware=event.firmware,
+            planogram_version=event.planogram_version,
+            reader_enabled=link.reader_enabled or not same_boot,
+            reader_reason=link.reader_reason if same_boot else "",
+            last_fault=link.last_fault if same_boot else "",
+        )
+    )
+    if event.stream_id == link.stream_id:
+        # The same stream, said again by its gateway: its Hello, and the journal in it, are from before what happened on it since.
+        event = replace(event, journal=(), journal_lost=True)
+    # Told first, so that all that follows finds a machine that knows where it stands.
+    place = len(turn.effects)
+    _read_journal(turn, event, same_boot=same_boot)
+    turn.effects.insert(place, commands.welcome(turn.state))
+    if event.planogram_version != turn.state.configuration.planogram_version:
+        turn.effects.insert(place + 1, commands.planogram(turn.state))
+    _tell_what_is_open(turn)
+
+
+def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> None:
+    entries = {entry.vend_id: entry for entry in event.journal}
+    session_vend = None if turn.state.session is None else turn.session.vend
+    for vend in (*turn.state.doubts, *((session_vend,) if session_vend is not None else ())):
+        if vend.status is VendStatus.AWAITING_PAYMENT:
+            continue
+        _settle_by_journal(turn, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost)
+    for settled in turn.state.settled_vends:
+        entry = entries.get(settled.vend_id)
+        # What was settled just above, by this very journal, is found here again and changes nothing.
+        if entry is not None and entry.stage is events.JournalStage.SUCCEEDED and settled.status is not VendStatus.SUCCEEDED:
+            vending.result_again(turn, settled, delivered=True, evidence=entry.evidence)
+
+
+def _settle_by_journal(turn: Turn, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool) -> None:
+    """Settle one open vend as far as the journal can; what it cannot say waits for its result or its deadline."""
+    of_session = turn.state.session is not None and turn.session.vend is not None and turn.session.vend.vend_id == vend.vend_id
+    if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
+        vending.succeeded(turn, vend, entry.evidence)
+    elif entry is not None and entry.stage is events.JournalStage.FAILED:
+        vending.failed(turn, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+    elif entry is not None and not same_boot:
+        # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody will ever know.
+        if entry.stage is events.JournalStage.MOTOR_ON:
+            vending.unsettled(turn, vend, FailureCause.INDETERMINATE, entry.evidence)
+        else:
+            vending.failed(turn, vend, FailureCause.NOT_STARTED, entry.evidence)
+    elif entry is None and not lost and not (same_boot and of_session):
+        # The machine writes an approval down before anything moves: what is not in the journal was never begun.
+        vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+    elif same_boot and of_session:
+        vending.trust_again(turn, vend)
+
+
+def _tell_what_is_open(turn: Turn) -> None:
+    session = turn.state.session
+    if session is None:
+        return
+    if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
+        if session.announced:
+            paying.announce(turn)
+        return
+    if session.vend.status is VendStatus.APPROVED:
+        vending.tell_open_vend(turn)
+    else:
+        vending.paid(turn)
+
+
+def disconnect(turn: Turn, event: events.Disconnected) -> None:
+    """A stream is gone. A vend that was approved on it is in doubt."""
+    link = turn.state.link
+    if not link.online or event.stream_id != link.stream_id:
+        turn.note(f"stream {event.stream_id} was not the machine's any more")
+        return
+    turn.update(link=replace(link, online=False, changed_at_ms=turn.now_ms))
+    session = turn.state.session
+    if session is not None and session.vend is not None and session.vend.status is VendStatus.APPROVED:
+        vending.doubt(turn)
+
+
+def accept(turn: Turn, event: events.FrameReceived) -> bool:
+    """Return True if the frame is the next one of the machine's stream; else refuse it, and say what was expected."""
+    link = turn.state.link
+    if not link.online or event.stream_id != link.stream_id:
+        turn.note(f"a frame of stream {event.stream_id}, which is not the machine's")
+        turn.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
+        return False
+    if event.seq <= link.last_seq:
+        turn.note(f"frame {event.seq} was applied before")
+        return False
+    if event.seq > link.last_seq + 1:
+        turn.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
+        turn.tell(
+            RejectFrame(
+                code=RejectCode.OUT_OF_ORDER,
+                seq=event.seq,
+                expected_seq=link.last_seq + 1,
+                detail=f"expected seq {link.last_seq + 1}: resend from there, in order",
+            )
+        )
+        return False
+    turn.update(link=replace(link, last_seq=event.seq))
+    return True
+
+
+def reader(turn: Turn, *, enabled: bool, reason: str) -> None:
+    """The machine accepts customers, or accepts none."""
+    turn.update(link=replace(turn.state.link, reader_enabled=enabled, reader_reason=reason))
+
+
+def fault(turn: Turn, fact: events.FaultReported) -> None:
+    """Something is broken; remembered for people."""
+    turn.update(link=replace(turn.state.link, last_fault=fact.code))
+    turn.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")

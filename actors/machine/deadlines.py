@@ -1,0 +1,29 @@
+"""When the core wants to be called next, if nothing else happens."""
+
+from collections.abc import Iterator
+
+from actors.machine import configuring, paying
+from actors.machine.policy import Policy
+from actors.machine.state import MachineState, VendStatus
+
+
+def next_deadline(state: MachineState, policy: Policy) -> int | None:
+    """Return the earliest time, in milliseconds since 1970, at which ``TimePassed`` would change something; None if never."""
+    return min(_deadlines(state, policy), default=None)
+
+
+def _deadlines(state: MachineState, policy: Policy) -> Iterator[int]:
+    session = state.session
+    if session is not None:
+        if session.vend is not None:
+            yield session.vend.deadline_at_ms
+        if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
+            yield paying.deadline_at_ms(session, policy.idle_refund_ms, policy.unavailable_grace_ms)
+    for vend in state.doubts:
+        if vend.status is VendStatus.IN_DOUBT:
+            yield vend.deadline_at_ms
+    for refund in state.refunds:
+        if refund.next_attempt_at_ms is not None:
+            yield refund.next_attempt_at_ms
+    if state.code.next_attempt_at_ms is not None and not configuring.code_settled(state.code):
+        yield state.code.next_attempt_at_ms

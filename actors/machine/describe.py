@@ -1,0 +1,80 @@
+"""One line of text for an event, an order, a movement of money, a state: the same words in logs, in the timeline and in the transcripts.
+
+Holds no payer: a transcript may be shown to anybody.
+"""
+
+from dataclasses import fields
+from enum import StrEnum
+from typing import Any
+
+from actors.machine import deadlines, events
+from actors.machine.effects import Effect
+from actors.machine.ledger import Transfer
+from actors.machine.policy import Policy
+from actors.machine.state import MachineState, phase
+
+_HIDDEN = {"payer"}
+
+
+def _value(value: Any) -> str:
+    match value:
+        case StrEnum():
+            return str(value)
+        case bool():
+            return "yes" if value else "no"
+        case tuple():
+            return str(len(value))
+        case str() if " " in value or value == "":
+            return f"'{value}'"
+        case _ if hasattr(value, "__dataclass_fields__"):
+            return f"({_words(value)})"
+        case _:
+            return str(value)
+
+
+def _words(value: Any) -> str:
+    pairs = ((field.name, getattr(value, field.name)) for field in fields(value) if field.name not in _HIDDEN)
+    return " ".join(f"{name.removesuffix('_minor')}={_value(item)}" for name, item in pairs if item not in {None, ""})
+
+
+def event(fact: events.Event) -> str:
+    """Return the event in one line, for example ``TopUpPaid trade_id=t7 amount=500 currency=HKD``."""
+    if isinstance(fact, events.FrameReceived):
+        return f"#{fact.seq} {type(fact.fact).__name__} {_words(fact.fact)}".rstrip()
+    return f"{type(fact).__name__} {_words(fact)}".rstrip()
+
+
+def effect(order: Effect) -> str:
+    """Return the order in one line."""
+    return f"{type(order).__name__} {_words(order)}".rstrip()
+
+
+def transfer(movement: Transfer, currency: str) -> str:
+    """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE -> CUSTOMER_FUNDS t7``."""
+    debit = next(posting for posting in movement.postings if posting.amount_minor > 0)
+    credit = next(posting for posting in movement.postings if posting.amount_minor < 0)
+    sides = (f"{posting.account} {posting.reference}".strip() for posting in (debit, credit))
+    return f"{movement.kind} {debit.amount_minor} {currency} {' -> '.join(sides)}"
+
+
+def state(now: MachineState) -> str:
+    """Return phase, session and money in one line, for example ``SESSION_IDLE VM-1-s3 funds=500 refunds_due=0``."""
+    words = [str(phase(now))]
+    if now.session is not None:
+        words.append(now.session.session_id)
+    words.append(f"funds={sum(trade.funds_minor for trade in now.trades)}")
+    for name, amount in (
+        ("reserved", sum(trade.reserved_minor for trade in now.trades)),
+        ("refunds_due", sum(refund.amount_minor for refund in now.refunds)),
+    ):
+        if amount:
+            words.append(f"{name}={amount}")
+    if now.doubts:
+        words.append(f"doubts={len(now.doubts)}")
+    return " ".join(words)
+
+
+def deadline(now: MachineState, policy: Policy, now_ms: int) -> str:
+    """Return when the core wants to be woken, relative to ``now_ms``, for example ``+300s``; empty if never."""
+    at_ms = deadlines.next_deadline(now, policy)
+    return "" if at_ms is None else f"+{(at_ms - now_ms) / 1000:g}s"

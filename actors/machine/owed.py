@@ -1,0 +1,23 @@
+"""The state is the outbox: which calls to Alipay were ordered and never answered.
+
+What is owed to the machine is told when it connects (``connecting``).
+"""
+
+from collections.abc import Iterator
+
+from actors.machine import configuring, refunding
+from actors.machine.effects import ProviderCall
+from actors.machine.state import MachineState
+
+
+def owed(state: MachineState) -> tuple[ProviderCall, ...]:
+    """Return the calls to make again after a restart. Each carries the id that it had before, so that twice is once."""
+    return tuple(_owed(state))
+
+
+def _owed(state: MachineState) -> Iterator[ProviderCall]:
+    for refund in state.refunds:
+        if refunding.under_way(refund):
+            yield refunding.order_of(refund, state.currency)
+    if configuring.code_under_way(state.code):
+        yield configuring.code_order(state.code)

@@ -1,0 +1,179 @@
+"""Money that goes back: one refund for each cause, one id and one amount for ever, until Alipay has done it or a person must look.
+
+due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id, hours later) | accepted (Alipay
+does it by itself; asked after) | refused (a person's work). "Sent" needs no state of its own: a refund that is saved as due may
+have been sent, and sending it again under its id is harmless (docs/alipay.md 5.4).
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from actors.machine import events, ledger
+from actors.machine.effects import ProviderCall, QueryRefund, SendRefund
+from actors.machine.ids import Currency, RefundId, refund_id
+from actors.machine.state import Refund, RefundCause, RefundStatus, Trade
+from actors.machine.turn import Turn
+
+
+def order_of(refund: Refund, currency: Currency) -> ProviderCall:
+    """Return the call that the refund's present try consists of."""
+    if refund.query_next:
+        return QueryRefund(refund_id=refund.refund_id, partner_trans_id=refund.partner_trans_id)
+    return SendRefund(
+        refund_id=refund.refund_id,
+        trade_id=refund.trade_id,
+        partner_trans_id=refund.partner_trans_id,
+        amount_minor=refund.amount_minor,
+        currency=currency,
+        synchronous=not refund.asynchronous,
+    )
+
+
+def under_way(refund: Refund) -> bool:
+    """Tell whether a call for the refund was ordered and has not been answered."""
+    return refund.next_attempt_at_ms is None and refund.status is not RefundStatus.REFUSED
+
+
+def make(turn: Turn, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
+    """Give ``amount_minor`` of the trade's free funds back."""
+    number = trade.refunds_made + 1
+    refund = Refund(
+        refund_id=refund_id(trade.trade_id, number),
+        trade_id=trade.trade_id,
+        partner_trans_id=trade.partner_trans_id,
+        amount_minor=amount_minor,
+        cause=cause,
+        status=RefundStatus.DUE,
+        due_at_ms=turn.now_ms,
+        attempts=1,
+    )
+    turn.put_trade(
+        replace(
+            trade,
+            funds_minor=trade.funds_minor - amount_minor,
+            refunded_minor=trade.refunded_minor + amount_minor,
+            refunds_made=number,
+        )
+    )
+    turn.put_refund(refund)
+    turn.move(ledger.refund_asked(refund.refund_id, trade.trade_id, amount_minor))
+    turn.call(order_of(refund, turn.state.currency))
+
+
+def send_due(turn: Turn) -> None:
+    """Try every refund again whose time has come."""
+    for refund in turn.state.refunds:
+        if refund.next_attempt_at_ms is not None and refund.next_attempt_at_ms <= turn.now_ms:
+            _try(turn, refund)
+
+
+def _try(turn: Turn, refund: Refund) -> None:
+    refund = replace(refund, attempts=refund.attempts + 1, next_attempt_at_ms=None)
+    turn.put_refund(refund)
+    turn.call(order_of(refund, turn.state.currency))
+
+
+def _open(turn: Turn, wanted: RefundId) -> Refund | None:
+    refund = turn.refund(wanted)
+    if refund is None:
+        turn.note(f"refund {wanted} is not open: done before, or not ours")
+    return refund
+
+
+def _wait(turn: Turn, refund: Refund) -> int:
+    waits = turn.policy.refund_retry_ms
+    return turn.now_ms + waits[min(refund.attempts, len(waits)) - 1]
+
+
+def succeeded(turn: Turn, event: events.RefundSucceeded) -> None:
+    """The money went back."""
+    refund = _open(turn, event.refund_id)
+    if refund is None:
+        return
+    done = replace(refund, status=RefundStatus.SUCCEEDED, ended_at_ms=turn.now_ms, next_attempt_at_ms=None, error="")
+    turn.put_refund(done)
+    # The trade's row and the timeline of its session want to hear of it, although none of its sums changes.
+    turn.put_trade(turn.trade(refund.trade_id))
+    turn.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
+
+
+def answered(
+    turn: Turn,
+    event: events.RefundAccepted | events.RefundUnknown | events.RefundNotFound | events.RefundShortOfFunds | events.RefundRefused,
+) -> None:
+    """Alipay said something else than "done", or nothing that can be believed."""
+    refund = _open(turn, event.refund_id)
+    if refund is None:
+        return
+    if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
+        turn.note(f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing")
+        return
+    match event:
+        case events.RefundAccepted():
+            later = replace(refund, status=RefundStatus.ACCEPTED, query_next=True, next_attempt_at_ms=_wait(turn, refund))
+        case events.RefundUnknown(detail=detail):
+            # Twice the same request, then a question, then the request again, and so on.
+            query = refund.attempts >= 2 and not refund.query_next
+            later = replace(refund, status=RefundStatus.UNKNOWN, query_next=query, error=detail, next_attempt_at_ms=_wait(turn, refund))
+        case events.RefundNotFound():
+            # Now it is known that nothing was done: as if it had never been sent.
+            later = replace(refund, status=RefundStatus.DUE, query_next=False, next_attempt_at_ms=_wait(turn, refund))
+        case events.RefundShortOfFunds(detail=detail):
+            later = _short(turn, refund, detail)
+        case events.RefundRefused(detail=detail) if refund.status is RefundStatus.UNKNOWN and not refund.query_next:
+            # An earlier try may have been done, and be the very reason of this no: ask before a person is troubled.
+            later = replace(refund, query_next=True, error=detail, next_attempt_at_ms=_wait(turn, refund))
+        case events.RefundRefused(detail=detail):
+            later = replace(refund, status=RefundStatus.REFUSED, query_next=False, error=detail, next_attempt_at_ms=None)
+        case _:
+            assert_never(event)
+    turn.put_refund(later)
+    turn.put_trade(turn.trade(refund.trade_id))
+
+
+def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
+    """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night by itself."""
+    answers = refund.short_answers + 1
+    leave = not refund.asynchronous and answers >= turn.policy.short_of_funds_sync_tries
+    return replace(
+        refund,
+        status=RefundStatus.SHORT_OF_FUNDS,
+        query_next=False,
+        error=detail,
+        short_answers=answers,
+        asynchronous=refund.asynchronous or leave,
+        next_attempt_at_ms=turn.now_ms + (turn.policy.refund_retry_ms[0] if leave else turn.policy.short_of_funds_retry_ms),
+    )
+
+
+def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
+    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go back, or be back already."""
+    refund = _open(turn, event.refund_id)
+    if refund is None:
+        return
+    if refund.status is not RefundStatus.REFUSED:
+        turn.note(f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund can be written off")
+        return
+    turn.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
+    turn.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=turn.now_ms))
+    trade = turn.trade(refund.trade_id)
+    turn.put_trade(
+        replace(
+            trade,
+            refunded_minor=trade.refunded_minor - refund.amount_minor,
+            written_off_minor=trade.written_off_minor + refund.amount_minor,
+        )
+    )
+    turn.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
+
+
+def retry(turn: Turn, event: events.RefundRetryAsked) -> None:
+    """A person wants the refund to be tried now."""
+    refund = _open(turn, event.refund_id)
+    if refund is None:
+        return
+    if under_way(refund):
+        turn.note(f"refund {refund.refund_id} is being tried already")
+        return
+    turn.note(f"{event.actor} asked for refund {refund.refund_id} to be tried again: {event.reason or 'no reason given'}")
+    _try(turn, replace(refund, status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status))

@@ -1,0 +1,140 @@
+"""The draft of one decision while it is being made.
+
+Flows in: the state before, the time and the policy. The leaves (``paying``, ``vending``, ``refunding``, ``connecting``,
+``configuring``) change the draft; ``decide`` turns it into a :class:`Decision`. The draft never outlives the call, so that from
+outside ``decide`` is a pure function.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from actors.machine.decision import Decision, Record
+from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
+from actors.machine.ids import RefundId, TradeId
+from actors.machine.ledger import Transfer
+from actors.machine.policy import Policy
+from actors.machine.state import (
+    CLOSED_TRADES_KEPT,
+    SETTLED_VENDS_KEPT,
+    MachineState,
+    Refund,
+    Session,
+    Trade,
+    Vend,
+)
+
+
+class Turn:
+    """One decision in the making."""
+
+    __slots__ = ("_records", "before", "effects", "notes", "now_ms", "policy", "state", "transfers")
+
+    def __init__(self, state: MachineState, now_ms: int, policy: Policy) -> None:
+        self.before = state
+        self.state = state
+        self.now_ms = now_ms
+        self.policy = policy
+        self.effects: list[Effect] = []
+        self.transfers: list[Transfer] = []
+        self.notes: list[str] = []
+        self._records: dict[tuple[type, str], Record] = {}
+
+    # --- orders and words ------------------------------------------------------------------------------------------------------
+
+    def tell(self, command: MachineCommand) -> None:
+        """Order a command, if the machine has a stream; what it misses is told again when it connects."""
+        if self.state.link.online:
+            self.effects.append(command)
+
+    def call(self, order: ProviderCall | CloseStream) -> None:
+        """Order a call to Alipay or the end of a stream."""
+        self.effects.append(order)
+
+    def move(self, *transfers: Transfer) -> None:
+        """Enter money movements into the ledger."""
+        self.transfers.extend(transfers)
+
+    def note(self, text: str) -> None:
+        """Write down what was left undone, and why."""
+        self.notes.append(text)
+
+    # --- state -------------------------------------------------------------------------------------------------------------------
+
+    def update(self, **changes: Any) -> None:
+        """Change plain fields of the state."""
+        self.state = replace(self.state, **changes)
+
+    def _record(self, record: Record, key: str) -> None:
+        self._records[type(record), key] = record
+
+    @property
+    def session(self) -> Session:
+        """The open session; calling this without one is a defect."""
+        assert self.state.session is not None
+        return self.state.session
+
+    def put_session(self, session: Session) -> None:
+        """Keep the session, or let it go if it has ended."""
+        self._record(session, session.session_id)
+        self.update(session=None if session.ended_at_ms is not None else session)
+
+    def record_vend(self, vend: Vend) -> None:
+        """Let the vend's row be written; where the vend is kept is the caller's business."""
+        self._record(vend, vend.vend_id)
+
+    def settled(self, vend: Vend) -> None:
+        """Remember a vend that is over, for results that are repeated or come too late."""
+        self.record_vend(vend)
+        others = tuple(other for other in self.state.settled_vends if other.vend_id != vend.vend_id)
+        self.update(settled_vends=(*others, vend)[-SETTLED_VENDS_KEPT:])
+
+    def trade(self, trade_id: TradeId) -> Trade:
+        """Return an open trade; asking for another is a defect."""
+        return next(trade for trade in self.state.trades if trade.trade_id == trade_id)
+
+    def put_trade(self, trade: Trade) -> None:
+        """Keep the trade, in its place or as the newest."""
+        self._record(trade, trade.trade_id)
+        known = any(other.trade_id == trade.trade_id for other in self.state.trades)
+        kept = tuple(trade if other.trade_id == trade.trade_id else other for other in self.state.trades)
+        self.update(trades=kept if known else (*kept, trade))
+
+    def refund(self, refund_id: RefundId) -> Refund | None:
+        """Return an open refund, or None."""
+        return next((refund for refund in self.state.refunds if refund.refund_id == refund_id), None)
+
+    def put_refund(self, refund: Refund) -> None:
+        """Keep the refund, in its place or as the newest, or let it go if it is done."""
+        self._record(refund, refund.refund_id)
+        known = any(other.refund_id == refund.refund_id for other in self.state.refunds)
+        kept = tuple(refund if other.refund_id == refund.refund_id else other for other in self.state.refunds)
+        everyone = kept if known else (*kept, refund)
+        self.update(refunds=tuple(other for other in everyone if other.ended_at_ms is None))
+
+    # --- the end of the turn ---------------------------------------------------------------------------------------------------
+
+    def close_trades(self) -> None:
+        """Let go of trades from which nothing can move any more."""
+        due = {refund.trade_id for refund in self.state.refunds}
+        for trade in self.state.trades:
+            if trade.funds_minor or trade.reserved_minor or trade.trade_id in due:
+                continue
+            self._record(replace(trade, closed_at_ms=self.now_ms), trade.trade_id)
+            self.update(
+                trades=tuple(other for other in self.state.trades if other.trade_id != trade.trade_id),
+                closed_trades=(*self.state.closed_trades, trade.trade_id)[-CLOSED_TRADES_KEPT:],
+            )
+
+    def decision(self) -> Decision:
+        """Return the finished decision."""
+        changed = bool(self.state != self.before or self.effects or self.transfers or self.notes or self._records)
+        if changed:
+            self.update(version=self.before.version + 1)
+        return Decision(
+            state=self.state,
+            changed=changed,
+            effects=tuple(self.effects),
+            transfers=tuple(self.transfers),
+            records=tuple(self._records.values()),
+            notes=tuple(self.notes),
+        )

@@ -1,0 +1,112 @@
+"""All mailboxes of a host and the order in which they are read.
+
+Flows in: letters. Flows out: batches of them, machine by machine in turn, all of a machine's in the order in which they came. A full
+mailbox says no; what must not be lost (answers to our own calls, timers, the end of a stream) is always taken, and is bounded by
+what it is about.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+
+from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
+from actors.runner import Core, Letter, Runner
+
+
+class Mailroom:
+    """The runners of a host, and which of them have mail."""
+
+    def __init__(self, *, core: Core, policy: Policy, per_machine_max: int, letters_max: int) -> None:
+        self.runners: dict[MachineId, Runner] = {}
+        self.size = 0
+        self._core = core
+        self._policy = policy
+        self._per_machine_max = per_machine_max
+        self._letters_max = letters_max
+        self._ready: deque[Runner] = deque()
+        self._strangers: deque[Runner] = deque()
+
+    @property
+    def has_work(self) -> bool:
+        """Some machine can take a turn."""
+        return bool(self._ready)
+
+    @property
+    def has_strangers(self) -> bool:
+        """Some machine has mail and must be loaded first."""
+        return bool(self._strangers)
+
+    def runner(self, machine_id: MachineId) -> Runner:
+        """Return the machine's runner, a new one if there is none."""
+        runner = self.runners.get(machine_id)
+        if runner is None:
+            runner = self.runners[machine_id] = Runner(machine_id=machine_id, core=self._core, fleet_policy=self._policy)
+        return runner
+
+    def has_room(self, machine_id: MachineId) -> bool:
+        """Return whether a letter that may be refused can be taken."""
+        runner = self.runners.get(machine_id)
+        return self.size < self._letters_max and (runner is None or len(runner.mailbox) < self._per_machine_max)
+
+    def post(self, runner: Runner, letter: Letter) -> None:
+        """Put a letter at the end of the machine's mailbox."""
+        runner.mailbox.append(letter)
+        self.size += 1
+        self.queue(runner)
+
+    def put_back(self, runner: Runner, letters: Sequence[Letter]) -> None:
+        """Put letters at the front of the machine's mailbox, in their order."""
+        runner.mailbox.extendleft(reversed(letters))
+        self.size += len(letters)
+        self.queue(runner)
+
+    def queue(self, runner: Runner) -> None:
+        """Give the machine a place in the queue if it has mail and no place yet."""
+        if runner.queued or runner.halted or not runner.mailbox:
+            return
+        runner.queued = True
+        (self._strangers if runner.state is None else self._ready).append(runner)
+
+    def stranger(self) -> Runner:
+        """Take the next machine that must be loaded. It keeps its place until ``queue_again``."""
+        return self._strangers.popleft()
+
+    def queue_again(self, runner: Runner) -> None:
+        """The machine is loaded, or could not be: give it a place anew."""
+        runner.queued = False
+        self.queue(runner)
+
+    def take(self, limit: int, per_machine: int) -> list[tuple[Runner, list[Letter]]]:
+        """Take up to ``limit`` letters, at most ``per_machine`` of one machine. A runner that must be alone gets a batch of its own."""
+        batch: list[tuple[Runner, list[Letter]]] = []
+        taken = 0
+        for _ in range(len(self._ready)):
+            if taken >= limit or (batch and self._ready[0].alone):
+                break
+            runner = self._ready.popleft()
+            if runner.state is None:  # it was dropped while it stood here
+                self.queue_again(runner)
+                continue
+            mailbox = runner.mailbox
+            letters = [mailbox.popleft() for _ in range(min(len(mailbox), per_machine, limit - taken))]
+            taken += len(letters)
+            runner.queued = False
+            if letters:
+                batch.append((runner, letters))
+            if mailbox:
+                self.queue(runner)
+            if runner.alone:
+                break
+        self.size -= taken
+        return batch
+
+    def empty(self, runner: Runner) -> list[Letter]:
+        """Take all letters of one machine out; its place in the queue finds nothing."""
+        letters = list(runner.mailbox)
+        runner.mailbox.clear()
+        self.size -= len(letters)
+        return letters
+
+    def drop(self, runner: Runner) -> None:
+        """Forget the machine altogether."""
+        self.runners.pop(runner.machine_id, None)

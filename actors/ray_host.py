@@ -1,0 +1,332 @@
+"""Hosts as Ray actors: placed, named, watched and restarted by Ray. The only file that imports Ray.
+
+Flows in: settings and the dotted name of the function that builds a host's services inside its worker. Flows out: one link per host. The
+actor is a thin cover of ``Host``; nothing is retried by Ray, because the link's own protocol makes everything safe to repeat, and what
+owns a machine is proved at each COMMIT, never by Ray's word.
+
+``start_ray`` comes first in a program, in its main thread and before a gRPC server serves: Ray forks, and the kernel ties the life of its
+processes to the thread that started them.
+"""
+
+import asyncio
+import gc
+import importlib
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import ray
+import structlog
+from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
+from ray.exceptions import RayError
+
+from actors.directory import partitions_of
+from actors.host import Host, HostLimits, HostServices
+from actors.link import Delivery, HostLink, LinkBroken, ToHost
+
+log = structlog.get_logger()
+
+NAMESPACE = "vendgate"
+EMBEDDED = "local"
+
+_KNOBS = {
+    # A host that was killed is noticed in 40 ms and back in 0.2 to 0.8 s; with Ray's defaults it takes 1.4 to 1.9 s.
+    "RAY_core_worker_internal_heartbeat_ms": "50",
+    "RAY_timeout_ms_task_wait_for_death_info": "20",
+    "RAY_task_retry_delay_ms": "0",
+    # Nobody looks at task events here; they are a fifth of a call's cost.
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # A busy gRPC server and fork handlers keep Ray from starting.
+    "GRPC_ENABLE_FORK_SUPPORT": "0",
+}
+_TEMP_PATH_MAX = 40
+"""Ray puts sockets some 60 characters below its folder, and a socket's path must be shorter than 108."""
+_SESSIONS_KEPT = 4
+_OBJECT_STORE_BYTES = 80 * 1024 * 1024
+"""Ray's least: nothing of ours is ever put there."""
+_CALLS_MAX = 256
+"""Parked listens and exchanges of all gateways of one host."""
+_EXCHANGE_TIMEOUT_S = 8.0
+_LISTEN_TIMEOUT_S = 15.0
+_START_TIMEOUT_S = 60.0
+_BUILD_AGAIN_S = 5.0
+_EXIT_SUPERSEDED = 75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaySettings:
+    """``address`` is ``local`` for a Ray that this program starts and ends, else an existing cluster's (``auto`` or host:port).
+
+    ``run_dir`` holds the embedded Ray's token, sockets and logs, readable by the owner only. ``token_path`` is an existing cluster's
+    token file; None leaves that cluster's authentication to the environment (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH).
+    """
+
+    run_dir: Path
+    address: str = EMBEDDED
+    token_path: Path | None = None
+    cpus: int = 2
+    host_cpus: float = 0.1
+    hosts: int = 1
+
+
+def start_ray(settings: RaySettings) -> None:
+    """Start the embedded Ray, or connect to a cluster. RuntimeError: not in the main thread, or Ray does not come up."""
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("start Ray in the main thread: its processes end with the thread that started them")
+    if ray.is_initialized():
+        raise RuntimeError("this process has a Ray already")
+    embedded = settings.address == EMBEDDED
+    environment = dict(_KNOBS) if embedded else {}
+    if embedded:
+        settings.run_dir.mkdir(parents=True, exist_ok=True)
+        settings.run_dir.chmod(0o700)
+        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(_token(settings.run_dir / "ray_token"))}
+    elif settings.token_path is not None:
+        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.token_path)}
+    os.environ.update(environment)
+    Config.initialize("")  # Ray has read the environment when it was imported; this is how it reads it again
+    handler = signal.getsignal(signal.SIGTERM)
+    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
+    if embedded:
+        options |= {
+            "_temp_dir": str(_temp_dir(settings.run_dir)),
+            "include_dashboard": False,
+            "num_cpus": settings.cpus,
+            "object_store_memory": _OBJECT_STORE_BYTES,
+        }
+    # Never without an address: a bare init joins whatever cluster it finds on this computer.
+    ray.init(address=settings.address, **options)
+    # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly exit, comes back.
+    signal.signal(signal.SIGTERM, handler if callable(handler) else _leave)
+    log.info("ray started", address=settings.address, embedded=embedded)
+
+
+def stop_ray() -> None:
+    """End the embedded Ray with all its processes, or leave the cluster."""
+    if ray.is_initialized():
+        ray.shutdown(wait_for_processes=True)
+
+
+def _leave(signum: int, _: object) -> None:
+    sys.exit(128 + signum)
+
+
+def _token(path: Path) -> Path:
+    """Return the token's file, made if it is not there; Ray's own would be world-readable in the home directory."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        path.chmod(0o600)
+        return path
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path
+
+
+def _temp_dir(run_dir: Path) -> Path:
+    """Return a short path for Ray's sessions, inside a folder that nobody else may enter (Ray opens its own to all)."""
+    folder = run_dir.resolve() / "ray"
+    if len(str(folder)) > _TEMP_PATH_MAX:
+        folder = Path(tempfile.gettempdir()) / f"vendgate-{os.getuid()}" / "ray"
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.parent.chmod(0o700)
+    sessions = sorted(path for path in folder.glob("session_2*") if path.is_dir())
+    for old in sessions[:-_SESSIONS_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+class HostActor:
+    """The Ray actor's class: a host, and what Ray needs to know of it."""
+
+    def __init__(self, *, name: str, index: int, host_count: int, factory: str, factory_argument: str, limits: HostLimits | None) -> None:
+        self._name = name
+        self._index = index
+        self._host_count = host_count
+        self._limits = limits
+        self._host: Host | None = None
+        self._services: HostServices | None = None
+        self._failure = ""
+        self._known = asyncio.Event()
+        # Ray makes async actors on their loop, so the host lives from here on, whether anybody calls or not.
+        self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
+
+    async def _live(self, factory: str, argument: str) -> None:
+        while self._services is None:
+            try:
+                self._services = await _build(factory, argument)
+            except Exception as error:
+                log.exception("the host's services cannot be built", host=self._name)
+                self._failure = f"{type(error).__name__}: {error}"
+                self._known.set()
+                await asyncio.sleep(_BUILD_AGAIN_S)
+        self._failure = ""
+        partitions = partitions_of(self._index, self._host_count, self._services.partition_count)
+        host = Host(name=self._name, services=self._services, partitions=partitions, limits=self._limits, on_fatal=_die)
+        self._host = host
+        self._known.set()
+        try:
+            await host.start()
+        except Exception as error:
+            log.exception("the host cannot start", host=self._name)
+            await asyncio.sleep(_BUILD_AGAIN_S)
+            _die(f"{type(error).__name__}: {error}")
+        # What was loaded stays: the collector's passes over it would be felt by customers.
+        gc.collect()
+        gc.freeze()
+
+    async def hello(self) -> tuple[int, int]:
+        """Return the process's id and the number of hosts. RuntimeError: the services cannot be built, and why."""
+        await self._known.wait()
+        if self._failure:
+            raise RuntimeError(self._failure)
+        return os.getpid(), self._host_count
+
+    async def attach(self, gateway_id: str) -> str:
+        """See HostLink."""
+        return await self._link().attach(gateway_id)
+
+    async def exchange(self, attachment: str, messages: list[ToHost]) -> Delivery:
+        """See HostLink."""
+        return await self._link().exchange(attachment, messages)
+
+    async def listen(self, attachment: str) -> Delivery:
+        """See HostLink."""
+        return await self._link().listen(attachment)
+
+    async def stats(self) -> dict[str, int]:
+        """See Host."""
+        return {} if self._host is None else self._host.stats()
+
+    async def stop(self) -> None:
+        """Stop the host in order; the process is ended from outside."""
+        self._life.cancel()
+        if self._host is not None:
+            await self._host.stop()
+        if self._services is not None:
+            await self._services.close()
+
+    def _link(self) -> Host:
+        if self._host is None:
+            raise LinkBroken(self._failure or "the host is starting")
+        return self._host
+
+
+async def _build(factory: str, argument: str) -> HostServices:
+    module, _, function = factory.partition(":")
+    build = cast("Callable[[str], Awaitable[HostServices]]", getattr(importlib.import_module(module), function))
+    return await build(argument)
+
+
+def _die(reason: str) -> None:
+    """End a process that owns nothing any more. Ray starts another one if, and only if, it still wants this actor."""
+    log.error("host process exits", reason=reason)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_EXIT_SUPERSEDED)
+
+
+class RayHostLink(HostLink):
+    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: nobody knows what arrived."""
+
+    def __init__(self, name: str, actor: Any) -> None:
+        self.name = name
+        self._actor = actor
+
+    async def attach(self, gateway_id: str) -> str:
+        """Open the link."""
+        return cast("str", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.attach, gateway_id))
+
+    async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
+        """Give a batch; one call of Ray, whatever it holds."""
+        return cast("Delivery", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.exchange, attachment, list(messages)))
+
+    async def listen(self, attachment: str) -> Delivery:
+        """Wait for what nobody asked for."""
+        return cast("Delivery", await self._call(_LISTEN_TIMEOUT_S, self._actor.listen, attachment))
+
+    async def stats(self) -> dict[str, int]:
+        """Return the host's counts."""
+        return cast("dict[str, int]", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats))
+
+    async def _call(self, timeout_s: float, method: Any, *arguments: object) -> object:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await method.remote(*arguments)
+        except TimeoutError as error:
+            raise LinkBroken(f"{self.name} did not answer within {timeout_s:g} s") from error
+        except LinkBroken as error:  # Ray's own kind of it, with a stack trace for a text
+            raise LinkBroken(f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}") from None
+        except RayError as error:
+            raise LinkBroken(f"{self.name}: {type(error).__name__}") from error
+
+
+class RayHosts:
+    """The named actors ``vendgate-host-<i>``, found or made. In a cluster they outlive this program; embedded, they end with it."""
+
+    def __init__(self, settings: RaySettings, links: Sequence[RayHostLink], actors: Sequence[Any]) -> None:
+        self._settings = settings
+        self._actors = actors
+        self.links = tuple(links)
+
+    @classmethod
+    async def open(cls, settings: RaySettings, *, factory: str, factory_argument: str, limits: HostLimits | None = None) -> "RayHosts":
+        """Make or find the hosts. ``factory`` ("package.module:function") is called with ``factory_argument`` in each worker.
+
+        RuntimeError: a worker could not build its services, or the cluster's hosts were made for another number of hosts.
+        """
+        made = ray.remote(HostActor)
+        names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
+        actors = [
+            made.options(
+                name=name,
+                namespace=NAMESPACE,
+                get_if_exists=True,
+                lifetime=None if settings.address == EMBEDDED else "detached",
+                max_restarts=-1,
+                max_task_retries=0,
+                max_concurrency=_CALLS_MAX,
+                num_cpus=settings.host_cpus,
+            ).remote(name=name, index=index, host_count=settings.hosts, factory=factory, factory_argument=factory_argument, limits=limits)
+            for index, name in enumerate(names)
+        ]
+        hosts = cls(settings, [RayHostLink(name, actor) for name, actor in zip(names, actors, strict=True)], actors)
+        for name, (_, host_count) in zip(names, await hosts._hello(), strict=True):
+            if host_count != settings.hosts:
+                raise RuntimeError(f"{name} is one of {host_count} hosts and this program wants {settings.hosts}: end the old hosts first")
+        return hosts
+
+    async def pids(self) -> dict[str, int]:
+        """Return each host's process id. RuntimeError if one does not answer."""
+        return {link.name: answer[0] for link, answer in zip(self.links, await self._hello(), strict=True)}
+
+    async def close(self) -> None:
+        """Embedded: stop the hosts in order and end them. In a cluster: leave them to the other gateways."""
+        if self._settings.address == EMBEDDED:
+            await self.end()
+
+    async def end(self) -> None:
+        """Stop the hosts in order and end their processes for good."""
+        try:
+            async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
+                await asyncio.gather(*(actor.stop.remote() for actor in self._actors), return_exceptions=True)
+        except TimeoutError:
+            log.warning("a host does not stop; what it has not done is owed")
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
+
+    async def _hello(self) -> list[tuple[int, int]]:
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                return list(await asyncio.gather(*(actor.hello.remote() for actor in self._actors)))
+        except (TimeoutError, RayError) as error:
+            raise RuntimeError(f"a host does not start: {error}") from error

@@ -1,0 +1,114 @@
+"""Which gateways are attached to a host, and through which of them each stream of a machine is reached.
+
+Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right outbox, and the streams of which
+nobody says any more that they are alive: their gateway attached anew without them, or has been silent for too long.
+"""
+
+import asyncio
+from collections import OrderedDict
+
+from actors.link import FromHost, LinkBroken
+from actors.machine.events import Connected
+from actors.machine.ids import MachineId, StreamId
+from actors.outbox import Attachment
+from actors.runner import Door, Runner
+
+
+class Reception:
+    """``name`` makes attachments of this start of the host different from those of any other."""
+
+    def __init__(self, *, name: str, outbox_max: int, attachments_max: int, reattach_s: float) -> None:
+        self._name = name
+        self._outbox_max = outbox_max
+        self._attachments_max = attachments_max
+        self._reattach_s = reattach_s
+        self._made = 0
+        self._attachments: dict[str, Attachment] = {}
+        self._touched: set[Attachment] = set()
+        self._missing: OrderedDict[tuple[MachineId, StreamId], float] = OrderedDict()
+        self.undelivered = 0
+
+    def __len__(self) -> int:
+        return len(self._attachments)
+
+    def attach(self, gateway_id: str) -> Attachment:
+        """Open the link for a gateway; an older attachment of it is broken and its streams must be said again."""
+        for old in [attachment for attachment in self._attachments.values() if attachment.gateway_id == gateway_id]:
+            self._break(old)
+        if len(self._attachments) >= self._attachments_max:
+            raise LinkBroken(f"{self._attachments_max} gateways are attached already")
+        self._made += 1
+        attachment = Attachment(
+            name=f"{self._name}/{self._made}", gateway_id=gateway_id, messages_max=self._outbox_max, now_s=asyncio.get_running_loop().time()
+        )
+        self._attachments[attachment.name] = attachment
+        return attachment
+
+    def find(self, name: str) -> Attachment:
+        """Return the attachment. Raises LinkBroken if it is not one of this host's, or broken."""
+        attachment = self._attachments.get(name)
+        if attachment is None:
+            raise LinkBroken(f"this host does not know attachment {name}")
+        return attachment
+
+    def enter(self, runner: Runner, attachment: Attachment, connected: Connected) -> None:
+        """The stream is reached through this attachment from now on."""
+        self.leave(runner, connected.stream_id)
+        runner.doors[connected.stream_id] = Door(attachment=attachment, connected=connected)
+        attachment.streams.add((runner.machine_id, connected.stream_id))
+        self._missing.pop((runner.machine_id, connected.stream_id), None)
+
+    def leave(self, runner: Runner, stream_id: StreamId) -> None:
+        """The stream is over."""
+        door = runner.doors.pop(stream_id, None)
+        if door is not None:
+            door.attachment.streams.discard((runner.machine_id, stream_id))
+
+    def send(self, attachment: Attachment | None, message: FromHost) -> None:
+        """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can be told is counted and owed."""
+        if attachment is None or attachment.broken:
+            self.undelivered += 1
+        elif attachment.put(message):
+            self._touched.add(attachment)
+        else:
+            self._break(attachment)
+
+    def announce(self) -> None:
+        """Wake the gateways that listen."""
+        for attachment in self._touched:
+            attachment.announce()
+        self._touched.clear()
+
+    def expect(self, machine_id: MachineId, stream_id: StreamId) -> None:
+        """The stream was alive when we last heard; somebody must say so again."""
+        self._missing.pop((machine_id, stream_id), None)  # so that the order of entries stays the order of times
+        self._missing[machine_id, stream_id] = asyncio.get_running_loop().time() + self._reattach_s
+
+    def given_up(self) -> list[tuple[MachineId, StreamId]]:
+        """Take out the streams that nobody has said again in time."""
+        now_s = asyncio.get_running_loop().time()
+        gone: list[tuple[MachineId, StreamId]] = []
+        while self._missing and next(iter(self._missing.values())) <= now_s:
+            gone.append(self._missing.popitem(last=False)[0])
+        return gone
+
+    def fallen_silent(self, silent_s: float) -> list[tuple[MachineId, StreamId]]:
+        """Break the attachments of gateways that had no call here for ``silent_s`` seconds, and return their streams."""
+        now_s = asyncio.get_running_loop().time()
+        silent = [attachment for attachment in self._attachments.values() if attachment.silent_for_s(now_s) > silent_s]
+        gone = [stream for attachment in silent for stream in attachment.streams]
+        for attachment in silent:
+            self._break(attachment, expect=False)
+        return gone
+
+    def close(self) -> None:
+        """Break all attachments."""
+        for attachment in list(self._attachments.values()):
+            self._break(attachment, expect=False)
+
+    def _break(self, attachment: Attachment, *, expect: bool = True) -> None:
+        attachment.close()
+        self._attachments.pop(attachment.name, None)
+        if expect:
+            for machine_id, stream_id in attachment.streams:
+                self.expect(machine_id, stream_id)

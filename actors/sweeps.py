@@ -1,0 +1,134 @@
+"""What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
+
+Notifications that are saved and not taken; registry changes that the actor has not heard of; streams of which nobody says any more
+that they are alive; machines that nothing has been heard of and that owe nothing. One task, on the loop's time.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from actors.machine.events import Disconnected
+from actors.machine.ids import MachineId, StreamId
+from actors.mailroom import Mailroom
+from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError
+from actors.reception import Reception
+from actors.runner import Letter, Runner
+from actors.turns import TurnLoop
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepLimits:
+    """How often, how much, how long. Seconds of the loop's time."""
+
+    streams_s: float = 1.0
+    inbox_s: float = 2.0
+    inbox_max: int = 1_000
+    registry_s: float = 5.0
+    registry_max: int = 200
+    idle_s: float = 60.0
+    idle_after_s: float = 600.0
+    """A machine without a stream, a deadline or a call leaves memory after this."""
+    silent_s: float = 30.0
+    """A gateway that had no call here for this long is gone, and its streams with it."""
+
+
+class Sweeps:
+    """``notified`` puts an inbox row into its machine's mailbox and returns whether there was room."""
+
+    def __init__(
+        self,
+        *,
+        store: MachineStore,
+        clock: Clock,
+        mailroom: Mailroom,
+        reception: Reception,
+        turns: TurnLoop,
+        limits: SweepLimits,
+        notified: Callable[[InboxItem], bool],
+        fatal: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._mailroom = mailroom
+        self._reception = reception
+        self._turns = turns
+        self._limits = limits
+        self._notified = notified
+        self._fatal = fatal
+
+    async def run(self) -> None:
+        """Sweep until cancelled. A store that is away makes no difference: the next sweep finds the same."""
+        loop = asyncio.get_running_loop()
+        due_s = dict.fromkeys(("inbox", "registry", "idle"), loop.time())
+        while True:
+            await asyncio.sleep(self._limits.streams_s)
+            self.streams()
+            try:
+                if loop.time() >= due_s["inbox"]:
+                    due_s["inbox"] = loop.time() + self._limits.inbox_s
+                    await self.inbox(older_than_ms=self._clock.now_ms() - int(self._limits.inbox_s * 1_000))
+                if loop.time() >= due_s["registry"]:
+                    due_s["registry"] = loop.time() + self._limits.registry_s
+                    await self.registry()
+            except StaleOwner as error:
+                self._fatal(f"another holder owns this host's partitions: {error}")
+                return
+            except StoreError as error:
+                log.warning("a sweep failed", error=str(error))
+            if loop.time() >= due_s["idle"]:
+                due_s["idle"] = loop.time() + self._limits.idle_s
+                self.idle()
+
+    def streams(self) -> None:
+        """Say Disconnected for streams that nobody says are alive."""
+        for machine_id, stream_id in self._reception.fallen_silent(self._limits.silent_s):
+            self._gone(machine_id, stream_id, "its gateway fell silent")
+        for machine_id, stream_id in self._reception.given_up():
+            self._gone(machine_id, stream_id, "no gateway attached it again")
+
+    async def inbox(self, *, older_than_ms: int) -> None:
+        """Put notifications that nobody has taken into their machines' mailboxes."""
+        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
+        self._turns.inbox_taken.clear()
+        items = await self._store.untaken(self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max)
+        for item in items:
+            # What was saved while the answer was on its way is in the answer all the same.
+            if item.inbox_id not in self._turns.inbox_taken:
+                self._notified(item)
+
+    async def registry(self) -> None:
+        """Give machines the configuration that the registry has for them."""
+        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
+        for machine_id in await self._store.reconfigured(self._turns.ownership, limit=self._limits.registry_max):
+            loaded = await self._store.load(machine_id)
+            if loaded is None or not self._mailroom.has_room(machine_id):
+                continue
+            runner = self._mailroom.runner(machine_id)
+            if runner.halted or runner.queued:
+                continue  # a machine that is being loaded is given its configuration then; the others come again
+            if runner.state is None:
+                self._turns.adopt(loaded)
+            elif runner.state.configuration.revision < loaded.configuration.configuration.revision:
+                runner.place = loaded.place
+                self._turns.post(runner, Letter(event=loaded.configuration))
+
+    def idle(self) -> None:
+        """Let machines out of memory that owe nothing and of which nothing was heard for long."""
+        now_s = asyncio.get_running_loop().time()
+        for runner in list(self._mailroom.runners.values()):
+            if now_s - runner.used_at_s > self._limits.idle_after_s and self._at_rest(runner):
+                self._mailroom.drop(runner)
+
+    def _at_rest(self, runner: Runner) -> bool:
+        state = runner.state
+        busy = runner.queued or bool(runner.mailbox) or bool(runner.doors) or runner.timer_waits
+        return state is not None and not busy and not state.link.online and not self._turns.needs(runner)
+
+    def _gone(self, machine_id: MachineId, stream_id: StreamId, reason: str) -> None:
+        log.info("stream is gone", machine_id=machine_id, stream_id=stream_id, reason=reason)
+        self._turns.post(self._mailroom.runner(machine_id), Letter(event=Disconnected(stream_id=stream_id, reason=reason)))

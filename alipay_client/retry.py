@@ -1,0 +1,167 @@
+"""What an answer means for the caller: done, ``Refused`` or ``OutcomeUnknown``; pure (docs/alipay.md 4.5, 5.2-5.5, 5.8, 6.1).
+
+Flows in: what was asked and the ``Answer`` to it. Flows out: the call's own answer, or the error that says what may be done next. Only
+words that Alipay signed and that name what was asked can settle a question about money; everything else leaves it open.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+from alipay_client import amounts, messages
+from alipay_client.envelope import Answer
+from alipay_client.errors import OutcomeUnknown, Refused, Retry, Untrusted
+
+TRANSIENT = frozenset({"SYSTEM_ERROR", "SYSTEM_EXCEPTION", "SESSION_TIMEOUT"})
+SHORT_OF_FUNDS = "MERCHANT_BALANCE_NOT_ENOUGH"
+ALREADY_USED = frozenset({"REPEATED_REFUNDMENT_REQUEST"})
+"""The id was used before: the money may well have gone back, so that only a query can tell."""
+
+_UNKNOWN = frozenset({"UNKNOWN", "UNKNOW"})
+_GATEWAY_FINAL = frozenset({
+    "INVALID_CHARACTER_SET", "HAS_NO_PRIVILEGE", "EXTERFACE_IS_CLOSED", "HAS_NO_PUBLICKEY", "INVALID_PARAMETER", "ACCESS_FORBIDDEN",
+    "EXIST_FORBIDDEN_WORD",
+})  # fmt: skip
+"""Besides all that begin with ILLEGAL_ (docs/alipay.md 4.5)."""
+
+_PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
+_STATUSES = _PAID | {"WAIT_BUYER_PAY", "TRADE_CLOSED"}
+_NOT_EXIST = "TRADE_NOT_EXIST"
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def code(answer: Answer, asked_qrcode: str = "") -> messages.CodeAnswer:
+    """Read the answer of a qrcode.* call. No money is at stake, so a final gateway code may refuse although it is not signed."""
+    if not answer.is_success:
+        said = _safe(answer.error)
+        if said.startswith("ILLEGAL_") or said in _GATEWAY_FINAL:
+            raise Refused(said, "Alipay's gateway refused the call; correct the configuration or the contract")
+        _hearsay(answer)
+    fields = answer.fields
+    if fields.get("result_code", "SUCCESS") != "SUCCESS":
+        _failed(fields)
+    qrcode = fields.get("qrcode", "")
+    if not qrcode or (asked_qrcode and qrcode != asked_qrcode):
+        raise Untrusted("echo_mismatch", "the answer does not name the code that was asked for")
+    return messages.CodeAnswer(qrcode=qrcode, image_url=fields.get("qrcode_img_url", ""))
+
+
+def refund(answer: Answer, asked: messages.Refund) -> messages.RefundAnswer:
+    """Read the answer of a refund. A failure at the gateway is not signed and so never a definite no about money."""
+    if not answer.is_success:
+        _hearsay(answer)
+    fields = answer.fields
+    _check_echo(fields, "partner_refund_id", asked.partner_refund_id)
+    _check_echo(fields, "partner_trans_id", asked.partner_trans_id)
+    _check_echo(fields, "alipay_trans_id", asked.alipay_trans_id)
+    _check_echo(fields, "currency", asked.currency)
+    _check_amount(fields.get("refund_amount", ""), asked)
+    if fields.get("result_code") != "SUCCESS":
+        _failed(fields)
+    _need_echo(fields, "partner_refund_id")
+    state = messages.RefundState.SUCCEEDED if asked.synchronous else messages.RefundState.ACCEPTED
+    return messages.RefundAnswer(state=state, partner_refund_id=asked.partner_refund_id)
+
+
+def query_refund(answer: Answer, asked: messages.QueryRefund) -> messages.RefundAnswer:
+    """Read the answer of a refund query. It never raises ``Refused``: a query that was turned away says nothing about the refund."""
+    if not answer.is_success:
+        _hearsay(answer)
+    fields = answer.fields
+    _check_echo(fields, "out_trade_no", asked.partner_trans_id)
+    _check_echo(fields, "out_return_no", asked.partner_refund_id)
+    response = fields.get("response_code", "")
+    if response in {"NOT_FOUND", _NOT_EXIST}:
+        return messages.RefundAnswer(state=messages.RefundState.NOT_FOUND, partner_refund_id=asked.partner_refund_id, error=response)
+    if response != "SUCCESS":
+        raise OutcomeUnknown(_safe(response or fields.get("error", "")), "the refund could not be looked up")
+    _need_echo(fields, "out_return_no")
+    result = fields.get("refund_result_code", "")
+    reason = fields.get("refund_error_code", "")
+    match result:
+        case "SUCCESS":
+            state, error = messages.RefundState.SUCCEEDED, ""
+        case "PROCESSING":
+            state, error = messages.RefundState.ACCEPTED, _safe(reason) if reason else ""
+        case "FAILED" | "CANCELED":
+            state, error = messages.RefundState.FAILED, _safe(reason or result)
+        case _:
+            raise OutcomeUnknown(_safe(result), "the refund is in a state that is not documented")
+    return messages.RefundAnswer(state=state, partner_refund_id=asked.partner_refund_id, error=error)
+
+
+def query_trade(answer: Answer, asked: messages.QueryTrade) -> messages.TradeAnswer:
+    """Read the answer of a trade query; a signed TRADE_NOT_EXIST is the status NOT_EXIST."""
+    if not answer.is_success:
+        _hearsay(answer)
+    fields = answer.fields
+    _check_echo(fields, "partner_trans_id", asked.partner_trans_id)
+    _check_echo(fields, "out_trade_no", asked.partner_trans_id)
+    _check_echo(fields, "alipay_trans_id", asked.alipay_trans_id)
+    if fields.get("result_code") != "SUCCESS":
+        if fields.get("result_code") == "FAIL" and _NOT_EXIST in {fields.get("error"), fields.get("detail_error_code")}:
+            return messages.TradeAnswer(status="NOT_EXIST", partner_trans_id=asked.partner_trans_id, alipay_trans_id=asked.alipay_trans_id)
+        _failed(fields)
+    partner_trans_id = fields.get("partner_trans_id") or fields.get("out_trade_no", "")
+    alipay_trans_id = fields.get("alipay_trans_id", "")
+    if not ((asked.partner_trans_id and partner_trans_id) or (asked.alipay_trans_id and alipay_trans_id)):
+        raise Untrusted("echo_missing", "the answer names none of the ids that were asked for")
+    status = fields.get("alipay_trans_status", "")
+    if status not in _STATUSES:
+        raise OutcomeUnknown(_safe(status), "the trade is in a state that is not documented")
+    currency = fields.get("currency", "")
+    amount = fields.get("trans_amount", "")
+    if status in _PAID and not amount:
+        raise Untrusted("missing_field", "the answer says paid without an amount")
+    return messages.TradeAnswer(
+        status=status,
+        partner_trans_id=partner_trans_id,
+        alipay_trans_id=alipay_trans_id,
+        amount_minor=_amount(amount, currency) if amount else 0,
+        currency=currency,
+    )
+
+
+def _hearsay(answer: Answer) -> NoReturn:
+    raise OutcomeUnknown(_safe(answer.error), "Alipay's gateway failed the call without a signature; that settles nothing")
+
+
+def _failed(fields: Mapping[str, str]) -> NoReturn:
+    """Raise for a signed answer that is not SUCCESS."""
+    result = fields.get("result_code", "")
+    error = _safe(fields.get("error") or fields.get("detail_error_code") or result)
+    if result != "FAIL" or error in TRANSIENT or error in ALREADY_USED or error in _UNKNOWN:
+        raise OutcomeUnknown(error, f"Alipay answered {_safe(result)}; repeat with the same ids or query")
+    if error == SHORT_OF_FUNDS:
+        raise Refused(error, "pending settlement funds are too small for the refund", retry=Retry.LATER_SAME_ID)
+    raise Refused(error, "Alipay refused")
+
+
+def _check_echo(fields: Mapping[str, str], name: str, asked: str) -> None:
+    if asked and fields.get(name, "") not in {"", asked}:
+        raise Untrusted("echo_mismatch", f"the answer is about another {name}")
+
+
+def _need_echo(fields: Mapping[str, str], name: str) -> None:
+    """A success that does not say whose would let an old signed answer be played again."""
+    if not fields.get(name):
+        raise Untrusted("echo_missing", f"the answer does not name {name}")
+
+
+def _check_amount(text: str, asked: messages.Refund) -> None:
+    if text and _amount(text, asked.currency) != asked.amount_minor:
+        raise Untrusted("echo_mismatch", "the answer is about another amount")
+
+
+def _amount(text: str, currency: str) -> int:
+    try:
+        return amounts.to_minor(text, currency)
+    except ValueError as error:
+        raise Untrusted("bad_amount", str(error)) from None
+
+
+def _safe(text: str) -> str:
+    """A code that is safe to log and to store; whatever else Alipay wrote is not repeated."""
+    if not text:
+        return "no_code"
+    return text if _CODE.fullmatch(text) else "unreadable_code"

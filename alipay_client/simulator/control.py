@@ -1,0 +1,224 @@
+"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for whoever plays customer, fate and book-keeper."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from alipay_client.simulator import page, payments, views
+from alipay_client.simulator.model import Declined
+from alipay_client.simulator.wire import NoAnswer
+
+if TYPE_CHECKING:
+    from alipay_client.simulator.app import SimulatedAlipay
+
+_STATUS = {"CODE_UNKNOWN": 404, "TRADE_UNKNOWN": 404, "BAD_AMOUNT": 400, "BAD_BUYER": 400, "BOOK_FULL": 507}
+CUT = "simulator.cut"
+"""Where ``serve`` leaves the way to end a connection without a byte."""
+
+_Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+
+class _BadRequest(Exception):
+    def __init__(self, detail: str, status: int = 400) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class _Hangup(Response):
+    """Ends the connection without a byte; in-process, raises what a real client would see."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:  # noqa: ARG002  # the ASGI signature
+        cut = scope.get("state", {}).get(CUT)
+        if cut is None:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        cut()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def application(alipay: "SimulatedAlipay") -> Starlette:
+    """The ASGI application."""
+    site = _Site(alipay)
+    routes = [
+        Route("/gateway.do", site.gateway, methods=["GET", "POST"]),
+        Route("/", _guarded(site.show), methods=["GET"]),
+        Route("/pay", _guarded(site.pay_form), methods=["POST"]),
+        Route("/faults", _guarded(site.faults_form), methods=["POST"]),
+        Route("/redeliver", _guarded(site.redeliver_form), methods=["POST"]),
+        Route("/control/codes", _guarded(site.codes), methods=["GET"]),
+        Route("/control/pay", _guarded(site.pay), methods=["POST"]),
+        Route("/control/book", _guarded(site.book), methods=["GET"]),
+        Route("/control/faults", _guarded(site.faults), methods=["GET"]),
+        Route("/control/faults", _guarded(site.set_faults), methods=["POST"]),
+        Route("/control/plan", _guarded(site.plan), methods=["POST"]),
+        Route("/control/redeliver", _guarded(site.redeliver), methods=["POST"]),
+        Route("/control/finish", _guarded(site.finish), methods=["POST"]),
+        Route("/healthz", _guarded(site.health), methods=["GET"]),
+    ]
+    return Starlette(routes=routes)
+
+
+def _guarded(endpoint: _Endpoint) -> _Endpoint:
+    """Bad requests become answers; pages of other sites may not press our buttons."""
+
+    async def answer(request: Request) -> Response:
+        origin = request.headers.get("origin")
+        if request.method == "POST" and origin and urlsplit(origin).netloc != request.headers.get("host"):
+            return JSONResponse({"error": "FOREIGN_ORIGIN"}, 403)
+        try:
+            return await endpoint(request)
+        except _BadRequest as error:
+            return JSONResponse({"error": "BAD_REQUEST", "detail": str(error)}, error.status)
+        except Declined as declined:
+            return JSONResponse({"error": declined.code, "detail": declined.detail}, _STATUS.get(declined.code, 409))
+
+    return answer
+
+
+class _Site:
+    def __init__(self, alipay: "SimulatedAlipay") -> None:
+        self._alipay = alipay
+        self._desk = alipay.desk
+
+    async def gateway(self, request: Request) -> Response:
+        try:
+            body = await self._body(request)
+        except _BadRequest as error:
+            return Response(status_code=error.status)
+        try:
+            answer = await self._alipay.answer(request.method, request.url.query.encode(), body)
+        except NoAnswer:
+            return _Hangup()
+        return Response(answer.body, answer.status, {"content-type": answer.content_type})
+
+    async def health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def codes(self, request: Request) -> Response:
+        return JSONResponse(views.codes(self._desk, self._limit(request)))
+
+    async def book(self, request: Request) -> Response:
+        return JSONResponse(views.book(self._desk, self._limit(request)))
+
+    async def pay(self, request: Request) -> Response:
+        asked = await self._json(request)
+        trade = self._alipay.pay(_text(asked, "qrcode"), _text(asked, "amount"), _text(asked, "buyer", "alice"))
+        return JSONResponse(
+            {
+                "trade_no": trade.trade_no,
+                "out_trade_no": trade.out_trade_no,
+                "amount_minor": trade.paid_minor,
+                "currency": trade.currency,
+            }
+        )
+
+    async def faults(self, _request: Request) -> Response:
+        return JSONResponse(self._desk.switches())
+
+    async def set_faults(self, request: Request) -> Response:
+        wanted = await self._json(request)
+        try:
+            self._alipay.switch(wanted)
+        except ValueError as error:
+            raise _BadRequest(str(error)) from error
+        return JSONResponse(self._desk.switches())
+
+    async def plan(self, request: Request) -> Response:
+        wanted = (await self._json(request)).get("faults")
+        if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
+            raise _BadRequest("faults is a list of names")
+        try:
+            self._alipay.plan(*wanted)
+        except ValueError as error:
+            raise _BadRequest(str(error)) from error
+        return JSONResponse({"planned": len(self._desk.planned)})
+
+    async def redeliver(self, request: Request) -> Response:
+        trade_no = _text(await self._json(request), "trade_no")
+        self._trade(trade_no)
+        return JSONResponse({"redelivered": self._alipay.courier.redeliver(trade_no)})
+
+    async def finish(self, request: Request) -> Response:
+        trade = payments.finish(self._desk, self._trade(_text(await self._json(request), "trade_no")))
+        self._alipay.courier.wake()
+        return JSONResponse({"status": trade.status.value})
+
+    async def show(self, request: Request) -> Response:
+        said = request.query_params.get("said", "")[:200]
+        return HTMLResponse(page.render(self._desk, said))
+
+    async def pay_form(self, request: Request) -> Response:
+        form = await self._form(request)
+        try:
+            trade = self._alipay.pay(form.get("qrcode", ""), form.get("amount", ""), form.get("buyer", "alice"))
+        except Declined as declined:
+            return _back(f"{declined.code} {declined.detail}")
+        return _back(f"Paid: trade {trade.trade_no}")
+
+    async def faults_form(self, request: Request) -> Response:
+        try:
+            self._alipay.switch(page.read_switches(self._desk.switches(), await self._form(request)))
+        except ValueError as error:
+            return _back(str(error))
+        return _back("Switched")
+
+    async def redeliver_form(self, request: Request) -> Response:
+        trade_no = (await self._form(request)).get("trade_no", "")
+        return _back(f"Due again: {self._alipay.courier.redeliver(trade_no)}")
+
+    def _trade(self, trade_no: str) -> Any:
+        trade = self._desk.book.trade(trade_no)
+        if trade is None:
+            raise Declined("TRADE_UNKNOWN", "there is no such trade")
+        return trade
+
+    def _limit(self, request: Request) -> int:
+        most = self._desk.limits.list_max
+        text = request.query_params.get("limit", str(most))
+        if not text.isascii() or not text.isdigit() or len(text) > 9 or not 0 < int(text) <= most:
+            raise _BadRequest(f"limit is a number from 1 to {most}")
+        return int(text)
+
+    async def _json(self, request: Request) -> dict[str, object]:
+        try:
+            value = json.loads(await self._body(request))
+        except (ValueError, RecursionError) as error:
+            raise _BadRequest("the body is no JSON") from error
+        if not isinstance(value, dict):
+            raise _BadRequest("the body is no JSON object")
+        return value
+
+    async def _form(self, request: Request) -> dict[str, str]:
+        body = await self._body(request)
+        try:
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=self._desk.limits.fields_max * 2)
+        except ValueError as error:
+            raise _BadRequest("the body is no form") from error
+        return dict(pairs)
+
+    async def _body(self, request: Request) -> bytes:
+        most = self._desk.limits.body_bytes_max
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > most:
+                raise _BadRequest(f"the body is longer than {most} bytes", 413)
+        return body
+
+
+def _text(asked: dict[str, object], name: str, default: str | None = None) -> str:
+    value = asked.get(name, default)
+    if not isinstance(value, str):
+        raise _BadRequest(f"{name} is a text")
+    return value
+
+
+def _back(said: str) -> Response:
+    return RedirectResponse(f"/?{httpx.QueryParams(said=said)}", 303)

@@ -1,0 +1,72 @@
+"""What goes wrong with one answer: picks the fault, decides whether the work was done before it struck, and spoils the answer."""
+
+from alipay_client.simulator.desk import ANSWER_FAULTS, Desk
+from alipay_client.simulator.dice import Turn
+from alipay_client.simulator.gateway import Service, perform
+from alipay_client.simulator.wire import Answer, Call, NoAnswer, accepted, outage, refused
+
+_EITHER_WAY = frozenset({"http_500", "html_page", "unknown"})
+_MAY_BE_UNKNOWN = frozenset({"alipay.acquire.overseas.spot.refund", "alipay.acquire.cancel"})
+_ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
+
+
+def turn_of(desk: Desk, call: Call) -> Turn:
+    """The try of this very request: the same business ids count as one key."""
+    ids = "|".join(call.get(name) for name in (*_ECHOED, "alipay_trans_id", "biz_data", "status"))
+    return desk.dice.turn(f"{call.get('service')}|{ids}")
+
+
+def pick(desk: Desk, call: Call, turn: Turn) -> str:
+    """The fault that strikes, or an empty text: a planned one first, else the first whose chance hits."""
+    service, faults = call.get("service"), desk.faults
+    if faults.services and service not in faults.services:
+        return ""
+    if desk.planned:
+        return desk.planned.popleft()
+    for name in ANSWER_FAULTS:
+        if (name != "unknown" or service in _MAY_BE_UNKNOWN) and turn.hits(name, getattr(faults, name)):
+            return name
+    return ""
+
+
+def work(desk: Desk, call: Call, service: Service, turn: Turn) -> Answer:
+    """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises NoAnswer and Refusal."""
+    fault = pick(desk, call, turn)
+    undone = fault == "no_answer_undone" or (fault in _EITHER_WAY and turn.hits("undone", 0.5))
+    fields = {} if undone else perform(desk, call, service)
+    return _spoilt(desk, call, service, turn, fault, fields)
+
+
+def _spoilt(desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fields: dict[str, str]) -> Answer:
+    charset = "GBK" if turn.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
+    ids = {name: call.get(name) for name in _ECHOED if name in service.required}
+    match fault:
+        case "no_answer_done" | "no_answer_undone":
+            raise NoAnswer
+        case "http_500":
+            return outage(500)
+        case "html_page":
+            return outage()
+        case "unsigned_failure":
+            return refused("ILLEGAL_PARTNER_EXTERFACE", charset)
+        case "system_error" if turn.hits("unsigned", 0.5):
+            return refused("SYSTEM_ERROR", charset)
+        case "system_error":
+            fields = {"result_code": "FAIL", "error": "SYSTEM_ERROR", **ids}
+        case "unknown":
+            fields = {"result_code": desk.quirks.unknown_spelling, **ids}
+        case _:
+            pass
+    answer = accepted(
+        call,
+        service.wrapper,
+        fields,
+        sign_type=call.get("sign_type"),
+        ring=desk.ring,
+        charset=charset,
+        spoil_sign=fault == "wrong_sign",
+    )
+    if fault == "cut_xml":
+        kept = turn.below("cut", len(answer.body) - 10)
+        return Answer(body=answer.body[:kept], content_type=answer.content_type)
+    return answer

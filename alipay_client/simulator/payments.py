@@ -1,0 +1,69 @@
+"""Customers: a payment into a code, and the two jobs of time: accepted refunds carried out, old trades finished."""
+
+from dataclasses import replace
+
+import structlog
+
+from alipay_client.simulator import model, notices, trades
+from alipay_client.simulator.amounts import to_minor
+from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.model import Declined, RefundState, Trade, TradeStatus
+
+_AMOUNT_MAX = 100_000_000
+_BUYER_MAX = 64
+_AT_ONCE_MAX = 100
+
+
+def pay(desk: Desk, *, qrcode: str, amount: str, buyer: str) -> Trade:
+    """A customer scans ``qrcode`` and types ``amount`` in the code's currency ("5.00"; JPY "500").
+
+    Raises Declined: CODE_UNKNOWN, CODE_STOPPED, CODE_DELETED, BAD_AMOUNT, BAD_BUYER, BOOK_FULL; no money has moved then.
+    """
+    code = desk.book.code(qrcode)
+    if code is None:
+        raise Declined("CODE_UNKNOWN", "there is no such code")
+    if not 0 < len(buyer) <= _BUYER_MAX or not buyer.isprintable():
+        raise Declined("BAD_BUYER", f"a buyer has a printable name of at most {_BUYER_MAX}")
+    try:
+        amount_minor = to_minor(amount, code.trans_currency)
+    except ValueError as error:
+        raise Declined("BAD_AMOUNT", f"{error} ({code.trans_currency})") from error
+    if amount_minor > to_minor(str(_AMOUNT_MAX), code.trans_currency):
+        raise Declined("BAD_AMOUNT", f"above {_AMOUNT_MAX}")
+    with desk.book.change():
+        number = desk.book.next_number("trade")
+        if number > desk.limits.trades_max:
+            raise Declined("BOOK_FULL", "this book holds no more trades")
+        trade = model.pay(code, amount_minor=amount_minor, buyer=buyer, now_ms=desk.now_ms(), birth=desk.book.birth, number=number)
+        desk.book.put_trade(trade)
+        notices.paid(desk, trade)
+    structlog.get_logger().info(
+        "paid", trade_id=trade.trade_no, machine_id=trade.store_id, amount_minor=amount_minor, currency=trade.currency
+    )
+    return trade
+
+
+def carry_out_due(desk: Desk) -> None:
+    """Accepted refunds whose time has come, then trades whose refund window has ended; at most a hundred of each."""
+    now_ms, terms = desk.now_ms(), desk.terms()
+    for refund in desk.book.refunds_due(now_ms, _AT_ONCE_MAX):
+        with desk.book.change():
+            trade = desk.book.trade(refund.trade_no)
+            assert trade is not None
+            refund = model.carry_out(refund, now_ms=now_ms, terms=terms)  # noqa: PLW2901  # the same refund, a step on
+            trades.keep(desk, trade, refund)
+        if refund.state is not RefundState.PROCESSING:
+            structlog.get_logger().info("refund ended", refund_id=refund.refund_id, trade_id=refund.trade_no, state=refund.state.value)
+    for trade in desk.book.trades_over(now_ms - terms.refund_window_ms, _AT_ONCE_MAX):
+        finish(desk, trade)
+
+
+def finish(desk: Desk, trade: Trade) -> Trade:
+    """Ends a trade's refund window; the merchant is told anew. Raises Declined when it is not open."""
+    if trade.status is not TradeStatus.TRADE_SUCCESS:
+        raise Declined("TRADE_STATUS_ERROR", f"the trade is {trade.status}")
+    trade = replace(trade, status=TradeStatus.TRADE_FINISHED)
+    with desk.book.change():
+        desk.book.put_trade(trade)
+        notices.finished(desk, trade)
+    return trade

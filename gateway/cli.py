@@ -1,0 +1,232 @@
+"""The command line: arguments in, one of the program's parts started, and errors as sentences (status 1, bad settings: 2)."""
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway import settings as settings_module
+from gateway.settings import SettingsRefused
+
+if TYPE_CHECKING:
+    from gateway.wiring import Addresses
+
+# The parts themselves are imported by the commands that start them: "vendgate --help" should not wait for Ray and gRPC.
+
+app = typer.Typer(name="vendgate", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+db = typer.Typer(no_args_is_help=True, help="The database.")
+config = typer.Typer(no_args_is_help=True, help="The settings.")
+simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for development and tests.")
+app.add_typer(db, name="db")
+app.add_typer(config, name="config")
+app.add_typer(simulate, name="simulate")
+
+ConfigFile = Annotated[str | None, typer.Option("--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names.")]
+JsonReady = Annotated[bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+@app.callback()
+def _vendgate() -> None:
+    """Vendgate: the backend with which vending operators take Alipay."""
+
+
+@app.command()
+def serve(
+    *,
+    config_file: ConfigFile = None,
+    no_ray: Annotated[bool, typer.Option("--no-ray", help="Keep machines in this process, whatever the settings say of Ray.")] = False,
+    json_ready: JsonReady = False,
+) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; a second one hurries it."""
+    with _sentences():
+        from gateway.wiring import run_gateway
+
+        loaded = settings_module.load(config_file)
+        plain = not loaded.admin.has_tls
+
+        def ready(addresses: "Addresses") -> None:
+            _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
+
+        path = settings_module.config_path(config_file)
+        _run(run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=asyncio.Event()))
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")]) -> None:
+    """Make keys and a development configuration that points to the pretend Alipay."""
+    with _sentences():
+        from gateway.development import make_installation
+
+        path, new = make_installation(folder)
+        _say(
+            f"{'wrote' if new else 'kept'} {path}\n\n"
+            f"next, each in a terminal of its own:\n"
+            f"  vendgate simulate alipay --state-dir {folder}\n"
+            f"  vendgate serve --config {path}"
+        )
+
+
+@db.command()
+def upgrade(*, config_file: ConfigFile = None) -> None:
+    """Bring the database to this program's schema; make it if there is none."""
+    with _sentences():
+        from gateway import configs, database
+
+        before, after = database.upgrade(configs.storage_config(settings_module.load(config_file)))
+        _say(f"the database has schema {after}" + ("" if before == after else f" (before: {before or 'none'})"))
+
+
+@config.command()
+def check(*, config_file: ConfigFile = None) -> None:
+    """Print every setting, secrets hidden, and what is wrong with them."""
+    with _sentences():
+        from gateway import configs
+
+        loaded = settings_module.load(config_file)
+        _say("\n".join(settings_module.shown(loaded)))
+        configs.configs(loaded)
+
+
+@simulate.command()
+def alipay(
+    *,
+    state_dir: Annotated[Path, typer.Option(help="Keys and the book of pretend money.")] = Path("run"),
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 lets the system choose.")] = 8_188,
+    seed: Annotated[int, typer.Option(help="For faults that are switched on.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Deliver again after seconds, not minutes.")] = False,
+    json_ready: JsonReady = False,
+) -> None:
+    """Run a pretend Alipay: the same wire, signed, with a page on which to pay."""
+    with _sentences():
+        from gateway.pretend import pretend_alipay
+
+        def ready(url: str) -> None:
+            human = f"pretend Alipay at {url} (codes and a button to pay), its gateway at {url}/gateway.do, keys in {state_dir}"
+            _say(json.dumps({"url": url, "pid": os.getpid()}) if json_ready else human)
+
+        _run(pretend_alipay(state_dir, host=host, port=port, seed=seed, quick=quick, ready=ready))
+
+
+@simulate.command()
+def machines(
+    *,
+    gateway: Annotated[str, typer.Option(help="The gateway's address for machines.")] = "127.0.0.1:7443",
+    alipay_url: Annotated[str, typer.Option("--alipay", help="The pretend Alipay, where customers pay.")] = "http://127.0.0.1:8188",
+    machine: Annotated[list[str] | None, typer.Option("--machine", help="A registered machine; may be repeated.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Without --machine: VM-0001 and so on.")] = 3,
+    seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
+    state_dir: Annotated[Path, typer.Option(help="Journals and shelves.")] = Path("run/machines"),
+    pace: Annotated[float, typer.Option(min=0.01, help="Seconds between two customers of a machine.")] = 5.0,
+    ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="The machine's certificate; may hold {machine_id}.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key; may hold {machine_id}.")] = None,
+    json_ready: JsonReady = False,
+) -> None:
+    """Run pretend machines with customers in front of them. SIGUSR1: no new customers."""
+    with _sentences():
+        from gateway.simulator.fleet import FleetConfig, run_fleet
+
+        names = tuple(machine or (f"VM-{number:04}" for number in range(1, count + 1)))
+        fleet = FleetConfig(
+            gateway=gateway, alipay_url=alipay_url, machine_ids=names, seed=seed, state_dir=state_dir, pace=pace, ca=ca, cert=cert, key=key
+        )
+
+        async def run() -> None:
+            running = asyncio.create_task(run_fleet(fleet))
+            await asyncio.sleep(0)  # now it listens to signals
+            told = {"pid": os.getpid(), "machines": names}
+            _say(json.dumps(told) if json_ready else f"{len(names)} machines call {gateway}, journals in {state_dir}")
+            await running
+
+        _run(run())
+
+
+@app.command()
+def demo(
+    *,
+    sales: Annotated[int, typer.Option(min=0, help="Stop after so many sales; 0: go on until Ctrl-C.")] = 0,
+    seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="No screen; print one JSON object at the end.")] = False,
+    no_ray: Annotated[bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")] = False,
+    machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
+    keep: Annotated[Path | None, typer.Option(help="A folder in which everything is left.")] = None,
+) -> None:
+    """Run the whole system on this computer and hold both books against each other at its end."""
+    with _sentences():
+        from gateway.demo.command import demo as play
+
+        raise typer.Exit(play(sales=sales, seed=seed, as_json=as_json, ray=not no_ray, machines=machines, keep=keep))
+
+
+def _welcome(addresses: "Addresses", *, plain: bool) -> str:
+    how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
+    call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.v1.FleetService"
+    new = '{"machine_id":"VM-0001","store_name":"Lobby","currency":"HKD","country_code":"HK","address":"1 Queens Road"}'
+    return (
+        f"gateway {addresses.gateway_id} is ready\n"
+        f"  machines        {addresses.machines}\n"
+        f"  administrators  {addresses.admin}\n"
+        f"  http            {addresses.http}   (/alipay/notify/, /healthz, /readyz, /metrics)\n"
+        f"  Alipay reaches  {addresses.public_url}\n"
+        f"  hosts           {', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
+        "\n"
+        f"  grpcurl {how} {addresses.admin} list gateway.v1.FleetService\n"
+        f"  {call.replace('{}', new)}/RegisterMachine\n"
+        f"  {call}/ListMachines\n"
+        f"  {call}/WatchEvents"
+    )
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop if it is installed (the "speed" extra)."""
+    factory = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(work)
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Let errors that a person can mend end the program with their sentences; anything else is a defect and shows where."""
+    try:
+        yield
+    except SettingsRefused as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        raise typer.Exit(2) from None
+    except _mendable() as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """Return the errors that are sentences. Those of parts that were not imported cannot have been raised."""
+    named = {
+        "actors.ports": "StoreError",
+        "alipay_client.errors": "AlipayError",
+        "gateway.database": "SchemaMismatch",
+        "gateway.hosts": "HostsFailed",
+        "gateway.server": "ListenRefused",
+        "gateway.wiring": "GatewayLost",
+    }
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in named.items() if module in sys.modules))

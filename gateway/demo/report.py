@@ -1,0 +1,36 @@
+"""What the demo has seen, as one value: for the screen while it runs, and as JSON at its end."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Counts and money, in minor units of the demo's one currency. ``differences`` says where the two books disagree."""
+
+    vends_succeeded: int
+    vends_failed: int
+    vends_denied: int
+    topups: int
+    refunds: int
+    money_in: int
+    money_sold: int
+    money_refunded: int
+    money_held: int
+    money_due_back: int
+    money_written_off: int
+    ledger_balanced: bool
+    books_agree: bool
+    duration_s: float
+    seed: int
+    ray: bool
+    differences: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether all money is where it should be."""
+        return self.ledger_balanced and self.books_agree and self.money_held == 0 and self.money_due_back == 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        return asdict(self)

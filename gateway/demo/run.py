@@ -1,0 +1,247 @@
+"""The demo's story from beginning to end.
+
+Flows in: how many sales, a seed, whether hosts run on Ray. Flows out: a screen or silence while it runs, and one :class:`Report`
+at the end. The gateway, the pretend Alipay and the machines are processes of their own and talk over sockets only; this one
+starts them, watches the database as an operator's read-only copy, asks both books at the end, and ends everybody.
+"""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc.aio
+import httpx
+from rich.console import Console
+from rich.live import Live
+
+from gateway.demo import books, stage
+from gateway.demo.children import Child, ChildFailed, Children
+from gateway.demo.report import Report
+from gateway.demo.screen import Scene, draw
+from storage.engine import Database, StorageConfig
+from storage.queries import Queries
+from storage.views import EventView
+
+MACHINES = 12
+LOOK_EVERY_S = 0.5
+QUIET_TIMEOUT_S = 120
+"""How long the rest may take to go back once no new customer comes: every wait of the shortened policy, several times."""
+INTERRUPTED_TIMEOUT_S = 4
+"""The same after Ctrl-C."""
+EVENTS_SHOWN = 10
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """What to show. ``sales`` 0: until Ctrl-C."""
+
+    sales: int = 0
+    seed: int = 1
+    ray: bool = True
+    machines: int = MACHINES
+    keep: Path | None = None
+    """A folder to leave everything in; None: a temporary one that is removed if all went well."""
+
+
+class Stage:
+    """The running system as the demo sees it."""
+
+    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, queries: Queries, channel: grpc.aio.Channel) -> None:
+        self.demo = demo
+        self.control_url: str = alipay.ready["url"]
+        self.admin_address: str = gateway.ready["admin"]
+        self.channel = channel
+        self.queries = queries
+        self.fleet = fleet
+        self._began = time.monotonic()
+        self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
+        self._position = 0
+
+    async def report(self) -> Report:
+        """Count and add up, from SQL."""
+        tally = await self.queries.tally()
+        balances = await self.queries.balances()
+        balance = next((balance for balance in balances if balance.currency == stage.CURRENCY), None)
+        return Report(
+            vends_succeeded=tally.vends.get("SUCCEEDED", 0),
+            vends_failed=tally.vends.get("FAILED", 0) + tally.vends.get("VOIDED", 0),
+            vends_denied=tally.vends.get("DENIED", 0),
+            topups=tally.trades,
+            refunds=tally.refunds.get("SUCCEEDED", 0),
+            money_in=balance.money_in_minor if balance else 0,
+            money_sold=balance.money_sold_minor if balance else 0,
+            money_refunded=balance.money_refunded_minor if balance else 0,
+            money_held=balance.money_held_minor if balance else 0,
+            money_due_back=balance.refunds_open_minor if balance else 0,
+            money_written_off=balance.written_off_minor if balance else 0,
+            ledger_balanced=all(one.ledger_balanced for one in balances),
+            books_agree=False,
+            duration_s=round(time.monotonic() - self._began, 1),
+            seed=self.demo.seed,
+            ray=self.demo.ray,
+        )
+
+    async def scene(self, report: Report, *, stopping: bool) -> Scene:
+        """Look at everything that is shown."""
+        fresh = await self.queries.events_after(self._position, limit=PAGE)
+        self._events.extend(fresh)
+        self._position = fresh[-1].position if fresh else self._position
+        return Scene(
+            machines=await self.queries.machines(limit=self.demo.machines),
+            events=tuple(self._events),
+            report=report,
+            sales_wanted=self.demo.sales,
+            admin_address=self.admin_address,
+            control_url=self.control_url,
+            stopping=stopping,
+        )
+
+    async def at_rest(self, report: Report) -> bool:
+        """Tell whether every customer's money is sold or back, in both books."""
+        quiet = report.money_held == 0 and report.money_due_back == 0
+        return quiet and (await self.compare(report)).books_agree
+
+    async def compare(self, report: Report) -> Report:
+        """Hold our ledger against the pretend Alipay's own book."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            book: dict[str, Any] = (await http.get(f"{self.control_url}/control/book", timeout=30)).json()
+        refunded = {balance.currency: balance.money_refunded_minor for balance in await self.queries.balances()}
+        found = books.differences([trade async for trade in self._trades()], book, refunded)
+        return replace(report, books_agree=not found, differences=tuple(found))
+
+    async def _trades(self) -> AsyncIterator[books.OurTrade]:
+        before = ""
+        while page := await self.queries.trades(before=before, limit=PAGE):
+            for trade in page:
+                yield books.OurTrade(
+                    trade_id=trade.trade_id,
+                    currency=trade.currency,
+                    paid_minor=trade.paid_minor,
+                    refunded_minor=trade.refunded_minor,
+                )
+            before = page[-1].position
+
+
+async def play(demo: Demo, *, console: Console | None) -> Report | None:
+    """Run the demo and return what it saw, or None if it was interrupted before anything could be seen. Raises ChildFailed."""
+    # A short path: Ray puts sockets below it, whose names may have 107 characters.
+    folder = demo.keep or Path(tempfile.mkdtemp(prefix="vg-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    interruptions = Interruptions()
+    children = Children(folder)
+    story = asyncio.create_task(_play(demo, folder, children, interruptions, console))
+    interruptions.listen(story)
+    report = None
+    try:
+        report = await story
+    except asyncio.CancelledError:
+        if not interruptions.wanted:
+            raise
+    finally:
+        await children.stop()
+    if demo.keep is None and (report is None or report.good):
+        shutil.rmtree(folder, ignore_errors=True)
+    elif demo.keep is None:
+        print(f"everything is left in {folder}", file=sys.stderr)
+    return report
+
+
+class Interruptions:
+    """Ctrl-C: the first one lets the demo come to rest for a few seconds, if it has begun; the next one ends it at once."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        self.began = False
+        self._story: asyncio.Task[Report] | None = None
+
+    def listen(self, story: asyncio.Task[Report]) -> None:
+        """Listen for SIGINT and SIGTERM."""
+        self._story = story
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupt)
+
+    def _interrupt(self) -> None:
+        assert self._story is not None
+        if self.wanted or not self.began:
+            self._story.cancel()
+        self.wanted = True
+
+
+async def _play(demo: Demo, folder: Path, children: Children, interruptions: Interruptions, console: Console | None) -> Report:
+    _say(console, "starting the pretend Alipay")
+    keys = folder / "alipay"
+    ports = stage.free_ports()
+    alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
+    settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
+    _say(console, f"starting the gateway{' and Ray' if demo.ray else ''}")
+    gateway = await children.start("gateway", "serve", "--config", str(settings), "--json-ready")
+    # For whoever wants to kill one of them and see what happens.
+    pids = {"gateway_pid": gateway.process.pid, "host_pids": gateway.ready["host_pids"]}
+    if console is None:
+        print(json.dumps(pids), file=sys.stderr, flush=True)
+    _say(console, f"processes to kill, if you like: {pids}")
+    machine_ids = stage.machine_names(demo.machines)
+    async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
+        _say(console, f"taking {len(machine_ids)} machines into the fleet")
+        await stage.register(channel, machine_ids)
+        fleet = await children.start("machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids))
+        database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
+        try:
+            running = Stage(demo, alipay, gateway, fleet, Queries(database), channel)
+            interruptions.began = True
+            return await _watch(running, children, interruptions, console)
+        finally:
+            await database.close()
+
+
+def _fleet_arguments(demo: Demo, folder: Path, alipay: Child, gateway: Child, machine_ids: tuple[str, ...]) -> list[str]:
+    names = [word for machine_id in machine_ids for word in ("--machine", machine_id)]
+    return [
+        *("simulate", "machines", "--gateway", gateway.ready["machines"], "--alipay", alipay.ready["url"]),
+        *("--seed", str(demo.seed), "--state-dir", str(folder / "machines"), "--pace", "0.5", "--json-ready"),
+        *names,
+    ]
+
+
+async def _watch(running: Stage, children: Children, interruptions: Interruptions, console: Console | None) -> Report:
+    """Watch until there are enough sales, or somebody stops it; then let the rest go back and compare the books."""
+    demo = running.demo
+    last_call_at: float | None = None
+    with contextlib.ExitStack() as screen:
+        live = screen.enter_context(Live(console=console, refresh_per_second=4)) if console else None
+        while True:
+            if (dead := children.dead()) is not None:
+                raise ChildFailed(f"{dead.name} ended by itself; see {dead.log}")
+            report = await running.report()
+            enough = demo.sales and report.vends_succeeded >= demo.sales
+            if last_call_at is None and (enough or interruptions.wanted):
+                running.fleet.tell(signal.SIGUSR1)
+                last_call_at = time.monotonic()
+            if live is not None:
+                live.update(draw(await running.scene(report, stopping=last_call_at is not None)))
+            if last_call_at is not None:
+                patience_s = INTERRUPTED_TIMEOUT_S if interruptions.wanted else QUIET_TIMEOUT_S
+                if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
+                    break
+            await asyncio.sleep(LOOK_EVERY_S)
+        report = await running.compare(await running.report())
+        if live is not None:
+            live.update(draw(await running.scene(report, stopping=True)))
+    return report
+
+
+def _say(console: Console | None, text: str) -> None:
+    if console is not None:
+        console.print(f"[dim]{text} ...[/]")

@@ -1,0 +1,129 @@
+"""Sets the demo's stage: a folder, settings with short waits, keys, and machines that are taken into the fleet over the admin service.
+
+Flows in: the folder and free ports. Flows out: a settings file for ``vendgate serve`` and registered machines.
+"""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc.aio
+
+from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
+
+CURRENCY = "HKD"
+PARTNER = "2088000000000001"
+POLICY = {
+    "idle_refund_ms": 8_000,
+    "payment_wait_ms": 4_000,
+    "unavailable_grace_ms": 4_000,
+    "vend_result_ms": 8_000,
+    "doubt_window_ms": 10_000,
+    "late_watch_ms": 8_000,
+    "refund_retry_ms": [1_000, 2_000, 4_000, 8_000],
+    "code_retry_ms": [1_000, 2_000, 4_000],
+}
+"""The business's waits, shortened, so that a visitor sees each of them run out."""
+
+PRODUCTS = (("A1", "Cola", 850), ("A2", "Oolong tea", 700), ("A3", "Water", 500), ("B1", "Crisps", 1_200), ("B2", "Chocolate", 1_000))
+STOCK = 9_999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where the demo's servers listen, on loopback. Fixed, so that each can be killed and come back where it was."""
+
+    machines: int
+    admin: int
+    http: int
+    alipay: int
+
+
+def free_ports() -> Ports:
+    """Return ports that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        machines, admin, http, alipay = (one.getsockname()[1] for one in sockets)
+    return Ports(machines=machines, admin=admin, http=http, alipay=alipay)
+
+
+def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path:
+    """Write the settings file of the demo's gateway and return its path."""
+    path = folder / "vendgate.toml"
+    sections: dict[str, dict[str, object]] = {
+        "database": {"url": f"sqlite:///{folder / 'vendgate.db'}"},
+        "machines": {"listen": f"127.0.0.1:{ports.machines}"},
+        "admin": {"listen": f"127.0.0.1:{ports.admin}"},
+        "http": {"listen": f"127.0.0.1:{ports.http}"},
+        "alipay": {
+            "environment": f"http://127.0.0.1:{ports.alipay}/gateway.do",
+            "partner": PARTNER,
+            "sign_type": "RSA2",
+            "private_key_file": str(keys / "merchant_private_key.pem"),
+            "public_key_file": str(keys / "alipay_public_key.pem"),
+            "connect_timeout_ms": 1_000,
+            "read_timeout_ms": 3_000,
+        },
+        "alipay.merchant": {
+            "secondary_merchant_id": "demo_vending",
+            "secondary_merchant_name": "Demo Vending Ltd",
+            "secondary_merchant_industry": "5499",
+        },
+        "ray": {"mode": "local" if ray else "none"},
+        "policy": dict(POLICY),
+        "limits": {"reconnect_initial_ms": 500, "reconnect_max_ms": 3_000, "heartbeat_interval_ms": 5_000, "silent_after_ms": 15_000},
+        "logs": {"level": "info", "format": "json"},
+    }
+    lines = ["# Made by the demo. JSON strings, numbers and lists are TOML as well.", f"payer_salt = {json.dumps('demo-' + 'x' * 27)}"]
+    for name, values in sections.items():
+        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def alipay_arguments(keys: Path, ports: Ports) -> list[str]:
+    """Return the command line of the pretend Alipay; it makes the keys of both sides in ``keys``."""
+    return ["simulate", "alipay", "--state-dir", str(keys), "--port", str(ports.alipay), "--quick", "--json-ready"]
+
+
+def machine_names(count: int) -> tuple[str, ...]:
+    """Return the demo's machine ids."""
+    return tuple(f"VM-{number:04}" for number in range(1, count + 1))
+
+
+def _mode(number: int) -> "machine_pb2.Mode.ValueType":
+    modes = (machine_pb2.MODE_AUTHORIZATION_FIRST, machine_pb2.MODE_SELECTION_FIRST, machine_pb2.MODE_BOTH)
+    return modes[number % len(modes)]
+
+
+async def register(channel: grpc.aio.Channel, machine_ids: Sequence[str]) -> None:
+    """Take the machines into the fleet, as an administrator would."""
+    fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+    columns = [
+        fleet_pb2.Column(column=column, product=product, price_minor=price, capacity=STOCK, stock=STOCK)
+        for column, product, price in PRODUCTS
+    ]
+    await asyncio.gather(
+        *(
+            fleet.RegisterMachine(
+                fleet_service_pb2.RegisterMachineRequest(
+                    machine_id=machine_id,
+                    store_name=f"Demo machine {machine_id}",
+                    currency=CURRENCY,
+                    country_code="HK",
+                    address="1 Queens Road Central, Hong Kong",
+                    mode=_mode(number),
+                    columns=columns,
+                ),
+                metadata=(("x-actor", "demo"),),
+                timeout=60,
+            )
+            for number, machine_id in enumerate(machine_ids)
+        )
+    )

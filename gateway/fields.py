@@ -1,0 +1,93 @@
+"""The rules that fields of the machine's frames keep. Flows in: a field's name and value. Flows out: the value, or ``FieldWrong``.
+
+The sentences go to firmware engineers: they say what was expected and what came.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+NUMBER_MAX = 2**63 - 1
+"""uint64 on the wire, a signed 64-bit column in SQL."""
+AMOUNT_MAX_MINOR = 10**12
+"""No price of a vending machine is higher; sums of it stay far below 64 bits."""
+ID_BYTES_MAX = 64
+MACHINE_ID_BYTES_MAX = 32
+REPEATED_MAX = 32
+
+_ID = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class FieldWrong(Exception):
+    """``field`` breaks its rule; ``expected`` says which."""
+
+    def __init__(self, field: str, expected: str) -> None:
+        super().__init__(f"{field}: {expected}")
+        self.field = field
+        self.expected = expected
+
+
+def identifier(field: str, value: str, *, bytes_max: int = ID_BYTES_MAX) -> str:
+    """Return an id: 1 to ``bytes_max`` letters, digits, '.', '_' or '-'."""
+    if len(value) > bytes_max or _ID.fullmatch(value) is None:
+        raise FieldWrong(field, f"expected 1 to {bytes_max} letters, digits, '.', '_' or '-', got {_shown(value)}")
+    return value
+
+
+def text(field: str, value: str, *, bytes_max: int, empty: bool = True) -> str:
+    """Return a text for people: at most ``bytes_max`` bytes of UTF-8 and no control characters (SQL and logs take none)."""
+    if not value and not empty:
+        raise FieldWrong(field, f"expected 1 to {bytes_max} bytes, got nothing")
+    size = len(value.encode("utf-8", "replace"))
+    if size > bytes_max:
+        raise FieldWrong(field, f"expected at most {bytes_max} bytes, got {size}")
+    if _CONTROL.search(value) is not None:
+        raise FieldWrong(field, "expected no control characters")
+    return value
+
+
+def number(field: str, value: int, *, least: int = 0, most: int = NUMBER_MAX) -> int:
+    """Return a whole number from ``least`` to ``most``."""
+    if not least <= value <= most:
+        raise FieldWrong(field, f"expected {least} to {most}, got {value}")
+    return value
+
+
+def amount(field: str, value: int) -> int:
+    """Return an amount in minor units, above zero."""
+    return number(field, value, least=1, most=AMOUNT_MAX_MINOR)
+
+
+def names_of(choices: Iterable[tuple[str, int]], prefix: str) -> Mapping[int, str]:
+    """Return the short name of each value of one of the wire's enums; UNSPECIFIED has the empty name."""
+    return {value: name.removeprefix(f"{prefix}_") if value else "" for name, value in choices}
+
+
+def known(field: str, value: int, names: Mapping[int, str]) -> str:
+    """Return the short name of an enum's value, empty for UNSPECIFIED. A number without a name is refused."""
+    if value not in names:
+        raise FieldWrong(field, f"expected one of {_choices(names)}, got the number {value}")
+    return names[value]
+
+
+def named(field: str, value: int, names: Mapping[int, str], core: type[E]) -> E:
+    """Return the core's name for an enum's value. UNSPECIFIED and numbers without a name are refused."""
+    name = known(field, value, names)
+    if not name:
+        raise FieldWrong(field, f"expected one of {_choices(names)}, got none")
+    return core(name)
+
+
+def _choices(names: Mapping[int, str]) -> str:
+    return ", ".join(filter(None, names.values()))
+
+
+def _shown(value: str) -> str:
+    """A value in a sentence, cut short and with nothing in it that a log or a terminal would obey."""
+    if not value:
+        return "nothing"
+    return ascii(value if len(value) <= 40 else value[:40] + "...")

@@ -1,0 +1,185 @@
+"""What administrators change: first the registry (one transaction with its audit row), then word to the machine's actor.
+
+Flows in: checked values. Flows out: the machine or refund as SQL has it afterwards, or CallRefused. An act on money or stock is a
+command to the actor, never a statement beside it. All waits are bounded by what is left of the caller's own deadline.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from actors.link import AdminEvent, CloseReason, CommandDone
+from actors.machine.events import RefundRetryAsked, StockCounted
+from actors.machine.ids import MachineId, RefundId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import CodeStatus, Column, Mode, RefundStatus
+from actors.ports import Clock, MachineStore
+from gateway import fleet_errors, statuses
+from gateway.fleet_errors import CallRefused, invalid, not_found, not_possible
+from gateway.links import HostUnavailable
+from gateway.statuses import FieldProblem
+from storage.queries import Queries
+from storage.registry import AlreadyRegistered, NewMachine, Registry, UnknownMachine
+from storage.views import MachineView, RefundView
+
+_log = structlog.get_logger()
+_POLL_S = 0.1
+
+
+class Commands(Protocol):
+    """The way to the actors; ``gateway.links.HostLinks`` is one."""
+
+    async def command(self, machine_id: MachineId, event: AdminEvent, *, timeout_s: float) -> CommandDone:
+        """Return once the actor's decision is saved. Raises HostUnavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Who does it and how many seconds the caller waits at most."""
+
+    actor: str
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetActs:
+    """Carries out changes. ``code_wait_s``: how long a registration waits for Alipay's code."""
+
+    registry: Registry
+    queries: Queries
+    store: MachineStore
+    commands: Commands
+    clock: Clock
+    command_timeout_s: float = 10.0
+    code_wait_s: float = 8.0
+
+    async def register(self, new: NewMachine, act: Act) -> MachineView:
+        """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
+        try:
+            await self.registry.register(new, actor=act.actor, now_ms=self.clock.now_ms())
+        except AlreadyRegistered as error:
+            raise fleet_errors.already_registered(new.machine_id, error.detail) from None
+        view = await self.machine(new.machine_id)
+        if view.code_status != CodeStatus.PENDING:
+            return view
+        await self._configured(new.machine_id, act)
+        return await self._with_code(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
+
+    async def _with_code(self, machine_id: str, wait_s: float) -> MachineView:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            view = await self.machine(machine_id)
+            if view.code_status != CodeStatus.PENDING or loop.time() >= until:
+                return view
+            await asyncio.sleep(_POLL_S)
+
+    async def machine(self, machine_id: str) -> MachineView:
+        """Return the machine as SQL has it."""
+        view = await self.queries.machine(machine_id)
+        if view is None:
+            raise not_found("machine", machine_id)
+        return view
+
+    async def change(
+        self,
+        machine_id: str,
+        act: Act,
+        *,
+        action: str,
+        mode: Mode | None = None,
+        overrides: PolicyOverrides | None = None,
+        enabled: bool | None = None,
+        columns: tuple[Column, ...] | None = None,
+        detail: str = "",
+    ) -> MachineView:
+        """Change what is not None, each of them whole, and return the machine once its actor knows."""
+        try:
+            await self.registry.change(
+                MachineId(machine_id),
+                actor=act.actor,
+                action=action,
+                now_ms=self.clock.now_ms(),
+                mode=mode,
+                overrides=overrides,
+                enabled=enabled,
+                columns=columns,
+                detail=detail,
+            )
+        except UnknownMachine:
+            raise not_found("machine", machine_id) from None
+        await self._configured(MachineId(machine_id), act)
+        return await self.machine(machine_id)
+
+    async def _configured(self, machine_id: MachineId, act: Act) -> None:
+        """Tell the actor how the registry wants the machine now: all of it, so that acts which overtake each other lose nothing."""
+        loaded = await self.store.load(machine_id)
+        if loaded is not None:
+            await self._told(machine_id, loaded.configuration, act, saved=True)
+
+    async def count_stock(self, machine_id: str, column: str, stock: int, act: Act) -> MachineView:
+        """Tell the actor how many items are in a column."""
+        view = await self.machine(machine_id)
+        known = {one.column: one for one in view.columns}
+        if column not in known:
+            raise not_possible(
+                "UNKNOWN_COLUMN",
+                f"machine {machine_id} has no column {column!r}: SetPlanogram makes columns",
+                machine=machine_id,
+                column=column,
+            )
+        if stock > known[column].capacity:
+            raise invalid(FieldProblem(field="stock", description=f"must not be above the capacity {known[column].capacity}"))
+        detail = f"column {column} stock {stock}"
+        await self.registry.audit(actor=act.actor, action="SetStock", machine_id=machine_id, detail=detail, now_ms=self.clock.now_ms())
+        await self._told(MachineId(machine_id), StockCounted(column=column, stock=stock, actor=act.actor), act, saved=False)
+        return await self.machine(machine_id)
+
+    async def retry_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
+        """Let the actor try a refund now, under its own id."""
+        refund = await self.refund(refund_id)
+        if refund.status == RefundStatus.SUCCEEDED:
+            raise not_possible(
+                "REFUND_SUCCEEDED", f"refund {refund_id} succeeded already: nothing is left to try", refund=refund_id, status=refund.status
+            )
+        await self.registry.audit(
+            actor=act.actor,
+            action="RetryRefund",
+            machine_id=refund.machine_id,
+            detail=f"refund {refund_id}: {reason}" if reason else f"refund {refund_id}",
+            now_ms=self.clock.now_ms(),
+        )
+        event = RefundRetryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        await self._told(MachineId(refund.machine_id), event, act, saved=False)
+        return await self.refund(refund_id)
+
+    async def refund(self, refund_id: str) -> RefundView:
+        """Return the refund as SQL has it."""
+        view = await self.queries.refund(refund_id)
+        if view is None:
+            raise not_found("refund", refund_id)
+        return view
+
+    async def _told(self, machine_id: MachineId, event: AdminEvent, act: Act, *, saved: bool) -> None:
+        """Hand the event to the actor and wait until its decision is saved. Raises CallRefused."""
+        timeout_s = max(0.1, min(self.command_timeout_s, act.within_s - 0.5))
+        try:
+            done = await self.commands.command(machine_id, event, timeout_s=timeout_s)
+        except HostUnavailable as error:
+            _log.warning(
+                "host away during an administrator's call", machine_id=machine_id, event_kind=type(event).__name__, error=str(error)
+            )
+            raise fleet_errors.host_away(machine_id, saved=saved, sent=error.sent) from None
+        match done.refusal:
+            case "":
+                return
+            case CloseReason.HALTED:
+                raise CallRefused(statuses.HALTED.about(machine_id=machine_id))
+            case CloseReason.UNKNOWN_MACHINE:
+                raise not_found("machine", machine_id)
+            case why:  # the host has no room or no database: as good as away
+                _log.warning("host did not take an administrator's act", machine_id=machine_id, event_kind=type(event).__name__, why=why)
+                raise fleet_errors.host_away(machine_id, saved=saved, sent=False)

@@ -1,0 +1,50 @@
+"""The bounds of the machine side of the gateway. Flows out: one frozen value that the stream, the service and the server share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeLimits:
+    """Every bound of a machine's stream and of the machine listener. All of them are above zero."""
+
+    hello_timeout_s: float = 10.0
+    """The first frame must be a good Hello within this."""
+    welcome_timeout_s: float = 15.0
+    """A Hello is held for this long while its host is not there; then UNAVAILABLE."""
+    heartbeat_interval_ms: int = 20_000
+    """Told to the machine."""
+    silent_after_ms: int = 60_000
+    """A stream that says nothing for this long is closed, and one of which nothing could be read for this long."""
+    outbox_max: int = 64
+    """So many frames wait to be written; one more and the machine reads too slowly."""
+    unacked_max: int = 32
+    """So many frames of the machine wait for their acknowledgement; then nothing more is read."""
+    write_timeout_s: float = 5.0
+    """A write, or a closing, that takes longer ends the stream the hard way."""
+    settle_timeout_s: float = 5.0
+    """How long a stream that the machine half-closed waits for the answers that are still due."""
+    bad_frames_max: int = 20
+    """So many refused frames in a row, and one more closes the stream."""
+    frames_per_s: int = 50
+    """What a machine may send over time."""
+    frames_burst: int = 200
+    """What a machine may send at once."""
+    message_bytes_max: int = 65_536
+    metadata_bytes_max: int = 8_192
+    streams_max: int = 20_000
+    """So many streams in this gateway; further ones get RESOURCE_EXHAUSTED."""
+    streams_per_connection_max: int = 4
+    """A machine needs one; a second while it moves; health and reflection by hand."""
+    reconnect_initial_ms: int = 1_000
+    """Told to the machine: the range of its first delay."""
+    reconnect_max_ms: int = 60_000
+    """Told to the machine: the widest range of its delay."""
+    move_spread_ms: int = 25_000
+    """A drain asks machines to come back evenly over this time."""
+    move_deadline_ms: int = 120_000
+    """A drain closes what is left after this."""
+    watch_interval_s: float = 0.5
+    """How often the streams are looked at."""
+    connection_age_max_ms: int = 3_600_000
+    """A safety net against connections that stay for ever on one gateway."""
+    connection_age_grace_ms: int = 120_000

@@ -1,0 +1,78 @@
+"""What waits to be written to one machine: bounded, numbered as it leaves, acknowledgements carried along.
+
+Flows in: frames and acknowledgements, from anywhere on the loop. Flows out: bytes, by the one task that runs ``write_all``.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import grpc.aio
+
+from gateway.v1.machine_service_pb2 import ConnectResponse
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Outbox:
+    """The frames to one machine. Each waits with the acknowledgement that may leave with it, never with a later one."""
+
+    __slots__ = ("_changed", "_frames", "_monotonic", "_seq", "_size_max", "ack", "writing_since", "written")
+
+    def __init__(self, *, size_max: int, monotonic: Callable[[], float]) -> None:
+        self.ack = 0
+        """The highest seq of the machine that its host acknowledged."""
+        self.written = 0
+        self.writing_since: float | None = None
+        """When the write that is under way began."""
+        self._frames: deque[tuple[ConnectResponse | None, int]] = deque()
+        self._size_max = size_max
+        self._seq = 0
+        self._monotonic = monotonic
+        self._changed = asyncio.Event()
+
+    def put(self, response: ConnectResponse) -> bool:
+        """Queue a frame; False if there is no room, and then nothing is queued."""
+        if len(self._frames) >= self._size_max:
+            return False
+        self._frames.append((response, self.ack))
+        self._changed.set()
+        return True
+
+    def acknowledge(self, ack: int) -> None:
+        """Let the last frame that waits carry the acknowledgement, or queue one without payload. Takes no room."""
+        self.ack = max(self.ack, ack)
+        if self._frames:
+            self._frames[-1] = (self._frames[-1][0], self.ack)
+        else:
+            self._frames.append((None, self.ack))
+            self._changed.set()
+
+    def drop(self) -> None:
+        """Forget what waits."""
+        self._frames.clear()
+
+    def wake(self) -> None:
+        """Let the writer look at its surroundings again."""
+        self._changed.set()
+
+    async def write_all(self, context: Context, *, until: Callable[[], bool]) -> None:
+        """Write what comes, in order, until nothing waits and ``until`` is true."""
+        while True:
+            while self._frames:
+                response, ack = self._frames.popleft()
+                await self._write(context, ConnectResponse() if response is None else response, ack)
+            if until():
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def _write(self, context: Context, response: ConnectResponse, ack: int) -> None:
+        self._seq += 1
+        response.seq = self._seq
+        response.ack = ack
+        self.writing_since = self._monotonic()
+        await context.write(response.SerializeToString())
+        self.writing_since = None
+        self.written += 1

@@ -1,0 +1,81 @@
+"""Server reflection: what lets grpcurl and buf curl call a server without its .proto files.
+
+Flows in: the services of one listener. Flows out: handlers for ``grpc.reflection.v1`` (what tools ask first) and ``v1alpha`` (what
+grpcio has). Both speak of that listener's own services only, and of the error details that may come back in a status.
+"""
+
+from collections.abc import Iterable
+from typing import cast
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import FileDescriptor
+from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha.reflection import aio
+
+ALPHA_NAME: str = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name
+NAME = "grpc.reflection.v1.ServerReflection"
+
+_ALPHA_PACKAGE = "grpc.reflection.v1alpha"
+_PACKAGE = "grpc.reflection.v1"
+
+
+def v1_file() -> descriptor_pb2.FileDescriptorProto:
+    """Return ``grpc/reflection/v1/reflection.proto``: v1alpha's, message for message, under the other package."""
+    file = descriptor_pb2.FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(file)
+    file.name = "grpc/reflection/v1/reflection.proto"
+    file.package = _PACKAGE
+    for message in file.message_type:
+        for field in message.field:
+            if field.type_name:
+                field.type_name = _renamed(field.type_name)
+    for service in file.service:
+        for method in service.method:
+            method.input_type = _renamed(method.input_type)
+            method.output_type = _renamed(method.output_type)
+    return file
+
+
+def _renamed(type_name: str) -> str:
+    return type_name.replace(f".{_ALPHA_PACKAGE}.", f".{_PACKAGE}.")
+
+
+def handlers(files: Iterable[FileDescriptor]) -> tuple[tuple[str, ...], tuple[grpc.GenericRpcHandler, ...]]:
+    """Return the names of all services, reflection included, and the handlers that tell of them."""
+    described = tuple(files)
+    own = [cast("FileDescriptor", file) for file in (reflection_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)]
+    pool = _pool((*described, *own))
+    pool.Add(v1_file())
+    names = tuple(service.full_name for file in described for service in file.services_by_name.values())
+    names = (*names, NAME, ALPHA_NAME)
+    servicer = aio.ReflectionServicer(names, pool=pool)
+    # v1 is v1alpha byte for byte, so one method serves both.
+    method = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    tables = tuple(grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}) for name in (NAME, ALPHA_NAME))
+    return names, tables
+
+
+def _pool(files: Iterable[FileDescriptor]) -> descriptor_pool.DescriptorPool:
+    """A pool of these files and all that they import, and of nothing else in this process."""
+    pool = descriptor_pool.DescriptorPool()
+    added: set[str] = set()
+
+    def add(file: FileDescriptor) -> None:
+        if file.name in added:
+            return
+        added.add(file.name)
+        for imported in file.dependencies:
+            add(imported)
+        proto = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(proto)
+        pool.Add(proto)
+
+    for file in files:
+        add(file)
+    return pool

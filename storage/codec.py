@@ -1,0 +1,152 @@
+"""State and events ⇄ the text of a row. Pure.
+
+A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of ``MachineState`` in a way that an old text
+cannot be read any more raises ``STATE_FORMAT`` and adds the step to ``UPGRADES``; a new field with a default needs neither. An event is
+``{"kind": <class name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+import msgspec
+
+from actors.machine.events import Event, FrameReceived, MachineFact
+from actors.machine.ids import StreamId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import MachineState
+
+STATE_FORMAT = 1
+UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From each older format, the step to the next one, on plain JSON values."""
+
+
+class CodecError(Exception):
+    """The text of a row cannot be read by this program. Do not overwrite it: run the version that wrote it, or a newer one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedState:
+    """A state as its row holds it."""
+
+    format: int
+    body: str
+
+
+_EVENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
+_FACTS: dict[str, type] = {kind.__name__: kind for kind in get_args(MachineFact)}
+
+
+class _Tagged(msgspec.Struct):
+    kind: str
+    body: msgspec.Raw
+
+
+class _Frame(msgspec.Struct):
+    stream_id: str
+    seq: int
+    fact: _Tagged
+
+
+_encoder = msgspec.json.Encoder()
+_state_decoder = msgspec.json.Decoder(MachineState)
+_tagged_decoder = msgspec.json.Decoder(_Tagged)
+_frame_decoder = msgspec.json.Decoder(_Frame)
+_overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
+_lines_decoder = msgspec.json.Decoder(tuple[str, ...])
+_body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in (_EVENTS | _FACTS).items() if kind is not FrameReceived
+}
+
+
+def encode_state(state: MachineState) -> EncodedState:
+    """Return the state as its row holds it."""
+    return EncodedState(format=STATE_FORMAT, body=_encoder.encode(state).decode())
+
+
+def decode_state(state_format: int, body: str) -> MachineState:
+    """Return the state of a row of this or an older format; raises CodecError for a newer one or a broken text."""
+    if state_format > STATE_FORMAT:
+        raise CodecError(f"The state has format {state_format}, this program knows up to {STATE_FORMAT}: run a newer version.")
+    try:
+        if state_format == STATE_FORMAT:
+            return _state_decoder.decode(body)
+        plain: dict[str, Any] = msgspec.json.decode(body)
+        for step in range(state_format, STATE_FORMAT):
+            plain = UPGRADES[step](plain)
+        return msgspec.convert(plain, MachineState)
+    except KeyError as error:
+        raise CodecError(f"No way is known from state format {error} to {STATE_FORMAT}.") from error
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The state cannot be read: {error}") from error
+
+
+def event_kind(event: Event) -> str:
+    """Return the kind of an event: what happened, for a frame the name of its fact."""
+    return type(event.fact if isinstance(event, FrameReceived) else event).__name__
+
+
+def encode_event(event: Event) -> str:
+    """Return the event as JSON text."""
+    return _encoder.encode(_tagged(event)).decode()
+
+
+def decode_event(text: str) -> Event:
+    """Return the event of a text; raises CodecError if it is none."""
+    try:
+        tagged = _tagged_decoder.decode(text)
+        if tagged.kind == FrameReceived.__name__:
+            frame = _frame_decoder.decode(tagged.body)
+            fact = cast("MachineFact", _untagged(frame.fact, _FACTS))
+            return FrameReceived(stream_id=StreamId(frame.stream_id), seq=frame.seq, fact=fact)
+        return cast("Event", _untagged(tagged, _EVENTS))
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The event cannot be read: {error}") from error
+
+
+def encode_overrides(overrides: PolicyOverrides) -> str:
+    """Return a machine's own limits as JSON text."""
+    return _encoder.encode(overrides).decode()
+
+
+def decode_overrides(text: str) -> PolicyOverrides:
+    """Return a machine's own limits; raises CodecError for a broken text."""
+    try:
+        return _overrides_decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The limits cannot be read: {error}") from error
+
+
+def encode_lines(lines: Sequence[str]) -> str:
+    """Return lines of text as JSON text."""
+    return _encoder.encode(lines).decode()
+
+
+def decode_lines(text: str) -> tuple[str, ...]:
+    """Return the lines of a text; raises CodecError if it holds something else."""
+    try:
+        return _lines_decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The lines cannot be read: {error}") from error
+
+
+def encode_fields(fields: Mapping[str, str]) -> str:
+    """Return the fields of a form as JSON text."""
+    return _encoder.encode(fields).decode()
+
+
+def as_is(text: str) -> str:
+    """Let JSON columns take and give text: what is in it is this module's business, not the engine's."""
+    return text
+
+
+def _tagged(value: Event | MachineFact) -> dict[str, Any]:
+    if isinstance(value, FrameReceived):
+        return {"kind": "FrameReceived", "body": {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)}}
+    return {"kind": type(value).__name__, "body": value}
+
+
+def _untagged(tagged: _Tagged, known: Mapping[str, type]) -> object:
+    if tagged.kind not in known:
+        raise CodecError(f"No {tagged.kind} is known: run a newer version.")
+    return _body_decoders[tagged.kind].decode(tagged.body)

@@ -1,0 +1,50 @@
+"""The few places where SQLite and PostgreSQL differ; everything else is written once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Insert, Table, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql"
+
+COMMIT_ORDER_LOCK = 0x76656E64
+"""The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
+
+
+def upsert(dialect_name: str, table: Table, key: str, changing: Sequence[str], *, owned_by: str = "") -> Insert:
+    """Return an insert of whole rows that overwrites the columns ``changing`` where the row with the same ``key`` exists.
+
+    The other columns keep their first value; naming them all would make SQLite write every index anew. With ``owned_by``, a row that
+    differs in that column is another's: the statement breaks on it, because ``changing[0]``, which may not be null, becomes null.
+    """
+    insert = _insert(dialect_name, table)
+    values: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in changing}
+    if owned_by:
+        first = changing[0]
+        values[first] = case((table.c[owned_by] == insert.excluded[owned_by], insert.excluded[first]))
+    return insert.on_conflict_do_update(index_elements=[key], set_=values)
+
+
+def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:
+    """Return an insert that does nothing when the row with the same ``keys`` exists."""
+    return _insert(dialect_name, table).on_conflict_do_nothing(index_elements=list(keys))
+
+
+def order_commits(connection: Connection) -> None:
+    """Let transactions that write the journal commit in the order of its ids, so that nobody who follows it misses a row.
+
+    SQLite has one writer at a time anyway. PostgreSQL hands ids out before the commit: from here to the end of the transaction it has
+    one writer too, so call it last.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(select(func.pg_advisory_xact_lock(COMMIT_ORDER_LOCK)))
+
+
+def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    if dialect_name == SQLITE:
+        return sqlite.insert(table)
+    if dialect_name == POSTGRESQL:
+        return postgresql.insert(table)
+    raise ValueError(f"No upsert is known for {dialect_name}: use SQLite or PostgreSQL.")

@@ -1,0 +1,112 @@
+"""Notifications, saved before they are acknowledged and decided upon later. Any gateway inserts; the owner marks rows as taken.
+
+The unique ``cause`` makes the same fact one row, however often and by whichever gateway it is told.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, select
+
+from actors.directory import partition_of
+from actors.machine.events import Event, TopUpPaid
+from actors.machine.ids import MachineId
+from storage import codec, dialects
+from storage.engine import Database
+from storage.tables import inbox
+
+Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is nothing to decide.
+
+    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``, ``finished:<trade_no>`` or
+    ``other:<notify_id>``.
+    """
+
+    cause: str
+    kind: str
+    machine_id: MachineId
+    trade_id: str
+    event: Event | None
+    fields: Mapping[str, str] = field(repr=False)
+    body_sha256: str
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of a notification. All three may be acknowledged: it is saved.
+
+    CONFLICT: the same cause was told with other content; this telling is kept for a person and never decided upon.
+    """
+
+    inbox_id: int
+    verdict: Verdict
+
+
+class Inbox:
+    """The inbox of all machines."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, received: Received) -> Stored:
+        """Save a notification; raises StoreError when nobody knows whether it is saved: do not acknowledge it then."""
+        return await self._db.write(lambda connection: _put(connection, received, self._db.partition_count))
+
+
+def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
+    partition = partition_of(received.machine_id, partition_count)
+    if (inbox_id := _insert(connection, received, received.cause, partition)) is not None:
+        return Stored(inbox_id=inbox_id, verdict="NEW")
+    first = _find(connection, received.cause)
+    if _says(first) == _said(received):
+        return Stored(inbox_id=first.id, verdict="DUPLICATE")
+    cause = f"conflict:{received.cause}:{received.body_sha256}"
+    inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
+    return Stored(inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT")
+
+
+def _insert(connection: Connection, received: Received, cause: str, partition: int, *, taken_at_ms: int | None = None) -> int | None:
+    """Insert a row and return its id; None if the cause is there."""
+    nothing_to_decide = received.event is None
+    inbox_id: int | None = connection.scalar(
+        dialects.insert_or_ignore(connection.dialect.name, inbox, ("cause",))
+        .values(
+            cause=cause,
+            kind=received.kind,
+            machine_id=received.machine_id,
+            partition=partition,
+            trade_id=received.trade_id,
+            body_sha256=received.body_sha256,
+            received_at_ms=received.received_at_ms,
+            taken_at_ms=received.received_at_ms if nothing_to_decide else taken_at_ms,
+            event=None if received.event is None else codec.encode_event(received.event),
+            fields=codec.encode_fields(received.fields),
+        )
+        .returning(inbox.c.id)
+    )
+    return inbox_id
+
+
+def _find(connection: Connection, cause: str) -> Row[Any]:
+    return connection.execute(select(inbox).where(inbox.c.cause == cause)).one()
+
+
+def _said(received: Received) -> tuple[object, ...]:
+    return (received.machine_id, received.trade_id, *_money(received.event))
+
+
+def _says(row: Row[Any]) -> tuple[object, ...]:
+    return (row.machine_id, row.trade_id, *_money(None if row.event is None else codec.decode_event(row.event)))
+
+
+def _money(event: Event | None) -> tuple[object, ...]:
+    """Return what may not differ between two tellings of one fact. Its time and its payer's hash may: keys are changed some day."""
+    if isinstance(event, TopUpPaid):
+        return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)
+    return (type(event),)

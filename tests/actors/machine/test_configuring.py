@@ -1,0 +1,149 @@
+"""What administrators decide reaches the machine and its code; the code's calls are tried until they succeed or are refused."""
+
+from dataclasses import replace
+
+from actors.machine import MachineState, events, next_deadline, owed
+from actors.machine.effects import ChangeCodeStatus, CreateCode, ShowQr, UpdatePlanogram, UpdateService
+from actors.machine.ids import MachineId
+from actors.machine.state import CodeStatus, Column, Configuration, Mode
+from tests.support.story import HKD, Story
+
+
+def a_new_machine() -> Story:
+    """Registered a moment ago, nothing asked of Alipay yet."""
+    return Story(MachineState(machine_id=MachineId("VM-1"), currency=HKD))
+
+
+def registered(story: Story) -> None:
+    story.do(events.ConfigurationChanged(configuration=Configuration(revision=1, mode=Mode.SELECTION_FIRST)))
+
+
+def test_a_machine_that_was_never_configured_asks_nothing() -> None:
+    """Before the registry has spoken there is nothing to do and nothing to wait for."""
+    story = a_new_machine()
+
+    assert not story.do(events.TimePassed()).changed
+    assert next_deadline(story.state, story.policy) is None
+
+
+def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> None:
+    """The first configuration orders the code; until the answer comes, a restart orders it again."""
+    story = a_new_machine()
+    registered(story)
+
+    assert [CreateCode()] == list(story.last.effects)
+    assert (CreateCode(),) == owed(story.state)
+
+    story.connect()
+    assert [CreateCode()] == story.effects(CreateCode)
+
+    story.do(events.CodeCreated(qr_payload="https://qr.example/1", image_url="https://img.example/1"))
+    told = UpdateService(in_service=True, qr_payload="https://qr.example/1", mode=Mode.SELECTION_FIRST)
+    assert [told] == list(story.last.effects)
+    assert () == owed(story.state)
+
+    story.do(events.CodeCreated(qr_payload="https://qr.example/2"))
+    assert ("the machine has its code already",) == story.last.notes
+    assert "https://qr.example/1" == story.state.code.qr_payload
+
+
+def test_a_failed_code_is_tried_again_after_growing_waits() -> None:
+    """An unknown outcome leads to the same call after 5 s, then 30 s."""
+    story = a_new_machine()
+    registered(story)
+    story.do(events.CodeFailed(final=False, detail="time-out"))
+    story.wait(4_999)
+    assert 1 == len(story.effects(CreateCode))
+    story.wait(1)
+    assert 2 == len(story.effects(CreateCode))
+    story.do(events.CodeFailed(final=False, detail="time-out"))
+    story.wait(29_999)
+    assert 2 == len(story.effects(CreateCode))
+    story.wait(1)
+    assert 3 == len(story.effects(CreateCode))
+    assert "time-out" == story.state.code.error
+
+
+def test_a_refused_code_rests_until_somebody_changes_something() -> None:
+    """A definite no is not repeated by itself; the next configuration tries again."""
+    story = a_new_machine()
+    registered(story)
+    story.do(events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE"))
+    assert CodeStatus.REFUSED is story.state.code.status
+    story.wait(86_400_000)
+    assert 1 == len(story.effects(CreateCode))
+
+    story.do(events.CodeFailed(final=True, detail="again"))
+    assert ("a call about the code failed that nobody waits for: again",) == story.last.notes
+
+    story.configure(mode=Mode.BOTH)
+    assert 2 == len(story.effects(CreateCode))
+
+
+def test_no_code_no_purchase_first_sale() -> None:
+    """Without a code nobody could pay, so a selection is denied instead of left waiting."""
+    story = Story()
+    story.state = replace(story.state, code=replace(story.state.code, status=CodeStatus.STOPPED, wanted=CodeStatus.STOPPED))
+    story.connect()
+    story.select()
+
+    assert "PROVIDER_DOWN" == story.state.settled_vends[-1].reason
+    assert [] == story.effects(ShowQr)
+
+
+def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
+    """The code at Alipay follows the machine's service, one call at a time."""
+    story = Story()
+    story.connect()
+    story.configure(enabled=False)
+    stop = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.STOPPED)
+    assert stop in story.last.effects
+    story.configure(enabled=True)
+    assert [stop] == story.effects(ChangeCodeStatus)
+
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    restart = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
+    assert [stop, restart] == story.effects(ChangeCodeStatus)
+    assert "" == next(e for e in story.last.effects if isinstance(e, UpdateService)).qr_payload
+
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    assert () == owed(story.state)
+
+
+def test_disabling_denies_a_selection_that_is_not_paid() -> None:
+    """An unpaid selection ends; what was paid so far goes back."""
+    story = Story()
+    story.connect()
+    story.select()
+    story.pay(300)
+    story.configure(enabled=False)
+
+    assert {"paid": 300, "held": 0, "sold": 0, "due": 300, "back": 0, "given_up": 0} == story.money()
+    assert "OUT_OF_SERVICE" == story.state.settled_vends[-1].reason
+
+
+def test_an_old_configuration_changes_nothing() -> None:
+    """A configuration that arrives late, behind a newer one, is noted and left."""
+    story = Story()
+    story.do(events.ConfigurationChanged(configuration=Configuration(revision=1, enabled=False)))
+
+    assert ("configuration 1 is not newer than 1",) == story.last.notes
+    assert story.state.configuration.enabled
+
+
+def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
+    """Same column and product: our count; other product: the count that came; never more than fits."""
+    story = Story()
+    story.connect()
+    columns = (
+        Column(column="A1", product="cola", price_minor=600, capacity=2, stock=9),
+        Column(column="A2", product="water", price_minor=200, capacity=10, stock=7),
+        Column(column="A3", product="juice", price_minor=800, capacity=4, stock=9),
+    )
+    story.do(events.ConfigurationChanged(configuration=Configuration(revision=2, planogram_version=2), columns=columns))
+
+    assert {"A1": 2, "A2": 7, "A3": 4} == {column.column: column.stock for column in story.state.columns}
+    assert 1 == len(story.effects(UpdatePlanogram))
+    story.select("A1", price=500, version=1)
+    assert "PRICE_STALE" == story.state.settled_vends[-1].reason
+    assert 2 == len(story.effects(UpdatePlanogram))

@@ -1,0 +1,53 @@
+"""Money that comes in: credited once, and only to the customer who is there. The usual ways are in the transcripts."""
+
+from actors.machine import events
+from actors.machine.ids import Currency, TradeId
+from actors.machine.policy import Policy
+from actors.machine.state import RefundCause
+from tests.support.story import Story
+
+
+def test_money_of_another_currency_is_not_credited() -> None:
+    """It is noted, and no account moves: the ingress refuses such a notification before."""
+    story = Story()
+    story.do(events.TopUpPaid(trade_id=TradeId("t1"), partner_trans_id="o", amount_minor=5, currency=Currency("USD"), paid_at_ms=0))
+
+    assert ("trade t1 of 5 USD cannot be credited to a HKD machine",) == story.last.notes
+    assert () == story.state.trades
+
+
+def test_a_machine_with_too_many_open_trades_takes_no_more_money() -> None:
+    """Past the bound new money goes straight back; what came in before is untouched."""
+    story = Story(policy=Policy(trades_max=2))
+    story.connect()
+    for _ in range(3):
+        story.pay(100)
+
+    assert [RefundCause.OVERLOADED] == [refund.cause for refund in story.state.refunds]
+    assert {"paid": 300, "held": 200, "sold": 0, "due": 100, "back": 0, "given_up": 0} == story.money()
+
+
+def test_a_payer_whom_alipay_does_not_name_still_buys() -> None:
+    """The first unnamed payer has the session; a second one cannot be told from them and gets the money back."""
+    story = Story()
+    story.connect()
+    story.pay(500, "")
+    story.pay(500, "")
+
+    assert [RefundCause.SECOND_CUSTOMER] == [refund.cause for refund in story.state.refunds]
+    story.select()
+    story.success()
+    assert 500 == story.money()["sold"]
+
+
+def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
+    """A top-up during a vend is funds for the next one."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.pay(500)
+    story.success()
+    story.select()
+
+    assert {"paid": 1_000, "held": 500, "sold": 500, "due": 0, "back": 0, "given_up": 0} == story.money()

@@ -1,0 +1,292 @@
+"""A host on virtual time: the order of things, timers, takeovers. The link is in ``test_host_link``, outages in ``test_turns``."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.link import CloseReason, LinkBroken
+from actors.machine.effects import ApproveVend, BeginSession, CreateCode, DenyVend, EndSession, SendRefund, Welcome
+from actors.machine.events import RefundRetryAsked, SessionCompleted, StockCounted, TopUpPaid, VendRequested, VendSucceeded
+from actors.machine.ids import RefundId, RequestId, SessionId, VendId
+from actors.machine.state import EndReason
+from tests.support.stage import Stage, acks, answers, closings
+
+pytestmark = pytest.mark.virtual_time
+
+
+def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
+    """The customer chose."""
+    return VendRequested(request_id=RequestId(request_id), column=column, price_minor=price_minor, planogram_version=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A host that serves one machine."""
+    stage = Stage()
+    await stage.start("VM-1")
+    yield stage
+    await stage.host.stop()
+
+
+async def sell_to_paying_customer(stage: Stage) -> None:
+    """Connect, take 10.00, and request one column at 5.00."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(0.1)  # the code is made
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await stage.gateway.give(stage.gateway.frame(request()))
+
+
+async def test_a_customer_pays_first_and_is_refunded_what_is_left(stage: Stage) -> None:
+    """From Hello to refund: each answer comes with the exchange that caused it, and the rest goes back."""
+    await sell_to_paying_customer(stage)
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    await stage.gateway.give(stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)))
+    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+    messages = await stage.gateway.give(stage.gateway.frame(SessionCompleted(session_id=session.session_id)))
+    await asyncio.sleep(0.1)
+
+    assert acks(messages) == [3]
+    assert next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).refund_minor == 500
+    assert [call.amount_minor for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)] == [500]
+    assert stage.store.state("VM-1").refunds == ()
+
+
+async def test_hello_is_welcomed_and_acknowledged_in_one_message(stage: Stage) -> None:
+    """All that one batch has for a stream leaves together."""
+    messages = await stage.gateway.give(stage.gateway.hello())
+
+    assert acks(messages) == [0]
+    assert isinstance(stage.gateway.commands()[0], Welcome)
+
+
+async def test_what_arrives_during_a_commit_is_saved_in_one_transaction(stage: Stage) -> None:
+    """While a batch is being saved the next one gathers, whatever its size."""
+    for number in range(2, 12):
+        stage.store.register(f"VM-{number}")
+    await stage.gateway.give(*(stage.gateway.hello(f"VM-{number}") for number in range(1, 12)))
+    await asyncio.sleep(1)
+    stage.store.gate = asyncio.Event()
+    before = len(stage.store.commits)
+    first = asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3))))
+    await asyncio.sleep(0.1)
+    gives = [
+        first,
+        *(asyncio.create_task(stage.gateway.give(stage.gateway.bye(f"VM-{number}"))) for number in range(2, 12)),
+    ]
+    await asyncio.sleep(0.1)
+    stage.store.gate.set()
+    await asyncio.gather(*gives)
+
+    assert [len(commit) for commit in stage.store.commits[before:]] == [1, 10]
+
+
+async def test_nothing_leaves_before_the_commit(stage: Stage) -> None:
+    """Neither frame nor acknowledgement, refund call nor command answer, however long the commit takes."""
+    await sell_to_paying_customer(stage)
+    stage.store.gate = asyncio.Event()
+    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    told, called = len(stage.gateway.heard), len(stage.provider.calls)
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    giving = asyncio.create_task(
+        stage.gateway.give(
+            stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)),
+            stage.gateway.frame(SessionCompleted(session_id=session.session_id)),
+            stage.gateway.command(StockCounted(column="A1", stock=3)),
+        )
+    )
+    await asyncio.sleep(60)
+
+    assert (told, called) == (len(stage.gateway.heard), len(stage.provider.calls))
+
+    stage.store.gate.set()
+    await asyncio.sleep(1)
+    await giving
+    assert answers(stage.gateway.heard) == {"c-1": ""}
+    assert len(stage.provider.of(SendRefund)) == 1
+    listening.cancel()
+
+
+async def test_events_of_one_machine_are_decided_in_their_order(stage: Stage) -> None:
+    """A machine's letters keep their order, whoever else has mail."""
+    stage.store.register("VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    counts = [stage.gateway.command(StockCounted(column="A1", stock=stock), command_id=f"c-{stock}") for stock in range(10)]
+    others = [stage.gateway.bye("VM-2")]
+    await stage.gateway.give(*counts[:5], *others, *counts[5:])
+
+    saved = [event.stock for event in stage.store.events("VM-1") if isinstance(event, StockCounted)]
+    assert list(range(10)) == saved
+
+
+async def test_an_unknown_machine_is_refused(stage: Stage) -> None:
+    """Neither its stream nor a command for it is taken."""
+    messages = await stage.gateway.give(stage.gateway.hello("VM-404"), stage.gateway.command(StockCounted(column="A1", stock=1), "VM-404"))
+
+    assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
+    assert answers(messages) == {"c-1": CloseReason.UNKNOWN_MACHINE}
+    assert stage.host.stats()["machines"] == 0
+
+
+async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
+    """Five minutes after the last operation what is left goes back, and not a second earlier."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await asyncio.sleep(299)
+    assert stage.provider.of(SendRefund) == []
+
+    await asyncio.sleep(2)
+    assert len(stage.provider.of(SendRefund)) == 1
+    assert next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).reason == EndReason.IDLE
+    listening.cancel()
+
+
+async def test_the_code_is_made_when_a_registered_machine_is_first_heard_of(stage: Stage) -> None:
+    """The registry sweep finds the machine; nobody has to connect."""
+    await asyncio.sleep(10)
+
+    assert len(stage.provider.of(CreateCode)) == 1
+    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
+
+
+async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
+    """A saved notification is decided upon within seconds, once."""
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert all(row.taken for row in stage.store.inbox.values())
+
+
+async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
+    """A row that waits in a mailbox is not put there again."""
+    stage.store.gate = asyncio.Event()
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.paid("t-1")))
+    await asyncio.sleep(20)
+    stage.store.gate.set()
+    await giving
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+
+
+async def test_after_a_restart_what_is_owed_is_done_under_the_same_id(stage: Stage) -> None:
+    """The refund whose answer never came is asked for again by the next host, and timers run on."""
+    stage.provider.gate = asyncio.Event()
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await asyncio.sleep(70)  # offline: the grace is over
+    assert len(stage.provider.of(SendRefund)) == 1
+    stage.provider.gate = None
+    await stage.restart()
+    await asyncio.sleep(1)
+
+    first, second = stage.provider.of(SendRefund)
+    assert first == second
+    assert stage.store.state("VM-1").refunds == ()
+
+
+async def test_a_timer_that_was_due_while_no_host_lived_fires_at_once(stage: Stage) -> None:
+    """Deadlines are the state's, not the process's."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    for task in stage.host._tasks:
+        task.cancel()
+    await asyncio.sleep(400)
+    assert stage.provider.of(SendRefund) == []
+    await stage.restart()
+    await asyncio.sleep(1)
+
+    assert len(stage.provider.of(SendRefund)) == 1
+
+
+async def test_a_takeover_stops_the_host_at_once(stage: Stage) -> None:
+    """A host whose epoch is over saves nothing, lets nothing out, says so once and answers no call."""
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(1)
+    saved = stage.store.state("VM-1")
+    stage.store.take_over(range(16))
+
+    with pytest.raises(LinkBroken):
+        await stage.gateway.give(stage.gateway.paid("t-1"))
+    assert saved == stage.store.state("VM-1")
+    assert len(stage.fatal) == 1
+    with pytest.raises(LinkBroken):
+        await stage.gateway.attach()
+
+
+async def test_a_repeated_frame_is_acknowledged_and_changes_nothing(stage: Stage) -> None:
+    """(machine, boot, seq) happens once: no second vend, no second answer."""
+    await sell_to_paying_customer(stage)
+    session = stage.store.state("VM-1").session
+    messages = await stage.gateway.give(stage.gateway.frame(request(), seq=1))
+
+    assert acks(messages) == [1]
+    assert session == stage.store.state("VM-1").session
+    assert len([command for command in stage.gateway.commands() if isinstance(command, ApproveVend)]) == 1
+
+
+async def test_a_command_that_changes_nothing_says_why(stage: Stage) -> None:
+    """The answer carries the decision's notes."""
+    await stage.gateway.give(stage.gateway.command(RefundRetryAsked(refund_id=RefundId("nothing"), actor="ann")))
+
+    assert answers(stage.gateway.heard) == {"c-1": ""}
+
+
+async def test_an_idle_machine_leaves_memory_and_comes_back(stage: Stage) -> None:
+    """Offline, owing nothing and long silent: it is loaded again when something comes."""
+    await stage.gateway.give(stage.gateway.hello(), stage.gateway.bye())
+    await asyncio.sleep(800)
+    assert stage.host.stats()["machines"] == 0
+
+    await stage.gateway.attach()
+    await stage.gateway.give(stage.gateway.hello())
+    assert stage.store.state("VM-1").link.online
+
+
+async def test_stopping_saves_what_is_here_and_breaks_the_link(stage: Stage) -> None:
+    """A clean stop loses nothing that was given, and takes nothing more."""
+    stage.store.delay_s = 1
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.hello()))
+    await asyncio.sleep(0.1)
+    await stage.host.stop()
+
+    assert stage.store.state("VM-1").link.online
+    assert acks(await giving) == [0]
+    with pytest.raises(LinkBroken):
+        await stage.gateway.give()
+
+
+async def test_a_host_waits_for_a_store_that_is_away_at_its_start() -> None:
+    """Nothing is served until the partitions are claimed."""
+    stage = Stage()
+    stage.store.register("VM-1")
+    stage.store.away = True
+    starting = asyncio.create_task(stage.host.start())
+    await asyncio.sleep(30)
+    with pytest.raises(LinkBroken):
+        await stage.gateway.attach()
+    stage.store.away = False
+    await starting
+    await stage.gateway.attach()
+    await stage.host.stop()
+
+
+async def test_a_denied_request_names_its_reason(stage: Stage) -> None:
+    """Business refusals are the core's and pass through unchanged."""
+    await stage.gateway.give(stage.gateway.hello())
+    await stage.gateway.give(stage.gateway.frame(request(column="Z9")))
+
+    assert any(isinstance(command, DenyVend) for command in stage.gateway.commands())
+
+
+async def test_ids_survive(stage: Stage) -> None:
+    """Sessions and vends are named by the machine and its saved counters."""
+    await sell_to_paying_customer(stage)
+    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    begun = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+
+    assert (VendId("VM-1-v1"), SessionId("VM-1-s1")) == (approved.vend_id, begun.session_id)

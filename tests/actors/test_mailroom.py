@@ -1,0 +1,131 @@
+"""The order in which mailboxes are read, and their bounds."""
+
+from actors.machine.events import CashSold, FrameReceived, StockCounted
+from actors.machine.ids import Currency, MachineId, StreamId
+from actors.machine.policy import Policy
+from actors.machine.state import MachineState
+from actors.mailroom import Mailroom
+from actors.runner import Core, Letter, Runner
+
+
+def mailroom(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailroom:
+    """An empty mailroom."""
+    return Mailroom(core=Core(), policy=Policy(), per_machine_max=per_machine_max, letters_max=letters_max)
+
+
+def loaded(room: Mailroom, machine_id: str) -> Runner:
+    """A machine that can take turns."""
+    runner = room.runner(MachineId(machine_id))
+    runner.state = MachineState(machine_id=MachineId(machine_id), currency=Currency("HKD"))
+    return runner
+
+
+def letter(number: int) -> Letter:
+    """A letter that can be told from others."""
+    return Letter(event=StockCounted(column="A1", stock=number))
+
+
+def numbers(batch: list[tuple[Runner, list[Letter]]]) -> list[tuple[str, list[int]]]:
+    """Return whose letters are in a batch."""
+    return [(runner.machine_id, [one.event.stock for one in letters if isinstance(one.event, StockCounted)]) for runner, letters in batch]
+
+
+def test_machines_are_read_in_turn_and_each_in_order() -> None:
+    """Nobody's many letters keep the others waiting."""
+    room = mailroom()
+    one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
+    for number in range(5):
+        room.post(one, letter(number))
+    room.post(two, letter(9))
+
+    assert numbers(room.take(10, 2)) == [("VM-1", [0, 1]), ("VM-2", [9])]
+    assert numbers(room.take(10, 2)) == [("VM-1", [2, 3])]
+    assert numbers(room.take(10, 2)) == [("VM-1", [4])]
+    assert (room.take(10, 2), room.size, room.has_work) == ([], 0, False)
+
+
+def test_a_batch_is_bounded() -> None:
+    """What does not fit stays where it is."""
+    room = mailroom()
+    one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
+    for number in range(3):
+        room.post(one, letter(number))
+        room.post(two, letter(number))
+
+    assert numbers(room.take(4, 10)) == [("VM-1", [0, 1, 2]), ("VM-2", [0])]
+    assert room.size == 2
+
+
+def test_letters_that_are_put_back_come_first() -> None:
+    """A batch that was not saved is read again in its order, before what came meanwhile."""
+    room = mailroom()
+    one = loaded(room, "VM-1")
+    for number in range(3):
+        room.post(one, letter(number))
+    [(_, letters)] = room.take(2, 10)
+    room.post(one, letter(3))
+    room.put_back(one, letters)
+
+    assert numbers(room.take(10, 10)) == [("VM-1", [0, 1, 2, 3])]
+
+
+def test_a_machine_that_must_be_alone_gets_its_own_batch() -> None:
+    """Neither those before it nor those after it are in it."""
+    room = mailroom()
+    for name in ("VM-1", "VM-2", "VM-3"):
+        room.post(loaded(room, name), letter(1))
+    room.runners[MachineId("VM-2")].alone = True
+
+    assert [numbers(room.take(10, 10)) for _ in range(3)] == [[("VM-1", [1])], [("VM-2", [1])], [("VM-3", [1])]]
+
+
+def test_a_machine_that_is_not_loaded_is_a_stranger() -> None:
+    """It keeps its place until it is loaded; letters that come meanwhile wait with the others."""
+    room = mailroom()
+    runner = room.runner(MachineId("VM-1"))
+    room.post(runner, letter(1))
+    assert (room.has_strangers, room.has_work) == (True, False)
+    assert room.stranger() is runner
+    room.post(runner, letter(2))
+    assert not room.has_strangers
+    loaded(room, "VM-1")
+    room.queue_again(runner)
+
+    assert numbers(room.take(10, 10)) == [("VM-1", [1, 2])]
+
+
+def test_a_machine_that_was_dropped_while_it_stood_in_the_queue_is_loaded_first() -> None:
+    """Its batch was not saved and its later letters wait."""
+    room = mailroom()
+    runner = loaded(room, "VM-1")
+    room.post(runner, letter(1))
+    runner.forget()
+
+    assert room.take(10, 10) == []
+    assert room.has_strangers
+
+
+def test_a_halted_machine_is_not_read() -> None:
+    """Neither as one that is ready nor as a stranger."""
+    room = mailroom()
+    runner = room.runner(MachineId("VM-1"))
+    runner.halted = "a defect"
+    room.post(runner, letter(1))
+
+    assert (room.has_strangers, room.has_work) == (False, False)
+
+
+def test_rooms_are_bounded() -> None:
+    """Each machine's, and all together."""
+    room = mailroom(per_machine_max=2, letters_max=3)
+    one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
+    room.post(one, Letter(event=FrameReceived(stream_id=StreamId("s"), seq=1, fact=CashSold(column="A1", price_minor=1))))
+    assert room.has_room(one.machine_id)
+    room.post(one, letter(2))
+    assert not room.has_room(one.machine_id)
+    assert room.has_room(two.machine_id)
+    room.post(two, letter(3))
+    assert not room.has_room(two.machine_id)
+    assert not room.has_room(MachineId("VM-9"))
+    assert len(room.empty(one)) == 2
+    assert room.has_room(two.machine_id)

@@ -1,0 +1,63 @@
+"""Back-off of tries at a store that is away."""
+
+import random
+
+from actors.outage import Outage
+
+
+class Time:
+    """A clock that a test moves."""
+
+    now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def outage(time: Time, seed: int = 1) -> Outage:
+    """Waits from 1 s to 8 s."""
+    return Outage(first_s=1.0, longest_s=8.0, rng=random.Random(seed), time_s=time)
+
+
+def test_waits_double_up_to_the_longest_each_cut_by_chance() -> None:
+    """Between a half and the whole of 1, 2, 4, 8, 8 seconds."""
+    time = Time()
+    away = outage(time)
+    for longest in (1, 2, 4, 8, 8):
+        away.failed()
+        assert longest / 2 <= away.wait_s <= longest
+        time.now_s += away.wait_s
+
+
+def test_failures_side_by_side_count_once() -> None:
+    """Sixteen loads that fail together do not make the next wait long."""
+    away = outage(Time())
+    for _ in range(16):
+        away.failed()
+
+    assert away.wait_s <= 1
+
+
+def test_after_it_is_over_it_begins_anew() -> None:
+    """No wait, no duration, and the next failure is a first one."""
+    time = Time()
+    away = outage(time)
+    away.failed()
+    time.now_s += 30
+    assert (away.on, away.lasts_s) == (True, 30)
+    away.over()
+
+    assert (away.on, away.lasts_s, away.wait_s) == (False, 0, 0)
+    away.failed()
+    assert away.wait_s <= 1
+
+
+def test_hosts_do_not_come_back_in_step() -> None:
+    """Chance makes their waits differ."""
+    waits = set()
+    for seed in range(10):
+        away = outage(Time(), seed)
+        away.failed()
+        waits.add(away.wait_s)
+
+    assert len(waits) == 10

@@ -1,0 +1,318 @@
+"""When the store, one machine or the clock misbehaves: what is denied, what waits, what is halted, and how it all comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from actors.host import HostLimits
+from actors.link import CloseReason, ToMachine
+from actors.machine.decision import Decision
+from actors.machine.effects import ApproveVend, BeginSession, DenyVend, SendRefund, Welcome
+from actors.machine.events import (
+    Event,
+    FaultReported,
+    FrameReceived,
+    StockCounted,
+    TimePassed,
+    VendRequested,
+    VendSucceeded,
+    VendTurnedAway,
+)
+from actors.machine.ids import RequestId
+from actors.machine.policy import Policy
+from actors.machine.state import DenyReason, MachineState
+from actors.runner import Core
+from actors.turns import TurnLimits
+from tests.support.stage import Stage, acks, answers, closings
+
+pytestmark = pytest.mark.virtual_time
+
+
+def request(request_id: str = "r-1") -> VendRequested:
+    """The customer chose."""
+    return VendRequested(request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Stage]:
+    """A machine that is connected, with a customer who has paid 10.00."""
+    stage = Stage()
+    await stage.start("VM-1", "VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    await asyncio.sleep(0.1)
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    yield stage
+    await stage.host.stop()
+
+
+def vends_saved(stage: Stage) -> list[str]:
+    """Return what became of each vend request, as saved."""
+    facts = [event.fact for event in stage.store.events("VM-1") if isinstance(event, FrameReceived)]
+    return [type(fact).__name__ for fact in facts if isinstance(fact, VendRequested | VendTurnedAway)]
+
+
+def denials(stage: Stage) -> list[tuple[DenyReason, int]]:
+    """Return the denials that the machine was told."""
+    return [(command.reason, command.funds_minor) for command in stage.gateway.commands() if isinstance(command, DenyVend)]
+
+
+async def test_a_request_is_denied_at_once_while_the_store_is_away(stage: Stage) -> None:
+    """The customer hears no within a second, unacknowledged, and keeps their funds."""
+    stage.store.away = True
+    start_s = asyncio.get_running_loop().time()
+    messages = await stage.gateway.give(stage.gateway.frame(request()))
+
+    assert asyncio.get_running_loop().time() - start_s < 1
+    assert acks(messages) == [None]
+    assert denials(stage) == [(DenyReason.BACKEND_UNAVAILABLE, 1_000)]
+
+
+async def test_new_requests_are_denied_without_asking_the_store(stage: Stage) -> None:
+    """Once the store is known to be away, each request is denied by itself and exchanges do not hang."""
+    stage.store.away = True
+    await stage.gateway.give(stage.gateway.frame(request("r-1")))
+    start_s = asyncio.get_running_loop().time()
+    messages = await stage.gateway.give(stage.gateway.frame(request("r-2")), stage.gateway.command(StockCounted(column="A1", stock=1)))
+
+    assert start_s == asyncio.get_running_loop().time()
+    assert acks(messages) == [None]
+    assert answers(messages) == {"c-1": "STORE_UNAVAILABLE"}
+    assert len(denials(stage)) == 2
+
+
+async def test_the_store_comes_back_and_everything_goes_on_in_order(stage: Stage) -> None:
+    """After a minute: the denied numbers are used up, later frames follow, acknowledgements come, customers are served again."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.away = True
+    await stage.gateway.give(stage.gateway.frame(request("r-1")))
+    await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB")), stage.gateway.paid("t-2", 200))
+    await asyncio.sleep(60)
+    saved = stage.store.state("VM-1")
+    stage.store.away = False
+    await asyncio.sleep(15)
+
+    assert saved.link.last_seq == 0
+    assert vends_saved(stage) == ["VendTurnedAway"]
+    assert stage.store.state("VM-1").link.last_seq == 2
+    assert [ack for ack in acks(stage.gateway.heard) if ack][-1:] == [2]
+    await stage.gateway.give(stage.gateway.frame(request("r-3")))
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    assert stage.host.stats()["saves"] == 1
+    assert all(row.taken for row in stage.store.inbox.values())
+    listening.cancel()
+
+
+async def test_the_store_is_not_hammered_while_it_is_away(stage: Stage) -> None:
+    """Tries are seconds apart, so that a database that comes up is let up."""
+    stage.store.away = True
+    await stage.gateway.give(stage.gateway.frame(request()))
+    before = stage.store.attempts
+    await asyncio.sleep(60)
+
+    assert stage.store.attempts - before <= 20
+
+
+async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same(stage: Stage) -> None:
+    """The approval is saved, the machine was denied: it is told both, in that order, and no second vend is made."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.lost_answers = 1
+    await stage.gateway.give(stage.gateway.frame(request()))
+    await asyncio.sleep(5)
+
+    kinds = [type(command) for command in stage.gateway.commands()]
+    assert kinds.index(DenyVend) < kinds.index(ApproveVend)
+    assert len({command.vend_id for command in stage.gateway.commands() if isinstance(command, ApproveVend)}) == 1
+    assert stage.store.state("VM-1").vends_made == 1
+    assert vends_saved(stage)[:1] == ["VendRequested"]
+    listening.cancel()
+
+
+async def test_a_lost_answer_about_a_payment_does_not_lose_the_customer(stage: Stage) -> None:
+    """Saved and never released: after the reload the machine hears of the funds, and the trade is counted once."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.lost_answers = 1
+    await stage.gateway.give(stage.gateway.paid("t-9", 700, "VM-2"))
+    await asyncio.sleep(5)
+
+    assert [trade.funds_minor for trade in stage.store.state("VM-2").trades] == [700]
+    begun = [command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)]
+    assert {700} == {command.funds_minor for command in begun}
+    assert begun
+    listening.cancel()
+
+
+async def test_a_slow_commit_denies_newcomers_and_answers_its_own(stage: Stage) -> None:
+    """After three seconds who comes is denied; what is being saved is answered when it is saved."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.gate = asyncio.Event()
+    first = asyncio.create_task(stage.gateway.give(stage.gateway.frame(request())))
+    await asyncio.sleep(4)
+    assert first.done()
+    assert denials(stage) == []
+    await stage.gateway.give(stage.gateway.frame(request("r-2"), "VM-2"))
+    assert any(isinstance(command, DenyVend) for command in stage.gateway.commands("VM-2"))
+    stage.store.gate.set()
+    await asyncio.sleep(1)
+
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    listening.cancel()
+
+
+async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
+    """Both were in one batch: one is served, the other's stream is closed as halted, and so it stays."""
+    await asyncio.sleep(10)
+    stage.store.conflicting = {stage.store.state("VM-2").machine_id}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
+    await asyncio.sleep(1)
+
+    assert any(isinstance(command, ApproveVend) for command in stage.gateway.commands())
+    assert list(dict.fromkeys(closings(stage.gateway.heard))) == [("VM-2-stream", CloseReason.HALTED)]
+    messages = await stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=1), "VM-2"), stage.gateway.hello("VM-2"))
+    assert answers(messages) == {"c-1": CloseReason.HALTED}
+    assert [reason for _, reason in closings(messages)] == [CloseReason.HALTED]
+    assert stage.host.stats()["halted"] == 1
+    listening.cancel()
+
+
+async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
+    """A COMMIT that was given up and took place later: the reload finds it, and the machine goes on."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    row = stage.store.rows[stage.store.state("VM-1").machine_id]
+    row.state = replace(row.state, version=row.state.version + 1)
+    await stage.gateway.give(stage.gateway.frame(request()))
+    await asyncio.sleep(1)
+
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    assert stage.host.stats()["halted"] == 0
+    listening.cancel()
+
+
+async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage) -> None:
+    """A mistake of the store's about one machine stops that machine in the end; the others are served."""
+    stage.store.breaking = {stage.store.state("VM-2").machine_id}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(stage.gateway.paid("t-3", 300), stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
+    await asyncio.sleep(60)
+
+    assert all(row.taken for row in stage.store.inbox.values())
+    assert stage.host.stats()["halted"] == 1
+    await stage.gateway.give(stage.gateway.frame(request()))
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    listening.cancel()
+
+
+async def test_a_mistake_of_the_core_halts_one_machine() -> None:
+    """What was decided before it is saved; the machine's streams are closed; the others do not notice."""
+    real = Core()
+
+    def decide(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+        if isinstance(event, FrameReceived) and isinstance(event.fact, FaultReported):
+            raise ZeroDivisionError("a defect")
+        return real.decide(state, event, now_ms, policy)
+
+    stage = Stage(core=Core(decide=decide))
+    await stage.start("VM-1", "VM-2")
+    messages = await stage.gateway.give(
+        stage.gateway.hello("VM-1"),
+        stage.gateway.frame(FaultReported(code="EB")),
+        stage.gateway.frame(request()),
+        stage.gateway.hello("VM-2"),
+    )
+
+    assert ("VM-1-stream", CloseReason.HALTED) in closings(messages)
+    assert stage.store.state("VM-1").link.online
+    assert any(isinstance(command, Welcome) for command in stage.gateway.commands("VM-2"))
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+    assert not stage.store.inbox[1].taken
+    await stage.host.stop()
+
+
+async def test_a_deadline_that_stays_due_does_not_spin() -> None:
+    """A core that never lets its deadline pass is asked once a second."""
+    asked: list[int] = []
+    real = Core()
+
+    def decide(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+        if isinstance(event, TimePassed):
+            asked.append(now_ms)
+            return Decision(state=state, changed=False)
+        return real.decide(state, event, now_ms, policy)
+
+    stage = Stage(core=Core(decide=decide, next_deadline=lambda state, _: 1 if state.version else None))
+    await stage.start("VM-1")
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(30)
+
+    assert 25 <= len(asked) <= 35
+    await stage.host.stop()
+
+
+async def test_the_wall_clock_may_jump_ahead(stage: Stage) -> None:
+    """Deadlines are wall time: within a second of a jump they are acted on."""
+    stage.clock.jump_ms = 400_000
+    await asyncio.sleep(2)
+
+    assert len(stage.provider.of(SendRefund)) == 1
+
+
+async def test_a_busy_machine_lets_the_others_have_their_turn() -> None:
+    """Machines are read in turn, a few letters each."""
+    stage = Stage(limits=HostLimits(turns=TurnLimits(batch_max=8, turns_in_a_row_max=4)))
+    await stage.start("VM-1", "VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    await asyncio.sleep(1)
+    before = len(stage.store.commits)
+    many = [stage.gateway.command(StockCounted(column="A1", stock=stock % 10), "VM-1", command_id=f"c-{stock}") for stock in range(20)]
+    await stage.gateway.give(*many, stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
+
+    assert "VM-2" in {change.machine_id for change in stage.store.commits[before]}
+    await stage.host.stop()
+
+
+async def test_calls_to_alipay_are_bounded_and_made_once() -> None:
+    """Many refunds at once wait for room; a reload while they are under way does not make them twice."""
+    stage = Stage(limits=HostLimits(turns=TurnLimits(calls_in_flight_max=2)))
+    names = [f"VM-{number}" for number in range(6)]
+    await stage.start(*names)
+    await stage.gateway.give(*(stage.gateway.paid(f"t-{name}", 100, name) for name in names))
+    await asyncio.sleep(30)
+    stage.provider.gate = asyncio.Event()
+    await asyncio.sleep(70)  # offline machines: the money goes back
+    assert len(stage.provider.of(SendRefund)) == 2
+    stage.store.lost_answers = 1
+    await stage.gateway.attach()
+    await stage.gateway.give(*(stage.gateway.command(StockCounted(column="A1", stock=2), name, command_id=name) for name in names))
+    await asyncio.sleep(5)
+    stage.provider.gate.set()
+    await asyncio.sleep(5)
+
+    assert len(stage.provider.of(SendRefund)) == 6
+    assert all(stage.store.state(name).refunds == () for name in names)
+    await stage.host.stop()
+
+
+async def test_results_are_taken_even_when_mailboxes_are_full() -> None:
+    """The answer to our own call and the machine's result are not weighed against newcomers."""
+    stage = Stage(limits=HostLimits(letters_max=1))
+    await stage.start("VM-1")
+    await stage.gateway.give(stage.gateway.hello())
+    await asyncio.sleep(10)
+
+    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
+    await stage.host.stop()
+
+
+async def test_frames_of_one_batch_are_acknowledged_by_the_last(stage: Stage) -> None:
+    """One acknowledgement for all frames that one transaction saved."""
+    await stage.gateway.give(stage.gateway.frame(request()))
+    approved = stage.gateway.commands()[-1]
+    assert isinstance(approved, ApproveVend)
+    messages = await stage.gateway.give(
+        stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)), stage.gateway.frame(FaultReported(code="EB"))
+    )
+
+    assert acks([message for message in messages if isinstance(message, ToMachine)]) == [3]

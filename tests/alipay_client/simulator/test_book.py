@@ -1,0 +1,96 @@
+"""The book on disk."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from alipay_client.simulator import gmt8
+from alipay_client.simulator.book import Book
+from alipay_client.simulator.model import Refund, RefundState
+from tests.alipay_client.simulator.test_model import CODE, NOON_MS, TRADE
+
+REFUND = Refund(
+    refund_id="R1",
+    trade_no=TRADE.trade_no,
+    out_trade_no=TRADE.out_trade_no,
+    amount_minor=400,
+    currency="HKD",
+    notify_url="",
+    state=RefundState.PROCESSING,
+    error="",
+    accepted_at_ms=NOON_MS,
+    due_at_ms=NOON_MS + 5,
+)
+
+
+def test_a_hard_stop_loses_nothing(tmp_path: Path) -> None:
+    """The files as they lie when nobody has closed them hold every committed change, and nothing of an unfinished one."""
+    book = Book.open(tmp_path / "book", now_ms=1)
+    with book.change():
+        book.put_code(CODE)
+        book.put_trade(TRADE)
+        assert book.next_number("trade") == 1
+    book._db.execute("BEGIN IMMEDIATE")
+    book.put_refund(REFUND)
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    for name in ("book", "book-wal"):
+        shutil.copy(tmp_path / name, crashed / name)
+    book.close()
+
+    after = Book.open(crashed / "book", now_ms=2)
+    assert after.birth == 1
+    assert after.code(CODE.qrcode) == CODE
+    assert after.trade(TRADE.trade_no) == TRADE
+    assert after.trade_by_out(TRADE.out_trade_no) == TRADE
+    assert after.refund("R1") is None
+    with after.change():
+        assert after.next_number("trade") == 2
+    after.close()
+
+
+def test_a_change_that_raises_never_was() -> None:
+    """A transaction is whole or nothing."""
+    book = Book.open(None, now_ms=1)
+    with pytest.raises(ZeroDivisionError):
+        _fail_within(book)
+    assert book.code(CODE.qrcode) is None
+    book.close()
+
+
+def _fail_within(book: Book) -> None:
+    with book.change():
+        book.put_code(CODE)
+        book.next_number(f"{1 // 0}")
+
+
+def test_sums_by_state() -> None:
+    """What is on its way counts as taken, but not as refunded; what failed counts as neither."""
+    book = Book.open(None, now_ms=1)
+    with book.change():
+        book.put_trade(TRADE)
+        for number, state in enumerate(RefundState):
+            book.put_refund(
+                Refund(**{name: getattr(REFUND, name) for name in REFUND.__slots__} | {"refund_id": f"R{number}", "state": state})
+            )
+    assert book.refunded_minor(TRADE.trade_no) == 400
+    assert book.taken_minor(TRADE.trade_no) == 800
+    assert book.totals() == {"HKD": {"paid_minor": 1_000, "refunded_minor": 400}}
+    assert [refund.refund_id for refund in book.refunds_due(NOON_MS + 5, 9)] == ["R0"]
+    assert book.refunds_due(NOON_MS + 4, 9) == []
+    assert book.next_due_ms() == NOON_MS + 5
+    assert book.trades_over(NOON_MS - 1, 9) == []
+    assert book.trades_over(NOON_MS, 9) == [TRADE]
+    book.close()
+
+
+def test_an_empty_book() -> None:
+    """Nothing is due in it and it adds up to nothing."""
+    book = Book.open(None, now_ms=gmt8.DAY_MS)
+    assert book.next_due_ms() is None
+    assert book.totals() == {}
+    assert book.codes(9) == []
+    assert book.trades(9) == []
+    assert book.count("trade") == 0
+    book.close()

@@ -1,0 +1,28 @@
+"""What all tests share: which event loop they run on, and a guard against Rays that nobody asked for."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+import pytest
+
+from tests.support.virtual_time import VirtualTimeLoop
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests that are marked ``virtual_time`` on a loop whose clock jumps when idle."""
+    if item.get_closest_marker("virtual_time") is not None:
+        return {"virtual": VirtualTimeLoop}
+    return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _no_stray_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Ray takes seconds to start, and a bare one joins strangers' clusters: only tests that are marked ``ray`` may have one."""
+    if request.node.get_closest_marker("ray") is not None:
+        return
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("mark the test with 'ray' if it needs a Ray")
+
+    monkeypatch.setattr("ray.init", refuse)

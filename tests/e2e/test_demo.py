@@ -1,0 +1,96 @@
+"""The demo, as a visitor runs it: one command, real processes, and both books agree at the end."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = [sys.executable, "-m", "gateway", "demo"]
+ASKED_FOR = {
+    "vends_succeeded",
+    "vends_failed",
+    "vends_denied",
+    "topups",
+    "refunds",
+    "money_in",
+    "money_sold",
+    "money_refunded",
+    "money_held",
+    "ledger_balanced",
+    "books_agree",
+    "duration_s",
+}
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+def processes_naming(folder: Path) -> list[str]:
+    """Command lines of living processes that name the demo's folder."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(folder) in words and entry.parent.name != str(os.getpid()):
+            found.append(words)
+    return found
+
+
+def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
+    """Status 0 and one JSON object whose money adds up; no process is left."""
+    done = subprocess.run(
+        [*DEMO, "--sales", "40", "--seed", "7", "--json", "--no-ray", "--keep", str(tmp_path)], cwd=ROOT, capture_output=True
+    )
+
+    assert 0 == done.returncode, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert set(report) >= ASKED_FOR
+    assert report["books_agree"]
+    assert report["ledger_balanced"]
+    assert report["vends_succeeded"] >= 40
+    assert report["refunds"] > 0
+    assert report["money_in"] == report["money_sold"] + report["money_refunded"] - report["money_written_off"]
+    assert [] == processes_naming(tmp_path)
+
+
+@pytest.mark.ray
+async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(tmp_path: Path) -> None:
+    """Somebody kills the host's process from outside; the demo goes on and its books agree."""
+    demo = await asyncio.create_subprocess_exec(
+        *DEMO,
+        *("--sales", "40", "--seed", "7", "--json", "--keep", str(tmp_path)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert demo.stderr is not None
+    told = json.loads(await demo.stderr.readline())
+    journal = tmp_path / "machines"
+    while not list(journal.glob("*/shelf.log")):  # machines are there: business has begun
+        await asyncio.sleep(0.2)
+    (host,) = told["host_pids"]
+    os.kill(host, signal.SIGKILL)
+    stdout, stderr = await demo.communicate()
+
+    assert 0 == demo.returncode, stderr.decode()
+    assert json.loads(stdout)["books_agree"]
+
+
+def test_ctrl_c_ends_it_cleanly_within_seconds(tmp_path: Path) -> None:
+    """SIGINT in the middle of business: status 0, and no process is left."""
+    command = [*DEMO, "--json", "--no-ray", "--keep", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+        assert demo.stderr is not None
+        demo.stderr.readline()
+        demo.send_signal(signal.SIGINT)
+        demo.communicate(timeout=25)
+
+    assert demo.returncode in {0, 130}
+    assert [] == processes_naming(tmp_path)

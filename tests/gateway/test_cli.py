@@ -1,0 +1,92 @@
+"""The command line: what people and scripts see."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway import cli
+from storage import migrate
+from tests.alipay_client.wire import Pair
+from tests.support import installed
+
+
+def _run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.app, list(arguments))
+
+
+def test_help_lists_the_commands() -> None:
+    """Without arguments the program says what it can do."""
+    told = _run("--help").output
+    for command in ("serve", "init", "db", "config", "simulate"):
+        assert command in told
+
+
+def test_a_good_configuration_is_shown(tmp_path: Path, pair: Pair) -> None:
+    """Every setting, secrets hidden, status 0."""
+    tables = installed.good(tmp_path, pair)
+    tables["database"]["url"] = "postgresql://app:geheim@db/vendgate"
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 0 == result.exit_code, result.output
+    assert 'database.url = "postgresql://app:***@db/vendgate"' in result.stdout
+    assert "geheim" not in result.output
+
+
+def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) -> None:
+    """Status 2, one sentence for each problem on standard error, no traceback."""
+    tables = installed.good(tmp_path, pair)
+    tables["alipay"]["partner"] = "1"
+    tables["machines"]["listen"] = "0.0.0.0:7443"
+    for command in (["config", "check"], ["serve", "--no-ray"]):
+        result = _run(*command, "--config", installed.write(tmp_path, tables))
+        assert 2 == result.exit_code
+        first, second = result.stderr.splitlines()
+        assert first.startswith("alipay.partner must be")
+        assert second.startswith("machines.listen is 0.0.0.0:7443")
+
+
+def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
+    """Status 2 too, and what to do."""
+    result = _run("db", "upgrade", "--config", str(tmp_path / "none.toml"))
+    assert 2 == result.exit_code
+    assert "name another with --config" in result.stderr
+
+
+def test_the_database_is_upgraded(tmp_path: Path, pair: Pair) -> None:
+    """Made the first time, left alone the second; only the database's own settings have to be right."""
+    tables = installed.good(tmp_path, pair)
+    del tables["alipay"]
+    path = installed.write(tmp_path, tables)
+    assert f"the database has schema {migrate.head()} (before: none)\n" == _run("db", "upgrade", "--config", path).stdout
+    assert f"the database has schema {migrate.head()}\n" == _run("db", "upgrade", "--config", path).stdout
+
+
+def test_a_database_that_does_not_answer_is_a_sentence(tmp_path: Path, pair: Pair) -> None:
+    """Status 1 and the database's own words."""
+    tables = installed.good(tmp_path, pair)
+    (tmp_path / "vendgate.db").write_bytes(b"this is no database" * 100)
+    result = _run("db", "upgrade", "--config", installed.write(tmp_path, tables))
+    assert 1 == result.exit_code
+    assert "The database cannot be upgraded" in result.stderr
+
+
+def test_init_says_how_to_go_on(tmp_path: Path) -> None:
+    """The next commands can be copied; a second time nothing is written."""
+    result = _run("init", str(tmp_path / "run"))
+    assert 0 == result.exit_code
+    assert f"vendgate serve --config {tmp_path}/run/vendgate.toml" in result.stdout
+    assert _run("init", str(tmp_path / "run")).stdout.startswith("kept")
+
+
+def test_init_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> None:
+    """Status 1, no traceback."""
+    (tmp_path / "file").write_text("")
+    result = _run("init", str(tmp_path / "file" / "run"))
+    assert 1 == result.exit_code
+    assert "Not a directory" in result.stderr
+
+
+def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no person can mend keeps its traceback."""
+    monkeypatch.setattr("gateway.settings.load", lambda path: 1 // 0)
+    assert isinstance(_run("config", "check").exception, ZeroDivisionError)

@@ -1,0 +1,118 @@
+"""Whatever the core can say comes back from the database as it was."""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.machine.events import Event, FrameReceived, MachineFact, VendRequested
+from actors.machine.ids import RequestId, StreamId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import MachineState
+from storage import codec
+
+EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
+FACTS = list(get_args(MachineFact))
+INTEGERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
+st.register_type_strategy(int, INTEGERS)
+
+
+def frames() -> st.SearchStrategy[Event]:
+    """Frames with each kind of fact."""
+    facts = st.one_of([st.from_type(kind) for kind in FACTS])
+    return st.builds(FrameReceived, stream_id=st.text().map(StreamId), seq=INTEGERS, fact=facts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.from_type(MachineState))
+def test_a_state_comes_back(state: MachineState) -> None:
+    """Every field of every part of a state survives."""
+    encoded = codec.encode_state(state)
+    assert state == codec.decode_state(encoded.format, encoded.body)
+
+
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_an_event_comes_back(kind: type) -> None:
+    """Every field of every kind of event survives."""
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.from_type(kind))
+    def holds(event: Event) -> None:
+        assert event == codec.decode_event(codec.encode_event(event))
+        assert kind.__name__ == codec.event_kind(event)
+
+    holds()
+
+
+@settings(max_examples=60, deadline=None)
+@given(frames())
+def test_a_frame_comes_back(frame: FrameReceived) -> None:
+    """Every kind of fact survives in its frame; the kind of a frame is that of its fact."""
+    assert frame == codec.decode_event(codec.encode_event(frame))
+    assert type(frame.fact).__name__ == codec.event_kind(frame)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.from_type(PolicyOverrides))
+def test_overrides_come_back(overrides: PolicyOverrides) -> None:
+    """So do a machine's own limits."""
+    assert overrides == codec.decode_overrides(codec.encode_overrides(overrides))
+
+
+def test_lines_come_back() -> None:
+    """So do lines of text."""
+    assert ("one", 'two "2"') == codec.decode_lines(codec.encode_lines(["one", 'two "2"']))
+
+
+def test_an_event_says_its_kind() -> None:
+    """The text can be read by people and by other programs."""
+    fact = VendRequested(request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=2)
+    text = codec.encode_event(FrameReceived(stream_id=StreamId("g-1"), seq=3, fact=fact))
+    expected = (
+        '{"kind":"FrameReceived","body":{"stream_id":"g-1","seq":3,"fact":{"kind":"VendRequested",'
+        '"body":{"request_id":"r1","column":"A1","price_minor":500,"planogram_version":2}}}}'
+    )
+    assert expected == text
+
+
+def test_a_newer_format_is_refused() -> None:
+    """A text that a newer program wrote is left alone."""
+    with pytest.raises(codec.CodecError, match="newer version"):
+        codec.decode_state(codec.STATE_FORMAT + 1, "{}")
+
+
+def test_an_older_format_is_upgraded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step makes the text of one format into that of the next."""
+
+    def rename(plain: dict[str, Any]) -> dict[str, Any]:
+        return {**plain, "currency": plain.pop("money")}
+
+    monkeypatch.setattr(codec, "UPGRADES", {0: rename})
+    state = codec.decode_state(0, '{"machine_id":"VM-1","money":"HKD","version":4}')
+    assert ("HKD", 4) == (state.currency, state.version)
+
+
+def test_a_format_without_a_way_is_refused() -> None:
+    """A format that is too old is not guessed at."""
+    with pytest.raises(codec.CodecError, match="No way"):
+        codec.decode_state(-1, "{}")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda: codec.decode_state(codec.STATE_FORMAT, '{"machine_id":7}'),
+        lambda: codec.decode_event("[]"),
+        lambda: codec.decode_event('{"kind":"Surprise","body":{}}'),
+        lambda: codec.decode_event('{"kind":"TradeFinished","body":{"trade_id":1}}'),
+        lambda: codec.decode_event('{"kind":"FrameReceived","body":{"stream_id":"g","seq":1,"fact":{"kind":"Hm","body":{}}}}'),
+        lambda: codec.decode_overrides("7"),
+        lambda: codec.decode_lines("7"),
+    ],
+)
+def test_a_broken_text_is_refused(read: Callable[[], object]) -> None:
+    """It is an error with a name, never half a value."""
+    with pytest.raises(codec.CodecError):
+        read()

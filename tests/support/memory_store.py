@@ -1,0 +1,190 @@
+"""A MachineStore in memory, with faults that a test switches: away, lost answers, slow, conflicts, a mistake of its own."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from actors.directory import partition_of
+from actors.machine.events import ConfigurationChanged, Event
+from actors.machine.ids import Currency, MachineId
+from actors.machine.state import CodeStatus, Column, Configuration, MachineState
+from actors.ports import Change, Conflict, InboxItem, LoadedMachine, MachineStore, Ownership, Place, StaleOwner, StoreError
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """One machine. ``history`` holds every change that was saved, in order."""
+
+    state: MachineState
+    place: Place
+    configuration: ConfigurationChanged
+    history: list[Change] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class InboxRow:
+    """One notification."""
+
+    item: InboxItem
+    received_at_ms: int
+    taken: bool = False
+
+
+def is_active(state: MachineState) -> bool:
+    """Return whether a new owner must know the machine at once."""
+    code_open = state.version > 0 and state.code.status is CodeStatus.PENDING
+    return bool(state.session or state.doubts or state.refunds or code_open or state.link.online)
+
+
+class MemoryStore(MachineStore):
+    """What would be SQL. Nothing of a failed commit is kept, unless ``lost_answers`` says that only the answer is lost."""
+
+    def __init__(self, *, partition_count: int = 16) -> None:
+        self.partition_count = partition_count
+        self.rows: dict[MachineId, Row] = {}
+        self.inbox: dict[int, InboxRow] = {}
+        self.epochs: dict[int, tuple[str, int]] = {}
+        self.commits: list[tuple[Change, ...]] = []
+        self.attempts = 0
+        self.away = False
+        """Nothing is done and nothing answered."""
+        self.lost_answers = 0
+        """So many commits are done, and their answers are lost."""
+        self.conflicting: set[MachineId] = set()
+        self.breaking: set[MachineId] = set()
+        """Commits with these machines raise what is no StoreError."""
+        self.gate: asyncio.Event | None = None
+        """Commits wait here before anything is done."""
+        self.delay_s = 0.0
+
+    # --- for the test ---------------------------------------------------------------------------------------------------------
+
+    def register(
+        self,
+        machine_id: str,
+        *,
+        currency: str = "HKD",
+        columns: Iterable[Column] = (),
+        configuration: Configuration | None = None,
+        state: MachineState | None = None,
+    ) -> Row:
+        """Put a machine into the registry."""
+        wanted = configuration or Configuration(revision=1, planogram_version=1)
+        row = Row(
+            state=state or MachineState(machine_id=MachineId(machine_id), currency=Currency(currency)),
+            place=Place(
+                machine_id=MachineId(machine_id),
+                store_name=f"Store {machine_id}",
+                country_code="HK",
+                address="1 Test Road",
+                notify_url=f"https://pay.example/alipay/notify/{machine_id}",
+            ),
+            configuration=ConfigurationChanged(configuration=wanted, columns=tuple(columns)),
+        )
+        self.rows[MachineId(machine_id)] = row
+        return row
+
+    def state(self, machine_id: str) -> MachineState:
+        """Return what is saved of the machine."""
+        return self.rows[MachineId(machine_id)].state
+
+    def events(self, machine_id: str) -> list[Event]:
+        """Return the events whose decisions were saved, in order."""
+        return [change.event for change in self.rows[MachineId(machine_id)].history]
+
+    def notify(self, machine_id: str, event: Event, *, received_at_ms: int = 0) -> InboxItem:
+        """Save a notification that nobody has taken."""
+        item = InboxItem(inbox_id=len(self.inbox) + 1, machine_id=MachineId(machine_id), event=event)
+        self.inbox[item.inbox_id] = InboxRow(item=item, received_at_ms=received_at_ms)
+        return item
+
+    def take_over(self, partitions: Iterable[int]) -> None:
+        """Let another holder own these partitions."""
+        for partition in partitions:
+            self.epochs[partition] = ("another holder", self.epochs.get(partition, ("", 0))[1] + 1)
+
+    # --- MachineStore ---------------------------------------------------------------------------------------------------------
+
+    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+        """Own the partitions under their next epochs."""
+        await self._answer()
+        for partition in partitions:
+            self.epochs[partition] = (holder, self.epochs.get(partition, ("", 0))[1] + 1)
+        return Ownership(host=host, holder=holder, epochs={partition: self.epochs[partition][1] for partition in partitions})
+
+    async def load(self, machine_id: MachineId) -> LoadedMachine | None:
+        """Return the machine, or None."""
+        await self._answer()
+        row = self.rows.get(machine_id)
+        return None if row is None else _loaded(row)
+
+    async def load_active(self, ownership: Ownership) -> list[LoadedMachine]:
+        """Return the owned machines that have something open."""
+        await self._answer()
+        return [_loaded(row) for row in self._owned(ownership) if is_active(row.state)]
+
+    async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
+        """Save all or nothing, after the faults have had their say."""
+        self.attempts += 1
+        if self.gate is not None:
+            await self.gate.wait()
+        await self._answer()
+        self._prove(ownership)
+        self._check(changes)
+        for change in changes:
+            row = self.rows[change.machine_id]
+            row.state = change.decision.state
+            row.history.append(change)
+            if change.inbox_id is not None:
+                self.inbox[change.inbox_id].taken = True
+        self.commits.append(tuple(changes))
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise StoreError("the connection broke after COMMIT was sent")
+
+    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
+        """Return owned notifications that nobody has taken."""
+        await self._answer()
+        rows = [row for row in self.inbox.values() if not row.taken and row.received_at_ms < older_than_ms]
+        return [row.item for row in rows if self._partition(row.item.machine_id) in ownership.epochs][:limit]
+
+    async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
+        """Return owned machines whose registry is ahead of them."""
+        await self._answer()
+        rows = [row for row in self._owned(ownership) if row.configuration.configuration.revision > row.state.configuration.revision]
+        return [row.state.machine_id for row in rows][:limit]
+
+    # --- within ---------------------------------------------------------------------------------------------------------------
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(self.delay_s)
+        if self.away:
+            raise StoreError("the database does not answer")
+
+    def _prove(self, ownership: Ownership) -> None:
+        for partition, epoch in ownership.epochs.items():
+            if self.epochs.get(partition) != (ownership.holder, epoch):
+                raise StaleOwner(f"partition {partition} is {self.epochs.get(partition)}")
+
+    def _check(self, changes: Sequence[Change]) -> None:
+        versions: dict[MachineId, int] = {}
+        for change in changes:
+            if change.machine_id in self.breaking:
+                raise TypeError(f"{change.machine_id} cannot be written")
+            if change.machine_id in self.conflicting:
+                raise Conflict(change.machine_id, "a unique key was hit")
+            saved = versions.get(change.machine_id, self.rows[change.machine_id].state.version)
+            wanted = saved + 1 if change.decision.changed else saved
+            if change.decision.state.version != wanted:
+                raise Conflict(change.machine_id, f"version {change.decision.state.version} does not follow on {saved}")
+            versions[change.machine_id] = wanted
+
+    def _partition(self, machine_id: MachineId) -> int:
+        return partition_of(machine_id, self.partition_count)
+
+    def _owned(self, ownership: Ownership) -> list[Row]:
+        return [row for row in self.rows.values() if self._partition(row.state.machine_id) in ownership.epochs]
+
+
+def _loaded(row: Row) -> LoadedMachine:
+    return LoadedMachine(state=row.state, place=row.place, configuration=row.configuration)

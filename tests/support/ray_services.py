@@ -1,0 +1,34 @@
+"""What a host in a Ray worker is built from in tests: a store in a file, an Alipay that says yes, the computer's clock."""
+
+import time
+from pathlib import Path
+
+from actors.host import HostServices
+from actors.machine.policy import Policy
+from tests.support.file_store import FileStore
+from tests.support.stage import Provider
+
+
+class SystemClock:
+    """Wall time."""
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970 UTC."""
+        return time.time_ns() // 1_000_000
+
+
+async def open_host_services(path: str) -> HostServices:
+    """Build them on the file at ``path``."""
+    store = FileStore(Path(path))
+
+    async def close() -> None:
+        store.write()
+
+    return HostServices(
+        store=store, performer=Provider(), clock=SystemClock(), policy=Policy(), partition_count=store.partition_count, close=close
+    )
+
+
+async def refuse_to_build(path: str) -> HostServices:
+    """A factory whose configuration is wrong."""
+    raise ValueError(f"{path} holds no key: put one there")

@@ -1,0 +1,254 @@
+"""A gateway's administrators' side and HTTP side in one test: real SQL, a real host, real links, and the pretend Alipay behind HTTP.
+
+Nothing of ours is replaced; only sockets to Alipay are (both ways), by transports in memory.
+"""
+
+import asyncio
+import datetime as dt
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc.aio
+import httpx
+
+from actors.host import Host, HostServices
+from actors.machine.ids import Currency, MachineId
+from actors.machine.policy import Policy
+from actors.machine.state import Column
+from actors.performer import Merchant, Performer
+from actors.ports import InboxItem
+from alipay_client import AlipayClient
+from alipay_client.keys import load_keys
+from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, build
+from gateway.clock import SystemClock
+from gateway.fleet_acts import FleetActs
+from gateway.fleet_service import FleetService
+from gateway.http_app import Readiness, build_http_app, sql_check
+from gateway.links import HostLinks
+from gateway.metrics import Metrics, Snapshot
+from gateway.notify import NotifyIngress, NotifyLimits
+from gateway.v1 import fleet_service_pb2_grpc
+from storage.engine import Database, StorageConfig
+from storage.inbox import Inbox
+from storage.queries import Queries
+from storage.registry import NewMachine, Registered, Registry
+from storage.store import SqlMachineStore
+from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
+
+BASE_URL = "http://gateway.test"
+Found = TypeVar("Found")
+MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
+COLUMNS = (Column(column="A1", product="cola", price_minor=500, capacity=10, stock=10),)
+PARTITIONS = 8
+
+
+@dataclass(kw_only=True)
+class Site:
+    """``woken`` are the wake-ups that the ingress gave; with a host they reach it too."""
+
+    path: Path
+    pair: Pair
+    database: Database
+    close_database: Callable[[], Awaitable[None]]
+    registry: Registry
+    queries: Queries
+    store: SqlMachineStore
+    alipay: SimulatedAlipay
+    host: Host
+    links: HostLinks
+    ingress: NotifyIngress
+    readiness: Readiness
+    metrics: Metrics
+    http: httpx.AsyncClient
+    channel: grpc.aio.Channel
+    stopping: asyncio.Event
+    woken: list[InboxItem] = field(default_factory=list)
+
+    @property
+    def fleet(self) -> Any:
+        """A client of FleetService, as grpcurl is one; its stub's types are loose on purpose."""
+        return fleet_service_pb2_grpc.FleetServiceStub(self.channel)
+
+    async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
+        """Put a machine into the registry, as RegisterMachine does, without telling its actor."""
+        new = NewMachine(
+            machine_id=MachineId(machine_id),
+            store_name="Lobby",
+            currency=Currency(currency),
+            country_code="HK",
+            address="1 Queen's Road",
+            columns=COLUMNS,
+        )
+        return await self.registry.register(new, actor="test", now_ms=1)
+
+    def signed(self, **fields: str) -> bytes:
+        """A body that Alipay signed: a payment of 5.00 HKD unless ``fields`` say otherwise; an empty field is left out."""
+        whole = {
+            "notify_id": "n1",
+            "notify_type": "trade_status_sync",
+            "notify_time": "2026-01-15 12:00:00",
+            "trade_status": "TRADE_SUCCESS",
+            "trade_no": "2026011522001400000000000001",
+            "out_trade_no": "P1",
+            "total_fee": "5.00",
+            "currency": "HKD",
+            "seller_id": PARTNER,
+            "buyer_id": "2088123412341234",
+            "buyer_email": "a***@example.com",
+            "gmt_payment": "2026-01-15 11:59:58",
+            **fields,
+        }
+        return form({name: value for name, value in whole.items() if value}, self.pair.signer())
+
+    @contextmanager
+    def sql_away(self) -> Iterator[None]:
+        """Let nothing be written while the block lasts."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+    async def post(self, token: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Deliver a notification as Alipay does."""
+        answer = await self.http.post(f"/alipay/notify/{token}", content=body, headers=headers)
+        return answer.status_code, answer.text
+
+    def counted(self, verdict: str, reason: str) -> float:
+        """How often a notification ended so."""
+        return self.metrics.registry.get_sample_value("vendgate_notifications_total", {"verdict": verdict, "reason": reason}) or 0.0
+
+
+async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
+    """Return what ``look`` finds as soon as it finds something; fail after some seconds."""
+    async with asyncio.timeout(10):
+        while (seen := await look()) is None:
+            await asyncio.sleep(0.01)
+    return seen
+
+
+@asynccontextmanager
+async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: NotifyLimits | None = None) -> AsyncIterator[Site]:
+    """Open all of it and close it again."""
+    shutil.copy(upgraded_file, folder / "site.db")
+    async with AsyncExitStack() as stack:
+        database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100))
+        closed: list[bool] = []
+
+        async def close_database() -> None:
+            if not closed:
+                closed.append(True)
+                await database.close()
+
+        stack.push_async_callback(close_database)
+        config = pair.config()
+        site: Site
+
+        async def deliver(url: str, body: bytes, content_type: str) -> bytes:
+            answer = await site.http.post(url, content=body, headers={"content-type": content_type})
+            return answer.content
+
+        alipay = build(_simulator(pair), deliver=deliver)
+        stack.push_async_callback(alipay.close)
+        http_to_alipay = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(alipay.handle)))
+        client = AlipayClient(config, http_to_alipay, now=lambda: dt.datetime.now(dt.UTC))
+        stack.push_async_callback(client.close)
+        store = SqlMachineStore(database, notify_base_url=BASE_URL)
+        host = Host(
+            name="host-0",
+            services=HostServices(
+                store=store,
+                performer=Performer(client, MERCHANT),
+                clock=SystemClock(),
+                policy=Policy(),
+                partition_count=PARTITIONS,
+                close=client.close,
+            ),
+            partitions=range(PARTITIONS),
+            on_fatal=_not_expected,
+        )
+        await host.start()
+        stack.push_async_callback(host.stop)
+        links = HostLinks([host], gateway_id="gw-1", partition_count=PARTITIONS)
+        await links.start()
+        stack.push_async_callback(links.stop)
+        registry, queries, metrics = Registry(database), Queries(database), Metrics()
+        woken: list[InboxItem] = []
+
+        def wake(item: InboxItem) -> None:
+            woken.append(item)
+            links.notify(item)
+
+        ingress = NotifyIngress(
+            registry=registry,
+            inbox=Inbox(database),
+            wake=wake,
+            config=config,
+            keys=load_keys(config),
+            payer_salt=b"0123456789abcdef",
+            clock=SystemClock(),
+            metrics=metrics,
+            limits=limits or NotifyLimits(),
+        )
+        readiness = Readiness(checks={"sql": sql_check(queries)})
+        app = build_http_app(
+            ingress=ingress,
+            readiness=readiness,
+            metrics=metrics,
+            queries=queries,
+            present=lambda open_items: Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats()),
+        )
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL))
+        acts = FleetActs(
+            registry=registry, queries=queries, store=store, commands=links, clock=SystemClock(), command_timeout_s=2.0, code_wait_s=5.0
+        )
+        stopping = asyncio.Event()
+        channel = await _serve(stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping))
+        site = Site(
+            path=folder / "site.db",
+            pair=pair,
+            database=database,
+            close_database=close_database,
+            registry=registry,
+            queries=queries,
+            store=store,
+            alipay=alipay,
+            host=host,
+            links=links,
+            ingress=ingress,
+            readiness=readiness,
+            metrics=metrics,
+            http=http,
+            channel=channel,
+            stopping=stopping,
+            woken=woken,
+        )
+        yield site
+
+
+async def _serve(stack: AsyncExitStack, service: FleetService) -> grpc.aio.Channel:
+    server = grpc.aio.server()
+    fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(service, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    stack.push_async_callback(server.stop, None)
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+    stack.push_async_callback(channel.close)
+    return channel
+
+
+def _simulator(pair: Pair) -> SimulatorConfig:
+    return SimulatorConfig(
+        partner=PARTNER,
+        sign_type="RSA2",
+        alipay_private_key=private_pem(pair.alipay),
+        merchant_public_key=public_pem(pair.merchant),
+    )
+
+
+def _not_expected(reason: str) -> None:
+    raise AssertionError(reason)

@@ -1,0 +1,162 @@
+"""The real system in separate processes, each of which can be killed with ``kill -9`` and started again where it was.
+
+Nothing is replaced and nothing is shared but sockets and files: the gateway (with its hosts), the pretend Alipay, the machines
+with their customers. What the three of them wrote down is compared at the end.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Self
+
+import grpc.aio
+import httpx
+
+from gateway.demo import books, stage
+from gateway.demo.children import Child, Children
+from storage.engine import Database, StorageConfig
+from storage.queries import Queries
+from storage.views import BalanceView
+
+QUIET_TIMEOUT_S = 150
+LOOK_EVERY_S = 0.25
+
+
+class System:
+    """Three processes, their files, and both books."""
+
+    def __init__(self, folder: Path, *, ray: bool, machines: int, seed: int) -> None:
+        self.folder = folder
+        self.ray = ray
+        self.seed = seed
+        self.ports = stage.free_ports()
+        self.machine_ids = stage.machine_names(machines)
+        self.control_url = f"http://127.0.0.1:{self.ports.alipay}"
+        self._keys = folder / "alipay"
+        self._children = Children(folder)
+        self._running: dict[str, Child] = {}
+        self._settings = Path()
+        self.queries: Queries
+        self._database: Database
+
+    async def __aenter__(self) -> Self:
+        await self.start("alipay")
+        self._settings = stage.write_settings(self.folder, self.ports, keys=self._keys, ray=self.ray)
+        await self.start("gateway")
+        if self.machine_ids:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
+                await stage.register(channel, self.machine_ids)
+            await self.start("machines")
+        self._database = await Database.open(StorageConfig(url=f"sqlite:///{self.folder / 'vendgate.db'}"))
+        self.queries = Queries(self._database)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._children.stop()
+        await self._database.close()
+
+    # --- processes -----------------------------------------------------------------------------------------------------------------
+
+    async def start(self, name: str) -> None:
+        """Start a process, where it was before if it was there."""
+        self._running[name] = await self._children.start(name, *self._arguments(name))
+
+    def _arguments(self, name: str) -> list[str]:
+        match name:
+            case "alipay":
+                return stage.alipay_arguments(self._keys, self.ports)
+            case "gateway":
+                return ["serve", "--config", str(self._settings), "--json-ready"]
+            case _:
+                names = [word for machine_id in self.machine_ids for word in ("--machine", machine_id)]
+                gateway = ["--gateway", f"127.0.0.1:{self.ports.machines}", "--alipay", self.control_url]
+                state = ["--seed", str(self.seed), "--state-dir", str(self.folder / "machines"), "--pace", "0.3"]
+                return ["simulate", "machines", *gateway, *state, "--json-ready", *names]
+
+    async def kill(self, name: str) -> None:
+        """``kill -9``; returns once the process is gone."""
+        child = self._running[name]
+        child.tell(signal.SIGKILL)
+        await child.process.wait()
+
+    def kill_host(self) -> int:
+        """``kill -9`` the Ray process in which the machines live; Ray starts another one. Return the dead one's id."""
+        (pid,) = self._running["gateway"].ready["host_pids"]
+        assert pid != self._running["gateway"].process.pid
+        os.kill(pid, signal.SIGKILL)
+        return int(pid)
+
+    def no_new_customers(self) -> None:
+        """Who is there finishes; nobody else comes."""
+        self._running["machines"].tell(signal.SIGUSR1)
+
+    # --- what they wrote down ----------------------------------------------------------------------------------------------------
+
+    async def sales(self) -> int:
+        """How many vends succeeded so far."""
+        return (await self.queries.tally()).vends.get("SUCCEEDED", 0)
+
+    async def until_sales(self, wanted: int, timeout_s: float = 90) -> None:
+        """Wait for so many sales."""
+        until = time.monotonic() + timeout_s
+        while await self.sales() < wanted:
+            assert time.monotonic() < until, f"{await self.sales()} of {wanted} sales within {timeout_s} s"
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def balance(self) -> BalanceView:
+        """All money, from our ledger."""
+        (balance,) = await self.queries.balances()
+        return balance
+
+    async def book(self) -> dict[str, Any]:
+        """The pretend Alipay's own book."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            book = (await http.get(f"{self.control_url}/control/book", timeout=30)).json()
+        assert isinstance(book, dict)
+        return book
+
+    async def differences(self) -> list[str]:
+        """Compare the two books, and say what is not at rest yet."""
+        balance, book = await self.balance(), await self.book()
+        ours, before = [], ""
+        while page := await self.queries.trades(before=before, limit=500):
+            ours += [
+                books.OurTrade(trade_id=t.trade_id, currency=t.currency, paid_minor=t.paid_minor, refunded_minor=t.refunded_minor)
+                for t in page
+            ]
+            before = page[-1].position
+        found = list(books.differences(ours, book, {balance.currency: balance.money_refunded_minor}))
+        if balance.money_held_minor or balance.refunds_open_minor:
+            found.append(f"{balance.money_held_minor} is held and {balance.refunds_open_minor} is due back")
+        if not balance.ledger_balanced:
+            found.append("our ledger does not balance")
+        return found
+
+    async def at_rest(self) -> BalanceView:
+        """Wait until all money is sold or back and both books agree; fail with the differences if that takes too long."""
+        until = time.monotonic() + QUIET_TIMEOUT_S
+        while found := await self.differences():
+            assert time.monotonic() < until, found[:20]
+            await asyncio.sleep(LOOK_EVERY_S)
+        return await self.balance()
+
+    def motor_turns(self) -> Counter[str]:
+        """How often the motor really turned for each vend, from the machines' own shelves."""
+        return self._shelf("turn")
+
+    def dropped(self) -> Counter[str]:
+        """How many items really fell for each vend."""
+        return self._shelf("drop")
+
+    def _shelf(self, act: str) -> Counter[str]:
+        turns: Counter[str] = Counter()
+        for shelf in (self.folder / "machines").glob("*/shelf.log"):
+            for line in shelf.read_text().splitlines():
+                entry = json.loads(line)
+                if entry["act"] == act and entry["cause"]:
+                    turns[entry["cause"]] += 1
+        return turns

@@ -188,7 +188,10 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
     _say(console, f"starting the gateway{' and Ray' if demo.ray else ''}")
     gateway = await children.start("gateway", "serve", "--config", str(settings), "--json-ready")
     # For whoever wants to kill one of them and see what happens.
-    print(json.dumps({"gateway_pid": gateway.process.pid, "host_pids": gateway.ready["host_pids"]}), file=sys.stderr, flush=True)
+    pids = {"gateway_pid": gateway.process.pid, "host_pids": gateway.ready["host_pids"]}
+    if console is None:
+        print(json.dumps(pids), file=sys.stderr, flush=True)
+    _say(console, f"processes to kill, if you like: {pids}")
     machine_ids = stage.machine_names(demo.machines)
     async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
         _say(console, f"taking {len(machine_ids)} machines into the fleet")

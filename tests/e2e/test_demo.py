@@ -85,7 +85,8 @@ async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(tmp
 
 def test_ctrl_c_ends_it_cleanly_within_seconds(tmp_path: Path) -> None:
     """SIGINT in the middle of business: status 0, and no process is left."""
-    with subprocess.Popen([*DEMO, "--no-ray", "--keep", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+    command = [*DEMO, "--json", "--no-ray", "--keep", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
         assert demo.stderr is not None
         demo.stderr.readline()
         demo.send_signal(signal.SIGINT)

@@ -8,7 +8,7 @@ from actors.machine import MachineState
 from actors.machine.state import Vend, VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.auditing.states import DONE_REFUNDS
+from storage.queries import OPEN_REFUNDS
 from storage.tables import inbox, refunds
 
 REFUND_OPEN_MS = 24 * 3_600_000
@@ -26,7 +26,7 @@ def warnings(books: Books) -> Iterator[Finding]:
 def _refunds(books: Books) -> Iterator[Finding]:
     wanted = (
         select(refunds)
-        .where(refunds.c.status.not_in([status.value for status in DONE_REFUNDS]), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS)
+        .where(refunds.c.status.in_(OPEN_REFUNDS), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS)
         .order_by(refunds.c.due_at_ms, refunds.c.refund_id)
     )
     for row in books.odd_ones(wanted):

@@ -6,21 +6,22 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Table, func, or_, select
 
 from actors.machine import InvariantBroken, MachineState, check, phase
-from actors.machine.state import RefundStatus, VendStatus
+from actors.machine.invariants import RESERVING
+from actors.machine.state import VendStatus
 from storage import rows
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, Span
+from storage.queries import OPEN_REFUNDS
 from storage.statements import Row as Values
 from storage.tables import machines, planogram_columns, refunds, sessions, trades, vends
 
-OPEN_VENDS = (VendStatus.AWAITING_PAYMENT, VendStatus.APPROVED, VendStatus.IN_DOUBT)
-DONE_REFUNDS = (RefundStatus.SUCCEEDED,)
+OPEN_VENDS = (VendStatus.AWAITING_PAYMENT, *RESERVING)
 
 _OPEN: tuple[tuple[Table, str, ColumnElement[bool]], ...] = (
     (sessions, "session_id", sessions.c.status == "OPEN"),
     (vends, "vend_id", vends.c.status.in_([status.value for status in OPEN_VENDS])),
     (trades, "trade_id", trades.c.status == "OPEN"),
-    (refunds, "refund_id", refunds.c.status.not_in([status.value for status in DONE_REFUNDS])),
+    (refunds, "refund_id", refunds.c.status.in_(OPEN_REFUNDS)),
 )
 
 
@@ -50,11 +51,12 @@ def _contradictions(row: Row[Any], state: MachineState | None) -> Iterator[str]:
         "revision": (row.state_revision, state.configuration.revision),
         "phase": (row.state_phase, phase(state).value),
         "online": (row.state_online, state.link.online),
-        "active": (row.state_active, rows.is_active(state)),
     }
     for name, (said, held) in pairs.items():
         if said != held:
             yield f"its row says {name} {said}, its state {held}"
+    if (state.session or state.refunds or state.doubts) and not row.state_active:
+        yield "its row says that nothing is open, and its owner would not look at it again"
     if state.configuration.revision > row.revision:
         yield f"its state knows revision {state.configuration.revision}, the registry only {row.revision}"
 

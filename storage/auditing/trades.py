@@ -11,14 +11,15 @@ from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import RefundStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import ROWS_AT_ONCE, Books, total
+from storage.queries import OPEN_REFUNDS
 from storage.tables import ledger_entries, refunds, trades
 
 entry = ledger_entries.c
-PARTS = ("paid_minor", "held_minor", "sold_minor", "refunded_minor")
+PARTS = ("paid_minor", "held_minor", "sold_minor", "refunded_minor", "written_off_minor")
 
 
 def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
-    """Every trade is the sum of its parts, none below zero: paid = held + sold + refunded, and the ledger says the same of each part."""
+    """Every trade is the sum of its parts, none below zero: paid = held + sold + refunded + written off; the ledger says so too."""
     for span in books.spans:
         ours = span.holds(trades.c.machine_id)
         yield books.count(trades, ours)
@@ -65,6 +66,7 @@ def _moved(ours: ColumnElement[bool]) -> Select[Any]:
             of(account == Account.SALES.value, -amount).label("sold_minor"),
             # What is due back and what went back.
             of(or_(account == Account.REFUND_DUE.value, and_(receivable, ~top_up)), -amount).label("refunded_minor"),
+            of(account == Account.WRITE_OFF.value, -amount).label("written_off_minor"),
         )
         .where(ours, entry.trade_id != "")
         .group_by(entry.trade_id, entry.machine_id)
@@ -85,7 +87,7 @@ def _trade_finding(row: Row[Any]) -> Finding:
 
 
 def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
-    """Every refund was asked for with its amount, once; the ledger owes it while it is open, and nothing any more when it has succeeded."""
+    """Every refund was asked for with its amount, once; the ledger owes it while it is open, and nothing any more when it is over."""
     for span in books.spans:
         ours = span.holds(refunds.c.machine_id)
         yield books.count(refunds, ours)
@@ -101,7 +103,7 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
         ).subquery()
         same = and_(due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id)
         asked, owed = func.coalesce(due.c.asked, 0), func.coalesce(due.c.due, 0)
-        expected = case((refunds.c.status == RefundStatus.SUCCEEDED.value, 0), else_=refunds.c.amount_minor)
+        expected = case((refunds.c.status.in_(OPEN_REFUNDS), refunds.c.amount_minor), else_=0)
         wrong = or_(refunds.c.amount_minor <= 0, asked != refunds.c.amount_minor, owed != expected)
         columns = (asked.label("asked"), owed.label("due"))
         for row in books.odd_ones(select(refunds, *columns).select_from(refunds.outerjoin(due, same)).where(ours, wrong)):
@@ -141,9 +143,10 @@ def _refunds_behind(books: Books, last: tuple[str, str]) -> list[Row[Any]]:
     trade_id, last_refund_id = last
     wanted = (
         select(
-            *refunds.c["refund_id", "trade_id", "machine_id", "partner_trans_id", "amount_minor", "currency"],
+            *refunds.c["refund_id", "trade_id", "machine_id", "partner_trans_id", "status", "amount_minor", "currency"],
             trades.c.paid_minor,
             trades.c.refunded_minor,
+            trades.c.written_off_minor,
             trades.c.machine_id.label("trade_machine_id"),
             trades.c.partner_trans_id.label("trade_partner_trans_id"),
         )
@@ -159,7 +162,8 @@ def _of_one_trade(group: list[Row[Any]]) -> Iterator[Finding]:
     if not group:
         return
     first = group[0]
-    back_minor = sum(row.amount_minor for row in group)
+    off_minor = sum(row.amount_minor for row in group if row.status == RefundStatus.WRITTEN_OFF.value)
+    back_minor = sum(row.amount_minor for row in group) - off_minor
     about = {"machine_id": first.machine_id, "trade_id": first.trade_id, "currency": first.currency}
     if first.paid_minor is None:
         yield Finding(sentence=f"{len(group)} refunds of {back_minor} in all name trade {first.trade_id}, which there is not", **about)
@@ -175,10 +179,17 @@ def _of_one_trade(group: list[Row[Any]]) -> Iterator[Finding]:
                 amounts={"amount_minor": row.amount_minor},
                 **about,
             )
-    if back_minor != first.refunded_minor or back_minor > first.paid_minor:
+    said = (first.refunded_minor, first.written_off_minor)
+    if (back_minor, off_minor) != said or back_minor + off_minor > first.paid_minor:
         yield Finding(
-            sentence=f"trade {first.trade_id} of {first.paid_minor} says that {first.refunded_minor} goes back; its refunds are"
-            f" {back_minor} in all",
-            amounts={"paid_minor": first.paid_minor, "refunded_minor": first.refunded_minor, "refunds_minor": back_minor},
+            sentence=f"trade {first.trade_id} of {first.paid_minor} says that {said[0]} goes back and {said[1]} was given up; its refunds"
+            f" say {back_minor} and {off_minor}",
+            amounts={
+                "paid_minor": first.paid_minor,
+                "refunded_minor": said[0],
+                "written_off_minor": said[1],
+                "refunds_minor": back_minor,
+                "given_up_minor": off_minor,
+            },
             **about,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Subquery, and_, case, func, or_, select
 
+from actors.machine.invariants import RESERVING
 from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
@@ -13,7 +14,6 @@ from storage.tables import ledger_entries, sessions, trades, vends
 
 entry = ledger_entries.c
 NEVER_APPROVED = (VendStatus.AWAITING_PAYMENT, VendStatus.DENIED)
-HOLDING = (VendStatus.APPROVED, VendStatus.IN_DOUBT)
 WRITTEN_OFF = "WRITTEN_OFF"
 """The reason of a vend whose goods came after its price had gone back."""
 
@@ -47,7 +47,7 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
         moved = _moved(span)
         reserved, settled, returned, off = (func.coalesce(moved.c[name], 0) for name in ("reserved", "settled", "returned", "written_off"))
         delivered = vends.c.status == VendStatus.SUCCEEDED.value
-        holding = vends.c.status.in_([status.value for status in HOLDING])
+        holding = vends.c.status.in_([status.value for status in RESERVING])
         too_late = and_(delivered, vends.c.reason == WRITTEN_OFF)
         wrong = or_(
             settled != case((and_(delivered, ~too_late), reserved), else_=0),

@@ -23,7 +23,7 @@ READ_WITHIN_S = 10.0
 async def becomes(check: Callable[[], bool]) -> None:
     """Wait until something is true."""
     async with asyncio.timeout(5):
-        while not check():  # noqa: ASYNC110  the subject has no event for it
+        while not check():
             await asyncio.sleep(0.002)
 
 

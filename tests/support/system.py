@@ -143,8 +143,8 @@ class System:
         while found := await self.differences():
             assert time.monotonic() < until, found[:20]
             await asyncio.sleep(LOOK_EVERY_S)
-        found = await prove(self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
-        assert found.sentences == ()
+        audit = await prove(self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        assert () == audit.sentences
         return await self.balance()
 
     def motor_turns(self) -> Counter[str]:

@@ -14,11 +14,11 @@ class EdgeLimits:
     heartbeat_interval_ms: int = 20_000
     """Told to the machine."""
     silent_after_ms: int = 60_000
-    """A stream that says nothing for this long is closed."""
+    """A stream that says nothing for this long is closed, and one of which nothing could be read for this long."""
     outbox_max: int = 64
     """So many frames wait to be written; one more and the machine reads too slowly."""
     unacked_max: int = 32
-    """So many frames of the machine wait for the host; then nothing more is read."""
+    """So many frames of the machine wait for their acknowledgement; then nothing more is read."""
     write_timeout_s: float = 5.0
     """A write, or a closing, that takes longer ends the stream the hard way."""
     settle_timeout_s: float = 5.0

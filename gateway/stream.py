@@ -77,7 +77,6 @@ class Stream:
     """One stream. ``connected`` is None until the machine's Hello was taken in; ``ending`` is why we close it, once we do."""
 
     __slots__ = (
-        "_answered",
         "_bad_in_row",
         "_bucket",
         "_context",
@@ -89,6 +88,7 @@ class Stream:
         "_limits",
         "_move_owed",
         "_moved",
+        "_moved_on",
         "_outbox",
         "_pending",
         "_reading",
@@ -120,7 +120,7 @@ class Stream:
         self._bad_in_row = 0
         self._window: dict[int, FrameReceived] = {}
         self._pending = 0
-        self._answered = asyncio.Event()
+        self._moved_on = asyncio.Event()
         self._forwarded = 0
         self._welcomed = False
         self._vend_open = False
@@ -152,7 +152,7 @@ class Stream:
                 self.end(statuses.FLOOD, flush=False)
                 break
             self._take(translate.from_bytes(frame))
-            if self._pending >= self._limits.unacked_max:
+            if self._is_full():
                 await self._host_caught_up()
         self._finished = True
         self._outbox.wake()
@@ -188,12 +188,9 @@ class Stream:
         logger.info("stream opened", **self._names(), boot_id=frame.boot_id, firmware=frame.firmware, journal=len(frame.journal))
 
     def _numbered(self, frame: Numbered) -> None:
-        if frame.seq not in self._window and len(self._window) >= self._limits.unacked_max:
-            detail = f"expected at most {self._limits.unacked_max} unacknowledged frames: resend from expected_seq, in order"
-            self._forwarded = self._outbox.ack
-            self._refuse_frame(BadFrame(code=wire.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, seq=frame.seq, detail=detail))
-            return
         self._bad_in_row = 0
+        if frame.seq in self._window and self._pending > 0:
+            return  # sent again before its acknowledgement, which is still to come
         received = FrameReceived(stream_id=self.stream_id, seq=frame.seq, fact=frame.fact)
         self._window[frame.seq] = received
         self._forwarded = max(self._forwarded, frame.seq)
@@ -216,10 +213,14 @@ class Stream:
         elif self._bad_in_row > self._limits.bad_frames_max:
             self.end(statuses.BAD_FRAMES)
 
+    def _is_full(self) -> bool:
+        return self.ending is None and max(self._pending, len(self._window)) >= self._limits.unacked_max
+
     async def _host_caught_up(self) -> None:
         """Back-pressure: as long as this waits, the machine's frames stay in its own and the network's buffers."""
         self._reading = False
-        await self._pending_below(self._limits.unacked_max)
+        self._waits_since = self._heard_at
+        await self._host_did(lambda: not self._is_full())
         if self.ending is None:
             await self._gate.room(self)
         self._reading = True
@@ -228,16 +229,18 @@ class Stream:
     async def _rest(self) -> None:
         """The machine half-closed: what it asked is still answered, for a while."""
         self._reading = False
+        self._waits_since = self._times.monotonic()
         try:
             async with asyncio.timeout(self._limits.settle_timeout_s):
-                await self._pending_below(1)
+                await self._host_did(lambda: self._pending == 0)
         except TimeoutError:
             logger.info("half-closed stream ends before its host answered", **self._names(), pending=self._pending)
 
-    async def _pending_below(self, count: int) -> None:
-        while self._pending >= count and self.ending is None:
-            self._answered.clear()
-            await self._answered.wait()
+    async def _host_did(self, condition: Callable[[], bool]) -> None:
+        """Return once the condition holds, looked at whenever the host says something, or the stream ends."""
+        while not condition() and self.ending is None:
+            self._moved_on.clear()
+            await self._moved_on.wait()
 
     # --- from the host -------------------------------------------------------------------------------------------------------
 
@@ -248,12 +251,12 @@ class Stream:
     def repeated(self, count: int) -> None:
         """So many messages of this stream were given to the host anew; nothing else waits for its answer."""
         self._pending = count
-        self._answered.set()
+        self._moved_on.set()
 
     def answered(self) -> None:
         """The host is done with one message of this stream."""
         self._pending = max(0, self._pending - 1)
-        self._answered.set()
+        self._moved_on.set()
 
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
         """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses the stream, not the commands."""
@@ -265,6 +268,7 @@ class Stream:
         if ack is not None:
             self._forget(ack)
             self._outbox.acknowledge(ack)
+        self._moved_on.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
         """Follow what the edge must know: the numbers in use, and whether the machine may be asked to move."""
@@ -335,7 +339,7 @@ class Stream:
         if not flush:
             self._outbox.drop()
         self._outbox.wake()
-        self._answered.set()
+        self._moved_on.set()
         logger.info("stream ends", **self._names(), reason=refusal.reason, status=refusal.code.name)
 
     def close(self, reason: str) -> None:
@@ -343,7 +347,7 @@ class Stream:
         self.end(statuses.refusal_of(reason).about(machine_id=self.machine_id), flush=reason != CloseReason.SUPERSEDED)
 
     def examine(self) -> None:
-        """End the stream if its time is up: no Hello, no answer of its host, or silence."""
+        """End the stream if its time is up: no Hello, no answer of its host, or silence of the machine."""
         now = self._times.monotonic()
         waited_s = now - self._waits_since
         if self.connected is None:
@@ -351,7 +355,9 @@ class Stream:
                 detail = f"expected Hello within {self._limits.hello_timeout_s:g} s"
                 self._put(translate.protocol_error(wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=0, expected_seq=0, detail=detail))
                 self.end(statuses.HELLO_TIMEOUT)
-        elif not self._welcomed and waited_s > self._limits.welcome_timeout_s:
+            return
+        host_late = not self._welcomed and waited_s > self._limits.welcome_timeout_s
+        if host_late or (not self._reading and waited_s * 1000 > self._limits.silent_after_ms):
             self.end(statuses.HOST_UNAVAILABLE)
         elif self._reading and (now - self._heard_at) * 1000 > self._limits.silent_after_ms:
             self.end(statuses.SILENT)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Table, func, select
 
-from actors.machine.events import CodeCreated, VendRequested
+from actors.machine.events import CodeCreated, Disconnected, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column, Mode
 from actors.ports import Conflict, Ownership, StaleOwner
@@ -242,8 +242,9 @@ async def test_untaken_shows_only_our_old_ones(db: Database) -> None:
 
 
 async def test_load_active_brings_what_is_open_and_what_is_new(db: Database) -> None:
-    """Machines at rest are left where they are; a machine with a session or without any decision is brought."""
+    """Machines at rest are left where they are; one with a session, without any decision, or whose stream may be gone is brought."""
     owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.do("VM-2", Disconnected(stream_id=owner.states["VM-2"].link.stream_id))
     await owner.do("VM-1", paid("t1"))
     await Registry(db).register(new_machine("VM-3"), actor="test", now_ms=START_MS)
     everything = await owner.store.claim(host="a", holder="a1", partitions=range(8), now_ms=START_MS)

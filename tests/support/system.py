@@ -47,9 +47,10 @@ class System:
         await self.start("alipay")
         self._settings = stage.write_settings(self.folder, self.ports, keys=self._keys, ray=self.ray)
         await self.start("gateway")
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
-            await stage.register(channel, self.machine_ids)
-        await self.start("machines")
+        if self.machine_ids:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
+                await stage.register(channel, self.machine_ids)
+            await self.start("machines")
         self._database = await Database.open(StorageConfig(url=f"sqlite:///{self.folder / 'vendgate.db'}"))
         self.queries = Queries(self._database)
         return self

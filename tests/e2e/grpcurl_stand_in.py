@@ -1,0 +1,40 @@
+"""grpcurl's command line, as far as the documents use it, carried out by ``buf curl``."""
+
+import subprocess
+import sys
+
+
+def main(words: list[str]) -> int:
+    """Run the call and return its status."""
+    call = ["buf", "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--emit-defaults=false"]
+    places: list[str] = []
+    while words:
+        word = words.pop(0)
+        match word:
+            case "-plaintext" | "-emit-defaults":
+                pass
+            case "-d":
+                data = words.pop(0)
+                call += ["-d", "@-" if data == "@" else data]
+            case "-H":
+                call += ["-H", words.pop(0)]
+            case "-max-time":
+                call += ["--timeout", f"{words.pop(0)}s"]
+            case _:
+                places.append(word)
+    address, *rest = places
+    match rest:
+        case ["list"]:
+            call += ["--list-services", f"http://{address}"]
+        case ["list", _]:
+            call += ["--list-methods", f"http://{address}"]
+        case [method]:
+            call += [] if "-d" in call else ["-d", "{}"]
+            call += [f"http://{address}/{method}"]
+        case _:
+            sys.exit(f"the stand-in does not know: {places}")
+    return subprocess.run(call).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -23,9 +23,9 @@ SHOP_CODE = "shopQrCode"
 _CODECS = ("utf-8-sig", "gb18030")
 _ID_LENGTH_MAX = 64
 _SHOWN_MAX = 40
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}")
 _COUNT = re.compile(r"[0-9]{1,9}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
+_TIME = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 _COLUMNS = (
     "Partner_transaction_id",
     "Transaction_id",
@@ -69,8 +69,9 @@ class FileRefused(AlipayError):
 class FileRow:
     """One item. Amounts are never negative: the type says which way the money went.
 
-    ``partner_id`` is the refund id of a REFUND, else the ``out_trade_no``. ``amount_minor`` and ``currency`` are what the customer was
-    asked for; ``priced`` is False where the file names the settlement's amount alone and they are that one.
+    ``partner_id`` is the refund id of a REFUND (perhaps empty, if it was made in the portal), else the ``out_trade_no``. ``amount_minor``
+    and ``currency`` are what the customer was asked for; ``priced`` is False where the file names the settlement's amount alone and they
+    are that one.
     """
 
     line: int
@@ -162,7 +163,7 @@ def _row(line: str, number: int) -> FileRow:
     return FileRow(
         line=number,
         row_type=row_type,
-        partner_id=_id(fields, "Partner_transaction_id", number),
+        partner_id=_id(fields, "Partner_transaction_id", number, shortest=0),
         trade_id=_id(fields, "Transaction_id", number),
         amount_minor=_amount(
             fields, "Trans_amount" if priced else "Transaction_amount", "Trans_currency" if priced else "Currency", number
@@ -185,10 +186,10 @@ def _row_type(fields: dict[str, str], number: int) -> RowType:
         raise FileRefused("bad_row", f"Transaction_type: expected one of {expected}, found {found}", line=number) from None
 
 
-def _id(fields: dict[str, str], name: str, number: int) -> str:
+def _id(fields: dict[str, str], name: str, number: int, *, shortest: int = 1) -> str:
     value = fields[name]
-    if not 0 < len(value) <= _ID_LENGTH_MAX or not value.isprintable():
-        raise FileRefused("bad_row", f"{name}: expected 1 to {_ID_LENGTH_MAX} characters, found {_shown(value)}", line=number)
+    if not shortest <= len(value) <= _ID_LENGTH_MAX or not value.isprintable():
+        raise FileRefused("bad_row", f"{name}: expected {shortest} to {_ID_LENGTH_MAX} characters, found {_shown(value)}", line=number)
     return value
 
 

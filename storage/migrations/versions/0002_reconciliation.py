@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("run_id", position, nullable=False),
         sa.Column("day", sa.String(length=10), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("subject", sa.String(length=128), nullable=False),
+        sa.Column("subject", sa.String(length=160), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("trade_id", sa.String(length=64), nullable=False),
         sa.Column("refund_id", sa.String(length=64), nullable=False),

@@ -101,6 +101,19 @@ def check(*, config_file: ConfigFile = None) -> None:
         configs.configs(loaded)
 
 
+@app.command()
+def audit(
+    *,
+    config_file: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be read."""
+    with _sentences():
+        from gateway import auditing
+
+        raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json))
+
+
 @simulate.command()
 def alipay(
     *,

@@ -37,6 +37,9 @@ metadata = MetaData(
 Position = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; SQLite does that for its own INTEGER only."""
 
+IS_CONFLICT = "cause LIKE 'conflict:%'"
+"""Of an inbox row: a fact that was told before, with other content. Queries say it in these words, so that the index serves them."""
+
 installation = Table(
     "installation",
     metadata,
@@ -101,7 +104,7 @@ audit = Table(
     metadata,
     Column("id", Position, primary_key=True, autoincrement=True),
     Column("at_ms", BigInteger, nullable=False),
-    Column("actor", String(128), nullable=False),
+    Column("actor", String(160), nullable=False),
     Column("action", String(64), nullable=False),
     Column("machine_id", String(32), nullable=False),
     Column("detail", Text, nullable=False),
@@ -281,6 +284,7 @@ inbox = Table(
     Index(None, "trade_id"),
     # Few rows wait at any time; the index holds these only.
     Index("inbox_untaken", "received_at_ms", "id", sqlite_where=text("taken_at_ms IS NULL"), postgresql_where=text("taken_at_ms IS NULL")),
+    Index("inbox_conflicts", "received_at_ms", "id", sqlite_where=text(IS_CONFLICT), postgresql_where=text(IS_CONFLICT)),
 )
 
 # What the daily comparison with Alipay's own files found. Written by whoever reads a file; no actor reads it.

@@ -24,6 +24,7 @@ ASKED_FOR = {
     "money_held",
     "ledger_balanced",
     "books_agree",
+    "audit_clean",
     "duration_s",
 }
 
@@ -54,6 +55,7 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     assert set(report) >= ASKED_FOR
     assert report["books_agree"]
     assert report["ledger_balanced"]
+    assert report["audit_clean"]
     assert report["vends_succeeded"] >= 40
     assert report["refunds"] > 0
     assert report["money_in"] == report["money_sold"] + report["money_refunded"] - report["money_written_off"]
@@ -85,7 +87,8 @@ async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(tmp
 
 def test_ctrl_c_ends_it_cleanly_within_seconds(tmp_path: Path) -> None:
     """SIGINT in the middle of business: status 0, and no process is left."""
-    with subprocess.Popen([*DEMO, "--no-ray", "--keep", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+    command = [*DEMO, "--json", "--no-ray", "--keep", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
         assert demo.stderr is not None
         demo.stderr.readline()
         demo.send_signal(signal.SIGINT)

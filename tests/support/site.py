@@ -200,6 +200,7 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             readiness=readiness,
             metrics=metrics,
             queries=queries,
+            clock=SystemClock(),
             present=lambda open_items: Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats()),
         )
         http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL))

@@ -206,6 +206,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="sessions_open", status="", count=2, oldest_at_ms=at_ms),
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
         *(GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None) for kind in WorkItemKind),
     ] == await Queries(db).gauges(now_ms=owner.now_ms)
 

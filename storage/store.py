@@ -19,16 +19,13 @@ from storage.rows import BatchRows, Owned, batch_rows
 from storage.statements import commit_statements
 from storage.tables import audit, inbox, machine_states, machines, partitions
 
-
 # What every commit and every sweep asks, put together once: making a statement costs more than running it.
 _FENCE = (
     select(*partitions.c["partition", "holder", "epoch"])
     .where(partitions.c.partition.in_(bindparam("ours", expanding=True)))
     .with_for_update(read=True)
 )
-_VERSIONS = select(*machine_states.c["machine_id", "version"]).where(
-    machine_states.c.machine_id.in_(bindparam("asked", expanding=True))
-)
+_VERSIONS = select(*machine_states.c["machine_id", "version"]).where(machine_states.c.machine_id.in_(bindparam("asked", expanding=True)))
 _UNTAKEN = (
     select(*inbox.c["id", "machine_id", "event"])
     .where(

@@ -18,6 +18,7 @@ import httpx
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
+from storage.auditing import prove
 from storage.engine import Database, StorageConfig
 from storage.queries import Queries
 from storage.views import BalanceView
@@ -137,11 +138,13 @@ class System:
         return found
 
     async def at_rest(self) -> BalanceView:
-        """Wait until all money is sold or back and both books agree; fail with the differences if that takes too long."""
+        """Wait until all money is sold or back and both books agree, then prove ours; fail with what is not so."""
         until = time.monotonic() + QUIET_TIMEOUT_S
         while found := await self.differences():
             assert time.monotonic() < until, found[:20]
             await asyncio.sleep(LOOK_EVERY_S)
+        audit = await prove(self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        assert () == audit.sentences
         return await self.balance()
 
     def motor_turns(self) -> Counter[str]:

@@ -20,6 +20,13 @@ from tests.gateway.simulator.backend import COLUMNS, QR, Backend
 READ_WITHIN_S = 10.0
 
 
+async def becomes(check: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(5):
+        while not check():
+            await asyncio.sleep(0.002)
+
+
 class ScriptedStream:
     """The gateway's end of one stream."""
 
@@ -35,6 +42,14 @@ class ScriptedStream:
             frame = await self._context.read()
         assert isinstance(frame, service_pb.ConnectRequest), "the machine hung up"
         return frame
+
+    async def rest(self) -> list[str]:
+        """Return the kinds of all further frames, once the machine has hung up; its very first one apart."""
+        kinds: list[str] = []
+        with contextlib.suppress(asyncio.CancelledError, grpc.aio.BaseError):
+            while isinstance(frame := await self._context.read(), service_pb.ConnectRequest):
+                kinds.append(str(frame.WhichOneof("payload")))
+        return [kind for kind in kinds if kind != "reader_enable"]
 
     async def read_kind(self, kind: str) -> service_pb.ConnectRequest:
         """Return the machine's next frame of this kind, passing over others."""

@@ -62,7 +62,11 @@ def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> No
     for settled in turn.state.settled_vends:
         entry = entries.get(settled.vend_id)
         # What was settled just above, by this very journal, is found here again and changes nothing.
-        if entry is not None and entry.stage is events.JournalStage.SUCCEEDED and settled.status is not VendStatus.SUCCEEDED:
+        if entry is None or entry.stage is not events.JournalStage.SUCCEEDED or settled.status is VendStatus.SUCCEEDED:
+            continue
+        if settled.status is VendStatus.DENIED:
+            turn.note(f"vend {settled.vend_id} was denied, and the machine's journal says that it was delivered")
+        else:
             vending.result_again(turn, settled, delivered=True, evidence=entry.evidence)
 
 

@@ -138,10 +138,10 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     await owner.buy("VM-1")
     story = await Queries(db).timeline("VM-1-s1")
     assert ["TopUpPaid", "#1", "#2", "#3", "RefundSucceeded"] == [line.event.split()[0] for line in story]
-    assert ("TOP_UP 1000 HKD RECEIVABLE -> CUSTOMER_FUNDS VM-1-t1",) == story[0].money
+    assert ("TOP_UP 1000 HKD RECEIVABLE to CUSTOMER_FUNDS VM-1-t1",) == story[0].money
     assert any(line.startswith("BeginSession") for line in story[0].decisions)
     assert any(line.startswith("SendRefund") for line in story[3].decisions)
-    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 -> RECEIVABLE",) == story[4].money
+    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 to RECEIVABLE",) == story[4].money
 
 
 async def test_events_are_followed_by_position(db: Database) -> None:

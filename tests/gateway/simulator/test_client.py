@@ -242,7 +242,9 @@ async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> No
 async def test_a_boot_id_that_the_backend_has_met_before(gateway: ScriptedGateway, make_client: Make) -> None:
     """The firmware restarts under a new one."""
     async with running(make_client()) as client:
-        first = await (await gateway.stream()).welcome(last_seq=99)
+        stream = await gateway.stream()
+        first = (await stream.read()).hello
+        await stream.write(welcome=pb.Welcome(last_seq=99))
         second = await (await gateway.stream()).welcome()
         await becomes(lambda: client.free)
 

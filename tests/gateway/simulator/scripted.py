@@ -132,6 +132,24 @@ async def scripted_gateway(credentials: grpc.ServerCredentials | None = None) ->
         await server.stop(grace=0)
 
 
+@contextlib.asynccontextmanager
+async def refusing(gateway: ScriptedGateway, code: grpc.StatusCode, detail: str) -> AsyncIterator[None]:
+    """Refuse every stream, after its Hello: a status that crosses with a write may be lost in gRPC."""
+
+    async def refuse() -> None:
+        while True:
+            stream = await gateway.streams.get()
+            await stream.read()
+            stream.end(code, detail)
+
+    task = asyncio.create_task(refuse())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def attend(gateway: ScriptedGateway, backend_of: Callable[[str], Backend]) -> None:
     """Give each stream of a scripted gateway to the backend of its machine, until cancelled."""
     async with asyncio.TaskGroup() as group:

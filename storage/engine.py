@@ -49,8 +49,8 @@ class StorageConfig:
     """Never write, not even a SQLite file's header; a file that is not there is not made."""
 
 
-class _Ways(Protocol):
-    """How one kind of database runs a unit of work."""
+class Ways(Protocol):
+    """How one kind of database runs a unit of work: SQLite on threads, PostgreSQL over the network, or a test's own in place."""
 
     dialect: Dialect
 
@@ -64,7 +64,7 @@ class _Ways(Protocol):
 class Database:
     """An open database. ``write`` and ``read`` run one transaction each and raise StoreError; errors of the work's own pass through."""
 
-    def __init__(self, ways: _Ways, *, read_only: bool = False) -> None:
+    def __init__(self, ways: Ways, *, read_only: bool = False) -> None:
         self._ways = ways
         self._read_only = read_only
         self.partition_count = 0

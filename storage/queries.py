@@ -15,7 +15,19 @@ from storage import codec, positions, shapes, work_items
 from storage.engine import Database
 from storage.loading import read_columns
 from storage.money import read_balances
-from storage.tables import inbox, journal, ledger_entries, machine_states, machines, partitions, refunds, sessions, trades, vends
+from storage.tables import (
+    inbox,
+    journal,
+    ledger_entries,
+    machine_states,
+    machines,
+    partitions,
+    reconciliation_differences,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 from storage.views import (
     BalanceView,
     EventView,
@@ -187,6 +199,9 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("machines_online"), literal(""), func.count(), literal(None)).where(machine_states.c.online.is_(True)),
     select(literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)).where(
         vends.c.status == VendStatus.IN_DOUBT.value
+    ),
+    select(literal("differences_open"), literal(""), func.count(), func.min(reconciliation_differences.c.found_at_ms)).where(
+        reconciliation_differences.c.status == "OPEN"
     ),
 )
 

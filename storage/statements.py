@@ -4,6 +4,7 @@ Core's own path binds each value of each row by name and type; for the rows of a
 Here the types have nothing to do: integers, booleans and texts are what both drivers take.
 """
 
+import functools
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
@@ -56,6 +57,12 @@ class CommitStatements:
             update(inbox).where(inbox.c.id == bindparam("inbox_id")).values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
         )
         self.taken = Prepared(taken, ("now_ms", "at", "inbox_id"), dialect)
+
+
+@functools.lru_cache(maxsize=8)
+def commit_statements(dialect: Dialect) -> CommitStatements:
+    """Return what a commit writes, compiled once for each dialect."""
+    return CommitStatements(dialect)
 
 
 def _append(table: Table, dialect: Dialect) -> Prepared:

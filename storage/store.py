@@ -6,7 +6,7 @@ transaction: fence, versions, then a few statements for all rows, whatever the s
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from actors.directory import partition_of
@@ -16,8 +16,26 @@ from storage import codec, dialects
 from storage.engine import Database, describe
 from storage.loading import Loader, machine_rows
 from storage.rows import BatchRows, Owned, batch_rows
-from storage.statements import CommitStatements
+from storage.statements import commit_statements
 from storage.tables import audit, inbox, machine_states, machines, partitions
+
+# What every commit and every sweep asks, put together once: making a statement costs more than running it.
+_FENCE = (
+    select(*partitions.c["partition", "holder", "epoch"])
+    .where(partitions.c.partition.in_(bindparam("ours", expanding=True)))
+    .with_for_update(read=True)
+)
+_VERSIONS = select(*machine_states.c["machine_id", "version"]).where(machine_states.c.machine_id.in_(bindparam("asked", expanding=True)))
+_UNTAKEN = (
+    select(*inbox.c["id", "machine_id", "event"])
+    .where(
+        inbox.c.taken_at_ms.is_(None),
+        inbox.c.received_at_ms < bindparam("before_ms"),
+        inbox.c.partition.in_(bindparam("ours", expanding=True)),
+    )
+    .order_by(inbox.c.received_at_ms, inbox.c.id)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class _Broken(Exception):
@@ -34,7 +52,7 @@ class SqlMachineStore(MachineStore):
     def __init__(self, db: Database, *, notify_base_url: str) -> None:
         self._db = db
         self._loader = Loader(notify_base_url=notify_base_url.rstrip("/"))
-        self._statements = CommitStatements(db.dialect)
+        self._statements = commit_statements(db.dialect)
 
     async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
         """Take partitions from whoever had them, each under its next epoch."""
@@ -78,13 +96,8 @@ class SqlMachineStore(MachineStore):
 
     async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
         """Return notifications that were saved before ``older_than_ms`` and that nobody has taken, oldest first."""
-        wanted = (
-            select(*inbox.c["id", "machine_id", "event"])
-            .where(inbox.c.taken_at_ms.is_(None), inbox.c.received_at_ms < older_than_ms, inbox.c.partition.in_(list(ownership.epochs)))
-            .order_by(inbox.c.received_at_ms, inbox.c.id)
-            .limit(limit)
-        )
-        rows = await self._db.read(lambda connection: connection.execute(wanted).all())
+        wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
+        rows = await self._db.read(lambda connection: connection.execute(_UNTAKEN, wanted).all())
         return [InboxItem(inbox_id=row.id, machine_id=MachineId(row.machine_id), event=codec.decode_event(row.event)) for row in rows]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
@@ -170,8 +183,7 @@ def _prove(connection: Connection, ownership: Ownership, owned: dict[MachineId, 
     On SQLite the transaction holds the write lock; elsewhere the share lock makes a claim wait.
     """
     ours = {one.partition for one in owned.values()}
-    fence = select(*partitions.c["partition", "holder", "epoch"]).where(partitions.c.partition.in_(sorted(ours))).with_for_update(read=True)
-    holders = {row.partition: (row.holder, row.epoch) for row in connection.execute(fence)}
+    holders = {row.partition: (row.holder, row.epoch) for row in connection.execute(_FENCE, {"ours": sorted(ours)})}
     for partition in ours:
         if holders.get(partition) != (ownership.holder, ownership.epochs[partition]):
             raise StaleOwner(f"Partition {partition} has another owner than {ownership.host} since epoch {ownership.epochs[partition]}.")
@@ -192,8 +204,7 @@ def _check_versions(connection: Connection, changes: Sequence[Change]) -> None:
     expected: dict[MachineId, int] = {}
     for change in changes:
         expected.setdefault(change.machine_id, _expected(change))
-    saved_ones = select(*machine_states.c["machine_id", "version"]).where(machine_states.c.machine_id.in_(list(expected)))
-    saved = {row.machine_id: row.version for row in connection.execute(saved_ones)}
+    saved = {row.machine_id: row.version for row in connection.execute(_VERSIONS, {"asked": list(expected)})}
     for machine_id, version in expected.items():
         if saved.get(machine_id, 0) != version:
             raise Conflict(machine_id, f"decided upon version {version}, but version {saved.get(machine_id, 0)} is saved")

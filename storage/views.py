@@ -193,7 +193,7 @@ class GaugeView:
     """How many of something there are, and since when the oldest of them. ``status`` is empty where ``name`` says it all.
 
     Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``, ``vends_in_doubt``,
-    ``work_items`` (by kind).
+    ``differences_open`` (between Alipay's daily files and us), ``work_items`` (by kind).
     """
 
     name: str

@@ -74,8 +74,8 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
     kind = WorkItemKind(row.kind)
     amount_minor, currency, refund_id, reason = row.amount_minor, row.currency, row.refund_id, row.reason
     if kind is WorkItemKind.PAYMENT_CONFLICT:
-        _, told, _ = reason.split(":", 2)
-        reason = f"the {told} was told again with other content; the first telling counts, nothing was done on this one"
+        told, _, _ = reason.removeprefix("conflict:").rpartition(":")
+        reason = f"{told} was told again with other content; the first telling counts, nothing was done on this one"
         match codec.decode_event(row.event) if row.event else None:
             case TopUpPaid() as paid:
                 amount_minor, currency = paid.amount_minor, paid.currency

@@ -86,10 +86,20 @@ def _why_unwanted(turn: Turn, event: TopUpPaid) -> RefundCause | None:
     if session is not None:
         # A payer whom Alipay does not name cannot be proved to be the one who is there.
         same = session.paid_minor == 0 or (session.payer != "" and session.payer == event.payer)
-        return None if same else RefundCause.SECOND_CUSTOMER
+        return _why_before_the_choice(turn, event, session) if same else RefundCause.SECOND_CUSTOMER
     if turn.now_ms < turn.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
     return RefundCause.NO_SELECTION if mode is Mode.SELECTION_FIRST else None
+
+
+def _why_before_the_choice(turn: Turn, event: TopUpPaid, session: Session) -> RefundCause | None:
+    """Return why the first money of a selection must not pay for it: it was paid before, for the last selection or for none."""
+    if session.paid_minor or event.paid_at_ms + turn.policy.clock_tolerance_ms >= session.started_at_ms:
+        return None
+    if session.started_at_ms < turn.state.late_watch_until_ms:
+        return RefundCause.LATE_PAYMENT
+    # Where one may pay first, who paid and then chose before we heard of it gets the choice.
+    return RefundCause.NO_SELECTION if turn.state.configuration.mode is Mode.SELECTION_FIRST else None
 
 
 def _feed(turn: Turn, trade: Trade) -> None:

@@ -27,6 +27,8 @@ class Policy:
     """A payment of which we hear later than this is late money: refunded at once, in full."""
     late_watch_ms: int = 120_000
     """For this long after an unpaid selection, money that comes in without a session is taken for its late payment."""
+    clock_tolerance_ms: int = 3_000
+    """Alipay's clock and ours may differ by so much; its times are whole seconds."""
     refund_retry_ms: tuple[int, ...] = (5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)
     """Waits between tries of a refund whose outcome is unknown; the last one repeats."""
     short_of_funds_retry_ms: int = 3_600_000

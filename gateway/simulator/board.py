@@ -151,8 +151,7 @@ class Board(ABC):
             return
         journal = Journal(self._journal_path)
         number = journal.memory.boots + 1
-        # The counter alone would begin again with a replaced flash, and the backend would take new frames for old ones.
-        boot_id = f"b{number}-{secrets.token_hex(4)}"
+        boot_id = self._new_boot_id(number)
         booted = Booted(number=number, boot_id=boot_id, lost=journal.unreadable)
         journal.append(booted)
         journal.memory.add(booted)
@@ -160,6 +159,10 @@ class Board(ABC):
         self.boots = number
         self.machine = Machine(identity=self.identity, boot_id=boot_id, memory=journal.memory, rng=self._rng, door_open=self._door_open)
         self._power_changed()
+
+    def _new_boot_id(self, number: int) -> str:
+        """Return a name for this boot. The counter alone would begin again with a replaced flash: new frames would pass for old ones."""
+        return f"b{number}-{secrets.token_hex(4)}"
 
     def power_cut(self) -> None:
         """Everything that is not on disk is gone, at once."""

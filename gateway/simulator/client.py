@@ -122,7 +122,7 @@ class MachineClient(Board):
         """Open one stream and stay on it to its end."""
         machine = self.machine
         assert machine is not None
-        line = Line(self.config.gateway, self.config.tls)
+        line = self._new_line()
         self._lines.add(line)
         line.send(machine.hello())
         impatience = asyncio.get_running_loop().call_later(self.config.welcome_within_ms / 1000, self._not_welcome, line)
@@ -136,6 +136,10 @@ class MachineClient(Board):
                 if self.machine is not None:
                     self.machine.stream_lost()
                 self._set_timer()
+
+    def _new_line(self) -> Line:
+        """Return the line for one call."""
+        return Line(self.config.gateway, self.config.tls)
 
     async def _follow(self) -> Ended:
         """Open the stream that is to replace the present one, again and again while the present one stands."""

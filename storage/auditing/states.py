@@ -154,8 +154,8 @@ def nothing_was_taken_out(books: Books) -> Iterator[int | Finding]:
 
 
 def _counted(books: Books, span: Span, table: Table) -> dict[str, int]:
-    grouped = select(table.c.machine_id, func.count()).where(span.holds(table.c.machine_id)).group_by(table.c.machine_id)
-    return dict(books.connection.execute(grouped).tuples().all())
+    grouped = select(table.c.machine_id, func.count().label("rows")).where(span.holds(table.c.machine_id)).group_by(table.c.machine_id)
+    return {row.machine_id: row.rows for row in books.connection.execute(grouped)}
 
 
 def planograms_fit(books: Books) -> Iterator[int | Finding]:

@@ -138,10 +138,10 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     await owner.buy("VM-1")
     story = await Queries(db).timeline("VM-1-s1")
     assert ["TopUpPaid", "#1", "#2", "#3", "RefundSucceeded"] == [line.event.split()[0] for line in story]
-    assert ("TOP_UP 1000 HKD RECEIVABLE -> CUSTOMER_FUNDS VM-1-t1",) == story[0].money
+    assert ("TOP_UP 1000 HKD RECEIVABLE to CUSTOMER_FUNDS VM-1-t1",) == story[0].money
     assert any(line.startswith("BeginSession") for line in story[0].decisions)
     assert any(line.startswith("SendRefund") for line in story[3].decisions)
-    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 -> RECEIVABLE",) == story[4].money
+    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 to RECEIVABLE",) == story[4].money
 
 
 async def test_events_are_followed_by_position(db: Database) -> None:
@@ -206,6 +206,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="sessions_open", status="", count=2, oldest_at_ms=at_ms),
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
         *(GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None) for kind in WorkItemKind),
     ] == await Queries(db).gauges(now_ms=owner.now_ms)
 

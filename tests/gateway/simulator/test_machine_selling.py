@@ -6,6 +6,7 @@ import pytest
 
 from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
 from gateway.simulator.orders import (
+    Denied,
     FundsChanged,
     NotNow,
     SessionBegan,
@@ -59,6 +60,20 @@ def test_welcome_says_what_goes_on(resumed: str) -> None:
     assert happenings(orders)[1:] == expected[resumed]
     now = bench.machine.session
     assert (now.funds_minor if now is not None else None) == {"same": 400, "other": 5, "none": None}[resumed]
+
+
+def test_an_answer_that_was_lost_with_its_stream() -> None:
+    """A free machine waits for nothing, unless its request is still on the way."""
+    bench = Bench()
+    bench.connect()
+    bench.machine.select("A1", 0)
+    bench.machine.stream_lost()
+    bench.connect(last_seq=1)
+    assert bench.machine.vending.busy
+
+    orders = bench.connect(last_seq=2)
+    assert Denied(request_id="b2-r1", reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0) in happenings(orders)
+    assert not bench.machine.vending.busy
 
 
 def test_service_and_planogram_follow_the_backend() -> None:

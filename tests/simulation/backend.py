@@ -1,0 +1,262 @@
+"""Our own programs in the world, made of the product's real parts: hosts and gateways, each a process that can be killed.
+
+Flows in: a disk, Alipay, the way between them. Flows out: ``HostProcess`` and ``GatewayProcess``, and ``HostPort``, through which a
+gateway reaches whichever process serves a slot of the layout at that moment.
+"""
+
+import asyncio
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from starlette.requests import Request
+
+from actors.host import Host, HostLimits, HostServices
+from actors.link import Delivery, HostLink, LinkBroken, ToHost
+from actors.machine.policy import Policy
+from actors.performer import Merchant, Performer
+from actors.ports import InboxItem
+from actors.sweeps import SweepLimits
+from actors.turns import TurnLimits
+from alipay_client import AlipayClient
+from alipay_client.config import AlipayConfig, SignType
+from alipay_client.keys import load_keys
+from gateway.limits import EdgeLimits
+from gateway.links import HostLinks
+from gateway.machine_service import MachineService
+from gateway.metrics import Metrics
+from gateway.notify import NotifyIngress
+from storage.inbox import Inbox
+from storage.registry import Registry
+from storage.store import SqlMachineStore
+from tests.simulation.clock import WallClock
+from tests.simulation.disk import PARTITIONS
+from tests.simulation.processes import Died, Process
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+NOTIFY_BASE = "https://pay.example"
+PARTNER = "2088101122136241"
+MD5_KEY = "760bdzec6y9goq7ctyx96ezkz78287de"
+MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
+CONFIG = AlipayConfig(partner=PARTNER, sign_type=SignType.MD5, md5_key=MD5_KEY)
+KEYS = load_keys(CONFIG)
+METRICS = Metrics()
+SALT = b"0123456789abcdef"
+HOST_LIMITS = HostLimits(
+    reattach_s=30.0,
+    listen_idle_s=60.0,
+    turns=TurnLimits(timer_check_s=20.0),
+    sweeps=SweepLimits(streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
+)
+EDGE_LIMITS = EdgeLimits(watch_interval_s=5.0, heartbeat_interval_ms=60_000, silent_after_ms=180_000, reconnect_max_ms=20_000)
+
+
+class HostProcess:
+    """One start of one host."""
+
+    def __init__(self, world: "World", slot: "HostSlot", number: int) -> None:
+        self.world = world
+        self.process = Process(f"{slot.name}#{number}", slot.died)
+        self.clock = WallClock(world.loop)
+        self._slot = slot
+        rng = world.rng(f"host/{self.process.name}")
+        self._http = httpx.AsyncClient(transport=_WayToAlipay(self.process, world, rng))
+        self._client = AlipayClient(CONFIG, self._http, now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC))
+        self.host = Host(
+            name=slot.name,
+            services=HostServices(
+                store=SqlMachineStore(world.disk.open_for(self.process, rng, world.weather), notify_base_url=NOTIFY_BASE),
+                performer=Performer(self._client, MERCHANT),
+                clock=self.clock,
+                policy=world.policy,
+                partition_count=PARTITIONS,
+                close=self._client.close,
+            ),
+            partitions=slot.partitions,
+            on_fatal=self._fatal,
+            limits=HOST_LIMITS,
+            rng=rng,
+        )
+
+    def start(self) -> None:
+        """Start it; it serves once the store lets it."""
+        self.process.spawn(self.host.start())
+
+    async def stop(self) -> None:
+        """Stop it as an operator does, then end the process."""
+        await self.host.stop()
+        self.process.kill()
+
+    def _fatal(self, reason: str) -> None:
+        if self.process.alive:
+            self.world.note(f"{self.process.name} must not go on: {reason}")
+            self.process.kill()
+
+
+class HostSlot:
+    """One host of the layout, and whoever serves it; a dead one is started again, as Ray does."""
+
+    def __init__(self, world: "World", index: int, count: int) -> None:
+        self.name = f"host-{index}"
+        self.partitions = tuple(range(index, PARTITIONS, count))
+        self.present: HostProcess | None = None
+        self.everyone: list[HostProcess] = []
+        self._world = world
+        self._rng = world.rng(f"slot/{self.name}")
+
+    def start_another(self) -> None:
+        """Start a process for the slot, whether or not an older one still runs."""
+        self.present = HostProcess(self._world, self, len(self.everyone) + 1)
+        self.everyone.append(self.present)
+        self._world.note(f"{self.present.process.name} starts")
+        self._world.arm(self.present)
+        self.present.start()
+
+    def died(self, process: Process) -> None:
+        """A process of the slot is dead."""
+        self._world.note(f"{process.name} is dead")
+        if self.present is not None and self.present.process is process and not self._world.over:
+            self.present = None
+            self._world.loop.call_later(0.5 + self._rng.random() * 10, self._replace)
+
+    def _replace(self) -> None:
+        if self.present is None and not self._world.over:
+            self.start_another()
+
+
+class HostPort(HostLink):
+    """A gateway's way to a slot. What was sent may be lost on either way; a new process is found only after a while."""
+
+    def __init__(self, world: "World", slot: HostSlot, gateway: Process, rng: Random) -> None:
+        self._world = world
+        self._slot = slot
+        self._gateway = gateway
+        self._rng = rng
+        self._known: HostProcess | None = None
+
+    async def attach(self, gateway_id: str) -> str:
+        if self._known is None or not self._known.process.alive or self._rng.random() < 0.3:
+            self._known = self._slot.present
+        return await self._call(lambda host: host.attach(gateway_id))
+
+    async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
+        return await self._call(lambda host: host.exchange(attachment, messages))
+
+    async def listen(self, attachment: str) -> Delivery:
+        return await self._call(lambda host: host.listen(attachment))
+
+    async def _call(self, what: Callable[[Host], Awaitable[T]]) -> T:
+        await self._gateway.cross()
+        known = self._known
+        await asyncio.sleep(self._delay_s())
+        if known is None or self._lost():
+            raise LinkBroken("nobody answers")
+        try:
+            answer = await known.process.ask(_through(known.process, lambda: what(known.host)))
+        except Died as error:
+            raise LinkBroken(f"{error} is dead") from None
+        await asyncio.sleep(self._delay_s())
+        if self._lost():
+            raise LinkBroken("the answer was lost")
+        await self._gateway.cross()
+        return answer
+
+    def _delay_s(self) -> float:
+        return 0.0005 + self._rng.random() * (0.001 + self._world.weather.link_delay_s)
+
+    def _lost(self) -> bool:
+        return self._rng.random() < self._world.weather.link_loses
+
+
+async def _through(process: Process, what: Callable[[], Awaitable[T]]) -> T:
+    await process.cross()
+    answer = await what()
+    await process.cross()
+    return answer
+
+
+class _WayToAlipay(httpx.AsyncBaseTransport):
+    """A host's connections to Alipay."""
+
+    def __init__(self, process: Process, world: "World", rng: Random) -> None:
+        self._process = process
+        self._world = world
+        self._rng = rng
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await self._process.cross()
+        await asyncio.sleep(0.01 + self._rng.random() * 0.2)
+        response = await self._world.provider.asked(request)
+        await asyncio.sleep(0.01 + self._rng.random() * 0.2)
+        await self._process.cross()
+        return response
+
+
+class GatewayProcess:
+    """One start of one gateway: the machine side and the notify ingress."""
+
+    def __init__(self, world: "World", name: str, died: Callable[[Process], None]) -> None:
+        self.process = Process(name, died)
+        self.clock = WallClock(world.loop)
+        rng = world.rng(f"gateway/{name}")
+        database = world.disk.open_for(self.process, rng, world.weather)
+        self._world = world
+        self._rng = rng
+        ports = [HostPort(world, slot, self.process, rng) for slot in world.slots]
+        self.links = HostLinks(ports, gateway_id=name, partition_count=PARTITIONS, random=rng.random)
+        self.service = MachineService(
+            self.links, gateway_id=name, clock=self.clock, limits=EDGE_LIMITS, monotonic=world.loop.time, random=rng.random
+        )
+        self.registry = Registry(database)
+        self.ingress = NotifyIngress(
+            registry=self.registry,
+            inbox=Inbox(database),
+            wake=self._wake,
+            config=CONFIG,
+            keys=KEYS,
+            payer_salt=SALT,
+            clock=self.clock,
+            metrics=METRICS,
+        )
+
+    def start(self) -> None:
+        """Start it."""
+        self.process.spawn(self._start())
+
+    async def _start(self) -> None:
+        await self.links.start()
+        await self.service.start()
+
+    async def notified(self, token: str, body: bytes) -> tuple[int, bytes]:
+        """Take a POST of Alipay's. Raises Died if nobody knows."""
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope = {"type": "http", "method": "POST", "headers": [], "path": "", "query_string": b"", "path_params": {"token": token}}
+        response = await self.process.ask(_through(self.process, lambda: self.ingress.handle(Request(scope, receive))))
+        return response.status_code, bytes(response.body)
+
+    def _wake(self, item: InboxItem) -> None:
+        if self._rng.random() >= self._world.weather.wake_lost:
+            self.links.notify(item)
+
+
+def fleet_policy(rng: Random) -> Policy:
+    """Return the limits of this world: the product's own, or shorter ones."""
+    if rng.random() < 0.3:
+        return Policy()
+    return Policy(
+        idle_refund_ms=rng.choice((20_000, 60_000, 120_000)),
+        unavailable_grace_ms=rng.choice((10_000, 30_000, 60_000)),
+        vend_result_ms=rng.choice((20_000, 60_000)),
+        doubt_window_ms=rng.choice((60_000, 120_000, 300_000)),
+        late_watch_ms=rng.choice((20_000, 60_000)),
+        short_of_funds_retry_ms=300_000,
+        refund_retry_ms=(2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000),
+    )

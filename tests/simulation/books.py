@@ -1,0 +1,110 @@
+"""What the checker makes of our SQL as it grows: the ledger folded into sums, row by row, without asking any code of the product.
+
+Flows in: rows of ``ledger_entries`` and ``journal`` that a COMMIT added. Flows out: sums for each trade, vend and refund.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.simulation.disk import Disk
+
+
+@dataclass(slots=True)
+class TradeSums:
+    """One trade, by the ledger alone."""
+
+    machine_id: str = ""
+    paid: int = 0
+    reserved: int = 0
+    returned: int = 0
+    settled: int = 0
+    asked: int = 0
+    confirmed: int = 0
+    cancelled: int = 0
+    """Refunds that a person wrote off."""
+
+    @property
+    def funds(self) -> int:
+        """What is free."""
+        return self.paid - self.reserved + self.returned - self.asked
+
+    @property
+    def held(self) -> int:
+        """What stands in vends that are open."""
+        return self.reserved - self.returned - self.settled
+
+    @property
+    def due(self) -> int:
+        """What is to go back and has not."""
+        return self.asked - self.confirmed - self.cancelled
+
+
+@dataclass(slots=True)
+class VendSums:
+    """One vend, by the ledger alone; each part is a trade's."""
+
+    reserved: dict[str, int] = field(default_factory=dict)
+    returned: dict[str, int] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    written_off: int = 0
+
+
+_SUM = {
+    "TOP_UP": "paid",
+    "RESERVE": "reserved",
+    "RETURN": "returned",
+    "SETTLE": "settled",
+    "REFUND_ASKED": "asked",
+    "REFUND_CONFIRMED": "confirmed",
+    "CANCEL_REFUND": "cancelled",
+}
+_PARTS = {"RESERVE": "reserved", "RETURN": "returned", "SETTLE": "settled"}
+
+
+class Fold:
+    """The ledger so far."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.trades: dict[str, TradeSums] = defaultdict(TradeSums)
+        self.vends: dict[str, VendSums] = defaultdict(VendSums)
+        self.refunds: dict[str, tuple[str, int]] = {}
+        """Refund id: trade and amount."""
+        self.unbalanced = 0
+        self._disk = disk
+        self._ledger_at = self._journal_at = 0
+
+    def ledger_news(self) -> list[tuple[str, str, str, int]]:
+        """Take in the new transfers; return each as (kind, cause, trade, amount)."""
+        rows = self._disk.rows(
+            "SELECT id, kind, cause, trade_id, amount_minor, machine_id FROM ledger_entries WHERE id > ? ORDER BY id", self._ledger_at
+        )
+        news: list[tuple[str, str, str, int]] = []
+        for entry_id, kind, cause, trade_id, amount, machine_id in rows:
+            self._ledger_at = entry_id
+            self.unbalanced += amount
+            if amount > 0:  # the debit; its credit is the other posting of the transfer
+                news.append((kind, cause, trade_id, amount))
+                self._add(kind, cause, trade_id, amount, machine_id)
+        return news
+
+    def _add(self, kind: str, cause: str, trade_id: str, amount: int, machine_id: str) -> None:
+        if kind == "WRITE_OFF":
+            self.vends[cause].written_off += amount
+            return
+        trade = self.trades[trade_id]
+        trade.machine_id = machine_id
+        name = _SUM[kind]
+        setattr(trade, name, getattr(trade, name) + amount)
+        if kind in _PARTS:
+            parts: dict[str, int] = getattr(self.vends[cause.partition("/")[0]], _PARTS[kind])
+            parts[trade_id] = parts.get(trade_id, 0) + amount
+        elif kind == "REFUND_ASKED":
+            self.refunds[cause] = (trade_id, amount)
+
+    def journal_news(self) -> list[tuple[Any, ...]]:
+        """Return the new rows of the journal as (machine, version, partition, epoch)."""
+        rows = self._disk.rows("SELECT id, machine_id, version, partition, epoch FROM journal WHERE id > ? ORDER BY id", self._journal_at)
+        if rows:
+            self._journal_at = rows[-1][0]
+        return [row[1:] for row in rows]

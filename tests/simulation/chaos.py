@@ -1,0 +1,157 @@
+"""The blows that fall on a world while it is busy, each a task of its own, and the calm after them.
+
+Flows in: the weather. Flows out: crashes, freezes, outages, clocks that jump, people in the office who change their mind.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from actors.machine.ids import MachineId
+from actors.machine.state import Mode
+
+if TYPE_CHECKING:
+    from tests.simulation.backend import HostProcess
+    from tests.simulation.world import World
+
+
+def fields_of(body: str) -> dict[str, str]:
+    """Return the fields of a notification's body."""
+    return dict(parse_qsl(body))
+
+
+def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
+    """Return the tasks that make trouble."""
+    weather = world.weather
+    kinds: tuple[tuple[str, float, Callable[[World, Random], Awaitable[None]]], ...] = (
+        ("outage", weather.sql_outage_every_s, _outage),
+        ("crash", 0.0 if weather.host_crash_at_crossing else weather.host_crash_every_s, _crash),
+        ("usurper", weather.host_usurped_every_s, _usurper),
+        ("freeze", weather.host_frozen_every_s, _freeze),
+        ("stop", weather.host_stopped_every_s, _stop),
+        ("gateway", weather.gateway_crash_every_s, _gateway),
+        ("clock", weather.clock_jump_every_s, _clock),
+        ("forger", weather.forged_every_s, _forger),
+        ("funds", weather.short_of_funds_every_s, _funds),
+        ("again", weather.redelivered_every_s, _again),
+        ("office", weather.reconfigured_every_s, _office),
+    )
+    for name, every_s, blow in kinds:
+        if every_s:
+            yield _now_and_then(world, world.rng(f"blow/{name}"), every_s, blow)
+
+
+async def _now_and_then(world: "World", rng: Random, every_s: float, blow: "Callable[[World, Random], Awaitable[None]]") -> None:
+    while True:
+        await asyncio.sleep(rng.expovariate(1 / every_s))
+        await blow(world, rng)
+
+
+def calm(world: "World") -> None:
+    """All trouble ends; what is dead is started again, what is broken is mended."""
+    world.weather.calm()
+    world.provider.calm()
+    for slot in world.slots:
+        for host in slot.everyone:
+            host.process.crash_at = None
+            host.process.thaw()
+            host.clock.off_ms = 0
+    for gateway in world.gateways:
+        gateway.process.thaw()
+    for machine in world.machines.values():
+        machine.cut_power_at(None)
+        machine.revive()
+        machine.door(is_open=False)
+
+
+def _host(world: "World", rng: Random) -> "HostProcess | None":
+    return rng.choice(world.slots).present
+
+
+async def _outage(world: "World", rng: Random) -> None:
+    world.note("SQL is away")
+    world.weather.sql_away = True
+    try:
+        await asyncio.sleep(rng.choice((3, 15, 60)))
+    finally:
+        world.weather.sql_away = False
+        world.note("SQL is back")
+
+
+async def _crash(world: "World", rng: Random) -> None:
+    if (host := _host(world, rng)) is not None:
+        host.process.kill()
+
+
+async def _usurper(world: "World", rng: Random) -> None:
+    slot = rng.choice(world.slots)
+    if slot.present is not None:
+        world.note(f"a second {slot.name} is started beside the first")
+        slot.start_another()
+
+
+async def _freeze(world: "World", rng: Random) -> None:
+    slot = rng.choice(world.slots)
+    host = slot.present
+    if host is None:
+        return
+    world.note(f"{host.process.name} freezes")
+    host.process.freeze()
+    await asyncio.sleep(rng.choice((5, 20, 60)))
+    if rng.random() < 0.6 and slot.present is host:
+        slot.start_another()
+        await asyncio.sleep(rng.random() * 30)
+    world.note(f"{host.process.name} thaws")
+    host.process.thaw()
+
+
+async def _stop(world: "World", rng: Random) -> None:
+    if (host := _host(world, rng)) is not None:
+        world.note(f"{host.process.name} is stopped in order")
+        host.process.spawn(host.stop())
+
+
+async def _gateway(world: "World", rng: Random) -> None:
+    if (gateway := world.some_gateway(rng)) is not None:
+        if rng.random() < 0.5:
+            gateway.process.kill()
+        else:
+            gateway.process.crash_at = gateway.process.crossings + rng.randrange(1, 30)
+
+
+async def _clock(world: "World", rng: Random) -> None:
+    if (host := _host(world, rng)) is not None:
+        host.clock.off_ms = rng.choice((-3_600_000, -60_000, -4_000, 0, 4_000, 60_000, 3_600_000))
+        world.note(f"the clock of {host.process.name} is {host.clock.off_ms} ms off")
+
+
+async def _forger(world: "World", _: Random) -> None:
+    await world.provider.forge()
+
+
+async def _funds(world: "World", rng: Random) -> None:
+    world.note("Alipay is short of our funds")
+    world.provider.alipay.switch({"short_of_funds": True})
+    try:
+        await asyncio.sleep(rng.choice((20, 100)))
+    finally:
+        world.provider.alipay.switch({"short_of_funds": False})
+
+
+async def _again(world: "World", rng: Random) -> None:
+    trades = world.provider.book.trades(1_000)
+    if trades:
+        world.provider.redeliver(rng.choice(trades).trade_no)
+
+
+async def _office(world: "World", rng: Random) -> None:
+    machine_id = rng.choice(sorted(world.machines))
+    mode = rng.choice((None, Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
+    enabled = rng.random() < 0.7
+    changed = await world.registry.change(
+        MachineId(machine_id), actor="office", action="configure", now_ms=world.clock.now_ms(), mode=mode, enabled=enabled
+    )
+    world.note(f"the office wants {machine_id} {changed.configuration.mode}, enabled {enabled}")
+    world.modes[machine_id] = changed.configuration.mode

@@ -1,0 +1,205 @@
+"""The truths about money that must hold whatever the weather, each a function with the promise that it checks.
+
+Flows in: our SQL after each COMMIT, frames as they leave a gateway, refunds as they reach Alipay, motors as they turn. Flows out: the
+first truth that does not hold. Reads the three books only (SQL, Alipay's, the shelves) and what went over the wires. What holds at rest
+is in ``rest``.
+"""
+
+from typing import TYPE_CHECKING
+
+from gateway.v1 import machine_service_pb2 as service_pb
+from tests.simulation.books import Fold
+
+if TYPE_CHECKING:
+    from tests.simulation.wires import Call
+    from tests.simulation.world import World
+
+TOLERANCE_MS = 5_000
+"""Clocks of Alipay and of ours may differ by so much, and its times are whole seconds."""
+
+
+class Checker:
+    """Looks on."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.fold = Fold(world.disk)
+        self._epochs: dict[int, int] = {}
+        self._versions: dict[str, int] = {}
+        self._credited: set[str] = set()
+        self.successes: set[tuple[str, str]] = set()
+        """(kind, trade) of each notification that was answered ``success``."""
+
+    def broken(self, truth: str, detail: str) -> None:
+        """A truth does not hold: the world ends here."""
+        self._world.fail(truth, detail)
+
+    # --- after each COMMIT -------------------------------------------------------------------------------------------------------
+
+    def committed(self) -> None:
+        """Look at what a COMMIT changed."""
+        news = self.fold.ledger_news()
+        journal = self.fold.journal_news()
+        if journal:
+            self.one_owner_per_epoch(journal)
+        if not news:
+            return
+        for kind, cause, trade_id, amount in news:
+            if kind == "TOP_UP":
+                self.no_unverified_credit(trade_id, amount)
+            elif kind == "REFUND_CONFIRMED":
+                self.done_is_done_at_alipay(cause)
+            elif kind in {"SETTLE", "RETURN", "WRITE_OFF"}:
+                self.one_settlement_per_vend(cause.partition("/")[0])
+            elif kind == "RESERVE":
+                self.no_money_across_sessions(cause.partition("/")[0], trade_id)
+        for trade_id in {trade_id for _, _, trade_id, _ in news if trade_id}:
+            self.conservation(trade_id)
+            self.refund_bound(trade_id)
+
+    def conservation(self, trade_id: str) -> None:
+        """B1: paid = free + held for vends + sold + due back + given back; nothing below zero; the row says what the ledger says."""
+        sums = self.fold.trades[trade_id]
+        if self.fold.unbalanced:
+            self.broken("conservation", f"the ledger's sum is {self.fold.unbalanced}")
+        if min(sums.funds, sums.held, sums.due) < 0:
+            self.broken("conservation", f"trade {trade_id}: {sums}")
+        rows = self._world.disk.rows("SELECT paid_minor, sold_minor, held_minor FROM trades WHERE trade_id = ?", trade_id)
+        expected = (sums.paid, sums.settled, sums.funds + sums.held)
+        if rows != [expected]:
+            self.broken("conservation", f"trade {trade_id}: the ledger has paid, sold, held {expected}, its row {rows}")
+
+    def refund_bound(self, trade_id: str) -> None:
+        """B2: all that was ever asked back of a trade is no more than what Alipay's book says was paid."""
+        sums = self.fold.trades[trade_id]
+        trade = self._world.provider.book.trade(trade_id)
+        if trade is not None and sums.asked - sums.cancelled > trade.paid_minor:
+            self.broken("refund bound", f"trade {trade_id} of {trade.paid_minor}: {sums.asked} asked back")
+
+    def no_unverified_credit(self, trade_id: str, amount: int) -> None:
+        """B9, A26, A27: each credit is a payment in Alipay's book, of that amount, once."""
+        trade = self._world.provider.book.trade(trade_id)
+        if trade is None or trade.paid_minor != amount:
+            self.broken("no unverified credit", f"{amount} credited for {trade_id}; Alipay has {trade}")
+        if trade_id in self._credited:
+            self.broken("no unverified credit", f"trade {trade_id} is credited twice")
+        self._credited.add(trade_id)
+
+    def done_is_done_at_alipay(self, refund_id: str) -> None:
+        """C-i: we call a refund done only when it is done in Alipay's book."""
+        refund = self._world.provider.book.refund(refund_id)
+        if refund is None or refund.state != "SUCCEEDED":
+            self.broken("unknown is not done", f"refund {refund_id} counts as done; Alipay has {refund}")
+
+    def one_settlement_per_vend(self, vend_id: str) -> None:
+        """B5: a reservation is sold or given back, once and whole; goods are written off once, and only after the money went back."""
+        vend = self.fold.vends[vend_id]
+        out: dict[str, int] = dict(vend.settled)
+        for trade_id, amount in vend.returned.items():
+            out[trade_id] = out.get(trade_id, 0) + amount
+        if out != {trade_id: amount for trade_id, amount in vend.reserved.items() if trade_id in out}:
+            self.broken("one settlement per vend", f"vend {vend_id}: {vend}")
+        price = sum(vend.reserved.values())
+        if vend.written_off and (vend.written_off != price or vend.settled):
+            self.broken("one settlement per vend", f"vend {vend_id} written off: {vend}")
+
+    def no_money_across_sessions(self, vend_id: str, trade_id: str) -> None:
+        """B15, C-vi: a trade feeds vends of its own session, of one payer; what was paid before a choice was made never feeds that choice."""
+        rows = self._world.disk.rows(
+            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM vends v, trades t, sessions s "
+            "WHERE v.vend_id = ? AND t.trade_id = ? AND s.session_id = v.session_id",
+            vend_id,
+            trade_id,
+        )
+        if not rows:
+            self.broken("no money across sessions", f"trade {trade_id} feeds vend {vend_id}, of which there is no row")
+            return
+        vend_session, trade_session, mode, request_id, session_payer, trade_payer = rows[0]
+        if vend_session != trade_session or session_payer != trade_payer:
+            self.broken("no money across sessions", f"trade {trade_id} of {trade_session} feeds vend {vend_id} of {vend_session}")
+        trade = self._world.provider.book.trade(trade_id)
+        pressed_at_ms = self._world.pressed.get(request_id)
+        if mode == "SELECTION_FIRST" and trade is not None and pressed_at_ms is not None:
+            if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms and self._paid_for_another(vend_session):
+                early_s = (pressed_at_ms - trade.paid_at_ms) / 1_000
+                detail = f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and pays for it"
+                self.broken("no money across sessions", detail)
+
+    def _paid_for_another(self, session_id: str) -> bool:
+        """Whether an earlier choice at the machine was given up without a payment so shortly before this session that it may still come."""
+        world = self._world
+        if world.clocks_jump:
+            return False  # then our own times mean nothing
+        late_ms = world.policy.late_watch_ms
+        sql = (
+            "SELECT 1 FROM sessions s JOIN vends v ON v.machine_id = s.machine_id WHERE s.session_id = ? AND v.session_id <> s.session_id "
+            "AND v.reason IN ('PAYMENT_TIMEOUT', 'CANCELLED') AND v.ended_at_ms <= s.started_at_ms AND v.ended_at_ms + ? > s.started_at_ms"
+        )
+        return bool(world.disk.rows(sql, session_id, late_ms))
+
+    def one_owner_per_epoch(self, journal: list[tuple[str, int, int, int]]) -> None:
+        """B7, A10, A11: nothing is written under an epoch that is over; versions of a machine are 1, 2, 3 ..."""
+        epochs = dict(self._world.disk.rows("SELECT partition, epoch FROM partitions"))
+        for partition, epoch in epochs.items():
+            if epoch < self._epochs.get(partition, 0):
+                self.broken("one owner per epoch", f"the epoch of partition {partition} fell to {epoch}")
+        self._epochs = epochs
+        for machine_id, version, partition, epoch in journal:
+            if epoch != epochs[partition]:
+                self.broken("one owner per epoch", f"{machine_id} written under epoch {epoch}, partition {partition} has {epochs[partition]}")
+            if version != self._versions.get(machine_id, 0) + 1:
+                self.broken("one owner per epoch", f"{machine_id}: version {version} after {self._versions.get(machine_id, 0)}")
+            self._versions[machine_id] = version
+
+    # --- on the wires ------------------------------------------------------------------------------------------------------------
+
+    def frame_leaves(self, call: "Call", frame: service_pb.ConnectResponse) -> None:
+        """A gateway writes a frame for a machine."""
+        if frame.HasField("vend_approved"):
+            self.nothing_dispensed_unpaid(frame)
+        if frame.ack > call.acked:
+            call.acked = frame.ack
+            self.acked_is_durable(call, frame.ack)
+
+    def nothing_dispensed_unpaid(self, frame: service_pb.ConnectResponse) -> None:
+        """B6: an approval leaves only after the COMMIT in which the vend's whole price is held on trades that were paid."""
+        told = frame.vend_approved
+        reserved = sum(self.fold.vends[told.vend_id].reserved.values())
+        if reserved != told.amount_minor or reserved <= 0:
+            self.broken("nothing dispensed unpaid", f"vend {told.vend_id} of {told.amount_minor} is approved, {reserved} is held")
+
+    def acked_is_durable(self, call: "Call", ack: int) -> None:
+        """B13, B14, A6: what is acknowledged is saved, at the moment in which the acknowledgement leaves."""
+        sql = "SELECT json_extract(body, '$.link.boot_id'), json_extract(body, '$.link.last_seq') FROM machine_states WHERE machine_id = ?"
+        rows = self._world.disk.rows(sql, call.machine_id)
+        if not rows or (rows[0][0] == call.boot_id and rows[0][1] < ack):
+            self.broken("acked is durable", f"{call.machine_id} hears ack {ack} of boot {call.boot_id}; saved is {rows}")
+
+    def motor_turns(self, machine_id: str, cause: str) -> None:
+        """B5, A31, A32: a motor turns at most once for a vend, and only for one whose price is held."""
+        if cause == "cash":
+            return
+        if self._world.machines[machine_id].shelf.turns[cause] > 1:
+            self.broken("at most one turn", f"the motor of {machine_id} turns again for vend {cause}")
+        if not self.fold.vends[cause].reserved:
+            self.broken("nothing dispensed unpaid", f"the motor of {machine_id} turns for vend {cause}, for which nothing is held")
+
+    # --- at Alipay ---------------------------------------------------------------------------------------------------------------
+
+    def refund_asked(self, refund_id: str, out_trade_no: str, amount: str, currency: str) -> None:
+        """B4, C-i: a refund is asked for after the COMMIT that says so, always under one id with one amount."""
+        saved = self.fold.refunds.get(refund_id)
+        trade = self._world.provider.book.trade_by_out(out_trade_no)
+        whole, _, cents = amount.partition(".")
+        asked_minor = int(whole) * 100 + int((cents or "0").ljust(2, "0"))
+        if saved is None or trade is None or saved != (trade.trade_no, asked_minor):
+            self.broken("one refund per cause", f"Alipay is asked for {refund_id} of {amount} {currency}, {out_trade_no}; saved is {saved}")
+        if len(self._world.provider.witness.asked[refund_id]) > 1:
+            self.broken("one refund per cause", f"refund {refund_id} is asked for in two ways")
+
+    def success_said(self, kind: str, trade_id: str, refund_id: str) -> None:
+        """B8, A23, C-iii: ``success`` is answered only once the inbox has the fact."""
+        cause = {"payment": f"payment:{trade_id}", "refund": f"refund:{refund_id}"}.get(kind, f"{kind}:{trade_id}")
+        if not self._world.disk.rows("SELECT 1 FROM inbox WHERE cause = ?", cause):
+            self.broken("every notification accounted", f"success for {cause}, of which there is no row")
+        self.successes.add((kind, trade_id))

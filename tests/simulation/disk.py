@@ -1,0 +1,146 @@
+"""The database of the world: one real SQLite in memory, and for each process a way to it that stalls, refuses and loses answers.
+
+Flows in: units of work of ``storage.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that was
+sent is on its way: it may be done although the process that sent it is dead. After each COMMIT the checker looks at the database.
+"""
+
+import asyncio
+import functools
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Dialect, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import StaticPool
+
+from storage import codec
+from storage.engine import Database, Work
+from storage.migrate import upgrade
+from tests.simulation.processes import Process, outside
+from tests.simulation.weather import Weather
+
+T = TypeVar("T")
+PARTITIONS = 4
+
+
+@functools.cache
+def _template() -> bytes:
+    """A migrated, empty database, as bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "template.db"
+        upgrade(f"sqlite:///{path}", partition_count=PARTITIONS)
+        source = sqlite3.connect(path)
+        source.execute("PRAGMA journal_mode = DELETE")
+        target = sqlite3.connect(":memory:")
+        source.backup(target)
+        source.close()
+        return target.serialize()
+
+
+@functools.cache
+def _connection() -> tuple[sqlite3.Connection, Connection]:
+    """The one connection, kept for all worlds of this Python, because its compiled statements are."""
+    raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    engine = create_engine(
+        "sqlite://", creator=lambda: raw, poolclass=StaticPool, json_serializer=codec.as_is, json_deserializer=codec.as_is
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return raw, engine.connect()
+
+
+class Disk:
+    """What survives every crash. ``committed`` is called after each COMMIT that changed something."""
+
+    def __init__(self) -> None:
+        self.raw, self.connection = _connection()
+        self.raw.deserialize(_template())
+        self.raw.execute("PRAGMA foreign_keys = ON")
+        self.committed: Callable[[], None] = lambda: None
+        self.commits = 0
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that statements are compiled for."""
+        return self.connection.dialect
+
+    def write(self, work: Work[T]) -> T:
+        """Run a unit of work now, and commit it."""
+        before = self.raw.total_changes
+        with self.connection.begin():
+            result = work(self.connection)
+        if self.raw.total_changes != before:
+            self.commits += 1
+            self.committed()
+        return result
+
+    def read(self, work: Work[T]) -> T:
+        """Run a unit of work now; it must not write."""
+        before = self.raw.total_changes
+        with self.connection.begin():
+            result = work(self.connection)
+        assert self.raw.total_changes == before, "a read wrote"
+        return result
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """Look at the database, as a checker does."""
+        return self.raw.execute(sql, values).fetchall()
+
+    def open_for(self, process: Process, rng: Random, weather: Weather) -> Database:
+        """Return the database as this process sees it."""
+        database = Database(_Way(self, process, rng, weather))
+        database.partition_count = PARTITIONS
+        return database
+
+
+class _Way:
+    """One process's way to the database (``storage.engine.Ways``)."""
+
+    def __init__(self, disk: Disk, process: Process, rng: Random, weather: Weather) -> None:
+        self._disk = disk
+        self._process = process
+        self._rng = rng
+        self._weather = weather
+        self._one_at_a_time = asyncio.Lock()
+        self.dialect = disk.dialect
+
+    async def write(self, work: Work[T]) -> T:
+        async with self._one_at_a_time:
+            return await self._run(work, self._disk.write)
+
+    async def read(self, work: Work[T]) -> T:
+        return await self._run(work, self._disk.read)
+
+    async def close(self) -> None:
+        return
+
+    async def _run(self, work: Work[T], do: Callable[[Work[T]], T]) -> T:
+        await self._process.cross()
+        weather, rng = self._weather, self._rng
+        if weather.sql_away or rng.random() < weather.sql_refuses:
+            await asyncio.sleep(0.05 + rng.random() * 0.5)
+            raise _away("the database does not answer")
+        sent = outside(self._do(work, do, weather.sql_latency_s(rng)))
+        result = await asyncio.shield(sent)
+        if rng.random() < weather.sql_loses:
+            await asyncio.sleep(rng.random())
+            raise _away("the connection broke after COMMIT was sent")
+        if weather.slow_answers:
+            await asyncio.sleep(weather.sql_latency_s(rng))
+        await self._process.cross()
+        return result
+
+    async def _do(self, work: Work[T], do: Callable[[Work[T]], T], latency_s: float) -> T:
+        await asyncio.sleep(latency_s)
+        return do(work)
+
+
+def _away(words: str) -> OperationalError:
+    return OperationalError("", {}, sqlite3.OperationalError(words))

@@ -1,0 +1,101 @@
+"""The machines of the world: the reference firmware with a body, on lines that misbehave, with a flash that survives.
+
+Flows in: a gateway to dial, a seeded generator. Flows out: frames, and the shelf, which nobody but the world can see into.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+from gateway.simulator.board import CutPoint
+from gateway.simulator.client import ClientConfig, MachineClient
+from gateway.simulator.line import Line
+from gateway.simulator.machine import Identity
+from gateway.simulator.shelf import Faults
+from gateway.v1 import machine_pb2 as pb
+from tests.simulation.wires import SimLine
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+CUT_POINTS = tuple(CutPoint)
+
+
+class SimMachine(MachineClient):
+    """One machine."""
+
+    def __init__(self, world: "World", machine_id: str, folder: Path, rng: Random) -> None:
+        weather = world.weather
+        config = ClientConfig(
+            gateway="",
+            identity=Identity(machine_id=machine_id, response_time_ms=rng.choice((40_000, 60_000))),
+            state_dir=folder,
+            motor_ms=rng.choice((200, 2_000)),
+            faults=Faults(jam=weather.jam, hook=weather.hook),
+            reconnect_max_ms=20_000,
+            refusal_waits_ms=(5_000,) * 10_000,
+        )
+        super().__init__(config, rng=rng, clock=world.loop.time)
+        self.world = world
+        self.machine_id = machine_id
+        self._rng_wire = rng
+
+    def _new_boot_id(self, number: int) -> str:
+        return f"b{number}-{self._rng.getrandbits(32):08x}"
+
+    def _new_line(self) -> Line:
+        return SimLine(machine_id=self.machine_id, rng=self._rng_wire, weather=self.world.weather, dial=self.world.dial)
+
+    def misfortune(self) -> None:
+        """Perhaps something befalls the machine during the next visit."""
+        weather, rng = self.world.weather, self._rng
+        if rng.random() < weather.power_cut:
+            point = rng.choice(CUT_POINTS)
+            self.world.note(f"{self.machine_id} will lose power at {point}")
+            self.cut_power_at(point)
+        elif rng.random() < weather.unplug:
+            self.world.loop.call_later(rng.random() * 20, self.unplug)
+            self.world.loop.call_later(20 + rng.random() * 40, self.plug)
+
+    def revive(self) -> None:
+        """Somebody switches the machine on again and puts the cable in."""
+        if self.machine is None:
+            if self._rng.random() < self.world.weather.flash_lost:
+                self._journal_path.unlink(missing_ok=True)
+                self.world.flash_lost.add(self.machine_id)
+                self.world.note(f"{self.machine_id} comes back with an empty flash")
+            self.power_on()
+        self.plug()
+
+    def repair_all(self) -> None:
+        """A technician frees every motor."""
+        if self.machine is not None:
+            for column in list(self.machine.columns):
+                self.repair(column)
+
+    @property
+    def at_rest(self) -> bool:
+        """Online, nobody there, nothing unsaid."""
+        return self.free and self.machine is not None and len(self.machine.outbox) == 0 and not self.machine.vending.memory.tail
+
+    def watch_motor(self, turned: Callable[[str, str], None]) -> None:
+        """Let the world see each turn of a motor and each approval."""
+        shelf_turned = self.shelf.turned
+
+        def both(column: str, cause: str) -> None:
+            shelf_turned(column, cause)
+            turned(column, cause)
+
+        self.shelf.turned = both  # type: ignore[method-assign]
+
+
+def delivered(machine: SimMachine, vend_id: str) -> bool:
+    """Return whether goods fell for this vend."""
+    return machine.shelf.drops[vend_id] > 0
+
+
+def journal_says_delivered(machine: SimMachine, vend_id: str) -> bool:
+    """Return whether the machine itself knows that it delivered."""
+    known = None if machine.machine is None else machine.machine.vending.memory.known(vend_id)
+    return known is not None and known.stage == pb.JOURNAL_STAGE_SUCCEEDED

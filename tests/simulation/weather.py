@@ -1,0 +1,129 @@
+"""What goes wrong in one world, and how often: drawn once from the seed, calmed at the end.
+
+Flows in: a seeded generator. Flows out: a ``Weather``. Not every fault is on in every world: a world in which everything breaks all the
+time hides what a world with one rare fault shows.
+"""
+
+from dataclasses import dataclass, field, fields
+from random import Random
+
+ALIPAY_FAULTS = (
+    "no_answer_done",
+    "no_answer_undone",
+    "http_500",
+    "html_page",
+    "cut_xml",
+    "wrong_sign",
+    "unsigned_failure",
+    "system_error",
+    "unknown",
+    "gbk_answer",
+    "slow",
+    "notify_lost",
+    "notify_delayed",
+    "notify_duplicated",
+    "notify_reordered",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Weather:
+    """Chances between 0 and 1 for each occasion; ``*_every_s`` is the mean time between two blows, 0 for never."""
+
+    # SQL
+    sql_refuses: float = 0.0
+    sql_loses: float = 0.0
+    sql_stalls: float = 0.0
+    sql_stall_s: float = 8.0
+    slow_answers: bool = False
+    sql_away: bool = False
+    sql_outage_every_s: float = 0.0
+    # processes
+    host_crash_every_s: float = 0.0
+    host_crash_at_crossing: bool = False
+    host_usurped_every_s: float = 0.0
+    host_frozen_every_s: float = 0.0
+    host_stopped_every_s: float = 0.0
+    gateway_crash_every_s: float = 0.0
+    clock_jump_every_s: float = 0.0
+    # between gateway and host
+    link_loses: float = 0.0
+    link_delay_s: float = 0.0
+    # between machine and gateway
+    wire_cut: float = 0.0
+    wire_silent: float = 0.0
+    wire_repeats: float = 0.0
+    wire_swaps: float = 0.0
+    wire_replays: float = 0.0
+    wire_delay_s: float = 0.0
+    # machines
+    power_cut: float = 0.0
+    unplug: float = 0.0
+    jam: float = 0.0
+    hook: float = 0.0
+    flash_lost: float = 0.0
+    # Alipay
+    alipay: dict[str, float] = field(default_factory=dict)
+    wake_lost: float = 0.0
+    forged_every_s: float = 0.0
+    short_of_funds_every_s: float = 0.0
+    redelivered_every_s: float = 0.0
+    # people in the office
+    reconfigured_every_s: float = 0.0
+
+    def sql_latency_s(self, rng: Random) -> float:
+        """Return how long the next unit of work takes."""
+        if self.sql_stalls and rng.random() < self.sql_stalls:
+            return rng.random() * self.sql_stall_s
+        return 0.001 + 0.004 * rng.random()
+
+    def calm(self) -> None:
+        """From now on nothing goes wrong."""
+        for item in fields(self):
+            if item.name == "alipay":
+                self.alipay = {}
+            elif item.name != "sql_stall_s":
+                setattr(self, item.name, item.type(0))  # type: ignore[operator]  # bool or float
+
+
+def drawn(rng: Random) -> Weather:
+    """Return the weather of a world."""
+    on = 0.0 if rng.random() < 0.03 else rng.choice((0.15, 0.3, 0.5))
+    weather = Weather()
+
+    def sometimes(*values: float) -> float:
+        return rng.choice(values) if rng.random() < on else 0.0
+
+    weather.sql_refuses = sometimes(0.01, 0.05, 0.2)
+    weather.sql_loses = sometimes(0.01, 0.05, 0.15)
+    weather.sql_stalls = sometimes(0.01, 0.05)
+    weather.sql_stall_s = rng.choice((2.0, 8.0, 20.0))
+    weather.slow_answers = rng.random() < on
+    weather.sql_outage_every_s = sometimes(200, 600)
+    weather.host_crash_every_s = sometimes(60, 200, 600)
+    weather.host_crash_at_crossing = rng.random() < 0.7
+    weather.host_usurped_every_s = sometimes(150, 500)
+    weather.host_frozen_every_s = sometimes(200, 600)
+    weather.host_stopped_every_s = sometimes(300, 600)
+    weather.gateway_crash_every_s = sometimes(100, 400)
+    weather.clock_jump_every_s = sometimes(200, 600)
+    weather.link_loses = sometimes(0.005, 0.03)
+    weather.link_delay_s = sometimes(0.05, 0.5, 3.0)
+    weather.wire_cut = sometimes(0.01, 0.05)
+    weather.wire_silent = sometimes(0.01, 0.03)
+    weather.wire_repeats = sometimes(0.05, 0.3)
+    weather.wire_swaps = sometimes(0.05, 0.2)
+    weather.wire_replays = sometimes(0.05, 0.2)
+    weather.wire_delay_s = sometimes(0.05, 0.5, 2.0)
+    weather.power_cut = sometimes(0.1, 0.3, 0.6)
+    weather.unplug = sometimes(0.1, 0.3)
+    weather.jam = sometimes(0.05, 0.3)
+    weather.hook = sometimes(0.05, 0.3)
+    weather.flash_lost = sometimes(0.3)
+    weather.alipay = {name: value for name in ALIPAY_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
+    weather.wake_lost = sometimes(0.2, 1.0)
+    weather.forged_every_s = sometimes(100, 300)
+    weather.short_of_funds_every_s = sometimes(300, 600)
+    weather.redelivered_every_s = sometimes(60, 200)
+    weather.reconfigured_every_s = sometimes(120, 400)
+    return weather

@@ -1,0 +1,400 @@
+"""One whole world from one seed: Alipay, machines, customers, gateways, hosts and SQL on one virtual clock.
+
+Flows in: a seed. Flows out: an ``Outcome``: what was lived through, and the first truth that did not hold, with the tail of the story.
+A world is busy for a while, then calm; when everything has come to rest the books are compared, then a year goes by and all is told
+again, and they are compared once more.
+"""
+
+import asyncio
+import contextlib
+import gc
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import structlog
+
+from actors.directory import host_of, partition_of
+from actors.machine.ids import Currency, MachineId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column, Mode
+from alipay_client.simulator import delivery
+from gateway.simulator.orders import Asked, Happening
+from gateway.v1 import machine_service_pb2 as service_pb
+from storage import codec
+from storage.registry import NewMachine, Registry
+from tests.simulation import chaos
+from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
+from tests.simulation.checker import Checker
+from tests.simulation.clock import WallClock, WorldLoop
+from tests.simulation.disk import PARTITIONS, Disk
+from tests.simulation.machines import SimMachine
+from tests.simulation.people import Customer
+from tests.simulation.processes import Process, task_factory
+from tests.simulation.provider import Provider
+from tests.simulation.rest import check_all, unrest
+from tests.simulation.weather import drawn
+from tests.simulation.wires import Call, SimLine
+
+REST_WITHIN_S = 4 * 3_600.0
+LOOK_EVERY_S = 30.0
+TAIL = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A truth that did not hold."""
+
+    truth: str
+    detail: str
+    at_s: float
+    commits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    failure: Failure | None
+    sessions: int
+    visits: int
+    commits: int
+    virtual_s: float
+    real_s: float
+    story: tuple[str, ...] = ()
+    digest: int = 0
+
+
+class World:
+    """``note`` is told what happens; it costs nothing unless the world is traced."""
+
+    def __init__(self, seed: int, loop: WorldLoop, folder: Path, *, traced: bool) -> None:
+        self.seed = seed
+        self.loop = loop
+        self.folder = folder
+        self.over = False
+        self.failure: Failure | None = None
+        self.traced = traced
+        self.story: deque[str] = deque(maxlen=None if traced else 1)
+        self._failed = asyncio.Event()
+        rng = self.rng("world")
+        self.weather = drawn(self.rng("weather"))
+        self.clocks_jump = self.weather.clock_jump_every_s > 0
+        self.policy = fleet_policy(self.rng("policy"))
+        self.clock = WallClock(loop)
+        self.disk = Disk()
+        self.provider = Provider(self, self.rng("alipay"))
+        self.checker = Checker(self)
+        self.disk.committed = self.checker.committed
+        self.provider.asked_of = self.checker.refund_asked
+        self.provider.answered_success = self._success
+        self.pressed: dict[str, int] = {}
+        self.flash_lost: set[str] = set()
+        self.visits = 0
+        self.modes: dict[str, Mode] = {}
+        self.tokens: list[str] = []
+        self.machines: dict[str, SimMachine] = {}
+        self.slots = [HostSlot(self, index, 2) for index in range(2)] if rng.random() < 0.4 else [HostSlot(self, 0, 1)]
+        self.gateways: list[GatewayProcess] = []
+        self._gateways_made = 0
+        self._gateways_wanted = rng.choice((1, 2))
+        self._machines_wanted = rng.choice((1, 2, 3))
+        self.busy_s = rng.choice((200.0, 400.0, 800.0))
+        self.visits_wanted = rng.randrange(3, 7)
+        self._processes: list[Process] = []
+
+    def rng(self, name: str) -> Random:
+        """Return a generator of its own for each concern, so that one more draw here moves nothing there."""
+        return Random(f"{self.seed}/{name}")
+
+    def note(self, words: str) -> None:
+        """Write down what happens."""
+        if self.traced:
+            self.story.append(f"{self.loop.now_s:10.3f}  {words}")
+
+    def fail(self, truth: str, detail: str) -> None:
+        """A truth does not hold; the first one counts."""
+        if self.failure is None:
+            self.failure = Failure(truth=truth, detail=detail, at_s=self.loop.now_s, commits=self.disk.commits)
+            self.note(f"!! {truth}: {detail}")
+            self._failed.set()
+
+    def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """An error that nobody took is one of ours, while the world lives."""
+        if not self.over:
+            self.fail("no unhandled error", f"{context.get('message')}: {context.get('exception')!r}")
+
+    # --- what is where -----------------------------------------------------------------------------------------------------------
+
+    def some_gateway(self, rng: Random) -> GatewayProcess | None:
+        """Return one of those that are alive."""
+        alive = [gateway for gateway in self.gateways if gateway.process.alive]
+        return rng.choice(alive) if alive else None
+
+    def dial(self, line: SimLine) -> Call | None:
+        """Connect a machine's line to a gateway."""
+        gateway = self.some_gateway(self._rng_of_lines)
+        if gateway is None:
+            return None
+        call = Call(gateway, line, self._leaves)
+        call.task = gateway.process.spawn(call.serve())
+        return call
+
+    def slot_of(self, machine_id: str) -> HostSlot:
+        """Return the slot that serves the machine."""
+        return self.slots[host_of(partition_of(MachineId(machine_id), PARTITIONS), len(self.slots))]
+
+    def stock(self, machine_id: str) -> dict[str, int]:
+        """Return what we believe to be in the columns."""
+        rows = self.disk.rows("SELECT format, body FROM machine_states WHERE machine_id = ?", machine_id)
+        return {column.column: column.stock for column in codec.decode_state(*rows[0]).columns} if rows else {}
+
+    def pays_first(self, machine_id: str, rng: Random) -> bool:
+        """Return in which order the next customer of the machine does things."""
+        mode = self.modes[machine_id]
+        return rng.random() < 0.5 if mode is Mode.BOTH else mode is Mode.AUTHORIZATION_FIRST
+
+    def _leaves(self, call: Call, frame: service_pb.ConnectResponse) -> None:
+        if self.traced:
+            words = " ".join(str(frame).split())
+            self.note(f"{call.gateway.process.name} -> {call.machine_id}  {words}")
+        self.checker.frame_leaves(call, frame)
+
+    def _success(self, body: str) -> None:
+        fields = chaos.fields_of(body)
+        refund_id = fields.get("out_biz_no", "")
+        status = fields.get("trade_status")
+        kind = "refund" if refund_id else {"TRADE_FINISHED": "finished", "TRADE_CLOSED": "closed"}.get(status or "", "payment")
+        self.checker.success_said(kind, fields["trade_no"], refund_id)
+
+    # --- making it ---------------------------------------------------------------------------------------------------------------
+
+    async def _build(self) -> None:
+        rng = self.rng("machines")
+        self._rng_of_lines = self.rng("lines")
+        registry = Registry(self.disk.open_for(Process("office", lambda _: None), rng, type(self.weather)()))
+        self.registry = registry
+        for number in range(self._machines_wanted):
+            machine_id = f"VM-{number + 1}"
+            mode = rng.choice((Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
+            columns = tuple(
+                Column(column=f"A{place}", product="cola", price_minor=rng.choice((300, 500, 550)), capacity=10, stock=rng.randrange(1, 11))
+                for place in range(1, rng.choice((2, 3)) + 1)
+            )
+            new = NewMachine(
+                machine_id=MachineId(machine_id),
+                store_name="Lobby",
+                currency=Currency("HKD"),
+                country_code="HK",
+                address="1 Queen's Road",
+                mode=mode,
+                overrides=PolicyOverrides(),
+                columns=columns,
+            )
+            registered = await registry.register(new, actor="office", now_ms=self.clock.now_ms())
+            self.tokens.append(registered.notify_token)
+            self.modes[machine_id] = mode
+            machine = _Watched(self, machine_id, self.folder, self.rng(f"machine/{machine_id}"))
+            machine.watch_motor(lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(machine_id, cause))  # type: ignore[misc]
+            self.machines[machine_id] = machine
+        for slot in self.slots:
+            slot.start_another()
+        for _ in range(self._gateways_wanted):
+            self.start_gateway()
+
+    def start_gateway(self) -> None:
+        """Start one more gateway."""
+        self._gateways_made += 1
+        gateway = GatewayProcess(self, f"gw-{self._gateways_made}", self._gateway_died)
+        self.gateways = [*(each for each in self.gateways if each.process.alive), gateway]
+        self._processes.append(gateway.process)
+        self.note(f"{gateway.process.name} starts")
+        gateway.start()
+
+    def _gateway_died(self, process: Process) -> None:
+        self.note(f"{process.name} is dead")
+        if not self.over:
+            self.loop.call_later(0.5 + self._rng_of_lines.random() * 10, lambda: None if self.over else self.start_gateway())
+
+    def arm(self, host: HostProcess) -> None:
+        """A host was started; perhaps it is to die at one of its crossings."""
+        self._processes.append(host.process)
+        weather = self.weather
+        if weather.host_crash_every_s and weather.host_crash_at_crossing:
+            host.process.crash_at = 1 + int(self.rng(f"crash/{host.process.name}").expovariate(1 / weather.host_crash_every_s))
+
+    # --- living it ---------------------------------------------------------------------------------------------------------------
+
+    async def live(self) -> None:
+        """From the first day to the last comparison."""
+        await self._build()
+        lives = [asyncio.create_task(machine.run()) for machine in self.machines.values()]
+        lives.append(asyncio.create_task(self.provider.run()))
+        story = asyncio.create_task(self._story())
+        failed = asyncio.create_task(self._failed.wait())
+        try:
+            await asyncio.wait([story, failed], return_when=asyncio.FIRST_COMPLETED)
+            if story.done():
+                story.result()
+        finally:
+            self.over = True
+            for task in (story, failed):
+                task.cancel()
+            for machine in self.machines.values():
+                machine.stop()
+            for task in lives:
+                task.cancel()
+            await asyncio.gather(story, failed, *lives, return_exceptions=True)
+            for process in self._processes:
+                await process.buried()
+            self.provider.book.close()
+
+    async def _story(self) -> None:
+        self.provider.switch_on()
+        blows = [asyncio.create_task(blow) for blow in chaos.blows(self)]
+        visits = [asyncio.create_task(self._street(machine)) for machine in self.machines.values()]
+        try:
+            await asyncio.gather(*visits)
+        finally:
+            for task in (*visits, *blows):
+                task.cancel()
+            await asyncio.gather(*visits, *blows, return_exceptions=True)
+        chaos.calm(self)
+        self.note("-- calm --")
+        if not await self._rest():
+            return
+        check_all(self)
+        if self.failure is not None:
+            return
+        self.note("-- a year later --")
+        trades = [trade.trade_no for trade in self.provider.book.trades(10_000)]
+        self.provider.finish_all()
+        for trade_no in trades:
+            self.provider.redeliver(trade_no)
+        await asyncio.sleep(5)
+        if await self._rest():
+            check_all(self)
+
+    async def _rest(self) -> bool:
+        """B16: within some hours of quiet nothing is open any more."""
+        until = self.loop.now_s + REST_WITHIN_S
+        left = unrest(self)
+        while left and self.loop.now_s < until:
+            await asyncio.sleep(LOOK_EVERY_S)
+            for machine in self.machines.values():
+                machine.revive()
+            left = unrest(self)
+        if left:
+            self.fail("rest within bounds", left)
+        return not left
+
+    async def _street(self, machine: SimMachine) -> None:
+        rng = self.rng(f"street/{machine.machine_id}")
+        until = self.loop.now_s + self.busy_s
+        for _ in range(self.visits_wanted):
+            if self.loop.now_s > until:
+                break
+            await self._ready(machine, rng)
+            self.visits += 1
+            machine.misfortune()
+            customer = Customer(self, machine, f"buyer{self.seed}.{machine.machine_id}.{self.visits}", rng)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(150):
+                    await customer.visit()
+            await asyncio.sleep(rng.choice((0.1, 1, 5, 30)) * rng.random())
+            if machine.machine is None or rng.random() < 0.3:
+                await asyncio.sleep(rng.random() * 20)
+                machine.revive()
+
+
+    async def _ready(self, machine: SimMachine, rng: Random) -> None:
+        """Most people wait until the machine is free; some do not."""
+        patience_s = rng.choice((0, 20, 90, 90, 90))
+        until = self.loop.now_s + patience_s
+        while self.loop.now_s < until and not (machine.free and machine.sticker):
+            await asyncio.sleep(1)
+
+
+class _Watched(SimMachine):
+    """A machine of which the world sees what its customers see."""
+
+    def _tell(self, happening: Happening) -> None:
+        if isinstance(happening, Asked):
+            self.world.pressed[happening.request_id] = self.world.clock.now_ms()
+        self.world.note(f"{self.machine_id} shows {happening}") if self.world.traced else None
+        super()._tell(happening)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """No log lines, and a courier that does not look at its watch every second."""
+    before, poll_s = structlog.get_config(), delivery._POLL_S
+    structlog.configure(wrapper_class=_Silent, cache_logger_on_first_use=False, processors=[])
+    delivery._POLL_S = 600.0
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+        delivery._POLL_S = poll_s
+
+
+class _Silent:
+    """A logger that says nothing."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def bind(self, **_: object) -> "_Silent":
+        return self
+
+    def _nothing(self, *_: object, **__: object) -> None:
+        pass
+
+    debug = info = warning = error = exception = _nothing
+
+
+def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
+    """Run one world and return what became of it."""
+    started = time.perf_counter()
+    gc.disable()  # a world is short, and its end frees it as a whole
+    memory = Path("/dev/shm")  # noqa: S108 - files that are synced after each line are slow on a disk
+    folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    made: list[World] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, WorldLoop)
+        loop.set_task_factory(task_factory)  # type: ignore[arg-type]
+        world = World(seed, loop, folder, traced=traced)
+        loop.set_exception_handler(world.unhandled)
+        made.append(world)
+        prepare(world)
+        await world.live()
+
+    try:
+        with _quietly(), asyncio.Runner(loop_factory=WorldLoop) as runner:
+            runner.run(run())
+            loop = runner.get_loop()
+            virtual_s = loop.time()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        gc.enable()
+    world = made[0]
+    return Outcome(
+        seed=seed,
+        failure=world.failure,
+        sessions=world.disk.rows("SELECT count(*) FROM sessions")[0][0],
+        visits=world.visits,
+        commits=world.disk.commits,
+        virtual_s=virtual_s,
+        real_s=time.perf_counter() - started,
+        story=tuple(world.story),
+        digest=hash(tuple(world.story)) if traced else 0,
+    )

@@ -9,12 +9,12 @@ from sqlalchemy import Column, Row, Table, Text, cast, or_, select
 
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import audit, inbox, journal, machine_states, refunds, sessions, trades, vends
+from storage.tables import audit, inbox, journal, machine_states, reconciliation_differences, refunds, sessions, trades, vends
 
 # Not inside a longer number or a hash: a trade number may hold the same digits.
 BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])")
-NOT_BUYERS = frozenset({"seller_id", "seller_user_id", "partner", "trade_no", "out_trade_no", "notify_id"})
-"""Fields of a notification that are somebody else's or a number of something else."""
+NOT_BUYERS = frozenset({"seller_id", "seller_user_id", "partner", "trade_no", "out_trade_no", "notify_id", "file"})
+"""Fields of a notification that are the seller's (the daily file is named after the partner id) or number something else."""
 
 _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (sessions, ("payer",)),
@@ -25,6 +25,7 @@ _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (journal, ("event", "effects", "notes", "body")),
     (inbox, ("event", "fields")),
     (audit, ("detail",)),
+    (reconciliation_differences, ("subject", "said", "cause", "advice")),
 )
 
 

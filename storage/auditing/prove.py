@@ -48,13 +48,14 @@ async def prove(db: Database, *, now_ms: int, own_ids: Collection[str] = ()) -> 
     ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id.
     """
 
-    def work(connection: Connection) -> Audit:
-        return _prove(Books(connection, now_ms=now_ms, partition_count=db.partition_count, own_ids=frozenset(own_ids)))
+    return await db.read(
+        lambda connection: prove_within(connection, now_ms=now_ms, partition_count=db.partition_count, own_ids=own_ids)
+    )
 
-    return await db.read(work)
 
-
-def _prove(books: Books) -> Audit:
+def prove_within(connection: Connection, *, now_ms: int, partition_count: int, own_ids: Collection[str] = ()) -> Audit:
+    """Return the same of a read transaction that is open."""
+    books = Books(connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids))
     return Audit(
         at_ms=books.now_ms,
         checks=tuple(_check(books, look) for look in CHECKS),

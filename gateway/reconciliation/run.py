@@ -113,7 +113,7 @@ async def _passed_on(inbox: Inbox, found: Found, daily: DailyFile, now_ms: int) 
             machine_id=MachineId(difference.machine_id),
             trade_id=difference.trade_id,
             event=found.event,
-            fields={"source": SOURCE, "file": daily.name, "said": difference.said},
+            fields={"source": SOURCE, "file": daily.name, "trade_no": difference.trade_id, "said": difference.said},
             body_sha256=daily.sha256,
             received_at_ms=now_ms,
         )

@@ -43,7 +43,7 @@ class PhoneAtHand(Protocol):
 class Patience:
     """How long customers wait where the machine tells no time, in seconds."""
 
-    answer_s: float = 45.0
+    answer_s: float = 20.0
     """For the machine to react to a payment or a press."""
     margin_s: float = 15.0
     """Beyond a time that the machine told."""

@@ -93,7 +93,7 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
             since_at_ms=since_at_ms,
             amount_minor=amount_minor,
             reason=reason,
-            **({"trade_id": "", "refund_id": "", "vend_id": ""} | ids),  # type: ignore[arg-type]
+            **({"trade_id": "", "refund_id": "", "vend_id": ""} | ids),
         )
 
     told = "payment:t5 was told again with other content; the first telling counts, nothing was done on this one"

@@ -22,6 +22,7 @@ from gateway.clock import SystemClock
 from gateway.demo import books
 from gateway.reconciliation.run import DAY_MS
 from gateway.v1 import fleet_service_pb2
+from storage.auditing import prove
 from storage.tables import inbox, journal, ledger_entries, reconciliation_differences, reconciliation_runs
 from storage.views import RefundView
 from tests.alipay_client.wire import PARTNER, Pair
@@ -82,14 +83,15 @@ class Office:
         )
 
     async def books_differ(self) -> list[str]:
-        """Hold our ledger against the pretend Alipay's own book."""
+        """Audit our ledger and hold it against the pretend Alipay's own book."""
+        audit = await prove(self.site.database, now_ms=now_ms(), own_ids={PARTNER})
+        assert [] == [finding for check in audit.checks for finding in check.findings]
         trades = await self.site.queries.trades(limit=100)
         ours = [
             books.OurTrade(trade_id=one.trade_id, currency=one.currency, paid_minor=one.paid_minor, refunded_minor=one.refunded_minor)
             for one in trades
         ]
         (balance,) = await self.site.queries.balances()
-        assert balance.ledger_balanced
         return list(books.differences(ours, self.site.alipay.book(), {balance.currency: balance.money_refunded_minor}))
 
     async def refund_of(self, trade: Trade, status: RefundStatus) -> RefundView:

@@ -34,6 +34,7 @@ class ScriptedStream:
         self._context = context
         self._seq = 0
         self.over = asyncio.Event()
+        self.full_status: grpc.Status | None = None
         self.status: tuple[grpc.StatusCode, str] | None = None
 
     async def read(self) -> service_pb.ConnectRequest:
@@ -80,6 +81,11 @@ class ScriptedStream:
             await self.write(planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS))
         return hello
 
+    def refuse(self, status: grpc.Status) -> None:
+        """End the stream with this status and its details."""
+        self.full_status = status
+        self.over.set()
+
     def end(self, code: grpc.StatusCode = grpc.StatusCode.OK, detail: str = "") -> None:
         """End the stream with this status."""
         if code is not grpc.StatusCode.OK:
@@ -99,6 +105,8 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
         stream = ScriptedStream(context)
         self.streams.put_nowait(stream)
         await stream.over.wait()
+        if stream.full_status is not None:
+            await context.abort_with_status(stream.full_status)
         if stream.status is not None:
             await context.abort(*stream.status)
 
@@ -109,17 +117,37 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
 
 
 @contextlib.asynccontextmanager
-async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
-    """Run a scripted gateway on a free port."""
+async def scripted_gateway(credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[ScriptedGateway]:
+    """Run a scripted gateway on a free port, with TLS if there are credentials."""
     server = grpc.aio.server()
     gateway = ScriptedGateway()
     service_grpc.add_MachineServiceServicer_to_server(gateway, server)
-    gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    free = "127.0.0.1:0"
+    port = server.add_insecure_port(free) if credentials is None else server.add_secure_port(free, credentials)
+    gateway.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield gateway
     finally:
         await server.stop(grace=0)
+
+
+@contextlib.asynccontextmanager
+async def refusing(gateway: ScriptedGateway, code: grpc.StatusCode, detail: str) -> AsyncIterator[None]:
+    """Refuse every stream, after its Hello: a status that crosses with a write may be lost in gRPC."""
+
+    async def refuse() -> None:
+        while True:
+            stream = await gateway.streams.get()
+            await stream.read()
+            stream.end(code, detail)
+
+    task = asyncio.create_task(refuse())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def attend(gateway: ScriptedGateway, backend_of: Callable[[str], Backend]) -> None:

@@ -13,7 +13,7 @@ from gateway.simulator.board import CutPoint
 from gateway.simulator.client import MachineClient
 from gateway.simulator.orders import Denied, Greeted, Happening, PowerLost, SessionBegan, VendEnded
 from gateway.v1 import machine_pb2 as pb
-from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, becomes
+from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, becomes, refusing
 
 Make = Callable[..., MachineClient]
 
@@ -105,13 +105,8 @@ async def test_a_machine_comes_back(gateway: ScriptedGateway, make_client: Make,
 async def test_a_refused_machine_stops_after_long_waits(gateway: ScriptedGateway, make_client: Make) -> None:
     """NOT_FOUND after NOT_FOUND: in the end the machine stops and says why."""
     client = make_client()
-    life = asyncio.create_task(client.run())
-    for _ in range(3):
-        stream = await gateway.stream()
-        await stream.read()
-        stream.end(grpc.StatusCode.NOT_FOUND, "unknown machine")
-    async with asyncio.timeout(5):
-        await life
+    async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown machine"), asyncio.timeout(10):
+        await client.run()
 
     assert client.refusal is not None
     assert (client.refusal.code, client.refusal.detail) == (grpc.StatusCode.NOT_FOUND, "unknown machine")
@@ -242,7 +237,9 @@ async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> No
 async def test_a_boot_id_that_the_backend_has_met_before(gateway: ScriptedGateway, make_client: Make) -> None:
     """The firmware restarts under a new one."""
     async with running(make_client()) as client:
-        first = await (await gateway.stream()).welcome(last_seq=99)
+        stream = await gateway.stream()
+        first = (await stream.read()).hello
+        await stream.write(welcome=pb.Welcome(last_seq=99))
         second = await (await gateway.stream()).welcome()
         await becomes(lambda: client.free)
 

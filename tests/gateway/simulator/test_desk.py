@@ -16,9 +16,7 @@ from gateway.simulator.machine import Identity
 from gateway.simulator.shelf import Act, read
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.backend import Backend
-from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes
-
-_NOT_FOUND = (grpc.StatusCode.NOT_FOUND, "unknown")
+from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes, refusing
 
 
 def config(gateway: ScriptedGateway, folder: Path) -> ClientConfig:
@@ -118,11 +116,8 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
         await asyncio.Event().wait()
         yield ""
 
-    sitting = asyncio.create_task(sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1))
-    for _ in range(2):
-        (await gateway.stream()).end(*_NOT_FOUND)
-    async with asyncio.timeout(5):
-        await sitting
+    async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown"), asyncio.timeout(10):
+        await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
 
     assert printed[-1] == "! the gateway refuses this machine: NOT_FOUND unknown"
 

@@ -18,7 +18,7 @@ from gateway.simulator.fleet import FleetConfig, run_fleet
 from gateway.simulator.phone import Paid, Phone
 from gateway.simulator.visit import Patience
 from tests.gateway.simulator.backend import Backend
-from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes
+from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes, refusing
 
 MACHINES = ("VM-0001", "VM-0002", "VM-0003")
 
@@ -131,11 +131,8 @@ async def test_a_second_run_goes_on_from_the_files(books: dict[str, Backend], co
 
 async def test_a_fleet_whose_machines_are_all_refused_ends(gateway: ScriptedGateway, config: Callable[..., FleetConfig]) -> None:
     """Nobody waits for machines that only a person can help."""
-    running = asyncio.create_task(run_fleet(config(refusal_waits_ms=(), handle_signals=False)))
-    for _ in MACHINES:
-        (await gateway.stream()).end(grpc.StatusCode.PERMISSION_DENIED, "no")
-    async with asyncio.timeout(5):
-        await running
+    async with refusing(gateway, grpc.StatusCode.PERMISSION_DENIED, "no"), asyncio.timeout(10):
+        await run_fleet(config(refusal_waits_ms=(), handle_signals=False))
 
 
 async def test_a_kind_that_never_fits_is_said(books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path) -> None:

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
 
-from gateway.simulator.line import UNWRITTEN_MAX, Ended, Line, read_tls
+from gateway.simulator.line import UNWRITTEN_MAX, Ended, Line, Tls, _retry_after_ms, read_tls
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
-from tests.gateway.simulator.scripted import ScriptedGateway
+from tests.gateway.simulator.scripted import ScriptedGateway, scripted_gateway
+from tests.support.certificates import Authority
 
 HELLO = service_pb.ConnectRequest(hello=pb.Hello(machine_id="VM-0001"))
 
@@ -94,6 +98,40 @@ async def test_a_connection_that_takes_nothing_is_hung_up(gateway: ScriptedGatew
 async def test_nobody_listens() -> None:
     """No gateway at all is UNAVAILABLE."""
     assert (await Line("127.0.0.1:1", None).run(ignore)).code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_gateways_wish_is_heard(gateway: ScriptedGateway) -> None:
+    """RetryInfo in the status says how long not to call."""
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(1_500)
+    packed = any_pb2.Any()
+    packed.Pack(retry)
+    call = asyncio.create_task(Line(gateway.address, None).run(ignore))
+    stream = await gateway.stream()
+    stream.refuse(rpc_status.to_status(status_pb2.Status(code=8, message="full", details=[packed])))
+
+    assert await call == Ended(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail="full", retry_after_ms=1_500)
+
+
+def test_details_that_cannot_be_read_are_no_wish() -> None:
+    """Only a RetryInfo counts."""
+    assert _retry_after_ms(None) == 0
+    assert _retry_after_ms([("other", "x"), ("grpc-status-details-bin", b"\xff")]) == 0
+    assert _retry_after_ms([("grpc-status-details-bin", status_pb2.Status(code=8).SerializeToString())]) == 0
+
+
+async def test_each_side_shows_its_certificate() -> None:
+    """With mutual TLS the machine verifies the gateway and names itself; without a certificate it does not get in."""
+    authority = Authority()
+    server, machine = authority.server(), authority.machine("VM-0001")
+    credentials = grpc.ssl_server_credentials([(server.private_key, server.certificate)], authority.certificate, require_client_auth=True)
+    async with scripted_gateway(credentials) as gateway:
+        tls = Tls(ca=authority.certificate, certificate=machine.certificate, private_key=machine.private_key)
+        call = asyncio.create_task(Line(gateway.address, tls).run(ignore))
+        (await gateway.stream()).end()
+        assert (await call).code is grpc.StatusCode.OK
+        stranger = await Line(gateway.address, Tls(ca=authority.certificate)).run(ignore)
+        assert stranger.code is grpc.StatusCode.UNAVAILABLE
 
 
 def test_tls_files_are_each_machines_own(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.simulator.screen import Show, amount_text, screen_of
 from gateway.v1 import machine_pb2 as pb
-from tests.gateway.simulator.test_machine import Bench, vend
+from tests.gateway.simulator.bench import Bench, vend
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ number that was expected. A stream that was opened later takes over from one tha
 from dataclasses import replace
 
 from actors.machine import commands, events, paying, vending
-from actors.machine.effects import CloseStream, RejectCode, RejectFrame
+from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
 from actors.machine.state import FailureCause, Link, Vend, VendStatus
 from actors.machine.turn import Turn
 
@@ -40,6 +40,8 @@ def connect(turn: Turn, event: events.Connected) -> None:
             last_fault=link.last_fault if same_boot else "",
         )
     )
+    # Before anything is told: how long the customer still has depends on it.
+    paying.note_availability(turn)
     if event.stream_id == link.stream_id:
         # The same stream, said again by its gateway: its Hello, and the journal in it, are from before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
@@ -96,6 +98,8 @@ def _tell_what_is_open(turn: Turn) -> None:
         return
     if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
         if session.announced:
+            # A machine that was off knows no session whose funds could change: it is told of it anew, and once.
+            turn.effects[:] = [effect for effect in turn.effects if not isinstance(effect, UpdateFunds)]
             paying.announce(turn)
         return
     if session.vend.status is VendStatus.APPROVED:

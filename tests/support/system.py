@@ -84,12 +84,19 @@ class System:
         child.tell(signal.SIGKILL)
         await child.process.wait()
 
-    def kill_host(self) -> int:
-        """``kill -9`` the Ray process in which the machines live; Ray starts another one. Return the dead one's id."""
-        (pid,) = self._running["gateway"].ready["host_pids"]
-        assert pid != self._running["gateway"].process.pid
-        os.kill(pid, signal.SIGKILL)
-        return int(pid)
+    def kill_host(self) -> None:
+        """``kill -9`` the Ray process in which the machines live, if there is one just now; Ray starts another one."""
+        for pid in self._host_pids():
+            os.kill(pid, signal.SIGKILL)
+
+    def _host_pids(self) -> list[int]:
+        """Ray names its actors' processes after their class; ours is the one that stands below our gateway's own Ray."""
+        gateway = self._running["gateway"].process.pid
+        return [pid for pid in descendants(gateway) if b"ray::HostActor" in command_line(pid)]
+
+    def tell(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process."""
+        self._running[name].tell(number)
 
     def no_new_customers(self) -> None:
         """Who is there finishes; nobody else comes."""
@@ -163,3 +170,28 @@ class System:
                 if entry["act"] == act and entry["cause"]:
                     turns[entry["cause"]] += 1
         return turns
+
+
+def command_line(pid: int) -> bytes:
+    """The process's command line; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below this one."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(after_name[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found

@@ -89,26 +89,25 @@ def _payment(row: Row[Any]) -> Finding | None:
 
 def top_ups_have_notifications(books: Books) -> Iterator[int | Finding]:
     """No money is credited without a payment in the inbox that was taken: verified, saved, and then decided upon."""
-    for span in books.spans:
-        credited = and_(span.holds(entry.machine_id), entry.kind == TransferKind.TOP_UP.value, entry.account == Account.RECEIVABLE.value)
-        yield books.count(ledger_entries, credited)
-        payment = and_(
-            inbox.c.cause == literal(PAYMENT).concat(entry.cause),
-            inbox.c.machine_id == entry.machine_id,
-            inbox.c.taken_at_ms.is_not(None),
+    credited = and_(entry.kind == TransferKind.TOP_UP.value, entry.account == Account.RECEIVABLE.value)
+    yield books.count(ledger_entries, credited)
+    payment = and_(
+        inbox.c.cause == literal(PAYMENT).concat(entry.cause),
+        inbox.c.machine_id == entry.machine_id,
+        inbox.c.taken_at_ms.is_not(None),
+    )
+    wanted = (
+        select(*ledger_entries.c["machine_id", "cause", "amount_minor", "currency", "version"])
+        .select_from(ledger_entries.outerjoin(inbox, payment))
+        .where(credited, inbox.c.id.is_(None))
+        .order_by(entry.machine_id, entry.version)
+    )
+    for row in books.odd_ones(wanted):
+        yield Finding(
+            sentence=f"machine {row.machine_id} credited {row.amount_minor} {row.currency} for trade {row.cause}, and no notification"
+            f" that was taken says so (version {row.version})",
+            machine_id=row.machine_id,
+            trade_id=row.cause,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor},
         )
-        wanted = (
-            select(*ledger_entries.c["machine_id", "cause", "amount_minor", "currency", "version"])
-            .select_from(ledger_entries.outerjoin(inbox, payment))
-            .where(credited, inbox.c.id.is_(None))
-            .order_by(entry.machine_id, entry.version)
-        )
-        for row in books.odd_ones(wanted):
-            yield Finding(
-                sentence=f"machine {row.machine_id} credited {row.amount_minor} {row.currency} for trade {row.cause}, and no notification"
-                f" that was taken says so (version {row.version})",
-                machine_id=row.machine_id,
-                trade_id=row.cause,
-                currency=row.currency,
-                amounts={"amount_minor": row.amount_minor},
-            )

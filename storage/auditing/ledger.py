@@ -26,7 +26,7 @@ def transfers_sum_to_zero(books: Books) -> Iterator[int | Finding]:
         ours = span.holds(entry.machine_id)
         grouped = select(*transfer, func.min(entry.currency).label("currency"), total(entry.amount_minor).label("sum")).where(ours)
         grouped = grouped.group_by(*transfer)
-        yield books.connection.scalar(select(func.count()).select_from(grouped.subquery())) or 0
+        yield books.count(ledger_entries, ours)
         for row in books.odd_ones(grouped.having(or_(func.sum(entry.amount_minor) != 0, func.count() < 2))):
             yield Finding(
                 sentence=f"{row.kind} {row.cause} of machine {row.machine_id} (version {row.version}) sums to {row.sum}, not to zero",
@@ -90,26 +90,22 @@ def a_cause_is_entered_once(books: Books) -> Iterator[int | Finding]:
 def entries_stand_on_events(books: Books) -> Iterator[int | Finding]:
     """Every entry belongs to a line of the journal: the event that moved the money, written by the same owner at the same time."""
     line = journal.c
-    for span in books.spans:
-        ours = span.holds(entry.machine_id)
-        yield books.count(ledger_entries, ours)
-        without = (
-            select(
-                *ledger_entries.c["machine_id", "version", "kind", "cause", "account", "amount_minor", "currency"], line.id.label("line_id")
-            )
-            .select_from(ledger_entries.outerjoin(journal, _same_decision()))
-            .where(ours, or_(line.id.is_(None), line.epoch != entry.epoch, line.partition != entry.partition, line.at_ms != entry.at_ms))
-            .order_by(entry.machine_id, entry.version, entry.line)
+    yield books.count(ledger_entries)
+    without = (
+        select(*ledger_entries.c["machine_id", "version", "kind", "cause", "account", "amount_minor", "currency"], line.id.label("line_id"))
+        .select_from(ledger_entries.outerjoin(journal, _same_decision()))
+        .where(or_(line.id.is_(None), line.epoch != entry.epoch, line.partition != entry.partition, line.at_ms != entry.at_ms))
+        .order_by(entry.machine_id, entry.version, entry.line)
+    )
+    for row in books.odd_ones(without):
+        there = "no line of the journal" if row.line_id is None else "a line of the journal with another owner or time"
+        yield Finding(
+            sentence=f"{row.kind} {row.cause} on {row.account}, {row.amount_minor} {row.currency}, has {there}"
+            f" (machine {row.machine_id}, version {row.version})",
+            machine_id=row.machine_id,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor},
         )
-        for row in books.odd_ones(without):
-            there = "no line of the journal" if row.line_id is None else "a line of the journal with another owner or time"
-            yield Finding(
-                sentence=f"{row.kind} {row.cause} on {row.account}, {row.amount_minor} {row.currency}, has {there}"
-                f" (machine {row.machine_id}, version {row.version})",
-                machine_id=row.machine_id,
-                currency=row.currency,
-                amounts={"amount_minor": row.amount_minor},
-            )
 
 
 def _same_decision() -> ColumnElement[bool]:

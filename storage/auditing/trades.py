@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, or_, select, tuple_
 
 from actors.machine.ids import TradeId, refund_id
 from actors.machine.ledger import Account, TransferKind
@@ -141,6 +141,7 @@ def refunds_follow_from_their_trades(books: Books) -> Iterator[int | Finding]:
 
 def _refunds_behind(books: Books, last: tuple[str, str]) -> list[Row[Any]]:
     trade_id, last_refund_id = last
+    key = tuple_(refunds.c.trade_id, refunds.c.refund_id)
     wanted = (
         select(
             *refunds.c["refund_id", "trade_id", "machine_id", "partner_trans_id", "status", "amount_minor", "currency"],
@@ -151,7 +152,8 @@ def _refunds_behind(books: Books, last: tuple[str, str]) -> list[Row[Any]]:
             trades.c.partner_trans_id.label("trade_partner_trans_id"),
         )
         .select_from(refunds.outerjoin(trades, trades.c.trade_id == refunds.c.trade_id))
-        .where(or_(refunds.c.trade_id > trade_id, and_(refunds.c.trade_id == trade_id, refunds.c.refund_id > last_refund_id)))
+        # The first bound is for SQLite, which finds the place in the index by it.
+        .where(refunds.c.trade_id >= trade_id, key > tuple_(literal(trade_id), literal(last_refund_id)))
         .order_by(refunds.c.trade_id, refunds.c.refund_id)
         .limit(ROWS_AT_ONCE)
     )

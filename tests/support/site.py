@@ -34,6 +34,7 @@ from gateway.links import HostLinks
 from gateway.metrics import Metrics, Snapshot
 from gateway.notify import NotifyIngress, NotifyLimits
 from gateway.v1 import fleet_service_pb2_grpc
+from storage.auditing import prove
 from storage.engine import Database, StorageConfig
 from storage.inbox import Inbox
 from storage.queries import Queries
@@ -156,7 +157,7 @@ async def a_site(
     policy: Policy | None = None,
     clock: SiteClock | None = None,
 ) -> AsyncIterator[Site]:
-    """Open all of it and close it again."""
+    """Open all of it and close it again; in between, see that what the test leaves behind is sound."""
     clock = clock or SiteClock()
     shutil.copy(upgraded_file, folder / "site.db")
     async with AsyncExitStack() as stack:
@@ -261,6 +262,16 @@ async def a_site(
             woken=woken,
         )
         yield site
+        await _leaves_clean_books(site.path)
+
+
+async def _leaves_clean_books(path: Path) -> None:
+    """Whatever a test did through the front doors, the books hold. Read past the site's own database, which the test may have closed."""
+    database = await Database.open(StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True))
+    try:
+        assert () == (await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})).sentences
+    finally:
+        await database.close()
 
 
 async def _serve(stack: AsyncExitStack, service: FleetService) -> grpc.aio.Channel:

@@ -47,10 +47,7 @@ async def prove(db: Database, *, now_ms: int, own_ids: Collection[str] = ()) -> 
 
     ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id.
     """
-
-    return await db.read(
-        lambda connection: prove_within(connection, now_ms=now_ms, partition_count=db.partition_count, own_ids=own_ids)
-    )
+    return await db.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=db.partition_count, own_ids=own_ids))
 
 
 def prove_within(connection: Connection, *, now_ms: int, partition_count: int, own_ids: Collection[str] = ()) -> Audit:

@@ -306,8 +306,12 @@ class TurnLoop:
             runner.forget()
             runner.in_doubt = runner.in_doubt or in_doubt
             self._timers.arm(runner.machine_id, None)
-            # A machine whose later letters stand in the queue of those that are ready must be loaded all the same.
-            self._mailroom.put_back(runner, [letter for letter in letters if type(letter.event) is not TimePassed])
+            again = [letter for letter in letters if type(letter.event) is not TimePassed]
+            if not runner.timer_waits:
+                # Without a letter nobody would load the machine, and what is due of it would wait for ever.
+                runner.timer_waits = True
+                again.append(Letter(event=TimePassed()))
+            self._mailroom.put_back(runner, again)
 
     def _isolate(self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int) -> None:
         """Let each suspect (all, if none is named) try again by itself, from what the database has; one that fails by itself is halted."""

@@ -7,7 +7,7 @@ the machine; it only keeps the protocol's bounds. It has no timer of its own: th
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import grpc.aio
@@ -274,6 +274,9 @@ class Stream:
         """Follow what the edge must know: the numbers in use, and whether the machine may be asked to move."""
         if isinstance(command, effects.Welcome):
             self._welcomed = True
+            if self.connected is not None:
+                # What the journal said is saved. Should Hello be told again, what it said is old and must not be judged by.
+                self.connected = replace(self.connected, journal=(), journal_lost=True)
             self._forget(command.last_seq)
             self._forwarded = max(self._forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)

@@ -85,6 +85,8 @@ def _settle_by_journal(turn: Turn, vend: Vend, entry: events.JournalEntry | None
             vending.unsettled(turn, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
             vending.failed(turn, vend, FailureCause.NOT_STARTED, entry.evidence)
+    elif vend.status is VendStatus.IN_REVIEW:
+        return  # the machine has said all that it knew and may forget the vend; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was never begun.
         vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")

@@ -83,7 +83,9 @@ class Courier:
                 self._wake.clear()
                 self._start_due()
                 try:
-                    await asyncio.wait_for(self._wake.wait(), self._pause_s())
+                    # Not wait_for: until Python 3.12 it loses a cancellation that comes in the moment of the wake-up.
+                    async with asyncio.timeout(self._pause_s()):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
         finally:

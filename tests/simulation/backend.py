@@ -49,7 +49,7 @@ METRICS = Metrics()
 SALT = b"0123456789abcdef"
 HOST_LIMITS = HostLimits(
     reattach_s=30.0,
-    listen_idle_s=60.0,
+    listen_idle_s=25.0,
     turns=TurnLimits(timer_check_s=20.0),
     sweeps=SweepLimits(streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
 )
@@ -80,6 +80,7 @@ class HostProcess:
             partitions=slot.partitions,
             on_fatal=self._fatal,
             limits=HOST_LIMITS,
+            core=world.core,
             rng=rng,
         )
 
@@ -257,6 +258,7 @@ def fleet_policy(rng: Random) -> Policy:
         vend_result_ms=rng.choice((20_000, 60_000)),
         doubt_window_ms=rng.choice((60_000, 120_000, 300_000)),
         late_watch_ms=rng.choice((20_000, 60_000)),
-        short_of_funds_retry_ms=300_000,
+        short_of_funds_retry_ms=rng.choice((20_000, 300_000)),
+        doubt_review_above_minor=rng.choice((None, None, 400)),
         refund_retry_ms=(2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000),
     )

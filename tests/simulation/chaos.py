@@ -9,8 +9,11 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from actors.machine.ids import MachineId
+from actors.machine.events import VendSettled
+from actors.machine.ids import MachineId, VendId
 from actors.machine.state import Mode
+from gateway.link_terms import HostUnavailable
+from tests.simulation.processes import Died
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -60,10 +63,32 @@ def calm(world: "World") -> None:
             host.clock.off_ms = 0
     for gateway in world.gateways:
         gateway.process.thaw()
+    rng = world.rng("calm")
     for machine in world.machines.values():
         machine.cut_power_at(None)
-        machine.revive()
         machine.door(is_open=False)
+        if machine.machine_id not in world.gone:
+            machine.revive()
+    for slot in world.slots:
+        if slot.present is not None and rng.random() < 0.5:
+            slot.present.process.kill()
+
+
+async def settle_reviewed(world: "World") -> None:
+    """A person looks at the shelves and says how each vend in review ended."""
+    sql = "SELECT vend_id, machine_id FROM vends WHERE status = 'IN_REVIEW'"
+    for vend_id, machine_id in world.disk.rows(sql):
+        gateway = world.some_gateway(world.rng("office/review"))
+        if gateway is None:
+            return
+        delivered = world.machines[machine_id].shelf.drops[vend_id] > 0
+        event = VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor="office", reason="looked at the shelf")
+        try:
+            done = await gateway.process.ask(gateway.links.command(MachineId(machine_id), event))
+        except (Died, HostUnavailable) as error:
+            world.note(f"the office cannot settle {vend_id}: {error}")
+        else:
+            world.note(f"the office settles {vend_id} as delivered={delivered}: {done}")
 
 
 def _host(world: "World", rng: Random) -> "HostProcess | None":
@@ -135,7 +160,7 @@ async def _funds(world: "World", rng: Random) -> None:
     world.note("Alipay is short of our funds")
     world.provider.alipay.switch({"short_of_funds": True})
     try:
-        await asyncio.sleep(rng.choice((20, 100)))
+        await asyncio.sleep(rng.choice((20, 200, 900)))
     finally:
         world.provider.alipay.switch({"short_of_funds": False})
 

@@ -12,6 +12,8 @@ from tests.support.virtual_time import WALL_START_MS, Stuck
 
 SPINS_MAX = 200_000
 """So many rounds of the loop at one moment are no work but a mistake."""
+ROUNDS_MAX = 2_000_000
+"""No world needs so many rounds."""
 
 
 class Spinning(Exception):
@@ -25,6 +27,7 @@ class _Nothing(selectors.BaseSelector):
         self._loop = loop
         self._keys: dict[Any, selectors.SelectorKey] = {}
         self._spins = 0
+        self._rounds = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         key = selectors.SelectorKey(fileobj, 0, events, data)
@@ -35,6 +38,9 @@ class _Nothing(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self._rounds += 1
+        if self._rounds > ROUNDS_MAX:
+            raise Spinning(f"{ROUNDS_MAX} rounds, {self._loop.now_s:.3f} s")
         if timeout is None:
             raise Stuck("every task waits and no timer is set")
         if timeout > 0:

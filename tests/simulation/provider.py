@@ -55,7 +55,7 @@ class Provider:
 
     def switch_on(self) -> None:
         """Let the weather's faults begin."""
-        self.alipay.switch(dict(self._world.weather.alipay) | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000))})
+        self.alipay.switch(dict(self._world.weather.alipay) | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000})
 
     def calm(self) -> None:
         """From now on every answer is good."""

@@ -36,7 +36,7 @@ def unrest(world: "World") -> str:
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"
     for machine in world.machines.values():
-        if not machine.at_rest:
+        if machine.machine_id not in world.gone and not machine.at_rest:
             return f"machine {machine.machine_id} is not at rest"
     return ""
 
@@ -122,6 +122,8 @@ def stock_agrees_with_shelves(world: "World") -> None:
         unsaid[machine_id, column] += world.machines[machine_id].shelf.drops[vend_id]
     for machine in world.machines.values():
         for column, ours in world.stock(machine.machine_id).items():
+            if column not in machine.shelf.loaded:
+                continue  # the machine has not heard yet what it has
             there = machine.shelf.stock[column]
             most = there + unsaid[machine.machine_id, column] + machine.shelf.drops["cash"]
             if not there <= ours <= most:

@@ -7,6 +7,7 @@ service sees of it, in place of gRPC's context; ``SimLine`` is what the referenc
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from random import Random
 from typing import Any, NoReturn
 
@@ -114,7 +115,7 @@ class SimLine(Line):
             return
         weather, rng, body = self._weather, self._rng, frame.SerializeToString()
         if rng.random() < weather.wire_cut:
-            self._loop.call_later(rng.random() * 0.2, self.hang_up)
+            self._later(rng.random() * 0.2, self.hang_up)
         elif rng.random() < weather.wire_silent:
             self.silent = True
         if frame.seq == 0:
@@ -126,7 +127,7 @@ class SimLine(Line):
         self._said.append(body)
         if self._held is None and rng.random() < weather.wire_swaps:
             self._held = body
-            self._loop.call_later(0.5, self._let_go)
+            self._later(0.5, self._let_go)
             return
         self._up(body)
         self._let_go()
@@ -146,10 +147,10 @@ class SimLine(Line):
         self._hung_up = True
         there = self._there
         if there is not None and not self.silent:
-            self._loop.call_later(self._delay_s(), there.cut)
+            self._later(self._delay_s(), there.cut)
         elif there is not None:
-            self._loop.call_later(self._rng.random() * 3, self.replay_late)
-            self._loop.call_later(60 + self._rng.random() * 60, there.cut)  # keepalive
+            self._later(self._rng.random() * 3, self.replay_late)
+            self._later(60 + self._rng.random() * 60, there.cut)  # keepalive
         self._end(Ended(code=grpc.StatusCode.CANCELLED, detail="hung up"))
 
     async def run(self, received: Callable[[Line, service_pb.ConnectResponse], None]) -> Ended:
@@ -172,7 +173,7 @@ class SimLine(Line):
         if self.silent:
             return
         self._up_at = max(self._up_at, self._loop.time() + self._delay_s())
-        self._loop.call_at(self._up_at, self._there.arrived, body)
+        self._at(self._up_at, self._there.arrived, body)
 
     def _let_go(self) -> None:
         if self._held is not None:
@@ -187,7 +188,7 @@ class SimLine(Line):
             self.hang_up()
             return
         self._down_at = max(self._down_at, self._loop.time() + self._delay_s())
-        self._loop.call_at(self._down_at, self._came, frame)
+        self._at(self._down_at, self._came, frame)
 
     def _came(self, frame: bytes) -> None:
         if not self._hung_up and not self.silent:
@@ -196,11 +197,18 @@ class SimLine(Line):
     def ended_there(self, status: Ended) -> None:
         """The gateway ended the stream, or died."""
         if not self.silent:
-            self._loop.call_at(max(self._down_at, self._loop.time() + self._delay_s()), self._end, status)
+            self._at(max(self._down_at, self._loop.time() + self._delay_s()), self._end, status)
 
     def _end(self, status: Ended) -> None:
         if not self._over.done():
             self._over.set_result(status)
+
+    def _later(self, delay_s: float, what: Callable[..., None], *values: Any) -> None:
+        self._at(self._loop.time() + delay_s, what, *values)
+
+    def _at(self, at_s: float, what: Callable[..., None], *values: Any) -> None:
+        """Let it happen at the other end, which must not die with whoever sent it."""
+        self._loop.call_at(at_s, what, *values, context=Context())
 
     def _delay_s(self) -> float:
         return 0.005 + self._rng.random() * (0.01 + self._weather.wire_delay_s)

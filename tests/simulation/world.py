@@ -24,6 +24,7 @@ from actors.directory import host_of, partition_of
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
+from actors.runner import Core
 from alipay_client.simulator import delivery
 from gateway.simulator.orders import Asked, Happening
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -86,6 +87,7 @@ class World:
         self._failed = asyncio.Event()
         rng = self.rng("world")
         self.weather = drawn(self.rng("weather"))
+        self.core = Core()
         self.clocks_jump = self.weather.clock_jump_every_s > 0
         self.policy = fleet_policy(self.rng("policy"))
         self.clock = WallClock(loop)
@@ -97,6 +99,8 @@ class World:
         self.provider.answered_success = self._success
         self.pressed: dict[str, int] = {}
         self.flash_lost: set[str] = set()
+        self.gone: set[str] = set()
+        """Machines that never come back."""
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []
@@ -251,7 +255,8 @@ class World:
                 machine.stop()
             for task in lives:
                 task.cancel()
-            await asyncio.gather(story, failed, *lives, return_exceptions=True)
+            _, left = await asyncio.wait([story, failed, *lives], timeout=120)
+            assert not left, f"does not end: {left}"
             for process in self._processes:
                 await process.buried()
             self.provider.book.close()
@@ -289,7 +294,9 @@ class World:
         while left and self.loop.now_s < until:
             await asyncio.sleep(LOOK_EVERY_S)
             for machine in self.machines.values():
-                machine.revive()
+                if machine.machine_id not in self.gone:
+                    machine.revive()
+            await chaos.settle_reviewed(self)
             left = unrest(self)
         if left:
             self.fail("rest within bounds", left)
@@ -312,6 +319,10 @@ class World:
             if machine.machine is None or rng.random() < 0.3:
                 await asyncio.sleep(rng.random() * 20)
                 machine.revive()
+        if rng.random() < 0.2:
+            self.note(f"{machine.machine_id} is taken away for good")
+            self.gone.add(machine.machine_id)
+            machine.power_cut()
 
 
     async def _ready(self, machine: SimMachine, rng: Random) -> None:

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 1
+SEEDS ?= 2000
 
 .PHONY: help demo test lint types contracts protos-check unit proto lock soak bench clean
 
@@ -11,7 +12,7 @@ help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make proto  regenerate gateway/v1 from protos/"
-	@echo "make soak   the tests that take longer than the suite may"
+	@echo "make soak   the seeded world (SEEDS=2000), and the tests that take longer than the suite may"
 	@echo "make bench  the benchmarks"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------
@@ -55,10 +56,12 @@ unit: .venv/.dev
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
 
 soak: .venv/.dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --timeout 3600
 
 bench: .venv/.dev
-	for bench in tests/benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	$(BIN)/python -m tests.benchmarks.bench_host
+	$(BIN)/python -m tests.benchmarks.bench_stream
 
 # --- maintain ----------------------------------------------------------------------------------------------------------------------
 

@@ -101,6 +101,19 @@ def check(*, config_file: ConfigFile = None) -> None:
         configs.configs(loaded)
 
 
+@app.command()
+def audit(
+    *,
+    config_file: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be read."""
+    with _sentences():
+        from gateway import auditing
+
+        raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json))
+
+
 @simulate.command()
 def alipay(
     *,
@@ -157,6 +170,20 @@ def machines(
 
 
 @app.command()
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="Alipay's transaction file of a day, PID_transaction_YYYYMMDD.txt.")],
+    *,
+    config_file: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are; 2: it could not be done."""
+    with _sentences(trouble=2):
+        from gateway.reconciliation.command import command
+
+        raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
+
+
+@app.command()
 def demo(
     *,
     sales: Annotated[int, typer.Option(min=0, help="Stop after so many sales; 0: go on until Ctrl-C.")] = 0,
@@ -204,8 +231,10 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Let errors that a person can mend end the program with their sentences; anything else is a defect and shows where."""
+def _sentences(*, trouble: int = 1) -> Iterator[None]:
+    """Let errors that a person can mend end the program with their sentences and the status ``trouble``; anything else is a defect and
+    shows where.
+    """
     try:
         yield
     except SettingsRefused as error:
@@ -214,7 +243,7 @@ def _sentences() -> Iterator[None]:
         raise typer.Exit(2) from None
     except _mendable() as error:
         print(error, file=sys.stderr)
-        raise typer.Exit(1) from None
+        raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 

@@ -11,10 +11,10 @@ from typing import Protocol
 import structlog
 
 from actors.link import AdminEvent, CloseReason, CommandDone
-from actors.machine.events import RefundRetryAsked, StockCounted
-from actors.machine.ids import MachineId, RefundId
+from actors.machine.events import RefundRetryAsked, RefundWrittenOff, StockCounted, VendSettled
+from actors.machine.ids import MachineId, RefundId, VendId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import CodeStatus, Column, Mode, RefundStatus
+from actors.machine.state import CodeStatus, Column, Mode, RefundStatus, VendStatus
 from actors.ports import Clock, MachineStore
 from gateway import fleet_errors, statuses
 from gateway.fleet_errors import CallRefused, invalid, not_found, not_possible
@@ -22,7 +22,7 @@ from gateway.links import HostUnavailable
 from gateway.statuses import FieldProblem
 from storage.queries import Queries
 from storage.registry import AlreadyRegistered, NewMachine, Registry, UnknownMachine
-from storage.views import MachineView, RefundView
+from storage.views import MachineView, RefundView, VendView
 
 _log = structlog.get_logger()
 _POLL_S = 0.1
@@ -133,28 +133,64 @@ class FleetActs:
             )
         if stock > known[column].capacity:
             raise invalid(FieldProblem(field="stock", description=f"must not be above the capacity {known[column].capacity}"))
-        detail = f"column {column} stock {stock}"
-        await self.registry.audit(actor=act.actor, action="SetStock", machine_id=machine_id, detail=detail, now_ms=self.clock.now_ms())
+        await self._audited(act, "SetStock", machine_id, f"column {column} stock {stock}")
         await self._told(MachineId(machine_id), StockCounted(column=column, stock=stock, actor=act.actor), act, saved=False)
         return await self.machine(machine_id)
 
     async def retry_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
         """Let the actor try a refund now, under its own id."""
         refund = await self.refund(refund_id)
-        if refund.status == RefundStatus.SUCCEEDED:
-            raise not_possible(
-                "REFUND_SUCCEEDED", f"refund {refund_id} succeeded already: nothing is left to try", refund=refund_id, status=refund.status
-            )
-        await self.registry.audit(
-            actor=act.actor,
-            action="RetryRefund",
-            machine_id=refund.machine_id,
-            detail=f"refund {refund_id}: {reason}" if reason else f"refund {refund_id}",
-            now_ms=self.clock.now_ms(),
-        )
+        _not_over(refund, "try")
+        await self._audited(act, "RetryRefund", refund.machine_id, f"refund {refund_id}: {reason}" if reason else f"refund {refund_id}")
         event = RefundRetryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
         await self._told(MachineId(refund.machine_id), event, act, saved=False)
         return await self.refund(refund_id)
+
+    async def write_off_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
+        """Let the actor give up a refund that Alipay refused."""
+        refund = await self.refund(refund_id)
+        _not_over(refund, "write off")
+        if refund.status != RefundStatus.REFUSED:
+            raise not_possible(
+                "REFUND_NOT_REFUSED",
+                f"refund {refund_id} is {refund.status}: its money may still go back, or be back already, so only a REFUSED one can be "
+                "written off; wait, or RetryRefund to learn what Alipay says now",
+                refund=refund_id,
+                status=refund.status,
+            )
+        await self._audited(act, "WriteOffRefund", refund.machine_id, f"refund {refund_id}: {reason}")
+        event = RefundWrittenOff(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        notes = await self._told(MachineId(refund.machine_id), event, act, saved=False)
+        after = await self.refund(refund_id)
+        if after.status != RefundStatus.WRITTEN_OFF:
+            raise not_possible("REFUND_NOT_WRITTEN_OFF", _why_not(notes), refund=refund_id, status=after.status)
+        return after
+
+    async def settle_vend(self, vend_id: str, reason: str, act: Act, *, delivered: bool) -> VendView:
+        """Tell the actor how a vend in doubt, or in review, really ended."""
+        vend = await self.vend(vend_id)
+        if vend.status not in {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}:
+            raise not_possible(
+                "VEND_NOT_IN_DOUBT",
+                f"vend {vend_id} is {vend.status}: only one that is IN_DOUBT or IN_REVIEW is a person's to settle",
+                vend=vend_id,
+                status=vend.status,
+            )
+        outcome = "delivered" if delivered else "not delivered"
+        await self._audited(act, "SettleVend", vend.machine_id, f"vend {vend_id} {outcome}: {reason}")
+        event = VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor=act.actor, reason=reason)
+        notes = await self._told(MachineId(vend.machine_id), event, act, saved=False)
+        after = await self.vend(vend_id)
+        if after.status != (VendStatus.SUCCEEDED if delivered else VendStatus.VOIDED):
+            raise not_possible("VEND_NOT_SETTLED", _why_not(notes), vend=vend_id, status=after.status)
+        return after
+
+    async def vend(self, vend_id: str) -> VendView:
+        """Return the vend as SQL has it."""
+        view = await self.queries.vend(vend_id)
+        if view is None:
+            raise not_found("vend", vend_id)
+        return view
 
     async def refund(self, refund_id: str) -> RefundView:
         """Return the refund as SQL has it."""
@@ -163,8 +199,11 @@ class FleetActs:
             raise not_found("refund", refund_id)
         return view
 
-    async def _told(self, machine_id: MachineId, event: AdminEvent, act: Act, *, saved: bool) -> None:
-        """Hand the event to the actor and wait until its decision is saved. Raises CallRefused."""
+    async def _audited(self, act: Act, action: str, machine_id: str, detail: str) -> None:
+        await self.registry.audit(actor=act.actor, action=action, machine_id=machine_id, detail=detail, now_ms=self.clock.now_ms())
+
+    async def _told(self, machine_id: MachineId, event: AdminEvent, act: Act, *, saved: bool) -> tuple[str, ...]:
+        """Hand the event to the actor, wait until its decision is saved, and return the decision's notes. Raises CallRefused."""
         timeout_s = max(0.1, min(self.command_timeout_s, act.within_s - 0.5))
         try:
             done = await self.commands.command(machine_id, event, timeout_s=timeout_s)
@@ -175,7 +214,7 @@ class FleetActs:
             raise fleet_errors.host_away(machine_id, saved=saved, sent=error.sent) from None
         match done.refusal:
             case "":
-                return
+                return done.notes
             case CloseReason.HALTED:
                 raise CallRefused(statuses.HALTED.about(machine_id=machine_id))
             case CloseReason.UNKNOWN_MACHINE:
@@ -183,3 +222,18 @@ class FleetActs:
             case why:  # the host has no room or no database: as good as away
                 _log.warning("host did not take an administrator's act", machine_id=machine_id, event_kind=type(event).__name__, why=why)
                 raise fleet_errors.host_away(machine_id, saved=saved, sent=False)
+
+
+def _not_over(refund: RefundView, act: str) -> None:
+    if refund.status in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}:
+        over = "succeeded" if refund.status == RefundStatus.SUCCEEDED else "was written off"
+        raise not_possible(
+            f"REFUND_{refund.status}",
+            f"refund {refund.refund_id} {over} already: nothing is left to {act}",
+            refund=refund.refund_id,
+            status=refund.status,
+        )
+
+
+def _why_not(notes: tuple[str, ...]) -> str:
+    return f"the machine's actor decided otherwise: {'; '.join(notes) or 'it gave no reason'}; look again before you repeat the call"

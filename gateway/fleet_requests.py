@@ -85,16 +85,20 @@ class Fields:
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
         return self
 
-    def reason(self, value: str) -> Self:
-        """Check a reason for the audit log."""
-        if len(value) > REASON_LENGTH_MAX or not value.isprintable():
-            self.wrong("reason", f"must have at most {REASON_LENGTH_MAX} characters, in one line")
+    def reason(self, value: str, *, needed: bool = False) -> Self:
+        """Check a reason for the audit log; empty is right only if it is not ``needed``."""
+        if (needed and not value.strip()) or len(value) > REASON_LENGTH_MAX or not value.isprintable():
+            self.wrong("reason", f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters, in one line")
         return self
 
     def status(self, value: str, known: Collection[str]) -> Self:
         """Check a status that a list is filtered by."""
+        return self.one_of("status", value, known)
+
+    def one_of(self, field: str, value: str, known: Collection[str]) -> Self:
+        """Check a word that a list is filtered by; empty asks for all."""
         if value and value not in known:
-            self.wrong("status", f"must be empty or one of {', '.join(known)}")
+            self.wrong(field, f"must be empty or one of {', '.join(known)}")
         return self
 
     def stock(self, column: str, stock: int) -> Self:
@@ -129,7 +133,10 @@ class Fields:
         for name, value in own.items():
             if not 0 < value <= LIMIT_MS_MAX:
                 self.wrong(f"policy.{name}", f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet")
-        return PolicyOverrides(**own)
+        above_minor = policy.doubt_review_above_minor if policy.HasField("doubt_review_above_minor") else None
+        if above_minor is not None and not 0 <= above_minor <= PRICE_MINOR_MAX:
+            self.wrong("policy.doubt_review_above_minor", f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet")
+        return PolicyOverrides(**own, doubt_review_above_minor=above_minor)
 
     def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
         """Return the planogram."""

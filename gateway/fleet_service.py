@@ -15,15 +15,17 @@ import structlog
 from actors.machine.state import RefundStatus, VendStatus
 from actors.ports import StoreError
 from gateway import fleet_errors, fleet_views, pages, statuses, watch
-from gateway.caller import caller_of
+from gateway.caller import UNKNOWN, caller_of
 from gateway.fleet_acts import Act, FleetActs
-from gateway.fleet_errors import CallRefused, not_found
+from gateway.fleet_errors import CallRefused, invalid, not_found
 from gateway.fleet_requests import Fields, new_machine
 from gateway.metrics import Metrics
+from gateway.statuses import FieldProblem
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
-from storage.queries import InvalidPosition, Queries
-from storage.views import SessionView
+from storage.positions import InvalidPosition
+from storage.queries import Queries
+from storage.views import SessionView, WorkItemKind
 
 _log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ _WATCHES_MAX = 64
 _SESSION_STATUSES = ("OPEN", "ENDED")
 _TRADE_STATUSES = ("OPEN", "CLOSED")
 _VEND_STATUSES = tuple(status.value for status in VendStatus)
+_WORK_ITEM_KINDS = tuple(kind.value for kind in WorkItemKind)
 _REFUND_STATUSES = ("OPEN", *(status.value for status in RefundStatus))
 
 
@@ -185,10 +188,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     @_answered
     async def GetVend(self, request: wire.GetVendRequest, context: Context) -> wire.GetVendResponse:
         Fields().some_id("vend_id", request.vend_id).done()
-        view = await self._queries.vend(request.vend_id)
-        if view is None:
-            raise not_found("vend", request.vend_id)
-        return wire.GetVendResponse(vend=fleet_views.vend(view))
+        return wire.GetVendResponse(vend=fleet_views.vend(await self._acts.vend(request.vend_id)))
 
     # --- money -------------------------------------------------------------------------------------------------------------------
 
@@ -238,6 +238,30 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         return wire.RetryRefundResponse(refund=fleet_views.refund(view))
 
     @_answered
+    async def ListWorkItems(self, request: wire.ListWorkItemsRequest, context: Context) -> wire.ListWorkItemsResponse:
+        fields = Fields().machine_id(request.machine_id, needed=False).one_of("kind", request.kind, _WORK_ITEM_KINDS)
+        asked = fields.done_page(request, "work_items", request.machine_id, request.kind)
+        now_ms = self._acts.clock.now_ms()
+        rows = await self._queries.work_items(
+            machine_id=request.machine_id, kind=request.kind, after=asked.position, limit=asked.rows, now_ms=now_ms
+        )
+        page = pages.page(rows, asked, lambda row: row.position)
+        items = [fleet_views.work_item(row, now_ms) for row in page.rows]
+        return wire.ListWorkItemsResponse(work_items=items, next_page_token=page.next_page_token)
+
+    @_answered
+    async def WriteOffRefund(self, request: wire.WriteOffRefundRequest, context: Context) -> wire.WriteOffRefundResponse:
+        Fields().some_id("refund_id", request.refund_id).reason(request.reason, needed=True).done()
+        view = await self._acts.write_off_refund(request.refund_id, request.reason, _named_act(context))
+        return wire.WriteOffRefundResponse(refund=fleet_views.refund(view))
+
+    @_answered
+    async def SettleVend(self, request: wire.SettleVendRequest, context: Context) -> wire.SettleVendResponse:
+        Fields().some_id("vend_id", request.vend_id).reason(request.reason, needed=True).done()
+        view = await self._acts.settle_vend(request.vend_id, request.reason, _named_act(context), delivered=request.delivered)
+        return wire.SettleVendResponse(vend=fleet_views.vend(view))
+
+    @_answered
     async def GetBalances(self, request: wire.GetBalancesRequest, context: Context) -> wire.GetBalancesResponse:
         Fields().machine_id(request.machine_id, needed=False).done()
         if request.machine_id:
@@ -266,3 +290,11 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
 def _act(context: Context) -> Act:
     left_s = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
     return Act(actor=caller_of(context), within_s=_CALL_MAX_S if left_s is None else min(left_s, _CALL_MAX_S))
+
+
+def _named_act(context: Context) -> Act:
+    """For what gives money away: the journal must say who did it."""
+    act = _act(context)
+    if act.actor == UNKNOWN:
+        raise invalid(FieldProblem(field="x-actor", description="this needs the caller's name: send -H 'x-actor: name'"))
+    return act

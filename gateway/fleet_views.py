@@ -5,7 +5,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.v1 import fleet_pb2, machine_pb2, money_pb2
 from storage import views
 
-_LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms")
+_LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms", "doubt_review_above_minor")
+_NEXT_STEPS = {
+    views.WorkItemKind.REFUND_REFUSED: "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way",
+    views.WorkItemKind.REFUND_OVERDUE: "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now",
+    views.WorkItemKind.VEND_IN_REVIEW: "find out whether the goods were delivered, then SettleVend with delivered true or false",
+    views.WorkItemKind.PAYMENT_CONFLICT: "compare GetTrade with Alipay's own books and mend the difference there; nothing was booked twice",
+}
 
 
 def timestamp(at_ms: int | None) -> Timestamp | None:
@@ -101,6 +107,7 @@ def trade(view: views.TradeView) -> fleet_pb2.Trade:
         held=money(view.held_minor, view.currency),
         status=view.status,
         received_at=timestamp(view.received_at_ms),
+        written_off=money(view.written_off_minor, view.currency),
     )
 
 
@@ -118,6 +125,23 @@ def refund(view: views.RefundView) -> fleet_pb2.Refund:
         due_at=timestamp(view.due_at_ms),
         next_attempt_at=timestamp(view.next_attempt_at_ms),
         ended_at=timestamp(view.ended_at_ms),
+    )
+
+
+def work_item(view: views.WorkItemView, now_ms: int) -> fleet_pb2.WorkItem:
+    """Return something that waits for a person, with what ends it."""
+    return fleet_pb2.WorkItem(
+        item_id=view.item_id,
+        kind=view.kind.value,
+        machine_id=view.machine_id,
+        trade_id=view.trade_id,
+        refund_id=view.refund_id,
+        vend_id=view.vend_id,
+        amount=money(view.amount_minor, view.currency),
+        reason=view.reason,
+        since=timestamp(view.since_at_ms),
+        age_seconds=max(0, now_ms - view.since_at_ms) // 1_000,
+        next_step=_NEXT_STEPS[view.kind],
     )
 
 

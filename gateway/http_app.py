@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from actors.ports import StoreError
+from actors.ports import Clock, StoreError
 from gateway.configs import NOTIFY_PATH
 from gateway.metrics import CONTENT_TYPE, Metrics, Snapshot
 from gateway.notify import NotifyIngress
@@ -66,6 +66,7 @@ def build_http_app(
     readiness: Readiness,
     metrics: Metrics,
     queries: Queries,
+    clock: Clock,
     present: Callable[[Sequence[GaugeView] | None], Snapshot],
 ) -> Starlette:
     """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did not answer)."""
@@ -80,7 +81,7 @@ def build_http_app(
     async def figures(_request: Request) -> Response:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                open_items: Sequence[GaugeView] | None = await queries.gauges()
+                open_items: Sequence[GaugeView] | None = await queries.gauges(now_ms=clock.now_ms())
         except (StoreError, TimeoutError):
             open_items = None
         return Response(metrics.render(present(open_items)), media_type=CONTENT_TYPE)

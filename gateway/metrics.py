@@ -24,6 +24,8 @@ _OPEN_ITEMS = {
     "sessions_open": "Customers' stays that are not over.",
     "machines_online": "Machines whose stream is up.",
     "vends_in_doubt": "Approved vends of which nobody knows whether they happened.",
+    "differences_open": "Differences between Alipay's daily files and our ledger that wait for a person.",
+    "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {
     "attached": "Whether the link to the host is up.",

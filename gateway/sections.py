@@ -167,7 +167,10 @@ class FleetPolicy(Section):
     late_watch_ms: Wait = _FLEET.late_watch_ms
     refund_retry_ms: Waits = _FLEET.refund_retry_ms
     short_of_funds_retry_ms: Wait = _FLEET.short_of_funds_retry_ms
+    short_of_funds_sync_tries: int = Field(default=_FLEET.short_of_funds_sync_tries, ge=1, le=1_000)
     code_retry_ms: Waits = _FLEET.code_retry_ms
+    doubt_review_above_minor: int | None = Field(default=_FLEET.doubt_review_above_minor, ge=0, le=10_000_000_000)
+    """Not set: no doubt waits for a person."""
     doubts_max: int = Field(default=_FLEET.doubts_max, ge=1, le=1_000)
     trades_max: int = Field(default=_FLEET.trades_max, ge=1, le=10_000)
 

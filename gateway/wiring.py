@@ -185,7 +185,9 @@ async def _open_http(
         return Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats(), edge=service.stats())
 
     readiness = Readiness(checks={"sql": sql_check(storage.queries), "hosts": hosts_attached})
-    app = build_http_app(ingress=ingress, readiness=readiness, metrics=metrics, queries=storage.queries, present=present)
+    app = build_http_app(
+        ingress=ingress, readiness=readiness, metrics=metrics, queries=storage.queries, clock=SystemClock(), present=present
+    )
     await stack.enter_async_context(http_server.served(app, listener))
     return readiness
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import quote
 
 import structlog
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
@@ -44,6 +45,8 @@ class StorageConfig:
     """SQLite: how long a writer waits for another process. PostgreSQL: how long any statement may take."""
     readers: int = 4
     """How many reads run at the same time."""
+    read_only: bool = False
+    """Never write, not even a SQLite file's header; a file that is not there is not made."""
 
 
 class Ways(Protocol):
@@ -67,8 +70,9 @@ class Ways(Protocol):
 class Database:
     """An open database. ``write`` and ``read`` run one transaction each and raise StoreError; errors of the work's own pass through."""
 
-    def __init__(self, ways: Ways) -> None:
+    def __init__(self, ways: Ways, *, read_only: bool = False) -> None:
         self._ways = ways
+        self._read_only = read_only
         self.partition_count = 0
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -77,7 +81,7 @@ class Database:
     async def open(cls, config: StorageConfig) -> Self:
         """Open the database, which must have been upgraded; raises StoreError with a sentence that says what to do."""
         url = parse(config.url)
-        db = cls(_Sqlite(url, config) if url.get_backend_name() == dialects.SQLITE else _Postgres(url, config))
+        db = cls(_Sqlite(url, config) if url.get_backend_name() == dialects.SQLITE else _Postgres(url, config), read_only=config.read_only)
         try:
             db.partition_count = await db.read(schema.opened)
         except BaseException:
@@ -92,6 +96,8 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that may write, and commit it. It runs to its end even if the caller is cancelled."""
+        if self._read_only:
+            raise StoreError("The database was opened for reading only.")
         return await self._run(self._ways.write(work))
 
     async def read(self, work: Work[T]) -> T:
@@ -149,10 +155,15 @@ def parse(url: str) -> URL:
             raise StoreError(f"No support for {other}: use SQLite or PostgreSQL.")
 
 
-def sqlite_engine(url: URL, *, busy_timeout_ms: int, connections: int, begin: str, query_only: bool = False) -> Engine:
-    """Return an engine whose transactions start with ``begin`` and are durable when COMMIT returns."""
+def sqlite_engine(
+    url: URL, *, busy_timeout_ms: int, connections: int, begin: str, query_only: bool = False, read_only: bool = False
+) -> Engine:
+    """Return an engine whose transactions start with ``begin`` and are durable when COMMIT returns.
+
+    ``read_only`` opens the file itself so: it must be there, and keeps the journal mode that it has.
+    """
     engine = create_engine(
-        url,
+        _read_only(url) if read_only else url,
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
@@ -164,7 +175,8 @@ def sqlite_engine(url: URL, *, busy_timeout_ms: int, connections: int, begin: st
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute("PRAGMA journal_mode = WAL")
+        if not read_only:
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # NORMAL may lose the last commits when power fails
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -16384")  # KiB; a batch must not spill from the cache before its COMMIT
@@ -179,13 +191,23 @@ def sqlite_engine(url: URL, *, busy_timeout_ms: int, connections: int, begin: st
     return engine
 
 
+def _read_only(url: URL) -> URL:
+    """Return the URL of the same file, opened without the right to write it (sqlite.org/uri.html)."""
+    return url.set(database=f"file:{quote(url.database or '')}", query={"mode": "ro", "uri": "true"})
+
+
 class _Sqlite:
     """Synchronous engines on threads of their own."""
 
     def __init__(self, url: URL, config: StorageConfig) -> None:
         self._writer = sqlite_engine(url, busy_timeout_ms=config.busy_timeout_ms, connections=1, begin="BEGIN IMMEDIATE")
         self._reader = sqlite_engine(
-            url, busy_timeout_ms=config.busy_timeout_ms, connections=config.readers, begin="BEGIN DEFERRED", query_only=True
+            url,
+            busy_timeout_ms=config.busy_timeout_ms,
+            connections=config.readers,
+            begin="BEGIN DEFERRED",
+            query_only=True,
+            read_only=config.read_only,
         )
         self._write_thread = ThreadPoolExecutor(1, thread_name_prefix="vendgate-sqlite-write")
         self._read_threads = ThreadPoolExecutor(config.readers, thread_name_prefix="vendgate-sqlite-read")

@@ -11,11 +11,23 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Table
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
 from actors.machine.state import Phase, RefundStatus, VendStatus
-from storage import codec, shapes
+from storage import codec, positions, shapes, work_items
 from storage.engine import Database
 from storage.loading import read_columns
 from storage.money import read_balances
-from storage.tables import inbox, journal, ledger_entries, machine_states, machines, partitions, refunds, sessions, trades, vends
+from storage.tables import (
+    inbox,
+    journal,
+    ledger_entries,
+    machine_states,
+    machines,
+    partitions,
+    reconciliation_differences,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 from storage.views import (
     BalanceView,
     EventView,
@@ -27,13 +39,10 @@ from storage.views import (
     TimelineView,
     TradeView,
     VendView,
+    WorkItemView,
 )
 
 V = TypeVar("V")
-
-
-class InvalidPosition(ValueError):
-    """The position of a page was not given out by this program. Start again without one."""
 
 
 class Queries:
@@ -98,6 +107,11 @@ class Queries:
         """Return a refund, or None."""
         return await self._one(select(refunds).where(refunds.c.refund_id == refund_id), shapes.refund_view)
 
+    async def work_items(self, *, machine_id: str = "", kind: str = "", after: str = "", limit: int, now_ms: int) -> list[WorkItemView]:
+        """Return what waits for a person, oldest first, behind ``after``; ``kind`` is empty or one of WorkItemKind."""
+        wanted = work_items.page(machine_id=machine_id, kind=kind, after=after, limit=limit, now_ms=now_ms)
+        return await self._list(wanted, work_items.work_item_view)
+
     async def timeline(self, session_id: str, *, limit: int = 1000) -> list[TimelineView]:
         """Return the story of a session, oldest first."""
         lines = select(journal).where(journal.c.session_id == session_id).order_by(journal.c.id).limit(limit)
@@ -118,9 +132,10 @@ class Queries:
         """Return the position of the event that was saved last, 0 if there is none."""
         return await self._db.read(lambda connection: connection.scalar(select(func.max(journal.c.id)))) or 0
 
-    async def gauges(self) -> list[GaugeView]:
+    async def gauges(self, *, now_ms: int) -> list[GaugeView]:
         """Return how much is open and how old it is, for alarms."""
-        return await self._db.read(lambda connection: [gauge for query in GAUGES for gauge in _gauges(connection, query)])
+        queries = (*GAUGES, *work_items.gauges(now_ms))
+        return await self._db.read(lambda connection: [gauge for query in queries for gauge in _gauges(connection, query)])
 
     async def tally(self) -> TallyView:
         """Return how many trades, and how many vends and refunds in each status, there have ever been."""
@@ -185,6 +200,9 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)).where(
         vends.c.status == VendStatus.IN_DOUBT.value
     ),
+    select(literal("differences_open"), literal(""), func.count(), func.min(reconciliation_differences.c.found_at_ms)).where(
+        reconciliation_differences.c.status == "OPEN"
+    ),
 )
 
 
@@ -203,10 +221,8 @@ def _page(table: Table, at: str, key: str, before: str, limit: int, **equal: str
         if value:
             wanted = wanted.where(table.c[name] == value)
     if before:
-        at_ms, separator, last_key = before.partition(":")
-        if not (separator and at_ms.isascii() and at_ms.isdecimal()):
-            raise InvalidPosition("The page token is none of ours: start again without one.")
-        wanted = wanted.where(tuple_(*order) < tuple_(literal(int(at_ms)), literal(last_key)))
+        at_ms, last_key = positions.parse(before)
+        wanted = wanted.where(tuple_(*order) < tuple_(literal(at_ms), literal(last_key)))
     return wanted
 
 

@@ -116,13 +116,13 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
 def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency: str) -> None:
     match record:
         case Session():
-            rows.sessions[record.session_id] = _session_row(record, machine_id, currency)
+            rows.sessions[record.session_id] = session_row(record, machine_id, currency)
         case Vend():
-            rows.vends[record.vend_id] = _vend_row(record, machine_id, currency)
+            rows.vends[record.vend_id] = vend_row(record, machine_id, currency)
         case Trade():
-            rows.trades[record.trade_id] = _trade_row(record, machine_id, currency)
+            rows.trades[record.trade_id] = trade_row(record, machine_id, currency)
         case Refund():
-            rows.refunds[record.refund_id] = _refund_row(record, machine_id, currency)
+            rows.refunds[record.refund_id] = refund_row(record, machine_id, currency)
         case _:
             assert_never(record)
 
@@ -145,7 +145,8 @@ def _state_row(change: Change, owned: Owned) -> Row:
     )
 
 
-def _session_row(session: Session, machine_id: MachineId, currency: str) -> Row:
+def session_row(session: Session, machine_id: MachineId, currency: str) -> Row:
+    """Return a row of ``sessions``."""
     return (
         session.session_id,
         machine_id,
@@ -159,7 +160,8 @@ def _session_row(session: Session, machine_id: MachineId, currency: str) -> Row:
     )
 
 
-def _vend_row(vend: Vend, machine_id: MachineId, currency: str) -> Row:
+def vend_row(vend: Vend, machine_id: MachineId, currency: str) -> Row:
+    """Return a row of ``vends``."""
     return (
         vend.vend_id,
         machine_id,
@@ -177,7 +179,8 @@ def _vend_row(vend: Vend, machine_id: MachineId, currency: str) -> Row:
     )
 
 
-def _trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
+def trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
+    """Return a row of ``trades``."""
     return (
         trade.trade_id,
         machine_id,
@@ -196,7 +199,8 @@ def _trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
     )
 
 
-def _refund_row(refund: Refund, machine_id: MachineId, currency: str) -> Row:
+def refund_row(refund: Refund, machine_id: MachineId, currency: str) -> Row:
+    """Return a row of ``refunds``."""
     return (
         refund.refund_id,
         machine_id,

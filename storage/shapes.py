@@ -136,5 +136,5 @@ def event_view(row: Row[Any]) -> EventView:
         at_ms=row.at_ms,
         machine_id=row.machine_id,
         kind=row.kind,
-        text=" > ".join([row.event, "; ".join(decided)] if decided else [row.event]),
+        text=" | ".join([row.event, "; ".join(decided)] if decided else [row.event]),
     )

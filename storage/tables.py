@@ -37,6 +37,9 @@ metadata = MetaData(
 Position = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; SQLite does that for its own INTEGER only."""
 
+IS_CONFLICT = "cause LIKE 'conflict:%'"
+"""Of an inbox row: a fact that was told before, with other content. Queries say it in these words, so that the index serves them."""
+
 installation = Table(
     "installation",
     metadata,
@@ -101,7 +104,7 @@ audit = Table(
     metadata,
     Column("id", Position, primary_key=True, autoincrement=True),
     Column("at_ms", BigInteger, nullable=False),
-    Column("actor", String(128), nullable=False),
+    Column("actor", String(160), nullable=False),
     Column("action", String(64), nullable=False),
     Column("machine_id", String(32), nullable=False),
     Column("detail", Text, nullable=False),
@@ -281,4 +284,47 @@ inbox = Table(
     Index(None, "trade_id"),
     # Few rows wait at any time; the index holds these only.
     Index("inbox_untaken", "received_at_ms", "id", sqlite_where=text("taken_at_ms IS NULL"), postgresql_where=text("taken_at_ms IS NULL")),
+    Index("inbox_conflicts", "received_at_ms", "id", sqlite_where=text(IS_CONFLICT), postgresql_where=text(IS_CONFLICT)),
+)
+
+# What the daily comparison with Alipay's own files found. Written by whoever reads a file; no actor reads it.
+
+reconciliation_runs = Table(
+    "reconciliation_runs",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("day", String(10), nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("read_at_ms", BigInteger, nullable=False),
+    Column("totals", JSON, nullable=False),
+    UniqueConstraint("file_sha256"),
+    Index(None, "day", "id"),
+)
+
+# ``run_id`` is the newest run that found the difference, or found it gone.
+reconciliation_differences = Table(
+    "reconciliation_differences",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("run_id", Position, ForeignKey("reconciliation_runs.id"), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(160), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("trade_id", String(64), nullable=False),
+    Column("refund_id", String(64), nullable=False),
+    Column("machine_id", String(32), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("alipay_minor", BigInteger),
+    Column("ours_minor", BigInteger),
+    Column("found_at_ms", BigInteger, nullable=False),
+    Column("resolved_at_ms", BigInteger),
+    Column("said", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("advice", Text, nullable=False),
+    UniqueConstraint("day", "kind", "subject"),
+    CheckConstraint("status IN ('OPEN', 'PASSED_ON', 'RESOLVED')", name="status_known"),
+    Index(None, "status", "found_at_ms"),
 )

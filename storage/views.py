@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column
@@ -117,6 +118,32 @@ class RefundView:
     ended_at_ms: int | None
 
 
+class WorkItemKind(StrEnum):
+    """Why something waits for a person. REFUND_OVERDUE goes on by itself, but has done so for more than a day."""
+
+    REFUND_REFUSED = "REFUND_REFUSED"
+    REFUND_OVERDUE = "REFUND_OVERDUE"
+    VEND_IN_REVIEW = "VEND_IN_REVIEW"
+    PAYMENT_CONFLICT = "PAYMENT_CONFLICT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItemView:
+    """Something that waits for a person. Ids that it is not about are empty."""
+
+    position: str
+    item_id: str
+    kind: WorkItemKind
+    machine_id: str
+    trade_id: str
+    refund_id: str
+    vend_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    since_at_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineView:
     """What happened, what was decided (orders, then notes) and what money moved."""
@@ -165,7 +192,8 @@ class TallyView:
 class GaugeView:
     """How many of something there are, and since when the oldest of them. ``status`` is empty where ``name`` says it all.
 
-    Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``, ``vends_in_doubt``.
+    Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``, ``vends_in_doubt``,
+    ``differences_open`` (between Alipay's daily files and us), ``work_items`` (by kind).
     """
 
     name: str

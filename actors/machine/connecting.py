@@ -7,7 +7,7 @@ number that was expected. A stream that was opened later takes over from one tha
 from dataclasses import replace
 
 from actors.machine import commands, events, paying, vending
-from actors.machine.effects import CloseStream, RejectCode, RejectFrame
+from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
 from actors.machine.state import FailureCause, Link, Vend, VendStatus
 from actors.machine.turn import Turn
 
@@ -40,6 +40,8 @@ def connect(turn: Turn, event: events.Connected) -> None:
             last_fault=link.last_fault if same_boot else "",
         )
     )
+    # Before anything is told: how long the customer still has depends on it.
+    paying.note_availability(turn)
     if event.stream_id == link.stream_id:
         # The same stream, said again by its gateway: its Hello, and the journal in it, are from before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
@@ -62,7 +64,11 @@ def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> No
     for settled in turn.state.settled_vends:
         entry = entries.get(settled.vend_id)
         # What was settled just above, by this very journal, is found here again and changes nothing.
-        if entry is not None and entry.stage is events.JournalStage.SUCCEEDED and settled.status is not VendStatus.SUCCEEDED:
+        if entry is None or entry.stage is not events.JournalStage.SUCCEEDED or settled.status is VendStatus.SUCCEEDED:
+            continue
+        if settled.status is VendStatus.DENIED:
+            turn.note(f"vend {settled.vend_id} was denied, and the machine's journal says that it was delivered")
+        else:
             vending.result_again(turn, settled, delivered=True, evidence=entry.evidence)
 
 
@@ -94,6 +100,8 @@ def _tell_what_is_open(turn: Turn) -> None:
         return
     if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
         if session.announced:
+            # A machine that was off knows no session whose funds could change: it is told of it anew, and once.
+            turn.effects[:] = [effect for effect in turn.effects if not isinstance(effect, UpdateFunds)]
             paying.announce(turn)
         return
     if session.vend.status is VendStatus.APPROVED:

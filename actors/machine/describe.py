@@ -50,11 +50,11 @@ def effect(order: Effect) -> str:
 
 
 def transfer(movement: Transfer, currency: str) -> str:
-    """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE -> CUSTOMER_FUNDS t7``."""
+    """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS t7``."""
     debit = next(posting for posting in movement.postings if posting.amount_minor > 0)
     credit = next(posting for posting in movement.postings if posting.amount_minor < 0)
     sides = (f"{posting.account} {posting.reference}".strip() for posting in (debit, credit))
-    return f"{movement.kind} {debit.amount_minor} {currency} {' -> '.join(sides)}"
+    return f"{movement.kind} {debit.amount_minor} {currency} {' to '.join(sides)}"
 
 
 def state(now: MachineState) -> str:

@@ -175,16 +175,20 @@ def end_if_over(turn: Turn) -> None:
     end_session(turn, EndReason.IDLE if idle else EndReason.UNAVAILABLE)
 
 
-def settle_availability(turn: Turn) -> None:
-    """At the end of a turn: note since when the machine cannot serve its customer, or tell it of a customer it can serve."""
+def note_availability(turn: Turn) -> bool:
+    """Note since when the machine cannot serve its customer. Return True if it can, and no vend stands in the way."""
     session = turn.state.session
     if session is None or (session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT):
-        return
-    if not stock.can_sell(turn.state):
-        if session.unavailable_since_ms is None:
-            turn.put_session(replace(session, unavailable_since_ms=turn.now_ms))
-        return
-    if session.unavailable_since_ms is not None:
+        return False
+    able = stock.can_sell(turn.state)
+    if able and session.unavailable_since_ms is not None:
         turn.put_session(replace(session, unavailable_since_ms=None))
-    if not session.announced:
+    elif not able and session.unavailable_since_ms is None:
+        turn.put_session(replace(session, unavailable_since_ms=turn.now_ms))
+    return able
+
+
+def settle_availability(turn: Turn) -> None:
+    """At the end of a turn: note whether the machine can serve its customer, and tell it of a customer it can serve."""
+    if note_availability(turn) and not turn.session.announced:
         announce(turn)

@@ -25,7 +25,7 @@ class Policy:
     """A vend in doubt is voided and refunded after this."""
     payment_age_max_ms: int = 300_000
     """A payment of which we hear later than this is late money: refunded at once, in full."""
-    late_watch_ms: int = 120_000
+    late_watch_ms: int = 30_000
     """For this long after an unpaid selection, money that comes in without a session is taken for its late payment."""
     clock_tolerance_ms: int = 3_000
     """Alipay's clock and ours may differ by so much; its times are whole seconds."""

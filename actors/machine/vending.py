@@ -257,13 +257,8 @@ def succeeded(turn: Turn, vend: Vend, evidence: str) -> None:
     """Delivered: the reservation becomes a sale."""
     for part in vend.reserved:
         trade = turn.trade(part.trade_id)
-        turn.put_trade(
-            replace(
-                trade,
-                reserved_minor=trade.reserved_minor - part.amount_minor,
-                sold_minor=trade.sold_minor + part.amount_minor,
-            )
-        )
+        left_minor = trade.reserved_minor - part.amount_minor
+        turn.put_trade(replace(trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor))
     turn.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.take_one(turn, vend.column)
     done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=turn.now_ms)

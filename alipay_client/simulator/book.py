@@ -19,7 +19,8 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL)
 CREATE TABLE IF NOT EXISTS codes (
   qrcode TEXT PRIMARY KEY, secondary_merchant_id TEXT NOT NULL, store_id TEXT NOT NULL, store_name TEXT NOT NULL,
   trans_currency TEXT NOT NULL, currency TEXT NOT NULL, channel_fee TEXT NOT NULL, passback TEXT NOT NULL, notify_url TEXT NOT NULL,
-  notify_sign_type TEXT NOT NULL, notify_charset TEXT NOT NULL, status TEXT NOT NULL, created_at_ms INTEGER NOT NULL);
+  notify_sign_type TEXT NOT NULL, notify_charset TEXT NOT NULL, status TEXT NOT NULL, created_at_ms INTEGER NOT NULL,
+  secondary_merchant_industry TEXT NOT NULL DEFAULT '', secondary_merchant_name TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS codes_by_store ON codes (secondary_merchant_id, store_id);
 CREATE TABLE IF NOT EXISTS trades (
   trade_no TEXT PRIMARY KEY, out_trade_no TEXT NOT NULL UNIQUE, qrcode TEXT NOT NULL, store_id TEXT NOT NULL, buyer TEXT NOT NULL,
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS refunds (
   currency TEXT NOT NULL, notify_url TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL, accepted_at_ms INTEGER NOT NULL,
   due_at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS refunds_of_trade ON refunds (trade_no);
+CREATE INDEX IF NOT EXISTS refunds_done ON refunds (due_at_ms) WHERE state = 'SUCCEEDED';
 CREATE INDEX IF NOT EXISTS refunds_due ON refunds (due_at_ms) WHERE state = 'PROCESSING';
 CREATE TABLE IF NOT EXISTS notifications (
   notify_id TEXT PRIMARY KEY, trade_no TEXT NOT NULL, cause TEXT NOT NULL, url TEXT NOT NULL, fields TEXT NOT NULL,
@@ -39,6 +41,9 @@ CREATE TABLE IF NOT EXISTS notifications (
 CREATE INDEX IF NOT EXISTS notifications_of_trade ON notifications (trade_no);
 CREATE INDEX IF NOT EXISTS notifications_due ON notifications (next_at_ms) WHERE state = 'DUE';
 """
+
+_ADDED = {"codes": ("secondary_merchant_industry", "secondary_merchant_name")}
+"""Texts that a book of an earlier version lacks, in the order of the columns."""
 
 
 class NotificationState(StrEnum):
@@ -82,6 +87,10 @@ class Book:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_SCHEMA)
+        for table, names in _ADDED.items():
+            there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+            for name in (name for name in names if name not in there):
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
         connection.execute("INSERT OR IGNORE INTO facts VALUES ('birth', ?)", (now_ms,))
         return cls(connection)
 
@@ -118,7 +127,8 @@ class Book:
         """Writes a code as it is now."""
         self._db.execute(
             """INSERT OR REPLACE INTO codes VALUES (:qrcode, :secondary_merchant_id, :store_id, :store_name, :trans_currency, :currency,
-            :channel_fee, :passback, :notify_url, :notify_sign_type, :notify_charset, :status, :created_at_ms)""",
+            :channel_fee, :passback, :notify_url, :notify_sign_type, :notify_charset, :status, :created_at_ms,
+            :secondary_merchant_industry, :secondary_merchant_name)""",
             asdict(code),
         )
 
@@ -156,6 +166,11 @@ class Book:
         """The newest, oldest of them first."""
         return self._all(Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit)[::-1]
 
+    def paid_between(self, from_ms: int, to_ms: int, limit: int) -> list[Trade]:
+        """Paid at ``from_ms`` or later and before ``to_ms``."""
+        sql = "SELECT * FROM trades WHERE paid_at_ms >= ? AND paid_at_ms < ? ORDER BY paid_at_ms LIMIT ?"
+        return self._all(Trade, sql, from_ms, to_ms, limit)
+
     def trades_over(self, paid_before_ms: int, limit: int) -> list[Trade]:
         """Trades whose refund window has ended."""
         sql = "SELECT * FROM trades WHERE status = 'TRADE_SUCCESS' AND paid_at_ms <= ? ORDER BY paid_at_ms LIMIT ?"
@@ -182,6 +197,11 @@ class Book:
         """Accepted refunds whose time has come."""
         sql = "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?"
         return self._all(Refund, sql, now_ms, limit)
+
+    def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[Refund]:
+        """Gone back at ``from_ms`` or later and before ``to_ms``."""
+        sql = "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? ORDER BY due_at_ms LIMIT ?"
+        return self._all(Refund, sql, from_ms, to_ms, limit)
 
     def refunded_minor(self, trade_no: str) -> int:
         """What has gone back to the customer."""

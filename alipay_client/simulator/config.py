@@ -113,6 +113,7 @@ class Limits:
     fields_max: int = 64
     list_max: int = 10_000
     """Rows that one control answer or page may hold; what is left off is counted in it."""
+    file_rows_max: int = 200_000
     codes_max: int = 100_000
     trades_max: int = 1_000_000
     deliveries_max: int = 16

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from alipay_client.simulator import page, payments, views
+from alipay_client.simulator import files, gmt8, page, payments, views
 from alipay_client.simulator.model import Declined
-from alipay_client.simulator.wire import NoAnswer
+from alipay_client.simulator.wire import CODECS, NoAnswer
 
 if TYPE_CHECKING:
     from alipay_client.simulator.app import SimulatedAlipay
 
-_STATUS = {"CODE_UNKNOWN": 404, "TRADE_UNKNOWN": 404, "BAD_AMOUNT": 400, "BAD_BUYER": 400, "BOOK_FULL": 507}
+_STATUS = {"CODE_UNKNOWN": 404, "TRADE_UNKNOWN": 404, "BAD_AMOUNT": 400, "BAD_BUYER": 400, "BOOK_FULL": 507, "FILE_TOO_LONG": 507}
 CUT = "simulator.cut"
 """Where ``serve`` leaves the way to end a connection without a byte."""
 
@@ -55,6 +55,7 @@ def application(alipay: "SimulatedAlipay") -> Starlette:
         Route("/control/codes", _guarded(site.codes), methods=["GET"]),
         Route("/control/pay", _guarded(site.pay), methods=["POST"]),
         Route("/control/book", _guarded(site.book), methods=["GET"]),
+        Route("/control/files/{day}/transaction", _guarded(site.transactions), methods=["GET"]),
         Route("/control/faults", _guarded(site.faults), methods=["GET"]),
         Route("/control/faults", _guarded(site.set_faults), methods=["POST"]),
         Route("/control/plan", _guarded(site.plan), methods=["POST"]),
@@ -106,6 +107,14 @@ class _Site:
 
     async def book(self, request: Request) -> Response:
         return JSONResponse(views.book(self._desk, self._limit(request)))
+
+    async def transactions(self, request: Request) -> Response:
+        day = _day(request.path_params["day"])
+        charset = self._desk.quirks.answer_charset
+        content = files.transactions(self._desk, day).encode(CODECS[charset], "replace")
+        name = files.file_name(self._desk, day)
+        headers = {"content-type": f"text/plain; charset={charset}", "content-disposition": f'attachment; filename="{name}"'}
+        return Response(content, headers=headers)
 
     async def pay(self, request: Request) -> Response:
         asked = await self._json(request)
@@ -218,6 +227,13 @@ def _text(asked: dict[str, object], name: str, default: str | None = None) -> st
     if not isinstance(value, str):
         raise _BadRequest(f"{name} is a text")
     return value
+
+
+def _day(text: str) -> int:
+    try:
+        return gmt8.day(gmt8.parse(f"{text[:4]}-{text[4:6]}-{text[6:]} 00:00:00"))
+    except ValueError as error:
+        raise _BadRequest("the day is written YYYYMMDD") from error
 
 
 def _back(said: str) -> Response:

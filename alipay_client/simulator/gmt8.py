@@ -38,6 +38,11 @@ def day(at_ms: int) -> int:
     return (at_ms + _OFFSET_MS) // DAY_MS
 
 
+def starts_ms(day: int) -> int:
+    """When the calendar day of this number begins."""
+    return day * DAY_MS - _OFFSET_MS
+
+
 def in_batch(at_ms: int) -> bool:
     """Within 23:00-05:00, when refunds of earlier days are carried out (docs/alipay.md 5.3)."""
     of_day = (at_ms + _OFFSET_MS) % DAY_MS

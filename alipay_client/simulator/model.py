@@ -53,6 +53,8 @@ class Code:
     notify_charset: str
     status: CodeStatus
     created_at_ms: int
+    secondary_merchant_industry: str = ""
+    secondary_merchant_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

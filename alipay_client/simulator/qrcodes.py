@@ -125,6 +125,8 @@ def _read_shop(desk: Desk, call: Call) -> Code:
         notify_charset=shop.get("notify_charset", "").upper(),
         status=CodeStatus.ACTIVE,
         created_at_ms=desk.now_ms(),
+        secondary_merchant_industry=shop["secondary_merchant_industry"],
+        secondary_merchant_name=shop["secondary_merchant_name"],
     )
 
 

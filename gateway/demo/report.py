@@ -6,7 +6,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Counts and money, in minor units of the demo's one currency. ``differences`` says where the two books disagree."""
+    """Counts and money, in minor units of the demo's one currency.
+
+    ``differences`` says where the two books disagree, ``findings`` where ours contradicts itself.
+    """
 
     vends_succeeded: int
     vends_failed: int
@@ -21,15 +24,22 @@ class Report:
     money_written_off: int
     ledger_balanced: bool
     books_agree: bool
+    audit_clean: bool
     duration_s: float
     seed: int
     ray: bool
     differences: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
         """Whether all money is where it should be."""
-        return self.ledger_balanced and self.books_agree and self.money_held == 0 and self.money_due_back == 0
+        return self.sound and self.books_agree and self.money_held == 0 and self.money_due_back == 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether our own book holds, even with customers in the middle of something."""
+        return self.ledger_balanced and self.audit_clean
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as a JSON object."""

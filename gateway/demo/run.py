@@ -28,6 +28,7 @@ from gateway.demo import books, stage
 from gateway.demo.children import Child, ChildFailed, Children
 from gateway.demo.report import Report
 from gateway.demo.screen import Scene, draw
+from storage.auditing import prove
 from storage.engine import Database, StorageConfig
 from storage.queries import Queries
 from storage.views import EventView
@@ -57,12 +58,13 @@ class Demo:
 class Stage:
     """The running system as the demo sees it."""
 
-    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, queries: Queries, channel: grpc.aio.Channel) -> None:
+    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database, channel: grpc.aio.Channel) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
         self.admin_address: str = gateway.ready["admin"]
         self.channel = channel
-        self.queries = queries
+        self.database = database
+        self.queries = Queries(database)
         self.fleet = fleet
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
@@ -87,6 +89,7 @@ class Stage:
             money_written_off=balance.written_off_minor if balance else 0,
             ledger_balanced=all(one.ledger_balanced for one in balances),
             books_agree=False,
+            audit_clean=False,
             duration_s=round(time.monotonic() - self._began, 1),
             seed=self.demo.seed,
             ray=self.demo.ray,
@@ -119,6 +122,11 @@ class Stage:
         refunded = {balance.currency: balance.money_refunded_minor for balance in await self.queries.balances()}
         found = books.differences([trade async for trade in self._trades()], book, refunded)
         return replace(report, books_agree=not found, differences=tuple(found))
+
+    async def audited(self, report: Report) -> Report:
+        """Check every invariant of our own book, as ``vendgate audit`` does."""
+        found = await prove(self.database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        return replace(report, audit_clean=found.clean, findings=found.sentences)
 
     async def _trades(self) -> AsyncIterator[books.OurTrade]:
         before = ""
@@ -199,7 +207,7 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
         fleet = await children.start("machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids))
         database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
-            running = Stage(demo, alipay, gateway, fleet, Queries(database), channel)
+            running = Stage(demo, alipay, gateway, fleet, database, channel)
             interruptions.began = True
             return await _watch(running, children, interruptions, console)
         finally:
@@ -236,7 +244,7 @@ async def _watch(running: Stage, children: Children, interruptions: Interruption
                 if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
                     break
             await asyncio.sleep(LOOK_EVERY_S)
-        report = await running.compare(await running.report())
+        report = await running.audited(await running.compare(await running.report()))
         if live is not None:
             live.update(draw(await running.scene(report, stopping=True)))
     return report

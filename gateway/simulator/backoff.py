@@ -13,17 +13,10 @@ INITIAL_MS = 1_000
 MAX_MS = 60_000
 REFUSAL_WAITS_MS = (60_000, 300_000, 900_000, 3_600_000)
 
-REFUSALS = frozenset(
-    {
-        grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.PERMISSION_DENIED,
-        grpc.StatusCode.NOT_FOUND,
-        grpc.StatusCode.INVALID_ARGUMENT,
-        grpc.StatusCode.FAILED_PRECONDITION,
-        grpc.StatusCode.UNIMPLEMENTED,
-    }
-)
-"""Trying again soon cannot help: a certificate, a registration or a firmware has to be changed by a person."""
+REFUSALS = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.NOT_FOUND})
+"""A certificate or a registration has to be changed by a person: a few long waits, then stop and say so."""
+LONG_WAITS = frozenset({grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNIMPLEMENTED})
+"""Trying again soon cannot help either, but the cure may come from the other side: long waits, for ever."""
 
 
 class Backoff:
@@ -57,10 +50,11 @@ class Backoff:
 
     def after(self, code: grpc.StatusCode) -> int | None:
         """Return the wait after a stream that ended with ``code``, in milliseconds; None if it is a person's turn."""
-        if code in REFUSALS:
-            if self._refusals >= len(self._refusal_waits_ms):
+        if code in REFUSALS or code in LONG_WAITS:
+            waits_ms = self._refusal_waits_ms
+            if code in REFUSALS and self._refusals >= len(waits_ms):
                 return None
-            range_ms = self._refusal_waits_ms[self._refusals]
+            range_ms = (waits_ms or REFUSAL_WAITS_MS)[min(self._refusals, len(waits_ms) - 1)]
             self._refusals += 1
             return self._rng.randint(range_ms // 2, range_ms)
         if code is grpc.StatusCode.ABORTED:

@@ -161,7 +161,7 @@ class Board(ABC):
         self._power_changed()
 
     def _new_boot_id(self, number: int) -> str:
-        """Return a name for this boot. The counter alone would begin again with a replaced flash, and new frames pass for old ones."""
+        """Return a name for this boot. The counter alone would begin again with a replaced flash: new frames would pass for old ones."""
         return f"b{number}-{secrets.token_hex(4)}"
 
     def power_cut(self) -> None:

@@ -110,6 +110,7 @@ class MachineClient(Board):
                 self.refusal = ended
                 self._log.error("the gateway refuses this machine; a person has to look", code=ended.code.name, detail=ended.detail)
                 return
+            wait_ms += ended.retry_after_ms  # the gateway's wish, and our jitter on top: all were told the same
             self._log.info("stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms)
             await self._pause(wait_ms)
 
@@ -150,7 +151,7 @@ class MachineClient(Board):
             wait_ms = self._backoff.after(ended.code)
             if wait_ms is None:
                 break
-            await self._pause(wait_ms)
+            await self._pause(wait_ms + ended.retry_after_ms)
             if self._line is old and not self._interrupted():
                 ended = await self._talk()
         return ended

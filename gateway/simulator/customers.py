@@ -188,7 +188,7 @@ async def underpays(visit: Visit) -> str:
     asked = await _asked(visit)
     if not isinstance(asked, PaymentAsked):
         return asked
-    if asked.amount_minor < 2 or not await visit.pay(visit.rng.randint(1, asked.amount_minor - 1)):
+    if asked.amount_minor < 2 or not await visit.pay(visit.rng.randint(1, asked.amount_minor - 1), qr_payload=asked.qr_payload):
         visit.machine.cancel()
     within_s = asked.expires_in_ms / 1000 + visit.patience.margin_s
     word = word_of(await visit.until(Denied, VendEnded, within_s=within_s))
@@ -202,7 +202,7 @@ async def pays_late(visit: Visit) -> str:
     if not isinstance(asked, PaymentAsked):
         return asked
     denied = await visit.until(Denied, within_s=asked.expires_in_ms / 1000 + visit.patience.margin_s)
-    if not await visit.pay(asked.amount_minor):
+    if not await visit.pay(asked.amount_minor, qr_payload=asked.qr_payload):
         return NOT_PAID
     if await visit.until(SessionBegan, within_s=visit.patience.glance_s) is not None:
         return f"SESSION:{await visit.leave()}"
@@ -233,7 +233,7 @@ async def _choose_and_pay(visit: Visit, amount: Callable[[int], int]) -> str:
     if not isinstance(asked, PaymentAsked):
         return asked
     await visit.think()
-    if not await visit.pay(amount(asked.amount_minor)):
+    if not await visit.pay(amount(asked.amount_minor), qr_payload=asked.qr_payload):
         visit.machine.cancel()
         await visit.until(Denied, within_s=visit.patience.answer_s)
         return NOT_PAID

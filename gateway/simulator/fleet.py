@@ -23,7 +23,7 @@ from random import Random
 import structlog
 
 from gateway.simulator import customers
-from gateway.simulator.backoff import REFUSAL_WAITS_MS
+from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
 from gateway.simulator.client import ClientConfig, MachineClient
 from gateway.simulator.desk import log_to_stderr, machine_arguments
 from gateway.simulator.line import read_tls
@@ -65,6 +65,7 @@ class FleetConfig:
     motor_ms: int = 200
     faults: Faults = NO_FAULTS
     refills: bool = True
+    reconnect_initial_ms: int = INITIAL_MS
     refusal_waits_ms: tuple[int, ...] = REFUSAL_WAITS_MS
 
 
@@ -110,6 +111,7 @@ class Fleet:
             motor_ms=config.motor_ms,
             faults=config.faults,
             refills=config.refills,
+            reconnect_initial_ms=config.reconnect_initial_ms,
             refusal_waits_ms=config.refusal_waits_ms,
         )
         return MachineClient(client_config, rng=self._rng(machine_id, "machine"))

@@ -8,18 +8,21 @@ never competes with the machine's back-off.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2, status_pb2
 
 from gateway.v1 import machine_service_pb2 as service_pb
 from gateway.v1 import machine_service_pb2_grpc as service_grpc
 
 KEEPALIVE_TIME_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
+RETRY_AFTER_MAX_MS = 3_600_000
 UNWRITTEN_MAX = 128
 """More than this waiting to be written: the connection is stuck, hang up."""
 
@@ -28,6 +31,7 @@ _Call = grpc.aio.StreamStreamCall[service_pb.ConnectRequest, service_pb.ConnectR
 OPTIONS = (
     ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+    ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # its default, a minute, would outlast keepalive_timeout
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 1_048_576),
@@ -59,10 +63,11 @@ def read_tls(machine_id: str, *, ca: Path | None, cert: str | Path | None, key: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a stream ended."""
+    """How a stream ended. ``retry_after_ms``: the gateway asks not to be called before (google.rpc.RetryInfo)."""
 
     code: grpc.StatusCode
     detail: str = ""
+    retry_after_ms: int = 0
 
 
 class Line:
@@ -108,7 +113,7 @@ class Line:
             while isinstance(frame := await call.read(), service_pb.ConnectResponse) and not self._hung_up:
                 received(self, frame)
         except grpc.aio.AioRpcError as error:
-            return Ended(code=error.code(), detail=error.details() or "")
+            return Ended(code=error.code(), detail=error.details() or "", retry_after_ms=_retry_after_ms(error.trailing_metadata()))
         except asyncio.CancelledError:
             if not self._hung_up:
                 raise
@@ -133,6 +138,19 @@ def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
         root_certificates=tls.ca, private_key=tls.private_key or None, certificate_chain=tls.certificate or None
     )
     return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+
+
+def _retry_after_ms(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
+    """Return the RetryInfo among the details of a status, 0 if there is none."""
+    for key, value in metadata or ():
+        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
+            continue
+        with contextlib.suppress(DecodeError):
+            for detail in status_pb2.Status.FromString(value).details:
+                retry = error_details_pb2.RetryInfo()
+                if detail.Unpack(retry):
+                    return min(max(0, int(retry.retry_delay.ToMilliseconds())), RETRY_AFTER_MAX_MS)
+    return 0
 
 
 async def _finish(task: "asyncio.Task[None]") -> None:

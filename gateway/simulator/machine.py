@@ -287,6 +287,8 @@ class Machine:
         orders += self.vending.told(self._told_tail, loss_told=self._told_loss)
         self._told_tail, self._told_loss = (), False
         orders += self._send(self.outbox.unacked, now_ms)
+        if not welcome.session.session_id:
+            orders += self.vending.answer_lost(self.outbox.unacked)
         return orders + self._session_resumed(welcome)
 
     def _session_resumed(self, welcome: pb.Welcome) -> list[Order]:

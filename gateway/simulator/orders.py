@@ -155,7 +155,7 @@ Happening = (
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write the frame to the present stream. If there is none it is lost, and sent again from the outbox later."""
+    """Write the frame to the stream that is up now. If that goes first, the frame is lost with it and sent again from the outbox."""
 
     frame: service_pb.ConnectRequest
 

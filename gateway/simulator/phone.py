@@ -52,5 +52,5 @@ class Phone:
             if answer.status_code == httpx.codes.OK:
                 return Paid(trade_no=str(told["trade_no"]), amount_minor=int(told["amount_minor"]))
             return NotPaid(reason=str(told.get("error", answer.status_code)))
-        except (httpx.HTTPError, ValueError, KeyError, AttributeError):
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
             return NotPaid(reason="NO_ANSWER")

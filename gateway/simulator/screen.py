@@ -70,6 +70,8 @@ def screen_of(machine: Machine, now_ms: int) -> Screen:
         )
     if not service.in_service or machine.door_open:
         return Screen(show=Show.OUT_OF_SERVICE, text="Out of service")
+    if not machine.columns:
+        return Screen(show=Show.WAITING, text="One moment ...")
     return Screen(show=Show.READY, text="Scan to top up, or choose", qr_payload=service.qr_payload, currency=service.currency)
 
 

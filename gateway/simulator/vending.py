@@ -141,6 +141,12 @@ class Vending:
         """The backend could not even read the request: no answer will come."""
         return self.denied(pb.VendDenied(request_id=request_id))
 
+    def answer_lost(self, unacked: Iterable[service_pb.ConnectRequest]) -> list[Order]:
+        """Welcome says that the machine is free: a request that is not on its way any more was answered on the stream that is gone."""
+        if self.request is None or any(frame.vend_request.request_id == self.request.request_id for frame in unacked):
+            return []
+        return self.refused(self.request.request_id)
+
     def approved(self, message: pb.VendApproved, now_ms: int) -> list[Order]:
         """Begin the vend, unless it is known already or nobody waits for it any more."""
         if self.vend is not None and self.vend.vend_id == message.vend_id:

@@ -43,7 +43,7 @@ class PhoneAtHand(Protocol):
 class Patience:
     """How long customers wait where the machine tells no time, in seconds."""
 
-    answer_s: float = 45.0
+    answer_s: float = 20.0
     """For the machine to react to a payment or a press."""
     margin_s: float = 15.0
     """Beyond a time that the machine told."""
@@ -164,11 +164,11 @@ class Visit:
         self._repairs.add(column)
         self.machine.jam(column)
 
-    async def pay(self, amount_minor: int, *, buyer: str = "") -> bool:
-        """Scan the machine's code and pay; False if Alipay took nothing, or nobody knows."""
+    async def pay(self, amount_minor: int, *, qr_payload: str = "", buyer: str = "") -> bool:
+        """Scan the code on the screen, or else the glued one, and pay; False if Alipay took nothing, or nobody knows."""
         currency = self._currency
         payment = await self._phone.pay(
-            qr_payload=self.machine.sticker, amount_minor=amount_minor, currency=currency, buyer=buyer or self.buyer
+            qr_payload=qr_payload or self.machine.sticker, amount_minor=amount_minor, currency=currency, buyer=buyer or self.buyer
         )
         if isinstance(payment, NotPaid):
             self.note(f"not paid: {payment.reason}")

@@ -912,7 +912,7 @@ class ListRefundsRequest(_message.Message):
     trade_id: _builtins.str
     """Only this trade's; all if empty."""
     status: _builtins.str
-    """Only this status; all if empty. "OPEN" stands for all that are not SUCCEEDED."""
+    """Only this status; all if empty. "OPEN" stands for all that are neither SUCCEEDED nor WRITTEN_OFF."""
     def __init__(
         self,
         *,

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("gateway", "storage", "actors", "alipay_client")
 LINES_MAX = 400
+TEST_LINES_MAX = 550
+"""A test file may tell more stories than its module has functions."""
 
 
 def tracked(suffix: str) -> list[Path]:
@@ -23,8 +25,9 @@ def tracked(suffix: str) -> list[Path]:
 
 
 def test_no_file_has_grown_into_two_rooms() -> None:
-    """A file above 400 lines wants to be two."""
-    assert [] == [f"{path.relative_to(ROOT)}" for path in tracked(".py") if len(path.read_text().splitlines()) > LINES_MAX]
+    """A file above its bound wants to be two."""
+    bound = {path: TEST_LINES_MAX if path.is_relative_to(ROOT / "tests") else LINES_MAX for path in tracked(".py")}
+    assert [] == [f"{path.relative_to(ROOT)}" for path, most in bound.items() if len(path.read_text().splitlines()) > most]
 
 
 def test_every_module_tells_what_it_is_for() -> None:

@@ -24,6 +24,7 @@ ASKED_FOR = {
     "money_held",
     "ledger_balanced",
     "books_agree",
+    "audit_clean",
     "duration_s",
 }
 
@@ -54,6 +55,7 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     assert set(report) >= ASKED_FOR
     assert report["books_agree"]
     assert report["ledger_balanced"]
+    assert report["audit_clean"]
     assert report["vends_succeeded"] >= 40
     assert report["refunds"] > 0
     assert report["money_in"] == report["money_sold"] + report["money_refunded"] - report["money_written_off"]

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 SEED = 11
 
 
-async def _check(system: System) -> None:
+async def check(system: System) -> None:
     """Once everybody is quiet: both books agree, no motor turned twice, and no sale without goods."""
     system.no_new_customers()
     balance = await system.at_rest()
@@ -43,7 +43,7 @@ async def test_gateway_alipay_and_machines_die_at_random_moments(tmp_path: Path)
             await asyncio.sleep(rng.uniform(0.0, 1.0))  # how long it stays away
             await system.start(victim)
         await system.until_sales(await system.sales() + 10)
-        await _check(system)
+        await check(system)
 
 
 @pytest.mark.ray
@@ -56,4 +56,4 @@ async def test_the_ray_host_and_its_gateway_die(tmp_path: Path) -> None:
         await system.kill("gateway")
         await system.start("gateway")
         await system.until_sales(await system.sales() + 5)
-        await _check(system)
+        await check(system)

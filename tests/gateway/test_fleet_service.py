@@ -1,70 +1,22 @@
 """The administrators' service over a real server, real SQL and a real host, with the pretend Alipay behind it."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 from google.protobuf import json_format
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from sqlalchemy import select
 
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
 from storage.tables import audit
+from tests.support.fleet_calls import COLUMNS
+from tests.support.fleet_calls import refunded as _refunded
+from tests.support.fleet_calls import refusal as _refusal
+from tests.support.fleet_calls import registered as _registered
+from tests.support.fleet_calls import registration as _registration
 from tests.support.site import Site, found
-
-COLUMNS = [fleet_pb2.Column(column="A1", product="cola", price_minor=500, capacity=10, stock=4)]
-OLD = "2026-01-15 11:59:58"
-
-
-def _registration(machine_id: str = "VM-1", **changes: Any) -> fleet_service_pb2.RegisterMachineRequest:
-    values: dict[str, Any] = {
-        "machine_id": machine_id,
-        "store_name": "Lobby",
-        "currency": "HKD",
-        "country_code": "HK",
-        "address": "1 Queen's Road",
-        "columns": COLUMNS,
-        **changes,
-    }
-    return fleet_service_pb2.RegisterMachineRequest(**values)
-
-
-async def _registered(site: Site, machine_id: str = "VM-1", **changes: Any) -> fleet_pb2.Machine:
-    response: fleet_service_pb2.RegisterMachineResponse = await site.fleet.RegisterMachine(_registration(machine_id, **changes))
-    return response.machine
-
-
-async def _refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]]:
-    """Return status code, ErrorInfo.reason and the fields of BadRequest."""
-    with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await call
-    status = rpc_status.from_call(refused.value)  # type: ignore[arg-type]
-    assert status is not None, "every error has details"
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status.details:
-        detail.Unpack(info)
-        detail.Unpack(bad)
-    assert "vendgate" == info.domain
-    assert refused.value.details()
-    return refused.value.code(), info.reason, [one.field for one in bad.field_violations]
-
-
-async def _refunded(site: Site) -> str:
-    """Have a payment arrive far too late, so that it is refunded at once, and Alipay not know it; return the refund's id."""
-    await _registered(site)
-    machine = await site.registry.get("VM-1")  # type: ignore[arg-type]
-    assert machine is not None
-    await site.post(machine.notify_token, site.signed(gmt_payment=OLD))
-
-    async def refused() -> str | None:
-        refunds = await site.queries.refunds(status="REFUSED", limit=1)
-        return refunds[0].refund_id if refunds else None
-
-    return await found(refused)
 
 
 async def test_a_registered_machine_has_its_code(site: Site) -> None:
@@ -175,6 +127,10 @@ async def test_what_is_not_there_is_not_found(site: Site, call: str, request_: A
         ("GetTrade", fleet_service_pb2.GetTradeRequest(), ["trade_id"]),
         ("GetRefund", fleet_service_pb2.GetRefundRequest(refund_id="x" * 129), ["refund_id"]),
         ("GetBalances", fleet_service_pb2.GetBalancesRequest(machine_id="ü"), ["machine_id"]),
+        ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(machine_id="a b", kind="REFUSED"), ["machine_id", "kind"]),
+        ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(page_token="???"), ["page_token"]),
+        ("WriteOffRefund", fleet_service_pb2.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        ("SettleVend", fleet_service_pb2.SettleVendRequest(), ["vend_id", "reason"]),
     ],
 )
 async def test_wrong_arguments_are_refused(site: Site, call: str, request_: Any, fields: list[str]) -> None:

@@ -38,6 +38,8 @@ def test_every_figure_has_its_name() -> None:
     open_items = [
         GaugeView(name="refunds_open", status="REFUSED", count=2, oldest_at_ms=40_000),
         GaugeView(name="inbox_untaken", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=10_000),
+        GaugeView(name="work_items", status="REFUND_REFUSED", count=0, oldest_at_ms=None),
     ]
     samples = _samples(metrics.render(Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE)))
     expected = {
@@ -45,6 +47,9 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_refunds_open{status=REFUSED}": 2,
         "vendgate_refunds_open_oldest_age_seconds{status=REFUSED}": 60,
         "vendgate_inbox_untaken{status=}": 0,
+        "vendgate_work_items{status=VEND_IN_REVIEW}": 1,
+        "vendgate_work_items_oldest_age_seconds{status=VEND_IN_REVIEW}": 90,
+        "vendgate_work_items{status=REFUND_REFUSED}": 0,
         "vendgate_sql_up": 1,
         "vendgate_link_attached{host=0}": 1,
         "vendgate_link_exchanges_total{host=0}": 10,

@@ -38,6 +38,17 @@ def test_every_limit_of_the_core_can_be_set() -> None:
     assert {field.name for field in fields(EdgeLimits)} >= set(Limits.model_fields)
 
 
+def test_a_limit_that_is_off_can_be_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word no doubt waits for a person; a number in the file or the environment lets those above it wait."""
+    assert "policy.doubt_review_above_minor = null" in settings.shown(settings.load())
+    path = _file(tmp_path, "[policy]\ndoubt_review_above_minor = 2000\nshort_of_funds_sync_tries = 4\n")
+    loaded = settings.load(path)
+    assert {"policy.doubt_review_above_minor = 2000", "policy.short_of_funds_sync_tries = 4"} <= set(settings.shown(loaded))
+    assert (2_000, 4) == ((limits := Policy(**loaded.policy.model_dump())).doubt_review_above_minor, limits.short_of_funds_sync_tries)
+    monkeypatch.setenv("VENDGATE_POLICY__DOUBT_REVIEW_ABOVE_MINOR", "0")
+    assert 0 == settings.load(path).policy.doubt_review_above_minor
+
+
 def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable replaces one setting and leaves the others of its table as the file has them."""
     path = _file(tmp_path, '[alipay]\npartner = "2088000000000001"\nsign_type = "MD5"\n')

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from actors.machine import check
 from storage import codec
+from storage.auditing import prove_within
+from tests.simulation.backend import PARTNER
+from tests.simulation.disk import PARTITIONS
 from tests.simulation.machines import journal_says_delivered
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ def check_all(world: "World") -> None:
         one_customer_per_session,
         states_agree_with_rows,
         privacy,
+        the_audit_is_clean,
     ):
         truth(world)
         if world.failure is not None:
@@ -173,6 +177,14 @@ def states_agree_with_rows(world: "World") -> None:
             world.checker.broken("conservation", f"{machine_id}: {error}")
         if state.trades or state.refunds or state.doubts or state.session:
             world.checker.broken("rest within bounds", f"{machine_id} holds {state}")
+
+
+def the_audit_is_clean(world: "World") -> None:
+    """B1 to B20, as far as one database can tell: what an operator's ``vendgate audit`` would say of it."""
+    now_ms = world.clock.now_ms()
+    audit = world.disk.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=PARTITIONS, own_ids={PARTNER}))
+    for sentence in audit.sentences:
+        world.checker.broken("audit", sentence)
 
 
 def privacy(world: "World") -> None:

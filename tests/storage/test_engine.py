@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -44,6 +45,21 @@ async def test_readers_cannot_write(db: Database) -> None:
     """A read that tries to write fails, and the database says why."""
     with pytest.raises(StoreError, match=r"readonly|read-only"):
         await db.read(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+
+
+async def test_what_is_opened_for_reading_only_writes_nothing(tmp_path: Path, upgraded_file: Path) -> None:
+    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not there is not made."""
+    folder = tmp_path / "a 50% folder?#&"
+    folder.mkdir()
+    shutil.copy(upgraded_file, folder / "vendgate.db")
+    database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True))
+    assert 8 == database.partition_count
+    with pytest.raises(StoreError, match="opened for reading only"):
+        await database.write(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+    await database.close()
+    with pytest.raises(StoreError, match="unable to open database file"):
+        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
+    assert not (tmp_path / "none.db").exists()
 
 
 async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:

@@ -9,9 +9,10 @@ from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column
 from storage.engine import Database
 from storage.inbox import Inbox
-from storage.queries import InvalidPosition, Queries
+from storage.positions import InvalidPosition
+from storage.queries import Queries
 from storage.registry import Registry
-from storage.views import BalanceView, GaugeView, TallyView
+from storage.views import BalanceView, GaugeView, TallyView, WorkItemKind
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
 from tests.storage.test_inbox import received
 
@@ -124,7 +125,7 @@ async def test_lists_are_filtered(db: Database) -> None:
     assert ["VM-1-v1"] == [view.vend_id for view in await queries.vends(status="SUCCEEDED", machine_id="VM-1", limit=10)]
 
 
-@pytest.mark.parametrize("before", ["x", "1", "x:1", "²:t1", ":"])
+@pytest.mark.parametrize("before", ["x", "1", "x:1", "²:t1", ":", "9" * 19 + ":t1"])
 async def test_a_position_that_is_none_of_ours_is_refused(db: Database, before: str) -> None:
     """It is the caller's mistake, not an empty page."""
     with pytest.raises(InvalidPosition):
@@ -137,10 +138,10 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     await owner.buy("VM-1")
     story = await Queries(db).timeline("VM-1-s1")
     assert ["TopUpPaid", "#1", "#2", "#3", "RefundSucceeded"] == [line.event.split()[0] for line in story]
-    assert ("TOP_UP 1000 HKD RECEIVABLE -> CUSTOMER_FUNDS VM-1-t1",) == story[0].money
+    assert ("TOP_UP 1000 HKD RECEIVABLE to CUSTOMER_FUNDS VM-1-t1",) == story[0].money
     assert any(line.startswith("BeginSession") for line in story[0].decisions)
     assert any(line.startswith("SendRefund") for line in story[3].decisions)
-    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 -> RECEIVABLE",) == story[4].money
+    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 to RECEIVABLE",) == story[4].money
 
 
 async def test_events_are_followed_by_position(db: Database) -> None:
@@ -205,7 +206,9 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="sessions_open", status="", count=2, oldest_at_ms=at_ms),
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
-    ] == await Queries(db).gauges()
+        GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
+        *(GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None) for kind in WorkItemKind),
+    ] == await Queries(db).gauges(now_ms=owner.now_ms)
 
 
 async def test_the_tally_counts_all_there_has_ever_been(db: Database) -> None:

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import grpc.aio
 import httpx
@@ -33,6 +34,7 @@ from gateway.links import HostLinks
 from gateway.metrics import Metrics, Snapshot
 from gateway.notify import NotifyIngress, NotifyLimits
 from gateway.v1 import fleet_service_pb2_grpc
+from storage.auditing import prove
 from storage.engine import Database, StorageConfig
 from storage.inbox import Inbox
 from storage.queries import Queries
@@ -40,6 +42,7 @@ from storage.registry import NewMachine, Registered, Registry
 from storage.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
 Found = TypeVar("Found")
 MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
@@ -48,8 +51,19 @@ PARTITIONS = 8
 
 
 @dataclass(kw_only=True)
+class SiteClock:
+    """The one wall clock of a site, Alipay's too. It goes as the computer's does; ``ahead_ms`` sets it, as an operator might."""
+
+    ahead_ms: int = 0
+
+    def now_ms(self) -> int:
+        """Return milliseconds since 1970 UTC."""
+        return SystemClock().now_ms() + self.ahead_ms
+
+
+@dataclass(kw_only=True)
 class Site:
-    """``woken`` are the wake-ups that the ingress gave; with a host they reach it too."""
+    """``woken`` are the wake-ups that the ingress gave; with a host they reach it too. ``asked`` are the calls that Alipay got."""
 
     path: Path
     pair: Pair
@@ -58,7 +72,9 @@ class Site:
     registry: Registry
     queries: Queries
     store: SqlMachineStore
+    clock: SiteClock
     alipay: SimulatedAlipay
+    asked: list[dict[str, str]]
     host: Host
     links: HostLinks
     ingress: NotifyIngress
@@ -132,8 +148,17 @@ async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
 
 
 @asynccontextmanager
-async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: NotifyLimits | None = None) -> AsyncIterator[Site]:
-    """Open all of it and close it again."""
+async def a_site(
+    folder: Path,
+    upgraded_file: Path,
+    pair: Pair,
+    *,
+    limits: NotifyLimits | None = None,
+    policy: Policy | None = None,
+    clock: SiteClock | None = None,
+) -> AsyncIterator[Site]:
+    """Open all of it and close it again; in between, see that what the test leaves behind is sound."""
+    clock = clock or SiteClock()
     shutil.copy(upgraded_file, folder / "site.db")
     async with AsyncExitStack() as stack:
         database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100))
@@ -152,10 +177,16 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             answer = await site.http.post(url, content=body, headers={"content-type": content_type})
             return answer.content
 
-        alipay = build(_simulator(pair), deliver=deliver)
+        alipay = build(_simulator(pair), deliver=deliver, now_ms=clock.now_ms)
         stack.push_async_callback(alipay.close)
-        http_to_alipay = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(alipay.handle)))
-        client = AlipayClient(config, http_to_alipay, now=lambda: dt.datetime.now(dt.UTC))
+        asked: list[dict[str, str]] = []
+
+        async def call_alipay(request: httpx.Request) -> httpx.Response:
+            asked.append(dict(parse_qsl((await request.aread()).decode() or request.url.query.decode())))
+            return await alipay.handle(request)
+
+        http_to_alipay = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(call_alipay)))
+        client = AlipayClient(config, http_to_alipay, now=lambda: _EPOCH + dt.timedelta(milliseconds=clock.now_ms()))
         stack.push_async_callback(client.close)
         store = SqlMachineStore(database, notify_base_url=BASE_URL)
         host = Host(
@@ -163,8 +194,8 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             services=HostServices(
                 store=store,
                 performer=Performer(client, MERCHANT),
-                clock=SystemClock(),
-                policy=Policy(),
+                clock=clock,
+                policy=policy or Policy(),
                 partition_count=PARTITIONS,
                 close=client.close,
             ),
@@ -190,7 +221,7 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             config=config,
             keys=load_keys(config),
             payer_salt=b"0123456789abcdef",
-            clock=SystemClock(),
+            clock=clock,
             metrics=metrics,
             limits=limits or NotifyLimits(),
         )
@@ -200,11 +231,12 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             readiness=readiness,
             metrics=metrics,
             queries=queries,
-            present=lambda open_items: Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats()),
+            clock=clock,
+            present=lambda open_items: Snapshot(now_ms=clock.now_ms(), open_items=open_items, links=links.stats()),
         )
         http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL))
         acts = FleetActs(
-            registry=registry, queries=queries, store=store, commands=links, clock=SystemClock(), command_timeout_s=2.0, code_wait_s=5.0
+            registry=registry, queries=queries, store=store, commands=links, clock=clock, command_timeout_s=2.0, code_wait_s=5.0
         )
         stopping = asyncio.Event()
         channel = await _serve(stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping))
@@ -216,7 +248,9 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             registry=registry,
             queries=queries,
             store=store,
+            clock=clock,
             alipay=alipay,
+            asked=asked,
             host=host,
             links=links,
             ingress=ingress,
@@ -228,6 +262,16 @@ async def a_site(folder: Path, upgraded_file: Path, pair: Pair, *, limits: Notif
             woken=woken,
         )
         yield site
+        await _leaves_clean_books(site.path)
+
+
+async def _leaves_clean_books(path: Path) -> None:
+    """Whatever a test did through the front doors, the books hold. Read past the site's own database, which the test may have closed."""
+    database = await Database.open(StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True))
+    try:
+        assert () == (await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})).sentences
+    finally:
+        await database.close()
 
 
 async def _serve(stack: AsyncExitStack, service: FleetService) -> grpc.aio.Channel:

@@ -18,6 +18,7 @@ import httpx
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
+from storage.auditing import prove
 from storage.engine import Database, StorageConfig
 from storage.queries import Queries
 from storage.views import BalanceView
@@ -83,12 +84,19 @@ class System:
         child.tell(signal.SIGKILL)
         await child.process.wait()
 
-    def kill_host(self) -> int:
-        """``kill -9`` the Ray process in which the machines live; Ray starts another one. Return the dead one's id."""
-        (pid,) = self._running["gateway"].ready["host_pids"]
-        assert pid != self._running["gateway"].process.pid
-        os.kill(pid, signal.SIGKILL)
-        return int(pid)
+    def kill_host(self) -> None:
+        """``kill -9`` the Ray process in which the machines live, if there is one just now; Ray starts another one."""
+        for pid in self._host_pids():
+            os.kill(pid, signal.SIGKILL)
+
+    def _host_pids(self) -> list[int]:
+        """Ray names its actors' processes after their class; ours is the one that stands below our gateway's own Ray."""
+        gateway = self._running["gateway"].process.pid
+        return [pid for pid in descendants(gateway) if b"ray::HostActor" in command_line(pid)]
+
+    def tell(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process."""
+        self._running[name].tell(number)
 
     def no_new_customers(self) -> None:
         """Who is there finishes; nobody else comes."""
@@ -137,11 +145,13 @@ class System:
         return found
 
     async def at_rest(self) -> BalanceView:
-        """Wait until all money is sold or back and both books agree; fail with the differences if that takes too long."""
+        """Wait until all money is sold or back and both books agree, then prove ours; fail with what is not so."""
         until = time.monotonic() + QUIET_TIMEOUT_S
         while found := await self.differences():
             assert time.monotonic() < until, found[:20]
             await asyncio.sleep(LOOK_EVERY_S)
+        audit = await prove(self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        assert () == audit.sentences
         return await self.balance()
 
     def motor_turns(self) -> Counter[str]:
@@ -160,3 +170,28 @@ class System:
                 if entry["act"] == act and entry["cause"]:
                     turns[entry["cause"]] += 1
         return turns
+
+
+def command_line(pid: int) -> bytes:
+    """The process's command line; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def descendants(pid: int) -> list[int]:
+    """Every living process below this one."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(after_name[1]), []).append(int(stat.parent.name))
+    found, waiting = [], [pid]
+    while waiting:
+        children = parents.get(waiting.pop(), [])
+        found += children
+        waiting += children
+    return found

@@ -105,7 +105,7 @@ def _registry() -> None:
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.String(length=128), nullable=False),
+        sa.Column("actor", sa.String(length=160), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("machine_id", sa.String(length=32), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
@@ -293,3 +293,5 @@ def _inbox() -> None:
     op.create_index("inbox_by_trade_id", "inbox", ["trade_id"])
     untaken = sa.text("taken_at_ms IS NULL")
     op.create_index("inbox_untaken", "inbox", ["received_at_ms", "id"], sqlite_where=untaken, postgresql_where=untaken)
+    conflict = sa.text("cause LIKE 'conflict:%'")
+    op.create_index("inbox_conflicts", "inbox", ["received_at_ms", "id"], sqlite_where=conflict, postgresql_where=conflict)

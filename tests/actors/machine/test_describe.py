@@ -25,7 +25,7 @@ def test_a_frame_shows_its_number_and_what_it_says() -> None:
 
 def test_money_names_both_sides() -> None:
     """From the account that is debited to the one that is credited."""
-    assert "TOP_UP 500 HKD RECEIVABLE -> CUSTOMER_FUNDS t7" == describe.transfer(top_up(TradeId("t7"), 500), "HKD")
+    assert "TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS t7" == describe.transfer(top_up(TradeId("t7"), 500), "HKD")
 
 
 def test_a_configuration_is_told_in_full() -> None:

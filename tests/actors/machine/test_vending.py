@@ -2,7 +2,7 @@
 
 from actors.machine import events
 from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, ShowQr
-from actors.machine.ids import RequestId
+from actors.machine.ids import RequestId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, FailureCause, Mode, VendStatus
 from tests.support.story import Story, a_machine
@@ -190,3 +190,15 @@ def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> 
     assert 1 == len(story.state.doubts)
     story.success("VM-1-v1")
     assert 500 == story.money()["sold"]
+
+
+def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:
+    """Nobody paid for it and nobody approved it: what the machine writes is noted for people, and no money moves."""
+    story = Story()
+    story.connect()
+    story.select("Z9", price=100_000)
+    told = story.connect("b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED))
+
+    assert () == told.transfers
+    assert any("was denied" in note for note in told.notes)
+    assert VendStatus.DENIED is story.state.settled_vends[-1].status

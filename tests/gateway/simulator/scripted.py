@@ -20,6 +20,13 @@ from tests.gateway.simulator.backend import COLUMNS, QR, Backend
 READ_WITHIN_S = 10.0
 
 
+async def becomes(check: Callable[[], bool]) -> None:
+    """Wait until something is true."""
+    async with asyncio.timeout(5):
+        while not check():
+            await asyncio.sleep(0.002)
+
+
 class ScriptedStream:
     """The gateway's end of one stream."""
 
@@ -27,6 +34,7 @@ class ScriptedStream:
         self._context = context
         self._seq = 0
         self.over = asyncio.Event()
+        self.full_status: grpc.Status | None = None
         self.status: tuple[grpc.StatusCode, str] | None = None
 
     async def read(self) -> service_pb.ConnectRequest:
@@ -35,6 +43,14 @@ class ScriptedStream:
             frame = await self._context.read()
         assert isinstance(frame, service_pb.ConnectRequest), "the machine hung up"
         return frame
+
+    async def rest(self) -> list[str]:
+        """Return the kinds of all further frames, once the machine has hung up; its very first one apart."""
+        kinds: list[str] = []
+        with contextlib.suppress(asyncio.CancelledError, grpc.aio.BaseError):
+            while isinstance(frame := await self._context.read(), service_pb.ConnectRequest):
+                kinds.append(str(frame.WhichOneof("payload")))
+        return [kind for kind in kinds if kind != "reader_enable"]
 
     async def read_kind(self, kind: str) -> service_pb.ConnectRequest:
         """Return the machine's next frame of this kind, passing over others."""
@@ -65,6 +81,11 @@ class ScriptedStream:
             await self.write(planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS))
         return hello
 
+    def refuse(self, status: grpc.Status) -> None:
+        """End the stream with this status and its details."""
+        self.full_status = status
+        self.over.set()
+
     def end(self, code: grpc.StatusCode = grpc.StatusCode.OK, detail: str = "") -> None:
         """End the stream with this status."""
         if code is not grpc.StatusCode.OK:
@@ -84,6 +105,8 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
         stream = ScriptedStream(context)
         self.streams.put_nowait(stream)
         await stream.over.wait()
+        if stream.full_status is not None:
+            await context.abort_with_status(stream.full_status)
         if stream.status is not None:
             await context.abort(*stream.status)
 
@@ -94,17 +117,37 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
 
 
 @contextlib.asynccontextmanager
-async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
-    """Run a scripted gateway on a free port."""
+async def scripted_gateway(credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[ScriptedGateway]:
+    """Run a scripted gateway on a free port, with TLS if there are credentials."""
     server = grpc.aio.server()
     gateway = ScriptedGateway()
     service_grpc.add_MachineServiceServicer_to_server(gateway, server)
-    gateway.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    free = "127.0.0.1:0"
+    port = server.add_insecure_port(free) if credentials is None else server.add_secure_port(free, credentials)
+    gateway.address = f"127.0.0.1:{port}"
     await server.start()
     try:
         yield gateway
     finally:
         await server.stop(grace=0)
+
+
+@contextlib.asynccontextmanager
+async def refusing(gateway: ScriptedGateway, code: grpc.StatusCode, detail: str) -> AsyncIterator[None]:
+    """Refuse every stream, after its Hello: a status that crosses with a write may be lost in gRPC."""
+
+    async def refuse() -> None:
+        while True:
+            stream = await gateway.streams.get()
+            await stream.read()
+            stream.end(code, detail)
+
+    task = asyncio.create_task(refuse())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def attend(gateway: ScriptedGateway, backend_of: Callable[[str], Backend]) -> None:

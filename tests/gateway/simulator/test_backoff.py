@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.backoff import MAX_MS, REFUSAL_WAITS_MS, REFUSALS, Backoff
+from gateway.simulator.backoff import LONG_WAITS, MAX_MS, REFUSAL_WAITS_MS, REFUSALS, Backoff
 
 RETRIED = (
     grpc.StatusCode.OK,
@@ -68,6 +68,17 @@ def test_a_refusal_is_tried_after_long_waits_and_then_left_to_a_person(code: grp
 
     assert all(wait is not None and range_ms // 2 <= wait <= range_ms for wait, range_ms in zip(waits, REFUSAL_WAITS_MS, strict=True))
     assert backoff.after(code) is None
+
+
+@pytest.mark.parametrize("code", sorted(LONG_WAITS, key=str))
+def test_what_the_other_side_may_cure_is_tried_for_ever_after_long_waits(code: grpc.StatusCode) -> None:
+    """A halted machine or a gateway of another version: rarely, but never given up."""
+    waits = [Backoff(Random(seed)).after(code) or 0 for seed in range(20)]
+    backoff = Backoff(Random(1))
+    later = [backoff.after(code) or 0 for _ in range(20)]
+
+    assert min(waits) >= REFUSAL_WAITS_MS[0] // 2
+    assert min(later[5:]) >= REFUSAL_WAITS_MS[-1] // 2
 
 
 def test_who_was_taken_over_does_not_fight() -> None:

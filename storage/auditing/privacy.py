@@ -1,0 +1,72 @@
+"""No customer can be told from what is saved: nowhere stands an Alipay user id, which is 2088 and twelve more digits (docs/alipay.md)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Row, Table, Text, cast, or_, select
+
+from storage.auditing.findings import Finding
+from storage.auditing.reading import Books
+from storage.tables import audit, inbox, journal, machine_states, reconciliation_differences, refunds, sessions, trades, vends
+
+# Not inside a longer number or a hash: a trade number may hold the same digits.
+BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])")
+NOT_BUYERS = frozenset({"seller_id", "seller_user_id", "partner", "trade_no", "out_trade_no", "notify_id", "file"})
+"""Fields of a notification that are the seller's (the daily file is named after the partner id) or number something else."""
+
+_TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
+    (sessions, ("payer",)),
+    (trades, ("payer",)),
+    (vends, ("reason", "evidence")),
+    (refunds, ("error",)),
+    (machine_states, ("body",)),
+    (journal, ("event", "effects", "notes", "body")),
+    (inbox, ("event", "fields")),
+    (audit, ("detail",)),
+    (reconciliation_differences, ("subject", "said", "cause", "advice")),
+)
+
+
+def no_buyer_is_named(books: Books) -> Iterator[int | Finding]:
+    """No text holds a buyer's id at Alipay; where it stood, there is a keyed hash."""
+    for table, names in _TEXTS:
+        yield books.count(table)
+        for row in _suspects(books, table, names):
+            for name in names:
+                if _names_a_buyer(table.c[name], getattr(row, name), books.own_ids):
+                    yield _finding(table, name, row)
+
+
+def _suspects(books: Books, table: Table, names: tuple[str, ...]) -> Iterator[Row[Any]]:
+    (key,) = table.primary_key.columns
+    texts = [cast(table.c[name], Text).label(name) for name in names]
+    told = [table.c.machine_id] if "machine_id" in table.c else []
+    wanted = select(key.label("key"), *(column.label("of_machine") for column in told), *texts)
+    wanted = wanted.where(or_(*(cast(table.c[name], Text).like("%2088%") for name in names))).order_by(key)
+    last: Any = None
+    while page := books.odd_ones(wanted if last is None else wanted.where(key > last)):
+        yield from page
+        last = page[-1].key
+
+
+def _names_a_buyer(column: Column[Any], text: str | None, own_ids: frozenset[str]) -> bool:
+    if column is inbox.c.fields:
+        text = _of_buyers(text)
+    return text is not None and any(found not in own_ids for found in BUYER.findall(text))
+
+
+def _of_buyers(text: str | None) -> str | None:
+    """Return the values of those fields that could name a buyer."""
+    try:
+        fields = msgspec.json.decode(text or "{}", type=dict[str, str])
+    except msgspec.DecodeError:
+        return text
+    return "\n".join(value for name, value in fields.items() if name not in NOT_BUYERS)
+
+
+def _finding(table: Table, name: str, row: Row[Any]) -> Finding:
+    machine_id = getattr(row, "of_machine", "")
+    # The id itself is not repeated here: what an audit says is kept in logs.
+    return Finding(sentence=f"{table.name}.{name} of {row.key} holds a buyer's id (machine {machine_id})", machine_id=machine_id)

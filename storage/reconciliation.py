@@ -1,0 +1,198 @@
+"""The runs of the daily comparison with Alipay's files, and the differences that they found.
+
+Flows in: what a comparison found. Flows out: the same as rows, written in one transaction, and read back. A run is named by its file's
+content, a difference by its day, kind and subject: the same file again makes no row anew. A difference that is found no more is marked as
+resolved. Nothing of a machine's own is written here: what its owner must hear goes through the inbox.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from storage import dialects
+from storage.engine import Database
+from storage.loading import IN_ONE_STATEMENT
+from storage.tables import reconciliation_differences, reconciliation_runs
+
+
+class DifferenceStatus(StrEnum):
+    """OPEN: a person's work. PASSED_ON: saved for the machine's owner, who acts by itself. RESOLVED: found no more."""
+
+    OPEN = "OPEN"
+    PASSED_ON = "PASSED_ON"
+    RESOLVED = "RESOLVED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What one side misses or has differently. Amounts are minor units of ``currency``, None where a side knows none.
+
+    ``subject`` names it within its day and kind. ``said`` is what differs, ``cause`` a guess at why, ``advice`` what to do.
+    """
+
+    kind: str
+    subject: str
+    status: DifferenceStatus
+    trade_id: str
+    refund_id: str
+    machine_id: str
+    currency: str
+    alipay_minor: int | None
+    ours_minor: int | None
+    said: str
+    cause: str
+    advice: str
+    resolved_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """The money of one currency, as each side has it. ``back`` is what returned to customers."""
+
+    currency: str
+    alipay_paid_minor: int = 0
+    ours_paid_minor: int = 0
+    alipay_back_minor: int = 0
+    ours_back_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A file that was compared. ``day`` is written 2026-01-15."""
+
+    day: str
+    file_sha256: str
+    file_name: str
+    row_count: int
+    totals: tuple[Total, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run and the differences of its day as they stand now, open ones first. ``latest``: no newer file of the day has been read."""
+
+    run_id: int
+    day: str
+    file_sha256: str
+    file_name: str
+    row_count: int
+    read_at_ms: int
+    totals: tuple[Total, ...]
+    latest: bool
+    differences: tuple[Difference, ...]
+
+
+class Reconciliation:
+    """The runs of an installation. Every method raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def run_of(self, file_sha256: str) -> RunView | None:
+        """Return the run of a file with this content, or None."""
+        return await self._db.read(lambda connection: _view(connection, file_sha256))
+
+    async def record(self, run: NewRun, differences: Sequence[Difference], *, now_ms: int) -> RunView:
+        """Save what the comparison found. A file that is not the day's newest any more changes nothing."""
+
+        def work(connection: Connection) -> RunView:
+            row = _run(connection, run, now_ms)
+            if _is_latest(connection, row):
+                _refresh_totals(connection, row, run)
+                _write(connection, row, differences, now_ms)
+            view = _view(connection, run.file_sha256)
+            assert view is not None
+            return view
+
+        return await self._db.write(work)
+
+
+def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
+    """Return the row of the run, which is made if the file is new."""
+    connection.execute(
+        dialects.insert_or_ignore(connection.dialect.name, reconciliation_runs, ("file_sha256",)).values(
+            day=run.day,
+            file_sha256=run.file_sha256,
+            file_name=run.file_name,
+            row_count=run.row_count,
+            read_at_ms=now_ms,
+            totals=_encode(run.totals),
+        )
+    )
+    return connection.execute(select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == run.file_sha256)).one()
+
+
+def _refresh_totals(connection: Connection, row: Row[Any], run: NewRun) -> None:
+    """Our side of an old file's totals may have grown."""
+    if row.totals != _encode(run.totals):
+        connection.execute(update(reconciliation_runs).where(reconciliation_runs.c.id == row.id).values(totals=_encode(run.totals)))
+
+
+def _is_latest(connection: Connection, row: Row[Any]) -> bool:
+    c = reconciliation_runs.c
+    return connection.scalar(select(c.id).where(c.day == row.day, c.id > row.id).limit(1)) is None
+
+
+def _write(connection: Connection, run: Row[Any], differences: Sequence[Difference], now_ms: int) -> None:
+    table = reconciliation_differences
+    there = {(row.kind, row.subject): row for row in connection.execute(select(table).where(table.c.day == run.day).with_for_update())}
+    new = []
+    for difference in differences:
+        row = there.pop((difference.kind, difference.subject), None)
+        values = {**asdict(difference), "status": difference.status.value, "run_id": run.id}
+        if row is None:
+            new.append({**values, "day": run.day, "found_at_ms": now_ms})
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            connection.execute(update(table).where(table.c.id == row.id).values(values))
+    if new:
+        connection.execute(insert(table), new)
+    gone = [row.id for row in there.values() if row.status != DifferenceStatus.RESOLVED.value]
+    resolved = {"status": DifferenceStatus.RESOLVED.value, "resolved_at_ms": now_ms, "run_id": run.id}
+    for start in range(0, len(gone), IN_ONE_STATEMENT):
+        connection.execute(update(table).where(table.c.id.in_(gone[start : start + IN_ONE_STATEMENT])).values(resolved))
+
+
+def _view(connection: Connection, file_sha256: str) -> RunView | None:
+    run = connection.execute(select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == file_sha256)).one_or_none()
+    if run is None:
+        return None
+    table = reconciliation_differences
+    rows = connection.execute(select(table).where(table.c.day == run.day).order_by(table.c.id)).all()
+    order = list(DifferenceStatus)
+    return RunView(
+        run_id=run.id,
+        day=run.day,
+        file_sha256=run.file_sha256,
+        file_name=run.file_name,
+        row_count=run.row_count,
+        read_at_ms=run.read_at_ms,
+        totals=msgspec.json.decode(run.totals, type=tuple[Total, ...]),
+        latest=_is_latest(connection, run),
+        differences=tuple(sorted(map(_difference, rows), key=lambda difference: order.index(difference.status))),
+    )
+
+
+def _difference(row: Row[Any]) -> Difference:
+    return Difference(
+        kind=row.kind,
+        subject=row.subject,
+        status=DifferenceStatus(row.status),
+        trade_id=row.trade_id,
+        refund_id=row.refund_id,
+        machine_id=row.machine_id,
+        currency=row.currency,
+        alipay_minor=row.alipay_minor,
+        ours_minor=row.ours_minor,
+        said=row.said,
+        cause=row.cause,
+        advice=row.advice,
+        resolved_at_ms=row.resolved_at_ms,
+    )
+
+
+def _encode(totals: tuple[Total, ...]) -> str:
+    return msgspec.json.encode(totals).decode()

@@ -1,0 +1,87 @@
+"""The body of a machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.simulator.orders import NotNow, PowerLost, Restart, Tell, TurnedAway
+from gateway.simulator.screen import Show
+from tests.gateway.simulator.scripted import LoopbackMachine, becomes
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> LoopbackMachine:
+    """A machine that can sell."""
+    made = LoopbackMachine(tmp_path)
+    await becomes(lambda: made.free and bool(made.machine and made.machine.columns))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _switched_off(machine: LoopbackMachine) -> Iterator[None]:
+    """Close the files at the end."""
+    yield
+    machine.stop()
+
+
+async def test_without_power_no_button_works(machine: LoopbackMachine) -> None:
+    """A dark machine says nothing and does nothing; with power it is a new boot."""
+    before = machine.boots
+    with machine.watch() as watch:
+        machine.power_cut()
+        machine.power_cut()
+        machine.select("A1")
+        assert not machine.cash("A1")
+        assert await watch.until(within_s=1) == PowerLost()
+        assert await watch.until(within_s=1) == TurnedAway(reason=NotNow.NO_POWER)
+    assert machine.screen.show is Show.DARK
+    machine.power_on()
+    machine.power_on()
+    await becomes(lambda: machine.free)
+    assert machine.boots == before + 1
+
+
+async def test_cash_is_sold_without_asking(machine: LoopbackMachine) -> None:
+    """Coins buy goods; a jam or an empty column gives them back."""
+    assert machine.cash("A1")
+    machine.jam("A1")
+    assert not machine.cash("A1")
+    machine.repair("A1")
+    assert machine.cash("A1")
+    machine.shelf.load("A2", -machine.shelf.stock["A2"])
+    assert not machine.cash("A2")
+    assert not machine.cash("Z9")
+    await becomes(lambda: machine.backend.last_seq == 3)
+    assert machine.shelf.drops["cash"] == 2
+
+
+async def test_an_open_door_outlives_a_power_cut(machine: LoopbackMachine) -> None:
+    """The next boot says ReaderDisable first."""
+    machine.door(is_open=True)
+    machine.power_cut()
+    machine.door(is_open=True)
+    machine.power_on()
+    await becomes(lambda: machine.backend.boot_id == (machine.machine.boot_id if machine.machine else "") and machine.backend.last_seq == 1)
+
+    assert machine.backend.frames[-1].reader_disable.reason == "door open"
+
+
+async def test_an_empty_column_is_loaded_when_the_machine_refills(tmp_path: Path, machine: LoopbackMachine) -> None:
+    """With refills somebody was always just there."""
+    machine._refills = True
+    machine.shelf.load("A1", -machine.shelf.stock["A1"])
+    await machine.backend.pay(qr_payload=machine.sticker, amount_minor=500, currency="HKD", buyer="alice")
+    await becomes(lambda: machine.machine is not None and machine.machine.session is not None)
+    machine.select("A1")
+    await becomes(lambda: machine.backend.sold_minor == 500)
+
+    assert machine.shelf.stock["A1"] == 9
+
+
+async def test_a_restart_is_a_new_boot(machine: LoopbackMachine) -> None:
+    """What waited is gone with the old boot."""
+    before = machine.machine
+    machine._do([Restart("why"), Tell(PowerLost())])
+
+    assert machine.machine is not before

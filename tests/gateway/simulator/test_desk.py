@@ -1,0 +1,162 @@
+"""A machine on the desk."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.simulator.client import ClientConfig
+from gateway.simulator.desk import HELP, sit
+from gateway.simulator.machine import Identity
+from gateway.simulator.shelf import Act, read
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.simulator.backend import Backend
+from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes, refusing
+
+
+def config(gateway: ScriptedGateway, folder: Path) -> ClientConfig:
+    """Describe a quick machine."""
+    return ClientConfig(
+        gateway=gateway.address,
+        identity=Identity(machine_id="VM-0001"),
+        state_dir=folder,
+        motor_ms=1,
+        reconnect_initial_ms=5,
+        reconnect_max_ms=20,
+        refusal_waits_ms=(1,),
+    )
+
+
+async def lines(*texts: str) -> AsyncIterator[str]:
+    """Yield the lines of a script."""
+    for text in texts:
+        yield text
+        await asyncio.sleep(0)
+
+
+async def sit_at(gateway: ScriptedGateway, folder: Path, *script: str) -> tuple[list[str], Backend]:
+    """Run a script against a small backend; return what was printed."""
+    books = Backend(emit=lambda _: None, idle_ms=5_000, wait_ms=5_000)
+    attending = asyncio.create_task(attend(gateway, lambda _: books))
+    printed: list[str] = []
+    try:
+        async with asyncio.timeout(10):
+            await sit(config(gateway, folder), lines(*script), printed.append, seed=1)
+    finally:
+        attending.cancel()
+        await asyncio.gather(attending, return_exceptions=True)
+    return printed, books
+
+
+async def test_a_script_drives_a_machine(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """Choose, be asked for money, cancel; the screen is printed page by page."""
+    printed, _ = await sit_at(
+        gateway, tmp_path, "wait READY 5", "select A1", "wait PAY", "cancel", "wait READY", "cash A1", "status", "quit", "never"
+    )
+    text = "\n".join(printed)
+
+    assert "[READY | Scan to top up, or choose | code https://qr.example/VM-0001]" in printed
+    assert "to pay 5.00 HKD" in text
+    assert "* Denied" in text
+    assert "VEND_DENIED_REASON_CANCELLED" in text
+    assert "dropped" in printed
+    assert "  A1: Water 5.00 HKD, 49 on the shelf" in printed
+
+
+async def test_power_and_cable_by_hand(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """Pulled plugs show on the screen, and the machine comes back."""
+    printed, _ = await sit_at(
+        gateway,
+        tmp_path,
+        "wait ready",
+        "unplug",
+        "wait no_connection",
+        "plug",
+        "wait ready",
+        "power-cut",
+        "wait dark",
+        "status",
+        "power-on",
+        "wait ready",
+        "door open",
+        "wait out_of_service",
+        "door close",
+        "jam A1",
+        "repair A1",
+        "load A1 2",
+        "power-cut accepted",
+        "cash Z9",
+    )
+
+    assert "power: off" in printed
+    assert "coins returned" in printed
+    assert not [text for text in printed if text.startswith("?")]
+
+
+@pytest.mark.parametrize("line", ["dance", "select", "load A1 many", "door ajar", "power-cut never", "wait", "wait NEVER", "wait DARK x"])
+async def test_what_makes_no_sense_is_answered(gateway: ScriptedGateway, tmp_path: Path, line: str) -> None:
+    """A wrong command is named and help is offered."""
+    printed, _ = await sit_at(gateway, tmp_path, "", line, "help", "wait DARK 0.01", "quit")
+
+    assert any(text.startswith("?") and "help" in text for text in printed)
+    assert HELP in printed
+    assert "? no DARK within 0.01 s" in printed
+
+
+async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """When only a person can help, the desk says why and ends."""
+    printed: list[str] = []
+
+    async def wait_for_ever() -> AsyncIterator[str]:
+        await asyncio.Event().wait()
+        yield ""
+
+    async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown"), asyncio.timeout(10):
+        await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
+
+    assert printed[-1] == "! the gateway refuses this machine: NOT_FOUND unknown"
+
+
+async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """A killed process is a power cut: the next one has a new boot id, reports MOTOR_ON and does not turn the motor again."""
+    command = [sys.executable, "-m", "gateway.simulator.client", "--gateway", gateway.address, "--state-dir", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+
+    async def start() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *command,
+            "--motor-ms",
+            "60000",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment,
+        )
+
+    process = await start()
+    stream = await gateway.stream()
+    first = await stream.welcome()
+    assert process.stdin is not None
+    process.stdin.write(b"wait READY\nselect A1\n")
+    request = (await stream.read_kind("vend_request")).vend_request
+    approved = pb.VendApproved(vend_id="v1", request_id=request.request_id, column="A1", amount_minor=500, valid_for_ms=30_000)
+    await stream.write(vend_approved=approved)
+    shelf = tmp_path / "VM-0001" / "shelf.log"
+    await becomes(lambda: any(line.act is Act.TURN for line in read(shelf)))
+    process.send_signal(signal.SIGKILL)
+    await process.wait()
+
+    process = await start()
+    hello = await (await gateway.stream()).welcome()
+    assert hello.boot_id != first.boot_id
+    assert [(entry.vend_id, entry.stage) for entry in hello.journal_tail] == [("v1", pb.JOURNAL_STAGE_MOTOR_ON)]
+    assert process.stdin is not None
+    process.stdin.close()
+    async with asyncio.timeout(10):
+        assert await process.wait() == 0
+    assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [(Act.TURN, "v1")]

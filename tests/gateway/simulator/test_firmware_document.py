@@ -1,0 +1,88 @@
+"""What docs/firmware.md shows is true."""
+
+import re
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import json_format
+
+from gateway.simulator import backoff, desk, line, machine, memory, outbox
+from gateway.simulator.board import CutPoint
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+
+TEXT = (Path(__file__).resolve().parents[3] / "docs" / "firmware.md").read_text()
+FRAMES = re.findall(r"^([<>]) (\{.*\})$", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("side", "text"), FRAMES)
+def test_every_frame_is_one(side: str, text: str) -> None:
+    """Each line of the conversations is a frame with exactly one payload, or an acknowledgement."""
+    frame = json_format.Parse(text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse())
+
+    assert frame.WhichOneof("payload") is not None or side == "<"
+
+
+def test_both_modes_are_shown() -> None:
+    """The conversations hold every step of a sale."""
+    payloads = {
+        json_format.Parse(text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse()).WhichOneof("payload")
+        for side, text in FRAMES
+    }
+
+    assert {"begin_session", "show_qr", "vend_approved", "vend_denied", "funds_update", "end_session", "protocol_error"} <= payloads
+
+
+@pytest.mark.parametrize("enum", [pb.VendDeniedReason, pb.ProtocolErrorCode, pb.JournalStage], ids=["denied", "error", "stage"])
+def test_every_answer_is_explained(enum: type[pb.VendDeniedReason]) -> None:
+    """No reason, code or stage is left out."""
+    names = [name for name, number in enum.items() if number]
+    prefix = {"VEND_DENIED": "VEND_DENIED_REASON_", "PROTOCOL_ER": "PROTOCOL_ERROR_CODE_", "JOURNAL_STA": "JOURNAL_STAGE_"}[names[0][:11]]
+
+    assert [name for name in names if f"`{name.removeprefix(prefix)}`" not in TEXT] == []
+
+
+def test_every_status_is_explained() -> None:
+    """Each gRPC status that the reference machine tells apart has its line."""
+    told = {
+        *backoff.REFUSALS,
+        *backoff.LONG_WAITS,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+    }
+
+    assert [code.name for code in told if f"`{code.name}`" not in TEXT] == []
+
+
+def test_the_numbers_are_the_reference_machines() -> None:
+    """Windows, waits and keepalive are the same in the document and in the code."""
+    assert (outbox.UNACKED_MAX, memory.TAIL_MAX, memory.SETTLED_KEPT) == (32, 32, 256)
+    assert (backoff.INITIAL_MS, backoff.MAX_MS) == (1_000, 60_000)
+    assert [wait // 60_000 for wait in backoff.REFUSAL_WAITS_MS] == [1, 5, 15, 60]
+    assert machine.Identity(machine_id="VM-0001").response_time_ms == 40_000
+    assert (machine.SILENT_BEATS_MAX, machine.UNTOLD_ACKS_MAX) == (3, 16)
+    for name, value in line.OPTIONS:
+        if "keepalive" in name or "ping" in name:
+            assert re.search(rf"`{re.escape(name)}` \| {value:,}".replace(",", " "), TEXT), name
+
+
+def test_the_desks_commands_exist() -> None:
+    """What the document tells to type, the desk's help knows."""
+    for command in (
+        "select",
+        "cancel",
+        "complete",
+        "cash",
+        "jam",
+        "repair",
+        "door open",
+        "unplug",
+        "plug",
+        "power-cut",
+        "power-on",
+        "status",
+    ):
+        assert command in desk.HELP
+    assert all(f"`{point.lower()}`" in TEXT and point.lower() in desk.HELP for point in CutPoint)

@@ -1,0 +1,47 @@
+"""Paying at the pretend Alipay."""
+
+import json
+
+import httpx
+import pytest
+
+from gateway.simulator.phone import NotPaid, Paid, Phone
+
+
+async def pay(answer: httpx.Response | Exception, seen: list[object] | None = None) -> Paid | NotPaid:
+    """Pay once against one answer."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if seen is not None:
+            seen.append((request.method, str(request.url), json.loads(request.content)))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with Phone("http://alipay.test", transport=httpx.MockTransport(handle)) as phone:
+        return await phone.pay(qr_payload="qr", amount_minor=1230, currency="HKD", buyer="alice")
+
+
+async def test_a_payment_names_code_amount_and_buyer() -> None:
+    """The amount is exact text in the major unit; the answer is the trade."""
+    seen: list[object] = []
+    answer = httpx.Response(200, json={"trade_no": "t1", "out_trade_no": "o1", "amount_minor": 1230, "currency": "HKD"})
+
+    assert await pay(answer, seen) == Paid(trade_no="t1", amount_minor=1230)
+    assert seen == [("POST", "http://alipay.test/control/pay", {"qrcode": "qr", "amount": "12.30", "buyer": "alice"})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (httpx.Response(409, json={"error": "CODE_STOPPED"}), "CODE_STOPPED"),
+        (httpx.Response(404), "UNKNOWN_CODE"),
+        (httpx.Response(500, json={}), "500"),
+        (httpx.Response(500, text="oops"), "NO_ANSWER"),
+        (httpx.Response(200, json=[]), "NO_ANSWER"),
+        (httpx.ConnectError("refused"), "NO_ANSWER"),
+    ],
+)
+async def test_a_payment_that_fails_says_why(answer: httpx.Response | Exception, reason: str) -> None:
+    """Refused, unknown code, or no answer: then nobody knows."""
+    assert await pay(answer) == NotPaid(reason=reason)

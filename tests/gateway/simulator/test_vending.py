@@ -1,0 +1,232 @@
+"""One vend, step by step."""
+
+import itertools
+
+import pytest
+
+from gateway.simulator.memory import Memory, Settled, VendLine
+from gateway.simulator.orders import Denied, Order, PaymentAsked, Send, Tell, TurnMotor, VendEnded, VendStarted, Write
+from gateway.simulator.vending import Vending, judge, result_of
+from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
+
+COLUMN = pb.PlanogramColumn(column="A1", price_minor=500)
+SEEN, RAN = pb.DROP_EVIDENCE_SEEN, pb.MOTOR_EVIDENCE_RAN
+
+
+def vending(memory: Memory | None = None) -> Vending:
+    """Make the vending of a fresh boot; what it says is sent at once."""
+    return Vending(boot_id="b2", memory=memory or Memory(), response_time_ms=40_000, say=lambda frame, _: [Send(frame)])
+
+
+def approval(vend_id: str = "v1", request_id: str = "b2-r1", column: str = "A1", valid_for_ms: int = 30_000) -> pb.VendApproved:
+    """Make an approval."""
+    return pb.VendApproved(vend_id=vend_id, request_id=request_id, column=column, amount_minor=500, valid_for_ms=valid_for_ms)
+
+
+def carry_out(subject: Vending, orders: list[Order], now_ms: int = 0) -> list[Order]:
+    """Write what is to be written, and what follows from it; return all orders in the order of their carrying out."""
+    waiting, done = list(orders), []
+    while waiting:
+        order = waiting.pop(0)
+        done.append(order)
+        if isinstance(order, Write):
+            waiting += subject.written(order.line, now_ms)
+    return done
+
+
+def sent(orders: list[Order]) -> list[str]:
+    """Return the kinds of the frames among the orders."""
+    return [str(order.frame.WhichOneof("payload")) for order in orders if isinstance(order, Send)]
+
+
+def test_the_journal_comes_before_the_motor() -> None:
+    """ACCEPTED, then MOTOR_ON, then the motor; the result is written before it is said."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    before = carry_out(subject, subject.approved(approval(), 0))
+    after = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
+
+    assert [type(order) for order in before] == [Write, Tell, Write, TurnMotor]
+    assert [order.line.stage for order in before if isinstance(order, Write) and isinstance(order.line, VendLine)] == [
+        pb.JOURNAL_STAGE_ACCEPTED,
+        pb.JOURNAL_STAGE_MOTOR_ON,
+    ]
+    assert isinstance(after[0], Write)
+    assert sent(after) == ["vend_success"]
+    assert after[-1] == Tell(
+        VendEnded(vend_id="v1", request_id="b2-r1", column="A1", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED)
+    )
+    assert not subject.busy
+
+
+def test_the_motor_is_not_ordered_before_the_line_is_on_flash() -> None:
+    """As long as nobody reports the line as written, nothing moves."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    orders = subject.approved(approval(), 0)
+
+    assert [type(order) for order in orders] == [Write, Tell]
+    assert subject.motor_stopped("v1", RAN, SEEN) == []
+
+
+@pytest.mark.parametrize(("first_ms", "second_ms"), [(30_000, 30_000), (29_999, 30_000)])
+def test_an_approval_is_void_when_its_time_is_over(first_ms: int, second_ms: int) -> None:
+    """However slow the flash is: a motor that has not started within valid_for_ms never starts."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    accepted = subject.approved(approval(), 0)[0]
+    assert isinstance(accepted, Write)
+    orders = subject.written(accepted.line, first_ms)
+    written = orders[0]
+    assert isinstance(written, Write)
+    orders = carry_out(subject, [written], second_ms)
+
+    assert not any(isinstance(order, TurnMotor) for order in orders)
+    failure = next(order.frame.vend_failure for order in orders if isinstance(order, Send))
+    assert (failure.cause, failure.evidence.motor) == (pb.VEND_FAILURE_CAUSE_NOT_WAITING, pb.MOTOR_EVIDENCE_NOT_RUN)
+    assert not subject.busy
+
+
+@pytest.mark.parametrize("why", ["no request", "another request", "another column", "given up", "a vend runs"])
+def test_an_approval_that_nobody_waits_for_is_refused(why: str) -> None:
+    """The motor stays still and the backend hears NOT_WAITING, once, from the journal."""
+    subject = vending()
+    wanted = approval("v9")
+    if why != "no request":
+        subject.ask(COLUMN, 1, 0)
+    if why == "another request":
+        wanted = approval("v9", request_id="b1-r7")
+    elif why == "another column":
+        wanted = approval("v9", column="B2")
+    elif why == "given up":
+        subject.give_up(1)
+    elif why == "a vend runs":
+        carry_out(subject, subject.approved(approval("v1"), 0))
+    orders = carry_out(subject, subject.approved(wanted, 5))
+
+    assert sent(orders) == ["vend_failure"]
+    assert not any(isinstance(order, TurnMotor | Tell) for order in orders)
+    assert carry_out(subject, subject.approved(wanted, 5)) == []
+
+
+def test_a_running_vend_is_not_begun_again() -> None:
+    """A second approval while the motor turns changes nothing."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    carry_out(subject, subject.approved(approval(), 0))
+
+    assert subject.approved(approval(), 1) == []
+
+
+def test_a_known_result_is_told_again() -> None:
+    """A vend whose result was acknowledged, approved once more, is answered from the journal, without the motor."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    carry_out(subject, subject.approved(approval(), 0))
+    orders = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
+    frame = next(order.frame for order in orders if isinstance(order, Send))
+
+    assert subject.approved(approval(), 1) == []  # its result is still in the outbox
+    settled = subject.acknowledged([frame])
+    assert settled == [Write(Settled(vend_ids=("v1",)))]
+    carry_out(subject, settled)
+    subject.ask(COLUMN, 1, 0)
+    again = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 2))
+    assert sent(again) == ["vend_success"]
+    assert not any(isinstance(order, TurnMotor) for order in again)
+
+
+@pytest.mark.parametrize(("stage", "said"), [(pb.JOURNAL_STAGE_ACCEPTED, "vend_failure"), (pb.JOURNAL_STAGE_MOTOR_ON, "fault")])
+def test_a_vend_of_an_earlier_boot_is_never_begun_again(stage: pb.JournalStage.ValueType, said: str) -> None:
+    """ACCEPTED is void after a reboot; after MOTOR_ON nobody knows, and nothing turns again."""
+    subject = vending(Memory([VendLine(vend_id="v1", boot_id="b1", stage=stage, column="A1")]))
+    subject.ask(COLUMN, 1, 0)
+    orders = carry_out(subject, subject.approved(approval(), 0))
+
+    assert sent(orders) == [said]
+    assert not any(isinstance(order, TurnMotor) for order in orders)
+
+
+def test_what_hello_told_of_earlier_boots_is_settled_by_welcome() -> None:
+    """Lines of this boot wait for the acknowledgement of their own frames."""
+    earlier = VendLine(vend_id="v1", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON)
+    present = VendLine(vend_id="v2", boot_id="b2", stage=pb.JOURNAL_STAGE_MOTOR_ON)
+
+    assert vending().told([earlier, present], loss_told=False) == [Write(Settled(vend_ids=("v1",)))]
+    assert vending().told([present], loss_told=False) == []
+    assert vending().told([], loss_told=True) == [Write(Settled(loss_told=True))]
+
+
+def test_the_machine_gives_up_after_its_response_time_and_forgets_after_another() -> None:
+    """First VendCancel, then, without any answer, free for the next customer."""
+    subject = vending()
+    request, _ = subject.ask(COLUMN, 1, 1_000)
+
+    assert subject.tick(40_999) == []
+    assert sent(subject.tick(41_000)) == ["vend_cancel"]
+    assert subject.next_tick_at_ms == 81_000
+    assert subject.tick(80_000) == []
+    assert subject.tick(81_000) == [Tell(Denied(request_id=request.request_id, reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0))]
+    assert not subject.busy
+    assert subject.give_up(90_000) == []
+
+
+def test_money_is_asked_for_the_present_choice_only() -> None:
+    """A choice of an earlier boot, for which money is asked again, is given up."""
+    subject = vending()
+    request, _ = subject.ask(COLUMN, 1, 0)
+    mine = pb.ShowQr(request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000)
+
+    asked = PaymentAsked(request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000)
+    assert subject.show_qr(mine, 7) == [Tell(asked)]
+    assert subject.request is not None
+    assert subject.request.pay_until_ms == 25_007
+    assert sent(subject.show_qr(pb.ShowQr(request_id="b1-r9"), 8)) == ["vend_cancel"]
+    subject.give_up(9)
+    assert subject.show_qr(mine, 10) == []
+
+
+def test_only_the_answer_to_the_present_request_counts() -> None:
+    """An old denial changes nothing."""
+    subject = vending()
+    request, _ = subject.ask(COLUMN, 1, 0)
+
+    assert subject.denied(pb.VendDenied(request_id="b1-r9")) == []
+    assert len(subject.denied(pb.VendDenied(request_id=request.request_id))) == 1
+    assert not subject.busy
+
+
+def test_requests_are_never_named_twice() -> None:
+    """The name holds the boot and a counter."""
+    subject = vending()
+    names = []
+    for _ in range(3):
+        request, _ = subject.ask(COLUMN, 1, 0)
+        names.append(request.request_id)
+        subject.refused(request.request_id)
+
+    assert names == ["b2-r1", "b2-r2", "b2-r3"]
+
+
+@pytest.mark.parametrize(("motor", "drop"), list(itertools.product(pb.MotorEvidence.values(), pb.DropEvidence.values())))
+def test_what_was_seen_to_fall_is_delivered(motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType) -> None:
+    """Goods are delivered if they were seen, or if a motor ran its cycle and nothing speaks against it."""
+    delivered = not judge(motor, drop)
+
+    assert delivered == (drop == SEEN or (motor == RAN and drop != pb.DROP_EVIDENCE_NOT_SEEN))
+
+
+def test_a_frame_tells_whose_result_it_is() -> None:
+    """Only results name a vend."""
+    assert result_of(service_pb.ConnectRequest(vend_success=pb.VendSuccess(vend_id="v1"))) == "v1"
+    assert result_of(service_pb.ConnectRequest(vend_failure=pb.VendFailure(vend_id="v2"))) == "v2"
+    assert not result_of(service_pb.ConnectRequest(heartbeat=pb.Heartbeat()))
+
+
+def test_a_vend_that_started_is_told() -> None:
+    """The customer sees that the approval was taken."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+
+    assert Tell(VendStarted(vend_id="v1", request_id="b2-r1", column="A1", amount_minor=500)) in subject.approved(approval(), 0)

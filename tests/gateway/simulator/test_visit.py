@@ -1,0 +1,93 @@
+"""What hands, eyes and phone of a customer can do."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from gateway.simulator.orders import Asked, Denied, Happening, NotNow, PowerLost, TurnedAway, VendEnded
+from gateway.simulator.visit import STORY_MAX, Patience, Visit, word_of
+from gateway.v1 import machine_pb2 as pb
+from tests.gateway.simulator.scripted import LoopbackMachine, becomes
+
+
+@pytest.fixture
+async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
+    """A customer in front of a machine that can sell."""
+    machine = LoopbackMachine(tmp_path)
+    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    patience = Patience(answer_s=0.1, think_s=0.0)
+    with Visit(kind="test", machine=machine, phone=machine.backend, rng=Random(1), buyer="alice", patience=patience) as customer:
+        yield customer
+    machine.stop()
+
+
+async def test_a_customer_sees_the_offers_cheapest_first(visit: Visit) -> None:
+    """Blocked columns are not offered; a choice keeps to what can be paid and was not tried."""
+    assert [column.column for column in visit.columns] == ["A1", "A2"]
+    assert visit.pick(at_most_minor=500) == visit.columns[0]
+    assert visit.pick(but={"A1", "A2"}) is None
+    assert visit.funds_minor == 0
+    visit.machine.power_cut()
+    assert visit.columns == []
+
+
+async def test_a_column_that_is_sold_out_leads_to_another(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With money in the machine a customer tries what else there is."""
+    answers: list[Happening] = [
+        Denied(request_id="r1", reason=pb.VEND_DENIED_REASON_SOLD_OUT, funds_minor=700),
+        VendEnded(vend_id="v1", request_id="r2", column="A2", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED),
+    ]
+    pressed: list[str] = []
+
+    async def choose(column: str) -> Happening:
+        pressed.append(column)
+        return answers.pop(0)
+
+    monkeypatch.setattr(visit, "choose", choose)
+    monkeypatch.setattr(Visit, "funds_minor", 700)
+    assert await visit.buy(visit.columns[0]) == "DELIVERED"
+    assert pressed == ["A1", "A2"]
+
+    answers = [Denied(request_id="r1", reason=pb.VEND_DENIED_REASON_SOLD_OUT, funds_minor=0)]
+    monkeypatch.setattr(Visit, "funds_minor", 0)
+    assert await visit.buy(visit.columns[0]) == "SOLD_OUT"
+
+
+async def test_who_has_no_money_in_the_machine_is_asked_for_it(visit: Visit) -> None:
+    """A customer whose stay is over gives the new request up."""
+    assert await visit.buy(visit.columns[0]) == "ASKED_TO_PAY"
+
+
+async def test_a_story_is_bounded(visit: Visit) -> None:
+    """Not every word is remembered."""
+    for _ in range(STORY_MAX + 5):
+        visit.note("x")
+
+    assert len(visit.seen("WELL").story) == STORY_MAX
+
+
+async def test_leaving_without_money_is_simple(visit: Visit) -> None:
+    """Nothing to ask for, nothing to wait for."""
+    assert await visit.leave() == "LEFT"
+    assert await visit.begins() is None
+    assert await visit.ends(within_s=0.01) is None
+    assert await visit.settles() is None
+
+
+@pytest.mark.parametrize(
+    ("happening", "word"),
+    [
+        (VendEnded(vend_id="v", request_id="r", column="A1", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED), "DELIVERED"),
+        (VendEnded(vend_id="v", request_id="r", column="A1", delivered=False, cause=pb.VEND_FAILURE_CAUSE_JAMMED), "JAMMED"),
+        (Denied(request_id="r", reason=pb.VEND_DENIED_REASON_FUNDS, funds_minor=0), "FUNDS"),
+        (TurnedAway(reason=NotNow.BUSY), "BUSY"),
+        (PowerLost(), "POWER_LOST"),
+        (Asked(request_id="r", column="A1", price_minor=1), "NO_ANSWER"),
+        (None, "NO_ANSWER"),
+    ],
+)
+def test_one_word_for_an_answer(happening: Happening | None, word: str) -> None:
+    """Reports count words, not sentences."""
+    assert word_of(happening) == word

@@ -1,0 +1,181 @@
+"""What waits for a person is what SQL holds, in one list, oldest first."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import insert
+
+from actors.machine.events import (
+    Event,
+    RefundAccepted,
+    RefundRefused,
+    RefundShortOfFunds,
+    RefundSucceeded,
+    RefundUnknown,
+    RefundWrittenOff,
+)
+from actors.machine.ids import RefundId
+from storage.engine import Database
+from storage.inbox import Inbox
+from storage.positions import InvalidPosition
+from storage.queries import Queries
+from storage.tables import vends
+from storage.views import GaugeView, WorkItemKind, WorkItemView
+from storage.work_items import OVERDUE_AFTER_MS
+from tests.storage.owner import START_MS, Owner, paid, refund_of
+from tests.storage.test_inbox import other, received
+
+LATER_MS = START_MS + OVERDUE_AFTER_MS + 10_000
+
+
+async def _late(owner: Owner, trade_id: str, answer: Event | None, *, machine_id: str = "VM-1") -> None:
+    """A payment that came too late, goes back at once, and what Alipay said to that; each takes a millisecond."""
+    owner.now_ms += 1
+    await owner.do(machine_id, paid(trade_id, at_ms=START_MS - 3_600_000))
+    if answer is not None:
+        await owner.do(machine_id, answer)
+
+
+async def _in_review(db: Database, vend_id: str, at_ms: int) -> None:
+    """A row as the actor writes it."""
+    row = {
+        "vend_id": vend_id,
+        "machine_id": "VM-1",
+        "session_id": "VM-1-s1",
+        "request_id": "r1",
+        "column": "A1",
+        "product": "cola",
+        "price_minor": 500,
+        "currency": "HKD",
+        "status": "IN_REVIEW",
+        "reason": "INDETERMINATE",
+        "requested_at_ms": at_ms,
+        "ended_at_ms": None,
+        "evidence": "the motor ran",
+    }
+    await db.write(lambda connection: connection.execute(insert(vends).values(row)))
+
+
+async def _items(db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: str) -> list[WorkItemView]:
+    return await Queries(db).work_items(limit=limit, now_ms=now_ms, **asked)
+
+
+async def _mixed(db: Database) -> Owner:
+    """One of each kind and more, none of them in the order of the list, two of them of the same millisecond."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await _late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
+    await _late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
+    await _late(owner, "t3", RefundShortOfFunds(refund_id=refund_of("t3"), detail="MERCHANT_BALANCE_NOT_ENOUGH"), machine_id="VM-2")
+    await _late(owner, "t4", None)
+    await _in_review(db, "VM-1-v9", START_MS + 2)
+    await Inbox(db).put(received("t5"))
+    await Inbox(db).put(replace(received("t5", amount_minor=999), received_at_ms=START_MS))
+    return owner
+
+
+async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
+    """With its ids, its money, why it waits and since when."""
+    owner = await Owner.of(db, "VM-1")
+    await _late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
+    await _late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
+    await _in_review(db, "VM-1-v9", START_MS + 3)
+    await Inbox(db).put(received("t5"))
+    conflict = await Inbox(db).put(replace(received("t5", amount_minor=999), received_at_ms=START_MS + 4))
+    inbox_item = f"inbox:{conflict.inbox_id}"
+
+    def view(kind: WorkItemKind, item_id: str, since_at_ms: int, amount_minor: int, reason: str, **ids: str) -> WorkItemView:
+        return WorkItemView(
+            position=f"{since_at_ms}:{item_id}",
+            item_id=item_id,
+            kind=kind,
+            machine_id="VM-1",
+            currency="HKD",
+            since_at_ms=since_at_ms,
+            amount_minor=amount_minor,
+            reason=reason,
+            **({"trade_id": "", "refund_id": "", "vend_id": ""} | ids),
+        )
+
+    told = "payment:t5 was told again with other content; the first telling counts, nothing was done on this one"
+    assert [
+        view(WorkItemKind.REFUND_OVERDUE, "refund:t1R1", START_MS + 1, 1_000, "UNKNOWN: time-out", trade_id="t1", refund_id="t1R1"),
+        view(WorkItemKind.REFUND_REFUSED, "refund:t2R1", START_MS + 2, 1_000, "TRADE_NOT_EXIST", trade_id="t2", refund_id="t2R1"),
+        view(WorkItemKind.VEND_IN_REVIEW, "vend:VM-1-v9", START_MS + 3, 500, "INDETERMINATE: the motor ran", vend_id="VM-1-v9"),
+        view(WorkItemKind.PAYMENT_CONFLICT, inbox_item, START_MS + 4, 999, told, trade_id="t5"),
+    ] == await _items(db)
+
+
+async def test_pages_follow_each_other_without_gap(db: Database) -> None:
+    """Oldest first over all kinds, whatever the size of the page; items of the same time are told apart."""
+    await _mixed(db)
+    whole = await _items(db)
+    assert 6 == len(whole)
+    assert sorted(whole, key=lambda item: (item.since_at_ms, item.item_id)) == whole
+    for limit in (1, 2, 5):
+        seen: list[WorkItemView] = []
+        while page := await _items(db, limit=limit, after=seen[-1].position if seen else ""):
+            assert len(page) <= limit
+            seen += page
+        assert whole == seen
+
+
+async def test_the_list_is_filtered(db: Database) -> None:
+    """By machine and by kind, together too."""
+    await _mixed(db)
+    assert {"t3R1"} == {item.refund_id for item in await _items(db, machine_id="VM-2")}
+    assert ["refund:t2R1"] == [item.item_id for item in await _items(db, kind="REFUND_REFUSED")]
+    assert ["t1R1", "t4R1"] == [item.refund_id for item in await _items(db, machine_id="VM-1", kind="REFUND_OVERDUE")]
+    assert [] == await _items(db, machine_id="VM-2", kind="PAYMENT_CONFLICT")
+    assert [] == await _items(db, machine_id="VM-9")
+
+
+async def test_a_refund_is_overdue_after_a_day(db: Database) -> None:
+    """Not a millisecond earlier; what Alipay accepted, did or refused is not overdue."""
+    owner = await Owner.of(db, "VM-1")
+    await _late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
+    await _late(owner, "t2", RefundAccepted(refund_id=refund_of("t2")))
+    await _late(owner, "t3", RefundSucceeded(refund_id=refund_of("t3")))
+    day_is_over_ms = START_MS + 1 + OVERDUE_AFTER_MS
+    assert [] == await _items(db, now_ms=day_is_over_ms)
+    assert ["t1R1"] == [item.refund_id for item in await _items(db, now_ms=day_is_over_ms + 1)]
+
+
+async def test_what_was_written_off_waits_no_more(db: Database) -> None:
+    """The item is gone with what it was made of."""
+    owner = await Owner.of(db, "VM-1")
+    await _late(owner, "t1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
+    assert 1 == len(await _items(db))
+    await owner.do("VM-1", RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash"))
+    assert [] == await _items(db)
+
+
+async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
+    """Its money is not told; it is about another trade than the first telling's."""
+    await Owner.of(db, "VM-1")
+    echo = other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification"))
+    await Inbox(db).put(echo)
+    await Inbox(db).put(replace(echo, trade_id="t2"))
+    await Inbox(db).put(replace(other("closed:t1", None), body_sha256="2" * 64))
+    await Inbox(db).put(replace(other("closed:t1", None), body_sha256="3" * 64, trade_id="t3"))
+    assert [("t1R1", "t2", 0, "HKD"), ("", "t3", 0, "HKD")] == [
+        (item.refund_id, item.trade_id, item.amount_minor, item.currency) for item in await _items(db)
+    ]
+
+
+@pytest.mark.parametrize("after", ["x", "x:1", ":", "9" * 19 + ":refund:t1R1"])
+async def test_a_position_that_is_none_of_ours_is_refused(db: Database, after: str) -> None:
+    """It is the caller's mistake, not an empty page."""
+    with pytest.raises(InvalidPosition):
+        await _items(db, after=after)
+
+
+async def test_the_gauges_count_items_by_kind(db: Database) -> None:
+    """With the time of the oldest one; a kind that has none counts 0."""
+    await _mixed(db)
+    gauges = [gauge for gauge in await Queries(db).gauges(now_ms=LATER_MS) if gauge.name == "work_items"]
+    assert [
+        GaugeView(name="work_items", status="REFUND_REFUSED", count=1, oldest_at_ms=START_MS + 2),
+        GaugeView(name="work_items", status="REFUND_OVERDUE", count=3, oldest_at_ms=START_MS + 1),
+        GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=START_MS + 2),
+        GaugeView(name="work_items", status="PAYMENT_CONFLICT", count=1, oldest_at_ms=START_MS),
+    ] == gauges

@@ -1,0 +1,49 @@
+"""A machine in front of a site: a real stream to a real server, whose links are the site's own."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc.aio
+
+from gateway.machine_service import MachineService
+from gateway.server import build_machine_server
+from gateway.v1 import machine_pb2 as wire
+from gateway.v1.machine_service_pb2 import ConnectResponse
+from tests.support.edge import MachineCall
+from tests.support.site import Site
+
+
+@asynccontextmanager
+async def a_machine(site: Site, machine_id: str = "VM-1") -> AsyncIterator[MachineCall]:
+    """Connect a machine, and take its stream away at the end."""
+    async with AsyncExitStack() as stack:
+        service = MachineService(site.links, gateway_id="gw-1", clock=site.clock)
+        listener = build_machine_server(service, address="127.0.0.1:0")
+        await service.start()
+        stack.push_async_callback(service.stop)
+        await listener.start()
+        stack.push_async_callback(listener.stop, grace_s=0)
+        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}"))
+        machine = MachineCall(channel)
+        stack.callback(machine.call.cancel)
+        answer = await machine.hello(machine_id, planogram_version=1)
+        assert "welcome" == answer.WhichOneof("payload")
+        yield machine
+
+
+async def heard(machine: MachineCall, kind: str) -> ConnectResponse:
+    """Return the next frame of this kind; others are passed over."""
+    while True:
+        frame = await machine.hear()
+        if frame.WhichOneof("payload") == kind:
+            return frame
+
+
+async def approved(site: Site, machine: MachineCall, qr_payload: str) -> str:
+    """Let a customer pay 5.00 and choose what costs that; return the vend, which is approved, and of which nothing more is heard."""
+    site.alipay.pay(qr_payload, "5.00")
+    await site.alipay.settle()
+    await heard(machine, "begin_session")
+    wish = wire.VendRequest(request_id="r1", column="A1", price_minor=500, planogram_version=1)
+    await machine.say(1, vend_request=wish)
+    return (await heard(machine, "vend_approved")).vend_approved.vend_id

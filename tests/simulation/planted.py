@@ -67,7 +67,8 @@ PLANTED = (
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs.accepted_is_done,
-        within=400,
+        start=45,
+        within=200,
     ),
     Planted(
         name="whole-payment-back",
@@ -139,7 +140,8 @@ PLANTED = (
         name="late-pays-for-next",
         sentence="A late payment pays for the next customer's choice.",
         bug=bugs.late_money_pays_for_the_next,
-        within=400,
+        start=100,
+        within=200,
     ),
     Planted(
         name="second-is-first",
@@ -180,7 +182,8 @@ PLANTED = (
         name="settled-twice",
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,
-        within=400,
+        start=53,
+        within=200,
     ),
     Planted(
         name="approved-unpaid",
@@ -196,13 +199,15 @@ PLANTED = (
         name="gap-accepted",
         sentence="A frame that leaves one out is applied.",
         bug=bugs.gap_accepted,
-        within=150,
+        start=46,
+        within=200,
     ),
     Planted(
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        within=400,
+        start=145,
+        within=200,
     ),
     Planted(
         name="review-ends-by-silence",

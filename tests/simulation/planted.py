@@ -213,6 +213,7 @@ PLANTED = (
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
-        within=400,
+        start=1270,
+        within=60,
     ),
 )

@@ -54,11 +54,17 @@ class Ways(Protocol):
 
     dialect: Dialect
 
-    async def write(self, work: Work[T]) -> T: ...
+    async def write(self, work: Work[T]) -> T:
+        """Run it in a transaction that may write, and commit it."""
+        ...
 
-    async def read(self, work: Work[T]) -> T: ...
+    async def read(self, work: Work[T]) -> T:
+        """Run it in a transaction that sees one state and cannot write."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
 
 
 class Database:

@@ -316,3 +316,14 @@ async def test_frames_of_one_batch_are_acknowledged_by_the_last(stage: Stage) ->
     )
 
     assert acks([message for message in messages if isinstance(message, ToMachine)]) == [3]
+
+
+async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store_is_back(stage: Stage) -> None:
+    """A machine of which nothing else is heard gets its customer's money back all the same."""
+    await stage.gateway.give(stage.gateway.bye())
+    stage.store.away = True
+    await asyncio.sleep(120)
+    stage.store.away = False
+    await asyncio.sleep(30)
+
+    assert 1 == len([call for _, call in stage.provider.calls if isinstance(call, SendRefund)])

@@ -104,7 +104,7 @@ class Checker:
             self.broken("one settlement per vend", f"vend {vend_id} written off: {vend}")
 
     def no_money_across_sessions(self, vend_id: str, trade_id: str) -> None:
-        """B15, C-vi: a trade feeds vends of its own session, of one payer; what was paid before a choice was made never feeds that choice."""
+        """B15, C-vi: a trade feeds vends of its own session, of one payer, and no choice made after it was paid for another."""
         rows = self._world.disk.rows(
             "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM vends v, trades t, sessions s "
             "WHERE v.vend_id = ? AND t.trade_id = ? AND s.session_id = v.session_id",
@@ -119,11 +119,12 @@ class Checker:
             self.broken("no money across sessions", f"trade {trade_id} of {trade_session} feeds vend {vend_id} of {vend_session}")
         trade = self._world.provider.book.trade(trade_id)
         pressed_at_ms = self._world.pressed.get(request_id)
-        if mode == "SELECTION_FIRST" and trade is not None and pressed_at_ms is not None:
-            if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms and self._paid_for_another(vend_session):
-                early_s = (pressed_at_ms - trade.paid_at_ms) / 1_000
-                detail = f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and pays for it"
-                self.broken("no money across sessions", detail)
+        if mode != "SELECTION_FIRST" or trade is None or pressed_at_ms is None:
+            return
+        if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms and self._paid_for_another(vend_session):
+            early_s = (pressed_at_ms - trade.paid_at_ms) / 1_000
+            detail = f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and pays for it"
+            self.broken("no money across sessions", detail)
 
     def _paid_for_another(self, session_id: str) -> bool:
         """Whether an earlier choice at the machine was given up without a payment so shortly before this session that it may still come."""
@@ -146,7 +147,9 @@ class Checker:
         self._epochs = epochs
         for machine_id, version, partition, epoch in journal:
             if epoch != epochs[partition]:
-                self.broken("one owner per epoch", f"{machine_id} written under epoch {epoch}, partition {partition} has {epochs[partition]}")
+                self.broken(
+                    "one owner per epoch", f"{machine_id} written under epoch {epoch}, partition {partition} has {epochs[partition]}"
+                )
             if version != self._versions.get(machine_id, 0) + 1:
                 self.broken("one owner per epoch", f"{machine_id}: version {version} after {self._versions.get(machine_id, 0)}")
             self._versions[machine_id] = version

@@ -12,6 +12,7 @@ from gateway.simulator.board import CutPoint
 from gateway.simulator.client import ClientConfig, MachineClient
 from gateway.simulator.line import Line
 from gateway.simulator.machine import Identity
+from gateway.simulator.orders import Asked, Happening
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_pb2 as pb
 from tests.simulation.wires import SimLine
@@ -43,6 +44,14 @@ class SimMachine(MachineClient):
 
     def _new_boot_id(self, number: int) -> str:
         return f"b{number}-{self._rng.getrandbits(32):08x}"
+
+    def _tell(self, happening: Happening) -> None:
+        """The world sees what the customers see."""
+        if isinstance(happening, Asked):
+            self.world.pressed[happening.request_id] = self.world.clock.now_ms()
+        if self.world.traced:
+            self.world.note(f"{self.machine_id} shows {happening}")
+        super()._tell(happening)
 
     def _new_line(self) -> Line:
         return SimLine(machine_id=self.machine_id, rng=self._rng_wire, weather=self.world.weather, dial=self.world.dial)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.simulator.orders import Asked, Denied, PaymentAsked, SessionBegan, SessionEnded, TurnedAway, VendEnded
+from gateway.simulator.orders import Denied, PaymentAsked, SessionBegan, SessionEnded, TurnedAway, VendEnded
 from tests.simulation.machines import SimMachine
 
 if TYPE_CHECKING:
@@ -230,12 +230,11 @@ async def opens_the_door(one: Customer) -> None:
 
 
 Visit = Callable[[Customer], Awaitable[None]]
-PAY_FIRST: tuple[Visit, ...] = (  # type: ignore[assignment]  # functions have names
+PAY_FIRST: tuple[Visit, ...] = (
     pays_exactly, pays_exactly, buys_three, buys_three, walks_away, pays_twice, pays_too_little, is_overtaken, two_at_once, pays_cash,
     opens_the_door,
 )  # fmt: skip
-CHOOSE_FIRST: tuple[Visit, ...] = (  # type: ignore[assignment]
+CHOOSE_FIRST: tuple[Visit, ...] = (
     chooses_and_pays, chooses_and_pays, pays_late, underpays, overpays, cancels, never_pays, leaves_for_the_next, leaves_for_the_next,
     walks_away, opens_the_door,
 )  # fmt: skip
-__all__ = ["Asked", "Customer"]

@@ -18,6 +18,7 @@ from alipay_client.simulator import SimulatorConfig, build, payments
 from alipay_client.simulator.model import Declined, Trade
 from tests.simulation.backend import MD5_KEY, PARTNER
 from tests.simulation.processes import Died, outside
+from tests.simulation.weather import ALIPAY_FAULTS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -45,9 +46,7 @@ class Provider:
         self.witness = Witness()
         self._world = world
         self._rng = rng
-        config = SimulatorConfig(
-            partner=PARTNER, sign_type="MD5", md5_key=MD5_KEY, redelivery_ms=REDELIVERY_MS, seed=rng.getrandbits(32)
-        )
+        config = SimulatorConfig(partner=PARTNER, sign_type="MD5", md5_key=MD5_KEY, redelivery_ms=REDELIVERY_MS, seed=rng.getrandbits(32))
         self.alipay = build(config, now_ms=world.clock.now_ms, deliver=self._deliver)
         self.book = self.alipay.desk.book
         self.asked_of: Callable[[str, str, str, str], None] = lambda _refund, _trade, _amount, _currency: None
@@ -55,11 +54,13 @@ class Provider:
 
     def switch_on(self) -> None:
         """Let the weather's faults begin."""
-        self.alipay.switch(dict(self._world.weather.alipay) | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000})
+        self.alipay.switch(
+            dict(self._world.weather.alipay) | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000}
+        )
 
     def calm(self) -> None:
         """From now on every answer is good."""
-        self.alipay.switch({name: 0.0 for name in FAULT_NAMES} | {"short_of_funds": False})
+        self.alipay.switch(dict.fromkeys(ALIPAY_FAULTS, 0.0) | {"short_of_funds": False})
 
     async def run(self) -> None:
         """Deliver until the world ends."""
@@ -160,9 +161,3 @@ class Provider:
         self._world.note(f"a forged notification ({kind}) is answered {answer.decode()}")
         if answer == b"success":
             self._world.checker.broken("no unverified credit", f"a forged notification ({kind}) was answered success")
-
-
-FAULT_NAMES = (
-    "no_answer_done", "no_answer_undone", "http_500", "html_page", "cut_xml", "wrong_sign", "unsigned_failure", "system_error",
-    "unknown", "gbk_answer", "slow", "notify_lost", "notify_delayed", "notify_duplicated", "notify_reordered",
-)  # fmt: skip

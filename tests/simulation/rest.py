@@ -72,7 +72,9 @@ def books_are_equal(world: "World") -> None:
             continue
         back = world.provider.book.refunded_minor(trade_id)
         if (trade.paid_minor, back) != (paid, refunded):
-            world.checker.broken("equality of the books", f"{trade_id}: Alipay has {trade.paid_minor} - {back}, we have {paid} - {refunded}")
+            world.checker.broken(
+                "equality of the books", f"{trade_id}: Alipay has {trade.paid_minor} - {back}, we have {paid} - {refunded}"
+            )
         if paid != sold + refunded:
             world.checker.broken("equality of the books", f"{trade_id}: paid {paid}, sold {sold}, refunded {refunded}")
 
@@ -103,9 +105,7 @@ def vends_agree_with_shelves(world: "World") -> None:
         drops, sums = machine.shelf.drops[vend_id], world.checker.fold.vends[vend_id]
         sold = sum(sums.settled.values()) + sums.written_off
         what = f"vend {vend_id} is {status} {reason}, {drops} fell, {sold} of {price} sold"
-        if status == "SUCCEEDED" and (drops != 1 or sold != price):
-            world.checker.broken("one settlement per vend", what)
-        elif status != "SUCCEEDED" and sold:
+        if (drops != 1 or sold != price) if status == "SUCCEEDED" else sold:
             world.checker.broken("one settlement per vend", what)
         elif status == "DENIED" and machine.shelf.turns[vend_id]:
             world.checker.broken("nothing dispensed unpaid", what)

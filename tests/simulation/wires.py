@@ -20,6 +20,8 @@ from tests.simulation.backend import GatewayProcess
 from tests.simulation.weather import Weather
 
 REMEMBERED = 12
+APART_S = 1e-4
+"""Two frames never arrive in one moment: timers of one moment have no order."""
 
 
 class Call:
@@ -172,7 +174,7 @@ class SimLine(Line):
             return
         if self.silent:
             return
-        self._up_at = max(self._up_at, self._loop.time() + self._delay_s())
+        self._up_at = max(self._up_at + APART_S, self._loop.time() + self._delay_s())
         self._at(self._up_at, self._there.arrived, body)
 
     def _let_go(self) -> None:
@@ -187,7 +189,7 @@ class SimLine(Line):
         if self._rng.random() < self._weather.wire_cut:
             self.hang_up()
             return
-        self._down_at = max(self._down_at, self._loop.time() + self._delay_s())
+        self._down_at = max(self._down_at + APART_S, self._loop.time() + self._delay_s())
         self._at(self._down_at, self._came, frame)
 
     def _came(self, frame: bytes) -> None:
@@ -197,7 +199,7 @@ class SimLine(Line):
     def ended_there(self, status: Ended) -> None:
         """The gateway ended the stream, or died."""
         if not self.silent:
-            self._at(max(self._down_at, self._loop.time() + self._delay_s()), self._end, status)
+            self._at(max(self._down_at + APART_S, self._loop.time() + self._delay_s()), self._end, status)
 
     def _end(self, status: Ended) -> None:
         if not self._over.done():

@@ -12,21 +12,17 @@ import shutil
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
-
-import structlog
 
 from actors.directory import host_of, partition_of
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from actors.runner import Core
-from alipay_client.simulator import delivery
-from gateway.simulator.orders import Asked, Happening
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.registry import NewMachine, Registry
@@ -39,11 +35,12 @@ from tests.simulation.machines import SimMachine
 from tests.simulation.people import Customer
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
+from tests.simulation.quiet import quietly
 from tests.simulation.rest import check_all, unrest
 from tests.simulation.weather import drawn
 from tests.simulation.wires import Call, SimLine
 
-REST_WITHIN_S = 4 * 3_600.0
+REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
 TAIL = 120
 
@@ -205,7 +202,7 @@ class World:
             registered = await registry.register(new, actor="office", now_ms=self.clock.now_ms())
             self.tokens.append(registered.notify_token)
             self.modes[machine_id] = mode
-            machine = _Watched(self, machine_id, self.folder, self.rng(f"machine/{machine_id}"))
+            machine = SimMachine(self, machine_id, self.folder, self.rng(f"machine/{machine_id}"))
             machine.watch_motor(lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(machine_id, cause))  # type: ignore[misc]
             self.machines[machine_id] = machine
         for slot in self.slots:
@@ -324,7 +321,6 @@ class World:
             self.gone.add(machine.machine_id)
             machine.power_cut()
 
-
     async def _ready(self, machine: SimMachine, rng: Random) -> None:
         """Most people wait until the machine is free; some do not."""
         patience_s = rng.choice((0, 20, 90, 90, 90))
@@ -333,49 +329,11 @@ class World:
             await asyncio.sleep(1)
 
 
-class _Watched(SimMachine):
-    """A machine of which the world sees what its customers see."""
-
-    def _tell(self, happening: Happening) -> None:
-        if isinstance(happening, Asked):
-            self.world.pressed[happening.request_id] = self.world.clock.now_ms()
-        self.world.note(f"{self.machine_id} shows {happening}") if self.world.traced else None
-        super()._tell(happening)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """No log lines, and a courier that does not look at its watch every second."""
-    before, poll_s = structlog.get_config(), delivery._POLL_S
-    structlog.configure(wrapper_class=_Silent, cache_logger_on_first_use=False, processors=[])
-    delivery._POLL_S = 600.0
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
-        delivery._POLL_S = poll_s
-
-
-class _Silent:
-    """A logger that says nothing."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def bind(self, **_: object) -> "_Silent":
-        return self
-
-    def _nothing(self, *_: object, **__: object) -> None:
-        pass
-
-    debug = info = warning = error = exception = _nothing
-
-
 def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
     """Run one world and return what became of it."""
     started = time.perf_counter()
     gc.disable()  # a world is short, and its end frees it as a whole
-    memory = Path("/dev/shm")  # noqa: S108 - files that are synced after each line are slow on a disk
+    memory = Path("/dev/shm")  # files that are synced after each line are slow on a disk
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     made: list[World] = []
 
@@ -390,7 +348,7 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
         await world.live()
 
     try:
-        with _quietly(), asyncio.Runner(loop_factory=WorldLoop) as runner:
+        with quietly(), asyncio.Runner(loop_factory=WorldLoop) as runner:
             runner.run(run())
             loop = runner.get_loop()
             virtual_s = loop.time()

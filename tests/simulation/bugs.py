@@ -1,0 +1,365 @@
+"""The bugs themselves: each function returns a context in which one part of the product is wrong.
+
+Flows in: nothing. Flows out: patches of single functions, by name; ``planted`` says in a sentence what each of them means.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from actors import performer, runner, sweeps, turns
+from actors.link import ToMachine
+from actors.machine import connecting, events, ledger, paying, refunding, stock, vending
+from actors.machine.effects import ProviderCall, SendRefund
+from actors.machine.ids import RefundId, TradeId
+from actors.machine.state import FailureCause, VendStatus
+from alipay_client import signing
+from alipay_client.messages import RefundState
+from alipay_client.notify import Notification, NotificationKind
+from gateway.notify import NotifyIngress
+from storage import store
+
+# --- refunds -------------------------------------------------------------------------------------------------------------------------
+
+
+def new_id_on_retry() -> Any:
+    order_of = refunding.order_of
+
+    def bug(refund: Any, currency: Any) -> ProviderCall:
+        order = order_of(refund, currency)
+        if isinstance(order, SendRefund) and refund.attempts > 1:
+            return replace(order, refund_id=RefundId(f"{order.refund_id}x{refund.attempts}"))
+        return order
+
+    return patch.object(refunding, "order_of", bug)
+
+
+def unknown_is_refused() -> Any:
+    def bug(call: Any, detail: str) -> Any:
+        return events.RefundRefused(refund_id=call.refund_id, detail=detail) if hasattr(call, "refund_id") else _no_code(detail)
+
+    return patch.object(performer, "_unknown", bug)
+
+
+def _no_code(detail: str) -> events.CodeFailed:
+    return events.CodeFailed(final=False, detail=detail)
+
+
+def unknown_is_another_refund() -> Any:
+    answered = refunding.answered
+
+    def bug(turn: Any, event: Any) -> None:
+        answered(turn, event)
+        if isinstance(event, events.RefundUnknown) and (refund := turn.refund(event.refund_id)) is not None:
+            renamed = replace(refund, refund_id=RefundId(f"{refund.refund_id}n"))
+            turn.update(refunds=tuple(renamed if other is refund else other for other in turn.state.refunds))
+
+    return patch.object(refunding, "answered", bug)
+
+
+def unknown_is_done() -> Any:
+    def bug(call: Any, detail: str) -> Any:
+        return events.RefundSucceeded(refund_id=call.refund_id) if hasattr(call, "refund_id") else _no_code(detail)
+
+    return patch.object(performer, "_unknown", bug)
+
+
+def accepted_is_done() -> Any:
+    query_answered = performer._query_answered
+
+    def bug(refund_id: RefundId, answer: Any) -> Any:
+        if answer.state is RefundState.ACCEPTED:
+            return events.RefundSucceeded(refund_id=refund_id, source="query")
+        return query_answered(refund_id, answer)
+
+    return _both(
+        patch.object(performer, "_query_answered", bug),
+        patch.object(performer, "_refund_answered", lambda refund_id, _: events.RefundSucceeded(refund_id=refund_id)),
+    )
+
+
+def whole_payment_goes_back() -> Any:
+    make = refunding.make
+
+    def bug(turn: Any, trade: Any, amount_minor: int, cause: Any) -> None:
+        del amount_minor
+        make(turn, trade, trade.paid_minor, cause)
+
+    return patch.object(refunding, "make", bug)
+
+
+def refund_never_tried_again() -> Any:
+    return patch.object(refunding, "send_due", lambda _turn: None)
+
+
+# --- saving and acting ---------------------------------------------------------------------------------------------------------------
+
+
+def ack_before_commit() -> Any:
+    saved = turns.TurnLoop._saved
+
+    async def bug(self: turns.TurnLoop, batch: Any, changes: Any) -> bool:
+        for each, letters in batch:
+            for letter in letters:
+                door = each.doors.get(letter.event.stream_id) if isinstance(letter.event, events.FrameReceived) else None
+                if door is not None and each.state is not None and each.state.link.stream_id == letter.event.stream_id:
+                    ack = each.state.link.last_seq
+                    told = ToMachine(machine_id=each.machine_id, stream_id=letter.event.stream_id, ack=ack)
+                    self._reception.send(door.attachment, told)
+        self._reception.announce()
+        return await saved(self, batch, changes)
+
+    return patch.object(turns.TurnLoop, "_saved", bug)
+
+
+def effects_before_commit() -> Any:
+    decide = turns.TurnLoop._decide
+
+    def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
+        made = decide(self, batch, now_ms)
+        for turn in made:
+            for effect in turn.decision.effects:
+                if isinstance(effect, SendRefund):
+                    assert turn.runner.place is not None
+                    self.calls.start(turn.runner.machine_id, effect, turn.runner.place, turn.decision.state.currency)
+        return made
+
+    return patch.object(turns.TurnLoop, "_decide", bug)
+
+
+def approval_before_commit() -> Any:
+    decide = turns.TurnLoop._decide
+
+    def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
+        made = decide(self, batch, now_ms)
+        self._dispatch.release(made)
+        self._reception.announce()
+        return made
+
+    return patch.object(turns.TurnLoop, "_decide", bug)
+
+
+def no_epoch_check() -> Any:
+    return patch.object(store, "_prove", lambda *_: None)
+
+
+def no_version_check() -> Any:
+    return _both(
+        patch.object(store, "_check_versions", lambda *_: None),
+        patch.object(turns.TurnLoop, "_undo", _undo_without_forgetting),
+    )
+
+
+def _undo_without_forgetting(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
+    """Decide upon a state of which nobody knows whether it was saved."""
+    del in_doubt
+    for each, letters in batch:
+        self._mailroom.put_back(each, list(letters))
+
+
+def success_without_row() -> Any:
+    handle = NotifyIngress.handle
+
+    async def bug(self: NotifyIngress, request: Request) -> Response:
+        response = await handle(self, request)
+        return PlainTextResponse("success") if response.status_code == 503 else response
+
+    return patch.object(NotifyIngress, "handle", bug)
+
+
+def inbox_not_swept() -> Any:
+    async def bug(_self: sweeps.Sweeps, *, older_than_ms: int) -> None:
+        del older_than_ms
+
+    return patch.object(sweeps.Sweeps, "inbox", bug)
+
+
+def nothing_owed() -> Any:
+    return contextlib.nullcontext()
+
+
+def open_machines_not_loaded() -> Any:
+    async def bug(_self: store.SqlMachineStore, _ownership: Any) -> list[Any]:
+        return []
+
+    return patch.object(store.SqlMachineStore, "load_active", bug)
+
+
+def due_work_forgotten() -> Any:
+    """A bug that the world found: the timer of a machine whose commit failed was dropped, and nobody loaded the machine again."""
+
+    def bug(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
+        for each, letters in batch:
+            each.forget()
+            each.in_doubt = each.in_doubt or in_doubt
+            self._timers.arm(each.machine_id, None)
+            self._mailroom.put_back(each, [letter for letter in letters if not isinstance(letter.event, events.TimePassed)])
+
+    return patch.object(turns.TurnLoop, "_undo", bug)
+
+
+def review_ends_by_silence() -> Any:
+    """A bug that the world found: what a machine was told to forget counted as never begun, while a person was still to decide."""
+    settle = connecting._settle_by_journal
+
+    def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
+        if vend.status is VendStatus.IN_REVIEW and entry is None and not lost:
+            vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+        else:
+            settle(turn, vend, entry, same_boot=same_boot, lost=lost)
+
+    return patch.object(connecting, "_settle_by_journal", bug)
+
+
+# --- money that comes in -------------------------------------------------------------------------------------------------------------
+
+
+def echo_is_credit() -> Any:
+    event_of = NotifyIngress._event
+
+    async def bug(self: NotifyIngress, notification: Notification) -> Any:
+        if notification.kind is NotificationKind.REFUNDED and notification.refund_minor:
+            return events.TopUpPaid(
+                trade_id=TradeId(notification.refund_id),
+                partner_trans_id=notification.partner_trans_id,
+                amount_minor=notification.refund_minor,
+                currency=notification.currency,  # type: ignore[arg-type]  # a bug is a bug
+                paid_at_ms=self.clock.now_ms(),
+            )
+        return await event_of(self, notification)
+
+    return patch.object(NotifyIngress, "_event", bug)
+
+
+def paid_twice() -> Any:
+    def bug(turn: Any, event: Any) -> bool:
+        forgetful = replace(turn.state, closed_trades=(), trades=tuple(t for t in turn.state.trades if t.trade_id != event.trade_id))
+        turn.state = forgetful
+        return take(turn, event)
+
+    take = paying.take
+    return patch.object(paying, "take", bug)
+
+
+def late_money_pays_for_the_next() -> Any:
+    return patch.object(paying, "_why_before_the_choice", lambda *_: None)
+
+
+def second_customer_is_the_first() -> Any:
+    why = paying._why_unwanted
+
+    def bug(turn: Any, event: Any) -> Any:
+        session = turn.state.session
+        return why(turn, event if session is None else replace(event, payer=session.payer or event.payer))
+
+    return patch.object(paying, "_why_unwanted", bug)
+
+
+def signature_not_checked() -> Any:
+    return patch.object(signing, "verify", lambda *_: True)
+
+
+def buyer_kept() -> Any:
+    return patch.object(NotifyIngress, "_kept", lambda _self, fields: fields)
+
+
+# --- vends ---------------------------------------------------------------------------------------------------------------------------
+
+
+def reservation_kept_on_failure() -> Any:
+    def bug(turn: Any, vend: Any, cause: Any, evidence: str) -> None:
+        done = replace(vend, status=VendStatus.FAILED, reason=cause, evidence=evidence, ended_at_ms=turn.now_ms)
+        vending._let_go(turn, done)
+
+    return patch.object(vending, "failed", bug)
+
+
+def doubt_is_success() -> Any:
+    failed = vending.failed
+
+    def bug(turn: Any, vend: Any, cause: Any, evidence: str) -> None:
+        if cause in {FailureCause.INDETERMINATE, FailureCause.UNSETTLED, FailureCause.NOT_STARTED}:
+            vending.succeeded(turn, vend, evidence)
+        else:
+            failed(turn, vend, cause, evidence)
+
+    return patch.object(vending, "failed", bug)
+
+
+def doubt_is_failure_at_once() -> Any:
+    """A lost stream means that nothing was delivered."""
+
+    def bug(turn: Any) -> None:
+        vend = turn.session.vend
+        vending.failed(turn, vend, FailureCause.NOT_STARTED, "")
+
+    return patch.object(vending, "doubt", bug)
+
+
+def stock_taken_twice() -> Any:
+    take_one = stock.take_one
+
+    def bug(turn: Any, name: str) -> None:
+        take_one(turn, name)
+        take_one(turn, name)
+
+    return patch.object(stock, "take_one", bug)
+
+
+def settled_twice() -> Any:
+    result_again = vending.result_again
+
+    def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
+        if delivered and settled.status is VendStatus.SUCCEEDED:
+            turn.move(ledger.write_off(settled.vend_id, settled.price_minor))
+        else:
+            result_again(turn, settled, delivered=delivered, evidence=evidence)
+
+    return patch.object(vending, "result_again", bug)
+
+
+def approved_unpaid() -> Any:
+    funds = paying.funds
+    return patch.object(paying, "funds", lambda state: funds(state) + (100 if state.session is not None else 0))
+
+
+def repeated_frame_applied() -> Any:
+    accept = connecting.accept
+
+    def bug(turn: Any, event: Any) -> bool:
+        link = turn.state.link
+        if link.online and event.stream_id == link.stream_id and event.seq == link.last_seq:
+            return True
+        return accept(turn, event)
+
+    return patch.object(connecting, "accept", bug)
+
+
+def gap_accepted() -> Any:
+    accept = connecting.accept
+
+    def bug(turn: Any, event: Any) -> bool:
+        link = turn.state.link
+        if link.online and event.stream_id == link.stream_id and event.seq > link.last_seq:
+            turn.update(link=replace(link, last_seq=event.seq))
+            return True
+        return accept(turn, event)
+
+    return patch.object(connecting, "accept", bug)
+
+
+@contextlib.contextmanager
+def _both(*patches: Any) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for each in patches:
+            stack.enter_context(each)
+        yield
+
+
+def owes_nothing() -> runner.Core:
+    return runner.Core(check=lambda *_: None, owed=lambda _: ())

@@ -165,6 +165,7 @@ class FleetPolicy(Section):
     doubt_window_ms: Wait = _FLEET.doubt_window_ms
     payment_age_max_ms: Wait = _FLEET.payment_age_max_ms
     late_watch_ms: Wait = _FLEET.late_watch_ms
+    clock_tolerance_ms: Wait = _FLEET.clock_tolerance_ms
     refund_retry_ms: Waits = _FLEET.refund_retry_ms
     short_of_funds_retry_ms: Wait = _FLEET.short_of_funds_retry_ms
     short_of_funds_sync_tries: int = Field(default=_FLEET.short_of_funds_sync_tries, ge=1, le=1_000)

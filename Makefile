@@ -52,8 +52,9 @@ protos-check: .venv/.dev
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
 
+# Two side by side; tests that start processes of their own go one after the other (tests/conftest.py).
 unit: .venv/.dev
-	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 soak: .venv/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

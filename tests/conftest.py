@@ -16,6 +16,13 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
     return {"real": asyncio.new_event_loop}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, those that start processes of their own run one after the other."""
+    for item in items:
+        if item.get_closest_marker("e2e") is not None or item.get_closest_marker("ray") is not None:
+            item.add_marker(pytest.mark.xdist_group("processes"))
+
+
 @pytest.fixture(autouse=True)
 def _no_stray_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Ray takes seconds to start, and a bare one joins strangers' clusters: only tests that are marked ``ray`` may have one."""

@@ -158,7 +158,8 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
             raise
     finally:
         await children.stop()
-    if demo.keep is None and (report is None or report.good):
+    # Whoever interrupts wants no traces; what ends by itself and is not good is evidence.
+    if demo.keep is None and (report is None or report.good or interruptions.wanted):
         shutil.rmtree(folder, ignore_errors=True)
     elif demo.keep is None:
         print(f"everything is left in {folder}", file=sys.stderr)

@@ -13,7 +13,7 @@ from actors.machine.policy import PolicyOverrides
 
 
 class Mode(StrEnum):
-    """In which order a customer pays and chooses (MDB's words; DESIGN of the two cases in docs/architecture.md)."""
+    """In which order a customer pays and chooses (MDB's words; the two cases are in docs/architecture.md, "One payment")."""
 
     AUTHORIZATION_FIRST = "AUTHORIZATION_FIRST"
     SELECTION_FIRST = "SELECTION_FIRST"

@@ -70,11 +70,11 @@ proto: .venv/.dev
 	$(BIN)/buf format --write
 	$(BIN)/python protos/generate.py
 
-# Hash files without addresses: any registry, or mirror, that has the same files will do.
+# Hash files without addresses: any registry, or mirror, that has the same files will do. What runs is held to what is tested.
 lock: .venv/.dev
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/dev.txt
+	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
 
 clean:
 	rm -rf .venv .tools run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

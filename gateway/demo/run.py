@@ -58,11 +58,10 @@ class Demo:
 class Stage:
     """The running system as the demo sees it."""
 
-    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database, channel: grpc.aio.Channel) -> None:
+    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
         self.admin_address: str = gateway.ready["admin"]
-        self.channel = channel
         self.database = database
         self.queries = Queries(database)
         self.fleet = fleet
@@ -208,7 +207,7 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
         fleet = await children.start("machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids))
         database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
-            running = Stage(demo, alipay, gateway, fleet, database, channel)
+            running = Stage(demo, alipay, gateway, fleet, database)
             interruptions.began = True
             return await _watch(running, children, interruptions, console)
         finally:

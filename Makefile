@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SEED ?= 1
 SEEDS ?= 2000
+AWAITS ?= 6
 
 .PHONY: help demo test lint types contracts protos-check unit proto lock soak bench clean
 
@@ -12,7 +13,7 @@ help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make proto  regenerate gateway/v1 from protos/"
-	@echo "make soak   the seeded world (SEEDS=2000), and the tests that take longer than the suite may"
+	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make bench  the benchmarks"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------
@@ -58,6 +59,7 @@ unit: .venv/.dev
 
 soak: .venv/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --awaits --seeds $(AWAITS)
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --timeout 3600
 
 bench: .venv/.dev

@@ -3,11 +3,13 @@
 The unique ``cause`` makes the same fact one row, however often and by whichever gateway it is told.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.directory import partition_of
 from actors.machine.events import Event, TopUpPaid
@@ -17,6 +19,14 @@ from storage.engine import Database
 from storage.tables import inbox
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
+
+_TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
+
+
+@functools.cache
+def _put_statement(dialect_name: str) -> ReturningInsert[int]:
+    """Put together once for each dialect: making the statement costs more than running it."""
+    return dialects.insert_or_ignore(dialect_name, inbox, ("cause",)).returning(inbox.c.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,27 +84,24 @@ def _put(connection: Connection, received: Received, partition_count: int) -> St
 def _insert(connection: Connection, received: Received, cause: str, partition: int, *, taken_at_ms: int | None = None) -> int | None:
     """Insert a row and return its id; None if the cause is there."""
     nothing_to_decide = received.event is None
-    inbox_id: int | None = connection.scalar(
-        dialects.insert_or_ignore(connection.dialect.name, inbox, ("cause",))
-        .values(
-            cause=cause,
-            kind=received.kind,
-            machine_id=received.machine_id,
-            partition=partition,
-            trade_id=received.trade_id,
-            body_sha256=received.body_sha256,
-            received_at_ms=received.received_at_ms,
-            taken_at_ms=received.received_at_ms if nothing_to_decide else taken_at_ms,
-            event=None if received.event is None else codec.encode_event(received.event),
-            fields=codec.encode_fields(received.fields),
-        )
-        .returning(inbox.c.id)
-    )
+    row = {
+        "cause": cause,
+        "kind": received.kind,
+        "machine_id": received.machine_id,
+        "partition": partition,
+        "trade_id": received.trade_id,
+        "body_sha256": received.body_sha256,
+        "received_at_ms": received.received_at_ms,
+        "taken_at_ms": received.received_at_ms if nothing_to_decide else taken_at_ms,
+        "event": None if received.event is None else codec.encode_event(received.event),
+        "fields": codec.encode_fields(received.fields),
+    }
+    inbox_id: int | None = connection.scalar(_put_statement(connection.dialect.name), row)
     return inbox_id
 
 
 def _find(connection: Connection, cause: str) -> Row[Any]:
-    return connection.execute(select(inbox).where(inbox.c.cause == cause)).one()
+    return connection.execute(_TOLD_BEFORE, {"told": cause}).one()
 
 
 def _said(received: Received) -> tuple[object, ...]:

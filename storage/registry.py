@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from actors.directory import partition_of
 from actors.machine.events import ConfigurationChanged
@@ -22,6 +22,10 @@ from storage.loading import configuration_of, read_columns
 from storage.tables import audit, machines, planogram_columns
 
 TOKEN_BYTES = 24
+
+# What every notification asks, put together once.
+_BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
+_BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
 
 
 class UnknownMachine(Exception):
@@ -91,7 +95,7 @@ class Registry:
         """
 
         def work(connection: Connection) -> ConfigurationChanged:
-            row = _row(connection, machines.c.machine_id == machine_id, lock=True)
+            row = _row(connection, machine_id, lock=True)
             if row is None:
                 raise UnknownMachine(machine_id)
             values: dict[str, Any] = {"revision": row.revision + 1}
@@ -106,7 +110,7 @@ class Registry:
                 _write_columns(connection, machine_id, columns)
             connection.execute(update(machines).where(machines.c.machine_id == machine_id).values(values))
             _write_audit(connection, actor, action, machine_id, detail, now_ms)
-            changed = _row(connection, machines.c.machine_id == machine_id)
+            changed = _row(connection, machine_id)
             assert changed is not None
             return ConfigurationChanged(configuration=configuration_of(changed), columns=None if columns is None else tuple(columns))
 
@@ -114,11 +118,11 @@ class Registry:
 
     async def by_token(self, token: str) -> Registered | None:
         """Return the machine whose notify URL ends in this token, or None."""
-        return await self._find(machines.c.notify_token == token)
+        return await self._find(_BY_TOKEN, token)
 
     async def get(self, machine_id: MachineId) -> Registered | None:
         """Return a machine, or None if it is not registered."""
-        return await self._find(machines.c.machine_id == machine_id)
+        return await self._find(_BY_ID, machine_id)
 
     async def audit(self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
         """Write down who did what, for acts that change nothing here."""
@@ -128,13 +132,13 @@ class Registry:
         """Return the number of partitions, fixed when the database was created."""
         return self._db.partition_count
 
-    async def _find(self, condition: ColumnElement[bool]) -> Registered | None:
-        row = await self._db.read(lambda connection: _row(connection, condition))
+    async def _find(self, wanted: Select[Any], key: str) -> Registered | None:
+        row = await self._db.read(lambda connection: connection.execute(wanted, {"key": key}).one_or_none())
         return None if row is None else _registered(row)
 
 
 def _register(connection: Connection, new: NewMachine, token: str, partition_count: int, actor: str, now_ms: int) -> Registered:
-    there = _row(connection, machines.c.machine_id == new.machine_id)
+    there = _row(connection, new.machine_id)
     if there is not None:
         if differing := _differing(connection, there, new):
             raise AlreadyRegistered(f"{new.machine_id} is registered with another {', '.join(differing)}")
@@ -175,9 +179,8 @@ def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list
     return [name for name, (one, other) in pairs.items() if one != other]
 
 
-def _row(connection: Connection, condition: ColumnElement[bool], *, lock: bool = False) -> Row[Any] | None:
-    wanted = select(machines).where(condition)
-    return connection.execute(wanted.with_for_update() if lock else wanted).one_or_none()
+def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:
+    return connection.execute(_BY_ID.with_for_update() if lock else _BY_ID, {"key": machine_id}).one_or_none()
 
 
 def _registered(row: Row[Any]) -> Registered:

@@ -36,6 +36,15 @@ _UNTAKEN = (
     .order_by(inbox.c.received_at_ms, inbox.c.id)
     .limit(bindparam("most", type_=Integer))
 )
+_RECONFIGURED = (
+    select(machines.c.machine_id)
+    .select_from(machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id))
+    .where(
+        machines.c.partition.in_(bindparam("ours", expanding=True)),
+        machines.c.revision > func.coalesce(machine_states.c.revision, 0),
+    )
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 class _Broken(Exception):
@@ -102,13 +111,8 @@ class SqlMachineStore(MachineStore):
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return machines whose registry revision is above their state's: an administrator's change that the actor has not heard of."""
-        wanted = (
-            select(machines.c.machine_id)
-            .select_from(machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id))
-            .where(machines.c.partition.in_(list(ownership.epochs)), machines.c.revision > func.coalesce(machine_states.c.revision, 0))
-            .limit(limit)
-        )
-        found = await self._db.read(lambda connection: connection.scalars(wanted).all())
+        wanted = {"ours": list(ownership.epochs), "most": limit}
+        found = await self._db.read(lambda connection: connection.scalars(_RECONFIGURED, wanted).all())
         return [MachineId(machine_id) for machine_id in found]
 
     def _owned(self, ownership: Ownership, changes: Sequence[Change]) -> dict[MachineId, Owned]:

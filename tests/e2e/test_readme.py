@@ -74,7 +74,10 @@ async def test_the_readmes_ten_minutes_work_as_printed(tmp_path: Path) -> None:
         assert '"VM-0001"' in await run(with_buf, system, tmp_path / "t3")
 
 
-def test_the_real_grpcurl_is_used_where_there_is_one() -> None:
-    """On a machine with a Go toolchain the checks install grpcurl first; then this suite must not use the stand-in."""
-    if shutil.which("go") and os.environ.get("CI"):
-        assert (ROOT / ".tools" / "grpcurl").exists()
+def test_a_grpcurl_that_is_installed_comes_before_the_stand_in(tmp_path: Path) -> None:
+    """The stand-in is taken only where no grpcurl is found."""
+    tools = tmp_path / "tools"
+    path = environment(tools)["PATH"]
+    installed = shutil.which("grpcurl", path=path.removesuffix(os.pathsep + str(tools)))
+
+    assert shutil.which("grpcurl", path=path) == (installed or str(tools / "grpcurl"))

@@ -1,4 +1,4 @@
-"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J`` or ``--seed N --trace``.
+"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J``, the same with ``--awaits``, or ``--seed N --trace``.
 
 Flows out: seeds a second, sessions lived through, and every truth that did not hold, with the command that shows it again. The exit
 status is 1 if there is any.
@@ -9,37 +9,50 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+from tests.simulation.awaits import Death, deaths, die
 from tests.simulation.world import Outcome, live
 
 TAIL = 60
+T = TypeVar("T")
 
 
 def report(outcome: Outcome) -> str:
-    """Return what a failing seed has to say."""
+    """Return what a failing world has to say."""
     failure = outcome.failure
     assert failure is not None
-    lines = outcome.story[-TAIL:] or live(outcome.seed, traced=True).story[-TAIL:]
+    lines = outcome.story[-TAIL:] or again(outcome.seed, outcome.dooms).story[-TAIL:]
     head = f"seed {outcome.seed}, commit {failure.commits}, {failure.at_s:.3f} s: {failure.truth}: {failure.detail}"
-    return "\n".join([head, *(f"  {line[:400]}" for line in lines), f"replay: python -m tests.simulation --seed {outcome.seed} --trace"])
+    deaths_of_it = f" --die {' '.join(outcome.dooms)}" if outcome.dooms else ""
+    replay = f"replay: python -m tests.simulation --seed {outcome.seed}{deaths_of_it} --trace"
+    return "\n".join([head, *(f"  {line[:400]}" for line in lines), replay])
 
 
-def lived(seeds: list[int], jobs: int) -> Iterator[Outcome]:
+def again(seed: int, dooms: Sequence[str]) -> Outcome:
+    """Live a world once more and write its story down; ``dooms``: ``name@await`` of each process that dies in a quiet one."""
+    if not dooms:
+        return live(seed, traced=True)
+    pairs = [doom.rsplit("@", 1) for doom in dooms]
+    return die(Death(seed=seed, dooms=tuple((name, int(at)) for name, at in pairs)), traced=True)
+
+
+def lived(world: Callable[[T], Outcome], what: list[T], jobs: int) -> Iterator[Outcome]:
     """Run worlds side by side; return what became of each as it ends."""
     if jobs <= 1:
-        yield from map(live, seeds)
+        yield from map(world, what)
         return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(live, seeds, chunksize=4)
+        yield from pool.imap_unordered(world, what, chunksize=4)
 
 
-def soak(seeds: list[int], jobs: int) -> int:
-    """Run many seeds; return how many failed."""
+def soak(outcomes: Iterator[Outcome]) -> int:
+    """Run many worlds; return how many failed."""
     started, failures = time.perf_counter(), 0
     sessions = visits = commits = done = 0
     virtual_s = 0.0
-    for outcome in lived(seeds, jobs):
+    for outcome in outcomes:
         done += 1
         sessions, visits, commits = sessions + outcome.sessions, visits + outcome.visits, commits + outcome.commits
         virtual_s += outcome.virtual_s
@@ -48,7 +61,7 @@ def soak(seeds: list[int], jobs: int) -> int:
             print(report(outcome), flush=True)
     took_s = time.perf_counter() - started
     print(
-        f"{done} seeds in {took_s:.1f} s: {done / took_s:.1f} seeds/s, {visits} visits, {sessions} sessions, {commits} commits, "
+        f"{done} worlds in {took_s:.1f} s: {done / took_s:.1f} a second, {visits} visits, {sessions} sessions, {commits} commits, "
         f"{virtual_s / 3600:.1f} virtual hours, {failures} violations"
     )
     return failures
@@ -59,13 +72,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run this one")
     parser.add_argument("--trace", action="store_true", help="print its story")
+    parser.add_argument("--die", nargs="*", default=(), metavar="NAME@AWAIT", help="in the quiet world of that seed, let these die there")
     parser.add_argument("--seeds", type=int, default=100, help="run so many")
     parser.add_argument("--start", type=int, default=0, help="from this one on")
+    parser.add_argument("--awaits", action="store_true", help="live each quiet world again for every await at which a process can die")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many side by side")
     options = parser.parse_args()
     if options.seed is None:
-        return 1 if soak(list(range(options.start, options.start + options.seeds)), options.jobs) else 0
-    outcome = live(options.seed, traced=True)
+        seeds = list(range(options.start, options.start + options.seeds))
+        if options.awaits:
+            outcomes = lived(die, [death for seed in seeds for death in deaths(seed)], options.jobs)
+        else:
+            outcomes = lived(live, seeds, options.jobs)
+        return 1 if soak(outcomes) else 0
+    outcome = again(options.seed, options.die)
     if options.trace:
         print("\n".join(outcome.story))
     print(report(outcome) if outcome.failure else f"seed {options.seed}: all truths hold, {outcome.sessions} sessions")

@@ -21,8 +21,6 @@ from actors.ports import InboxItem
 from actors.sweeps import SweepLimits
 from actors.turns import TurnLimits
 from alipay_client import AlipayClient
-from alipay_client.config import AlipayConfig, SignType
-from alipay_client.keys import load_keys
 from gateway.limits import EdgeLimits
 from gateway.links import HostLinks
 from gateway.machine_service import MachineService
@@ -32,6 +30,7 @@ from storage.inbox import Inbox
 from storage.registry import Registry
 from storage.store import SqlMachineStore
 from tests.simulation.clock import WallClock
+from tests.simulation.contract import AtOnce, contract
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.processes import Died, Process
 
@@ -40,11 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NOTIFY_BASE = "https://pay.example"
-PARTNER = "2088101122136241"
-MD5_KEY = "760bdzec6y9goq7ctyx96ezkz78287de"
 MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
-CONFIG = AlipayConfig(partner=PARTNER, sign_type=SignType.MD5, md5_key=MD5_KEY)
-KEYS = load_keys(CONFIG)
 METRICS = Metrics()
 SALT = b"0123456789abcdef"
 HOST_LIMITS = HostLimits(
@@ -66,7 +61,9 @@ class HostProcess:
         self._slot = slot
         rng = world.rng(f"host/{self.process.name}")
         self._http = httpx.AsyncClient(transport=_WayToAlipay(self.process, world, rng))
-        self._client = AlipayClient(CONFIG, self._http, now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC))
+        ours = contract(world.sign_type).ours
+        self._client = AlipayClient(ours, self._http, now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC))
+        self._client._signers = AtOnce()  # type: ignore[assignment]
         self.host = Host(
             name=slot.name,
             services=HostServices(
@@ -218,8 +215,8 @@ class GatewayProcess:
             registry=self.registry,
             inbox=Inbox(database),
             wake=self._wake,
-            config=CONFIG,
-            keys=KEYS,
+            config=contract(world.sign_type).ours,
+            keys=contract(world.sign_type).keys,
             payer_salt=SALT,
             clock=self.clock,
             metrics=METRICS,

@@ -18,7 +18,7 @@ from actors.machine import connecting, events, ledger, paying, refunding, stock,
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, VendStatus
-from alipay_client import signing
+from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.notify import NotifyIngress
@@ -67,6 +67,10 @@ def unknown_is_done() -> Any:
         return events.RefundSucceeded(refund_id=call.refund_id) if hasattr(call, "refund_id") else _no_code(detail)
 
     return patch.object(performer, "_unknown", bug)
+
+
+def cents_everywhere() -> Any:
+    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
 
 
 def accepted_is_done() -> Any:

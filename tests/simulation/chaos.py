@@ -30,7 +30,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
     weather = world.weather
     kinds: tuple[tuple[str, float, Callable[[World, Random], Awaitable[None]]], ...] = (
         ("outage", weather.sql_outage_every_s, _outage),
-        ("crash", 0.0 if weather.host_crash_at_crossing else weather.host_crash_every_s, _crash),
+        ("crash", 0.0 if weather.host_crash_at_crossing or weather.host_crash_at_await else weather.host_crash_every_s, _crash),
         ("usurper", weather.host_usurped_every_s, _usurper),
         ("freeze", weather.host_frozen_every_s, _freeze),
         ("stop", weather.host_stopped_every_s, _stop),
@@ -58,7 +58,7 @@ def calm(world: "World") -> None:
     world.provider.calm()
     for slot in world.slots:
         for host in slot.everyone:
-            host.process.crash_at = None
+            host.process.disarm()
             host.process.thaw()
             host.clock.off_ms = 0
     for gateway in world.gateways:
@@ -143,7 +143,7 @@ async def _gateway(world: "World", rng: Random) -> None:
         if rng.random() < 0.5:
             gateway.process.kill()
         else:
-            gateway.process.crash_at = gateway.process.crossings + rng.randrange(1, 30)
+            gateway.process.dies_at_crossing = gateway.process.crossings + rng.randrange(1, 30)
 
 
 async def _clock(world: "World", rng: Random) -> None:

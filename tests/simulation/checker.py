@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.books import Fold
+from tests.simulation.contract import minor
 
 if TYPE_CHECKING:
     from tests.simulation.wires import Call
@@ -193,9 +194,7 @@ class Checker:
         """B4, C-i: a refund is asked for after the COMMIT that says so, always under one id with one amount."""
         saved = self.fold.refunds.get(refund_id)
         trade = self._world.provider.book.trade_by_out(out_trade_no)
-        whole, _, cents = amount.partition(".")
-        asked_minor = int(whole) * 100 + int((cents or "0").ljust(2, "0"))
-        if saved is None or trade is None or saved != (trade.trade_no, asked_minor):
+        if saved is None or trade is None or currency != trade.currency or saved != (trade.trade_no, minor(amount, currency)):
             self.broken("one refund per cause", f"Alipay is asked for {refund_id} of {amount} {currency}, {out_trade_no}; saved is {saved}")
         if len(self._world.provider.witness.asked[refund_id]) > 1:
             self.broken("one refund per cause", f"refund {refund_id} is asked for in two ways")

@@ -57,10 +57,11 @@ class _Nothing(selectors.BaseSelector):
 
 
 class WorldLoop(asyncio.SelectorEventLoop):
-    """``now_s`` is the clock; it starts at zero."""
+    """``now_s`` is the clock; it starts at zero, when calendars show ``began_ms`` (milliseconds since 1970 UTC)."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.began_ms = WALL_START_MS
         super().__init__(_Nothing(self))
         self._clock_resolution = 1e-6  # sums of floats must not make the loop spin
 
@@ -78,4 +79,4 @@ class WallClock:
 
     def now_ms(self) -> int:
         """Return milliseconds since 1970 UTC, as this computer believes."""
-        return WALL_START_MS + self.off_ms + round(self._loop.now_s * 1_000)
+        return self._loop.began_ms + self.off_ms + round(self._loop.now_s * 1_000)

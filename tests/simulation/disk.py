@@ -50,8 +50,8 @@ def _connection() -> tuple[sqlite3.Connection, Connection]:
     )
 
     @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _begin(_: Connection) -> None:
+        raw.execute("BEGIN IMMEDIATE")
 
     return raw, engine.connect()
 

@@ -67,8 +67,11 @@ PLANTED = (
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs.accepted_is_done,
-        start=45,
-        within=200,
+    ),
+    Planted(
+        name="cents-everywhere",
+        sentence="Amounts of a currency without decimals are written and read with two.",
+        bug=bugs.cents_everywhere,
     ),
     Planted(
         name="whole-payment-back",
@@ -140,8 +143,6 @@ PLANTED = (
         name="late-pays-for-next",
         sentence="A late payment pays for the next customer's choice.",
         bug=bugs.late_money_pays_for_the_next,
-        start=100,
-        within=200,
     ),
     Planted(
         name="second-is-first",
@@ -182,8 +183,7 @@ PLANTED = (
         name="settled-twice",
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,
-        start=53,
-        within=200,
+        start=36,
     ),
     Planted(
         name="approved-unpaid",
@@ -199,21 +199,19 @@ PLANTED = (
         name="gap-accepted",
         sentence="A frame that leaves one out is applied.",
         bug=bugs.gap_accepted,
-        start=46,
-        within=200,
     ),
     Planted(
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=145,
-        within=200,
+        start=634,
+        within=60,
     ),
     Planted(
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
-        start=1270,
-        within=60,
+        start=123,
+        within=200,
     ),
 )

@@ -7,7 +7,7 @@ their own memory nobody can see.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
@@ -28,8 +28,10 @@ class Process:
         self.name = name
         self.alive = True
         self.crossings = 0
-        self.crash_at: int | None = None
-        """Die at this crossing."""
+        self.dies_at_crossing: int | None = None
+        self.awaits = 0
+        self.dies_at_await: int | None = None
+        """Awaits are counted only if this is set before the process starts."""
         self._died = died
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._asked: dict[asyncio.Future[Any], None] = {}
@@ -74,12 +76,22 @@ class Process:
     async def cross(self) -> None:
         """Pass between the process and the outside, if it is alive and not frozen."""
         self.crossings += 1
-        if self.crash_at is not None and self.crossings >= self.crash_at:
+        if self.dies_at_crossing is not None and self.crossings >= self.dies_at_crossing:
             self.kill()
         while self._thawed is not None and self.alive:
             await self._thawed.wait()
         if not self.alive:
             await asyncio.get_running_loop().create_future()  # it is being cancelled
+
+    def goes_on(self) -> None:
+        """One of its tasks goes on after an await."""
+        self.awaits += 1
+        if self.dies_at_await is not None and self.awaits >= self.dies_at_await:
+            self.kill()
+
+    def disarm(self) -> None:
+        """It is not to die any more."""
+        self.dies_at_crossing = self.dies_at_await = None
 
     def freeze(self) -> None:
         """Stop it, as SIGSTOP does."""
@@ -97,7 +109,7 @@ class Process:
         if not self.alive:
             return
         self.alive = False
-        self.crash_at = None
+        self.disarm()
         self.thaw()
         for task in list(self._tasks):
             task.cancel()
@@ -116,12 +128,36 @@ class Process:
 
 def task_factory(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **options: Any) -> "asyncio.Task[T]":
     """Make a task and tell its process."""
-    task: asyncio.Task[T] = asyncio.Task(work, loop=loop, **options)
     context = options.get("context")
     process = _current.get() if context is None else context.get(_current)
+    if process is not None and process.dies_at_await is not None:
+        work = _Counted(process, work)
+    task: asyncio.Task[T] = asyncio.Task(work, loop=loop, **options)
     if process is not None:
         process.adopt(task)
     return task
+
+
+class _Counted(Coroutine[Any, Any, T]):
+    """A coroutine whose process wants to know of each time that it goes on."""
+
+    def __init__(self, process: Process, work: Coroutine[Any, Any, T]) -> None:
+        self._process = process
+        self._work = work
+
+    def send(self, value: Any) -> Any:
+        self._process.goes_on()
+        return self._work.send(value)
+
+    def throw(self, *what: Any) -> Any:
+        self._process.goes_on()
+        return self._work.throw(*what)
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._work.__await__()
 
 
 def outside(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":

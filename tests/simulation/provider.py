@@ -16,7 +16,7 @@ import httpx
 
 from alipay_client.simulator import SimulatorConfig, build, payments
 from alipay_client.simulator.model import Declined, Trade
-from tests.simulation.backend import MD5_KEY, PARTNER
+from tests.simulation.contract import MD5_KEY, PARTNER, contract, spelt
 from tests.simulation.processes import Died, outside
 from tests.simulation.weather import ALIPAY_FAULTS
 
@@ -46,7 +46,7 @@ class Provider:
         self.witness = Witness()
         self._world = world
         self._rng = rng
-        config = SimulatorConfig(partner=PARTNER, sign_type="MD5", md5_key=MD5_KEY, redelivery_ms=REDELIVERY_MS, seed=rng.getrandbits(32))
+        config = SimulatorConfig(**contract(world.sign_type).theirs, redelivery_ms=REDELIVERY_MS, seed=rng.getrandbits(32))
         self.alipay = build(config, now_ms=world.clock.now_ms, deliver=self._deliver)
         self.book = self.alipay.desk.book
         self.asked_of: Callable[[str, str, str, str], None] = lambda _refund, _trade, _amount, _currency: None
@@ -87,7 +87,7 @@ class Provider:
     def pay(self, qrcode: str, amount_minor: int, buyer: str) -> Trade | None:
         """A customer pays; None if Alipay declines."""
         try:
-            trade = self.alipay.pay(qrcode, f"{amount_minor // 100}.{amount_minor % 100:02d}", buyer)
+            trade = self.alipay.pay(qrcode, spelt(amount_minor, self._world.currency), buyer)
         except Declined as declined:
             self._world.note(f"{buyer} cannot pay: {declined}")
             return None
@@ -138,8 +138,8 @@ class Provider:
             "trade_status": "TRADE_SUCCESS",
             "trade_no": f"FORGED{self.witness.forged}",
             "out_trade_no": f"F{self.witness.forged}",
-            "total_fee": "500.00",
-            "currency": "HKD",
+            "total_fee": spelt(50_000, self._world.currency),
+            "currency": self._world.currency,
             "seller_id": PARTNER,
             "buyer_id": "2088999999999999",
             "gmt_payment": "2026-01-15 11:59:58",
@@ -152,7 +152,7 @@ class Provider:
         if kind != "unsigned":
             fields |= {"sign": md5((text + key).encode(), usedforsecurity=False).hexdigest(), "sign_type": "MD5"}
         if kind == "edited":
-            fields["total_fee"] = "9999.00"
+            fields["total_fee"] = spelt(999_900, self._world.currency)
         self.witness.forged += 1
         try:
             _, answer = await gateway.notified(self._rng.choice(machines), urlencode(fields).encode())

@@ -14,7 +14,7 @@ import pytest
 from tests.simulation.__main__ import report
 from tests.simulation.world import Outcome, live
 
-SEEDS = 240
+SEEDS = 120
 JOBS = 2
 FOUND = (20, 23, 57)
 """Seeds that found a bug of the product once: late money that paid for the next customer's choice."""
@@ -35,8 +35,8 @@ def test_every_truth_holds_in_every_world(lived: list[Outcome]) -> None:
 
 def test_worlds_are_full_of_life(lived: list[Outcome]) -> None:
     """A world in which nothing happens proves nothing: customers come, sessions open, money moves."""
-    assert sum(outcome.sessions for outcome in lived) > 4 * SEEDS
-    assert sum(outcome.commits for outcome in lived) > 40 * SEEDS
+    assert sum(outcome.sessions for outcome in lived) > 8 * SEEDS
+    assert sum(outcome.commits for outcome in lived) > 80 * SEEDS
     assert sum(outcome.virtual_s for outcome in lived) > 100 * SEEDS
 
 

@@ -41,6 +41,7 @@ class Weather:
     # processes
     host_crash_every_s: float = 0.0
     host_crash_at_crossing: bool = False
+    host_crash_at_await: bool = False
     host_usurped_every_s: float = 0.0
     host_frozen_every_s: float = 0.0
     host_stopped_every_s: float = 0.0
@@ -101,7 +102,9 @@ def drawn(rng: Random) -> Weather:
     weather.slow_answers = rng.random() < on
     weather.sql_outage_every_s = sometimes(200, 600)
     weather.host_crash_every_s = sometimes(60, 200, 600)
-    weather.host_crash_at_crossing = rng.random() < 0.7
+    where = rng.choice(("crossing", "crossing", "await", "await", "anywhere"))
+    weather.host_crash_at_crossing = where == "crossing"
+    weather.host_crash_at_await = where == "await"
     weather.host_usurped_every_s = sometimes(150, 500)
     weather.host_frozen_every_s = sometimes(200, 600)
     weather.host_stopped_every_s = sometimes(300, 600)

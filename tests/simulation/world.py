@@ -23,6 +23,7 @@ from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from actors.runner import Core
+from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.registry import NewMachine, Registry
@@ -36,13 +37,15 @@ from tests.simulation.people import Customer
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.quiet import quietly
-from tests.simulation.rest import check_all, unrest
+from tests.simulation.rest import check_all, the_audit_is_clean, unrest
 from tests.simulation.weather import drawn
 from tests.simulation.wires import Call, SimLine
 
 REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
-TAIL = 120
+DAY_MS = 86_400_000
+AWAITS_PER_CROSSING = 5
+"""About so often a host awaits something for each time it deals with the outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class Outcome:
     real_s: float
     story: tuple[str, ...] = ()
     digest: int = 0
+    dooms: tuple[str, ...] = ()
+    """In a quiet world: which process died at which await, as ``name@await``."""
 
 
 class World:
@@ -84,6 +89,7 @@ class World:
         self._failed = asyncio.Event()
         rng = self.rng("world")
         self.weather = drawn(self.rng("weather"))
+        self._agree(self.rng("contract"))
         self.core = Core()
         self.clocks_jump = self.weather.clock_jump_every_s > 0
         self.policy = fleet_policy(self.rng("policy"))
@@ -105,15 +111,24 @@ class World:
         self.slots = [HostSlot(self, index, 2) for index in range(2)] if rng.random() < 0.4 else [HostSlot(self, 0, 1)]
         self.gateways: list[GatewayProcess] = []
         self._gateways_made = 0
-        self._gateways_wanted = rng.choice((1, 2))
-        self._machines_wanted = rng.choice((1, 2, 3))
-        self.busy_s = rng.choice((200.0, 400.0, 800.0))
-        self.visits_wanted = rng.randrange(3, 7)
+        self.gateways_wanted = rng.choice((1, 2))
+        self.machines_wanted = rng.choice((1, 2, 3))
+        self.busy_s = rng.choice((400.0, 800.0, 1_600.0))
+        self.visits_wanted = rng.randrange(6, 15)
         self._processes: list[Process] = []
+        self.dooms: dict[str, int] = {}
+        """Process: the await at which it dies."""
 
     def rng(self, name: str) -> Random:
         """Return a generator of its own for each concern, so that one more draw here moves nothing there."""
         return Random(f"{self.seed}/{name}")
+
+    def _agree(self, rng: Random) -> None:
+        """What differs from operator to operator: keys, currency, the hour; a third of the worlds see midnight at Alipay (GMT+8)."""
+        self.sign_type = SignType.RSA2 if rng.random() < 0.05 else SignType.MD5
+        self.currency = "JPY" if rng.random() < 0.2 else "HKD"
+        before_midnight_ms = rng.randrange(300_000) if rng.random() < 0.3 else rng.randrange(DAY_MS)
+        self.loop.began_ms += DAY_MS - (self.loop.began_ms + 8 * 3_600_000) % DAY_MS - before_midnight_ms
 
     def note(self, words: str) -> None:
         """Write down what happens."""
@@ -133,6 +148,10 @@ class World:
             self.fail("no unhandled error", f"{context.get('message')}: {context.get('exception')!r}")
 
     # --- what is where -----------------------------------------------------------------------------------------------------------
+
+    def process(self, name: str) -> Process:
+        """Return the process of this name, dead or alive."""
+        return next(process for process in self._processes if process.name == name)
 
     def some_gateway(self, rng: Random) -> GatewayProcess | None:
         """Return one of those that are alive."""
@@ -182,7 +201,7 @@ class World:
         self._rng_of_lines = self.rng("lines")
         registry = Registry(self.disk.open_for(Process("office", lambda _: None), rng, type(self.weather)()))
         self.registry = registry
-        for number in range(self._machines_wanted):
+        for number in range(self.machines_wanted):
             machine_id = f"VM-{number + 1}"
             mode = rng.choice((Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
             columns = tuple(
@@ -192,7 +211,7 @@ class World:
             new = NewMachine(
                 machine_id=MachineId(machine_id),
                 store_name="Lobby",
-                currency=Currency("HKD"),
+                currency=Currency(self.currency),
                 country_code="HK",
                 address="1 Queen's Road",
                 mode=mode,
@@ -207,13 +226,14 @@ class World:
             self.machines[machine_id] = machine
         for slot in self.slots:
             slot.start_another()
-        for _ in range(self._gateways_wanted):
+        for _ in range(self.gateways_wanted):
             self.start_gateway()
 
     def start_gateway(self) -> None:
         """Start one more gateway."""
         self._gateways_made += 1
         gateway = GatewayProcess(self, f"gw-{self._gateways_made}", self._gateway_died)
+        gateway.process.dies_at_await = self.dooms.get(gateway.process.name)
         self.gateways = [*(each for each in self.gateways if each.process.alive), gateway]
         self._processes.append(gateway.process)
         self.note(f"{gateway.process.name} starts")
@@ -225,11 +245,17 @@ class World:
             self.loop.call_later(0.5 + self._rng_of_lines.random() * 10, lambda: None if self.over else self.start_gateway())
 
     def arm(self, host: HostProcess) -> None:
-        """A host was started; perhaps it is to die at one of its crossings."""
+        """A host was started; perhaps it is to die at one of its crossings or awaits."""
         self._processes.append(host.process)
+        host.process.dies_at_await = self.dooms.get(host.process.name)
         weather = self.weather
-        if weather.host_crash_every_s and weather.host_crash_at_crossing:
-            host.process.crash_at = 1 + int(self.rng(f"crash/{host.process.name}").expovariate(1 / weather.host_crash_every_s))
+        if not weather.host_crash_every_s:
+            return
+        rng = self.rng(f"crash/{host.process.name}")
+        if weather.host_crash_at_crossing:
+            host.process.dies_at_crossing = 1 + int(rng.expovariate(1 / weather.host_crash_every_s))
+        elif weather.host_crash_at_await:
+            host.process.dies_at_await = 1 + int(rng.expovariate(1 / (AWAITS_PER_CROSSING * weather.host_crash_every_s)))
 
     # --- living it ---------------------------------------------------------------------------------------------------------------
 
@@ -283,6 +309,8 @@ class World:
         await asyncio.sleep(5)
         if await self._rest():
             check_all(self)
+        if self.failure is None:
+            the_audit_is_clean(self)
 
     async def _rest(self) -> bool:
         """B16: within some hours of quiet nothing is open any more."""
@@ -366,4 +394,5 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
         real_s=time.perf_counter() - started,
         story=tuple(world.story),
         digest=hash(tuple(world.story)) if traced else 0,
+        dooms=tuple(f"{name}@{at}" for name, at in world.dooms.items()),
     )

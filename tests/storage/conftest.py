@@ -1,9 +1,8 @@
-"""An upgraded database for each test: SQLite always, PostgreSQL too when VENDGATE_TEST_POSTGRES_URL is set."""
+"""An upgraded database for each test: SQLite always, PostgreSQL too where it is installed or VENDGATE_TEST_POSTGRES_URL names one."""
 
 import asyncio
-import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage import migrate
 from storage.engine import Database, StorageConfig
+from tests.support import postgres
 
-POSTGRES_URL = os.environ.get("VENDGATE_TEST_POSTGRES_URL", "")
+ON_POSTGRES = [
+    pytest.mark.skipif(not postgres.available(), reason="no PostgreSQL is installed, and none is named"),
+    pytest.mark.xdist_group("postgres"),  # one server, and one test at a time, each of which empties it
+]
 
 
 @pytest.fixture(scope="session")
@@ -24,25 +27,33 @@ def upgraded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def _empty_postgres() -> None:
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL that tests may empty."""
+    with postgres.running() as url:
+        yield url
+
+
+async def _emptied(url: str) -> None:
     """Throw away all that is in the test database."""
-    engine = create_async_engine(make_url(POSTGRES_URL).set(drivername="postgresql+asyncpg"))
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     async with engine.begin() as connection:
         await connection.execute(text("DROP SCHEMA public CASCADE"))
         await connection.execute(text("CREATE SCHEMA public"))
     await engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES_URL, reason="no PostgreSQL given"))])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])
 def url(request: pytest.FixtureRequest, tmp_path: Path, upgraded_file: Path) -> str:
     """The URL of an upgraded database with 8 partitions and nothing else."""
     if request.param == "sqlite":
         path = tmp_path / "vendgate.db"
         shutil.copy(upgraded_file, path)
         return f"sqlite:///{path}"
-    asyncio.run(_empty_postgres())
-    migrate.upgrade(POSTGRES_URL, partition_count=8)
-    return POSTGRES_URL
+    there: str = request.getfixturevalue("postgres_url")
+    asyncio.run(_emptied(there))
+    migrate.upgrade(there, partition_count=8)
+    return there
 
 
 @pytest.fixture

@@ -1,20 +1,24 @@
-"""``vendgate audit``: settings in, what every check of the books found out, and an exit status: 0 clean, 1 findings, 2 cannot read."""
+"""``vendgate audit``: settings in, what every check of the books found out, and an exit status: 0 clean, 1 findings, 2 cannot read.
+
+With it seals: the newest digests of the books, to a file or from one.
+"""
 
 import asyncio
 import json
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from actors.ports import StoreError
-from gateway import configs
+from gateway import configs, seals
 from gateway.settings import Settings
-from storage.auditing import Audit, Finding, prove
+from storage.auditing import Audit, Finding, Seal, prove
 from storage.engine import Database, StorageConfig
 from storage.views import BalanceView
 
@@ -23,26 +27,49 @@ STATEMENT_TIMEOUT_MS = 600_000
 """A statement adds up the rows of a few hundred machines; on a database of many years that takes its time."""
 
 
-def audit(settings: Settings, *, as_json: bool) -> int:
-    """Audit the database of these settings, say what was found, and return the exit status. Raises SettingsRefused."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealFiles:
+    """Which files of seals an audit is to check and to write, if any."""
+
+    check: Path | None = None
+    write: Path | None = None
+
+
+def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) -> int:
+    """Audit the database of these settings, say what was found, and return the exit status. Raises SettingsRefused.
+
+    Seals are written only of chains in which nothing was found: a seal says that all before it was whole.
+    """
     storage = configs.storage_config(settings)
     try:
-        found = asyncio.run(_prove(storage, own_ids={settings.alipay.partner}))
-    except StoreError as error:
+        if files.write is not None:
+            seals.refuse_to_overwrite(files.write)
+        known = () if files.check is None else seals.read(files.check)
+        found = asyncio.run(_prove(storage, own_ids={settings.alipay.partner}, known=known))
+        if as_json:
+            print(json.dumps(found.as_json()))
+        else:
+            _draw(Console(), found)
+        if files.write is not None:
+            print(_write(files.write, found), file=sys.stderr)
+    except (StoreError, seals.SealsRefused) as error:
         print(error, file=sys.stderr)
         return UNREADABLE
-    if as_json:
-        print(json.dumps(found.as_json()))
-    else:
-        _draw(Console(), found)
     return CLEAN if found.clean else FOUND
 
 
-async def _prove(storage: StorageConfig, *, own_ids: set[str]) -> Audit:
+def _write(path: Path, found: Audit) -> str:
+    if not found.chains_hold:
+        return f"{path} was not written: a chain is broken."
+    seals.write(path, found.seals)
+    return f"{len(found.seals)} seals are in {path}: keep it on another machine."
+
+
+async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
     timeout_ms = max(storage.busy_timeout_ms, STATEMENT_TIMEOUT_MS)
     database = await Database.open(replace(storage, read_only=True, readers=1, busy_timeout_ms=timeout_ms))
     try:
-        return await prove(database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids)
+        return await prove(database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids, seals=known)
     finally:
         await database.close()
 
@@ -59,6 +86,13 @@ def _draw(console: Console, found: Audit) -> None:
     console.print(table)
     for balance in found.balances:
         console.print(_money(balance), soft_wrap=True, highlight=False)
+    if found.unsealed.journal_lines or found.unsealed.audit_rows:
+        console.print(
+            f"Not sealed, because from before there were digests: {found.unsealed.journal_lines:,} lines of journals,"
+            f" {found.unsealed.audit_rows:,} rows of audit",
+            soft_wrap=True,
+            highlight=False,
+        )
     _list(console, "Findings", [(check.name, finding) for check in found.checks for finding in check.findings], "red")
     _list(console, "Warnings: allowed, and taking too long", [("", warning) for warning in found.warnings], "yellow")
     broken = sum(not check.holds for check in found.checks)

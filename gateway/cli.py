@@ -106,12 +106,15 @@ def audit(
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    write_seals: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the newest digests to a new file.")] = None,
+    check_seals: Annotated[Path | None, typer.Option(metavar="FILE", help="Check that digests of such a file still stand.")] = None,
 ) -> None:
-    """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be read."""
-    with _sentences():
+    """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be done."""
+    with _sentences(trouble=2):
         from gateway import auditing
 
-        raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json))
+        files = auditing.SealFiles(check=check_seals, write=write_seals)
+        raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json, files=files))
 
 
 @simulate.command()

@@ -179,6 +179,7 @@ def sqlite_engine(
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # NORMAL may lose the last commits when power fails
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA recursive_triggers = ON")  # else INSERT OR REPLACE deletes what is append-only
         connection.execute("PRAGMA cache_size = -16384")  # KiB; a batch must not spill from the cache before its COMMIT
         connection.execute("PRAGMA journal_size_limit = 67108864")
         if query_only:

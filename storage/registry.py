@@ -17,9 +17,10 @@ from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from storage import codec
+from storage.audit_rows import write_audit_row
 from storage.engine import Database
 from storage.loading import configuration_of, read_columns
-from storage.tables import audit, machines, planogram_columns
+from storage.tables import machines, planogram_columns
 
 TOKEN_BYTES = 24
 
@@ -109,9 +110,9 @@ class Registry:
                 values["planogram_version"] = row.planogram_version + 1
                 _write_columns(connection, machine_id, columns)
             connection.execute(update(machines).where(machines.c.machine_id == machine_id).values(values))
-            _write_audit(connection, actor, action, machine_id, detail, now_ms)
             changed = _row(connection, machine_id)
             assert changed is not None
+            write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
             return ConfigurationChanged(configuration=configuration_of(changed), columns=None if columns is None else tuple(columns))
 
         return await self._db.write(work)
@@ -126,7 +127,9 @@ class Registry:
 
     async def audit(self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
         """Write down who did what, for acts that change nothing here."""
-        await self._db.write(lambda connection: _write_audit(connection, actor, action, machine_id, detail, now_ms))
+        await self._db.write(
+            lambda connection: write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
+        )
 
     async def partition_count(self) -> int:
         """Return the number of partitions, fixed when the database was created."""
@@ -161,7 +164,8 @@ def _register(connection: Connection, new: NewMachine, token: str, partition_cou
         )
     )
     _write_columns(connection, new.machine_id, new.columns)
-    _write_audit(connection, actor, "register", new.machine_id, f"{new.store_name}, {new.currency}", now_ms)
+    detail = f"{new.store_name}, {new.currency}"
+    write_audit_row(connection, at_ms=now_ms, actor=actor, action="register", machine_id=new.machine_id, detail=detail)
     return Registered(machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1)
 
 
@@ -180,7 +184,8 @@ def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list
 
 
 def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:
-    return connection.execute(_BY_ID.with_for_update() if lock else _BY_ID, {"key": machine_id}).one_or_none()
+    # The weaker lock: a commit of the machine's journal, which names this row by its key, does not wait for it.
+    return connection.execute(_BY_ID.with_for_update(key_share=True) if lock else _BY_ID, {"key": machine_id}).one_or_none()
 
 
 def _registered(row: Row[Any]) -> Registered:
@@ -205,7 +210,3 @@ def _write_columns(connection: Connection, machine_id: MachineId, columns: Seque
             for place, column in enumerate(columns)
         ]
         connection.execute(insert(planogram_columns), rows)
-
-
-def _write_audit(connection: Connection, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
-    connection.execute(insert(audit).values(at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail))

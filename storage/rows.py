@@ -1,6 +1,9 @@
-"""Decisions → rows. Pure. Each row's values stand in the order of its table's columns; tests hold the two together."""
+"""Decisions → rows. Pure. Each row's values stand in the order of its table's columns; tests hold the two together.
 
-from collections.abc import Sequence
+A digest follows on one that only the transaction knows. It stands last in its row and is put there by ``chained``.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -9,7 +12,7 @@ from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId
 from actors.machine.state import MachineState, Refund, Session, Trade, Vend, phase
 from actors.ports import Change
-from storage import codec
+from storage import chain, codec
 from storage.statements import Row
 
 
@@ -26,6 +29,8 @@ class BatchRows:
     """The rows of a batch, by table. Records and states are keyed: the last form within the batch is the one to write."""
 
     journal: list[Row] = field(default_factory=list)
+    contents: list[str] = field(default_factory=list)
+    """Of each row of the journal, what its digest is made of (``storage.chain``)."""
     ledger: list[Row] = field(default_factory=list)
     states: dict[MachineId, Row] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
@@ -48,6 +53,17 @@ def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> Batc
     for machine_id, change in last.items():
         rows.states[machine_id] = _state_row(change, owned[machine_id])
     return rows
+
+
+def chained(rows: BatchRows, saved: Mapping[MachineId, str]) -> tuple[list[Row], list[Row]]:
+    """Return the rows of the journal and of the states with their digests; ``saved``: each machine's newest digest, if it has one."""
+    heads = dict(saved)
+    lines: list[Row] = []
+    for line, content in zip(rows.journal, rows.contents, strict=True):
+        machine_id: MachineId = line[0]
+        head = heads[machine_id] = chain.digest(heads.get(machine_id, ""), content)
+        lines.append((*line, head))
+    return lines, [(*row, heads[machine_id]) for machine_id, row in rows.states.items()]
 
 
 def is_active(state: MachineState) -> bool:
@@ -73,29 +89,36 @@ def session_of(decision: Decision) -> SessionId | None:
 def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
     decision, event = change.decision, change.event
     state = decision.state
-    rows.journal.append(
-        (
-            change.machine_id,
-            state.version,
-            owned.partition,
-            owned.epoch,
-            change.now_ms,
-            codec.event_kind(event),
-            session_of(decision),
-            _plain(describe.event(event)),
-            codec.encode_lines([describe.effect(effect) for effect in decision.effects]),
-            codec.encode_lines(decision.notes),
-            codec.encode_event(event),
-        )
+    line = (
+        change.machine_id,
+        state.version,
+        owned.partition,
+        owned.epoch,
+        change.now_ms,
+        codec.event_kind(event),
+        session_of(decision),
+        _plain(describe.event(event)),
+        codec.encode_lines([describe.effect(effect) for effect in decision.effects]),
+        codec.encode_lines(decision.notes),
+        codec.encode_event(event),
     )
-    line = 0
-    for transfer in decision.transfers:
+    entries = _entries(change, owned)
+    rows.journal.append(line)
+    rows.contents.append(chain.line_content(line, entries))
+    rows.ledger += entries
+    for record in decision.records:
+        _add_record(rows, record, change.machine_id, state.currency)
+
+
+def _entries(change: Change, owned: Owned) -> list[Row]:
+    entries: list[Row] = []
+    for transfer in change.decision.transfers:
         for posting in transfer.postings:
-            rows.ledger.append(
+            entries.append(
                 (
                     change.machine_id,
-                    state.version,
-                    line,
+                    change.decision.state.version,
+                    len(entries),
                     owned.partition,
                     owned.epoch,
                     change.now_ms,
@@ -105,12 +128,10 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
                     posting.reference,
                     transfer.trade_id,
                     posting.amount_minor,
-                    state.currency,
+                    change.decision.state.currency,
                 )
             )
-            line += 1
-    for record in decision.records:
-        _add_record(rows, record, change.machine_id, state.currency)
+    return entries
 
 
 def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency: str) -> None:

@@ -18,7 +18,7 @@ Row = tuple[Any, ...]
 
 
 # What may change in the life of a row. The first of each is never null.
-STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "updated_at_ms", "format", "body")
+STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "updated_at_ms", "format", "body", "digest")
 SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
 TRADE_CHANGES = ("sold_minor", "refunded_minor", "written_off_minor", "held_minor", "session_id", "status", "closed_at_ms")

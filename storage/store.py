@@ -4,7 +4,7 @@ Flows in: batches of decisions with the proof of ownership. Flows out: nothing b
 transaction: fence, versions, then a few statements for all rows, whatever the size of the batch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, Integer, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,11 +13,12 @@ from actors.directory import partition_of
 from actors.machine.ids import MachineId
 from actors.ports import Change, Conflict, InboxItem, LoadedMachine, MachineStore, Ownership, StaleOwner, StoreError
 from storage import codec, dialects
+from storage.audit_rows import write_audit_row
 from storage.engine import Database, describe
 from storage.loading import Loader, machine_rows
-from storage.rows import BatchRows, Owned, batch_rows
+from storage.rows import BatchRows, Owned, batch_rows, chained
 from storage.statements import commit_statements
-from storage.tables import audit, inbox, machine_states, machines, partitions
+from storage.tables import inbox, machine_states, machines, partitions
 
 # What every commit and every sweep asks, put together once: making a statement costs more than running it.
 _FENCE = (
@@ -25,7 +26,9 @@ _FENCE = (
     .where(partitions.c.partition.in_(bindparam("ours", expanding=True)))
     .with_for_update(read=True)
 )
-_VERSIONS = select(*machine_states.c["machine_id", "version"]).where(machine_states.c.machine_id.in_(bindparam("asked", expanding=True)))
+_SAVED = select(*machine_states.c["machine_id", "version", "digest"]).where(
+    machine_states.c.machine_id.in_(bindparam("asked", expanding=True))
+)
 _UNTAKEN = (
     select(*inbox.c["id", "machine_id", "event"])
     .where(
@@ -128,7 +131,9 @@ class SqlMachineStore(MachineStore):
         self, connection: Connection, ownership: Ownership, owned: dict[MachineId, Owned], changes: Sequence[Change], rows: BatchRows
     ) -> None:
         _prove(connection, ownership, owned)
-        _check_versions(connection, changes)
+        saved = connection.execute(_SAVED, {"asked": list(owned)}).all()
+        _check_versions(changes, {row.machine_id: row.version for row in saved})
+        journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
         run = self._statements
         try:
             run.sessions.run(connection, list(rows.sessions.values()))
@@ -136,11 +141,11 @@ class SqlMachineStore(MachineStore):
             run.vends.run(connection, list(rows.vends.values()))
             run.refunds.run(connection, list(rows.refunds.values()))
             run.ledger.run(connection, rows.ledger)
-            run.states.run(connection, list(rows.states.values()))
+            run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
-            if rows.journal:
+            if journal:
                 dialects.order_commits(connection)
-                run.journal.run(connection, rows.journal)
+                run.journal.run(connection, journal)
         except IntegrityError as error:
             raise _Broken(describe(error)) from error
 
@@ -177,7 +182,7 @@ def _claim(connection: Connection, host: str, holder: str, wanted: Sequence[int]
     if missing := sorted(set(wanted) - set(epochs)):
         raise StoreError(f"The database has no partitions {missing}: the layout and the database do not belong together.")
     detail = f"{holder} took {len(epochs)} partitions: {codec.encode_lines([f'{number}@{epochs[number]}' for number in sorted(epochs)])}"
-    connection.execute(audit.insert().values(at_ms=now_ms, actor=host, action="claim", machine_id="", detail=detail))
+    write_audit_row(connection, at_ms=now_ms, actor=host, action="claim", machine_id="", detail=detail)
     return epochs
 
 
@@ -203,12 +208,11 @@ def _check_order(changes: Sequence[Change]) -> None:
         versions[change.machine_id] = change.decision.state.version
 
 
-def _check_versions(connection: Connection, changes: Sequence[Change]) -> None:
+def _check_versions(changes: Sequence[Change], saved: Mapping[str, int]) -> None:
     """Raise Conflict unless each machine's first change follows on the saved version."""
     expected: dict[MachineId, int] = {}
     for change in changes:
         expected.setdefault(change.machine_id, _expected(change))
-    saved = {row.machine_id: row.version for row in connection.execute(_VERSIONS, {"asked": list(expected)})}
     for machine_id, version in expected.items():
         if saved.get(machine_id, 0) != version:
             raise Conflict(machine_id, f"decided upon version {version}, but version {saved.get(machine_id, 0)} is saved")

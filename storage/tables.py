@@ -2,7 +2,8 @@
 
 Who writes what: a machine's own rows (``machine_states`` to ``refunds``) its owner alone, under its epoch; ``inbox`` any gateway,
 the owner marks rows as taken; ``machines``, ``planogram_columns`` and ``audit`` the administrators' side. The wide column stands
-last in each table, so that a scan over the others does not read it.
+last in each table, so that a scan over the others does not read it; a digest came later and stands behind it (``storage.chain``).
+``journal``, ``ledger_entries`` and ``audit`` are only added to.
 """
 
 from sqlalchemy import (
@@ -23,6 +24,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+
+from storage.append_only import refuse_changes
 
 metadata = MetaData(
     naming_convention={
@@ -46,6 +49,7 @@ installation = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("partition_count", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
+    Column("audit_digest", String(64), nullable=False, server_default=text("''")),
     CheckConstraint("id = 1", name="is_single"),
     CheckConstraint("partition_count > 0", name="has_partitions"),
 )
@@ -108,6 +112,7 @@ audit = Table(
     Column("action", String(64), nullable=False),
     Column("machine_id", String(32), nullable=False),
     Column("detail", Text, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
     Index(None, "machine_id", "id"),
 )
 
@@ -125,6 +130,7 @@ machine_states = Table(
     Column("updated_at_ms", BigInteger, nullable=False),
     Column("format", Integer, nullable=False),
     Column("body", Text, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
     CheckConstraint("version > 0", name="version_grows"),
 )
 
@@ -143,6 +149,7 @@ journal = Table(
     Column("effects", JSON, nullable=False),
     Column("notes", JSON, nullable=False),
     Column("body", JSON, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
     UniqueConstraint("machine_id", "version"),
     Index(None, "session_id", "id"),
 )
@@ -328,3 +335,6 @@ reconciliation_differences = Table(
     CheckConstraint("status IN ('OPEN', 'PASSED_ON', 'RESOLVED')", name="status_known"),
     Index(None, "status", "found_at_ms"),
 )
+
+for _table in (journal, ledger_entries, audit):
+    refuse_changes(_table)

@@ -10,6 +10,9 @@ from storage.views import BalanceView
 FINDINGS_MAX = 100
 """So many findings of one check are told; one defect may spoil a million rows, and nobody reads a million sentences."""
 
+CHAINS = frozenset({"journals_are_as_written", "audit_rows_are_as_written", "sealed_digests_stand"})
+"""The names of the checks that follow the chains of digests."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -50,6 +53,28 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """The digest of a machine's line with this version; without a machine that of the row of ``audit`` with this id."""
+
+    machine_id: str
+    version: int
+    digest: str
+
+    @property
+    def subject(self) -> str:
+        """What is sealed, in words."""
+        return f"line {self.version} of machine {self.machine_id}" if self.machine_id else f"row {self.version} of audit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsealed:
+    """How many rows have no digest, because they are from before there were any. Nobody can say whether they are as they were written."""
+
+    journal_lines: int
+    audit_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """The whole audit of one moment. Warnings are facts that are allowed and have lasted too long."""
 
@@ -57,11 +82,19 @@ class Audit:
     checks: tuple[Check, ...]
     warnings: tuple[Finding, ...]
     balances: tuple[BalanceView, ...]
+    seals: tuple[Seal, ...]
+    """The newest digests of all chains in this moment."""
+    unsealed: Unsealed
 
     @property
     def clean(self) -> bool:
         """Whether every invariant holds. Warnings do not count."""
         return all(check.holds for check in self.checks)
+
+    @property
+    def chains_hold(self) -> bool:
+        """Whether no row was found changed, removed or put in, nor a seal broken."""
+        return all(check.holds for check in self.checks if check.name in CHAINS)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -86,4 +119,5 @@ class Audit:
             ],
             "warnings": [warning.as_json() for warning in self.warnings],
             "balances": [asdict(balance) for balance in self.balances],
+            "unsealed": asdict(self.unsealed),
         }

@@ -1,17 +1,20 @@
 """Runs every check on one moment of a database. Reads only; a live database may go on meanwhile."""
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 from sqlalchemy import Connection
 
-from storage.auditing import inbox, journal, ledger, privacy, states, trades, vends
+from storage.auditing import inbox, journal, ledger, privacy, sealing, states, trades, vends
 from storage.auditing.ages import warnings
-from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look
+from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
 from storage.auditing.reading import Books
+from storage.auditing.seals import newest_seals, sealed_digests_stand
 from storage.engine import Database
 from storage.money import read_balances
+from storage.tables import audit
+from storage.tables import journal as lines
 
 CHECKS: tuple[Look, ...] = (
     ledger.transfers_sum_to_zero,
@@ -34,6 +37,8 @@ CHECKS: tuple[Look, ...] = (
     journal.epochs_never_fall,
     journal.machines_stay_in_their_partitions,
     journal.frames_are_applied_once,
+    sealing.journals_are_as_written,
+    sealing.audit_rows_are_as_written,
     inbox.taken_notifications_are_in_the_journal,
     inbox.taken_payments_are_credited,
     inbox.top_ups_have_notifications,
@@ -42,22 +47,29 @@ CHECKS: tuple[Look, ...] = (
 """Each is one invariant; its docstring is the sentence that is to be true."""
 
 
-async def prove(db: Database, *, now_ms: int, own_ids: Collection[str] = ()) -> Audit:
+async def prove(db: Database, *, now_ms: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()) -> Audit:
     """Return what all checks find in one moment of the database. Raises StoreError if it cannot be read.
 
-    ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id.
+    ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id. ``seals``: those of an earlier audit, if they
+    are to be checked too.
     """
-    return await db.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=db.partition_count, own_ids=own_ids))
+    count = db.partition_count
+    return await db.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=count, own_ids=own_ids, seals=seals))
 
 
-def prove_within(connection: Connection, *, now_ms: int, partition_count: int, own_ids: Collection[str] = ()) -> Audit:
+def prove_within(
+    connection: Connection, *, now_ms: int, partition_count: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()
+) -> Audit:
     """Return the same of a read transaction that is open."""
     books = Books(connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids))
+    looks = (*CHECKS, sealed_digests_stand(seals)) if seals else CHECKS
     return Audit(
         at_ms=books.now_ms,
-        checks=tuple(_check(books, look) for look in CHECKS),
+        checks=tuple(_check(books, look) for look in looks),
         warnings=tuple(islice(warnings(books), FINDINGS_MAX)),
         balances=tuple(read_balances(books.connection, "")),
+        seals=tuple(newest_seals(books)),
+        unsealed=Unsealed(journal_lines=books.count(lines, lines.c.digest == ""), audit_rows=books.count(audit, audit.c.digest == "")),
     )
 
 

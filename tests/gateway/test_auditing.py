@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage import migrate
+from storage import chain, migrate
 from storage.engine import Database, StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.storage.auditing.books import damage, write_sound_books
@@ -52,7 +52,7 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
     assert 0 == result.exit_code, result.output
     assert "Every transfer of the ledger has two sides that sum to zero." in result.stdout
     assert "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 - written off -700 (minor units)" in result.stdout
-    assert result.stdout.endswith("The books are clean: 24 checks hold.\n")
+    assert result.stdout.endswith("The books are clean: 26 checks hold.\n")
 
 
 def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> Non
         "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger reserved 500 for it (machine VM-1)"
         in result.stdout.splitlines()
     )
-    assert result.stdout.endswith("1 of 24 checks found something.\n")
+    assert result.stdout.endswith("1 of 26 checks found something.\n")
 
 
 def test_warnings_are_no_findings(config: str) -> None:
@@ -82,6 +82,59 @@ def test_json_is_one_object(config: str, tmp_path: Path) -> None:
     told = json.loads(result.stdout)
     assert (1, False) == (result.exit_code, told["clean"])
     assert ["nothing_was_taken_out"] == [check["name"] for check in told["checks"] if not check["holds"]]
+
+
+def test_rows_without_digests_are_counted(config: str, tmp_path: Path) -> None:
+    """Those from before there were digests are no finding; how many there are is told."""
+    assert {"journal_lines": 0, "audit_rows": 0} == json.loads(_audit(config, "--json").stdout)["unsealed"]
+    damage(tmp_path / "vendgate.db", *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit")))
+    damage(tmp_path / "vendgate.db", "UPDATE installation SET audit_digest = ''")
+    result = _audit(config)
+    assert 0 == result.exit_code, result.output
+    assert "Not sealed, because from before there were digests: 47 lines of journals, 6 rows of audit\n" in result.stdout
+
+
+def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None:
+    """A file of them, one line each; it is never overwritten, and what was sealed is checked as one more check."""
+    path = tmp_path / "seals"
+    written = _audit(config, "--write-seals", str(path))
+    assert 0 == written.exit_code, written.output
+    assert f"5 seals are in {path}: keep it on another machine.\n" == written.stderr
+    assert ["vendgate", "machine", "machine", "machine", "machine", "audit"] == [line.split()[0] for line in path.read_text().splitlines()]
+    before = path.read_text()
+    again = _audit(config, "--write-seals", str(path))
+    assert (2, f"{path} exists, and seals are never overwritten: name another file.\n") == (again.exit_code, again.stderr)
+    assert before == path.read_text()
+    checked = _audit(config, "--check-seals", str(path))
+    assert 0 == checked.exit_code, checked.output
+    assert checked.stdout.endswith("The books are clean: 27 checks hold.\n")
+
+
+def test_a_broken_seal_is_a_finding(config: str, tmp_path: Path) -> None:
+    """Whoever has made the digests of audit anew is found, and no new seals are given for it."""
+    path, newer = tmp_path / "seals", tmp_path / "newer"
+    assert 0 == _audit(config, "--write-seals", str(path)).exit_code
+    digest = chain.digest("", chain.audit_content((1, "eve", "enable", "VM-1", "")))
+    act = f"INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) VALUES (1, 'eve', 'enable', 'VM-1', '', '{digest}')"
+    damage(tmp_path / "vendgate.db", "DELETE FROM audit", act, f"UPDATE installation SET audit_digest = '{digest}'")
+    assert 0 == _audit(config).exit_code
+    result = _audit(config, "--json", "--check-seals", str(path), "--write-seals", str(newer))
+    assert (1, f"{newer} was not written: a chain is broken.\n") == (result.exit_code, result.stderr)
+    assert not newer.exists()
+    (check,) = [check for check in json.loads(result.stdout)["checks"] if not check["holds"]]
+    assert "sealed_digests_stand" == check["name"]
+    assert "row 6 of audit was sealed with digest" in check["findings"][0]["sentence"]
+
+
+def test_a_file_that_holds_no_seals_is_status_2(config: str, tmp_path: Path) -> None:
+    """Before anything is read from the database."""
+    result = _audit(config, "--check-seals", str(tmp_path / "none"))
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "cannot be read" in result.stderr
+    nowhere = _audit(config, "--write-seals", str(tmp_path / "no" / "where"))
+    assert 2 == nowhere.exit_code
+    assert "cannot be written" in nowhere.stderr
+    assert "The books are clean" in nowhere.stdout
 
 
 def test_a_database_that_cannot_be_read_is_a_sentence_and_status_2(config: str, tmp_path: Path) -> None:

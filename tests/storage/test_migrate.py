@@ -13,9 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, create_engine, inspect, select
 
 from actors.ports import StoreError
-from storage import migrate, schema
+from storage import chain, migrate, schema
+from storage.audit_rows import write_audit_row
 from storage.engine import Database
-from storage.tables import metadata, partitions
+from storage.tables import audit, metadata, partitions
 
 
 async def test_the_migrations_make_the_tables(db: Database) -> None:
@@ -87,6 +88,27 @@ def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:
         command.downgrade(config, "base")
         assert ["alembic_version"] == inspect(connection).get_table_names()
     engine.dispose()
+
+
+def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
+    """Nobody can vouch for them; whoever writes next begins the chain, and the way back takes triggers and digests away."""
+    url = f"sqlite:///{tmp_path}/vendgate.db"
+    migrate.upgrade(url)
+    engine = create_engine(url)
+    config = schema.alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+        assert [] == connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
+        connection.exec_driver_sql("INSERT INTO audit (at_ms, actor, action, machine_id, detail) VALUES (1, 'ann', 'enable', '', '')")
+        connection.exec_driver_sql("UPDATE audit SET actor = 'bob'")
+    migrate.upgrade(url)
+    with engine.begin() as connection:
+        write_audit_row(connection, at_ms=2, actor="eve", action="enable", machine_id="", detail="")
+        first, second = connection.execute(select(audit).order_by(audit.c.id)).all()
+    engine.dispose()
+    assert ("bob", "") == (first.actor, first.digest)
+    assert chain.digest("", chain.audit_content((2, "eve", "enable", "", ""))) == second.digest
 
 
 def test_a_place_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from storage.engine import Database
 from storage.money import read_balances
 from storage.tables import ledger_entries
 from tests.storage.owner import Owner
+from tests.storage.unlocked import unlock
 
 
 async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None:
@@ -33,6 +34,7 @@ async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database, chan
     await owner.buy("VM-1")
 
     def tamper(connection: Connection) -> None:
+        unlock(connection)
         for line, amount_minor in ((1, 1), (3, -1))[:changes]:
             change = update(ledger_entries).where(ledger_entries.c.id == line)
             connection.execute(change.values(amount_minor=ledger_entries.c.amount_minor + amount_minor))

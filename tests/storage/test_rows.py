@@ -28,7 +28,7 @@ REFUND = Refund(
 
 def named(table: str, values: Row) -> dict[str, object]:
     """Give a row's values the names of their columns."""
-    names = [column.name for column in tables.metadata.tables[table].columns if column.name != "id"]
+    names = [column.name for column in tables.metadata.tables[table].columns if column.name not in {"id", "digest"}]
     return dict(zip(names, values, strict=True))
 
 

@@ -139,9 +139,11 @@ async def _gives_up(db: Database, owner: Owner) -> None:
 
 
 def damage(path: Path, *statements: str) -> None:
-    """Change the file as somebody would who has it: past all constraints."""
+    """Change the file as somebody would who has it: past all constraints and triggers."""
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("PRAGMA ignore_check_constraints = ON")
+        for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            file.execute(f"DROP TRIGGER {trigger}")
         for statement in statements:
             before = file.total_changes
             file.execute(statement)

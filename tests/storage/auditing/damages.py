@@ -1,9 +1,17 @@
 """What an intruder with the file could do by one statement, and which check must see it.
 
-``companions`` are other checks that look at the same thing from another side, and see it too.
+``companions`` are other checks that look at the same thing from another side, and see it too. The chain of digests sees whatever is done
+to the tables that it seals.
 """
 
+import re
 from dataclasses import dataclass
+
+SEALED_BY = {
+    "journal": "journals_are_as_written",
+    "ledger_entries": "journals_are_as_written",
+    "audit": "audit_rows_are_as_written",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +22,14 @@ class Damage:
     sql: str
     sentence: str
     companions: frozenset[str] = frozenset()
+
+    @property
+    def seen_by(self) -> set[str]:
+        """Every check that sees it."""
+        changed = re.match(r"(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)", self.sql)
+        assert changed
+        chain = SEALED_BY.get(changed[1])
+        return {self.check, *self.companions, *([chain] if chain else [])}
 
 
 DAMAGES = (
@@ -251,6 +267,62 @@ DAMAGES = (
         check="frames_are_applied_once",
         sql="UPDATE journal SET body = '{}' WHERE machine_id = 'VM-1' AND kind = 'Connected' AND version = 3",
         sentence="line 3 of machine VM-1 cannot be read",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE ledger_entries SET reference = 'elsewhere' WHERE cause = 'VM-1-t1' AND account = 'RECEIVABLE'",
+        sentence="line 4 of machine VM-1 (TopUpPaid) or one of its 2 ledger entries was changed, removed or put in",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE journal SET event = 'nothing to see' WHERE machine_id = 'VM-2' AND version = 2",
+        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE journal SET event = CAST(event AS BLOB) WHERE machine_id = 'VM-2' AND version = 2",
+        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE journal SET effects = 'no JSON' WHERE machine_id = 'VM-2' AND version = 2",
+        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE journal SET digest = '' WHERE machine_id = 'VM-1' AND version = 7",
+        sentence="line 7 of machine VM-1 (SessionCompleted) has no digest, and the line before it has one: it was put in or changed",
+    ),
+    Damage(
+        check="journals_are_as_written",
+        sql="UPDATE machine_states SET digest = '' WHERE machine_id = 'VM-1'",
+        sentence="line 20 of machine VM-1 has another digest than its state, of version 20, holds",
+    ),
+    Damage(
+        check="audit_rows_are_as_written",
+        sql="UPDATE audit SET actor = 'ann' WHERE id = 2",
+        sentence="row 2 of audit ('register' by ann) does not follow on row 1: it was changed or put in, or a row before it was removed",
+    ),
+    Damage(
+        check="audit_rows_are_as_written",
+        sql="DELETE FROM audit WHERE id = 1",
+        sentence="row 2 of audit ('register' by test) is not the first that was written",
+    ),
+    Damage(
+        check="audit_rows_are_as_written",
+        sql="DELETE FROM audit WHERE id > 3",
+        sentence="rows of audit behind row 3 were removed: the installation holds the digest of the last",
+    ),
+    Damage(
+        check="audit_rows_are_as_written",
+        sql="INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) SELECT at_ms, actor, action, machine_id, detail, digest "
+        "FROM audit WHERE id = 4",
+        sentence="row 7 of audit ('claim' by vendgate-host-0) does not follow on row 6",
+    ),
+    Damage(
+        check="audit_rows_are_as_written",
+        sql="UPDATE audit SET digest = '' WHERE id = 2",
+        sentence="row 2 of audit ('register' by test) does not follow on row 1",
     ),
     Damage(
         check="taken_notifications_are_in_the_journal",

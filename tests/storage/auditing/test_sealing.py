@@ -1,0 +1,332 @@
+"""Whoever edits the books past the triggers is found by the chains of digests, on both databases; whoever rewrites all, by seals."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.util import await_only
+
+from actors.ports import Conflict
+from storage import chain, registry
+from storage.audit_rows import write_audit_row
+from storage.auditing import Audit, Seal, Unsealed, prove, sealing
+from storage.engine import Database, StorageConfig
+from storage.registry import Registry
+from storage.tables import audit, installation, journal, ledger_entries, machine_states, machines
+from tests.storage import verifier
+from tests.storage.auditing.books import NOW_MS, write_sound_books
+from tests.storage.owner import START_MS, Owner, paid
+from tests.storage.unlocked import unlock
+
+UP = "UPDATE {} SET version = -version - 1 WHERE machine_id = 'VM-1' AND version >= 5"
+TURN = "UPDATE {} SET version = -version WHERE machine_id = 'VM-1' AND version < 0"
+COPY = (
+    "INSERT INTO journal (machine_id, version, partition, epoch, at_ms, kind, session_id, event, effects, notes, body, digest) "
+    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, event, effects, notes, body, digest "
+    "FROM journal WHERE machine_id = 'VM-1' AND version = 6"
+)
+PUT_IN = (
+    "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, trade_id, "
+    "amount_minor, currency) SELECT machine_id, version, 7, partition, epoch, at_ms, kind, 'x', account, reference, trade_id, "
+    "amount_minor, currency FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND line = 1"
+)
+SWAP = "UPDATE {} SET version = -11 + version WHERE machine_id = 'VM-1' AND version IN (5, 6)"
+CHANGED = "or one of its {} ledger entries was changed, removed or put in"
+
+ATTACKS = {
+    "an amount is edited": (
+        ["UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE machine_id = 'VM-1' AND version = 5"],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
+    ),
+    "an entry is deleted": (
+        ["DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND line = 1"],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(1)}",
+    ),
+    "an entry is put in": (
+        [
+            PUT_IN,
+        ],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(3)}",
+    ),
+    "entries change places": (
+        [
+            "UPDATE ledger_entries SET line = line - 2 WHERE machine_id = 'VM-1' AND version = 5",
+            "UPDATE ledger_entries SET line = -1 - line WHERE machine_id = 'VM-1' AND version = 5",
+        ],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
+    ),
+    "a line is edited": (
+        ["UPDATE journal SET at_ms = at_ms + 1 WHERE machine_id = 'VM-1' AND version = 5"],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
+    ),
+    "a line is deleted": (
+        ["DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 5"],
+        "line 5 of machine VM-1 was removed: behind line 4 comes line 6",
+    ),
+    "a line is deleted and the others are moved": (
+        [
+            "DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 5",
+            "DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5",
+            "UPDATE journal SET version = 5 WHERE machine_id = 'VM-1' AND version = 6",
+            "UPDATE ledger_entries SET version = 5 WHERE machine_id = 'VM-1' AND version = 6",
+        ],
+        "line 5 of machine VM-1 (VendSucceeded) or one of",
+    ),
+    "the first lines are deleted": (
+        ["DELETE FROM journal WHERE machine_id = 'VM-1' AND version < 5"],
+        "line 1 of machine VM-1 was removed: behind line 0 comes line 5",
+    ),
+    "a line is put in": (
+        [*(statement.format(table) for statement in (UP, TURN) for table in ("journal", "ledger_entries")), COPY],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(0)}",
+    ),
+    "a line is put in before the first": (
+        [COPY.replace(" 5,", " 0,")],
+        "line 0 of machine VM-1 was put in: lines count from 1",
+    ),
+    "a line is put in behind the last": (
+        [COPY.replace(" 5,", " 21,")],
+        f"line 21 of machine VM-1 (VendSucceeded) {CHANGED.format(0)}",
+    ),
+    "two lines change places": (
+        [statement.format(table) for statement in (SWAP, TURN) for table in ("journal", "ledger_entries")],
+        "line 5 of machine VM-1 (VendSucceeded) or one of",
+    ),
+    "the tail is cut off": (
+        ["DELETE FROM journal WHERE machine_id = 'VM-1' AND version > 17"],
+        "lines 18 to 20 of machine VM-1 were removed: its state holds the digest of the last",
+    ),
+    "the tail is cut off and the version goes back": (
+        [
+            "DELETE FROM journal WHERE machine_id = 'VM-1' AND version > 17",
+            "DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version > 17",
+            "UPDATE machine_states SET version = 17 WHERE machine_id = 'VM-1'",
+        ],
+        "line 17 of machine VM-1 has another digest than its state, of version 17, holds",
+    ),
+    "all lines are deleted": (
+        ["DELETE FROM journal WHERE machine_id = 'VM-1'"],
+        "lines 1 to 20 of machine VM-1 were removed: its state holds the digest of the last",
+    ),
+    "the state is deleted": (
+        ["DELETE FROM machine_states WHERE machine_id = 'VM-1'"],
+        "line 20 of machine VM-1 has another digest than its state, of version 0, holds",
+    ),
+    "a digest is taken away": (
+        ["UPDATE journal SET digest = '' WHERE machine_id = 'VM-1' AND version = 5"],
+        "line 5 of machine VM-1 (VendRequested) has no digest, and the line before it has one: it was put in or changed",
+    ),
+}
+
+
+async def attack(db: Database, *statements: str) -> None:
+    """Change rows past the triggers."""
+
+    def work(connection: Connection) -> None:
+        unlock(connection)
+        for statement in statements:
+            connection.execute(text(statement))
+
+    await db.write(work)
+
+
+def found(result: Audit, name: str = "journals_are_as_written") -> Sequence[str]:
+    """Return what one check found."""
+    (check,) = [check for check in result.checks if check.name == name]
+    return [finding.sentence for finding in check.findings]
+
+
+@pytest.fixture
+async def sound(db: Database) -> Database:
+    """A database with sound books."""
+    await write_sound_books(db)
+    return db
+
+
+async def test_another_program_verifies_the_chains(sound: Database) -> None:
+    """It knows only what is documented, and every digest is as it says."""
+    pairs = await sound.read(lambda connection: [pair for name in ("VM-1", "VM-3") for pair in verifier.digests(connection, name)])
+    acts = await sound.read(verifier.audit_digests)
+    assert len(pairs) > 25
+    assert 6 == len(acts)
+    assert [] == [pair for pair in (*pairs, *acts) if pair[0] != pair[1]]
+
+
+@pytest.mark.parametrize(("statements", "sentence"), ATTACKS.values(), ids=ATTACKS)
+async def test_the_first_row_that_was_touched_is_named(sound: Database, statements: list[str], sentence: str) -> None:
+    """One finding for the machine, which names its first line that is not as it was written."""
+    await attack(sound, *statements)
+    (said,) = found(await prove(sound, now_ms=NOW_MS))
+    assert sentence in said
+
+
+async def test_a_page_has_no_seam(sound: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few lines are read at once, sound books are sound and a change is named."""
+    monkeypatch.setattr(sealing, "ROWS_AT_ONCE", 3)
+    clean = await prove(sound, now_ms=NOW_MS)
+    assert () == clean.sentences
+    lines = await sound.read(lambda connection: len(connection.execute(select(journal.c.id)).all()))
+    assert [lines] == [check.looked_at for check in clean.checks if check.name == "journals_are_as_written"]
+    statements, sentence = ATTACKS["an amount is edited"]
+    await attack(sound, *statements)
+    assert sentence in found(await prove(sound, now_ms=NOW_MS))[0]
+
+
+async def test_every_machine_has_its_finding(sound: Database) -> None:
+    """Each chain stands for itself."""
+    await attack(sound, "UPDATE journal SET at_ms = at_ms + 1 WHERE version > 2")
+    said = found(await prove(sound, now_ms=NOW_MS))
+    assert [f"line 3 of machine VM-{number}" for number in (1, 2, 3, 4)] == [sentence.partition(" (")[0] for sentence in said]
+
+
+async def test_a_database_may_write_json_in_its_own_way(sound: Database) -> None:
+    """What a line says is sealed, not how many spaces are in it."""
+
+    def work(connection: Connection) -> None:
+        unlock(connection)
+        rewritten = update(journal).where(journal.c.id == bindparam("which"))
+        for row in connection.execute(select(journal)).all():
+            values = {name: f" {getattr(row, name)} " for name in chain.JSON_COLUMNS}
+            connection.execute(rewritten, {"which": row.id, **values})
+
+    await sound.write(work)
+    assert [] == found(await prove(sound, now_ms=NOW_MS))
+
+
+async def test_a_row_of_audit_below_the_first_is_found(sound: Database) -> None:
+    """Ids count from 1, and the walk begins there."""
+    await attack(sound, "INSERT INTO audit (id, at_ms, actor, action, machine_id, detail) VALUES (-1, 1, 'eve', 'enable', 'VM-1', '')")
+    assert ["row -1 of audit was put in: rows count from 1"] == found(await prove(sound, now_ms=NOW_MS), "audit_rows_are_as_written")
+
+
+async def test_several_changes_of_one_machine_are_chained_within_a_batch(db: Database) -> None:
+    """And a batch that was refused, wholly or for one machine, leaves no trace in the chain."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.commit([owner.decide(name, event) for name in ("VM-1", "VM-2") for event in owner.purchase(name, 1)])
+    before = dict(owner.states)
+    with pytest.raises(Conflict):
+        await owner.commit([owner.decide("VM-2", paid("t7")), owner.decide("VM-1", paid("t8")), owner.decide("VM-2", paid("t8"))])
+    owner.states = before
+    await owner.commit([owner.decide("VM-1", paid("t8")), owner.decide("VM-1", paid("t9"))])
+    assert [] == found(await prove(db, now_ms=NOW_MS))
+    pairs = await db.read(lambda connection: verifier.digests(connection, "VM-1"))
+    assert [] == [pair for pair in pairs if pair[0] != pair[1]]
+
+
+async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> None:
+    """No line, no digest."""
+    owner = await Owner.of(db, "VM-1")
+    change = await owner.do("VM-1", paid("t1"))
+    await owner.commit([replace(change, decision=replace(change.decision, changed=False, records=(), transfers=(), effects=()))])
+    await owner.do("VM-1", paid("t2"))
+    assert [] == found(await prove(db, now_ms=NOW_MS))
+
+
+async def test_rows_from_before_are_counted_and_may_only_come_first(db: Database) -> None:
+    """The chain begins behind them; a row without a digest further on is a finding."""
+    owner = await Owner.of(db, "VM-1")
+    await attack(db, *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit")))
+    await attack(db, "UPDATE installation SET audit_digest = ''")
+    await owner.buy("VM-1")
+    await Registry(db).audit(actor="ann", action="enable", machine_id="VM-1", detail="", now_ms=START_MS)
+    result = await prove(db, now_ms=NOW_MS)
+    assert Unsealed(journal_lines=3, audit_rows=2) == result.unsealed
+    assert result.chains_hold
+    first = await db.read(lambda connection: verifier.digests(connection, "VM-1")[3])
+    assert first[0] == first[1]
+    await attack(db, "DELETE FROM journal WHERE version = 2")
+    assert ["line 2 of machine VM-1 was removed: behind line 1 comes line 3"] == found(await prove(db, now_ms=NOW_MS))
+
+
+async def test_acts_at_the_same_time_stand_in_one_chain(db: Database, url: str) -> None:
+    """Writers of audit wait for one another, whatever process they are in."""
+    others = [await Database.open(StorageConfig(url=url)) for _ in range(2)]
+    registries = [Registry(database) for database in (db, *others)]
+    await asyncio.gather(
+        *(
+            registries[number % 3].audit(actor=f"a{number}", action="enable", machine_id="VM-1", detail="", now_ms=START_MS)
+            for number in range(24)
+        )
+    )
+    for database in others:
+        await database.close()
+    pairs = await db.read(verifier.audit_digests)
+    assert 24 == len(pairs)
+    assert [] == [pair for pair in pairs if pair[0] != pair[1]]
+
+
+async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -> None:
+    """While an administrator's change of that very machine holds its locks, money is saved."""
+    if db.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer")
+    owner = await Owner.of(db, "VM-1")
+    other = await Database.open(StorageConfig(url=url))
+    loop, held, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+
+    def change(connection: Connection) -> None:
+        registry._row(connection, machines.c.machine_id == "VM-1", lock=True)
+        connection.execute(text("UPDATE machines SET revision = revision + 1 WHERE machine_id = 'VM-1'"))
+        write_audit_row(connection, at_ms=START_MS, actor="ann", action="enable", machine_id="VM-1", detail="")
+        loop.call_soon(held.set)
+        await_only(go_on.wait())
+
+    act = asyncio.create_task(other.write(change))
+    await held.wait()
+    await asyncio.wait_for(owner.do("VM-1", paid("t1")), 3)
+    go_on.set()
+    await act
+    await other.close()
+    assert (await prove(db, now_ms=NOW_MS)).chains_hold
+
+
+def forge(connection: Connection) -> None:
+    """Change money of VM-1, make its digests anew from the first to the last, and the last one of audit too."""
+    unlock(connection)
+    line, entry = journal.c, ledger_entries.c
+    connection.execute(update(ledger_entries).where(entry.machine_id == "VM-1").values(amount_minor=entry.amount_minor * 2))
+    head = ""
+    lines = select(*line[chain.LINE_COLUMNS]).where(line.machine_id == "VM-1").order_by(line.version)
+    for values in connection.execute(lines).all():
+        own = select(*entry[chain.ENTRY_COLUMNS]).where(entry.machine_id == "VM-1", entry.version == values[1]).order_by(entry.line)
+        head = chain.digest(head, chain.line_content(values, [tuple(one) for one in connection.execute(own).all()]))
+        connection.execute(update(journal).where(line.machine_id == "VM-1", line.version == values[1]).values(digest=head))
+    connection.execute(update(machine_states).where(machine_states.c.machine_id == "VM-1").values(digest=head))
+    connection.execute(update(audit).where(audit.c.id == 6).values(digest="f" * 64))
+    connection.execute(update(installation).values(audit_digest="f" * 64))
+
+
+async def test_a_chain_that_was_written_anew_is_found_by_a_seal(sound: Database) -> None:
+    """Nothing in the database tells of it; a seal that was kept elsewhere does, and one behind whose row nothing was touched stands."""
+    seals = (await prove(sound, now_ms=NOW_MS)).seals
+    assert ["VM-1", "VM-2", "VM-3", "VM-4", ""] == [seal.machine_id for seal in seals]
+    assert (await prove(sound, now_ms=NOW_MS, seals=seals)).chains_hold
+
+    await sound.write(forge)
+    result = await prove(sound, now_ms=NOW_MS, seals=seals)
+    assert [] == found(result)
+    first, second = found(result, "sealed_digests_stand")
+    assert first.startswith(f"line 20 of machine VM-1 was sealed with digest {seals[0].digest} and has digest ")
+    assert second.startswith(f"row 6 of audit was sealed with digest {seals[-1].digest} and has digest {'f' * 64} now")
+    assert not result.chains_hold
+
+
+async def test_a_seal_whose_row_is_gone_is_found(sound: Database) -> None:
+    """Also of a machine that is not there at all."""
+    seals = [Seal(machine_id="VM-1", version=99, digest="a" * 64), Seal(machine_id="VM-9", version=1, digest="b" * 64)]
+    said = found(await prove(sound, now_ms=NOW_MS, seals=seals), "sealed_digests_stand")
+    assert [
+        f"line 99 of machine VM-1 was sealed with digest {'a' * 64} and is gone: its chain was written anew",
+        f"line 1 of machine VM-9 was sealed with digest {'b' * 64} and is gone: its chain was written anew",
+    ] == said
+
+
+async def test_an_older_seal_stands_when_more_is_written(sound: Database) -> None:
+    """A chain that has grown still holds what was sealed."""
+    seals = (await prove(sound, now_ms=NOW_MS)).seals
+    owner = await Owner.claim(sound, "VM-1", holder="h3")
+    await owner.start("VM-1")
+    newer = await prove(sound, now_ms=NOW_MS, seals=seals)
+    assert newer.chains_hold
+    assert newer.seals[0].version > seals[0].version

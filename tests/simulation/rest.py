@@ -13,6 +13,7 @@ from storage.auditing import prove_within
 from tests.simulation.backend import PARTNER
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.moves import allowed_moves
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -52,6 +53,7 @@ def check_all(world: "World") -> None:
         notifications_are_taken,
         one_customer_per_session,
         states_agree_with_rows,
+        allowed_moves,
         privacy,
         the_audit_is_clean,
     ):

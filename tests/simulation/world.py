@@ -26,7 +26,7 @@ from actors.runner import Core
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.registry import NewMachine, Registry
-from tests.simulation import chaos
+from tests.simulation import chaos, moves
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
@@ -39,6 +39,7 @@ from tests.simulation.quiet import quietly
 from tests.simulation.rest import check_all, unrest
 from tests.simulation.weather import drawn
 from tests.simulation.wires import Call, SimLine
+from tests.support.moves import Move
 
 REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
@@ -68,6 +69,7 @@ class Outcome:
     real_s: float
     story: tuple[str, ...] = ()
     digest: int = 0
+    moves: frozenset[Move] = frozenset()
 
 
 class World:
@@ -366,4 +368,5 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
         real_s=time.perf_counter() - started,
         story=tuple(world.story),
         digest=hash(tuple(world.story)) if traced else 0,
+        moves=moves.seen(world.disk),
     )

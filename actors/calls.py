@@ -24,9 +24,9 @@ class Performs(Protocol):
 
 
 class Calls:
-    """``answered`` is given the machine and the event of each call that ended."""
+    """``answered`` is given the machine, the call and the event of each call that ended."""
 
-    def __init__(self, performer: Performs, *, in_flight_max: int, answered: Callable[[MachineId, Event], None]) -> None:
+    def __init__(self, performer: Performs, *, in_flight_max: int, answered: Callable[[MachineId, ProviderCall, Event], None]) -> None:
         self._performer = performer
         self._in_flight_max = in_flight_max
         self._answered = answered
@@ -73,7 +73,7 @@ class Calls:
             left = self._machines.pop(machine_id, 1) - 1
             if left:
                 self._machines[machine_id] = left
-        self._answered(machine_id, event)
+        self._answered(machine_id, call, event)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

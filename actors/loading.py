@@ -77,9 +77,12 @@ class Loader:
             # by now and must not be judged by.
             first.append(Letter(event=replace(door.connected, journal=(), journal_lost=True), attachment=door.attachment))
         runner.in_doubt = False
+        # A store that can be read and saves nothing (a full disk) leads here again and again: what waits already is not added once more.
+        answered = {letter.call for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
-            self._calls.start(runner.machine_id, call, loaded.place, state.currency)
-        self._mailroom.put_back(runner, first)
+            if call not in answered:
+                self._calls.start(runner.machine_id, call, loaded.place, state.currency)
+        self._mailroom.put_back(runner, [letter for letter in first if not _waits(runner, letter)])
         if not runner.timer_waits:
             self._timers.arm(runner.machine_id, runner.deadline_ms())
 
@@ -110,3 +113,8 @@ class Loader:
         for stream_id in list(runner.doors):
             self._reception.leave(runner, stream_id)
         self._mailroom.drop(runner)
+
+
+def _waits(runner: Runner, letter: Letter) -> bool:
+    """Whether the mailbox holds the same already, for the same gateway."""
+    return any(other.event == letter.event and other.attachment is letter.attachment for other in runner.mailbox)

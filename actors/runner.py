@@ -32,13 +32,17 @@ class Core:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it to be saved."""
+    """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it to be saved.
+
+    ``call`` is the call to Alipay that the event answers.
+    """
 
     event: Event
     attachment: Attachment | None = None
     command_id: str = ""
     inbox_id: int | None = None
     receipt: Receipt | None = None
+    call: ProviderCall | None = None
 
     def settle(self) -> None:
         """The event is saved or refused."""

@@ -17,6 +17,7 @@ from actors.calls import Calls, Performs
 from actors.dispatch import Dispatch
 from actors.link import CloseReason
 from actors.loading import Loader
+from actors.machine.effects import ProviderCall
 from actors.machine.events import Event, TimePassed
 from actors.machine.ids import MachineId
 from actors.mailroom import Mailroom
@@ -349,8 +350,8 @@ class TurnLoop:
         self._reception.announce()
         self._wake.set()
 
-    def _called(self, machine_id: MachineId, event: Event) -> None:
-        self.post(self._mailroom.runner(machine_id), Letter(event=event))
+    def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:
+        self.post(self._mailroom.runner(machine_id), Letter(event=event, call=call))
 
     def _halt(self, runner: Runner, error: Exception, letters: Sequence[Letter] = ()) -> None:
         runner.forget()

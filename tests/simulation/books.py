@@ -57,7 +57,7 @@ _SUM = {
     "SETTLE": "settled",
     "REFUND_ASKED": "asked",
     "REFUND_CONFIRMED": "confirmed",
-    "CANCEL_REFUND": "cancelled",
+    "REFUND_GIVEN_UP": "cancelled",
 }
 _PARTS = {"RESERVE": "reserved", "RETURN": "returned", "SETTLE": "settled"}
 

@@ -3,6 +3,7 @@
 Flows in: nothing. Flows out: patches of single functions, by name; ``planted`` says in a sentence what each of them means.
 """
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +18,7 @@ from actors.link import ToMachine
 from actors.machine import connecting, events, ledger, paying, refunding, stock, vending
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
-from actors.machine.state import FailureCause, VendStatus
+from actors.machine.state import FailureCause, RefundStatus, VendStatus
 from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
@@ -99,6 +100,33 @@ def whole_payment_goes_back() -> Any:
 
 def refund_never_tried_again() -> Any:
     return patch.object(refunding, "send_due", lambda _turn: None)
+
+
+def done_is_unknown_again() -> Any:
+    """A late time-out opens a refund that is done, and a question closes it again: the books agree in the end, as if nothing had been."""
+    answered, succeeded = refunding.answered, refunding.succeeded
+    done: dict[tuple[object, RefundId], Any] = {}
+    reopened: set[tuple[object, RefundId]] = set()
+
+    def late(turn: Any, event: Any) -> None:
+        key = asyncio.get_running_loop(), event.refund_id  # each world has a loop of its own
+        if isinstance(event, events.RefundUnknown) and turn.refund(event.refund_id) is None and key in done:
+            reopened.add(key)
+            turn.put_refund(replace(done[key], status=RefundStatus.UNKNOWN, query_next=True, next_attempt_at_ms=turn.now_ms + 1))
+        else:
+            answered(turn, event)
+
+    def again(turn: Any, event: Any) -> None:
+        key = asyncio.get_running_loop(), event.refund_id
+        refund = turn.refund(event.refund_id)
+        if refund is not None and key in reopened:
+            turn.put_refund(replace(refund, status=RefundStatus.SUCCEEDED, ended_at_ms=turn.now_ms, next_attempt_at_ms=None))
+            return
+        succeeded(turn, event)
+        if refund is not None:
+            done[key] = refund
+
+    return _both(patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again))
 
 
 # --- saving and acting ---------------------------------------------------------------------------------------------------------------
@@ -321,6 +349,19 @@ def settled_twice() -> Any:
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if delivered and settled.status is VendStatus.SUCCEEDED:
             turn.move(ledger.write_off(settled.vend_id, settled.price_minor))
+        else:
+            result_again(turn, settled, delivered=delivered, evidence=evidence)
+
+    return patch.object(vending, "result_again", bug)
+
+
+def void_is_failure_later() -> Any:
+    """The money had gone back, and stays so; only what is said of the vend changes."""
+    result_again = vending.result_again
+
+    def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
+        if not delivered and settled.status is VendStatus.VOIDED:
+            turn.settled(replace(settled, status=VendStatus.FAILED, reason=FailureCause.JAMMED, evidence=evidence))
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 

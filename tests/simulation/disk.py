@@ -20,6 +20,7 @@ from sqlalchemy.pool import StaticPool
 from storage import codec
 from storage.engine import Database, Work
 from storage.migrate import upgrade
+from tests.simulation import moves
 from tests.simulation.processes import Process, outside
 from tests.simulation.weather import Weather
 
@@ -38,6 +39,7 @@ def _template() -> bytes:
         target = sqlite3.connect(":memory:")
         source.backup(target)
         source.close()
+        moves.watch(target)
         return target.serialize()
 
 

@@ -84,6 +84,11 @@ PLANTED = (
         bug=bugs.refund_never_tried_again,
     ),
     Planted(
+        name="done-is-unknown-again",
+        sentence="A late time-out opens a refund that is done.",
+        bug=bugs.done_is_unknown_again,
+    ),
+    Planted(
         name="ack-before-commit",
         sentence="Frames are acknowledged before the COMMIT.",
         bug=bugs.ack_before_commit,
@@ -184,6 +189,13 @@ PLANTED = (
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,
         start=36,
+    ),
+    Planted(
+        name="void-is-failure-later",
+        sentence="A vend that was voided is called failed when its result comes late.",
+        bug=bugs.void_is_failure_later,
+        start=343,
+        within=600,
     ),
     Planted(
         name="approved-unpaid",

@@ -13,6 +13,7 @@ from storage.auditing import prove_within
 from tests.simulation.contract import PARTNER
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.moves import allowed_moves
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -43,17 +44,7 @@ def unrest(world: "World") -> str:
 
 def check_all(world: "World") -> None:
     """Check every truth that holds at rest, but for the audit, which takes longer than all the others."""
-    for truth in (
-        books_are_equal,
-        one_refund_per_cause,
-        vends_agree_with_shelves,
-        stock_agrees_with_shelves,
-        device_order,
-        notifications_are_taken,
-        one_customer_per_session,
-        states_agree_with_rows,
-        privacy,
-    ):
+    for truth in TRUTHS:
         truth(world)
         if world.failure is not None:
             return
@@ -193,3 +184,18 @@ def privacy(world: "World") -> None:
         for secret in (trade.buyer_id, trade.buyer_email):
             if secret.encode() in everything:
                 world.checker.broken("privacy", f"{secret} stands in the database")
+
+
+TRUTHS = (
+    books_are_equal,
+    one_refund_per_cause,
+    vends_agree_with_shelves,
+    stock_agrees_with_shelves,
+    device_order,
+    notifications_are_taken,
+    one_customer_per_session,
+    states_agree_with_rows,
+    allowed_moves,
+    privacy,
+)
+"""Every truth that holds at rest, but for the audit."""

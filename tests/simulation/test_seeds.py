@@ -13,6 +13,7 @@ import pytest
 
 from tests.simulation.__main__ import report
 from tests.simulation.world import Outcome, live
+from tests.support.moves import published
 
 SEEDS = 120
 JOBS = 2
@@ -38,6 +39,14 @@ def test_worlds_are_full_of_life(lived: list[Outcome]) -> None:
     assert sum(outcome.sessions for outcome in lived) > 8 * SEEDS
     assert sum(outcome.commits for outcome in lived) > 80 * SEEDS
     assert sum(outcome.virtual_s for outcome in lived) > 100 * SEEDS
+
+
+def test_the_worlds_see_the_moves_that_the_docs_say_they_see(lived: list[Outcome]) -> None:
+    """Each move that docs/architecture.md marks "worlds" is made in some world, so that allowed moves are held where they are claimed."""
+    seen = {move for outcome in lived for move in outcome.moves}
+
+    assert set() == {move for move, seen_in in published().items() if seen_in == "worlds"} - seen
+    assert {"worlds", "core"} == set(published().values())
 
 
 @pytest.mark.parametrize("seed", FOUND)

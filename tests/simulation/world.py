@@ -27,7 +27,7 @@ from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.registry import NewMachine, Registry
-from tests.simulation import chaos
+from tests.simulation import chaos, moves
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
@@ -40,6 +40,7 @@ from tests.simulation.quiet import quietly
 from tests.simulation.rest import check_all, the_audit_is_clean, unrest
 from tests.simulation.weather import drawn
 from tests.simulation.wires import Call, SimLine
+from tests.support.moves import Move
 
 REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
@@ -73,6 +74,7 @@ class Outcome:
     digest: int = 0
     dooms: tuple[str, ...] = ()
     """In a quiet world: which process died at which await, as ``name@await``."""
+    moves: frozenset[Move] = frozenset()
 
 
 class World:
@@ -395,4 +397,5 @@ def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = 
         story=tuple(world.story),
         digest=hash(tuple(world.story)) if traced else 0,
         dooms=tuple(f"{name}@{at}" for name, at in world.dooms.items()),
+        moves=moves.seen(world.disk),
     )

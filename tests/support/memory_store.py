@@ -48,6 +48,8 @@ class MemoryStore(MachineStore):
         self.attempts = 0
         self.away = False
         """Nothing is done and nothing answered."""
+        self.full = False
+        """What is saved can be read, and nothing can be saved: a disk without room."""
         self.lost_answers = 0
         """So many commits are done, and their answers are lost."""
         self.conflicting: set[MachineId] = set()
@@ -129,6 +131,8 @@ class MemoryStore(MachineStore):
         if self.gate is not None:
             await self.gate.wait()
         await self._answer()
+        if self.full:
+            raise StoreError("database or disk is full")
         self._prove(ownership)
         self._check(changes)
         for change in changes:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import grpc.aio
 import httpx
 
-from actors.host import Host, HostServices
+from actors.host import Host, HostLimits, HostServices
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Column
@@ -156,6 +156,7 @@ async def a_site(
     limits: NotifyLimits | None = None,
     policy: Policy | None = None,
     clock: SiteClock | None = None,
+    host_limits: HostLimits | None = None,
 ) -> AsyncIterator[Site]:
     """Open all of it and close it again; in between, see that what the test leaves behind is sound."""
     clock = clock or SiteClock()
@@ -200,6 +201,7 @@ async def a_site(
                 close=client.close,
             ),
             partitions=range(PARTITIONS),
+            limits=host_limits,
             on_fatal=_not_expected,
         )
         await host.start()

@@ -1,7 +1,7 @@
 """One machine's core, driven by hand on a clock of its own: the way tests speak to ``decide``.
 
-Every decision is checked against the invariants and added to a ledger beside the state, so that a test that only tells a story also
-proves its money.
+Every decision is checked against the invariants and the published moves, and added to a ledger beside the state, so that a test that
+only tells a story also proves its money.
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from actors.machine.effects import Effect, QueryRefund, SendRefund
 from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import Code, CodeStatus, Column, Configuration, FailureCause, Mode, VendStatus
+from tests.support.moves import History
 
 START_MS = 1_767_225_600_000
 HKD = Currency("HKD")
@@ -39,6 +40,7 @@ class Story:
         self.policy = policy or Policy()
         self.now_ms = START_MS
         self.decisions: list[Decision] = []
+        self.history = History(self.state)
         self.accounts: Counter[str] = Counter()
         self.asked: dict[str, int] = {}
         self.boot = BootId("b1")
@@ -54,6 +56,7 @@ class Story:
         """Let something happen now."""
         decision = decide(self.state, event, self.now_ms, self.policy)
         check_decision(self.state, decision)
+        self.history.goes_on(*decision.records)
         self.state = decision.state
         self.decisions.append(decision)
         for transfer in decision.transfers:

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.util import await_only
 
+from actors.machine.ids import MachineId
 from actors.ports import Conflict
 from storage import chain, registry
 from storage.audit_rows import write_audit_row
 from storage.auditing import Audit, Seal, Unsealed, prove, sealing
 from storage.engine import Database, StorageConfig
 from storage.registry import Registry
-from storage.tables import audit, installation, journal, ledger_entries, machine_states, machines
+from storage.tables import audit, installation, journal, ledger_entries, machine_states
 from tests.storage import verifier
 from tests.storage.auditing.books import NOW_MS, write_sound_books
 from tests.storage.owner import START_MS, Owner, paid
@@ -266,7 +267,7 @@ async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -
     loop, held, go_on = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def change(connection: Connection) -> None:
-        registry._row(connection, machines.c.machine_id == "VM-1", lock=True)
+        registry._row(connection, MachineId("VM-1"), lock=True)
         connection.execute(text("UPDATE machines SET revision = revision + 1 WHERE machine_id = 'VM-1'"))
         write_audit_row(connection, at_ms=START_MS, actor="ann", action="enable", machine_id="VM-1", detail="")
         loop.call_soon(held.set)

@@ -1,0 +1,127 @@
+"""The published moves of sessions, trades, vends and refunds (docs/architecture.md, States) are those that the core makes, and all of them.
+
+In scope: every single step within a decision. Whole decisions are held against the same table by ``Story``, COMMITs by the worlds.
+"""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from actors.machine import MachineState, decide, events
+from actors.machine.decision import Record
+from actors.machine.ids import RefundId
+from actors.machine.policy import Policy
+from actors.machine.turn import Turn
+from tests.actors.machine.test_every_pair import STATES, every_event, refund_under_way
+from tests.support.moves import BEGINS, History, Move, leads, of_record, published
+from tests.support.story import Story, a_machine
+
+DEPTH = 2
+LATER_MS = (0, 61_000, 2_000_000)
+POLICIES = (Policy(), Policy(doubt_review_above_minor=100))
+
+
+def refund_asked_after() -> Story:
+    """Alipay was silent and then said no: it is asked what became of the first try."""
+    story = refund_under_way()
+    story.do(events.RefundUnknown(refund_id=RefundId("t1R1"), detail="time-out"))
+    story.do(events.RefundRefused(refund_id=RefundId("t1R1"), detail="no"))
+    return story
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
+    """Give all that decisions write down, in order; one decision may write of one thing more than once."""
+    lines: list[Record] = []
+    record = Turn._record
+
+    def noted(turn: Turn, written: Record, key: str) -> None:
+        lines.append(written)
+        record(turn, written, key)
+
+    monkeypatch.setattr(Turn, "_record", noted)
+    return lines
+
+
+def walk(written: list[Record]) -> Iterator[list[Move]]:
+    """Let everything happen in every state that can be told apart from those before, a few events deep; yield each decision's moves."""
+    known: set[object] = set()
+    here: list[tuple[MachineState, int]] = []
+    for make in (*STATES, refund_asked_after):
+        story = make()
+        here.append((story.state, story.now_ms))
+    for _ in range(DEPTH):
+        there: list[tuple[MachineState, int]] = []
+        for (state, now_ms), policy in itertools.product(here, POLICIES):
+            teller = Story(state, policy)
+            for later_ms in LATER_MS:
+                teller.now_ms = now_ms + later_ms
+                for event in every_event(teller):
+                    written.clear()
+                    after = decide(state, event, teller.now_ms, policy).state
+                    history = History(state)
+                    for each in written:
+                        history.goes_on(each)
+                    yield history.moves
+                    if (shape := _shape(after)) not in known:
+                        known.add(shape)
+                        there.append((after, teller.now_ms))
+        here = there
+
+
+def _shape(state: MachineState) -> object:
+    """What tells states apart here: what is open, in which status, and whether the machine is there."""
+    session, vend = state.session, None if state.session is None else state.session.vend
+    return (
+        state.link.online,
+        None if session is None else (session.mode, bool(session.paid_minor)),
+        None if vend is None else vend.status,
+        tuple(doubtful.status for doubtful in state.doubts),
+        tuple((refund.status, refund.query_next) for refund in state.refunds)[:1],
+        tuple(settled.status for settled in state.settled_vends)[-1:],
+        state.link.boot_id,
+    )
+
+
+@pytest.mark.timeout(120)
+def test_the_published_moves_are_those_that_are_made(written: list[Record]) -> None:
+    """Each step is a published move, and each published move is a step that something leads to."""
+    seen = {move for moves in walk(written) for move in moves}
+
+    assert set() == seen - published().keys()
+    assert set() == published().keys() - seen
+
+
+def test_final_states_are_never_left() -> None:
+    """Nothing leads on from what is over; after a failure only the late goods do."""
+    final = {"session": {"ENDED"}, "trade": {"CLOSED"}, "vend": {"SUCCEEDED", "DENIED"}, "refund": {"SUCCEEDED", "WRITTEN_OFF"}}
+    ends = {kind: {move.after for move in published() if move.kind == kind} for kind in final}
+    for kind, states in ends.items():
+        dead = {state for state in states if not any((move.kind, move.before) == (kind, state) for move in published())}
+        assert final[kind] | ({"SUCCEEDED (WRITTEN_OFF)"} if kind == "vend" else set()) == dead
+    for failed in ("FAILED", "VOIDED"):
+        assert [Move("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [move for move in published() if move.before == failed]
+
+
+def test_everything_begins_somewhere() -> None:
+    """Each published state can be reached from the beginning of its kind."""
+    assert [] == [move for move in published() if not leads(move.kind, BEGINS, move.after)]
+
+
+def test_a_move_that_is_not_published_is_not_allowed() -> None:
+    """A vend that was denied and is sold afterwards fails the story in which it happens."""
+    story = Story(a_machine(stock=0))
+    story.connect()
+    story.select()
+    (denied,) = [record for record in story.last.records if of_record(record)[0] == "vend"]
+    assert ("vend", "VM-1-v1", "DENIED") == of_record(denied)
+    story.history.goes_on(denied)
+    assert [Move("vend", BEGINS, "DENIED")] == story.history.moves
+    sold = Story()
+    sold.connect()
+    sold.pay(500)
+    sold.select()
+    sold.success()
+    with pytest.raises(AssertionError, match="vend DENIED -> SUCCEEDED is not allowed"):
+        story.history.goes_on(*sold.last.records)

@@ -105,7 +105,7 @@ class Registry:
                 values["planogram_version"] = row.planogram_version + 1
                 _write_columns(connection, machine_id, columns)
             connection.execute(update(machines).where(machines.c.machine_id == machine_id).values(values))
-            _write_audit(connection, actor, action, machine_id, detail, now_ms)
+            write_audit(connection, actor, action, machine_id, detail, now_ms)
             changed = _row(connection, machines.c.machine_id == machine_id)
             assert changed is not None
             return ConfigurationChanged(configuration=configuration_of(changed), columns=None if columns is None else tuple(columns))
@@ -122,7 +122,7 @@ class Registry:
 
     async def audit(self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
         """Write down who did what, for acts that change nothing here."""
-        await self._db.write(lambda connection: _write_audit(connection, actor, action, machine_id, detail, now_ms))
+        await self._db.write(lambda connection: write_audit(connection, actor, action, machine_id, detail, now_ms))
 
     async def partition_count(self) -> int:
         """Return the number of partitions, fixed when the database was created."""
@@ -157,7 +157,7 @@ def _register(connection: Connection, new: NewMachine, token: str, partition_cou
         )
     )
     _write_columns(connection, new.machine_id, new.columns)
-    _write_audit(connection, actor, "register", new.machine_id, f"{new.store_name}, {new.currency}", now_ms)
+    write_audit(connection, actor, "register", new.machine_id, f"{new.store_name}, {new.currency}", now_ms)
     return Registered(machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1)
 
 
@@ -204,5 +204,6 @@ def _write_columns(connection: Connection, machine_id: MachineId, columns: Seque
         connection.execute(insert(planogram_columns), rows)
 
 
-def _write_audit(connection: Connection, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
+def write_audit(connection: Connection, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
+    """Write down who did what, in the transaction of the deed."""
     connection.execute(insert(audit).values(at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail))

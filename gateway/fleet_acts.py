@@ -20,12 +20,19 @@ from gateway import fleet_errors, statuses
 from gateway.fleet_errors import CallRefused, invalid, not_found, not_possible
 from gateway.links import HostUnavailable
 from gateway.statuses import FieldProblem
+from storage.closings import Closings, HasItsOwnAct, NotWaiting
 from storage.queries import Queries
 from storage.registry import AlreadyRegistered, NewMachine, Registry, UnknownMachine
-from storage.views import MachineView, RefundView, VendView
+from storage.views import ClosingView, MachineView, RefundView, VendView, WorkItemKind
 
 _log = structlog.get_logger()
 _POLL_S = 0.1
+_ACTS = {
+    WorkItemKind.REFUND_REFUSED: "RetryRefund or WriteOffRefund",
+    WorkItemKind.REFUND_OVERDUE: "RetryRefund, or by itself",
+    WorkItemKind.VEND_IN_REVIEW: "SettleVend",
+}
+"""What ends the kinds that cannot be closed."""
 
 
 class Commands(Protocol):
@@ -38,10 +45,11 @@ class Commands(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """Who does it and how many seconds the caller waits at most."""
+    """Who does it and how many seconds the caller waits at most. ``person`` tells two people apart; empty: ``actor`` does."""
 
     actor: str
     within_s: float
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +58,7 @@ class FleetActs:
 
     registry: Registry
     queries: Queries
+    closings: Closings
     store: MachineStore
     commands: Commands
     clock: Clock
@@ -147,7 +156,7 @@ class FleetActs:
         return await self.refund(refund_id)
 
     async def write_off_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
-        """Let the actor give up a refund that Alipay refused."""
+        """Let the actor give up a refund that Alipay refused. A large one needs a second person: then the first is refused, and noted."""
         refund = await self.refund(refund_id)
         _not_over(refund, "write off")
         if refund.status != RefundStatus.REFUSED:
@@ -159,9 +168,17 @@ class FleetActs:
                 status=refund.status,
             )
         await self._audited(act, "WriteOffRefund", refund.machine_id, f"refund {refund_id}: {reason}")
-        event = RefundWrittenOff(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        event = RefundWrittenOff(refund_id=RefundId(refund_id), actor=act.actor, reason=reason, person=act.person)
         notes = await self._told(MachineId(refund.machine_id), event, act, saved=False)
         after = await self.refund(refund_id)
+        if after.status == RefundStatus.REFUSED and after.proposed_by:
+            raise not_possible(
+                "SECOND_PERSON_NEEDED",
+                f"refund {refund_id} is not written off yet: it takes two people, and {after.proposed_by} is the first, which is saved; "
+                "now another person must call WriteOffRefund for it, under their own name and certificate; RetryRefund takes it back",
+                refund=refund_id,
+                proposed_by=after.proposed_by,
+            )
         if after.status != RefundStatus.WRITTEN_OFF:
             raise not_possible("REFUND_NOT_WRITTEN_OFF", _why_not(notes), refund=refund_id, status=after.status)
         return after
@@ -184,6 +201,22 @@ class FleetActs:
         if after.status != (VendStatus.SUCCEEDED if delivered else VendStatus.VOIDED):
             raise not_possible("VEND_NOT_SETTLED", _why_not(notes), vend=vend_id, status=after.status)
         return after
+
+    async def close_work_item(self, item_id: str, reason: str, act: Act) -> ClosingView:
+        """End what waits for a person and needs no act on money. SQL alone decides: no actor knows of these."""
+        try:
+            return await self.closings.close(item_id, actor=act.actor, reason=reason, now_ms=self.clock.now_ms())
+        except NotWaiting:
+            raise fleet_errors.no_work_item(item_id) from None
+        except HasItsOwnAct as error:
+            ends = _ACTS[error.item.kind]
+            raise not_possible(
+                "WORK_ITEM_HAS_ITS_OWN_ACT",
+                f"{item_id} is {error.item.kind} and is about money of ours, which closing would leave where it is: it ends by {ends}",
+                item=item_id,
+                kind=error.item.kind,
+                ends_by=ends,
+            ) from None
 
     async def vend(self, vend_id: str) -> VendView:
         """Return the vend as SQL has it."""

@@ -31,6 +31,18 @@ def not_found(what: str, name: str) -> CallRefused:
     )
 
 
+def no_work_item(item_id: str) -> CallRefused:
+    """Nothing of this name waits for a person."""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.NOT_FOUND,
+            reason="WORK_ITEM_NOT_FOUND",
+            message=f"no work item {item_id!r} waits: it was ended, or is about other money by now; ListWorkItems shows what waits",
+            metadata={"item": item_id},
+        )
+    )
+
+
 def already_registered(machine_id: str, detail: str) -> CallRefused:
     """Another registration has the id."""
     return CallRefused(

@@ -31,6 +31,7 @@ _MODES = {
     machine_pb2.MODE_BOTH: Mode.BOTH,
 }
 _LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms")
+_AMOUNTS = ("doubt_review_above_minor", "write_off_second_person_above_minor")
 
 
 class Paged(Protocol):
@@ -133,10 +134,11 @@ class Fields:
         for name, value in own.items():
             if not 0 < value <= LIMIT_MS_MAX:
                 self.wrong(f"policy.{name}", f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet")
-        above_minor = policy.doubt_review_above_minor if policy.HasField("doubt_review_above_minor") else None
-        if above_minor is not None and not 0 <= above_minor <= PRICE_MINOR_MAX:
-            self.wrong("policy.doubt_review_above_minor", f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet")
-        return PolicyOverrides(**own, doubt_review_above_minor=above_minor)
+        above: dict[str, int] = {name: getattr(policy, name) for name in _AMOUNTS if policy.HasField(name)}  # type: ignore[arg-type]
+        for name, above_minor in above.items():
+            if not 0 <= above_minor <= PRICE_MINOR_MAX:
+                self.wrong(f"policy.{name}", f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet")
+        return PolicyOverrides(**own, **above)
 
     def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
         """Return the planogram."""

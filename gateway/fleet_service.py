@@ -15,7 +15,7 @@ import structlog
 from actors.machine.state import RefundStatus, VendStatus
 from actors.ports import StoreError
 from gateway import fleet_errors, fleet_views, pages, statuses, watch
-from gateway.caller import UNKNOWN, caller_of
+from gateway.caller import UNKNOWN, caller_of, person_of
 from gateway.fleet_acts import Act, FleetActs
 from gateway.fleet_errors import CallRefused, invalid, not_found
 from gateway.fleet_requests import Fields, new_machine
@@ -250,6 +250,12 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         return wire.ListWorkItemsResponse(work_items=items, next_page_token=page.next_page_token)
 
     @_answered
+    async def CloseWorkItem(self, request: wire.CloseWorkItemRequest, context: Context) -> wire.CloseWorkItemResponse:
+        Fields().some_id("item_id", request.item_id).reason(request.reason, needed=True).done()
+        view = await self._acts.close_work_item(request.item_id, request.reason, _named_act(context))
+        return wire.CloseWorkItemResponse(closing=fleet_views.closing(view), already_closed=view.again)
+
+    @_answered
     async def WriteOffRefund(self, request: wire.WriteOffRefundRequest, context: Context) -> wire.WriteOffRefundResponse:
         Fields().some_id("refund_id", request.refund_id).reason(request.reason, needed=True).done()
         view = await self._acts.write_off_refund(request.refund_id, request.reason, _named_act(context))
@@ -289,11 +295,12 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
 
 def _act(context: Context) -> Act:
     left_s = cast("float | None", context.time_remaining())  # None without a deadline, whatever its stub says
-    return Act(actor=caller_of(context), within_s=_CALL_MAX_S if left_s is None else min(left_s, _CALL_MAX_S))
+    within_s = _CALL_MAX_S if left_s is None else min(left_s, _CALL_MAX_S)
+    return Act(actor=caller_of(context), within_s=within_s, person=person_of(context))
 
 
 def _named_act(context: Context) -> Act:
-    """For what gives money away: the journal must say who did it."""
+    """For what gives money away or ends somebody's question: the journal, or the audit log, must say who did it."""
     act = _act(context)
     if act.actor == UNKNOWN:
         raise invalid(FieldProblem(field="x-actor", description="this needs the caller's name: send -H 'x-actor: name'"))

@@ -5,12 +5,27 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.v1 import fleet_pb2, machine_pb2, money_pb2
 from storage import views
 
-_LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms", "doubt_review_above_minor")
+_LIMITS = (
+    "idle_refund_ms",
+    "payment_wait_ms",
+    "unavailable_grace_ms",
+    "vend_result_ms",
+    "doubt_window_ms",
+    "doubt_review_above_minor",
+    "write_off_second_person_above_minor",
+)
 _NEXT_STEPS = {
     views.WorkItemKind.REFUND_REFUSED: "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way",
     views.WorkItemKind.REFUND_OVERDUE: "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now",
     views.WorkItemKind.VEND_IN_REVIEW: "find out whether the goods were delivered, then SettleVend with delivered true or false",
-    views.WorkItemKind.PAYMENT_CONFLICT: "compare GetTrade with Alipay's own books and mend the difference there; nothing was booked twice",
+    views.WorkItemKind.PAYMENT_CONFLICT: (
+        "compare GetTrade with Alipay's own books and mend the difference there; nothing was booked twice; then CloseWorkItem"
+    ),
+    views.WorkItemKind.NOTIFICATION_REFUSED: (
+        "look for the trade in Alipay's portal and with GetTrade: money that is there and not here is returned there; mend what the reason "
+        "names; then CloseWorkItem"
+    ),
+    views.WorkItemKind.RECONCILIATION_DIFFERENCE: "Then CloseWorkItem with what was found out",
 }
 
 
@@ -125,6 +140,9 @@ def refund(view: views.RefundView) -> fleet_pb2.Refund:
         due_at=timestamp(view.due_at_ms),
         next_attempt_at=timestamp(view.next_attempt_at_ms),
         ended_at=timestamp(view.ended_at_ms),
+        write_off_proposed_by=view.proposed_by,
+        write_off_proposed_reason=view.proposed_reason,
+        write_off_proposed_at=timestamp(view.proposed_at_ms),
     )
 
 
@@ -141,7 +159,25 @@ def work_item(view: views.WorkItemView, now_ms: int) -> fleet_pb2.WorkItem:
         reason=view.reason,
         since=timestamp(view.since_at_ms),
         age_seconds=max(0, now_ms - view.since_at_ms) // 1_000,
-        next_step=_NEXT_STEPS[view.kind],
+        next_step=_next_step(view),
+    )
+
+
+def _next_step(view: views.WorkItemView) -> str:
+    if view.proposed_by:
+        return f"WriteOffRefund by another person than {view.proposed_by} confirms it; RetryRefund tries it again and drops the proposal"
+    return f"{view.advice} {_NEXT_STEPS[view.kind]}" if view.advice else _NEXT_STEPS[view.kind]
+
+
+def closing(view: views.ClosingView) -> fleet_pb2.WorkItemClosing:
+    """Return how a person ended a work item."""
+    return fleet_pb2.WorkItemClosing(
+        item_id=view.item_id,
+        kind=view.kind.value,
+        machine_id=view.machine_id,
+        actor=view.actor,
+        reason=view.reason,
+        closed_at=timestamp(view.closed_at_ms),
     )
 
 

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
@@ -27,7 +27,7 @@ from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade
 from alipay_client.notify import Notification, NotificationKind, NotificationRefused, parse_notification
 from gateway.metrics import Metrics
-from storage.inbox import Inbox, Received
+from storage.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
 from storage.registry import Registered, Registry
 
 _log = structlog.get_logger()
@@ -215,7 +215,12 @@ class NotifyIngress:
             reason=error.reason,
         )
         key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[:CAUSE_LENGTH_MAX]
-        await self.inbox.put(self._received(key, notification, machine, None, digest))
+        received = self._received(key, notification, machine, None, digest)
+        money = {
+            TOLD_AMOUNT_MINOR: str(notification.refund_minor or notification.amount_minor or 0),
+            TOLD_CURRENCY: notification.currency,
+        }
+        await self.inbox.put(replace(received, fields={**received.fields, **money}))
 
     def _received(self, key: str, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Received:
         return Received(

@@ -172,6 +172,8 @@ class FleetPolicy(Section):
     code_retry_ms: Waits = _FLEET.code_retry_ms
     doubt_review_above_minor: int | None = Field(default=_FLEET.doubt_review_above_minor, ge=0, le=10_000_000_000)
     """Not set: no doubt waits for a person."""
+    write_off_second_person_above_minor: int | None = Field(default=_FLEET.write_off_second_person_above_minor, ge=0, le=10_000_000_000)
+    """Not set: one person writes off a refund of any size."""
     doubts_max: int = Field(default=_FLEET.doubts_max, ge=1, le=1_000)
     trades_max: int = Field(default=_FLEET.trades_max, ge=1, le=10_000)
 

@@ -34,6 +34,7 @@ from gateway.server import Listener, build_admin_server, build_machine_server
 from gateway.settings import Settings, with_http_port
 from gateway.signals import stop_signals
 from gateway.v1 import fleet_service_pb2_grpc
+from storage.closings import Closings
 from storage.engine import Database
 from storage.inbox import Inbox
 from storage.queries import Queries
@@ -202,7 +203,14 @@ async def _open_grpc(
     metrics: Metrics,
     stopping: asyncio.Event,
 ) -> _Edge:
-    acts = FleetActs(registry=storage.registry, queries=storage.queries, store=storage.store, commands=links, clock=SystemClock())
+    acts = FleetActs(
+        registry=storage.registry,
+        queries=storage.queries,
+        closings=Closings(storage.database),
+        store=storage.store,
+        commands=links,
+        clock=SystemClock(),
+    )
     fleet = FleetService(acts=acts, queries=storage.queries, metrics=metrics, stopping=stopping)
     machines = build_machine_server(service, address=settings.machines.listen, tls=_tls(made.machines_tls, settings.machines.spiffe_domain))
     stack.push_async_callback(machines.stop, grace_s=0)

@@ -53,6 +53,7 @@ _state_decoder = msgspec.json.Decoder(MachineState)
 _tagged_decoder = msgspec.json.Decoder(_Tagged)
 _frame_decoder = msgspec.json.Decoder(_Frame)
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
+_fields_decoder = msgspec.json.Decoder(dict[str, str])
 _lines_decoder = msgspec.json.Decoder(tuple[str, ...])
 _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(kind) for name, kind in (_EVENTS | _FACTS).items() if kind is not FrameReceived
@@ -133,6 +134,14 @@ def decode_lines(text: str) -> tuple[str, ...]:
 def encode_fields(fields: Mapping[str, str]) -> str:
     """Return the fields of a form as JSON text."""
     return _encoder.encode(fields).decode()
+
+
+def decode_fields(text: str) -> dict[str, str]:
+    """Return the fields of a form; raises CodecError if the text holds something else."""
+    try:
+        return _fields_decoder.decode(text)
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The fields cannot be read: {error}") from error
 
 
 def as_is(text: str) -> str:

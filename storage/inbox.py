@@ -20,6 +20,10 @@ from storage.tables import inbox
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
+TOLD_AMOUNT_MINOR = "told_amount_minor"
+TOLD_CURRENCY = "told_currency"
+"""Beside the fields of a notification that was put aside: the money that it is about, as it was read from them."""
+
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
 
 
@@ -33,8 +37,8 @@ def _put_statement(dialect_name: str) -> ReturningInsert[int]:
 class Received:
     """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is nothing to decide.
 
-    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``, ``finished:<trade_no>`` or
-    ``other:<notify_id>``.
+    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``, ``finished:<trade_no>``,
+    ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if Alipay signed it and it does not fit.
     """
 
     cause: str

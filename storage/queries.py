@@ -13,6 +13,7 @@ from actors.machine.ledger import Account, Posting, Transfer, TransferKind
 from actors.machine.state import Phase, RefundStatus, VendStatus
 from storage import codec, positions, shapes, work_items
 from storage.engine import Database
+from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.loading import read_columns
 from storage.money import read_balances
 from storage.tables import (
@@ -201,7 +202,7 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         vends.c.status == VendStatus.IN_DOUBT.value
     ),
     select(literal("differences_open"), literal(""), func.count(), func.min(reconciliation_differences.c.found_at_ms)).where(
-        reconciliation_differences.c.status == "OPEN"
+        reconciliation_differences.c.status == "OPEN", not_closed(DIFFERENCE_ITEM)
     ),
 )
 

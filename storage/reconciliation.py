@@ -2,7 +2,8 @@
 
 Flows in: what a comparison found. Flows out: the same as rows, written in one transaction, and read back. A run is named by its file's
 content, a difference by its day, kind and subject: the same file again makes no row anew. A difference that is found no more is marked as
-resolved. Nothing of a machine's own is written here: what its owner must hear goes through the inbox.
+resolved. Nothing of a machine's own is written here: what its owner must hear goes through the inbox. A person may close an open one
+(``storage.closings``); that holds for the money that it was about, and one that comes back with other money is open again.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,22 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from storage import dialects
 from storage.engine import Database
+from storage.item_ids import DIFFERENCE_ITEM
 from storage.loading import IN_ONE_STATEMENT
-from storage.tables import reconciliation_differences, reconciliation_runs
+from storage.tables import reconciliation_differences, reconciliation_runs, work_item_closings
+
+_MONEY = ("trade_id", "refund_id", "currency", "alipay_minor", "ours_minor")
+"""What a difference is about: with any of these another, it is another edition, and a closing of the one before says nothing of it."""
 
 
 class DifferenceStatus(StrEnum):
-    """OPEN: a person's work. PASSED_ON: saved for the machine's owner, who acts by itself. RESOLVED: found no more."""
+    """OPEN: a person's work. PASSED_ON: saved for the machine's owner, who acts by itself. RESOLVED: found no more.
+
+    CLOSED is shown for OPEN where a person has closed it, and is never stored: the closing is.
+    """
 
     OPEN = "OPEN"
+    CLOSED = "CLOSED"
     PASSED_ON = "PASSED_ON"
     RESOLVED = "RESOLVED"
 
@@ -31,7 +40,8 @@ class DifferenceStatus(StrEnum):
 class Difference:
     """What one side misses or has differently. Amounts are minor units of ``currency``, None where a side knows none.
 
-    ``subject`` names it within its day and kind. ``said`` is what differs, ``cause`` a guess at why, ``advice`` what to do.
+    ``subject`` names it within its day and kind. ``said`` is what differs, ``cause`` a guess at why, ``advice`` what to do. ``closed_*``:
+    who closed it as it stands, and why.
     """
 
     kind: str
@@ -47,6 +57,9 @@ class Difference:
     cause: str
     advice: str
     resolved_at_ms: int | None = None
+    closed_by: str = ""
+    closed_reason: str = ""
+    closed_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +156,13 @@ def _write(connection: Connection, run: Row[Any], differences: Sequence[Differen
     new = []
     for difference in differences:
         row = there.pop((difference.kind, difference.subject), None)
-        values = {**asdict(difference), "status": difference.status.value, "run_id": run.id}
+        values: dict[str, Any] = {name: value for name, value in asdict(difference).items() if name in table.c}
+        values |= {"status": difference.status.value, "run_id": run.id}
         if row is None:
-            new.append({**values, "day": run.day, "found_at_ms": now_ms})
+            new.append({**values, "day": run.day, "found_at_ms": now_ms, "edition": 1})
         elif any(getattr(row, name) != value for name, value in values.items()):
+            if any(getattr(row, name) != values[name] for name in _MONEY):
+                values["edition"] = row.edition + 1
             connection.execute(update(table).where(table.c.id == row.id).values(values))
     if new:
         connection.execute(insert(table), new)
@@ -161,7 +177,14 @@ def _view(connection: Connection, file_sha256: str) -> RunView | None:
     if run is None:
         return None
     table = reconciliation_differences
-    rows = connection.execute(select(table).where(table.c.day == run.day).order_by(table.c.id)).all()
+    closing = work_item_closings.c
+    wanted = (
+        select(table, closing.actor.label("closed_by"), closing.reason.label("closed_reason"), closing.closed_at_ms)
+        .select_from(table.outerjoin(work_item_closings, closing.item_id == DIFFERENCE_ITEM))
+        .where(table.c.day == run.day)
+        .order_by(table.c.id)
+    )
+    rows = connection.execute(wanted).all()
     order = list(DifferenceStatus)
     return RunView(
         run_id=run.id,
@@ -177,10 +200,12 @@ def _view(connection: Connection, file_sha256: str) -> RunView | None:
 
 
 def _difference(row: Row[Any]) -> Difference:
+    status = DifferenceStatus(row.status)
+    closed = status is DifferenceStatus.OPEN and row.closed_at_ms is not None
     return Difference(
         kind=row.kind,
         subject=row.subject,
-        status=DifferenceStatus(row.status),
+        status=DifferenceStatus.CLOSED if closed else status,
         trade_id=row.trade_id,
         refund_id=row.refund_id,
         machine_id=row.machine_id,
@@ -191,6 +216,9 @@ def _difference(row: Row[Any]) -> Difference:
         cause=row.cause,
         advice=row.advice,
         resolved_at_ms=row.resolved_at_ms,
+        closed_by=row.closed_by if closed else "",
+        closed_reason=row.closed_reason if closed else "",
+        closed_at_ms=row.closed_at_ms if closed else None,
     )
 
 

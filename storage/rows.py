@@ -222,6 +222,7 @@ def trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
 
 def refund_row(refund: Refund, machine_id: MachineId, currency: str) -> Row:
     """Return a row of ``refunds``."""
+    proposal = refund.proposal
     return (
         refund.refund_id,
         machine_id,
@@ -235,6 +236,9 @@ def refund_row(refund: Refund, machine_id: MachineId, currency: str) -> Row:
         refund.due_at_ms,
         refund.next_attempt_at_ms,
         refund.ended_at_ms,
+        None if proposal is None else proposal.at_ms,
+        None if proposal is None else _plain(proposal.actor),
+        None if proposal is None else _plain(proposal.reason),
         _plain(refund.error),
     )
 

@@ -125,6 +125,9 @@ def refund_view(row: Row[Any]) -> RefundView:
         due_at_ms=row.due_at_ms,
         next_attempt_at_ms=row.next_attempt_at_ms,
         ended_at_ms=row.ended_at_ms,
+        proposed_by=row.proposed_by or "",
+        proposed_reason=row.proposed_reason or "",
+        proposed_at_ms=row.proposed_at_ms,
     )
 
 

@@ -22,7 +22,16 @@ STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "u
 SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
 TRADE_CHANGES = ("sold_minor", "refunded_minor", "written_off_minor", "held_minor", "session_id", "status", "closed_at_ms")
-REFUND_CHANGES = ("attempts", "status", "error", "next_attempt_at_ms", "ended_at_ms")
+REFUND_CHANGES = (
+    "attempts",
+    "status",
+    "error",
+    "next_attempt_at_ms",
+    "ended_at_ms",
+    "proposed_at_ms",
+    "proposed_by",
+    "proposed_reason",
+)
 
 
 class Prepared:

@@ -42,6 +42,8 @@ Position = BigInteger().with_variant(Integer, "sqlite")
 
 IS_CONFLICT = "cause LIKE 'conflict:%'"
 """Of an inbox row: a fact that was told before, with other content. Queries say it in these words, so that the index serves them."""
+IS_REFUSED = "cause LIKE 'refused:%'"
+"""Of an inbox row: Alipay signed it, and it does not fit. Said in these words for the same reason."""
 
 installation = Table(
     "installation",
@@ -264,6 +266,9 @@ refunds = Table(
     Column("due_at_ms", BigInteger, nullable=False),
     Column("next_attempt_at_ms", BigInteger),
     Column("ended_at_ms", BigInteger),
+    Column("proposed_at_ms", BigInteger),
+    Column("proposed_by", String(160)),
+    Column("proposed_reason", Text),
     Column("error", Text, nullable=False),
     CheckConstraint("amount_minor > 0", name="amount_positive"),
     Index(None, "due_at_ms", "refund_id"),
@@ -292,6 +297,7 @@ inbox = Table(
     # Few rows wait at any time; the index holds these only.
     Index("inbox_untaken", "received_at_ms", "id", sqlite_where=text("taken_at_ms IS NULL"), postgresql_where=text("taken_at_ms IS NULL")),
     Index("inbox_conflicts", "received_at_ms", "id", sqlite_where=text(IS_CONFLICT), postgresql_where=text(IS_CONFLICT)),
+    Index("inbox_refused", "received_at_ms", "id", sqlite_where=text(IS_REFUSED), postgresql_where=text(IS_REFUSED)),
 )
 
 # What the daily comparison with Alipay's own files found. Written by whoever reads a file; no actor reads it.
@@ -310,7 +316,7 @@ reconciliation_runs = Table(
     Index(None, "day", "id"),
 )
 
-# ``run_id`` is the newest run that found the difference, or found it gone.
+# ``run_id`` is the newest run that found the difference, or found it gone. ``edition`` grows when it comes with other money.
 reconciliation_differences = Table(
     "reconciliation_differences",
     metadata,
@@ -326,6 +332,7 @@ reconciliation_differences = Table(
     Column("currency", String(3), nullable=False),
     Column("alipay_minor", BigInteger),
     Column("ours_minor", BigInteger),
+    Column("edition", Integer, nullable=False, server_default=text("1")),
     Column("found_at_ms", BigInteger, nullable=False),
     Column("resolved_at_ms", BigInteger),
     Column("said", Text, nullable=False),
@@ -334,6 +341,18 @@ reconciliation_differences = Table(
     UniqueConstraint("day", "kind", "subject"),
     CheckConstraint("status IN ('OPEN', 'PASSED_ON', 'RESOLVED')", name="status_known"),
     Index(None, "status", "found_at_ms"),
+)
+
+# What people closed that waited for them and moved no money. The item is named as ListWorkItems names it.
+work_item_closings = Table(
+    "work_item_closings",
+    metadata,
+    Column("item_id", String(160), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("machine_id", String(32), nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("closed_at_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 for _table in (journal, ledger_entries, audit):

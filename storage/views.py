@@ -101,7 +101,7 @@ class TradeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundView:
-    """Money that goes back."""
+    """Money that goes back. ``proposed_*``: who wants it to be written off, where that needs a second person."""
 
     position: str
     refund_id: str
@@ -116,6 +116,9 @@ class RefundView:
     due_at_ms: int
     next_attempt_at_ms: int | None
     ended_at_ms: int | None
+    proposed_by: str = ""
+    proposed_reason: str = ""
+    proposed_at_ms: int | None = None
 
 
 class WorkItemKind(StrEnum):
@@ -125,11 +128,16 @@ class WorkItemKind(StrEnum):
     REFUND_OVERDUE = "REFUND_OVERDUE"
     VEND_IN_REVIEW = "VEND_IN_REVIEW"
     PAYMENT_CONFLICT = "PAYMENT_CONFLICT"
+    NOTIFICATION_REFUSED = "NOTIFICATION_REFUSED"
+    RECONCILIATION_DIFFERENCE = "RECONCILIATION_DIFFERENCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItemView:
-    """Something that waits for a person. Ids that it is not about are empty."""
+    """Something that waits for a person. Ids that it is not about are empty, and so is a machine that nobody can name.
+
+    ``advice`` is what a daily file's difference recommends; ``proposed_by`` who wants a refund to be written off. Else both are empty.
+    """
 
     position: str
     item_id: str
@@ -142,6 +150,21 @@ class WorkItemView:
     currency: str
     reason: str
     since_at_ms: int
+    advice: str = ""
+    proposed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingView:
+    """How a person ended an item. ``again``: it was closed before, and this is the first closing, which counts."""
+
+    item_id: str
+    kind: WorkItemKind
+    machine_id: str
+    actor: str
+    reason: str
+    closed_at_ms: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,21 @@
 """What waits for a person, as one list over four tables, oldest first; each of them is read through an index and never further than a page.
 
-An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger.
+An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger. What
+only a person can end for good, because nothing of ours changes by it, is stepped over once somebody has closed it (``storage.closings``).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, Table, cast, func, literal, null, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, cast, func, literal, null, select, text, tuple_, union_all
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import RefundStatus, VendStatus
 from storage import codec, positions
-from storage.tables import IS_CONFLICT, inbox, machines, refunds, vends
+from storage.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
+from storage.item_ids import DIFFERENCE_ITEM, INBOX_ITEM, REFUND_ITEM, VEND_ITEM, not_closed
+from storage.reconciliation import DifferenceStatus
+from storage.tables import IS_CONFLICT, IS_REFUSED, inbox, machines, reconciliation_differences, refunds, vends
 from storage.views import WorkItemKind, WorkItemView
 
 OVERDUE_AFTER_MS = 86_400_000
@@ -21,7 +25,10 @@ _SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Branch:
-    """One kind of item: ``since`` and ``item_id`` are its order, ``columns`` are in the order of the others'."""
+    """One kind of item: ``since`` and ``item_id`` are its order, ``columns`` are named by ``_columns``.
+
+    ``currency`` None: the machine's.
+    """
 
     kind: WorkItemKind
     table: Table
@@ -29,26 +36,31 @@ class _Branch:
     item_id: ColumnElement[str]
     where: tuple[ColumnElement[bool], ...]
     columns: tuple[ColumnElement[Any], ...]
+    currency: ColumnElement[str] | None = None
 
     def counted(self) -> Select[*tuple[Any, ...]]:
         """Return the query for how many there are and since when the oldest of them."""
         return select(literal("work_items"), literal(self.kind.value), func.count(), func.min(self.since)).where(*self.where)
 
-    def page(self, *, machine_id: str, after: str, limit: int) -> Select[Any]:
-        """Return the query for the first ``limit`` items behind ``after``."""
+    def items(self) -> Select[Any]:
+        """Return the query for all of them, in no order."""
         own = self.table.c.machine_id
-        # An inbox row knows the currency of its money only from its event, and that not always.
-        currency = select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
-        wanted = select(
+        # An inbox row knows the currency of its money only from what was told, and that not always.
+        of_machine = select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
+        return select(
             literal(self.kind.value).label("kind"),
             self.since.label("since_at_ms"),
             self.item_id.label("item_id"),
             own.label("machine_id"),
-            currency.label("currency"),
+            (of_machine if self.currency is None else self.currency).label("currency"),
             *self.columns,
         ).where(*self.where)
+
+    def page(self, *, machine_id: str, after: str, limit: int) -> Select[Any]:
+        """Return the query for the first ``limit`` items behind ``after``."""
+        wanted = self.items()
         if machine_id:
-            wanted = wanted.where(own == machine_id)
+            wanted = wanted.where(self.table.c.machine_id == machine_id)
         if after:
             at_ms, key = positions.parse(after)
             # The first condition says less than the second, and is the one that an index can begin at.
@@ -64,6 +76,12 @@ def page(*, machine_id: str, kind: str, after: str, limit: int, now_ms: int) -> 
     return select(together).order_by(together.c.since_at_ms, together.c.item_id).limit(limit)
 
 
+def one(item_id: str, *, now_ms: int) -> Select[Any]:
+    """Return the query for the item of this name, if it waits."""
+    named = (branch.items().where(branch.item_id == item_id).subquery() for branch in _branches(now_ms))
+    return select(union_all(*(select(each) for each in named)).subquery()).limit(1)
+
+
 def gauges(now_ms: int) -> list[Select[*tuple[Any, ...]]]:
     """Return the queries for how many items of each kind there are, 0 too."""
     return [branch.counted() for branch in _branches(now_ms)]
@@ -73,16 +91,26 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
     """Return one row of ``page``."""
     kind = WorkItemKind(row.kind)
     amount_minor, currency, refund_id, reason = row.amount_minor, row.currency, row.refund_id, row.reason
-    if kind is WorkItemKind.PAYMENT_CONFLICT:
-        told, _, _ = reason.removeprefix("conflict:").rpartition(":")
-        reason = f"{told} was told again with other content; the first telling counts, nothing was done on this one"
-        match codec.decode_event(row.event) if row.event else None:
-            case TopUpPaid() as paid:
-                amount_minor, currency = paid.amount_minor, paid.currency
-            case RefundSucceeded() as refunded:
-                refund_id = refunded.refund_id
-            case _:
-                pass
+    match kind:
+        case WorkItemKind.PAYMENT_CONFLICT:
+            told, _, _ = reason.removeprefix("conflict:").rpartition(":")
+            reason = f"{told} was told again with other content; the first telling counts, nothing was done on this one"
+            match codec.decode_event(row.told) if row.told else None:
+                case TopUpPaid() as paid:
+                    amount_minor, currency = paid.amount_minor, paid.currency
+                case RefundSucceeded() as refunded:
+                    refund_id = refunded.refund_id
+                case _:
+                    pass
+        case WorkItemKind.NOTIFICATION_REFUSED:
+            why = reason.split(":")[1]
+            reason = f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was booked"
+            fields = codec.decode_fields(row.told)
+            amount_minor, currency = int(fields.get(TOLD_AMOUNT_MINOR, "0")), fields.get(TOLD_CURRENCY, currency)
+        case WorkItemKind.REFUND_REFUSED if row.proposed_by:
+            reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
+        case _:
+            pass
     return WorkItemView(
         position=positions.position(row.since_at_ms, row.item_id),
         item_id=row.item_id,
@@ -92,69 +120,100 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         refund_id=refund_id,
         vend_id=row.vend_id,
         amount_minor=amount_minor,
-        currency=currency,
+        currency=currency or "",
         reason=": ".join(part for part in (row.status, reason) if part),
         since_at_ms=row.since_at_ms,
+        advice=row.advice,
+        proposed_by=row.proposed_by,
+    )
+
+
+def _columns(
+    *,
+    amount_minor: ColumnElement[int],
+    reason: ColumnElement[str],
+    told: ColumnElement[Any] | None = None,
+    **texts: ColumnElement[Any],
+) -> tuple[ColumnElement[Any], ...]:
+    """Return what every branch has, in one order; a text that is not given is empty. ``told``: what a row of the inbox holds."""
+    named = ("trade_id", "refund_id", "vend_id", "status", "advice", "proposed_by", "proposed_reason")
+    assert texts.keys() <= set(named)
+    return (
+        *(texts.get(name, literal("")).label(name) for name in named),
+        amount_minor.label("amount_minor"),
+        reason.label("reason"),
+        (cast(null(), inbox.c.event.type) if told is None else told).label("told"),
     )
 
 
 def _branches(now_ms: int) -> list[_Branch]:
-    nothing: ColumnElement[Any] = literal("")
-    refund_columns = (
-        refunds.c.trade_id.label("trade_id"),
-        refunds.c.refund_id.label("refund_id"),
-        nothing.label("vend_id"),
-        refunds.c.amount_minor.label("amount_minor"),
-    )
-    no_event = cast(null(), inbox.c.event.type).label("event")
-    refund_item = literal("refund:") + refunds.c.refund_id
+    of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
         _Branch(
             kind=WorkItemKind.REFUND_REFUSED,
             table=refunds,
             since=refunds.c.due_at_ms,
-            item_id=refund_item,
+            item_id=REFUND_ITEM,
             where=(refunds.c.status == RefundStatus.REFUSED.value,),
-            columns=(*refund_columns, nothing.label("status"), refunds.c.error.label("reason"), no_event),
+            columns=_columns(
+                amount_minor=refunds.c.amount_minor,
+                reason=refunds.c.error,
+                proposed_by=func.coalesce(refunds.c.proposed_by, ""),
+                proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
+                **of_refund,
+            ),
         ),
         _Branch(
             kind=WorkItemKind.REFUND_OVERDUE,
             table=refunds,
             since=refunds.c.due_at_ms,
-            item_id=refund_item,
+            item_id=REFUND_ITEM,
             where=(refunds.c.status.in_(_SLOW), refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS),
-            columns=(*refund_columns, refunds.c.status.label("status"), refunds.c.error.label("reason"), no_event),
+            columns=_columns(amount_minor=refunds.c.amount_minor, status=refunds.c.status, reason=refunds.c.error, **of_refund),
         ),
         _Branch(
             kind=WorkItemKind.VEND_IN_REVIEW,
             table=vends,
             since=vends.c.requested_at_ms,
-            item_id=literal("vend:") + vends.c.vend_id,
+            item_id=VEND_ITEM,
             where=(vends.c.status == VendStatus.IN_REVIEW.value,),
-            columns=(
-                nothing.label("trade_id"),
-                nothing.label("refund_id"),
-                vends.c.vend_id.label("vend_id"),
-                vends.c.price_minor.label("amount_minor"),
-                vends.c.reason.label("status"),
-                vends.c.evidence.label("reason"),
-                no_event,
-            ),
+            columns=_columns(vend_id=vends.c.vend_id, amount_minor=vends.c.price_minor, status=vends.c.reason, reason=vends.c.evidence),
         ),
-        _Branch(
-            kind=WorkItemKind.PAYMENT_CONFLICT,
-            table=inbox,
-            since=inbox.c.received_at_ms,
-            item_id=literal("inbox:") + cast(inbox.c.id, String),
-            where=(text(IS_CONFLICT),),  # type: ignore[arg-type]  # word for word the condition of the index
-            columns=(
-                inbox.c.trade_id.label("trade_id"),
-                nothing.label("refund_id"),
-                nothing.label("vend_id"),
-                literal(0).label("amount_minor"),
-                nothing.label("status"),
-                inbox.c.cause.label("reason"),
-                inbox.c.event.label("event"),
-            ),
-        ),
+        _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
+        _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
+        _differences(),
     ]
+
+
+def _of_inbox(kind: WorkItemKind, condition: str, told: ColumnElement[Any]) -> _Branch:
+    return _Branch(
+        kind=kind,
+        table=inbox,
+        since=inbox.c.received_at_ms,
+        item_id=INBOX_ITEM,
+        where=(text(condition), not_closed(INBOX_ITEM)),  # type: ignore[arg-type]  # word for word the condition of the index
+        columns=_columns(trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told),
+    )
+
+
+def _differences() -> _Branch:
+    """What differs from Alipay's daily file. What was passed on to a machine is its owner's, until a file says that it did not help."""
+    of = reconciliation_differences.c
+    both = and_(of.alipay_minor.is_not(None), of.ours_minor.is_not(None), of.alipay_minor != of.ours_minor)
+    return _Branch(
+        kind=WorkItemKind.RECONCILIATION_DIFFERENCE,
+        table=reconciliation_differences,
+        since=of.found_at_ms,
+        item_id=DIFFERENCE_ITEM,
+        where=(of.status == DifferenceStatus.OPEN.value, not_closed(DIFFERENCE_ITEM)),
+        currency=of.currency,
+        columns=_columns(
+            trade_id=of.trade_id,
+            refund_id=of.refund_id,
+            # Where both sides know an amount, what waits is what lies between them.
+            amount_minor=case((both, func.abs(of.alipay_minor - of.ours_minor)), else_=func.coalesce(of.alipay_minor, of.ours_minor, 0)),
+            status=of.kind,
+            reason=of.said,
+            advice=of.advice,
+        ),
+    )

@@ -234,11 +234,15 @@ class RefundRetryAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundWrittenOff:
-    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or cannot be paid."""
+    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or cannot be paid.
+
+    ``person`` is who it is as far as that is proven, and tells two people apart; empty: ``actor`` does.
+    """
 
     refund_id: RefundId
     actor: str
     reason: str
+    person: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,9 @@ def _check_refunds(state: MachineState) -> None:
         _hold(refund.amount_minor > 0, f"refund {refund.refund_id} gives something back")
         _hold(refund.trade_id in trades, f"refund {refund.refund_id} belongs to an open trade")
         _hold(refund.status is not RefundStatus.SUCCEEDED, f"refund {refund.refund_id} is not done")
-        waits = refund.next_attempt_at_ms is not None or refund.status is RefundStatus.REFUSED
+        refused = refund.status is RefundStatus.REFUSED
+        _hold(refund.proposal is None or refused, f"refund {refund.refund_id} may be written off only if Alipay refused it")
+        waits = refund.next_attempt_at_ms is not None or refused
         _hold(waits or under_way(refund), f"refund {refund.refund_id} waits, is under way, or is a person's")
         due[refund.trade_id] += refund.amount_minor
     for trade_id, amount_minor in due.items():

@@ -39,6 +39,8 @@ class Policy:
     """Waits between tries to make or change the machine's code; the last one repeats."""
     doubt_review_above_minor: int | None = None
     """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt is."""
+    write_off_second_person_above_minor: int | None = None
+    """A refund of more than this is written off by two different people, one after the other; None: one person suffices."""
     doubts_max: int = 8
     """So many vends in doubt and the machine sells nothing more."""
     trades_max: int = 64
@@ -55,6 +57,7 @@ class PolicyOverrides:
     vend_result_ms: int | None = None
     doubt_window_ms: int | None = None
     doubt_review_above_minor: int | None = None
+    write_off_second_person_above_minor: int | None = None
 
     def applied_to(self, policy: Policy) -> Policy:
         """Return ``policy`` with every limit that is set here."""

@@ -11,7 +11,7 @@ from typing import assert_never
 from actors.machine import events, ledger
 from actors.machine.effects import ProviderCall, QueryRefund, SendRefund
 from actors.machine.ids import Currency, RefundId, refund_id
-from actors.machine.state import Refund, RefundCause, RefundStatus, Trade
+from actors.machine.state import Refund, RefundCause, RefundStatus, Trade, WriteOffProposal
 from actors.machine.turn import Turn
 
 
@@ -90,6 +90,7 @@ def succeeded(turn: Turn, event: events.RefundSucceeded) -> None:
     refund = _open(turn, event.refund_id)
     if refund is None:
         return
+    refund = _without_proposal(turn, refund)
     done = replace(refund, status=RefundStatus.SUCCEEDED, ended_at_ms=turn.now_ms, next_attempt_at_ms=None, error="")
     turn.put_refund(done)
     # The trade's row and the timeline of its session want to hear of it, although none of its sums changes.
@@ -105,6 +106,9 @@ def answered(
     refund = _open(turn, event.refund_id)
     if refund is None:
         return
+    if not (isinstance(event, events.RefundRefused) and event.detail == refund.error):
+        # Whoever proposed to give it up did not know of this answer.
+        refund = _without_proposal(turn, refund)
     if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
         turn.note(f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing")
         return
@@ -147,12 +151,18 @@ def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
 
 
 def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
-    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go back, or be back already."""
+    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go back, or be back already.
+
+    Above the limit it takes two people: the first one's wish is kept, the second one's gives it up.
+    """
     refund = _open(turn, event.refund_id)
     if refund is None:
         return
     if refund.status is not RefundStatus.REFUSED:
         turn.note(f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund can be written off")
+        return
+    limit = turn.policy.write_off_second_person_above_minor
+    if limit is not None and refund.amount_minor > limit and not _confirms(turn, refund, event):
         return
     turn.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
     turn.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=turn.now_ms))
@@ -167,6 +177,32 @@ def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
     turn.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
+def _confirms(turn: Turn, refund: Refund, event: events.RefundWrittenOff) -> bool:
+    """Tell whether somebody else proposed it before; if nobody did, this is the proposal."""
+    person, proposal = event.person or event.actor, refund.proposal
+    if proposal is None:
+        turn.note(f"{event.actor} proposed to write off refund {refund.refund_id}: {event.reason}; another person must confirm it")
+        turn.put_refund(
+            replace(refund, proposal=WriteOffProposal(actor=event.actor, person=person, reason=event.reason, at_ms=turn.now_ms))
+        )
+        return False
+    if proposal.person == person:
+        turn.note(f"{proposal.actor} proposed to write off refund {refund.refund_id} already; another person must confirm it")
+        return False
+    turn.note(f"{proposal.actor} had proposed to write off refund {refund.refund_id}: {proposal.reason}")
+    return True
+
+
+def _without_proposal(turn: Turn, refund: Refund) -> Refund:
+    """Let go of a proposal that something has overtaken."""
+    if refund.proposal is None:
+        return refund
+    turn.note(f"the proposal of {refund.proposal.actor} to write off refund {refund.refund_id} is dropped")
+    dropped = replace(refund, proposal=None)
+    turn.put_refund(dropped)
+    return dropped
+
+
 def retry(turn: Turn, event: events.RefundRetryAsked) -> None:
     """A person wants the refund to be tried now."""
     refund = _open(turn, event.refund_id)
@@ -176,4 +212,5 @@ def retry(turn: Turn, event: events.RefundRetryAsked) -> None:
         turn.note(f"refund {refund.refund_id} is being tried already")
         return
     turn.note(f"{event.actor} asked for refund {refund.refund_id} to be tried again: {event.reason or 'no reason given'}")
+    refund = _without_proposal(turn, refund)
     _try(turn, replace(refund, status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status))

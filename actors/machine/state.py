@@ -244,6 +244,19 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOffProposal:
+    """Somebody wants a refund to be written off, and another person must confirm it.
+
+    ``actor`` is the name for people to read; ``person`` is who it was, and tells two people apart.
+    """
+
+    actor: str
+    person: str
+    reason: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
     """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is None."""
 
@@ -263,6 +276,8 @@ class Refund:
     asynchronous: bool = False
     """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
+    proposal: WriteOffProposal | None = None
+    """Who wants it to be written off, while it is REFUSED and a second person is needed."""
     ended_at_ms: int | None = None
 
 

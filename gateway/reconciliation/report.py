@@ -12,6 +12,7 @@ from storage.reconciliation import Difference, DifferenceStatus, RunView, Total
 _WIDTH = 118
 _STATUSES = {
     DifferenceStatus.OPEN: "open",
+    DifferenceStatus.CLOSED: "closed",
     DifferenceStatus.PASSED_ON: "passed on to their machines",
     DifferenceStatus.RESOLVED: "resolved",
 }
@@ -74,6 +75,9 @@ def _summary(run: RunView) -> str:
 def _difference(difference: Difference) -> Iterator[str]:
     yield f"{difference.status} {difference.kind}"
     yield from textwrap.wrap(difference.said, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-    if difference.status is not DifferenceStatus.RESOLVED:
+    if difference.status is DifferenceStatus.CLOSED:
+        closed = f"closed by {difference.closed_by}: {difference.closed_reason}"
+        yield from textwrap.wrap(closed, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+    elif difference.status is not DifferenceStatus.RESOLVED:
         yield from textwrap.wrap(f"Perhaps: {difference.cause}", _WIDTH, initial_indent="  ", subsequent_indent="    ")
         yield from textwrap.wrap(f"To do: {difference.advice}", _WIDTH, initial_indent="  ", subsequent_indent="    ")

@@ -110,6 +110,7 @@ class Policy(_message.Message):
     VEND_RESULT_MS_FIELD_NUMBER: _builtins.int
     DOUBT_WINDOW_MS_FIELD_NUMBER: _builtins.int
     DOUBT_REVIEW_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
+    WRITE_OFF_SECOND_PERSON_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     idle_refund_ms: _builtins.int
     """Pay first: what is left is refunded this long after the customer's last operation. Default 300 000."""
     payment_wait_ms: _builtins.int
@@ -122,6 +123,8 @@ class Policy(_message.Message):
     """A vend in doubt is refunded if the machine's journal has not settled it after this long. Default 600 000."""
     doubt_review_above_minor: _builtins.int
     """A doubt about more than this, in minor units, is a person's to settle. Default: none is."""
+    write_off_second_person_above_minor: _builtins.int
+    """A refund of more than this, in minor units, is written off by two different people. Default: one suffices."""
     def __init__(
         self,
         *,
@@ -131,10 +134,11 @@ class Policy(_message.Message):
         vend_result_ms: _builtins.int | None = ...,
         doubt_window_ms: _builtins.int | None = ...,
         doubt_review_above_minor: _builtins.int | None = ...,
+        write_off_second_person_above_minor: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "_write_off_second_person_above_minor", b"_write_off_second_person_above_minor", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms", "write_off_second_person_above_minor", b"write_off_second_person_above_minor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor", "_doubt_window_ms", b"_doubt_window_ms", "_idle_refund_ms", b"_idle_refund_ms", "_payment_wait_ms", b"_payment_wait_ms", "_unavailable_grace_ms", b"_unavailable_grace_ms", "_vend_result_ms", b"_vend_result_ms", "_write_off_second_person_above_minor", b"_write_off_second_person_above_minor", "doubt_review_above_minor", b"doubt_review_above_minor", "doubt_window_ms", b"doubt_window_ms", "idle_refund_ms", b"idle_refund_ms", "payment_wait_ms", b"payment_wait_ms", "unavailable_grace_ms", b"unavailable_grace_ms", "vend_result_ms", b"vend_result_ms", "write_off_second_person_above_minor", b"write_off_second_person_above_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__doubt_review_above_minor: _TypeAlias = _typing.Literal["doubt_review_above_minor"]  # noqa: Y015
     _WhichOneofArgType__doubt_review_above_minor: _TypeAlias = _typing.Literal["_doubt_review_above_minor", b"_doubt_review_above_minor"]  # noqa: Y015
@@ -148,6 +152,8 @@ class Policy(_message.Message):
     _WhichOneofArgType__unavailable_grace_ms: _TypeAlias = _typing.Literal["_unavailable_grace_ms", b"_unavailable_grace_ms"]  # noqa: Y015
     _WhichOneofReturnType__vend_result_ms: _TypeAlias = _typing.Literal["vend_result_ms"]  # noqa: Y015
     _WhichOneofArgType__vend_result_ms: _TypeAlias = _typing.Literal["_vend_result_ms", b"_vend_result_ms"]  # noqa: Y015
+    _WhichOneofReturnType__write_off_second_person_above_minor: _TypeAlias = _typing.Literal["write_off_second_person_above_minor"]  # noqa: Y015
+    _WhichOneofArgType__write_off_second_person_above_minor: _TypeAlias = _typing.Literal["_write_off_second_person_above_minor", b"_write_off_second_person_above_minor"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__doubt_review_above_minor) -> _WhichOneofReturnType__doubt_review_above_minor | None: ...
     @_typing.overload
@@ -160,6 +166,8 @@ class Policy(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unavailable_grace_ms) -> _WhichOneofReturnType__unavailable_grace_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vend_result_ms) -> _WhichOneofReturnType__vend_result_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__write_off_second_person_above_minor) -> _WhichOneofReturnType__write_off_second_person_above_minor | None: ...
 
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
@@ -556,6 +564,9 @@ class Refund(_message.Message):
     DUE_AT_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_AT_FIELD_NUMBER: _builtins.int
     ENDED_AT_FIELD_NUMBER: _builtins.int
+    WRITE_OFF_PROPOSED_BY_FIELD_NUMBER: _builtins.int
+    WRITE_OFF_PROPOSED_REASON_FIELD_NUMBER: _builtins.int
+    WRITE_OFF_PROPOSED_AT_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """Our id for it, the same on every try."""
     trade_id: _builtins.str
@@ -570,6 +581,10 @@ class Refund(_message.Message):
     """What Alipay said last."""
     attempt_count: _builtins.int
     """How often it was tried."""
+    write_off_proposed_by: _builtins.str
+    """Who proposed to write it off, where a second person has to confirm that; empty if nobody did."""
+    write_off_proposed_reason: _builtins.str
+    """Why, in their words."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much."""
@@ -586,6 +601,10 @@ class Refund(_message.Message):
     def ended_at(self) -> _timestamp_pb2.Timestamp:
         """When it was done."""
 
+    @_builtins.property
+    def write_off_proposed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
     def __init__(
         self,
         *,
@@ -600,10 +619,13 @@ class Refund(_message.Message):
         due_at: _timestamp_pb2.Timestamp | None = ...,
         next_attempt_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
+        write_off_proposed_by: _builtins.str = ...,
+        write_off_proposed_reason: _builtins.str = ...,
+        write_off_proposed_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "due_at", b"due_at", "ended_at", b"ended_at", "next_attempt_at", b"next_attempt_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "due_at", b"due_at", "ended_at", b"ended_at", "next_attempt_at", b"next_attempt_at", "write_off_proposed_at", b"write_off_proposed_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "cause", b"cause", "due_at", b"due_at", "ended_at", b"ended_at", "last_error", b"last_error", "machine_id", b"machine_id", "next_attempt_at", b"next_attempt_at", "refund_id", b"refund_id", "status", b"status", "trade_id", b"trade_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "cause", b"cause", "due_at", b"due_at", "ended_at", b"ended_at", "last_error", b"last_error", "machine_id", b"machine_id", "next_attempt_at", b"next_attempt_at", "refund_id", b"refund_id", "status", b"status", "trade_id", b"trade_id", "write_off_proposed_at", b"write_off_proposed_at", "write_off_proposed_by", b"write_off_proposed_by", "write_off_proposed_reason", b"write_off_proposed_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -669,9 +691,11 @@ class WorkItem(_message.Message):
     item_id: _builtins.str
     """Names it while it waits, for example "refund:2026011522001400000000000001R1"."""
     kind: _builtins.str
-    """REFUND_REFUSED, REFUND_OVERDUE (unknown or short of funds for more than a day), VEND_IN_REVIEW or PAYMENT_CONFLICT."""
+    """REFUND_REFUSED, REFUND_OVERDUE (unknown or short of funds for more than a day), VEND_IN_REVIEW, PAYMENT_CONFLICT,
+    NOTIFICATION_REFUSED (Alipay signed it and it does not fit) or RECONCILIATION_DIFFERENCE (of Alipay's daily file).
+    """
     machine_id: _builtins.str
-    """The machine."""
+    """The machine; empty if nobody can tell which."""
     trade_id: _builtins.str
     """The trade, if it is about one."""
     refund_id: _builtins.str
@@ -714,6 +738,50 @@ class WorkItem(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WorkItem: _TypeAlias = WorkItem  # noqa: Y015
+
+@_typing.final
+class WorkItemClosing(_message.Message):
+    """How a person ended a work item about which nothing is due from us."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """The item, which ListWorkItems does not show any more."""
+    kind: _builtins.str
+    """Its kind."""
+    machine_id: _builtins.str
+    """Its machine."""
+    actor: _builtins.str
+    """Who closed it: x-actor, the certificate's name, or both."""
+    reason: _builtins.str
+    """Why."""
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        machine_id: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "closed_at", b"closed_at", "item_id", b"item_id", "kind", b"kind", "machine_id", b"machine_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkItemClosing: _TypeAlias = WorkItemClosing  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):

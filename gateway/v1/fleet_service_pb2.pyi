@@ -1117,6 +1117,60 @@ class ListWorkItemsResponse(_message.Message):
 Global___ListWorkItemsResponse: _TypeAlias = ListWorkItemsResponse  # noqa: Y015
 
 @_typing.final
+class CloseWorkItemRequest(_message.Message):
+    """For CloseWorkItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    item_id: _builtins.str
+    """The item, as ListWorkItems names it."""
+    reason: _builtins.str
+    """What was found out, for the audit log. Needed."""
+    def __init__(
+        self,
+        *,
+        item_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_id", b"item_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseWorkItemRequest: _TypeAlias = CloseWorkItemRequest  # noqa: Y015
+
+@_typing.final
+class CloseWorkItemResponse(_message.Message):
+    """For CloseWorkItem."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOSING_FIELD_NUMBER: _builtins.int
+    ALREADY_CLOSED_FIELD_NUMBER: _builtins.int
+    already_closed: _builtins.bool
+    """Whether it had been closed before, so that this call changed nothing."""
+    @_builtins.property
+    def closing(self) -> _fleet_pb2.WorkItemClosing:
+        """The closing; the first one counts."""
+
+    def __init__(
+        self,
+        *,
+        closing: _fleet_pb2.WorkItemClosing | None = ...,
+        already_closed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing", b"closing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["already_closed", b"already_closed", "closing", b"closing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseWorkItemResponse: _TypeAlias = CloseWorkItemResponse  # noqa: Y015
+
+@_typing.final
 class WriteOffRefundRequest(_message.Message):
     """For WriteOffRefund."""
 

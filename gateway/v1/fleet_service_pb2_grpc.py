@@ -138,6 +138,11 @@ class FleetServiceStub(object):
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.FromString,
                 _registered_method=True)
+        self.CloseWorkItem = channel.unary_unary(
+                '/gateway.v1.FleetService/CloseWorkItem',
+                request_serializer=gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemResponse.FromString,
+                _registered_method=True)
         self.WriteOffRefund = channel.unary_unary(
                 '/gateway.v1.FleetService/WriteOffRefund',
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.WriteOffRefundRequest.SerializeToString,
@@ -301,14 +306,22 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkItems(self, request, context):
-        """What waits for a person, oldest first.
+        """What waits for a person, oldest first. Each item names the calls that end it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseWorkItem(self, request, context):
+        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE, with a reason and the caller's name. It moves no money.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WriteOffRefund(self, request, context):
-        """Gives up a refund that Alipay refused, with a reason and the caller's name.
+        """Gives up a refund that Alipay refused, with a reason and the caller's name. Above write_off_second_person_above_minor the first call
+        is a proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -437,6 +450,11 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.ListWorkItems,
                     request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.SerializeToString,
+            ),
+            'CloseWorkItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseWorkItem,
+                    request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemResponse.SerializeToString,
             ),
             'WriteOffRefund': grpc.unary_unary_rpc_method_handler(
                     servicer.WriteOffRefund,
@@ -1003,6 +1021,33 @@ class FleetService(object):
             '/gateway.v1.FleetService/ListWorkItems',
             gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsRequest.SerializeToString,
             gateway_dot_v1_dot_fleet__service__pb2.ListWorkItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseWorkItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.FleetService/CloseWorkItem',
+            gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemRequest.SerializeToString,
+            gateway_dot_v1_dot_fleet__service__pb2.CloseWorkItemResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -76,9 +76,13 @@ class FleetServiceStub:
     RetryRefund: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RetryRefundRequest, _fleet_service_pb2.RetryRefundResponse]
     """Tries a refund now, under the same id, whatever it waits for."""
     ListWorkItems: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListWorkItemsRequest, _fleet_service_pb2.ListWorkItemsResponse]
-    """What waits for a person, oldest first."""
+    """What waits for a person, oldest first. Each item names the calls that end it."""
+    CloseWorkItem: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.CloseWorkItemRequest, _fleet_service_pb2.CloseWorkItemResponse]
+    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE, with a reason and the caller's name. It moves no money."""
     WriteOffRefund: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.WriteOffRefundRequest, _fleet_service_pb2.WriteOffRefundResponse]
-    """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+    """Gives up a refund that Alipay refused, with a reason and the caller's name. Above write_off_second_person_above_minor the first call
+    is a proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
+    """
     SettleVend: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SettleVendRequest, _fleet_service_pb2.SettleVendResponse]
     """Says how a vend in doubt or in review really ended."""
     GetBalances: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetBalancesRequest, _fleet_service_pb2.GetBalancesResponse]
@@ -134,9 +138,13 @@ class FleetServiceAsyncStub(FleetServiceStub):
     RetryRefund: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RetryRefundRequest, _fleet_service_pb2.RetryRefundResponse]  # type: ignore[assignment]
     """Tries a refund now, under the same id, whatever it waits for."""
     ListWorkItems: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListWorkItemsRequest, _fleet_service_pb2.ListWorkItemsResponse]  # type: ignore[assignment]
-    """What waits for a person, oldest first."""
+    """What waits for a person, oldest first. Each item names the calls that end it."""
+    CloseWorkItem: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.CloseWorkItemRequest, _fleet_service_pb2.CloseWorkItemResponse]  # type: ignore[assignment]
+    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE, with a reason and the caller's name. It moves no money."""
     WriteOffRefund: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.WriteOffRefundRequest, _fleet_service_pb2.WriteOffRefundResponse]  # type: ignore[assignment]
-    """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+    """Gives up a refund that Alipay refused, with a reason and the caller's name. Above write_off_second_person_above_minor the first call
+    is a proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
+    """
     SettleVend: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SettleVendRequest, _fleet_service_pb2.SettleVendResponse]  # type: ignore[assignment]
     """Says how a vend in doubt or in review really ended."""
     GetBalances: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetBalancesRequest, _fleet_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
@@ -309,7 +317,15 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.ListWorkItemsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.ListWorkItemsResponse, _abc.Awaitable[_fleet_service_pb2.ListWorkItemsResponse]]:
-        """What waits for a person, oldest first."""
+        """What waits for a person, oldest first. Each item names the calls that end it."""
+
+    @_abc_1.abstractmethod
+    def CloseWorkItem(
+        self,
+        request: _fleet_service_pb2.CloseWorkItemRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.CloseWorkItemResponse, _abc.Awaitable[_fleet_service_pb2.CloseWorkItemResponse]]:
+        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE, with a reason and the caller's name. It moves no money."""
 
     @_abc_1.abstractmethod
     def WriteOffRefund(
@@ -317,7 +333,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.WriteOffRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.WriteOffRefundResponse, _abc.Awaitable[_fleet_service_pb2.WriteOffRefundResponse]]:
-        """Gives up a refund that Alipay refused, with a reason and the caller's name."""
+        """Gives up a refund that Alipay refused, with a reason and the caller's name. Above write_off_second_person_above_minor the first call
+        is a proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
+        """
 
     @_abc_1.abstractmethod
     def SettleVend(

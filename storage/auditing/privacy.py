@@ -9,7 +9,18 @@ from sqlalchemy import Column, Row, Table, Text, cast, or_, select
 
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import audit, inbox, journal, machine_states, reconciliation_differences, refunds, sessions, trades, vends
+from storage.tables import (
+    audit,
+    inbox,
+    journal,
+    machine_states,
+    reconciliation_differences,
+    refunds,
+    sessions,
+    trades,
+    vends,
+    work_item_closings,
+)
 
 # Not inside a longer number or a hash: a trade number may hold the same digits.
 BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])")
@@ -20,12 +31,13 @@ _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (sessions, ("payer",)),
     (trades, ("payer",)),
     (vends, ("reason", "evidence")),
-    (refunds, ("error",)),
+    (refunds, ("proposed_reason", "error")),
     (machine_states, ("body",)),
     (journal, ("event", "effects", "notes", "body")),
     (inbox, ("event", "fields")),
     (audit, ("detail",)),
     (reconciliation_differences, ("subject", "said", "cause", "advice")),
+    (work_item_closings, ("reason",)),
 )
 
 

@@ -1,23 +1,34 @@
 """Who calls the administrators' service."""
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
 import grpc.aio
 import pytest
 
-from gateway.caller import caller_of
+from gateway.caller import caller_of, person_of
 from gateway.identity import TlsConfig
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, Issued
 
 AUTHORITY = Authority("administrators")
+ANN_S = "spiffe://vendgate.test/admin/ann"
 
 
-async def _named(metadata: tuple[tuple[str, str], ...], credentials: grpc.ChannelCredentials | None, tls: TlsConfig | None) -> str:
-    """Call a server that answers with the caller's name."""
+Metadata = tuple[tuple[str, str], ...]
+
+
+async def _named(
+    metadata: Metadata,
+    credentials: grpc.ChannelCredentials | None = None,
+    tls: TlsConfig | None = None,
+    *,
+    told: Callable[[Any], str] = caller_of,
+) -> str:
+    """Call a server that answers with the caller's name, or with what else is ``told`` of the caller."""
 
     async def answer(_: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        return caller_of(context).encode()
+        return told(context).encode()
 
     server = grpc.aio.server()
     server.add_generic_rpc_handlers(
@@ -36,6 +47,18 @@ async def _named(metadata: tuple[tuple[str, str], ...], credentials: grpc.Channe
         await server.stop(None)
 
 
+async def _proven(metadata: Metadata, uri: str, *, told: Callable[[Any], str] = caller_of) -> str:
+    """Call with a certificate that names this URI."""
+    return await _with(AUTHORITY.client(uri), metadata, told=told)
+
+
+async def _with(client: Issued, metadata: Metadata, *, told: Callable[[Any], str] = caller_of) -> str:
+    server = AUTHORITY.server()
+    tls = TlsConfig(certificate=server.certificate, private_key=server.private_key, client_ca=AUTHORITY.certificate)
+    credentials = grpc.ssl_channel_credentials(AUTHORITY.certificate, client.private_key, client.certificate)
+    return await _named(metadata, credentials, tls, told=told)
+
+
 @pytest.mark.parametrize(
     ("metadata", "name"),
     [((), "unknown"), ((("x-actor", "ann"),), "ann"), ((("x-actor", " "),), "unknown"), ((("x-other", "bob"),), "unknown")],
@@ -51,7 +74,35 @@ async def test_without_a_certificate_a_claim_is_taken(metadata: tuple[tuple[str,
 )
 async def test_what_a_certificate_proves_stands_beside_the_claim(metadata: tuple[tuple[str, str], ...], name: str) -> None:
     """The audit log tells both, so that nobody borrows a name unseen."""
-    server, client = AUTHORITY.server(), AUTHORITY.client("spiffe://vendgate.test/admin/ann")
-    tls = TlsConfig(certificate=server.certificate, private_key=server.private_key, client_ca=AUTHORITY.certificate)
-    credentials = grpc.ssl_channel_credentials(AUTHORITY.certificate, client.private_key, client.certificate)
-    assert name == await _named(metadata, credentials, tls)
+    assert name == await _proven(metadata, ANN_S)
+
+
+async def test_one_certificate_is_one_person() -> None:
+    """Whatever they claim to be called; another certificate is another one, whatever they claim."""
+    people = {await _proven(metadata, ANN_S, told=person_of) for metadata in ((), (("x-actor", "ann"),), (("x-actor", "bob"),))}
+    assert {"spiffe://vendgate.test/admin/ann"} == people
+    other = await _proven((("x-actor", "ann"),), "spiffe://vendgate.test/admin/bob", told=person_of)
+    assert "spiffe://vendgate.test/admin/bob" == other
+
+
+async def test_long_names_in_certificates_are_told_apart() -> None:
+    """What the audit log has no room for still makes two people."""
+    names = [f"spiffe://vendgate.test/admin/{'x' * 60}{number}" for number in (1, 2)]
+    people = [await _proven((), name, told=person_of) for name in names]
+    assert people[0] != people[1]
+    assert {64} == {len(person) for person in people}
+
+
+async def test_a_certificate_without_a_name_is_one_person_too() -> None:
+    """Its fingerprint stands for the name, so that nobody becomes two by claiming two names over it."""
+    nameless = AUTHORITY.nameless()
+    people = [await _with(nameless, (("x-actor", name),), told=person_of) for name in ("ann", "bob")]
+    assert people[0] == people[1]
+    assert people[0].startswith("sha256:")
+    assert (await _with(nameless, (("x-actor", "ann"),))).startswith("ann (certificate sha256:")
+
+
+@pytest.mark.parametrize(("claimed", "person"), [("ann", "ann"), (" Ann ", "ann"), ("BOB", "bob")])
+async def test_without_a_certificate_the_claim_is_the_person(claimed: str, person: str) -> None:
+    """Capital letters make no second one."""
+    assert person == await _named((("x-actor", claimed),), told=person_of)

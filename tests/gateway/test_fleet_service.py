@@ -130,6 +130,7 @@ async def test_what_is_not_there_is_not_found(site: Site, call: str, request_: A
         ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(machine_id="a b", kind="REFUSED"), ["machine_id", "kind"]),
         ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(page_token="???"), ["page_token"]),
         ("WriteOffRefund", fleet_service_pb2.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        ("CloseWorkItem", fleet_service_pb2.CloseWorkItemRequest(item_id="a\nb", reason=" "), ["item_id", "reason"]),
         ("SettleVend", fleet_service_pb2.SettleVendRequest(), ["vend_id", "reason"]),
     ],
 )

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from actors.machine.events import RefundSucceeded, TopUpPaid, TradeFinished
 from alipay_client import AlipayClient
 from gateway.notify import NotifyLimits
+from storage.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.tables import inbox
 from tests.alipay_client.wire import Pair, answer, transport
 from tests.support.edge import until
@@ -167,6 +168,9 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(site: Site, 
         assert (400, "refused") == await site.post(machine.notify_token, site.signed(**fields))
     (row,) = await _rows(site)
     assert row.cause.startswith(f"refused:{reason}:")
+    kept = json.loads(row.fields)
+    amount_minor = 10_000_000_001 if reason == "bad_amount" else 500
+    assert (str(amount_minor), fields.get("currency", "HKD")) == (kept[TOLD_AMOUNT_MINOR], kept[TOLD_CURRENCY])
     assert row.taken_at_ms is not None
     assert [] == site.woken
     assert 2.0 == site.counted("refused", reason)

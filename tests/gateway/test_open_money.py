@@ -17,6 +17,7 @@ from gateway.clock import SystemClock
 from gateway.fleet_acts import Act, FleetActs
 from gateway.fleet_errors import CallRefused
 from gateway.v1 import fleet_pb2, fleet_service_pb2
+from storage.closings import Closings
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered
@@ -229,7 +230,14 @@ class _Deaf:
 async def test_the_actor_has_the_last_word(site: Site) -> None:
     """What came in between is told in the actor's own words."""
     refund_id = await refunded(site)
-    acts = FleetActs(registry=site.registry, queries=site.queries, store=site.store, commands=_Deaf(), clock=SystemClock())
+    acts = FleetActs(
+        registry=site.registry,
+        queries=site.queries,
+        closings=Closings(site.database),
+        store=site.store,
+        commands=_Deaf(),
+        clock=SystemClock(),
+    )
     with pytest.raises(CallRefused, match="is DUE, not REFUSED") as refused:
         await acts.write_off_refund(refund_id, "paid in cash", Act(actor="ann", within_s=5.0))
     assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_WRITTEN_OFF") == (refused.value.refusal.code, refused.value.refusal.reason)
@@ -294,11 +302,12 @@ async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
         assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(_settle(site, vend_id, delivered=True))
 
 
-async def test_a_machine_has_a_review_limit_of_its_own(site: Site) -> None:
+async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
     """It is set, shown and taken away with the others; one below 0 is refused."""
-    await registered(site, policy=fleet_pb2.Policy(doubt_review_above_minor=0))
+    await registered(site, policy=fleet_pb2.Policy(doubt_review_above_minor=0, write_off_second_person_above_minor=7))
     shown = (await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))).machine
     assert (True, 0) == (shown.policy.HasField("doubt_review_above_minor"), shown.policy.doubt_review_above_minor)
+    assert 7 == shown.policy.write_off_second_person_above_minor
 
     async def sets(policy: fleet_pb2.Policy) -> fleet_pb2.Policy:
         set_ = await site.fleet.SetPolicy(fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy))
@@ -308,9 +317,11 @@ async def test_a_machine_has_a_review_limit_of_its_own(site: Site) -> None:
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
-    assert not (await sets(fleet_pb2.Policy())).HasField("doubt_review_above_minor")
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["policy.doubt_review_above_minor"]) == await refusal(
-        sets(fleet_pb2.Policy(doubt_review_above_minor=-1))
+    assert not (none := await sets(fleet_pb2.Policy())).HasField("doubt_review_above_minor")
+    assert not none.HasField("write_off_second_person_above_minor")
+    both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
+        sets(fleet_pb2.Policy(doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001))
     )
 
 

@@ -39,8 +39,9 @@ def test_every_limit_of_the_core_can_be_set() -> None:
 
 
 def test_a_limit_that_is_off_can_be_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a word no doubt waits for a person; a number in the file or the environment lets those above it wait."""
-    assert "policy.doubt_review_above_minor = null" in settings.shown(settings.load())
+    """Without a word no doubt waits for a person, and one person writes off; a number in the file or the environment changes that."""
+    off = {"policy.doubt_review_above_minor = null", "policy.write_off_second_person_above_minor = null"}
+    assert off <= set(settings.shown(settings.load()))
     path = _file(tmp_path, "[policy]\ndoubt_review_above_minor = 2000\nshort_of_funds_sync_tries = 4\n")
     loaded = settings.load(path)
     assert {"policy.doubt_review_above_minor = 2000", "policy.short_of_funds_sync_tries = 4"} <= set(settings.shown(loaded))

@@ -69,6 +69,7 @@ class Owner:
     store: SqlMachineStore
     ownership: Ownership
     now_ms: int = START_MS
+    policy: Policy = field(default_factory=Policy)
     states: dict[str, MachineState] = field(default_factory=dict)
     _seq: dict[str, int] = field(default_factory=dict)
 
@@ -106,7 +107,7 @@ class Owner:
 
     def decide(self, machine_id: str, event: Event, *, inbox_id: int | None = None) -> Change:
         """Decide without saving; the next decision follows on this one."""
-        decision = decide(self.states[machine_id], event, self.now_ms, Policy())
+        decision = decide(self.states[machine_id], event, self.now_ms, self.policy)
         self.states[machine_id] = decision.state
         return Change(machine_id=MachineId(machine_id), event=event, decision=decision, now_ms=self.now_ms, inbox_id=inbox_id)
 

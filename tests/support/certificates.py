@@ -41,6 +41,10 @@ class Authority:
         """A certificate with these URIs."""
         return self._issue("client", [x509.UniformResourceIdentifier(uri) for uri in uris])
 
+    def nameless(self) -> Issued:
+        """A certificate that names nobody."""
+        return self._issue("", [])
+
     def _issue(self, name: str, names: list[x509.GeneralName]) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._build(_name(name), key.public_key())
@@ -65,4 +69,4 @@ class Authority:
 
 
 def _name(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)] if name else [])

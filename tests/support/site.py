@@ -35,6 +35,7 @@ from gateway.metrics import Metrics, Snapshot
 from gateway.notify import NotifyIngress, NotifyLimits
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
+from storage.closings import Closings
 from storage.engine import Database, StorageConfig
 from storage.inbox import Inbox
 from storage.queries import Queries
@@ -238,7 +239,14 @@ async def a_site(
         )
         http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL))
         acts = FleetActs(
-            registry=registry, queries=queries, store=store, commands=links, clock=clock, command_timeout_s=2.0, code_wait_s=5.0
+            registry=registry,
+            queries=queries,
+            closings=Closings(database),
+            store=store,
+            commands=links,
+            clock=clock,
+            command_timeout_s=2.0,
+            code_wait_s=5.0,
         )
         stopping = asyncio.Event()
         channel = await _serve(stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping))

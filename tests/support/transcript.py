@@ -4,7 +4,8 @@ A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` 
 deadline. Words of the script: ``connect [boot] [vend=STAGE ...] [journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE]
 [late MS]``, ``select COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait SECONDS``,
 ``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``,
-``settle VEND delivered|not-delivered``. The first line is ``mode NAME [review-above AMOUNT]``.
+``settle VEND delivered|not-delivered``. ``refund write-off ID`` may end in ``by NAME``. The first line is
+``mode NAME [review-above AMOUNT] [two-people-above AMOUNT]``.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,8 +35,12 @@ def play(script: str) -> str:
     for command in commands:
         words = [line for line in command.splitlines() if not line.startswith("#")]
         if words and words[0].startswith("mode "):
-            _, mode, *review = words[0].split()
-            story = Story(a_machine(Mode(mode)), Policy(doubt_review_above_minor=int(review[-1]) if review else None))
+            _, mode, *limits = words[0].split()
+            above = {name: int(amount) for name, amount in zip(limits[::2], limits[1::2], strict=True)}
+            policy = Policy(
+                doubt_review_above_minor=above.get("review-above"), write_off_second_person_above_minor=above.get("two-people-above")
+            )
+            story = Story(a_machine(Mode(mode)), policy)
             blocks.append(command)
         elif words:
             blocks.append(f"{command}\n----\n" + "\n".join(_react(story, words[0].split())))
@@ -83,6 +88,8 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
             return [story.success(*vend)]
         case ["failure", cause, *vend]:
             return [story.failure(FailureCause(cause), *vend)]
+        case ["refund", "write-off", refund_id, "by", name]:
+            return [story.do(events.RefundWrittenOff(refund_id=RefundId(refund_id), actor=name, reason="paid in cash"))]
         case ["refund", answer, refund_id]:
             return [story.do(REFUND_ANSWERS[answer](RefundId(refund_id)))]
         case ["reader", "on"]:

@@ -83,6 +83,13 @@ def refund_refused() -> Story:
     return story
 
 
+def write_off_proposed() -> Story:
+    story = refund_refused()
+    story.policy = Policy(write_off_second_person_above_minor=100)
+    story.do(events.RefundWrittenOff(refund_id=RefundId("t1R1"), actor="ann", reason="paid in cash"))
+    return story
+
+
 PHASES: dict[Phase, Callable[[], Story]] = {
     Phase.INACTIVE: inactive,
     Phase.DISABLED: disabled,
@@ -92,7 +99,7 @@ PHASES: dict[Phase, Callable[[], Story]] = {
     Phase.VEND_APPROVED: approved,
     Phase.VEND_IN_DOUBT: in_doubt,
 }
-STATES = [*PHASES.values(), doubt_left_behind, in_review, refund_under_way, refund_refused]
+STATES = [*PHASES.values(), doubt_left_behind, in_review, refund_under_way, refund_refused, write_off_proposed]
 
 FACTS: list[events.MachineFact] = [
     events.ReaderEnabled(),
@@ -161,6 +168,7 @@ def every_event(story: Story) -> list[events.Event]:
                 events.RefundRefused(refund_id=refund_id, detail="no"),
                 events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
                 events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
+                events.RefundWrittenOff(refund_id=refund_id, actor="ann", reason="paid in cash", person="spiffe://ann"),
             )
         ),
         *(

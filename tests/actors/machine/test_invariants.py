@@ -9,7 +9,7 @@ from actors.machine import InvariantBroken, MachineState, check, check_decision,
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Transfer
-from actors.machine.state import FailureCause, RefundStatus, VendStatus
+from actors.machine.state import FailureCause, RefundStatus, VendStatus, WriteOffProposal
 from tests.support.story import Story
 
 
@@ -55,6 +55,7 @@ BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
     "refund above the trade": lambda s: refund(s, amount_minor=701),
     "refund without trade": lambda s: refund(s, trade_id=TradeId("t9")),
     "refund twice": lambda s: replace(s, refunds=s.refunds * 2),
+    "refund proposed and not refused": lambda s: refund(s, proposal=WriteOffProposal(actor="ann", person="ann", reason="", at_ms=1)),
     "refund done but open": lambda s: refund(s, status=RefundStatus.SUCCEEDED, next_attempt_at_ms=1),
     "stock below zero": lambda s: replace(s, columns=(replace(s.columns[0], stock=-1),)),
     "free goods": lambda s: replace(s, columns=(replace(s.columns[0], price_minor=0),)),

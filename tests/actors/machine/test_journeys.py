@@ -11,7 +11,7 @@ from actors.machine import decide, events, owed
 from actors.machine.effects import ApproveVend, ChangeCodeStatus, CreateCode, QueryRefund, SendRefund
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, FailureCause, Mode, VendStatus
+from actors.machine.state import CodeStatus, FailureCause, Mode, RefundStatus, VendStatus
 from tests.support.story import Story, a_machine
 
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])
@@ -22,9 +22,16 @@ WAITS = st.sampled_from([1, 1_000, 24_900, 25_000, 61_000, 120_000, 300_000, 700
 class MachineJourney(RuleBasedStateMachine):
     """One machine with a physical shelf beside it, which counts what really dropped."""
 
-    @initialize(mode=st.sampled_from(list(Mode)), stock=st.integers(min_value=0, max_value=4), review_above=st.sampled_from([None, 400]))
-    def begin(self, mode: Mode, stock: int, review_above: int | None) -> None:
-        self.story = Story(a_machine(mode, stock=stock), Policy(doubt_review_above_minor=review_above))
+    @initialize(
+        mode=st.sampled_from(list(Mode)),
+        stock=st.integers(min_value=0, max_value=4),
+        review_above=st.sampled_from([None, 400]),
+        two_above=st.sampled_from([None, 0, 400]),
+    )
+    def begin(self, mode: Mode, stock: int, review_above: int | None, two_above: int | None) -> None:
+        policy = Policy(doubt_review_above_minor=review_above, write_off_second_person_above_minor=two_above)
+        self.story = Story(a_machine(mode, stock=stock), policy)
+        self.wanted_by: dict[RefundId, str] = {}
         self.boots = 1
         self.dropped: set[str] = set()
         self.told: set[str] = set()
@@ -107,7 +114,7 @@ class MachineJourney(RuleBasedStateMachine):
 
     @precondition(lambda self: self.story.state.refunds)
     @rule(
-        answer=st.sampled_from(["ok", "unknown", "short", "refused", "accepted", "not found", "retry", "write off"]),
+        answer=st.sampled_from(["ok", "unknown", "short", "refused", "accepted", "not found", "retry"]),
         which=st.integers(0, 3),
     )
     def refund(self, answer: str, which: int) -> None:
@@ -120,10 +127,25 @@ class MachineJourney(RuleBasedStateMachine):
             "refused": events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
             "accepted": events.RefundAccepted(refund_id=refund_id),
             "not found": events.RefundNotFound(refund_id=refund_id),
-            "write off": events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
             "retry": events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
         }
         self.story.do(answers[answer])
+        if answer != "refused":
+            self.wanted_by.pop(refund_id, None)
+
+    @precondition(lambda self: self.story.state.refunds)
+    @rule(claimed=st.sampled_from(["ann", "bob"]), certificate=st.sampled_from(["", "ann's", "bob's"]), which=st.integers(0, 3))
+    def write_off(self, claimed: str, certificate: str, which: int) -> None:
+        """A refused one is given up by one person, or above the limit by two, whatever they call themselves."""
+        refunds = self.story.state.refunds
+        refund = refunds[which % len(refunds)]
+        before = self.story.given_up()
+        self.story.do(events.RefundWrittenOff(refund_id=refund.refund_id, actor=claimed, reason="paid in cash", person=certificate))
+        limit, person = self.story.policy.write_off_second_person_above_minor, certificate or claimed
+        alone = limit is None or refund.amount_minor <= limit
+        refused = refund.status is RefundStatus.REFUSED
+        first = self.wanted_by.setdefault(refund.refund_id, person) if refused and not alone else person
+        assert (refund.amount_minor if refused and (alone or first != person) else 0) == self.story.given_up() - before
 
     @rule(final=st.booleans())
     def code(self, final: bool) -> None:

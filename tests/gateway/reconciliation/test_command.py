@@ -202,6 +202,39 @@ async def test_a_portal_refund_is_reported(office: Office, pair: Pair) -> None:
         assert [{"currency": "HKD", **expected}] == told["totals"]
 
 
+async def test_what_a_person_closed_is_open_no_more(office: Office, pair: Pair) -> None:
+    """The report says who and why, by the same file and by a newer one, and the status is 0; with other money it is open again."""
+    trade = await office.pay(await office.code_of(), "5.00")
+    await found(lambda: office.site.queries.trade(trade.trade_no))
+    day = gmt8.moment(trade.paid_at_ms).date()
+    line = daily.line(trade.out_trade_no, trade.trade_no, "7.00")
+    paid = line.replace(f"{daily.DAY} 12:00:00", gmt8.text(trade.paid_at_ms))
+    path = office.folder / "file.txt"
+    path.write_bytes(daily.whole(paid, day=day))
+    assert 1 == (await office.reconcile(path)).exit_code
+    (item,) = (await office.site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(kind="RECONCILIATION_DIFFERENCE"))).work_items
+    assert ("VM-1", trade.trade_no, 200) == (item.machine_id, item.trade_id, item.amount.minor)
+    asked = fleet_service_pb2.CloseWorkItemRequest(item_id=item.item_id, reason="Alipay mends it, case 17")
+    await office.site.fleet.CloseWorkItem(asked, metadata=(("x-actor", "ann"),))
+    newer = office.folder / "newer.txt"
+    newer.write_bytes(daily.whole(paid, day=day) + b"\n")
+    for each in (path, newer, path):
+        result = await office.reconcile(each)
+        assert 0 == result.exit_code, result.output
+        assert "Differences: 1 closed." in result.stdout
+        assert "CLOSED AMOUNT_DIFFERS" in result.stdout
+        assert "closed by ann: Alipay mends it, case 17" in result.stdout
+        assert "To do:" not in result.stdout
+    (difference,) = json.loads((await office.reconcile(newer, "--json")).stdout)["differences"]
+    assert ("CLOSED", "ann", "Alipay mends it, case 17") == (difference["status"], difference["closed_by"], difference["closed_reason"])
+    assert [] == [finding for check in (await prove(office.site.database, now_ms=now_ms())).checks for finding in check.findings]
+
+    newest = office.folder / "newest.txt"
+    newest.write_bytes(daily.whole(paid.replace("7.00", "8.00"), day=day))
+    result = await office.reconcile(newest)
+    assert (1, True) == (result.exit_code, "OPEN AMOUNT_DIFFERS" in result.stdout), result.output
+
+
 async def test_whose_machine_cannot_be_told_waits_for_a_person(office: Office) -> None:
     """Two machines have the same store name: nothing is credited."""
     await office.code_of("VM-2")

@@ -373,4 +373,10 @@ DAMAGES = (
         sql="UPDATE journal SET notes = '[\"2088123412341234 was here\"]' WHERE id = 1",
         sentence="journal.notes of 1 holds a buyer's id",
     ),
+    Damage(
+        check="no_buyer_is_named",
+        sql="INSERT INTO work_item_closings (item_id, kind, machine_id, actor, closed_at_ms, reason)"
+        " VALUES ('inbox:1', 'PAYMENT_CONFLICT', 'VM-1', 'ann', 1, 'returned to 2088123412341234')",
+        sentence="work_item_closings.reason of inbox:1 holds a buyer's id (machine VM-1)",
+    ),
 )

@@ -47,10 +47,13 @@ def test_every_journey_leaves_clean_books(upgraded_file: Path) -> None:
 
     class KeptJourney(MachineJourney):
         @initialize(
-            mode=st.sampled_from(list(Mode)), stock=st.integers(min_value=0, max_value=4), review_above=st.sampled_from([None, 400])
+            mode=st.sampled_from(list(Mode)),
+            stock=st.integers(min_value=0, max_value=4),
+            review_above=st.sampled_from([None, 400]),
+            two_above=st.sampled_from([None, 0, 400]),
         )
-        def begin(self, mode: Mode, stock: int, review_above: int | None) -> None:
-            super().begin(mode, stock, review_above)
+        def begin(self, mode: Mode, stock: int, review_above: int | None, two_above: int | None) -> None:
+            super().begin(mode, stock, review_above, two_above)
             self.story = self.kept = KeptStory(a_machine(mode, stock=stock), self.story.policy)
             self.story.connect()
 

@@ -1,0 +1,23 @@
+"""How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``.
+
+A difference that comes with other money is another item: whoever closed the first has not seen the second.
+"""
+
+from sqlalchemy import ColumnElement, String, cast, exists, literal
+
+from storage.tables import inbox, reconciliation_differences, refunds, vends, work_item_closings
+
+REFUND_ITEM: ColumnElement[str] = literal("refund:") + refunds.c.refund_id
+VEND_ITEM: ColumnElement[str] = literal("vend:") + vends.c.vend_id
+INBOX_ITEM: ColumnElement[str] = literal("inbox:") + cast(inbox.c.id, String)
+DIFFERENCE_ITEM: ColumnElement[str] = (
+    literal("difference:")
+    + cast(reconciliation_differences.c.id, String)
+    + literal(".")
+    + cast(reconciliation_differences.c.edition, String)
+)
+
+
+def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return whether no person has closed the item; one look at a key for each."""
+    return ~exists().where(work_item_closings.c.item_id == item_id)

@@ -11,6 +11,7 @@ _NEXT_STEPS = {
     views.WorkItemKind.REFUND_OVERDUE: "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now",
     views.WorkItemKind.VEND_IN_REVIEW: "find out whether the goods were delivered, then SettleVend with delivered true or false",
     views.WorkItemKind.PAYMENT_CONFLICT: "compare GetTrade with Alipay's own books and mend the difference there; nothing was booked twice",
+    views.WorkItemKind.MACHINE_HALTED: "mend what the reason says, then ReloadMachine; it also tries again by itself, at last hourly",
 }
 
 
@@ -56,6 +57,9 @@ def machine(view: views.MachineView) -> fleet_pb2.Machine:
         partition=view.partition,
         registered_at=timestamp(view.registered_at_ms),
     )
+    if view.halt is not None:
+        since = timestamp(view.halt.halted_at_ms)
+        made.halted.CopyFrom(fleet_pb2.Halt(since=since, fact=view.halt.fact, error=view.halt.error))
     if view.session_id:
         made.funds.CopyFrom(money(view.funds_minor, view.currency))
     return made

@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over four tables, oldest first; each of them is read through an index and never further than a page.
+"""What waits for a person, as one list over five tables, oldest first; each of them is read through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger.
 """
@@ -6,16 +6,17 @@ An item is not a row of its own: it is there as long as what it is made of is as
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, Table, cast, func, literal, null, select, text, tuple_, union_all
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, String, Table, cast, func, literal, null, select, text, tuple_, union_all
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import RefundStatus, VendStatus
 from storage import codec, positions
-from storage.tables import IS_CONFLICT, inbox, machines, refunds, vends
+from storage.tables import IS_CONFLICT, inbox, machine_halts, machines, refunds, trades, vends
 from storage.views import WorkItemKind, WorkItemView
 
 OVERDUE_AFTER_MS = 86_400_000
 """A refund that goes on by itself is a person's after this."""
+OPEN_REFUNDS = [status.value for status in RefundStatus if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}]
 _SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
 
 
@@ -157,4 +158,31 @@ def _branches(now_ms: int) -> list[_Branch]:
                 inbox.c.event.label("event"),
             ),
         ),
+        _Branch(
+            kind=WorkItemKind.MACHINE_HALTED,
+            table=machine_halts,
+            since=machine_halts.c.halted_at_ms,
+            item_id=literal("machine:") + machine_halts.c.machine_id,
+            where=(),
+            columns=(
+                nothing.label("trade_id"),
+                nothing.label("refund_id"),
+                nothing.label("vend_id"),
+                _stuck().label("amount_minor"),
+                machine_halts.c.fact.label("status"),
+                machine_halts.c.error.label("reason"),
+                no_event,
+            ),
+        ),
     ]
+
+
+def _stuck() -> ColumnElement[int]:
+    """Return the query for the money of a halted machine's customers: what is held, and what is due back and not done."""
+    held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
+        trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
+    )
+    due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
+        refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
+    )
+    return cast(held.scalar_subquery() + due.scalar_subquery(), BigInteger)

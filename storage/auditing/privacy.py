@@ -9,7 +9,18 @@ from sqlalchemy import Column, Row, Table, Text, cast, or_, select
 
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import audit, inbox, journal, machine_states, reconciliation_differences, refunds, sessions, trades, vends
+from storage.tables import (
+    audit,
+    inbox,
+    journal,
+    machine_halts,
+    machine_states,
+    reconciliation_differences,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 
 # Not inside a longer number or a hash: a trade number may hold the same digits.
 BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])")
@@ -22,6 +33,7 @@ _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (vends, ("reason", "evidence")),
     (refunds, ("error",)),
     (machine_states, ("body",)),
+    (machine_halts, ("error",)),
     (journal, ("event", "effects", "notes", "body")),
     (inbox, ("event", "fields")),
     (audit, ("detail",)),

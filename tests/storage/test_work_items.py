@@ -178,4 +178,5 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         GaugeView(name="work_items", status="REFUND_OVERDUE", count=3, oldest_at_ms=START_MS + 1),
         GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=START_MS + 2),
         GaugeView(name="work_items", status="PAYMENT_CONFLICT", count=1, oldest_at_ms=START_MS),
+        GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
     ] == gauges

@@ -70,6 +70,7 @@ class Weather:
     redelivered_every_s: float = 0.0
     # people in the office
     reconfigured_every_s: float = 0.0
+    reloaded_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -126,4 +127,5 @@ def drawn(rng: Random) -> Weather:
     weather.short_of_funds_every_s = sometimes(300, 600)
     weather.redelivered_every_s = sometimes(60, 200)
     weather.reconfigured_every_s = sometimes(120, 400)
+    weather.reloaded_every_s = sometimes(2, 10, 60)
     return weather

@@ -127,5 +127,6 @@ def drawn(rng: Random) -> Weather:
     weather.short_of_funds_every_s = sometimes(300, 600)
     weather.redelivered_every_s = sometimes(60, 200)
     weather.reconfigured_every_s = sometimes(120, 400)
-    weather.reloaded_every_s = sometimes(2, 10, 60)
+    reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
+    weather.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     return weather

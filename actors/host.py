@@ -15,16 +15,28 @@ import structlog
 
 from actors.calls import Performs
 from actors.directory import partition_of
-from actors.link import CloseReason, CommandDone, Commanded, Delivery, FromMachine, HostLink, LinkBroken, Notified, StreamClosed, ToHost
-from actors.machine.events import Connected, Disconnected, FrameReceived
+from actors.link import (
+    CloseReason,
+    CommandDone,
+    Commanded,
+    Delivery,
+    FromMachine,
+    HostLink,
+    LinkBroken,
+    Notified,
+    Reload,
+    StreamClosed,
+    ToHost,
+)
+from actors.machine.events import Connected, Disconnected, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.mailroom import Mailroom
 from actors.outage import Outage
 from actors.outbox import Attachment, Receipt
-from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError
+from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, Unreadable
 from actors.reception import Reception
-from actors.runner import Core, Letter
+from actors.runner import Core, Letter, Runner
 from actors.sweeps import SweepLimits, Sweeps
 from actors.turns import TurnLimits, TurnLoop
 
@@ -54,6 +66,8 @@ class HostLimits:
     attachments_max: int = 64
     doors_max: int = 8
     """Streams of one machine that are not over yet."""
+    reloads_max: int = 64
+    """Machines that are loaded anew because an administrator asked for it."""
     exchange_max_s: float = 5.0
     listen_idle_s: float = 10.0
     reattach_s: float = 30.0
@@ -87,6 +101,7 @@ class Host(HostLink):
         self._holder = f"{name}-{self._rng.getrandbits(64):016x}"
         self._over = "the host has not started"
         self._tasks: list[asyncio.Task[None]] = []
+        self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
         self._overloads = 0
         self._mailroom = Mailroom(
@@ -152,7 +167,7 @@ class Host(HostLink):
                 async with asyncio.timeout(self._limits.stop_s):
                     await self._turns.done()
         self._end("the host stopped")
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
         await self._turns.close()
 
     async def _take_over(self) -> None:
@@ -160,7 +175,10 @@ class Host(HostLink):
         self._ownership = await self._services.store.claim(host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms)
         self._turns.ownership = self._ownership
         for loaded in await self._services.store.load_active(self._ownership):
-            if loaded.state.machine_id not in self._mailroom.runners:
+            if isinstance(loaded, Unreadable):
+                if not self._mailroom.runner(loaded.machine_id).halted:
+                    self._turns.halt(self._mailroom.runner(loaded.machine_id), loaded.error, fact="")
+            elif loaded.state.machine_id not in self._mailroom.runners:
                 self._turns.adopt(loaded)
         await self._sweeps.inbox(older_than_ms=now_ms)
 
@@ -183,7 +201,7 @@ class Host(HostLink):
         self._reception.close()
         for receipt in list(self._turns.receipts):
             receipt.release()
-        for task in self._tasks:
+        for task in [*self._tasks, *self._reloads]:
             task.cancel()
 
     # --- link -----------------------------------------------------------------------------------------------------------------
@@ -289,13 +307,28 @@ class Host(HostLink):
         return True
 
     def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:
-        refusal = self._refusal(message.machine_id) or ("" if self._turns.saves else "STORE_UNAVAILABLE")
+        """A reload is what a halted machine is there for; it waits for the database outside the exchange, which serves others too."""
+        event = message.event
+        refusal = self._refusal(message.machine_id)
+        if isinstance(event, Reload) and refusal in {"", CloseReason.HALTED}:
+            refusal = CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
+        if not self._turns.saves:
+            refusal = refusal or "STORE_UNAVAILABLE"
         if refusal:
             self._reception.send(attachment, CommandDone(command_id=message.command_id, refusal=refusal))
             return
+        runner = self._mailroom.runner(message.machine_id)
+        if isinstance(event, Reload):
+            last = Letter(event=TimePassed(), attachment=attachment, command_id=message.command_id, proves=True)
+            task = asyncio.get_running_loop().create_task(self._reload(runner, last))
+            self._reloads.add(task)
+            task.add_done_callback(self._reloads.discard)
+            return
         receipt.expect()
-        letter = Letter(event=message.event, attachment=attachment, command_id=message.command_id, receipt=receipt)
-        self._turns.post(self._mailroom.runner(message.machine_id), letter)
+        self._turns.post(runner, Letter(event=event, attachment=attachment, command_id=message.command_id, receipt=receipt))
+
+    async def _reload(self, runner: Runner, last: Letter) -> None:
+        await self._guarded(self._sweeps.reload([runner], last))
 
     def _refusal(self, machine_id: MachineId) -> str:
         """Return why nothing can be taken for this machine now, or nothing."""

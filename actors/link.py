@@ -41,16 +41,24 @@ class Notified:
     item: InboxItem
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """Drop what memory has of the machine, load it from the database and go on: the way out of a halt, and safe on a machine that works."""
+
+
 AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked | RefundWrittenOff | VendSettled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded:
-    """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the same ``command_id`` once saved."""
+    """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the same ``command_id`` once saved.
+
+    A ``Reload`` is the host's own matter; it is answered once all that waited for the machine is decided and saved.
+    """
 
     machine_id: MachineId
     command_id: str
-    event: AdminEvent
+    event: AdminEvent | Reload
 
 
 ToHost = FromMachine | Notified | Commanded
@@ -86,7 +94,7 @@ class StreamClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandDone:
-    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's."""
+    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's; of a halted machine, its error."""
 
     command_id: str
     refusal: str = ""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from actors.calls import Calls
 from actors.link import CloseReason
+from actors.machine.events import TimePassed
 from actors.mailroom import Mailroom
 from actors.ports import LoadedMachine, MachineStore, StoreError
 from actors.reception import Reception
@@ -67,6 +68,10 @@ class Loader:
         runner.adopt(loaded)
         runner.used_at_s = asyncio.get_running_loop().time()
         first: list[Letter] = []
+        if loaded.halted:
+            runner.marked = runner.alone = True
+            if not any(letter.proves for letter in runner.mailbox):
+                self._mailroom.post(runner, Letter(event=TimePassed(), proves=True))
         if loaded.configuration.configuration.revision > state.configuration.revision:
             first.append(Letter(event=loaded.configuration))
         door = runner.doors.get(state.link.stream_id)
@@ -94,6 +99,16 @@ class Loader:
         await asyncio.gather(*loads, return_exceptions=True)
 
     async def _load(self, runner: Runner) -> None:
+        if not runner.halted:  # since it took its place
+            await self._read(runner)
+        self._mailroom.queue_again(runner)
+        task = asyncio.current_task()
+        if task is not None:
+            self._loads.discard(task)  # before it is told: who is woken looks whether there is room for the next one
+        self._done()
+
+    async def _read(self, runner: Runner) -> None:
+        runner.stale = False  # before the database is asked: who wants it anew from now on wants what is there later
         try:
             loaded = await self._store.load(runner.machine_id)
         except StoreError as error:
@@ -103,10 +118,8 @@ class Loader:
         else:
             if loaded is None:
                 self._unknown(runner)
-            else:
+            elif not runner.halted:
                 self.adopt(runner, loaded)
-        self._mailroom.queue_again(runner)
-        self._done()
 
     def _unknown(self, runner: Runner) -> None:
         self._refusals.refuse(runner, self._mailroom.empty(runner), CloseReason.UNKNOWN_MACHINE)

@@ -84,6 +84,8 @@ class Mailroom:
             if taken >= limit or (batch and self._ready[0].alone):
                 break
             runner = self._ready.popleft()
+            if runner.stale:
+                runner.forget()  # batches are taken while nothing is being saved, so nothing is lost
             if runner.state is None:  # it was dropped while it stood here
                 self.queue_again(runner)
                 continue

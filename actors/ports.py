@@ -36,12 +36,32 @@ class Place:
 class LoadedMachine:
     """A machine as SQL has it. ``state`` is a fresh one (version 0) if nothing was ever decided for it.
 
-    ``configuration`` is the registry's, to be fed to the core when its revision is above the state's.
+    ``configuration`` is the registry's, to be fed to the core when its revision is above the state's. ``halted``: a row says that a host
+    has halted it, and no decision was committed since.
     """
 
     state: MachineState
     place: Place
     configuration: ConfigurationChanged
+    halted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A machine whose rows are there and make no sense to this program; ``error`` says why."""
+
+    machine_id: MachineId
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineHalt:
+    """A machine that its host has halted: since when, over what kind of fact (empty if it could not be loaded), and the error's words."""
+
+    machine_id: MachineId
+    halted_at_ms: int
+    fact: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +75,17 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One decision to be saved: ``decision.state.version`` must follow on the saved version. ``inbox_id`` is marked as taken with it."""
+    """One decision to be saved: ``decision.state.version`` must follow on the saved version. ``inbox_id`` is marked as taken with it.
+
+    ``recovers``: the machine was halted and decides again, so the row that says so goes with it.
+    """
 
     machine_id: MachineId
     event: Event
     decision: Decision
     now_ms: int
     inbox_id: int | None = None
+    recovers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +128,16 @@ class MachineStore(Protocol):
         """Return a machine, or None if it is not registered."""
         ...
 
-    async def load_active(self, ownership: Ownership) -> list[LoadedMachine]:
-        """Return the machines of these partitions that have something open: a deadline, a session, a refund, a code to be made."""
+    async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
+        """Return the machines of these partitions that have something open: a deadline, a session, a refund, a code to be made, a halt."""
         ...
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
         """Save all of it, or nothing, in one transaction that proves the ownership. Several changes of one machine come in order."""
+        ...
+
+    async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
+        """Write down that a machine is halted, in a transaction that proves the ownership. A row that is there keeps its time."""
         ...
 
     async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:

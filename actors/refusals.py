@@ -33,7 +33,8 @@ class Refusals:
             self._counts["refused"] += 1
             event = letter.event
             if letter.command_id:
-                self._reception.send(letter.attachment, CommandDone(command_id=letter.command_id, refusal=reason))
+                notes = (runner.halted,) if runner.halted else ()
+                self._reception.send(letter.attachment, CommandDone(command_id=letter.command_id, refusal=reason, notes=notes))
             elif isinstance(event, FrameReceived | Connected) and letter.attachment is not None:
                 closed = StreamClosed(machine_id=runner.machine_id, stream_id=event.stream_id, reason=reason)
                 self._reception.send(letter.attachment, closed)
@@ -44,15 +45,14 @@ class Refusals:
                 log.warning("a notification stays in the inbox", machine_id=runner.machine_id, inbox_id=letter.inbox_id, reason=reason)
             letter.settle()
 
-    def halt(self, runner: Runner, error: Exception, letters: Sequence[Letter]) -> None:
-        """Stop one machine loudly. Its saved state is untouched; a person must look at it, and start the host again."""
-        runner.halted = f"{type(error).__name__}: {error}"
+    def halt(self, runner: Runner, words: str, letters: Sequence[Letter]) -> None:
+        """Tell everybody that the machine decides nothing now. Its saved state is untouched; its streams must be said anew afterwards."""
+        runner.halted = words
         self._counts["halted"] += 1
-        fact = type(letters[0].event).__name__ if letters else ""
-        log.error("machine halted", machine_id=runner.machine_id, error=runner.halted, fact=fact)
-        for stream_id, door in runner.doors.items():
+        for stream_id, door in list(runner.doors.items()):
             closed = StreamClosed(machine_id=runner.machine_id, stream_id=stream_id, reason=CloseReason.HALTED)
             self._reception.send(door.attachment, closed)
+            self._reception.leave(runner, stream_id)
         self.refuse(runner, letters, CloseReason.HALTED)
         self._reception.announce()
 

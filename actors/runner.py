@@ -35,6 +35,7 @@ class Letter:
     """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it to be saved.
 
     ``call`` is the call to Alipay that the event answers.
+    ``proves``: a TimePassed that is decided upon whether or not a deadline has come; it shows that the machine works.
     """
 
     event: Event
@@ -43,6 +44,12 @@ class Letter:
     inbox_id: int | None = None
     receipt: Receipt | None = None
     call: ProviderCall | None = None
+    proves: bool = False
+
+    @property
+    def rings(self) -> bool:
+        """It is the timer's, which is set anew at each load; all other letters must be kept until they are decided or refused."""
+        return isinstance(self.event, TimePassed) and not self.proves
 
     def settle(self) -> None:
         """The event is saved or refused."""
@@ -70,7 +77,7 @@ class Turn:
     @property
     def to_save(self) -> bool:
         """Something of it must be in the database before anything of it may leave."""
-        return self.decision.changed or self.letter.inbox_id is not None
+        return self.decision.changed or self.letter.inbox_id is not None or self.runner.recovers
 
     def change(self) -> Change:
         """Return it as the store wants it."""
@@ -80,6 +87,7 @@ class Turn:
             decision=self.decision,
             now_ms=self.now_ms,
             inbox_id=self.letter.inbox_id,
+            recovers=self.runner.recovers,
         )
 
 
@@ -105,6 +113,11 @@ class Runner:
     """A commit of it was not answered: what was decided may be saved, and was not released."""
     timer_waits: bool = False
     halted: str = ""
+    """Why it decides nothing; empty if it does."""
+    marked: bool = False
+    """The database may say that it is halted, until a decision is committed."""
+    stale: bool = False
+    """It is to be loaded anew before its next turn."""
     used_at_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -115,6 +128,11 @@ class Runner:
         self.place = loaded.place
         self.saved = loaded.state
         self._follow(loaded.state)
+
+    @property
+    def recovers(self) -> bool:
+        """The next commit takes the word back that it is halted."""
+        return self.marked and not self.halted
 
     def forget(self) -> None:
         """Drop the working state; the machine must be loaded before its next turn."""
@@ -128,7 +146,7 @@ class Runner:
         """Decide; return None for a timer whose deadline has moved. Raises what the core raises: the machine must then be halted."""
         state = self.state
         assert state is not None, "a machine takes turns only once it is loaded"
-        if isinstance(letter.event, TimePassed):
+        if letter.rings:
             self.timer_waits = False
             deadline_ms = self.deadline_ms()
             if deadline_ms is None or deadline_ms > now_ms:

@@ -1,16 +1,16 @@
 """What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
 
 Notifications that are saved and not taken; registry changes that the actor has not heard of; streams of which nobody says any more
-that they are alive; machines that nothing has been heard of and that owe nothing. One task, on the loop's time.
+that they are alive; machines that nothing has been heard of and that owe nothing; machines that are halted. One task, on the loop's time.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from actors.machine.events import Disconnected
+from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
 from actors.mailroom import Mailroom
 from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError
@@ -60,6 +60,7 @@ class Sweeps:
         self._limits = limits
         self._notified = notified
         self._fatal = fatal
+        self._reading_inbox = asyncio.Lock()
 
     async def run(self) -> None:
         """Sweep until cancelled. A store that is away makes no difference: the next sweep finds the same."""
@@ -75,6 +76,7 @@ class Sweeps:
                 if loop.time() >= due_s["registry"]:
                     due_s["registry"] = loop.time() + self._limits.registry_s
                     await self.registry()
+                await self.halts()
             except StaleOwner as error:
                 self._fatal(f"another holder owns this host's partitions: {error}")
                 return
@@ -94,18 +96,28 @@ class Sweeps:
     async def inbox(self, *, older_than_ms: int) -> None:
         """Put notifications that nobody has taken into their machines' mailboxes."""
         assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
-        self._turns.inbox_taken.clear()
-        items = await self._store.untaken(self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max)
-        for item in items:
-            # What was saved while the answer was on its way is in the answer all the same.
-            if item.inbox_id not in self._turns.inbox_taken:
-                self._notified(item)
+        async with self._reading_inbox:
+            self._turns.inbox_taken.clear()
+            items = await self._store.untaken(self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max)
+            for item in items:
+                # What was saved while the answer was on its way is in the answer all the same.
+                if item.inbox_id not in self._turns.inbox_taken:
+                    self._notified(item)
 
     async def registry(self) -> None:
         """Give machines the configuration that the registry has for them."""
         assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
         for machine_id in await self._store.reconfigured(self._turns.ownership, limit=self._limits.registry_max):
-            loaded = await self._store.load(machine_id)
+            known = self._mailroom.runners.get(machine_id)
+            if known is not None and known.halted:
+                continue
+            try:
+                loaded = await self._store.load(machine_id)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
+                self._turns.halt(self._mailroom.runner(machine_id), error, fact="")
+                continue
             if loaded is None or not self._mailroom.has_room(machine_id):
                 continue
             runner = self._mailroom.runner(machine_id)
@@ -117,6 +129,26 @@ class Sweeps:
                 runner.place = loaded.place
                 self._turns.post(runner, Letter(event=loaded.configuration))
 
+    async def halts(self) -> None:
+        """Write down which machines are halted, and try those again whose time has come."""
+        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
+        again = await self._turns.halts.write(self._turns.ownership)
+        if self._turns.saves:
+            again += self._turns.halts.due()
+        if again:
+            await self.reload(again, Letter(event=TimePassed(), proves=True))
+
+    async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
+        """Load machines anew and let each decide on what waits for it in the inbox, and then on ``last``, which shows that it works."""
+        for runner in runners:
+            self._turns.reload(runner)
+        try:
+            await self.inbox(older_than_ms=self._clock.now_ms())
+        except StoreError as error:
+            log.warning("machines are loaded anew without what waits in the inbox", machines=len(runners), error=str(error))
+        for runner in runners:
+            self._turns.post(runner, last)
+
     def idle(self) -> None:
         """Let machines out of memory that owe nothing and of which nothing was heard for long."""
         now_s = asyncio.get_running_loop().time()
@@ -126,7 +158,7 @@ class Sweeps:
 
     def _at_rest(self, runner: Runner) -> bool:
         state = runner.state
-        busy = runner.queued or bool(runner.mailbox) or bool(runner.doors) or runner.timer_waits
+        busy = runner.queued or bool(runner.mailbox) or bool(runner.doors) or runner.timer_waits or runner.marked or runner.stale
         return state is not None and not busy and not state.link.online and not self._turns.needs(runner)
 
     def _gone(self, machine_id: MachineId, stream_id: StreamId, reason: str) -> None:

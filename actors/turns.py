@@ -9,16 +9,17 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from actors.calls import Calls, Performs
 from actors.dispatch import Dispatch
+from actors.halts import HaltLimits, Halts, words
 from actors.link import CloseReason
 from actors.loading import Loader
 from actors.machine.effects import ProviderCall
-from actors.machine.events import Event, TimePassed
+from actors.machine.events import Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
 from actors.mailroom import Mailroom
 from actors.outage import Outage
@@ -55,6 +56,7 @@ class TurnLimits:
     """The wall clock is looked at so often, should it jump."""
     deadline_again_ms: int = 1_000
     """A deadline that is still due after its turn is asked for again this much later, so that a mistake cannot spin."""
+    halts: HaltLimits = field(default_factory=HaltLimits)
 
 
 def _look_at(commit: asyncio.Future[None]) -> None:
@@ -92,6 +94,7 @@ class TurnLoop:
         self._timers = Timers()
         self.calls = Calls(performer, in_flight_max=limits.calls_in_flight_max, answered=self._called)
         self.refusals = Refusals(reception, self.counts)
+        self.halts = Halts(store=store, clock=clock, runners=mailroom.runners, limits=limits.halts)
         self._dispatch = Dispatch(reception, self.calls)
         self._outage = Outage(
             first_s=limits.retry_first_s, longest_s=limits.retry_longest_s, rng=rng, time_s=lambda: asyncio.get_running_loop().time()
@@ -106,7 +109,7 @@ class TurnLoop:
             timers=self._timers,
             done=self._loaded,
             store_failed=self._store_failed,
-            halt=self._halt,
+            halt=lambda runner, error: self.halt(runner, error, fact=""),
         )
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
@@ -156,6 +159,28 @@ class TurnLoop:
         """Take a machine as the database has it, and take up what it owes."""
         self._loader.adopt(self._mailroom.runner(loaded.state.machine_id), loaded)
         self._wake.set()
+
+    def reload(self, runner: Runner) -> None:
+        """Have the machine loaded anew before its next turn. A halted one may try again: once, and in batches of its own."""
+        runner.stale = True
+        if runner.halted:
+            log.warning("a halted machine tries again", machine_id=runner.machine_id)
+            runner.halted = ""
+            runner.timer_waits = False
+            runner.alone = True
+            runner.alone_failures = self._limits.alone_failures_max - 1
+
+    def halt(self, runner: Runner, error: Exception, letters: Sequence[Letter] = (), *, fact: str | None = None) -> None:
+        """Stop one machine loudly; the others go on. ``letters`` were taken out of its mailbox; ``fact`` is the first one's if not said."""
+        runner.forget()
+        runner.marked = True
+        self._timers.arm(runner.machine_id, None)
+        undecided = [*letters, *self._mailroom.empty(runner)]
+        if fact is None:
+            event = undecided[0].event if undecided else None
+            fact = type(event.fact if isinstance(event, FrameReceived) else event).__name__ if event else ""
+        self.refusals.halt(runner, words(error), undecided)
+        self.halts.happened(runner.machine_id, error=runner.halted, fact=fact)
 
     def needs(self, runner: Runner) -> bool:
         """Return whether the machine must stay in memory for its timer or for a call that is under way."""
@@ -225,6 +250,7 @@ class TurnLoop:
         self._dispatch.release(turns)
         for turn in turns:
             turn.runner.saved = turn.decision.state
+            turn.runner.marked = bool(turn.runner.halted)
             if turn.letter.inbox_id is not None:
                 self.refusals.inbox_waiting.discard(turn.letter.inbox_id)
                 self.inbox_taken.add(turn.letter.inbox_id)
@@ -245,7 +271,7 @@ class TurnLoop:
                 except Exception as error:  # noqa: BLE001 - a mistake about one machine must not stop the others
                     undecided = letters[place:]
                     del letters[place:]
-                    self._halt(runner, error, undecided)
+                    self.halt(runner, error, undecided)
                     break
                 if turn is not None:
                     turns.append(turn)
@@ -275,8 +301,8 @@ class TurnLoop:
         except Exception as error:  # a mistake of the store's, perhaps about one machine only
             log.exception("the store broke")
             self._undo(batch, in_doubt=True)
-            self._store_failed(error)
-            self._isolate(batch, [], error, failures_max=self._limits.alone_failures_max)
+            if not self._isolate(batch, [], error, failures_max=self._limits.alone_failures_max):
+                self._store_failed(error)
         else:
             self.counts["commits"] += 1
             return True
@@ -307,22 +333,28 @@ class TurnLoop:
             runner.forget()
             runner.in_doubt = runner.in_doubt or in_doubt
             self._timers.arm(runner.machine_id, None)
-            again = [letter for letter in letters if type(letter.event) is not TimePassed]
+            again = [letter for letter in letters if not letter.rings]
             if not runner.timer_waits:
                 # Without a letter nobody would load the machine, and what is due of it would wait for ever.
                 runner.timer_waits = True
                 again.append(Letter(event=TimePassed()))
             self._mailroom.put_back(runner, again)
 
-    def _isolate(self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int) -> None:
-        """Let each suspect (all, if none is named) try again by itself, from what the database has; one that fails by itself is halted."""
+    def _isolate(self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int) -> bool:
+        """Let each suspect (all, if none is named) try again by itself, from what the database has; one that fails by itself is halted.
+
+        Return whether one was.
+        """
+        found = False
         runners = {runner.machine_id: runner for runner, _ in batch}
         for runner in [runners[machine_id] for machine_id in suspects if machine_id in runners] or list(runners.values()):
             if runner.alone and len(runners) == 1:
                 runner.alone_failures += 1
                 if runner.alone_failures >= failures_max:
-                    self._halt(runner, error)
+                    self.halt(runner, error)
+                    found = True
             runner.alone = True
+        return found
 
     def _store_failed(self, error: Exception) -> None:
         if not self._outage.on:
@@ -352,8 +384,3 @@ class TurnLoop:
 
     def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:
         self.post(self._mailroom.runner(machine_id), Letter(event=event, call=call))
-
-    def _halt(self, runner: Runner, error: Exception, letters: Sequence[Letter] = ()) -> None:
-        runner.forget()
-        self._timers.arm(runner.machine_id, None)
-        self.refusals.halt(runner, error, [*letters, *self._mailroom.empty(runner)])

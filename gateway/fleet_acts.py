@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from actors.link import AdminEvent, CloseReason, CommandDone
+from actors.link import AdminEvent, CloseReason, CommandDone, Reload
 from actors.machine.events import RefundRetryAsked, RefundWrittenOff, StockCounted, VendSettled
 from actors.machine.ids import MachineId, RefundId, VendId
 from actors.machine.policy import PolicyOverrides
@@ -31,6 +31,7 @@ _ACTS = {
     WorkItemKind.REFUND_REFUSED: "RetryRefund or WriteOffRefund",
     WorkItemKind.REFUND_OVERDUE: "RetryRefund, or by itself",
     WorkItemKind.VEND_IN_REVIEW: "SettleVend",
+    WorkItemKind.MACHINE_HALTED: "ReloadMachine, or by itself",
 }
 """What ends the kinds that cannot be closed."""
 
@@ -38,7 +39,7 @@ _ACTS = {
 class Commands(Protocol):
     """The way to the actors; ``gateway.links.HostLinks`` is one."""
 
-    async def command(self, machine_id: MachineId, event: AdminEvent, *, timeout_s: float) -> CommandDone:
+    async def command(self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float) -> CommandDone:
         """Return once the actor's decision is saved. Raises HostUnavailable."""
         ...
 
@@ -146,6 +147,13 @@ class FleetActs:
         await self._told(MachineId(machine_id), StockCounted(column=column, stock=stock, actor=act.actor), act, saved=False)
         return await self.machine(machine_id)
 
+    async def reload_machine(self, machine_id: str, reason: str, act: Act) -> MachineView:
+        """Have the machine's host load it anew, halted or not, and return it once all that waited for it is decided."""
+        await self.machine(machine_id)
+        await self._audited(act, "ReloadMachine", machine_id, reason)
+        await self._told(MachineId(machine_id), Reload(), act, saved=False)
+        return await self.machine(machine_id)
+
     async def retry_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
         """Let the actor try a refund now, under its own id."""
         refund = await self.refund(refund_id)
@@ -235,7 +243,7 @@ class FleetActs:
     async def _audited(self, act: Act, action: str, machine_id: str, detail: str) -> None:
         await self.registry.audit(actor=act.actor, action=action, machine_id=machine_id, detail=detail, now_ms=self.clock.now_ms())
 
-    async def _told(self, machine_id: MachineId, event: AdminEvent, act: Act, *, saved: bool) -> tuple[str, ...]:
+    async def _told(self, machine_id: MachineId, event: AdminEvent | Reload, act: Act, *, saved: bool) -> tuple[str, ...]:
         """Hand the event to the actor, wait until its decision is saved, and return the decision's notes. Raises CallRefused."""
         timeout_s = max(0.1, min(self.command_timeout_s, act.within_s - 0.5))
         try:
@@ -248,8 +256,10 @@ class FleetActs:
         match done.refusal:
             case "":
                 return done.notes
+            case CloseReason.HALTED if isinstance(event, Reload):
+                raise not_possible("MACHINE_HALTED_AGAIN", _why_again(machine_id, done.notes), machine=machine_id)
             case CloseReason.HALTED:
-                raise CallRefused(statuses.HALTED.about(machine_id=machine_id))
+                raise CallRefused(statuses.HALTED.about(machine_id=machine_id).because("ReloadMachine tries it again"))
             case CloseReason.UNKNOWN_MACHINE:
                 raise not_found("machine", machine_id)
             case why:  # the host has no room or no database: as good as away
@@ -266,6 +276,14 @@ def _not_over(refund: RefundView, act: str) -> None:
             refund=refund.refund_id,
             status=refund.status,
         )
+
+
+def _why_again(machine_id: str, notes: tuple[str, ...]) -> str:
+    error = "; ".join(notes) or "the host gave no reason"
+    return (
+        f"machine {machine_id} was loaded and halted again: {error}; nothing of it is lost; mend the cause, by another version or in "
+        "the database, and repeat the call; it also tries again by itself"
+    )
 
 
 def _why_not(notes: tuple[str, ...]) -> str:

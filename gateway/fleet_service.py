@@ -143,6 +143,12 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         view = await self._acts.change(request.machine_id, _act(context), action="DisableMachine", enabled=False, detail=request.reason)
         return wire.DisableMachineResponse(machine=fleet_views.machine(view))
 
+    @_answered
+    async def ReloadMachine(self, request: wire.ReloadMachineRequest, context: Context) -> wire.ReloadMachineResponse:
+        Fields().machine_id(request.machine_id).reason(request.reason, needed=True).done()
+        view = await self._acts.reload_machine(request.machine_id, request.reason, _named_act(context))
+        return wire.ReloadMachineResponse(machine=fleet_views.machine(view))
+
     # --- sessions and vends ------------------------------------------------------------------------------------------------------
 
     @_answered
@@ -300,7 +306,7 @@ def _act(context: Context) -> Act:
 
 
 def _named_act(context: Context) -> Act:
-    """For what gives money away or ends somebody's question: the journal, or the audit log, must say who did it."""
+    """For what gives money away, ends somebody's question or takes a halt back: the journal, or the audit log, must say who did it."""
     act = _act(context)
     if act.actor == UNKNOWN:
         raise invalid(FieldProblem(field="x-actor", description="this needs the caller's name: send -H 'x-actor: name'"))

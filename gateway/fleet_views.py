@@ -26,6 +26,7 @@ _NEXT_STEPS = {
         "names; then CloseWorkItem"
     ),
     views.WorkItemKind.RECONCILIATION_DIFFERENCE: "Then CloseWorkItem with what was found out",
+    views.WorkItemKind.MACHINE_HALTED: "mend what the reason says, then ReloadMachine; it also tries again by itself, at last hourly",
 }
 
 
@@ -71,6 +72,9 @@ def machine(view: views.MachineView) -> fleet_pb2.Machine:
         partition=view.partition,
         registered_at=timestamp(view.registered_at_ms),
     )
+    if view.halt is not None:
+        since = timestamp(view.halt.halted_at_ms)
+        made.halted.CopyFrom(fleet_pb2.Halt(since=since, fact=view.halt.fact, error=view.halt.error))
     if view.session_id:
         made.funds.CopyFrom(money(view.funds_minor, view.currency))
     return made

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from actors.directory import host_of, partition_of
-from actors.link import AdminEvent, CloseReason, CommandDone, Commanded, HostLink, Notified
+from actors.link import AdminEvent, CloseReason, CommandDone, Commanded, HostLink, Notified, Reload
 from actors.machine.events import FrameReceived
 from actors.machine.ids import MachineId
 from actors.ports import InboxItem
@@ -82,7 +82,7 @@ class HostLinks:
         """Wake the machine's actor: a notification was saved. May be lost."""
         self._pump(item.machine_id).notify(Notified(item=item))
 
-    async def command(self, machine_id: MachineId, event: AdminEvent, *, timeout_s: float = 10.0) -> CommandDone:
+    async def command(self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float = 10.0) -> CommandDone:
         """Have the machine's actor decide on an administrator's act; returns once it is saved. Raises HostUnavailable."""
         self._commands_made += 1
         command_id = f"{self._gateway_id}-c{self._commands_made}"

@@ -139,7 +139,7 @@ OVERLOADED = Refusal(
 HALTED = Refusal(
     code=grpc.StatusCode.FAILED_PRECONDITION,
     reason="HALTED",
-    message="machine {machine_id} is halted because its books do not add up: an operator must look at it; try again in minutes",
+    message="machine {machine_id} is halted because something about it went wrong: an operator must look at it; try again in minutes",
     retry_after_ms=300_000,
 )
 FAILED = Refusal(

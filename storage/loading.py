@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, Configuration, MachineState, Mode
-from actors.ports import LoadedMachine, Place
+from actors.ports import LoadedMachine, Place, Unreadable
 from storage import codec
-from storage.tables import machine_states, machines, planogram_columns
+from storage.tables import machine_halts, machine_states, machines, planogram_columns
 
 IN_ONE_STATEMENT = 500
 """So many ids are named in one statement at most; drivers have limits."""
@@ -20,8 +20,12 @@ IN_ONE_STATEMENT = 500
 def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     """Return the query for registered machines with their states, if they have any."""
     return (
-        select(machines, *machine_states.c["format", "body"])
-        .select_from(machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id))
+        select(machines, *machine_states.c["format", "body"], machine_halts.c.halted_at_ms)
+        .select_from(
+            machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id).outerjoin(
+                machine_halts, machine_halts.c.machine_id == machines.c.machine_id
+            )
+        )
         .where(*conditions)
         .order_by(machines.c.machine_id)
     )
@@ -75,9 +79,20 @@ class Loader:
                 state=state,
                 place=self._place(row),
                 configuration=ConfigurationChanged(configuration=configuration_of(row), columns=columns.get(row.machine_id)),
+                halted=row.halted_at_ms is not None,
             )
             for row, state in pairs
         ]
+
+    def load_each(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[LoadedMachine | Unreadable]:
+        """Return the same, with what cannot be read of one machine in its place."""
+        try:
+            return [*self.load(connection, rows)]
+        except codec.CodecError as error:
+            if len(rows) == 1:
+                return [Unreadable(machine_id=MachineId(rows[0].machine_id), error=error)]
+            middle = len(rows) // 2
+            return [*self.load_each(connection, rows[:middle]), *self.load_each(connection, rows[middle:])]
 
     def _place(self, row: Row[Any]) -> Place:
         return Place(

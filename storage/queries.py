@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Table
 
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
-from actors.machine.state import Phase, RefundStatus, VendStatus
+from actors.machine.state import Phase, VendStatus
 from storage import codec, positions, shapes, work_items
 from storage.engine import Database
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
@@ -20,6 +20,7 @@ from storage.tables import (
     inbox,
     journal,
     ledger_entries,
+    machine_halts,
     machine_states,
     machines,
     partitions,
@@ -156,11 +157,11 @@ class Queries:
 
     async def _machines(self, condition: ColumnElement[bool], *, limit: int) -> list[MachineView]:
         wanted = (
-            select(machines, *machine_states.c["format", "body"], partitions.c.owner)
+            select(machines, *machine_states.c["format", "body"], *machine_halts.c["halted_at_ms", "fact", "error"], partitions.c.owner)
             .select_from(
-                machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id).join(
-                    partitions, partitions.c.partition == machines.c.partition
-                )
+                machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id)
+                .outerjoin(machine_halts, machine_halts.c.machine_id == machines.c.machine_id)
+                .join(partitions, partitions.c.partition == machines.c.partition)
             )
             .where(condition)
             .order_by(machines.c.machine_id)
@@ -189,7 +190,7 @@ def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
 
 SESSION_MONEY = tuple(_of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor"))
 
-OPEN_REFUNDS = [status.value for status in RefundStatus if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}]
+OPEN_REFUNDS = work_items.OPEN_REFUNDS
 
 GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))

@@ -38,6 +38,7 @@ class BatchRows:
     trades: dict[str, Row] = field(default_factory=dict)
     refunds: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
+    recovered: list[MachineId] = field(default_factory=list)
 
 
 def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> BatchRows:
@@ -47,6 +48,8 @@ def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> Batc
     for change in changes:
         if change.inbox_id is not None:
             rows.taken.append((change.now_ms, change.decision.state.version, change.inbox_id))
+        if change.recovers:
+            rows.recovered.append(change.machine_id)
         if change.decision.changed:
             _add(rows, change, owned[change.machine_id])
             last[change.machine_id] = change

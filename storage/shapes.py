@@ -4,15 +4,21 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
+from storage.halts import halt_view
 from storage.loading import configuration_of, state_of
 from storage.views import EventView, MachineView, RefundView, SessionView, TradeView, VendView
 
 
 def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
-    """Return a machine: the registry's word on how it is to work, the actor's on how it is."""
-    state = state_of(row)
+    """Return a machine: the registry's word on how it is to work, the actor's on how it is (nothing, if its state cannot be read)."""
+    try:
+        state = state_of(row)
+    except codec.CodecError:
+        # Its host has halted it, which must be seen here: ours is to show the rest.
+        state = MachineState(machine_id=MachineId(row.machine_id), currency=Currency(row.currency))
     configuration = configuration_of(row)
     return MachineView(
         machine_id=row.machine_id,
@@ -40,6 +46,7 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         host=row.owner,
         partition=row.partition,
         registered_at_ms=row.registered_at_ms,
+        halt=halt_view(row),
     )
 
 

@@ -11,14 +11,25 @@ from sqlalchemy.exc import IntegrityError
 
 from actors.directory import partition_of
 from actors.machine.ids import MachineId
-from actors.ports import Change, Conflict, InboxItem, LoadedMachine, MachineStore, Ownership, StaleOwner, StoreError
-from storage import codec, dialects
+from actors.ports import (
+    Change,
+    Conflict,
+    InboxItem,
+    LoadedMachine,
+    MachineHalt,
+    MachineStore,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
+from storage import codec, dialects, halts
 from storage.audit_rows import write_audit_row
 from storage.engine import Database, describe
 from storage.loading import Loader, machine_rows
 from storage.rows import BatchRows, Owned, batch_rows, chained
 from storage.statements import commit_statements
-from storage.tables import inbox, machine_states, machines, partitions
+from storage.tables import inbox, machine_halts, machine_states, machines, partitions
 
 # What every commit and every sweep asks, put together once: making a statement costs more than running it.
 _FENCE = (
@@ -79,15 +90,16 @@ class SqlMachineStore(MachineStore):
 
         return next(iter(await self._db.read(work)), None)
 
-    async def load_active(self, ownership: Ownership) -> list[LoadedMachine]:
-        """Return the machines of these partitions that have something open, and those for which nothing was ever decided."""
+    async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
+        """Return the machines of these partitions that have something open or were halted, and those for which nothing was ever decided."""
         ours = list(ownership.epochs)
         open_ones = and_(machine_states.c.partition.in_(ours), machine_states.c.active.is_(True))
         fresh_ones = and_(machines.c.partition.in_(ours), machine_states.c.machine_id.is_(None))
+        halted_ones = and_(machines.c.partition.in_(ours), machine_halts.c.machine_id.is_not(None))
 
-        def work(connection: Connection) -> list[LoadedMachine]:
-            rows = [*connection.execute(machine_rows(open_ones)), *connection.execute(machine_rows(fresh_ones))]
-            return self._loader.load(connection, rows)
+        def work(connection: Connection) -> list[LoadedMachine | Unreadable]:
+            rows = [row for these in (open_ones, fresh_ones, halted_ones) for row in connection.execute(machine_rows(these))]
+            return self._loader.load_each(connection, list({row.machine_id: row for row in rows}.values()))
 
         return await self._db.read(work)
 
@@ -105,6 +117,19 @@ class SqlMachineStore(MachineStore):
             await self._db.write(lambda connection: self._save(connection, ownership, owned, changes, rows))
         except _Broken as broken:
             raise await self._blame(ownership, changes, owned, broken) from broken
+
+    async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
+        """Write down that a machine is halted, in a transaction that proves the ownership. A row that is there keeps its time."""
+        partition = partition_of(halt.machine_id, self._db.partition_count)
+        if partition not in ownership.epochs:
+            raise StaleOwner(f"{halt.machine_id} is in partition {partition}, which {ownership.host} has not claimed.")
+        owned = {halt.machine_id: Owned(partition=partition, epoch=ownership.epochs[partition])}
+
+        def work(connection: Connection) -> None:
+            _prove(connection, ownership, owned)
+            halts.write(connection, halt, host=ownership.host, epoch=owned[halt.machine_id].epoch)
+
+        await self._db.write(work)
 
     async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
         """Return notifications that were saved before ``older_than_ms`` and that nobody has taken, oldest first."""
@@ -143,6 +168,7 @@ class SqlMachineStore(MachineStore):
             run.ledger.run(connection, rows.ledger)
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
+            halts.over(connection, rows.recovered)
             if journal:
                 dialects.order_commits(connection)
                 run.journal.run(connection, journal)

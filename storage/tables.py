@@ -136,6 +136,19 @@ machine_states = Table(
     CheckConstraint("version > 0", name="version_grows"),
 )
 
+# Machines that their owner has halted; a row goes with the first decision that is committed afterwards.
+machine_halts = Table(
+    "machine_halts",
+    metadata,
+    Column("machine_id", String(32), ForeignKey("machines.machine_id"), primary_key=True),
+    Column("host", String(128), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("halted_at_ms", BigInteger, nullable=False),
+    Column("fact", String(64), nullable=False),
+    Column("error", Text, nullable=False),
+    Index(None, "halted_at_ms", "machine_id"),
+)
+
 journal = Table(
     "journal",
     metadata,

@@ -12,6 +12,15 @@ from actors.machine.state import Column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaltView:
+    """Since when a machine is halted, over what kind of fact (empty if it could not be loaded), and why."""
+
+    halted_at_ms: int
+    fact: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
     """A machine: what the registry says, what its actor saved last, and who owns it. The next page goes on after ``machine_id``."""
 
@@ -40,6 +49,7 @@ class MachineView:
     host: str
     partition: int
     registered_at_ms: int
+    halt: HaltView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +140,7 @@ class WorkItemKind(StrEnum):
     PAYMENT_CONFLICT = "PAYMENT_CONFLICT"
     NOTIFICATION_REFUSED = "NOTIFICATION_REFUSED"
     RECONCILIATION_DIFFERENCE = "RECONCILIATION_DIFFERENCE"
+    MACHINE_HALTED = "MACHINE_HALTED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over four tables, oldest first; each of them is read through an index and never further than a page.
+"""What waits for a person, as one list over five tables, oldest first; each of them is read through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger. What
 only a person can end for good, because nothing of ours changes by it, is stepped over once somebody has closed it (``storage.closings``).
@@ -7,19 +7,20 @@ only a person can end for good, because nothing of ours changes by it, is steppe
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, case, cast, func, literal, null, select, text, tuple_, union_all
+from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, and_, case, cast, func, literal, null, select, text, tuple_, union_all
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import RefundStatus, VendStatus
 from storage import codec, positions
 from storage.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
-from storage.item_ids import DIFFERENCE_ITEM, INBOX_ITEM, REFUND_ITEM, VEND_ITEM, not_closed
+from storage.item_ids import DIFFERENCE_ITEM, INBOX_ITEM, MACHINE_ITEM, REFUND_ITEM, VEND_ITEM, not_closed
 from storage.reconciliation import DifferenceStatus
-from storage.tables import IS_CONFLICT, IS_REFUSED, inbox, machines, reconciliation_differences, refunds, vends
+from storage.tables import IS_CONFLICT, IS_REFUSED, inbox, machine_halts, machines, reconciliation_differences, refunds, trades, vends
 from storage.views import WorkItemKind, WorkItemView
 
 OVERDUE_AFTER_MS = 86_400_000
 """A refund that goes on by itself is a person's after this."""
+OPEN_REFUNDS = [status.value for status in RefundStatus if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}]
 _SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
 
 
@@ -182,6 +183,14 @@ def _branches(now_ms: int) -> list[_Branch]:
         _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
         _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
         _differences(),
+        _Branch(
+            kind=WorkItemKind.MACHINE_HALTED,
+            table=machine_halts,
+            since=machine_halts.c.halted_at_ms,
+            item_id=MACHINE_ITEM,
+            where=(),
+            columns=_columns(amount_minor=_stuck(), status=machine_halts.c.fact, reason=machine_halts.c.error),
+        ),
     ]
 
 
@@ -217,3 +226,14 @@ def _differences() -> _Branch:
             advice=of.advice,
         ),
     )
+
+
+def _stuck() -> ColumnElement[int]:
+    """Return the query for the money of a halted machine's customers: what is held, and what is due back and not done."""
+    held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
+        trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
+    )
+    due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
+        refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
+    )
+    return cast(held.scalar_subquery() + due.scalar_subquery(), BigInteger)

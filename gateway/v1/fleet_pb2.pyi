@@ -240,6 +240,7 @@ class Machine(_message.Message):
     HOST_FIELD_NUMBER: _builtins.int
     PARTITION_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    HALTED_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     """The machine's identity."""
     store_name: _builtins.str
@@ -300,6 +301,10 @@ class Machine(_message.Message):
     def registered_at(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
 
+    @_builtins.property
+    def halted(self) -> Global___Halt:
+        """Absent while the machine works. If it is there, the machine decides nothing: ReloadMachine tries it again."""
+
     def __init__(
         self,
         *,
@@ -328,14 +333,49 @@ class Machine(_message.Message):
         host: _builtins.str = ...,
         partition: _builtins.int = ...,
         registered_at: _timestamp_pb2.Timestamp | None = ...,
+        halted: Global___Halt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["connection_changed_at", b"connection_changed_at", "funds", b"funds", "policy", b"policy", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["connection_changed_at", b"connection_changed_at", "funds", b"funds", "halted", b"halted", "policy", b"policy", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "firmware", b"firmware", "funds", b"funds", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Machine: _TypeAlias = Machine  # noqa: Y015
+
+@_typing.final
+class Halt(_message.Message):
+    """A machine that its host has halted, because what it was to decide or to save raised an error: a defect, or damaged rows. Its saved
+    state is untouched, its stream is refused, and its customers' money waits. It is tried again by itself, at last hourly.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    FACT_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    fact: _builtins.str
+    """The kind of event that it choked on, for example "TopUpPaid"; empty if it could not be loaded."""
+    error: _builtins.str
+    """The error, in one line."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when, for as long as it has decided nothing."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        fact: _builtins.str = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "fact", b"fact", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Halt: _TypeAlias = Halt  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
@@ -692,7 +732,8 @@ class WorkItem(_message.Message):
     """Names it while it waits, for example "refund:2026011522001400000000000001R1"."""
     kind: _builtins.str
     """REFUND_REFUSED, REFUND_OVERDUE (unknown or short of funds for more than a day), VEND_IN_REVIEW, PAYMENT_CONFLICT,
-    NOTIFICATION_REFUSED (Alipay signed it and it does not fit) or RECONCILIATION_DIFFERENCE (of Alipay's daily file).
+    NOTIFICATION_REFUSED (Alipay signed it and it does not fit), RECONCILIATION_DIFFERENCE (of Alipay's daily file) or
+    MACHINE_HALTED (reason tells the kind of event and the error).
     """
     machine_id: _builtins.str
     """The machine; empty if nobody can tell which."""

@@ -509,6 +509,56 @@ class DisableMachineResponse(_message.Message):
 Global___DisableMachineResponse: _TypeAlias = DisableMachineResponse  # noqa: Y015
 
 @_typing.final
+class ReloadMachineRequest(_message.Message):
+    """For ReloadMachine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    """The machine."""
+    reason: _builtins.str
+    """Why, for the audit log. Needed."""
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadMachineRequest: _TypeAlias = ReloadMachineRequest  # noqa: Y015
+
+@_typing.final
+class ReloadMachineResponse(_message.Message):
+    """For ReloadMachine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def machine(self) -> _fleet_pb2.Machine:
+        """The machine, which has decided on all that waited for it."""
+
+    def __init__(
+        self,
+        *,
+        machine: _fleet_pb2.Machine | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReloadMachineResponse: _TypeAlias = ReloadMachineResponse  # noqa: Y015
+
+@_typing.final
 class ListSessionsRequest(_message.Message):
     """For ListSessions."""
 

@@ -83,6 +83,11 @@ class FleetServiceStub(object):
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.DisableMachineRequest.SerializeToString,
                 response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.DisableMachineResponse.FromString,
                 _registered_method=True)
+        self.ReloadMachine = channel.unary_unary(
+                '/gateway.v1.FleetService/ReloadMachine',
+                request_serializer=gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineRequest.SerializeToString,
+                response_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineResponse.FromString,
+                _registered_method=True)
         self.ListSessions = channel.unary_unary(
                 '/gateway.v1.FleetService/ListSessions',
                 request_serializer=gateway_dot_v1_dot_fleet__service__pb2.ListSessionsRequest.SerializeToString,
@@ -230,6 +235,14 @@ class FleetServiceServicer(object):
 
     def DisableMachine(self, request, context):
         """Takes the machine out of service. An open session may end first; its code is stopped at Alipay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadMachine(self, request, context):
+        """Loads a machine anew from the database, with a reason and the caller's name: the way out of a halt, and safe on a machine that
+        works. FAILED_PRECONDITION with reason MACHINE_HALTED_AGAIN and the error if it halts again at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,6 +408,11 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.DisableMachine,
                     request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.DisableMachineRequest.FromString,
                     response_serializer=gateway_dot_v1_dot_fleet__service__pb2.DisableMachineResponse.SerializeToString,
+            ),
+            'ReloadMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadMachine,
+                    request_deserializer=gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineRequest.FromString,
+                    response_serializer=gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineResponse.SerializeToString,
             ),
             'ListSessions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSessions,
@@ -724,6 +742,33 @@ class FleetService(object):
             '/gateway.v1.FleetService/DisableMachine',
             gateway_dot_v1_dot_fleet__service__pb2.DisableMachineRequest.SerializeToString,
             gateway_dot_v1_dot_fleet__service__pb2.DisableMachineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.v1.FleetService/ReloadMachine',
+            gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineRequest.SerializeToString,
+            gateway_dot_v1_dot_fleet__service__pb2.ReloadMachineResponse.FromString,
             options,
             channel_credentials,
             insecure,

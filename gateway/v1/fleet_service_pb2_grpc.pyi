@@ -55,6 +55,10 @@ class FleetServiceStub:
     """Lets the machine sell."""
     DisableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]
     """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    ReloadMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]
+    """Loads a machine anew from the database, with a reason and the caller's name: the way out of a halt, and safe on a machine that
+    works. FAILED_PRECONDITION with reason MACHINE_HALTED_AGAIN and the error if it halts again at once.
+    """
     ListSessions: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListSessionsRequest, _fleet_service_pb2.ListSessionsResponse]
     """Sessions, newest first."""
     GetSession: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.GetSessionRequest, _fleet_service_pb2.GetSessionResponse]
@@ -117,6 +121,10 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Lets the machine sell."""
     DisableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]  # type: ignore[assignment]
     """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    ReloadMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]  # type: ignore[assignment]
+    """Loads a machine anew from the database, with a reason and the caller's name: the way out of a halt, and safe on a machine that
+    works. FAILED_PRECONDITION with reason MACHINE_HALTED_AGAIN and the error if it halts again at once.
+    """
     ListSessions: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListSessionsRequest, _fleet_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Sessions, newest first."""
     GetSession: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.GetSessionRequest, _fleet_service_pb2.GetSessionResponse]  # type: ignore[assignment]
@@ -230,6 +238,16 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.DisableMachineResponse, _abc.Awaitable[_fleet_service_pb2.DisableMachineResponse]]:
         """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+
+    @_abc_1.abstractmethod
+    def ReloadMachine(
+        self,
+        request: _fleet_service_pb2.ReloadMachineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.ReloadMachineResponse, _abc.Awaitable[_fleet_service_pb2.ReloadMachineResponse]]:
+        """Loads a machine anew from the database, with a reason and the caller's name: the way out of a halt, and safe on a machine that
+        works. FAILED_PRECONDITION with reason MACHINE_HALTED_AGAIN and the error if it halts again at once.
+        """
 
     @_abc_1.abstractmethod
     def ListSessions(

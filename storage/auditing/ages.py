@@ -9,7 +9,7 @@ from actors.machine.state import Vend, VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
 from storage.queries import OPEN_REFUNDS
-from storage.tables import inbox, refunds
+from storage.tables import inbox, machine_halts, refunds
 
 REFUND_OPEN_MS = 24 * 3_600_000
 INBOX_UNTAKEN_MS = 60_000
@@ -21,6 +21,7 @@ def warnings(books: Books) -> Iterator[Finding]:
     yield from _refunds(books)
     yield from _inbox(books)
     yield from _doubts(books)
+    yield from _halts(books)
 
 
 def _refunds(books: Books) -> Iterator[Finding]:
@@ -71,6 +72,16 @@ def _doubts(books: Books) -> Iterator[Finding]:
                         currency=row.currency,
                         amounts={"price_minor": vend.price_minor},
                     )
+
+
+def _halts(books: Books) -> Iterator[Finding]:
+    """A machine that is halted should not be so for any time."""
+    for row in books.odd_ones(select(machine_halts).order_by(machine_halts.c.halted_at_ms, machine_halts.c.machine_id)):
+        yield Finding(
+            sentence=f"machine {row.machine_id} has been halted for {_seconds(books, row.halted_at_ms)} seconds and decides nothing: "
+            + ": ".join(part for part in (row.fact, row.error) if part),
+            machine_id=row.machine_id,
+        )
 
 
 def _in_doubt(state: MachineState) -> Iterator[Vend]:

@@ -327,3 +327,19 @@ async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store
     await asyncio.sleep(30)
 
     assert 1 == len([call for _, call in stage.provider.calls if isinstance(call, SendRefund)])
+
+
+async def test_a_load_that_failed_is_tried_again_though_nobody_else_comes() -> None:
+    """Whatever the moment in which it failed, the loop does not go to sleep over the machine that still waits for it."""
+    stage = Stage()
+    await stage.start("VM-1")
+    stage.store.away = True
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.bye()))
+    await asyncio.sleep(5)
+    stage.store.away = False
+    await giving
+    await asyncio.sleep(15)
+
+    assert 1 == stage.host.stats()["saves"]
+    assert 0 == stage.host.stats()["letters"]
+    await stage.host.stop()

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from sqlalchemy import select
 
-from actors.link import AdminEvent, CommandDone
+from actors.link import AdminEvent, CommandDone, Reload
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from gateway.clock import SystemClock
@@ -222,7 +222,7 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
 class _Deaf:
     """Actors that decide on nothing, as if something had come in between."""
 
-    async def command(self, machine_id: MachineId, event: AdminEvent, *, timeout_s: float) -> CommandDone:
+    async def command(self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float) -> CommandDone:
         """Say why."""
         return CommandDone(command_id="c1", notes=("refund t1R1 is DUE, not REFUSED",))
 

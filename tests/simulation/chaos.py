@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from actors.link import Reload
 from actors.machine.events import VendSettled
 from actors.machine.ids import MachineId, VendId
 from actors.machine.state import Mode
@@ -40,6 +41,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("funds", weather.short_of_funds_every_s, _funds),
         ("again", weather.redelivered_every_s, _again),
         ("office", weather.reconfigured_every_s, _office),
+        ("reload", weather.reloaded_every_s, _reload),
     )
     for name, every_s, blow in kinds:
         if every_s:
@@ -180,3 +182,16 @@ async def _office(world: "World", rng: Random) -> None:
     )
     world.note(f"the office wants {machine_id} {changed.configuration.mode}, enabled {enabled}")
     world.modes[machine_id] = changed.configuration.mode
+
+
+async def _reload(world: "World", rng: Random) -> None:
+    """Somebody has a machine that works loaded anew, and gives up waiting for the answer after a while."""
+    machine_id, gateway = rng.choice(sorted(world.machines)), world.some_gateway(rng)
+    if gateway is None:
+        return
+    try:
+        done = await gateway.process.ask(gateway.links.command(MachineId(machine_id), Reload()))
+    except (Died, HostUnavailable) as error:
+        world.note(f"nobody knows whether {machine_id} was loaded anew: {error}")
+    else:
+        world.note(f"{machine_id} is loaded anew: {done}")

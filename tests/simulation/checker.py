@@ -39,6 +39,7 @@ class Checker:
 
     def committed(self) -> None:
         """Look at what a COMMIT changed."""
+        self.nobody_is_halted()
         news = self.fold.ledger_news()
         journal = self.fold.journal_news()
         if journal:
@@ -57,6 +58,15 @@ class Checker:
         for trade_id in {trade_id for _, _, trade_id, _ in news if trade_id}:
             self.conservation(trade_id)
             self.refund_bound(trade_id)
+
+    def nobody_is_halted(self) -> None:
+        """No machine is halted, not even for as long as it takes until it is tried again: each halt is a defect of ours."""
+        for machine_id, fact, error in self._world.disk.rows("SELECT machine_id, fact, error FROM machine_halts"):
+            self.broken("no machine is halted", f"{machine_id} over {fact or 'its rows'}: {error}")
+        for slot in self._world.slots:
+            for host in slot.everyone:
+                if halted := host.host.stats()["halted"]:
+                    self.broken("no machine is halted", f"{host.process.name} halted {halted}")
 
     def conservation(self, trade_id: str) -> None:
         """B1: paid = free + held for vends + sold + due back + given back; nothing below zero; the row says what the ledger says."""

@@ -71,6 +71,7 @@ class Weather:
     redelivered_every_s: float = 0.0
     # people in the office
     reconfigured_every_s: float = 0.0
+    reloaded_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -129,4 +130,6 @@ def drawn(rng: Random) -> Weather:
     weather.short_of_funds_every_s = sometimes(300, 600)
     weather.redelivered_every_s = sometimes(60, 200)
     weather.reconfigured_every_s = sometimes(120, 400)
+    reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
+    weather.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     return weather

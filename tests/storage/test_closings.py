@@ -8,6 +8,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from actors.machine.events import RefundRefused, RefundUnknown
+from actors.machine.ids import MachineId
+from actors.ports import MachineHalt
 from storage.auditing import prove
 from storage.closings import CLOSABLE, Closings, HasItsOwnAct, NotWaiting
 from storage.engine import Database
@@ -87,11 +89,13 @@ async def test_people_who_close_at_once_agree(db: Database) -> None:
 
 
 async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
-    """Its money would stay where it is: refused, overdue, in review."""
+    """Its money would stay where it is: refused, overdue, in review, at a machine that is halted."""
     owner = await Owner.of(db, "VM-1")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
     await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
     await in_review(db, "VM-1-v9", START_MS)
+    halt = MachineHalt(machine_id=MachineId("VM-1"), halted_at_ms=START_MS, error="Unsound", fact="TopUpPaid")
+    await owner.store.halt(owner.ownership, halt)
     waiting = {item.kind: item.item_id for item in await items(db)}
     assert set(WorkItemKind) - CLOSABLE == waiting.keys()
     for kind, item_id in waiting.items():

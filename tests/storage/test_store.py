@@ -10,7 +10,7 @@ from sqlalchemy import Table, func, select
 from actors.machine.events import CodeCreated, Disconnected, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column, Mode
-from actors.ports import Conflict, Ownership, StaleOwner
+from actors.ports import Conflict, LoadedMachine, Ownership, StaleOwner
 from storage.engine import Database
 from storage.inbox import Inbox, Received
 from storage.registry import Registry
@@ -248,7 +248,7 @@ async def test_load_active_brings_what_is_open_and_what_is_new(db: Database) -> 
     await owner.do("VM-1", paid("t1"))
     await Registry(db).register(new_machine("VM-3"), actor="test", now_ms=START_MS)
     everything = await owner.store.claim(host="a", holder="a1", partitions=range(8), now_ms=START_MS)
-    active = await owner.store.load_active(everything)
+    active = [loaded for loaded in await owner.store.load_active(everything) if isinstance(loaded, LoadedMachine)]
     assert ["VM-1", "VM-3"] == [loaded.state.machine_id for loaded in active]
     assert owner.states["VM-1"] == active[0].state
     assert COLUMNS == active[1].configuration.columns

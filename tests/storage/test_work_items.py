@@ -286,4 +286,5 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         GaugeView(name="work_items", status="PAYMENT_CONFLICT", count=1, oldest_at_ms=START_MS),
         GaugeView(name="work_items", status="NOTIFICATION_REFUSED", count=1, oldest_at_ms=START_MS),
         GaugeView(name="work_items", status="RECONCILIATION_DIFFERENCE", count=1, oldest_at_ms=START_MS + 3),
+        GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
     ] == gauges

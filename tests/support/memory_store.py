@@ -2,13 +2,25 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from actors.directory import partition_of
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import CodeStatus, Column, Configuration, MachineState
-from actors.ports import Change, Conflict, InboxItem, LoadedMachine, MachineStore, Ownership, Place, StaleOwner, StoreError
+from actors.ports import (
+    Change,
+    Conflict,
+    InboxItem,
+    LoadedMachine,
+    MachineHalt,
+    MachineStore,
+    Ownership,
+    Place,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +56,7 @@ class MemoryStore(MachineStore):
         self.rows: dict[MachineId, Row] = {}
         self.inbox: dict[int, InboxRow] = {}
         self.epochs: dict[int, tuple[str, int]] = {}
+        self.halts: dict[MachineId, MachineHalt] = {}
         self.commits: list[tuple[Change, ...]] = []
         self.attempts = 0
         self.away = False
@@ -55,6 +68,10 @@ class MemoryStore(MachineStore):
         self.conflicting: set[MachineId] = set()
         self.breaking: set[MachineId] = set()
         """Commits with these machines raise what is no StoreError."""
+        self.unreadable: set[MachineId] = set()
+        """Loads of these machines raise what is no StoreError."""
+        self.halts_refused = 0
+        """So many rows of halted machines are not written."""
         self.gate: asyncio.Event | None = None
         """Commits wait here before anything is done."""
         self.delay_s = 0.0
@@ -118,12 +135,15 @@ class MemoryStore(MachineStore):
         """Return the machine, or None."""
         await self._answer()
         row = self.rows.get(machine_id)
-        return None if row is None else _loaded(row)
+        loaded = None if row is None else self._loaded(row)
+        if isinstance(loaded, Unreadable):
+            raise loaded.error
+        return loaded
 
-    async def load_active(self, ownership: Ownership) -> list[LoadedMachine]:
-        """Return the owned machines that have something open."""
+    async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
+        """Return the owned machines that have something open or are halted."""
         await self._answer()
-        return [_loaded(row) for row in self._owned(ownership) if is_active(row.state)]
+        return [self._loaded(row) for row in self._owned(ownership) if is_active(row.state) or row.state.machine_id in self.halts]
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
         """Save all or nothing, after the faults have had their say."""
@@ -141,10 +161,22 @@ class MemoryStore(MachineStore):
             row.history.append(change)
             if change.inbox_id is not None:
                 self.inbox[change.inbox_id].taken = True
+            if change.recovers:
+                self.halts.pop(change.machine_id, None)
         self.commits.append(tuple(changes))
         if self.lost_answers:
             self.lost_answers -= 1
             raise StoreError("the connection broke after COMMIT was sent")
+
+    async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
+        """Keep the row, with the time of the first one."""
+        await self._answer()
+        if self.halts_refused:
+            self.halts_refused -= 1
+            raise StoreError("the row was not written")
+        self._prove(ownership)
+        known = self.halts.get(halt.machine_id, halt)
+        self.halts[halt.machine_id] = replace(halt, halted_at_ms=known.halted_at_ms)
 
     async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
         """Return owned notifications that nobody has taken."""
@@ -189,6 +221,8 @@ class MemoryStore(MachineStore):
     def _owned(self, ownership: Ownership) -> list[Row]:
         return [row for row in self.rows.values() if self._partition(row.state.machine_id) in ownership.epochs]
 
-
-def _loaded(row: Row) -> LoadedMachine:
-    return LoadedMachine(state=row.state, place=row.place, configuration=row.configuration)
+    def _loaded(self, row: Row) -> LoadedMachine | Unreadable:
+        machine_id = row.state.machine_id
+        if machine_id in self.unreadable:
+            return Unreadable(machine_id=machine_id, error=ValueError(f"the state of {machine_id} makes no sense"))
+        return LoadedMachine(state=row.state, place=row.place, configuration=row.configuration, halted=machine_id in self.halts)

@@ -15,6 +15,7 @@ from actors.link import (
     FromMachine,
     LinkBroken,
     Notified,
+    Reload,
     StreamClosed,
     ToHost,
     ToMachine,
@@ -145,7 +146,7 @@ class Gateway:
         """The stream is gone."""
         return FromMachine(machine_id=MachineId(machine_id), event=Disconnected(stream_id=StreamId(stream or f"{machine_id}-stream")))
 
-    def command(self, event: AdminEvent, machine_id: str = "VM-1", *, command_id: str = "c-1") -> Commanded:
+    def command(self, event: AdminEvent | Reload, machine_id: str = "VM-1", *, command_id: str = "c-1") -> Commanded:
         """An administrator's act."""
         return Commanded(machine_id=MachineId(machine_id), command_id=command_id, event=event)
 

@@ -48,7 +48,7 @@ class LoadedMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A machine whose rows are there and make no sense to this program; ``error`` says why."""
+    """A machine, or a notification for it, whose rows are there and make no sense to this program; ``error`` says why."""
 
     machine_id: MachineId
     error: Exception
@@ -140,7 +140,7 @@ class MachineStore(Protocol):
         """Write down that a machine is halted, in a transaction that proves the ownership. A row that is there keeps its time."""
         ...
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
+    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
         """Return notifications that were saved before ``older_than_ms`` and that nobody has taken."""
         ...
 

@@ -13,7 +13,7 @@ import structlog
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
 from actors.mailroom import Mailroom
-from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError
+from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError, Unreadable
 from actors.reception import Reception
 from actors.runner import Letter, Runner
 from actors.turns import TurnLoop
@@ -100,6 +100,10 @@ class Sweeps:
             self._turns.inbox_taken.clear()
             items = await self._store.untaken(self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max)
             for item in items:
+                if isinstance(item, Unreadable):
+                    # A newer gateway's, in the middle of an upgrade: it waits for a host that can read it, and its age is an alarm.
+                    log.error("a notification cannot be read by this version", machine_id=item.machine_id, error=str(item.error))
+                    continue
                 # What was saved while the answer was on its way is in the answer all the same.
                 if item.inbox_id not in self._turns.inbox_taken:
                     self._notified(item)

@@ -5,8 +5,9 @@ transaction: fence, versions, then a few statements for all rows, whatever the s
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, func, select, update
+from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from actors.directory import partition_of
@@ -131,11 +132,11 @@ class SqlMachineStore(MachineStore):
 
         await self._db.write(work)
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
+    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
         """Return notifications that were saved before ``older_than_ms`` and that nobody has taken, oldest first."""
         wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
         rows = await self._db.read(lambda connection: connection.execute(_UNTAKEN, wanted).all())
-        return [InboxItem(inbox_id=row.id, machine_id=MachineId(row.machine_id), event=codec.decode_event(row.event)) for row in rows]
+        return [_item(row) for row in rows]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return machines whose registry revision is above their state's: an administrator's change that the actor has not heard of."""
@@ -195,6 +196,13 @@ class SqlMachineStore(MachineStore):
         except StoreError as error:
             return error
         raise AssertionError("the trial raises always")
+
+
+def _item(row: Row[Any]) -> InboxItem | Unreadable:
+    try:
+        return InboxItem(inbox_id=row.id, machine_id=MachineId(row.machine_id), event=codec.decode_event(row.event))
+    except codec.CodecError as error:
+        return Unreadable(machine_id=MachineId(row.machine_id), error=error)
 
 
 def _claim(connection: Connection, host: str, holder: str, wanted: Sequence[int], now_ms: int) -> dict[int, int]:

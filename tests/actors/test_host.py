@@ -8,8 +8,10 @@ import pytest
 from actors.link import CloseReason, LinkBroken
 from actors.machine.effects import ApproveVend, BeginSession, CreateCode, DenyVend, EndSession, SendRefund, Welcome
 from actors.machine.events import RefundRetryAsked, SessionCompleted, StockCounted, TopUpPaid, VendRequested, VendSucceeded
-from actors.machine.ids import RefundId, RequestId, SessionId, VendId
+from actors.machine.ids import MachineId, RefundId, RequestId, SessionId, VendId
 from actors.machine.state import EndReason
+from actors.ports import Unreadable
+from tests.support.memory_store import InboxRow
 from tests.support.stage import Stage, acks, answers, closings
 
 pytestmark = pytest.mark.virtual_time
@@ -159,6 +161,17 @@ async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
 
     assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
     assert all(row.taken for row in stage.store.inbox.values())
+
+
+async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage) -> None:
+    """It waits for a host that can read it; the others are decided upon, and the host lives."""
+    stage.store.inbox[0] = InboxRow(item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")), received_at_ms=0)
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert [False, True] == [stage.store.inbox[number].taken for number in sorted(stage.store.inbox)]
+    assert stage.host.stats()["halted"] == 0
 
 
 async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:

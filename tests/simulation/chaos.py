@@ -98,13 +98,14 @@ def _host(world: "World", rng: Random) -> "HostProcess | None":
 
 
 async def _outage(world: "World", rng: Random) -> None:
-    world.note("SQL is away")
-    world.weather.sql_away = True
+    what = rng.choice(("sql_away", "sql_away", "sql_full"))
+    world.note(f"{what} begins")
+    setattr(world.weather, what, True)
     try:
         await asyncio.sleep(rng.choice((3, 15, 60)))
     finally:
-        world.weather.sql_away = False
-        world.note("SQL is back")
+        setattr(world.weather, what, False)
+        world.note(f"{what} is over")
 
 
 async def _crash(world: "World", rng: Random) -> None:

@@ -129,6 +129,8 @@ class _Way:
         if weather.sql_away or rng.random() < weather.sql_refuses:
             await asyncio.sleep(0.05 + rng.random() * 0.5)
             raise _away("the database does not answer")
+        if weather.sql_full and do == self._disk.write:
+            raise _away("database or disk is full")
         sent = outside(self._do(work, do, weather.sql_latency_s(rng)))
         result = await asyncio.shield(sent)
         if rng.random() < weather.sql_loses:

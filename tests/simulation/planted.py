@@ -6,7 +6,7 @@ world's books that must find it. ``hunt`` runs seeds until one of them fails.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors import runner
@@ -26,6 +26,8 @@ class Planted:
     start: int = 0
     within: int = 60
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
+    steer: Callable[[World], None] = lambda _: None
+    """Makes what the bug needs less rare in its worlds."""
 
 
 def hunt(planted: Planted) -> Outcome | None:
@@ -33,6 +35,8 @@ def hunt(planted: Planted) -> Outcome | None:
 
     def blind(world: World) -> None:
         world.core = planted.core()
+        world.checker.minds_halts = False
+        planted.steer(world)
 
     with planted.bug():
         for seed in range(planted.start, planted.start + planted.within):
@@ -40,6 +44,11 @@ def hunt(planted: Planted) -> Outcome | None:
             if outcome.failure is not None:
                 return outcome
     return None
+
+
+def review_every_doubt(world: World) -> None:
+    """No vend is so cheap that it is voided without a person."""
+    world.policy = replace(world.policy, doubt_review_above_minor=0)
 
 
 PLANTED = (
@@ -194,8 +203,6 @@ PLANTED = (
         name="void-is-failure-later",
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
-        start=343,
-        within=600,
     ),
     Planted(
         name="approved-unpaid",
@@ -223,7 +230,7 @@ PLANTED = (
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
-        start=123,
+        steer=review_every_doubt,
         within=200,
     ),
 )

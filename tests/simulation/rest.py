@@ -24,7 +24,7 @@ FINAL_REFUNDS = {"SUCCEEDED"}
 
 def unrest(world: "World") -> str:
     """Return what is not at rest yet, empty if all is."""
-    world.checker.nobody_is_halted()
+    world.checker.nobody_was_halted()
     rows = world.disk.rows
     for what, sql in (
         ("sessions", "SELECT session_id FROM sessions WHERE status <> 'ENDED'"),

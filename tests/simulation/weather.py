@@ -37,6 +37,7 @@ class Weather:
     sql_stall_s: float = 8.0
     slow_answers: bool = False
     sql_away: bool = False
+    sql_full: bool = False
     sql_outage_every_s: float = 0.0
     # processes
     host_crash_every_s: float = 0.0

@@ -86,7 +86,8 @@ def notification(cause: str, event: Event | None, *, machine_id: str = "VM-1", t
 
 async def waiting(owner: Owner) -> list[InboxItem]:
     """Return what the sweep would bring."""
-    return await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    items = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    return [item for item in items if isinstance(item, InboxItem)]
 
 
 async def test_a_payment_that_was_credited_is_never_credited_again(db: Database) -> None:

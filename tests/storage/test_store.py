@@ -5,17 +5,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 
 from actors.machine.events import CodeCreated, Disconnected, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column, Mode
-from actors.ports import Conflict, LoadedMachine, Ownership, StaleOwner
+from actors.ports import Conflict, InboxItem, LoadedMachine, Ownership, StaleOwner, Unreadable
+from storage.codec import CodecError
 from storage.engine import Database
 from storage.inbox import Inbox, Received
 from storage.registry import Registry
-from storage.tables import audit, journal, ledger_entries, machine_states, partitions, sessions, trades
+from storage.tables import audit, inbox, journal, ledger_entries, machine_states, partitions, sessions, trades
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid
+from tests.storage.test_inbox import received
 
 
 async def count(db: Database, table: Table) -> int:
@@ -203,10 +205,27 @@ async def test_an_inbox_row_is_taken_with_its_change(db: Database) -> None:
             )
         )
     waiting = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
-    assert [event, event] == [item.event for item in waiting]
-    await owner.commit([owner.decide("VM-1", item.event, inbox_id=item.inbox_id) for item in waiting])
+    readable = [item for item in waiting if isinstance(item, InboxItem)]
+    assert [event, event] == [item.event for item in readable]
+    await owner.commit([owner.decide("VM-1", item.event, inbox_id=item.inbox_id) for item in readable])
     assert [] == await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
     assert 1 == await count(db, sessions)
+
+
+async def test_a_notification_that_cannot_be_read_keeps_no_other_back(db: Database) -> None:
+    """A newer gateway's kind of event is told as what it is, and waits for a host that knows it."""
+    owner = await Owner.of(db, "VM-1")
+    for trade_id in ("t1", "t2"):
+        await Inbox(db).put(received(trade_id))
+    newer = update(inbox).where(inbox.c.id == 1).values(event='{"kind":"Newer","body":{}}')
+    await db.write(lambda connection: connection.execute(newer))
+
+    unreadable, readable = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+
+    assert isinstance(unreadable, Unreadable)
+    assert ("VM-1", CodecError) == (unreadable.machine_id, type(unreadable.error))
+    assert isinstance(readable, InboxItem)
+    assert received("t2").event == readable.event
 
 
 async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Database) -> None:

@@ -37,7 +37,7 @@ class Row:
 class InboxRow:
     """One notification."""
 
-    item: InboxItem
+    item: InboxItem | Unreadable
     received_at_ms: int
     taken: bool = False
 
@@ -178,7 +178,7 @@ class MemoryStore(MachineStore):
         known = self.halts.get(halt.machine_id, halt)
         self.halts[halt.machine_id] = replace(halt, halted_at_ms=known.halted_at_ms)
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> list[InboxItem]:
+    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
         """Return owned notifications that nobody has taken."""
         await self._answer()
         rows = [row for row in self.inbox.values() if not row.taken and row.received_at_ms < older_than_ms]

@@ -10,6 +10,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -156,7 +157,7 @@ class Host(HostLink):
                 outage.failed()
                 await asyncio.sleep(outage.wait_s)
         self._over = ""
-        self._tasks = [asyncio.create_task(self._guarded(self._turns.run())), asyncio.create_task(self._guarded(self._sweeps.run()))]
+        self._tasks = [asyncio.create_task(self._guarded(self._turns.run)), asyncio.create_task(self._guarded(self._sweeps.run))]
         log.info("host serves", host=self._name, partitions=len(self._partitions), machines=len(self._mailroom.runners))
 
     async def stop(self) -> None:
@@ -182,9 +183,9 @@ class Host(HostLink):
                 self._turns.adopt(loaded)
         await self._sweeps.inbox(older_than_ms=now_ms)
 
-    async def _guarded(self, work: Awaitable[None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             log.exception("host broke", host=self._name)
             self._die(f"{type(error).__name__}: {error}")
@@ -328,7 +329,7 @@ class Host(HostLink):
         self._turns.post(runner, Letter(event=event, attachment=attachment, command_id=message.command_id, receipt=receipt))
 
     async def _reload(self, runner: Runner, last: Letter) -> None:
-        await self._guarded(self._sweeps.reload([runner], last))
+        await self._guarded(partial(self._sweeps.reload, [runner], last))
 
     def _refusal(self, machine_id: MachineId) -> str:
         """Return why nothing can be taken for this machine now, or nothing."""

@@ -28,6 +28,8 @@ class Planted:
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
     steer: Callable[[World], None] = lambda _: None
     """Makes what the bug needs less rare in its worlds."""
+    halts: bool = False
+    """The product stops the machine whatever its assertions say, and nothing else is ever seen of the bug."""
 
 
 def hunt(planted: Planted) -> Outcome | None:
@@ -35,7 +37,7 @@ def hunt(planted: Planted) -> Outcome | None:
 
     def blind(world: World) -> None:
         world.core = planted.core()
-        world.checker.minds_halts = False
+        world.checker.minds_halts = planted.halts
         planted.steer(world)
 
     with planted.bug():
@@ -49,6 +51,16 @@ def hunt(planted: Planted) -> Outcome | None:
 def review_every_doubt(world: World) -> None:
     """No vend is so cheap that it is voided without a person."""
     world.policy = replace(world.policy, doubt_review_above_minor=0)
+
+
+def saving_fails_often(world: World) -> None:
+    """SQL refuses every third time, and machines are away."""
+    world.weather.sql_refuses = world.weather.unplug = 0.3
+
+
+def power_fails_often(world: World) -> None:
+    """Machines lose power in the middle of a vend and jam."""
+    world.weather.power_cut, world.weather.jam, world.weather.unplug = 0.6, 0.5, 0.3
 
 
 PLANTED = (
@@ -76,6 +88,7 @@ PLANTED = (
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs.accepted_is_done,
+        start=30,
     ),
     Planted(
         name="cents-everywhere",
@@ -142,6 +155,7 @@ PLANTED = (
         name="open-not-loaded",
         sentence="A new owner does not load what is open.",
         bug=bugs.open_machines_not_loaded,
+        start=127,
     ),
     Planted(
         name="echo-is-credit",
@@ -187,6 +201,7 @@ PLANTED = (
         name="lost-stream-is-failure",
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
+        start=20,
     ),
     Planted(
         name="stock-taken-twice",
@@ -197,17 +212,20 @@ PLANTED = (
         name="settled-twice",
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,
-        start=36,
+        start=62,
     ),
     Planted(
         name="void-is-failure-later",
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
+        start=54,
+        steer=power_fails_often,
     ),
     Planted(
         name="approved-unpaid",
         sentence="A vend is approved for less than its price.",
         bug=bugs.approved_unpaid,
+        halts=True,
     ),
     Planted(
         name="frame-applied-twice",
@@ -223,14 +241,14 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=634,
-        within=60,
+        start=23,
+        steer=saving_fails_often,
     ),
     Planted(
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         steer=review_every_doubt,
-        within=200,
+        start=20,
     ),
 )

@@ -113,7 +113,7 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
     again = await link.exchange(attachment, [hello(), frame(1, request())])
 
     assert (await hosts.pids())[link.name] != old
-    assert back_s < 5
+    assert back_s < 30  # two seconds on a machine that has nothing else to do; a busy one starts processes slowly
     told = [command for message in again.messages if isinstance(message, ToMachine) for command in message.commands]
     assert [command.vend_id for command in told if isinstance(command, ApproveVend)] == ["VM-1-v1"]
     with pytest.raises(LinkBroken):

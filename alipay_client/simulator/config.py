@@ -73,7 +73,7 @@ class Quirks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What goes wrong, how often. Of the first nine at most one strikes a call, the first that hits.
+    """What goes wrong, how often. Of the first ten at most one strikes a call, the first that hits.
 
     ``no_answer_done`` and ``no_answer_undone``: the connection ends without a byte, after or before the work. ``http_500``,
     ``html_page`` and ``unknown`` strike before or after the work, as the seed decides; the others after it.
@@ -90,6 +90,8 @@ class Faults:
     system_error: float = _chance()
     unknown: float = _chance()
     """Only refund and cancel: result_code UNKNOWN."""
+    refund_refused: float = _chance()
+    """A refund of which nothing is known yet is refused, with a signed FAIL, and nothing is done."""
     gbk_answer: float = _chance()
     slow: float = _chance()
     slow_ms: int = _number(1_000, 600_000)

@@ -21,6 +21,7 @@ ANSWER_FAULTS = (
     "unsigned_failure",
     "system_error",
     "unknown",
+    "refund_refused",
 )
 _PLANNED_MAX = 1_000
 

@@ -6,7 +6,9 @@ from alipay_client.simulator.gateway import Service, perform
 from alipay_client.simulator.wire import Answer, Call, NoAnswer, accepted, outage, refused
 
 _EITHER_WAY = frozenset({"http_500", "html_page", "unknown"})
-_MAY_BE_UNKNOWN = frozenset({"alipay.acquire.overseas.spot.refund", "alipay.acquire.cancel"})
+_REFUND = "alipay.acquire.overseas.spot.refund"
+_ONLY = {"unknown": frozenset({_REFUND, "alipay.acquire.cancel"}), "refund_refused": frozenset({_REFUND})}
+"""Faults that only these services know."""
 _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
 
 
@@ -24,15 +26,20 @@ def pick(desk: Desk, call: Call, turn: Turn) -> str:
     if desk.planned:
         return desk.planned.popleft()
     for name in ANSWER_FAULTS:
-        if (name != "unknown" or service in _MAY_BE_UNKNOWN) and turn.hits(name, getattr(faults, name)):
-            return name
+        if (name not in _ONLY or service in _ONLY[name]) and turn.hits(name, getattr(faults, name)):
+            return "" if name == "refund_refused" and _is_known(desk, call) else name
     return ""
+
+
+def _is_known(desk: Desk, call: Call) -> bool:
+    """Whether this refund was taken on: the same again gets its true state then (docs/alipay.md 5.4)."""
+    return desk.book.refund(call.get("partner_refund_id")) is not None
 
 
 def work(desk: Desk, call: Call, service: Service, turn: Turn) -> Answer:
     """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises NoAnswer and Refusal."""
     fault = pick(desk, call, turn)
-    undone = fault == "no_answer_undone" or (fault in _EITHER_WAY and turn.hits("undone", 0.5))
+    undone = fault in {"no_answer_undone", "refund_refused"} or (fault in _EITHER_WAY and turn.hits("undone", 0.5))
     fields = {} if undone else perform(desk, call, service)
     return _spoilt(desk, call, service, turn, fault, fields)
 
@@ -53,6 +60,8 @@ def _spoilt(desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fi
             return refused("SYSTEM_ERROR", charset)
         case "system_error":
             fields = {"result_code": "FAIL", "error": "SYSTEM_ERROR", **ids}
+        case "refund_refused":
+            fields = {"result_code": "FAIL", "error": "TRADE_HAS_CLOSE", **ids}
         case "unknown":
             fields = {"result_code": desk.quirks.unknown_spelling, **ids}
         case _:

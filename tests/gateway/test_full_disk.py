@@ -125,6 +125,7 @@ async def test_a_vend_is_denied_and_sold_when_there_is_room_again(site: Site) ->
             assert 0 == told.ack
             await _tried(site)
             assert 0 == await _saved_seq(site) == site.host.stats()["halted"] == await _count(site, "RESERVE")
+        await _acknowledged(machine, 1)  # it can be saved again
         await machine.say(2, vend_request=_wish("r2"))
         vend_id = (await heard(machine, "vend_approved")).vend_approved.vend_id
         await machine.say(3, vend_success=wire.VendSuccess(vend_id=vend_id))

@@ -1,4 +1,4 @@
-"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J``, the same with ``--awaits``, or ``--seed N --trace``.
+"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J``, the same with ``--awaits``, ``--planted``, or ``--seed N --trace``.
 
 Flows out: seeds a second, sessions lived through, and every truth that did not hold, with the command that shows it again. The exit
 status is 1 if there is any.
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
+from tests.simulation.planted import PLANTED, hunt
 from tests.simulation.world import Outcome, live
 
 TAIL = 60
@@ -67,6 +68,22 @@ def soak(outcomes: Iterator[Outcome]) -> int:
     return failures
 
 
+def hunts() -> int:
+    """Hunt every planted bug and print the table of docs/reliability.md; return how many were not found."""
+    missed = 0
+    for planted in PLANTED:
+        started = time.process_time()
+        outcome = hunt(planted)
+        seconds = time.process_time() - started
+        if outcome is None or outcome.failure is None:
+            missed += 1
+            print(f"| {planted.name} | {planted.sentence} | NOT FOUND | {seconds:.1f} | |", flush=True)
+            continue
+        found = f"{outcome.seed} (from {planted.start})" if planted.start else f"{outcome.seed}"
+        print(f"| {planted.name} | {planted.sentence} | {found} | {seconds:.1f} | {outcome.failure.truth} |", flush=True)
+    return missed
+
+
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
@@ -77,7 +94,10 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0, help="from this one on")
     parser.add_argument("--awaits", action="store_true", help="live each quiet world again for every await at which a process can die")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many side by side")
+    parser.add_argument("--planted", action="store_true", help="hunt the bugs that are planted on purpose")
     options = parser.parse_args()
+    if options.planted:
+        return 1 if hunts() else 0
     if options.seed is None:
         seeds = list(range(options.start, options.start + options.seeds))
         if options.awaits:

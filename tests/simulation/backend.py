@@ -257,5 +257,6 @@ def fleet_policy(rng: Random) -> Policy:
         late_watch_ms=rng.choice((20_000, 60_000)),
         short_of_funds_retry_ms=rng.choice((20_000, 300_000)),
         doubt_review_above_minor=rng.choice((None, None, 400)),
+        write_off_second_person_above_minor=rng.choice((None, 0, 400)),
         refund_retry_ms=(2_000, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000),
     )

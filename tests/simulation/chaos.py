@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from actors.link import Reload
-from actors.machine.events import VendSettled
-from actors.machine.ids import MachineId, VendId
+from actors.machine.ids import MachineId
 from actors.machine.state import Mode
-from gateway.link_terms import HostUnavailable
-from tests.simulation.processes import Died
+from tests.simulation import office
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -41,6 +39,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("funds", weather.short_of_funds_every_s, _funds),
         ("again", weather.redelivered_every_s, _again),
         ("office", weather.reconfigured_every_s, _office),
+        ("impatience", weather.retried_every_s, _impatience),
         ("reload", weather.reloaded_every_s, _reload),
     )
     for name, every_s, blow in kinds:
@@ -74,23 +73,6 @@ def calm(world: "World") -> None:
     for slot in world.slots:
         if slot.present is not None and rng.random() < 0.5:
             slot.present.process.kill()
-
-
-async def settle_reviewed(world: "World") -> None:
-    """A person looks at the shelves and says how each vend in review ended."""
-    sql = "SELECT vend_id, machine_id FROM vends WHERE status = 'IN_REVIEW'"
-    for vend_id, machine_id in world.disk.rows(sql):
-        gateway = world.some_gateway(world.rng("office/review"))
-        if gateway is None:
-            return
-        delivered = world.machines[machine_id].shelf.drops[vend_id] > 0
-        event = VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor="office", reason="looked at the shelf")
-        try:
-            done = await gateway.process.ask(gateway.links.command(MachineId(machine_id), event))
-        except (Died, HostUnavailable) as error:
-            world.note(f"the office cannot settle {vend_id}: {error}")
-        else:
-            world.note(f"the office settles {vend_id} as delivered={delivered}: {done}")
 
 
 def _host(world: "World", rng: Random) -> "HostProcess | None":
@@ -187,12 +169,8 @@ async def _office(world: "World", rng: Random) -> None:
 
 async def _reload(world: "World", rng: Random) -> None:
     """Somebody has a machine that works loaded anew, and gives up waiting for the answer after a while."""
-    machine_id, gateway = rng.choice(sorted(world.machines)), world.some_gateway(rng)
-    if gateway is None:
-        return
-    try:
-        done = await gateway.process.ask(gateway.links.command(MachineId(machine_id), Reload()))
-    except (Died, HostUnavailable) as error:
-        world.note(f"nobody knows whether {machine_id} was loaded anew: {error}")
-    else:
-        world.note(f"{machine_id} is loaded anew: {done}")
+    await office.tell(world, rng.choice(sorted(world.machines)), Reload())
+
+
+async def _impatience(world: "World", _: Random) -> None:
+    await office.retry_refused(world)

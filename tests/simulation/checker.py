@@ -53,6 +53,8 @@ class Checker:
                 self.no_unverified_credit(trade_id, amount)
             elif kind == "REFUND_CONFIRMED":
                 self.done_is_done_at_alipay(cause)
+            elif kind == "REFUND_GIVEN_UP":
+                self.given_up_was_not_done(cause)
             elif kind in {"SETTLE", "RETURN", "WRITE_OFF"}:
                 self.one_settlement_per_vend(cause.partition("/")[0])
             elif kind == "RESERVE":
@@ -108,6 +110,12 @@ class Checker:
         refund = self._world.provider.book.refund(refund_id)
         if refund is None or refund.state != "SUCCEEDED":
             self.broken("unknown is not done", f"refund {refund_id} counts as done; Alipay has {refund}")
+
+    def given_up_was_not_done(self, refund_id: str) -> None:
+        """C-i: only what Alipay has not paid is written off."""
+        refund = self._world.provider.book.refund(refund_id)
+        if refund is not None and refund.state == "SUCCEEDED":
+            self.broken("given up is not done", f"refund {refund_id} is written off; Alipay has {refund}")
 
     def one_settlement_per_vend(self, vend_id: str) -> None:
         """B5: a reservation is sold or given back, once and whole; goods are written off once, and only after the money went back."""

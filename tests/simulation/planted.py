@@ -49,18 +49,37 @@ def hunt(planted: Planted) -> Outcome | None:
 
 
 def review_every_doubt(world: World) -> None:
-    """No vend is so cheap that it is voided without a person."""
-    world.policy = replace(world.policy, doubt_review_above_minor=0)
+    """No vend is so cheap that it is voided without a person, and streams are lost."""
+    cables_are_bad(world)
+    world.policy = replace(world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=0)
 
 
 def saving_fails_often(world: World) -> None:
-    """SQL refuses every third time, and machines are away."""
-    world.weather.sql_refuses = world.weather.unplug = 0.3
+    """SQL refuses every third time while deadlines come, and most machines never come back to remind anybody."""
+    world.weather.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
+    world.policy = replace(world.policy, idle_refund_ms=3_000, unavailable_grace_ms=3_000)
 
 
-def power_fails_often(world: World) -> None:
-    """Machines lose power in the middle of a vend and jam."""
-    world.weather.power_cut, world.weather.jam, world.weather.unplug = 0.6, 0.5, 0.3
+def nobody_waits_long(world: World) -> None:
+    """Streams are lost in the middle of a vend, motors jam, and a doubt is over before the machine is back."""
+    world.weather.power_cut, world.weather.jam, world.weather.unplug, world.weather.wire_cut = 0.0, 0.8, 0.9, 0.1
+    world.policy = replace(world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=None)
+
+
+def cables_are_bad(world: World) -> None:
+    """Streams are lost, also in the middle of a vend."""
+    world.weather.wire_cut, world.weather.unplug = 0.1, 0.5
+
+
+def machines_leave(world: World) -> None:
+    """Hosts die, and most machines never come back to remind them."""
+    world.leaves, world.weather.host_crash_every_s, world.weather.host_crash_at_crossing = 0.9, 60.0, True
+
+
+def refunds_are_refused(world: World) -> None:
+    """Alipay says no, and each write-off takes two people."""
+    world.weather.alipay["refund_refused"] = 0.8
+    world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
 PLANTED = (
@@ -88,7 +107,13 @@ PLANTED = (
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs.accepted_is_done,
-        start=30,
+        start=45,
+    ),
+    Planted(
+        name="first-person-suffices",
+        sentence="A large refund is written off by one person.",
+        bug=bugs.first_person_suffices,
+        steer=refunds_are_refused,
     ),
     Planted(
         name="cents-everywhere",
@@ -155,7 +180,7 @@ PLANTED = (
         name="open-not-loaded",
         sentence="A new owner does not load what is open.",
         bug=bugs.open_machines_not_loaded,
-        start=127,
+        steer=machines_leave,
     ),
     Planted(
         name="echo-is-credit",
@@ -166,6 +191,7 @@ PLANTED = (
         name="paid-twice",
         sentence="A payment that is told twice is credited twice.",
         bug=bugs.paid_twice,
+        halts=True,
     ),
     Planted(
         name="late-pays-for-next",
@@ -201,7 +227,7 @@ PLANTED = (
         name="lost-stream-is-failure",
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
-        start=20,
+        steer=cables_are_bad,
     ),
     Planted(
         name="stock-taken-twice",
@@ -218,8 +244,7 @@ PLANTED = (
         name="void-is-failure-later",
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
-        start=54,
-        steer=power_fails_often,
+        steer=nobody_waits_long,
     ),
     Planted(
         name="approved-unpaid",
@@ -241,7 +266,6 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=23,
         steer=saving_fails_often,
     ),
     Planted(
@@ -249,6 +273,5 @@ PLANTED = (
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         steer=review_every_doubt,
-        start=20,
     ),
 )

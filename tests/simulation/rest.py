@@ -18,9 +18,6 @@ from tests.simulation.moves import allowed_moves
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-FINAL_VENDS = {"SUCCEEDED", "FAILED", "DENIED", "VOIDED"}
-FINAL_REFUNDS = {"SUCCEEDED"}
-
 
 def unrest(world: "World") -> str:
     """Return what is not at rest yet, empty if all is."""
@@ -29,7 +26,7 @@ def unrest(world: "World") -> str:
     for what, sql in (
         ("sessions", "SELECT session_id FROM sessions WHERE status <> 'ENDED'"),
         ("vends", "SELECT vend_id || ' ' || status FROM vends WHERE status NOT IN ('SUCCEEDED', 'FAILED', 'DENIED', 'VOIDED')"),
-        ("refunds", "SELECT refund_id || ' ' || status || ' ' || error FROM refunds WHERE status <> 'SUCCEEDED'"),
+        ("refunds", "SELECT refund_id || ' ' || status || ' ' || error FROM refunds WHERE status NOT IN ('SUCCEEDED', 'WRITTEN_OFF')"),
         ("trades", "SELECT trade_id FROM trades WHERE status <> 'CLOSED' OR held_minor <> 0"),
         ("inbox", "SELECT cause FROM inbox WHERE taken_at_ms IS NULL"),
     ):
@@ -53,11 +50,13 @@ def check_all(world: "World") -> None:
 
 def books_are_equal(world: "World") -> None:
     """B3: paid and refunded of each trade are the same in Alipay's book and in ours, and neither knows a trade that the other does not."""
-    ours = {row[0]: row[1:] for row in world.disk.rows("SELECT trade_id, paid_minor, refunded_minor, sold_minor FROM trades")}
+    ours = {
+        row[0]: row[1:] for row in world.disk.rows("SELECT trade_id, paid_minor, refunded_minor, sold_minor, written_off_minor FROM trades")
+    }
     theirs = {trade.trade_no: trade for trade in world.provider.book.trades(10_000)}
     if ours.keys() != theirs.keys():
         world.checker.broken("equality of the books", f"only in one book: {sorted(ours.keys() ^ theirs.keys())}")
-    for trade_id, (paid, refunded, sold) in ours.items():
+    for trade_id, (paid, refunded, sold, given_up) in ours.items():
         trade = theirs.get(trade_id)
         if trade is None:
             continue
@@ -66,22 +65,38 @@ def books_are_equal(world: "World") -> None:
             world.checker.broken(
                 "equality of the books", f"{trade_id}: Alipay has {trade.paid_minor} - {back}, we have {paid} - {refunded}"
             )
-        if paid != sold + refunded:
-            world.checker.broken("equality of the books", f"{trade_id}: paid {paid}, sold {sold}, refunded {refunded}")
+        if paid != sold + refunded + given_up:
+            detail = f"{trade_id}: paid {paid}, sold {sold}, refunded {refunded}, written off {given_up}"
+            world.checker.broken("equality of the books", detail)
 
 
 def one_refund_per_cause(world: "World") -> None:
-    """B4: Alipay saw exactly the refunds that we have, each under its one id with its one amount."""
-    ours = {row[0]: (row[1], row[2]) for row in world.disk.rows("SELECT refund_id, trade_id, amount_minor FROM refunds")}
+    """B4: Alipay did exactly the refunds that we have, each under its one id with its one amount, but for those that were given up."""
+    rows = world.disk.rows("SELECT refund_id, trade_id, amount_minor, status FROM refunds")
+    ours = {row[0]: (row[1], row[2]) for row in rows}
+    done = {row[0]: ours[row[0]] for row in rows if row[3] != "WRITTEN_OFF"}
     theirs = {
         refund.refund_id: (refund.trade_no, refund.amount_minor)
         for trade_id in world.checker.fold.trades
         for refund in world.provider.book.refunds_of(trade_id)
+        if refund.state == "SUCCEEDED"
     }
-    if ours != theirs:
-        world.checker.broken("one refund per cause", f"ours {ours.items() - theirs.items()}, Alipay's {theirs.items() - ours.items()}")
+    if done != theirs:
+        world.checker.broken("one refund per cause", f"ours {done.items() - theirs.items()}, Alipay's {theirs.items() - done.items()}")
     if ours != world.checker.fold.refunds:
         world.checker.broken("one refund per cause", f"rows and ledger differ: {ours.items() ^ world.checker.fold.refunds.items()}")
+
+
+def written_off_by_who_may(world: "World") -> None:
+    """B20: nothing is written off without a name, and above the limit by two different people."""
+    limit = world.policy.write_off_second_person_above_minor
+    names: dict[str, set[str]] = defaultdict(set)
+    for (body,) in world.disk.rows("SELECT body FROM journal WHERE kind = 'RefundWrittenOff'"):
+        said = json.loads(body)["body"]
+        names[said["refund_id"]].add(said["actor"])
+    for refund_id, amount in world.disk.rows("SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"):
+        if len(names[refund_id]) < (2 if limit is not None and amount > limit else 1):
+            world.checker.broken("two people", f"refund {refund_id} of {amount} was written off by {sorted(names[refund_id])} alone")
 
 
 def vends_agree_with_shelves(world: "World") -> None:
@@ -190,6 +205,7 @@ def privacy(world: "World") -> None:
 TRUTHS = (
     books_are_equal,
     one_refund_per_cause,
+    written_off_by_who_may,
     vends_agree_with_shelves,
     stock_agrees_with_shelves,
     device_order,

@@ -15,6 +15,7 @@ from tests.simulation.__main__ import report
 from tests.simulation.world import Outcome, live
 from tests.support.moves import published
 
+pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
 SEEDS = 120
 JOBS = 2
 FOUND = (20, 23, 57)

@@ -17,6 +17,7 @@ ALIPAY_FAULTS = (
     "unsigned_failure",
     "system_error",
     "unknown",
+    "refund_refused",
     "gbk_answer",
     "slow",
     "notify_lost",
@@ -73,6 +74,7 @@ class Weather:
     # people in the office
     reconfigured_every_s: float = 0.0
     reloaded_every_s: float = 0.0
+    retried_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -133,4 +135,5 @@ def drawn(rng: Random) -> Weather:
     weather.reconfigured_every_s = sometimes(120, 400)
     reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
     weather.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
+    weather.retried_every_s = sometimes(30, 120)
     return weather

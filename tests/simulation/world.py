@@ -27,7 +27,7 @@ from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.registry import NewMachine, Registry
-from tests.simulation import chaos, moves
+from tests.simulation import chaos, moves, office
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
@@ -106,6 +106,8 @@ class World:
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
+        self.leaves = 0.2
+        """How many are taken away at the end of their busy time."""
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []
@@ -323,7 +325,8 @@ class World:
             for machine in self.machines.values():
                 if machine.machine_id not in self.gone:
                     machine.revive()
-            await chaos.settle_reviewed(self)
+            await office.settle_reviewed(self)
+            await office.settle_refused(self)
             left = unrest(self)
         if left:
             self.fail("rest within bounds", left)
@@ -346,7 +349,7 @@ class World:
             if machine.machine is None or rng.random() < 0.3:
                 await asyncio.sleep(rng.random() * 20)
                 machine.revive()
-        if rng.random() < 0.2:
+        if rng.random() < self.leaves:
             self.note(f"{machine.machine_id} is taken away for good")
             self.gone.add(machine.machine_id)
             machine.power_cut()

@@ -97,6 +97,19 @@ async def test_unknown(here: World) -> None:
     assert query.error == "TRADE_NOT_EXIST"
 
 
+async def test_a_refund_that_is_refused(here: World) -> None:
+    """A signed, final no, with nothing done; a refund that was taken on gets its true state instead."""
+    here.alipay.pay(await here.create(), "50.00")
+    await _refund(here, "R1")
+    here.alipay.switch({"refund_refused": 1.0})
+    known, other = read((await _refund(here, "R1")).content), read((await _refund(here, "R2")).content)
+    assert known.signed is not None
+    assert known.signed["result_code"] == "SUCCESS"
+    assert other.signed is not None
+    assert (other.signed["result_code"], other.signed["error"]) == ("FAIL", "TRADE_HAS_CLOSE")
+    assert _done(here) == 1
+
+
 async def test_gbk_and_slow(here: World) -> None:
     """Answers in GBK still verify; a slow answer comes after the work."""
     here.alipay.pay(await here.create(), "50.00")

@@ -16,7 +16,7 @@ from tests.simulation.world import Outcome, live
 from tests.support.moves import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 120
+SEEDS = 200
 JOBS = 2
 FOUND = (20, 23, 57)
 """Seeds that found a bug of the product once: late money that paid for the next customer's choice."""

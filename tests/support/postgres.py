@@ -18,6 +18,10 @@ _NOBODY = "postgres"
 _SETTINGS = "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40"
 
 
+class CannotStart(Exception):
+    """The programs are there and do not run here; the text is theirs."""
+
+
 def _programs() -> Path | None:
     """Return the folder of ``initdb`` and ``pg_ctl``; Debian keeps them out of the PATH."""
     named = shutil.which("initdb")
@@ -47,7 +51,7 @@ def available() -> bool:
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """Give the URL of a database, of a server that lives as long as the context if none was named."""
+    """Give the URL of a database, of a server that lives as long as the context if none was named. Raises CannotStart."""
     if GIVEN_URL:
         yield GIVEN_URL
         return
@@ -62,8 +66,14 @@ def running() -> Iterator[str]:
 
         def run(program: str, *arguments: str) -> None:
             command = [str(programs / program), *arguments]
-            done = subprocess.run(command, cwd=folder, user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
-            assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout.decode()}"
+            try:
+                done = subprocess.run(
+                    command, cwd=folder, user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise CannotStart(f"{' '.join(command)}: {error}") from error
+            if done.returncode != 0:
+                raise CannotStart(f"{' '.join(command)}\n{done.stdout.decode()}")
 
         data = f"{folder}/data"
         run("initdb", "--pgdata", data, "--username", "vendgate", "--auth", "trust", "--encoding", "UTF8", "--no-sync")

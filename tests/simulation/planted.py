@@ -16,6 +16,10 @@ from tests.simulation.world import Outcome, World, live
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
 
 
+def as_it_comes(_: World) -> None:
+    """The world is as its seed makes it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
     """One bug. ``start``: from where the hunt begins, a little before a seed that found it; ``within``: so many seeds are enough."""
@@ -26,7 +30,7 @@ class Planted:
     start: int = 0
     within: int = 60
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
-    steer: Callable[[World], None] = lambda _: None
+    steer: Callable[[World], None] = as_it_comes
     """Makes what the bug needs less rare in its worlds."""
     halts: bool = False
     """The product stops the machine whatever its assertions say, and nothing else is ever seen of the bug."""
@@ -81,6 +85,17 @@ def refunds_are_refused(world: World) -> None:
     world.weather.alipay["refund_refused"] = 0.8
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
+
+STEERS: dict[str, Callable[[World], None]] = {
+    "as it comes": as_it_comes,
+    "review every doubt": review_every_doubt,
+    "saving fails often": saving_fails_often,
+    "nobody waits long": nobody_waits_long,
+    "cables are bad": cables_are_bad,
+    "machines leave": machines_leave,
+    "refunds are refused": refunds_are_refused,
+}
+"""All of them, by name."""
 
 PLANTED = (
     Planted(

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from tests.simulation.planted import PLANTED, Planted, hunt
+from tests.simulation.planted import PLANTED, STEERS, Planted, hunt
 from tests.simulation.world import live
 
 
@@ -31,8 +31,9 @@ def test_what_is_planted_is_taken_out_again() -> None:
     assert live(0).failure is None
 
 
-def test_no_bug_is_found_where_none_is_planted() -> None:
-    """The seeds that find planted bugs find nothing without them."""
-    nothing = Planted(name="none", sentence="Nothing is wrong.", bug=contextlib.nullcontext, within=5)
+@pytest.mark.parametrize("steer", STEERS)
+def test_no_bug_is_found_where_none_is_planted(steer: str) -> None:
+    """The seeds that find planted bugs find nothing without them, wherever the world is steered."""
+    nothing = Planted(name="none", sentence="Nothing is wrong.", bug=contextlib.nullcontext, steer=STEERS[steer], halts=True, within=5)
 
     assert hunt(nothing) is None

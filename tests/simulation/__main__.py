@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
-from tests.simulation.planted import PLANTED, hunt
+from tests.simulation.planted import PLANTED, as_it_comes, hunt
 from tests.simulation.world import Outcome, live
 
 TAIL = 60
@@ -75,12 +75,13 @@ def hunts() -> int:
         started = time.process_time()
         outcome = hunt(planted)
         seconds = time.process_time() - started
+        name = planted.name if planted.steer is as_it_comes else f"{planted.name} \\*"
         if outcome is None or outcome.failure is None:
             missed += 1
-            print(f"| {planted.name} | {planted.sentence} | NOT FOUND | {seconds:.1f} | |", flush=True)
+            print(f"| {name} | {planted.sentence} | NOT FOUND | {seconds:.1f} | |", flush=True)
             continue
         found = f"{outcome.seed} (from {planted.start})" if planted.start else f"{outcome.seed}"
-        print(f"| {planted.name} | {planted.sentence} | {found} | {seconds:.1f} | {outcome.failure.truth} |", flush=True)
+        print(f"| {name} | {planted.sentence} | {found} | {seconds:.1f} | {outcome.failure.truth} |", flush=True)
     return missed
 
 

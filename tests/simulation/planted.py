@@ -107,6 +107,7 @@ PLANTED = (
         name="unknown-is-refused",
         sentence="A time-out counts as a refusal: the refund is dropped.",
         bug=bugs.unknown_is_refused,
+        start=23,
     ),
     Planted(
         name="unknown-is-another",
@@ -276,6 +277,7 @@ PLANTED = (
         name="gap-accepted",
         sentence="A frame that leaves one out is applied.",
         bug=bugs.gap_accepted,
+        start=22,
     ),
     Planted(
         name="due-work-forgotten",

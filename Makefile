@@ -64,6 +64,7 @@ soak: .venv/.dev
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks.bench_host
+	$(BIN)/python -m tests.benchmarks.bench_store
 	$(BIN)/python -m tests.benchmarks.bench_stream
 
 # --- maintain ----------------------------------------------------------------------------------------------------------------------

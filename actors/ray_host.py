@@ -28,9 +28,9 @@ import structlog
 from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 from ray.exceptions import RayError
 
-from actors.directory import partitions_of
-from actors.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits, HostServices
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
+from actors.placement import partitions_of
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ Alipay client, clock and limits. Must not know gRPC: a worker that loaded it cou
 
 from contextlib import AsyncExitStack
 
-from actors.host import HostServices
+from actors.host.host import HostServices
 from actors.performer import Performer
 from alipay_client import AlipayClient
 from gateway import logs

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from actors.host import Host
+from actors.host.host import Host
 from actors.link import HostLink
 from gateway.configs import Configs
 from gateway.host_services import make_host_services

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from actors.directory import host_of, partition_of
 from actors.link import AdminEvent, CloseReason, CommandDone, Commanded, HostLink, Notified, Reload
 from actors.machine.events import FrameReceived
 from actors.machine.ids import MachineId
+from actors.placement import host_of, partition_of
 from actors.ports import InboxItem
 from gateway.host_pump import HostPump
 from gateway.link_terms import HostUnavailable, LinkedStream, LinkLimits, LinkStats

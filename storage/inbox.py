@@ -11,9 +11,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.sql.dml import ReturningInsert
 
-from actors.directory import partition_of
 from actors.machine.events import Event, TopUpPaid
 from actors.machine.ids import MachineId
+from actors.placement import partition_of
 from storage import codec, dialects
 from storage.engine import Database
 from storage.tables import inbox

@@ -13,7 +13,7 @@ from alembic import command
 from sqlalchemy import URL, Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from actors.directory import PARTITION_COUNT_DEFAULT
+from actors.placement import PARTITION_COUNT_DEFAULT
 from actors.ports import StoreError
 from storage import dialects, schema
 from storage.engine import describe, parse, postgres_engine, sqlite_engine

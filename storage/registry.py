@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
-from actors.directory import partition_of
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
+from actors.placement import partition_of
 from storage import codec
 from storage.audit_rows import write_audit_row
 from storage.engine import Database

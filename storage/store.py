@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from actors.directory import partition_of
 from actors.machine.ids import MachineId
+from actors.placement import partition_of
 from actors.ports import (
     Change,
     Conflict,

@@ -6,9 +6,9 @@ from typing import get_args
 
 from sqlalchemy import ColumnElement, Table, func, select
 
-from actors.directory import partition_of
 from actors.machine.events import Connected, Disconnected, Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId
+from actors.placement import partition_of
 from storage import codec
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books

@@ -1,6 +1,6 @@
 """A site whose disk is full: SQLite itself says so, at each COMMIT. Everybody is told no, nothing is lost, and it goes on by itself.
 
-In scope: real SQL, a real host, a machine on a real stream, the pretend Alipay. Hours of it are in ``tests/actors/test_full_disk.py``.
+In scope: real SQL, a real host, a machine on a real stream, the pretend Alipay. Hours of it are in ``tests/actors/host/test_full_disk.py``.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ import httpx
 import pytest
 from sqlalchemy import Connection, func, select
 
-from actors.host import HostLimits
+from actors.host.host import HostLimits
+from actors.host.loop import TurnLimits
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
-from actors.turns import TurnLimits
 from gateway.v1 import fleet_service_pb2
 from gateway.v1 import machine_pb2 as wire
 from storage.tables import inbox, ledger_entries

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.directory import host_of, partition_of
 from actors.link import CloseReason, Commanded, FromMachine, Notified
 from actors.machine.events import Connected, Disconnected, StockCounted, TimePassed
 from actors.machine.ids import MachineId
+from actors.placement import host_of, partition_of
 from actors.ports import InboxItem
 from gateway.links import HostLinks
 from tests.support.edge import QUICK, until

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from starlette.requests import Request
 
-from actors.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits, HostServices
+from actors.host.loop import TurnLimits
+from actors.host.sweeps import SweepLimits
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
 from actors.machine.policy import Policy
 from actors.performer import Merchant, Performer
 from actors.ports import InboxItem
-from actors.sweeps import SweepLimits
-from actors.turns import TurnLimits
 from alipay_client import AlipayClient
 from gateway.limits import EdgeLimits
 from gateway.links import HostLinks

@@ -13,7 +13,9 @@ from unittest.mock import patch
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from actors import performer, runner, sweeps, turns
+from actors import performer
+from actors.host import loop as turns
+from actors.host import runner, sweeps
 from actors.link import ToMachine
 from actors.machine import connecting, events, ledger, paying, refunding, stock, vending
 from actors.machine.effects import ProviderCall, SendRefund

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from actors import runner
+from actors.host import runner
 from tests.simulation import bugs
 from tests.simulation.world import Outcome, World, live
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from actors.directory import partition_of
 from actors.machine import MachineState, decide
 from actors.machine.events import (
     CodeCreated,
@@ -20,6 +19,7 @@ from actors.machine.events import (
 from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId, refund_id
 from actors.machine.policy import Policy
 from actors.machine.state import Column
+from actors.placement import partition_of
 from actors.ports import Change, Ownership
 from storage.engine import Database
 from storage.registry import NewMachine, Registry

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from actors.directory import partition_of
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import CodeStatus, Column, Configuration, MachineState
+from actors.placement import partition_of
 from actors.ports import (
     Change,
     Conflict,

@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from actors.host import HostServices
+from actors.host.host import HostServices
 from actors.machine.policy import Policy
 from tests.support.file_store import FileStore
 from tests.support.stage import Provider

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import grpc.aio
 import httpx
 
-from actors.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits, HostServices
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Column

@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from actors.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits, HostServices
+from actors.host.runner import Core
 from actors.link import (
     AdminEvent,
     CommandDone,
@@ -36,7 +37,6 @@ from actors.machine.ids import BootId, Currency, MachineId, StreamId, TradeId
 from actors.machine.policy import Policy
 from actors.machine.state import Column
 from actors.ports import InboxItem, Place
-from actors.runner import Core
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import LoopClock
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from actors.host.runner import Runner
 from actors.machine.ids import MachineId
 from actors.ports import Clock, MachineHalt, MachineStore, Ownership, StaleOwner, StoreError
-from actors.runner import Runner
 
 log = structlog.get_logger()
 

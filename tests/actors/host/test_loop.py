@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from actors.host import HostLimits
+from actors.host.host import HostLimits
+from actors.host.loop import TurnLimits
+from actors.host.runner import Core
 from actors.link import CloseReason, ToMachine
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, BeginSession, DenyVend, SendRefund, Welcome
@@ -23,8 +25,6 @@ from actors.machine.events import (
 from actors.machine.ids import RequestId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
-from actors.runner import Core
-from actors.turns import TurnLimits
 from tests.support.stage import Stage, acks, answers, closings
 
 pytestmark = pytest.mark.virtual_time

@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.halts import WORDS_MAX, HaltLimits, words
-from actors.host import HostLimits
+from actors.host.halts import WORDS_MAX, HaltLimits, words
+from actors.host.host import HostLimits
+from actors.host.loop import TurnLimits
+from actors.host.runner import Core
 from actors.link import CloseReason, CommandDone, Reload
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, SendRefund, Welcome
@@ -14,8 +16,6 @@ from actors.machine.events import Event, FaultReported, FrameReceived, StockCoun
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState
-from actors.runner import Core
-from actors.turns import TurnLimits
 from tests.support.stage import Stage, answers, closings
 
 pytestmark = pytest.mark.virtual_time

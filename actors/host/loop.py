@@ -13,22 +13,22 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from actors.calls import Calls, Performs
-from actors.dispatch import Dispatch
-from actors.halts import HaltLimits, Halts, words
+from actors.host.attachment import Receipt
+from actors.host.calls import Calls, Performs
+from actors.host.gateways import Reception
+from actors.host.halts import HaltLimits, Halts, words
+from actors.host.loading import Loader
+from actors.host.mailboxes import Mailroom
+from actors.host.refusals import Refusals
+from actors.host.release import Dispatch
+from actors.host.runner import Letter, Runner, Turn
+from actors.host.store_health import Outage
+from actors.host.timers import Timers
 from actors.link import CloseReason
-from actors.loading import Loader
 from actors.machine.effects import ProviderCall
 from actors.machine.events import Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
-from actors.mailroom import Mailroom
-from actors.outage import Outage
-from actors.outbox import Receipt
 from actors.ports import Change, Clock, Conflict, LoadedMachine, MachineStore, Ownership, StaleOwner, StoreError
-from actors.reception import Reception
-from actors.refusals import Refusals
-from actors.runner import Letter, Runner, Turn
-from actors.timers import Timers
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from actors.calls import Calls
+from actors.host.calls import Calls
 from actors.machine.effects import CreateCode, SendRefund
 from actors.machine.events import Event
 from actors.machine.ids import Currency, MachineId, RefundId, TradeId

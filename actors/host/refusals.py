@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from actors.host.gateways import Reception
+from actors.host.runner import Letter, Runner
 from actors.link import CloseReason, CommandDone, StreamClosed, ToMachine
 from actors.machine.effects import DenyVend
 from actors.machine.events import Connected, Disconnected, FrameReceived, VendTurnedAway
 from actors.machine.paying import funds
-from actors.reception import Reception
-from actors.runner import Letter, Runner
 
 log = structlog.get_logger()
 

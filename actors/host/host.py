@@ -14,8 +14,14 @@ from functools import partial
 
 import structlog
 
-from actors.calls import Performs
-from actors.directory import partition_of
+from actors.host.attachment import Attachment, Receipt
+from actors.host.calls import Performs
+from actors.host.gateways import Reception
+from actors.host.loop import TurnLimits, TurnLoop
+from actors.host.mailboxes import Mailroom
+from actors.host.runner import Core, Letter, Runner
+from actors.host.store_health import Outage
+from actors.host.sweeps import SweepLimits, Sweeps
 from actors.link import (
     CloseReason,
     CommandDone,
@@ -32,14 +38,8 @@ from actors.link import (
 from actors.machine.events import Connected, Disconnected, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
-from actors.mailroom import Mailroom
-from actors.outage import Outage
-from actors.outbox import Attachment, Receipt
+from actors.placement import partition_of
 from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, Unreadable
-from actors.reception import Reception
-from actors.runner import Core, Letter, Runner
-from actors.sweeps import SweepLimits, Sweeps
-from actors.turns import TurnLimits, TurnLoop
 
 log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from actors.host.attachment import Attachment, Receipt
 from actors.link import CommandDone, Delivery
-from actors.outbox import Attachment, Receipt
 
 pytestmark = pytest.mark.virtual_time
 

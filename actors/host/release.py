@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from actors.calls import Calls
+from actors.host.attachment import Attachment
+from actors.host.calls import Calls
+from actors.host.gateways import Reception
+from actors.host.runner import Runner, Turn
 from actors.link import CommandDone, StreamClosed, ToMachine
 from actors.machine.effects import ChangeCodeStatus, CloseStream, CreateCode, MachineCommand, QueryRefund, SendRefund
 from actors.machine.events import Connected, Disconnected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
-from actors.outbox import Attachment
-from actors.reception import Reception
-from actors.runner import Runner, Turn
 
 log = structlog.get_logger()
 

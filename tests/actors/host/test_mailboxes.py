@@ -1,11 +1,11 @@
 """The order in which mailboxes are read, and their bounds."""
 
+from actors.host.mailboxes import Mailroom
+from actors.host.runner import Core, Letter, Runner
 from actors.machine.events import CashSold, FrameReceived, StockCounted
 from actors.machine.ids import Currency, MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState
-from actors.mailroom import Mailroom
-from actors.runner import Core, Letter, Runner
 
 
 def mailroom(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailroom:

@@ -8,9 +8,9 @@ what it is about.
 from collections import deque
 from collections.abc import Sequence
 
+from actors.host.runner import Core, Letter, Runner
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
-from actors.runner import Core, Letter, Runner
 
 
 class Mailroom:

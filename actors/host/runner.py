@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from actors.host.attachment import Attachment, Receipt
 from actors.machine import check_decision, decide, next_deadline, owed
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
@@ -16,7 +17,6 @@ from actors.machine.events import Connected, Event, FrameReceived, TimePassed, V
 from actors.machine.ids import MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
-from actors.outbox import Attachment, Receipt
 from actors.ports import Change, LoadedMachine, Place
 
 

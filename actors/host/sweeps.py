@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from actors.host.gateways import Reception
+from actors.host.loop import TurnLoop
+from actors.host.mailboxes import Mailroom
+from actors.host.runner import Letter, Runner
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
-from actors.mailroom import Mailroom
 from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError, Unreadable
-from actors.reception import Reception
-from actors.runner import Letter, Runner
-from actors.turns import TurnLoop
 
 log = structlog.get_logger()
 

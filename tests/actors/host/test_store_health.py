@@ -2,7 +2,7 @@
 
 import random
 
-from actors.outage import Outage
+from actors.host.store_health import Outage
 
 
 class Time:

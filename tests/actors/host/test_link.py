@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.host import HostLimits
+from actors.host.host import HostLimits
 from actors.link import CloseReason, LinkBroken
 from actors.machine.effects import BeginSession, Welcome
 from actors.machine.events import Disconnected, StockCounted, VendRequested

@@ -7,11 +7,11 @@ nobody says any more that they are alive: their gateway attached anew without th
 import asyncio
 from collections import OrderedDict
 
+from actors.host.attachment import Attachment
+from actors.host.runner import Door, Runner
 from actors.link import FromHost, LinkBroken
 from actors.machine.events import Connected
 from actors.machine.ids import MachineId, StreamId
-from actors.outbox import Attachment
-from actors.runner import Door, Runner
 
 
 class Reception:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.host.timers import Timers
 from actors.machine.ids import MachineId
-from actors.timers import Timers
 
 A, B = MachineId("VM-A"), MachineId("VM-B")
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from actors.host.attachment import Attachment
+from actors.host.runner import Core, Door, Letter, Runner
 from actors.machine.decision import Decision
 from actors.machine.events import CashSold, Connected, FrameReceived, StockCounted, TimePassed, VendRequested, VendTurnedAway
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
 from actors.machine.invariants import InvariantBroken
 from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, DenyReason, Link, MachineState
-from actors.outbox import Attachment
-from actors.runner import Core, Door, Letter, Runner
 
 STATE = MachineState(
     machine_id=MachineId("VM-1"),

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-from actors.calls import Calls
+from actors.host.calls import Calls
+from actors.host.gateways import Reception
+from actors.host.mailboxes import Mailroom
+from actors.host.refusals import Refusals
+from actors.host.runner import Letter, Runner
+from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.events import TimePassed
-from actors.mailroom import Mailroom
 from actors.ports import LoadedMachine, MachineStore, StoreError
-from actors.reception import Reception
-from actors.refusals import Refusals
-from actors.runner import Letter, Runner
-from actors.timers import Timers
 
 
 class Loader:

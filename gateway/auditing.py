@@ -19,8 +19,8 @@ from actors.ports import StoreError
 from gateway import configs, seals
 from gateway.settings import Settings
 from storage.auditing import Audit, Finding, Seal, prove
-from storage.engine import Database, StorageConfig
-from storage.views import BalanceView
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.views import BalanceView
 
 CLEAN, FOUND, UNREADABLE = 0, 1, 2
 STATEMENT_TIMEOUT_MS = 600_000

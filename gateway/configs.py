@@ -22,7 +22,7 @@ from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.sections import Address, Listener
 from gateway.settings import Settings, SettingsRefused
-from storage.engine import StorageConfig
+from storage.database.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16

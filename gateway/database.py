@@ -9,8 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from storage import migrate
-from storage.engine import StorageConfig
+from storage.database import migrate
+from storage.database.engine import StorageConfig
 
 _log = structlog.get_logger()
 

@@ -20,10 +20,10 @@ from gateway import fleet_errors, statuses
 from gateway.fleet_errors import CallRefused, invalid, not_found, not_possible
 from gateway.links import HostUnavailable
 from gateway.statuses import FieldProblem
-from storage.closings import Closings, HasItsOwnAct, NotWaiting
-from storage.queries import Queries
-from storage.registry import AlreadyRegistered, NewMachine, Registry, UnknownMachine
-from storage.views import ClosingView, MachineView, RefundView, VendView, WorkItemKind
+from storage.fleet.closings import Closings, HasItsOwnAct, NotWaiting
+from storage.fleet.queries import Queries
+from storage.fleet.registry import AlreadyRegistered, NewMachine, Registry, UnknownMachine
+from storage.fleet.views import ClosingView, MachineView, RefundView, VendView, WorkItemKind
 
 _log = structlog.get_logger()
 _POLL_S = 0.1

@@ -14,7 +14,7 @@ from gateway import pages
 from gateway.fleet_errors import invalid
 from gateway.statuses import FieldProblem
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
-from storage.registry import NewMachine
+from storage.fleet.registry import NewMachine
 
 COLUMNS_MAX = 128
 CAPACITY_MAX = 9_999

@@ -23,9 +23,9 @@ from gateway.metrics import Metrics
 from gateway.statuses import FieldProblem
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
-from storage.positions import InvalidPosition
-from storage.queries import Queries
-from storage.views import SessionView, WorkItemKind
+from storage.fleet.positions import InvalidPosition
+from storage.fleet.queries import Queries
+from storage.fleet.views import SessionView, WorkItemKind
 
 _log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.v1 import fleet_pb2, machine_pb2, money_pb2
-from storage import views
+from storage.fleet import views
 
 _LIMITS = (
     "idle_refund_ms",

@@ -13,8 +13,8 @@ from gateway import logs
 from gateway.clock import SystemClock
 from gateway.configs import Configs, configs
 from gateway.settings import Settings, load
-from storage.engine import Database
-from storage.store import SqlMachineStore
+from storage.database.engine import Database
+from storage.machines.store import SqlMachineStore
 
 
 async def open_host_services(config_path: str | None) -> HostServices:

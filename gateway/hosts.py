@@ -14,7 +14,7 @@ from actors.link import HostLink
 from gateway.configs import Configs
 from gateway.host_services import make_host_services
 from gateway.settings import Settings
-from storage.engine import Database
+from storage.database.engine import Database
 
 _FACTORY = "gateway.host_services:open_host_services"
 _REACH_TIMEOUT_S = 5.0

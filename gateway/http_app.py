@@ -18,8 +18,8 @@ from actors.ports import Clock, StoreError
 from gateway.configs import NOTIFY_PATH
 from gateway.metrics import CONTENT_TYPE, Metrics, Snapshot
 from gateway.notify import NotifyIngress
-from storage.queries import Queries
-from storage.views import GaugeView
+from storage.fleet.queries import Queries
+from storage.fleet.views import GaugeView
 
 _log = structlog.get_logger()
 _CHECK_TIMEOUT_S = 2.0

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from gateway.links import LinkStats
 from gateway.machine_service import EdgeStats
-from storage.views import GaugeView
+from storage.fleet.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

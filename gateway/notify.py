@@ -27,8 +27,8 @@ from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade
 from alipay_client.notify import Notification, NotificationKind, NotificationRefused, parse_notification
 from gateway.metrics import Metrics
-from storage.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
-from storage.registry import Registered, Registry
+from storage.fleet.registry import Registered, Registry
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
 
 _log = structlog.get_logger()
 

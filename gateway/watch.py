@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from gateway.fleet_errors import invalid
 from gateway.statuses import FieldProblem
-from storage.queries import Queries
-from storage.views import EventView
+from storage.fleet.queries import Queries
+from storage.fleet.views import EventView
 
 BATCH_MAX = 200
 POLL_S = 0.2

@@ -34,13 +34,13 @@ from gateway.server import Listener, build_admin_server, build_machine_server
 from gateway.settings import Settings, with_http_port
 from gateway.signals import stop_signals
 from gateway.v1 import fleet_service_pb2_grpc
-from storage.closings import Closings
-from storage.engine import Database
-from storage.inbox import Inbox
-from storage.queries import Queries
-from storage.registry import Registry
-from storage.store import SqlMachineStore
-from storage.views import GaugeView
+from storage.database.engine import Database
+from storage.fleet.closings import Closings
+from storage.fleet.queries import Queries
+from storage.fleet.registry import Registry
+from storage.fleet.views import GaugeView
+from storage.machines.inbox import Inbox
+from storage.machines.store import SqlMachineStore
 
 _log = structlog.get_logger()
 _ATTACH_TIMEOUT_S = 30.0

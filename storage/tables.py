@@ -2,7 +2,7 @@
 
 Who writes what: a machine's own rows (``machine_states`` to ``refunds``) its owner alone, under its epoch; ``inbox`` any gateway,
 the owner marks rows as taken; ``machines``, ``planogram_columns`` and ``audit`` the administrators' side. The wide column stands
-last in each table, so that a scan over the others does not read it; a digest came later and stands behind it (``storage.chain``).
+last in each table, so that a scan over the others does not read it; a digest came later and stands behind it (``storage.books.chain``).
 ``journal``, ``ledger_entries`` and ``audit`` are only added to.
 """
 

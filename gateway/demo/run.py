@@ -29,9 +29,9 @@ from gateway.demo.children import Child, ChildFailed, Children
 from gateway.demo.report import Report
 from gateway.demo.screen import Scene, draw
 from storage.auditing import prove
-from storage.engine import Database, StorageConfig
-from storage.queries import Queries
-from storage.views import EventView
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.queries import Queries
+from storage.fleet.views import EventView
 
 MACHINES = 12
 LOOK_EVERY_S = 0.5

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.demo.report import Report
-from storage.views import EventView, MachineView
+from storage.fleet.views import EventView, MachineView
 
 PHASE_STYLE = {
     "ENABLED": "green",

@@ -13,7 +13,7 @@ from gateway.clock import SystemClock
 from gateway.reconciliation import report
 from gateway.reconciliation.run import DailyFile, Ours, Outcome, reconcile
 from gateway.settings import Settings
-from storage.engine import Database, StorageConfig
+from storage.database.engine import Database, StorageConfig
 
 
 def command(settings: Settings, file: Path, *, as_json: bool) -> int:

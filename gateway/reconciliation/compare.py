@@ -15,8 +15,8 @@ from alipay_client.files import FileRow, RowType, TransactionFile
 from gateway.reconciliation import words
 from gateway.reconciliation.owners import owner_of
 from gateway.reconciliation.words import Kind, Words
-from storage.our_books import OurBooks, OurRefund, OurTrade
-from storage.reconciliation import Difference, DifferenceStatus, Total
+from storage.reconciliation.our_books import OurBooks, OurRefund, OurTrade
+from storage.reconciliation.runs import Difference, DifferenceStatus, Total
 
 SOURCE = "daily file"
 

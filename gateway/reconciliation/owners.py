@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from actors.machine.ids import MachineId
 from alipay_client.files import SHOP_CODE, FileRow
-from storage.our_books import NamedMachine
+from storage.reconciliation.our_books import NamedMachine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

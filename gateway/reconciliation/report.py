@@ -7,7 +7,7 @@ from typing import Any
 
 from alipay_client import amounts
 from gateway.reconciliation.run import Outcome
-from storage.reconciliation import Difference, DifferenceStatus, RunView, Total
+from storage.reconciliation.runs import Difference, DifferenceStatus, RunView, Total
 
 _WIDTH = 118
 _STATUSES = {

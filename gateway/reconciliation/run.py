@@ -16,10 +16,10 @@ from alipay_client.notify import NotificationKind
 from gateway.reconciliation import words
 from gateway.reconciliation.compare import SOURCE, Found, Terms, compare
 from gateway.reconciliation.words import Words
-from storage.engine import Database
-from storage.inbox import Inbox, Received
-from storage.our_books import read_our_books
-from storage.reconciliation import Difference, DifferenceStatus, NewRun, Reconciliation, RunView
+from storage.database.engine import Database
+from storage.machines.inbox import Inbox, Received
+from storage.reconciliation.our_books import read_our_books
+from storage.reconciliation.runs import Difference, DifferenceStatus, NewRun, Reconciliation, RunView
 
 DAY_MS = 86_400_000
 _CHINA_MS = 8 * 3_600_000

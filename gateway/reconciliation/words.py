@@ -7,7 +7,7 @@ from enum import StrEnum
 from alipay_client import amounts
 from alipay_client.fields import CHINA, TIME_FORMAT
 from alipay_client.files import FileRow
-from storage.our_books import OurRefund, OurTrade
+from storage.reconciliation.our_books import OurRefund, OurTrade
 
 _ASK_ALIPAY = "Ask Alipay about it by this number before anything is done"
 

@@ -8,7 +8,7 @@ from actors.machine import MachineState
 from actors.machine.state import Vend, VendStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.queries import OPEN_REFUNDS
+from storage.fleet.queries import OPEN_REFUNDS
 from storage.tables import inbox, machine_halts, refunds
 
 REFUND_OPEN_MS = 24 * 3_600_000

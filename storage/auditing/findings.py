@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from storage.auditing.reading import Books
-from storage.views import BalanceView
+from storage.fleet.views import BalanceView
 
 FINDINGS_MAX = 100
 """So many findings of one check are told; one defect may spoil a million rows, and nobody reads a million sentences."""

@@ -11,8 +11,8 @@ from storage.auditing.ages import warnings
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
 from storage.auditing.reading import Books
 from storage.auditing.seals import newest_seals, sealed_digests_stand
-from storage.engine import Database
-from storage.money import read_balances
+from storage.database.engine import Database
+from storage.fleet.balances import read_balances
 from storage.tables import audit
 from storage.tables import journal as lines
 

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Row, Selec
 
 from actors.machine import MachineState
 from storage import codec
-from storage.loading import state_of
+from storage.machines.loading import state_of
 from storage.tables import machine_states, machines
 
 MACHINES_AT_ONCE = 200

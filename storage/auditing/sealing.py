@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Row, select, tuple_
 
-from storage import chain
 from storage.auditing.findings import Finding
 from storage.auditing.reading import ROWS_AT_ONCE, Books, Span
+from storage.books import chain
 from storage.tables import audit, installation, journal, ledger_entries, machine_states
 
 Key = tuple[str, int]

@@ -6,7 +6,7 @@ from sqlalchemy import select, tuple_
 
 from storage.auditing.findings import Finding, Look, Seal
 from storage.auditing.reading import Books
-from storage.loading import IN_ONE_STATEMENT
+from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import audit, journal, machine_states
 
 

@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, Row, Table, func, or_, select
 from actors.machine import InvariantBroken, MachineState, check, phase
 from actors.machine.invariants import RESERVING
 from actors.machine.state import VendStatus
-from storage import rows
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, Span
-from storage.queries import OPEN_REFUNDS
-from storage.statements import Row as Values
+from storage.fleet.queries import OPEN_REFUNDS
+from storage.machines import rows
+from storage.machines.statements import Row as Values
 from storage.tables import machines, planogram_columns, refunds, sessions, trades, vends
 
 OPEN_VENDS = (VendStatus.AWAITING_PAYMENT, *RESERVING)

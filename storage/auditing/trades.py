@@ -11,7 +11,7 @@ from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import RefundStatus
 from storage.auditing.findings import Finding
 from storage.auditing.reading import ROWS_AT_ONCE, Books, total
-from storage.queries import OPEN_REFUNDS
+from storage.fleet.queries import OPEN_REFUNDS
 from storage.tables import ledger_entries, refunds, trades
 
 entry = ledger_entries.c

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from actors.ports import Change
-from storage import migrate
-from storage.engine import Database, StorageConfig
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
 from tests.storage.owner import Owner
 
 

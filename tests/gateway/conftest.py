@@ -10,7 +10,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gateway.settings import PREFIX
-from storage import migrate
+from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.support.site import PARTITIONS, Site, a_site
 

@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage import chain, migrate
-from storage.engine import Database, StorageConfig
+from storage.books import chain
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.storage.auditing.books import damage, write_sound_books
 from tests.support import installed

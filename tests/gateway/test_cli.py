@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway import cli
-from storage import migrate
+from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 

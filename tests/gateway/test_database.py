@@ -6,8 +6,8 @@ import pytest
 
 from gateway import database
 from gateway.database import SchemaMismatch
-from storage import migrate
-from storage.engine import StorageConfig
+from storage.database import migrate
+from storage.database.engine import StorageConfig
 
 
 def test_upgrade_makes_what_is_not_there(tmp_path: Path) -> None:
@@ -29,13 +29,13 @@ async def test_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     """A database that may be others' too is upgraded by a person."""
     config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
     database.upgrade(config)
-    monkeypatch.setattr("storage.migrate.head", lambda: "9999")
+    monkeypatch.setattr("storage.database.migrate.head", lambda: "9999")
     with pytest.raises(SchemaMismatch, match=r"has schema \d+ and this program needs 9999: run 'vendgate db upgrade'"):
         await database.require_schema(config)
 
 
 async def test_an_empty_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a file of this computer is made without being asked for."""
-    monkeypatch.setattr("storage.migrate.current", lambda url: None)
+    monkeypatch.setattr("storage.database.migrate.current", lambda url: None)
     with pytest.raises(SchemaMismatch, match="is empty"):
         await database.require_schema(StorageConfig(url="postgresql://host/name"))

@@ -19,8 +19,8 @@ from actors.machine.ids import MachineId
 from actors.ports import StoreError
 from gateway.v1 import fleet_service_pb2
 from gateway.v1 import machine_pb2 as wire
+from storage.fleet.views import RefundView
 from storage.tables import inbox, ledger_entries
-from storage.views import RefundView
 from tests.alipay_client.wire import Pair
 from tests.support.edge import MachineCall
 from tests.support.fleet_calls import refusal, registered, registration

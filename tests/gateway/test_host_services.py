@@ -10,7 +10,7 @@ from actors.ports import StoreError
 from gateway.database import upgrade
 from gateway.host_services import open_host_services
 from gateway.settings import SettingsRefused
-from storage.engine import StorageConfig
+from storage.database.engine import StorageConfig
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 

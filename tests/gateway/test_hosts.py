@@ -10,7 +10,7 @@ import pytest
 from gateway import configs, settings
 from gateway.database import require_schema
 from gateway.hosts import HostsFailed, open_hosts
-from storage.engine import Database
+from storage.database.engine import Database
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.links import LinkStats
 from gateway.machine_service import EdgeStats
 from gateway.metrics import Metrics, Snapshot
-from storage.views import GaugeView
+from storage.fleet.views import GaugeView
 
 LINK = LinkStats(
     host=0,

@@ -17,7 +17,7 @@ from gateway.clock import SystemClock
 from gateway.fleet_acts import Act, FleetActs
 from gateway.fleet_errors import CallRefused
 from gateway.v1 import fleet_pb2, fleet_service_pb2
-from storage.closings import Closings
+from storage.fleet.closings import Closings
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered

@@ -14,8 +14,8 @@ from gateway import settings
 from gateway.server import ListenRefused
 from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
 from gateway.wiring import Addresses, GatewayLost, run_gateway
-from storage.engine import Database
-from storage.store import SqlMachineStore
+from storage.database.engine import Database
+from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 

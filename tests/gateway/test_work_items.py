@@ -15,11 +15,11 @@ from gateway.fleet_service import FleetService
 from gateway.identity import TlsConfig
 from gateway.server import build_admin_server
 from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
-from storage.closings import Closings
-from storage.reconciliation import Reconciliation
+from storage.fleet.closings import Closings
+from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
 from tests.alipay_client.wire import Pair
-from tests.storage.test_reconciliation import RUN, difference
+from tests.storage.reconciliation.test_runs import RUN, difference
 from tests.support.certificates import Authority
 from tests.support.fleet_calls import refunded, refusal, registered
 from tests.support.site import Site, a_site, found

@@ -26,9 +26,9 @@ from gateway.links import HostLinks
 from gateway.machine_service import MachineService
 from gateway.metrics import Metrics
 from gateway.notify import NotifyIngress
-from storage.inbox import Inbox
-from storage.registry import Registry
-from storage.store import SqlMachineStore
+from storage.fleet.registry import Registry
+from storage.machines.inbox import Inbox
+from storage.machines.store import SqlMachineStore
 from tests.simulation.clock import WallClock
 from tests.simulation.contract import AtOnce, contract
 from tests.simulation.disk import PARTITIONS

@@ -25,7 +25,7 @@ from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.notify import NotifyIngress
-from storage import store
+from storage.machines import store
 
 # --- refunds -------------------------------------------------------------------------------------------------------------------------
 

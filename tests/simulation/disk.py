@@ -1,6 +1,6 @@
 """The database of the world: one real SQLite in memory, and for each process a way to it that stalls, refuses and loses answers.
 
-Flows in: units of work of ``storage.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that was
+Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that was
 sent is on its way: it may be done although the process that sent it is dead. After each COMMIT the checker looks at the database.
 """
 
@@ -18,8 +18,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from storage import codec
-from storage.engine import Database, Work
-from storage.migrate import upgrade
+from storage.database.engine import Database, Work
+from storage.database.migrate import upgrade
 from tests.simulation import moves
 from tests.simulation.processes import Process, outside
 from tests.simulation.weather import Weather
@@ -103,7 +103,7 @@ class Disk:
 
 
 class _Way:
-    """One process's way to the database (``storage.engine.Ways``)."""
+    """One process's way to the database (``storage.database.engine.Ways``)."""
 
     def __init__(self, disk: Disk, process: Process, rng: Random, weather: Weather) -> None:
         self._disk = disk

@@ -25,7 +25,7 @@ from actors.placement import host_of, partition_of
 from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
-from storage.registry import NewMachine, Registry
+from storage.fleet.registry import NewMachine, Registry
 from tests.simulation import chaos, moves, office
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker

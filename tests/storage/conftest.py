@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage import migrate
-from storage.engine import Database, StorageConfig
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
 from tests.support import postgres
 
 ON_POSTGRES = [

@@ -21,9 +21,9 @@ from actors.machine.policy import Policy
 from actors.machine.state import Column
 from actors.placement import partition_of
 from actors.ports import Change, Ownership
-from storage.engine import Database
-from storage.registry import NewMachine, Registry
-from storage.store import SqlMachineStore
+from storage.database.engine import Database
+from storage.fleet.registry import NewMachine, Registry
+from storage.machines.store import SqlMachineStore
 
 START_MS = 1_767_225_600_000
 HKD = Currency("HKD")

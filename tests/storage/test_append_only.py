@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Table, create_engine, delete, insert, select,
 from sqlalchemy.exc import IntegrityError
 
 from actors.ports import StoreError
-from storage import migrate
-from storage.engine import Database
+from storage.database import migrate
+from storage.database.engine import Database
 from storage.tables import audit, journal, ledger_entries, metadata
 from tests.storage.owner import Owner
 

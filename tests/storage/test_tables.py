@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Float, Numeric, insert
 from sqlalchemy.exc import IntegrityError
 
 from actors.ports import StoreError
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.tables import ledger_entries, metadata, trades
 
 COLUMNS = [column for table in metadata.tables.values() for column in table.columns]

@@ -1,4 +1,4 @@
-"""Another program that verifies the digests: written from what ``storage.chain`` documents, with nothing of its code."""
+"""Another program that verifies the digests: written from what ``storage.books.chain`` documents, with nothing of its code."""
 
 import hashlib
 import json

@@ -35,12 +35,12 @@ from gateway.metrics import Metrics, Snapshot
 from gateway.notify import NotifyIngress, NotifyLimits
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
-from storage.closings import Closings
-from storage.engine import Database, StorageConfig
-from storage.inbox import Inbox
-from storage.queries import Queries
-from storage.registry import NewMachine, Registered, Registry
-from storage.store import SqlMachineStore
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.closings import Closings
+from storage.fleet.queries import Queries
+from storage.fleet.registry import NewMachine, Registered, Registry
+from storage.machines.inbox import Inbox
+from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)

@@ -19,9 +19,9 @@ import httpx
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
 from storage.auditing import prove
-from storage.engine import Database, StorageConfig
-from storage.queries import Queries
-from storage.views import BalanceView
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.queries import Queries
+from storage.fleet.views import BalanceView
 
 QUIET_TIMEOUT_S = 150
 LOOK_EVERY_S = 0.25

@@ -23,8 +23,8 @@ from gateway.demo import books
 from gateway.reconciliation.run import DAY_MS
 from gateway.v1 import fleet_service_pb2
 from storage.auditing import prove
+from storage.fleet.views import RefundView
 from storage.tables import inbox, journal, ledger_entries, reconciliation_differences, reconciliation_runs
-from storage.views import RefundView
 from tests.alipay_client.wire import PARTNER, Pair
 from tests.support import daily, installed
 from tests.support.site import Site, found

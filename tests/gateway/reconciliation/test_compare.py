@@ -12,8 +12,8 @@ from actors.machine.state import RefundStatus
 from alipay_client.files import FileRow, RowType, TransactionFile
 from gateway.reconciliation.compare import Comparison, Found, Terms, compare
 from gateway.reconciliation.run import DAY_MS, starts_ms
-from storage.our_books import NamedMachine, OurBooks, OurRefund, OurTrade, Told
-from storage.reconciliation import Total
+from storage.reconciliation.our_books import NamedMachine, OurBooks, OurRefund, OurTrade, Told
+from storage.reconciliation.runs import Total
 from tests.support.daily import DAY, MERCHANT_NAME, PARTNER, row
 
 TERMS = Terms(merchant_name=MERCHANT_NAME, payment_minor_max=10_000_000, day_is_over=True)

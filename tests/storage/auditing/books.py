@@ -25,9 +25,9 @@ from actors.machine.events import (
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.state import FailureCause
 from storage.auditing import Audit, prove
-from storage.engine import Database, StorageConfig
-from storage.inbox import Inbox, Received
-from storage.registry import Registry
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.registry import Registry
+from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 
 MACHINES = ("VM-1", "VM-2", "VM-3", "VM-4")

@@ -4,9 +4,9 @@ from actors.machine import Decision, MachineState
 from actors.machine.events import ConfigurationChanged, Event, TopUpPaid
 from actors.machine.policy import Policy
 from actors.ports import Change
-from storage.engine import Database
-from storage.inbox import Inbox, Received
-from storage.registry import Registry
+from storage.database.engine import Database
+from storage.fleet.registry import Registry
+from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine
 from tests.support.story import Story
 

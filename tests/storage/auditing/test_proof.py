@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.auditing import CHECKS, prove
-from storage.engine import Database, StorageConfig
+from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing.books import NOW_MS, audited, broken, damage, write_sound_books
 from tests.storage.auditing.damages import DAMAGES, Damage
 

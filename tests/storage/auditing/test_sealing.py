@@ -10,11 +10,12 @@ from sqlalchemy.util import await_only
 
 from actors.machine.ids import MachineId
 from actors.ports import Conflict
-from storage import chain, registry
-from storage.audit_rows import write_audit_row
 from storage.auditing import Audit, Seal, Unsealed, prove, sealing
-from storage.engine import Database, StorageConfig
-from storage.registry import Registry
+from storage.books import chain
+from storage.books.audit_rows import write_audit_row
+from storage.database.engine import Database, StorageConfig
+from storage.fleet import registry
+from storage.fleet.registry import Registry
 from storage.tables import audit, installation, journal, ledger_entries, machine_states
 from tests.storage import verifier
 from tests.storage.auditing.books import NOW_MS, write_sound_books

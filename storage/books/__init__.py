@@ -1,0 +1,1 @@
+"""What makes the books provable: digest chains and audit rows."""

@@ -1,0 +1,88 @@
+"""Brings a database to the schema of this program. Flows in: its URL, as an argument. Flows out: tables, partitions, or an error.
+
+Safe to run again and by several processes at once: the whole upgrade is one transaction under a lock.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from alembic import command
+from sqlalchemy import URL, Connection, insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from actors.placement import PARTITION_COUNT_DEFAULT
+from actors.ports import StoreError
+from storage.database import dialects, schema
+from storage.database.engine import describe, parse, postgres_engine, sqlite_engine
+from storage.database.schema import head
+from storage.tables import installation, partitions
+
+__all__ = ["current", "head", "upgrade"]
+
+T = TypeVar("T")
+LOCK_TIMEOUT_MS = 60_000
+
+
+def upgrade(url: str, *, partition_count: int | None = None) -> None:
+    """Bring the database to this program's schema.
+
+    ``partition_count`` counts when the database is created (256 if None) and is fixed for ever then; raises StoreError if the database has
+    another one, or cannot be reached or written.
+    """
+
+    def work(connection: Connection) -> None:
+        dialects.order_commits(connection)
+        config = schema.alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        _install(connection, partition_count)
+
+    _transact(parse(url), work)
+
+
+def current(url: str) -> str | None:
+    """Return the schema version that the database has, None if it is empty."""
+    return _transact(parse(url), schema.found)
+
+
+def _install(connection: Connection, partition_count: int | None) -> None:
+    there = connection.scalar(select(installation.c.partition_count))
+    if there is None:
+        count = partition_count or PARTITION_COUNT_DEFAULT
+        connection.execute(insert(installation).values(id=1, partition_count=count, created_at_ms=time.time_ns() // 1_000_000))
+        unowned = {"owner": "", "holder": "", "epoch": 0, "claimed_at_ms": 0}
+        connection.execute(insert(partitions), [{"partition": number, **unowned} for number in range(count)])
+    elif partition_count not in {None, there}:
+        raise StoreError(f"This database was created with {there} partitions and keeps them; {partition_count} cannot be set any more.")
+
+
+def _transact(url: URL, work: Callable[[Connection], T]) -> T:
+    try:
+        if url.get_backend_name() == dialects.SQLITE:
+            return _on_sqlite(url, work)
+        # A loop of its own, because the caller may be inside one.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(_on_postgres(url, work))).result()
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"The database cannot be upgraded: {describe(error)}") from error
+
+
+def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
+    engine = sqlite_engine(url, busy_timeout_ms=LOCK_TIMEOUT_MS, connections=1, begin="BEGIN IMMEDIATE")
+    try:
+        with engine.begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+async def _on_postgres(url: URL, work: Callable[[Connection], T]) -> T:
+    engine = postgres_engine(url, statement_timeout_ms=LOCK_TIMEOUT_MS, connections=1)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()

@@ -1,0 +1,44 @@
+"""Which version of the schema a database has, and which one this program needs."""
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, select
+
+from actors.ports import StoreError
+from storage.tables import installation
+
+MIGRATIONS = Path(__file__).parents[1] / "migrations"
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration; the migrations are found beside this folder, installed or not."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    """Return the version that this program needs."""
+    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert revision is not None, "the package holds no migration"
+    return revision
+
+
+def found(connection: Connection) -> str | None:
+    """Return the version that the database has, None if it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def opened(connection: Connection) -> int:
+    """Return the number of partitions; raises StoreError unless the database has the version that this program needs."""
+    needed, there = head(), found(connection)
+    if there is None:
+        raise StoreError("The database is empty: run 'vendgate db upgrade' first.")
+    if there != needed:
+        raise StoreError(f"The database has schema {there}, this program needs {needed}: run 'vendgate db upgrade' with this version.")
+    partition_count: int | None = connection.scalar(select(installation.c.partition_count))
+    assert partition_count is not None, "the upgrade writes it"
+    return partition_count

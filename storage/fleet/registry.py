@@ -1,0 +1,212 @@
+"""The administrators' side: which machines there are and how they are to work. Every change leaves an audit row in its transaction.
+
+A change makes a new ``revision``. The machine's actor hears of it as ``ConfigurationChanged``; the registry never writes what the
+actor owns (stock, state, money).
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+
+from actors.machine.events import ConfigurationChanged
+from actors.machine.ids import Currency, MachineId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column, Mode
+from actors.placement import partition_of
+from storage import codec
+from storage.books.audit_rows import write_audit_row
+from storage.database.engine import Database
+from storage.machines.loading import configuration_of, read_columns
+from storage.tables import machines, planogram_columns
+
+TOKEN_BYTES = 24
+
+# What every notification asks, put together once.
+_BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
+_BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
+
+
+class UnknownMachine(Exception):
+    """No such machine is registered."""
+
+
+class AlreadyRegistered(Exception):
+    """The machine id is taken, with other content. ``detail`` says what differs; change it by the other calls."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMachine:
+    """What an administrator says about a machine that joins the fleet."""
+
+    machine_id: MachineId
+    store_name: str
+    currency: Currency
+    country_code: str
+    address: str
+    mode: Mode = Mode.BOTH
+    overrides: PolicyOverrides = PolicyOverrides()
+    columns: tuple[Column, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """A machine of the registry. ``notify_token`` is the secret part of the URL at which Alipay reports its payments."""
+
+    machine_id: MachineId
+    currency: Currency
+    notify_token: str
+    revision: int
+
+
+class Registry:
+    """The registry of all machines."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def register(self, new: NewMachine, *, actor: str, now_ms: int) -> Registered:
+        """Take a machine into the fleet. Again with the same content: the same answer; raises AlreadyRegistered otherwise."""
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        return await self._db.write(lambda connection: _register(connection, new, token, self._db.partition_count, actor, now_ms))
+
+    async def change(
+        self,
+        machine_id: MachineId,
+        *,
+        actor: str,
+        action: str,
+        now_ms: int,
+        mode: Mode | None = None,
+        overrides: PolicyOverrides | None = None,
+        enabled: bool | None = None,
+        columns: Sequence[Column] | None = None,
+        detail: str = "",
+    ) -> ConfigurationChanged:
+        """Change what is not None and return what the actor must be told; raises UnknownMachine.
+
+        ``columns`` is the whole planogram and makes a new version of it. The new revision counts even if the actor is not told now: it is
+        found by ``reconfigured``.
+        """
+
+        def work(connection: Connection) -> ConfigurationChanged:
+            row = _row(connection, machine_id, lock=True)
+            if row is None:
+                raise UnknownMachine(machine_id)
+            values: dict[str, Any] = {"revision": row.revision + 1}
+            if mode is not None:
+                values["mode"] = mode.value
+            if overrides is not None:
+                values["overrides"] = codec.encode_overrides(overrides)
+            if enabled is not None:
+                values["enabled"] = enabled
+            if columns is not None:
+                values["planogram_version"] = row.planogram_version + 1
+                _write_columns(connection, machine_id, columns)
+            connection.execute(update(machines).where(machines.c.machine_id == machine_id).values(values))
+            changed = _row(connection, machine_id)
+            assert changed is not None
+            write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
+            return ConfigurationChanged(configuration=configuration_of(changed), columns=None if columns is None else tuple(columns))
+
+        return await self._db.write(work)
+
+    async def by_token(self, token: str) -> Registered | None:
+        """Return the machine whose notify URL ends in this token, or None."""
+        return await self._find(_BY_TOKEN, token)
+
+    async def get(self, machine_id: MachineId) -> Registered | None:
+        """Return a machine, or None if it is not registered."""
+        return await self._find(_BY_ID, machine_id)
+
+    async def audit(self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
+        """Write down who did what, for acts that change nothing here."""
+        await self._db.write(
+            lambda connection: write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
+        )
+
+    async def partition_count(self) -> int:
+        """Return the number of partitions, fixed when the database was created."""
+        return self._db.partition_count
+
+    async def _find(self, wanted: Select[Any], key: str) -> Registered | None:
+        row = await self._db.read(lambda connection: connection.execute(wanted, {"key": key}).one_or_none())
+        return None if row is None else _registered(row)
+
+
+def _register(connection: Connection, new: NewMachine, token: str, partition_count: int, actor: str, now_ms: int) -> Registered:
+    there = _row(connection, new.machine_id)
+    if there is not None:
+        if differing := _differing(connection, there, new):
+            raise AlreadyRegistered(f"{new.machine_id} is registered with another {', '.join(differing)}")
+        return _registered(there)
+    connection.execute(
+        insert(machines).values(
+            machine_id=new.machine_id,
+            partition=partition_of(new.machine_id, partition_count),
+            revision=1,
+            currency=new.currency,
+            store_name=new.store_name,
+            country_code=new.country_code,
+            address=new.address,
+            notify_token=token,
+            enabled=True,
+            mode=new.mode.value,
+            planogram_version=1 if new.columns else 0,
+            registered_at_ms=now_ms,
+            overrides=codec.encode_overrides(new.overrides),
+        )
+    )
+    _write_columns(connection, new.machine_id, new.columns)
+    detail = f"{new.store_name}, {new.currency}"
+    write_audit_row(connection, at_ms=now_ms, actor=actor, action="register", machine_id=new.machine_id, detail=detail)
+    return Registered(machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1)
+
+
+def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list[str]:
+    configuration = configuration_of(there)
+    pairs = {
+        "store name": (there.store_name, new.store_name),
+        "currency": (there.currency, new.currency),
+        "country code": (there.country_code, new.country_code),
+        "address": (there.address, new.address),
+        "mode": (configuration.mode, new.mode),
+        "policy": (configuration.overrides, new.overrides),
+        "planogram": (read_columns(connection, [new.machine_id])[new.machine_id], new.columns),
+    }
+    return [name for name, (one, other) in pairs.items() if one != other]
+
+
+def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:
+    # The weaker lock: a commit of the machine's journal, which names this row by its key, does not wait for it.
+    return connection.execute(_BY_ID.with_for_update(key_share=True) if lock else _BY_ID, {"key": machine_id}).one_or_none()
+
+
+def _registered(row: Row[Any]) -> Registered:
+    return Registered(
+        machine_id=MachineId(row.machine_id), currency=Currency(row.currency), notify_token=row.notify_token, revision=row.revision
+    )
+
+
+def _write_columns(connection: Connection, machine_id: MachineId, columns: Sequence[Column]) -> None:
+    connection.execute(delete(planogram_columns).where(planogram_columns.c.machine_id == machine_id))
+    if columns:
+        rows = [
+            {
+                "machine_id": machine_id,
+                "column": column.column,
+                "place": place,
+                "product": column.product,
+                "price_minor": column.price_minor,
+                "capacity": column.capacity,
+                "stock": column.stock,
+            }
+            for place, column in enumerate(columns)
+        ]
+        connection.execute(insert(planogram_columns), rows)

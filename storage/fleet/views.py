@@ -1,0 +1,236 @@
+"""What administrators see: plain values, the same fields as ``gateway/v1/fleet.proto``. Amounts are minor units of ``currency``.
+
+``position`` is what the next page's call is given as ``before``; nobody but ``storage.fleet.queries`` reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaltView:
+    """Since when a machine is halted, over what kind of fact (empty if it could not be loaded), and why."""
+
+    halted_at_ms: int
+    fact: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineView:
+    """A machine: what the registry says, what its actor saved last, and who owns it. The next page goes on after ``machine_id``."""
+
+    machine_id: str
+    store_name: str
+    currency: str
+    country_code: str
+    address: str
+    enabled: bool
+    mode: str
+    overrides: PolicyOverrides
+    planogram_version: int
+    columns: tuple[Column, ...]
+    code_status: str
+    qr_payload: str
+    qr_image_url: str
+    code_error: str
+    phase: str
+    online: bool
+    connection_changed_at_ms: int | None
+    firmware: str
+    session_id: str
+    funds_minor: int
+    open_refund_count: int
+    last_fault: str
+    host: str
+    partition: int
+    registered_at_ms: int
+    halt: HaltView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """One customer's stay. ``status`` is OPEN or ENDED."""
+
+    position: str
+    session_id: str
+    machine_id: str
+    status: str
+    mode: str
+    end_reason: str
+    currency: str
+    paid_minor: int
+    sold_minor: int
+    refunded_minor: int
+    started_at_ms: int
+    ended_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendView:
+    """One selection and its outcome."""
+
+    position: str
+    vend_id: str
+    machine_id: str
+    session_id: str
+    request_id: str
+    column: str
+    product: str
+    price_minor: int
+    currency: str
+    status: str
+    reason: str
+    requested_at_ms: int
+    ended_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeView:
+    """One payment. ``status`` is OPEN or CLOSED; ``session_id`` is empty if it fed none."""
+
+    position: str
+    trade_id: str
+    partner_trans_id: str
+    machine_id: str
+    session_id: str
+    status: str
+    currency: str
+    paid_minor: int
+    sold_minor: int
+    refunded_minor: int
+    written_off_minor: int
+    held_minor: int
+    received_at_ms: int
+    closed_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundView:
+    """Money that goes back. ``proposed_*``: who wants it to be written off, where that needs a second person."""
+
+    position: str
+    refund_id: str
+    trade_id: str
+    machine_id: str
+    amount_minor: int
+    currency: str
+    cause: str
+    status: str
+    last_error: str
+    attempt_count: int
+    due_at_ms: int
+    next_attempt_at_ms: int | None
+    ended_at_ms: int | None
+    proposed_by: str = ""
+    proposed_reason: str = ""
+    proposed_at_ms: int | None = None
+
+
+class WorkItemKind(StrEnum):
+    """Why something waits for a person. REFUND_OVERDUE goes on by itself, but has done so for more than a day."""
+
+    REFUND_REFUSED = "REFUND_REFUSED"
+    REFUND_OVERDUE = "REFUND_OVERDUE"
+    VEND_IN_REVIEW = "VEND_IN_REVIEW"
+    PAYMENT_CONFLICT = "PAYMENT_CONFLICT"
+    NOTIFICATION_REFUSED = "NOTIFICATION_REFUSED"
+    RECONCILIATION_DIFFERENCE = "RECONCILIATION_DIFFERENCE"
+    MACHINE_HALTED = "MACHINE_HALTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItemView:
+    """Something that waits for a person. Ids that it is not about are empty, and so is a machine that nobody can name.
+
+    ``advice`` is what a daily file's difference recommends; ``proposed_by`` who wants a refund to be written off. Else both are empty.
+    """
+
+    position: str
+    item_id: str
+    kind: WorkItemKind
+    machine_id: str
+    trade_id: str
+    refund_id: str
+    vend_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    since_at_ms: int
+    advice: str = ""
+    proposed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingView:
+    """How a person ended an item. ``again``: it was closed before, and this is the first closing, which counts."""
+
+    item_id: str
+    kind: WorkItemKind
+    machine_id: str
+    actor: str
+    reason: str
+    closed_at_ms: int
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineView:
+    """What happened, what was decided (orders, then notes) and what money moved."""
+
+    at_ms: int
+    event: str
+    decisions: tuple[str, ...]
+    money: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventView:
+    """Something that happened. Positions grow in the order of saving."""
+
+    position: int
+    at_ms: int
+    machine_id: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceView:
+    """All money of one currency. money_in = sold + refunded + held + refunds_open - written_off, always."""
+
+    currency: str
+    money_in_minor: int
+    money_sold_minor: int
+    money_refunded_minor: int
+    money_held_minor: int
+    refunds_open_minor: int
+    written_off_minor: int
+    ledger_balanced: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TallyView:
+    """How much there has ever been: payments, and vends and refunds by their status."""
+
+    trades: int
+    vends: Mapping[str, int]
+    refunds: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaugeView:
+    """How many of something there are, and since when the oldest of them. ``status`` is empty where ``name`` says it all.
+
+    Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``, ``vends_in_doubt``,
+    ``differences_open`` (between Alipay's daily files and us), ``work_items`` (by kind).
+    """
+
+    name: str
+    status: str
+    count: int
+    oldest_at_ms: int | None

@@ -1,0 +1,1 @@
+"""What a machine's owner reads and writes, under its epoch."""

@@ -1,0 +1,41 @@
+"""The rows of halted machines. Written by their owner, in transactions of its own; taken away within a commit."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete
+
+from actors.machine.ids import MachineId
+from actors.ports import MachineHalt
+from storage.database import dialects
+from storage.fleet.views import HaltView
+from storage.tables import machine_halts
+
+_OVER = delete(machine_halts).where(machine_halts.c.machine_id.in_(bindparam("recovered", expanding=True)))
+
+
+def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -> None:
+    """Write a row, or what is new of one that is there; since when, it says for as long as it is there."""
+    values = {
+        "machine_id": halt.machine_id,
+        "host": host,
+        "epoch": epoch,
+        "halted_at_ms": halt.halted_at_ms,
+        "fact": halt.fact,
+        "error": halt.error,
+    }
+    changing = ("host", "epoch", "fact", "error")
+    connection.execute(dialects.upsert(connection.dialect.name, machine_halts, "machine_id", changing).values(values))
+
+
+def over(connection: Connection, recovered: Sequence[MachineId]) -> None:
+    """Take the rows of these machines away, if there are any."""
+    if recovered:
+        connection.execute(_OVER, {"recovered": list(recovered)})
+
+
+def halt_view(row: Row[Any]) -> HaltView | None:
+    """Return the halt of a row that was joined with ``machine_halts``, or None if there is none."""
+    if row.halted_at_ms is None:
+        return None
+    return HaltView(halted_at_ms=row.halted_at_ms, fact=row.fact, error=row.error)

@@ -1,0 +1,124 @@
+"""Notifications, saved before they are acknowledged and decided upon later. Any gateway inserts; the owner marks rows as taken.
+
+The unique ``cause`` makes the same fact one row, however often and by whichever gateway it is told.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy.sql.dml import ReturningInsert
+
+from actors.machine.events import Event, TopUpPaid
+from actors.machine.ids import MachineId
+from actors.placement import partition_of
+from storage import codec
+from storage.database import dialects
+from storage.database.engine import Database
+from storage.tables import inbox
+
+Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
+
+TOLD_AMOUNT_MINOR = "told_amount_minor"
+TOLD_CURRENCY = "told_currency"
+"""Beside the fields of a notification that was put aside: the money that it is about, as it was read from them."""
+
+_TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
+
+
+@functools.cache
+def _put_statement(dialect_name: str) -> ReturningInsert[int]:
+    """Put together once for each dialect: making the statement costs more than running it."""
+    return dialects.insert_or_ignore(dialect_name, inbox, ("cause",)).returning(inbox.c.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is nothing to decide.
+
+    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``, ``finished:<trade_no>``,
+    ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if Alipay signed it and it does not fit.
+    """
+
+    cause: str
+    kind: str
+    machine_id: MachineId
+    trade_id: str
+    event: Event | None
+    fields: Mapping[str, str] = field(repr=False)
+    body_sha256: str
+    received_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What became of a notification. All three may be acknowledged: it is saved.
+
+    CONFLICT: the same cause was told with other content; this telling is kept for a person and never decided upon.
+    """
+
+    inbox_id: int
+    verdict: Verdict
+
+
+class Inbox:
+    """The inbox of all machines."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def put(self, received: Received) -> Stored:
+        """Save a notification; raises StoreError when nobody knows whether it is saved: do not acknowledge it then."""
+        return await self._db.write(lambda connection: _put(connection, received, self._db.partition_count))
+
+
+def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
+    partition = partition_of(received.machine_id, partition_count)
+    if (inbox_id := _insert(connection, received, received.cause, partition)) is not None:
+        return Stored(inbox_id=inbox_id, verdict="NEW")
+    first = _find(connection, received.cause)
+    if _says(first) == _said(received):
+        return Stored(inbox_id=first.id, verdict="DUPLICATE")
+    cause = f"conflict:{received.cause}:{received.body_sha256}"
+    inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
+    return Stored(inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT")
+
+
+def _insert(connection: Connection, received: Received, cause: str, partition: int, *, taken_at_ms: int | None = None) -> int | None:
+    """Insert a row and return its id; None if the cause is there."""
+    nothing_to_decide = received.event is None
+    row = {
+        "cause": cause,
+        "kind": received.kind,
+        "machine_id": received.machine_id,
+        "partition": partition,
+        "trade_id": received.trade_id,
+        "body_sha256": received.body_sha256,
+        "received_at_ms": received.received_at_ms,
+        "taken_at_ms": received.received_at_ms if nothing_to_decide else taken_at_ms,
+        "event": None if received.event is None else codec.encode_event(received.event),
+        "fields": codec.encode_fields(received.fields),
+    }
+    inbox_id: int | None = connection.scalar(_put_statement(connection.dialect.name), row)
+    return inbox_id
+
+
+def _find(connection: Connection, cause: str) -> Row[Any]:
+    return connection.execute(_TOLD_BEFORE, {"told": cause}).one()
+
+
+def _said(received: Received) -> tuple[object, ...]:
+    return (received.machine_id, received.trade_id, *_money(received.event))
+
+
+def _says(row: Row[Any]) -> tuple[object, ...]:
+    return (row.machine_id, row.trade_id, *_money(None if row.event is None else codec.decode_event(row.event)))
+
+
+def _money(event: Event | None) -> tuple[object, ...]:
+    """Return what may not differ between two tellings of one fact. Its time and its payer's hash may: keys are changed some day."""
+    if isinstance(event, TopUpPaid):
+        return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)
+    return (type(event),)

@@ -1,0 +1,1 @@
+"""The daily comparison with Alipay's files: its runs and our side of it."""

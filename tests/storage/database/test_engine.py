@@ -1,0 +1,280 @@
+"""Transactions are durable, exclusive where they write, and their errors say what is known."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, select, text
+
+from actors.machine.ids import MachineId
+from actors.ports import StoreError
+from storage.database.engine import Database, StorageConfig, parse
+from storage.fleet.registry import Registry
+from storage.machines.inbox import Inbox
+from storage.tables import installation, journal
+from tests.storage.machines.test_inbox import received
+from tests.storage.owner import START_MS, Owner, new_machine, paid
+
+ROOT = Path(__file__).parents[3]
+
+
+def is_sqlite(db: Database) -> bool:
+    """Tell what these databases are."""
+    return db.dialect.name == "sqlite"
+
+
+async def test_sqlite_is_durable(db: Database) -> None:
+    """WAL with full synchronisation and foreign keys, set explicitly."""
+    if not is_sqlite(db):
+        pytest.skip("of SQLite")
+
+    def pragmas(connection: Connection) -> list[object]:
+        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")]
+
+    assert ["wal", 2, 1] == await db.write(pragmas)
+
+
+async def test_readers_cannot_write(db: Database) -> None:
+    """A read that tries to write fails, and the database says why."""
+    with pytest.raises(StoreError, match=r"readonly|read-only"):
+        await db.read(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+
+
+async def test_what_is_opened_for_reading_only_writes_nothing(tmp_path: Path, upgraded_file: Path) -> None:
+    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not there is not made."""
+    folder = tmp_path / "a 50% folder?#&"
+    folder.mkdir()
+    shutil.copy(upgraded_file, folder / "vendgate.db")
+    database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True))
+    assert 8 == database.partition_count
+    with pytest.raises(StoreError, match="opened for reading only"):
+        await database.write(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+    await database.close()
+    with pytest.raises(StoreError, match="unable to open database file"):
+        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
+    assert not (tmp_path / "none.db").exists()
+
+
+async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
+    """Its own error reaches the caller, and nothing of it stays."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(installation.update().values(partition_count=1))
+        raise LookupError("on purpose")
+
+    with pytest.raises(LookupError):
+        await db.write(work)
+    assert 8 == await db.read(lambda connection: connection.scalar(select(installation.c.partition_count)))
+
+
+async def test_a_read_sees_one_state(db: Database) -> None:
+    """What is committed while a read runs does not show in it, and the read makes nobody wait."""
+    begun, written = threading.Event(), threading.Event()
+    if not is_sqlite(db):
+        pytest.skip("a greenlet cannot wait for an event of another one")
+
+    def read(connection: Connection) -> tuple[object, object]:
+        first = connection.scalar(select(installation.c.created_at_ms))
+        begun.set()
+        assert written.wait(10)
+        return first, connection.scalar(select(installation.c.created_at_ms))
+
+    reading = asyncio.create_task(db.read(read))
+    await asyncio.to_thread(begun.wait, 10)
+    await db.write(lambda connection: connection.execute(installation.update().values(created_at_ms=1)))
+    written.set()
+    first, second = await reading
+    assert first == second != 1
+
+
+async def test_two_databases_write_at_once(db: Database, url: str) -> None:
+    """Two openers of one database wait for each other; nobody is told that it is locked."""
+    other = await Database.open(StorageConfig(url=url))
+    owner = await Owner.of(db, "VM-1")
+    await Registry(db).register(new_machine("VM-2"), actor="test", now_ms=START_MS)
+
+    async def notify() -> None:
+        for number in range(40):
+            await Inbox(other).put(received(f"n{number}", machine_id="VM-2"))
+
+    async def decide() -> None:
+        for number in range(40):
+            await owner.do("VM-1", paid(f"t{number}"))
+
+    await asyncio.gather(notify(), decide())
+    waiting = await owner.store.untaken(
+        await owner.store.claim(host="x", holder="x", partitions=range(8), now_ms=START_MS), older_than_ms=START_MS + 1, limit=100
+    )
+    assert 40 == len(waiting)
+    await other.close()
+
+
+WRITER = """
+import asyncio, sys
+from storage.database.engine import Database, StorageConfig
+from tests.storage.owner import Owner, paid
+
+async def main(url, machine_id, count):
+    db = await Database.open(StorageConfig(url=url))
+    owner = await Owner.of(db, machine_id, holder=f"holder-{machine_id}", host=machine_id)
+    for number in range(count):
+        await owner.do(machine_id, paid(f"{machine_id}-t{number}"))
+        print(owner.states[machine_id].version, flush=True)
+    await db.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+def writer(url: str, machine_id: str, count: int) -> "subprocess.Popen[str]":
+    """Start a process that commits in a loop and prints each version once it is acknowledged."""
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, url, machine_id, str(count)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+async def test_a_second_process_writes_at_once(db: Database, url: str) -> None:
+    """The gateway's process and a host's process share the file under load, and neither fails."""
+    owner = await Owner.of(db, "VM-1")
+    process = writer(url, "VM-4", 100)  # another partition than VM-1's
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline)
+    number = 0
+    while process.poll() is None:
+        number += 1
+        await owner.do("VM-1", paid(f"t{number}"))
+    output, errors = process.communicate()
+    assert (0, "") == (process.returncode, errors)
+    assert 99 == len(output.split())
+    assert number > 10
+
+
+async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> None:
+    """Killed (-9) in the middle of commits: each version that was acknowledged is there, whole, and at most one more."""
+    process = writer(url, "VM-1", 1_000_000)
+    assert process.stdout is not None
+    acknowledged = [int(await asyncio.to_thread(process.stdout.readline)) for _ in range(60)]
+    process.send_signal(signal.SIGKILL)
+    rest, _ = process.communicate()
+    acknowledged += [int(line) for line in rest.splitlines()]
+    owner = await Owner.claim(db, "VM-1", holder="h2")
+    saved = owner.states["VM-1"]
+    lines = await db.read(lambda connection: connection.scalars(select(journal.c.version).order_by(journal.c.id)).all())
+    assert acknowledged[-1] <= saved.version <= acknowledged[-1] + 1
+    assert list(range(1, saved.version + 1)) == list(lines)
+    await owner.do("VM-1", paid("after"))
+
+
+async def test_a_full_disk_is_a_store_error(db: Database) -> None:
+    """Nothing is saved, the error says why, and when there is room again all goes on."""
+    if not is_sqlite(db):
+        pytest.skip("of SQLite")
+    owner = await Owner.of(db, "VM-1")
+    before = owner.states["VM-1"]
+
+    def limit(connection: Connection, pages: int) -> int:
+        return int(connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar() or 0)
+
+    await db.write(lambda connection: limit(connection, 1))  # SQLite makes it the present size
+
+    async def fill() -> None:
+        for number in range(1_000):
+            await owner.do("VM-1", paid(f"t{number}"))
+
+    with pytest.raises(StoreError, match="full"):
+        await fill()
+    loaded = await owner.store.load(MachineId("VM-1"))
+    assert loaded is not None
+    assert before.version <= loaded.state.version < owner.states["VM-1"].version
+    await db.write(lambda connection: limit(connection, 1_000_000))
+    owner.states["VM-1"] = loaded.state
+    await owner.do("VM-1", paid("later"))
+
+
+async def test_a_read_only_file_is_a_store_error(db: Database) -> None:
+    """So is a database that must not be written."""
+    if not is_sqlite(db):
+        pytest.skip("of SQLite")
+    owner = await Owner.of(db, "VM-1")
+    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
+    with pytest.raises(StoreError, match="readonly"):
+        await owner.do("VM-1", paid("t1"))
+
+
+async def test_a_lock_that_is_not_let_go_is_a_store_error(url: str) -> None:
+    """After the busy timeout the caller may try again."""
+    if not url.startswith("sqlite"):
+        pytest.skip("of SQLite")
+    db = await Database.open(StorageConfig(url=url, busy_timeout_ms=50))
+    hog = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    hog.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        await db.write(lambda _: None)
+    hog.execute("ROLLBACK")
+    hog.close()
+    await db.write(lambda _: None)
+    await db.close()
+
+
+async def test_a_closed_database_says_so(url: str) -> None:
+    """Closing waits for what runs; what comes later is refused."""
+    db = await Database.open(StorageConfig(url=url))
+    running = asyncio.create_task(db.write(lambda connection: connection.scalar(text("SELECT 7"))))
+    await asyncio.sleep(0)
+    await db.close()
+    assert 7 == await running
+    with pytest.raises(StoreError, match="closed"):
+        await db.read(lambda _: None)
+
+
+async def test_a_database_without_schema_is_refused(tmp_path: Path) -> None:
+    """The sentence says what to do."""
+    with pytest.raises(StoreError, match="vendgate db upgrade"):
+        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path}/empty.db"))
+
+
+async def test_a_database_of_another_version_is_refused(db: Database, url: str) -> None:
+    """Neither an older nor a newer schema is written to."""
+    await db.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(StoreError, match="9999"):
+        await Database.open(StorageConfig(url=url))
+
+
+async def test_a_server_that_is_not_there_is_a_store_error() -> None:
+    """Also when the connection cannot even be opened."""
+    pytest.importorskip("asyncpg")
+    with pytest.raises(StoreError):
+        await Database.open(StorageConfig(url="postgresql://nobody@127.0.0.1:1/none"))
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///a.db", "sqlite+pysqlite"),
+        ("sqlite+aiosqlite:///a.db", "sqlite+pysqlite"),
+        ("postgresql://u@h/d", "postgresql+asyncpg"),
+        ("postgresql+psycopg://u@h/d", "postgresql+psycopg"),
+    ],
+)
+def test_urls_are_understood(url: str, driver: str) -> None:
+    """Whoever names no driver gets ours."""
+    assert driver == parse(url).drivername
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u@h/d", "nonsense"])
+def test_other_urls_are_refused(url: str) -> None:
+    """The sentence says what to write instead, and holds no password."""
+    with pytest.raises(StoreError, match=r"sqlite:///|SQLite or PostgreSQL"):
+        parse(url)

@@ -1,0 +1,101 @@
+"""A notification is saved once, whoever brings it and however often."""
+
+import asyncio
+
+from sqlalchemy import select
+
+from actors.machine.events import Event, RefundSucceeded, TradeFinished
+from actors.machine.ids import MachineId, RefundId, TradeId
+from storage.database.engine import Database
+from storage.machines.inbox import Inbox, Received
+from storage.tables import inbox
+from tests.storage.owner import START_MS, paid
+
+
+def received(trade_id: str, *, amount_minor: int = 1_000, payer: str = "hash-of-alice", machine_id: str = "VM-1") -> Received:
+    """A payment notification."""
+    return Received(
+        cause=f"payment:{trade_id}",
+        kind="PAID",
+        machine_id=MachineId(machine_id),
+        trade_id=trade_id,
+        event=paid(trade_id, amount_minor, payer=payer),
+        fields={"trade_no": trade_id, "total_fee": f"{amount_minor}"},
+        body_sha256=f"{amount_minor:064}",
+        received_at_ms=START_MS,
+    )
+
+
+def other(cause: str, event: Event | None) -> Received:
+    """A notification that is no payment."""
+    return Received(
+        cause=cause,
+        kind="OTHER",
+        machine_id=MachineId("VM-1"),
+        trade_id="t1",
+        event=event,
+        fields={},
+        body_sha256="1" * 64,
+        received_at_ms=START_MS,
+    )
+
+
+async def causes(db: Database) -> dict[str, bool]:
+    """Return all causes, and whether they are taken."""
+    rows = await db.read(lambda connection: connection.execute(select(inbox).order_by(inbox.c.id)).all())
+    return {row.cause: row.taken_at_ms is not None for row in rows}
+
+
+async def test_the_first_is_new_and_the_next_are_duplicates(db: Database) -> None:
+    """They have the same row, which waits to be taken."""
+    first = await Inbox(db).put(received("t1"))
+    second = await Inbox(db).put(received("t1"))
+    assert ("NEW", "DUPLICATE") == (first.verdict, second.verdict)
+    assert first.inbox_id == second.inbox_id
+    assert {"payment:t1": False} == await causes(db)
+
+
+async def test_another_hash_of_the_payer_is_no_conflict(db: Database) -> None:
+    """The key of the hash may have been changed between two tellings."""
+    await Inbox(db).put(received("t1"))
+    assert "DUPLICATE" == (await Inbox(db).put(received("t1", payer="other-hash"))).verdict
+
+
+async def test_other_money_under_the_same_cause_is_a_conflict(db: Database) -> None:
+    """It is kept for a person, once for each telling, and never decided upon."""
+    await Inbox(db).put(received("t1"))
+    first = await Inbox(db).put(received("t1", amount_minor=999))
+    second = await Inbox(db).put(received("t1", amount_minor=999))
+    assert ("CONFLICT", "CONFLICT") == (first.verdict, second.verdict)
+    assert first.inbox_id == second.inbox_id
+    assert {"payment:t1": False, f"conflict:payment:t1:{999:064}": True} == await causes(db)
+
+
+async def test_the_same_payment_at_another_machine_is_a_conflict(db: Database) -> None:
+    """One payment belongs to one machine."""
+    await Inbox(db).put(received("t1"))
+    assert "CONFLICT" == (await Inbox(db).put(received("t1", machine_id="VM-2"))).verdict
+
+
+async def test_what_nobody_must_decide_upon_is_stored_as_taken(db: Database) -> None:
+    """It is a record only; its repetition is a duplicate."""
+    first = await Inbox(db).put(other("other:n1", None))
+    second = await Inbox(db).put(other("other:n1", None))
+    assert ("NEW", "DUPLICATE") == (first.verdict, second.verdict)
+    assert {"other:n1": True} == await causes(db)
+
+
+async def test_other_kinds_have_causes_of_their_own(db: Database) -> None:
+    """A refund's echo and the end of the trade are facts beside the payment."""
+    put = Inbox(db).put
+    await put(received("t1"))
+    echo = await put(other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification")))
+    finished = await put(other("finished:t1", TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED")))
+    assert ("NEW", "NEW") == (echo.verdict, finished.verdict)
+
+
+async def test_gateways_that_are_told_at_once_agree(db: Database) -> None:
+    """One of them is told that it is new."""
+    stored = await asyncio.gather(*(Inbox(db).put(received("t1")) for _ in range(8)))
+    assert 1 == len({one.inbox_id for one in stored})
+    assert 1 == [one.verdict for one in stored].count("NEW")

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway import settings as settings_module
-from gateway.settings import SettingsRefused
+from gateway.process import settings as settings_module
+from gateway.process.settings import SettingsRefused
 
 if TYPE_CHECKING:
-    from gateway.wiring import Addresses
+    from gateway.serving.wiring import Addresses
 
 # The parts themselves are imported by the commands that start them: "vendgate --help" should not wait for Ray and gRPC.
 
@@ -53,7 +53,7 @@ def serve(
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; a second one hurries it."""
     with _sentences():
-        from gateway.wiring import run_gateway
+        from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
         plain = not loaded.admin.has_tls
@@ -69,7 +69,7 @@ def serve(
 def init(folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")]) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
     with _sentences():
-        from gateway.development import make_installation
+        from gateway.process.development import make_installation
 
         path, new = make_installation(folder)
         _say(
@@ -84,7 +84,8 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder; it is made if 
 def upgrade(*, config_file: ConfigFile = None) -> None:
     """Bring the database to this program's schema; make it if there is none."""
     with _sentences():
-        from gateway import configs, database
+        from gateway.books import database
+        from gateway.process import configs
 
         before, after = database.upgrade(configs.storage_config(settings_module.load(config_file)))
         _say(f"the database has schema {after}" + ("" if before == after else f" (before: {before or 'none'})"))
@@ -94,7 +95,7 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
 def check(*, config_file: ConfigFile = None) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with _sentences():
-        from gateway import configs
+        from gateway.process import configs
 
         loaded = settings_module.load(config_file)
         _say("\n".join(settings_module.shown(loaded)))
@@ -111,7 +112,7 @@ def audit(
 ) -> None:
     """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be done."""
     with _sentences(trouble=2):
-        from gateway import auditing
+        from gateway.books import audit as auditing
 
         files = auditing.SealFiles(check=check_seals, write=write_seals)
         raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json, files=files))
@@ -129,7 +130,7 @@ def alipay(
 ) -> None:
     """Run a pretend Alipay: the same wire, signed, with a page on which to pay."""
     with _sentences():
-        from gateway.pretend import pretend_alipay
+        from gateway.demo.pretend import pretend_alipay
 
         def ready(url: str) -> None:
             human = f"pretend Alipay at {url} (codes and a button to pay), its gateway at {url}/gateway.do, keys in {state_dir}"
@@ -181,7 +182,7 @@ def reconcile(
 ) -> None:
     """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are; 2: it could not be done."""
     with _sentences(trouble=2):
-        from gateway.reconciliation.command import command
+        from gateway.alipay.reconciliation.command import command
 
         raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
 
@@ -256,9 +257,9 @@ def _mendable() -> tuple[type[Exception], ...]:
     named = {
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
-        "gateway.database": "SchemaMismatch",
-        "gateway.hosts": "HostsFailed",
-        "gateway.server": "ListenRefused",
-        "gateway.wiring": "GatewayLost",
+        "gateway.books.database": "SchemaMismatch",
+        "gateway.links.hosts": "HostsFailed",
+        "gateway.serving.listeners": "ListenRefused",
+        "gateway.serving.wiring": "GatewayLost",
     }
     return (OSError, *(getattr(sys.modules[module], name) for module, name in named.items() if module in sys.modules))

@@ -1,7 +1,8 @@
 """What waits for a person, as one list over five tables, oldest first; each of them is read through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger. What
-only a person can end for good, because nothing of ours changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
+only a person can end for good, because nothing of ours changes by it, is stepped over once somebody has closed it
+(``storage.fleet.closings``).
 """
 
 from dataclasses import dataclass

@@ -22,11 +22,11 @@ from actors.link import FromHost, FromMachine, ToHost
 from actors.machine.effects import DenyVend
 from actors.machine.events import FrameReceived, VendRequested
 from actors.machine.state import DenyReason
-from gateway.limits import EdgeLimits
-from gateway.links import HostLinks
-from gateway.machine_service import MachineService
-from gateway.outbox import Context
-from gateway.server import build_machine_server
+from gateway.links.links import HostLinks
+from gateway.machines.outbox import Context
+from gateway.machines.service import MachineService
+from gateway.rpc.limits import EdgeLimits
+from gateway.serving.listeners import build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 from tests.support.edge import FixedClock

@@ -9,7 +9,7 @@ import pytest
 import structlog
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from gateway.settings import PREFIX
+from gateway.process.settings import PREFIX
 from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.support.site import PARTITIONS, Site, a_site

@@ -88,5 +88,5 @@ def test_init_where_nothing_can_be_written_is_a_sentence(tmp_path: Path) -> None
 
 def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no person can mend keeps its traceback."""
-    monkeypatch.setattr("gateway.settings.load", lambda path: 1 // 0)
+    monkeypatch.setattr("gateway.process.settings.load", lambda path: 1 // 0)
     assert isinstance(_run("config", "check").exception, ZeroDivisionError)

@@ -21,11 +21,11 @@ from actors.machine.policy import Policy
 from actors.performer import Merchant, Performer
 from actors.ports import InboxItem
 from alipay_client import AlipayClient
-from gateway.limits import EdgeLimits
-from gateway.links import HostLinks
-from gateway.machine_service import MachineService
-from gateway.metrics import Metrics
-from gateway.notify import NotifyIngress
+from gateway.alipay.notify import NotifyIngress
+from gateway.links.links import HostLinks
+from gateway.machines.service import MachineService
+from gateway.rpc.limits import EdgeLimits
+from gateway.serving.metrics import Metrics
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore

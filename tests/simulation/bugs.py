@@ -24,7 +24,7 @@ from actors.machine.state import FailureCause, RefundStatus, VendStatus
 from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
-from gateway.notify import NotifyIngress
+from gateway.alipay.notify import NotifyIngress
 from storage.machines import store
 
 # --- refunds -------------------------------------------------------------------------------------------------------------------------

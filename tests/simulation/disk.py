@@ -1,7 +1,7 @@
 """The database of the world: one real SQLite in memory, and for each process a way to it that stalls, refuses and loses answers.
 
-Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that was
-sent is on its way: it may be done although the process that sent it is dead. After each COMMIT the checker looks at the database.
+Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that
+was sent is on its way: it may be done although the process that sent it is dead. After each COMMIT the checker looks at the database.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from actors.link import AdminEvent, Reload
 from actors.machine.events import RefundRetryAsked, RefundWrittenOff, VendSettled
 from actors.machine.ids import MachineId, RefundId, VendId
-from gateway.link_terms import HostUnavailable
+from gateway.links.terms import HostUnavailable
 from tests.simulation.processes import Died
 
 if TYPE_CHECKING:

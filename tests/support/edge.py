@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 
-from gateway.identity import TlsConfig
-from gateway.limits import EdgeLimits
-from gateway.links import HostLinks, LinkLimits
-from gateway.machine_service import MachineService
-from gateway.server import Listener, build_machine_server
+from gateway.links.links import HostLinks, LinkLimits
+from gateway.machines.service import MachineService
+from gateway.rpc.identity import TlsConfig
+from gateway.rpc.limits import EdgeLimits
+from gateway.serving.listeners import Listener, build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 from gateway.v1.machine_service_pb2_grpc import MachineServiceStub

@@ -1,7 +1,7 @@
 """Links to no host."""
 
 from actors.machine.events import FrameReceived
-from gateway.link_terms import LinkedStream
+from gateway.links.terms import LinkedStream
 
 
 class NoLinks:

@@ -26,13 +26,13 @@ from actors.ports import InboxItem
 from alipay_client import AlipayClient
 from alipay_client.keys import load_keys
 from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, build
-from gateway.clock import SystemClock
-from gateway.fleet_acts import FleetActs
-from gateway.fleet_service import FleetService
-from gateway.http_app import Readiness, build_http_app, sql_check
-from gateway.links import HostLinks
-from gateway.metrics import Metrics, Snapshot
-from gateway.notify import NotifyIngress, NotifyLimits
+from gateway.alipay.notify import NotifyIngress, NotifyLimits
+from gateway.fleet.acts import FleetActs
+from gateway.fleet.service import FleetService
+from gateway.links.links import HostLinks
+from gateway.process.clock import SystemClock
+from gateway.serving.http_app import Readiness, build_http_app, sql_check
+from gateway.serving.metrics import Metrics, Snapshot
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig

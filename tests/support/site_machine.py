@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
 
-from gateway.machine_service import MachineService
-from gateway.server import build_machine_server
+from gateway.machines.service import MachineService
+from gateway.serving.listeners import build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectResponse
 from tests.support.edge import MachineCall

@@ -1,6 +1,6 @@
 """A store that can be read and saves nothing, as on a full disk: nothing piles up, nothing is asked twice, no machine is halted.
 
-In scope: the host's loop over hours of it. The same with SQLite's own errors is in ``tests/gateway/test_full_disk.py``.
+In scope: the host's loop over hours of it. The same with SQLite's own errors is in ``tests/gateway/alipay/test_full_disk.py``.
 """
 
 import asyncio

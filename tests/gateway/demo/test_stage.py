@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.configs import configs
 from gateway.demo import stage
-from gateway.development import make_keys
-from gateway.settings import load
+from gateway.process.configs import configs
+from gateway.process.development import make_keys
+from gateway.process.settings import load
 
 
 @pytest.mark.parametrize("ray", [True, False])

@@ -1,0 +1,1 @@
+"""Alipay's side: notifications and the daily files."""

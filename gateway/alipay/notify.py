@@ -1,0 +1,273 @@
+"""Alipay's notifications: from an HTTP body to a saved row of the inbox.
+
+Flows in: ``POST /alipay/notify/{token}``; the token is the machine's own part of the URL that its code was made with. Flows out: a
+row in SQL, then the answer ``success``, then a wake-up for the machine's owner. Only what is signed by Alipay, for our partner id
+and for this machine is stored; everything else is refused and counted. While SQL does not answer Alipay hears ``fail`` and repeats
+(docs/alipay.md 7.2, 7.3).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+
+from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinished
+from actors.machine.ids import Currency, RefundId, TradeId
+from actors.ports import Clock, InboxItem, StoreError
+from alipay_client import AlipayClient
+from alipay_client.config import AlipayConfig
+from alipay_client.errors import AlipayError, OutcomeUnknown
+from alipay_client.keys import Keys
+from alipay_client.messages import QueryTrade
+from alipay_client.notify import Notification, NotificationKind, NotificationRefused, parse_notification
+from gateway.serving.metrics import Metrics
+from storage.fleet.registry import Registered, Registry
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
+
+_log = structlog.get_logger()
+
+SUCCESS = "success"
+"""Exactly these seven letters acknowledge (docs/alipay.md 7.2)."""
+ID_LENGTH_MAX = 64
+"""Trade numbers and refund ids are String(64) (docs/alipay.md 5.1, 7.1)."""
+CAUSE_LENGTH_MAX = 300
+PASSBACK_MACHINE = "machine"
+"""The passback parameter with which our codes carry the machine's id."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_PAYER_FIELDS = frozenset(
+    {
+        "buyer_id",
+        "buyer_email",
+        "buyer_logon_id",
+        "buyer_user_id",
+        "alipay_buyer_login_id",
+        "alipay_buyer_user_id",
+        "buyer_open_id",
+    }
+)
+_PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
+
+
+class Unacceptable(Exception):
+    """The notification must not be acknowledged. ``reason`` is one word for the counter, ``http_status`` the answer's."""
+
+    def __init__(self, reason: str, *, http_status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.http_status = http_status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyLimits:
+    """Bounds of the ingress. ``payment_minor_max``: no single payment is larger."""
+
+    body_bytes_max: int = 32_768
+    read_timeout_ms: int = 10_000
+    in_flight_max: int = 64
+    payment_minor_max: int = 10_000_000_000
+
+
+@dataclass(slots=True, kw_only=True)
+class NotifyIngress:
+    """Takes notifications. ``wake`` hands a saved one to its owner and may lose it.
+
+    ``alipay``: who is asked about each payment before it is believed; None: the signature is enough.
+    """
+
+    registry: Registry
+    inbox: Inbox
+    wake: Callable[[InboxItem], None]
+    config: AlipayConfig
+    keys: Keys
+    payer_salt: bytes = field(repr=False)
+    clock: Clock
+    metrics: Metrics
+    limits: NotifyLimits = NotifyLimits()
+    alipay: AlipayClient | None = None
+    in_flight: int = field(default=0, init=False)
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the answer is "again, later"."""
+        if self.in_flight >= self.limits.in_flight_max:
+            return self._answered("failed", "busy", 503, "fail")
+        self.in_flight += 1
+        try:
+            return await self._handle(request)
+        except StoreError as error:
+            _log.warning("notification not saved, Alipay will repeat it", error=str(error))
+            return self._answered("failed", "sql", 503, "fail")
+        except OutcomeUnknown as error:
+            _log.warning("payment not confirmed, Alipay will repeat the notification", code=error.code)
+            return self._answered("failed", "unconfirmed", 503, "fail")
+        finally:
+            self.in_flight -= 1
+
+    async def _handle(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        machine = await self.registry.by_token(token) if _TOKEN.fullmatch(token) else None
+        if machine is None:
+            return self._answered("refused", "unknown_token", 404, "unknown")
+        try:
+            body = await self._read(request)
+            notification = parse_notification(body, config=self.config, keys=self.keys, currency=machine.currency)
+        except NotificationRefused as error:
+            return self._refused(machine, Unacceptable(error.code, http_status=413 if error.code == "oversized" else 400), error.detail)
+        except Unacceptable as error:
+            return self._refused(machine, error)
+        digest = hashlib.sha256(body).hexdigest()
+        try:
+            self._check(notification, machine)
+            event = await self._event(notification)
+        except Unacceptable as error:
+            await self._put_aside(notification, machine, error, digest)
+            return self._refused(machine, error)
+        return await self._store(notification, machine, event, digest)
+
+    def _refused(self, machine: Registered, error: Unacceptable, detail: str = "") -> Response:
+        _log.warning("notification refused", machine_id=machine.machine_id, reason=error.reason, detail=detail)
+        return self._answered("refused", error.reason, error.http_status, "refused")
+
+    async def _read(self, request: Request) -> bytes:
+        """Return the body, and stop reading as soon as it is too long."""
+        length = request.headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > self.limits.body_bytes_max):
+            raise Unacceptable("oversized", http_status=413)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.read_timeout_ms / 1000):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > self.limits.body_bytes_max:
+                        raise Unacceptable("oversized", http_status=413)
+        except TimeoutError:
+            raise Unacceptable("slow", http_status=408) from None
+        except ClientDisconnect:
+            raise Unacceptable("cut_off") from None
+        return bytes(body)
+
+    def _check(self, notification: Notification, machine: Registered) -> None:
+        """Compare what is signed with what we know of the machine that the token names."""
+        told = notification.passback.get(PASSBACK_MACHINE, machine.machine_id)
+        if told != machine.machine_id:
+            raise Unacceptable("foreign_machine")
+        if max(map(len, (notification.trade_id, notification.partner_trans_id, notification.refund_id))) > ID_LENGTH_MAX:
+            raise Unacceptable("long_id")
+        if notification.kind is not NotificationKind.PAID:
+            return
+        if notification.currency != machine.currency:
+            raise Unacceptable("foreign_currency")
+        if notification.amount_minor is None or not 0 < notification.amount_minor <= self.limits.payment_minor_max:
+            raise Unacceptable("bad_amount")
+
+    async def _event(self, notification: Notification) -> Event | None:
+        """Return what the notification tells the machine's actor; None if it is only to be kept."""
+        match notification.kind:
+            case NotificationKind.PAID:
+                await self._confirm(notification)
+                assert notification.amount_minor is not None
+                paid_at_ms = notification.paid_at_ms
+                return TopUpPaid(
+                    trade_id=TradeId(notification.trade_id),
+                    partner_trans_id=notification.partner_trans_id,
+                    amount_minor=notification.amount_minor,
+                    currency=Currency(notification.currency),
+                    paid_at_ms=self.clock.now_ms() if paid_at_ms is None else paid_at_ms,
+                    payer=self._payer(notification.buyer_id),
+                )
+            case NotificationKind.REFUNDED:
+                if not notification.refund_id:
+                    return None
+                return RefundSucceeded(refund_id=RefundId(notification.refund_id), source="notification")
+            case NotificationKind.CLOSED | NotificationKind.FINISHED:
+                return TradeFinished(trade_id=TradeId(notification.trade_id), status=notification.status)
+            case NotificationKind.OTHER:
+                return None
+
+    async def _confirm(self, notification: Notification) -> None:
+        """Ask Alipay about a payment if that is configured. Raises OutcomeUnknown: nobody can say now."""
+        if self.alipay is None:
+            return
+        try:
+            trade = await self.alipay.query_trade(
+                QueryTrade(partner_trans_id=notification.partner_trans_id, alipay_trans_id=notification.trade_id)
+            )
+        except OutcomeUnknown:
+            raise
+        except AlipayError as error:
+            raise Unacceptable("query_refused") from error
+        if trade.status not in _PAID_STATUSES:
+            raise Unacceptable("query_says_unpaid")
+        if (trade.amount_minor, trade.currency) != (notification.amount_minor, notification.currency):
+            raise Unacceptable("query_says_other_amount")
+
+    async def _put_aside(self, notification: Notification, machine: Registered, error: Unacceptable, digest: str) -> None:
+        """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a person must look."""
+        _log.error(
+            "notification is signed by Alipay and does not fit; it was put aside, compare it with Alipay's books",
+            machine_id=machine.machine_id,
+            trade_id=notification.trade_id,
+            reason=error.reason,
+        )
+        key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[:CAUSE_LENGTH_MAX]
+        received = self._received(key, notification, machine, None, digest)
+        money = {
+            TOLD_AMOUNT_MINOR: str(notification.refund_minor or notification.amount_minor or 0),
+            TOLD_CURRENCY: notification.currency,
+        }
+        await self.inbox.put(replace(received, fields={**received.fields, **money}))
+
+    def _received(self, key: str, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Received:
+        return Received(
+            cause=key,
+            kind=notification.kind.value,
+            machine_id=machine.machine_id,
+            trade_id=notification.trade_id[:ID_LENGTH_MAX],
+            event=event,
+            fields=self._kept(notification.fields),
+            body_sha256=digest,
+            received_at_ms=self.clock.now_ms(),
+        )
+
+    async def _store(self, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Response:
+        stored = await self.inbox.put(self._received(cause(notification), notification, machine, event, digest))
+        names = {"machine_id": machine.machine_id, "trade_id": notification.trade_id, "refund_id": notification.refund_id}
+        kind = notification.kind.value.lower()
+        if stored.verdict == "CONFLICT":
+            _log.error("notification contradicts an earlier one and was put aside; compare it with Alipay's books", kind=kind, **names)
+        else:
+            _log.info("notification saved", kind=kind, verdict=stored.verdict, amount_minor=notification.amount_minor, **names)
+        if stored.verdict == "NEW" and event is not None:
+            self.wake(InboxItem(inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=event))
+        return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)
+
+    def _payer(self, buyer_id: str) -> str:
+        """Return the keyed hash that stands for a customer; empty for nobody."""
+        return hmac.new(self.payer_salt, buyer_id.encode(), hashlib.sha256).hexdigest()[:32] if buyer_id else ""
+
+    def _kept(self, fields: dict[str, str]) -> dict[str, str]:
+        return {name: self._payer(value) if name in _PAYER_FIELDS else value for name, value in fields.items()}
+
+    def _answered(self, verdict: str, reason: str, http_status: int, text: str) -> Response:
+        self.metrics.notifications.labels(verdict, reason).inc()
+        return PlainTextResponse(text, status_code=http_status)
+
+
+def cause(notification: Notification) -> str:
+    """Return the key under which the fact is saved once and for ever, however often and under whatever notify id it comes."""
+    match notification.kind:
+        case NotificationKind.PAID:
+            return f"payment:{notification.trade_id}"
+        case NotificationKind.REFUNDED if notification.refund_id:
+            return f"refund:{notification.refund_id}"
+        case NotificationKind.CLOSED:
+            return f"closed:{notification.trade_id}"
+        case NotificationKind.FINISHED:
+            return f"finished:{notification.trade_id}"
+        case NotificationKind.OTHER | NotificationKind.REFUNDED:
+            return f"other:{notification.notify_id}"[:CAUSE_LENGTH_MAX]

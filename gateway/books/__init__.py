@@ -1,0 +1,1 @@
+"""The books from outside: audit, seals, the database's schema."""

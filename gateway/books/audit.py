@@ -1,0 +1,117 @@
+"""``vendgate audit``: settings in, what every check of the books found out, and an exit status: 0 clean, 1 findings, 2 cannot read.
+
+With it seals: the newest digests of the books, to a file or from one.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actors.ports import StoreError
+from gateway.books import seals
+from gateway.process import configs
+from gateway.process.settings import Settings
+from storage.auditing import Audit, Finding, Seal, prove
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.views import BalanceView
+
+CLEAN, FOUND, UNREADABLE = 0, 1, 2
+STATEMENT_TIMEOUT_MS = 600_000
+"""A statement adds up the rows of a few hundred machines; on a database of many years that takes its time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealFiles:
+    """Which files of seals an audit is to check and to write, if any."""
+
+    check: Path | None = None
+    write: Path | None = None
+
+
+def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) -> int:
+    """Audit the database of these settings, say what was found, and return the exit status. Raises SettingsRefused.
+
+    Seals are written only of chains in which nothing was found: a seal says that all before it was whole.
+    """
+    storage = configs.storage_config(settings)
+    try:
+        if files.write is not None:
+            seals.refuse_to_overwrite(files.write)
+        known = () if files.check is None else seals.read(files.check)
+        found = asyncio.run(_prove(storage, own_ids={settings.alipay.partner}, known=known))
+        if as_json:
+            print(json.dumps(found.as_json()))
+        else:
+            _draw(Console(), found)
+        if files.write is not None:
+            print(_write(files.write, found), file=sys.stderr)
+    except (StoreError, seals.SealsRefused) as error:
+        print(error, file=sys.stderr)
+        return UNREADABLE
+    return CLEAN if found.clean else FOUND
+
+
+def _write(path: Path, found: Audit) -> str:
+    if not found.chains_hold:
+        return f"{path} was not written: a chain is broken."
+    seals.write(path, found.seals)
+    return f"{len(found.seals)} seals are in {path}: keep it on another machine."
+
+
+async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
+    timeout_ms = max(storage.busy_timeout_ms, STATEMENT_TIMEOUT_MS)
+    database = await Database.open(replace(storage, read_only=True, readers=1, busy_timeout_ms=timeout_ms))
+    try:
+        return await prove(database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids, seals=known)
+    finally:
+        await database.close()
+
+
+def _draw(console: Console, found: Audit) -> None:
+    table = Table(title="What must be true", title_justify="left")
+    table.add_column("check")
+    table.add_column("looked at", justify="right")
+    table.add_column("found", justify="right")
+    for check in found.checks:
+        count = f"{len(check.findings)}{' and more' if check.more else ''}"
+        result = Text("OK", style="green") if check.holds else Text(count, style="bold red")
+        table.add_row(check.truth, f"{check.looked_at:,}", result)
+    console.print(table)
+    for balance in found.balances:
+        console.print(_money(balance), soft_wrap=True, highlight=False)
+    if found.unsealed.journal_lines or found.unsealed.audit_rows:
+        console.print(
+            f"Not sealed, because from before there were digests: {found.unsealed.journal_lines:,} lines of journals,"
+            f" {found.unsealed.audit_rows:,} rows of audit",
+            soft_wrap=True,
+            highlight=False,
+        )
+    _list(console, "Findings", [(check.name, finding) for check in found.checks for finding in check.findings], "red")
+    _list(console, "Warnings: allowed, and taking too long", [("", warning) for warning in found.warnings], "yellow")
+    broken = sum(not check.holds for check in found.checks)
+    end = f"{broken} of {len(found.checks)} checks found something." if broken else f"The books are clean: {len(found.checks)} checks hold."
+    console.print(Text(end, style="bold red" if broken else "bold green"), soft_wrap=True)
+
+
+def _list(console: Console, title: str, findings: Iterable[tuple[str, Finding]], style: str) -> None:
+    for number, (name, finding) in enumerate(findings):
+        if number == 0:
+            console.print(Text(f"\n{title}", style="bold"))
+        # What stands in a database is data, never markup.
+        console.print(Text.assemble((f"{name}: " if name else "", style), finding.sentence), soft_wrap=True)
+
+
+def _money(balance: BalanceView) -> str:
+    return (
+        f"{balance.currency}: in {balance.money_in_minor} = sold {balance.money_sold_minor} + refunded {balance.money_refunded_minor}"
+        f" + held {balance.money_held_minor} + due back {balance.refunds_open_minor} - written off {balance.written_off_minor}"
+        " (minor units)"
+    )

@@ -1,0 +1,25 @@
+"""Starts the pretend Alipay with keys of its own: the same folder serves it and a development gateway."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alipay_client.simulator import SimulatorConfig
+from alipay_client.simulator.config import DOCUMENTED_REDELIVERY_MS
+from alipay_client.simulator.serve import serve
+from gateway.process.development import PARTNER, make_keys
+
+_QUICK_REDELIVERY_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 60_000)
+
+
+async def pretend_alipay(state_dir: Path, *, host: str, port: int, seed: int, quick: bool, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or Ctrl-C. Keys are made in ``state_dir`` if there are none; the book of money is kept there. Raises OSError."""
+    keys = make_keys(state_dir)
+    config = SimulatorConfig(
+        partner=PARTNER,
+        sign_type="RSA2",
+        alipay_private_key=keys.alipay_private.read_text(encoding="ascii"),
+        merchant_public_key=keys.merchant_public.read_text(encoding="ascii"),
+        redelivery_ms=_QUICK_REDELIVERY_MS if quick else DOCUMENTED_REDELIVERY_MS,
+        seed=seed,
+    )
+    await serve(config, host=host, port=port, book_path=state_dir / "alipay.db", ready=ready)

@@ -1,0 +1,1 @@
+"""The administrators' side: the service, its acts and its views."""

@@ -1,0 +1,193 @@
+"""What administrators ask, checked: request messages in, values of the core and the registry out, or all problems at once.
+
+The limits are those that ``protos/gateway/v1`` documents, field by field.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Protocol, Self
+
+from actors.machine.ids import Currency, MachineId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column, Mode
+from gateway.fleet import pages
+from gateway.fleet.errors import invalid
+from gateway.rpc.statuses import FieldProblem
+from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
+from storage.fleet.registry import NewMachine
+
+COLUMNS_MAX = 128
+CAPACITY_MAX = 9_999
+PRICE_MINOR_MAX = 10_000_000_000
+LIMIT_MS_MAX = 86_400_000
+REASON_LENGTH_MAX = 500
+ID_LENGTH_MAX = 128
+COLUMN_BYTES_MAX = 16
+
+_MACHINE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_MODES = {
+    machine_pb2.MODE_AUTHORIZATION_FIRST: Mode.AUTHORIZATION_FIRST,
+    machine_pb2.MODE_SELECTION_FIRST: Mode.SELECTION_FIRST,
+    machine_pb2.MODE_BOTH: Mode.BOTH,
+}
+_LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms")
+_AMOUNTS = ("doubt_review_above_minor", "write_off_second_person_above_minor")
+
+
+class Paged(Protocol):
+    """A request for a page of a list."""
+
+    @property
+    def page_size(self) -> int:
+        """At most this many rows."""
+        ...
+
+    @property
+    def page_token(self) -> str:
+        """Where to go on."""
+        ...
+
+
+class Fields:
+    """Collects what is wrong with the fields of one request; ``done`` refuses it if anything is."""
+
+    def __init__(self) -> None:
+        self.problems: list[FieldProblem] = []
+
+    def wrong(self, field: str, description: str) -> None:
+        """Note one problem."""
+        self.problems.append(FieldProblem(field=field, description=description))
+
+    def done(self) -> None:
+        """Raise CallRefused if anything was noted."""
+        if self.problems:
+            raise invalid(*self.problems)
+
+    def done_page(self, request: Paged, *filters: object) -> pages.Asked:
+        """Return what page is asked for, of the list that ``filters`` names. Raises CallRefused as ``done`` does."""
+        self.done()
+        return pages.asked(request.page_size, request.page_token, *filters)
+
+    def machine_id(self, value: str, *, needed: bool = True) -> Self:
+        """Check a machine id; empty is right only if it is not ``needed``."""
+        if (needed or value) and not _MACHINE_ID.fullmatch(value):
+            self.wrong("machine_id", "must be 1 to 32 letters, digits, '_' or '-'")
+        return self
+
+    def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:
+        """Check an id that we or Alipay made."""
+        if (needed and not value) or len(value) > ID_LENGTH_MAX or not value.isprintable():
+            self.wrong(field, f"must be an id of {1 if needed else 0} to {ID_LENGTH_MAX} characters")
+        return self
+
+    def text(self, field: str, value: str, *, least: int, most: int) -> Self:
+        """Check a text that Alipay shows or stores: no control characters and no double quote (docs/alipay.md 4.1)."""
+        if not least <= len(value.strip()) or len(value) > most or not value.isprintable() or '"' in value:
+            self.wrong(field, f"must have {least} to {most} characters and no double quote")
+        return self
+
+    def reason(self, value: str, *, needed: bool = False) -> Self:
+        """Check a reason for the audit log; empty is right only if it is not ``needed``."""
+        if (needed and not value.strip()) or len(value) > REASON_LENGTH_MAX or not value.isprintable():
+            self.wrong("reason", f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters, in one line")
+        return self
+
+    def status(self, value: str, known: Collection[str]) -> Self:
+        """Check a status that a list is filtered by."""
+        return self.one_of("status", value, known)
+
+    def one_of(self, field: str, value: str, known: Collection[str]) -> Self:
+        """Check a word that a list is filtered by; empty asks for all."""
+        if value and value not in known:
+            self.wrong(field, f"must be empty or one of {', '.join(known)}")
+        return self
+
+    def stock(self, column: str, stock: int) -> Self:
+        """Check a count; whether the column has room for it, its machine knows."""
+        if not 1 <= len(column.encode()) <= COLUMN_BYTES_MAX:
+            self.wrong("column", f"must have 1 to {COLUMN_BYTES_MAX} bytes")
+        if stock > CAPACITY_MAX:
+            self.wrong("stock", f"must be at most {CAPACITY_MAX}")
+        return self
+
+    def phases(self, values: Sequence[int]) -> list[str]:
+        """Return the names of the phases that a list is filtered by, each once."""
+        names: set[str] = set()
+        for index, value in enumerate(values):
+            name = fleet_pb2.Phase.Name(fleet_pb2.Phase.ValueType(value)) if value in fleet_pb2.Phase.values() else ""
+            if not name or value == fleet_pb2.PHASE_UNSPECIFIED:
+                self.wrong(f"phases[{index}]", "must be a phase other than PHASE_UNSPECIFIED")
+            names.add(name.removeprefix("PHASE_"))
+        return sorted(names)
+
+    def mode(self, value: int, *, default: Mode | None) -> Mode:
+        """Return the mode; ``default`` stands for MODE_UNSPECIFIED, None: it must be said."""
+        if value == machine_pb2.MODE_UNSPECIFIED and default is not None:
+            return default
+        if value not in _MODES:
+            self.wrong("mode", "must be MODE_AUTHORIZATION_FIRST, MODE_SELECTION_FIRST or MODE_BOTH")
+        return _MODES.get(machine_pb2.Mode.ValueType(value), Mode.BOTH)
+
+    def overrides(self, policy: fleet_pb2.Policy) -> PolicyOverrides:
+        """Return the machine's own limits; what is not set follows the fleet."""
+        own: dict[str, int] = {name: getattr(policy, name) for name in _LIMITS if policy.HasField(name)}  # type: ignore[arg-type]
+        for name, value in own.items():
+            if not 0 < value <= LIMIT_MS_MAX:
+                self.wrong(f"policy.{name}", f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet")
+        above: dict[str, int] = {name: getattr(policy, name) for name in _AMOUNTS if policy.HasField(name)}  # type: ignore[arg-type]
+        for name, above_minor in above.items():
+            if not 0 <= above_minor <= PRICE_MINOR_MAX:
+                self.wrong(f"policy.{name}", f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet")
+        return PolicyOverrides(**own, **above)
+
+    def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
+        """Return the planogram."""
+        if len(columns) > COLUMNS_MAX:
+            self.wrong("columns", f"must be at most {COLUMNS_MAX}")
+            return ()
+        seen: set[str] = set()
+        for index, column in enumerate(columns):
+            self._column(f"columns[{index}]", column, seen)
+            seen.add(column.column)
+        return tuple(
+            Column(column=one.column, product=one.product, price_minor=one.price_minor, capacity=one.capacity, stock=one.stock)
+            for one in columns
+        )
+
+    def _column(self, place: str, column: fleet_pb2.Column, seen: Collection[str]) -> None:
+        if not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX or not column.column.isprintable():
+            self.wrong(f"{place}.column", f"must have 1 to {COLUMN_BYTES_MAX} bytes")
+        elif column.column in seen:
+            self.wrong(f"{place}.column", f"{column.column!r} is there twice")
+        if len(column.product.encode()) > 64 or not column.product.isprintable():
+            self.wrong(f"{place}.product", "must have at most 64 bytes")
+        if not 0 < column.price_minor <= PRICE_MINOR_MAX:
+            self.wrong(f"{place}.price_minor", f"must be 1 to {PRICE_MINOR_MAX}")
+        if not 1 <= column.capacity <= CAPACITY_MAX:
+            self.wrong(f"{place}.capacity", f"must be 1 to {CAPACITY_MAX}")
+        elif column.stock > column.capacity:
+            self.wrong(f"{place}.stock", "must not be above the capacity")
+
+
+def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine:
+    """Check a registration. Raises CallRefused with every problem."""
+    fields = Fields()
+    fields.machine_id(request.machine_id)
+    fields.text("store_name", request.store_name, least=1, most=64)
+    fields.text("address", request.address, least=0, most=200)
+    if not re.fullmatch(r"[A-Z]{3}", request.currency):
+        fields.wrong("currency", "must be three upper-case letters of ISO 4217, for example HKD")
+    if not re.fullmatch(r"([A-Z]{2})?", request.country_code):
+        fields.wrong("country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty")
+    made = NewMachine(
+        machine_id=MachineId(request.machine_id),
+        store_name=request.store_name,
+        currency=Currency(request.currency),
+        country_code=request.country_code,
+        address=request.address,
+        mode=fields.mode(request.mode, default=Mode.BOTH),
+        overrides=fields.overrides(request.policy),
+        columns=fields.columns(request.columns),
+    )
+    fields.done()
+    return made

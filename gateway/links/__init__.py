@@ -1,0 +1,1 @@
+"""The way to the hosts: opening them, and one batched link to each."""

@@ -1,0 +1,106 @@
+"""Where machines live: hosts in this process, or on Ray; either way a list of links, in the order of the layout.
+
+Flows in: settings. Flows out: links that are ready to be attached to, and the processes behind them. Hosts end when the stack does.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from actors.host.host import Host
+from actors.link import HostLink
+from gateway.links.host_services import make_host_services
+from gateway.process.configs import Configs
+from gateway.process.settings import Settings
+from storage.database.engine import Database
+
+_FACTORY = "gateway.links.host_services:open_host_services"
+_REACH_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """The hosts of the layout. ``pids`` are their processes, of those on this computer."""
+
+    links: Sequence[HostLink]
+    pids: tuple[int, ...]
+
+
+class HostsFailed(Exception):
+    """No hosts, no gateway; the sentence says what is wrong with Ray or with the services that a host needs."""
+
+
+async def open_hosts(
+    stack: AsyncExitStack,
+    settings: Settings,
+    made: Configs,
+    database: Database,
+    *,
+    config_path: str | None,
+    ray: bool,
+    on_fatal: Callable[[str], None],
+) -> Hosts:
+    """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings say.
+
+    ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed.
+    """
+    if not ray or settings.ray.mode == "none":
+        return await _in_process(stack, settings, made, database, on_fatal=on_fatal)
+    return await _on_ray(stack, settings, config_path)
+
+
+async def _in_process(
+    stack: AsyncExitStack, settings: Settings, made: Configs, database: Database, *, on_fatal: Callable[[str], None]
+) -> Hosts:
+    """Start one host that owns every machine, beside the gateway; it shares the open database."""
+    services = await make_host_services(settings, made, database)
+    stack.push_async_callback(services.close)
+    host = Host(name="host-0", services=services, partitions=range(database.partition_count), on_fatal=on_fatal)
+    await host.start()
+    stack.push_async_callback(host.stop)
+    return Hosts(links=(host,), pids=(os.getpid(),))
+
+
+async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | None) -> Hosts:
+    """Start our own Ray, or use a cluster, and have the hosts there. Their workers read ``config_path`` themselves."""
+    # Late, because it imports Ray, which takes a second and a hundred megabytes.
+    from actors.ray_host import EMBEDDED, RayHosts, RaySettings, start_ray, stop_ray
+
+    section = settings.ray
+    own = section.mode == "local"
+    if not own:
+        await _reachable(section.address)
+    wanted = RaySettings(
+        run_dir=section.run_dir,
+        address=EMBEDDED if own else section.address,
+        token_path=section.token_file,
+        hosts=section.hosts,
+    )
+    try:
+        # It blocks for seconds, before anything is served: it must be in this thread, to which Ray's processes tie their lives.
+        start_ray(wanted)
+        stack.callback(stop_ray)
+        hosts = await RayHosts.open(wanted, factory=_FACTORY, factory_argument=config_path or "")
+        stack.push_async_callback(hosts.close)
+        pids = await hosts.pids() if own else {}
+    except (RuntimeError, ConnectionError) as error:
+        where = "Ray could not be started here" if own else f"the Ray cluster at {section.address} cannot be used"
+        why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()  # a worker's own comes with its traceback for a text
+        raise HostsFailed(f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", or --no-ray.') from error
+    return Hosts(links=hosts.links, pids=tuple(pids.values()))
+
+
+async def _reachable(address: str) -> None:
+    """Return if something listens at ``host:port`` ("auto" is Ray's to find). Ray itself would try for minutes, and hold up all else."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        async with asyncio.timeout(_REACH_TIMEOUT_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, ValueError, TimeoutError) as error:
+        why = str(error) or "no answer"
+        raise HostsFailed(f"Nothing listens at ray.address {address} ({why}): start the cluster, or name its head, host:port.") from None
+    writer.close()

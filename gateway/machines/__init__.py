@@ -1,0 +1,1 @@
+"""The machines' side: streams, frames, translation."""

@@ -1,0 +1,294 @@
+"""``MachineService``: takes machines' streams in, one for each machine, and sees them out. Decides nothing about money.
+
+Flows in: calls of ``Connect``. Flows out: facts to the hosts' links. The handler's coroutine reads, one task writes; a third one looks at
+all streams from time to time. A stream's state is in :mod:`gateway.machines.stream`; here are the rules among streams: identity, takeover,
+how many, and the drain.
+"""
+
+import asyncio
+import random as random_module
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+import structlog
+
+from actors.link import CloseReason
+from actors.machine.events import FrameReceived
+from actors.machine.ids import MachineId, StreamId
+from actors.ports import Clock
+from gateway.links.terms import LinkedStream
+from gateway.machines import translate
+from gateway.machines.outbox import Context
+from gateway.machines.stream import Stream, Times
+from gateway.machines.translate import Greeting
+from gateway.rpc import identity, statuses
+from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.statuses import Refusal
+from gateway.v1 import machine_service_pb2
+from gateway.v1.machine_service_pb2 import ConnectResponse
+
+SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
+
+logger = structlog.get_logger()
+
+
+class Links(Protocol):
+    """What the service needs of :class:`gateway.links.links.HostLinks`."""
+
+    def open_stream(self, stream: LinkedStream) -> None:
+        """A stream said Hello."""
+        ...
+
+    def close_stream(self, stream: LinkedStream, reason: str = "") -> None:
+        """A stream is gone."""
+        ...
+
+    def submit(self, stream: LinkedStream, frame: FrameReceived) -> None:
+        """A frame came."""
+        ...
+
+    async def room(self, stream: LinkedStream) -> None:
+        """Return once more frames may be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeStats:
+    """The service in numbers; all but the first three count from the start. ``ended`` counts streams by the reason they ended for."""
+
+    streams: int
+    machines: int
+    draining: bool
+    opened: int
+    frames_received: int
+    frames_written: int
+    ended: dict[str, int]
+
+
+class MachineService:
+    """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway alone."""
+
+    def __init__(
+        self,
+        links: Links,
+        *,
+        gateway_id: str,
+        clock: Clock,
+        limits: EdgeLimits | None = None,
+        spiffe_domain: str = "",
+        monotonic: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random_module.random,
+    ) -> None:
+        self.limits = limits or EdgeLimits()
+        self._links = links
+        self._gateway_id = gateway_id
+        self._spiffe_domain = spiffe_domain
+        self._times = Times(now_ms=clock.now_ms, monotonic=monotonic)
+        self._random = random
+        self._handlers: dict[Stream, asyncio.Task[Any]] = {}
+        self._writers: dict[Stream, asyncio.Task[None]] = {}
+        self._by_machine: dict[MachineId, Stream] = {}
+        self._certified: dict[Stream, MachineId | None] = {}
+        self._closers: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        self._empty = asyncio.Event()
+        self._drain_ends_at: float | None = None
+        self._opened = 0
+        self._frames_received = 0
+        self._frames_written = 0
+        self._ended: Counter[str] = Counter()
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """Return the method table. Frames go in and out as bytes, so that one that cannot be parsed does not end its stream."""
+        connect: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self.connect)
+        return grpc.method_handlers_generic_handler(SERVICE_NAME, {"Connect": connect})
+
+    async def start(self) -> None:
+        """Begin to look after the streams."""
+        self._watch = asyncio.create_task(self._look_after_streams(), name="stream-watch")
+
+    async def stop(self) -> None:
+        """Stop looking after the streams; the server must have been stopped before."""
+        tasks = [*self._closers, *([self._watch] if self._watch is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._watch = None
+
+    def stats(self) -> EdgeStats:
+        """Return the service in numbers."""
+        return EdgeStats(
+            streams=len(self._handlers),
+            machines=len(self._by_machine),
+            draining=self._drain_ends_at is not None,
+            opened=self._opened,
+            frames_received=self._frames_received + sum(stream.received for stream in self._handlers),
+            frames_written=self._frames_written + sum(stream.written for stream in self._handlers),
+            ended=dict(self._ended),
+        )
+
+    # --- one call ---
+
+    async def connect(self, _requests: object, context: Context) -> None:
+        """The handler of one stream: reads it to its end. Whatever ends it, its host hears of it once."""
+        certified = await self._admitted(context)
+        self._opened += 1
+        stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
+        stream = Stream(context, stream_id=stream_id, limits=self.limits, times=self._times, gate=self)
+        writer = asyncio.create_task(stream.write())
+        self._handlers[stream] = _current_task()
+        self._writers[stream] = writer
+        self._certified[stream] = certified
+        try:
+            await stream.read()
+            await writer
+        finally:
+            self._forget(stream)
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _admitted(self, context: Context) -> MachineId | None:
+        """Return the certificate's machine (None without TLS), or end the call: draining, full, or not identified."""
+        refusal: Refusal | None = None
+        certified: MachineId | None = None
+        if self._drain_ends_at is not None:
+            refusal = statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+        elif len(self._handlers) >= self.limits.streams_max:
+            refusal = statuses.TOO_MANY_STREAMS.retry_after(self._spread(self.limits.reconnect_max_ms))
+        else:
+            try:
+                certified = identity.certified_machine(context.auth_context(), spiffe_domain=self._spiffe_domain)
+            except identity.NotIdentified:
+                refusal = statuses.NOT_IDENTIFIED
+        if refusal is not None:
+            self._ended[refusal.reason] += 1
+            await statuses.abort(context, refusal)
+        return certified
+
+    def _spread(self, range_ms: int) -> int:
+        return 1 + int(self._random() * range_ms)
+
+    def _forget(self, stream: Stream) -> None:
+        del self._handlers[stream], self._writers[stream], self._certified[stream]
+        reason = stream.ending.reason if stream.ending is not None else "GONE"
+        self._ended[reason] += 1
+        self._frames_received += stream.received
+        self._frames_written += stream.written
+        if self._by_machine.get(stream.machine_id) is stream:
+            del self._by_machine[stream.machine_id]
+        if stream.connected is not None:
+            self._links.close_stream(stream, reason)
+            logger.info("stream closed", machine_id=stream.machine_id, stream_id=stream.stream_id, reason=reason)
+        if not self._handlers:
+            self._empty.set()
+
+    # --- the stream's gate ---
+
+    def greet(self, stream: Stream, greeting: Greeting) -> Refusal | None:
+        """Take a machine's stream in, in place of its older one in this gateway."""
+        certified = self._certified[stream]
+        if certified not in {None, greeting.machine_id}:
+            logger.warning("certificate of another machine", machine_id=greeting.machine_id, certified_machine_id=certified)
+            return statuses.CERTIFICATE_MISMATCH.about(certified_machine_id=str(certified), machine_id=greeting.machine_id)
+        older = self._by_machine.get(greeting.machine_id)
+        opened_at_ms = self._times.now_ms()
+        if older is not None and older.connected is not None:
+            opened_at_ms = max(opened_at_ms, older.connected.opened_at_ms + 1)
+        stream.machine_id = greeting.machine_id
+        stream.connected = greeting.connected(stream.stream_id, opened_at_ms)
+        self._by_machine[greeting.machine_id] = stream
+        # First the newer stream, then the end of the older one: the host never sees the machine go away in between.
+        self._links.open_stream(stream)
+        if older is not None:
+            older.close(CloseReason.SUPERSEDED)
+        self._ask_to_move(stream)
+        return None
+
+    def submit(self, stream: Stream, frame: FrameReceived) -> None:
+        """Give a frame to the machine's host."""
+        self._links.submit(stream, frame)
+
+    async def room(self, stream: Stream) -> None:
+        """Return once the queue to the machine's host has room."""
+        await self._links.room(stream)
+
+    # --- looking after, draining ---
+
+    async def _look_after_streams(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.watch_interval_s)
+            self.look_after()
+
+    def look_after(self) -> None:
+        """Look at every stream once: end those whose time is up, break those that do not let themselves be ended."""
+        for stream in tuple(self._handlers):
+            stream.examine()
+            writer = self._writers[stream]
+            if not stream.stuck() or writer.cancelling():
+                continue
+            stream.end(statuses.SLOW_READER, flush=False)
+            closer = asyncio.create_task(self._break(stream, writer))
+            self._closers.add(closer)
+            closer.add_done_callback(self._closers.discard)
+
+    async def _break(self, stream: Stream, writer: asyncio.Task[None]) -> None:
+        """End a call whose writes do not come back: leave the status with gRPC, which tells the machine should it ever read again."""
+        logger.warning("stream broken off", machine_id=stream.machine_id, stream_id=stream.stream_id)
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
+        with suppress(TimeoutError, grpc.aio.BaseError):
+            async with asyncio.timeout(min(1.0, self.limits.write_timeout_s)):
+                await stream.abort()
+        handler = self._handlers.get(stream)
+        if handler is not None:
+            handler.cancel()
+
+    async def drain(self, *, within_ms: int | None = None) -> None:
+        """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a vend), the rest closed in the end.
+
+        Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and the time for closing later.
+        """
+        span_s = (self.limits.move_deadline_ms if within_ms is None else within_ms) / 1000
+        self._drain_ends_at = self._times.monotonic() + span_s
+        for stream in tuple(self._by_machine.values()):
+            self._ask_to_move(stream)
+        await self._emptied(span_s)
+        for stream in tuple(self._handlers):
+            stream.end(statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms)))
+        await self._emptied(2 * self.limits.write_timeout_s + 2 * self.limits.watch_interval_s)
+
+    async def _emptied(self, within_s: float) -> None:
+        self._empty.clear()
+        if not self._handlers:
+            return
+        try:
+            async with asyncio.timeout(within_s):
+                await self._empty.wait()
+        except TimeoutError:
+            logger.info("streams are left", streams=len(self._handlers))
+
+    def _ask_to_move(self, stream: Stream) -> None:
+        """Give the machine a time of its own to come back, within the first half of what is left, so that not all come at once."""
+        ends_at = self._drain_ends_at
+        if ends_at is None:
+            return
+        spread_s = min(self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._times.monotonic()) / 2)
+        moves_at = self._times.monotonic() + self._random() * spread_s
+
+        def request() -> ConnectResponse:
+            now = self._times.monotonic()
+            return translate.move_request(not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000))
+
+        stream.ask_to_move(request)
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "gRPC runs each handler in a task of its own"
+    return task

@@ -1,0 +1,307 @@
+"""From the wire to values and back; total and pure. The only place that knows both the messages and the core.
+
+Flows in: the bytes of a ``ConnectRequest``, or a command of the core. Flows out: what the machine said, checked field by field, or a
+``BadFrame`` that tells what was expected; and a ``ConnectResponse`` for every command. Nothing here raises, whatever the bytes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from google.protobuf.message import DecodeError
+
+from actors.machine import effects, events
+from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
+from actors.machine.state import Column, FailureCause
+from gateway.machines import fields
+from gateway.machines.fields import FieldWrong
+from gateway.rpc.limits import EdgeLimits
+from gateway.v1 import machine_pb2 as wire
+from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
+
+UINT32_MAX = 2**32 - 1
+
+_MODES = fields.names_of(wire.Mode.items(), "MODE")
+_STAGES = fields.names_of(wire.JournalStage.items(), "JOURNAL_STAGE")
+_CAUSES = fields.names_of(wire.VendFailureCause.items(), "VEND_FAILURE_CAUSE")
+_MOTOR = fields.names_of(wire.MotorEvidence.items(), "MOTOR_EVIDENCE")
+_DROP = fields.names_of(wire.DropEvidence.items(), "DROP_EVIDENCE")
+
+
+# --- from the machine ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """A good Hello. ``machine_id`` is what it claims to be; the certificate decides."""
+
+    machine_id: MachineId
+    boot_id: BootId
+    firmware: str
+    planogram_version: int
+    last_acked_seq: int
+    journal: tuple[events.JournalEntry, ...]
+    journal_lost: bool
+
+    def connected(self, stream_id: StreamId, opened_at_ms: int) -> events.Connected:
+        """Return the fact for the core."""
+        return events.Connected(
+            stream_id=stream_id,
+            opened_at_ms=opened_at_ms,
+            boot_id=self.boot_id,
+            firmware=self.firmware,
+            planogram_version=self.planogram_version,
+            journal=self.journal,
+            journal_lost=self.journal_lost,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beat:
+    """The machine is still there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """A frame that the core must see, once for its ``seq``."""
+
+    seq: int
+    fact: events.MachineFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadFrame:
+    """A frame that breaks a rule. ``detail`` says what was expected; ``field`` is empty if no single field is to blame."""
+
+    code: "wire.ProtocolErrorCode.ValueType"
+    seq: int
+    detail: str
+    field: str = ""
+
+
+Frame = Greeting | Beat | Numbered | BadFrame
+
+
+def from_bytes(frame: bytes) -> Frame:
+    """Return what a machine said."""
+    try:
+        request = ConnectRequest.FromString(frame)
+    except DecodeError:
+        return BadFrame(
+            code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD, seq=0, detail="the bytes are no ConnectRequest: expected its protobuf encoding"
+        )
+    return from_wire(request)
+
+
+def from_wire(request: ConnectRequest) -> Frame:
+    """Return what a machine said."""
+    try:
+        return _checked(request)
+    except FieldWrong as wrong:
+        return BadFrame(code=wire.PROTOCOL_ERROR_CODE_BAD_FIELD, seq=request.seq, detail=str(wrong), field=wrong.field)
+
+
+def _checked(request: ConnectRequest) -> Frame:
+    kind = request.WhichOneof("payload")
+    if kind is None:
+        return BadFrame(
+            code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
+            seq=request.seq,
+            detail="expected exactly one payload that this backend knows, got none",
+        )
+    fields.number("ack", request.ack)
+    if kind in {"hello", "heartbeat"}:
+        if request.seq != 0:
+            raise FieldWrong("seq", f"expected 0 with {kind}, got {request.seq}")
+        return _greeting(request.hello) if kind == "hello" else Beat()
+    seq = fields.number("seq", request.seq, least=1)
+    return Numbered(seq=seq, fact=_fact(kind, request))
+
+
+def _greeting(hello: wire.Hello) -> Greeting:
+    fields.known("hello.mode", hello.mode, _MODES)
+    if len(hello.journal_tail) > fields.REPEATED_MAX:
+        raise FieldWrong("hello.journal_tail", f"expected at most {fields.REPEATED_MAX} entries, got {len(hello.journal_tail)}")
+    return Greeting(
+        machine_id=MachineId(fields.identifier("hello.machine_id", hello.machine_id, bytes_max=fields.MACHINE_ID_BYTES_MAX)),
+        boot_id=BootId(fields.identifier("hello.boot_id", hello.boot_id)),
+        firmware=fields.text("hello.firmware", hello.firmware, bytes_max=64),
+        planogram_version=fields.number("hello.planogram_version", hello.planogram_version),
+        last_acked_seq=fields.number("hello.last_acked_seq", hello.last_acked_seq),
+        journal=tuple(_entry(f"hello.journal_tail[{index}]", entry) for index, entry in enumerate(hello.journal_tail)),
+        journal_lost=hello.journal_lost,
+    )
+
+
+def _entry(path: str, entry: wire.JournalEntry) -> events.JournalEntry:
+    stage = fields.named(f"{path}.stage", entry.stage, _STAGES, events.JournalStage)
+    cause: FailureCause | None = None
+    if stage is events.JournalStage.FAILED:
+        cause = _cause(f"{path}.cause", entry.cause)
+    elif entry.cause != wire.VEND_FAILURE_CAUSE_UNSPECIFIED:
+        raise FieldWrong(f"{path}.cause", f"expected none with {stage}: a cause goes with FAILED only")
+    if stage is events.JournalStage.ACCEPTED and entry.HasField("evidence"):
+        raise FieldWrong(f"{path}.evidence", "expected none with ACCEPTED: the motor was not started")
+    return events.JournalEntry(
+        vend_id=_vend_id(f"{path}.vend_id", entry.vend_id),
+        stage=stage,
+        cause=cause,
+        evidence=_evidence(f"{path}.evidence", entry.evidence),
+    )
+
+
+def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
+    match kind:
+        case "reader_enable":
+            return events.ReaderEnabled()
+        case "reader_disable":
+            return events.ReaderDisabled(reason=fields.text("reader_disable.reason", request.reader_disable.reason, bytes_max=64))
+        case "vend_request":
+            wish = request.vend_request
+            return events.VendRequested(
+                request_id=_request_id("vend_request.request_id", wish.request_id),
+                column=_column("vend_request.column", wish.column),
+                price_minor=fields.amount("vend_request.price_minor", wish.price_minor),
+                planogram_version=fields.number("vend_request.planogram_version", wish.planogram_version),
+            )
+        case "vend_cancel":
+            return events.VendCancelled(request_id=_request_id("vend_cancel.request_id", request.vend_cancel.request_id))
+        case "vend_success":
+            return events.VendSucceeded(
+                vend_id=_vend_id("vend_success.vend_id", request.vend_success.vend_id),
+                evidence=_evidence("vend_success.evidence", request.vend_success.evidence),
+            )
+        case "vend_failure":
+            return events.VendFailed(
+                vend_id=_vend_id("vend_failure.vend_id", request.vend_failure.vend_id),
+                cause=_cause("vend_failure.cause", request.vend_failure.cause),
+                evidence=_evidence("vend_failure.evidence", request.vend_failure.evidence),
+            )
+        case "session_complete":
+            session_id = fields.identifier("session_complete.session_id", request.session_complete.session_id)
+            return events.SessionCompleted(session_id=SessionId(session_id))
+        case "cash_sale":
+            return events.CashSold(
+                column=_column("cash_sale.column", request.cash_sale.column),
+                price_minor=fields.amount("cash_sale.price_minor", request.cash_sale.price_minor),
+            )
+        case "fault":
+            return events.FaultReported(
+                code=fields.identifier("fault.code", request.fault.code, bytes_max=16),
+                detail=fields.text("fault.detail", request.fault.detail, bytes_max=256),
+            )
+        case _:  # pragma: no cover - a test holds that the table is complete
+            raise FieldWrong("payload", f"expected one that this backend handles, got {kind}")
+
+
+def _vend_id(path: str, value: str) -> VendId:
+    return VendId(fields.identifier(path, value))
+
+
+def _request_id(path: str, value: str) -> RequestId:
+    return RequestId(fields.identifier(path, value))
+
+
+def _column(path: str, value: str) -> str:
+    return fields.text(path, value, bytes_max=16, empty=False)
+
+
+def _cause(path: str, value: int) -> FailureCause:
+    return fields.named(path, value, _CAUSES, FailureCause)
+
+
+def _evidence(path: str, evidence: wire.Evidence) -> str:
+    """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did."""
+    motor = fields.known(f"{path}.motor", evidence.motor, _MOTOR)
+    drop = fields.known(f"{path}.drop", evidence.drop, _DROP)
+    return " ".join(f"{sensor}={seen}" for sensor, seen in (("motor", motor), ("drop", drop)) if seen)
+
+
+# --- to the machine --------------------------------------------------------------------------------------------------------------
+
+
+def to_wire(command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int) -> ConnectResponse:
+    """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome tells what the machine must keep."""
+    match command:
+        case effects.Welcome():
+            return ConnectResponse(welcome=_welcome(command, limits, server_time_ms))
+        case effects.UpdatePlanogram():
+            columns = _columns(command.columns)
+            return ConnectResponse(planogram_update=wire.PlanogramUpdate(planogram_version=command.planogram_version, columns=columns))
+        case effects.UpdateService():
+            mode = wire.Mode.Value(f"MODE_{command.mode}")
+            return ConnectResponse(
+                service_update=wire.ServiceUpdate(in_service=command.in_service, qr_payload=command.qr_payload, mode=mode)
+            )
+        case effects.BeginSession():
+            begin = wire.BeginSession(session_id=command.session_id, funds_minor=command.funds_minor)
+            begin.expires_in_ms = _span(command.expires_in_ms)
+            return ConnectResponse(begin_session=begin)
+        case effects.UpdateFunds():
+            funds = wire.FundsUpdate(session_id=command.session_id, funds_minor=command.funds_minor)
+            funds.expires_in_ms = _span(command.expires_in_ms)
+            return ConnectResponse(funds_update=funds)
+        case effects.ShowQr():
+            show = wire.ShowQr(request_id=command.request_id, qr_payload=command.qr_payload, amount_minor=command.amount_minor)
+            show.expires_in_ms = _span(command.expires_in_ms)
+            return ConnectResponse(show_qr=show)
+        case effects.ApproveVend():
+            approved = wire.VendApproved(vend_id=command.vend_id, request_id=command.request_id, column=command.column)
+            approved.amount_minor = command.amount_minor
+            approved.valid_for_ms = _span(command.valid_for_ms)
+            return ConnectResponse(vend_approved=approved)
+        case effects.DenyVend():
+            reason = wire.VendDeniedReason.Value(f"VEND_DENIED_REASON_{command.reason}")
+            return ConnectResponse(
+                vend_denied=wire.VendDenied(request_id=command.request_id, reason=reason, funds_minor=command.funds_minor)
+            )
+        case effects.EndSession():
+            end = wire.EndSession(session_id=command.session_id, refund_minor=command.refund_minor)
+            end.reason = wire.EndSessionReason.Value(f"END_SESSION_REASON_{command.reason}")
+            return ConnectResponse(end_session=end)
+        case effects.RejectFrame():
+            code = wire.ProtocolErrorCode.Value(f"PROTOCOL_ERROR_CODE_{command.code}")
+            return protocol_error(code, seq=command.seq, expected_seq=command.expected_seq, detail=command.detail)
+        case _:
+            assert_never(command)
+
+
+def protocol_error(code: "wire.ProtocolErrorCode.ValueType", *, seq: int, expected_seq: int, detail: str) -> ConnectResponse:
+    """Return the frame that tells the machine what was wrong with one of its frames."""
+    return ConnectResponse(protocol_error=wire.ProtocolError(code=code, seq=seq, expected_seq=expected_seq, detail=detail))
+
+
+def move_request(*, not_before_ms: int, not_after_ms: int) -> ConnectResponse:
+    """Return the frame that asks the machine to open a new stream."""
+    return ConnectResponse(move_request=wire.MoveRequest(not_before_ms=_span(not_before_ms), not_after_ms=_span(not_after_ms)))
+
+
+def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) -> wire.Welcome:
+    welcome = wire.Welcome(
+        heartbeat_interval_ms=limits.heartbeat_interval_ms,
+        reconnect=wire.ReconnectGuidance(initial_ms=limits.reconnect_initial_ms, max_ms=limits.reconnect_max_ms),
+        planogram_version=command.planogram_version,
+        last_seq=command.last_seq,
+        currency=command.currency,
+        qr_payload=command.qr_payload,
+        mode=wire.Mode.Value(f"MODE_{command.mode}"),
+        in_service=command.in_service,
+        server_time_ms=server_time_ms,
+    )
+    if command.session_id is not None or command.vend_id is not None:
+        welcome.session.session_id = command.session_id or ""
+        welcome.session.funds_minor = command.funds_minor
+        welcome.session.vend_id = command.vend_id or ""
+    return welcome
+
+
+def _columns(columns: Sequence[Column]) -> list[wire.PlanogramColumn]:
+    return [
+        wire.PlanogramColumn(column=each.column, product=each.product, price_minor=each.price_minor, stock=max(0, each.stock))
+        for each in columns
+    ]
+
+
+def _span(span_ms: int) -> int:
+    """A span of time as uint32: one that is over is 0."""
+    return min(max(0, span_ms), UINT32_MAX)

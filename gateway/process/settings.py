@@ -1,0 +1,210 @@
+"""One ``Settings``: what an operator decides before the start.
+
+Flows in: a TOML file (``--config`` or ``VENDGATE_CONFIG``) and above it the environment (``VENDGATE_<SECTION>__<NAME>``); secrets
+come from files of their own. Flows out: one frozen value, or a refusal with a sentence for each problem. Nothing else in the
+product reads the environment. Relative paths in the file start at the file's own folder, those in the environment at the working
+directory.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from gateway.process.sections import Address, Admin, Alipay, Database, File, FleetPolicy, Http, Limits, Logs, Machines, Ray
+
+PREFIX = "VENDGATE_"
+CONFIG_VARIABLE = "VENDGATE_CONFIG"
+_PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
+_FOR_TESTS = "VENDGATE_TEST_"
+"""Variables of the test suite, which may be there while it starts gateways."""
+
+
+class SettingsRefused(Exception):
+    """The settings cannot be used. ``problems`` are sentences that say what to change."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """All of it. Made by :func:`load`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=False)
+
+    database: Database = Database()
+    machines: Machines = Machines()
+    admin: Admin = Admin()
+    http: Http = Http()
+    alipay: Alipay = Alipay()
+    ray: Ray = Ray()
+    policy: FleetPolicy = FleetPolicy()
+    limits: Limits = Limits()
+    logs: Logs = Logs()
+    payer_salt: SecretStr = SecretStr("")
+    payer_salt_file: File | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment stands above the file, which is handed in by :func:`load`."""
+        return env_settings, init_settings
+
+    @property
+    def public_url(self) -> str:
+        """The address under which Alipay reaches the HTTP server, without a slash at the end."""
+        return (self.http.public_url or f"http://{self.http.listen}").rstrip("/")
+
+
+def load(config_path: str | Path | None = None) -> Settings:
+    """Read the file (None: the one that ``VENDGATE_CONFIG`` names, if any) and the environment. Raises SettingsRefused."""
+    named = config_path or os.environ.get(CONFIG_VARIABLE)
+    content = _file(Path(named)) if named else {}
+    problems = list(_unknown_variables())
+    try:
+        settings = Settings(**content)
+    except ValidationError as error:
+        raise SettingsRefused((*problems, *(_sentence(dict(one)) for one in error.errors()))) from None
+    except SettingsError as error:  # a list in the environment that is not JSON
+        raise SettingsRefused((*problems, f"{error}: lists are written as [1000, 2000].")) from None
+    if problems:
+        raise SettingsRefused(tuple(problems))
+    return settings
+
+
+def config_path(given: str | None) -> str | None:
+    """Return the absolute path of the file that :func:`load` would read; for processes that start elsewhere."""
+    named = given or os.environ.get(CONFIG_VARIABLE)
+    return str(Path(named).absolute()) if named else None
+
+
+@contextmanager
+def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
+    """Yield the settings with the public URL that a port chosen by the system gives, if they name none themselves.
+
+    It is put into the environment while the block lasts: host processes that are started meanwhile read their settings there, and make
+    notify URLs of it.
+    """
+    if settings.http.public_url or settings.http.address.port:
+        yield settings
+        return
+    url = f"http://{Address(host=settings.http.address.host, port=port)}"
+    os.environ[_PUBLIC_URL_VARIABLE] = url
+    try:
+        yield settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
+    finally:
+        del os.environ[_PUBLIC_URL_VARIABLE]
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsRefused((f"The configuration file {path} cannot be read ({error.strerror}); name another with --config.",)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
+    folder = path.absolute().parent
+    content = _anchored(content, folder)
+    if isinstance(table := content.setdefault("ray", {}), dict):
+        table.setdefault("run_dir", str(folder / "ray"))
+    return content
+
+
+def _anchored(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let relative paths of the file start at its folder."""
+    anchored: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict):
+            anchored[name] = _anchored(value, folder)
+        elif isinstance(value, str) and name.endswith(("_file", "_dir")):
+            anchored[name] = str(folder / Path(value).expanduser())
+        elif isinstance(value, str) and name == "url" and value.startswith("sqlite"):
+            anchored[name] = anchored_sqlite(value, folder)
+        else:
+            anchored[name] = value
+    return anchored
+
+
+def anchored_sqlite(url: str, folder: Path) -> str:
+    """Let a relative SQLite URL (three slashes) start at ``folder``."""
+    scheme, separator, path = url.partition(":///")
+    if not separator or not path or path.startswith((":memory:", "/", "?")):
+        return url
+    return f"{scheme}:///{folder / path}"
+
+
+def _unknown_variables() -> Iterator[str]:
+    for name in sorted(os.environ):
+        first = name.removeprefix(PREFIX).split("__")[0].lower()
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and not name.startswith(_FOR_TESTS) and first not in Settings.model_fields:
+            yield f"The environment has {name}, and there is no setting or table {first!r}{_near(first, Settings)}"
+
+
+def _near(name: str, model: type[BaseModel]) -> str:
+    close = get_close_matches(name, model.model_fields, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}."
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    """Turn one error of the library into a sentence that names the setting, in the file's and the environment's spelling."""
+    path = [str(part) for part in error["loc"]]
+    name = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"{name} is not a setting{_near(path[-1], _model_at(path[:-1]))}"
+    message = error["msg"].removeprefix("Value error, ").removeprefix("Input should ").rstrip(".")
+    if not error["msg"].startswith("Value error, "):
+        message = f"should {message}" if error["msg"].startswith("Input should ") else message
+    return f"{name}: {message} (in the environment: {PREFIX}{'__'.join(path).upper()})."
+
+
+def _model_at(path: list[str]) -> type[BaseModel]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        field = model.model_fields.get(part)
+        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        inner = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        if not inner:
+            break
+        model = inner[0]
+    return model
+
+
+def shown(settings: Settings) -> list[str]:
+    """Return one line ``name = value`` for each setting, secrets as ``***``."""
+    return [f"{name} = {value}" for name, value in _flat("", settings)]
+
+
+def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _flat(f"{prefix}{name}.", value)
+        elif isinstance(value, SecretStr):
+            secret = value.get_secret_value()
+            yield f"{prefix}{name}", json.dumps(_masked(secret) if name == "url" else "***" if secret else "")
+        else:
+            yield f"{prefix}{name}", json.dumps(value, default=str)
+
+
+def _masked(url: str) -> str:
+    """Hide a URL's password, and its query, where some drivers take one too."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "***"
+    before_query, _, query = rest.partition("?")
+    login, at, place = before_query.rpartition("@")
+    return "".join((scheme, "://", f"{login.partition(':')[0]}:***@" if at else "", place, "?***" if query else ""))

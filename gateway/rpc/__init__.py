@@ -1,0 +1,1 @@
+"""What every gRPC service shares: statuses, identity, reflection, limits."""

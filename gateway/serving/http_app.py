@@ -1,0 +1,96 @@
+"""The gateway's HTTP side as one ASGI app: Alipay's notifications, and for operators ``/healthz``, ``/readyz`` and ``/metrics``.
+
+Flows in: requests. Flows out: what ``notify`` answers, whether the process lives, whether it should get new machines, and its
+figures. A reverse proxy should let the public reach ``/alipay/notify/`` only.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from actors.ports import Clock, StoreError
+from gateway.alipay.notify import NotifyIngress
+from gateway.process.configs import NOTIFY_PATH
+from gateway.serving.metrics import CONTENT_TYPE, Metrics, Snapshot
+from storage.fleet.queries import Queries
+from storage.fleet.views import GaugeView
+
+_log = structlog.get_logger()
+_CHECK_TIMEOUT_S = 2.0
+
+Check = Callable[[], Awaitable[bool]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Readiness:
+    """Whether new machines and notifications should come here. ``draining`` is set once, at the stop."""
+
+    checks: Mapping[str, Check]
+    draining: bool = False
+    check_timeout_s: float = _CHECK_TIMEOUT_S
+
+    async def report(self) -> dict[str, bool]:
+        """Return each check's answer; one that does not answer in time says no."""
+        names = list(self.checks)
+        answers = await asyncio.gather(*(self._one(name) for name in names))
+        return {**dict(zip(names, answers, strict=True)), "not_draining": not self.draining}
+
+    async def _one(self, name: str) -> bool:
+        try:
+            async with asyncio.timeout(self.check_timeout_s):
+                return await self.checks[name]()
+        except (StoreError, TimeoutError, OSError) as error:
+            _log.warning("readiness check failed", check=name, error=str(error) or type(error).__name__)
+            return False
+
+
+def sql_check(queries: Queries) -> Check:
+    """Return the check that SQL answers."""
+
+    async def answers() -> bool:
+        await queries.last_position()
+        return True
+
+    return answers
+
+
+def build_http_app(
+    *,
+    ingress: NotifyIngress,
+    readiness: Readiness,
+    metrics: Metrics,
+    queries: Queries,
+    clock: Clock,
+    present: Callable[[Sequence[GaugeView] | None], Snapshot],
+) -> Starlette:
+    """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did not answer)."""
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_request: Request) -> Response:
+        report = await readiness.report()
+        return JSONResponse({"ready": all(report.values()), "checks": report}, status_code=200 if all(report.values()) else 503)
+
+    async def figures(_request: Request) -> Response:
+        try:
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+                open_items: Sequence[GaugeView] | None = await queries.gauges(now_ms=clock.now_ms())
+        except (StoreError, TimeoutError):
+            open_items = None
+        return Response(metrics.render(present(open_items)), media_type=CONTENT_TYPE)
+
+    return Starlette(
+        routes=[
+            Route(f"{NOTIFY_PATH}/{{token:path}}", ingress.handle, methods=["POST"]),
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+            Route("/metrics", figures, methods=["GET"]),
+        ]
+    )

@@ -1,0 +1,137 @@
+"""The two gRPC listeners: one for machines, one for administrators. Each has its own port, its own TLS, its own health and reflection.
+
+Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound and not yet serving. Without TLS a listener binds nothing
+but loopback: behind its port is money.
+"""
+
+import ipaddress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+from google.protobuf.descriptor import FileDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from gateway.machines.service import MachineService
+from gateway.rpc import reflection
+from gateway.rpc.identity import TlsConfig
+from gateway.rpc.limits import EdgeLimits
+from gateway.v1 import fleet_service_pb2, machine_service_pb2
+
+Options = Sequence[tuple[str, Any]]
+
+_COMMON: Options = (
+    ("grpc.so_reuseport", 0),  # a second gateway on the same port must fail, not steal streams
+    ("grpc.http2.bdp_probe", 0),  # saves a ping for each burst on each connection
+    ("grpc.enable_channelz", 0),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # its default, a minute, would outlast keepalive_timeout
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+class ListenRefused(Exception):
+    """The listener was not opened; the sentence says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A server that is bound to ``port``. ``start`` it; before the end say ``not_serving``, drain, then ``stop``."""
+
+    server: grpc.aio.Server
+    port: int
+    services: tuple[str, ...]
+    health: health.aio.HealthServicer
+
+    async def start(self) -> None:
+        """Serve."""
+        await self.server.start()
+        for name in ("", *self.services):
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def not_serving(self) -> None:
+        """Tell load balancers to send nobody here any more; what is open goes on."""
+        for name in ("", *self.services):
+            await self.health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Refuse new calls; cancel what is left after ``grace_s``."""
+        await self.server.stop(grace_s)
+
+
+def build_machine_server(service: MachineService, *, address: str, tls: TlsConfig | None = None) -> Listener:
+    """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises ListenRefused.
+
+    With ``tls`` every machine must show a certificate of its ``client_ca``.
+    """
+    if tls is not None and not tls.client_ca:
+        raise ListenRefused(
+            f"the machines' listener {address} has a certificate but no CA for machines: configure the CA of their certificates"
+        )
+    server = grpc.aio.server(options=(*_COMMON, *_machine_options(service.limits)))
+    server.add_generic_rpc_handlers((service.handlers(),))
+    return _listener(server, files=(machine_service_pb2.DESCRIPTOR,), address=address, tls=tls, audience="machines")
+
+
+def build_admin_server(add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: TlsConfig | None = None) -> Listener:
+    """Bind the administrators' listener to ``address``. ``add_services`` registers FleetService. Raises ListenRefused."""
+    server = grpc.aio.server(options=_COMMON)
+    add_services(server)
+    return _listener(server, files=(fleet_service_pb2.DESCRIPTOR,), address=address, tls=tls, audience="administrators")
+
+
+def _machine_options(limits: EdgeLimits) -> Options:
+    # Not minimal_stack: it leaves out the filters that keep the bounds on message size and connection age.
+    return (
+        ("grpc.max_receive_message_length", limits.message_bytes_max),
+        ("grpc.max_metadata_size", limits.metadata_bytes_max),
+        ("grpc.absolute_max_metadata_size", limits.metadata_bytes_max),
+        ("grpc.max_concurrent_streams", limits.streams_per_connection_max),
+        # The defaults (1000, 3000) refuse machines at random when thousands come back at once.
+        ("grpc.server.max_pending_requests", limits.streams_max),
+        ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams_max),
+        ("grpc.max_connection_age_ms", limits.connection_age_max_ms),
+        ("grpc.max_connection_age_grace_ms", limits.connection_age_grace_ms),
+    )
+
+
+def _listener(server: grpc.aio.Server, *, files: Sequence[FileDescriptor], address: str, tls: TlsConfig | None, audience: str) -> Listener:
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    names, tables = reflection.handlers((*files, cast("FileDescriptor", health_pb2.DESCRIPTOR)))
+    server.add_generic_rpc_handlers(tables)
+    try:
+        port = _bind(server, address=address, tls=tls, audience=audience)
+    except RuntimeError as error:
+        raise ListenRefused(f"cannot listen on {address} for {audience}: {error}") from error
+    return Listener(server=server, port=port, services=names, health=servicer)
+
+
+def _bind(server: grpc.aio.Server, *, address: str, tls: TlsConfig | None, audience: str) -> int:
+    if tls is not None:
+        return server.add_secure_port(address, tls.credentials())
+    if not is_loopback(address):
+        raise ListenRefused(
+            f"refusing to listen on {address} for {audience} without TLS: configure a certificate, its private key and the CA of the "
+            f"{audience}' certificates for this listener, or listen on 127.0.0.1"
+        )
+    return server.add_insecure_port(address)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only this computer can reach ``address`` ("host:port" or "unix:path")."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

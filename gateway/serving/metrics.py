@@ -1,0 +1,128 @@
+"""What the gateway counts, for Prometheus, in a registry of its own.
+
+Flows in: counts from the notify ingress and the administrators' service as they happen; at each scrape, snapshots of the links, of the
+streams and of SQL. Flows out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of values.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.links.links import LinkStats
+from gateway.machines.service import EdgeStats
+from storage.fleet.views import GaugeView
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_OPEN_ITEMS = {
+    "refunds_open": "Refunds that are due and not done, by status.",
+    "inbox_untaken": "Saved notifications that no actor has taken yet.",
+    "sessions_open": "Customers' stays that are not over.",
+    "machines_online": "Machines whose stream is up.",
+    "vends_in_doubt": "Approved vends of which nobody knows whether they happened.",
+    "differences_open": "Differences between Alipay's daily files and our ledger that wait for a person.",
+    "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
+}
+_LINK_GAUGES = {
+    "attached": "Whether the link to the host is up.",
+    "streams": "Machine streams of this gateway that the host serves.",
+    "queued": "Messages that wait for the next exchange.",
+    "commands_waiting": "Administrators' acts that wait for their answer.",
+}
+_LINK_COUNTS = {
+    "exchanges": "Batches exchanged with the host.",
+    "messages": "Messages in those batches.",
+    "attachments": "How often the link was opened.",
+    "notifications_dropped": "Wake-ups that were dropped; the sweep finds their rows.",
+    "undeliverable": "Messages of the host for a stream that was gone.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Present figures. ``open_items`` None: SQL did not answer."""
+
+    now_ms: int
+    open_items: Sequence[GaugeView] | None
+    links: Sequence[LinkStats] = ()
+    edge: EdgeStats | None = None
+
+
+class Metrics:
+    """All that one gateway process counts."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, for which nobody asks
+        self.registry = CollectorRegistry()
+        self.notifications = Counter(
+            "vendgate_notifications",
+            "Notifications of Alipay by verdict; 'reason' is the kind of one that was saved, else why it was not.",
+            ("verdict", "reason"),
+            registry=self.registry,
+        )
+        self.admin_calls = Counter(
+            "vendgate_admin_calls", "Administrators' calls by method and gRPC status.", ("method", "status"), registry=self.registry
+        )
+
+    def render(self, snapshot: Snapshot) -> bytes:
+        """Return the text of ``/metrics``."""
+        present = CollectorRegistry()
+        present.register(_Present(snapshot))
+        return generate_latest(self.registry) + generate_latest(present)
+
+
+class _Present(Collector):
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        snapshot = self._snapshot
+        yield GaugeMetricFamily("vendgate_sql_up", "Whether SQL answered this scrape.", value=float(snapshot.open_items is not None))
+        if snapshot.edge is not None:
+            yield from _edge(snapshot.edge)
+        yield from _links(snapshot.links)
+        yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
+
+
+def _edge(edge: EdgeStats) -> Iterator[Metric]:
+    yield GaugeMetricFamily("vendgate_draining", "Whether this gateway is going away.", value=float(edge.draining))
+    yield GaugeMetricFamily("vendgate_streams_open", "Machine streams of this gateway.", value=edge.streams)
+    yield CounterMetricFamily("vendgate_streams_opened", "Machine streams since the start.", value=edge.opened)
+    frames = CounterMetricFamily("vendgate_frames", "Frames of machine streams since the start.", labels=("direction",))
+    frames.add_metric(("in",), edge.frames_received)
+    frames.add_metric(("out",), edge.frames_written)
+    yield frames
+    ended = CounterMetricFamily("vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",))
+    for reason, count in edge.ended.items():
+        ended.add_metric((reason,), count)
+    yield ended
+
+
+def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:
+    for name, text in _LINK_GAUGES.items():
+        gauge = GaugeMetricFamily(f"vendgate_link_{name}", text, labels=("host",))
+        for link in links:
+            gauge.add_metric((str(link.host),), float(getattr(link, name)))
+        yield gauge
+    for name, text in _LINK_COUNTS.items():
+        counter = CounterMetricFamily(f"vendgate_link_{name}", text, labels=("host",))
+        for link in links:
+            counter.add_metric((str(link.host),), float(getattr(link, name)))
+        yield counter
+
+
+def _open_items(open_items: Sequence[GaugeView], now_ms: int) -> Iterator[Metric]:
+    for name, text in _OPEN_ITEMS.items():
+        counts = GaugeMetricFamily(f"vendgate_{name}", text, labels=("status",))
+        ages = GaugeMetricFamily(f"vendgate_{name}_oldest_age_seconds", "How long the oldest of them has waited.", labels=("status",))
+        for one in open_items:
+            if one.name == name:
+                counts.add_metric((one.status,), one.count)
+                if one.oldest_at_ms is not None:
+                    ages.add_metric((one.status,), max(0, now_ms - one.oldest_at_ms) / 1_000)
+        yield counts
+        yield ages

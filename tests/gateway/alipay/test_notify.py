@@ -1,0 +1,320 @@
+"""Alipay's notifications at the door: what is signed for us is saved once, everything else touches nothing."""
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from actors.machine.events import RefundSucceeded, TopUpPaid, TradeFinished
+from alipay_client import AlipayClient
+from gateway.alipay.notify import NotifyLimits
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
+from storage.tables import inbox
+from tests.alipay_client.wire import Pair, answer, transport
+from tests.support.edge import until
+from tests.support.site import Site, a_site, found
+
+TRADE = "2026011522001400000000000001"
+SUCCESS = (200, "success")
+
+
+async def _rows(site: Site) -> list[Any]:
+    return await site.database.read(lambda connection: list(connection.execute(select(inbox).order_by(inbox.c.id))))
+
+
+async def test_a_payment_is_saved_and_its_owner_woken(site: Site) -> None:
+    """A signed payment becomes one row, one wake-up and exactly the seven letters."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    (row,) = await _rows(site)
+    assert (f"payment:{TRADE}", "VM-1", TRADE) == (row.cause, row.machine_id, row.trade_id)
+    (item,) = site.woken
+    assert isinstance(item.event, TopUpPaid)
+    assert (TRADE, "P1", 500, "HKD", 1_768_449_598_000) == (
+        item.event.trade_id,
+        item.event.partner_trans_id,
+        item.event.amount_minor,
+        item.event.currency,
+        item.event.paid_at_ms,
+    )
+    assert 1.0 == site.counted("new", "paid")
+
+
+async def test_the_buyer_is_only_known_by_a_keyed_hash(site: Site) -> None:
+    """Neither the saved fields nor the event hold the buyer's id or address."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
+    (row,) = await _rows(site)
+    (item,) = site.woken
+    assert isinstance(item.event, TopUpPaid)
+    assert item.event.payer == json.loads(row.fields)["buyer_id"]
+    assert 32 == len(item.event.payer)
+    assert "2088123412341234" not in str(row)
+    assert "example.com" not in str(row)
+
+
+async def test_a_payment_reaches_the_machine(site: Site) -> None:
+    """The row that was saved is taken by the machine's actor and becomes a trade."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
+    assert "VM-1" == (await found(lambda: site.queries.trade(TRADE))).machine_id
+
+
+async def test_the_same_again_is_a_duplicate(site: Site) -> None:
+    """However often, and under whatever notify id, a payment is one row and one wake-up; each is acknowledged."""
+    machine = await site.register()
+    for notify_id in ("n1", "n1", "n2"):
+        assert SUCCESS == await site.post(machine.notify_token, site.signed(notify_id=notify_id))
+    assert 1 == len(await _rows(site))
+    assert 1 == len(site.woken)
+    assert 2.0 == site.counted("duplicate", "paid")
+
+
+async def test_a_contradiction_is_put_aside(site: Site) -> None:
+    """The same payment with another amount is kept for a person, acknowledged, and never decided upon."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(total_fee="500.00"))
+    _, conflict = await _rows(site)
+    assert conflict.cause.startswith(f"conflict:payment:{TRADE}:")
+    assert conflict.taken_at_ms is not None
+    assert 1 == len(site.woken)
+    assert 1.0 == site.counted("conflict", "paid")
+
+
+async def test_a_refund_echo_is_a_refund(site: Site) -> None:
+    """A notification with a refund id confirms that refund, whatever the trade's status says."""
+    machine = await site.register()
+    body = site.signed(refund_fee="5.00", out_biz_no=f"{TRADE}R1", trade_status="TRADE_SUCCESS")
+    assert SUCCESS == await site.post(machine.notify_token, body)
+    (row,) = await _rows(site)
+    assert f"refund:{TRADE}R1" == row.cause
+    assert RefundSucceeded(refund_id=f"{TRADE}R1", source="notification") == site.woken[0].event  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("status", "cause"), [("TRADE_CLOSED", "closed"), ("TRADE_FINISHED", "finished")])
+async def test_an_ended_trade_credits_nothing(site: Site, status: str, cause: str) -> None:
+    """The notification a year later is a fact of its own and no payment."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(trade_status=status))
+    (row,) = await _rows(site)
+    assert f"{cause}:{TRADE}" == row.cause
+    assert TradeFinished(trade_id=TRADE, status=status) == site.woken[0].event  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "fields", [{"trade_status": "WAIT_BUYER_PAY"}, {"refund_fee": "5.00"}], ids=["waiting", "a refund that is not ours"]
+)
+async def test_what_concerns_no_money_is_only_kept(site: Site, fields: dict[str, str]) -> None:
+    """It is stored as taken and acknowledged; nobody is woken."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(**fields))
+    (row,) = await _rows(site)
+    assert "other:n1" == row.cause
+    assert row.taken_at_ms is not None
+    assert [] == site.woken
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda body: body.replace(b"total_fee=5.00", b"total_fee=9.00"), "bad_signature"),
+        (lambda body: body + b"&total_fee=9.00", "duplicate_field"),
+        (lambda body: b"{}", "malformed"),
+        (lambda body: b"", "malformed"),
+        (lambda body: body.replace(b"sign_type=RSA2", b"sign_type=MD5"), "bad_sign_type"),
+        (lambda body: body.partition(b"&sign=")[0], "missing_field"),
+    ],
+    ids=["forged", "doubled", "json", "empty", "talked down", "unsigned"],
+)
+async def test_what_alipay_did_not_sign_is_refused(site: Site, change: Any, reason: str) -> None:
+    """It is refused and counted, and nothing is saved."""
+    machine = await site.register()
+    assert (400, "refused") == await site.post(machine.notify_token, change(site.signed()))
+    assert 1.0 == site.counted("refused", reason)
+    assert [] == await _rows(site)
+
+
+async def test_another_merchants_payment_is_refused(site: Site) -> None:
+    """One key of Alipay's signs for every merchant: a true signature alone does not make it ours."""
+    machine = await site.register()
+    assert (400, "refused") == await site.post(machine.notify_token, site.signed(seller_id="2088999999999999"))
+    assert [] == await _rows(site)
+    assert 1.0 == site.counted("refused", "foreign_seller")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"currency": "USD"}, "foreign_currency"),
+        ({"extra_common_param": '{"machine":"VM-2"}'}, "foreign_machine"),
+        ({"total_fee": "100000000.01"}, "bad_amount"),
+        ({"out_trade_no": "x" * 65}, "long_id"),
+    ],
+)
+async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(site: Site, fields: dict[str, str], reason: str) -> None:
+    """It is not acknowledged and nobody decides on it, but the row says that somebody's money may be behind it."""
+    machine = await site.register()
+    for _ in range(2):
+        assert (400, "refused") == await site.post(machine.notify_token, site.signed(**fields))
+    (row,) = await _rows(site)
+    assert row.cause.startswith(f"refused:{reason}:")
+    kept = json.loads(row.fields)
+    amount_minor = 10_000_000_001 if reason == "bad_amount" else 500
+    assert (str(amount_minor), fields.get("currency", "HKD")) == (kept[TOLD_AMOUNT_MINOR], kept[TOLD_CURRENCY])
+    assert row.taken_at_ms is not None
+    assert [] == site.woken
+    assert 2.0 == site.counted("refused", reason)
+
+
+async def test_our_own_passback_fits(site: Site) -> None:
+    """A notification that gives our parameter back for the same machine is taken."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(extra_common_param='{"machine":"VM-1"}'))
+
+
+async def test_the_currency_may_be_left_out(site: Site) -> None:
+    """Then the amount is in the machine's own."""
+    machine = await site.register(currency="JPY")
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(currency="", total_fee="500"))
+
+
+@pytest.mark.parametrize("token", ["x" * 32, "short", "a/b", "ü" * 20])
+async def test_an_unknown_token_is_unknown(site: Site, token: str) -> None:
+    """Who guesses hears nothing else, whatever the body is."""
+    assert (404, "unknown") == await site.post(token, site.signed())
+    assert 1.0 == site.counted("refused", "unknown_token")
+
+
+async def test_any_content_type_is_read(site: Site) -> None:
+    """The signature decides, not a header."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(), {"content-type": "text/plain; charset=latin-1"})
+
+
+async def test_a_large_body_is_not_read(site: Site) -> None:
+    """What announces its size is refused at once, what does not after the bound."""
+    machine = await site.register()
+    taken = 0
+
+    async def endless() -> Any:
+        nonlocal taken
+        for _ in range(1_000):
+            taken += 1
+            yield b"a=" + b"x" * 4_094 + b"&"
+
+    assert (413, "refused") == await site.post(machine.notify_token, b"x" * 40_000)
+    answered = await site.http.post(f"/alipay/notify/{machine.notify_token}", content=endless())
+    assert 413 == answered.status_code
+    assert taken < 12
+    assert 2.0 == site.counted("refused", "oversized")
+
+
+async def test_a_slow_body_is_cut_off(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
+    """Nobody holds a place by sending nothing."""
+
+    async def stuck() -> Any:
+        yield b"a=1"
+        await asyncio.Event().wait()
+
+    async with a_site(tmp_path, upgraded_file, pair, limits=NotifyLimits(read_timeout_ms=20)) as site:
+        machine = await site.register()
+        answered = await site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
+        assert (408, "refused") == (answered.status_code, answered.text)
+
+
+async def test_no_more_than_there_is_room_for(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
+    """Full is an answer: Alipay repeats."""
+    held = asyncio.Event()
+
+    async def stuck() -> Any:
+        yield b"a=1"
+        await held.wait()
+
+    async with a_site(tmp_path, upgraded_file, pair, limits=NotifyLimits(in_flight_max=1)) as site:
+        machine = await site.register()
+        first = asyncio.create_task(site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck()))
+        await until(lambda: site.ingress.in_flight == 1)
+        assert (503, "fail") == await site.post(machine.notify_token, site.signed())
+        held.set()
+        await first
+        assert SUCCESS == await site.post(machine.notify_token, site.signed())
+
+
+async def test_sql_away_is_not_acknowledged(site: Site) -> None:
+    """Alipay hears fail, repeats, and nothing is lost."""
+    machine = await site.register()
+    with site.sql_away():
+        assert (503, "fail") == await site.post(machine.notify_token, site.signed())
+    assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    assert 1.0 == site.counted("failed", "sql")
+
+
+@pytest.mark.parametrize(
+    ("status", "amount", "currency", "expected"),
+    [
+        ("TRADE_SUCCESS", "5.00", "HKD", SUCCESS),
+        ("TRADE_FINISHED", "5.00", "HKD", SUCCESS),
+        ("WAIT_BUYER_PAY", "5.00", "HKD", (400, "refused")),
+        ("TRADE_SUCCESS", "5.01", "HKD", (400, "refused")),
+        ("TRADE_SUCCESS", "5.00", "USD", (400, "refused")),
+    ],
+)
+async def test_a_payment_may_be_confirmed_by_query(site: Site, status: str, amount: str, currency: str, expected: tuple[int, str]) -> None:
+    """Then it counts only if Alipay's answer to our own question says the same."""
+    machine = await site.register()
+    told = {
+        "result_code": "SUCCESS",
+        "alipay_trans_status": status,
+        "alipay_trans_id": TRADE,
+        "partner_trans_id": "P1",
+        "trans_amount": amount,
+        "currency": currency,
+    }
+    async with _asking(site, answer(told, site.pair.signer())):
+        assert expected == await site.post(machine.notify_token, site.signed())
+
+
+async def test_a_query_without_an_answer_is_unknown(site: Site) -> None:
+    """Neither believed nor refused: Alipay repeats the notification, and nothing is saved."""
+    machine = await site.register()
+    async with _asking(site, httpx.ReadTimeout("late")):
+        assert (503, "fail") == await site.post(machine.notify_token, site.signed())
+    assert [] == await _rows(site)
+
+
+@asynccontextmanager
+async def _asking(site: Site, answered: bytes | Exception) -> AsyncIterator[None]:
+    """Let the ingress ask an Alipay that gives this answer."""
+    handler, _ = transport(answered)
+    async with httpx.AsyncClient(transport=handler) as http:
+        client = AlipayClient(site.pair.config(), http, now=lambda: dt.datetime(2026, 1, 15, tzinfo=dt.UTC))
+        site.ingress.alipay = client
+        yield
+        await client.close()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.one_of(
+        st.binary(max_size=300),
+        st.text(alphabet="abc=&%+ü\x00{}[]", max_size=100).map(str.encode),
+        st.dictionaries(st.sampled_from(["sign", "sign_type", "trade_no", "total_fee", "_input_charset"]), st.text(max_size=10)).map(
+            lambda fields: "&".join(f"{name}={value}" for name, value in fields.items()).encode()
+        ),
+    )
+)
+async def test_garbage_is_refused_and_never_an_accident(site: Site, body: bytes) -> None:
+    """Whatever arrives that Alipay did not sign is a 4xx, and nothing of it is saved."""
+    machine = await site.register()
+    assert (400, "refused") == await site.post(machine.notify_token, body)
+    assert [] == await _rows(site)

@@ -1,0 +1,49 @@
+"""Where machines live. On Ray: tests/e2e."""
+
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.books.database import require_schema
+from gateway.links.hosts import HostsFailed, open_hosts
+from gateway.process import configs, settings
+from storage.database.engine import Database
+from tests.alipay_client.wire import Pair
+from tests.support import installed
+
+
+async def _open(folder: Path, tables: dict[str, Any], *, ray: bool) -> tuple[int, tuple[int, ...]]:
+    path = installed.write(folder, tables)
+    loaded = settings.load(path)
+    made = configs.configs(loaded)
+    await require_schema(made.storage)
+    async with AsyncExitStack() as stack:
+        database = await Database.open(made.storage)
+        stack.push_async_callback(database.close)
+        hosts = await open_hosts(stack, loaded, made, database, config_path=path, ray=ray, on_fatal=lambda reason: None)
+        return len(hosts.links), hosts.pids
+
+
+@pytest.mark.parametrize(("mode", "ray"), [("none", True), ("local", False)])
+async def test_without_ray_one_host_is_here(tmp_path: Path, pair: Pair, mode: str, ray: bool) -> None:
+    """Whether the settings or the command line say so."""
+    tables = installed.good(tmp_path, pair)
+    tables["ray"] = {"mode": mode}
+    assert (1, (os.getpid(),)) == await _open(tmp_path, tables, ray=ray)
+
+
+async def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path, pair: Pair) -> None:
+    """At once, and not after the minutes that Ray would try."""
+    tables = installed.good(tmp_path, pair)
+    loaded = settings.load(installed.write(tmp_path, tables))
+    made = configs.configs(loaded)
+    await require_schema(made.storage)
+    elsewhere = loaded.model_copy(update={"ray": loaded.ray.model_copy(update={"mode": "cluster", "address": "127.0.0.1:9"})})
+    async with AsyncExitStack() as stack:
+        database = await Database.open(made.storage)
+        stack.push_async_callback(database.close)
+        with pytest.raises(HostsFailed, match=r"Nothing listens at ray\.address 127\.0\.0\.1:9"):
+            await open_hosts(stack, elsewhere, made, database, config_path=None, ray=True, on_fatal=lambda reason: None)

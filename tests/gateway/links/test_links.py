@@ -1,0 +1,90 @@
+"""All hosts, seen from a gateway."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from actors.link import CloseReason, Commanded, FromMachine, Notified
+from actors.machine.events import Connected, Disconnected, StockCounted, TimePassed
+from actors.machine.ids import MachineId
+from actors.placement import host_of, partition_of
+from actors.ports import InboxItem
+from gateway.links.links import HostLinks
+from tests.support.edge import QUICK, until
+from tests.support.fake_stream import a_stream
+from tests.support.scripted_link import ScriptedLink
+
+PARTITIONS = 16
+
+
+@pytest.fixture
+def hosts() -> list[ScriptedLink]:
+    """Three hosts."""
+    return [ScriptedLink() for _ in range(3)]
+
+
+@pytest.fixture
+async def links(hosts: list[ScriptedLink]) -> AsyncIterator[HostLinks]:
+    """The links to them, open."""
+    links = HostLinks(hosts, gateway_id="g1", partition_count=PARTITIONS, limits=QUICK, random=lambda: 0.5)
+    await links.start()
+    await until(lambda: all(link.attached for link in links.stats()))
+    yield links
+    await links.stop()
+
+
+def _host(machine_id: str) -> int:
+    return host_of(partition_of(MachineId(machine_id), PARTITIONS), 3)
+
+
+async def test_machines_go_to_their_hosts(links: HostLinks, hosts: list[ScriptedLink]) -> None:
+    """Everything about a machine goes to the host that owns its partition, and to no other."""
+    machines = [f"m{number}" for number in range(12)]
+    assert {_host(machine) for machine in machines} == {0, 1, 2}
+    for number, machine in enumerate(machines):
+        stream = a_stream(machine, number)
+        links.open_stream(stream)
+        links.submit(stream, stream.frame(1))
+        links.notify(InboxItem(inbox_id=number, machine_id=MachineId(machine), event=TimePassed()))
+    await until(lambda: sum(len(host.received()) for host in hosts) == 36)
+    for index, host in enumerate(hosts):
+        for message in host.received():
+            assert not isinstance(message, Commanded)
+            machine_id = message.item.machine_id if isinstance(message, Notified) else message.machine_id
+            assert _host(machine_id) == index
+
+
+async def test_commands_are_answered(links: HostLinks) -> None:
+    """A command comes back once its host has saved it; each has an id of its own."""
+    first = await links.command(MachineId("m1"), StockCounted(column="A1", stock=3))
+    second = await links.command(MachineId("m2"), StockCounted(column="A1", stock=3))
+    assert (first.command_id, second.command_id, second.refusal) == ("g1-c1", "g1-c2", "")
+
+
+async def test_a_stream_that_never_said_hello(links: HostLinks, hosts: list[ScriptedLink]) -> None:
+    """Nobody hears of a stream that never said Hello."""
+    stream = a_stream()
+    stream.connected = None
+    links.close_stream(stream)
+    await links.stop()
+    assert all(host.received() == [] for host in hosts)
+
+
+@pytest.mark.parametrize(("reason", "told"), [("GONE", True), (CloseReason.SUPERSEDED, False), (CloseReason.UNKNOWN_MACHINE, False)])
+async def test_disconnected(links: HostLinks, hosts: list[ScriptedLink], reason: str, *, told: bool) -> None:
+    """A host hears of a stream that is gone, before the links stop, unless it ended the stream's turn itself."""
+    stream = a_stream()
+    links.open_stream(stream)
+    links.close_stream(stream, reason)
+    links.close_stream(stream, reason)
+    await links.stop()
+    events = [message.event for message in hosts[_host("m1")].received() if isinstance(message, FromMachine)]
+    gone = [Disconnected(stream_id=stream.stream_id, reason=reason)] if told else []
+    assert [stream.connected, *gone] == events
+    assert isinstance(events[0], Connected)
+
+
+async def test_one_host_at_least() -> None:
+    """A gateway without hosts makes no sense."""
+    with pytest.raises(ValueError, match="at least one host"):
+        HostLinks([], gateway_id="g1", partition_count=1)

@@ -1,0 +1,406 @@
+"""Wire to values and back, as properties and field by field."""
+
+from dataclasses import fields as dataclass_fields
+from enum import StrEnum
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from actors.machine import effects, events
+from actors.machine.ids import BootId, Currency, MachineId, RequestId, SessionId, StreamId, VendId
+from actors.machine.state import Column, DenyReason, EndReason, FailureCause, Mode
+from gateway.machines import translate
+from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
+from gateway.rpc.limits import EdgeLimits
+from gateway.v1 import machine_pb2 as wire
+from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
+
+LIMITS = EdgeLimits()
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Cores may be busy with other tests."""
+UNNAMED: Any = 7
+BAD_FIELD = wire.PROTOCOL_ERROR_CODE_BAD_FIELD
+
+# --- whole frames ----------------------------------------------------------------------------------------------------------------
+
+anything = st.text(max_size=80) | st.sampled_from(["", "A1", "m1-v7", "b-1", "EJB"])
+integers = st.integers(min_value=-(2**63), max_value=2**63 - 1) | st.integers(min_value=-1, max_value=300)
+naturals = integers.map(abs).map(lambda number: min(number, 2**63 - 1)) | st.just(2**64 - 1)
+choices = st.integers(min_value=-1, max_value=6)
+evidence = st.builds(wire.Evidence, motor=choices, drop=choices)
+entry = st.builds(wire.JournalEntry, vend_id=anything, stage=choices, evidence=st.none() | evidence, cause=choices)
+hello = st.builds(
+    wire.Hello,
+    machine_id=anything,
+    boot_id=anything,
+    firmware=anything,
+    mode=choices,
+    last_acked_seq=naturals,
+    planogram_version=naturals,
+    journal_tail=st.lists(entry, max_size=3) | st.just([wire.JournalEntry()] * 33),
+    journal_lost=st.booleans(),
+)
+payload = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"hello": hello}),
+    st.just({"heartbeat": wire.Heartbeat()}),
+    st.just({"reader_enable": wire.ReaderEnable()}),
+    st.fixed_dictionaries({"reader_disable": st.builds(wire.ReaderDisable, reason=anything)}),
+    st.fixed_dictionaries(
+        {
+            "vend_request": st.builds(
+                wire.VendRequest, request_id=anything, column=anything, price_minor=integers, planogram_version=naturals
+            )
+        }
+    ),
+    st.fixed_dictionaries({"vend_cancel": st.builds(wire.VendCancel, request_id=anything)}),
+    st.fixed_dictionaries({"vend_success": st.builds(wire.VendSuccess, vend_id=anything, evidence=st.none() | evidence)}),
+    st.fixed_dictionaries({"vend_failure": st.builds(wire.VendFailure, vend_id=anything, cause=choices, evidence=st.none() | evidence)}),
+    st.fixed_dictionaries({"session_complete": st.builds(wire.SessionComplete, session_id=anything)}),
+    st.fixed_dictionaries({"cash_sale": st.builds(wire.CashSale, column=anything, price_minor=integers)}),
+    st.fixed_dictionaries({"fault": st.builds(wire.Fault, code=anything, detail=anything)}),
+)
+
+
+@PATIENT
+@given(st.binary(max_size=200))
+def test_any_bytes(frame: bytes) -> None:
+    """Whatever bytes come, they are a value or a refusal that says something."""
+    _checked(translate.from_bytes(frame))
+
+
+@PATIENT
+@given(naturals, payload)
+def test_any_frame(seq: int, content: dict[str, Any]) -> None:
+    """Whatever frame comes, it is a value that keeps the rules or a refusal that names its seq."""
+    frame = translate.from_bytes(ConnectRequest(seq=seq, **content).SerializeToString())
+    _checked(frame)
+    if isinstance(frame, BadFrame):
+        assert seq == frame.seq
+    if isinstance(frame, Numbered):
+        assert 1 <= frame.seq <= 2**63 - 1
+
+
+def _checked(frame: translate.Frame) -> None:
+    if isinstance(frame, BadFrame):
+        assert frame.detail
+        assert frame.code != wire.PROTOCOL_ERROR_CODE_UNSPECIFIED
+        return
+    values: list[Any] = [frame.fact] if isinstance(frame, Numbered) else [frame, *frame.journal] if isinstance(frame, Greeting) else []
+    for value in values:
+        for each in dataclass_fields(value):
+            _storable(each.name, getattr(value, each.name))
+
+
+def _storable(name: str, value: object) -> None:
+    """SQL takes it, and so does a log."""
+    if isinstance(value, str):
+        assert "\x00" not in value
+        value.encode()
+        assert len(value.encode()) <= 256
+        if name.endswith("_id"):
+            assert 1 <= len(value) <= 64
+    elif isinstance(value, int):
+        assert -(2**63) <= value < 2**63
+
+
+# --- commands --------------------------------------------------------------------------------------------------------------------
+
+small = st.integers(min_value=0, max_value=10**12)
+spans = st.integers(min_value=-(10**15), max_value=10**15)
+ids = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
+columns = st.builds(Column, column=ids, product=st.text(max_size=64), price_minor=small, capacity=small, stock=st.integers(-5, 100))
+BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
+    SessionId: ids.map(SessionId),
+    SessionId | None: st.none() | ids.map(SessionId),
+    VendId: ids.map(VendId),
+    VendId | None: st.none() | ids.map(VendId),
+    RequestId: ids.map(RequestId),
+    Currency: st.just(Currency("HKD")),
+    int: small,
+    str: st.text(max_size=100),
+    bool: st.booleans(),
+    tuple[Column, ...]: st.lists(columns, max_size=5).map(tuple),
+    Mode: st.sampled_from(Mode),
+    DenyReason: st.sampled_from(DenyReason),
+    EndReason: st.sampled_from(EndReason),
+    effects.RejectCode: st.sampled_from(effects.RejectCode),
+}
+
+
+def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """Any command of one kind."""
+    return st.builds(kind, **{each.name: spans if each.name.endswith("_ms") else BY_TYPE[each.type] for each in dataclass_fields(kind)})
+
+
+PAYLOADS = {
+    effects.Welcome: "welcome",
+    effects.UpdatePlanogram: "planogram_update",
+    effects.UpdateService: "service_update",
+    effects.BeginSession: "begin_session",
+    effects.UpdateFunds: "funds_update",
+    effects.ShowQr: "show_qr",
+    effects.ApproveVend: "vend_approved",
+    effects.DenyVend: "vend_denied",
+    effects.EndSession: "end_session",
+    effects.RejectFrame: "protocol_error",
+}
+
+
+@pytest.mark.parametrize("command_type", PAYLOADS)
+@settings(PATIENT, max_examples=30)
+@given(data=st.data())
+def test_every_command_has_a_frame(command_type: type[Any], data: st.DataObject) -> None:
+    """Each command becomes the payload of its name, and what both have in common is equal."""
+    command = data.draw(commands(command_type))
+    response = translate.to_wire(command, limits=LIMITS, server_time_ms=5)
+    response = ConnectResponse.FromString(response.SerializeToString())
+    kind = PAYLOADS[type(command)]
+    assert kind == response.WhichOneof("payload")
+    message = getattr(response, kind)
+    for each in dataclass_fields(command):
+        if each.name.endswith("_ms"):
+            assert min(max(0, getattr(command, each.name)), 2**32 - 1) == getattr(message, each.name)
+        elif each.name in message.DESCRIPTOR.fields_by_name and isinstance(getattr(command, each.name), int | str):
+            value = getattr(command, each.name)
+            if isinstance(value, StrEnum):
+                enum = message.DESCRIPTOR.fields_by_name[each.name].enum_type
+                assert enum.values_by_number[getattr(message, each.name)].name.endswith(f"_{value}")
+            else:
+                assert value == getattr(message, each.name)
+
+
+def test_every_kind_of_command_is_tried() -> None:
+    """The table above knows all commands."""
+    assert set(get_args(effects.MachineCommand)) == set(PAYLOADS)
+
+
+@given(spans, spans)
+def test_move_request(not_before_ms: int, not_after_ms: int) -> None:
+    """Times to move are never below zero and always fit the wire."""
+    move = translate.move_request(not_before_ms=not_before_ms, not_after_ms=not_after_ms).move_request
+    assert min(max(0, not_before_ms), 2**32 - 1) == move.not_before_ms
+    assert min(max(0, not_after_ms), 2**32 - 1) == move.not_after_ms
+
+
+def test_welcome_of_a_free_machine() -> None:
+    """A free machine's Welcome names no session; an open one's does, with the vend."""
+    free = effects.Welcome(
+        session_id=None,
+        funds_minor=0,
+        vend_id=None,
+        planogram_version=3,
+        last_seq=9,
+        currency=Currency("JPY"),
+        qr_payload="q",
+        mode=Mode.SELECTION_FIRST,
+        in_service=False,
+    )
+    welcome = translate.to_wire(free, limits=LIMITS, server_time_ms=77).welcome
+    assert not welcome.HasField("session")
+    assert (welcome.server_time_ms, welcome.heartbeat_interval_ms, welcome.mode) == (77, 20_000, wire.MODE_SELECTION_FIRST)
+    busy = translate.to_wire(
+        effects.Welcome(
+            session_id=SessionId("m1-s1"),
+            funds_minor=500,
+            vend_id=VendId("m1-v1"),
+            planogram_version=3,
+            last_seq=9,
+            currency=Currency("JPY"),
+            qr_payload="q",
+            mode=Mode.BOTH,
+            in_service=True,
+        ),
+        limits=LIMITS,
+        server_time_ms=77,
+    ).welcome.session
+    assert (busy.session_id, busy.funds_minor, busy.vend_id) == ("m1-s1", 500, "m1-v1")
+
+
+# --- names -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("core", "names", "prefix"),
+    [
+        (Mode, wire.Mode.keys(), "MODE"),
+        (events.JournalStage, wire.JournalStage.keys(), "JOURNAL_STAGE"),
+        (DenyReason, wire.VendDeniedReason.keys(), "VEND_DENIED_REASON"),
+        (EndReason, wire.EndSessionReason.keys(), "END_SESSION_REASON"),
+    ],
+)
+def test_same_names(core: type[StrEnum], names: list[str], prefix: str) -> None:
+    """Core and wire use the same names, all of them."""
+    assert {f"{prefix}_{each}" for each in core} | {f"{prefix}_UNSPECIFIED"} == set(names)
+
+
+def test_causes_have_names_in_the_core() -> None:
+    """Each cause of the wire is one of the core; the core has three of its own, which no machine can report."""
+    told = {name.removeprefix("VEND_FAILURE_CAUSE_") for name, _ in wire.VendFailureCause.items()} - {"UNSPECIFIED"}
+    assert {"INDETERMINATE", "UNSETTLED", "REVIEWED"} == set(FailureCause) - told
+    assert told <= set(FailureCause)
+
+
+def test_reject_codes_are_protocol_errors() -> None:
+    """The wire can say each refusal of the core."""
+    assert {f"PROTOCOL_ERROR_CODE_{code}" for code in effects.RejectCode} <= set(wire.ProtocolErrorCode.keys())
+
+
+# --- field by field --------------------------------------------------------------------------------------------------------------
+
+
+def a_hello(**changes: Any) -> wire.Hello:
+    """A Hello that keeps all rules, but for the changes."""
+    return wire.Hello(**{"machine_id": "m1", "boot_id": "b1", **changes})
+
+
+def test_good_hello() -> None:
+    """A good Hello becomes Connected with its journal in the core's words."""
+    frame = translate.from_wire(
+        ConnectRequest(
+            hello=a_hello(
+                firmware="fw 1.2 ✓",
+                planogram_version=4,
+                last_acked_seq=6,
+                mode=wire.MODE_BOTH,
+                journal_tail=[
+                    wire.JournalEntry(vend_id="v1", stage=wire.JOURNAL_STAGE_ACCEPTED),
+                    wire.JournalEntry(
+                        vend_id="v2", stage=wire.JOURNAL_STAGE_MOTOR_ON, evidence=wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN)
+                    ),
+                    wire.JournalEntry(vend_id="v3", stage=wire.JOURNAL_STAGE_FAILED, cause=wire.VEND_FAILURE_CAUSE_EMPTY),
+                ],
+                journal_lost=True,
+            )
+        )
+    )
+    assert isinstance(frame, Greeting)
+    assert (MachineId("m1"), 6) == (frame.machine_id, frame.last_acked_seq)
+    expected = events.Connected(
+        stream_id=StreamId("g1-1"),
+        opened_at_ms=8,
+        boot_id=BootId("b1"),
+        firmware="fw 1.2 ✓",
+        planogram_version=4,
+        journal=(
+            events.JournalEntry(vend_id=VendId("v1"), stage=events.JournalStage.ACCEPTED),
+            events.JournalEntry(vend_id=VendId("v2"), stage=events.JournalStage.MOTOR_ON, evidence="motor=RAN"),
+            events.JournalEntry(vend_id=VendId("v3"), stage=events.JournalStage.FAILED, cause=FailureCause.EMPTY),
+        ),
+        journal_lost=True,
+    )
+    assert expected == frame.connected(StreamId("g1-1"), 8)
+
+
+SEEN = wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN, drop=wire.DROP_EVIDENCE_SEEN)
+
+
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [
+        ({"reader_enable": wire.ReaderEnable()}, events.ReaderEnabled()),
+        ({"reader_disable": wire.ReaderDisable(reason="door")}, events.ReaderDisabled(reason="door")),
+        (
+            {"vend_request": wire.VendRequest(request_id="r1", column="A 1", price_minor=500, planogram_version=2)},
+            events.VendRequested(request_id=RequestId("r1"), column="A 1", price_minor=500, planogram_version=2),
+        ),
+        ({"vend_cancel": wire.VendCancel(request_id="r1")}, events.VendCancelled(request_id=RequestId("r1"))),
+        (
+            {"vend_success": wire.VendSuccess(vend_id="v1", evidence=SEEN)},
+            events.VendSucceeded(vend_id=VendId("v1"), evidence="motor=RAN drop=SEEN"),
+        ),
+        (
+            {"vend_failure": wire.VendFailure(vend_id="v1", cause=wire.VEND_FAILURE_CAUSE_JAMMED)},
+            events.VendFailed(vend_id=VendId("v1"), cause=FailureCause.JAMMED),
+        ),
+        ({"session_complete": wire.SessionComplete(session_id="s1")}, events.SessionCompleted(session_id=SessionId("s1"))),
+        ({"cash_sale": wire.CashSale(column="A1", price_minor=1)}, events.CashSold(column="A1", price_minor=1)),
+        ({"fault": wire.Fault(code="EJB", detail="motor 3")}, events.FaultReported(code="EJB", detail="motor 3")),
+    ],
+)
+def test_good_frames(content: dict[str, Any], fact: events.MachineFact) -> None:
+    """Each numbered frame becomes its fact."""
+    assert Numbered(seq=7, fact=fact) == translate.from_wire(ConnectRequest(seq=7, **content))
+
+
+def test_heartbeat() -> None:
+    """A heartbeat is a beat, and nothing for the core."""
+    assert Beat() == translate.from_wire(ConnectRequest(heartbeat=wire.Heartbeat()))
+
+
+def _journal(**entry: Any) -> dict[str, Any]:
+    return {"hello": a_hello(journal_tail=[wire.JournalEntry(**{"vend_id": "v1", **entry})])}
+
+
+@pytest.mark.parametrize(
+    ("seq", "content", "field", "says"),
+    [
+        (1, {"hello": a_hello()}, "seq", "expected 0 with hello, got 1"),
+        (3, {"heartbeat": wire.Heartbeat()}, "seq", "expected 0 with heartbeat, got 3"),
+        (0, {"reader_enable": wire.ReaderEnable()}, "seq", "expected 1 to 9223372036854775807, got 0"),
+        (2**63, {"reader_enable": wire.ReaderEnable()}, "seq", "expected 1 to"),
+        (0, {"hello": a_hello(machine_id="")}, "hello.machine_id", "got nothing"),
+        (0, {"hello": a_hello(machine_id="m" * 33)}, "hello.machine_id", "expected 1 to 32 letters"),
+        (0, {"hello": a_hello(machine_id="m\n1")}, "hello.machine_id", r"got 'm\n1'"),
+        (0, {"hello": a_hello(boot_id="é")}, "hello.boot_id", r"got '\xe9'"),
+        (0, {"hello": a_hello(boot_id="b" * 65)}, "hello.boot_id", "bbb...'"),
+        (0, {"hello": a_hello(firmware="é" * 33)}, "hello.firmware", "at most 64 bytes, got 66"),
+        (0, {"hello": a_hello(firmware="a\x00b")}, "hello.firmware", "no control characters"),
+        (0, {"hello": a_hello(mode=9)}, "hello.mode", "expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, BOTH, got the number 9"),
+        (0, {"hello": a_hello(planogram_version=2**63)}, "hello.planogram_version", "expected 0 to"),
+        (0, {"hello": a_hello(journal_tail=[wire.JournalEntry()] * 33)}, "hello.journal_tail", "at most 32 entries, got 33"),
+        (0, _journal(), "hello.journal_tail[0].stage", "expected one of ACCEPTED"),
+        (0, _journal(stage=wire.JOURNAL_STAGE_FAILED), "hello.journal_tail[0].cause", "expected one of JAMMED"),
+        (
+            0,
+            _journal(stage=wire.JOURNAL_STAGE_SUCCEEDED, cause=wire.VEND_FAILURE_CAUSE_EMPTY),
+            "hello.journal_tail[0].cause",
+            "expected none with SUCCEEDED",
+        ),
+        (0, _journal(stage=wire.JOURNAL_STAGE_ACCEPTED, evidence=SEEN), "hello.journal_tail[0].evidence", "expected none with ACCEPTED"),
+        (1, {"vend_request": wire.VendRequest(request_id="r1", price_minor=1)}, "vend_request.column", "1 to 16 bytes, got nothing"),
+        (1, {"vend_request": wire.VendRequest(request_id="r1", column="A1")}, "vend_request.price_minor", "got 0"),
+        (1, {"vend_request": wire.VendRequest(request_id="r1", column="A1", price_minor=-5)}, "vend_request.price_minor", "got -5"),
+        (1, {"vend_failure": wire.VendFailure(vend_id="v1")}, "vend_failure.cause", "got none"),
+        (
+            1,
+            {"vend_success": wire.VendSuccess(vend_id="v1", evidence=wire.Evidence(motor=UNNAMED))},
+            "vend_success.evidence.motor",
+            "number 7",
+        ),
+        (1, {"fault": wire.Fault(code="E" * 17)}, "fault.code", "expected 1 to 16"),
+    ],
+)
+def test_bad_fields(seq: int, content: dict[str, Any], field: str, says: str) -> None:
+    """A field that breaks its rule is named, with what was expected."""
+    frame = translate.from_wire(ConnectRequest(seq=seq, **content))
+    assert isinstance(frame, BadFrame)
+    assert (BAD_FIELD, seq, field) == (frame.code, frame.seq, frame.field)
+    assert frame.detail.startswith(f"{field}: ")
+    assert says in frame.detail
+
+
+def test_no_payload() -> None:
+    """A frame without a payload that we know is refused as such."""
+    frame = translate.from_wire(ConnectRequest(seq=4))
+    assert isinstance(frame, BadFrame)
+    assert (frame.code, frame.seq) == (wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD, 4)
+
+
+def test_bytes_that_are_no_frame() -> None:
+    """Bytes that are no protobuf are refused as such."""
+    frame = translate.from_bytes(b"\xff\xff\xff")
+    assert isinstance(frame, BadFrame)
+    assert frame.code == wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD
+
+
+def test_every_payload_has_a_fact() -> None:
+    """No payload of the wire is left out of the table."""
+    kinds = {each.name for each in ConnectRequest.DESCRIPTOR.oneofs_by_name["payload"].fields}
+    for kind in kinds - {"hello", "heartbeat"}:
+        request = ConnectRequest(seq=1)
+        getattr(request, kind).SetInParent()
+        frame = translate.from_wire(request)
+        assert not (isinstance(frame, BadFrame) and frame.field == "payload"), kind

@@ -1,0 +1,139 @@
+"""The rules between settings: each refusal is a sentence that says what to change."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alipay_client.config import PRODUCTION_BACKUP_URL, PRODUCTION_URL, SANDBOX_URL
+from gateway.process import configs, settings
+from gateway.process.settings import SettingsRefused
+from tests.alipay_client.wire import Pair, public_pem
+from tests.support import installed
+
+Tables = dict[str, Any]
+
+
+@pytest.fixture
+def tables(tmp_path: Path, pair: Pair) -> Tables:
+    """Give a configuration that is accepted."""
+    return installed.good(tmp_path, pair)
+
+
+def _problems(folder: Path, tables: Tables) -> tuple[str, ...]:
+    with pytest.raises(SettingsRefused) as refused:
+        configs.configs(settings.load(installed.write(folder, tables)))
+    return refused.value.problems
+
+
+def _made(folder: Path, tables: Tables) -> configs.Configs:
+    return configs.configs(settings.load(installed.write(folder, tables)))
+
+
+def test_a_good_configuration_is_converted(tmp_path: Path, tables: Tables) -> None:
+    """Every room gets its part; secrets are read from their files, without the line's end."""
+    made = _made(tmp_path, tables)
+    assert f"sqlite:///{tmp_path}/vendgate.db" == made.storage.url
+    assert "http://127.0.0.1:8188/gateway.do" == made.alipay.gateway_url
+    assert installed.SALT.encode() == made.payer_salt
+    assert "Corner Vending" == made.merchant.secondary_merchant_name
+    assert made.machines_tls is None
+    assert "salt that" not in repr(made)
+    assert "PRIVATE" not in repr(made)
+
+
+@pytest.mark.parametrize(("environment", "urls"), [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))])
+def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, environment: str, urls: tuple[str, str]) -> None:
+    """From sandbox to production the name changes, and nothing else."""
+    tables["alipay"]["environment"] = environment
+    tables["http"]["public_url"] = "https://pay.example"
+    made = _made(tmp_path, tables)
+    assert urls == (made.alipay.gateway_url, made.alipay.backup_url)
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value", "says"),
+    [
+        ("alipay", "partner", "1234", "alipay.partner must be the 16 digits"),
+        ("alipay", "environment", "live", "alipay.environment: 'live' is neither sandbox, production nor a URL"),
+        ("alipay", "private_key_file", "absent.pem", "alipay.private_key_file: "),
+        ("alipay", "private_key_file", "salt", "alipay: "),
+        ("alipay", "public_key_file", "empty", "is empty, too large or not text"),
+        ("alipay", "public_key_file", "own.pem", "alipay: "),
+        ("alipay", "sign_type", "MD5", "alipay.md5_key_file is needed for MD5"),
+        ("database", "url", "mysql://host/name", "database.url: only sqlite"),
+        ("database", "url", "", "database.url: only sqlite"),
+        ("database", "url_file", "absent", "database.url_file: "),
+        ("ray", "mode", "cluster", "SQLite is a file of one computer and ray.mode is cluster"),
+        ("machines", "listen", "0.0.0.0:7443", "machines.listen is 0.0.0.0:7443, which others can reach, and there is no TLS"),
+        ("admin", "listen", "[::]:7444", "admin.listen is [::]:7444, which others can reach, and there is no TLS"),
+        ("admin", "listen", "127.0.0.1:8080", "admin.listen and http.listen have the same port 8080; give each its own."),
+        ("machines", "certificate_file", "own.pem", "machines: certificate_file and private_key_file belong together"),
+        ("admin", "client_ca_file", "own.pem", "admin.client_ca_file asks for client certificates, which needs TLS"),
+        ("http", "public_url", "pay.example", "http.public_url: 'pay.example' is not an http or https URL"),
+        ("http", "public_url", "https://pay.example?x=1", "without a query"),
+        ("http", "public_url", f"https://pay.example/{'x' * 150}", "http.public_url is too long"),
+        ("limits", "silent_after_ms", 30_000, "limits.silent_after_ms must be at least twice"),
+    ],
+)
+def test_each_mistake_is_one_sentence(tmp_path: Path, tables: Tables, pair: Pair, table: str, name: str, value: object, says: str) -> None:
+    """A wrong setting is refused with what to change, and nothing else is complained about."""
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "own.pem").write_text(public_pem(pair.merchant))
+    tables[table][name] = value
+    (problem,) = _problems(tmp_path, tables)
+    assert says in problem
+
+
+def test_production_needs_https(tmp_path: Path, tables: Tables) -> None:
+    """Notifications of real money do not travel in the clear."""
+    tables["alipay"]["environment"] = "production"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("http.public_url must begin with https://")
+
+
+def test_hosts_elsewhere_must_know_the_public_url(tmp_path: Path, tables: Tables) -> None:
+    """A port that the system chooses is known to processes that the gateway starts, not to those of a cluster."""
+    tables["http"]["listen"] = "127.0.0.1:0"
+    assert "" == _made(tmp_path, tables).alipay.backup_url
+    tables["ray"]["mode"] = "cluster"
+    tables["database"]["url"] = "postgresql://app@db/vendgate"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("http.public_url must be given")
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path, tables: Tables) -> None:
+    """An operator does not have to start the program once for each mistake."""
+    tables["alipay"]["partner"] = ""
+    tables["alipay"]["merchant"] = {}
+    del tables["alipay"]["private_key_file"]
+    del tables["payer_salt_file"]
+    problems = _problems(tmp_path, tables)
+    assert 6 == len(problems)
+    assert any(problem.startswith("payer_salt must have at least 16 characters") for problem in problems)
+
+
+def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
+    """A listener that others reach has a certificate, its own key and a CA of its callers."""
+    certificate, key = installed.certificate(tmp_path, "server")
+    _, other_key = installed.certificate(tmp_path, "other")
+    tables["machines"] = {"listen": "0.0.0.0:7443", "certificate_file": certificate, "private_key_file": key}
+    assert "asks nobody who they are" in _problems(tmp_path, tables)[0]
+    tables["machines"]["client_ca_file"] = certificate
+    made = _made(tmp_path, tables).machines_tls
+    assert made is not None
+    assert made.client_ca == made.certificate
+    tables["machines"]["private_key_file"] = other_key
+    assert ("machines.private_key_file does not belong to machines.certificate_file; give the pair.",) == _problems(tmp_path, tables)
+    tables["machines"]["private_key_file"] = "salt"
+    assert ("machines.private_key_file is not an unencrypted PEM private key.",) == _problems(tmp_path, tables)
+    tables["machines"]["certificate_file"] = "salt"
+    assert "machines.certificate_file is not a PEM certificate" in _problems(tmp_path, tables)[0]
+
+
+def test_a_database_url_may_be_a_mounted_secret(tmp_path: Path, tables: Tables) -> None:
+    """A URL with a password in it comes from a file."""
+    (tmp_path / "url").write_text("postgresql://app:pw@db/vendgate\n")
+    tables["database"] = {"url_file": "url"}
+    loaded = settings.load(installed.write(tmp_path, tables))
+    assert "postgresql://app:pw@db/vendgate" == configs.storage_config(loaded).url

@@ -1,0 +1,73 @@
+"""Logging for a process: one kind of line, whoever writes it, and nothing that must not be written."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+import structlog
+
+from gateway.process import logs
+
+
+def _lines(stream: io.StringIO) -> list[dict[str, object]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_lines_are_json_whoever_writes_them() -> None:
+    """Our loggers and the standard library's end in the same shape, with level, time and names."""
+    stream = io.StringIO()
+    logs.set_up(level="info", line_format="json", stream=stream)
+    structlog.get_logger("gateway.alipay.notify").info("notification saved", machine_id="VM-1", amount_minor=500)
+    logging.getLogger("somebody").warning("disk %s", "full")
+    ours, theirs = _lines(stream)
+    assert ("notification saved", "info", "VM-1", 500) == (ours["message"], ours["level"], ours["machine_id"], ours["amount_minor"])
+    assert ("disk full", "warning", "somebody") == (theirs["message"], theirs["level"], theirs["logger"])
+    assert str(ours["timestamp"]).endswith("Z")
+
+
+def test_the_level_holds_for_all() -> None:
+    """Below the level nothing is written; chatty libraries are held back one more."""
+    stream = io.StringIO()
+    logs.set_up(level="info", line_format="json", stream=stream)
+    structlog.get_logger().debug("not this")
+    logging.getLogger("alembic.runtime.migration").info("nor this")
+    logging.getLogger("alembic").error("but this")
+    assert ["but this"] == [line["message"] for line in _lines(stream)]
+
+
+def test_a_forgotten_secret_is_cut_out() -> None:
+    """A caller's mistake does not become a leak."""
+    stream = io.StringIO()
+    logs.set_up(level="info", line_format="json", stream=stream)
+    structlog.get_logger().info("oops", sign="abc", buyer_id="2088", private_key="pem", kept="yes")
+    (line,) = _lines(stream)
+    assert ("***", "***", "***", "yes") == (line["sign"], line["buyer_id"], line["private_key"], line["kept"])
+
+
+def test_an_exception_is_in_its_line() -> None:
+    """A traceback is data in JSON and text on a console, and does not show local values."""
+    secret = "hunter2"  # noqa: F841 - must not be shown
+    for line_format in ("json", "console"):
+        stream = io.StringIO()
+        logs.set_up(level="info", line_format=line_format, stream=stream)
+        try:
+            int("broken")
+        except ValueError:
+            structlog.get_logger().exception("failed")
+        assert "ValueError" in stream.getvalue()
+        assert "hunter2" not in stream.getvalue()
+
+
+def test_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Standard output is a script's; standard error is what it is at the time of writing."""
+    logs.set_up(level="info", line_format="console")
+    structlog.get_logger().info("before")
+    old, sys.stderr = sys.stderr, io.StringIO()
+    structlog.get_logger().info("elsewhere")
+    sys.stderr = old
+    told = capsys.readouterr()
+    assert "before" in told.err
+    assert "elsewhere" not in told.err
+    assert "" == told.out

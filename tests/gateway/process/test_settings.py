@@ -1,0 +1,172 @@
+"""The reading of settings: sources, spelling mistakes, secrets."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from actors.machine.policy import Policy
+from alipay_client.config import SignType
+from gateway.process import settings
+from gateway.process.sections import Address, FleetPolicy, Limits
+from gateway.process.settings import SettingsRefused
+from gateway.rpc.limits import EdgeLimits
+
+
+def _file(folder: Path, text: str) -> str:
+    path = folder / "vendgate.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def _problems(path: str | None = None) -> tuple[str, ...]:
+    with pytest.raises(SettingsRefused) as refused:
+        settings.load(path)
+    return refused.value.problems
+
+
+def test_defaults_are_the_rooms_own() -> None:
+    """Without file and environment every limit is what the room that applies it says."""
+    loaded = settings.load()
+    assert Policy() == Policy(**loaded.policy.model_dump())
+    assert EdgeLimits() == EdgeLimits(**loaded.limits.model_dump())
+
+
+def test_every_limit_of_the_core_can_be_set() -> None:
+    """The fleet's policy has each field of the core's, and the stream limits have no field that is not the edge's."""
+    assert {field.name for field in fields(Policy)} == set(FleetPolicy.model_fields)
+    assert {field.name for field in fields(EdgeLimits)} >= set(Limits.model_fields)
+
+
+def test_a_limit_that_is_off_can_be_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word no doubt waits for a person, and one person writes off; a number in the file or the environment changes that."""
+    off = {"policy.doubt_review_above_minor = null", "policy.write_off_second_person_above_minor = null"}
+    assert off <= set(settings.shown(settings.load()))
+    path = _file(tmp_path, "[policy]\ndoubt_review_above_minor = 2000\nshort_of_funds_sync_tries = 4\n")
+    loaded = settings.load(path)
+    assert {"policy.doubt_review_above_minor = 2000", "policy.short_of_funds_sync_tries = 4"} <= set(settings.shown(loaded))
+    assert (2_000, 4) == ((limits := Policy(**loaded.policy.model_dump())).doubt_review_above_minor, limits.short_of_funds_sync_tries)
+    monkeypatch.setenv("VENDGATE_POLICY__DOUBT_REVIEW_ABOVE_MINOR", "0")
+    assert 0 == settings.load(path).policy.doubt_review_above_minor
+
+
+def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable replaces one setting and leaves the others of its table as the file has them."""
+    path = _file(tmp_path, '[alipay]\npartner = "2088000000000001"\nsign_type = "MD5"\n')
+    monkeypatch.setenv("VENDGATE_ALIPAY__SIGN_TYPE", "RSA2")
+    monkeypatch.setenv("VENDGATE_POLICY__REFUND_RETRY_MS", "[1, 2]")
+    loaded = settings.load(path)
+    assert ("2088000000000001", SignType.RSA2, (1, 2)) == (
+        loaded.alipay.partner,
+        loaded.alipay.sign_type,
+        loaded.policy.refund_retry_ms,
+    )
+
+
+def test_the_file_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VENDGATE_CONFIG names the file when nobody else does."""
+    path = _file(tmp_path, "[ray]\nhosts = 3\n")
+    monkeypatch.setenv(settings.CONFIG_VARIABLE, path)
+    assert 3 == settings.load().ray.hosts
+    assert path == settings.config_path(None)
+
+
+def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    """Key files and the SQLite file are found wherever the program is started."""
+    path = _file(tmp_path, '[database]\nurl = "sqlite:///run/v.db"\n[alipay]\nprivate_key_file = "keys/m.pem"\n')
+    loaded = settings.load(path)
+    assert f"sqlite:///{tmp_path}/run/v.db" == loaded.database.url.get_secret_value()
+    assert tmp_path / "keys/m.pem" == loaded.alipay.private_key_file
+
+
+@pytest.mark.parametrize("url", ["sqlite:////abs/v.db", "postgresql://user@host/name"])
+def test_other_database_urls_stay_as_they_are(tmp_path: Path, url: str) -> None:
+    """Absolute SQLite files and servers are not touched."""
+    assert url == settings.load(_file(tmp_path, f'[database]\nurl = "{url}"\n')).database.url.get_secret_value()
+
+
+def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path) -> None:
+    """A spelling mistake is named, with what was probably meant."""
+    assert ("alipay.partnr is not a setting; did you mean 'partner'?",) == _problems(_file(tmp_path, '[alipay]\npartnr = "x"\n'))
+
+
+def test_an_unknown_table_is_refused(tmp_path: Path) -> None:
+    """The known tables are listed."""
+    (problem,) = _problems(_file(tmp_path, "[zzz]\na = 1\n"))
+    assert problem.startswith("zzz is not a setting; known are database, machines,")
+
+
+def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable with our prefix that means nothing is not passed over in silence."""
+    monkeypatch.setenv("VENDGATE_ALIPY__PARTNER", "x")
+    monkeypatch.setenv("VENDGATE_HTTP__LISTN", "x")
+    assert (
+        "The environment has VENDGATE_ALIPY__PARTNER, and there is no setting or table 'alipy'; did you mean 'alipay'?",
+        "http.listn is not a setting; did you mean 'listen'?",
+    ) == _problems()
+
+
+def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what is expected and how the setting is spelt in the environment."""
+    monkeypatch.setenv("VENDGATE_MACHINES__LISTEN", "7443")
+    monkeypatch.setenv("VENDGATE_RAY__MODE", "swarm")
+    monkeypatch.setenv("VENDGATE_POLICY__IDLE_REFUND_MS", "0")
+    assert (
+        (
+            "machines.listen: '7443' is not an address; write host:port, for example 127.0.0.1:7443 "
+            "(in the environment: VENDGATE_MACHINES__LISTEN)."
+        ),
+        "ray.mode: should be 'local', 'cluster' or 'none' (in the environment: VENDGATE_RAY__MODE).",
+        "policy.idle_refund_ms: should be greater than 0 (in the environment: VENDGATE_POLICY__IDLE_REFUND_MS).",
+    ) == _problems()
+
+
+def test_a_broken_list_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not JSON where a list is wanted is a sentence, not a traceback."""
+    monkeypatch.setenv("VENDGATE_POLICY__REFUND_RETRY_MS", "1,2")
+    (problem,) = _problems()
+    assert "lists are written as [1000, 2000]" in problem
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    """The path and a way out are named."""
+    (problem,) = _problems(str(tmp_path / "none.toml"))
+    assert f"The configuration file {tmp_path}/none.toml cannot be read (No such file or directory); name another with --config." == problem
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
+    """The parser's own words say where."""
+    (problem,) = _problems(_file(tmp_path, "alipay: yes\n"))
+    assert "is not TOML" in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://app:geheim@db/vendgate", "postgresql://app:***@db/vendgate"),
+        ("postgresql://app:ge/he@im@db/vendgate?password=geheim", "postgresql://app:***@db/vendgate?***"),
+        ("geheim", "***"),
+    ],
+)
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, url: str, shown: str) -> None:
+    """Neither the printed settings nor their repr hold a password or the salt."""
+    monkeypatch.setenv("VENDGATE_DATABASE__URL", url)
+    monkeypatch.setenv("VENDGATE_PAYER_SALT", "geheim://x")
+    loaded = settings.load()
+    lines = settings.shown(loaded)
+    assert f'database.url = "{shown}"' in lines
+    assert 'payer_salt = "***"' in lines
+    assert "geheim" not in repr(loaded) + "".join(lines)
+
+
+def test_addresses_are_read_both_ways() -> None:
+    """IPv6 keeps its brackets; loopback is known in each of its forms."""
+    for text, loopback in {"127.0.0.1:1": True, "[::1]:2": True, "localhost:3": True, "0.0.0.0:4": False, "[::]:5": False}.items():
+        address = Address.parse(text)
+        assert (text, loopback) == (str(address), address.loopback)
+
+
+def test_the_public_url_follows_the_listener(tmp_path: Path) -> None:
+    """Who says nothing is reached where the server listens."""
+    assert "http://127.0.0.1:8080" == settings.load().public_url
+    assert "https://pay.example" == settings.load(_file(tmp_path, '[http]\npublic_url = "https://pay.example/"\n')).public_url

@@ -1,0 +1,187 @@
+"""The two listeners: what they bind, what they bound, what they tell of themselves."""
+
+import asyncio
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2
+
+from gateway.machines.service import MachineService
+from gateway.rpc.identity import TlsConfig
+from gateway.rpc.limits import EdgeLimits
+from gateway.serving.listeners import Listener, ListenRefused, build_admin_server, build_machine_server, is_loopback
+from gateway.v1 import fleet_service_pb2
+from gateway.v1.fleet_service_pb2_grpc import FleetServiceStub
+from tests.support.certificates import Authority
+from tests.support.edge import Edge, FixedClock, MachineCall, running_edge
+from tests.support.fake_links import NoLinks
+
+
+def a_service() -> MachineService:
+    """A service that nobody calls."""
+    return MachineService(NoLinks(), gateway_id="g1", clock=FixedClock())
+
+
+def add_fleet(server: grpc.aio.Server) -> None:
+    """A fleet service with one method."""
+
+    async def balances(_request: object, _context: object) -> fleet_service_pb2.GetBalancesResponse:
+        return fleet_service_pb2.GetBalancesResponse()
+
+    method: grpc.RpcMethodHandler[object, fleet_service_pb2.GetBalancesResponse] = grpc.unary_unary_rpc_method_handler(
+        balances,
+        request_deserializer=fleet_service_pb2.GetBalancesRequest.FromString,
+        response_serializer=fleet_service_pb2.GetBalancesResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("gateway.v1.FleetService", {"GetBalances": method}),))
+
+
+def check(
+    channel: grpc.aio.Channel,
+) -> grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]:
+    """The health check; its generated stub has no types."""
+    return channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+
+
+async def health_of(listener: Listener, service: str = "") -> str:
+    """What the health service says."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
+        answer = await check(channel)(health_pb2.HealthCheckRequest(service=service))
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+@pytest.mark.parametrize(
+    ("address", "loopback"),
+    [
+        ("127.0.0.1:0", True),
+        ("127.9.9.9:80", True),
+        ("[::1]:0", True),
+        ("localhost:0", True),
+        ("unix:/tmp/x", True),
+        ("0.0.0.0:0", False),
+        ("[::]:0", False),
+        (":50051", False),
+        ("10.0.0.1:0", False),
+        ("gateway.test:0", False),
+        ("localhost.gateway.test:0", False),
+    ],
+)
+def test_is_loopback(address: str, *, loopback: bool) -> None:
+    """Only addresses that no other computer reaches are loopback."""
+    assert loopback == is_loopback(address)
+
+
+async def test_no_open_port_without_tls() -> None:
+    """Without TLS nothing but loopback is bound, and the sentence says what to do."""
+    with pytest.raises(ListenRefused, match=r"0\.0\.0\.0:0 for machines without TLS: configure a certificate.*or listen on 127\.0\.0\.1"):
+        build_machine_server(a_service(), address="0.0.0.0:0")
+    with pytest.raises(ListenRefused, match="for administrators without TLS"):
+        build_admin_server(add_fleet, address="0.0.0.0:0")
+
+
+async def test_machines_must_show_a_certificate() -> None:
+    """TLS for machines without the CA of their certificates would let anybody in."""
+    server = Authority().server()
+    tls = TlsConfig(certificate=server.certificate, private_key=server.private_key)
+    with pytest.raises(ListenRefused, match="no CA for machines"):
+        build_machine_server(a_service(), address="127.0.0.1:0", tls=tls)
+
+
+async def test_the_port_belongs_to_one() -> None:
+    """A second listener on the same port is refused instead of sharing it."""
+    first = build_machine_server(a_service(), address="127.0.0.1:0")
+    with pytest.raises(ListenRefused, match=f"cannot listen on 127.0.0.1:{first.port}"):
+        build_admin_server(add_fleet, address=f"127.0.0.1:{first.port}")
+    await first.stop(grace_s=0)
+
+
+async def test_admin_listener() -> None:
+    """Administrators reach FleetService, its health and its reflection, and not the machines' service."""
+    listener = build_admin_server(add_fleet, address="127.0.0.1:0")
+    await listener.start()
+    assert listener.services[0] == "gateway.v1.FleetService"
+    assert await health_of(listener, "gateway.v1.FleetService") == "SERVING"
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
+        assert await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest()) is not None
+        machine = MachineCall(channel)
+        try:
+            assert (await machine.end())[0] is grpc.StatusCode.UNIMPLEMENTED
+        finally:
+            machine.call.cancel()
+    await listener.stop(grace_s=0)
+
+
+async def test_admin_listener_with_tls() -> None:
+    """The administrators' listener may have TLS of its own, without client certificates too."""
+    authority = Authority()
+    server = authority.server()
+    listener = build_admin_server(
+        add_fleet, address="127.0.0.1:0", tls=TlsConfig(certificate=server.certificate, private_key=server.private_key)
+    )
+    await listener.start()
+    credentials = grpc.ssl_channel_credentials(authority.certificate)
+    async with grpc.aio.secure_channel(f"localhost:{listener.port}", credentials) as channel:
+        assert await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest()) is not None
+    await listener.stop(grace_s=0)
+
+
+async def test_health_flips_before_the_drain() -> None:
+    """A listener that is going away says so, as a whole and for each service, while its streams go on."""
+    async with running_edge() as edge:
+        machine = await edge.welcomed()
+        assert await health_of(edge.listener) == "SERVING"
+        await edge.listener.not_serving()
+        assert await health_of(edge.listener) == "NOT_SERVING"
+        assert await health_of(edge.listener, "gateway.v1.MachineService") == "NOT_SERVING"
+        assert (await machine.hello()).HasField("protocol_error")
+
+
+async def test_large_metadata() -> None:
+    """Metadata above 8 KiB is refused."""
+    async with running_edge() as edge, grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}") as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await check(channel)(health_pb2.HealthCheckRequest(), metadata=(("x", "y" * 9_000),))
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_streams_of_one_connection() -> None:
+    """One connection carries so many streams and no more; a further one waits until one ends."""
+    async with running_edge(limits=EdgeLimits(streams_per_connection_max=2)) as edge:
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}")
+        edge.channels.append(channel)
+        first = _call(edge, channel)
+        await first.hello("m1")
+        second = _call(edge, channel)
+        await second.hello("m2")
+        third = asyncio.create_task(_call(edge, channel).hello("m3"))
+        _, waiting = await asyncio.wait([third], timeout=0.1)
+        assert waiting == {third}
+        first.call.cancel()
+        assert (await third).HasField("welcome")
+
+
+def _call(edge: Edge, channel: grpc.aio.Channel) -> MachineCall:
+    call = MachineCall(channel)
+    edge.calls.append(call)
+    return call
+
+
+@pytest.mark.slow
+async def test_a_connection_that_answers_no_ping() -> None:
+    """A peer that is gone without a word is found out by a ping after 20 s and 10 s more."""
+    loop = asyncio.get_running_loop()
+    async with running_edge() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.listener.port)
+        empty_settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + empty_settings)
+        started = loop.time()
+        async with asyncio.timeout(40):
+            while await reader.read(1000):
+                pass
+        assert 29 < loop.time() - started < 33
+        writer.close()

@@ -1,0 +1,76 @@
+"""The text of /metrics: figures with names that operators can rely on, and labels that do not grow."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.links.links import LinkStats
+from gateway.machines.service import EdgeStats
+from gateway.serving.metrics import Metrics, Snapshot
+from storage.fleet.views import GaugeView
+
+LINK = LinkStats(
+    host=0,
+    attached=True,
+    streams=3,
+    queued=1,
+    commands_waiting=0,
+    exchanges=10,
+    messages=40,
+    attachments=2,
+    notifications_dropped=1,
+    undeliverable=0,
+)
+EDGE = EdgeStats(streams=3, machines=3, draining=False, opened=9, frames_received=100, frames_written=120, ended={"SUPERSEDED": 2})
+
+
+def _samples(text: bytes) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def test_every_figure_has_its_name() -> None:
+    """Counts, links, streams and what is open in SQL are all there, ages in seconds."""
+    metrics = Metrics()
+    metrics.notifications.labels("refused", "bad_signature").inc()
+    open_items = [
+        GaugeView(name="refunds_open", status="REFUSED", count=2, oldest_at_ms=40_000),
+        GaugeView(name="inbox_untaken", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=10_000),
+        GaugeView(name="work_items", status="REFUND_REFUSED", count=0, oldest_at_ms=None),
+    ]
+    samples = _samples(metrics.render(Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE)))
+    expected = {
+        "vendgate_notifications_total{reason=bad_signature,verdict=refused}": 1,
+        "vendgate_refunds_open{status=REFUSED}": 2,
+        "vendgate_refunds_open_oldest_age_seconds{status=REFUSED}": 60,
+        "vendgate_inbox_untaken{status=}": 0,
+        "vendgate_work_items{status=VEND_IN_REVIEW}": 1,
+        "vendgate_work_items_oldest_age_seconds{status=VEND_IN_REVIEW}": 90,
+        "vendgate_work_items{status=REFUND_REFUSED}": 0,
+        "vendgate_sql_up": 1,
+        "vendgate_link_attached{host=0}": 1,
+        "vendgate_link_exchanges_total{host=0}": 10,
+        "vendgate_streams_open": 3,
+        "vendgate_streams_opened_total": 9,
+        "vendgate_frames_total{direction=in}": 100,
+        "vendgate_streams_ended_total{reason=SUPERSEDED}": 2,
+        "vendgate_draining": 0,
+    }
+    assert expected == {name: samples[name] for name in expected}
+
+
+def test_what_is_gone_is_not_shown() -> None:
+    """A status that no refund has any more leaves no figure behind, and a clock that went back no negative age."""
+    metrics = Metrics()
+    one = GaugeView(name="refunds_open", status="DUE", count=1, oldest_at_ms=5_000)
+    first = _samples(metrics.render(Snapshot(now_ms=1_000, open_items=[one])))
+    assert 0 == first["vendgate_refunds_open_oldest_age_seconds{status=DUE}"]
+    assert "vendgate_refunds_open{status=DUE}" not in _samples(metrics.render(Snapshot(now_ms=1_000, open_items=[])))
+
+
+def test_sql_away_is_a_figure() -> None:
+    """The scrape works all the same."""
+    assert 0 == _samples(Metrics().render(Snapshot(now_ms=0, open_items=None)))["vendgate_sql_up"]

@@ -1,10 +1,12 @@
 """What a gateway and a host say to each other: plain values, in batches.
 
-Gateway to host: ``exchange`` carries all that arrived while the last call was in flight; one call at a time. Host to gateway:
-each ``Delivery`` is the next one in a numbered row, whether it comes back from ``exchange`` (answers) or from ``listen`` (what
-nobody asked for). A gateway hands deliveries on in the order of their numbers. When a call fails, or a number does not come, the
-gateway opens the link anew: it ``attach``es again (the host forgets what it had for the gateway), says ``Connected`` for each of
-its streams and repeats their unacknowledged frames. All of it is safe to repeat.
+Gateway to host: ``exchange`` carries all that arrived while the last call was in flight; one call
+at a time. Host to gateway: each ``Delivery`` is the next one in a numbered row, whether it comes
+back from ``exchange`` (answers) or from ``listen`` (what nobody asked for). A gateway hands
+deliveries on in the order of their numbers. When a call fails, or a number does not come, the
+gateway opens the link anew: it ``attach``es again (the host forgets what it had for the gateway),
+says ``Connected`` for each of its streams and repeats their unacknowledged frames. All of it is
+safe to repeat.
 """
 
 from collections.abc import Sequence
@@ -43,7 +45,9 @@ class Notified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """Drop what memory has of the machine, load it from the database and go on: the way out of a halt, and safe on a machine that works."""
+    """Drop what memory has of the machine, load it from the database and go on: the way out of a
+    halt, and safe on a machine that works.
+    """
 
 
 AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked | RefundWrittenOff | VendSettled
@@ -51,9 +55,11 @@ AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked | RefundWrit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commanded:
-    """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the same ``command_id`` once saved.
+    """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the
+    same ``command_id`` once saved.
 
-    A ``Reload`` is the host's own matter; it is answered once all that waited for the machine is decided and saved.
+    A ``Reload`` is the host's own matter; it is answered once all that waited for the machine is
+    decided and saved.
     """
 
     machine_id: MachineId
@@ -66,7 +72,9 @@ ToHost = FromMachine | Notified | Commanded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToMachine:
-    """Commands for a stream, in order, and the acknowledgement of its frames. ``ack`` None acknowledges nothing (nothing was saved)."""
+    """Commands for a stream, in order, and the acknowledgement of its frames. ``ack`` None
+    acknowledges nothing (nothing was saved).
+    """
 
     machine_id: MachineId
     stream_id: StreamId
@@ -94,7 +102,9 @@ class StreamClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandDone:
-    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's; of a halted machine, its error."""
+    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's;
+    of a halted machine, its error.
+    """
 
     command_id: str
     refusal: str = ""
@@ -106,14 +116,18 @@ FromHost = ToMachine | StreamClosed | CommandDone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """The ``number``-th batch for a gateway since it attached, counted from 1. Number 0 with nothing in it is an idle answer."""
+    """The ``number``-th batch for a gateway since it attached, counted from 1. Number 0 with
+    nothing in it is an idle answer.
+    """
 
     number: int
     messages: tuple[FromHost, ...]
 
 
 class LinkBroken(Exception):
-    """The call did not come back, or the host does not know this attachment: attach again. What was sent may or may not have arrived."""
+    """The call did not come back, or the host does not know this attachment: attach again. What was
+    sent may or may not have arrived.
+    """
 
 
 class HostLink(Protocol):
@@ -124,9 +138,13 @@ class HostLink(Protocol):
         ...
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        """Give the host a batch; return once all of it was decided and saved (or refused), with what is ready for this gateway."""
+        """Give the host a batch; return once all of it was decided and saved (or refused), with
+        what is ready for this gateway.
+        """
         ...
 
     async def listen(self, attachment: str) -> Delivery:
-        """Return what is ready for this gateway as soon as there is something, or an idle answer after some seconds."""
+        """Return what is ready for this gateway as soon as there is something, or an idle answer
+        after some seconds.
+        """
         ...

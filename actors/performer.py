@@ -1,7 +1,8 @@
 """Carries out one order to Alipay and says what became of it, as an event. It decides nothing.
 
-Refused, unknown and done are three different answers: no time-out and no exception becomes a refusal or a success. What Alipay
-refused for want of settlement funds may be tried again under the same id (docs/alipay.md 5.4).
+Refused, unknown and done are three different answers: no time-out and no exception becomes a
+refusal or a success. What Alipay refused for want of settlement funds may be tried again under the
+same id (docs/alipay.md 5.4).
 """
 
 import asyncio
@@ -10,7 +11,13 @@ from typing import assert_never
 
 import structlog
 
-from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall, QueryRefund, SendRefund
+from actors.machine.effects import (
+    ChangeCodeStatus,
+    CreateCode,
+    ProviderCall,
+    QueryRefund,
+    SendRefund,
+)
 from actors.machine.events import (
     CodeCreated,
     CodeFailed,
@@ -33,14 +40,19 @@ from alipay_client.errors import AlipayError, Misused, Refused, Retry
 SHORT_OF_FUNDS = "MERCHANT_BALANCE_NOT_ENOUGH"
 """The code with which a refund query says that settlement funds are short (docs/alipay.md 5.5)."""
 
-_ACTIONS = {CodeStatus.ACTIVE: messages.CodeAction.RESTART, CodeStatus.STOPPED: messages.CodeAction.STOP}
+_ACTIONS = {
+    CodeStatus.ACTIVE: messages.CodeAction.RESTART,
+    CodeStatus.STOPPED: messages.CodeAction.STOP,
+}
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merchant:
-    """Who sells, as Alipay knows them (biz_data, docs/alipay.md 4.1). ``settlement_currency`` empty: the machine's own."""
+    """Who sells, as Alipay knows them (biz_data, docs/alipay.md 4.1). ``settlement_currency``
+    empty: the machine's own.
+    """
 
     secondary_merchant_id: str
     secondary_merchant_name: str
@@ -49,28 +61,47 @@ class Merchant:
 
 
 class Performer:
-    """Makes the calls of all machines of a host, at most ``in_flight_max`` at a time, each for at most ``call_max_s`` seconds."""
+    """Makes the calls of all machines of a host, at most ``in_flight_max`` at a time, each for at
+    most ``call_max_s`` seconds.
+    """
 
-    def __init__(self, alipay: AlipayClient, merchant: Merchant, *, in_flight_max: int = 32, call_max_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        alipay: AlipayClient,
+        merchant: Merchant,
+        *,
+        in_flight_max: int = 32,
+        call_max_s: float = 60.0,
+    ) -> None:
         self._alipay = alipay
         self._merchant = merchant
         self._room = asyncio.Semaphore(in_flight_max)
         self._call_max_s = call_max_s
 
     async def perform(self, call: ProviderCall, place: Place, currency: Currency) -> Event:
-        """Make the call and return what became of it. Raises nothing but CancelledError; then nobody knows."""
+        """Make the call and return what became of it. Raises nothing but CancelledError; then
+        nobody knows.
+        """
         async with self._room:
             try:
                 async with asyncio.timeout(self._call_max_s):
                     return await self._make(call, place, currency)
             except AlipayError as error:
                 event = _event_of(call, error)
-                log.warning("alipay said no", machine_id=place.machine_id, order=type(call).__name__, code=error.code, event_=_name(event))
+                log.warning(
+                    "alipay said no",
+                    machine_id=place.machine_id,
+                    order=type(call).__name__,
+                    code=error.code,
+                    event_=_name(event),
+                )
                 return event
             except TimeoutError:
                 return _unknown(call, f"no answer within {self._call_max_s:g} s")
             except Exception as error:
-                log.exception("a call to alipay broke", machine_id=place.machine_id, order=type(call).__name__)
+                log.exception(
+                    "a call to alipay broke", machine_id=place.machine_id, order=type(call).__name__
+                )
                 return _unknown(call, f"{type(error).__name__} on our side")
 
     async def _make(self, call: ProviderCall, place: Place, currency: Currency) -> Event:
@@ -90,17 +121,25 @@ class Performer:
                 return _refund_answered(call.refund_id, answer)
             case QueryRefund():
                 answer = await self._alipay.query_refund(
-                    messages.QueryRefund(partner_trans_id=call.partner_trans_id, partner_refund_id=call.refund_id)
+                    messages.QueryRefund(
+                        partner_trans_id=call.partner_trans_id, partner_refund_id=call.refund_id
+                    )
                 )
                 return _query_answered(call.refund_id, answer)
             case CreateCode():
-                code = await self._alipay.create_code(messages.CreateCode(shop=self._shop(place, currency), notify_url=place.notify_url))
+                code = await self._alipay.create_code(
+                    messages.CreateCode(
+                        shop=self._shop(place, currency), notify_url=place.notify_url
+                    )
+                )
                 return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
             case ChangeCodeStatus():
                 action = _ACTIONS.get(call.status)
                 if action is None:
                     return CodeFailed(final=True, detail=f"no code can be made {call.status}")
-                await self._alipay.modify_code_status(messages.ModifyCodeStatus(qrcode=call.qr_payload, action=action))
+                await self._alipay.modify_code_status(
+                    messages.ModifyCodeStatus(qrcode=call.qr_payload, action=action)
+                )
                 return CodeStatusChanged(status=call.status)
             case _:
                 assert_never(call)
@@ -127,7 +166,10 @@ def _refund_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Even
         case messages.RefundState.ACCEPTED:
             return RefundAccepted(refund_id=refund_id)
         case messages.RefundState.NOT_FOUND | messages.RefundState.FAILED:
-            return RefundUnknown(refund_id=refund_id, detail=f"a refund was answered {answer.state} {answer.error}".rstrip())
+            return RefundUnknown(
+                refund_id=refund_id,
+                detail=f"a refund was answered {answer.state} {answer.error}".rstrip(),
+            )
         case _:
             assert_never(answer.state)
 

@@ -1,7 +1,7 @@
 """Who owns a machine: machine → partition by a stable hash, partition → host by the layout.
 
-The number of partitions is fixed when a database is created; the number of hosts is the layout's. Placement is a hint for
-routing; what makes it safe for money is the epoch that each commit proves.
+The number of partitions is fixed when a database is created; the number of hosts is the layout's.
+Placement is a hint for routing; what makes it safe for money is the epoch that each commit proves.
 """
 
 import zlib

@@ -1,6 +1,8 @@
-"""What the actors need of the world: a store, a clock. (The way to the gateways is ``actors.link``.)
+"""What the actors need of the world: a store, a clock. (The way to the gateways is
+``actors.link``.)
 
-``storage`` implements :class:`MachineStore`; tests have one in memory. Times are milliseconds since 1970 UTC.
+``storage`` implements :class:`MachineStore`; tests have one in memory. Times are milliseconds since
+1970 UTC.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What Alipay must know of a machine's place to make its code (biz_data, docs/alipay.md 4.1); from the registry."""
+    """What Alipay must know of a machine's place to make its code (biz_data, docs/alipay.md 4.1);
+    from the registry.
+    """
 
     machine_id: MachineId
     store_name: str
@@ -34,10 +38,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedMachine:
-    """A machine as SQL has it. ``state`` is a fresh one (version 0) if nothing was ever decided for it.
+    """A machine as SQL has it. ``state`` is a fresh one (version 0) if nothing was ever decided for
+    it.
 
-    ``configuration`` is the registry's, to be fed to the core when its revision is above the state's. ``halted``: a row says that a host
-    has halted it, and no decision was committed since.
+    ``configuration`` is the registry's, to be fed to the core when its revision is above the
+    state's. ``halted``: a row says that a host has halted it, and no decision was committed since.
     """
 
     state: MachineState
@@ -48,7 +53,9 @@ class LoadedMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A machine, or a notification for it, whose rows are there and make no sense to this program; ``error`` says why."""
+    """A machine, or a notification for it, whose rows are there and make no sense to this program;
+    ``error`` says why.
+    """
 
     machine_id: MachineId
     error: Exception
@@ -56,7 +63,9 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineHalt:
-    """A machine that its host has halted: since when, over what kind of fact (empty if it could not be loaded), and the error's words."""
+    """A machine that its host has halted: since when, over what kind of fact (empty if it could not
+    be loaded), and the error's words.
+    """
 
     machine_id: MachineId
     halted_at_ms: int
@@ -75,7 +84,8 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One decision to be saved: ``decision.state.version`` must follow on the saved version. ``inbox_id`` is marked as taken with it.
+    """One decision to be saved: ``decision.state.version`` must follow on the saved version.
+    ``inbox_id`` is marked as taken with it.
 
     ``recovers``: the machine was halted and decides again, so the row that says so goes with it.
     """
@@ -90,7 +100,9 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """The proof of owning partitions: ``holder`` is unique for each start of a host; ``epochs`` maps partition to epoch."""
+    """The proof of owning partitions: ``holder`` is unique for each start of a host; ``epochs``
+    maps partition to epoch.
+    """
 
     host: str
     holder: str
@@ -105,11 +117,15 @@ class StoreError(Exception):
 
 
 class StaleOwner(StoreError):
-    """Another holder has claimed a partition. Nothing was saved. Stop at once: this host owns nothing any more."""
+    """Another holder has claimed a partition. Nothing was saved. Stop at once: this host owns
+    nothing any more.
+    """
 
 
 class Conflict(StoreError):
-    """The saved version is not the one that was decided upon, or a unique key was hit. Nothing was saved. ``machine_id`` says whose."""
+    """The saved version is not the one that was decided upon, or a unique key was hit. Nothing was
+    saved. ``machine_id`` says whose.
+    """
 
     def __init__(self, machine_id: MachineId, detail: str) -> None:
         super().__init__(f"{machine_id}: {detail}")
@@ -120,7 +136,9 @@ class Conflict(StoreError):
 class MachineStore(Protocol):
     """Keeps machines. Every method raises StoreError when the database does not answer."""
 
-    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+    async def claim(
+        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+    ) -> Ownership:
         """Take partitions from whoever had them, each under its next epoch."""
         ...
 
@@ -129,21 +147,33 @@ class MachineStore(Protocol):
         ...
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
-        """Return the machines of these partitions that have something open: a deadline, a session, a refund, a code to be made, a halt."""
+        """Return the machines of these partitions that have something open: a deadline, a session,
+        a refund, a code to be made, a halt.
+        """
         ...
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
-        """Save all of it, or nothing, in one transaction that proves the ownership. Several changes of one machine come in order."""
+        """Save all of it, or nothing, in one transaction that proves the ownership. Several changes
+        of one machine come in order.
+        """
         ...
 
     async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
-        """Write down that a machine is halted, in a transaction that proves the ownership. A row that is there keeps its time."""
+        """Write down that a machine is halted, in a transaction that proves the ownership. A row
+        that is there keeps its time.
+        """
         ...
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and that nobody has taken."""
+    async def untaken(
+        self, ownership: Ownership, *, older_than_ms: int, limit: int
+    ) -> Sequence[InboxItem | Unreadable]:
+        """Return notifications that were saved before ``older_than_ms`` and that nobody has
+        taken.
+        """
         ...
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
-        """Return machines whose registry revision is above their state's: an administrator's change that the actor has not heard of."""
+        """Return machines whose registry revision is above their state's: an administrator's change
+        that the actor has not heard of.
+        """
         ...

@@ -1,11 +1,12 @@
 """Hosts as Ray actors: placed, named, watched and restarted by Ray. The only file that imports Ray.
 
-Flows in: settings and the dotted name of the function that builds a host's services inside its worker. Flows out: one link per host. The
-actor is a thin cover of ``Host``; nothing is retried by Ray, because the link's own protocol makes everything safe to repeat, and what
-owns a machine is proved at each COMMIT, never by Ray's word.
+Flows in: settings and the dotted name of the function that builds a host's services inside its
+worker. Flows out: one link per host. The actor is a thin cover of ``Host``; nothing is retried by
+Ray, because the link's own protocol makes everything safe to repeat, and what owns a machine is
+proved at each COMMIT, never by Ray's word.
 
-``start_ray`` comes first in a program, in its main thread and before a gRPC server serves: Ray forks, and the kernel ties the life of its
-processes to the thread that started them.
+``start_ray`` comes first in a program, in its main thread and before a gRPC server serves: Ray
+forks, and the kernel ties the life of its processes to the thread that started them.
 """
 
 import asyncio
@@ -38,7 +39,8 @@ NAMESPACE = "vendgate"
 EMBEDDED = "local"
 
 _KNOBS = {
-    # A host that was killed is noticed in 40 ms and back in 0.2 to 0.8 s; with Ray's defaults it takes 1.4 to 1.9 s.
+    # A host that was killed is noticed in 40 ms and back in 0.2 to 0.8 s; with Ray's defaults it
+    # takes 1.4 to 1.9 s.
     "RAY_core_worker_internal_heartbeat_ms": "50",
     "RAY_timeout_ms_task_wait_for_death_info": "20",
     "RAY_task_retry_delay_ms": "0",
@@ -49,7 +51,9 @@ _KNOBS = {
     "GRPC_ENABLE_FORK_SUPPORT": "0",
 }
 _TEMP_PATH_MAX = 40
-"""Ray puts sockets some 60 characters below its folder, and a socket's path must be shorter than 108."""
+"""Ray puts sockets some 60 characters below its folder, and a socket's path must be shorter than
+108.
+"""
 _SESSIONS_KEPT = 4
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Ray's least: nothing of ours is ever put there."""
@@ -64,10 +68,12 @@ _EXIT_SUPERSEDED = 75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaySettings:
-    """``address`` is ``local`` for a Ray that this program starts and ends, else an existing cluster's (``auto`` or host:port).
+    """``address`` is ``local`` for a Ray that this program starts and ends, else an existing
+    cluster's (``auto`` or host:port).
 
-    ``run_dir`` holds the embedded Ray's token, sockets and logs, readable by the owner only. ``token_path`` is an existing cluster's
-    token file; None leaves that cluster's authentication to the environment (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH).
+    ``run_dir`` holds the embedded Ray's token, sockets and logs, readable by the owner only.
+    ``token_path`` is an existing cluster's token file; None leaves that cluster's authentication to
+    the environment (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH).
     """
 
     run_dir: Path
@@ -79,9 +85,13 @@ class RaySettings:
 
 
 def start_ray(settings: RaySettings) -> None:
-    """Start the embedded Ray, or connect to a cluster. RuntimeError: not in the main thread, or Ray does not come up."""
+    """Start the embedded Ray, or connect to a cluster. RuntimeError: not in the main thread, or Ray
+    does not come up.
+    """
     if threading.current_thread() is not threading.main_thread():
-        raise RuntimeError("start Ray in the main thread: its processes end with the thread that started them")
+        raise RuntimeError(
+            "start Ray in the main thread: its processes end with the thread that started them"
+        )
     if ray.is_initialized():
         raise RuntimeError("this process has a Ray already")
     embedded = settings.address == EMBEDDED
@@ -89,13 +99,22 @@ def start_ray(settings: RaySettings) -> None:
     if embedded:
         settings.run_dir.mkdir(parents=True, exist_ok=True)
         settings.run_dir.chmod(0o700)
-        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(_token(settings.run_dir / "ray_token"))}
+        environment |= {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(_token(settings.run_dir / "ray_token")),
+        }
     elif settings.token_path is not None:
         environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.token_path)}
     os.environ.update(environment)
-    Config.initialize("")  # Ray has read the environment when it was imported; this is how it reads it again
+    Config.initialize(
+        ""
+    )  # Ray has read the environment when it was imported; this is how it reads it again
     handler = signal.getsignal(signal.SIGTERM)
-    options: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": "ERROR"}
+    options: dict[str, Any] = {
+        "namespace": NAMESPACE,
+        "log_to_driver": False,
+        "logging_level": "ERROR",
+    }
     if embedded:
         options |= {
             "_temp_dir": str(_temp_dir(settings.run_dir)),
@@ -105,7 +124,8 @@ def start_ray(settings: RaySettings) -> None:
         }
     # Never without an address: a bare init joins whatever cluster it finds on this computer.
     ray.init(address=settings.address, **options)
-    # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly exit, comes back.
+    # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly
+    # exit, comes back.
     signal.signal(signal.SIGTERM, handler if callable(handler) else _leave)
     log.info("ray started", address=settings.address, embedded=embedded)
 
@@ -121,7 +141,9 @@ def _leave(signum: int, _: object) -> None:
 
 
 def _token(path: Path) -> Path:
-    """Return the token's file, made if it is not there; Ray's own would be world-readable in the home directory."""
+    """Return the token's file, made if it is not there; Ray's own would be world-readable in the
+    home directory.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -133,7 +155,9 @@ def _token(path: Path) -> Path:
 
 
 def _temp_dir(run_dir: Path) -> Path:
-    """Return a short path for Ray's sessions, inside a folder that nobody else may enter (Ray opens its own to all)."""
+    """Return a short path for Ray's sessions, inside a folder that nobody else may enter (Ray opens
+    its own to all).
+    """
     folder = run_dir.resolve() / "ray"
     if len(str(folder)) > _TEMP_PATH_MAX:
         folder = Path(tempfile.gettempdir()) / f"vendgate-{os.getuid()}" / "ray"
@@ -148,7 +172,16 @@ def _temp_dir(run_dir: Path) -> Path:
 class HostActor:
     """The Ray actor's class: a host, and what Ray needs to know of it."""
 
-    def __init__(self, *, name: str, index: int, host_count: int, factory: str, factory_argument: str, limits: HostLimits | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        index: int,
+        host_count: int,
+        factory: str,
+        factory_argument: str,
+        limits: HostLimits | None,
+    ) -> None:
         self._name = name
         self._index = index
         self._host_count = host_count
@@ -157,7 +190,8 @@ class HostActor:
         self._services: HostServices | None = None
         self._failure = ""
         self._known = asyncio.Event()
-        # Ray makes async actors on their loop, so the host lives from here on, whether anybody calls or not.
+        # Ray makes async actors on their loop, so the host lives from here on, whether anybody
+        # calls or not.
         self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
 
     async def _live(self, factory: str, argument: str) -> None:
@@ -171,7 +205,13 @@ class HostActor:
                 await asyncio.sleep(_BUILD_AGAIN_S)
         self._failure = ""
         partitions = partitions_of(self._index, self._host_count, self._services.partition_count)
-        host = Host(name=self._name, services=self._services, partitions=partitions, limits=self._limits, on_fatal=_die)
+        host = Host(
+            name=self._name,
+            services=self._services,
+            partitions=partitions,
+            limits=self._limits,
+            on_fatal=_die,
+        )
         self._host = host
         self._known.set()
         try:
@@ -185,7 +225,9 @@ class HostActor:
         gc.freeze()
 
     async def hello(self) -> tuple[int, int]:
-        """Return the process's id and the number of hosts. RuntimeError: the services cannot be built, and why."""
+        """Return the process's id and the number of hosts. RuntimeError: the services cannot be
+        built, and why.
+        """
         await self._known.wait()
         if self._failure:
             raise RuntimeError(self._failure)
@@ -223,12 +265,17 @@ class HostActor:
 
 async def _build(factory: str, argument: str) -> HostServices:
     module, _, function = factory.partition(":")
-    build = cast("Callable[[str], Awaitable[HostServices]]", getattr(importlib.import_module(module), function))
+    build = cast(
+        "Callable[[str], Awaitable[HostServices]]",
+        getattr(importlib.import_module(module), function),
+    )
     return await build(argument)
 
 
 def _die(reason: str) -> None:
-    """End a process that owns nothing any more. Ray starts another one if, and only if, it still wants this actor."""
+    """End a process that owns nothing any more. Ray starts another one if, and only if, it still
+    wants this actor.
+    """
     log.error("host process exits", reason=reason)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -236,7 +283,9 @@ def _die(reason: str) -> None:
 
 
 class RayHostLink(HostLink):
-    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: nobody knows what arrived."""
+    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: nobody knows
+    what arrived.
+    """
 
     def __init__(self, name: str, actor: Any) -> None:
         self.name = name
@@ -248,7 +297,10 @@ class RayHostLink(HostLink):
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
         """Give a batch; one call of Ray, whatever it holds."""
-        return cast("Delivery", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.exchange, attachment, list(messages)))
+        return cast(
+            "Delivery",
+            await self._call(_EXCHANGE_TIMEOUT_S, self._actor.exchange, attachment, list(messages)),
+        )
 
     async def listen(self, attachment: str) -> Delivery:
         """Wait for what nobody asked for."""
@@ -265,24 +317,39 @@ class RayHostLink(HostLink):
         except TimeoutError as error:
             raise LinkBroken(f"{self.name} did not answer within {timeout_s:g} s") from error
         except LinkBroken as error:  # Ray's own kind of it, with a stack trace for a text
-            raise LinkBroken(f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}") from None
+            raise LinkBroken(
+                f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}"
+            ) from None
         except RayError as error:
             raise LinkBroken(f"{self.name}: {type(error).__name__}") from error
 
 
 class RayHosts:
-    """The named actors ``vendgate-host-<i>``, found or made. In a cluster they outlive this program; embedded, they end with it."""
+    """The named actors ``vendgate-host-<i>``, found or made. In a cluster they outlive this
+    program; embedded, they end with it.
+    """
 
-    def __init__(self, settings: RaySettings, links: Sequence[RayHostLink], actors: Sequence[Any]) -> None:
+    def __init__(
+        self, settings: RaySettings, links: Sequence[RayHostLink], actors: Sequence[Any]
+    ) -> None:
         self._settings = settings
         self._actors = actors
         self.links = tuple(links)
 
     @classmethod
-    async def open(cls, settings: RaySettings, *, factory: str, factory_argument: str, limits: HostLimits | None = None) -> "RayHosts":
-        """Make or find the hosts. ``factory`` ("package.module:function") is called with ``factory_argument`` in each worker.
+    async def open(
+        cls,
+        settings: RaySettings,
+        *,
+        factory: str,
+        factory_argument: str,
+        limits: HostLimits | None = None,
+    ) -> "RayHosts":
+        """Make or find the hosts. ``factory`` ("package.module:function") is called with
+        ``factory_argument`` in each worker.
 
-        RuntimeError: a worker could not build its services, or the cluster's hosts were made for another number of hosts.
+        RuntimeError: a worker could not build its services, or the cluster's hosts were made for
+        another number of hosts.
         """
         made = ray.remote(HostActor)
         names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
@@ -296,21 +363,40 @@ class RayHosts:
                 max_task_retries=0,
                 max_concurrency=_CALLS_MAX,
                 num_cpus=settings.host_cpus,
-            ).remote(name=name, index=index, host_count=settings.hosts, factory=factory, factory_argument=factory_argument, limits=limits)
+            ).remote(
+                name=name,
+                index=index,
+                host_count=settings.hosts,
+                factory=factory,
+                factory_argument=factory_argument,
+                limits=limits,
+            )
             for index, name in enumerate(names)
         ]
-        hosts = cls(settings, [RayHostLink(name, actor) for name, actor in zip(names, actors, strict=True)], actors)
+        hosts = cls(
+            settings,
+            [RayHostLink(name, actor) for name, actor in zip(names, actors, strict=True)],
+            actors,
+        )
         for name, (_, host_count) in zip(names, await hosts._hello(), strict=True):
             if host_count != settings.hosts:
-                raise RuntimeError(f"{name} is one of {host_count} hosts and this program wants {settings.hosts}: end the old hosts first")
+                raise RuntimeError(
+                    f"{name} is one of {host_count} hosts and this program wants "
+                    f"{settings.hosts}: end the old hosts first"
+                )
         return hosts
 
     async def pids(self) -> dict[str, int]:
         """Return each host's process id. RuntimeError if one does not answer."""
-        return {link.name: answer[0] for link, answer in zip(self.links, await self._hello(), strict=True)}
+        return {
+            link.name: answer[0]
+            for link, answer in zip(self.links, await self._hello(), strict=True)
+        }
 
     async def close(self) -> None:
-        """Embedded: stop the hosts in order and end them. In a cluster: leave them to the other gateways."""
+        """Embedded: stop the hosts in order and end them. In a cluster: leave them to the other
+        gateways.
+        """
         if self._settings.address == EMBEDDED:
             await self.end()
 
@@ -318,7 +404,9 @@ class RayHosts:
         """Stop the hosts in order and end their processes for good."""
         try:
             async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
-                await asyncio.gather(*(actor.stop.remote() for actor in self._actors), return_exceptions=True)
+                await asyncio.gather(
+                    *(actor.stop.remote() for actor in self._actors), return_exceptions=True
+                )
         except TimeoutError:
             log.warning("a host does not stop; what it has not done is owed")
         for actor in self._actors:

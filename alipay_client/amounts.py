@@ -1,4 +1,6 @@
-"""Minor units and the decimal text that Alipay writes. Flows in: integers or Alipay's text; out: the other one, exactly or not at all."""
+"""Minor units and the decimal text that Alipay writes. Flows in: integers or Alipay's text; out:
+the other one, exactly or not at all.
+"""
 
 import re
 
@@ -8,14 +10,18 @@ _WITHOUT_DECIMALS = frozenset({"JPY", "KRW"})
 
 
 def exponent(currency: str) -> int:
-    """Return the number of decimals of ``currency``: 0 for JPY and KRW, else 2 (docs/alipay.md 5.1). ValueError: not three capitals."""
+    """Return the number of decimals of ``currency``: 0 for JPY and KRW, else 2 (docs/alipay.md
+    5.1). ValueError: not three capitals.
+    """
     if not _CURRENCY.fullmatch(currency):
         raise ValueError(f"a currency is three capital letters, not {currency!r}")
     return 0 if currency in _WITHOUT_DECIMALS else 2
 
 
 def to_text(amount_minor: int, currency: str) -> str:
-    """Return ``amount_minor`` as Alipay wants it: ``1230`` HKD is ``12.30``, ``100`` JPY is ``100``. ValueError: below zero."""
+    """Return ``amount_minor`` as Alipay wants it: ``1230`` HKD is ``12.30``, ``100`` JPY is
+    ``100``. ValueError: below zero.
+    """
     if amount_minor < 0:
         raise ValueError(f"an amount is not below zero: {amount_minor}")
     decimals = exponent(currency)
@@ -26,7 +32,9 @@ def to_text(amount_minor: int, currency: str) -> str:
 
 
 def to_minor(text: str, currency: str) -> int:
-    """Return the minor units that ``text`` names. ValueError: not a plain decimal number, or finer than the currency's minor unit."""
+    """Return the minor units that ``text`` names. ValueError: not a plain decimal number, or finer
+    than the currency's minor unit.
+    """
     decimals = exponent(currency)
     match = _AMOUNT.fullmatch(text)
     if match is None:

@@ -1,8 +1,10 @@
 """Alipay's six calls over HTTP. Knows when to give up, and never what to do then.
 
-Flows in: messages. Flows out: answers that Alipay signed, or one of the errors of ``errors``. The client owns its signing threads and, when
-made by ``open``, its connections. It repeats nothing, except that the identical signed request goes once to the backup host when the
-first cannot be reached: ids make doing it twice doing it once (docs/alipay.md 1). This is the only module of the client that knows httpx.
+Flows in: messages. Flows out: answers that Alipay signed, or one of the errors of ``errors``. The
+client owns its signing threads and, when made by ``open``, its connections. It repeats nothing,
+except that the identical signed request goes once to the backup host when the first cannot be
+reached: ids make doing it twice doing it once (docs/alipay.md 1). This is the only module of the
+client that knows httpx.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ _HEADERS = {
 }
 _CONNECTIONS_MAX = 64
 _SIGNERS = 2
-"""One RSA signature takes half a millisecond of a thread and no interpreter lock; more than two would only queue elsewhere."""
+"""One RSA signature takes half a millisecond of a thread and no interpreter lock; more than two
+would only queue elsewhere.
+"""
 
 
 def _utc_now() -> datetime:
@@ -37,9 +41,17 @@ def _utc_now() -> datetime:
 
 
 class AlipayClient:
-    """``http`` stays the caller's; ``now`` gives aware times. Misused: the configuration cannot work, and the sentence says why."""
+    """``http`` stays the caller's; ``now`` gives aware times. Misused: the configuration cannot
+    work, and the sentence says why.
+    """
 
-    def __init__(self, config: AlipayConfig, http: httpx.AsyncClient, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        config: AlipayConfig,
+        http: httpx.AsyncClient,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
         self._config = config
         self._http = http
         self._now = now
@@ -47,19 +59,37 @@ class AlipayClient:
         self._keys = load_keys(config)
         self._urls = [_endpoint(url) for url in (config.gateway_url, config.backup_url) if url]
         if not config.gateway_url:
-            raise Misused("bad_url", "gateway_url is empty; name Alipay's gateway, https://globalmapi.alipay.com/gateway.do")
+            raise Misused(
+                "bad_url",
+                (
+                    "gateway_url is empty; name Alipay's gateway, "
+                    "https://globalmapi.alipay.com/gateway.do"
+                ),
+            )
         if config.connect_timeout_ms <= 0 or config.read_timeout_ms <= 0:
-            raise Misused("bad_timeout", "connect_timeout_ms and read_timeout_ms must be above zero")
+            raise Misused(
+                "bad_timeout", "connect_timeout_ms and read_timeout_ms must be above zero"
+            )
         connect_s, read_s = config.connect_timeout_ms / 1_000, config.read_timeout_ms / 1_000
         self._timeout = httpx.Timeout(read_s, connect=connect_s, pool=connect_s)
         self._attempt_s = connect_s + read_s
         self._signers = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="alipay-sign")
 
     @classmethod
-    def open(cls, config: AlipayConfig, *, now: Callable[[], datetime] = _utc_now) -> "AlipayClient":
-        """Make a client with connections of its own: TLS verified, no redirects, no proxy from the environment, a bounded pool."""
-        limits = httpx.Limits(max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX)
-        client = cls(config, httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits), now=now)
+    def open(
+        cls, config: AlipayConfig, *, now: Callable[[], datetime] = _utc_now
+    ) -> "AlipayClient":
+        """Make a client with connections of its own: TLS verified, no redirects, no proxy from the
+        environment, a bounded pool.
+        """
+        limits = httpx.Limits(
+            max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX
+        )
+        client = cls(
+            config,
+            httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits),
+            now=now,
+        )
         client._owns_http = True
         return client
 
@@ -75,19 +105,29 @@ class AlipayClient:
             await self._http.aclose()
 
     async def create_code(self, m: messages.CreateCode) -> messages.CodeAnswer:
-        """Create the shop's code, or get the one that it has (docs/alipay.md 4.1). Refused, OutcomeUnknown, Misused."""
+        """Create the shop's code, or get the one that it has (docs/alipay.md 4.1). Refused,
+        OutcomeUnknown, Misused.
+        """
         return retry.code(await self._call(fields.create_code(m, self._config, self._now())))
 
     async def modify_code(self, m: messages.ModifyCode) -> messages.CodeAnswer:
-        """Replace all that a code says of its shop (docs/alipay.md 4.2). Refused, OutcomeUnknown, Misused."""
-        return retry.code(await self._call(fields.modify_code(m, self._config, self._now())), m.qrcode)
+        """Replace all that a code says of its shop (docs/alipay.md 4.2). Refused, OutcomeUnknown,
+        Misused.
+        """
+        return retry.code(
+            await self._call(fields.modify_code(m, self._config, self._now())), m.qrcode
+        )
 
     async def modify_code_status(self, m: messages.ModifyCodeStatus) -> messages.CodeAnswer:
         """Stop, restart or delete a code (docs/alipay.md 4.3). Refused, OutcomeUnknown, Misused."""
-        return retry.code(await self._call(fields.modify_code_status(m, self._config, self._now())), m.qrcode)
+        return retry.code(
+            await self._call(fields.modify_code_status(m, self._config, self._now())), m.qrcode
+        )
 
     async def refund(self, m: messages.Refund) -> messages.RefundAnswer:
-        """Refund: SUCCEEDED, or ACCEPTED if asynchronous (docs/alipay.md 5). Refused, OutcomeUnknown (same id again, or query), Misused."""
+        """Refund: SUCCEEDED, or ACCEPTED if asynchronous (docs/alipay.md 5). Refused,
+        OutcomeUnknown (same id again, or query), Misused.
+        """
         return retry.refund(await self._call(fields.refund(m, self._config)), m)
 
     async def query_refund(self, m: messages.QueryRefund) -> messages.RefundAnswer:
@@ -104,45 +144,76 @@ class AlipayClient:
             try:
                 return envelope.read(await self._exchange(url, body), self._keys)
             except Unreachable as error:
-                _log.warning("alipay_backup_host", service=parameters["service"], host=urlsplit(url).hostname, cause=error.code)
+                _log.warning(
+                    "alipay_backup_host",
+                    service=parameters["service"],
+                    host=urlsplit(url).hostname,
+                    cause=error.code,
+                )
         return envelope.read(await self._exchange(self._urls[-1], body), self._keys)
 
     async def _signed(self, parameters: Mapping[str, str]) -> bytes:
         if self._config.sign_type is SignType.MD5:
             return envelope.build(parameters, self._keys)
-        return await asyncio.get_running_loop().run_in_executor(self._signers, envelope.build, parameters, self._keys)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._signers, envelope.build, parameters, self._keys
+        )
 
     async def _exchange(self, url: str, body: bytes) -> bytes:
-        """Send once and read the whole answer within connect plus read time-out, however slowly it drips."""
+        """Send once and read the whole answer within connect plus read time-out, however slowly it
+        drips.
+        """
         try:
             async with (
                 asyncio.timeout(self._attempt_s),
-                self._http.stream("POST", url, content=body, headers=_HEADERS, timeout=self._timeout, follow_redirects=False) as response,
+                self._http.stream(
+                    "POST",
+                    url,
+                    content=body,
+                    headers=_HEADERS,
+                    timeout=self._timeout,
+                    follow_redirects=False,
+                ) as response,
             ):
                 return await _bounded(response)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise Unreachable("timeout", f"no whole answer in time from {urlsplit(url).hostname}: {type(error).__name__}") from error
+            raise Unreachable(
+                "timeout",
+                f"no whole answer in time from {urlsplit(url).hostname}: {type(error).__name__}",
+            ) from error
         except httpx.RequestError as error:
-            raise Unreachable("transport", f"no answer from {urlsplit(url).hostname}: {type(error).__name__}") from error
+            raise Unreachable(
+                "transport", f"no answer from {urlsplit(url).hostname}: {type(error).__name__}"
+            ) from error
 
 
 async def _bounded(response: httpx.Response) -> bytes:
     if response.status_code != httpx.codes.OK:
-        raise OutcomeUnknown(f"http_{response.status_code}", "Alipay's gateway did not answer with 200")
+        raise OutcomeUnknown(
+            f"http_{response.status_code}", "Alipay's gateway did not answer with 200"
+        )
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise Untrusted("bad_encoding", "the answer is compressed although that was declined")
     chunks = bytearray()
     async for chunk in response.aiter_bytes():
         chunks += chunk
         if len(chunks) > envelope.ANSWER_BYTES_MAX:
-            raise Untrusted("oversized", f"the answer is longer than {envelope.ANSWER_BYTES_MAX} bytes")
+            raise Untrusted(
+                "oversized", f"the answer is longer than {envelope.ANSWER_BYTES_MAX} bytes"
+            )
     return bytes(chunks)
 
 
 def _endpoint(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise Misused("bad_url", f"{url!r} is not a gateway's URL; write https://globalmapi.alipay.com/gateway.do, without a query")
+        raise Misused(
+            "bad_url",
+            (
+                f"{url!r} is not a gateway's URL; write https://globalmapi.alipay.com/gateway.do, "
+                "without a query"
+            ),
+        )
     if parts.scheme == "http" and parts.hostname.endswith((".alipay.com", ".alipaydev.com")):
         raise Misused("bad_url", f"{url!r} would send money orders unencrypted; write https")
     return f"{url}?{envelope.QUERY}"

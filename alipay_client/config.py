@@ -1,4 +1,6 @@
-"""How to reach Alipay and with which keys. Flows in from the caller's settings; nothing here reads an environment or a file."""
+"""How to reach Alipay and with which keys. Flows in from the caller's settings; nothing here reads
+an environment or a file.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -36,7 +38,9 @@ class AlipayConfig:
     notify_sign_types: frozenset[SignType] = frozenset()
     """Sign types that a notification may name; empty: only ``sign_type``."""
     notify_amount_field: str = "total_fee"
-    """The notification's field that holds what the customer paid; sources disagree on it (docs/alipay.md 7.1)."""
+    """The notification's field that holds what the customer paid; sources disagree on it
+    (docs/alipay.md 7.1).
+    """
     notify_currency_field: str = "currency"
     """The notification's field that names the currency of that amount; it may be absent."""
     refund_reason_field: str = "refund_reason"

@@ -1,7 +1,8 @@
 """The wire's envelope, both ways; pure (docs/alipay.md 1, 3.1, 3.3).
 
-Out: the documented parameters of one call become a signed form body. In: the bytes of an XML answer become an ``Answer`` whose fields are
-covered by Alipay's signature, or ``Untrusted``. ``is_success=F`` is never signed, so an ``Answer`` of failure is only hearsay.
+Out: the documented parameters of one call become a signed form body. In: the bytes of an XML answer
+become an ``Answer`` whose fields are covered by Alipay's signature, or ``Untrusted``.
+``is_success=F`` is never signed, so an ``Answer`` of failure is only hearsay.
 """
 
 import re
@@ -26,8 +27,16 @@ CHARSET = "UTF-8"
 QUERY = f"_input_charset={CHARSET}"
 """Stands in the URL of a POST, not in its body, and is part of the signed string all the same."""
 
-CODECS = {"utf-8": "utf-8", "utf8": "utf-8", "gbk": "gb18030", "gb2312": "gb18030", "gb18030": "gb18030"}
-"""Charsets that Alipay may declare. GB 18030 holds the other two byte for byte and loses nothing on the way back."""
+CODECS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "gbk": "gb18030",
+    "gb2312": "gb18030",
+    "gb18030": "gb18030",
+}
+"""Charsets that Alipay may declare. GB 18030 holds the other two byte for byte and loses nothing on
+the way back.
+"""
 
 _PROLOG = re.compile(rb"\s*<\?xml\b([^>]{0,200}?)\?>")
 _ENCODING = re.compile(rb"""\bencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
@@ -37,7 +46,9 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """``fields`` are the signed part and empty unless ``is_success``. ``error`` is the unsigned code of a failure."""
+    """``fields`` are the signed part and empty unless ``is_success``. ``error`` is the unsigned
+    code of a failure.
+    """
 
     is_success: bool
     error: str = ""
@@ -45,17 +56,25 @@ class Answer:
 
 
 def build(parameters: Mapping[str, str], keys: Keys) -> bytes:
-    """Return the form body: values trimmed, empties dropped, signed raw and then encoded once. Misused: a text that is not Unicode."""
+    """Return the form body: values trimmed, empties dropped, signed raw and then encoded once.
+    Misused: a text that is not Unicode.
+    """
     sent = {name: text for name, value in parameters.items() if (text := value.strip())}
     try:
         data = signing.canonical(signing.encoded({"_input_charset": CHARSET, **sent}, "utf-8"))
     except UnicodeEncodeError:
-        raise Misused("bad_text", "a value holds half of a surrogate pair; it cannot be written in UTF-8") from None
-    return urlencode({**sent, "sign_type": keys.sign_type.value, "sign": signing.sign(data, keys)}).encode("ascii")
+        raise Misused(
+            "bad_text", "a value holds half of a surrogate pair; it cannot be written in UTF-8"
+        ) from None
+    return urlencode(
+        {**sent, "sign_type": keys.sign_type.value, "sign": signing.sign(data, keys)}
+    ).encode("ascii")
 
 
 def read(body: bytes, keys: Keys) -> Answer:
-    """Return what ``body`` says, its signature proven. Untrusted: too big, not XML, a DTD, charset, unsigned, false signature."""
+    """Return what ``body`` says, its signature proven. Untrusted: too big, not XML, a DTD, charset,
+    unsigned, false signature.
+    """
     if len(body) > ANSWER_BYTES_MAX:
         raise Untrusted("oversized", f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
     root, codec = _parse(body)
@@ -81,16 +100,31 @@ def _parse(body: bytes) -> tuple["Element", str]:
     try:
         text = body[prolog.end() if prolog else 0 :].decode(codec)
     except UnicodeDecodeError:
-        raise Untrusted("bad_charset", "the answer is not in the charset that it declares") from None
+        raise Untrusted(
+            "bad_charset", "the answer is not in the charset that it declares"
+        ) from None
     try:
-        return fromstring(_UTF8_PROLOG + text.encode("utf-8"), forbid_dtd=True, forbid_entities=True, forbid_external=True), codec
+        return fromstring(
+            _UTF8_PROLOG + text.encode("utf-8"),
+            forbid_dtd=True,
+            forbid_entities=True,
+            forbid_external=True,
+        ), codec
     except (ParseError, DefusedXmlException, ValueError):
         code = "html_page" if "<html" in text[:2_000].lower() else "not_xml"
-        raise Untrusted(code, "the answer is not plain XML: an outage page, a wrong gateway, or something between us and Alipay") from None
+        raise Untrusted(
+            code,
+            (
+                "the answer is not plain XML: an outage page, a wrong gateway, or something "
+                "between us and Alipay"
+            ),
+        ) from None
 
 
 def _signed_fields(root: "Element", codec: str, keys: Keys) -> dict[str, str]:
-    """Return the children of the first element inside ``response``, in the form in which the signature covers them."""
+    """Return the children of the first element inside ``response``, in the form in which the
+    signature covers them.
+    """
     wrapper = root.find("response/*")
     signature = (root.findtext("sign") or "").strip()
     if wrapper is None or not signature:
@@ -100,15 +134,23 @@ def _signed_fields(root: "Element", codec: str, keys: Keys) -> dict[str, str]:
     raw: dict[str, str] = {}
     for child in wrapper:
         if len(child):
-            continue  # nested ones (refund_royaltys) are outside of the signature in the documented SDKs
+            # nested ones (refund_royaltys) are outside of the signature in the documented SDKs
+            continue
         if child.tag in raw:
             raise Untrusted("duplicate_field", "a field occurs twice in the signed part")
         raw[child.tag] = child.text or ""
     collapsed = {name: " ".join(text.split()) for name, text in raw.items()}
-    # Alipay's SDKs disagree on blanks and on empty elements (docs/alipay.md 3.3); a true signature over a reading proves that reading.
+    # Alipay's SDKs disagree on blanks and on empty elements (docs/alipay.md 3.3); a true signature
+    # over a reading proves that reading.
     for fields in (raw, collapsed):
         for keep_empty in (False, True):
             data = signing.canonical(signing.encoded(fields, codec), keep_empty=keep_empty)
             if signing.verify(data, signature, keys.sign_type, keys):
                 return {name: text.strip() for name, text in fields.items()}
-    raise Untrusted("bad_signature", "the signature does not cover the answer; check that the key is Alipay's for this sign type")
+    raise Untrusted(
+        "bad_signature",
+        (
+            "the signature does not cover the answer; check that the key is Alipay's for this sign "
+            "type"
+        ),
+    )

@@ -1,10 +1,12 @@
 """What can go wrong with a call, by what the caller may do next.
 
 * AlipayError
-    * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry`` says otherwise.
+    * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry``
+      says otherwise.
     * OutcomeUnknown: it may have been done or not. Repeat with the same ids, or query.
         * Unreachable: no whole answer came.
-        * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape, echoed ids).
+        * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape,
+          echoed ids).
     * Misused: the request or the configuration breaks a documented rule; nothing was sent.
     * NotificationRefused (in ``notify``): a callback that must not be believed nor acknowledged.
 """
@@ -18,7 +20,9 @@ class Retry(StrEnum):
     NEVER = "NEVER"
     """A person must look at it."""
     LATER_SAME_ID = "LATER_SAME_ID"
-    """Settlement funds are short: the same request under the same id, in hours (docs/alipay.md 5.4)."""
+    """Settlement funds are short: the same request under the same id, in hours (docs/alipay.md
+    5.4).
+    """
 
 
 class AlipayError(Exception):
@@ -39,11 +43,15 @@ class Refused(AlipayError):
 
 
 class OutcomeUnknown(AlipayError):
-    """Time-out, transport fault, gateway error, SYSTEM_ERROR, UNKNOWN. Repeat with the same ids, or query."""
+    """Time-out, transport fault, gateway error, SYSTEM_ERROR, UNKNOWN. Repeat with the same ids, or
+    query.
+    """
 
 
 class Unreachable(OutcomeUnknown):
-    """No whole answer came, from no host that is configured. The request may have arrived all the same."""
+    """No whole answer came, from no host that is configured. The request may have arrived all the
+    same.
+    """
 
 
 class Untrusted(OutcomeUnknown):
@@ -51,4 +59,6 @@ class Untrusted(OutcomeUnknown):
 
 
 class Misused(AlipayError):
-    """The request or the configuration breaks a documented rule; nothing was sent. ``detail`` says what to do."""
+    """The request or the configuration breaks a documented rule; nothing was sent. ``detail`` says
+    what to do.
+    """

@@ -1,6 +1,8 @@
-"""From a message to the documented parameters of its call, in the documents' order; pure (docs/alipay.md 4.1-4.3, 5.1, 5.8, 6.1).
+"""From a message to the documented parameters of its call, in the documents' order; pure
+(docs/alipay.md 4.1-4.3, 5.1, 5.8, 6.1).
 
-``Misused`` is raised for what Alipay's documents forbid, before anything is sent. Times are GMT+8, whatever the machine's own zone.
+``Misused`` is raised for what Alipay's documents forbid, before anything is sent. Times are GMT+8,
+whatever the machine's own zone.
 """
 
 import json
@@ -27,7 +29,9 @@ _REFUND_MINOR_MAX = 999_999_999
 """``refund_amount`` is Number(9,2)."""
 
 
-def create_code(message: messages.CreateCode, config: AlipayConfig, moment: datetime) -> dict[str, str]:
+def create_code(
+    message: messages.CreateCode, config: AlipayConfig, moment: datetime
+) -> dict[str, str]:
     """Return the parameters of alipay.commerce.qrcode.create."""
     return {
         **_stamped("alipay.commerce.qrcode.create", config, moment),
@@ -37,8 +41,12 @@ def create_code(message: messages.CreateCode, config: AlipayConfig, moment: date
     }
 
 
-def modify_code(message: messages.ModifyCode, config: AlipayConfig, moment: datetime) -> dict[str, str]:
-    """Return the parameters of alipay.commerce.qrcode.modify; whether absent members keep their values is unknown, so all are sent."""
+def modify_code(
+    message: messages.ModifyCode, config: AlipayConfig, moment: datetime
+) -> dict[str, str]:
+    """Return the parameters of alipay.commerce.qrcode.modify; whether absent members keep their
+    values is unknown, so all are sent.
+    """
     return {
         **_stamped("alipay.commerce.qrcode.modify", config, moment),
         "notify_url": _url(message.notify_url),
@@ -48,7 +56,9 @@ def modify_code(message: messages.ModifyCode, config: AlipayConfig, moment: date
     }
 
 
-def modify_code_status(message: messages.ModifyCodeStatus, config: AlipayConfig, moment: datetime) -> dict[str, str]:
+def modify_code_status(
+    message: messages.ModifyCodeStatus, config: AlipayConfig, moment: datetime
+) -> dict[str, str]:
     """Return the parameters of alipay.commerce.qrcode.modifyStatus."""
     return {
         **_stamped("alipay.commerce.qrcode.modifyStatus", config, moment),
@@ -59,7 +69,9 @@ def modify_code_status(message: messages.ModifyCodeStatus, config: AlipayConfig,
 
 
 def refund(message: messages.Refund, config: AlipayConfig) -> dict[str, str]:
-    """Return the parameters of alipay.acquire.overseas.spot.refund; without a timestamp: one message is one request for ever."""
+    """Return the parameters of alipay.acquire.overseas.spot.refund; without a timestamp: one
+    message is one request for ever.
+    """
     if message.partner_refund_id == message.partner_trans_id:
         raise Misused("bad_refund_id", "partner_refund_id must differ from partner_trans_id")
     if not 0 < message.amount_minor <= _REFUND_MINOR_MAX:
@@ -107,7 +119,9 @@ def _common(service: str, config: AlipayConfig) -> dict[str, str]:
 
 def _stamped(service: str, config: AlipayConfig, moment: datetime) -> dict[str, str]:
     if moment.tzinfo is None:
-        raise Misused("naive_clock", "the clock must give aware times; a naive one would be stamped hours off")
+        raise Misused(
+            "naive_clock", "the clock must give aware times; a naive one would be stamped hours off"
+        )
     return {**_common(service, config), "timestamp": moment.astimezone(CHINA).strftime(TIME_FORMAT)}
 
 
@@ -131,7 +145,10 @@ def _biz_data(shop: messages.Shop) -> str:
     if shop.passback_parameters:
         members["passback_parameters"] = _json(shop.passback_parameters)
         if len(members["passback_parameters"]) > _PASSBACK_MAX:
-            raise Misused("too_long", f"passback_parameters come back in a field of {_PASSBACK_MAX} characters")
+            raise Misused(
+                "too_long",
+                f"passback_parameters come back in a field of {_PASSBACK_MAX} characters",
+            )
     text = _json({name: value for name, value in members.items() if value})
     if len(text) > _BIZ_DATA_MAX:
         raise Misused("too_long", f"the shop's data is longer than {_BIZ_DATA_MAX} characters")
@@ -153,7 +170,9 @@ def _plain(name: str, value: str, longest: int) -> str:
     if len(value) > longest:
         raise Misused("too_long", f"{name} is longer than {longest} characters")
     if '"' in value or any(unicodedata.category(character) in _FORBIDDEN for character in value):
-        raise Misused("bad_text", f"{name} holds a double quote or a control character; Alipay forbids them")
+        raise Misused(
+            "bad_text", f"{name} holds a double quote or a control character; Alipay forbids them"
+        )
     return value
 
 
@@ -164,5 +183,7 @@ def _id(name: str, value: str) -> str:
 def _url(value: str) -> str:
     parts = urlsplit(_plain("notify_url", value, _NOTIFY_URL_MAX))
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise Misused("bad_url", "notify_url is a whole URL that Alipay can reach: https://host/path")
+        raise Misused(
+            "bad_url", "notify_url is a whole URL that Alipay can reach: https://host/path"
+        )
     return value

@@ -1,8 +1,9 @@
 """Alipay's daily transaction file of the in-store product; pure (docs/alipay.md 10).
 
-Flows in: the bytes of ``PID_transaction_YYYYMMDD.txt`` and our partner id. Flows out: a ``TransactionFile``, or ``FileRefused`` with the
-line and what was expected there. Columns that a newer version appends are ignored; what is there must be whole: a file of which a part is
-missing or unreadable proves nothing about what it does not list.
+Flows in: the bytes of ``PID_transaction_YYYYMMDD.txt`` and our partner id. Flows out: a
+``TransactionFile``, or ``FileRefused`` with the line and what was expected there. Columns that a
+newer version appends are ignored; what is there must be whole: a file of which a part is missing or
+unreadable proves nothing about what it does not list.
 """
 
 import re
@@ -69,9 +70,9 @@ class FileRefused(AlipayError):
 class FileRow:
     """One item. Amounts are never negative: the type says which way the money went.
 
-    ``partner_id`` is the refund id of a REFUND (perhaps empty, if it was made in the portal), else the ``out_trade_no``. ``amount_minor``
-    and ``currency`` are what the customer was asked for; ``priced`` is False where the file names the settlement's amount alone and they
-    are that one.
+    ``partner_id`` is the refund id of a REFUND (perhaps empty, if it was made in the portal), else
+    the ``out_trade_no``. ``amount_minor`` and ``currency`` are what the customer was asked for;
+    ``priced`` is False where the file names the settlement's amount alone and they are that one.
     """
 
     line: int
@@ -100,16 +101,29 @@ def parse_transactions(content: bytes, *, partner: str) -> TransactionFile:
     """Read a transaction file of ``partner``. FileRefused: see its codes."""
     if len(content) > FILE_BYTES_MAX:
         raise FileRefused("oversized", f"the file is longer than {FILE_BYTES_MAX} bytes")
-    # Only "\n" ends a line: a name may hold what Python takes for another line's end. In GBK the second byte of a character may be a "|",
-    # so the text is decoded before it is parted.
+    # Only "\n" ends a line: a name may hold what Python takes for another line's end. In GBK the
+    # second byte of a character may be a "|", so the text is decoded before it is parted.
     lines = [line.removesuffix("\r") for line in _text(content).split("\n")]
     for number, line in enumerate(lines, start=1):
         if len(line) > LINE_LENGTH_MAX:
-            raise FileRefused("oversized", f"expected at most {LINE_LENGTH_MAX} characters", line=number)
+            raise FileRefused(
+                "oversized", f"expected at most {LINE_LENGTH_MAX} characters", line=number
+            )
     day, count = _header(lines[0], partner)
-    rows = tuple(_row(line, number) for number, line in enumerate(lines[1:], start=2) if line.strip() and not _is_title(line))
+    rows = tuple(
+        _row(line, number)
+        for number, line in enumerate(lines[1:], start=2)
+        if line.strip() and not _is_title(line)
+    )
     if len(rows) != count:
-        raise FileRefused("bad_count", f"Total_count says {count} items and {len(rows)} are there: the file is cut or mixed up", line=1)
+        raise FileRefused(
+            "bad_count",
+            (
+                f"Total_count says {count} items and {len(rows)} are there: the file is cut or "
+                "mixed up"
+            ),
+            line=1,
+        )
     return TransactionFile(partner=partner, day=day, rows=rows)
 
 
@@ -130,15 +144,29 @@ def _header(line: str, partner: str) -> tuple[date, int]:
         named.setdefault(name.strip().lower(), value.strip())
     if not {"partner", "payment_time", "total_count"} <= named.keys():
         expected = "Partner:<PID>|Payment_time:<YYYY-MM-DD>|Total_count:<number>"
-        raise FileRefused("bad_header", f"expected the header {expected}, found {_shown(line)}: is this a transaction file?", line=1)
+        raise FileRefused(
+            "bad_header",
+            f"expected the header {expected}, found {_shown(line)}: is this a transaction file?",
+            line=1,
+        )
     if named["partner"] != partner:
-        raise FileRefused("foreign_partner", f"the file is of partner {_shown(named['partner'])}, expected {partner}", line=1)
+        raise FileRefused(
+            "foreign_partner",
+            f"the file is of partner {_shown(named['partner'])}, expected {partner}",
+            line=1,
+        )
     if not _COUNT.fullmatch(named["total_count"]):
-        raise FileRefused("bad_header", f"Total_count: expected a number, found {_shown(named['total_count'])}", line=1)
+        raise FileRefused(
+            "bad_header",
+            f"Total_count: expected a number, found {_shown(named['total_count'])}",
+            line=1,
+        )
     day = _day(named["payment_time"])
     if day is None:
         found = _shown(named["payment_time"])
-        raise FileRefused("bad_header", f"Payment_time: expected a day such as 2026-01-15, found {found}", line=1)
+        raise FileRefused(
+            "bad_header", f"Payment_time: expected a day such as 2026-01-15, found {found}", line=1
+        )
     return day, int(named["total_count"])
 
 
@@ -156,7 +184,9 @@ def _is_title(line: str) -> bool:
 def _row(line: str, number: int) -> FileRow:
     values = [value.strip() for value in line.split("|")]
     if len(values) < len(_COLUMNS):
-        raise FileRefused("bad_row", f"expected {len(_COLUMNS)} fields or more, found {len(values)}", line=number)
+        raise FileRefused(
+            "bad_row", f"expected {len(_COLUMNS)} fields or more, found {len(values)}", line=number
+        )
     fields = dict(zip(_COLUMNS, values, strict=False))
     row_type = _row_type(fields, number)
     priced = bool(fields["Trans_currency"] and fields["Trans_amount"])
@@ -166,7 +196,10 @@ def _row(line: str, number: int) -> FileRow:
         partner_id=_id(fields, "Partner_transaction_id", number, shortest=0),
         trade_id=_id(fields, "Transaction_id", number),
         amount_minor=_amount(
-            fields, "Trans_amount" if priced else "Transaction_amount", "Trans_currency" if priced else "Currency", number
+            fields,
+            "Trans_amount" if priced else "Transaction_amount",
+            "Trans_currency" if priced else "Currency",
+            number,
         ),
         currency=fields["Trans_currency" if priced else "Currency"],
         priced=priced,
@@ -183,37 +216,57 @@ def _row_type(fields: dict[str, str], number: int) -> RowType:
     except ValueError:
         expected = ", ".join(RowType)
         found = _shown(fields["Transaction_type"])
-        raise FileRefused("bad_row", f"Transaction_type: expected one of {expected}, found {found}", line=number) from None
+        raise FileRefused(
+            "bad_row", f"Transaction_type: expected one of {expected}, found {found}", line=number
+        ) from None
 
 
 def _id(fields: dict[str, str], name: str, number: int, *, shortest: int = 1) -> str:
     value = fields[name]
     if not shortest <= len(value) <= _ID_LENGTH_MAX or not value.isprintable():
-        raise FileRefused("bad_row", f"{name}: expected {shortest} to {_ID_LENGTH_MAX} characters, found {_shown(value)}", line=number)
+        raise FileRefused(
+            "bad_row",
+            f"{name}: expected {shortest} to {_ID_LENGTH_MAX} characters, found {_shown(value)}",
+            line=number,
+        )
     return value
 
 
 def _amount(fields: dict[str, str], name: str, currency_name: str, number: int) -> int:
-    """Return minor units. Whether money that went back bears a minus sign is not documented: its type says it."""
+    """Return minor units. Whether money that went back bears a minus sign is not documented: its
+    type says it.
+    """
     text, currency = fields[name], fields[currency_name]
     if fields["Transaction_type"].upper() != RowType.PAYMENT:
         text = text.removeprefix("-")
     try:
         amounts.exponent(currency)
     except ValueError:
-        raise FileRefused("bad_row", f"{currency_name}: expected three capital letters, found {_shown(currency)}", line=number) from None
+        raise FileRefused(
+            "bad_row",
+            f"{currency_name}: expected three capital letters, found {_shown(currency)}",
+            line=number,
+        ) from None
     try:
         return amounts.to_minor(text, currency)
     except ValueError as error:
-        raise FileRefused("bad_row", f"{name}: expected an amount of {currency}, found {_shown(text)} ({error})", line=number) from None
+        raise FileRefused(
+            "bad_row",
+            f"{name}: expected an amount of {currency}, found {_shown(text)} ({error})",
+            line=number,
+        ) from None
 
 
 def _at_ms(text: str, number: int) -> int:
     """Read a time of China as milliseconds since 1970 UTC."""
     if _TIME.fullmatch(text):
         with suppress(ValueError):
-            return int(datetime.strptime(text, TIME_FORMAT).replace(tzinfo=CHINA).timestamp()) * 1_000
-    raise FileRefused("bad_row", f"Payment_time: expected yyyy-MM-dd HH:mm:ss, found {_shown(text)}", line=number)
+            return (
+                int(datetime.strptime(text, TIME_FORMAT).replace(tzinfo=CHINA).timestamp()) * 1_000
+            )
+    raise FileRefused(
+        "bad_row", f"Payment_time: expected yyyy-MM-dd HH:mm:ss, found {_shown(text)}", line=number
+    )
 
 
 def _shown(text: str) -> str:

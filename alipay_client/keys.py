@@ -1,7 +1,8 @@
 """Keys as people paste them, made into key objects once.
 
-Flows in: the texts of ``AlipayConfig`` (PEM or bare base64; PKCS#1 or PKCS#8; X.509 public keys). Flows out: ``Keys``, or ``Misused`` with
-a sentence that says what to do. Loading an RSA key costs some 40 ms, so it is done at the start and never again.
+Flows in: the texts of ``AlipayConfig`` (PEM or bare base64; PKCS#1 or PKCS#8; X.509 public keys).
+Flows out: ``Keys``, or ``Misused`` with a sentence that says what to do. Loading an RSA key costs
+some 40 ms, so it is done at the start and never again.
 """
 
 import base64
@@ -25,7 +26,9 @@ _BITS_MIN = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """What signs our requests and what proves Alipay's words. An absent key proves nothing and signs nothing."""
+    """What signs our requests and what proves Alipay's words. An absent key proves nothing and
+    signs nothing.
+    """
 
     sign_type: SignType
     md5_key: bytes = field(default=b"", repr=False)
@@ -34,14 +37,24 @@ class Keys:
 
 
 def allowed_notify_sign_types(config: AlipayConfig) -> frozenset[SignType]:
-    """Return the sign types that a notification may name; never more than was configured, so that none is talked down to MD5."""
+    """Return the sign types that a notification may name; never more than was configured, so that
+    none is talked down to MD5.
+    """
     return config.notify_sign_types or frozenset({config.sign_type})
 
 
 def load_keys(config: AlipayConfig) -> Keys:
-    """Load every key that ``config``'s sign types need. Misused: one is missing, malformed, or not the one that belongs there."""
+    """Load every key that ``config``'s sign types need. Misused: one is missing, malformed, or not
+    the one that belongs there.
+    """
     if not _PARTNER.fullmatch(config.partner):
-        raise Misused("bad_partner", "partner is the PID: 16 digits that begin with 2088, as shown in the Global Merchant Portal")
+        raise Misused(
+            "bad_partner",
+            (
+                "partner is the PID: 16 digits that begin with 2088, as shown in the Global "
+                "Merchant Portal"
+            ),
+        )
     used = {config.sign_type} | allowed_notify_sign_types(config)
     md5_key = _md5_key(config.md5_key) if SignType.MD5 in used else b""
     private_key = None if config.sign_type is SignType.MD5 else _private_key(config.private_key)
@@ -49,18 +62,35 @@ def load_keys(config: AlipayConfig) -> Keys:
     if private_key is not None and public_key == private_key.public_key():
         raise Misused(
             "own_public_key",
-            "alipay_public_key is the public half of your own private_key; paste the key that Alipay shows for this sign type instead",
+            (
+                "alipay_public_key is the public half of your own private_key; paste the key that "
+                "Alipay shows for this sign type instead"
+            ),
         )
-    return Keys(sign_type=config.sign_type, md5_key=md5_key, private_key=private_key, public_key=public_key)
+    return Keys(
+        sign_type=config.sign_type, md5_key=md5_key, private_key=private_key, public_key=public_key
+    )
 
 
 def _md5_key(text: str) -> bytes:
     if not text:
-        raise Misused("missing_key", "sign type MD5 needs md5_key: 32 characters, in the Global Merchant Portal under 'See Key'")
+        raise Misused(
+            "missing_key",
+            (
+                "sign type MD5 needs md5_key: 32 characters, in the Global Merchant Portal under "
+                "'See Key'"
+            ),
+        )
     if text != "".join(text.split()):
-        raise Misused("bad_md5_key", "md5_key holds blanks or line ends; remove them, the key is 32 characters without any")
+        raise Misused(
+            "bad_md5_key",
+            "md5_key holds blanks or line ends; remove them, the key is 32 characters without any",
+        )
     if not _MD5_KEY.fullmatch(text):
-        raise Misused("bad_md5_key", f"md5_key is 32 letters and digits, this one has {len(text)} characters; copy it again")
+        raise Misused(
+            "bad_md5_key",
+            f"md5_key is 32 letters and digits, this one has {len(text)} characters; copy it again",
+        )
     return text.encode("ascii")
 
 
@@ -69,8 +99,17 @@ def _private_key(text: str) -> RSAPrivateKey:
     key = _as_private(der)
     if key is None:
         if _as_public(der) is not None:
-            raise Misused("public_key_as_private", "private_key holds a public key; paste your own private key, which never leaves you")
-        raise Misused("bad_private_key", "private_key is no RSA private key; give PKCS#1 or PKCS#8, as PEM or as bare base64")
+            raise Misused(
+                "public_key_as_private",
+                (
+                    "private_key holds a public key; paste your own private key, which never "
+                    "leaves you"
+                ),
+            )
+        raise Misused(
+            "bad_private_key",
+            "private_key is no RSA private key; give PKCS#1 or PKCS#8, as PEM or as bare base64",
+        )
     _check_length(key, setting="private_key")
     return key
 
@@ -82,31 +121,62 @@ def _public_key(text: str) -> RSAPublicKey:
         if _as_private(der) is not None:
             raise Misused(
                 "private_key_as_public",
-                "alipay_public_key holds a private key; paste the public key that Alipay shows for this sign type, and keep yours secret",
+                (
+                    "alipay_public_key holds a private key; paste the public key that Alipay shows "
+                    "for this sign type, and keep yours secret"
+                ),
             )
-        raise Misused("bad_public_key", "alipay_public_key is no RSA public key; paste what Alipay shows, as PEM or as bare base64")
+        raise Misused(
+            "bad_public_key",
+            (
+                "alipay_public_key is no RSA public key; paste what Alipay shows, as PEM or as "
+                "bare base64"
+            ),
+        )
     _check_length(key, setting="alipay_public_key")
     return key
 
 
 def _der(text: str, *, setting: str) -> bytes:
-    """Take off the armour, if any, and forgive lost or extra line ends: the commonest harm that copying does to a key."""
+    """Take off the armour, if any, and forgive lost or extra line ends: the commonest harm that
+    copying does to a key.
+    """
     text = text.replace("\\n", "\n").strip()
     if not text:
         raise Misused("missing_key", f"sign types RSA and RSA2 need {setting}; it is empty")
     if "-----" in text:
         blocks = _PEM.findall(text)
         if len(blocks) != 1:
-            raise Misused("bad_key_text", f"{setting} must hold exactly one PEM block with its BEGIN and END lines, or none of these lines")
+            raise Misused(
+                "bad_key_text",
+                (
+                    f"{setting} must hold exactly one PEM block with its BEGIN and END lines, or "
+                    "none of these lines"
+                ),
+            )
         label, text = blocks[0]
         if "ENCRYPTED" in label or "Proc-Type" in text:
-            raise Misused("encrypted_key", f"{setting} is protected by a pass phrase; give it without one (openssl pkey -in key.pem)")
+            raise Misused(
+                "encrypted_key",
+                (
+                    f"{setting} is protected by a pass phrase; give it without one (openssl pkey "
+                    "-in key.pem)"
+                ),
+            )
         if "CERTIFICATE" in label:
-            raise Misused("certificate", f"{setting} holds a certificate; give the bare key (openssl x509 -pubkey -noout -in cert.pem)")
+            raise Misused(
+                "certificate",
+                (
+                    f"{setting} holds a certificate; give the bare key (openssl x509 -pubkey "
+                    "-noout -in cert.pem)"
+                ),
+            )
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Misused("bad_key_text", f"{setting} is neither PEM nor base64; copy it again, whole") from None
+        raise Misused(
+            "bad_key_text", f"{setting} is neither PEM nor base64; copy it again, whole"
+        ) from None
 
 
 def _as_private(der: bytes) -> RSAPrivateKey | None:

@@ -1,4 +1,6 @@
-"""One frozen request/answer pair for each API method. Amounts are integers in minor units of ``currency``."""
+"""One frozen request/answer pair for each API method. Amounts are integers in minor units of
+``currency``.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,7 +8,9 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """The members of ``biz_data`` (docs/alipay.md 4.1). ``store_id`` is our machine. Names and address hold no double quote."""
+    """The members of ``biz_data`` (docs/alipay.md 4.1). ``store_id`` is our machine. Names and
+    address hold no double quote.
+    """
 
     secondary_merchant_id: str
     secondary_merchant_name: str
@@ -64,7 +68,9 @@ class CodeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """alipay.acquire.overseas.spot.refund. ``partner_refund_id`` is the idempotency key: same id, same amount, for ever."""
+    """alipay.acquire.overseas.spot.refund. ``partner_refund_id`` is the idempotency key: same id,
+    same amount, for ever.
+    """
 
     partner_trans_id: str
     partner_refund_id: str
@@ -77,8 +83,8 @@ class Refund:
 
 
 class RefundState(StrEnum):
-    """SUCCEEDED: the money went back. ACCEPTED: Alipay will do it (asynchronous or processing). NOT_FOUND: Alipay never heard of it.
-    FAILED: definite; ``error`` says why.
+    """SUCCEEDED: the money went back. ACCEPTED: Alipay will do it (asynchronous or processing).
+    NOT_FOUND: Alipay never heard of it. FAILED: definite; ``error`` says why.
     """
 
     SUCCEEDED = "SUCCEEDED"
@@ -106,7 +112,9 @@ class QueryRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryTrade:
-    """alipay.acquire.overseas.query. One of the two is enough; Alipay looks at ``alipay_trans_id`` first."""
+    """alipay.acquire.overseas.query. One of the two is enough; Alipay looks at ``alipay_trans_id``
+    first.
+    """
 
     partner_trans_id: str = ""
     alipay_trans_id: str = ""

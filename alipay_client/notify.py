@@ -1,8 +1,9 @@
 """Verify and read a notification; pure (docs/alipay.md 3.4, 5.7, 7).
 
-Flows in: the raw body as it arrived and what is ours (partner, keys, the machine's currency). Flows out: a ``Notification`` that Alipay
-signed and that is meant for us, or ``NotificationRefused``: do not acknowledge it. Which machine it is about the caller knows from the
-URL and from ``passback``; whether it is new, from ``trade_id`` and ``kind``.
+Flows in: the raw body as it arrived and what is ours (partner, keys, the machine's currency). Flows
+out: a ``Notification`` that Alipay signed and that is meant for us, or ``NotificationRefused``: do
+not acknowledge it. Which machine it is about the caller knows from the URL and from ``passback``;
+whether it is new, from ``trade_id`` and ``kind``.
 """
 
 import json
@@ -27,9 +28,11 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class NotificationKind(StrEnum):
-    """What happened. PAID: credit the trade, once. REFUNDED: the echo of a refund. CLOSED: unpaid, cancelled or fully refunded.
+    """What happened. PAID: credit the trade, once. REFUNDED: the echo of a refund. CLOSED: unpaid,
+    cancelled or fully refunded.
 
-    FINISHED: the refund window ended, about a year later; nothing to do. OTHER: nothing happened to money.
+    FINISHED: the refund window ended, about a year later; nothing to do. OTHER: nothing happened to
+    money.
     """
 
     PAID = "PAID"
@@ -42,16 +45,19 @@ class NotificationKind(StrEnum):
 class NotificationRefused(AlipayError):
     """A callback that must not be believed nor acknowledged.
 
-    ``code``: malformed, oversized, duplicate_field, bad_charset, bad_sign_type, bad_signature, foreign_seller, bad_amount, missing_field.
+    ``code``: malformed, oversized, duplicate_field, bad_charset, bad_sign_type, bad_signature,
+    foreign_seller, bad_amount, missing_field.
     """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One proven notification. ``trade_id`` is Alipay's ``trade_no``; ``partner_trans_id`` its ``out_trade_no``, needed for a refund.
+    """One proven notification. ``trade_id`` is Alipay's ``trade_no``; ``partner_trans_id`` its
+    ``out_trade_no``, needed for a refund.
 
-    ``amount_minor`` is what the customer paid for the trade, in minor units of ``currency``; None: the notification does not say.
-    ``refund_id`` and ``refund_minor`` come with REFUNDED alone. ``fields`` are as received, decoded.
+    ``amount_minor`` is what the customer paid for the trade, in minor units of ``currency``; None:
+    the notification does not say. ``refund_id`` and ``refund_minor`` come with REFUNDED alone.
+    ``fields`` are as received, decoded.
     """
 
     kind: NotificationKind
@@ -70,14 +76,21 @@ class Notification:
     fields: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def parse_notification(body: bytes, *, config: AlipayConfig, keys: Keys, currency: str) -> Notification:
-    """Prove and read ``body``. ``currency`` is used when the notification names none. NotificationRefused: see its codes."""
+def parse_notification(
+    body: bytes, *, config: AlipayConfig, keys: Keys, currency: str
+) -> Notification:
+    """Prove and read ``body``. ``currency`` is used when the notification names none.
+    NotificationRefused: see its codes.
+    """
     raw = _pairs(body)
     _check_signature(raw, config, keys)
     fields = _decoded(raw)
     if _required(fields, "seller_id") != config.partner:
-        # one key of Alipay's signs for every merchant, so a true signature alone does not make it ours
-        raise NotificationRefused("foreign_seller", "the notification is meant for another merchant")
+        # one key of Alipay's signs for every merchant, so a true signature alone does not make it
+        # ours
+        raise NotificationRefused(
+            "foreign_seller", "the notification is meant for another merchant"
+        )
     currency = fields.get(config.notify_currency_field) or currency
     if not _CURRENCY.fullmatch(currency):
         raise NotificationRefused("bad_amount", "the currency is not three capital letters")
@@ -87,7 +100,9 @@ def parse_notification(body: bytes, *, config: AlipayConfig, keys: Keys, currenc
     amount_minor = _amount(fields, config.notify_amount_field, currency)
     if kind is NotificationKind.PAID and not amount_minor:
         code = "missing_field" if amount_minor is None else "bad_amount"
-        raise NotificationRefused(code, f"a payment must name a positive {config.notify_amount_field}")
+        raise NotificationRefused(
+            code, f"a payment must name a positive {config.notify_amount_field}"
+        )
     refunded = kind is NotificationKind.REFUNDED
     return Notification(
         kind=kind,
@@ -108,7 +123,9 @@ def parse_notification(body: bytes, *, config: AlipayConfig, keys: Keys, currenc
 
 
 def _pairs(body: bytes) -> dict[bytes, bytes]:
-    """Split the form and decode it once, as bytes: what was signed are bytes, in a charset that is not known yet."""
+    """Split the form and decode it once, as bytes: what was signed are bytes, in a charset that is
+    not known yet.
+    """
     if len(body) > BODY_BYTES_MAX:
         raise NotificationRefused("oversized", f"the body is longer than {BODY_BYTES_MAX} bytes")
     segments = body.split(b"&")
@@ -119,7 +136,9 @@ def _pairs(body: bytes) -> dict[bytes, bytes]:
         name, equals, value = segment.partition(b"=")
         name = unquote_to_bytes(name)
         if not equals or not _NAME.fullmatch(name):
-            raise NotificationRefused("malformed", "the body is not a form of plain names and values")
+            raise NotificationRefused(
+                "malformed", "the body is not a form of plain names and values"
+            )
         if name in pairs:
             raise NotificationRefused("duplicate_field", f"{name.decode('ascii')} occurs twice")
         pairs[name] = unquote_to_bytes(value.replace(b"+", b" "))
@@ -130,11 +149,16 @@ def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) 
     named, signature = raw.get(b"sign_type", b""), raw.get(b"sign", b"")
     if not named or not signature:
         raise NotificationRefused("missing_field", "the notification is not signed")
-    allowed = {sign_type.value.encode(): sign_type for sign_type in allowed_notify_sign_types(config)}
+    allowed = {
+        sign_type.value.encode(): sign_type for sign_type in allowed_notify_sign_types(config)
+    }
     sign_type: SignType | None = allowed.get(named)
     if sign_type is None:
-        raise NotificationRefused("bad_sign_type", "the notification's sign_type is not one that is allowed here")
-    # a layer that decoded twice turned the plus signs of base64 into blanks; nothing else may be repaired
+        raise NotificationRefused(
+            "bad_sign_type", "the notification's sign_type is not one that is allowed here"
+        )
+    # a layer that decoded twice turned the plus signs of base64 into blanks; nothing else may be
+    # repaired
     text = signature.decode("latin-1").replace(" ", "+")
     if not signing.verify(signing.canonical(raw.items()), text, sign_type, keys):
         raise NotificationRefused("bad_signature", "the signature does not cover the notification")
@@ -147,19 +171,29 @@ def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
     if declared:
         codec = CODECS.get(declared.decode("latin-1").lower())
         if codec is None:
-            raise NotificationRefused("bad_charset", "the notification names a charset that Alipay does not use")
+            raise NotificationRefused(
+                "bad_charset", "the notification names a charset that Alipay does not use"
+            )
         codecs = [codec]
     for codec in codecs:
         try:
             return {name.decode("ascii"): value.decode(codec) for name, value in raw.items()}
         except UnicodeDecodeError:
             continue
-    raise NotificationRefused("bad_charset", "the notification is not in the charset that it names, nor in UTF-8 or GBK")
+    raise NotificationRefused(
+        "bad_charset", "the notification is not in the charset that it names, nor in UTF-8 or GBK"
+    )
 
 
 def _kind(fields: dict[str, str], status: str, refund_minor: int | None) -> NotificationKind:
-    if refund_minor or fields.get("out_biz_no") or fields.get("notify_action_type") == "refundFPAction":
-        return NotificationKind.REFUNDED  # the status of a refund's echo is the trade's: TRADE_SUCCESS after a part, TRADE_CLOSED after all
+    if (
+        refund_minor
+        or fields.get("out_biz_no")
+        or fields.get("notify_action_type") == "refundFPAction"
+    ):
+        # the status of a refund's echo is the trade's: TRADE_SUCCESS after a part, TRADE_CLOSED
+        # after all
+        return NotificationKind.REFUNDED
     match status:
         case "TRADE_SUCCESS":
             return NotificationKind.PAID
@@ -189,7 +223,9 @@ def _amount(fields: dict[str, str], name: str, currency: str) -> int | None:
 
 
 def _time_ms(text: str) -> int | None:
-    """Read a time of China as milliseconds since 1970 UTC; an unreadable one is not worth losing a payment for."""
+    """Read a time of China as milliseconds since 1970 UTC; an unreadable one is not worth losing a
+    payment for.
+    """
     try:
         moment = datetime.strptime(text, TIME_FORMAT).replace(tzinfo=CHINA)
     except ValueError:
@@ -203,6 +239,8 @@ def _passback(text: str) -> dict[str, str]:
         members = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(members, dict) or not all(isinstance(value, str) for value in members.values()):
+    if not isinstance(members, dict) or not all(
+        isinstance(value, str) for value in members.values()
+    ):
         return {}
     return members

@@ -1,7 +1,9 @@
-"""What an answer means for the caller: done, ``Refused`` or ``OutcomeUnknown``; pure (docs/alipay.md 4.5, 5.2-5.5, 5.8, 6.1).
+"""What an answer means for the caller: done, ``Refused`` or ``OutcomeUnknown``; pure
+(docs/alipay.md 4.5, 5.2-5.5, 5.8, 6.1).
 
-Flows in: what was asked and the ``Answer`` to it. Flows out: the call's own answer, or the error that says what may be done next. Only
-words that Alipay signed and that name what was asked can settle a question about money; everything else leaves it open.
+Flows in: what was asked and the ``Answer`` to it. Flows out: the call's own answer, or the error
+that says what may be done next. Only words that Alipay signed and that name what was asked can
+settle a question about money; everything else leaves it open.
 """
 
 import re
@@ -19,8 +21,8 @@ ALREADY_USED = frozenset({"REPEATED_REFUNDMENT_REQUEST"})
 
 _UNKNOWN = frozenset({"UNKNOWN", "UNKNOW"})
 _GATEWAY_FINAL = frozenset({
-    "INVALID_CHARACTER_SET", "HAS_NO_PRIVILEGE", "EXTERFACE_IS_CLOSED", "HAS_NO_PUBLICKEY", "INVALID_PARAMETER", "ACCESS_FORBIDDEN",
-    "EXIST_FORBIDDEN_WORD",
+    "INVALID_CHARACTER_SET", "HAS_NO_PRIVILEGE", "EXTERFACE_IS_CLOSED", "HAS_NO_PUBLICKEY",
+    "INVALID_PARAMETER", "ACCESS_FORBIDDEN", "EXIST_FORBIDDEN_WORD",
 })  # fmt: skip
 """Besides all that begin with ILLEGAL_ (docs/alipay.md 4.5)."""
 
@@ -31,11 +33,15 @@ _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def code(answer: Answer, asked_qrcode: str = "") -> messages.CodeAnswer:
-    """Read the answer of a qrcode.* call. No money is at stake, so a final gateway code may refuse although it is not signed."""
+    """Read the answer of a qrcode.* call. No money is at stake, so a final gateway code may refuse
+    although it is not signed.
+    """
     if not answer.is_success:
         said = _safe(answer.error)
         if said.startswith("ILLEGAL_") or said in _GATEWAY_FINAL:
-            raise Refused(said, "Alipay's gateway refused the call; correct the configuration or the contract")
+            raise Refused(
+                said, "Alipay's gateway refused the call; correct the configuration or the contract"
+            )
         _hearsay(answer)
     fields = answer.fields
     if fields.get("result_code", "SUCCESS") != "SUCCESS":
@@ -47,7 +53,9 @@ def code(answer: Answer, asked_qrcode: str = "") -> messages.CodeAnswer:
 
 
 def refund(answer: Answer, asked: messages.Refund) -> messages.RefundAnswer:
-    """Read the answer of a refund. A failure at the gateway is not signed and so never a definite no about money."""
+    """Read the answer of a refund. A failure at the gateway is not signed and so never a definite
+    no about money.
+    """
     if not answer.is_success:
         _hearsay(answer)
     fields = answer.fields
@@ -64,7 +72,9 @@ def refund(answer: Answer, asked: messages.Refund) -> messages.RefundAnswer:
 
 
 def query_refund(answer: Answer, asked: messages.QueryRefund) -> messages.RefundAnswer:
-    """Read the answer of a refund query. It never raises ``Refused``: a query that was turned away says nothing about the refund."""
+    """Read the answer of a refund query. It never raises ``Refused``: a query that was turned away
+    says nothing about the refund.
+    """
     if not answer.is_success:
         _hearsay(answer)
     fields = answer.fields
@@ -72,9 +82,15 @@ def query_refund(answer: Answer, asked: messages.QueryRefund) -> messages.Refund
     _check_echo(fields, "out_return_no", asked.partner_refund_id)
     response = fields.get("response_code", "")
     if response in {"NOT_FOUND", _NOT_EXIST}:
-        return messages.RefundAnswer(state=messages.RefundState.NOT_FOUND, partner_refund_id=asked.partner_refund_id, error=response)
+        return messages.RefundAnswer(
+            state=messages.RefundState.NOT_FOUND,
+            partner_refund_id=asked.partner_refund_id,
+            error=response,
+        )
     if response != "SUCCESS":
-        raise OutcomeUnknown(_safe(response or fields.get("error", "")), "the refund could not be looked up")
+        raise OutcomeUnknown(
+            _safe(response or fields.get("error", "")), "the refund could not be looked up"
+        )
     _need_echo(fields, "out_return_no")
     result = fields.get("refund_result_code", "")
     reason = fields.get("refund_error_code", "")
@@ -87,7 +103,9 @@ def query_refund(answer: Answer, asked: messages.QueryRefund) -> messages.Refund
             state, error = messages.RefundState.FAILED, _safe(reason or result)
         case _:
             raise OutcomeUnknown(_safe(result), "the refund is in a state that is not documented")
-    return messages.RefundAnswer(state=state, partner_refund_id=asked.partner_refund_id, error=error)
+    return messages.RefundAnswer(
+        state=state, partner_refund_id=asked.partner_refund_id, error=error
+    )
 
 
 def query_trade(answer: Answer, asked: messages.QueryTrade) -> messages.TradeAnswer:
@@ -99,12 +117,21 @@ def query_trade(answer: Answer, asked: messages.QueryTrade) -> messages.TradeAns
     _check_echo(fields, "out_trade_no", asked.partner_trans_id)
     _check_echo(fields, "alipay_trans_id", asked.alipay_trans_id)
     if fields.get("result_code") != "SUCCESS":
-        if fields.get("result_code") == "FAIL" and _NOT_EXIST in {fields.get("error"), fields.get("detail_error_code")}:
-            return messages.TradeAnswer(status="NOT_EXIST", partner_trans_id=asked.partner_trans_id, alipay_trans_id=asked.alipay_trans_id)
+        if fields.get("result_code") == "FAIL" and _NOT_EXIST in {
+            fields.get("error"),
+            fields.get("detail_error_code"),
+        }:
+            return messages.TradeAnswer(
+                status="NOT_EXIST",
+                partner_trans_id=asked.partner_trans_id,
+                alipay_trans_id=asked.alipay_trans_id,
+            )
         _failed(fields)
     partner_trans_id = fields.get("partner_trans_id") or fields.get("out_trade_no", "")
     alipay_trans_id = fields.get("alipay_trans_id", "")
-    if not ((asked.partner_trans_id and partner_trans_id) or (asked.alipay_trans_id and alipay_trans_id)):
+    if not (
+        (asked.partner_trans_id and partner_trans_id) or (asked.alipay_trans_id and alipay_trans_id)
+    ):
         raise Untrusted("echo_missing", "the answer names none of the ids that were asked for")
     status = fields.get("alipay_trans_status", "")
     if status not in _STATUSES:
@@ -123,7 +150,10 @@ def query_trade(answer: Answer, asked: messages.QueryTrade) -> messages.TradeAns
 
 
 def _hearsay(answer: Answer) -> NoReturn:
-    raise OutcomeUnknown(_safe(answer.error), "Alipay's gateway failed the call without a signature; that settles nothing")
+    raise OutcomeUnknown(
+        _safe(answer.error),
+        "Alipay's gateway failed the call without a signature; that settles nothing",
+    )
 
 
 def _failed(fields: Mapping[str, str]) -> NoReturn:
@@ -131,9 +161,15 @@ def _failed(fields: Mapping[str, str]) -> NoReturn:
     result = fields.get("result_code", "")
     error = _safe(fields.get("error") or fields.get("detail_error_code") or result)
     if result != "FAIL" or error in TRANSIENT or error in ALREADY_USED or error in _UNKNOWN:
-        raise OutcomeUnknown(error, f"Alipay answered {_safe(result)}; repeat with the same ids or query")
+        raise OutcomeUnknown(
+            error, f"Alipay answered {_safe(result)}; repeat with the same ids or query"
+        )
     if error == SHORT_OF_FUNDS:
-        raise Refused(error, "pending settlement funds are too small for the refund", retry=Retry.LATER_SAME_ID)
+        raise Refused(
+            error,
+            "pending settlement funds are too small for the refund",
+            retry=Retry.LATER_SAME_ID,
+        )
     raise Refused(error, "Alipay refused")
 
 

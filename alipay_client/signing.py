@@ -1,7 +1,9 @@
-"""MD5, RSA and RSA2 over Alipay's canonical text; pure functions of bytes and keys (docs/alipay.md 3.1, 3.2).
+"""MD5, RSA and RSA2 over Alipay's canonical text; pure functions of bytes and keys (docs/alipay.md
+3.1, 3.2).
 
-Flows in: raw names and values as bytes of the declared charset, before URL encoding or after decoding. Flows out: the string to sign, a
-signature, or whether one is true. ``sign`` and ``sign_type`` are never part of the string; ``_input_charset`` is.
+Flows in: raw names and values as bytes of the declared charset, before URL encoding or after
+decoding. Flows out: the string to sign, a signature, or whether one is true. ``sign`` and
+``sign_type`` are never part of the string; ``_input_charset`` is.
 """
 
 import base64
@@ -22,32 +24,48 @@ UNSIGNED = frozenset({b"sign", b"sign_type"})
 
 
 def canonical(pairs: Iterable[tuple[bytes, bytes]], *, keep_empty: bool = False) -> bytes:
-    """Return the string to sign: ``name=value`` joined by ``&``, sorted by the bytes of the name, nothing escaped, empties dropped."""
-    kept = sorted((name, value) for name, value in pairs if name not in UNSIGNED and (value or keep_empty))
+    """Return the string to sign: ``name=value`` joined by ``&``, sorted by the bytes of the name,
+    nothing escaped, empties dropped.
+    """
+    kept = sorted(
+        (name, value) for name, value in pairs if name not in UNSIGNED and (value or keep_empty)
+    )
     return b"&".join(name + b"=" + value for name, value in kept)
 
 
 def encoded(fields: Mapping[str, str], charset: str) -> list[tuple[bytes, bytes]]:
-    """Return the pairs of ``fields`` in the bytes of ``charset``. UnicodeEncodeError: a character that it does not have."""
+    """Return the pairs of ``fields`` in the bytes of ``charset``. UnicodeEncodeError: a character
+    that it does not have.
+    """
     return [(name.encode(charset), value.encode(charset)) for name, value in fields.items()]
 
 
 def sign(data: bytes, keys: Keys) -> str:
-    """Return our signature of ``data`` by ``keys.sign_type``: 32 lower-case hex digits, or one line of base64."""
+    """Return our signature of ``data`` by ``keys.sign_type``: 32 lower-case hex digits, or one line
+    of base64.
+    """
     if keys.sign_type is SignType.MD5:
         return _md5(data, keys.md5_key)
-    assert keys.private_key is not None, "keys come from load_keys, which loads what the sign type needs"
-    return base64.b64encode(keys.private_key.sign(data, PKCS1v15(), _HASHES[keys.sign_type])).decode("ascii")
+    assert keys.private_key is not None, (
+        "keys come from load_keys, which loads what the sign type needs"
+    )
+    return base64.b64encode(
+        keys.private_key.sign(data, PKCS1v15(), _HASHES[keys.sign_type])
+    ).decode("ascii")
 
 
 def verify(data: bytes, signature: str, sign_type: SignType, keys: Keys) -> bool:
     """Whether ``signature`` is Alipay's over ``data``. A key that is not there proves nothing."""
     if sign_type is SignType.MD5:
-        return bool(keys.md5_key) and hmac.compare_digest(_md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace"))
+        return bool(keys.md5_key) and hmac.compare_digest(
+            _md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace")
+        )
     if keys.public_key is None:
         return False
     try:
-        keys.public_key.verify(base64.b64decode(signature, validate=True), data, PKCS1v15(), _HASHES[sign_type])
+        keys.public_key.verify(
+            base64.b64decode(signature, validate=True), data, PKCS1v15(), _HASHES[sign_type]
+        )
     except (InvalidSignature, binascii.Error, ValueError):
         return False
     return True

@@ -1,1 +1,3 @@
-"""The edge and the composition root: gRPC, HTTP ingress, settings, wiring, command line, machine simulator."""
+"""The edge and the composition root: gRPC, HTTP ingress, settings, wiring, command line, machine
+simulator.
+"""

@@ -1,4 +1,6 @@
-"""The command line: arguments in, one of the program's parts started, and errors as sentences (status 1, bad settings: 2)."""
+"""The command line: arguments in, one of the program's parts started, and errors as sentences
+(status 1, bad settings: 2).
+"""
 
 import asyncio
 import importlib
@@ -20,9 +22,12 @@ from gateway.process.settings import SettingsRefused
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
 
-# The parts themselves are imported by the commands that start them: "vendgate --help" should not wait for Ray and gRPC.
+# The parts themselves are imported by the commands that start them: "vendgate --help" should not
+# wait for Ray and gRPC.
 
-app = typer.Typer(name="vendgate", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = typer.Typer(
+    name="vendgate", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+)
 db = typer.Typer(no_args_is_help=True, help="The database.")
 config = typer.Typer(no_args_is_help=True, help="The settings.")
 simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for development and tests.")
@@ -30,8 +35,15 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 
-ConfigFile = Annotated[str | None, typer.Option("--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names.")]
-JsonReady = Annotated[bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
+    ),
+]
+JsonReady = Annotated[
+    bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")
+]
 
 
 def main() -> None:
@@ -48,7 +60,12 @@ def _vendgate() -> None:
 def serve(
     *,
     config_file: ConfigFile = None,
-    no_ray: Annotated[bool, typer.Option("--no-ray", help="Keep machines in this process, whatever the settings say of Ray.")] = False,
+    no_ray: Annotated[
+        bool,
+        typer.Option(
+            "--no-ray", help="Keep machines in this process, whatever the settings say of Ray."
+        ),
+    ] = False,
     json_ready: JsonReady = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; a second one hurries it."""
@@ -62,11 +79,15 @@ def serve(
             _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
 
         path = settings_module.config_path(config_file)
-        _run(run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=asyncio.Event()))
+        _run(
+            run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=asyncio.Event())
+        )
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")],
+) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
     with _sentences():
         from gateway.process.development import make_installation
@@ -88,7 +109,10 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
         from gateway.process import configs
 
         before, after = database.upgrade(configs.storage_config(settings_module.load(config_file)))
-        _say(f"the database has schema {after}" + ("" if before == after else f" (before: {before or 'none'})"))
+        _say(
+            f"the database has schema {after}"
+            + ("" if before == after else f" (before: {before or 'none'})")
+        )
 
 
 @config.command()
@@ -107,25 +131,38 @@ def audit(
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    write_seals: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the newest digests to a new file.")] = None,
-    check_seals: Annotated[Path | None, typer.Option(metavar="FILE", help="Check that digests of such a file still stand.")] = None,
+    write_seals: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the newest digests to a new file.")
+    ] = None,
+    check_seals: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check that digests of such a file still stand."),
+    ] = None,
 ) -> None:
-    """Prove the books: check every invariant of the database, which may be live. Status 0: clean, 1: findings, 2: cannot be done."""
+    """Prove the books: check every invariant of the database, which may be live. Status 0: clean,
+    1: findings, 2: cannot be done.
+    """
     with _sentences(trouble=2):
         from gateway.books import audit as auditing
 
         files = auditing.SealFiles(check=check_seals, write=write_seals)
-        raise typer.Exit(auditing.audit(settings_module.load(config_file), as_json=as_json, files=files))
+        raise typer.Exit(
+            auditing.audit(settings_module.load(config_file), as_json=as_json, files=files)
+        )
 
 
 @simulate.command()
 def alipay(
     *,
-    state_dir: Annotated[Path, typer.Option(help="Keys and the book of pretend money.")] = Path("run"),
+    state_dir: Annotated[Path, typer.Option(help="Keys and the book of pretend money.")] = Path(
+        "run"
+    ),
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 lets the system choose.")] = 8_188,
     seed: Annotated[int, typer.Option(help="For faults that are switched on.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Deliver again after seconds, not minutes.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Deliver again after seconds, not minutes.")
+    ] = False,
     json_ready: JsonReady = False,
 ) -> None:
     """Run a pretend Alipay: the same wire, signed, with a page on which to pay."""
@@ -133,7 +170,10 @@ def alipay(
         from gateway.demo.pretend import pretend_alipay
 
         def ready(url: str) -> None:
-            human = f"pretend Alipay at {url} (codes and a button to pay), its gateway at {url}/gateway.do, keys in {state_dir}"
+            human = (
+                f"pretend Alipay at {url} (codes and a button to pay), its gateway at "
+                f"{url}/gateway.do, keys in {state_dir}"
+            )
             _say(json.dumps({"url": url, "pid": os.getpid()}) if json_ready else human)
 
         _run(pretend_alipay(state_dir, host=host, port=port, seed=seed, quick=quick, ready=ready))
@@ -142,16 +182,30 @@ def alipay(
 @simulate.command()
 def machines(
     *,
-    gateway: Annotated[str, typer.Option(help="The gateway's address for machines.")] = "127.0.0.1:7443",
-    alipay_url: Annotated[str, typer.Option("--alipay", help="The pretend Alipay, where customers pay.")] = "http://127.0.0.1:8188",
-    machine: Annotated[list[str] | None, typer.Option("--machine", help="A registered machine; may be repeated.")] = None,
-    count: Annotated[int, typer.Option(min=1, max=10_000, help="Without --machine: VM-0001 and so on.")] = 3,
+    gateway: Annotated[
+        str, typer.Option(help="The gateway's address for machines.")
+    ] = "127.0.0.1:7443",
+    alipay_url: Annotated[
+        str, typer.Option("--alipay", help="The pretend Alipay, where customers pay.")
+    ] = "http://127.0.0.1:8188",
+    machine: Annotated[
+        list[str] | None, typer.Option("--machine", help="A registered machine; may be repeated.")
+    ] = None,
+    count: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Without --machine: VM-0001 and so on.")
+    ] = 3,
     seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
     state_dir: Annotated[Path, typer.Option(help="Journals and shelves.")] = Path("run/machines"),
-    pace: Annotated[float, typer.Option(min=0.01, help="Seconds between two customers of a machine.")] = 5.0,
+    pace: Annotated[
+        float, typer.Option(min=0.01, help="Seconds between two customers of a machine.")
+    ] = 5.0,
     ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
-    cert: Annotated[Path | None, typer.Option(help="The machine's certificate; may hold {machine_id}.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key; may hold {machine_id}.")] = None,
+    cert: Annotated[
+        Path | None, typer.Option(help="The machine's certificate; may hold {machine_id}.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Its private key; may hold {machine_id}.")
+    ] = None,
     json_ready: JsonReady = False,
 ) -> None:
     """Run pretend machines with customers in front of them. SIGUSR1: no new customers."""
@@ -160,14 +214,26 @@ def machines(
 
         names = tuple(machine or (f"VM-{number:04}" for number in range(1, count + 1)))
         fleet = FleetConfig(
-            gateway=gateway, alipay_url=alipay_url, machine_ids=names, seed=seed, state_dir=state_dir, pace=pace, ca=ca, cert=cert, key=key
+            gateway=gateway,
+            alipay_url=alipay_url,
+            machine_ids=names,
+            seed=seed,
+            state_dir=state_dir,
+            pace=pace,
+            ca=ca,
+            cert=cert,
+            key=key,
         )
 
         async def run() -> None:
             running = asyncio.create_task(run_fleet(fleet))
             await asyncio.sleep(0)  # now it listens to signals
             told = {"pid": os.getpid(), "machines": names}
-            _say(json.dumps(told) if json_ready else f"{len(names)} machines call {gateway}, journals in {state_dir}")
+            _say(
+                json.dumps(told)
+                if json_ready
+                else f"{len(names)} machines call {gateway}, journals in {state_dir}"
+            )
             await running
 
         _run(run())
@@ -175,12 +241,17 @@ def machines(
 
 @app.command()
 def reconcile(
-    file: Annotated[Path, typer.Argument(help="Alipay's transaction file of a day, PID_transaction_YYYYMMDD.txt.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Alipay's transaction file of a day, PID_transaction_YYYYMMDD.txt."),
+    ],
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are; 2: it could not be done."""
+    """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are;
+    2: it could not be done.
+    """
     with _sentences(trouble=2):
         from gateway.alipay.reconciliation.command import command
 
@@ -190,10 +261,16 @@ def reconcile(
 @app.command()
 def demo(
     *,
-    sales: Annotated[int, typer.Option(min=0, help="Stop after so many sales; 0: go on until Ctrl-C.")] = 0,
+    sales: Annotated[
+        int, typer.Option(min=0, help="Stop after so many sales; 0: go on until Ctrl-C.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="No screen; print one JSON object at the end.")] = False,
-    no_ray: Annotated[bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="No screen; print one JSON object at the end.")
+    ] = False,
+    no_ray: Annotated[
+        bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
+    ] = False,
     machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
     keep: Annotated[Path | None, typer.Option(help="A folder in which everything is left.")] = None,
 ) -> None:
@@ -201,20 +278,33 @@ def demo(
     with _sentences():
         from gateway.demo.command import demo as play
 
-        raise typer.Exit(play(sales=sales, seed=seed, as_json=as_json, ray=not no_ray, machines=machines, keep=keep))
+        raise typer.Exit(
+            play(
+                sales=sales,
+                seed=seed,
+                as_json=as_json,
+                ray=not no_ray,
+                machines=machines,
+                keep=keep,
+            )
+        )
 
 
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
     call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.v1.FleetService"
-    new = '{"machine_id":"VM-0001","store_name":"Lobby","currency":"HKD","country_code":"HK","address":"1 Queens Road"}'
+    new = (
+        '{"machine_id":"VM-0001","store_name":"Lobby","currency":"HKD",'
+        '"country_code":"HK","address":"1 Queens Road"}'
+    )
     return (
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
         f"  administrators  {addresses.admin}\n"
         f"  http            {addresses.http}   (/alipay/notify/, /healthz, /readyz, /metrics)\n"
         f"  Alipay reaches  {addresses.public_url}\n"
-        f"  hosts           {', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
+        "  hosts           "
+        f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
         "\n"
         f"  grpcurl {how} {addresses.admin} list gateway.v1.FleetService\n"
         f"  {call.replace('{}', new)}/RegisterMachine\n"
@@ -229,15 +319,19 @@ def _say(text: str) -> None:
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop if it is installed (the "speed" extra)."""
-    factory = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
+    factory = (
+        importlib.import_module("uvloop").new_event_loop
+        if importlib.util.find_spec("uvloop")
+        else None
+    )
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(work)
 
 
 @contextmanager
 def _sentences(*, trouble: int = 1) -> Iterator[None]:
-    """Let errors that a person can mend end the program with their sentences and the status ``trouble``; anything else is a defect and
-    shows where.
+    """Let errors that a person can mend end the program with their sentences and the status
+    ``trouble``; anything else is a defect and shows where.
     """
     try:
         yield
@@ -253,7 +347,9 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
 
 
 def _mendable() -> tuple[type[Exception], ...]:
-    """Return the errors that are sentences. Those of parts that were not imported cannot have been raised."""
+    """Return the errors that are sentences. Those of parts that were not imported cannot have been
+    raised.
+    """
     named = {
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
@@ -262,4 +358,11 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.serving.listeners": "ListenRefused",
         "gateway.serving.wiring": "GatewayLost",
     }
-    return (OSError, *(getattr(sys.modules[module], name) for module, name in named.items() if module in sys.modules))
+    return (
+        OSError,
+        *(
+            getattr(sys.modules[module], name)
+            for module, name in named.items()
+            if module in sys.modules
+        ),
+    )

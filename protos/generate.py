@@ -1,7 +1,8 @@
 """Regenerates ``gateway/v1`` from ``protos/gateway/v1``.
 
-Flows in: the .proto files. Flows out: message classes, their type stubs and the gRPC stubs, ready to import as they come because
-the proto package is the Python package. ``--check`` writes nothing and fails when the committed code is not what would be made.
+Flows in: the .proto files. Flows out: message classes, their type stubs and the gRPC stubs, ready
+to import as they come because the proto package is the Python package. ``--check`` writes nothing
+and fails when the committed code is not what would be made.
 """
 
 import argparse
@@ -19,19 +20,29 @@ WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 def generate(target: Path) -> None:
     """Write the generated package below ``target``."""
-    sources = sorted(str(path.relative_to(ROOT / "protos")) for path in (ROOT / "protos" / PACKAGE).glob("*.proto"))
+    sources = sorted(
+        str(path.relative_to(ROOT / "protos"))
+        for path in (ROOT / "protos" / PACKAGE).glob("*.proto")
+    )
     (target / PACKAGE).mkdir(parents=True, exist_ok=True)
     # Named by their place, so that no activated environment is needed to find them.
     scripts = Path(sys.executable).parent
-    plugins = [f"--plugin=protoc-gen-{kind}={scripts / f'protoc-gen-{kind}'}" for kind in ("mypy", "mypy_grpc")]
+    plugins = [
+        f"--plugin=protoc-gen-{kind}={scripts / f'protoc-gen-{kind}'}"
+        for kind in ("mypy", "mypy_grpc")
+    ]
     outputs = [
         f"--{kind}_out=quiet:{target}" if "mypy" in kind else f"--{kind}_out={target}"
         for kind in ("python", "mypy", "grpc_python", "mypy_grpc")
     ]
-    status = protoc.main(["protoc", f"-I{ROOT / 'protos'}", f"-I{WELL_KNOWN}", *plugins, *outputs, *sources])
+    status = protoc.main(
+        ["protoc", f"-I{ROOT / 'protos'}", f"-I{WELL_KNOWN}", *plugins, *outputs, *sources]
+    )
     if status != 0:
         sys.exit(f"protoc failed with status {status}")
-    (target / PACKAGE / "__init__.py").write_text('"""Generated from protos/gateway/v1. Never edited."""\n')
+    (target / PACKAGE / "__init__.py").write_text(
+        '"""Generated from protos/gateway/v1. Never edited."""\n'
+    )
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -42,16 +53,23 @@ def contents(folder: Path) -> dict[str, str]:
 def main() -> None:
     """Generate, or with ``--check`` compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if the committed code differs")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if the committed code differs"
+    )
     if not parser.parse_args().check:
         generate(ROOT)
         return
     with tempfile.TemporaryDirectory() as scratch:
         generate(Path(scratch))
         made, committed = contents(Path(scratch) / PACKAGE), contents(ROOT / PACKAGE)
-    stale = sorted(name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name))
+    stale = sorted(
+        name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name)
+    )
     if stale:
-        sys.exit(f"gateway/v1 is not what protos/ says: {', '.join(stale)}; run 'make proto' and commit the result")
+        sys.exit(
+            f"gateway/v1 is not what protos/ says: {', '.join(stale)}; run 'make proto' and "
+            "commit the result"
+        )
 
 
 if __name__ == "__main__":

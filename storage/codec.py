@@ -1,8 +1,9 @@
 """State and events ⇄ the text of a row. Pure.
 
-A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of ``MachineState`` in a way that an old text
-cannot be read any more raises ``STATE_FORMAT`` and adds the step to ``UPGRADES``; a new field with a default needs neither. An event is
-``{"kind": <class name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form.
+A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of
+``MachineState`` in a way that an old text cannot be read any more raises ``STATE_FORMAT`` and adds
+the step to ``UPGRADES``; a new field with a default needs neither. An event is ``{"kind": <class
+name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,9 @@ UPGRADES: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
 class CodecError(Exception):
-    """The text of a row cannot be read by this program. Do not overwrite it: run the version that wrote it, or a newer one."""
+    """The text of a row cannot be read by this program. Do not overwrite it: run the version that
+    wrote it, or a newer one.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,9 @@ _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
 _fields_decoder = msgspec.json.Decoder(dict[str, str])
 _lines_decoder = msgspec.json.Decoder(tuple[str, ...])
 _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(kind) for name, kind in (_EVENTS | _FACTS).items() if kind is not FrameReceived
+    name: msgspec.json.Decoder(kind)
+    for name, kind in (_EVENTS | _FACTS).items()
+    if kind is not FrameReceived
 }
 
 
@@ -66,9 +71,14 @@ def encode_state(state: MachineState) -> EncodedState:
 
 
 def decode_state(state_format: int, body: str) -> MachineState:
-    """Return the state of a row of this or an older format; raises CodecError for a newer one or a broken text."""
+    """Return the state of a row of this or an older format; raises CodecError for a newer one or a
+    broken text.
+    """
     if state_format > STATE_FORMAT:
-        raise CodecError(f"The state has format {state_format}, this program knows up to {STATE_FORMAT}: run a newer version.")
+        raise CodecError(
+            f"The state has format {state_format}, this program knows up to {STATE_FORMAT}: "
+            "run a newer version."
+        )
     try:
         if state_format == STATE_FORMAT:
             return _state_decoder.decode(body)
@@ -145,13 +155,18 @@ def decode_fields(text: str) -> dict[str, str]:
 
 
 def as_is(text: str) -> str:
-    """Let JSON columns take and give text: what is in it is this module's business, not the engine's."""
+    """Let JSON columns take and give text: what is in it is this module's business, not the
+    engine's.
+    """
     return text
 
 
 def _tagged(value: Event | MachineFact) -> dict[str, Any]:
     if isinstance(value, FrameReceived):
-        return {"kind": "FrameReceived", "body": {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)}}
+        return {
+            "kind": "FrameReceived",
+            "body": {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)},
+        }
     return {"kind": type(value).__name__, "body": value}
 
 

@@ -1,12 +1,20 @@
-"""How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``, ``inbox:<row>``,
-``difference:<row>.<edition>``.
+"""How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
+``inbox:<row>``, ``difference:<row>.<edition>``.
 
-A difference that comes with other money is another item: whoever closed the first has not seen the second.
+A difference that comes with other money is another item: whoever closed the first has not seen the
+second.
 """
 
 from sqlalchemy import ColumnElement, String, cast, exists, literal
 
-from storage.tables import inbox, machine_halts, reconciliation_differences, refunds, vends, work_item_closings
+from storage.tables import (
+    inbox,
+    machine_halts,
+    reconciliation_differences,
+    refunds,
+    vends,
+    work_item_closings,
+)
 
 REFUND_ITEM: ColumnElement[str] = literal("refund:") + refunds.c.refund_id
 VEND_ITEM: ColumnElement[str] = literal("vend:") + vends.c.vend_id

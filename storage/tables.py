@@ -1,8 +1,10 @@
-"""What SQL holds. Dialect-neutral types; times (``*_at_ms``) and amounts (``*_minor``) are 64-bit integers, never floats.
+"""What SQL holds. Dialect-neutral types; times (``*_at_ms``) and amounts (``*_minor``) are 64-bit
+integers, never floats.
 
-Who writes what: a machine's own rows (``machine_states`` to ``refunds``) its owner alone, under its epoch; ``inbox`` any gateway,
-the owner marks rows as taken; ``machines``, ``planogram_columns`` and ``audit`` the administrators' side. The wide column stands
-last in each table, so that a scan over the others does not read it; a digest came later and stands behind it (``storage.books.chain``).
+Who writes what: a machine's own rows (``machine_states`` to ``refunds``) its owner alone, under its
+epoch; ``inbox`` any gateway, the owner marks rows as taken; ``machines``, ``planogram_columns`` and
+``audit`` the administrators' side. The wide column stands last in each table, so that a scan over
+the others does not read it; a digest came later and stands behind it (``storage.books.chain``).
 ``journal``, ``ledger_entries`` and ``audit`` are only added to.
 """
 
@@ -41,9 +43,12 @@ Position = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up; SQLite does that for its own INTEGER only."""
 
 IS_CONFLICT = "cause LIKE 'conflict:%'"
-"""Of an inbox row: a fact that was told before, with other content. Queries say it in these words, so that the index serves them."""
+"""Of an inbox row: a fact that was told before, with other content. Queries say it in these words,
+so that the index serves them.
+"""
 IS_REFUSED = "cause LIKE 'refused:%'"
-"""Of an inbox row: Alipay signed it, and it does not fit. Said in these words for the same reason."""
+"""Of an inbox row: Alipay signed it, and it does not fit. Said in these words for the same reason.
+"""
 
 installation = Table(
     "installation",
@@ -136,7 +141,8 @@ machine_states = Table(
     CheckConstraint("version > 0", name="version_grows"),
 )
 
-# Machines that their owner has halted; a row goes with the first decision that is committed afterwards.
+# Machines that their owner has halted; a row goes with the first decision that is committed
+# afterwards.
 machine_halts = Table(
     "machine_halts",
     metadata,
@@ -169,7 +175,8 @@ journal = Table(
     Index(None, "session_id", "id"),
 )
 
-# From here on no foreign keys: every row below is written with a line of the journal, whose key holds for all of them.
+# From here on no foreign keys: every row below is written with a line of the journal, whose key
+# holds for all of them.
 
 ledger_entries = Table(
     "ledger_entries",
@@ -188,7 +195,8 @@ ledger_entries = Table(
     Column("trade_id", String(64), nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
-    # A cause is posted once, whatever happens: the last line of defence against paying or being paid twice.
+    # A cause is posted once, whatever happens: the last line of defence against paying or being
+    # paid twice.
     UniqueConstraint("kind", "cause", "account", "reference"),
     UniqueConstraint("machine_id", "version", "line"),
     CheckConstraint("amount_minor <> 0", name="moves_money"),
@@ -196,7 +204,8 @@ ledger_entries = Table(
 
 # The four kinds of record: the present or final form of what a state holds only while it is open.
 
-# A session's money is the sum over its trades: a vend in doubt may be settled long after its session has ended.
+# A session's money is the sum over its trades: a vend in doubt may be settled long after its
+# session has ended.
 sessions = Table(
     "sessions",
     metadata,
@@ -256,8 +265,13 @@ trades = Table(
     Column("received_at_ms", BigInteger, nullable=False),
     Column("closed_at_ms", BigInteger),
     CheckConstraint("status IN ('OPEN', 'CLOSED')", name="status_known"),
-    CheckConstraint("sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor >= 0", name="amounts_positive"),
-    CheckConstraint("paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor", name="adds_up"),
+    CheckConstraint(
+        "sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor >= 0",
+        name="amounts_positive",
+    ),
+    CheckConstraint(
+        "paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor", name="adds_up"
+    ),
     Index(None, "received_at_ms", "trade_id"),
     Index(None, "machine_id", "received_at_ms", "trade_id"),
     Index(None, "session_id", "received_at_ms", "trade_id"),
@@ -308,12 +322,31 @@ inbox = Table(
     UniqueConstraint("cause"),
     Index(None, "trade_id"),
     # Few rows wait at any time; the index holds these only.
-    Index("inbox_untaken", "received_at_ms", "id", sqlite_where=text("taken_at_ms IS NULL"), postgresql_where=text("taken_at_ms IS NULL")),
-    Index("inbox_conflicts", "received_at_ms", "id", sqlite_where=text(IS_CONFLICT), postgresql_where=text(IS_CONFLICT)),
-    Index("inbox_refused", "received_at_ms", "id", sqlite_where=text(IS_REFUSED), postgresql_where=text(IS_REFUSED)),
+    Index(
+        "inbox_untaken",
+        "received_at_ms",
+        "id",
+        sqlite_where=text("taken_at_ms IS NULL"),
+        postgresql_where=text("taken_at_ms IS NULL"),
+    ),
+    Index(
+        "inbox_conflicts",
+        "received_at_ms",
+        "id",
+        sqlite_where=text(IS_CONFLICT),
+        postgresql_where=text(IS_CONFLICT),
+    ),
+    Index(
+        "inbox_refused",
+        "received_at_ms",
+        "id",
+        sqlite_where=text(IS_REFUSED),
+        postgresql_where=text(IS_REFUSED),
+    ),
 )
 
-# What the daily comparison with Alipay's own files found. Written by whoever reads a file; no actor reads it.
+# What the daily comparison with Alipay's own files found. Written by whoever reads a file; no actor
+# reads it.
 
 reconciliation_runs = Table(
     "reconciliation_runs",
@@ -329,7 +362,8 @@ reconciliation_runs = Table(
     Index(None, "day", "id"),
 )
 
-# ``run_id`` is the newest run that found the difference, or found it gone. ``edition`` grows when it comes with other money.
+# ``run_id`` is the newest run that found the difference, or found it gone. ``edition`` grows when
+# it comes with other money.
 reconciliation_differences = Table(
     "reconciliation_differences",
     metadata,
@@ -356,7 +390,8 @@ reconciliation_differences = Table(
     Index(None, "status", "found_at_ms"),
 )
 
-# What people closed that waited for them and moved no money. The item is named as ListWorkItems names it.
+# What people closed that waited for them and moved no money. The item is named as ListWorkItems
+# names it.
 work_item_closings = Table(
     "work_item_closings",
     metadata,

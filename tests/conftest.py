@@ -1,4 +1,6 @@
-"""What all tests share: which event loop they run on, and a guard against Rays that nobody asked for."""
+"""What all tests share: which event loop they run on, and a guard against Rays that nobody asked
+for.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,7 +11,9 @@ import pytest
 from tests.support.virtual_time import VirtualTimeLoop
 
 
-def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests that are marked ``virtual_time`` on a loop whose clock jumps when idle."""
     if item.get_closest_marker("virtual_time") is not None:
         return {"virtual": VirtualTimeLoop}
@@ -17,7 +21,9 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> M
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those that start processes of their own run one after the other."""
+    """Where tests run side by side, those that start processes of their own run one after the
+    other.
+    """
     for item in items:
         if item.get_closest_marker("e2e") is not None or item.get_closest_marker("ray") is not None:
             item.add_marker(pytest.mark.xdist_group("processes"))
@@ -25,7 +31,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_stray_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Ray takes seconds to start, and a bare one joins strangers' clusters: only tests that are marked ``ray`` may have one."""
+    """A Ray takes seconds to start, and a bare one joins strangers' clusters: only tests that are
+    marked ``ray`` may have one.
+    """
     if request.node.get_closest_marker("ray") is not None:
         return
 

@@ -1,7 +1,9 @@
-"""What waits for one gateway: the host's side of an attachment, and the receipts of what the gateway gave.
+"""What waits for one gateway: the host's side of an attachment, and the receipts of what the
+gateway gave.
 
-Flows in: messages that may leave, which is after their COMMIT. Flows out: numbered deliveries, through whichever call of the gateway
-comes first. An outbox that is full breaks the attachment, since the gateway can always attach again and be told all that is owed.
+Flows in: messages that may leave, which is after their COMMIT. Flows out: numbered deliveries,
+through whichever call of the gateway comes first. An outbox that is full breaks the attachment,
+since the gateway can always attach again and be told all that is owed.
 """
 
 import asyncio
@@ -40,7 +42,9 @@ class Receipt:
             self._settled.set_result(None)
 
     async def wait(self, timeout_s: float) -> None:
-        """Return once nothing is on its way, or it is not worth waiting for, or the time is over."""
+        """Return once nothing is on its way, or it is not worth waiting for, or the time is
+        over.
+        """
         if self._closed or self._left <= 0:
             return
         self._settled = asyncio.get_running_loop().create_future()
@@ -52,9 +56,22 @@ class Receipt:
 
 
 class Attachment:
-    """One opening of the link by one gateway. ``streams`` are those whose Connected came through it."""
+    """One opening of the link by one gateway. ``streams`` are those whose Connected came through
+    it.
+    """
 
-    __slots__ = ("_calls", "_messages", "_messages_max", "_number", "_ready", "broken", "gateway_id", "heard_at_s", "name", "streams")
+    __slots__ = (
+        "_calls",
+        "_messages",
+        "_messages_max",
+        "_number",
+        "_ready",
+        "broken",
+        "gateway_id",
+        "heard_at_s",
+        "name",
+        "streams",
+    )
 
     def __init__(self, *, name: str, gateway_id: str, messages_max: int, now_s: float) -> None:
         self.name = name
@@ -72,7 +89,9 @@ class Attachment:
         return len(self._messages)
 
     def put(self, message: FromHost) -> bool:
-        """Add a message for the gateway; return False if that broke the attachment. ``announce`` afterwards."""
+        """Add a message for the gateway; return False if that broke the attachment. ``announce``
+        afterwards.
+        """
         if self.broken:
             return False
         if len(self._messages) >= self._messages_max:

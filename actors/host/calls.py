@@ -1,7 +1,9 @@
-"""Calls to Alipay that are under way: bounded, one of a kind for each machine, answered by an event.
+"""Calls to Alipay that are under way: bounded, one of a kind for each machine, answered by an
+event.
 
-Flows in: orders that are saved. Flows out: what became of each, as an event for the machine's mailbox. A call that is ordered again
-while it is under way (after a reload) is not made twice; its answer serves both.
+Flows in: orders that are saved. Flows out: what became of each, as an event for the machine's
+mailbox. A call that is ordered again while it is under way (after a reload) is not made twice; its
+answer serves both.
 """
 
 import asyncio
@@ -26,7 +28,13 @@ class Performs(Protocol):
 class Calls:
     """``answered`` is given the machine, the call and the event of each call that ended."""
 
-    def __init__(self, performer: Performs, *, in_flight_max: int, answered: Callable[[MachineId, ProviderCall, Event], None]) -> None:
+    def __init__(
+        self,
+        performer: Performs,
+        *,
+        in_flight_max: int,
+        answered: Callable[[MachineId, ProviderCall, Event], None],
+    ) -> None:
         self._performer = performer
         self._in_flight_max = in_flight_max
         self._answered = answered
@@ -42,7 +50,9 @@ class Calls:
         """Return how many calls of the machine are under way."""
         return self._machines.get(machine_id, 0)
 
-    def start(self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency) -> None:
+    def start(
+        self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency
+    ) -> None:
         """Make the call as soon as there is room, unless it is under way already."""
         if (machine_id, call) in self._under_way:
             return
@@ -52,7 +62,9 @@ class Calls:
         self._fill()
 
     async def close(self) -> None:
-        """Abandon what is under way: the state owes it, and it is made again under the same id after the next load."""
+        """Abandon what is under way: the state owes it, and it is made again under the same id
+        after the next load.
+        """
         self._waiting.clear()
         tasks = list(self._tasks)
         for task in tasks:
@@ -65,7 +77,9 @@ class Calls:
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
-    async def _make(self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency) -> None:
+    async def _make(
+        self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency
+    ) -> None:
         try:
             event = await self._performer.perform(call, place, currency)
         finally:
@@ -78,5 +92,6 @@ class Calls:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.result()  # a performer never raises; if it did, the loop's exception handler says so
+            # a performer never raises; if it did, the loop's exception handler says so
+            task.result()
             self._fill()

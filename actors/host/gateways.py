@@ -1,7 +1,9 @@
-"""Which gateways are attached to a host, and through which of them each stream of a machine is reached.
+"""Which gateways are attached to a host, and through which of them each stream of a machine is
+reached.
 
-Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right outbox, and the streams of which
-nobody says any more that they are alive: their gateway attached anew without them, or has been silent for too long.
+Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right
+outbox, and the streams of which nobody says any more that they are alive: their gateway attached
+anew without them, or has been silent for too long.
 """
 
 import asyncio
@@ -17,7 +19,9 @@ from actors.machine.ids import MachineId, StreamId
 class Reception:
     """``name`` makes attachments of this start of the host different from those of any other."""
 
-    def __init__(self, *, name: str, outbox_max: int, attachments_max: int, reattach_s: float) -> None:
+    def __init__(
+        self, *, name: str, outbox_max: int, attachments_max: int, reattach_s: float
+    ) -> None:
         self._name = name
         self._outbox_max = outbox_max
         self._attachments_max = attachments_max
@@ -32,14 +36,23 @@ class Reception:
         return len(self._attachments)
 
     def attach(self, gateway_id: str) -> Attachment:
-        """Open the link for a gateway; an older attachment of it is broken and its streams must be said again."""
-        for old in [attachment for attachment in self._attachments.values() if attachment.gateway_id == gateway_id]:
+        """Open the link for a gateway; an older attachment of it is broken and its streams must be
+        said again.
+        """
+        for old in [
+            attachment
+            for attachment in self._attachments.values()
+            if attachment.gateway_id == gateway_id
+        ]:
             self._break(old)
         if len(self._attachments) >= self._attachments_max:
             raise LinkBroken(f"{self._attachments_max} gateways are attached already")
         self._made += 1
         attachment = Attachment(
-            name=f"{self._name}/{self._made}", gateway_id=gateway_id, messages_max=self._outbox_max, now_s=asyncio.get_running_loop().time()
+            name=f"{self._name}/{self._made}",
+            gateway_id=gateway_id,
+            messages_max=self._outbox_max,
+            now_s=asyncio.get_running_loop().time(),
         )
         self._attachments[attachment.name] = attachment
         return attachment
@@ -65,7 +78,9 @@ class Reception:
             door.attachment.streams.discard((runner.machine_id, stream_id))
 
     def send(self, attachment: Attachment | None, message: FromHost) -> None:
-        """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can be told is counted and owed."""
+        """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can
+        be told is counted and owed.
+        """
         if attachment is None or attachment.broken:
             self.undelivered += 1
         elif attachment.put(message):
@@ -81,7 +96,9 @@ class Reception:
 
     def expect(self, machine_id: MachineId, stream_id: StreamId) -> None:
         """The stream was alive when we last heard; somebody must say so again."""
-        self._missing.pop((machine_id, stream_id), None)  # so that the order of entries stays the order of times
+        self._missing.pop(
+            (machine_id, stream_id), None
+        )  # so that the order of entries stays the order of times
         self._missing[machine_id, stream_id] = asyncio.get_running_loop().time() + self._reattach_s
 
     def given_up(self) -> list[tuple[MachineId, StreamId]]:
@@ -93,9 +110,15 @@ class Reception:
         return gone
 
     def fallen_silent(self, silent_s: float) -> list[tuple[MachineId, StreamId]]:
-        """Break the attachments of gateways that had no call here for ``silent_s`` seconds, and return their streams."""
+        """Break the attachments of gateways that had no call here for ``silent_s`` seconds, and
+        return their streams.
+        """
         now_s = asyncio.get_running_loop().time()
-        silent = [attachment for attachment in self._attachments.values() if attachment.silent_for_s(now_s) > silent_s]
+        silent = [
+            attachment
+            for attachment in self._attachments.values()
+            if attachment.silent_for_s(now_s) > silent_s
+        ]
         gone = [stream for attachment in silent for stream in attachment.streams]
         for attachment in silent:
             self._break(attachment, expect=False)

@@ -1,7 +1,9 @@
-"""Machines that their host has halted: what the database is to say of them, and when each is tried again.
+"""Machines that their host has halted: what the database is to say of them, and when each is tried
+again.
 
-Flows in: each halt, as it happens. Flows out: rows, written by the sweeps and never in the way of a turn, and the machines whose next try
-has come: a deploy or a repair may have mended them, and their customers' money waits.
+Flows in: each halt, as it happens. Flows out: rows, written by the sweeps and never in the way of a
+turn, and the machines whose next try has come: a deploy or a repair may have mended them, and their
+customers' money waits.
 """
 
 import asyncio
@@ -18,16 +20,21 @@ from actors.ports import Clock, MachineHalt, MachineStore, Ownership, StaleOwner
 log = structlog.get_logger()
 
 WORDS_MAX = 300
-# What could be a customer's id or login at Alipay; no error of ours names one, but not all errors are ours.
+# What could be a customer's id or login at Alipay; no error of ours names one, but not all errors
+# are ours.
 _BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])|[^\s@'\"]+@[^\s@'\"]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltLimits:
-    """When a halted machine is tried again, and how much is written at once. Seconds of the loop's time."""
+    """When a halted machine is tried again, and how much is written at once. Seconds of the loop's
+    time.
+    """
 
     again_s: tuple[float, ...] = (60.0, 300.0, 900.0, 3_600.0)
-    """The wait before each try; the last one stands for all that follow. A machine that worked for so long begins anew."""
+    """The wait before each try; the last one stands for all that follow. A machine that worked for
+    so long begins anew.
+    """
     rows_max: int = 100
     """Rows of one sweep."""
 
@@ -49,7 +56,9 @@ class _Row:
 
 @dataclass(slots=True, kw_only=True)
 class _Trouble:
-    """How often the machine was tried in vain, when it is tried next, and until when that counts."""
+    """How often the machine was tried in vain, when it is tried next, and until when that
+    counts.
+    """
 
     tries: int
     next_s: float
@@ -59,7 +68,14 @@ class _Trouble:
 class Halts:
     """Of one host. ``runners`` are the mailroom's."""
 
-    def __init__(self, *, store: MachineStore, clock: Clock, runners: Mapping[MachineId, Runner], limits: HaltLimits) -> None:
+    def __init__(
+        self,
+        *,
+        store: MachineStore,
+        clock: Clock,
+        runners: Mapping[MachineId, Runner],
+        limits: HaltLimits,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._runners = runners
@@ -68,19 +84,34 @@ class Halts:
         self._troubles: dict[MachineId, _Trouble] = {}
 
     def happened(self, machine_id: MachineId, *, error: str, fact: str) -> None:
-        """A machine is halted: say so in the database, and try it again later than the last time."""
+        """A machine is halted: say so in the database, and try it again later than the last
+        time.
+        """
         now_s = asyncio.get_running_loop().time()
         known = self._troubles.get(machine_id)
         tries = 0 if known is None else known.tries + 1
         waits_s = self._limits.again_s
         next_s = now_s + waits_s[min(tries, len(waits_s) - 1)]
-        self._troubles[machine_id] = _Trouble(tries=tries, next_s=next_s, over_s=next_s + waits_s[-1])
-        halt = MachineHalt(machine_id=machine_id, halted_at_ms=self._clock.now_ms(), fact=fact, error=error)
+        self._troubles[machine_id] = _Trouble(
+            tries=tries, next_s=next_s, over_s=next_s + waits_s[-1]
+        )
+        halt = MachineHalt(
+            machine_id=machine_id, halted_at_ms=self._clock.now_ms(), fact=fact, error=error
+        )
         self._rows[machine_id] = _Row(halt=halt)
-        log.error("machine halted", machine_id=machine_id, error=error, fact=fact, tried=tries, again_in_s=round(next_s - now_s))
+        log.error(
+            "machine halted",
+            machine_id=machine_id,
+            error=error,
+            fact=fact,
+            tried=tries,
+            again_in_s=round(next_s - now_s),
+        )
 
     def due(self) -> list[Runner]:
-        """Return the halted machines whose next try has come, and forget those that have worked for long."""
+        """Return the halted machines whose next try has come, and forget those that have worked for
+        long.
+        """
         now_s = asyncio.get_running_loop().time()
         found: list[Runner] = []
         for machine_id, trouble in list(self._troubles.items()):
@@ -93,7 +124,8 @@ class Halts:
         return found
 
     async def write(self, ownership: Ownership) -> list[Runner]:
-        """Write the rows that are missing; return the machines that work again by now and of which a row may say otherwise.
+        """Write the rows that are missing; return the machines that work again by now and of which
+        a row may say otherwise.
 
         What cannot be written now is tried again by the next call. Raises StaleOwner.
         """
@@ -107,7 +139,9 @@ class Halts:
                 except StaleOwner:
                     raise
                 except StoreError as error:
-                    log.warning("a halt is not written down yet", machine_id=machine_id, error=str(error))
+                    log.warning(
+                        "a halt is not written down yet", machine_id=machine_id, error=str(error)
+                    )
                     return doubtful
                 except Exception:
                     log.exception("a halt cannot be written down", machine_id=machine_id)

@@ -1,8 +1,9 @@
 """Thousands of machines in one process, and the gateways' way to them.
 
-Flows in: batches from gateways, answers to our own calls, timers, and what sweeps of the database find. Flows out: deliveries to
-gateways and calls to Alipay, after the COMMIT that justifies them. One event loop; one task turns (``turns``), one sweeps. The same
-class runs in a Ray actor, in the gateway's own process and on a virtual clock: all waiting goes through the loop's time.
+Flows in: batches from gateways, answers to our own calls, timers, and what sweeps of the database
+find. Flows out: deliveries to gateways and calls to Alipay, after the COMMIT that justifies them.
+One event loop; one task turns (``turns``), one sweeps. The same class runs in a Ray actor, in the
+gateway's own process and on a virtual clock: all waiting goes through the loop's time.
 """
 
 import asyncio
@@ -72,14 +73,18 @@ class HostLimits:
     exchange_max_s: float = 5.0
     listen_idle_s: float = 10.0
     reattach_s: float = 30.0
-    """So long a stream may go without a gateway that says it is alive, after the host started or its gateway attached anew."""
+    """So long a stream may go without a gateway that says it is alive, after the host started or
+    its gateway attached anew.
+    """
     stop_s: float = 5.0
     turns: TurnLimits = field(default_factory=TurnLimits)
     sweeps: SweepLimits = field(default_factory=SweepLimits)
 
 
 class Host(HostLink):
-    """Owns the machines of ``partitions``. ``on_fatal`` is told why once this host must not go on: another one owns its machines now."""
+    """Owns the machines of ``partitions``. ``on_fatal`` is told why once this host must not go on:
+    another one owns its machines now.
+    """
 
     def __init__(
         self,
@@ -98,7 +103,8 @@ class Host(HostLink):
         self._limits = limits or HostLimits()
         self._on_fatal = on_fatal
         self._rng = rng or random.SystemRandom()
-        # Unique for each start, so that a claim by the same host after a restart is another holder's.
+        # Unique for each start, so that a claim by the same host after a restart is another
+        # holder's.
         self._holder = f"{name}-{self._rng.getrandbits(64):016x}"
         self._over = "the host has not started"
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,10 +144,12 @@ class Host(HostLink):
             fatal=self._die,
         )
 
-    # --- life -----------------------------------------------------------------------------------------------------------------
+    # --- life ---
 
     async def start(self) -> None:
-        """Claim the partitions, load what is open, take up what was missed; then serve. Waits for a store that is away."""
+        """Claim the partitions, load what is open, take up what was missed; then serve. Waits for a
+        store that is away.
+        """
         outage = Outage(
             first_s=self._limits.turns.retry_first_s,
             longest_s=self._limits.turns.retry_longest_s,
@@ -157,11 +165,21 @@ class Host(HostLink):
                 outage.failed()
                 await asyncio.sleep(outage.wait_s)
         self._over = ""
-        self._tasks = [asyncio.create_task(self._guarded(self._turns.run)), asyncio.create_task(self._guarded(self._sweeps.run))]
-        log.info("host serves", host=self._name, partitions=len(self._partitions), machines=len(self._mailroom.runners))
+        self._tasks = [
+            asyncio.create_task(self._guarded(self._turns.run)),
+            asyncio.create_task(self._guarded(self._sweeps.run)),
+        ]
+        log.info(
+            "host serves",
+            host=self._name,
+            partitions=len(self._partitions),
+            machines=len(self._mailroom.runners),
+        )
 
     async def stop(self) -> None:
-        """Take no more, save what is here if that is quick, and end. What is not done is owed and taken up by the next owner."""
+        """Take no more, save what is here if that is quick, and end. What is not done is owed and
+        taken up by the next owner.
+        """
         if not self._over:
             self._over = "the host stops"
             with contextlib.suppress(TimeoutError):
@@ -173,12 +191,16 @@ class Host(HostLink):
 
     async def _take_over(self) -> None:
         now_ms = self._services.clock.now_ms()
-        self._ownership = await self._services.store.claim(host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms)
+        self._ownership = await self._services.store.claim(
+            host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms
+        )
         self._turns.ownership = self._ownership
         for loaded in await self._services.store.load_active(self._ownership):
             if isinstance(loaded, Unreadable):
                 if not self._mailroom.runner(loaded.machine_id).halted:
-                    self._turns.halt(self._mailroom.runner(loaded.machine_id), loaded.error, fact="")
+                    self._turns.halt(
+                        self._mailroom.runner(loaded.machine_id), loaded.error, fact=""
+                    )
             elif loaded.state.machine_id not in self._mailroom.runners:
                 self._turns.adopt(loaded)
         await self._sweeps.inbox(older_than_ms=now_ms)
@@ -205,17 +227,21 @@ class Host(HostLink):
         for task in [*self._tasks, *self._reloads]:
             task.cancel()
 
-    # --- link -----------------------------------------------------------------------------------------------------------------
+    # --- link ---
 
     async def attach(self, gateway_id: str) -> str:
         """Open the link anew for this gateway and return the attachment's name."""
         self._serving()
         attachment = self._reception.attach(gateway_id)
-        log.info("gateway attached", host=self._name, gateway_id=gateway_id, attachment=attachment.name)
+        log.info(
+            "gateway attached", host=self._name, gateway_id=gateway_id, attachment=attachment.name
+        )
         return attachment.name
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        """Take a batch; return once it is saved or refused, or the store is away, or it takes too long, with what is ready."""
+        """Take a batch; return once it is saved or refused, or the store is away, or it takes too
+        long, with what is ready.
+        """
         self._serving()
         found = self._reception.find(attachment)
         receipt = Receipt()
@@ -263,7 +289,7 @@ class Host(HostLink):
             raise LinkBroken(f"attachment {attachment.name} is over")
         return attachment.take()
 
-    # --- what comes in --------------------------------------------------------------------------------------------------------
+    # --- what comes in ---
 
     def _take(self, message: ToHost, attachment: Attachment, receipt: Receipt) -> None:
         match message:
@@ -275,19 +301,32 @@ class Host(HostLink):
                 self._commanded(message, attachment, receipt)
 
     def _from_machine(
-        self, machine_id: MachineId, event: Connected | Disconnected | FrameReceived, attachment: Attachment, receipt: Receipt
+        self,
+        machine_id: MachineId,
+        event: Connected | Disconnected | FrameReceived,
+        attachment: Attachment,
+        receipt: Receipt,
     ) -> None:
-        """A full mailbox closes the stream: the machine keeps what was not acknowledged. The end of a known stream is always taken."""
+        """A full mailbox closes the stream: the machine keeps what was not acknowledged. The end of
+        a known stream is always taken.
+        """
         refusal = self._refusal(machine_id)
         runner = self._mailroom.runners.get(machine_id)
         if isinstance(event, Disconnected):
             if refusal and (runner is None or runner.halted or event.stream_id not in runner.doors):
                 self._overloads += 1
                 return
-        elif refusal or (isinstance(event, Connected) and runner is not None and len(runner.doors) >= self._limits.doors_max):
+        elif refusal or (
+            isinstance(event, Connected)
+            and runner is not None
+            and len(runner.doors) >= self._limits.doors_max
+        ):
             self._overloads += 1
             reason = refusal or CloseReason.OVERLOADED
-            self._reception.send(attachment, StreamClosed(machine_id=machine_id, stream_id=event.stream_id, reason=reason))
+            self._reception.send(
+                attachment,
+                StreamClosed(machine_id=machine_id, stream_id=event.stream_id, reason=reason),
+            )
             return
         runner = self._mailroom.runner(machine_id)
         if isinstance(event, Connected):
@@ -296,7 +335,9 @@ class Host(HostLink):
         self._turns.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
-        """Return False if there is no room now: the row stays untaken and the sweep brings it again."""
+        """Return False if there is no room now: the row stays untaken and the sweep brings it
+        again.
+        """
         if item.inbox_id in self._turns.refusals.inbox_waiting:
             return True
         if self._refusal(item.machine_id):
@@ -304,29 +345,48 @@ class Host(HostLink):
             return False
         if receipt is not None:
             receipt.expect()
-        self._turns.post(self._mailroom.runner(item.machine_id), Letter(event=item.event, inbox_id=item.inbox_id, receipt=receipt))
+        self._turns.post(
+            self._mailroom.runner(item.machine_id),
+            Letter(event=item.event, inbox_id=item.inbox_id, receipt=receipt),
+        )
         return True
 
     def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:
-        """A reload is what a halted machine is there for; it waits for the database outside the exchange, which serves others too."""
+        """A reload is what a halted machine is there for; it waits for the database outside the
+        exchange, which serves others too.
+        """
         event = message.event
         refusal = self._refusal(message.machine_id)
         if isinstance(event, Reload) and refusal in {"", CloseReason.HALTED}:
-            refusal = CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
+            refusal = (
+                CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
+            )
         if not self._turns.saves:
             refusal = refusal or "STORE_UNAVAILABLE"
         if refusal:
-            self._reception.send(attachment, CommandDone(command_id=message.command_id, refusal=refusal))
+            self._reception.send(
+                attachment, CommandDone(command_id=message.command_id, refusal=refusal)
+            )
             return
         runner = self._mailroom.runner(message.machine_id)
         if isinstance(event, Reload):
-            last = Letter(event=TimePassed(), attachment=attachment, command_id=message.command_id, proves=True)
+            last = Letter(
+                event=TimePassed(),
+                attachment=attachment,
+                command_id=message.command_id,
+                proves=True,
+            )
             task = asyncio.get_running_loop().create_task(self._reload(runner, last))
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
             return
         receipt.expect()
-        self._turns.post(runner, Letter(event=event, attachment=attachment, command_id=message.command_id, receipt=receipt))
+        self._turns.post(
+            runner,
+            Letter(
+                event=event, attachment=attachment, command_id=message.command_id, receipt=receipt
+            ),
+        )
 
     async def _reload(self, runner: Runner, last: Letter) -> None:
         await self._guarded(partial(self._sweeps.reload, [runner], last))
@@ -343,4 +403,7 @@ class Host(HostLink):
         return "" if self._mailroom.has_room(machine_id) else CloseReason.OVERLOADED
 
     def _owns(self, machine_id: MachineId) -> bool:
-        return self._ownership is not None and partition_of(machine_id, self._services.partition_count) in self._ownership.epochs
+        return (
+            self._ownership is not None
+            and partition_of(machine_id, self._services.partition_count) in self._ownership.epochs
+        )

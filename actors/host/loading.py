@@ -1,7 +1,9 @@
-"""Brings machines into memory: their first letter, or a commit that failed, makes them strangers that must be loaded before their turn.
+"""Brings machines into memory: their first letter, or a commit that failed, makes them strangers
+that must be loaded before their turn.
 
-Flows in: strangers from the mailroom. Flows out: runners that can take turns, with what their state owes taken up again: calls to Alipay
-under their old ids, the timer, the registry's configuration, and, after a COMMIT whose answer was lost, what the machine was not told.
+Flows in: strangers from the mailroom. Flows out: runners that can take turns, with what their state
+owes taken up again: calls to Alipay under their old ids, the timer, the registry's configuration,
+and, after a COMMIT whose answer was lost, what the machine was not told.
 """
 
 import asyncio
@@ -78,11 +80,17 @@ class Loader:
         if state.link.online and (door is None or door.attachment.broken):
             self._reception.expect(runner.machine_id, state.link.stream_id)
         elif state.link.online and door is not None and runner.in_doubt:
-            # What a lost COMMIT ordered never left; the machine is told where it stands. The journal that its Hello brought is old
-            # by now and must not be judged by.
-            first.append(Letter(event=replace(door.connected, journal=(), journal_lost=True), attachment=door.attachment))
+            # What a lost COMMIT ordered never left; the machine is told where it stands. The
+            # journal that its Hello brought is old by now and must not be judged by.
+            first.append(
+                Letter(
+                    event=replace(door.connected, journal=(), journal_lost=True),
+                    attachment=door.attachment,
+                )
+            )
         runner.in_doubt = False
-        # A store that can be read and saves nothing (a full disk) leads here again and again: what waits already is not added once more.
+        # A store that can be read and saves nothing (a full disk) leads here again and again: what
+        # waits already is not added once more.
         answered = {letter.call for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
             if call not in answered:
@@ -104,11 +112,14 @@ class Loader:
         self._mailroom.queue_again(runner)
         task = asyncio.current_task()
         if task is not None:
-            self._loads.discard(task)  # before it is told: who is woken looks whether there is room for the next one
+            self._loads.discard(
+                task
+            )  # before it is told: who is woken looks whether there is room for the next one
         self._done()
 
     async def _read(self, runner: Runner) -> None:
-        runner.stale = False  # before the database is asked: who wants it anew from now on wants what is there later
+        # before the database is asked: who wants it anew from now on wants what is there later
+        runner.stale = False
         try:
             loaded = await self._store.load(runner.machine_id)
         except StoreError as error:
@@ -130,4 +141,7 @@ class Loader:
 
 def _waits(runner: Runner, letter: Letter) -> bool:
     """Whether the mailbox holds the same already, for the same gateway."""
-    return any(other.event == letter.event and other.attachment is letter.attachment for other in runner.mailbox)
+    return any(
+        other.event == letter.event and other.attachment is letter.attachment
+        for other in runner.mailbox
+    )

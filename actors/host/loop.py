@@ -1,8 +1,10 @@
 """The loop of a host: load, decide, save, let out.
 
-Flows in: letters from the mailroom and timers that came due. Flows out: one transaction for each batch, and after its COMMIT what the
-dispatch lets out. While a batch is being saved the next one gathers. When the store fails, nothing of the batch leaves, its working
-states are dropped and its letters stay where they were; requests for goods are denied at once, because a customer stands there.
+Flows in: letters from the mailroom and timers that came due. Flows out: one transaction for each
+batch, and after its COMMIT what the dispatch lets out. While a batch is being saved the next one
+gathers. When the store fails, nothing of the batch leaves, its working states are dropped and its
+letters stay where they were; requests for goods are denied at once, because a customer stands
+there.
 """
 
 import asyncio
@@ -28,11 +30,29 @@ from actors.link import CloseReason
 from actors.machine.effects import ProviderCall
 from actors.machine.events import Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
-from actors.ports import Change, Clock, Conflict, LoadedMachine, MachineStore, Ownership, StaleOwner, StoreError
+from actors.ports import (
+    Change,
+    Clock,
+    Conflict,
+    LoadedMachine,
+    MachineStore,
+    Ownership,
+    StaleOwner,
+    StoreError,
+)
 
 log = structlog.get_logger()
 
-_COUNTED = ("turns", "batches", "commits", "commit_failures", "loads", "halted", "turned_away", "refused")
+_COUNTED = (
+    "turns",
+    "batches",
+    "commits",
+    "commit_failures",
+    "loads",
+    "halted",
+    "turned_away",
+    "refused",
+)
 
 Batch = Sequence[tuple[Runner, list[Letter]]]
 
@@ -55,18 +75,24 @@ class TurnLimits:
     timer_check_s: float = 1.0
     """The wall clock is looked at so often, should it jump."""
     deadline_again_ms: int = 1_000
-    """A deadline that is still due after its turn is asked for again this much later, so that a mistake cannot spin."""
+    """A deadline that is still due after its turn is asked for again this much later, so that a
+    mistake cannot spin.
+    """
     halts: HaltLimits = field(default_factory=HaltLimits)
 
 
 def _look_at(commit: asyncio.Future[None]) -> None:
-    """A host that is cancelled leaves its last COMMIT to itself; whatever becomes of it is no news then."""
+    """A host that is cancelled leaves its last COMMIT to itself; whatever becomes of it is no news
+    then.
+    """
     if not commit.cancelled():
         commit.exception()
 
 
 class TurnLoop:
-    """Owns the mailboxes' contents, the timers and the calls; ``fatal`` is called once if this host must not go on."""
+    """Owns the mailboxes' contents, the timers and the calls; ``fatal`` is called once if this host
+    must not go on.
+    """
 
     def __init__(
         self,
@@ -92,12 +118,17 @@ class TurnLoop:
         self._limits = limits
         self._fatal = fatal
         self._timers = Timers()
-        self.calls = Calls(performer, in_flight_max=limits.calls_in_flight_max, answered=self._called)
+        self.calls = Calls(
+            performer, in_flight_max=limits.calls_in_flight_max, answered=self._called
+        )
         self.refusals = Refusals(reception, self.counts)
         self.halts = Halts(store=store, clock=clock, runners=mailroom.runners, limits=limits.halts)
         self._dispatch = Dispatch(reception, self.calls)
         self._outage = Outage(
-            first_s=limits.retry_first_s, longest_s=limits.retry_longest_s, rng=rng, time_s=lambda: asyncio.get_running_loop().time()
+            first_s=limits.retry_first_s,
+            longest_s=limits.retry_longest_s,
+            rng=rng,
+            time_s=lambda: asyncio.get_running_loop().time(),
         )
         self._slow = False
         self._loader = Loader(
@@ -114,7 +145,7 @@ class TurnLoop:
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
 
-    # --- what others give -----------------------------------------------------------------------------------------------------
+    # --- what others give ---
 
     @property
     def saves(self) -> bool:
@@ -127,7 +158,9 @@ class TurnLoop:
         return self._mailroom.size == 0 and not self._loader.busy
 
     async def done(self) -> None:
-        """Return once all that was given is decided and let out; at once if nothing can be saved."""
+        """Return once all that was given is decided and let out; at once if nothing can be
+        saved.
+        """
         if self.saves:
             await self._resting.wait()
 
@@ -137,7 +170,9 @@ class TurnLoop:
         return len(self._timers)
 
     def post(self, runner: Runner, letter: Letter) -> None:
-        """Give a machine a letter. A request for goods that cannot be saved now is denied at once."""
+        """Give a machine a letter. A request for goods that cannot be saved now is denied at
+        once.
+        """
         runner.used_at_s = asyncio.get_running_loop().time()
         if runner.halted:
             self.refusals.refuse(runner, [letter], CloseReason.HALTED)
@@ -161,7 +196,9 @@ class TurnLoop:
         self._wake.set()
 
     def reload(self, runner: Runner) -> None:
-        """Have the machine loaded anew before its next turn. A halted one may try again: once, and in batches of its own."""
+        """Have the machine loaded anew before its next turn. A halted one may try again: once, and
+        in batches of its own.
+        """
         runner.stale = True
         if runner.halted:
             log.warning("a halted machine tries again", machine_id=runner.machine_id)
@@ -170,20 +207,35 @@ class TurnLoop:
             runner.alone = True
             runner.alone_failures = self._limits.alone_failures_max - 1
 
-    def halt(self, runner: Runner, error: Exception, letters: Sequence[Letter] = (), *, fact: str | None = None) -> None:
-        """Stop one machine loudly; the others go on. ``letters`` were taken out of its mailbox; ``fact`` is the first one's if not said."""
+    def halt(
+        self,
+        runner: Runner,
+        error: Exception,
+        letters: Sequence[Letter] = (),
+        *,
+        fact: str | None = None,
+    ) -> None:
+        """Stop one machine loudly; the others go on. ``letters`` were taken out of its mailbox;
+        ``fact`` is the first one's if not said.
+        """
         runner.forget()
         runner.marked = True
         self._timers.arm(runner.machine_id, None)
         undecided = [*letters, *self._mailroom.empty(runner)]
         if fact is None:
             event = undecided[0].event if undecided else None
-            fact = type(event.fact if isinstance(event, FrameReceived) else event).__name__ if event else ""
+            fact = (
+                type(event.fact if isinstance(event, FrameReceived) else event).__name__
+                if event
+                else ""
+            )
         self.refusals.halt(runner, words(error), undecided)
         self.halts.happened(runner.machine_id, error=runner.halted, fact=fact)
 
     def needs(self, runner: Runner) -> bool:
-        """Return whether the machine must stay in memory for its timer or for a call that is under way."""
+        """Return whether the machine must stay in memory for its timer or for a call that is under
+        way.
+        """
         return runner.deadline_ms() is not None or self.calls.of(runner.machine_id) > 0
 
     async def close(self) -> None:
@@ -191,7 +243,7 @@ class TurnLoop:
         await self._loader.close()
         await self.calls.close()
 
-    # --- the loop -------------------------------------------------------------------------------------------------------------
+    # --- the loop ---
 
     async def run(self) -> None:
         """Turn until cancelled or until this host must stop."""
@@ -209,9 +261,15 @@ class TurnLoop:
             if self._outage.on:
                 await asyncio.sleep(self._outage.wait_s)
                 if self.idle:
-                    self._store_works()  # nothing is left to find it out with: the next request shall not be denied for that
+                    # nothing is left to find it out with: the next request shall not be denied for
+                    # that
+                    self._store_works()
             timer_s = self._next_timer_s()
-            if self._mailroom.has_work or self._loader.can_load(at_once=self._loads_max()) or timer_s == 0:
+            if (
+                self._mailroom.has_work
+                or self._loader.can_load(at_once=self._loads_max())
+                or timer_s == 0
+            ):
                 return
             self._wake.clear()
             if self.idle:
@@ -226,7 +284,9 @@ class TurnLoop:
         return 1 if self._outage.on else self._limits.loads_max
 
     def _next_timer_s(self) -> float | None:
-        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never too long for a clock that jumps."""
+        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never
+        too long for a clock that jumps.
+        """
         next_at_ms = self._timers.next_at_ms()
         if next_at_ms is None:
             return None
@@ -284,7 +344,7 @@ class TurnLoop:
             deadline_ms = decided_at_ms + self._limits.deadline_again_ms
         self._timers.arm(runner.machine_id, deadline_ms)
 
-    # --- saving ---------------------------------------------------------------------------------------------------------------
+    # --- saving ---
 
     async def _saved(self, batch: Batch, changes: list[Change]) -> bool:
         """Save the batch, or put everything back as it was before it."""
@@ -325,7 +385,9 @@ class TurnLoop:
         await commit
 
     def _undo(self, batch: Batch, *, in_doubt: bool) -> None:
-        """Drop the working states of the batch; its letters come again, in their order, once the machines are loaded."""
+        """Drop the working states of the batch; its letters come again, in their order, once the
+        machines are loaded.
+        """
         for runner, letters in batch:
             if runner.halted:
                 self.refusals.refuse(runner, letters, CloseReason.HALTED)
@@ -335,19 +397,25 @@ class TurnLoop:
             self._timers.arm(runner.machine_id, None)
             again = [letter for letter in letters if not letter.rings]
             if not runner.timer_waits:
-                # Without a letter nobody would load the machine, and what is due of it would wait for ever.
+                # Without a letter nobody would load the machine, and what is due of it would wait
+                # for ever.
                 runner.timer_waits = True
                 again.append(Letter(event=TimePassed()))
             self._mailroom.put_back(runner, again)
 
-    def _isolate(self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int) -> bool:
-        """Let each suspect (all, if none is named) try again by itself, from what the database has; one that fails by itself is halted.
+    def _isolate(
+        self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int
+    ) -> bool:
+        """Let each suspect (all, if none is named) try again by itself, from what the database has;
+        one that fails by itself is halted.
 
         Return whether one was.
         """
         found = False
         runners = {runner.machine_id: runner for runner, _ in batch}
-        for runner in [runners[machine_id] for machine_id in suspects if machine_id in runners] or list(runners.values()):
+        for runner in [
+            runners[machine_id] for machine_id in suspects if machine_id in runners
+        ] or list(runners.values()):
             if runner.alone and len(runners) == 1:
                 runner.alone_failures += 1
                 if runner.alone_failures >= failures_max:
@@ -368,7 +436,9 @@ class TurnLoop:
             self._outage.over()
 
     def _stop_waiting(self) -> None:
-        """Nothing can be saved now: deny the requests that wait, and let the gateways have what there is."""
+        """Nothing can be saved now: deny the requests that wait, and let the gateways have what
+        there is.
+        """
         for runner in list(self._mailroom.runners.values()):
             if runner.mailbox:
                 letters = self._mailroom.empty(runner)

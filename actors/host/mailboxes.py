@@ -1,8 +1,8 @@
 """All mailboxes of a host and the order in which they are read.
 
-Flows in: letters. Flows out: batches of them, machine by machine in turn, all of a machine's in the order in which they came. A full
-mailbox says no; what must not be lost (answers to our own calls, timers, the end of a stream) is always taken, and is bounded by
-what it is about.
+Flows in: letters. Flows out: batches of them, machine by machine in turn, all of a machine's in the
+order in which they came. A full mailbox says no; what must not be lost (answers to our own calls,
+timers, the end of a stream) is always taken, and is bounded by what it is about.
 """
 
 from collections import deque
@@ -16,7 +16,9 @@ from actors.machine.policy import Policy
 class Mailroom:
     """The runners of a host, and which of them have mail."""
 
-    def __init__(self, *, core: Core, policy: Policy, per_machine_max: int, letters_max: int) -> None:
+    def __init__(
+        self, *, core: Core, policy: Policy, per_machine_max: int, letters_max: int
+    ) -> None:
         self.runners: dict[MachineId, Runner] = {}
         self.size = 0
         self._core = core
@@ -40,13 +42,17 @@ class Mailroom:
         """Return the machine's runner, a new one if there is none."""
         runner = self.runners.get(machine_id)
         if runner is None:
-            runner = self.runners[machine_id] = Runner(machine_id=machine_id, core=self._core, fleet_policy=self._policy)
+            runner = self.runners[machine_id] = Runner(
+                machine_id=machine_id, core=self._core, fleet_policy=self._policy
+            )
         return runner
 
     def has_room(self, machine_id: MachineId) -> bool:
         """Return whether a letter that may be refused can be taken."""
         runner = self.runners.get(machine_id)
-        return self.size < self._letters_max and (runner is None or len(runner.mailbox) < self._per_machine_max)
+        return self.size < self._letters_max and (
+            runner is None or len(runner.mailbox) < self._per_machine_max
+        )
 
     def post(self, runner: Runner, letter: Letter) -> None:
         """Put a letter at the end of the machine's mailbox."""
@@ -77,7 +83,9 @@ class Mailroom:
         self.queue(runner)
 
     def take(self, limit: int, per_machine: int) -> list[tuple[Runner, list[Letter]]]:
-        """Take up to ``limit`` letters, at most ``per_machine`` of one machine. A runner that must be alone gets a batch of its own."""
+        """Take up to ``limit`` letters, at most ``per_machine`` of one machine. A runner that must
+        be alone gets a batch of its own.
+        """
         batch: list[tuple[Runner, list[Letter]]] = []
         taken = 0
         for _ in range(len(self._ready)):
@@ -85,12 +93,15 @@ class Mailroom:
                 break
             runner = self._ready.popleft()
             if runner.stale:
-                runner.forget()  # batches are taken while nothing is being saved, so nothing is lost
+                # batches are taken while nothing is being saved, so nothing is lost
+                runner.forget()
             if runner.state is None:  # it was dropped while it stood here
                 self.queue_again(runner)
                 continue
             mailbox = runner.mailbox
-            letters = [mailbox.popleft() for _ in range(min(len(mailbox), per_machine, limit - taken))]
+            letters = [
+                mailbox.popleft() for _ in range(min(len(mailbox), per_machine, limit - taken))
+            ]
             taken += len(letters)
             runner.queued = False
             if letters:

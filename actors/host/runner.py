@@ -1,8 +1,9 @@
-"""One machine in memory: its mailbox, its working state, and a turn of the core. No I/O and no waiting.
+"""One machine in memory: its mailbox, its working state, and a turn of the core. No I/O and no
+waiting.
 
-Flows in: letters, each an event and whom to answer. Flows out: one ``Turn`` for each, to be saved before anything of it leaves. The
-working state runs ahead of the saved one by the batch that is being saved; if that fails, ``forget`` drops it and the machine is
-loaded again.
+Flows in: letters, each an event and whom to answer. Flows out: one ``Turn`` for each, to be saved
+before anything of it leaves. The working state runs ahead of the saved one by the batch that is
+being saved; if that fails, ``forget`` drops it and the machine is loaded again.
 """
 
 from collections import deque
@@ -13,7 +14,14 @@ from actors.host.attachment import Attachment, Receipt
 from actors.machine import check_decision, decide, next_deadline, owed
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
-from actors.machine.events import Connected, Event, FrameReceived, TimePassed, VendRequested, VendTurnedAway
+from actors.machine.events import (
+    Connected,
+    Event,
+    FrameReceived,
+    TimePassed,
+    VendRequested,
+    VendTurnedAway,
+)
 from actors.machine.ids import MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
@@ -32,10 +40,11 @@ class Core:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it to be saved.
+    """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it
+    to be saved.
 
-    ``call`` is the call to Alipay that the event answers.
-    ``proves``: a TimePassed that is decided upon whether or not a deadline has come; it shows that the machine works.
+    ``call`` is the call to Alipay that the event answers. ``proves``: a TimePassed that is decided
+    upon whether or not a deadline has come; it shows that the machine works.
     """
 
     event: Event
@@ -48,7 +57,9 @@ class Letter:
 
     @property
     def rings(self) -> bool:
-        """It is the timer's, which is set anew at each load; all other letters must be kept until they are decided or refused."""
+        """It is the timer's, which is set anew at each load; all other letters must be kept until
+        they are decided or refused.
+        """
         return isinstance(self.event, TimePassed) and not self.proves
 
     def settle(self) -> None:
@@ -93,7 +104,9 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Runner:
-    """``state`` is None until loaded; ``saved`` is the last state known to be in the database, and may be old."""
+    """``state`` is None until loaded; ``saved`` is the last state known to be in the database, and
+    may be old.
+    """
 
     machine_id: MachineId
     core: Core
@@ -143,7 +156,9 @@ class Runner:
         return None if self.state is None else self.core.next_deadline(self.state, self.policy)
 
     def turn(self, letter: Letter, now_ms: int) -> Turn | None:
-        """Decide; return None for a timer whose deadline has moved. Raises what the core raises: the machine must then be halted."""
+        """Decide; return None for a timer whose deadline has moved. Raises what the core raises:
+        the machine must then be halted.
+        """
         state = self.state
         assert state is not None, "a machine takes turns only once it is loaded"
         if letter.rings:
@@ -157,11 +172,17 @@ class Runner:
         return Turn(runner=self, letter=letter, decision=decision, now_ms=now_ms)
 
     def turned_away(self, letter: Letter) -> Letter | None:
-        """Return the letter that uses up the number of a vend request that cannot be saved now, or None if it is not a new request."""
+        """Return the letter that uses up the number of a vend request that cannot be saved now, or
+        None if it is not a new request.
+        """
         event = letter.event
-        if not (isinstance(event, FrameReceived) and isinstance(event.fact, VendRequested)) or self._repeats(event):
+        if not (
+            isinstance(event, FrameReceived) and isinstance(event.fact, VendRequested)
+        ) or self._repeats(event):
             return None
-        fact = VendTurnedAway(request_id=event.fact.request_id, reason=DenyReason.BACKEND_UNAVAILABLE)
+        fact = VendTurnedAway(
+            request_id=event.fact.request_id, reason=DenyReason.BACKEND_UNAVAILABLE
+        )
         return replace(letter, event=replace(event, fact=fact))
 
     def _follow(self, state: MachineState) -> None:
@@ -176,5 +197,9 @@ class Runner:
             return False
         link = state.link
         door = self.doors.get(frame.stream_id)
-        same_boot = frame.stream_id == link.stream_id if door is None else door.connected.boot_id == link.boot_id
+        same_boot = (
+            frame.stream_id == link.stream_id
+            if door is None
+            else door.connected.boot_id == link.boot_id
+        )
         return same_boot and frame.seq <= link.last_seq

@@ -5,9 +5,13 @@ from collections.abc import Callable
 
 
 class Outage:
-    """``time_s`` is the loop's time. Waits grow from ``first_s`` to ``longest_s``, cut by chance so that hosts do not come back in step."""
+    """``time_s`` is the loop's time. Waits grow from ``first_s`` to ``longest_s``, cut by chance so
+    that hosts do not come back in step.
+    """
 
-    def __init__(self, *, first_s: float, longest_s: float, rng: random.Random, time_s: Callable[[], float]) -> None:
+    def __init__(
+        self, *, first_s: float, longest_s: float, rng: random.Random, time_s: Callable[[], float]
+    ) -> None:
         self._first_s = first_s
         self._longest_s = longest_s
         self._rng = rng

@@ -1,7 +1,8 @@
 """What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
 
-Notifications that are saved and not taken; registry changes that the actor has not heard of; streams of which nobody says any more
-that they are alive; machines that nothing has been heard of and that owe nothing; machines that are halted. One task, on the loop's time.
+Notifications that are saved and not taken; registry changes that the actor has not heard of;
+streams of which nobody says any more that they are alive; machines that nothing has been heard of
+and that owe nothing; machines that are halted. One task, on the loop's time.
 """
 
 import asyncio
@@ -38,7 +39,9 @@ class SweepLimits:
 
 
 class Sweeps:
-    """``notified`` puts an inbox row into its machine's mailbox and returns whether there was room."""
+    """``notified`` puts an inbox row into its machine's mailbox and returns whether there was
+    room.
+    """
 
     def __init__(
         self,
@@ -63,7 +66,9 @@ class Sweeps:
         self._reading_inbox = asyncio.Lock()
 
     async def run(self) -> None:
-        """Sweep until cancelled. A store that is away makes no difference: the next sweep finds the same."""
+        """Sweep until cancelled. A store that is away makes no difference: the next sweep finds the
+        same.
+        """
         loop = asyncio.get_running_loop()
         due_s = dict.fromkeys(("inbox", "registry", "idle"), loop.time())
         while True:
@@ -72,7 +77,9 @@ class Sweeps:
             try:
                 if loop.time() >= due_s["inbox"]:
                     due_s["inbox"] = loop.time() + self._limits.inbox_s
-                    await self.inbox(older_than_ms=self._clock.now_ms() - int(self._limits.inbox_s * 1_000))
+                    await self.inbox(
+                        older_than_ms=self._clock.now_ms() - int(self._limits.inbox_s * 1_000)
+                    )
                 if loop.time() >= due_s["registry"]:
                     due_s["registry"] = loop.time() + self._limits.registry_s
                     await self.registry()
@@ -98,11 +105,18 @@ class Sweeps:
         assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
         async with self._reading_inbox:
             self._turns.inbox_taken.clear()
-            items = await self._store.untaken(self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max)
+            items = await self._store.untaken(
+                self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max
+            )
             for item in items:
                 if isinstance(item, Unreadable):
-                    # A newer gateway's, in the middle of an upgrade: it waits for a host that can read it, and its age is an alarm.
-                    log.error("a notification cannot be read by this version", machine_id=item.machine_id, error=str(item.error))
+                    # A newer gateway's, in the middle of an upgrade: it waits for a host that can
+                    # read it, and its age is an alarm.
+                    log.error(
+                        "a notification cannot be read by this version",
+                        machine_id=item.machine_id,
+                        error=str(item.error),
+                    )
                     continue
                 # What was saved while the answer was on its way is in the answer all the same.
                 if item.inbox_id not in self._turns.inbox_taken:
@@ -111,7 +125,9 @@ class Sweeps:
     async def registry(self) -> None:
         """Give machines the configuration that the registry has for them."""
         assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
-        for machine_id in await self._store.reconfigured(self._turns.ownership, limit=self._limits.registry_max):
+        for machine_id in await self._store.reconfigured(
+            self._turns.ownership, limit=self._limits.registry_max
+        ):
             known = self._mailroom.runners.get(machine_id)
             if known is not None and known.halted:
                 continue
@@ -126,7 +142,9 @@ class Sweeps:
                 continue
             runner = self._mailroom.runner(machine_id)
             if runner.halted or runner.queued:
-                continue  # a machine that is being loaded is given its configuration then; the others come again
+                # a machine that is being loaded is given its configuration then; the others come
+                # again
+                continue
             if runner.state is None:
                 self._turns.adopt(loaded)
             elif runner.state.configuration.revision < loaded.configuration.configuration.revision:
@@ -143,13 +161,19 @@ class Sweeps:
             await self.reload(again, Letter(event=TimePassed(), proves=True))
 
     async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
-        """Load machines anew and let each decide on what waits for it in the inbox, and then on ``last``, which shows that it works."""
+        """Load machines anew and let each decide on what waits for it in the inbox, and then on
+        ``last``, which shows that it works.
+        """
         for runner in runners:
             self._turns.reload(runner)
         try:
             await self.inbox(older_than_ms=self._clock.now_ms())
         except StoreError as error:
-            log.warning("machines are loaded anew without what waits in the inbox", machines=len(runners), error=str(error))
+            log.warning(
+                "machines are loaded anew without what waits in the inbox",
+                machines=len(runners),
+                error=str(error),
+            )
         for runner in runners:
             self._turns.post(runner, last)
 
@@ -162,9 +186,24 @@ class Sweeps:
 
     def _at_rest(self, runner: Runner) -> bool:
         state = runner.state
-        busy = runner.queued or bool(runner.mailbox) or bool(runner.doors) or runner.timer_waits or runner.marked or runner.stale
-        return state is not None and not busy and not state.link.online and not self._turns.needs(runner)
+        busy = (
+            runner.queued
+            or bool(runner.mailbox)
+            or bool(runner.doors)
+            or runner.timer_waits
+            or runner.marked
+            or runner.stale
+        )
+        return (
+            state is not None
+            and not busy
+            and not state.link.online
+            and not self._turns.needs(runner)
+        )
 
     def _gone(self, machine_id: MachineId, stream_id: StreamId, reason: str) -> None:
         log.info("stream is gone", machine_id=machine_id, stream_id=stream_id, reason=reason)
-        self._turns.post(self._mailroom.runner(machine_id), Letter(event=Disconnected(stream_id=stream_id, reason=reason)))
+        self._turns.post(
+            self._mailroom.runner(machine_id),
+            Letter(event=Disconnected(stream_id=stream_id, reason=reason)),
+        )

@@ -1,8 +1,8 @@
 """The timers of all machines of a host: one heap, at most one live entry for each machine.
 
-Flows in: each machine's next deadline after each of its turns. Flows out: the machines whose time has come. A deadline that moves
-later leaves the old entry where it is; when that comes up, the machine's present deadline is looked at again. So the usual "five
-more minutes" costs nothing.
+Flows in: each machine's next deadline after each of its turns. Flows out: the machines whose time
+has come. A deadline that moves later leaves the old entry where it is; when that comes up, the
+machine's present deadline is looked at again. So the usual "five more minutes" costs nothing.
 """
 
 import heapq
@@ -36,7 +36,9 @@ class Timers:
             self._place(machine_id, deadline_ms)
 
     def due(self, now_ms: int) -> list[MachineId]:
-        """Take out and return the machines whose deadline is not after ``now_ms``, earliest first."""
+        """Take out and return the machines whose deadline is not after ``now_ms``, earliest
+        first.
+        """
         machines: list[MachineId] = []
         while self._heap and self._heap[0][0] <= now_ms:
             at_ms, machine_id = heapq.heappop(self._heap)

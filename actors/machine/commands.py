@@ -1,4 +1,6 @@
-"""What a machine is told about itself: made from the state alone, so that telling it again is always right."""
+"""What a machine is told about itself: made from the state alone, so that telling it again is
+always right.
+"""
 
 from actors.machine.effects import UpdatePlanogram, UpdateService, Welcome
 from actors.machine.ids import VendId
@@ -20,7 +22,11 @@ def welcome(state: MachineState) -> Welcome:
     """Return the answer to Hello."""
     session = state.session
     vend_id: VendId | None = None
-    if session is not None and session.vend is not None and session.vend.status is not VendStatus.AWAITING_PAYMENT:
+    if (
+        session is not None
+        and session.vend is not None
+        and session.vend.status is not VendStatus.AWAITING_PAYMENT
+    ):
         vend_id = session.vend.vend_id
     return Welcome(
         session_id=None if session is None else session.session_id,
@@ -37,9 +43,15 @@ def welcome(state: MachineState) -> Welcome:
 
 def planogram(state: MachineState) -> UpdatePlanogram:
     """Return the machine's columns, whole."""
-    return UpdatePlanogram(planogram_version=state.configuration.planogram_version, columns=state.columns)
+    return UpdatePlanogram(
+        planogram_version=state.configuration.planogram_version, columns=state.columns
+    )
 
 
 def service(state: MachineState) -> UpdateService:
     """Return whether and how the machine may sell."""
-    return UpdateService(in_service=state.configuration.enabled, qr_payload=qr_payload(state), mode=state.configuration.mode)
+    return UpdateService(
+        in_service=state.configuration.enabled,
+        qr_payload=qr_payload(state),
+        mode=state.configuration.mode,
+    )

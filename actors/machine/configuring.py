@@ -23,7 +23,9 @@ def change(turn: Turn, event: events.ConfigurationChanged) -> None:
     if code.status is CodeStatus.REFUSED:
         # Somebody changed something: perhaps it goes better now.
         code = Code(
-            status=CodeStatus.STOPPED if code.qr_payload else CodeStatus.PENDING, qr_payload=code.qr_payload, image_url=code.image_url
+            status=CodeStatus.STOPPED if code.qr_payload else CodeStatus.PENDING,
+            qr_payload=code.qr_payload,
+            image_url=code.image_url,
         )
     turn.update(code=replace(code, wanted=wanted))
     if (before.enabled, before.mode) != (after.enabled, after.mode):
@@ -33,13 +35,15 @@ def change(turn: Turn, event: events.ConfigurationChanged) -> None:
 
 
 def _with_stock(turn: Turn, column: Column) -> Column:
-    """A column that goes on keeps its own count; another product starts with the count that came with it."""
+    """A column that goes on keeps its own count; another product starts with the count that came
+    with it.
+    """
     old = column_named(turn.state, column.column)
     stock = old.stock if old is not None and old.product == column.product else column.stock
     return replace(column, stock=min(stock, column.capacity))
 
 
-# --- the code ----------------------------------------------------------------------------------------------------------------------
+# --- the code ---
 
 
 def code_settled(code: Code) -> bool:
@@ -92,7 +96,11 @@ def code_created(turn: Turn, event: events.CodeCreated) -> None:
 
 def code_changed(turn: Turn, event: events.CodeStatusChanged) -> None:
     """Alipay stopped or restarted the code."""
-    turn.update(code=replace(turn.state.code, status=event.status, error="", attempts=0, next_attempt_at_ms=None))
+    turn.update(
+        code=replace(
+            turn.state.code, status=event.status, error="", attempts=0, next_attempt_at_ms=None
+        )
+    )
     turn.tell(commands.service(turn.state))
 
 
@@ -102,7 +110,15 @@ def code_failed(turn: Turn, event: events.CodeFailed) -> None:
     if not code_under_way(code):
         turn.note(f"a call about the code failed that nobody waits for: {event.detail}")
     elif event.final:
-        turn.update(code=replace(code, status=CodeStatus.REFUSED, error=event.detail, attempts=0, next_attempt_at_ms=None))
+        turn.update(
+            code=replace(
+                code,
+                status=CodeStatus.REFUSED,
+                error=event.detail,
+                attempts=0,
+                next_attempt_at_ms=None,
+            )
+        )
     else:
         waits = turn.policy.code_retry_ms
         at_ms = turn.now_ms + waits[min(code.attempts, len(waits)) - 1]

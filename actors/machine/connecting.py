@@ -1,7 +1,9 @@
-"""Streams: which one counts, which frames were applied, and what a machine that comes back says of its open vends.
+"""Streams: which one counts, which frames were applied, and what a machine that comes back says of
+its open vends.
 
-(machine, boot, seq) names a frame for ever. A repeated frame changes nothing; a frame that leaves one out is refused with the
-number that was expected. A stream that was opened later takes over from one that was opened earlier.
+(machine, boot, seq) names a frame for ever. A repeated frame changes nothing; a frame that leaves
+one out is refused with the number that was expected. A stream that was opened later takes over from
+one that was opened earlier.
 """
 
 from dataclasses import replace
@@ -15,7 +17,9 @@ SUPERSEDED = "SUPERSEDED"
 
 
 def connect(turn: Turn, event: events.Connected) -> None:
-    """A stream said Hello: welcome it, settle what its journal settles, tell it what it may have missed."""
+    """A stream said Hello: welcome it, settle what its journal settles, tell it what it may have
+    missed.
+    """
     link = turn.state.link
     if link.online and event.stream_id != link.stream_id:
         if event.opened_at_ms < link.opened_at_ms:
@@ -43,7 +47,8 @@ def connect(turn: Turn, event: events.Connected) -> None:
     # Before anything is told: how long the customer still has depends on it.
     paying.note_availability(turn)
     if event.stream_id == link.stream_id:
-        # The same stream, said again by its gateway: its Hello, and the journal in it, are from before what happened on it since.
+        # The same stream, said again by its gateway: its Hello, and the journal in it, are from
+        # before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
     # Told first, so that all that follows finds a machine that knows where it stands.
     place = len(turn.effects)
@@ -60,27 +65,46 @@ def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> No
     for vend in (*turn.state.doubts, *((session_vend,) if session_vend is not None else ())):
         if vend.status is VendStatus.AWAITING_PAYMENT:
             continue
-        _settle_by_journal(turn, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost)
+        _settle_by_journal(
+            turn, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost
+        )
     for settled in turn.state.settled_vends:
         entry = entries.get(settled.vend_id)
-        # What was settled just above, by this very journal, is found here again and changes nothing.
-        if entry is None or entry.stage is not events.JournalStage.SUCCEEDED or settled.status is VendStatus.SUCCEEDED:
+        # What was settled just above, by this very journal, is found here again and changes
+        # nothing.
+        if (
+            entry is None
+            or entry.stage is not events.JournalStage.SUCCEEDED
+            or settled.status is VendStatus.SUCCEEDED
+        ):
             continue
         if settled.status is VendStatus.DENIED:
-            turn.note(f"vend {settled.vend_id} was denied, and the machine's journal says that it was delivered")
+            turn.note(
+                f"vend {settled.vend_id} was denied, and the machine's journal says that it "
+                "was delivered"
+            )
         else:
             vending.result_again(turn, settled, delivered=True, evidence=entry.evidence)
 
 
-def _settle_by_journal(turn: Turn, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool) -> None:
-    """Settle one open vend as far as the journal can; what it cannot say waits for its result or its deadline."""
-    of_session = turn.state.session is not None and turn.session.vend is not None and turn.session.vend.vend_id == vend.vend_id
+def _settle_by_journal(
+    turn: Turn, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool
+) -> None:
+    """Settle one open vend as far as the journal can; what it cannot say waits for its result or
+    its deadline.
+    """
+    of_session = (
+        turn.state.session is not None
+        and turn.session.vend is not None
+        and turn.session.vend.vend_id == vend.vend_id
+    )
     if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
         vending.succeeded(turn, vend, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
         vending.failed(turn, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
     elif entry is not None and not same_boot:
-        # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody will ever know.
+        # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody
+        # will ever know.
         if entry.stage is events.JournalStage.MOTOR_ON:
             vending.unsettled(turn, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
@@ -88,7 +112,8 @@ def _settle_by_journal(turn: Turn, vend: Vend, entry: events.JournalEntry | None
     elif vend.status is VendStatus.IN_REVIEW:
         return  # the machine has said all that it knew and may forget the vend; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
-        # The machine writes an approval down before anything moves: what is not in the journal was never begun.
+        # The machine writes an approval down before anything moves: what is not in the journal was
+        # never begun.
         vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(turn, vend)
@@ -100,8 +125,11 @@ def _tell_what_is_open(turn: Turn) -> None:
         return
     if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
         if session.announced:
-            # A machine that was off knows no session whose funds could change: it is told of it anew, and once.
-            turn.effects[:] = [effect for effect in turn.effects if not isinstance(effect, UpdateFunds)]
+            # A machine that was off knows no session whose funds could change: it is told of it
+            # anew, and once.
+            turn.effects[:] = [
+                effect for effect in turn.effects if not isinstance(effect, UpdateFunds)
+            ]
             paying.announce(turn)
         return
     if session.vend.status is VendStatus.APPROVED:
@@ -118,12 +146,18 @@ def disconnect(turn: Turn, event: events.Disconnected) -> None:
         return
     turn.update(link=replace(link, online=False, changed_at_ms=turn.now_ms))
     session = turn.state.session
-    if session is not None and session.vend is not None and session.vend.status is VendStatus.APPROVED:
+    if (
+        session is not None
+        and session.vend is not None
+        and session.vend.status is VendStatus.APPROVED
+    ):
         vending.doubt(turn)
 
 
 def accept(turn: Turn, event: events.FrameReceived) -> bool:
-    """Return True if the frame is the next one of the machine's stream; else refuse it, and say what was expected."""
+    """Return True if the frame is the next one of the machine's stream; else refuse it, and say
+    what was expected.
+    """
     link = turn.state.link
     if not link.online or event.stream_id != link.stream_id:
         turn.note(f"a frame of stream {event.stream_id}, which is not the machine's")

@@ -8,7 +8,9 @@ from actors.machine.state import MachineState, VendStatus
 
 
 def next_deadline(state: MachineState, policy: Policy) -> int | None:
-    """Return the earliest time, in milliseconds since 1970, at which ``TimePassed`` would change something; None if never."""
+    """Return the earliest time, in milliseconds since 1970, at which ``TimePassed`` would change
+    something; None if never.
+    """
     return min(_deadlines(state, policy), default=None)
 
 

@@ -1,8 +1,9 @@
-"""The core: a fact, the state and the time go in; the new state and everything that must be done come out.
+"""The core: a fact, the state and the time go in; the new state and everything that must be done
+come out.
 
-First all deadlines that have come are acted on, in their order of meaning, so that a payment that arrives one millisecond after
-the wait is late whoever was quicker, the timer or the notification. Then the event. Then the standing rules at the end of each
-turn.
+First all deadlines that have come are acted on, in their order of meaning, so that a payment that
+arrives one millisecond after the wait is late whoever was quicker, the timer or the notification.
+Then the event. Then the standing rules at the end of each turn.
 """
 
 from typing import assert_never
@@ -15,11 +16,15 @@ from actors.machine.state import EndReason, MachineState, VendStatus
 from actors.machine.turn import Turn
 
 PASSES_MAX = 8
-"""Deadlines may lead to deadlines (a voided vend ends its session); more rounds than this would be a defect."""
+"""Deadlines may lead to deadlines (a voided vend ends its session); more rounds than this would be
+a defect.
+"""
 
 
 def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy) -> Decision:
-    """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an answer, and nothing the world does raises."""
+    """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an
+    answer, and nothing the world does raises.
+    """
     turn = Turn(state, now_ms, policy)
     _let_time_pass(turn)
     _apply(turn, event)
@@ -118,6 +123,10 @@ def _complete(turn: Turn, seq: int, fact: events.SessionCompleted) -> None:
     if session is None or session.session_id != fact.session_id:
         turn.note(f"session {fact.session_id} is over already")
     elif session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT:
-        vending.reject(turn, seq, f"the result of vend {session.vend.vend_id}, or VendCancel, before SessionComplete")
+        vending.reject(
+            turn,
+            seq,
+            f"the result of vend {session.vend.vend_id}, or VendCancel, before SessionComplete",
+        )
     else:
         paying.end_session(turn, EndReason.COMPLETE)

@@ -1,4 +1,6 @@
-"""What one turn of the core returns, as one value: the new state, what to do, what to write down."""
+"""What one turn of the core returns, as one value: the new state, what to do, what to write
+down.
+"""
 
 from dataclasses import dataclass
 
@@ -12,9 +14,11 @@ Record = Session | Vend | Trade | Refund
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """``state.version`` is one above the old one, unless nothing at all came of the event (then ``changed`` is False).
+    """``state.version`` is one above the old one, unless nothing at all came of the event (then
+    ``changed`` is False).
 
-    ``effects`` may be carried out once the rest is saved. ``notes`` say what was left undone and why (a duplicate, a late fact).
+    ``effects`` may be carried out once the rest is saved. ``notes`` say what was left undone and
+    why (a duplicate, a late fact).
     """
 
     state: MachineState

@@ -1,4 +1,5 @@
-"""One line of text for an event, an order, a movement of money, a state: the same words in logs, in the timeline and in the transcripts.
+"""One line of text for an event, an order, a movement of money, a state: the same words in logs, in
+the timeline and in the transcripts.
 
 Holds no payer: a transcript may be shown to anybody.
 """
@@ -33,12 +34,22 @@ def _value(value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    pairs = ((field.name, getattr(value, field.name)) for field in fields(value) if field.name not in _HIDDEN)
-    return " ".join(f"{name.removesuffix('_minor')}={_value(item)}" for name, item in pairs if item not in {None, ""})
+    pairs = (
+        (field.name, getattr(value, field.name))
+        for field in fields(value)
+        if field.name not in _HIDDEN
+    )
+    return " ".join(
+        f"{name.removesuffix('_minor')}={_value(item)}"
+        for name, item in pairs
+        if item not in {None, ""}
+    )
 
 
 def event(fact: events.Event) -> str:
-    """Return the event in one line, for example ``TopUpPaid trade_id=t7 amount=500 currency=HKD``."""
+    """Return the event in one line, for example ``TopUpPaid trade_id=t7 amount=500
+    currency=HKD``.
+    """
     if isinstance(fact, events.FrameReceived):
         return f"#{fact.seq} {type(fact.fact).__name__} {_words(fact.fact)}".rstrip()
     return f"{type(fact).__name__} {_words(fact)}".rstrip()
@@ -50,7 +61,9 @@ def effect(order: Effect) -> str:
 
 
 def transfer(movement: Transfer, currency: str) -> str:
-    """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS t7``."""
+    """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS
+    t7``.
+    """
     debit = next(posting for posting in movement.postings if posting.amount_minor > 0)
     credit = next(posting for posting in movement.postings if posting.amount_minor < 0)
     sides = (f"{posting.account} {posting.reference}".strip() for posting in (debit, credit))
@@ -58,7 +71,9 @@ def transfer(movement: Transfer, currency: str) -> str:
 
 
 def state(now: MachineState) -> str:
-    """Return phase, session and money in one line, for example ``SESSION_IDLE VM-1-s3 funds=500 refunds_due=0``."""
+    """Return phase, session and money in one line, for example ``SESSION_IDLE VM-1-s3 funds=500
+    refunds_due=0``.
+    """
     words = [str(phase(now))]
     if now.session is not None:
         words.append(now.session.session_id)
@@ -75,6 +90,8 @@ def state(now: MachineState) -> str:
 
 
 def deadline(now: MachineState, policy: Policy, now_ms: int) -> str:
-    """Return when the core wants to be woken, relative to ``now_ms``, for example ``+300s``; empty if never."""
+    """Return when the core wants to be woken, relative to ``now_ms``, for example ``+300s``; empty
+    if never.
+    """
     at_ms = deadlines.next_deadline(now, policy)
     return "" if at_ms is None else f"+{(at_ms - now_ms) / 1000:g}s"

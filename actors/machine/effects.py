@@ -1,7 +1,7 @@
 """Orders: what the shell must do once the decision is saved, in the imperative.
 
-Commands go to the machine on its present stream; calls go to Alipay and come back as events. Each is safe to do twice: a command
-names what it is about, a call carries an id that was saved before.
+Commands go to the machine on its present stream; calls go to Alipay and come back as events. Each
+is safe to do twice: a command names what it is about, a call carries an id that was saved before.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,14 @@ class RejectCode(StrEnum):
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
 
 
-# --- commands to the machine -----------------------------------------------------------------------------------------------------
+# --- commands to the machine ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """Answer Hello. ``session_id`` is None if the machine is free; ``vend_id`` None if no vend is open."""
+    """Answer Hello. ``session_id`` is None if the machine is free; ``vend_id`` None if no vend is
+    open.
+    """
 
     session_id: SessionId | None
     funds_minor: int
@@ -121,7 +123,16 @@ class RejectFrame:
 
 
 MachineCommand = (
-    Welcome | UpdatePlanogram | UpdateService | BeginSession | UpdateFunds | ShowQr | ApproveVend | DenyVend | EndSession | RejectFrame
+    Welcome
+    | UpdatePlanogram
+    | UpdateService
+    | BeginSession
+    | UpdateFunds
+    | ShowQr
+    | ApproveVend
+    | DenyVend
+    | EndSession
+    | RejectFrame
 )
 
 
@@ -133,12 +144,14 @@ class CloseStream:
     reason: str
 
 
-# --- calls to Alipay -------------------------------------------------------------------------------------------------------------
+# --- calls to Alipay ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRefund:
-    """Ask Alipay to refund (alipay.acquire.overseas.spot.refund), at once or, if not ``synchronous``, whenever its funds suffice."""
+    """Ask Alipay to refund (alipay.acquire.overseas.spot.refund), at once or, if not
+    ``synchronous``, whenever its funds suffice.
+    """
 
     refund_id: RefundId
     trade_id: TradeId
@@ -158,7 +171,9 @@ class QueryRefund:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateCode:
-    """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the same code."""
+    """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the
+    same code.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

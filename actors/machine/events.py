@@ -1,13 +1,23 @@
 """Facts: everything that can happen to a machine, in the past tense.
 
-Flows in: from the stream (``Connected``, ``Disconnected``, ``FrameReceived``), from Alipay's notifications and answers, from
-administrators, and from the clock. All amounts are integers in minor units; all times are milliseconds since 1970 UTC.
+Flows in: from the stream (``Connected``, ``Disconnected``, ``FrameReceived``), from Alipay's
+notifications and answers, from administrators, and from the clock. All amounts are integers in
+minor units; all times are milliseconds since 1970 UTC.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.machine.ids import BootId, Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+)
 from actors.machine.state import CodeStatus, Column, Configuration, DenyReason, FailureCause
 
 
@@ -22,7 +32,9 @@ class JournalStage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One line of the machine's journal. ``cause`` only with FAILED. ``evidence`` in words, for people."""
+    """One line of the machine's journal. ``cause`` only with FAILED. ``evidence`` in words, for
+    people.
+    """
 
     vend_id: VendId
     stage: JournalStage
@@ -30,7 +42,7 @@ class JournalEntry:
     evidence: str = ""
 
 
-# --- what a numbered frame of the machine says -----------------------------------------------------------------------------------
+# --- what a numbered frame of the machine says ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +69,9 @@ class VendRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendTurnedAway:
-    """The shell had to deny a request itself because nothing could be saved then; the frame's number is used up all the same."""
+    """The shell had to deny a request itself because nothing could be saved then; the frame's
+    number is used up all the same.
+    """
 
     request_id: RequestId
     reason: DenyReason
@@ -124,12 +138,14 @@ MachineFact = (
 )
 
 
-# --- events ----------------------------------------------------------------------------------------------------------------------
+# --- events ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """A stream said Hello. A stream that was opened later takes over from one that was opened earlier."""
+    """A stream said Hello. A stream that was opened later takes over from one that was opened
+    earlier.
+    """
 
     stream_id: StreamId
     opened_at_ms: int
@@ -159,7 +175,9 @@ class FrameReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpPaid:
-    """A verified notification (or the daily file) says that a customer paid. ``payer`` is a keyed hash, empty if not told."""
+    """A verified notification (or the daily file) says that a customer paid. ``payer`` is a keyed
+    hash, empty if not told.
+    """
 
     trade_id: TradeId
     partner_trans_id: str
@@ -171,7 +189,9 @@ class TopUpPaid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeFinished:
-    """Alipay closed the trade: TRADE_FINISHED after the refund window, TRADE_CLOSED after a full refund. No money moves."""
+    """Alipay closed the trade: TRADE_FINISHED after the refund window, TRADE_CLOSED after a full
+    refund. No money moves.
+    """
 
     trade_id: TradeId
     status: str
@@ -179,7 +199,9 @@ class TradeFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundSucceeded:
-    """Alipay's answer, query or notification says that the money went back. ``source`` says which."""
+    """Alipay's answer, query or notification says that the money went back. ``source`` says
+    which.
+    """
 
     refund_id: RefundId
     source: str = "answer"
@@ -234,9 +256,11 @@ class RefundRetryAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundWrittenOff:
-    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or cannot be paid.
+    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or
+    cannot be paid.
 
-    ``person`` is who it is as far as that is proven, and tells two people apart; empty: ``actor`` does.
+    ``person`` is who it is as far as that is proven, and tells two people apart; empty: ``actor``
+    does.
     """
 
     refund_id: RefundId
@@ -280,8 +304,8 @@ class CodeFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigurationChanged:
-    """The registry holds another configuration. ``columns`` is the whole planogram when its version is new, else None; a column's
-    ``stock`` counts only if the column is new.
+    """The registry holds another configuration. ``columns`` is the whole planogram when its version
+    is new, else None; a column's ``stock`` counts only if the column is new.
     """
 
     configuration: Configuration

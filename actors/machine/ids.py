@@ -1,7 +1,8 @@
 """Names of things, and how ours are made.
 
-Flows in: what the machine, Alipay or a saved counter supplies. Flows out: ids that are known before they are first used, so that
-doing a thing twice under one id is doing it once. Nothing here is random.
+Flows in: what the machine, Alipay or a saved counter supplies. Flows out: ids that are known before
+they are first used, so that doing a thing twice under one id is doing it once. Nothing here is
+random.
 """
 
 import hashlib
@@ -34,8 +35,8 @@ def vend_id(machine_id: MachineId, number: int) -> VendId:
 def refund_id(trade_id: TradeId, number: int) -> RefundId:
     """Return the id of the trade's ``number``-th refund, at most 64 characters.
 
-    It derives from Alipay's trade number, not from the machine, so that two databases under one partner id can never use the same
-    refund id for different money.
+    It derives from Alipay's trade number, not from the machine, so that two databases under one
+    partner id can never use the same refund id for different money.
     """
     tail = f"R{number}"
     if len(trade_id) + len(tail) <= REFUND_ID_LENGTH_MAX:

@@ -1,6 +1,8 @@
-"""What is always true of a state and of a decision. Checked after every decision, in production too.
+"""What is always true of a state and of a decision. Checked after every decision, in production
+too.
 
-A broken invariant is a defect of ours: the machine is stopped loudly, its last saved state untouched, and a person looks at it.
+A broken invariant is a defect of ours: the machine is stopped loudly, its last saved state
+untouched, and a person looks at it.
 """
 
 from collections import Counter
@@ -30,20 +32,30 @@ def check(state: MachineState) -> None:
     _check_trades(state)
     _check_refunds(state)
     for column in state.columns:
-        _hold(0 <= column.stock <= column.capacity, f"column {column.column} holds {column.stock} of {column.capacity}")
+        _hold(
+            0 <= column.stock <= column.capacity,
+            f"column {column.column} holds {column.stock} of {column.capacity}",
+        )
         _hold(column.price_minor > 0, f"column {column.column} has a price")
 
 
 def check_decision(before: MachineState, decision: Decision) -> None:
-    """Raise InvariantBroken if the decision's state, its ledger transfers and its records do not tell the same story."""
+    """Raise InvariantBroken if the decision's state, its ledger transfers and its records do not
+    tell the same story.
+    """
     check(decision.state)
     if not decision.changed:
         _hold(decision.state == before, "a decision without change keeps the state")
         return
     _hold(decision.state.version == before.version + 1, "each decision is one version")
     for transfer in decision.transfers:
-        _hold(sum(posting.amount_minor for posting in transfer.postings) == 0, f"transfer {transfer.kind} {transfer.cause} sums to zero")
-        _hold(len(transfer.postings) >= 2, f"transfer {transfer.kind} {transfer.cause} has two sides")
+        _hold(
+            sum(posting.amount_minor for posting in transfer.postings) == 0,
+            f"transfer {transfer.kind} {transfer.cause} sums to zero",
+        )
+        _hold(
+            len(transfer.postings) >= 2, f"transfer {transfer.kind} {transfer.cause} has two sides"
+        )
     _check_ledger(before, decision)
 
 
@@ -59,10 +71,19 @@ def _check_vends(state: MachineState) -> None:
             _hold(reserved == 0, f"vend {vend.vend_id} waits for its payment and reserves nothing")
         else:
             _hold(vend.status in RESERVING, f"vend {vend.vend_id} is open, not {vend.status}")
-            _hold(reserved == vend.price_minor, f"vend {vend.vend_id} reserves {reserved} of its price {vend.price_minor}")
-        _hold(all(part.amount_minor > 0 for part in vend.reserved), f"vend {vend.vend_id} reserves nothing below one unit")
+            _hold(
+                reserved == vend.price_minor,
+                f"vend {vend.vend_id} reserves {reserved} of its price {vend.price_minor}",
+            )
+        _hold(
+            all(part.amount_minor > 0 for part in vend.reserved),
+            f"vend {vend.vend_id} reserves nothing below one unit",
+        )
     outliving = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
-    _hold(all(vend.status in outliving for vend in state.doubts), "only vends in doubt or in review outlive their session")
+    _hold(
+        all(vend.status in outliving for vend in state.doubts),
+        "only vends in doubt or in review outlive their session",
+    )
 
 
 def _check_trades(state: MachineState) -> None:
@@ -70,15 +91,35 @@ def _check_trades(state: MachineState) -> None:
     for vend in _open_vends(state):
         for part in vend.reserved:
             reserved[part.trade_id] += part.amount_minor
-    _hold(reserved.keys() <= {trade.trade_id for trade in state.trades}, "reservations stand on open trades")
-    _hold(len({trade.trade_id for trade in state.trades}) == len(state.trades), "a trade is kept once")
-    _hold(not {trade.trade_id for trade in state.trades} & set(state.closed_trades), "a trade is open or closed, not both")
+    _hold(
+        reserved.keys() <= {trade.trade_id for trade in state.trades},
+        "reservations stand on open trades",
+    )
+    _hold(
+        len({trade.trade_id for trade in state.trades}) == len(state.trades), "a trade is kept once"
+    )
+    _hold(
+        not {trade.trade_id for trade in state.trades} & set(state.closed_trades),
+        "a trade is open or closed, not both",
+    )
     session_id = None if state.session is None else state.session.session_id
     for trade in state.trades:
-        parts = (trade.funds_minor, trade.reserved_minor, trade.sold_minor, trade.refunded_minor, trade.written_off_minor)
+        parts = (
+            trade.funds_minor,
+            trade.reserved_minor,
+            trade.sold_minor,
+            trade.refunded_minor,
+            trade.written_off_minor,
+        )
         _hold(min(parts) >= 0, f"trade {trade.trade_id} owes nobody: {parts}")
-        _hold(sum(parts) == trade.paid_minor, f"trade {trade.trade_id} of {trade.paid_minor} is the sum of its parts {parts}")
-        _hold(reserved[trade.trade_id] == trade.reserved_minor, f"trade {trade.trade_id} knows its reservations")
+        _hold(
+            sum(parts) == trade.paid_minor,
+            f"trade {trade.trade_id} of {trade.paid_minor} is the sum of its parts {parts}",
+        )
+        _hold(
+            reserved[trade.trade_id] == trade.reserved_minor,
+            f"trade {trade.trade_id} knows its reservations",
+        )
         _hold(
             trade.funds_minor == 0 or trade.session_id == session_id is not None,
             f"trade {trade.trade_id} has free funds only in its own open session",
@@ -88,18 +129,29 @@ def _check_trades(state: MachineState) -> None:
 def _check_refunds(state: MachineState) -> None:
     trades: dict[TradeId, Trade] = {trade.trade_id: trade for trade in state.trades}
     due: Counter[TradeId] = Counter()
-    _hold(len({refund.refund_id for refund in state.refunds}) == len(state.refunds), "a refund is kept once")
+    _hold(
+        len({refund.refund_id for refund in state.refunds}) == len(state.refunds),
+        "a refund is kept once",
+    )
     for refund in state.refunds:
         _hold(refund.amount_minor > 0, f"refund {refund.refund_id} gives something back")
         _hold(refund.trade_id in trades, f"refund {refund.refund_id} belongs to an open trade")
         _hold(refund.status is not RefundStatus.SUCCEEDED, f"refund {refund.refund_id} is not done")
         refused = refund.status is RefundStatus.REFUSED
-        _hold(refund.proposal is None or refused, f"refund {refund.refund_id} may be written off only if Alipay refused it")
+        _hold(
+            refund.proposal is None or refused,
+            f"refund {refund.refund_id} may be written off only if Alipay refused it",
+        )
         waits = refund.next_attempt_at_ms is not None or refused
-        _hold(waits or under_way(refund), f"refund {refund.refund_id} waits, is under way, or is a person's")
+        _hold(
+            waits or under_way(refund),
+            f"refund {refund.refund_id} waits, is under way, or is a person's",
+        )
         due[refund.trade_id] += refund.amount_minor
     for trade_id, amount_minor in due.items():
-        _hold(amount_minor <= trades[trade_id].refunded_minor, f"trade {trade_id} knows its refunds")
+        _hold(
+            amount_minor <= trades[trade_id].refunded_minor, f"trade {trade_id} knows its refunds"
+        )
 
 
 def _funds(trades: Iterable[Trade]) -> dict[str, int]:
@@ -116,4 +168,7 @@ def _check_ledger(before: MachineState, decision: Decision) -> None:
     old, new = _funds(before.trades), _funds(decision.state.trades)
     for trade_id in old.keys() | new.keys() | moved.keys():
         change = new.get(trade_id, 0) - old.get(trade_id, 0)
-        _hold(change == moved[trade_id], f"the ledger moves {moved[trade_id]} of trade {trade_id}, the state {change}")
+        _hold(
+            change == moved[trade_id],
+            f"the ledger moves {moved[trade_id]} of trade {trade_id}, the state {change}",
+        )

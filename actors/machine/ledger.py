@@ -1,8 +1,8 @@
 """Double entry: every movement of money as one transfer whose postings sum to zero.
 
-Accounts, one currency each (the machine's): what Alipay owes us, the customer's funds on each trade, what is reserved for each
-vend, sales, what is due back under each refund, and write-off. A posting is positive when the account's debit grows, negative
-when its credit grows.
+Accounts, one currency each (the machine's): what Alipay owes us, the customer's funds on each
+trade, what is reserved for each vend, sales, what is due back under each refund, and write-off. A
+posting is positive when the account's debit grows, negative when its credit grows.
 
 | transfer | debit | credit |
 |---|---|---|
@@ -62,7 +62,9 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One balanced movement. ``kind`` and ``cause`` together are unique for ever; ``trade_id`` is empty for write-offs only."""
+    """One balanced movement. ``kind`` and ``cause`` together are unique for ever; ``trade_id`` is
+    empty for write-offs only.
+    """
 
     kind: TransferKind
     cause: str
@@ -71,7 +73,12 @@ class Transfer:
 
 
 def _transfer(
-    kind: TransferKind, cause: str, trade_id: str, debit: tuple[Account, str], credit: tuple[Account, str], amount_minor: int
+    kind: TransferKind,
+    cause: str,
+    trade_id: str,
+    debit: tuple[Account, str],
+    credit: tuple[Account, str],
+    amount_minor: int,
 ) -> Transfer:
     return Transfer(
         kind=kind,
@@ -86,7 +93,14 @@ def _transfer(
 
 def top_up(trade_id: TradeId, amount_minor: int) -> Transfer:
     """A customer paid."""
-    return _transfer(TransferKind.TOP_UP, trade_id, trade_id, (Account.RECEIVABLE, ""), (Account.CUSTOMER_FUNDS, trade_id), amount_minor)
+    return _transfer(
+        TransferKind.TOP_UP,
+        trade_id,
+        trade_id,
+        (Account.RECEIVABLE, ""),
+        (Account.CUSTOMER_FUNDS, trade_id),
+        amount_minor,
+    )
 
 
 def reserve(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, ...]:
@@ -149,17 +163,34 @@ def refund_asked(refund_id: RefundId, trade_id: TradeId, amount_minor: int) -> T
 def refund_confirmed(refund_id: RefundId, trade_id: TradeId, amount_minor: int) -> Transfer:
     """Alipay gave it back."""
     return _transfer(
-        TransferKind.REFUND_CONFIRMED, refund_id, trade_id, (Account.REFUND_DUE, refund_id), (Account.RECEIVABLE, ""), amount_minor
+        TransferKind.REFUND_CONFIRMED,
+        refund_id,
+        trade_id,
+        (Account.REFUND_DUE, refund_id),
+        (Account.RECEIVABLE, ""),
+        amount_minor,
     )
 
 
 def refund_given_up(refund_id: RefundId, trade_id: TradeId, amount_minor: int) -> Transfer:
     """Alipay refused for good, and a person gave it up."""
     return _transfer(
-        TransferKind.REFUND_GIVEN_UP, refund_id, trade_id, (Account.REFUND_DUE, refund_id), (Account.WRITE_OFF, ""), amount_minor
+        TransferKind.REFUND_GIVEN_UP,
+        refund_id,
+        trade_id,
+        (Account.REFUND_DUE, refund_id),
+        (Account.WRITE_OFF, ""),
+        amount_minor,
     )
 
 
 def write_off(vend_id: VendId, amount_minor: int) -> Transfer:
     """Goods were delivered and their price had already been given back."""
-    return _transfer(TransferKind.WRITE_OFF, vend_id, "", (Account.WRITE_OFF, ""), (Account.SALES, ""), amount_minor)
+    return _transfer(
+        TransferKind.WRITE_OFF,
+        vend_id,
+        "",
+        (Account.WRITE_OFF, ""),
+        (Account.SALES, ""),
+        amount_minor,
+    )

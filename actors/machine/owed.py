@@ -11,7 +11,9 @@ from actors.machine.state import MachineState
 
 
 def owed(state: MachineState) -> tuple[ProviderCall, ...]:
-    """Return the calls to make again after a restart. Each carries the id that it had before, so that twice is once."""
+    """Return the calls to make again after a restart. Each carries the id that it had before, so
+    that twice is once.
+    """
     return tuple(_owed(state))
 
 

@@ -1,7 +1,8 @@
 """Money that comes in, and the session that it feeds or does not feed.
 
-One trade is credited once. It feeds the session of the customer who pays; everything else (a second customer, late money, money
-without a selection where one is needed) goes back by itself, at once and in full.
+One trade is credited once. It feeds the session of the customer who pays; everything else (a second
+customer, late money, money without a selection where one is needed) goes back by itself, at once
+and in full.
 """
 
 from dataclasses import replace
@@ -10,7 +11,15 @@ from actors.machine import ledger, refunding, stock
 from actors.machine.effects import BeginSession, EndSession, UpdateFunds
 from actors.machine.events import TopUpPaid
 from actors.machine.ids import session_id
-from actors.machine.state import EndReason, MachineState, Mode, RefundCause, Session, Trade, VendStatus
+from actors.machine.state import (
+    EndReason,
+    MachineState,
+    Mode,
+    RefundCause,
+    Session,
+    Trade,
+    VendStatus,
+)
 from actors.machine.turn import Turn
 
 REFUND_CAUSE = {
@@ -45,18 +54,27 @@ def deadline_at_ms(session: Session, idle_refund_ms: int, unavailable_grace_ms: 
 
 def expires_in_ms(turn: Turn) -> int:
     """Return how long the customer may still do nothing."""
-    at_ms = deadline_at_ms(turn.session, turn.policy.idle_refund_ms, turn.policy.unavailable_grace_ms)
+    at_ms = deadline_at_ms(
+        turn.session, turn.policy.idle_refund_ms, turn.policy.unavailable_grace_ms
+    )
     return max(0, at_ms - turn.now_ms)
 
 
 def take(turn: Turn, event: TopUpPaid) -> bool:
-    """Credit a payment once. Return True if it feeds the open session, so that a waiting selection may be approved."""
+    """Credit a payment once. Return True if it feeds the open session, so that a waiting selection
+    may be approved.
+    """
     state = turn.state
-    if event.trade_id in state.closed_trades or any(trade.trade_id == event.trade_id for trade in state.trades):
+    if event.trade_id in state.closed_trades or any(
+        trade.trade_id == event.trade_id for trade in state.trades
+    ):
         turn.note(f"trade {event.trade_id} was credited before")
         return False
     if event.currency != state.currency or event.amount_minor <= 0:
-        turn.note(f"trade {event.trade_id} of {event.amount_minor} {event.currency} cannot be credited to a {state.currency} machine")
+        turn.note(
+            f"trade {event.trade_id} of {event.amount_minor} {event.currency} cannot be "
+            f"credited to a {state.currency} machine"
+        )
         return False
     trade = Trade(
         trade_id=event.trade_id,
@@ -93,13 +111,20 @@ def _why_unwanted(turn: Turn, event: TopUpPaid) -> RefundCause | None:
 
 
 def _why_before_the_choice(turn: Turn, event: TopUpPaid, session: Session) -> RefundCause | None:
-    """Return why the first money of a selection must not pay for it: it was paid before, for the last selection or for none."""
-    if session.paid_minor or event.paid_at_ms + turn.policy.clock_tolerance_ms >= session.started_at_ms:
+    """Return why the first money of a selection must not pay for it: it was paid before, for the
+    last selection or for none.
+    """
+    if (
+        session.paid_minor
+        or event.paid_at_ms + turn.policy.clock_tolerance_ms >= session.started_at_ms
+    ):
         return None
     if session.started_at_ms < turn.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
     # Where one may pay first, who paid and then chose before we heard of it gets the choice.
-    return RefundCause.NO_SELECTION if turn.state.configuration.mode is Mode.SELECTION_FIRST else None
+    return (
+        RefundCause.NO_SELECTION if turn.state.configuration.mode is Mode.SELECTION_FIRST else None
+    )
 
 
 def _feed(turn: Turn, trade: Trade) -> None:
@@ -115,7 +140,9 @@ def _feed(turn: Turn, trade: Trade) -> None:
         )
     )
     turn.put_trade(replace(trade, session_id=session.session_id))
-    if session.announced and (session.vend is None or session.vend.status is not VendStatus.AWAITING_PAYMENT):
+    if session.announced and (
+        session.vend is None or session.vend.status is not VendStatus.AWAITING_PAYMENT
+    ):
         tell_funds(turn)
 
 
@@ -140,17 +167,31 @@ def touch(turn: Turn) -> None:
 
 def tell_funds(turn: Turn) -> None:
     """Tell the machine what the customer can spend."""
-    turn.tell(UpdateFunds(session_id=turn.session.session_id, funds_minor=funds(turn.state), expires_in_ms=expires_in_ms(turn)))
+    turn.tell(
+        UpdateFunds(
+            session_id=turn.session.session_id,
+            funds_minor=funds(turn.state),
+            expires_in_ms=expires_in_ms(turn),
+        )
+    )
 
 
 def announce(turn: Turn) -> None:
     """Tell the machine that a customer has funds."""
     turn.put_session(replace(turn.session, announced=True))
-    turn.tell(BeginSession(session_id=turn.session.session_id, funds_minor=funds(turn.state), expires_in_ms=expires_in_ms(turn)))
+    turn.tell(
+        BeginSession(
+            session_id=turn.session.session_id,
+            funds_minor=funds(turn.state),
+            expires_in_ms=expires_in_ms(turn),
+        )
+    )
 
 
 def end_session(turn: Turn, reason: EndReason, cause: RefundCause | None = None) -> None:
-    """End the stay: all free funds go back, a vend in doubt stays behind with its money reserved."""
+    """End the stay: all free funds go back, a vend in doubt stays behind with its money
+    reserved.
+    """
     session = turn.session
     rest = funds(turn.state)
     for trade in session_trades(turn.state):
@@ -167,18 +208,27 @@ def end_session(turn: Turn, reason: EndReason, cause: RefundCause | None = None)
 def end_if_over(turn: Turn) -> None:
     """End a session whose time has come."""
     session = turn.state.session
-    if session is None or (session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT):
+    if session is None or (
+        session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT
+    ):
         return
-    if deadline_at_ms(session, turn.policy.idle_refund_ms, turn.policy.unavailable_grace_ms) > turn.now_ms:
+    if (
+        deadline_at_ms(session, turn.policy.idle_refund_ms, turn.policy.unavailable_grace_ms)
+        > turn.now_ms
+    ):
         return
     idle = session.last_operation_at_ms + turn.policy.idle_refund_ms <= turn.now_ms
     end_session(turn, EndReason.IDLE if idle else EndReason.UNAVAILABLE)
 
 
 def note_availability(turn: Turn) -> bool:
-    """Note since when the machine cannot serve its customer. Return True if it can, and no vend stands in the way."""
+    """Note since when the machine cannot serve its customer. Return True if it can, and no vend
+    stands in the way.
+    """
     session = turn.state.session
-    if session is None or (session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT):
+    if session is None or (
+        session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT
+    ):
         return False
     able = stock.can_sell(turn.state)
     if able and session.unavailable_since_ms is not None:
@@ -189,6 +239,8 @@ def note_availability(turn: Turn) -> bool:
 
 
 def settle_availability(turn: Turn) -> None:
-    """At the end of a turn: note whether the machine can serve its customer, and tell it of a customer it can serve."""
+    """At the end of a turn: note whether the machine can serve its customer, and tell it of a
+    customer it can serve.
+    """
     if note_availability(turn) and not turn.session.announced:
         announce(turn)

@@ -1,7 +1,7 @@
 """The limits of the business, as one value that is passed to ``decide``.
 
-Flows in: the fleet's defaults from the settings and a machine's own overrides from the registry. Flows out: one :class:`Policy`.
-All times are milliseconds.
+Flows in: the fleet's defaults from the settings and a machine's own overrides from the registry.
+Flows out: one :class:`Policy`. All times are milliseconds.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -26,21 +26,39 @@ class Policy:
     payment_age_max_ms: int = 300_000
     """A payment of which we hear later than this is late money: refunded at once, in full."""
     late_watch_ms: int = 30_000
-    """For this long after an unpaid selection, money that comes in without a session is taken for its late payment."""
+    """For this long after an unpaid selection, money that comes in without a session is taken for
+    its late payment.
+    """
     clock_tolerance_ms: int = 3_000
     """Alipay's clock and ours may differ by so much; its times are whole seconds."""
-    refund_retry_ms: tuple[int, ...] = (5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_800_000, 3_600_000)
+    refund_retry_ms: tuple[int, ...] = (
+        5_000,
+        10_000,
+        30_000,
+        60_000,
+        120_000,
+        300_000,
+        600_000,
+        1_800_000,
+        3_600_000,
+    )
     """Waits between tries of a refund whose outcome is unknown; the last one repeats."""
     short_of_funds_retry_ms: int = 3_600_000
     """The wait when Alipay lacks our settlement funds; the same id each time."""
     short_of_funds_sync_tries: int = 2
-    """After so many such answers the refund is left to Alipay (asynchronous), which goes on each night; the same id still."""
+    """After so many such answers the refund is left to Alipay (asynchronous), which goes on each
+    night; the same id still.
+    """
     code_retry_ms: tuple[int, ...] = (5_000, 30_000, 120_000, 600_000)
     """Waits between tries to make or change the machine's code; the last one repeats."""
     doubt_review_above_minor: int | None = None
-    """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt is."""
+    """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt
+    is.
+    """
     write_off_second_person_above_minor: int | None = None
-    """A refund of more than this is written off by two different people, one after the other; None: one person suffices."""
+    """A refund of more than this is written off by two different people, one after the other; None:
+    one person suffices.
+    """
     doubts_max: int = 8
     """So many vends in doubt and the machine sells nothing more."""
     trades_max: int = 64

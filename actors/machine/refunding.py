@@ -1,8 +1,10 @@
-"""Money that goes back: one refund for each cause, one id and one amount for ever, until Alipay has done it or a person must look.
+"""Money that goes back: one refund for each cause, one id and one amount for ever, until Alipay has
+done it or a person must look.
 
-due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id, hours later) | accepted (Alipay
-does it by itself; asked after) | refused (a person's work). "Sent" needs no state of its own: a refund that is saved as due may
-have been sent, and sending it again under its id is harmless (docs/alipay.md 5.4).
+due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id,
+hours later) | accepted (Alipay does it by itself; asked after) | refused (a person's work). "Sent"
+needs no state of its own: a refund that is saved as due may have been sent, and sending it again
+under its id is harmless (docs/alipay.md 5.4).
 """
 
 from dataclasses import replace
@@ -91,16 +93,27 @@ def succeeded(turn: Turn, event: events.RefundSucceeded) -> None:
     if refund is None:
         return
     refund = _without_proposal(turn, refund)
-    done = replace(refund, status=RefundStatus.SUCCEEDED, ended_at_ms=turn.now_ms, next_attempt_at_ms=None, error="")
+    done = replace(
+        refund,
+        status=RefundStatus.SUCCEEDED,
+        ended_at_ms=turn.now_ms,
+        next_attempt_at_ms=None,
+        error="",
+    )
     turn.put_refund(done)
-    # The trade's row and the timeline of its session want to hear of it, although none of its sums changes.
+    # The trade's row and the timeline of its session want to hear of it, although none of its sums
+    # changes.
     turn.put_trade(turn.trade(refund.trade_id))
     turn.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
 def answered(
     turn: Turn,
-    event: events.RefundAccepted | events.RefundUnknown | events.RefundNotFound | events.RefundShortOfFunds | events.RefundRefused,
+    event: events.RefundAccepted
+    | events.RefundUnknown
+    | events.RefundNotFound
+    | events.RefundShortOfFunds
+    | events.RefundRefused,
 ) -> None:
     """Alipay said something else than "done", or nothing that can be believed."""
     refund = _open(turn, event.refund_id)
@@ -110,25 +123,54 @@ def answered(
         # Whoever proposed to give it up did not know of this answer.
         refund = _without_proposal(turn, refund)
     if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
-        turn.note(f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing")
+        turn.note(
+            f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing"
+        )
         return
     match event:
         case events.RefundAccepted():
-            later = replace(refund, status=RefundStatus.ACCEPTED, query_next=True, next_attempt_at_ms=_wait(turn, refund))
+            later = replace(
+                refund,
+                status=RefundStatus.ACCEPTED,
+                query_next=True,
+                next_attempt_at_ms=_wait(turn, refund),
+            )
         case events.RefundUnknown(detail=detail):
             # Twice the same request, then a question, then the request again, and so on.
             query = refund.attempts >= 2 and not refund.query_next
-            later = replace(refund, status=RefundStatus.UNKNOWN, query_next=query, error=detail, next_attempt_at_ms=_wait(turn, refund))
+            later = replace(
+                refund,
+                status=RefundStatus.UNKNOWN,
+                query_next=query,
+                error=detail,
+                next_attempt_at_ms=_wait(turn, refund),
+            )
         case events.RefundNotFound():
             # Now it is known that nothing was done: as if it had never been sent.
-            later = replace(refund, status=RefundStatus.DUE, query_next=False, next_attempt_at_ms=_wait(turn, refund))
+            later = replace(
+                refund,
+                status=RefundStatus.DUE,
+                query_next=False,
+                next_attempt_at_ms=_wait(turn, refund),
+            )
         case events.RefundShortOfFunds(detail=detail):
             later = _short(turn, refund, detail)
-        case events.RefundRefused(detail=detail) if refund.status is RefundStatus.UNKNOWN and not refund.query_next:
-            # An earlier try may have been done, and be the very reason of this no: ask before a person is troubled.
-            later = replace(refund, query_next=True, error=detail, next_attempt_at_ms=_wait(turn, refund))
+        case events.RefundRefused(detail=detail) if (
+            refund.status is RefundStatus.UNKNOWN and not refund.query_next
+        ):
+            # An earlier try may have been done, and be the very reason of this no: ask before a
+            # person is troubled.
+            later = replace(
+                refund, query_next=True, error=detail, next_attempt_at_ms=_wait(turn, refund)
+            )
         case events.RefundRefused(detail=detail):
-            later = replace(refund, status=RefundStatus.REFUSED, query_next=False, error=detail, next_attempt_at_ms=None)
+            later = replace(
+                refund,
+                status=RefundStatus.REFUSED,
+                query_next=False,
+                error=detail,
+                next_attempt_at_ms=None,
+            )
         case _:
             assert_never(event)
     turn.put_refund(later)
@@ -136,7 +178,9 @@ def answered(
 
 
 def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
-    """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night by itself."""
+    """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night
+    by itself.
+    """
     answers = refund.short_answers + 1
     leave = not refund.asynchronous and answers >= turn.policy.short_of_funds_sync_tries
     return replace(
@@ -146,12 +190,14 @@ def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
         error=detail,
         short_answers=answers,
         asynchronous=refund.asynchronous or leave,
-        next_attempt_at_ms=turn.now_ms + (turn.policy.refund_retry_ms[0] if leave else turn.policy.short_of_funds_retry_ms),
+        next_attempt_at_ms=turn.now_ms
+        + (turn.policy.refund_retry_ms[0] if leave else turn.policy.short_of_funds_retry_ms),
     )
 
 
 def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
-    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go back, or be back already.
+    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go
+    back, or be back already.
 
     Above the limit it takes two people: the first one's wish is kept, the second one's gives it up.
     """
@@ -159,7 +205,10 @@ def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
     if refund is None:
         return
     if refund.status is not RefundStatus.REFUSED:
-        turn.note(f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund can be written off")
+        turn.note(
+            f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund "
+            "can be written off"
+        )
         return
     limit = turn.policy.write_off_second_person_above_minor
     if limit is not None and refund.amount_minor > limit and not _confirms(turn, refund, event):
@@ -181,15 +230,28 @@ def _confirms(turn: Turn, refund: Refund, event: events.RefundWrittenOff) -> boo
     """Tell whether somebody else proposed it before; if nobody did, this is the proposal."""
     person, proposal = event.person or event.actor, refund.proposal
     if proposal is None:
-        turn.note(f"{event.actor} proposed to write off refund {refund.refund_id}: {event.reason}; another person must confirm it")
+        turn.note(
+            f"{event.actor} proposed to write off refund {refund.refund_id}: {event.reason}; "
+            "another person must confirm it"
+        )
         turn.put_refund(
-            replace(refund, proposal=WriteOffProposal(actor=event.actor, person=person, reason=event.reason, at_ms=turn.now_ms))
+            replace(
+                refund,
+                proposal=WriteOffProposal(
+                    actor=event.actor, person=person, reason=event.reason, at_ms=turn.now_ms
+                ),
+            )
         )
         return False
     if proposal.person == person:
-        turn.note(f"{proposal.actor} proposed to write off refund {refund.refund_id} already; another person must confirm it")
+        turn.note(
+            f"{proposal.actor} proposed to write off refund {refund.refund_id} already; "
+            "another person must confirm it"
+        )
         return False
-    turn.note(f"{proposal.actor} had proposed to write off refund {refund.refund_id}: {proposal.reason}")
+    turn.note(
+        f"{proposal.actor} had proposed to write off refund {refund.refund_id}: {proposal.reason}"
+    )
     return True
 
 
@@ -197,7 +259,9 @@ def _without_proposal(turn: Turn, refund: Refund) -> Refund:
     """Let go of a proposal that something has overtaken."""
     if refund.proposal is None:
         return refund
-    turn.note(f"the proposal of {refund.proposal.actor} to write off refund {refund.refund_id} is dropped")
+    turn.note(
+        f"the proposal of {refund.proposal.actor} to write off refund {refund.refund_id} is dropped"
+    )
     dropped = replace(refund, proposal=None)
     turn.put_refund(dropped)
     return dropped
@@ -211,6 +275,15 @@ def retry(turn: Turn, event: events.RefundRetryAsked) -> None:
     if under_way(refund):
         turn.note(f"refund {refund.refund_id} is being tried already")
         return
-    turn.note(f"{event.actor} asked for refund {refund.refund_id} to be tried again: {event.reason or 'no reason given'}")
+    turn.note(
+        f"{event.actor} asked for refund {refund.refund_id} to be tried again: "
+        f"{event.reason or 'no reason given'}"
+    )
     refund = _without_proposal(turn, refund)
-    _try(turn, replace(refund, status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status))
+    _try(
+        turn,
+        replace(
+            refund,
+            status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status,
+        ),
+    )

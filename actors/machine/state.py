@@ -1,19 +1,32 @@
-"""What an actor remembers of its machine. Frozen values; the only way to another state is ``decide``.
+"""What an actor remembers of its machine. Frozen values; the only way to another state is
+``decide``.
 
-Open things only: a session, vend, trade or refund leaves the state when it is closed, and lives on as a row
-(``Decision.records``). Amounts (``*_minor``) are integers in the minor unit of ``MachineState.currency``; times (``*_at_ms``) are
-milliseconds since 1970 UTC.
+Open things only: a session, vend, trade or refund leaves the state when it is closed, and lives on
+as a row (``Decision.records``). Amounts (``*_minor``) are integers in the minor unit of
+``MachineState.currency``; times (``*_at_ms``) are milliseconds since 1970 UTC.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    MachineId,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+)
 from actors.machine.policy import PolicyOverrides
 
 
 class Mode(StrEnum):
-    """In which order a customer pays and chooses (MDB's words; the two cases are in docs/architecture.md, "One payment")."""
+    """In which order a customer pays and chooses (MDB's words; the two cases are in
+    docs/architecture.md, "One payment").
+    """
 
     AUTHORIZATION_FIRST = "AUTHORIZATION_FIRST"
     SELECTION_FIRST = "SELECTION_FIRST"
@@ -21,7 +34,9 @@ class Mode(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where the machine is in its work (MDB/ICP 4.2, section 7.2); derived from the state by ``phase``."""
+    """Where the machine is in its work (MDB/ICP 4.2, section 7.2); derived from the state by
+    ``phase``.
+    """
 
     INACTIVE = "INACTIVE"
     DISABLED = "DISABLED"
@@ -72,7 +87,9 @@ class EndReason(StrEnum):
 
 
 class FailureCause(StrEnum):
-    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt that only we settle."""
+    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
+    that only we settle.
+    """
 
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
@@ -100,7 +117,8 @@ class RefundCause(StrEnum):
 
 
 class RefundStatus(StrEnum):
-    """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by itself. REFUSED: a person's.
+    """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by
+    itself. REFUSED: a person's.
 
     SUCCEEDED and WRITTEN_OFF are final.
     """
@@ -136,7 +154,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What administrators decide about the machine. ``revision`` grows with each change and names it once and for ever."""
+    """What administrators decide about the machine. ``revision`` grows with each change and names
+    it once and for ever.
+    """
 
     revision: int = 0
     enabled: bool = True
@@ -147,7 +167,9 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The machine's code. ``wanted`` is what it should become; a try is under way when ``next_attempt_at_ms`` is None and they differ."""
+    """The machine's code. ``wanted`` is what it should become; a try is under way when
+    ``next_attempt_at_ms`` is None and they differ.
+    """
 
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
@@ -160,7 +182,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that was applied."""
+    """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that
+    was applied.
+    """
 
     online: bool = False
     stream_id: StreamId = StreamId("")
@@ -185,7 +209,9 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vend:
-    """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while APPROVED, the doubt's then."""
+    """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while
+    APPROVED, the doubt's then.
+    """
 
     vend_id: VendId
     session_id: SessionId
@@ -204,7 +230,9 @@ class Vend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid or when Alipay did not say who."""
+    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid or when Alipay did
+    not say who.
+    """
 
     session_id: SessionId
     mode: Mode
@@ -225,7 +253,8 @@ class Session:
 class Trade:
     """One payment. ``paid = funds + reserved + sold + refunded + written_off`` always.
 
-    ``refunded`` counts what is asked for, done or not; ``written_off`` what was refused and given up.
+    ``refunded`` counts what is asked for, done or not; ``written_off`` what was refused and given
+    up.
     """
 
     trade_id: TradeId
@@ -258,7 +287,9 @@ class WriteOffProposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is None."""
+    """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is
+    None.
+    """
 
     refund_id: RefundId
     trade_id: TradeId
@@ -300,7 +331,9 @@ class MachineState:
     refunds: tuple[Refund, ...] = ()
     """Refunds that are not done, oldest first."""
     closed_trades: tuple[TradeId, ...] = ()
-    """The last trades that were closed: the memory against late repetitions. Behind it stands the inbox's unique key."""
+    """The last trades that were closed: the memory against late repetitions. Behind it stands the
+    inbox's unique key.
+    """
     settled_vends: tuple[Vend, ...] = ()
     """The last vends that were settled, for results that are repeated or come too late."""
     late_watch_until_ms: int = 0

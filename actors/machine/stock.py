@@ -43,4 +43,8 @@ def set_stock(turn: Turn, name: str, stock: int) -> None:
 
 
 def _put(turn: Turn, column: Column) -> None:
-    turn.update(columns=tuple(column if other.column == column.column else other for other in turn.state.columns))
+    turn.update(
+        columns=tuple(
+            column if other.column == column.column else other for other in turn.state.columns
+        )
+    )

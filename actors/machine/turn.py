@@ -1,8 +1,9 @@
 """The draft of one decision while it is being made.
 
-Flows in: the state before, the time and the policy. The leaves (``paying``, ``vending``, ``refunding``, ``connecting``,
-``configuring``) change the draft; ``decide`` turns it into a :class:`Decision`. The draft never outlives the call, so that from
-outside ``decide`` is a pure function.
+Flows in: the state before, the time and the policy. The leaves (``paying``, ``vending``,
+``refunding``, ``connecting``, ``configuring``) change the draft; ``decide`` turns it into a
+:class:`Decision`. The draft never outlives the call, so that from outside ``decide`` is a pure
+function.
 """
 
 from dataclasses import replace
@@ -39,10 +40,12 @@ class Turn:
         self.notes: list[str] = []
         self._records: dict[tuple[type, str], Record] = {}
 
-    # --- orders and words ------------------------------------------------------------------------------------------------------
+    # --- orders and words ---
 
     def tell(self, command: MachineCommand) -> None:
-        """Order a command, if the machine has a stream; what it misses is told again when it connects."""
+        """Order a command, if the machine has a stream; what it misses is told again when it
+        connects.
+        """
         if self.state.link.online:
             self.effects.append(command)
 
@@ -58,7 +61,7 @@ class Turn:
         """Write down what was left undone, and why."""
         self.notes.append(text)
 
-    # --- state -------------------------------------------------------------------------------------------------------------------
+    # --- state ---
 
     def update(self, **changes: Any) -> None:
         """Change plain fields of the state."""
@@ -96,22 +99,28 @@ class Turn:
         """Keep the trade, in its place or as the newest."""
         self._record(trade, trade.trade_id)
         known = any(other.trade_id == trade.trade_id for other in self.state.trades)
-        kept = tuple(trade if other.trade_id == trade.trade_id else other for other in self.state.trades)
+        kept = tuple(
+            trade if other.trade_id == trade.trade_id else other for other in self.state.trades
+        )
         self.update(trades=kept if known else (*kept, trade))
 
     def refund(self, refund_id: RefundId) -> Refund | None:
         """Return an open refund, or None."""
-        return next((refund for refund in self.state.refunds if refund.refund_id == refund_id), None)
+        return next(
+            (refund for refund in self.state.refunds if refund.refund_id == refund_id), None
+        )
 
     def put_refund(self, refund: Refund) -> None:
         """Keep the refund, in its place or as the newest, or let it go if it is done."""
         self._record(refund, refund.refund_id)
         known = any(other.refund_id == refund.refund_id for other in self.state.refunds)
-        kept = tuple(refund if other.refund_id == refund.refund_id else other for other in self.state.refunds)
+        kept = tuple(
+            refund if other.refund_id == refund.refund_id else other for other in self.state.refunds
+        )
         everyone = kept if known else (*kept, refund)
         self.update(refunds=tuple(other for other in everyone if other.ended_at_ms is None))
 
-    # --- the end of the turn ---------------------------------------------------------------------------------------------------
+    # --- the end of the turn ---
 
     def close_trades(self) -> None:
         """Let go of trades from which nothing can move any more."""
@@ -121,13 +130,21 @@ class Turn:
                 continue
             self._record(replace(trade, closed_at_ms=self.now_ms), trade.trade_id)
             self.update(
-                trades=tuple(other for other in self.state.trades if other.trade_id != trade.trade_id),
+                trades=tuple(
+                    other for other in self.state.trades if other.trade_id != trade.trade_id
+                ),
                 closed_trades=(*self.state.closed_trades, trade.trade_id)[-CLOSED_TRADES_KEPT:],
             )
 
     def decision(self) -> Decision:
         """Return the finished decision."""
-        changed = bool(self.state != self.before or self.effects or self.transfers or self.notes or self._records)
+        changed = bool(
+            self.state != self.before
+            or self.effects
+            or self.transfers
+            or self.notes
+            or self._records
+        )
         if changed:
             self.update(version=self.before.version + 1)
         return Decision(

@@ -1,8 +1,9 @@
 """One selection: asked, perhaps paid for, approved, and settled by what the machine says happened.
 
-The price is reserved before the approval leaves; the result turns the reservation into a sale or gives it back. Between the two
-nobody knows: a vend whose machine fell silent is in doubt until the machine's own journal says what happened, and then until the
-policy's deadline. Nothing is ever dispensed again for the same payment.
+The price is reserved before the approval leaves; the result turns the reservation into a sale or
+gives it back. Between the two nobody knows: a vend whose machine fell silent is in doubt until the
+machine's own journal says what happened, and then until the policy's deadline. Nothing is ever
+dispensed again for the same payment.
 """
 
 from dataclasses import replace
@@ -26,7 +27,7 @@ from actors.machine.state import (
 )
 from actors.machine.turn import Turn
 
-# --- asking ------------------------------------------------------------------------------------------------------------------------
+# --- asking ---
 
 
 def request(turn: Turn, seq: int, fact: events.VendRequested) -> None:
@@ -36,7 +37,10 @@ def request(turn: Turn, seq: int, fact: events.VendRequested) -> None:
         turn.note(f"request {fact.request_id} came again")
         tell_open_vend(turn)
         return
-    if any(vend.request_id == fact.request_id for vend in (*turn.state.settled_vends, *turn.state.doubts)):
+    if any(
+        vend.request_id == fact.request_id
+        for vend in (*turn.state.settled_vends, *turn.state.doubts)
+    ):
         reject(turn, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
     column = column_named(turn.state, fact.column)
@@ -60,11 +64,16 @@ def _why_not(turn: Turn, fact: events.VendRequested, column: Column | None) -> D
     state, session = turn.state, turn.state.session
     if not sells(state):
         return DenyReason.OUT_OF_SERVICE
-    if (session is not None and session.vend is not None) or len(state.doubts) >= turn.policy.doubts_max:
+    if (session is not None and session.vend is not None) or len(
+        state.doubts
+    ) >= turn.policy.doubts_max:
         return DenyReason.BUSY
     if column is None:
         return DenyReason.UNKNOWN_COLUMN
-    if (fact.planogram_version, fact.price_minor) != (state.configuration.planogram_version, column.price_minor):
+    if (fact.planogram_version, fact.price_minor) != (
+        state.configuration.planogram_version,
+        column.price_minor,
+    ):
         return DenyReason.PRICE_STALE
     if stock.available(state, column) <= 0:
         return DenyReason.SOLD_OUT
@@ -92,13 +101,19 @@ def _new_vend(turn: Turn, fact: events.VendRequested, column: Column | None) -> 
     )
 
 
-def _deny_new(turn: Turn, fact: events.VendRequested, column: Column | None, reason: DenyReason) -> None:
-    """Deny at once. The customer did something, so the idle time starts anew; the wish is written down."""
+def _deny_new(
+    turn: Turn, fact: events.VendRequested, column: Column | None, reason: DenyReason
+) -> None:
+    """Deny at once. The customer did something, so the idle time starts anew; the wish is written
+    down.
+    """
     vend = _new_vend(turn, fact, column)
     turn.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=turn.now_ms))
     if turn.state.session is not None:
         paying.touch(turn)
-    turn.tell(DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(turn.state)))
+    turn.tell(
+        DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(turn.state))
+    )
     if reason in {DenyReason.PRICE_STALE, DenyReason.UNKNOWN_COLUMN}:
         turn.tell(planogram(turn.state))
 
@@ -106,8 +121,9 @@ def _deny_new(turn: Turn, fact: events.VendRequested, column: Column | None, rea
 def turned_away(turn: Turn, fact: events.VendTurnedAway) -> None:
     """The machine was denied while nothing could be saved; it waits for nothing any more.
 
-    Had the request been approved all the same (a COMMIT whose answer was lost), its number would be used up and this would not be reached:
-    the approval is told again when the stream is attached again, and the machine answers it with NOT_WAITING.
+    Had the request been approved all the same (a COMMIT whose answer was lost), its number would be
+    used up and this would not be reached: the approval is told again when the stream is attached
+    again, and the machine answers it with NOT_WAITING.
     """
     turn.note(f"request {fact.request_id} was turned away: {fact.reason}")
 
@@ -115,14 +131,23 @@ def turned_away(turn: Turn, fact: events.VendTurnedAway) -> None:
 def reject(turn: Turn, seq: int, expected: str) -> None:
     """Refuse a frame that makes no sense now; no money is touched."""
     turn.note(f"frame {seq} refused, expected {expected}")
-    turn.tell(RejectFrame(code=RejectCode.OUT_OF_SEQUENCE, seq=seq, expected_seq=seq + 1, detail=f"expected {expected}"))
+    turn.tell(
+        RejectFrame(
+            code=RejectCode.OUT_OF_SEQUENCE,
+            seq=seq,
+            expected_seq=seq + 1,
+            detail=f"expected {expected}",
+        )
+    )
 
 
-# --- paying for it -----------------------------------------------------------------------------------------------------------------
+# --- paying for it ---
 
 
 def paid(turn: Turn) -> None:
-    """Money came into the session: approve a selection that waited for it, or ask for the rest. A machine without stream is asked later."""
+    """Money came into the session: approve a selection that waited for it, or ask for the rest. A
+    machine without stream is asked later.
+    """
     session = turn.session
     if session.vend is None or session.vend.status is not VendStatus.AWAITING_PAYMENT:
         return
@@ -146,7 +171,9 @@ def _show_qr(turn: Turn, vend: Vend) -> None:
 
 
 def _approve(turn: Turn, vend: Vend) -> None:
-    """Reserve the price on the session's trades, first in, first out; then let the machine dispense."""
+    """Reserve the price on the session's trades, first in, first out; then let the machine
+    dispense.
+    """
     missing, reserved = vend.price_minor, []
     for trade in paying.session_trades(turn.state):
         part = min(missing, trade.funds_minor)
@@ -154,7 +181,13 @@ def _approve(turn: Turn, vend: Vend) -> None:
             continue
         missing -= part
         reserved.append(Reservation(trade_id=trade.trade_id, amount_minor=part))
-        turn.put_trade(replace(trade, funds_minor=trade.funds_minor - part, reserved_minor=trade.reserved_minor + part))
+        turn.put_trade(
+            replace(
+                trade,
+                funds_minor=trade.funds_minor - part,
+                reserved_minor=trade.reserved_minor + part,
+            )
+        )
     assert missing == 0
     turn.move(*ledger.reserve(vend.vend_id, reserved))
     _keep(
@@ -197,7 +230,13 @@ def cancel(turn: Turn, fact: events.VendCancelled) -> None:
         return
     else:
         failed(turn, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
-    turn.tell(DenyVend(request_id=fact.request_id, reason=DenyReason.CANCELLED, funds_minor=paying.funds(turn.state)))
+    turn.tell(
+        DenyVend(
+            request_id=fact.request_id,
+            reason=DenyReason.CANCELLED,
+            funds_minor=paying.funds(turn.state),
+        )
+    )
 
 
 def _give_up(turn: Turn, vend: Vend, reason: DenyReason) -> None:
@@ -216,14 +255,24 @@ def out_of_service(turn: Turn) -> None:
         _give_up(turn, vend, DenyReason.OUT_OF_SERVICE)
 
 
-# --- how it ended ------------------------------------------------------------------------------------------------------------------
+# --- how it ended ---
 
 
 def find(turn: Turn, wanted: VendId) -> Vend | None:
     """Return an approved or doubtful vend, of the open session or of one that is over."""
     session = turn.state.session
-    open_vends = (*turn.state.doubts, *((session.vend,) if session is not None and session.vend is not None else ()))
-    return next((vend for vend in open_vends if vend.vend_id == wanted and vend.status is not VendStatus.AWAITING_PAYMENT), None)
+    open_vends = (
+        *turn.state.doubts,
+        *((session.vend,) if session is not None and session.vend is not None else ()),
+    )
+    return next(
+        (
+            vend
+            for vend in open_vends
+            if vend.vend_id == wanted and vend.status is not VendStatus.AWAITING_PAYMENT
+        ),
+        None,
+    )
 
 
 def result(turn: Turn, seq: int, fact: events.VendSucceeded | events.VendFailed) -> None:
@@ -235,22 +284,39 @@ def result(turn: Turn, seq: int, fact: events.VendSucceeded | events.VendFailed)
         else:
             failed(turn, vend, fact.cause, fact.evidence)
         return
-    settled = next((vend for vend in turn.state.settled_vends if vend.vend_id == fact.vend_id), None)
+    settled = next(
+        (vend for vend in turn.state.settled_vends if vend.vend_id == fact.vend_id), None
+    )
     if settled is None or settled.status is VendStatus.DENIED:
         reject(turn, seq, f"the vend_id of an approved vend; {fact.vend_id} is none")
     else:
-        result_again(turn, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence)
+        result_again(
+            turn, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence
+        )
 
 
 def result_again(turn: Turn, settled: Vend, *, delivered: bool, evidence: str) -> None:
-    """A vend that was settled before is reported once more. Goods that came after the money went back are written off, once."""
+    """A vend that was settled before is reported once more. Goods that came after the money went
+    back are written off, once.
+    """
     if not delivered or settled.status is VendStatus.SUCCEEDED:
         turn.note(f"vend {settled.vend_id} was settled as {settled.status} before")
         return
-    turn.note(f"vend {settled.vend_id} was delivered after its price had gone back: {settled.price_minor} written off")
+    turn.note(
+        f"vend {settled.vend_id} was delivered after its price had gone back: "
+        f"{settled.price_minor} written off"
+    )
     turn.move(ledger.write_off(settled.vend_id, settled.price_minor))
     stock.take_one(turn, settled.column)
-    turn.settled(replace(settled, status=VendStatus.SUCCEEDED, reason="WRITTEN_OFF", evidence=evidence, ended_at_ms=turn.now_ms))
+    turn.settled(
+        replace(
+            settled,
+            status=VendStatus.SUCCEEDED,
+            reason="WRITTEN_OFF",
+            evidence=evidence,
+            ended_at_ms=turn.now_ms,
+        )
+    )
 
 
 def succeeded(turn: Turn, vend: Vend, evidence: str) -> None:
@@ -258,7 +324,11 @@ def succeeded(turn: Turn, vend: Vend, evidence: str) -> None:
     for part in vend.reserved:
         trade = turn.trade(part.trade_id)
         left_minor = trade.reserved_minor - part.amount_minor
-        turn.put_trade(replace(trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor))
+        turn.put_trade(
+            replace(
+                trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor
+            )
+        )
     turn.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.take_one(turn, vend.column)
     done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=turn.now_ms)
@@ -267,7 +337,9 @@ def succeeded(turn: Turn, vend: Vend, evidence: str) -> None:
 
 
 def failed(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
-    """Not delivered: the reservation goes back to the customer's funds, and from there to the customer if the session is over."""
+    """Not delivered: the reservation goes back to the customer's funds, and from there to the
+    customer if the session is over.
+    """
     for part in vend.reserved:
         trade = turn.trade(part.trade_id)
         turn.put_trade(
@@ -301,7 +373,11 @@ def _let_go(turn: Turn, done: Vend) -> bool:
     session = turn.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
         # A deadline is no operation of the customer's.
-        at_ms = session.last_operation_at_ms if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED} else turn.now_ms
+        at_ms = (
+            session.last_operation_at_ms
+            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
+            else turn.now_ms
+        )
         turn.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
         return True
     turn.update(doubts=tuple(vend for vend in turn.state.doubts if vend.vend_id != done.vend_id))
@@ -309,7 +385,9 @@ def _let_go(turn: Turn, done: Vend) -> bool:
 
 
 def _go_on(turn: Turn, cause: RefundCause) -> None:
-    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is left."""
+    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is
+    left.
+    """
     if turn.session.mode is Mode.SELECTION_FIRST:
         paying.end_session(turn, EndReason.VEND_ENDED, cause)
     elif paying.funds(turn.state) == 0:
@@ -318,18 +396,27 @@ def _go_on(turn: Turn, cause: RefundCause) -> None:
         paying.tell_funds(turn)
 
 
-# --- doubt and time ----------------------------------------------------------------------------------------------------------------
+# --- doubt and time ---
 
 
 def doubt(turn: Turn) -> None:
     """Nobody knows whether the approved vend of the session happened."""
     vend = turn.session.vend
     assert vend is not None
-    _keep(turn, replace(vend, status=VendStatus.IN_DOUBT, deadline_at_ms=_within_bound(turn, vend, turn.policy.doubt_window_ms)))
+    _keep(
+        turn,
+        replace(
+            vend,
+            status=VendStatus.IN_DOUBT,
+            deadline_at_ms=_within_bound(turn, vend, turn.policy.doubt_window_ms),
+        ),
+    )
 
 
 def unsettled(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
-    """Nobody will ever know: the customer gets the money, unless it is so much that a person shall look first."""
+    """Nobody will ever know: the customer gets the money, unless it is so much that a person shall
+    look first.
+    """
     limit = turn.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
         failed(turn, vend, cause, evidence)
@@ -341,7 +428,9 @@ def _review(turn: Turn, vend: Vend) -> None:
     """Set the vend and its money aside for a person; its session goes on, or ends, without it."""
     turn.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
     turn.record_vend(vend)
-    turn.update(doubts=(*(other for other in turn.state.doubts if other.vend_id != vend.vend_id), vend))
+    turn.update(
+        doubts=(*(other for other in turn.state.doubts if other.vend_id != vend.vend_id), vend)
+    )
     session = turn.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
         turn.put_session(replace(session, vend=None))
@@ -355,7 +444,10 @@ def settle_by_person(turn: Turn, event: events.VendSettled) -> None:
         turn.note(f"vend {event.vend_id} is not in doubt")
         return
     words = f"{event.actor}: {event.reason}"
-    turn.note(f"vend {vend.vend_id} settled as {'delivered' if event.delivered else 'not delivered'} by {words}")
+    turn.note(
+        f"vend {vend.vend_id} settled as {'delivered' if event.delivered else 'not delivered'} "
+        f"by {words}"
+    )
     if event.delivered:
         succeeded(turn, vend, words)
     else:
@@ -364,7 +456,14 @@ def settle_by_person(turn: Turn, event: events.VendSettled) -> None:
 
 def trust_again(turn: Turn, vend: Vend) -> None:
     """The machine is back and still at it: its result is awaited as before."""
-    _keep(turn, replace(vend, status=VendStatus.APPROVED, deadline_at_ms=_within_bound(turn, vend, turn.policy.vend_result_ms)))
+    _keep(
+        turn,
+        replace(
+            vend,
+            status=VendStatus.APPROVED,
+            deadline_at_ms=_within_bound(turn, vend, turn.policy.vend_result_ms),
+        ),
+    )
 
 
 def _within_bound(turn: Turn, vend: Vend, wait_ms: int) -> int:
@@ -373,7 +472,12 @@ def _within_bound(turn: Turn, vend: Vend, wait_ms: int) -> int:
     A machine that comes and goes must not hold money for ever.
     """
     policy = turn.policy
-    bound = vend.requested_at_ms + policy.payment_wait_ms + policy.vend_result_ms + policy.doubt_window_ms
+    bound = (
+        vend.requested_at_ms
+        + policy.payment_wait_ms
+        + policy.vend_result_ms
+        + policy.doubt_window_ms
+    )
     return min(turn.now_ms + wait_ms, bound)
 
 

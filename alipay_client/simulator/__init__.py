@@ -1,6 +1,8 @@
-"""A pretend Alipay for demos, tests and firmware on the desk: real HTTP, real signatures, pretend money.
+"""A pretend Alipay for demos, tests and firmware on the desk: real HTTP, real signatures, pretend
+money.
 
-It shares the documented wire with the client beside it and none of its code, so that a misreading in one of them shows.
+It shares the documented wire with the client beside it and none of its code, so that a misreading
+in one of them shows.
 """
 
 from alipay_client.simulator.app import SimulatedAlipay, build

@@ -1,4 +1,6 @@
-"""Amounts as Alipay writes them (``12.30``; JPY and KRW without decimals), to and from integers in minor units. Exact both ways."""
+"""Amounts as Alipay writes them (``12.30``; JPY and KRW without decimals), to and from integers in
+minor units. Exact both ways.
+"""
 
 import re
 
@@ -17,11 +19,15 @@ _CNY_RATES = {
     "THB": 20_400_000,
     "USD": 664_640_000,
 }
-"""CNY for one unit of the currency, in 10^-8. Any other currency is taken one to one: this world has no rates."""
+"""CNY for one unit of the currency, in 10^-8. Any other currency is taken one to one: this world
+has no rates.
+"""
 
 
 def is_currency(text: str) -> bool:
-    """Three capital letters; the official list could not be read, so none is held against a merchant."""
+    """Three capital letters; the official list could not be read, so none is held against a
+    merchant.
+    """
     return _CURRENCY.fullmatch(text) is not None
 
 
@@ -31,7 +37,9 @@ def exponent(currency: str) -> int:
 
 
 def to_minor(text: str, currency: str) -> int:
-    """Minor units; ValueError when the text is no positive amount of that currency (JPY ``100.00`` is none)."""
+    """Minor units; ValueError when the text is no positive amount of that currency (JPY ``100.00``
+    is none).
+    """
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError("not an amount")

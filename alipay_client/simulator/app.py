@@ -1,7 +1,9 @@
-"""A pretend Alipay in one object: HTTP in, signed answers and notifications out. ``build`` makes one.
+"""A pretend Alipay in one object: HTTP in, signed answers and notifications out. ``build`` makes
+one.
 
-It runs over a real port (``serve``), or inside a test: ``httpx.ASGITransport(app=alipay.asgi)`` or ``httpx.MockTransport(alipay.handle)``
-under the real client, ``alipay.pay(...)`` for a customer, ``await alipay.settle()`` to have done what is due.
+It runs over a real port (``serve``), or inside a test: ``httpx.ASGITransport(app=alipay.asgi)`` or
+``httpx.MockTransport(alipay.handle)`` under the real client, ``alipay.pay(...)`` for a customer,
+``await alipay.settle()`` to have done what is due.
 """
 
 import asyncio
@@ -22,7 +24,15 @@ from alipay_client.simulator.delivery import Courier, Deliver, HttpDelivery
 from alipay_client.simulator.desk import Desk, Turned
 from alipay_client.simulator.gateway import admit, notify_verify
 from alipay_client.simulator.model import Trade
-from alipay_client.simulator.wire import Answer, NoAnswer, Refusal, outage, plain, read_call, refused
+from alipay_client.simulator.wire import (
+    Answer,
+    NoAnswer,
+    Refusal,
+    outage,
+    plain,
+    read_call,
+    refused,
+)
 
 
 def wall_clock_ms() -> int:
@@ -49,7 +59,9 @@ class SimulatedAlipay:
         self._sleep = sleep
 
     async def answer(self, method: str, query: bytes, body: bytes) -> Answer:
-        """One call of ``/gateway.do``; raises NoAnswer when the connection is to end without a byte."""
+        """One call of ``/gateway.do``; raises NoAnswer when the connection is to end without a
+        byte.
+        """
         desk = self.desk
         service_name, wait_ms = "", 0
         try:
@@ -65,8 +77,17 @@ class SimulatedAlipay:
                 wait_ms = desk.faults.slow_ms
             return mishaps.work(desk, call, service, turn)
         except Refusal as refusal:
-            desk.turned.append(Turned(at_ms=desk.now_ms(), service=service_name[:64], code=refusal.code, reason=refusal.reason))
-            structlog.get_logger().info("call refused", service=service_name[:64], code=refusal.code, reason=refusal.reason)
+            desk.turned.append(
+                Turned(
+                    at_ms=desk.now_ms(),
+                    service=service_name[:64],
+                    code=refusal.code,
+                    reason=refusal.reason,
+                )
+            )
+            structlog.get_logger().info(
+                "call refused", service=service_name[:64], code=refusal.code, reason=refusal.reason
+            )
             return refused(refusal.code, desk.quirks.answer_charset)
         finally:
             self.courier.wake()
@@ -78,11 +99,20 @@ class SimulatedAlipay:
         try:
             answer = await self.answer(request.method, request.url.query, await request.aread())
         except NoAnswer:
-            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request) from None
-        return httpx.Response(answer.status, headers={"content-type": answer.content_type}, content=answer.body, request=request)
+            raise httpx.RemoteProtocolError(
+                "Server disconnected without sending a response.", request=request
+            ) from None
+        return httpx.Response(
+            answer.status,
+            headers={"content-type": answer.content_type},
+            content=answer.body,
+            request=request,
+        )
 
     def pay(self, qrcode: str, amount: str, buyer: str = "alice") -> Trade:
-        """A customer pays; raises ``model.Declined``. The notification goes out with ``settle`` or while ``running``."""
+        """A customer pays; raises ``model.Declined``. The notification goes out with ``settle`` or
+        while ``running``.
+        """
         trade = payments.pay(self.desk, qrcode=qrcode, amount=amount, buyer=buyer)
         self.courier.wake()
         return trade
@@ -132,11 +162,16 @@ def build(
     deliver: Deliver | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> SimulatedAlipay:
-    """A pretend Alipay whose book lives in ``book_path``, or in memory; ValueError says which key is missing or unreadable.
+    """A pretend Alipay whose book lives in ``book_path``, or in memory; ValueError says which key
+    is missing or unreadable.
 
     Without ``deliver`` notifications go out over real HTTP.
     """
     limits = config.limits
     if deliver is None:
-        deliver = HttpDelivery(timeout_ms=limits.deliver_timeout_ms, connections_max=limits.deliveries_max)
-    return SimulatedAlipay(config, Book.open(book_path, now_ms=now_ms()), now_ms, deliver, sleep=sleep)
+        deliver = HttpDelivery(
+            timeout_ms=limits.deliver_timeout_ms, connections_max=limits.deliveries_max
+        )
+    return SimulatedAlipay(
+        config, Book.open(book_path, now_ms=now_ms()), now_ms, deliver, sleep=sleep
+    )

@@ -1,7 +1,8 @@
-"""Keeps the book in one sqlite file. Every ``with book.change():`` is one transaction, on disk (WAL, FULL) before anything is answered.
+"""Keeps the book in one sqlite file. Every ``with book.change():`` is one transaction, on disk
+(WAL, FULL) before anything is answered.
 
-The file is the state: nothing is held in memory beside it, so opening it again after a kill -9 is all there is to a restart.
-Without a path it lives in memory and ends with the process.
+The file is the state: nothing is held in memory beside it, so opening it again after a kill -9 is
+all there is to a restart. Without a path it lives in memory and ends with the process.
 """
 
 import sqlite3
@@ -17,27 +18,61 @@ from alipay_client.simulator.model import Code, CodeStatus, Refund, RefundState,
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS codes (
-  qrcode TEXT PRIMARY KEY, secondary_merchant_id TEXT NOT NULL, store_id TEXT NOT NULL, store_name TEXT NOT NULL,
-  trans_currency TEXT NOT NULL, currency TEXT NOT NULL, channel_fee TEXT NOT NULL, passback TEXT NOT NULL, notify_url TEXT NOT NULL,
-  notify_sign_type TEXT NOT NULL, notify_charset TEXT NOT NULL, status TEXT NOT NULL, created_at_ms INTEGER NOT NULL,
-  secondary_merchant_industry TEXT NOT NULL DEFAULT '', secondary_merchant_name TEXT NOT NULL DEFAULT '');
+  qrcode TEXT PRIMARY KEY,
+  secondary_merchant_id TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  store_name TEXT NOT NULL,
+  trans_currency TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  channel_fee TEXT NOT NULL,
+  passback TEXT NOT NULL,
+  notify_url TEXT NOT NULL,
+  notify_sign_type TEXT NOT NULL,
+  notify_charset TEXT NOT NULL,
+  status TEXT NOT NULL,
+  created_at_ms INTEGER NOT NULL,
+  secondary_merchant_industry TEXT NOT NULL DEFAULT '',
+  secondary_merchant_name TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS codes_by_store ON codes (secondary_merchant_id, store_id);
 CREATE TABLE IF NOT EXISTS trades (
-  trade_no TEXT PRIMARY KEY, out_trade_no TEXT NOT NULL UNIQUE, qrcode TEXT NOT NULL, store_id TEXT NOT NULL, buyer TEXT NOT NULL,
-  buyer_id TEXT NOT NULL, buyer_email TEXT NOT NULL, currency TEXT NOT NULL, paid_minor INTEGER NOT NULL,
-  paid_at_ms INTEGER NOT NULL, status TEXT NOT NULL);
+  trade_no TEXT PRIMARY KEY,
+  out_trade_no TEXT NOT NULL UNIQUE,
+  qrcode TEXT NOT NULL,
+  store_id TEXT NOT NULL,
+  buyer TEXT NOT NULL,
+  buyer_id TEXT NOT NULL,
+  buyer_email TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  paid_minor INTEGER NOT NULL,
+  paid_at_ms INTEGER NOT NULL,
+  status TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS trades_by_time ON trades (paid_at_ms);
 CREATE INDEX IF NOT EXISTS trades_open ON trades (paid_at_ms) WHERE status = 'TRADE_SUCCESS';
 CREATE TABLE IF NOT EXISTS refunds (
-  refund_id TEXT PRIMARY KEY, trade_no TEXT NOT NULL, out_trade_no TEXT NOT NULL, amount_minor INTEGER NOT NULL,
-  currency TEXT NOT NULL, notify_url TEXT NOT NULL, state TEXT NOT NULL, error TEXT NOT NULL, accepted_at_ms INTEGER NOT NULL,
+  refund_id TEXT PRIMARY KEY,
+  trade_no TEXT NOT NULL,
+  out_trade_no TEXT NOT NULL,
+  amount_minor INTEGER NOT NULL,
+  currency TEXT NOT NULL,
+  notify_url TEXT NOT NULL,
+  state TEXT NOT NULL,
+  error TEXT NOT NULL,
+  accepted_at_ms INTEGER NOT NULL,
   due_at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS refunds_of_trade ON refunds (trade_no);
 CREATE INDEX IF NOT EXISTS refunds_done ON refunds (due_at_ms) WHERE state = 'SUCCEEDED';
 CREATE INDEX IF NOT EXISTS refunds_due ON refunds (due_at_ms) WHERE state = 'PROCESSING';
 CREATE TABLE IF NOT EXISTS notifications (
-  notify_id TEXT PRIMARY KEY, trade_no TEXT NOT NULL, cause TEXT NOT NULL, url TEXT NOT NULL, fields TEXT NOT NULL,
-  sign_type TEXT NOT NULL, charset TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL, next_at_ms INTEGER NOT NULL);
+  notify_id TEXT PRIMARY KEY,
+  trade_no TEXT NOT NULL,
+  cause TEXT NOT NULL,
+  url TEXT NOT NULL,
+  fields TEXT NOT NULL,
+  sign_type TEXT NOT NULL,
+  charset TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  next_at_ms INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS notifications_of_trade ON notifications (trade_no);
 CREATE INDEX IF NOT EXISTS notifications_due ON notifications (next_at_ms) WHERE state = 'DUE';
 """
@@ -56,7 +91,9 @@ class NotificationState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """One thing that the merchant is to be told, until it says success. ``fields`` is JSON, without what each delivery adds."""
+    """One thing that the merchant is to be told, until it says success. ``fields`` is JSON, without
+    what each delivery adds.
+    """
 
     notify_id: str
     trade_no: str
@@ -74,7 +111,9 @@ Record = TypeVar("Record", Code, Trade, Refund, Notification)
 
 
 class Book:
-    """Open with ``Book.open``; one per process. Reads see what the current transaction has written."""
+    """Open with ``Book.open``; one per process. Reads see what the current transaction has
+    written.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -82,7 +121,9 @@ class Book:
     @classmethod
     def open(cls, path: Path | None, *, now_ms: int) -> "Book":
         """Opens or makes the file; ``now_ms`` becomes the birth of a new book."""
-        connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -90,7 +131,9 @@ class Book:
         for table, names in _ADDED.items():
             there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
             for name in (name for name in names if name not in there):
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+                connection.execute(
+                    f"ALTER TABLE {table} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+                )
         connection.execute("INSERT OR IGNORE INTO facts VALUES ('birth', ?)", (now_ms,))
         return cls(connection)
 
@@ -110,7 +153,9 @@ class Book:
         self._db.execute("COMMIT")
 
     def count(self, name: str) -> int:
-        """The last number given out under ``name``; nothing is ever deleted, so it also counts the rows."""
+        """The last number given out under ``name``; nothing is ever deleted, so it also counts the
+        rows.
+        """
         return self._number("SELECT coalesce(max(value), 0) FROM facts WHERE name = ?", name)
 
     @property
@@ -120,14 +165,19 @@ class Book:
 
     def next_number(self, name: str) -> int:
         """1, 2, 3 ...; call it inside ``change``."""
-        self._db.execute("INSERT INTO facts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1", (name,))
+        self._db.execute(
+            "INSERT INTO facts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
+            (name,),
+        )
         return self._number("SELECT value FROM facts WHERE name = ?", name)
 
     def put_code(self, code: Code) -> None:
         """Writes a code as it is now."""
         self._db.execute(
-            """INSERT OR REPLACE INTO codes VALUES (:qrcode, :secondary_merchant_id, :store_id, :store_name, :trans_currency, :currency,
-            :channel_fee, :passback, :notify_url, :notify_sign_type, :notify_charset, :status, :created_at_ms,
+            """INSERT OR REPLACE INTO codes VALUES (:qrcode, :secondary_merchant_id, :store_id,
+            :store_name, :trans_currency, :currency,
+            :channel_fee, :passback, :notify_url, :notify_sign_type, :notify_charset, :status,
+            :created_at_ms,
             :secondary_merchant_industry, :secondary_merchant_name)""",
             asdict(code),
         )
@@ -138,7 +188,10 @@ class Book:
 
     def codes_of(self, secondary_merchant_id: str, store_id: str) -> list[Code]:
         """Newest first; more than two only where deleting frees a slot."""
-        sql = "SELECT * FROM codes WHERE secondary_merchant_id = ? AND store_id = ? ORDER BY created_at_ms DESC LIMIT 1000"
+        sql = (
+            "SELECT * FROM codes WHERE secondary_merchant_id = ? AND store_id = ? ORDER BY "
+            "created_at_ms DESC LIMIT 1000"
+        )
         return self._all(Code, sql, secondary_merchant_id, store_id)
 
     def codes(self, limit: int) -> list[Code]:
@@ -149,8 +202,10 @@ class Book:
     def put_trade(self, trade: Trade) -> None:
         """Writes a trade, or its new status."""
         self._db.execute(
-            """INSERT INTO trades VALUES (:trade_no, :out_trade_no, :qrcode, :store_id, :buyer, :buyer_id, :buyer_email, :currency,
-            :paid_minor, :paid_at_ms, :status) ON CONFLICT (trade_no) DO UPDATE SET status = excluded.status""",
+            """INSERT INTO trades VALUES (:trade_no, :out_trade_no, :qrcode, :store_id, :buyer,
+            :buyer_id, :buyer_email, :currency,
+            :paid_minor, :paid_at_ms, :status) ON CONFLICT (trade_no) DO UPDATE SET status =
+            excluded.status""",
             asdict(trade),
         )
 
@@ -164,24 +219,35 @@ class Book:
 
     def trades(self, limit: int) -> list[Trade]:
         """The newest, oldest of them first."""
-        return self._all(Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit)[::-1]
+        return self._all(
+            Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit
+        )[::-1]
 
     def paid_between(self, from_ms: int, to_ms: int, limit: int) -> list[Trade]:
         """Paid at ``from_ms`` or later and before ``to_ms``."""
-        sql = "SELECT * FROM trades WHERE paid_at_ms >= ? AND paid_at_ms < ? ORDER BY paid_at_ms LIMIT ?"
+        sql = (
+            "SELECT * FROM trades WHERE paid_at_ms >= ? AND paid_at_ms < ? ORDER BY paid_at_ms "
+            "LIMIT ?"
+        )
         return self._all(Trade, sql, from_ms, to_ms, limit)
 
     def trades_over(self, paid_before_ms: int, limit: int) -> list[Trade]:
         """Trades whose refund window has ended."""
-        sql = "SELECT * FROM trades WHERE status = 'TRADE_SUCCESS' AND paid_at_ms <= ? ORDER BY paid_at_ms LIMIT ?"
+        sql = (
+            "SELECT * FROM trades WHERE status = 'TRADE_SUCCESS' AND paid_at_ms <= ? ORDER BY "
+            "paid_at_ms LIMIT ?"
+        )
         return self._all(Trade, sql, paid_before_ms, limit)
 
     def put_refund(self, refund: Refund) -> None:
         """Writes a refund, or how it stands now."""
         self._db.execute(
-            """INSERT INTO refunds VALUES (:refund_id, :trade_no, :out_trade_no, :amount_minor, :currency, :notify_url, :state,
-            :error, :accepted_at_ms, :due_at_ms) ON CONFLICT (refund_id) DO UPDATE SET notify_url = excluded.notify_url,
-            state = excluded.state, error = excluded.error, accepted_at_ms = excluded.accepted_at_ms, due_at_ms = excluded.due_at_ms""",
+            """INSERT INTO refunds VALUES (:refund_id, :trade_no, :out_trade_no, :amount_minor,
+            :currency, :notify_url, :state,
+            :error, :accepted_at_ms, :due_at_ms) ON CONFLICT (refund_id) DO UPDATE SET notify_url =
+            excluded.notify_url,
+            state = excluded.state, error = excluded.error, accepted_at_ms =
+            excluded.accepted_at_ms, due_at_ms = excluded.due_at_ms""",
             asdict(refund),
         )
 
@@ -191,16 +257,26 @@ class Book:
 
     def refunds_of(self, trade_no: str) -> list[Refund]:
         """Oldest first."""
-        return self._all(Refund, "SELECT * FROM refunds WHERE trade_no = ? ORDER BY accepted_at_ms, refund_id", trade_no)
+        return self._all(
+            Refund,
+            "SELECT * FROM refunds WHERE trade_no = ? ORDER BY accepted_at_ms, refund_id",
+            trade_no,
+        )
 
     def refunds_due(self, now_ms: int, limit: int) -> list[Refund]:
         """Accepted refunds whose time has come."""
-        sql = "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY due_at_ms LIMIT ?"
+        sql = (
+            "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY "
+            "due_at_ms LIMIT ?"
+        )
         return self._all(Refund, sql, now_ms, limit)
 
     def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[Refund]:
         """Gone back at ``from_ms`` or later and before ``to_ms``."""
-        sql = "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? ORDER BY due_at_ms LIMIT ?"
+        sql = (
+            "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? "
+            "ORDER BY due_at_ms LIMIT ?"
+        )
         return self._all(Refund, sql, from_ms, to_ms, limit)
 
     def refunded_minor(self, trade_no: str) -> int:
@@ -210,23 +286,36 @@ class Book:
 
     def taken_minor(self, trade_no: str) -> int:
         """What has gone back or is on its way."""
-        return self._number("SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state <> 'FAILED'", trade_no)
+        return self._number(
+            (
+                "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state "
+                "<> 'FAILED'"
+            ),
+            trade_no,
+        )
 
     def totals(self) -> dict[str, dict[str, int]]:
         """Paid and refunded by currency, over the whole book."""
         sums = {
             row[0]: {"paid_minor": row[1], "refunded_minor": 0}
-            for row in self._db.execute("SELECT currency, sum(paid_minor) FROM trades GROUP BY currency ORDER BY currency")
+            for row in self._db.execute(
+                "SELECT currency, sum(paid_minor) FROM trades GROUP BY currency ORDER BY currency"
+            )
         }
-        for row in self._db.execute("SELECT currency, sum(amount_minor) FROM refunds WHERE state = 'SUCCEEDED' GROUP BY currency"):
+        for row in self._db.execute(
+            "SELECT currency, sum(amount_minor) FROM refunds WHERE state = 'SUCCEEDED' GROUP "
+            "BY currency"
+        ):
             sums[row[0]]["refunded_minor"] = row[1]
         return sums
 
     def put_notification(self, notification: Notification) -> None:
         """Writes a notification, or how its delivery stands."""
         self._db.execute(
-            """INSERT INTO notifications VALUES (:notify_id, :trade_no, :cause, :url, :fields, :sign_type, :charset, :state,
-            :attempts, :next_at_ms) ON CONFLICT (notify_id) DO UPDATE SET state = excluded.state, attempts = excluded.attempts,
+            """INSERT INTO notifications VALUES (:notify_id, :trade_no, :cause, :url, :fields,
+            :sign_type, :charset, :state,
+            :attempts, :next_at_ms) ON CONFLICT (notify_id) DO UPDATE SET state = excluded.state,
+            attempts = excluded.attempts,
             next_at_ms = excluded.next_at_ms""",
             asdict(notification),
         )
@@ -237,17 +326,23 @@ class Book:
 
     def notifications_of(self, trade_no: str) -> list[Notification]:
         """Oldest first."""
-        return self._all(Notification, "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid", trade_no)
+        return self._all(
+            Notification, "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid", trade_no
+        )
 
     def notifications_due(self, now_ms: int, limit: int) -> list[Notification]:
         """Longest due first."""
-        sql = "SELECT * FROM notifications WHERE state = 'DUE' AND next_at_ms <= ? ORDER BY next_at_ms, rowid LIMIT ?"
+        sql = (
+            "SELECT * FROM notifications WHERE state = 'DUE' AND next_at_ms <= ? ORDER BY "
+            "next_at_ms, rowid LIMIT ?"
+        )
         return self._all(Notification, sql, now_ms, limit)
 
     def next_due_ms(self) -> int | None:
         """When the next refund or notification is due."""
         row = self._db.execute(
-            """SELECT min(at_ms) FROM (SELECT min(next_at_ms) AS at_ms FROM notifications WHERE state = 'DUE'
+            """SELECT min(at_ms) FROM (SELECT min(next_at_ms) AS at_ms FROM notifications WHERE
+            state = 'DUE'
             UNION ALL SELECT min(due_at_ms) FROM refunds WHERE state = 'PROCESSING')"""
         ).fetchone()
         return None if row[0] is None else int(row[0])
@@ -265,5 +360,8 @@ class Book:
 
 def _record(kind: type[Record], row: sqlite3.Row) -> Record:
     """Columns bear the names of the fields, and each field's type makes its value."""
-    values: dict[str, Any] = {item.name: item.type(row[item.name]) for item in fields(kind)}  # type: ignore[operator]
+    values: dict[str, Any] = {
+        item.name: item.type(row[item.name])  # type: ignore[operator]
+        for item in fields(kind)
+    }
     return kind(**values)

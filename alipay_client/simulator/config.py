@@ -1,7 +1,9 @@
-"""How a pretend Alipay behaves: who its merchant is, what it does where the documents disagree, and what goes wrong.
+"""How a pretend Alipay behaves: who its merchant is, what it does where the documents disagree, and
+what goes wrong.
 
-``SimulatorConfig`` is fixed when it starts; its ``Quirks`` and ``Faults`` are what it starts with, and can be switched while it runs
-(``switched``). Probabilities lie between 0 and 1; nothing here is money.
+``SimulatorConfig`` is fixed when it starts; its ``Quirks`` and ``Faults`` are what it starts with,
+and can be switched while it runs (``switched``). Probabilities lie between 0 and 1; nothing here is
+money.
 """
 
 from collections.abc import Mapping
@@ -12,7 +14,15 @@ SignType = Literal["MD5", "RSA", "RSA2"]
 
 DOCUMENTED_REDELIVERY_MS = (120_000, 600_000, 600_000, 3_600_000, 7_200_000, 21_600_000, 54_000_000)
 """docs/alipay.md 7.3: seven intervals, so eight deliveries in all."""
-HELP_CENTRE_REDELIVERY_MS = (240_000, 600_000, 900_000, 3_600_000, 7_200_000, 21_600_000, 54_000_000)
+HELP_CENTRE_REDELIVERY_MS = (
+    240_000,
+    600_000,
+    900_000,
+    3_600_000,
+    7_200_000,
+    21_600_000,
+    54_000_000,
+)
 """The other schedule that is in print."""
 
 
@@ -30,12 +40,16 @@ def _choice(*values: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quirks:
-    """What the sources disagree on, or do not say (docs/alipay.md 13). The defaults are the better documented half."""
+    """What the sources disagree on, or do not say (docs/alipay.md 13). The defaults are the better
+    documented half.
+    """
 
     answer_charset: str = _choice("UTF-8", "GBK")
     result_code_in_qrcodeinfo: bool = False
     qrcode_failure: str = _choice("T_FAIL", "F")
-    """How a business failure of the qrcode services looks: a signed result_code=FAIL, or an unsigned is_success=F."""
+    """How a business failure of the qrcode services looks: a signed result_code=FAIL, or an
+    unsigned is_success=F.
+    """
     delete_frees_slot: bool = True
     """After DELETE, create makes a new code; otherwise it goes on returning the dead one."""
     dash_in_ids: bool = True
@@ -58,11 +72,14 @@ class Quirks:
     """From acceptance to the money going back, on the day of payment or within the batch."""
     refund_window_days: int = _number(365, 3_650)
     notify_on_full_refund: bool = True
-    """A full refund closes the trade, and its notification goes out also when the refund was synchronous."""
+    """A full refund closes the trade, and its notification goes out also when the refund was
+    synchronous.
+    """
     notify_waiting: bool = False
     """A WAIT_BUYER_PAY notification goes before the paid one."""
     notify_amount_field: str = _choice("total_fee", "forex_total_fee")
-    """Where the amount in the customer's currency stands; with forex_total_fee, total_fee is CNY."""
+    """Where the amount in the customer's currency stands; with forex_total_fee, total_fee is CNY.
+    """
     notify_currency_field: str = _choice("currency", "forex_currency", "none")
     notify_code_fields: bool = False
     """Notifications name qrcode and store_id, which no document promises."""
@@ -75,8 +92,9 @@ class Quirks:
 class Faults:
     """What goes wrong, how often. Of the first ten at most one strikes a call, the first that hits.
 
-    ``no_answer_done`` and ``no_answer_undone``: the connection ends without a byte, after or before the work. ``http_500``,
-    ``html_page`` and ``unknown`` strike before or after the work, as the seed decides; the others after it.
+    ``no_answer_done`` and ``no_answer_undone``: the connection ends without a byte, after or before
+    the work. ``http_500``, ``html_page`` and ``unknown`` strike before or after the work, as the
+    seed decides; the others after it.
     """
 
     no_answer_done: float = _chance()
@@ -91,7 +109,8 @@ class Faults:
     unknown: float = _chance()
     """Only refund and cancel: result_code UNKNOWN."""
     refund_refused: float = _chance()
-    """A refund of which nothing is known yet is refused, with a signed FAIL, and nothing is done."""
+    """A refund of which nothing is known yet is refused, with a signed FAIL, and nothing is done.
+    """
     gbk_answer: float = _chance()
     slow: float = _chance()
     slow_ms: int = _number(1_000, 600_000)
@@ -128,8 +147,9 @@ class Limits:
 class SimulatorConfig:
     """``partner`` is the one merchant (PID) that this Alipay knows.
 
-    MD5 needs ``md5_key``. RSA and RSA2 need ``merchant_public_key``, which verifies requests, and ``alipay_private_key``, which signs
-    answers and notifications (PEM or bare base64). ``sign_type`` signs notifications; a request may use any type whose keys are here.
+    MD5 needs ``md5_key``. RSA and RSA2 need ``merchant_public_key``, which verifies requests, and
+    ``alipay_private_key``, which signs answers and notifications (PEM or bare base64).
+    ``sign_type`` signs notifications; a request may use any type whose keys are here.
     """
 
     partner: str
@@ -153,7 +173,9 @@ def names(kind: type[Quirks | Faults]) -> frozenset[str]:
 
 
 def switched(current: Switch, wanted: Mapping[str, object]) -> Switch:
-    """``current`` with the named switches set anew; ValueError, with a sentence, on a wrong name, type or range."""
+    """``current`` with the named switches set anew; ValueError, with a sentence, on a wrong name,
+    type or range.
+    """
     known = {item.name: item for item in fields(current)}
     changes: dict[str, Any] = {}
     for name, value in wanted.items():
@@ -169,14 +191,22 @@ def _fitting(name: str, now: object, value: object, rule: Mapping[str, Any]) -> 
             raise ValueError(f"{name} is true or false")  # noqa: TRY004  # one error for whatever does not fit
         return value
     if isinstance(now, tuple):
-        if not isinstance(value, list | tuple) or len(value) > 20 or not all(isinstance(item, str) for item in value):
+        if (
+            not isinstance(value, list | tuple)
+            or len(value) > 20
+            or not all(isinstance(item, str) for item in value)
+        ):
             raise ValueError(f"{name} is a list of at most 20 names")
         return tuple(value)
     if isinstance(now, str):
         if value not in rule["of"]:
             raise ValueError(f"{name} is one of {', '.join(rule['of'])}")
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= rule["max"]:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value <= rule["max"]
+    ):
         raise ValueError(f"{name} is a number from 0 to {rule['max']}")
     if isinstance(now, int) and value != int(value):
         raise ValueError(f"{name} is a whole number")

@@ -1,4 +1,6 @@
-"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for whoever plays customer, fate and book-keeper."""
+"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for whoever plays customer, fate
+and book-keeper.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -18,7 +20,14 @@ from alipay_client.simulator.wire import CODECS, NoAnswer
 if TYPE_CHECKING:
     from alipay_client.simulator.app import SimulatedAlipay
 
-_STATUS = {"CODE_UNKNOWN": 404, "TRADE_UNKNOWN": 404, "BAD_AMOUNT": 400, "BAD_BUYER": 400, "BOOK_FULL": 507, "FILE_TOO_LONG": 507}
+_STATUS = {
+    "CODE_UNKNOWN": 404,
+    "TRADE_UNKNOWN": 404,
+    "BAD_AMOUNT": 400,
+    "BAD_BUYER": 400,
+    "BOOK_FULL": 507,
+    "FILE_TOO_LONG": 507,
+}
 CUT = "simulator.cut"
 """Where ``serve`` leaves the way to end a connection without a byte."""
 
@@ -71,14 +80,20 @@ def _guarded(endpoint: _Endpoint) -> _Endpoint:
 
     async def answer(request: Request) -> Response:
         origin = request.headers.get("origin")
-        if request.method == "POST" and origin and urlsplit(origin).netloc != request.headers.get("host"):
+        if (
+            request.method == "POST"
+            and origin
+            and urlsplit(origin).netloc != request.headers.get("host")
+        ):
             return JSONResponse({"error": "FOREIGN_ORIGIN"}, 403)
         try:
             return await endpoint(request)
         except _BadRequest as error:
             return JSONResponse({"error": "BAD_REQUEST", "detail": str(error)}, error.status)
         except Declined as declined:
-            return JSONResponse({"error": declined.code, "detail": declined.detail}, _STATUS.get(declined.code, 409))
+            return JSONResponse(
+                {"error": declined.code, "detail": declined.detail}, _STATUS.get(declined.code, 409)
+            )
 
     return answer
 
@@ -113,12 +128,17 @@ class _Site:
         charset = self._desk.quirks.answer_charset
         content = files.transactions(self._desk, day).encode(CODECS[charset], "replace")
         name = files.file_name(self._desk, day)
-        headers = {"content-type": f"text/plain; charset={charset}", "content-disposition": f'attachment; filename="{name}"'}
+        headers = {
+            "content-type": f"text/plain; charset={charset}",
+            "content-disposition": f'attachment; filename="{name}"',
+        }
         return Response(content, headers=headers)
 
     async def pay(self, request: Request) -> Response:
         asked = await self._json(request)
-        trade = self._alipay.pay(_text(asked, "qrcode"), _text(asked, "amount"), _text(asked, "buyer", "alice"))
+        trade = self._alipay.pay(
+            _text(asked, "qrcode"), _text(asked, "amount"), _text(asked, "buyer", "alice")
+        )
         return JSONResponse(
             {
                 "trade_no": trade.trade_no,
@@ -155,7 +175,9 @@ class _Site:
         return JSONResponse({"redelivered": self._alipay.courier.redeliver(trade_no)})
 
     async def finish(self, request: Request) -> Response:
-        trade = payments.finish(self._desk, self._trade(_text(await self._json(request), "trade_no")))
+        trade = payments.finish(
+            self._desk, self._trade(_text(await self._json(request), "trade_no"))
+        )
         self._alipay.courier.wake()
         return JSONResponse({"status": trade.status.value})
 
@@ -166,14 +188,18 @@ class _Site:
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)
         try:
-            trade = self._alipay.pay(form.get("qrcode", ""), form.get("amount", ""), form.get("buyer", "alice"))
+            trade = self._alipay.pay(
+                form.get("qrcode", ""), form.get("amount", ""), form.get("buyer", "alice")
+            )
         except Declined as declined:
             return _back(f"{declined.code} {declined.detail}")
         return _back(f"Paid: trade {trade.trade_no}")
 
     async def faults_form(self, request: Request) -> Response:
         try:
-            self._alipay.switch(page.read_switches(self._desk.switches(), await self._form(request)))
+            self._alipay.switch(
+                page.read_switches(self._desk.switches(), await self._form(request))
+            )
         except ValueError as error:
             return _back(str(error))
         return _back("Switched")
@@ -207,7 +233,11 @@ class _Site:
     async def _form(self, request: Request) -> dict[str, str]:
         body = await self._body(request)
         try:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=self._desk.limits.fields_max * 2)
+            pairs = parse_qsl(
+                body.decode(),
+                keep_blank_values=True,
+                max_num_fields=self._desk.limits.fields_max * 2,
+            )
         except ValueError as error:
             raise _BadRequest("the body is no form") from error
         return dict(pairs)

@@ -1,7 +1,7 @@
 """Brings notifications to the merchant until he says ``success`` (docs/alipay.md 7.2 and 7.3).
 
-What is due stands in the book, so a restart goes on where the last process ended. A delivery is written down when it has ended: one that a
-crash cuts off happens again, as Alipay's do.
+What is due stands in the book, so a restart goes on where the last process ended. A delivery is
+written down when it has ended: one that a crash cuts off happens again, as Alipay's do.
 """
 
 import asyncio
@@ -18,7 +18,9 @@ from alipay_client.simulator.desk import Desk
 from alipay_client.simulator.wire import notification_form
 
 Deliver = Callable[[str, bytes, str], Awaitable[bytes]]
-"""POSTs a body of a content type to a URL and returns the body of the answer; raises when that is not a plain 200."""
+"""POSTs a body of a content type to a URL and returns the body of the answer; raises when that is
+not a plain 200.
+"""
 
 _ANSWER_BYTES_MAX = 4_096
 _POLL_S = 1.0
@@ -37,7 +39,9 @@ class HttpDelivery:
 
     async def __call__(self, url: str, body: bytes, content_type: str) -> bytes:
         """Raises httpx.HTTPError, httpx.InvalidURL or OSError when it is not a plain 200."""
-        async with self._http.stream("POST", url, content=body, headers={"content-type": content_type}) as response:
+        async with self._http.stream(
+            "POST", url, content=body, headers={"content-type": content_type}
+        ) as response:
             if response.status_code != httpx.codes.OK:
                 raise OSError(f"HTTP {response.status_code}")
             answer = b""
@@ -53,7 +57,9 @@ class HttpDelivery:
 
 
 class Courier:
-    """Owns the deliveries in flight. ``run`` goes on for ever; ``settle`` does what is due now, for tests on a clock of their own."""
+    """Owns the deliveries in flight. ``run`` goes on for ever; ``settle`` does what is due now, for
+    tests on a clock of their own.
+    """
 
     def __init__(self, desk: Desk, deliver: Deliver) -> None:
         self._desk = desk
@@ -71,7 +77,9 @@ class Courier:
         with self._desk.book.change():
             known = self._desk.book.notifications_of(trade_no)
             for notification in known:
-                again = replace(notification, state=NotificationState.DUE, attempts=0, next_at_ms=now_ms)
+                again = replace(
+                    notification, state=NotificationState.DUE, attempts=0, next_at_ms=now_ms
+                )
                 self._desk.book.put_notification(again)
         self.wake()
         return len(known)
@@ -83,7 +91,8 @@ class Courier:
                 self._wake.clear()
                 self._start_due()
                 try:
-                    # Not wait_for: until Python 3.12 it loses a cancellation that comes in the moment of the wake-up.
+                    # Not wait_for: until Python 3.12 it loses a cancellation that comes in the
+                    # moment of the wake-up.
                     async with asyncio.timeout(self._pause_s()):
                         await self._wake.wait()
                 except TimeoutError:
@@ -95,7 +104,9 @@ class Courier:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self) -> None:
-        """Carries out and delivers all that is due at this moment, and what follows from it at this moment."""
+        """Carries out and delivers all that is due at this moment, and what follows from it at this
+        moment.
+        """
         while True:
             self._start_due()
             if not self._in_flight:
@@ -114,7 +125,9 @@ class Courier:
     def _start_due(self) -> None:
         payments.carry_out_due(self._desk)
         most = self._desk.limits.deliveries_max
-        for notification in self._desk.book.notifications_due(self._desk.now_ms(), most + len(self._in_flight)):
+        for notification in self._desk.book.notifications_due(
+            self._desk.now_ms(), most + len(self._in_flight)
+        ):
             if len(self._in_flight) >= most:
                 return
             if notification.notify_id not in self._in_flight:
@@ -138,9 +151,13 @@ class Courier:
             elif attempts > len(schedule):
                 after = replace(current, state=NotificationState.GIVEN_UP, attempts=attempts)
             else:
-                after = replace(current, attempts=attempts, next_at_ms=started_at_ms + schedule[attempts - 1])
+                after = replace(
+                    current, attempts=attempts, next_at_ms=started_at_ms + schedule[attempts - 1]
+                )
             book.put_notification(after)
-        log = structlog.get_logger().bind(trade_id=after.trade_no, cause=after.cause, attempts=attempts)
+        log = structlog.get_logger().bind(
+            trade_id=after.trade_no, cause=after.cause, attempts=attempts
+        )
         if after.state is NotificationState.GIVEN_UP:
             log.warning("notification given up")
         else:
@@ -152,15 +169,28 @@ class Courier:
         turn = desk.dice.turn(f"delivery|{notification.trade_no}|{notification.cause}")
         if turn.hits("lost", faults.notify_lost):
             return False
-        copies = 1 + (faults.notify_copies if turn.hits("duplicated", faults.notify_duplicated) else 0)
+        copies = 1 + (
+            faults.notify_copies if turn.hits("duplicated", faults.notify_duplicated) else 0
+        )
         acknowledged = False
         for _ in range(copies):
             fields = {"notify_time": gmt8.text(desk.now_ms()), **json.loads(notification.fields)}
-            body, content_type = notification_form(fields, sign_type=notification.sign_type, ring=desk.ring, charset=notification.charset)
+            body, content_type = notification_form(
+                fields,
+                sign_type=notification.sign_type,
+                ring=desk.ring,
+                charset=notification.charset,
+            )
             try:
                 answer = await self._deliver(notification.url, body, content_type)
             except Exception as error:  # noqa: BLE001  # whatever the other side or its stand-in does, the schedule goes on
-                structlog.get_logger().info("notification not delivered", trade_id=notification.trade_no, error=repr(error)[:200])
+                structlog.get_logger().info(
+                    "notification not delivered",
+                    trade_id=notification.trade_no,
+                    error=repr(error)[:200],
+                )
                 continue
-            acknowledged |= (answer.lower() if desk.quirks.success_any_case else answer) == b"success"
+            acknowledged |= (
+                answer.lower() if desk.quirks.success_any_case else answer
+            ) == b"success"
         return acknowledged

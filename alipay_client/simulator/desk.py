@@ -1,4 +1,6 @@
-"""What every part of the pretend Alipay shares: the book, the clock, the keys and the switches as they stand now."""
+"""What every part of the pretend Alipay shares: the book, the clock, the keys and the switches as
+they stand now.
+"""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -60,14 +62,22 @@ class Desk:
         return {**asdict(self.faults), **asdict(self.quirks)}
 
     def switch(self, wanted: Mapping[str, object]) -> None:
-        """Sets the named quirks and faults; all or, with ValueError, none. They last until this process ends."""
+        """Sets the named quirks and faults; all or, with ValueError, none. They last until this
+        process ends.
+        """
         of_quirks = names(Quirks)
-        quirks = switched(self.quirks, {name: value for name, value in wanted.items() if name in of_quirks})
-        faults = switched(self.faults, {name: value for name, value in wanted.items() if name not in of_quirks})
+        quirks = switched(
+            self.quirks, {name: value for name, value in wanted.items() if name in of_quirks}
+        )
+        faults = switched(
+            self.faults, {name: value for name, value in wanted.items() if name not in of_quirks}
+        )
         self.quirks, self.faults = quirks, faults
 
     def plan(self, *faults: str) -> None:
-        """The next calls are struck by these faults in turn, whatever the chances; an empty text lets one pass. ValueError on others."""
+        """The next calls are struck by these faults in turn, whatever the chances; an empty text
+        lets one pass. ValueError on others.
+        """
         for name in faults:
             if name and name not in ANSWER_FAULTS:
                 raise ValueError(f"{name} is no fault of an answer")

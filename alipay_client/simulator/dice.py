@@ -1,6 +1,8 @@
-"""Chance from a seed. What befalls the n-th try of one key depends on the seed, the key and n, and on nothing else.
+"""Chance from a seed. What befalls the n-th try of one key depends on the seed, the key and n, and
+on nothing else.
 
-So a run can be repeated whatever the order in which calls arrive, and switching one fault on does not move the others.
+So a run can be repeated whatever the order in which calls arrive, and switching one fault on does
+not move the others.
 """
 
 from collections import OrderedDict

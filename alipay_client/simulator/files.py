@@ -1,4 +1,6 @@
-"""The daily files that Alipay lays out for its merchants (docs/alipay.md 10): what was paid and what went back on one day of GMT+8."""
+"""The daily files that Alipay lays out for its merchants (docs/alipay.md 10): what was paid and
+what went back on one day of GMT+8.
+"""
 
 from alipay_client.simulator import gmt8
 from alipay_client.simulator.amounts import cny_text, rate_text, to_text
@@ -14,7 +16,9 @@ def file_name(desk: Desk, day: int) -> str:
 
 
 def transactions(desk: Desk, day: int) -> str:
-    """The transaction file of a day as the book stands now; of a day that is not over, a part. Raises Declined when it is too long."""
+    """The transaction file of a day as the book stands now; of a day that is not over, a part.
+    Raises Declined when it is too long.
+    """
     from_ms, most = gmt8.starts_ms(day), desk.limits.file_rows_max
     paid = desk.book.paid_between(from_ms, from_ms + gmt8.DAY_MS, most + 1)
     back = desk.book.returned_between(from_ms, from_ms + gmt8.DAY_MS, most + 1)
@@ -22,7 +26,8 @@ def transactions(desk: Desk, day: int) -> str:
         raise Declined("FILE_TOO_LONG", f"more than {most} items on that day")
     rows = [(trade.paid_at_ms, 0, _payment(desk, trade)) for trade in paid]
     rows += [(refund.due_at_ms, 1, _return(desk, refund)) for refund in back]
-    header = f"Partner:{desk.config.partner}|Payment_time:{gmt8.text(from_ms)[:10]}|Total_count:{len(rows)}"
+    paid_on = gmt8.text(from_ms)[:10]
+    header = f"Partner:{desk.config.partner}|Payment_time:{paid_on}|Total_count:{len(rows)}"
     return "".join(f"{line}\n" for line in (header, *(line for _, _, line in sorted(rows))))
 
 
@@ -34,12 +39,18 @@ def _return(desk: Desk, refund: Refund) -> str:
     trade = desk.book.trade(refund.trade_no)
     assert trade is not None
     if refund.refund_id == f"cancel_{trade.trade_no}":
-        return _line(desk, trade, trade.out_trade_no, "CANCEL", refund.amount_minor, refund.due_at_ms)
+        return _line(
+            desk, trade, trade.out_trade_no, "CANCEL", refund.amount_minor, refund.due_at_ms
+        )
     return _line(desk, trade, refund.refund_id, "REFUND", refund.amount_minor, refund.due_at_ms)
 
 
-def _line(desk: Desk, trade: Trade, partner_id: str, kind: str, amount_minor: int, at_ms: int) -> str:
-    """The fifteen columns. Settlement is in the trade's currency or in CNY; nothing is charged in this world."""
+def _line(
+    desk: Desk, trade: Trade, partner_id: str, kind: str, amount_minor: int, at_ms: int
+) -> str:
+    """The fifteen columns. Settlement is in the trade's currency or in CNY; nothing is charged in
+    this world.
+    """
     code = desk.book.code(trade.qrcode)
     assert code is not None
     in_cny = code.currency == "CNY" != trade.currency

@@ -1,6 +1,7 @@
 """The door of MAPI: who may call what (docs/alipay.md 2, 3 and 4.5), and which service answers.
 
-``admit`` checks a call without doing anything; ``perform`` does its work in one transaction of the book.
+``admit`` checks a call without doing anything; ``perform`` does its work in one transaction of the
+book.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,9 @@ _URL_MAX = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """``wrapper``: the element inside ``response``. Only the named parameters count for the signature."""
+    """``wrapper``: the element inside ``response``. Only the named parameters count for the
+    signature.
+    """
 
     wrapper: str
     required: tuple[str, ...]
@@ -32,13 +35,22 @@ _CODE = ("_input_charset", "timestamp", "biz_type")
 _OF_REFUND = ("partner_trans_id", "partner_refund_id", "refund_amount", "currency")
 SERVICES = {
     "alipay.commerce.qrcode.create": Service(
-        wrapper="qrcodeinfo", required=(*_CODE, "biz_data"), optional=("notify_url",), perform=qrcodes.create
+        wrapper="qrcodeinfo",
+        required=(*_CODE, "biz_data"),
+        optional=("notify_url",),
+        perform=qrcodes.create,
     ),
     "alipay.commerce.qrcode.modify": Service(
-        wrapper="qrcodeinfo", required=(*_CODE, "qrcode", "biz_data"), optional=("notify_url",), perform=qrcodes.modify
+        wrapper="qrcodeinfo",
+        required=(*_CODE, "qrcode", "biz_data"),
+        optional=("notify_url",),
+        perform=qrcodes.modify,
     ),
     "alipay.commerce.qrcode.modifyStatus": Service(
-        wrapper="qrcodeinfo", required=(*_CODE, "qrcode", "status"), optional=("notify_url",), perform=qrcodes.modify_status
+        wrapper="qrcodeinfo",
+        required=(*_CODE, "qrcode", "status"),
+        optional=("notify_url",),
+        perform=qrcodes.modify_status,
     ),
     "alipay.acquire.overseas.spot.refund": Service(
         wrapper="alipay",
@@ -47,19 +59,30 @@ SERVICES = {
         perform=trades.refund,
     ),
     "alipay.acquire.refund.query": Service(
-        wrapper="alipay", required=("_input_charset", "out_trade_no", "out_return_no"), optional=(), perform=trades.query_refund
+        wrapper="alipay",
+        required=("_input_charset", "out_trade_no", "out_return_no"),
+        optional=(),
+        perform=trades.query_refund,
     ),
     "alipay.acquire.overseas.query": Service(
-        wrapper="alipay", required=(), optional=("partner_trans_id", "alipay_trans_id"), perform=trades.query_trade
+        wrapper="alipay",
+        required=(),
+        optional=("partner_trans_id", "alipay_trans_id"),
+        perform=trades.query_trade,
     ),
     "alipay.acquire.cancel": Service(
-        wrapper="alipay", required=("timestamp", "out_trade_no"), optional=("trade_no", "terminal_timestamp"), perform=trades.cancel
+        wrapper="alipay",
+        required=("timestamp", "out_trade_no"),
+        optional=("trade_no", "terminal_timestamp"),
+        perform=trades.cancel,
     ),
 }
 
 
 def admit(desk: Desk, call: Call) -> Service:
-    """The service called, if this merchant may call it so; raises Refusal with the code of the first rule that is broken."""
+    """The service called, if this merchant may call it so; raises Refusal with the code of the
+    first rule that is broken.
+    """
     service = SERVICES.get(call.get("service"))
     if service is None:
         raise Refusal("ILLEGAL_SERVICE", "there is no such service")
@@ -82,7 +105,9 @@ def admit(desk: Desk, call: Call) -> Service:
 
 
 def _check_signature(desk: Desk, call: Call, service: Service) -> None:
-    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the real gateway (docs/alipay.md 1)."""
+    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the
+    real gateway (docs/alipay.md 1).
+    """
     sign_type = call.get("sign_type")
     if sign_type not in SIGN_TYPES:
         raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type is MD5, RSA or RSA2, in capitals")
@@ -100,13 +125,19 @@ def _check_timestamp(desk: Desk, text: str) -> None:
     try:
         asked_at_ms = gmt8.parse(text)
     except ValueError as error:
-        raise Refusal("ILLEGAL_ARGUMENT", "timestamp is not in the form yyyy-MM-dd HH:mm:ss") from error
+        raise Refusal(
+            "ILLEGAL_ARGUMENT", "timestamp is not in the form yyyy-MM-dd HH:mm:ss"
+        ) from error
     if abs(desk.now_ms() - asked_at_ms) > _EXPIRES_MS:
-        raise Refusal(desk.quirks.stale_timestamp_error, "timestamp is more than 30 minutes off in GMT+8")
+        raise Refusal(
+            desk.quirks.stale_timestamp_error, "timestamp is more than 30 minutes off in GMT+8"
+        )
 
 
 def perform(desk: Desk, call: Call, service: Service) -> dict[str, str]:
-    """Does the work and returns the fields to sign; on disk when it returns. Raises Refusal for what the service itself turns away."""
+    """Does the work and returns the fields to sign; on disk when it returns. Raises Refusal for
+    what the service itself turns away.
+    """
     try:
         with desk.book.change():
             return service.perform(desk, call)
@@ -117,7 +148,9 @@ def perform(desk: Desk, call: Call, service: Service) -> dict[str, str]:
 
 
 def notify_verify(desk: Desk, call: Call) -> bool:
-    """Whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5). Unsigned calls are let in."""
+    """Whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5). Unsigned
+    calls are let in.
+    """
     if call.get("partner") != desk.config.partner:
         raise Refusal("ILLEGAL_PARTNER", "partner is not the merchant of this Alipay")
     known = desk.book.notification(call.get("notify_id"))

@@ -1,4 +1,6 @@
-"""Alipay's calendar: GMT+8, without summer time. Milliseconds since the epoch in, text and days out."""
+"""Alipay's calendar: GMT+8, without summer time. Milliseconds since the epoch in, text and days
+out.
+"""
 
 from datetime import UTC, datetime, timedelta, timezone
 

@@ -1,4 +1,6 @@
-"""What goes wrong with one answer: picks the fault, decides whether the work was done before it struck, and spoils the answer."""
+"""What goes wrong with one answer: picks the fault, decides whether the work was done before it
+struck, and spoils the answer.
+"""
 
 from alipay_client.simulator.desk import ANSWER_FAULTS, Desk
 from alipay_client.simulator.dice import Turn
@@ -7,7 +9,10 @@ from alipay_client.simulator.wire import Answer, Call, NoAnswer, accepted, outag
 
 _EITHER_WAY = frozenset({"http_500", "html_page", "unknown"})
 _REFUND = "alipay.acquire.overseas.spot.refund"
-_ONLY = {"unknown": frozenset({_REFUND, "alipay.acquire.cancel"}), "refund_refused": frozenset({_REFUND})}
+_ONLY = {
+    "unknown": frozenset({_REFUND, "alipay.acquire.cancel"}),
+    "refund_refused": frozenset({_REFUND}),
+}
 """Faults that only these services know."""
 _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
 
@@ -19,7 +24,9 @@ def turn_of(desk: Desk, call: Call) -> Turn:
 
 
 def pick(desk: Desk, call: Call, turn: Turn) -> str:
-    """The fault that strikes, or an empty text: a planned one first, else the first whose chance hits."""
+    """The fault that strikes, or an empty text: a planned one first, else the first whose chance
+    hits.
+    """
     service, faults = call.get("service"), desk.faults
     if faults.services and service not in faults.services:
         return ""
@@ -32,20 +39,30 @@ def pick(desk: Desk, call: Call, turn: Turn) -> str:
 
 
 def _is_known(desk: Desk, call: Call) -> bool:
-    """Whether this refund was taken on: the same again gets its true state then (docs/alipay.md 5.4)."""
+    """Whether this refund was taken on: the same again gets its true state then (docs/alipay.md
+    5.4).
+    """
     return desk.book.refund(call.get("partner_refund_id")) is not None
 
 
 def work(desk: Desk, call: Call, service: Service, turn: Turn) -> Answer:
-    """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises NoAnswer and Refusal."""
+    """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises
+    NoAnswer and Refusal.
+    """
     fault = pick(desk, call, turn)
-    undone = fault in {"no_answer_undone", "refund_refused"} or (fault in _EITHER_WAY and turn.hits("undone", 0.5))
+    undone = fault in {"no_answer_undone", "refund_refused"} or (
+        fault in _EITHER_WAY and turn.hits("undone", 0.5)
+    )
     fields = {} if undone else perform(desk, call, service)
     return _spoilt(desk, call, service, turn, fault, fields)
 
 
-def _spoilt(desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fields: dict[str, str]) -> Answer:
-    charset = "GBK" if turn.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
+def _spoilt(
+    desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fields: dict[str, str]
+) -> Answer:
+    charset = (
+        "GBK" if turn.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
+    )
     ids = {name: call.get(name) for name in _ECHOED if name in service.required}
     match fault:
         case "no_answer_done" | "no_answer_undone":

@@ -1,6 +1,8 @@
-"""The book's logic: codes, trades and refunds as frozen records, and what may happen to them. Pure: time and numbers are passed in.
+"""The book's logic: codes, trades and refunds as frozen records, and what may happen to them. Pure:
+time and numbers are passed in.
 
-Nothing here knows HTTP, signatures or storage. A decision returns the records as they are to be kept; ``book`` keeps them.
+Nothing here knows HTTP, signatures or storage. A decision returns the records as they are to be
+kept; ``book`` keeps them.
 """
 
 from dataclasses import dataclass, replace
@@ -29,7 +31,9 @@ class TradeStatus(StrEnum):
 
 
 class RefundState(StrEnum):
-    """FAILED is only kept for want of funds: any other refusal leaves no trace, and the same id may be asked again."""
+    """FAILED is only kept for want of funds: any other refusal leaves no trace, and the same id may
+    be asked again.
+    """
 
     PROCESSING = "PROCESSING"
     SUCCEEDED = "SUCCEEDED"
@@ -38,7 +42,9 @@ class RefundState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """A merchant QR code. The surcharge of ``channel_fee`` is not charged in this world; it only tells the two codes of a store apart."""
+    """A merchant QR code. The surcharge of ``channel_fee`` is not charged in this world; it only
+    tells the two codes of a store apart.
+    """
 
     qrcode: str
     secondary_merchant_id: str
@@ -59,7 +65,9 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trade:
-    """One payment. ``buyer`` is who pressed pay; ``buyer_id`` and ``buyer_email`` are what Alipay tells of them."""
+    """One payment. ``buyer`` is who pressed pay; ``buyer_id`` and ``buyer_email`` are what Alipay
+    tells of them.
+    """
 
     trade_no: str
     out_trade_no: str
@@ -114,7 +122,9 @@ class RefundAsked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundVerdict:
-    """``result_code`` and ``error`` as answered; ``refund`` is what to keep, None when nothing changes."""
+    """``result_code`` and ``error`` as answered; ``refund`` is what to keep, None when nothing
+    changes.
+    """
 
     result_code: str
     error: str = ""
@@ -131,12 +141,18 @@ class Declined(Exception):
 
 
 def qrcode_text(birth: int, number: int, seed: int) -> str:
-    """The text of a new code. ``birth`` tells books apart, so that a new book never repeats what an old one said."""
-    return f"https://qr.alipay.com/bax{sha256(f'{seed}|{birth}|{number}'.encode()).hexdigest()[:20]}"
+    """The text of a new code. ``birth`` tells books apart, so that a new book never repeats what an
+    old one said.
+    """
+    return (
+        f"https://qr.alipay.com/bax{sha256(f'{seed}|{birth}|{number}'.encode()).hexdigest()[:20]}"
+    )
 
 
 def change_status(code: Code, wanted: str) -> Code:
-    """STOP, RESTART and DELETE, each harmless when repeated; raises Declined for what a deleted code cannot do."""
+    """STOP, RESTART and DELETE, each harmless when repeated; raises Declined for what a deleted
+    code cannot do.
+    """
     if wanted == "DELETE":
         return replace(code, status=CodeStatus.DELETED)
     if code.status is CodeStatus.DELETED:
@@ -144,7 +160,9 @@ def change_status(code: Code, wanted: str) -> Code:
     return replace(code, status=CodeStatus.STOPPED if wanted == "STOP" else CodeStatus.ACTIVE)
 
 
-def pay(code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, number: int) -> Trade:
+def pay(
+    code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, number: int
+) -> Trade:
     """A customer pays; raises Declined when the code cannot take money."""
     if code.status is not CodeStatus.ACTIVE:
         raise Declined(f"CODE_{code.status}")
@@ -165,9 +183,17 @@ def pay(code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, n
 
 
 def ask_refund(
-    asked: RefundAsked, *, trade: Trade | None, known: Refund | None, taken_minor: int, now_ms: int, terms: Terms
+    asked: RefundAsked,
+    *,
+    trade: Trade | None,
+    known: Refund | None,
+    taken_minor: int,
+    now_ms: int,
+    terms: Terms,
 ) -> RefundVerdict:
-    """The refund service (docs/alipay.md 5). ``taken_minor``: what other refunds of the trade have returned or hold."""
+    """The refund service (docs/alipay.md 5). ``taken_minor``: what other refunds of the trade have
+    returned or hold.
+    """
     if known is not None and (known.out_trade_no, known.amount_minor, known.currency) != (
         asked.out_trade_no,
         asked.amount_minor,
@@ -179,7 +205,8 @@ def ask_refund(
     if known is not None and known.state is RefundState.SUCCEEDED:
         return RefundVerdict(result_code="SUCCESS")
     if known is not None and known.state is RefundState.PROCESSING:
-        # Accepted is the truth to an asynchronous caller; a synchronous one would read SUCCESS as done.
+        # Accepted is the truth to an asynchronous caller; a synchronous one would read SUCCESS as
+        # done.
         return RefundVerdict(result_code="UNKNOWN" if asked.synchronous else "SUCCESS")
     error = _objection(asked, trade, taken_minor, now_ms, terms)
     if error:
@@ -204,12 +231,17 @@ def ask_refund(
     return RefundVerdict(result_code="SUCCESS", refund=refund)
 
 
-def _objection(asked: RefundAsked, trade: Trade, taken_minor: int, now_ms: int, terms: Terms) -> str:
+def _objection(
+    asked: RefundAsked, trade: Trade, taken_minor: int, now_ms: int, terms: Terms
+) -> str:
     if asked.currency != trade.currency:
         return "CURRENCY_NOT_SAME"
     if trade.status is TradeStatus.TRADE_CLOSED:
         return "TRADE_HAS_CLOSE"
-    if trade.status is TradeStatus.TRADE_FINISHED or now_ms >= trade.paid_at_ms + terms.refund_window_ms:
+    if (
+        trade.status is TradeStatus.TRADE_FINISHED
+        or now_ms >= trade.paid_at_ms + terms.refund_window_ms
+    ):
         return "TRADE_HAS_FINISHED"
     return "RETURN_AMOUNT_EXCEED" if asked.amount_minor > trade.paid_minor - taken_minor else ""
 
@@ -218,11 +250,15 @@ def _accepted(refund: Refund, trade: Trade, now_ms: int, terms: Terms) -> Refund
     """On the day of payment at once, later in the batch (docs/alipay.md 5.3)."""
     at_once = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms) or gmt8.in_batch(now_ms)
     starts_at_ms = now_ms if at_once else gmt8.next_batch(now_ms)
-    return replace(refund, state=RefundState.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms)
+    return replace(
+        refund, state=RefundState.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms
+    )
 
 
 def carry_out(refund: Refund, *, now_ms: int, terms: Terms) -> Refund:
-    """An accepted refund's time has come: done, or tried again later for want of funds, or given up in silence after 180 days."""
+    """An accepted refund's time has come: done, or tried again later for want of funds, or given up
+    in silence after 180 days.
+    """
     if not terms.short_of_funds:
         return replace(refund, state=RefundState.SUCCEEDED, error="")
     if now_ms >= refund.accepted_at_ms + _FUNDS_RETRY_DAYS * gmt8.DAY_MS:
@@ -233,4 +269,8 @@ def carry_out(refund: Refund, *, now_ms: int, terms: Terms) -> Refund:
 
 def after_refunds(trade: Trade, refunded_minor: int) -> Trade:
     """A trade that has been returned whole is closed."""
-    return replace(trade, status=TradeStatus.TRADE_CLOSED) if refunded_minor >= trade.paid_minor else trade
+    return (
+        replace(trade, status=TradeStatus.TRADE_CLOSED)
+        if refunded_minor >= trade.paid_minor
+        else trade
+    )

@@ -1,4 +1,5 @@
-"""What the merchant is told (docs/alipay.md 5.7 and 7.1): writes notifications into the book, inside the transaction of what they tell.
+"""What the merchant is told (docs/alipay.md 5.7 and 7.1): writes notifications into the book,
+inside the transaction of what they tell.
 
 Their fields are fixed here; ``delivery`` adds notify_time and signature each time one goes out.
 """
@@ -16,12 +17,30 @@ from alipay_client.simulator.model import Refund, Trade, TradeStatus
 def paid(desk: Desk, trade: Trade) -> None:
     """The customer has paid; before it, where switched on, that he was about to."""
     if desk.quirks.notify_waiting:
-        _post_up(desk, trade, "waiting", {"notify_action_type": "createDirectPayTradeByBuyerAction", "trade_status": "WAIT_BUYER_PAY"})
-    _post_up(desk, trade, "paid", {"notify_action_type": "payByAccountAction", "trade_status": TradeStatus.TRADE_SUCCESS.value})
+        _post_up(
+            desk,
+            trade,
+            "waiting",
+            {
+                "notify_action_type": "createDirectPayTradeByBuyerAction",
+                "trade_status": "WAIT_BUYER_PAY",
+            },
+        )
+    _post_up(
+        desk,
+        trade,
+        "paid",
+        {
+            "notify_action_type": "payByAccountAction",
+            "trade_status": TradeStatus.TRADE_SUCCESS.value,
+        },
+    )
 
 
 def refunded(desk: Desk, trade: Trade, refund: Refund) -> None:
-    """A refund has gone back: to the refund's own URL, or, when it closed the trade, to the code's."""
+    """A refund has gone back: to the refund's own URL, or, when it closed the trade, to the
+    code's.
+    """
     extra = {
         "notify_action_type": "refundFPAction",
         "trade_status": trade.status.value,
@@ -37,12 +56,22 @@ def refunded(desk: Desk, trade: Trade, refund: Refund) -> None:
 def cancelled(desk: Desk, trade: Trade) -> None:
     """The trade was cancelled, and its money went back."""
     if desk.quirks.notify_on_full_refund:
-        _post_up(desk, trade, "closed", {"notify_action_type": "reverseAction", "trade_status": trade.status.value})
+        _post_up(
+            desk,
+            trade,
+            "closed",
+            {"notify_action_type": "reverseAction", "trade_status": trade.status.value},
+        )
 
 
 def finished(desk: Desk, trade: Trade) -> None:
     """The refund window has ended, about a year later (docs/alipay.md 7.4)."""
-    _post_up(desk, trade, "finished", {"notify_action_type": "finishFPAction", "trade_status": trade.status.value})
+    _post_up(
+        desk,
+        trade,
+        "finished",
+        {"notify_action_type": "finishFPAction", "trade_status": trade.status.value},
+    )
 
 
 def _post_up(desk: Desk, trade: Trade, cause: str, extra: dict[str, str], *, url: str = "") -> None:
@@ -52,7 +81,9 @@ def _post_up(desk: Desk, trade: Trade, cause: str, extra: dict[str, str], *, url
     if not url:
         return
     number = desk.book.next_number("notification")
-    notify_id = sha256(f"{desk.config.seed}|{desk.book.birth}|notify|{number}".encode()).hexdigest()[:34]
+    notify_id = sha256(
+        f"{desk.config.seed}|{desk.book.birth}|notify|{number}".encode()
+    ).hexdigest()[:34]
     fields = {"notify_id": notify_id, **_told_of(desk, trade, code.passback), **extra}
     desk.book.put_notification(
         Notification(
@@ -89,7 +120,9 @@ def _told_of(desk: Desk, trade: Trade, passback: str) -> dict[str, str]:
         "price": total,
         "quantity": "1",
         "total_fee": total,
-        "paytools_pay_amount": json.dumps([{"ALIPAYACCOUNT": cny_text(trade.paid_minor, trade.currency)}], separators=(",", ":")),
+        "paytools_pay_amount": json.dumps(
+            [{"ALIPAYACCOUNT": cny_text(trade.paid_minor, trade.currency)}], separators=(",", ":")
+        ),
     }
     if in_foreign:
         fields |= {"forex_total_fee": amount, "exchange_rate": rate_text(trade.currency)}

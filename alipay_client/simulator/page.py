@@ -1,4 +1,6 @@
-"""The control page: codes to pay into, the book, the switches, and the calls that were turned away. Plain HTML, no scripts."""
+"""The control page: codes to pay into, the book, the switches, and the calls that were turned away.
+Plain HTML, no scripts.
+"""
 
 from collections.abc import Mapping
 from html import escape
@@ -10,19 +12,25 @@ from alipay_client.simulator.desk import Desk
 
 _CODES_MAX = 200
 _TRADES_MAX = 50
-_STYLE = """body{font:15px/1.4 sans-serif;margin:2em auto;max-width:76em;padding:0 1em}table{border-collapse:collapse;width:100%}
-td,th{border-bottom:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}code{font-size:13px}
+_STYLE = """body{font:15px/1.4 sans-serif;margin:2em auto;max-width:76em;padding:0 1em}
+table{border-collapse:collapse;width:100%}
+td,th{border-bottom:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}
+code{font-size:13px}
 .said{background:#eef;padding:.5em 1em}input[name=amount]{width:6em}input[name=buyer]{width:7em}
-.switches label{display:inline-block;width:24em;margin:.15em 0}.switches input,.switches select{width:9em}form{margin:0}"""
+.switches label{display:inline-block;width:24em;margin:.15em 0}
+.switches input,.switches select{width:9em}form{margin:0}"""
 
 
 def render(desk: Desk, said: str = "") -> str:
     """The whole page; ``said`` is what the last button did."""
     note = f'<p class="said">{escape(said)}</p>' if said else ""
     return (
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Pretend Alipay</title><style>{_STYLE}</style></head><body>'
-        f"<h1>Pretend Alipay</h1><p>Merchant {escape(desk.config.partner)}; {gmt8.text(desk.now_ms())} GMT+8. No real money moves here. "
-        f'<a href="/">Reload</a></p>{note}{_codes(desk)}{_book(desk)}{_switches(desk)}{_turned(desk)}</body></html>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Pretend '
+        f"Alipay</title><style>{_STYLE}</style></head><body>"
+        f"<h1>Pretend Alipay</h1><p>Merchant {escape(desk.config.partner)}; "
+        f"{gmt8.text(desk.now_ms())} GMT+8. No real money moves here. "
+        "<a "
+        f'href="/">Reload</a></p>{note}{_codes(desk)}{_book(desk)}{_switches(desk)}{_turned(desk)}</body></html>'
     )
 
 
@@ -33,16 +41,21 @@ def _codes(desk: Desk) -> str:
         f"<td>{code['status']}</td><td>{_pay_form(code)}</td></tr>"
         for code in view["codes"]
     )
-    rows = rows or '<tr><td colspan="5">None yet: a machine gets one when it is registered with the gateway.</td></tr>'
+    rows = rows or (
+        '<tr><td colspan="5">None yet: a machine gets one when it is registered with the '
+        "gateway.</td></tr>"
+    )
     return (
-        f"<h2>Codes</h2><table><tr><th>Store</th><th>Name</th><th>QR text</th><th>Status</th><th>Pay</th></tr>{rows}</table>{_rest(view)}"
+        "<h2>Codes</h2><table><tr><th>Store</th><th>Name</th><th>QR "
+        f"text</th><th>Status</th><th>Pay</th></tr>{rows}</table>{_rest(view)}"
     )
 
 
 def _pay_form(code: Mapping[str, str]) -> str:
     amount = "5.00" if exponent(code["currency"]) else "500"
     return (
-        f'<form method="post" action="/pay"><input type="hidden" name="qrcode" value="{escape(code["qrcode"])}">'
+        '<form method="post" action="/pay"><input type="hidden" name="qrcode" '
+        f'value="{escape(code["qrcode"])}">'
         f'<input name="amount" value="{amount}" aria-label="amount"> {escape(code["currency"])} by '
         '<input name="buyer" value="alice" aria-label="buyer"> <button>Pay</button></form>'
     )
@@ -50,28 +63,45 @@ def _pay_form(code: Mapping[str, str]) -> str:
 
 def _book(desk: Desk) -> str:
     view = views.book(desk, _TRADES_MAX)
-    rows = "".join(_trade(trade) for trade in reversed(view["trades"])) or '<tr><td colspan="7">Nobody has paid yet.</td></tr>'
+    rows = (
+        "".join(_trade(trade) for trade in reversed(view["trades"]))
+        or '<tr><td colspan="7">Nobody has paid yet.</td></tr>'
+    )
     totals = "; ".join(
-        f"{currency}: paid {to_text(total['paid_minor'], currency)}, refunded {to_text(total['refunded_minor'], currency)}"
+        (
+            f"{currency}: paid {to_text(total['paid_minor'], currency)}, refunded "
+            f"{to_text(total['refunded_minor'], currency)}"
+        )
         for currency, total in view["totals"].items()
     )
-    heads = "<tr><th>Trade</th><th>Store</th><th>Buyer</th><th>Paid</th><th>Status</th><th>Refunds</th><th>Notifications</th></tr>"
+    heads = (
+        "<tr><th>Trade</th><th>Store</th><th>Buyer</th><th>Paid</th>"
+        "<th>Status</th><th>Refunds</th><th>Notifications</th></tr>"
+    )
     return f"<h2>Book</h2><p>{escape(totals)}</p><table>{heads}{rows}</table>{_rest(view)}"
 
 
 def _trade(trade: Mapping[str, Any]) -> str:
     currency = trade["currency"]
     refunds = "<br>".join(
-        f"{to_text(item['amount_minor'], currency)} {item['state']} {escape(item['error'])} <code>{escape(item['refund_id'])}</code>"
+        (
+            f"{to_text(item['amount_minor'], currency)} {item['state']} {escape(item['error'])} "
+            f"<code>{escape(item['refund_id'])}</code>"
+        )
         for item in trade["refunds"]
     )
     told = "<br>".join(
-        f"{escape(item['cause'].split(':')[0])}: {item['state']}, sent {item['attempts']}" for item in trade["notifications"]
+        f"{escape(item['cause'].split(':')[0])}: {item['state']}, sent {item['attempts']}"
+        for item in trade["notifications"]
     )
-    again = f'<form method="post" action="/redeliver"><button name="trade_no" value="{trade["trade_no"]}">Send again</button></form>'
+    again = (
+        '<form method="post" action="/redeliver"><button name="trade_no" '
+        f'value="{trade["trade_no"]}">Send again</button></form>'
+    )
     return (
         f"<tr><td><code>{trade['trade_no']}</code><br>{gmt8.text(trade['paid_at_ms'])}</td><td>{escape(trade['store_id'])}</td>"
-        f"<td>{escape(trade['buyer'])}</td><td>{to_text(trade['paid_minor'], currency)} {escape(currency)}</td>"
+        f"<td>{escape(trade['buyer'])}</td><td>{to_text(trade['paid_minor'], currency)} "
+        f"{escape(currency)}</td>"
         f"<td>{trade['status']}</td><td>{refunds}</td><td>{told}{again}</td></tr>"
     )
 
@@ -81,23 +111,33 @@ def _rest(view: Mapping[str, Any]) -> str:
 
 
 def _switches(desk: Desk) -> str:
-    inputs = "".join(f"<label>{_input(name, value)} {escape(name)}</label>" for name, value in desk.switches().items())
+    inputs = "".join(
+        f"<label>{_input(name, value)} {escape(name)}</label>"
+        for name, value in desk.switches().items()
+    )
     return (
-        "<h2>Faults and quirks</h2><p>Faults are chances from 0 to 1; <code>_ms</code> are milliseconds; lists are separated by commas.</p>"
-        f'<form class="switches" method="post" action="/faults">{inputs}<p><button>Switch</button></p></form>'
+        "<h2>Faults and quirks</h2><p>Faults are chances from 0 to 1; <code>_ms</code> are "
+        "milliseconds; lists are separated by commas.</p>"
+        '<form class="switches" method="post" '
+        f'action="/faults">{inputs}<p><button>Switch</button></p></form>'
     )
 
 
 def _input(name: str, value: object) -> str:
     if isinstance(value, bool):
-        options = "".join(f"<option{' selected' if value is item else ''}>{str(item).lower()}</option>" for item in (False, True))
+        options = "".join(
+            f"<option{' selected' if value is item else ''}>{str(item).lower()}</option>"
+            for item in (False, True)
+        )
         return f'<select name="{name}">{options}</select>'
     text = ",".join(value) if isinstance(value, tuple) else str(value)
     return f'<input name="{name}" value="{escape(text)}">'
 
 
 def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dict[str, object]:
-    """The switches that the form sets, in the types that they have; ValueError on what is no number."""
+    """The switches that the form sets, in the types that they have; ValueError on what is no
+    number.
+    """
     wanted: dict[str, object] = {}
     for name, text in form.items():
         now = current.get(name)

@@ -1,4 +1,6 @@
-"""Customers: a payment into a code, and the two jobs of time: accepted refunds carried out, old trades finished."""
+"""Customers: a payment into a code, and the two jobs of time: accepted refunds carried out, old
+trades finished.
+"""
 
 from dataclasses import replace
 
@@ -17,7 +19,8 @@ _AT_ONCE_MAX = 100
 def pay(desk: Desk, *, qrcode: str, amount: str, buyer: str) -> Trade:
     """A customer scans ``qrcode`` and types ``amount`` in the code's currency ("5.00"; JPY "500").
 
-    Raises Declined: CODE_UNKNOWN, CODE_STOPPED, CODE_DELETED, BAD_AMOUNT, BAD_BUYER, BOOK_FULL; no money has moved then.
+    Raises Declined: CODE_UNKNOWN, CODE_STOPPED, CODE_DELETED, BAD_AMOUNT, BAD_BUYER, BOOK_FULL; no
+    money has moved then.
     """
     code = desk.book.code(qrcode)
     if code is None:
@@ -34,17 +37,30 @@ def pay(desk: Desk, *, qrcode: str, amount: str, buyer: str) -> Trade:
         number = desk.book.next_number("trade")
         if number > desk.limits.trades_max:
             raise Declined("BOOK_FULL", "this book holds no more trades")
-        trade = model.pay(code, amount_minor=amount_minor, buyer=buyer, now_ms=desk.now_ms(), birth=desk.book.birth, number=number)
+        trade = model.pay(
+            code,
+            amount_minor=amount_minor,
+            buyer=buyer,
+            now_ms=desk.now_ms(),
+            birth=desk.book.birth,
+            number=number,
+        )
         desk.book.put_trade(trade)
         notices.paid(desk, trade)
     structlog.get_logger().info(
-        "paid", trade_id=trade.trade_no, machine_id=trade.store_id, amount_minor=amount_minor, currency=trade.currency
+        "paid",
+        trade_id=trade.trade_no,
+        machine_id=trade.store_id,
+        amount_minor=amount_minor,
+        currency=trade.currency,
     )
     return trade
 
 
 def carry_out_due(desk: Desk) -> None:
-    """Accepted refunds whose time has come, then trades whose refund window has ended; at most a hundred of each."""
+    """Accepted refunds whose time has come, then trades whose refund window has ended; at most a
+    hundred of each.
+    """
     now_ms, terms = desk.now_ms(), desk.terms()
     for refund in desk.book.refunds_due(now_ms, _AT_ONCE_MAX):
         with desk.book.change():
@@ -53,13 +69,20 @@ def carry_out_due(desk: Desk) -> None:
             refund = model.carry_out(refund, now_ms=now_ms, terms=terms)  # noqa: PLW2901  # the same refund, a step on
             trades.keep(desk, trade, refund)
         if refund.state is not RefundState.PROCESSING:
-            structlog.get_logger().info("refund ended", refund_id=refund.refund_id, trade_id=refund.trade_no, state=refund.state.value)
+            structlog.get_logger().info(
+                "refund ended",
+                refund_id=refund.refund_id,
+                trade_id=refund.trade_no,
+                state=refund.state.value,
+            )
     for trade in desk.book.trades_over(now_ms - terms.refund_window_ms, _AT_ONCE_MAX):
         finish(desk, trade)
 
 
 def finish(desk: Desk, trade: Trade) -> Trade:
-    """Ends a trade's refund window; the merchant is told anew. Raises Declined when it is not open."""
+    """Ends a trade's refund window; the merchant is told anew. Raises Declined when it is not
+    open.
+    """
     if trade.status is not TradeStatus.TRADE_SUCCESS:
         raise Declined("TRADE_STATUS_ERROR", f"the trade is {trade.status}")
     trade = replace(trade, status=TradeStatus.TRADE_FINISHED)

@@ -23,18 +23,36 @@ _LENGTHS = {"secondary_merchant_name": 64, "store_name": 256, "address": 256}
 _BIZ_DATA_MAX = 2_000
 _PASSBACK_MAX = 256
 _OTHER_MEMBERS = frozenset(
-    {"sys_service_provider_id", "notify_mobile", "notify_wangwang", "notify_alipay_account", "is_show_memo", "channel_fee"}
-    | {"secondary_merchant_id", "secondary_merchant_industry", "store_id", "trans_currency", "currency", "country_code"}
+    {
+        "sys_service_provider_id",
+        "notify_mobile",
+        "notify_wangwang",
+        "notify_alipay_account",
+        "is_show_memo",
+        "channel_fee",
+    }
+    | {
+        "secondary_merchant_id",
+        "secondary_merchant_industry",
+        "store_id",
+        "trans_currency",
+        "currency",
+        "country_code",
+    }
     | {"passback_parameters", "notify_sign_type", "notify_charset", *_LENGTHS}
 )
 
 
 def create(desk: Desk, call: Call) -> dict[str, str]:
-    """Makes the code of a store, or returns the one that it has: one with and one without a channel fee, unchanged by the repeat."""
+    """Makes the code of a store, or returns the one that it has: one with and one without a channel
+    fee, unchanged by the repeat.
+    """
     asked = _read_shop(desk, call)
     for code in desk.book.codes_of(asked.secondary_merchant_id, asked.store_id):
         deleted = code.status is CodeStatus.DELETED
-        if bool(code.channel_fee) == bool(asked.channel_fee) and not (deleted and desk.quirks.delete_frees_slot):
+        if bool(code.channel_fee) == bool(asked.channel_fee) and not (
+            deleted and desk.quirks.delete_frees_slot
+        ):
             return _answer(desk, code, with_image=True)
     number = desk.book.next_number("code")
     if number > desk.limits.codes_max:
@@ -45,7 +63,9 @@ def create(desk: Desk, call: Call) -> dict[str, str]:
 
 
 def modify(desk: Desk, call: Call) -> dict[str, str]:
-    """Replaces what the code says; its store, sub-merchant and currencies stay, and a channel fee cannot be taken away."""
+    """Replaces what the code says; its store, sub-merchant and currencies stay, and a channel fee
+    cannot be taken away.
+    """
     code, asked = _known(desk, call), _read_shop(desk, call)
     if code.status is CodeStatus.DELETED:
         raise Declined("ILLEGAL_ARGUMENT", "the code is deleted for ever")
@@ -84,7 +104,9 @@ def _known(desk: Desk, call: Call) -> Code:
 def _answer(desk: Desk, code: Code, *, with_image: bool = False) -> dict[str, str]:
     fields = {"qrcode": code.qrcode}
     if with_image:
-        fields["qrcode_img_url"] = f"https://mobilecodec.alipay.com/show.htm?code={code.qrcode.rpartition('/')[2]}&picSize=L"
+        fields["qrcode_img_url"] = (
+            f"https://mobilecodec.alipay.com/show.htm?code={code.qrcode.rpartition('/')[2]}&picSize=L"
+        )
     if desk.quirks.result_code_in_qrcodeinfo:
         fields["result_code"] = "SUCCESS"
     return fields
@@ -104,7 +126,9 @@ def _read_shop(desk: Desk, call: Call) -> Code:
     unknown = sorted(set(data) - _OTHER_MEMBERS)
     if unknown:
         structlog.get_logger().warning(
-            "biz_data has members that no page documents", members=unknown[:10], store_id=str(data.get("store_id"))
+            "biz_data has members that no page documents",
+            members=unknown[:10],
+            store_id=str(data.get("store_id")),
         )
     shop = {name: value for name, value in data.items() if name != "channel_fee"}
     for name, value in shop.items():
@@ -145,12 +169,19 @@ def _check_shop(desk: Desk, shop: dict[str, str]) -> None:
             raise Refusal("ILLEGAL_ARGUMENT", f"{name} is missing or malformed")
     for name, longest in _LENGTHS.items():
         if len(shop.get(name, "")) > longest or '"' in shop.get(name, ""):
-            raise Refusal("ILLEGAL_ARGUMENT", f"{name} is longer than {longest} or holds a double quote")
-    if shop.get("currency", "CNY") not in {"CNY", "", shop["trans_currency"]} and shop["trans_currency"] != "CNY":
+            raise Refusal(
+                "ILLEGAL_ARGUMENT", f"{name} is longer than {longest} or holds a double quote"
+            )
+    if (
+        shop.get("currency", "CNY") not in {"CNY", "", shop["trans_currency"]}
+        and shop["trans_currency"] != "CNY"
+    ):
         raise Refusal("ILLEGAL_ARGUMENT", "currency is neither CNY nor trans_currency")
     _check_place(desk, shop)
     _check_passback(shop.get("passback_parameters", ""))
-    if shop.get("notify_sign_type", "") not in {"", *SIGN_TYPES} or shop.get("notify_charset", "").upper() not in {"", *CODECS}:
+    if shop.get("notify_sign_type", "") not in {"", *SIGN_TYPES} or shop.get(
+        "notify_charset", ""
+    ).upper() not in {"", *CODECS}:
         raise Refusal("ILLEGAL_ARGUMENT", "notify_sign_type or notify_charset is unknown")
     if shop.get("notify_sign_type") and not desk.ring.holds(shop["notify_sign_type"]):
         raise Refusal("ILLEGAL_SECURITY_PROFILE", "no key for notify_sign_type")
@@ -173,14 +204,25 @@ def _check_passback(text: str) -> None:
         passback = json.loads(text)
     except (ValueError, RecursionError):
         passback = None
-    flat = isinstance(passback, dict) and not any(isinstance(value, dict | list) for value in passback.values())
+    flat = isinstance(passback, dict) and not any(
+        isinstance(value, dict | list) for value in passback.values()
+    )
     if not flat or len(text) > _PASSBACK_MAX:
-        raise Refusal("ILLEGAL_ARGUMENT", f"passback_parameters is no flat JSON object of at most {_PASSBACK_MAX}")
+        raise Refusal(
+            "ILLEGAL_ARGUMENT",
+            f"passback_parameters is no flat JSON object of at most {_PASSBACK_MAX}",
+        )
 
 
 def _channel_fee(fee: object) -> str:
     if fee is None:
         return ""
-    if not isinstance(fee, dict) or fee.get("type") not in {"FIXED", "RATE"} or not _FEE.fullmatch(str(fee.get("value"))):
-        raise Refusal("ILLEGAL_ARGUMENT", "channel_fee is an object of type FIXED or RATE, and value")
+    if (
+        not isinstance(fee, dict)
+        or fee.get("type") not in {"FIXED", "RATE"}
+        or not _FEE.fullmatch(str(fee.get("value")))
+    ):
+        raise Refusal(
+            "ILLEGAL_ARGUMENT", "channel_fee is an object of type FIXED or RATE, and value"
+        )
     return f"{fee['type']}:{fee['value']}"

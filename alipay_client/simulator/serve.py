@@ -28,10 +28,12 @@ async def serve(
     ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, until ``stop`` is set, or until cancelled; all end within two seconds.
+    """Serves until SIGTERM or SIGINT, until ``stop`` is set, or until cancelled; all end within two
+    seconds.
 
-    Calls ``ready`` with the base URL once it listens; port 0 lets the system choose. With ``stop`` given no signal is touched, so that a
-    larger program can keep its own. Raises OSError when it cannot bind, ValueError when a key is missing.
+    Calls ``ready`` with the base URL once it listens; port 0 lets the system choose. With ``stop``
+    given no signal is touched, so that a larger program can keep its own. Raises OSError when it
+    cannot bind, ValueError when a key is missing.
     """
     alipay = build(config, book_path)
     try:
@@ -89,9 +91,17 @@ class _Server(uvicorn.Server):
 
 
 class _CuttableProtocol(H11Protocol):
-    """Lets a request end its connection without a byte: the fault that matters most around money."""
+    """Lets a request end its connection without a byte: the fault that matters most around
+    money.
+    """
 
-    def __init__(self, config: uvicorn.Config, server_state: Any, app_state: dict[str, Any], _loop: Any = None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: Any,
+        app_state: dict[str, Any],
+        _loop: Any = None,
+    ) -> None:
         super().__init__(config, server_state, {**app_state, CUT: self._cut}, _loop)
 
     def _cut(self) -> None:

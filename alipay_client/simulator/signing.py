@@ -1,4 +1,6 @@
-"""Alipay's half of the signatures (docs/alipay.md 3): verifies with the merchant's key, signs with Alipay's. Pure."""
+"""Alipay's half of the signatures (docs/alipay.md 3): verifies with the merchant's key, signs with
+Alipay's. Pure.
+"""
 
 import hashlib
 import hmac
@@ -38,7 +40,10 @@ def key_ring(config: SimulatorConfig) -> KeyRing:
         if config.alipay_private_key:
             private = _private(config.alipay_private_key)
     except (ValueError, TypeError, BadBase64) as error:
-        raise ValueError("alipay_private_key is no RSA private key (PEM or base64, PKCS#1 or PKCS#8, no password)") from error
+        raise ValueError(
+            "alipay_private_key is no RSA private key (PEM or base64, PKCS#1 or PKCS#8, no "
+            "password)"
+        ) from error
     try:
         if config.merchant_public_key:
             public = _public(config.merchant_public_key)
@@ -46,7 +51,9 @@ def key_ring(config: SimulatorConfig) -> KeyRing:
         raise ValueError("merchant_public_key is no RSA public key (PEM or base64)") from error
     ring = KeyRing(md5_key=config.md5_key, private=private, public=public)
     if not ring.holds(config.sign_type):
-        needed = "md5_key" if config.sign_type == "MD5" else "alipay_private_key and merchant_public_key"
+        needed = (
+            "md5_key" if config.sign_type == "MD5" else "alipay_private_key and merchant_public_key"
+        )
         raise ValueError(f"sign type {config.sign_type} needs {needed}")
     return ring
 
@@ -56,7 +63,9 @@ def _private(text: str) -> rsa.RSAPrivateKey:
     if data.startswith(b"-----"):
         key = serialization.load_pem_private_key(data, password=None)
     else:
-        key = serialization.load_der_private_key(b64decode(b"".join(data.split()), validate=True), password=None)
+        key = serialization.load_der_private_key(
+            b64decode(b"".join(data.split()), validate=True), password=None
+        )
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("not RSA")
     return key
@@ -74,8 +83,14 @@ def _public(text: str) -> rsa.RSAPublicKey:
 
 
 def canonical(parameters: Mapping[str, str]) -> str:
-    """The string to sign: raw values, without sign, sign_type and whatever is empty, in the order of the names (docs/alipay.md 3.1)."""
-    kept = sorted((name, value) for name, value in parameters.items() if value and name not in {"sign", "sign_type"})
+    """The string to sign: raw values, without sign, sign_type and whatever is empty, in the order
+    of the names (docs/alipay.md 3.1).
+    """
+    kept = sorted(
+        (name, value)
+        for name, value in parameters.items()
+        if value and name not in {"sign", "sign_type"}
+    )
     return "&".join(f"{name}={value}" for name, value in kept)
 
 
@@ -94,7 +109,9 @@ def verifies(message: bytes, signature: str, sign_type: str, ring: KeyRing) -> b
         return hmac.compare_digest(sign(message, "MD5", ring).encode(), signature.encode())
     if sign_type in {"RSA", "RSA2"} and ring.public is not None:
         try:
-            ring.public.verify(b64decode(signature, validate=True), message, padding.PKCS1v15(), _hash(sign_type))
+            ring.public.verify(
+                b64decode(signature, validate=True), message, padding.PKCS1v15(), _hash(sign_type)
+            )
         except (InvalidSignature, BadBase64, ValueError):
             return False
         return True

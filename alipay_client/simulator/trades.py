@@ -1,4 +1,6 @@
-"""The services about money that was paid: refund, refund query, trade query and cancel (docs/alipay.md 5 and 6)."""
+"""The services about money that was paid: refund, refund query, trade query and cancel
+(docs/alipay.md 5 and 6).
+"""
 
 import re
 
@@ -14,12 +16,24 @@ _REASON_MAX = 128
 
 def refund(desk: Desk, call: Call) -> dict[str, str]:
     """alipay.acquire.overseas.spot.refund"""
-    refund_id, out_trade_no, currency = call.get("partner_refund_id"), call.get("partner_trans_id"), call.get("currency")
+    refund_id, out_trade_no, currency = (
+        call.get("partner_refund_id"),
+        call.get("partner_trans_id"),
+        call.get("currency"),
+    )
     ids = {"partner_trans_id": out_trade_no, "partner_refund_id": refund_id}
     if len(refund_id) > 64 or len(out_trade_no) > 64 or refund_id == out_trade_no:
-        raise Refusal("ILLEGAL_ARGUMENT", "partner_refund_id and partner_trans_id are two different ids of at most 64")
-    if call.get("is_sync") not in {"", "Y", "N"} or len(call.get(desk.quirks.refund_reason_name)) > _REASON_MAX:
-        raise Refusal("ILLEGAL_ARGUMENT", f"is_sync is Y or N, the reason at most {_REASON_MAX} long")
+        raise Refusal(
+            "ILLEGAL_ARGUMENT",
+            "partner_refund_id and partner_trans_id are two different ids of at most 64",
+        )
+    if (
+        call.get("is_sync") not in {"", "Y", "N"}
+        or len(call.get(desk.quirks.refund_reason_name)) > _REASON_MAX
+    ):
+        raise Refusal(
+            "ILLEGAL_ARGUMENT", f"is_sync is Y or N, the reason at most {_REASON_MAX} long"
+        )
     try:
         amount_minor = to_minor(call.get("refund_amount"), currency)
     except ValueError:
@@ -58,7 +72,9 @@ def refund(desk: Desk, call: Call) -> dict[str, str]:
 
 
 def keep(desk: Desk, trade: Trade, refund: Refund) -> None:
-    """Writes a refund down, and if its money has gone back, what that makes of the trade and whom to tell."""
+    """Writes a refund down, and if its money has gone back, what that makes of the trade and whom
+    to tell.
+    """
     desk.book.put_refund(refund)
     if refund.state is not RefundState.SUCCEEDED:
         return
@@ -77,7 +93,13 @@ def query_refund(desk: Desk, call: Call) -> dict[str, str]:
     known = desk.book.refund(refund_id)
     if known is None or known.trade_no != trade.trade_no:
         return {"response_code": "NOT_FOUND", **ids}
-    state = "FAILED" if known.state is RefundState.FAILED else "SUCCESS" if known.state is RefundState.SUCCEEDED else "PROCESSING"
+    state = (
+        "FAILED"
+        if known.state is RefundState.FAILED
+        else "SUCCESS"
+        if known.state is RefundState.SUCCEEDED
+        else "PROCESSING"
+    )
     return {
         "response_code": "SUCCESS",
         "refund_result_code": state,
@@ -97,7 +119,11 @@ def query_trade(desk: Desk, call: Call) -> dict[str, str]:
     else:
         trade = desk.book.trade_by_out(call.get("partner_trans_id"))
     if trade is None:
-        return {"result_code": "FAIL", "error": "TRADE_NOT_EXIST", "detail_error_code": "TRADE_NOT_EXIST"}
+        return {
+            "result_code": "FAIL",
+            "error": "TRADE_NOT_EXIST",
+            "detail_error_code": "TRADE_NOT_EXIST",
+        }
     amount = to_text(trade.paid_minor, trade.currency)
     return {
         "result_code": "SUCCESS",
@@ -119,18 +145,33 @@ def query_trade(desk: Desk, call: Call) -> dict[str, str]:
 
 
 def cancel(desk: Desk, call: Call) -> dict[str, str]:
-    """alipay.acquire.cancel: the whole amount, on T day; succeeds also for a trade that never was."""
+    """alipay.acquire.cancel: the whole amount, on T day; succeeds also for a trade that never
+    was.
+    """
     _check_cancel_timestamp(desk, call.get("timestamp"))
-    trade = desk.book.trade(call.get("trade_no")) if call.get("trade_no") else desk.book.trade_by_out(call.get("out_trade_no"))
+    trade = (
+        desk.book.trade(call.get("trade_no"))
+        if call.get("trade_no")
+        else desk.book.trade_by_out(call.get("out_trade_no"))
+    )
     if trade is None:
-        return {"result_code": "SUCCESS", "action": "close", "retry_flag": "N", "out_trade_no": call.get("out_trade_no")}
+        return {
+            "result_code": "SUCCESS",
+            "action": "close",
+            "retry_flag": "N",
+            "out_trade_no": call.get("out_trade_no"),
+        }
     ids = {"retry_flag": "N", "out_trade_no": trade.out_trade_no, "trade_no": trade.trade_no}
     refund_id = f"cancel_{trade.trade_no}"
     if desk.book.refund(refund_id) is not None:
         return {"result_code": "SUCCESS", "action": "refund", **ids}
     now_ms = desk.now_ms()
     same_day = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms)
-    if trade.status is not TradeStatus.TRADE_SUCCESS or not same_day or desk.book.taken_minor(trade.trade_no):
+    if (
+        trade.status is not TradeStatus.TRADE_SUCCESS
+        or not same_day
+        or desk.book.taken_minor(trade.trade_no)
+    ):
         return {"result_code": "FAIL", "detail_error_code": "TRADE_STATUS_ERROR", **ids}
     desk.book.put_refund(
         Refund(

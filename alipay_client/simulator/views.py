@@ -24,9 +24,15 @@ def codes(desk: Desk, limit: int) -> dict[str, Any]:
 
 
 def book(desk: Desk, limit: int) -> dict[str, Any]:
-    """The newest trades, oldest of them first, and totals over all of them; ``left_off`` counts the rest."""
+    """The newest trades, oldest of them first, and totals over all of them; ``left_off`` counts the
+    rest.
+    """
     rows = [trade(desk, item) for item in desk.book.trades(limit)]
-    return {"trades": rows, "totals": desk.book.totals(), "left_off": desk.book.count("trade") - len(rows)}
+    return {
+        "trades": rows,
+        "totals": desk.book.totals(),
+        "left_off": desk.book.count("trade") - len(rows),
+    }
 
 
 def trade(desk: Desk, item: Trade) -> dict[str, Any]:
@@ -42,12 +48,25 @@ def trade(desk: Desk, item: Trade) -> dict[str, Any]:
         "currency": item.currency,
         "status": item.status.value,
         "paid_minor": item.paid_minor,
-        "refunded_minor": sum(refund.amount_minor for refund in refunds if refund.state is RefundState.SUCCEEDED),
+        "refunded_minor": sum(
+            refund.amount_minor for refund in refunds if refund.state is RefundState.SUCCEEDED
+        ),
         "paid_at_ms": item.paid_at_ms,
         "refunds": [
-            {"refund_id": refund.refund_id, "amount_minor": refund.amount_minor, "state": refund.state.value, "error": refund.error}
+            {
+                "refund_id": refund.refund_id,
+                "amount_minor": refund.amount_minor,
+                "state": refund.state.value,
+                "error": refund.error,
+            }
             for refund in refunds
         ],
-        "notified": any(told.cause == "paid" and told.state is NotificationState.ACKNOWLEDGED for told in notifications),
-        "notifications": [{"cause": told.cause, "state": told.state.value, "attempts": told.attempts} for told in notifications],
+        "notified": any(
+            told.cause == "paid" and told.state is NotificationState.ACKNOWLEDGED
+            for told in notifications
+        ),
+        "notifications": [
+            {"cause": told.cause, "state": told.state.value, "attempts": told.attempts}
+            for told in notifications
+        ],
     }

@@ -1,4 +1,6 @@
-"""The wire, as seen from Alipay: forms and queries in, signed XML and notification forms out (docs/alipay.md 1 and 3). Pure."""
+"""The wire, as seen from Alipay: forms and queries in, signed XML and notification forms out
+(docs/alipay.md 1 and 3). Pure.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +17,9 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 
 class Refusal(Exception):
-    """The gateway does not let the call in: ``is_success=F`` with ``code`` (docs/alipay.md 4.5). ``reason`` is for the logs alone."""
+    """The gateway does not let the call in: ``is_success=F`` with ``code`` (docs/alipay.md 4.5).
+    ``reason`` is for the logs alone.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -29,7 +33,9 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, decoded once. ``codec`` is Python's name of the charset whose bytes are signed."""
+    """One request, decoded once. ``codec`` is Python's name of the charset whose bytes are
+    signed.
+    """
 
     parameters: Mapping[str, str]
     codec: str
@@ -49,7 +55,9 @@ class Answer:
 
 
 def read_call(method: str, query: bytes, body: bytes, limits: Limits) -> Call:
-    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the URL (docs/alipay.md 1)."""
+    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the
+    URL (docs/alipay.md 1).
+    """
     if len(query) + len(body) > limits.body_bytes_max:
         raise Refusal("ILLEGAL_ARGUMENT", "larger than this gateway reads")
     in_url = dict(_pairs(query, "latin-1", limits))
@@ -71,9 +79,17 @@ def read_call(method: str, query: bytes, body: bytes, limits: Limits) -> Call:
 def _pairs(raw: bytes, codec: str, limits: Limits) -> list[tuple[str, str]]:
     try:
         text = raw.decode("ascii")
-        return parse_qsl(text, keep_blank_values=True, encoding=codec, errors="strict", max_num_fields=limits.fields_max)
+        return parse_qsl(
+            text,
+            keep_blank_values=True,
+            encoding=codec,
+            errors="strict",
+            max_num_fields=limits.fields_max,
+        )
     except UnicodeDecodeError as error:
-        raise Refusal("INVALID_CHARACTER_SET", "bytes that are not of the named charset, or not URL-encoded") from error
+        raise Refusal(
+            "INVALID_CHARACTER_SET", "bytes that are not of the named charset, or not URL-encoded"
+        ) from error
     except ValueError as error:
         raise Refusal("ILLEGAL_ARGUMENT", "too many fields") from error
 
@@ -88,7 +104,9 @@ def accepted(
     charset: str,
     spoil_sign: bool = False,
 ) -> Answer:
-    """A signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out) in the one element that is signed."""
+    """A signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out) in the
+    one element that is signed.
+    """
     kept = {name: value for name, value in fields.items() if value}
     signed = canonical(kept)
     codec = CODECS[charset]
@@ -99,7 +117,10 @@ def accepted(
         message = signed.encode(codec)
     if spoil_sign:
         message += b"&spoilt=1"
-    echo = "".join(f'<param name="{escape(name)}">{escape(value)}</param>' for name, value in call.parameters.items())
+    echo = "".join(
+        f'<param name="{escape(name)}">{escape(value)}</param>'
+        for name, value in call.parameters.items()
+    )
     inner = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in kept.items())
     text = (
         f'<?xml version="1.0" encoding="{charset}"?>\n'
@@ -107,12 +128,17 @@ def accepted(
         f"<response><{wrapper}>{inner}</{wrapper}></response>"
         f"<sign>{sign(message, sign_type, ring)}</sign><sign_type>{sign_type}</sign_type></alipay>"
     )
-    return Answer(body=text.encode(codec, "xmlcharrefreplace"), content_type=f"text/xml;charset={charset}")
+    return Answer(
+        body=text.encode(codec, "xmlcharrefreplace"), content_type=f"text/xml;charset={charset}"
+    )
 
 
 def refused(code: str, charset: str) -> Answer:
     """An unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
-    text = f'<?xml version="1.0" encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
+    text = (
+        '<?xml version="1.0" '
+        f'encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
+    )
     return Answer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
 
 
@@ -123,15 +149,24 @@ def plain(text: str) -> Answer:
 
 def outage(status: int = 200) -> Answer:
     """The page for people that stands in for the gateway when it is down."""
-    page = "<!DOCTYPE html><html><head><title>Alipay</title></head><body><h1>System busy</h1><p>Please try again later.</p></body></html>"
+    page = (
+        "<!DOCTYPE html><html><head><title>Alipay</title></head><body><h1>System "
+        "busy</h1><p>Please try again later.</p></body></html>"
+    )
     return Answer(body=page.encode(), content_type="text/html;charset=UTF-8", status=status)
 
 
-def notification_form(fields: Mapping[str, str], *, sign_type: str, ring: KeyRing, charset: str) -> tuple[bytes, str]:
-    """A signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the charset cannot say it."""
+def notification_form(
+    fields: Mapping[str, str], *, sign_type: str, ring: KeyRing, charset: str
+) -> tuple[bytes, str]:
+    """A signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the charset
+    cannot say it.
+    """
     try:
         message = canonical(fields).encode(CODECS[charset])
     except UnicodeEncodeError:
         return notification_form(fields, sign_type=sign_type, ring=ring, charset="UTF-8")
     signed = {**fields, "sign_type": sign_type, "sign": sign(message, sign_type, ring)}
-    return urlencode(signed, encoding=CODECS[charset]).encode(), f"application/x-www-form-urlencoded;charset={charset}"
+    return urlencode(
+        signed, encoding=CODECS[charset]
+    ).encode(), f"application/x-www-form-urlencoded;charset={charset}"

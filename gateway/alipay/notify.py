@@ -1,8 +1,9 @@
 """Alipay's notifications: from an HTTP body to a saved row of the inbox.
 
-Flows in: ``POST /alipay/notify/{token}``; the token is the machine's own part of the URL that its code was made with. Flows out: a
-row in SQL, then the answer ``success``, then a wake-up for the machine's owner. Only what is signed by Alipay, for our partner id
-and for this machine is stored; everything else is refused and counted. While SQL does not answer Alipay hears ``fail`` and repeats
+Flows in: ``POST /alipay/notify/{token}``; the token is the machine's own part of the URL that its
+code was made with. Flows out: a row in SQL, then the answer ``success``, then a wake-up for the
+machine's owner. Only what is signed by Alipay, for our partner id and for this machine is stored;
+everything else is refused and counted. While SQL does not answer Alipay hears ``fail`` and repeats
 (docs/alipay.md 7.2, 7.3).
 """
 
@@ -25,7 +26,12 @@ from alipay_client.config import AlipayConfig
 from alipay_client.errors import AlipayError, OutcomeUnknown
 from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade
-from alipay_client.notify import Notification, NotificationKind, NotificationRefused, parse_notification
+from alipay_client.notify import (
+    Notification,
+    NotificationKind,
+    NotificationRefused,
+    parse_notification,
+)
 from gateway.serving.metrics import Metrics
 from storage.fleet.registry import Registered, Registry
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
@@ -55,7 +61,9 @@ _PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 
 
 class Unacceptable(Exception):
-    """The notification must not be acknowledged. ``reason`` is one word for the counter, ``http_status`` the answer's."""
+    """The notification must not be acknowledged. ``reason`` is one word for the counter,
+    ``http_status`` the answer's.
+    """
 
     def __init__(self, reason: str, *, http_status: int = 400) -> None:
         super().__init__(reason)
@@ -77,7 +85,8 @@ class NotifyLimits:
 class NotifyIngress:
     """Takes notifications. ``wake`` hands a saved one to its owner and may lose it.
 
-    ``alipay``: who is asked about each payment before it is believed; None: the signature is enough.
+    ``alipay``: who is asked about each payment before it is believed; None: the signature is
+    enough.
     """
 
     registry: Registry
@@ -93,7 +102,9 @@ class NotifyIngress:
     in_flight: int = field(default=0, init=False)
 
     async def handle(self, request: Request) -> Response:
-        """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the answer is "again, later"."""
+        """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the
+        answer is "again, later".
+        """
         if self.in_flight >= self.limits.in_flight_max:
             return self._answered("failed", "busy", 503, "fail")
         self.in_flight += 1
@@ -103,7 +114,9 @@ class NotifyIngress:
             _log.warning("notification not saved, Alipay will repeat it", error=str(error))
             return self._answered("failed", "sql", 503, "fail")
         except OutcomeUnknown as error:
-            _log.warning("payment not confirmed, Alipay will repeat the notification", code=error.code)
+            _log.warning(
+                "payment not confirmed, Alipay will repeat the notification", code=error.code
+            )
             return self._answered("failed", "unconfirmed", 503, "fail")
         finally:
             self.in_flight -= 1
@@ -115,9 +128,15 @@ class NotifyIngress:
             return self._answered("refused", "unknown_token", 404, "unknown")
         try:
             body = await self._read(request)
-            notification = parse_notification(body, config=self.config, keys=self.keys, currency=machine.currency)
+            notification = parse_notification(
+                body, config=self.config, keys=self.keys, currency=machine.currency
+            )
         except NotificationRefused as error:
-            return self._refused(machine, Unacceptable(error.code, http_status=413 if error.code == "oversized" else 400), error.detail)
+            return self._refused(
+                machine,
+                Unacceptable(error.code, http_status=413 if error.code == "oversized" else 400),
+                error.detail,
+            )
         except Unacceptable as error:
             return self._refused(machine, error)
         digest = hashlib.sha256(body).hexdigest()
@@ -130,13 +149,22 @@ class NotifyIngress:
         return await self._store(notification, machine, event, digest)
 
     def _refused(self, machine: Registered, error: Unacceptable, detail: str = "") -> Response:
-        _log.warning("notification refused", machine_id=machine.machine_id, reason=error.reason, detail=detail)
+        _log.warning(
+            "notification refused",
+            machine_id=machine.machine_id,
+            reason=error.reason,
+            detail=detail,
+        )
         return self._answered("refused", error.reason, error.http_status, "refused")
 
     async def _read(self, request: Request) -> bytes:
         """Return the body, and stop reading as soon as it is too long."""
         length = request.headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > self.limits.body_bytes_max):
+        if (
+            length.isascii()
+            and length.isdigit()
+            and (len(length) > 9 or int(length) > self.limits.body_bytes_max)
+        ):
             raise Unacceptable("oversized", http_status=413)
         body = bytearray()
         try:
@@ -156,13 +184,24 @@ class NotifyIngress:
         told = notification.passback.get(PASSBACK_MACHINE, machine.machine_id)
         if told != machine.machine_id:
             raise Unacceptable("foreign_machine")
-        if max(map(len, (notification.trade_id, notification.partner_trans_id, notification.refund_id))) > ID_LENGTH_MAX:
+        if (
+            max(
+                map(
+                    len,
+                    (notification.trade_id, notification.partner_trans_id, notification.refund_id),
+                )
+            )
+            > ID_LENGTH_MAX
+        ):
             raise Unacceptable("long_id")
         if notification.kind is not NotificationKind.PAID:
             return
         if notification.currency != machine.currency:
             raise Unacceptable("foreign_currency")
-        if notification.amount_minor is None or not 0 < notification.amount_minor <= self.limits.payment_minor_max:
+        if (
+            notification.amount_minor is None
+            or not 0 < notification.amount_minor <= self.limits.payment_minor_max
+        ):
             raise Unacceptable("bad_amount")
 
     async def _event(self, notification: Notification) -> Event | None:
@@ -183,19 +222,28 @@ class NotifyIngress:
             case NotificationKind.REFUNDED:
                 if not notification.refund_id:
                     return None
-                return RefundSucceeded(refund_id=RefundId(notification.refund_id), source="notification")
+                return RefundSucceeded(
+                    refund_id=RefundId(notification.refund_id), source="notification"
+                )
             case NotificationKind.CLOSED | NotificationKind.FINISHED:
-                return TradeFinished(trade_id=TradeId(notification.trade_id), status=notification.status)
+                return TradeFinished(
+                    trade_id=TradeId(notification.trade_id), status=notification.status
+                )
             case NotificationKind.OTHER:
                 return None
 
     async def _confirm(self, notification: Notification) -> None:
-        """Ask Alipay about a payment if that is configured. Raises OutcomeUnknown: nobody can say now."""
+        """Ask Alipay about a payment if that is configured. Raises OutcomeUnknown: nobody can say
+        now.
+        """
         if self.alipay is None:
             return
         try:
             trade = await self.alipay.query_trade(
-                QueryTrade(partner_trans_id=notification.partner_trans_id, alipay_trans_id=notification.trade_id)
+                QueryTrade(
+                    partner_trans_id=notification.partner_trans_id,
+                    alipay_trans_id=notification.trade_id,
+                )
             )
         except OutcomeUnknown:
             raise
@@ -203,18 +251,30 @@ class NotifyIngress:
             raise Unacceptable("query_refused") from error
         if trade.status not in _PAID_STATUSES:
             raise Unacceptable("query_says_unpaid")
-        if (trade.amount_minor, trade.currency) != (notification.amount_minor, notification.currency):
+        if (trade.amount_minor, trade.currency) != (
+            notification.amount_minor,
+            notification.currency,
+        ):
             raise Unacceptable("query_says_other_amount")
 
-    async def _put_aside(self, notification: Notification, machine: Registered, error: Unacceptable, digest: str) -> None:
-        """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a person must look."""
+    async def _put_aside(
+        self, notification: Notification, machine: Registered, error: Unacceptable, digest: str
+    ) -> None:
+        """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a
+        person must look.
+        """
         _log.error(
-            "notification is signed by Alipay and does not fit; it was put aside, compare it with Alipay's books",
+            (
+                "notification is signed by Alipay and does not fit; it was put aside, compare it "
+                "with Alipay's books"
+            ),
             machine_id=machine.machine_id,
             trade_id=notification.trade_id,
             reason=error.reason,
         )
-        key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[:CAUSE_LENGTH_MAX]
+        key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[
+            :CAUSE_LENGTH_MAX
+        ]
         received = self._received(key, notification, machine, None, digest)
         money = {
             TOLD_AMOUNT_MINOR: str(notification.refund_minor or notification.amount_minor or 0),
@@ -222,7 +282,14 @@ class NotifyIngress:
         }
         await self.inbox.put(replace(received, fields={**received.fields, **money}))
 
-    def _received(self, key: str, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Received:
+    def _received(
+        self,
+        key: str,
+        notification: Notification,
+        machine: Registered,
+        event: Event | None,
+        digest: str,
+    ) -> Received:
         return Received(
             cause=key,
             kind=notification.kind.value,
@@ -234,24 +301,54 @@ class NotifyIngress:
             received_at_ms=self.clock.now_ms(),
         )
 
-    async def _store(self, notification: Notification, machine: Registered, event: Event | None, digest: str) -> Response:
-        stored = await self.inbox.put(self._received(cause(notification), notification, machine, event, digest))
-        names = {"machine_id": machine.machine_id, "trade_id": notification.trade_id, "refund_id": notification.refund_id}
+    async def _store(
+        self, notification: Notification, machine: Registered, event: Event | None, digest: str
+    ) -> Response:
+        stored = await self.inbox.put(
+            self._received(cause(notification), notification, machine, event, digest)
+        )
+        names = {
+            "machine_id": machine.machine_id,
+            "trade_id": notification.trade_id,
+            "refund_id": notification.refund_id,
+        }
         kind = notification.kind.value.lower()
         if stored.verdict == "CONFLICT":
-            _log.error("notification contradicts an earlier one and was put aside; compare it with Alipay's books", kind=kind, **names)
+            _log.error(
+                (
+                    "notification contradicts an earlier one and was put aside; compare it with "
+                    "Alipay's books"
+                ),
+                kind=kind,
+                **names,
+            )
         else:
-            _log.info("notification saved", kind=kind, verdict=stored.verdict, amount_minor=notification.amount_minor, **names)
+            _log.info(
+                "notification saved",
+                kind=kind,
+                verdict=stored.verdict,
+                amount_minor=notification.amount_minor,
+                **names,
+            )
         if stored.verdict == "NEW" and event is not None:
-            self.wake(InboxItem(inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=event))
+            self.wake(
+                InboxItem(inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=event)
+            )
         return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)
 
     def _payer(self, buyer_id: str) -> str:
         """Return the keyed hash that stands for a customer; empty for nobody."""
-        return hmac.new(self.payer_salt, buyer_id.encode(), hashlib.sha256).hexdigest()[:32] if buyer_id else ""
+        return (
+            hmac.new(self.payer_salt, buyer_id.encode(), hashlib.sha256).hexdigest()[:32]
+            if buyer_id
+            else ""
+        )
 
     def _kept(self, fields: dict[str, str]) -> dict[str, str]:
-        return {name: self._payer(value) if name in _PAYER_FIELDS else value for name, value in fields.items()}
+        return {
+            name: self._payer(value) if name in _PAYER_FIELDS else value
+            for name, value in fields.items()
+        }
 
     def _answered(self, verdict: str, reason: str, http_status: int, text: str) -> Response:
         self.metrics.notifications.labels(verdict, reason).inc()
@@ -259,7 +356,9 @@ class NotifyIngress:
 
 
 def cause(notification: Notification) -> str:
-    """Return the key under which the fact is saved once and for ever, however often and under whatever notify id it comes."""
+    """Return the key under which the fact is saved once and for ever, however often and under
+    whatever notify id it comes.
+    """
     match notification.kind:
         case NotificationKind.PAID:
             return f"payment:{notification.trade_id}"

@@ -1,4 +1,5 @@
-"""``vendgate audit``: settings in, what every check of the books found out, and an exit status: 0 clean, 1 findings, 2 cannot read.
+"""``vendgate audit``: settings in, what every check of the books found out, and an exit status: 0
+clean, 1 findings, 2 cannot read.
 
 With it seals: the newest digests of the books, to a file or from one.
 """
@@ -25,7 +26,9 @@ from storage.fleet.views import BalanceView
 
 CLEAN, FOUND, UNREADABLE = 0, 1, 2
 STATEMENT_TIMEOUT_MS = 600_000
-"""A statement adds up the rows of a few hundred machines; on a database of many years that takes its time."""
+"""A statement adds up the rows of a few hundred machines; on a database of many years that takes
+its time.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +40,11 @@ class SealFiles:
 
 
 def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) -> int:
-    """Audit the database of these settings, say what was found, and return the exit status. Raises SettingsRefused.
+    """Audit the database of these settings, say what was found, and return the exit status. Raises
+    SettingsRefused.
 
-    Seals are written only of chains in which nothing was found: a seal says that all before it was whole.
+    Seals are written only of chains in which nothing was found: a seal says that all before it was
+    whole.
     """
     storage = configs.storage_config(settings)
     try:
@@ -68,9 +73,13 @@ def _write(path: Path, found: Audit) -> str:
 
 async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
     timeout_ms = max(storage.busy_timeout_ms, STATEMENT_TIMEOUT_MS)
-    database = await Database.open(replace(storage, read_only=True, readers=1, busy_timeout_ms=timeout_ms))
+    database = await Database.open(
+        replace(storage, read_only=True, readers=1, busy_timeout_ms=timeout_ms)
+    )
     try:
-        return await prove(database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids, seals=known)
+        return await prove(
+            database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids, seals=known
+        )
     finally:
         await database.close()
 
@@ -89,29 +98,50 @@ def _draw(console: Console, found: Audit) -> None:
         console.print(_money(balance), soft_wrap=True, highlight=False)
     if found.unsealed.journal_lines or found.unsealed.audit_rows:
         console.print(
-            f"Not sealed, because from before there were digests: {found.unsealed.journal_lines:,} lines of journals,"
+            "Not sealed, because from before there were digests: "
+            f"{found.unsealed.journal_lines:,} lines of journals,"
             f" {found.unsealed.audit_rows:,} rows of audit",
             soft_wrap=True,
             highlight=False,
         )
-    _list(console, "Findings", [(check.name, finding) for check in found.checks for finding in check.findings], "red")
-    _list(console, "Warnings: allowed, and taking too long", [("", warning) for warning in found.warnings], "yellow")
+    _list(
+        console,
+        "Findings",
+        [(check.name, finding) for check in found.checks for finding in check.findings],
+        "red",
+    )
+    _list(
+        console,
+        "Warnings: allowed, and taking too long",
+        [("", warning) for warning in found.warnings],
+        "yellow",
+    )
     broken = sum(not check.holds for check in found.checks)
-    end = f"{broken} of {len(found.checks)} checks found something." if broken else f"The books are clean: {len(found.checks)} checks hold."
+    end = (
+        f"{broken} of {len(found.checks)} checks found something."
+        if broken
+        else f"The books are clean: {len(found.checks)} checks hold."
+    )
     console.print(Text(end, style="bold red" if broken else "bold green"), soft_wrap=True)
 
 
-def _list(console: Console, title: str, findings: Iterable[tuple[str, Finding]], style: str) -> None:
+def _list(
+    console: Console, title: str, findings: Iterable[tuple[str, Finding]], style: str
+) -> None:
     for number, (name, finding) in enumerate(findings):
         if number == 0:
             console.print(Text(f"\n{title}", style="bold"))
         # What stands in a database is data, never markup.
-        console.print(Text.assemble((f"{name}: " if name else "", style), finding.sentence), soft_wrap=True)
+        console.print(
+            Text.assemble((f"{name}: " if name else "", style), finding.sentence), soft_wrap=True
+        )
 
 
 def _money(balance: BalanceView) -> str:
     return (
-        f"{balance.currency}: in {balance.money_in_minor} = sold {balance.money_sold_minor} + refunded {balance.money_refunded_minor}"
-        f" + held {balance.money_held_minor} + due back {balance.refunds_open_minor} - written off {balance.written_off_minor}"
+        f"{balance.currency}: in {balance.money_in_minor} = sold {balance.money_sold_minor} + "
+        f"refunded {balance.money_refunded_minor}"
+        f" + held {balance.money_held_minor} + due back {balance.refunds_open_minor} - written "
+        f"off {balance.written_off_minor}"
         " (minor units)"
     )

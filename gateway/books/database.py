@@ -1,7 +1,8 @@
 """The database before it is opened: its folder, its schema.
 
-Flows in: where it is. Flows out: nothing, or a sentence that says what to do. A SQLite file of a developer is made by itself when
-there is none; every other database is upgraded by a person's command, because others may be using it.
+Flows in: where it is. Flows out: nothing, or a sentence that says what to do. A SQLite file of a
+developer is made by itself when there is none; every other database is upgraded by a person's
+command, because others may be using it.
 """
 
 import asyncio
@@ -20,7 +21,9 @@ class SchemaMismatch(Exception):
 
 
 def upgrade(config: StorageConfig) -> tuple[str | None, str]:
-    """Bring the database to this program's schema; return the versions before and after. Raises StoreError."""
+    """Bring the database to this program's schema; return the versions before and after. Raises
+    StoreError.
+    """
     _make_folder(config.url)
     before = migrate.current(config.url)
     migrate.upgrade(config.url)
@@ -28,7 +31,9 @@ def upgrade(config: StorageConfig) -> tuple[str | None, str]:
 
 
 async def require_schema(config: StorageConfig) -> None:
-    """Return if the database has this program's schema; an empty SQLite file gets it. Raises SchemaMismatch or StoreError."""
+    """Return if the database has this program's schema; an empty SQLite file gets it. Raises
+    SchemaMismatch or StoreError.
+    """
     _make_folder(config.url)
     found = await asyncio.to_thread(migrate.current, config.url)
     wanted = migrate.head()
@@ -39,7 +44,10 @@ async def require_schema(config: StorageConfig) -> None:
         _log.info("made a new database", file=str(_sqlite_file(config.url)), schema=wanted)
         return
     there = "is empty" if found is None else f"has schema {found}"
-    raise SchemaMismatch(f"The database {there} and this program needs {wanted}: run 'vendgate db upgrade' with the same settings.")
+    raise SchemaMismatch(
+        f"The database {there} and this program needs {wanted}: run 'vendgate db upgrade' with "
+        "the same settings."
+    )
 
 
 def _make_folder(url: str) -> None:

@@ -1,7 +1,9 @@
-"""Files of seals. Flows in: the newest digests that an audit has seen, or a file of them. Flows out: a file, or its seals again.
+"""Files of seals. Flows in: the newest digests that an audit has seen, or a file of them. Flows
+out: a file, or its seals again.
 
-One line each, in words that a person can compare: ``machine VM-0001 1234 <digest>`` (the version of a machine's line) and
-``audit 57 <digest>`` (the id of a row of ``audit``), under a first line that names the format.
+One line each, in words that a person can compare: ``machine VM-0001 1234 <digest>`` (the version of
+a machine's line) and ``audit 57 <digest>`` (the id of a row of ``audit``), under a first line that
+names the format.
 """
 
 import re
@@ -40,7 +42,13 @@ def refuse_to_overwrite(path: Path) -> None:
 
 def write(path: Path, seals: Iterable[Seal]) -> None:
     """Write a new file; raises SealsRefused if it is there or cannot be written."""
-    lines = [f"{f'machine {seal.machine_id}' if seal.machine_id else 'audit'} {seal.version} {seal.digest}" for seal in seals]
+    lines = [
+        (
+            f"{f'machine {seal.machine_id}' if seal.machine_id else 'audit'} {seal.version} "
+            f"{seal.digest}"
+        )
+        for seal in seals
+    ]
     refuse_to_overwrite(path)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -52,6 +60,9 @@ def write(path: Path, seals: Iterable[Seal]) -> None:
 def _seal(path: Path, number: int, line: str) -> Seal:
     found = _LINE.fullmatch(line)
     if found is None:
-        raise SealsRefused(f"{path}: line {number} is no seal: take the file as it was written, or one of another day.")
+        raise SealsRefused(
+            f"{path}: line {number} is no seal: take the file as it was written, or one of "
+            "another day."
+        )
     machine_id, version, digest = found.groups(default="")
     return Seal(machine_id=machine_id, version=int(version), digest=digest)

@@ -1,1 +1,3 @@
-"""The whole system on one computer, for people who want to see it work: real processes, real sockets, real signatures."""
+"""The whole system on one computer, for people who want to see it work: real processes, real
+sockets, real signatures.
+"""

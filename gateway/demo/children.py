@@ -1,7 +1,8 @@
 """The processes of the demo.
 
-Flows in: command lines of this program. Flows out: what each child says when it is ready (one JSON line on its standard output).
-Children are ended in the reverse order of their start, politely first; none is left behind.
+Flows in: command lines of this program. Flows out: what each child says when it is ready (one JSON
+line on its standard output). Children are ended in the reverse order of their start, politely
+first; none is left behind.
 """
 
 import asyncio
@@ -17,13 +18,17 @@ STOP_TIMEOUT_S = 20
 
 
 class ChildFailed(Exception):
-    """A process of the demo ended, or never became ready. The message ends with the last lines of its log."""
+    """A process of the demo ended, or never became ready. The message ends with the last lines of
+    its log.
+    """
 
 
 class Child:
     """One process, its log file, and what it said when it was ready."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path, ready: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, log: Path, ready: dict[str, Any]
+    ) -> None:
         self.name = name
         self.process = process
         self.log = log
@@ -79,13 +84,17 @@ class Children:
         try:
             ready = json.loads(line)
         except ValueError:
-            raise ChildFailed(f"{child.name} did not become ready; the end of {child.log}:\n{_tail(child.log)}") from None
+            raise ChildFailed(
+                f"{child.name} did not become ready; the end of {child.log}:\n{_tail(child.log)}"
+            ) from None
         assert isinstance(ready, dict)
         return ready
 
     def dead(self) -> Child | None:
         """Return a child that has ended although nobody asked it to."""
-        return next((child for child in self._children if child.process.returncode is not None), None)
+        return next(
+            (child for child in self._children if child.process.returncode is not None), None
+        )
 
     async def stop(self) -> None:
         """End all children, the youngest first."""

@@ -1,4 +1,6 @@
-"""Starts the pretend Alipay with keys of its own: the same folder serves it and a development gateway."""
+"""Starts the pretend Alipay with keys of its own: the same folder serves it and a development
+gateway.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,12 @@ from gateway.process.development import PARTNER, make_keys
 _QUICK_REDELIVERY_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 60_000)
 
 
-async def pretend_alipay(state_dir: Path, *, host: str, port: int, seed: int, quick: bool, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or Ctrl-C. Keys are made in ``state_dir`` if there are none; the book of money is kept there. Raises OSError."""
+async def pretend_alipay(
+    state_dir: Path, *, host: str, port: int, seed: int, quick: bool, ready: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or Ctrl-C. Keys are made in ``state_dir`` if there are none; the book of
+    money is kept there. Raises OSError.
+    """
     keys = make_keys(state_dir)
     config = SimulatorConfig(
         partner=PARTNER,

@@ -1,8 +1,9 @@
 """The demo's story from beginning to end.
 
-Flows in: how many sales, a seed, whether hosts run on Ray. Flows out: a screen or silence while it runs, and one :class:`Report`
-at the end. The gateway, the pretend Alipay and the machines are processes of their own and talk over sockets only; this one
-starts them, watches the database as an operator's read-only copy, asks both books at the end, and ends everybody.
+Flows in: how many sales, a seed, whether hosts run on Ray. Flows out: a screen or silence while it
+runs, and one :class:`Report` at the end. The gateway, the pretend Alipay and the machines are
+processes of their own and talk over sockets only; this one starts them, watches the database as an
+operator's read-only copy, asks both books at the end, and ends everybody.
 """
 
 import asyncio
@@ -36,7 +37,9 @@ from storage.fleet.views import EventView
 MACHINES = 12
 LOOK_EVERY_S = 0.5
 QUIET_TIMEOUT_S = 120
-"""How long the rest may take to go back once no new customer comes: every wait of the shortened policy, several times."""
+"""How long the rest may take to go back once no new customer comes: every wait of the shortened
+policy, several times.
+"""
 INTERRUPTED_TIMEOUT_S = 4
 """The same after Ctrl-C."""
 EVENTS_SHOWN = 10
@@ -58,7 +61,9 @@ class Demo:
 class Stage:
     """The running system as the demo sees it."""
 
-    def __init__(self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database) -> None:
+    def __init__(
+        self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database
+    ) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
         self.admin_address: str = gateway.ready["admin"]
@@ -73,7 +78,9 @@ class Stage:
         """Count and add up, from SQL."""
         tally = await self.queries.tally()
         balances = await self.queries.balances()
-        balance = next((balance for balance in balances if balance.currency == stage.CURRENCY), None)
+        balance = next(
+            (balance for balance in balances if balance.currency == stage.CURRENCY), None
+        )
         return Report(
             vends_succeeded=tally.vends.get("SUCCEEDED", 0),
             vends_failed=tally.vends.get("FAILED", 0) + tally.vends.get("VOIDED", 0),
@@ -117,14 +124,21 @@ class Stage:
     async def compare(self, report: Report) -> Report:
         """Hold our ledger against the pretend Alipay's own book."""
         async with httpx.AsyncClient(trust_env=False) as http:
-            book: dict[str, Any] = (await http.get(f"{self.control_url}/control/book", timeout=30)).json()
-        refunded = {balance.currency: balance.money_refunded_minor for balance in await self.queries.balances()}
+            book: dict[str, Any] = (
+                await http.get(f"{self.control_url}/control/book", timeout=30)
+            ).json()
+        refunded = {
+            balance.currency: balance.money_refunded_minor
+            for balance in await self.queries.balances()
+        }
         found = books.differences([trade async for trade in self._trades()], book, refunded)
         return replace(report, books_agree=not found, differences=tuple(found))
 
     async def audited(self, report: Report) -> Report:
         """Check every invariant of our own book, as ``vendgate audit`` does."""
-        found = await prove(self.database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        found = await prove(
+            self.database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
+        )
         return replace(report, audit_clean=found.clean, findings=found.sentences)
 
     async def _trades(self) -> AsyncIterator[books.OurTrade]:
@@ -141,7 +155,9 @@ class Stage:
 
 
 async def play(demo: Demo, *, console: Console | None) -> Report | None:
-    """Run the demo and return what it saw, or None if it was interrupted before anything could be seen. Raises ChildFailed."""
+    """Run the demo and return what it saw, or None if it was interrupted before anything could be
+    seen. Raises ChildFailed.
+    """
     # A short path: Ray puts sockets below it, whose names may have 107 characters.
     folder = demo.keep or Path(tempfile.mkdtemp(prefix="vg-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +182,9 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
 
 
 class Interruptions:
-    """Ctrl-C: the first one lets the demo come to rest for a few seconds, if it has begun; the next one ends it at once."""
+    """Ctrl-C: the first one lets the demo come to rest for a few seconds, if it has begun; the next
+    one ends it at once.
+    """
 
     def __init__(self) -> None:
         self.wanted = False
@@ -187,7 +205,13 @@ class Interruptions:
         self.wanted = True
 
 
-async def _play(demo: Demo, folder: Path, children: Children, interruptions: Interruptions, console: Console | None) -> Report:
+async def _play(
+    demo: Demo,
+    folder: Path,
+    children: Children,
+    interruptions: Interruptions,
+    console: Console | None,
+) -> Report:
     _say(console, "starting the pretend Alipay")
     keys = folder / "alipay"
     ports = stage.free_ports()
@@ -204,7 +228,9 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
     async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
         _say(console, f"taking {len(machine_ids)} machines into the fleet")
         await stage.register(channel, machine_ids)
-        fleet = await children.start("machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids))
+        fleet = await children.start(
+            "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids)
+        )
         database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
             running = Stage(demo, alipay, gateway, fleet, database)
@@ -214,21 +240,44 @@ async def _play(demo: Demo, folder: Path, children: Children, interruptions: Int
             await database.close()
 
 
-def _fleet_arguments(demo: Demo, folder: Path, alipay: Child, gateway: Child, machine_ids: tuple[str, ...]) -> list[str]:
+def _fleet_arguments(
+    demo: Demo, folder: Path, alipay: Child, gateway: Child, machine_ids: tuple[str, ...]
+) -> list[str]:
     names = [word for machine_id in machine_ids for word in ("--machine", machine_id)]
     return [
-        *("simulate", "machines", "--gateway", gateway.ready["machines"], "--alipay", alipay.ready["url"]),
-        *("--seed", str(demo.seed), "--state-dir", str(folder / "machines"), "--pace", "0.5", "--json-ready"),
+        *(
+            "simulate",
+            "machines",
+            "--gateway",
+            gateway.ready["machines"],
+            "--alipay",
+            alipay.ready["url"],
+        ),
+        *(
+            "--seed",
+            str(demo.seed),
+            "--state-dir",
+            str(folder / "machines"),
+            "--pace",
+            "0.5",
+            "--json-ready",
+        ),
         *names,
     ]
 
 
-async def _watch(running: Stage, children: Children, interruptions: Interruptions, console: Console | None) -> Report:
-    """Watch until there are enough sales, or somebody stops it; then let the rest go back and compare the books."""
+async def _watch(
+    running: Stage, children: Children, interruptions: Interruptions, console: Console | None
+) -> Report:
+    """Watch until there are enough sales, or somebody stops it; then let the rest go back and
+    compare the books.
+    """
     demo = running.demo
     last_call_at: float | None = None
     with contextlib.ExitStack() as screen:
-        live = screen.enter_context(Live(console=console, refresh_per_second=4)) if console else None
+        live = (
+            screen.enter_context(Live(console=console, refresh_per_second=4)) if console else None
+        )
         while True:
             if (dead := children.dead()) is not None:
                 raise ChildFailed(f"{dead.name} ended by itself; see {dead.log}")

@@ -1,4 +1,6 @@
-"""What a visitor of the demo sees: the machines, the money, the last things that happened, and grpcurl lines to try. Pure drawing."""
+"""What a visitor of the demo sees: the machines, the money, the last things that happened, and
+grpcurl lines to try. Pure drawing.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,14 +67,22 @@ def _money(scene: Scene) -> RenderableType:
         f"denied {report.vends_denied}",
         f"{report.duration_s:.0f} s",
     )
-    title = "Vendgate demo: nobody new comes, the rest goes back" if scene.stopping else "Vendgate demo (HKD)"
+    title = (
+        "Vendgate demo: nobody new comes, the rest goes back"
+        if scene.stopping
+        else "Vendgate demo (HKD)"
+    )
     return Panel(table, title=title, border_style="blue")
 
 
 def _machines(scene: Scene) -> RenderableType:
     table = Table(expand=True, show_edge=False, pad_edge=False)
     for heading in ("machine", "mode", "phase", "session", "funds", "refunds open", "code"):
-        table.add_column(heading, justify="right" if heading in {"funds", "refunds open"} else "left", no_wrap=True)
+        table.add_column(
+            heading,
+            justify="right" if heading in {"funds", "refunds open"} else "left",
+            no_wrap=True,
+        )
     for machine in scene.machines:
         table.add_row(
             machine.machine_id,
@@ -95,11 +105,24 @@ def _events(scene: Scene) -> RenderableType:
 
 
 def _try_it(scene: Scene) -> RenderableType:
-    return Text("\n".join((*grpcurl_lines(scene.admin_address), f"pay a code by hand: {scene.control_url}")), style="dim")
+    return Text(
+        "\n".join(
+            (*grpcurl_lines(scene.admin_address), f"pay a code by hand: {scene.control_url}")
+        ),
+        style="dim",
+    )
 
 
 def grpcurl_lines(admin_address: str) -> Sequence[str]:
     """Return lines that can be pasted into another terminal while the demo runs."""
     call = f"grpcurl -plaintext {admin_address} gateway.v1.FleetService"
-    fleet = f'grpcurl -plaintext -d \'{{"machine_id":"VM-0001"}}\' {admin_address} gateway.v1.FleetService'
-    return (f"{call}/ListMachines", f"{fleet}/GetMachine", f"{call}/GetBalances", f"{call}/WatchEvents")
+    fleet = (
+        f'grpcurl -plaintext -d \'{{"machine_id":"VM-0001"}}\' {admin_address} '
+        "gateway.v1.FleetService"
+    )
+    return (
+        f"{call}/ListMachines",
+        f"{fleet}/GetMachine",
+        f"{call}/GetBalances",
+        f"{call}/WatchEvents",
+    )

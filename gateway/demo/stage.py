@@ -1,6 +1,8 @@
-"""Sets the demo's stage: a folder, settings with short waits, keys, and machines that are taken into the fleet over the admin service.
+"""Sets the demo's stage: a folder, settings with short waits, keys, and machines that are taken
+into the fleet over the admin service.
 
-Flows in: the folder and free ports. Flows out: a settings file for ``vendgate serve`` and registered machines.
+Flows in: the folder and free ports. Flows out: a settings file for ``vendgate serve`` and
+registered machines.
 """
 
 import asyncio
@@ -29,13 +31,21 @@ POLICY = {
 }
 """The business's waits, shortened, so that a visitor sees each of them run out."""
 
-PRODUCTS = (("A1", "Cola", 850), ("A2", "Oolong tea", 700), ("A3", "Water", 500), ("B1", "Crisps", 1_200), ("B2", "Chocolate", 1_000))
+PRODUCTS = (
+    ("A1", "Cola", 850),
+    ("A2", "Oolong tea", 700),
+    ("A3", "Water", 500),
+    ("B1", "Crisps", 1_200),
+    ("B2", "Chocolate", 1_000),
+)
 STOCK = 9_999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """Where the demo's servers listen, on loopback. Fixed, so that each can be killed and come back where it was."""
+    """Where the demo's servers listen, on loopback. Fixed, so that each can be killed and come back
+    where it was.
+    """
 
     machines: int
     admin: int
@@ -77,19 +87,42 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
         },
         "ray": {"mode": "local" if ray else "none"},
         "policy": dict(POLICY),
-        "limits": {"reconnect_initial_ms": 500, "reconnect_max_ms": 3_000, "heartbeat_interval_ms": 5_000, "silent_after_ms": 15_000},
+        "limits": {
+            "reconnect_initial_ms": 500,
+            "reconnect_max_ms": 3_000,
+            "heartbeat_interval_ms": 5_000,
+            "silent_after_ms": 15_000,
+        },
         "logs": {"level": "info", "format": "json"},
     }
-    lines = ["# Made by the demo. JSON strings, numbers and lists are TOML as well.", f"payer_salt = {json.dumps('demo-' + 'x' * 27)}"]
+    lines = [
+        "# Made by the demo. JSON strings, numbers and lists are TOML as well.",
+        f"payer_salt = {json.dumps('demo-' + 'x' * 27)}",
+    ]
     for name, values in sections.items():
-        lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        lines += [
+            "",
+            f"[{name}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in values.items()),
+        ]
     path.write_text("\n".join(lines) + "\n")
     return path
 
 
 def alipay_arguments(keys: Path, ports: Ports) -> list[str]:
-    """Return the command line of the pretend Alipay; it makes the keys of both sides in ``keys``."""
-    return ["simulate", "alipay", "--state-dir", str(keys), "--port", str(ports.alipay), "--quick", "--json-ready"]
+    """Return the command line of the pretend Alipay; it makes the keys of both sides in
+    ``keys``.
+    """
+    return [
+        "simulate",
+        "alipay",
+        "--state-dir",
+        str(keys),
+        "--port",
+        str(ports.alipay),
+        "--quick",
+        "--json-ready",
+    ]
 
 
 def machine_names(count: int) -> tuple[str, ...]:
@@ -98,7 +131,11 @@ def machine_names(count: int) -> tuple[str, ...]:
 
 
 def _mode(number: int) -> "machine_pb2.Mode.ValueType":
-    modes = (machine_pb2.MODE_AUTHORIZATION_FIRST, machine_pb2.MODE_SELECTION_FIRST, machine_pb2.MODE_BOTH)
+    modes = (
+        machine_pb2.MODE_AUTHORIZATION_FIRST,
+        machine_pb2.MODE_SELECTION_FIRST,
+        machine_pb2.MODE_BOTH,
+    )
     return modes[number % len(modes)]
 
 
@@ -106,7 +143,9 @@ async def register(channel: grpc.aio.Channel, machine_ids: Sequence[str]) -> Non
     """Take the machines into the fleet, as an administrator would."""
     fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
     columns = [
-        fleet_pb2.Column(column=column, product=product, price_minor=price, capacity=STOCK, stock=STOCK)
+        fleet_pb2.Column(
+            column=column, product=product, price_minor=price, capacity=STOCK, stock=STOCK
+        )
         for column, product, price in PRODUCTS
     ]
     await asyncio.gather(

@@ -1,4 +1,6 @@
-"""Who calls the administrators' service: as the audit log names them, and as two people are told apart."""
+"""Who calls the administrators' service: as the audit log names them, and as two people are told
+apart.
+"""
 
 import hashlib
 from typing import Any
@@ -13,11 +15,19 @@ _LENGTH_MAX = 64
 
 
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Return the metadata ``x-actor`` and, behind it, the name in the client's certificate, which alone is proven. Raises CallRefused."""
-    metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    """Return the metadata ``x-actor`` and, behind it, the name in the client's certificate, which
+    alone is proven. Raises CallRefused.
+    """
+    metadata = {
+        key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+    }
     claimed = metadata.get("x-actor", "").strip()
     if len(claimed) > _LENGTH_MAX or not claimed.isprintable():
-        raise invalid(FieldProblem(field="x-actor", description=f"must have at most {_LENGTH_MAX} printable characters"))
+        raise invalid(
+            FieldProblem(
+                field="x-actor", description=f"must have at most {_LENGTH_MAX} printable characters"
+            )
+        )
     certified = _certified(context)[:_LENGTH_MAX]
     if not certified:
         return claimed or UNKNOWN
@@ -25,19 +35,26 @@ def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
 
 
 def person_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Return who calls, so that two people are two and one is one, whatever they claim to be called. Raises CallRefused.
+    """Return who calls, so that two people are two and one is one, whatever they claim to be
+    called. Raises CallRefused.
 
-    The certificate alone says it where there is one: several x-actor names over it are one person. Without one the claim does, and its
-    case does not make two people of one.
+    The certificate alone says it where there is one: several x-actor names over it are one person.
+    Without one the claim does, and its case does not make two people of one.
     """
     certified = _certified(context)
     if not certified:
         return caller_of(context).casefold()
-    return certified if len(certified) <= _LENGTH_MAX else hashlib.sha256(certified.encode()).hexdigest()
+    return (
+        certified
+        if len(certified) <= _LENGTH_MAX
+        else hashlib.sha256(certified.encode()).hexdigest()
+    )
 
 
 def _certified(context: grpc.aio.ServicerContext[Any, Any]) -> str:
-    """Return the name in the client's certificate, its fingerprint if it has none, and nothing if there is no certificate."""
+    """Return the name in the client's certificate, its fingerprint if it has none, and nothing if
+    there is no certificate.
+    """
     proven = context.auth_context()
     for name in ("peer_uri", "x509_common_name"):
         for value in proven.get(name, ()):

@@ -1,4 +1,6 @@
-"""How an administrator's call is refused, in the words of ``gateway.rpc.statuses``: one exception that carries a Refusal."""
+"""How an administrator's call is refused, in the words of ``gateway.rpc.statuses``: one exception
+that carries a Refusal.
+"""
 
 import grpc
 
@@ -6,7 +8,9 @@ from gateway.rpc.statuses import FieldProblem, Refusal
 
 
 class CallRefused(Exception):
-    """The call was not done, or not wholly: the refusal's message says which and what to do next."""
+    """The call was not done, or not wholly: the refusal's message says which and what to do
+    next.
+    """
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
@@ -16,7 +20,14 @@ class CallRefused(Exception):
 def invalid(*problems: FieldProblem) -> CallRefused:
     """The request is wrong, whatever the state of the fleet is."""
     listed = "; ".join(f"{one.field}: {one.description}" for one in problems)
-    return CallRefused(Refusal(code=grpc.StatusCode.INVALID_ARGUMENT, reason="INVALID_REQUEST", message=listed, problems=problems))
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.INVALID_ARGUMENT,
+            reason="INVALID_REQUEST",
+            message=listed,
+            problems=problems,
+        )
+    )
 
 
 def not_found(what: str, name: str) -> CallRefused:
@@ -37,7 +48,10 @@ def no_work_item(item_id: str) -> CallRefused:
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason="WORK_ITEM_NOT_FOUND",
-            message=f"no work item {item_id!r} waits: it was ended, or is about other money by now; ListWorkItems shows what waits",
+            message=(
+                f"no work item {item_id!r} waits: it was ended, or is about other money by now; "
+                "ListWorkItems shows what waits"
+            ),
             metadata={"item": item_id},
         )
     )
@@ -49,7 +63,10 @@ def already_registered(machine_id: str, detail: str) -> CallRefused:
         Refusal(
             code=grpc.StatusCode.ALREADY_EXISTS,
             reason="MACHINE_EXISTS",
-            message=f"machine {machine_id} is registered with other content ({detail}): change it with the Set calls, or use another id",
+            message=(
+                f"machine {machine_id} is registered with other content ({detail}): change it with "
+                "the Set calls, or use another id"
+            ),
             metadata={"machine": machine_id},
         )
     )
@@ -57,16 +74,24 @@ def already_registered(machine_id: str, detail: str) -> CallRefused:
 
 def not_possible(reason: str, message: str, **about: str) -> CallRefused:
     """The request is right, but not for the present state of what it names."""
-    return CallRefused(Refusal(code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason, message=message, metadata=about))
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason, message=message, metadata=about
+        )
+    )
 
 
 def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
-    """The machine's host did not answer in time. ``saved``: the registry holds the change, and the host finds it there.
+    """The machine's host did not answer in time. ``saved``: the registry holds the change, and the
+    host finds it there.
 
     ``sent``: the act left for the host, and may have been done.
     """
     if saved:
-        done = "the change is saved and reaches the machine as soon as its host is back: no need to repeat"
+        done = (
+            "the change is saved and reaches the machine as soon as its host is back: no need to "
+            "repeat"
+        )
     elif sent:
         done = "nobody knows whether it was done: look, and repeat the call, which is safe"
     else:
@@ -88,7 +113,11 @@ SQL_AWAY = Refusal(
     message="the database does not answer: repeat the call, which is safe",
     retry_after_ms=2_000,
 )
-FAILED = Refusal(code=grpc.StatusCode.INTERNAL, reason="FAILED", message="the gateway failed on this call: its log says more")
+FAILED = Refusal(
+    code=grpc.StatusCode.INTERNAL,
+    reason="FAILED",
+    message="the gateway failed on this call: its log says more",
+)
 TOO_MANY_WATCHES = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_WATCHES",

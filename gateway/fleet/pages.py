@@ -1,6 +1,8 @@
-"""Pages of a list: the size that is asked for and an opaque token that says where the next page begins.
+"""Pages of a list: the size that is asked for and an opaque token that says where the next page
+begins.
 
-A token is bound to the filters that it was made for, so that a page of another list is refused and not silently wrong.
+A token is bound to the filters that it was made for, so that a page of another list is refused and
+not silently wrong.
 """
 
 import base64
@@ -22,7 +24,9 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a list call asks for: ``limit`` rows behind ``position`` (empty: from the start). ``filters`` names the list."""
+    """What a list call asks for: ``limit`` rows behind ``position`` (empty: from the start).
+    ``filters`` names the list.
+    """
 
     limit: int
     position: str
@@ -45,16 +49,24 @@ class Page(Generic[Row]):
 def asked(page_size: int, page_token: str, *filters: object) -> Asked:
     """Check size and token. Raises CallRefused."""
     if page_size < 0:
-        raise invalid(FieldProblem(field="page_size", description="must not be below 0; 0 means 50"))
+        raise invalid(
+            FieldProblem(field="page_size", description="must not be below 0; 0 means 50")
+        )
     name = hashlib.sha256(repr(filters).encode()).hexdigest()[:12]
-    return Asked(limit=min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX), position=_position(page_token, name), filters=name)
+    return Asked(
+        limit=min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX),
+        position=_position(page_token, name),
+        filters=name,
+    )
 
 
 def page(rows: Sequence[Row], wanted: Asked, position: Callable[[Row], str]) -> Page[Row]:
     """Cut ``rows`` (up to ``wanted.rows``) to the page and say where the next one begins."""
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit
-    return Page(rows=shown, next_page_token=_token(wanted.filters, position(shown[-1])) if more else "")
+    return Page(
+        rows=shown, next_page_token=_token(wanted.filters, position(shown[-1])) if more else ""
+    )
 
 
 def _token(filters: str, position: str) -> str:
@@ -63,7 +75,12 @@ def _token(filters: str, position: str) -> str:
 
 def wrong_token() -> CallRefused:
     """The token is none of ours, or another list's."""
-    return invalid(FieldProblem(field="page_token", description="is not from the page before; repeat its filters and its next_page_token"))
+    return invalid(
+        FieldProblem(
+            field="page_token",
+            description="is not from the page before; repeat its filters and its next_page_token",
+        )
+    )
 
 
 def _position(token: str, filters: str) -> str:

@@ -1,4 +1,5 @@
-"""What administrators ask, checked: request messages in, values of the core and the registry out, or all problems at once.
+"""What administrators ask, checked: request messages in, values of the core and the registry out,
+or all problems at once.
 
 The limits are those that ``protos/gateway/v1`` documents, field by field.
 """
@@ -30,7 +31,13 @@ _MODES = {
     machine_pb2.MODE_SELECTION_FIRST: Mode.SELECTION_FIRST,
     machine_pb2.MODE_BOTH: Mode.BOTH,
 }
-_LIMITS = ("idle_refund_ms", "payment_wait_ms", "unavailable_grace_ms", "vend_result_ms", "doubt_window_ms")
+_LIMITS = (
+    "idle_refund_ms",
+    "payment_wait_ms",
+    "unavailable_grace_ms",
+    "vend_result_ms",
+    "doubt_window_ms",
+)
 _AMOUNTS = ("doubt_review_above_minor", "write_off_second_person_above_minor")
 
 
@@ -64,7 +71,9 @@ class Fields:
             raise invalid(*self.problems)
 
     def done_page(self, request: Paged, *filters: object) -> pages.Asked:
-        """Return what page is asked for, of the list that ``filters`` names. Raises CallRefused as ``done`` does."""
+        """Return what page is asked for, of the list that ``filters`` names. Raises CallRefused as
+        ``done`` does.
+        """
         self.done()
         return pages.asked(request.page_size, request.page_token, *filters)
 
@@ -77,19 +86,35 @@ class Fields:
     def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:
         """Check an id that we or Alipay made."""
         if (needed and not value) or len(value) > ID_LENGTH_MAX or not value.isprintable():
-            self.wrong(field, f"must be an id of {1 if needed else 0} to {ID_LENGTH_MAX} characters")
+            self.wrong(
+                field, f"must be an id of {1 if needed else 0} to {ID_LENGTH_MAX} characters"
+            )
         return self
 
     def text(self, field: str, value: str, *, least: int, most: int) -> Self:
-        """Check a text that Alipay shows or stores: no control characters and no double quote (docs/alipay.md 4.1)."""
-        if not least <= len(value.strip()) or len(value) > most or not value.isprintable() or '"' in value:
+        """Check a text that Alipay shows or stores: no control characters and no double quote
+        (docs/alipay.md 4.1).
+        """
+        if (
+            not least <= len(value.strip())
+            or len(value) > most
+            or not value.isprintable()
+            or '"' in value
+        ):
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
         return self
 
     def reason(self, value: str, *, needed: bool = False) -> Self:
         """Check a reason for the audit log; empty is right only if it is not ``needed``."""
-        if (needed and not value.strip()) or len(value) > REASON_LENGTH_MAX or not value.isprintable():
-            self.wrong("reason", f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters, in one line")
+        if (
+            (needed and not value.strip())
+            or len(value) > REASON_LENGTH_MAX
+            or not value.isprintable()
+        ):
+            self.wrong(
+                "reason",
+                f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters, in one line",
+            )
         return self
 
     def status(self, value: str, known: Collection[str]) -> Self:
@@ -114,7 +139,11 @@ class Fields:
         """Return the names of the phases that a list is filtered by, each once."""
         names: set[str] = set()
         for index, value in enumerate(values):
-            name = fleet_pb2.Phase.Name(fleet_pb2.Phase.ValueType(value)) if value in fleet_pb2.Phase.values() else ""
+            name = (
+                fleet_pb2.Phase.Name(fleet_pb2.Phase.ValueType(value))
+                if value in fleet_pb2.Phase.values()
+                else ""
+            )
             if not name or value == fleet_pb2.PHASE_UNSPECIFIED:
                 self.wrong(f"phases[{index}]", "must be a phase other than PHASE_UNSPECIFIED")
             names.add(name.removeprefix("PHASE_"))
@@ -125,19 +154,35 @@ class Fields:
         if value == machine_pb2.MODE_UNSPECIFIED and default is not None:
             return default
         if value not in _MODES:
-            self.wrong("mode", "must be MODE_AUTHORIZATION_FIRST, MODE_SELECTION_FIRST or MODE_BOTH")
+            self.wrong(
+                "mode", "must be MODE_AUTHORIZATION_FIRST, MODE_SELECTION_FIRST or MODE_BOTH"
+            )
         return _MODES.get(machine_pb2.Mode.ValueType(value), Mode.BOTH)
 
     def overrides(self, policy: fleet_pb2.Policy) -> PolicyOverrides:
         """Return the machine's own limits; what is not set follows the fleet."""
-        own: dict[str, int] = {name: getattr(policy, name) for name in _LIMITS if policy.HasField(name)}  # type: ignore[arg-type]
+        own: dict[str, int] = {
+            name: getattr(policy, name)
+            for name in _LIMITS
+            if policy.HasField(name)  # type: ignore[arg-type]
+        }
         for name, value in own.items():
             if not 0 < value <= LIMIT_MS_MAX:
-                self.wrong(f"policy.{name}", f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet")
-        above: dict[str, int] = {name: getattr(policy, name) for name in _AMOUNTS if policy.HasField(name)}  # type: ignore[arg-type]
+                self.wrong(
+                    f"policy.{name}",
+                    f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet",
+                )
+        above: dict[str, int] = {
+            name: getattr(policy, name)
+            for name in _AMOUNTS
+            if policy.HasField(name)  # type: ignore[arg-type]
+        }
         for name, above_minor in above.items():
             if not 0 <= above_minor <= PRICE_MINOR_MAX:
-                self.wrong(f"policy.{name}", f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet")
+                self.wrong(
+                    f"policy.{name}",
+                    f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet",
+                )
         return PolicyOverrides(**own, **above)
 
     def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
@@ -150,12 +195,21 @@ class Fields:
             self._column(f"columns[{index}]", column, seen)
             seen.add(column.column)
         return tuple(
-            Column(column=one.column, product=one.product, price_minor=one.price_minor, capacity=one.capacity, stock=one.stock)
+            Column(
+                column=one.column,
+                product=one.product,
+                price_minor=one.price_minor,
+                capacity=one.capacity,
+                stock=one.stock,
+            )
             for one in columns
         )
 
     def _column(self, place: str, column: fleet_pb2.Column, seen: Collection[str]) -> None:
-        if not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX or not column.column.isprintable():
+        if (
+            not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX
+            or not column.column.isprintable()
+        ):
             self.wrong(f"{place}.column", f"must have 1 to {COLUMN_BYTES_MAX} bytes")
         elif column.column in seen:
             self.wrong(f"{place}.column", f"{column.column!r} is there twice")
@@ -178,7 +232,9 @@ def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine
     if not re.fullmatch(r"[A-Z]{3}", request.currency):
         fields.wrong("currency", "must be three upper-case letters of ISO 4217, for example HKD")
     if not re.fullmatch(r"([A-Z]{2})?", request.country_code):
-        fields.wrong("country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty")
+        fields.wrong(
+            "country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty"
+        )
     made = NewMachine(
         machine_id=MachineId(request.machine_id),
         store_name=request.store_name,

@@ -1,4 +1,6 @@
-"""What storage knows, as administrators read it: frozen views in, messages of ``gateway.v1`` out. Pure and total."""
+"""What storage knows, as administrators read it: frozen views in, messages of ``gateway.v1`` out.
+Pure and total.
+"""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,24 +17,39 @@ _LIMITS = (
     "write_off_second_person_above_minor",
 )
 _NEXT_STEPS = {
-    views.WorkItemKind.REFUND_REFUSED: "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way",
-    views.WorkItemKind.REFUND_OVERDUE: "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now",
-    views.WorkItemKind.VEND_IN_REVIEW: "find out whether the goods were delivered, then SettleVend with delivered true or false",
+    views.WorkItemKind.REFUND_REFUSED: (
+        "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way"
+    ),
+    views.WorkItemKind.REFUND_OVERDUE: (
+        "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now"
+    ),
+    views.WorkItemKind.VEND_IN_REVIEW: (
+        "find out whether the goods were delivered, then SettleVend with delivered true or false"
+    ),
     views.WorkItemKind.PAYMENT_CONFLICT: (
-        "compare GetTrade with Alipay's own books and mend the difference there; nothing was booked twice; then CloseWorkItem"
+        "compare GetTrade with Alipay's own books and mend the difference there; nothing was "
+        "booked twice; then CloseWorkItem"
     ),
     views.WorkItemKind.NOTIFICATION_REFUSED: (
-        "look for the trade in Alipay's portal and with GetTrade: money that is there and not here is returned there; mend what the reason "
+        "look for the trade in Alipay's portal and with GetTrade: money that is there and not "
+        "here is returned there; mend what the reason "
         "names; then CloseWorkItem"
     ),
     views.WorkItemKind.RECONCILIATION_DIFFERENCE: "Then CloseWorkItem with what was found out",
-    views.WorkItemKind.MACHINE_HALTED: "mend what the reason says, then ReloadMachine; it also tries again by itself, at last hourly",
+    views.WorkItemKind.MACHINE_HALTED: (
+        "mend what the reason says, then ReloadMachine; it also tries again by itself, at last "
+        "hourly"
+    ),
 }
 
 
 def timestamp(at_ms: int | None) -> Timestamp | None:
     """Return the time, or None (an absent field) for none."""
-    return None if at_ms is None else Timestamp(seconds=at_ms // 1_000, nanos=at_ms % 1_000 * 1_000_000)
+    return (
+        None
+        if at_ms is None
+        else Timestamp(seconds=at_ms // 1_000, nanos=at_ms % 1_000 * 1_000_000)
+    )
 
 
 def money(minor: int, currency: str) -> money_pb2.Money:
@@ -42,7 +59,9 @@ def money(minor: int, currency: str) -> money_pb2.Money:
 
 def machine(view: views.MachineView) -> fleet_pb2.Machine:
     """Return a machine with its live state."""
-    limits = {name: value for name in _LIMITS if (value := getattr(view.overrides, name)) is not None}
+    limits = {
+        name: value for name in _LIMITS if (value := getattr(view.overrides, name)) is not None
+    }
     made = fleet_pb2.Machine(
         machine_id=view.machine_id,
         store_name=view.store_name,
@@ -54,7 +73,13 @@ def machine(view: views.MachineView) -> fleet_pb2.Machine:
         policy=fleet_pb2.Policy(**limits),
         planogram_version=view.planogram_version,
         columns=[
-            fleet_pb2.Column(column=one.column, product=one.product, price_minor=one.price_minor, capacity=one.capacity, stock=one.stock)
+            fleet_pb2.Column(
+                column=one.column,
+                product=one.product,
+                price_minor=one.price_minor,
+                capacity=one.capacity,
+                stock=one.stock,
+            )
             for one in view.columns
         ],
         code_status=fleet_pb2.CodeStatus.Value(f"CODE_STATUS_{view.code_status}"),
@@ -74,7 +99,9 @@ def machine(view: views.MachineView) -> fleet_pb2.Machine:
     )
     if view.halt is not None:
         since = timestamp(view.halt.halted_at_ms)
-        made.halted.CopyFrom(fleet_pb2.Halt(since=since, fact=view.halt.fact, error=view.halt.error))
+        made.halted.CopyFrom(
+            fleet_pb2.Halt(since=since, fact=view.halt.fact, error=view.halt.error)
+        )
     if view.session_id:
         made.funds.CopyFrom(money(view.funds_minor, view.currency))
     return made
@@ -169,7 +196,10 @@ def work_item(view: views.WorkItemView, now_ms: int) -> fleet_pb2.WorkItem:
 
 def _next_step(view: views.WorkItemView) -> str:
     if view.proposed_by:
-        return f"WriteOffRefund by another person than {view.proposed_by} confirms it; RetryRefund tries it again and drops the proposal"
+        return (
+            f"WriteOffRefund by another person than {view.proposed_by} confirms it; RetryRefund "
+            "tries it again and drops the proposal"
+        )
     return f"{view.advice} {_NEXT_STEPS[view.kind]}" if view.advice else _NEXT_STEPS[view.kind]
 
 
@@ -187,12 +217,20 @@ def closing(view: views.ClosingView) -> fleet_pb2.WorkItemClosing:
 
 def timeline_entry(view: views.TimelineView) -> fleet_pb2.TimelineEntry:
     """Return one line of a story."""
-    return fleet_pb2.TimelineEntry(at=timestamp(view.at_ms), event=view.event, decisions=view.decisions, money=view.money)
+    return fleet_pb2.TimelineEntry(
+        at=timestamp(view.at_ms), event=view.event, decisions=view.decisions, money=view.money
+    )
 
 
 def event(view: views.EventView) -> fleet_pb2.Event:
     """Return something that happened; its token is its position."""
-    return fleet_pb2.Event(token=str(view.position), at=timestamp(view.at_ms), machine_id=view.machine_id, kind=view.kind, text=view.text)
+    return fleet_pb2.Event(
+        token=str(view.position),
+        at=timestamp(view.at_ms),
+        machine_id=view.machine_id,
+        kind=view.kind,
+        text=view.text,
+    )
 
 
 def balance(view: views.BalanceView) -> fleet_pb2.Balance:

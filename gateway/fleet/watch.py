@@ -18,20 +18,39 @@ _POSITION_MAX = 2**63 - 1
 
 
 async def start_position(queries: Queries, after_token: str) -> int:
-    """Return the position that a watch begins behind: the token's, or the newest for an empty one. Raises CallRefused."""
+    """Return the position that a watch begins behind: the token's, or the newest for an empty one.
+    Raises CallRefused.
+    """
     if not after_token:
         return await queries.last_position()
-    if not after_token.isascii() or not after_token.isdigit() or len(after_token) > 19 or int(after_token) > _POSITION_MAX:
+    if (
+        not after_token.isascii()
+        or not after_token.isdigit()
+        or len(after_token) > 19
+        or int(after_token) > _POSITION_MAX
+    ):
         raise invalid(
-            FieldProblem(field="after_token", description="must be the token of an event, '0' for the beginning, or empty for now")
+            FieldProblem(
+                field="after_token",
+                description=(
+                    "must be the token of an event, '0' for the beginning, or empty for now"
+                ),
+            )
         )
     return int(after_token)
 
 
 async def events(
-    queries: Queries, position: int, *, machine_id: str, stopping: asyncio.Event, poll_s: float = POLL_S
+    queries: Queries,
+    position: int,
+    *,
+    machine_id: str,
+    stopping: asyncio.Event,
+    poll_s: float = POLL_S,
 ) -> AsyncIterator[EventView]:
-    """Yield what was saved behind ``position``, in order, until ``stopping``; asks SQL again ``poll_s`` after it had nothing more."""
+    """Yield what was saved behind ``position``, in order, until ``stopping``; asks SQL again
+    ``poll_s`` after it had nothing more.
+    """
     while not stopping.is_set():
         batch = await queries.events_after(position, machine_id=machine_id, limit=BATCH_MAX)
         for one in batch:

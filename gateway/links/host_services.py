@@ -1,7 +1,9 @@
-"""What a host needs of the world, made from settings: in a Ray worker, or beside the gateway in one process.
+"""What a host needs of the world, made from settings: in a Ray worker, or beside the gateway in one
+process.
 
-Flows in: the path of the configuration file (a worker reads its settings itself; no secret travels through Ray). Flows out: store,
-Alipay client, clock and limits. Must not know gRPC: a worker that loaded it could not be forked, and would pay for it in memory.
+Flows in: the path of the configuration file (a worker reads its settings itself; no secret travels
+through Ray). Flows out: store, Alipay client, clock and limits. Must not know gRPC: a worker that
+loaded it could not be forked, and would pay for it in memory.
 """
 
 from contextlib import AsyncExitStack
@@ -18,7 +20,8 @@ from storage.machines.store import SqlMachineStore
 
 
 async def open_host_services(config_path: str | None) -> HostServices:
-    """Open everything for a host that has a process of its own; None or "": settings come from the environment alone.
+    """Open everything for a host that has a process of its own; None or "": settings come from the
+    environment alone.
 
     Raises SettingsRefused or StoreError with sentences.
     """

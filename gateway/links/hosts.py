@@ -1,6 +1,8 @@
-"""Where machines live: hosts in this process, or on Ray; either way a list of links, in the order of the layout.
+"""Where machines live: hosts in this process, or on Ray; either way a list of links, in the order
+of the layout.
 
-Flows in: settings. Flows out: links that are ready to be attached to, and the processes behind them. Hosts end when the stack does.
+Flows in: settings. Flows out: links that are ready to be attached to, and the processes behind
+them. Hosts end when the stack does.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ class Hosts:
 
 
 class HostsFailed(Exception):
-    """No hosts, no gateway; the sentence says what is wrong with Ray or with the services that a host needs."""
+    """No hosts, no gateway; the sentence says what is wrong with Ray or with the services that a
+    host needs.
+    """
 
 
 async def open_hosts(
@@ -42,7 +46,8 @@ async def open_hosts(
     ray: bool,
     on_fatal: Callable[[str], None],
 ) -> Hosts:
-    """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings say.
+    """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings
+    say.
 
     ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed.
     """
@@ -52,19 +57,31 @@ async def open_hosts(
 
 
 async def _in_process(
-    stack: AsyncExitStack, settings: Settings, made: Configs, database: Database, *, on_fatal: Callable[[str], None]
+    stack: AsyncExitStack,
+    settings: Settings,
+    made: Configs,
+    database: Database,
+    *,
+    on_fatal: Callable[[str], None],
 ) -> Hosts:
     """Start one host that owns every machine, beside the gateway; it shares the open database."""
     services = await make_host_services(settings, made, database)
     stack.push_async_callback(services.close)
-    host = Host(name="host-0", services=services, partitions=range(database.partition_count), on_fatal=on_fatal)
+    host = Host(
+        name="host-0",
+        services=services,
+        partitions=range(database.partition_count),
+        on_fatal=on_fatal,
+    )
     await host.start()
     stack.push_async_callback(host.stop)
     return Hosts(links=(host,), pids=(os.getpid(),))
 
 
 async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | None) -> Hosts:
-    """Start our own Ray, or use a cluster, and have the hosts there. Their workers read ``config_path`` themselves."""
+    """Start our own Ray, or use a cluster, and have the hosts there. Their workers read
+    ``config_path`` themselves.
+    """
     # Late, because it imports Ray, which takes a second and a hundred megabytes.
     from actors.ray_host import EMBEDDED, RayHosts, RaySettings, start_ray, stop_ray
 
@@ -79,21 +96,33 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
         hosts=section.hosts,
     )
     try:
-        # It blocks for seconds, before anything is served: it must be in this thread, to which Ray's processes tie their lives.
+        # It blocks for seconds, before anything is served: it must be in this thread, to which
+        # Ray's processes tie their lives.
         start_ray(wanted)
         stack.callback(stop_ray)
         hosts = await RayHosts.open(wanted, factory=_FACTORY, factory_argument=config_path or "")
         stack.push_async_callback(hosts.close)
         pids = await hosts.pids() if own else {}
     except (RuntimeError, ConnectionError) as error:
-        where = "Ray could not be started here" if own else f"the Ray cluster at {section.address} cannot be used"
-        why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()  # a worker's own comes with its traceback for a text
-        raise HostsFailed(f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", or --no-ray.') from error
+        where = (
+            "Ray could not be started here"
+            if own
+            else f"the Ray cluster at {section.address} cannot be used"
+        )
+        why = (
+            str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()
+        )  # a worker's own comes with its traceback for a text
+        raise HostsFailed(
+            f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", '
+            "or --no-ray."
+        ) from error
     return Hosts(links=hosts.links, pids=tuple(pids.values()))
 
 
 async def _reachable(address: str) -> None:
-    """Return if something listens at ``host:port`` ("auto" is Ray's to find). Ray itself would try for minutes, and hold up all else."""
+    """Return if something listens at ``host:port`` ("auto" is Ray's to find). Ray itself would try
+    for minutes, and hold up all else.
+    """
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon:
         return
@@ -102,5 +131,8 @@ async def _reachable(address: str) -> None:
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except (OSError, ValueError, TimeoutError) as error:
         why = str(error) or "no answer"
-        raise HostsFailed(f"Nothing listens at ray.address {address} ({why}): start the cluster, or name its head, host:port.") from None
+        raise HostsFailed(
+            f"Nothing listens at ray.address {address} ({why}): start the cluster, or name its "
+            "head, host:port."
+        ) from None
     writer.close()

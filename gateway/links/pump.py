@@ -1,8 +1,10 @@
-"""The way to one host: what arrives while an exchange is in flight goes into the next; deliveries are handed on by their numbers.
+"""The way to one host: what arrives while an exchange is in flight goes into the next; deliveries
+are handed on by their numbers.
 
-Flows in: messages for the host, and its deliveries. Flows out: to the streams what is theirs, to administrators the answers to their
-commands. When a call fails, does not come back, or a delivery is missing, the pump attaches anew: it says ``Connected`` for each of
-its streams and repeats their unacknowledged frames, and tells those who wait for a command that its outcome is unknown.
+Flows in: messages for the host, and its deliveries. Flows out: to the streams what is theirs, to
+administrators the answers to their commands. When a call fails, does not come back, or a delivery
+is missing, the pump attaches anew: it says ``Connected`` for each of its streams and repeats their
+unacknowledged frames, and tells those who wait for a command that its outcome is unknown.
 """
 
 import asyncio
@@ -43,7 +45,9 @@ class Row:
         """Whether something came too early."""
         return bool(self._early)
 
-    def take(self, delivery: Delivery, batch: Sequence[ToHost]) -> list[tuple[Delivery, Sequence[ToHost]]]:
+    def take(
+        self, delivery: Delivery, batch: Sequence[ToHost]
+    ) -> list[tuple[Delivery, Sequence[ToHost]]]:
         """Return what may be handed on now, in order, each with the batch that it answers."""
         self._early[delivery.number] = (delivery, batch)
         ready = []
@@ -56,7 +60,15 @@ class Row:
 class HostPump:
     """One host's link. ``run`` it as a task."""
 
-    def __init__(self, link: HostLink, *, host: int, gateway_id: str, limits: LinkLimits, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        link: HostLink,
+        *,
+        host: int,
+        gateway_id: str,
+        limits: LinkLimits,
+        random: Callable[[], float],
+    ) -> None:
         self._link = link
         self._host = host
         self._gateway_id = gateway_id
@@ -83,7 +95,7 @@ class HostPump:
         self._notifications_dropped = 0
         self._undeliverable = 0
 
-    # --- from the gateway ----------------------------------------------------------------------------------------------------
+    # --- from the gateway ---
 
     def open_stream(self, stream: LinkedStream) -> None:
         """Take a stream in and say ``Connected`` for it: now, or with the next attachment."""
@@ -92,12 +104,21 @@ class HostPump:
             self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
 
     def close_stream(self, stream: LinkedStream, reason: str, *, tell: bool) -> None:
-        """Forget a stream and, with ``tell``, say ``Disconnected`` for it, also if the link breaks in between."""
+        """Forget a stream and, with ``tell``, say ``Disconnected`` for it, also if the link breaks
+        in between.
+        """
         if self._streams.pop(stream.stream_id, None) is not None and tell:
-            self._put(FromMachine(machine_id=stream.machine_id, event=Disconnected(stream_id=stream.stream_id, reason=reason)))
+            self._put(
+                FromMachine(
+                    machine_id=stream.machine_id,
+                    event=Disconnected(stream_id=stream.stream_id, reason=reason),
+                )
+            )
 
     def submit(self, stream: LinkedStream, frame: FrameReceived) -> None:
-        """Send a frame. While there is no attachment the stream keeps it, and it goes with the next one."""
+        """Send a frame. While there is no attachment the stream keeps it, and it goes with the next
+        one.
+        """
         if self._attached:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
@@ -106,7 +127,9 @@ class HostPump:
         await self._room.wait()
 
     def notify(self, message: Notified) -> None:
-        """Send a wake-up, or drop it if the queue is full: the host finds what was saved by itself."""
+        """Send a wake-up, or drop it if the queue is full: the host finds what was saved by
+        itself.
+        """
         if len(self._queue) >= self._limits.queue_max:
             self._notifications_dropped += 1
         else:
@@ -127,7 +150,9 @@ class HostPump:
             if not sent:
                 self._queue.remove(message)
                 self._look_at_queue()
-            raise HostUnavailable(f"host {self._host} did not answer within {timeout_s:g} s", sent=sent) from None
+            raise HostUnavailable(
+                f"host {self._host} did not answer within {timeout_s:g} s", sent=sent
+            ) from None
         finally:
             self._waiting.pop(message.command_id, None)
             self._sent.discard(message.command_id)
@@ -154,7 +179,7 @@ class HostPump:
         if len(self._queue) >= self._limits.queue_max:
             self._room.clear()
 
-    # --- the link ------------------------------------------------------------------------------------------------------------
+    # --- the link ---
 
     async def run(self) -> None:
         """Keep the link open until cancelled."""
@@ -165,7 +190,12 @@ class HostPump:
                 self._opened()
                 await self._serve(attachment)
             except (LinkBroken, TimeoutError) as broken:
-                logger.warning("link to host broken", host=self._host, failures=self._failures, detail=str(broken) or "timed out")
+                logger.warning(
+                    "link to host broken",
+                    host=self._host,
+                    failures=self._failures,
+                    detail=str(broken) or "timed out",
+                )
             except Exception:
                 logger.exception("link to host failed", host=self._host, failures=self._failures)
             finally:
@@ -178,11 +208,16 @@ class HostPump:
             async with asyncio.timeout(self._limits.stop_timeout_s):
                 await self._idle.wait()
         except TimeoutError:
-            logger.warning("link to host closed with messages left", host=self._host, queued=len(self._queue))
+            logger.warning(
+                "link to host closed with messages left", host=self._host, queued=len(self._queue)
+            )
 
     def _delay_s(self) -> float:
         """Full jitter; the range doubles until a delivery comes."""
-        widest: float = min(self._limits.backoff_max_s, self._limits.backoff_initial_s * 2 ** min(self._failures, 16))
+        widest: float = min(
+            self._limits.backoff_max_s,
+            self._limits.backoff_initial_s * 2 ** min(self._failures, 16),
+        )
         self._failures += 1
         return self._random() * widest
 
@@ -198,11 +233,19 @@ class HostPump:
             self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
             for frame in frames:
                 self._put(FromMachine(machine_id=stream.machine_id, event=frame))
-        logger.info("link to host open", host=self._host, streams=len(self._streams), attachment=self._attachments)
+        logger.info(
+            "link to host open",
+            host=self._host,
+            streams=len(self._streams),
+            attachment=self._attachments,
+        )
 
     async def _serve(self, attachment: str) -> None:
         self._broken = asyncio.get_running_loop().create_future()
-        tasks = [asyncio.create_task(self._exchange(attachment)), asyncio.create_task(self._listen(attachment))]
+        tasks = [
+            asyncio.create_task(self._exchange(attachment)),
+            asyncio.create_task(self._listen(attachment)),
+        ]
         try:
             await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -224,21 +267,31 @@ class HostPump:
             self._gap.cancel()
             self._gap = None
         again = [message for message in self._in_flight if _is_disconnected(message)]
-        again += [message for message in self._queue if not isinstance(message, FromMachine) or _is_disconnected(message)]
+        again += [
+            message
+            for message in self._queue
+            if not isinstance(message, FromMachine) or _is_disconnected(message)
+        ]
         self._in_flight = ()
         self._queue = deque(again)
         self._look_at_queue()
         for command_id in tuple(self._sent):
             answer = self._waiting.get(command_id)
             if answer is not None and not answer.done():
-                answer.set_exception(HostUnavailable(f"the link to host {self._host} broke", sent=True))
+                answer.set_exception(
+                    HostUnavailable(f"the link to host {self._host} broke", sent=True)
+                )
 
     async def _exchange(self, attachment: str) -> None:
         while True:
             await self._queued.wait()
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch_max))]
+            batch = [
+                self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch_max))
+            ]
             self._in_flight = batch
-            self._sent.update(message.command_id for message in batch if isinstance(message, Commanded))
+            self._sent.update(
+                message.command_id for message in batch if isinstance(message, Commanded)
+            )
             self._look_at_queue()
             async with asyncio.timeout(self._limits.exchange_timeout_s):
                 delivery = await self._link.exchange(attachment, batch)
@@ -254,7 +307,9 @@ class HostPump:
                 delivery = await self._link.listen(attachment)
             self._arrived(delivery, ())
             if not delivery.messages:
-                await asyncio.sleep(0)  # a host that is never idle for long must not keep the loop to itself
+                await asyncio.sleep(
+                    0
+                )  # a host that is never idle for long must not keep the loop to itself
 
     def _look_at_queue(self) -> None:
         if len(self._queue) < self._limits.queue_max:
@@ -264,14 +319,19 @@ class HostPump:
             if not self._in_flight:
                 self._idle.set()
 
-    # --- from the host -------------------------------------------------------------------------------------------------------
+    # --- from the host ---
 
     def _arrived(self, delivery: Delivery, batch: Sequence[ToHost]) -> None:
         """Hand on what is next in the row; hold what came too early, but not for ever."""
         self._failures = 0
         if delivery.number < self._row.expected:  # idle answers have number 0
             if delivery.messages:
-                logger.warning("delivery came twice", host=self._host, number=delivery.number, expected=self._row.expected)
+                logger.warning(
+                    "delivery came twice",
+                    host=self._host,
+                    number=delivery.number,
+                    expected=self._row.expected,
+                )
             self._answered(batch)
             return
         ready = self._row.take(delivery, batch)
@@ -283,7 +343,9 @@ class HostPump:
             self._gap.cancel()
             self._gap = None
         if self._row.waiting and self._gap is None:
-            self._gap = asyncio.get_running_loop().call_later(self._limits.gap_timeout_s, self._missing)
+            self._gap = asyncio.get_running_loop().call_later(
+                self._limits.gap_timeout_s, self._missing
+            )
 
     def _missing(self) -> None:
         if self._broken is not None and not self._broken.done():
@@ -304,7 +366,9 @@ class HostPump:
             return
         stream = self._streams.get(message.stream_id)
         if stream is None:
-            self._undeliverable += 1  # the machine hears of it when it connects again: the state is the outbox
+            self._undeliverable += (
+                1  # the machine hears of it when it connects again: the state is the outbox
+            )
         elif isinstance(message, ToMachine):
             self._deliver(stream, message)
         else:
@@ -315,11 +379,18 @@ class HostPump:
             stream.deliver(message.ack, message.commands)
         except Exception:
             # One machine's trouble must not become that of all machines of the host.
-            logger.exception("delivery failed", machine_id=message.machine_id, stream_id=message.stream_id)
+            logger.exception(
+                "delivery failed", machine_id=message.machine_id, stream_id=message.stream_id
+            )
             stream.close("FAILED")
 
     def _close(self, stream: LinkedStream, message: StreamClosed) -> None:
-        logger.info("host closes stream", machine_id=message.machine_id, stream_id=message.stream_id, reason=message.reason)
+        logger.info(
+            "host closes stream",
+            machine_id=message.machine_id,
+            stream_id=message.stream_id,
+            reason=message.reason,
+        )
         stream.close(message.reason)
 
 

@@ -1,4 +1,6 @@
-"""What the streams, the links and their callers agree on: the stream as a link sees it, the bounds, the figures, the one error."""
+"""What the streams, the links and their callers agree on: the stream as a link sees it, the bounds,
+the figures, the one error.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,10 +40,16 @@ class LinkedStream(Protocol):
 
 
 class HostUnavailable(Exception):
-    """A command got no answer. ``sent`` tells whether it may have been carried out all the same: look before asking again."""
+    """A command got no answer. ``sent`` tells whether it may have been carried out all the same:
+    look before asking again.
+    """
 
     def __init__(self, detail: str, *, sent: bool) -> None:
-        outcome = "its outcome is unknown: look at the machine before asking again" if sent else "nothing was sent: ask again later"
+        outcome = (
+            "its outcome is unknown: look at the machine before asking again"
+            if sent
+            else "nothing was sent: ask again later"
+        )
         super().__init__(f"{detail}; {outcome}")
         self.sent = sent
 

@@ -1,4 +1,5 @@
-"""The rules that fields of the machine's frames keep. Flows in: a field's name and value. Flows out: the value, or ``FieldWrong``.
+"""The rules that fields of the machine's frames keep. Flows in: a field's name and value. Flows
+out: the value, or ``FieldWrong``.
 
 The sentences go to firmware engineers: they say what was expected and what came.
 """
@@ -34,12 +35,17 @@ class FieldWrong(Exception):
 def identifier(field: str, value: str, *, bytes_max: int = ID_BYTES_MAX) -> str:
     """Return an id: 1 to ``bytes_max`` letters, digits, '.', '_' or '-'."""
     if len(value) > bytes_max or _ID.fullmatch(value) is None:
-        raise FieldWrong(field, f"expected 1 to {bytes_max} letters, digits, '.', '_' or '-', got {_shown(value)}")
+        raise FieldWrong(
+            field,
+            f"expected 1 to {bytes_max} letters, digits, '.', '_' or '-', got {_shown(value)}",
+        )
     return value
 
 
 def text(field: str, value: str, *, bytes_max: int, empty: bool = True) -> str:
-    """Return a text for people: at most ``bytes_max`` bytes of UTF-8 and no control characters (SQL and logs take none)."""
+    """Return a text for people: at most ``bytes_max`` bytes of UTF-8 and no control characters (SQL
+    and logs take none).
+    """
     if not value and not empty:
         raise FieldWrong(field, f"expected 1 to {bytes_max} bytes, got nothing")
     size = len(value.encode("utf-8", "replace"))
@@ -63,19 +69,25 @@ def amount(field: str, value: int) -> int:
 
 
 def names_of(choices: Iterable[tuple[str, int]], prefix: str) -> Mapping[int, str]:
-    """Return the short name of each value of one of the wire's enums; UNSPECIFIED has the empty name."""
+    """Return the short name of each value of one of the wire's enums; UNSPECIFIED has the empty
+    name.
+    """
     return {value: name.removeprefix(f"{prefix}_") if value else "" for name, value in choices}
 
 
 def known(field: str, value: int, names: Mapping[int, str]) -> str:
-    """Return the short name of an enum's value, empty for UNSPECIFIED. A number without a name is refused."""
+    """Return the short name of an enum's value, empty for UNSPECIFIED. A number without a name is
+    refused.
+    """
     if value not in names:
         raise FieldWrong(field, f"expected one of {_choices(names)}, got the number {value}")
     return names[value]
 
 
 def named(field: str, value: int, names: Mapping[int, str], core: type[E]) -> E:
-    """Return the core's name for an enum's value. UNSPECIFIED and numbers without a name are refused."""
+    """Return the core's name for an enum's value. UNSPECIFIED and numbers without a name are
+    refused.
+    """
     name = known(field, value, names)
     if not name:
         raise FieldWrong(field, f"expected one of {_choices(names)}, got none")
@@ -87,7 +99,9 @@ def _choices(names: Mapping[int, str]) -> str:
 
 
 def _shown(value: str) -> str:
-    """A value in a sentence, cut short and with nothing in it that a log or a terminal would obey."""
+    """A value in a sentence, cut short and with nothing in it that a log or a terminal would
+    obey.
+    """
     if not value:
         return "nothing"
     return ascii(value if len(value) <= 40 else value[:40] + "...")

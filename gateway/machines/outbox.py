@@ -1,6 +1,8 @@
-"""What waits to be written to one machine: bounded, numbered as it leaves, acknowledgements carried along.
+"""What waits to be written to one machine: bounded, numbered as it leaves, acknowledgements carried
+along.
 
-Flows in: frames and acknowledgements, from anywhere on the loop. Flows out: bytes, by the one task that runs ``write_all``.
+Flows in: frames and acknowledgements, from anywhere on the loop. Flows out: bytes, by the one task
+that runs ``write_all``.
 """
 
 import asyncio
@@ -16,9 +18,20 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Outbox:
-    """The frames to one machine. Each waits with the acknowledgement that may leave with it, never with a later one."""
+    """The frames to one machine. Each waits with the acknowledgement that may leave with it, never
+    with a later one.
+    """
 
-    __slots__ = ("_changed", "_frames", "_monotonic", "_seq", "_size_max", "ack", "writing_since", "written")
+    __slots__ = (
+        "_changed",
+        "_frames",
+        "_monotonic",
+        "_seq",
+        "_size_max",
+        "ack",
+        "writing_since",
+        "written",
+    )
 
     def __init__(self, *, size_max: int, monotonic: Callable[[], float]) -> None:
         self.ack = 0
@@ -41,7 +54,9 @@ class Outbox:
         return True
 
     def acknowledge(self, ack: int) -> None:
-        """Let the last frame that waits carry the acknowledgement, or queue one without payload. Takes no room."""
+        """Let the last frame that waits carry the acknowledgement, or queue one without payload.
+        Takes no room.
+        """
         self.ack = max(self.ack, ack)
         if self._frames:
             self._frames[-1] = (self._frames[-1][0], self.ack)

@@ -1,8 +1,10 @@
-"""``MachineService``: takes machines' streams in, one for each machine, and sees them out. Decides nothing about money.
+"""``MachineService``: takes machines' streams in, one for each machine, and sees them out. Decides
+nothing about money.
 
-Flows in: calls of ``Connect``. Flows out: facts to the hosts' links. The handler's coroutine reads, one task writes; a third one looks at
-all streams from time to time. A stream's state is in :mod:`gateway.machines.stream`; here are the rules among streams: identity, takeover,
-how many, and the drain.
+Flows in: calls of ``Connect``. Flows out: facts to the hosts' links. The handler's coroutine reads,
+one task writes; a third one looks at all streams from time to time. A stream's state is in
+:mod:`gateway.machines.stream`; here are the rules among streams: identity, takeover, how many, and
+the drain.
 """
 
 import asyncio
@@ -60,7 +62,9 @@ class Links(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeStats:
-    """The service in numbers; all but the first three count from the start. ``ended`` counts streams by the reason they ended for."""
+    """The service in numbers; all but the first three count from the start. ``ended`` counts
+    streams by the reason they ended for.
+    """
 
     streams: int
     machines: int
@@ -72,7 +76,9 @@ class EdgeStats:
 
 
 class MachineService:
-    """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway alone."""
+    """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
+    alone.
+    """
 
     def __init__(
         self,
@@ -105,8 +111,12 @@ class MachineService:
         self._ended: Counter[str] = Counter()
 
     def handlers(self) -> grpc.GenericRpcHandler:
-        """Return the method table. Frames go in and out as bytes, so that one that cannot be parsed does not end its stream."""
-        connect: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self.connect)
+        """Return the method table. Frames go in and out as bytes, so that one that cannot be parsed
+        does not end its stream.
+        """
+        connect: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(
+            self.connect
+        )
         return grpc.method_handlers_generic_handler(SERVICE_NAME, {"Connect": connect})
 
     async def start(self) -> None:
@@ -128,7 +138,8 @@ class MachineService:
             machines=len(self._by_machine),
             draining=self._drain_ends_at is not None,
             opened=self._opened,
-            frames_received=self._frames_received + sum(stream.received for stream in self._handlers),
+            frames_received=self._frames_received
+            + sum(stream.received for stream in self._handlers),
             frames_written=self._frames_written + sum(stream.written for stream in self._handlers),
             ended=dict(self._ended),
         )
@@ -136,11 +147,15 @@ class MachineService:
     # --- one call ---
 
     async def connect(self, _requests: object, context: Context) -> None:
-        """The handler of one stream: reads it to its end. Whatever ends it, its host hears of it once."""
+        """The handler of one stream: reads it to its end. Whatever ends it, its host hears of it
+        once.
+        """
         certified = await self._admitted(context)
         self._opened += 1
         stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
-        stream = Stream(context, stream_id=stream_id, limits=self.limits, times=self._times, gate=self)
+        stream = Stream(
+            context, stream_id=stream_id, limits=self.limits, times=self._times, gate=self
+        )
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
@@ -154,16 +169,22 @@ class MachineService:
             await asyncio.gather(writer, return_exceptions=True)
 
     async def _admitted(self, context: Context) -> MachineId | None:
-        """Return the certificate's machine (None without TLS), or end the call: draining, full, or not identified."""
+        """Return the certificate's machine (None without TLS), or end the call: draining, full, or
+        not identified.
+        """
         refusal: Refusal | None = None
         certified: MachineId | None = None
         if self._drain_ends_at is not None:
             refusal = statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
         elif len(self._handlers) >= self.limits.streams_max:
-            refusal = statuses.TOO_MANY_STREAMS.retry_after(self._spread(self.limits.reconnect_max_ms))
+            refusal = statuses.TOO_MANY_STREAMS.retry_after(
+                self._spread(self.limits.reconnect_max_ms)
+            )
         else:
             try:
-                certified = identity.certified_machine(context.auth_context(), spiffe_domain=self._spiffe_domain)
+                certified = identity.certified_machine(
+                    context.auth_context(), spiffe_domain=self._spiffe_domain
+                )
             except identity.NotIdentified:
                 refusal = statuses.NOT_IDENTIFIED
         if refusal is not None:
@@ -184,7 +205,12 @@ class MachineService:
             del self._by_machine[stream.machine_id]
         if stream.connected is not None:
             self._links.close_stream(stream, reason)
-            logger.info("stream closed", machine_id=stream.machine_id, stream_id=stream.stream_id, reason=reason)
+            logger.info(
+                "stream closed",
+                machine_id=stream.machine_id,
+                stream_id=stream.stream_id,
+                reason=reason,
+            )
         if not self._handlers:
             self._empty.set()
 
@@ -194,8 +220,14 @@ class MachineService:
         """Take a machine's stream in, in place of its older one in this gateway."""
         certified = self._certified[stream]
         if certified not in {None, greeting.machine_id}:
-            logger.warning("certificate of another machine", machine_id=greeting.machine_id, certified_machine_id=certified)
-            return statuses.CERTIFICATE_MISMATCH.about(certified_machine_id=str(certified), machine_id=greeting.machine_id)
+            logger.warning(
+                "certificate of another machine",
+                machine_id=greeting.machine_id,
+                certified_machine_id=certified,
+            )
+            return statuses.CERTIFICATE_MISMATCH.about(
+                certified_machine_id=str(certified), machine_id=greeting.machine_id
+            )
         older = self._by_machine.get(greeting.machine_id)
         opened_at_ms = self._times.now_ms()
         if older is not None and older.connected is not None:
@@ -203,7 +235,8 @@ class MachineService:
         stream.machine_id = greeting.machine_id
         stream.connected = greeting.connected(stream.stream_id, opened_at_ms)
         self._by_machine[greeting.machine_id] = stream
-        # First the newer stream, then the end of the older one: the host never sees the machine go away in between.
+        # First the newer stream, then the end of the older one: the host never sees the machine go
+        # away in between.
         self._links.open_stream(stream)
         if older is not None:
             older.close(CloseReason.SUPERSEDED)
@@ -226,7 +259,9 @@ class MachineService:
             self.look_after()
 
     def look_after(self) -> None:
-        """Look at every stream once: end those whose time is up, break those that do not let themselves be ended."""
+        """Look at every stream once: end those whose time is up, break those that do not let
+        themselves be ended.
+        """
         for stream in tuple(self._handlers):
             stream.examine()
             writer = self._writers[stream]
@@ -238,8 +273,12 @@ class MachineService:
             closer.add_done_callback(self._closers.discard)
 
     async def _break(self, stream: Stream, writer: asyncio.Task[None]) -> None:
-        """End a call whose writes do not come back: leave the status with gRPC, which tells the machine should it ever read again."""
-        logger.warning("stream broken off", machine_id=stream.machine_id, stream_id=stream.stream_id)
+        """End a call whose writes do not come back: leave the status with gRPC, which tells the
+        machine should it ever read again.
+        """
+        logger.warning(
+            "stream broken off", machine_id=stream.machine_id, stream_id=stream.stream_id
+        )
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
         with suppress(TimeoutError, grpc.aio.BaseError):
@@ -250,9 +289,11 @@ class MachineService:
             handler.cancel()
 
     async def drain(self, *, within_ms: int | None = None) -> None:
-        """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a vend), the rest closed in the end.
+        """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a
+        vend), the rest closed in the end.
 
-        Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and the time for closing later.
+        Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and
+        the time for closing later.
         """
         span_s = (self.limits.move_deadline_ms if within_ms is None else within_ms) / 1000
         self._drain_ends_at = self._times.monotonic() + span_s
@@ -260,7 +301,9 @@ class MachineService:
             self._ask_to_move(stream)
         await self._emptied(span_s)
         for stream in tuple(self._handlers):
-            stream.end(statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms)))
+            stream.end(
+                statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+            )
         await self._emptied(2 * self.limits.write_timeout_s + 2 * self.limits.watch_interval_s)
 
     async def _emptied(self, within_s: float) -> None:
@@ -274,16 +317,22 @@ class MachineService:
             logger.info("streams are left", streams=len(self._handlers))
 
     def _ask_to_move(self, stream: Stream) -> None:
-        """Give the machine a time of its own to come back, within the first half of what is left, so that not all come at once."""
+        """Give the machine a time of its own to come back, within the first half of what is left,
+        so that not all come at once.
+        """
         ends_at = self._drain_ends_at
         if ends_at is None:
             return
-        spread_s = min(self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._times.monotonic()) / 2)
+        spread_s = min(
+            self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._times.monotonic()) / 2
+        )
         moves_at = self._times.monotonic() + self._random() * spread_s
 
         def request() -> ConnectResponse:
             now = self._times.monotonic()
-            return translate.move_request(not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000))
+            return translate.move_request(
+                not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000)
+            )
 
         stream.ask_to_move(request)
 

@@ -1,8 +1,10 @@
 """One open stream of one machine: what came and was not acknowledged yet, and how it ends.
 
-Flows in: the machine's bytes (``read``, in the handler's own coroutine) and what its host says (``deliver``). Flows out: values to a
-``Gate`` (the service), and frames to the machine through the outbox, by one writer task (``write``). A stream decides nothing about
-the machine; it only keeps the protocol's bounds. It has no timer of its own: the service has it ``examine`` itself from time to time.
+Flows in: the machine's bytes (``read``, in the handler's own coroutine) and what its host says
+(``deliver``). Flows out: values to a ``Gate`` (the service), and frames to the machine through the
+outbox, by one writer task (``write``). A stream decides nothing about the machine; it only keeps
+the protocol's bounds. It has no timer of its own: the service has it ``examine`` itself from time
+to time.
 """
 
 import asyncio
@@ -33,7 +35,9 @@ class Gate(Protocol):
     """What a stream needs of the service."""
 
     def greet(self, stream: "Stream", greeting: Greeting) -> Refusal | None:
-        """Take the machine's stream in (sets ``machine_id`` and ``connected``, tells its host), or say why not."""
+        """Take the machine's stream in (sets ``machine_id`` and ``connected``, tells its host), or
+        say why not.
+        """
         ...
 
     def submit(self, stream: "Stream", frame: FrameReceived) -> None:
@@ -47,7 +51,9 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """The clocks of the gateway: ``now_ms`` since 1970 UTC for people, ``monotonic`` in seconds for spans."""
+    """The clocks of the gateway: ``now_ms`` since 1970 UTC for people, ``monotonic`` in seconds for
+    spans.
+    """
 
     now_ms: Callable[[], int]
     monotonic: Callable[[], float]
@@ -75,7 +81,9 @@ class Bucket:
 
 
 class Stream:
-    """One stream. ``connected`` is None until the machine's Hello was taken in; ``ending`` is why we close it, once we do."""
+    """One stream. ``connected`` is None until the machine's Hello was taken in; ``ending`` is why
+    we close it, once we do.
+    """
 
     __slots__ = (
         "_bad_in_row",
@@ -105,7 +113,9 @@ class Stream:
         "stream_id",
     )
 
-    def __init__(self, context: Context, *, stream_id: StreamId, limits: EdgeLimits, times: Times, gate: Gate) -> None:
+    def __init__(
+        self, context: Context, *, stream_id: StreamId, limits: EdgeLimits, times: Times, gate: Gate
+    ) -> None:
         now = times.monotonic()
         self.stream_id = stream_id
         self.machine_id = MachineId("")
@@ -138,10 +148,12 @@ class Stream:
         """How many frames were written."""
         return self._outbox.written
 
-    # --- from the machine ----------------------------------------------------------------------------------------------------
+    # --- from the machine ---
 
     async def read(self) -> None:
-        """Read until the machine half-closes or the stream ends; after a half-close let what is under way come to rest."""
+        """Read until the machine half-closes or the stream ends; after a half-close let what is
+        under way come to rest.
+        """
         while self.ending is None:
             frame = await self._context.read()
             if frame is grpc.aio.EOF:
@@ -170,14 +182,20 @@ class Stream:
             self._outbox.acknowledge(self._outbox.ack)
         else:
             self._refuse_frame(
-                BadFrame(code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=0, detail="expected Hello as the first frame only: it was said")
+                BadFrame(
+                    code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
+                    seq=0,
+                    detail="expected Hello as the first frame only: it was said",
+                )
             )
 
     def _hello(self, frame: Greeting | Beat | Numbered) -> None:
         if not isinstance(frame, Greeting):
             seq = frame.seq if isinstance(frame, Numbered) else 0
             detail = "expected Hello as the first frame"
-            self._refuse_frame(BadFrame(code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=seq, detail=detail))
+            self._refuse_frame(
+                BadFrame(code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=seq, detail=detail)
+            )
             return
         self._forwarded = frame.last_acked_seq
         self._pending += 1
@@ -186,7 +204,13 @@ class Stream:
             self.end(refusal)
             return
         self._waits_since = self._heard_at
-        logger.info("stream opened", **self._names(), boot_id=frame.boot_id, firmware=frame.firmware, journal=len(frame.journal))
+        logger.info(
+            "stream opened",
+            **self._names(),
+            boot_id=frame.boot_id,
+            firmware=frame.firmware,
+            journal=len(frame.journal),
+        )
 
     def _numbered(self, frame: Numbered) -> None:
         self._bad_in_row = 0
@@ -203,22 +227,47 @@ class Stream:
         self._gate.submit(self, received)
 
     def _refuse_frame(self, bad: BadFrame) -> None:
-        """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still free."""
+        """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still
+        free.
+        """
         self._bad_in_row += 1
         expected_seq = 0 if self.connected is None else max(self._outbox.ack, self._forwarded) + 1
-        logger.debug("frame refused", **self._names(), seq=bad.seq, expected_seq=expected_seq, detail=bad.detail)
-        self._put(translate.protocol_error(bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail))
+        logger.debug(
+            "frame refused",
+            **self._names(),
+            seq=bad.seq,
+            expected_seq=expected_seq,
+            detail=bad.detail,
+        )
+        self._put(
+            translate.protocol_error(
+                bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail
+            )
+        )
         if self.connected is None:
-            problems = (FieldProblem(field=bad.field, description=bad.detail.removeprefix(f"{bad.field}: ")),) if bad.field else ()
+            problems = (
+                (
+                    FieldProblem(
+                        field=bad.field, description=bad.detail.removeprefix(f"{bad.field}: ")
+                    ),
+                )
+                if bad.field
+                else ()
+            )
             self.end(statuses.HELLO_EXPECTED.because(bad.detail, *problems))
         elif self._bad_in_row > self._limits.bad_frames_max:
             self.end(statuses.BAD_FRAMES)
 
     def _is_full(self) -> bool:
-        return self.ending is None and max(self._pending, len(self._window)) >= self._limits.unacked_max
+        return (
+            self.ending is None
+            and max(self._pending, len(self._window)) >= self._limits.unacked_max
+        )
 
     async def _host_caught_up(self) -> None:
-        """Back-pressure: as long as this waits, the machine's frames stay in its own and the network's buffers."""
+        """Back-pressure: as long as this waits, the machine's frames stay in its own and the
+        network's buffers.
+        """
         self._reading = False
         self._waits_since = self._heard_at
         await self._host_did(lambda: not self._is_full())
@@ -235,22 +284,30 @@ class Stream:
             async with asyncio.timeout(self._limits.settle_timeout_s):
                 await self._host_did(lambda: self._pending == 0)
         except TimeoutError:
-            logger.info("half-closed stream ends before its host answered", **self._names(), pending=self._pending)
+            logger.info(
+                "half-closed stream ends before its host answered",
+                **self._names(),
+                pending=self._pending,
+            )
 
     async def _host_did(self, condition: Callable[[], bool]) -> None:
-        """Return once the condition holds, looked at whenever the host says something, or the stream ends."""
+        """Return once the condition holds, looked at whenever the host says something, or the
+        stream ends.
+        """
         while not condition() and self.ending is None:
             self._moved_on.clear()
             await self._moved_on.wait()
 
-    # --- from the host -------------------------------------------------------------------------------------------------------
+    # --- from the host ---
 
     def unacked(self) -> Sequence[FrameReceived]:
         """Return the frames that the host has not acknowledged, in order, to be said again."""
         return [self._window[seq] for seq in sorted(self._window)]
 
     def repeated(self, count: int) -> None:
-        """So many messages of this stream were given to the host anew; nothing else waits for its answer."""
+        """So many messages of this stream were given to the host anew; nothing else waits for its
+        answer.
+        """
         self._pending = count
         self._moved_on.set()
 
@@ -260,11 +317,15 @@ class Stream:
         self._moved_on.set()
 
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
-        """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses the stream, not the commands."""
+        """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses
+        the stream, not the commands.
+        """
         if self.ending is not None:
             return
         for command in commands:
-            self._put(translate.to_wire(command, limits=self._limits, server_time_ms=self._times.now_ms()))
+            self._put(
+                translate.to_wire(command, limits=self._limits, server_time_ms=self._times.now_ms())
+            )
             self._note(command)
         if ack is not None:
             self._forget(ack)
@@ -272,16 +333,21 @@ class Stream:
         self._moved_on.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
-        """Follow what the edge must know: the numbers in use, and whether the machine may be asked to move."""
+        """Follow what the edge must know: the numbers in use, and whether the machine may be asked
+        to move.
+        """
         if isinstance(command, effects.Welcome):
             self._welcomed = True
             if self.connected is not None:
-                # What the journal said is saved. Should Hello be told again, what it said is old and must not be judged by.
+                # What the journal said is saved. Should Hello be told again, what it said is old
+                # and must not be judged by.
                 self.connected = replace(self.connected, journal=(), journal_lost=True)
             self._forget(command.last_seq)
             self._forwarded = max(self._forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)
-            asked = any(isinstance(frame.fact, events.VendRequested) for frame in self._window.values())
+            asked = any(
+                isinstance(frame.fact, events.VendRequested) for frame in self._window.values()
+            )
             self._vend_open = asked or command.vend_id is not None
         elif isinstance(command, effects.ApproveVend):
             self._vend_open = True
@@ -301,12 +367,16 @@ class Stream:
         if not self._outbox.put(response):
             self.end(statuses.SLOW_READER, flush=False)
 
-    # --- writing, moving, ending ---------------------------------------------------------------------------------------------
+    # --- writing, moving, ending ---
 
     async def write(self) -> None:
-        """Write until the stream is over; if it was us who ended it, tell the machine why. The one writer of the stream."""
+        """Write until the stream is over; if it was us who ended it, tell the machine why. The one
+        writer of the stream.
+        """
         try:
-            await self._outbox.write_all(self._context, until=lambda: self._finished or self.ending is not None)
+            await self._outbox.write_all(
+                self._context, until=lambda: self._finished or self.ending is not None
+            )
         except grpc.aio.BaseError as error:
             # The connection is going. gRPC says so here and to the reader, in no certain order.
             logger.debug("write failed", **self._names(), detail=str(error))
@@ -335,7 +405,9 @@ class Stream:
             self.ask_to_move(request)
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
-        """Close the stream with a status; with ``flush`` what is queued goes out first. The first reason counts."""
+        """Close the stream with a status; with ``flush`` what is queued goes out first. The first
+        reason counts.
+        """
         if self.ending is not None:
             return
         self.ending = refusal
@@ -348,16 +420,28 @@ class Stream:
 
     def close(self, reason: str) -> None:
         """End the stream because its host said so."""
-        self.end(statuses.refusal_of(reason).about(machine_id=self.machine_id), flush=reason != CloseReason.SUPERSEDED)
+        self.end(
+            statuses.refusal_of(reason).about(machine_id=self.machine_id),
+            flush=reason != CloseReason.SUPERSEDED,
+        )
 
     def examine(self) -> None:
-        """End the stream if its time is up: no Hello, no answer of its host, or silence of the machine."""
+        """End the stream if its time is up: no Hello, no answer of its host, or silence of the
+        machine.
+        """
         now = self._times.monotonic()
         waited_s = now - self._waits_since
         if self.connected is None:
             if waited_s > self._limits.hello_timeout_s and self.ending is None:
                 detail = f"expected Hello within {self._limits.hello_timeout_s:g} s"
-                self._put(translate.protocol_error(wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=0, expected_seq=0, detail=detail))
+                self._put(
+                    translate.protocol_error(
+                        wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
+                        seq=0,
+                        expected_seq=0,
+                        detail=detail,
+                    )
+                )
                 self.end(statuses.HELLO_TIMEOUT)
             return
         host_late = not self._welcomed and waited_s > self._limits.welcome_timeout_s

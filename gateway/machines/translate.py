@@ -1,7 +1,9 @@
-"""From the wire to values and back; total and pure. The only place that knows both the messages and the core.
+"""From the wire to values and back; total and pure. The only place that knows both the messages and
+the core.
 
-Flows in: the bytes of a ``ConnectRequest``, or a command of the core. Flows out: what the machine said, checked field by field, or a
-``BadFrame`` that tells what was expected; and a ``ConnectResponse`` for every command. Nothing here raises, whatever the bytes.
+Flows in: the bytes of a ``ConnectRequest``, or a command of the core. Flows out: what the machine
+said, checked field by field, or a ``BadFrame`` that tells what was expected; and a
+``ConnectResponse`` for every command. Nothing here raises, whatever the bytes.
 """
 
 from collections.abc import Sequence
@@ -28,7 +30,7 @@ _MOTOR = fields.names_of(wire.MotorEvidence.items(), "MOTOR_EVIDENCE")
 _DROP = fields.names_of(wire.DropEvidence.items(), "DROP_EVIDENCE")
 
 
-# --- from the machine ------------------------------------------------------------------------------------------------------------
+# --- from the machine ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,9 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadFrame:
-    """A frame that breaks a rule. ``detail`` says what was expected; ``field`` is empty if no single field is to blame."""
+    """A frame that breaks a rule. ``detail`` says what was expected; ``field`` is empty if no
+    single field is to blame.
+    """
 
     code: "wire.ProtocolErrorCode.ValueType"
     seq: int
@@ -88,7 +92,9 @@ def from_bytes(frame: bytes) -> Frame:
         request = ConnectRequest.FromString(frame)
     except DecodeError:
         return BadFrame(
-            code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD, seq=0, detail="the bytes are no ConnectRequest: expected its protobuf encoding"
+            code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
+            seq=0,
+            detail="the bytes are no ConnectRequest: expected its protobuf encoding",
         )
     return from_wire(request)
 
@@ -98,7 +104,12 @@ def from_wire(request: ConnectRequest) -> Frame:
     try:
         return _checked(request)
     except FieldWrong as wrong:
-        return BadFrame(code=wire.PROTOCOL_ERROR_CODE_BAD_FIELD, seq=request.seq, detail=str(wrong), field=wrong.field)
+        return BadFrame(
+            code=wire.PROTOCOL_ERROR_CODE_BAD_FIELD,
+            seq=request.seq,
+            detail=str(wrong),
+            field=wrong.field,
+        )
 
 
 def _checked(request: ConnectRequest) -> Frame:
@@ -121,14 +132,24 @@ def _checked(request: ConnectRequest) -> Frame:
 def _greeting(hello: wire.Hello) -> Greeting:
     fields.known("hello.mode", hello.mode, _MODES)
     if len(hello.journal_tail) > fields.REPEATED_MAX:
-        raise FieldWrong("hello.journal_tail", f"expected at most {fields.REPEATED_MAX} entries, got {len(hello.journal_tail)}")
+        raise FieldWrong(
+            "hello.journal_tail",
+            f"expected at most {fields.REPEATED_MAX} entries, got {len(hello.journal_tail)}",
+        )
     return Greeting(
-        machine_id=MachineId(fields.identifier("hello.machine_id", hello.machine_id, bytes_max=fields.MACHINE_ID_BYTES_MAX)),
+        machine_id=MachineId(
+            fields.identifier(
+                "hello.machine_id", hello.machine_id, bytes_max=fields.MACHINE_ID_BYTES_MAX
+            )
+        ),
         boot_id=BootId(fields.identifier("hello.boot_id", hello.boot_id)),
         firmware=fields.text("hello.firmware", hello.firmware, bytes_max=64),
         planogram_version=fields.number("hello.planogram_version", hello.planogram_version),
         last_acked_seq=fields.number("hello.last_acked_seq", hello.last_acked_seq),
-        journal=tuple(_entry(f"hello.journal_tail[{index}]", entry) for index, entry in enumerate(hello.journal_tail)),
+        journal=tuple(
+            _entry(f"hello.journal_tail[{index}]", entry)
+            for index, entry in enumerate(hello.journal_tail)
+        ),
         journal_lost=hello.journal_lost,
     )
 
@@ -139,9 +160,13 @@ def _entry(path: str, entry: wire.JournalEntry) -> events.JournalEntry:
     if stage is events.JournalStage.FAILED:
         cause = _cause(f"{path}.cause", entry.cause)
     elif entry.cause != wire.VEND_FAILURE_CAUSE_UNSPECIFIED:
-        raise FieldWrong(f"{path}.cause", f"expected none with {stage}: a cause goes with FAILED only")
+        raise FieldWrong(
+            f"{path}.cause", f"expected none with {stage}: a cause goes with FAILED only"
+        )
     if stage is events.JournalStage.ACCEPTED and entry.HasField("evidence"):
-        raise FieldWrong(f"{path}.evidence", "expected none with ACCEPTED: the motor was not started")
+        raise FieldWrong(
+            f"{path}.evidence", "expected none with ACCEPTED: the motor was not started"
+        )
     return events.JournalEntry(
         vend_id=_vend_id(f"{path}.vend_id", entry.vend_id),
         stage=stage,
@@ -155,17 +180,25 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
         case "reader_enable":
             return events.ReaderEnabled()
         case "reader_disable":
-            return events.ReaderDisabled(reason=fields.text("reader_disable.reason", request.reader_disable.reason, bytes_max=64))
+            return events.ReaderDisabled(
+                reason=fields.text(
+                    "reader_disable.reason", request.reader_disable.reason, bytes_max=64
+                )
+            )
         case "vend_request":
             wish = request.vend_request
             return events.VendRequested(
                 request_id=_request_id("vend_request.request_id", wish.request_id),
                 column=_column("vend_request.column", wish.column),
                 price_minor=fields.amount("vend_request.price_minor", wish.price_minor),
-                planogram_version=fields.number("vend_request.planogram_version", wish.planogram_version),
+                planogram_version=fields.number(
+                    "vend_request.planogram_version", wish.planogram_version
+                ),
             )
         case "vend_cancel":
-            return events.VendCancelled(request_id=_request_id("vend_cancel.request_id", request.vend_cancel.request_id))
+            return events.VendCancelled(
+                request_id=_request_id("vend_cancel.request_id", request.vend_cancel.request_id)
+            )
         case "vend_success":
             return events.VendSucceeded(
                 vend_id=_vend_id("vend_success.vend_id", request.vend_success.vend_id),
@@ -178,7 +211,9 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
                 evidence=_evidence("vend_failure.evidence", request.vend_failure.evidence),
             )
         case "session_complete":
-            session_id = fields.identifier("session_complete.session_id", request.session_complete.session_id)
+            session_id = fields.identifier(
+                "session_complete.session_id", request.session_complete.session_id
+            )
             return events.SessionCompleted(session_id=SessionId(session_id))
         case "cash_sale":
             return events.CashSold(
@@ -214,27 +249,41 @@ def _evidence(path: str, evidence: wire.Evidence) -> str:
     """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did."""
     motor = fields.known(f"{path}.motor", evidence.motor, _MOTOR)
     drop = fields.known(f"{path}.drop", evidence.drop, _DROP)
-    return " ".join(f"{sensor}={seen}" for sensor, seen in (("motor", motor), ("drop", drop)) if seen)
+    return " ".join(
+        f"{sensor}={seen}" for sensor, seen in (("motor", motor), ("drop", drop)) if seen
+    )
 
 
-# --- to the machine --------------------------------------------------------------------------------------------------------------
+# --- to the machine ---
 
 
-def to_wire(command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int) -> ConnectResponse:
-    """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome tells what the machine must keep."""
+def to_wire(
+    command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int
+) -> ConnectResponse:
+    """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome
+    tells what the machine must keep.
+    """
     match command:
         case effects.Welcome():
             return ConnectResponse(welcome=_welcome(command, limits, server_time_ms))
         case effects.UpdatePlanogram():
             columns = _columns(command.columns)
-            return ConnectResponse(planogram_update=wire.PlanogramUpdate(planogram_version=command.planogram_version, columns=columns))
+            return ConnectResponse(
+                planogram_update=wire.PlanogramUpdate(
+                    planogram_version=command.planogram_version, columns=columns
+                )
+            )
         case effects.UpdateService():
             mode = wire.Mode.Value(f"MODE_{command.mode}")
             return ConnectResponse(
-                service_update=wire.ServiceUpdate(in_service=command.in_service, qr_payload=command.qr_payload, mode=mode)
+                service_update=wire.ServiceUpdate(
+                    in_service=command.in_service, qr_payload=command.qr_payload, mode=mode
+                )
             )
         case effects.BeginSession():
-            begin = wire.BeginSession(session_id=command.session_id, funds_minor=command.funds_minor)
+            begin = wire.BeginSession(
+                session_id=command.session_id, funds_minor=command.funds_minor
+            )
             begin.expires_in_ms = _span(command.expires_in_ms)
             return ConnectResponse(begin_session=begin)
         case effects.UpdateFunds():
@@ -242,18 +291,26 @@ def to_wire(command: effects.MachineCommand, *, limits: EdgeLimits, server_time_
             funds.expires_in_ms = _span(command.expires_in_ms)
             return ConnectResponse(funds_update=funds)
         case effects.ShowQr():
-            show = wire.ShowQr(request_id=command.request_id, qr_payload=command.qr_payload, amount_minor=command.amount_minor)
+            show = wire.ShowQr(
+                request_id=command.request_id,
+                qr_payload=command.qr_payload,
+                amount_minor=command.amount_minor,
+            )
             show.expires_in_ms = _span(command.expires_in_ms)
             return ConnectResponse(show_qr=show)
         case effects.ApproveVend():
-            approved = wire.VendApproved(vend_id=command.vend_id, request_id=command.request_id, column=command.column)
+            approved = wire.VendApproved(
+                vend_id=command.vend_id, request_id=command.request_id, column=command.column
+            )
             approved.amount_minor = command.amount_minor
             approved.valid_for_ms = _span(command.valid_for_ms)
             return ConnectResponse(vend_approved=approved)
         case effects.DenyVend():
             reason = wire.VendDeniedReason.Value(f"VEND_DENIED_REASON_{command.reason}")
             return ConnectResponse(
-                vend_denied=wire.VendDenied(request_id=command.request_id, reason=reason, funds_minor=command.funds_minor)
+                vend_denied=wire.VendDenied(
+                    request_id=command.request_id, reason=reason, funds_minor=command.funds_minor
+                )
             )
         case effects.EndSession():
             end = wire.EndSession(session_id=command.session_id, refund_minor=command.refund_minor)
@@ -261,25 +318,39 @@ def to_wire(command: effects.MachineCommand, *, limits: EdgeLimits, server_time_
             return ConnectResponse(end_session=end)
         case effects.RejectFrame():
             code = wire.ProtocolErrorCode.Value(f"PROTOCOL_ERROR_CODE_{command.code}")
-            return protocol_error(code, seq=command.seq, expected_seq=command.expected_seq, detail=command.detail)
+            return protocol_error(
+                code, seq=command.seq, expected_seq=command.expected_seq, detail=command.detail
+            )
         case _:
             assert_never(command)
 
 
-def protocol_error(code: "wire.ProtocolErrorCode.ValueType", *, seq: int, expected_seq: int, detail: str) -> ConnectResponse:
+def protocol_error(
+    code: "wire.ProtocolErrorCode.ValueType", *, seq: int, expected_seq: int, detail: str
+) -> ConnectResponse:
     """Return the frame that tells the machine what was wrong with one of its frames."""
-    return ConnectResponse(protocol_error=wire.ProtocolError(code=code, seq=seq, expected_seq=expected_seq, detail=detail))
+    return ConnectResponse(
+        protocol_error=wire.ProtocolError(
+            code=code, seq=seq, expected_seq=expected_seq, detail=detail
+        )
+    )
 
 
 def move_request(*, not_before_ms: int, not_after_ms: int) -> ConnectResponse:
     """Return the frame that asks the machine to open a new stream."""
-    return ConnectResponse(move_request=wire.MoveRequest(not_before_ms=_span(not_before_ms), not_after_ms=_span(not_after_ms)))
+    return ConnectResponse(
+        move_request=wire.MoveRequest(
+            not_before_ms=_span(not_before_ms), not_after_ms=_span(not_after_ms)
+        )
+    )
 
 
 def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) -> wire.Welcome:
     welcome = wire.Welcome(
         heartbeat_interval_ms=limits.heartbeat_interval_ms,
-        reconnect=wire.ReconnectGuidance(initial_ms=limits.reconnect_initial_ms, max_ms=limits.reconnect_max_ms),
+        reconnect=wire.ReconnectGuidance(
+            initial_ms=limits.reconnect_initial_ms, max_ms=limits.reconnect_max_ms
+        ),
         planogram_version=command.planogram_version,
         last_seq=command.last_seq,
         currency=command.currency,
@@ -297,7 +368,12 @@ def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) 
 
 def _columns(columns: Sequence[Column]) -> list[wire.PlanogramColumn]:
     return [
-        wire.PlanogramColumn(column=each.column, product=each.product, price_minor=each.price_minor, stock=max(0, each.stock))
+        wire.PlanogramColumn(
+            column=each.column,
+            product=each.product,
+            price_minor=each.price_minor,
+            stock=max(0, each.stock),
+        )
         for each in columns
     ]
 

@@ -1,7 +1,9 @@
-"""From ``Settings`` to the small configurations of the rooms, with every rule that needs more than one setting.
+"""From ``Settings`` to the small configurations of the rooms, with every rule that needs more than
+one setting.
 
-Flows in: a loaded ``Settings`` and the files that it names (keys, certificates, salt). Flows out: one :class:`Configs`, or a
-refusal with all problems at once. Knows nothing of gRPC or Ray, because a Ray worker reads its settings here too.
+Flows in: a loaded ``Settings`` and the files that it names (keys, certificates, salt). Flows out:
+one :class:`Configs`, or a refusal with all problems at once. Knows nothing of gRPC or Ray, because
+a Ray worker reads its settings here too.
 """
 
 import re
@@ -33,7 +35,9 @@ _SECRET_FILE_BYTES_MAX = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pem:
-    """What a TLS server needs. ``client_ca`` is empty if clients are not asked for a certificate."""
+    """What a TLS server needs. ``client_ca`` is empty if clients are not asked for a
+    certificate.
+    """
 
     certificate: bytes
     private_key: bytes = field(repr=False)
@@ -65,21 +69,29 @@ class _Problems:
         self.sentences.append(sentence)
 
     def read(self, name: str, path: Path | None) -> str:
-        """Return the file's text without white space around it; empty, with a problem, if it cannot be had."""
+        """Return the file's text without white space around it; empty, with a problem, if it cannot
+        be had.
+        """
         if path is None:
             return ""
         try:
             with path.open("rb") as file:
                 content = file.read(_SECRET_FILE_BYTES_MAX + 1)
         except OSError as error:
-            self.add(f"{name}: {path} cannot be read ({error.strerror}); give the gateway a readable file.")
+            self.add(
+                f"{name}: {path} cannot be read ({error.strerror}); give the gateway a "
+                "readable file."
+            )
             return ""
         try:
             text = content.decode("ascii").strip()
         except UnicodeDecodeError:
             text = ""
         if not text or len(content) > _SECRET_FILE_BYTES_MAX:
-            self.add(f"{name}: {path} is empty, too large or not text; put the key into it as PEM or plain text.")
+            self.add(
+                f"{name}: {path} is empty, too large or not text; put the key into it as PEM "
+                "or plain text."
+            )
         return text
 
 
@@ -111,7 +123,9 @@ def configs(settings: Settings) -> Configs:
 
 
 def storage_config(settings: Settings) -> StorageConfig:
-    """Convert only the database's settings, for commands that need no more. Raises SettingsRefused."""
+    """Convert only the database's settings, for commands that need no more. Raises
+    SettingsRefused.
+    """
     problems = _Problems()
     made = _storage(settings, problems)
     if problems.sentences:
@@ -121,12 +135,22 @@ def storage_config(settings: Settings) -> StorageConfig:
 
 def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
     section = settings.database
-    url = problems.read("database.url_file", section.url_file) if section.url_file else section.url.get_secret_value()
+    url = (
+        problems.read("database.url_file", section.url_file)
+        if section.url_file
+        else section.url.get_secret_value()
+    )
     scheme = url.partition(":")[0].partition("+")[0]
     if (url or not section.url_file) and scheme not in {"sqlite", "postgresql"}:
-        problems.add("database.url: only sqlite:///path and postgresql://user@host/name are known; write one of them.")
+        problems.add(
+            "database.url: only sqlite:///path and postgresql://user@host/name are known; "
+            "write one of them."
+        )
     if scheme == "sqlite" and settings.ray.mode == "cluster":
-        problems.add("database.url: SQLite is a file of one computer and ray.mode is cluster; use PostgreSQL, or ray.mode = local.")
+        problems.add(
+            "database.url: SQLite is a file of one computer and ray.mode is cluster; use "
+            "PostgreSQL, or ray.mode = local."
+        )
     return StorageConfig(url=url, busy_timeout_ms=section.busy_timeout_ms)
 
 
@@ -134,7 +158,9 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
     section = settings.alipay
     before = len(problems.sentences)
     if not re.fullmatch(r"2088\d{12}", section.partner):
-        problems.add("alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088.")
+        problems.add(
+            "alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088."
+        )
     gateway_url, backup_url = _gateway(section.environment, problems)
     made = AlipayConfig(
         partner=section.partner,
@@ -153,12 +179,21 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
     )
     wanted = {section.sign_type, *section.notify_sign_types}
     if SignType.MD5 in wanted and section.md5_key_file is None:
-        problems.add("alipay.md5_key_file is needed for MD5: a file with the 32 characters of your security key.")
+        problems.add(
+            "alipay.md5_key_file is needed for MD5: a file with the 32 characters of your "
+            "security key."
+        )
     if wanted & {SignType.RSA, SignType.RSA2}:
         if section.private_key_file is None:
-            problems.add(f"alipay.private_key_file is needed for {section.sign_type}: a file with your own private key (PEM).")
+            problems.add(
+                f"alipay.private_key_file is needed for {section.sign_type}: a file with your "
+                "own private key (PEM)."
+            )
         if section.public_key_file is None:
-            problems.add(f"alipay.public_key_file is needed for {section.sign_type}: a file with Alipay's public key (PEM), not yours.")
+            problems.add(
+                f"alipay.public_key_file is needed for {section.sign_type}: a file with "
+                "Alipay's public key (PEM), not yours."
+            )
     keys: Keys | None = None
     if len(problems.sentences) == before:
         try:
@@ -175,7 +210,8 @@ def _gateway(environment: str, problems: _Problems) -> tuple[str, str]:
         return alipay_config.PRODUCTION_URL, alipay_config.PRODUCTION_BACKUP_URL
     if not _is_url(environment):
         problems.add(
-            f"alipay.environment: {environment!r} is neither sandbox, production nor a URL such as http://127.0.0.1:8188/gateway.do."
+            f"alipay.environment: {environment!r} is neither sandbox, production nor a URL "
+            "such as http://127.0.0.1:8188/gateway.do."
         )
     return environment, ""
 
@@ -183,12 +219,22 @@ def _gateway(environment: str, problems: _Problems) -> tuple[str, str]:
 def _merchant(settings: Settings, problems: _Problems) -> Merchant:
     section = settings.alipay.merchant
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", section.secondary_merchant_id):
-        problems.add("alipay.merchant.secondary_merchant_id must be your id of the merchant: 1 to 64 letters, digits, '_' or '-'.")
-    if not 1 <= len(section.secondary_merchant_name) <= 64 or '"' in section.secondary_merchant_name:
-        problems.add("alipay.merchant.secondary_merchant_name must be the registered name: 1 to 64 characters, no double quote.")
+        problems.add(
+            "alipay.merchant.secondary_merchant_id must be your id of the merchant: 1 to 64 "
+            "letters, digits, '_' or '-'."
+        )
+    if (
+        not 1 <= len(section.secondary_merchant_name) <= 64
+        or '"' in section.secondary_merchant_name
+    ):
+        problems.add(
+            "alipay.merchant.secondary_merchant_name must be the registered name: 1 to 64 "
+            "characters, no double quote."
+        )
     if not re.fullmatch(r"\d{4}", section.secondary_merchant_industry):
         problems.add(
-            "alipay.merchant.secondary_merchant_industry must be the four digits of Alipay's industry code (MCC), for example 5812."
+            "alipay.merchant.secondary_merchant_industry must be the four digits of Alipay's "
+            "industry code (MCC), for example 5812."
         )
     return Merchant(
         secondary_merchant_id=section.secondary_merchant_id,
@@ -210,23 +256,38 @@ def _public_url(settings: Settings, problems: _Problems) -> str:
     url, given = settings.public_url, settings.http.public_url
     if not given and settings.http.address.port == 0:
         if settings.ray.mode == "cluster":
-            problems.add("http.public_url must be given when http.listen leaves the port to the system (port 0) and hosts are elsewhere.")
+            problems.add(
+                "http.public_url must be given when http.listen leaves the port to the system "
+                "(port 0) and hosts are elsewhere."
+            )
     elif not _is_url(url) or urlsplit(url).query:
-        problems.add(f"http.public_url: {given!r} is not an http or https URL without a query; write what Alipay can reach.")
+        problems.add(
+            f"http.public_url: {given!r} is not an http or https URL without a query; write "
+            "what Alipay can reach."
+        )
     elif len(url) + len(NOTIFY_PATH) + 1 + _TOKEN_LENGTH > _NOTIFY_URL_LENGTH_MAX:
-        problems.add(f"http.public_url is too long: a notify URL may have {_NOTIFY_URL_LENGTH_MAX} characters in all; use a shorter one.")
+        problems.add(
+            f"http.public_url is too long: a notify URL may have {_NOTIFY_URL_LENGTH_MAX} "
+            "characters in all; use a shorter one."
+        )
     elif settings.alipay.environment == "production" and not url.startswith("https://"):
-        problems.add("http.public_url must begin with https:// for alipay.environment = production; put TLS in front and say its URL.")
+        problems.add(
+            "http.public_url must begin with https:// for alipay.environment = production; put "
+            "TLS in front and say its URL."
+        )
     return url
 
 
 def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
     salt = (
-        problems.read("payer_salt_file", settings.payer_salt_file) if settings.payer_salt_file else settings.payer_salt.get_secret_value()
+        problems.read("payer_salt_file", settings.payer_salt_file)
+        if settings.payer_salt_file
+        else settings.payer_salt.get_secret_value()
     )
     if len(salt) < PAYER_SALT_LENGTH_MIN:
         problems.add(
-            f"payer_salt must have at least {PAYER_SALT_LENGTH_MIN} characters: it keys the hash that stands for a customer. "
+            f"payer_salt must have at least {PAYER_SALT_LENGTH_MIN} characters: it keys the "
+            "hash that stands for a customer. "
             "Put 32 random ones into a file, name it in payer_salt_file, and keep it for ever."
         )
     return salt.encode()
@@ -237,30 +298,52 @@ def _tls(name: str, listener: Listener, problems: _Problems) -> Pem | None:
     private_key = problems.read(f"{name}.private_key_file", listener.private_key_file)
     client_ca = problems.read(f"{name}.client_ca_file", listener.client_ca_file)
     if (listener.certificate_file is None) != (listener.private_key_file is None):
-        problems.add(f"{name}: certificate_file and private_key_file belong together; give both or none.")
+        problems.add(
+            f"{name}: certificate_file and private_key_file belong together; give both or none."
+        )
     elif listener.client_ca_file and not listener.has_tls:
         problems.add(
-            f"{name}.client_ca_file asks for client certificates, which needs TLS: give certificate_file and private_key_file too."
+            f"{name}.client_ca_file asks for client certificates, which needs TLS: give "
+            "certificate_file and private_key_file too."
         )
     if not listener.address.loopback and not listener.has_tls:
         problems.add(
-            f"{name}.listen is {listener.listen}, which others can reach, and there is no TLS: give {name}.certificate_file, "
+            f"{name}.listen is {listener.listen}, which others can reach, and there is no TLS: "
+            f"give {name}.certificate_file, "
             f"{name}.private_key_file and {name}.client_ca_file, or listen on 127.0.0.1."
         )
-    elif listener.has_tls and listener.client_ca_file is None and (name == "machines" or not listener.address.loopback):
-        problems.add(f"{name} asks nobody who they are: give {name}.client_ca_file, the CA of the certificates of those who call.")
+    elif (
+        listener.has_tls
+        and listener.client_ca_file is None
+        and (name == "machines" or not listener.address.loopback)
+    ):
+        problems.add(
+            f"{name} asks nobody who they are: give {name}.client_ca_file, the CA of the "
+            "certificates of those who call."
+        )
     if not certificate or not private_key:
         return None
-    for sentence in _pem_problems(name, certificate.encode(), private_key.encode(), client_ca.encode()):
+    for sentence in _pem_problems(
+        name, certificate.encode(), private_key.encode(), client_ca.encode()
+    ):
         problems.add(sentence)
-    return Pem(certificate=certificate.encode(), private_key=private_key.encode(), client_ca=client_ca.encode())
+    return Pem(
+        certificate=certificate.encode(),
+        private_key=private_key.encode(),
+        client_ca=client_ca.encode(),
+    )
 
 
-def _pem_problems(name: str, certificate: bytes, private_key: bytes, client_ca: bytes) -> Iterator[str]:
+def _pem_problems(
+    name: str, certificate: bytes, private_key: bytes, client_ca: bytes
+) -> Iterator[str]:
     try:
         public = x509.load_pem_x509_certificate(certificate).public_key()
     except ValueError:
-        yield f"{name}.certificate_file is not a PEM certificate; give the server's certificate, followed by its chain."
+        yield (
+            f"{name}.certificate_file is not a PEM certificate; give the server's certificate, "
+            "followed by its chain."
+        )
         return
     try:
         private = serialization.load_pem_private_key(private_key, password=None)
@@ -273,17 +356,32 @@ def _pem_problems(name: str, certificate: bytes, private_key: bytes, client_ca: 
         try:
             x509.load_pem_x509_certificates(client_ca)
         except ValueError:
-            yield f"{name}.client_ca_file is not a PEM certificate; give the CA that signs the clients' certificates."
+            yield (
+                f"{name}.client_ca_file is not a PEM certificate; give the CA that signs the "
+                "clients' certificates."
+            )
 
 
 def _clashes(settings: Settings) -> Iterator[str]:
-    named = {"machines": settings.machines.address, "admin": settings.admin.address, "http": settings.http.address}
+    named = {
+        "machines": settings.machines.address,
+        "admin": settings.admin.address,
+        "http": settings.http.address,
+    }
     seen: dict[int, tuple[str, Address]] = {}
     for name, address in named.items():
         if address.port == 0:
             continue
         other = seen.setdefault(address.port, (name, address))
-        if other[0] != name and (other[1].host == address.host or "0.0.0.0" in {other[1].host, address.host}):  # noqa: S104 - only compared
-            yield f"{other[0]}.listen and {name}.listen have the same port {address.port}; give each its own."
+        if other[0] != name and (
+            other[1].host == address.host or "0.0.0.0" in {other[1].host, address.host}  # noqa: S104 - only compared
+        ):
+            yield (
+                f"{other[0]}.listen and {name}.listen have the same port {address.port}; give each "
+                "its own."
+            )
     if settings.limits.silent_after_ms < 2 * settings.limits.heartbeat_interval_ms:
-        yield "limits.silent_after_ms must be at least twice limits.heartbeat_interval_ms, so that one lost heartbeat costs no stream."
+        yield (
+            "limits.silent_after_ms must be at least twice limits.heartbeat_interval_ms, so that "
+            "one lost heartbeat costs no stream."
+        )

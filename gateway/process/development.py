@@ -1,4 +1,5 @@
-"""A folder in which a developer can start: keys of both sides, a salt, and a configuration that points to the pretend Alipay.
+"""A folder in which a developer can start: keys of both sides, a salt, and a configuration that
+points to the pretend Alipay.
 
 Nothing that is there is overwritten. What is made here proves nothing to the real Alipay.
 """
@@ -20,8 +21,10 @@ _BITS = 2_048
 
 _CONFIG = """\
 # A gateway on a developer's computer, with the pretend Alipay (vendgate simulate alipay) for money.
-# Each setting may also come from the environment, for example VENDGATE_POLICY__IDLE_REFUND_MS=60000.
-# Relative paths start at this file. `vendgate config check --config {path}` shows every setting there is.
+# Each setting may also come from the environment,
+# for example VENDGATE_POLICY__IDLE_REFUND_MS=60000.
+# Relative paths start at this file.
+# `vendgate config check --config {path}` shows every setting there is.
 payer_salt_file = "{salt}"
 
 [database]
@@ -39,7 +42,8 @@ listen = "127.0.0.1:8080"
 # public_url = "https://..."
 
 [alipay]
-# sandbox or production for the real one; then partner, keys and merchant are those of your contract.
+# sandbox or production for the real one;
+# then partner, keys and merchant are those of your contract.
 environment = "http://127.0.0.1:{port}/gateway.do"
 partner = "{partner}"
 sign_type = "RSA2"
@@ -78,7 +82,9 @@ class KeyFiles:
 
 
 def make_keys(folder: Path) -> KeyFiles:
-    """Make both key pairs in ``folder``, private files for the owner alone; those that are there are kept. Raises OSError."""
+    """Make both key pairs in ``folder``, private files for the owner alone; those that are there
+    are kept. Raises OSError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _pair(folder, "merchant")
     _pair(folder, "alipay")
@@ -91,7 +97,9 @@ def make_keys(folder: Path) -> KeyFiles:
 
 
 def make_installation(folder: Path) -> tuple[Path, bool]:
-    """Make keys, salt and configuration; return the configuration's path and whether it is new. Raises OSError."""
+    """Make keys, salt and configuration; return the configuration's path and whether it is new.
+    Raises OSError.
+    """
     make_keys(folder)
     salt = folder / _SALT_FILE
     if not salt.exists():
@@ -99,7 +107,10 @@ def make_installation(folder: Path) -> tuple[Path, bool]:
     config = folder / CONFIG_FILE
     if config.exists():
         return config, False
-    config.write_text(_CONFIG.format(path=config, salt=_SALT_FILE, port=SIMULATOR_PORT, partner=PARTNER), encoding="utf-8")
+    config.write_text(
+        _CONFIG.format(path=config, salt=_SALT_FILE, port=SIMULATOR_PORT, partner=PARTNER),
+        encoding="utf-8",
+    )
     return config, True
 
 
@@ -111,9 +122,17 @@ def _pair(folder: Path, owner: str) -> None:
     private.unlink(missing_ok=True)
     _write_secret(
         private,
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ),
     )
-    public.write_bytes(key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
 
 
 def _write_secret(path: Path, content: bytes) -> None:

@@ -1,7 +1,8 @@
-"""Sets up logging for a process: structlog, and the standard library's loggers (uvicorn, alembic, grpc) through the same lines.
+"""Sets up logging for a process: structlog, and the standard library's loggers (uvicorn, alembic,
+grpc) through the same lines.
 
-Lines go to standard error, so that standard output stays a script's. What must never be written is cut out here too, in case a
-caller forgets.
+Lines go to standard error, so that standard output stays a script's. What must never be written is
+cut out here too, in case a caller forgets.
 """
 
 import logging
@@ -25,13 +26,17 @@ _FORBIDDEN = frozenset(
         "alipay_buyer_user_id",
     }
 )
-_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+_TRACEBACKS = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
 """Without local values: keys and buyers may be among them."""
 _QUIET = ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "asyncio")
 
 
 def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> None:
-    """Write lines of ``level`` and above as ``json`` or for people (``console``) to ``stream`` (None: standard error)."""
+    """Write lines of ``level`` and above as ``json`` or for people (``console``) to ``stream``
+    (None: standard error).
+    """
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -46,7 +51,9 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
         wrapper_class=structlog.make_filtering_bound_logger(level.upper()),
         cache_logger_on_first_use=False,  # modules make their loggers at import, before this runs
     )
-    rendered: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    rendered: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    ]
     if line_format == "json":
         rendered += [
             _TRACEBACKS,
@@ -55,9 +62,15 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
         ]
     else:
         colors = (stream or sys.stderr).isatty()
-        rendered += [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
+        rendered += [
+            structlog.dev.ConsoleRenderer(
+                colors=colors, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     handler = logging.StreamHandler(stream) if stream is not None else _Stderr()
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered)
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -1,4 +1,6 @@
-"""The tables of the configuration file: names, kinds, defaults and bounds. Rules between them are in ``gateway.process.configs``."""
+"""The tables of the configuration file: names, kinds, defaults and bounds. Rules between them are
+in ``gateway.process.configs``.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +34,9 @@ class Address:
         host, colon, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
         if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-            raise ValueError(f"{text!r} is not an address; write host:port, for example 127.0.0.1:7443")
+            raise ValueError(
+                f"{text!r} is not an address; write host:port, for example 127.0.0.1:7443"
+            )
         return cls(host=host, port=int(port))
 
     @property
@@ -52,7 +56,9 @@ class Section(BaseModel):
 
 
 class Database(Section):
-    """Where machines, money and the inbox are kept. ``url_file`` holds the URL when it has a password in it."""
+    """Where machines, money and the inbox are kept. ``url_file`` holds the URL when it has a
+    password in it.
+    """
 
     url: SecretStr = SecretStr("sqlite:///run/vendgate.db")
     url_file: File | None = None
@@ -60,7 +66,9 @@ class Database(Section):
 
 
 class Listener(Section):
-    """A gRPC server. It is plain on a loopback address only; ``client_ca_file`` makes it ask for client certificates."""
+    """A gRPC server. It is plain on a loopback address only; ``client_ca_file`` makes it ask for
+    client certificates.
+    """
 
     listen: Listen
     certificate_file: File | None = None
@@ -79,7 +87,9 @@ class Listener(Section):
 
 
 class Machines(Listener):
-    """The server that machines call. ``spiffe_domain``: the trust domain of their certificates; empty takes any of the CA's."""
+    """The server that machines call. ``spiffe_domain``: the trust domain of their certificates;
+    empty takes any of the CA's.
+    """
 
     listen: Listen = "127.0.0.1:7443"
     spiffe_domain: str = Field(default="", pattern=r"^[a-z0-9._-]{0,255}$")
@@ -92,7 +102,9 @@ class Admin(Listener):
 
 
 class Http(Section):
-    """The server for Alipay's notifications, health and metrics. ``public_url`` is what Alipay can reach, without a path of ours."""
+    """The server for Alipay's notifications, health and metrics. ``public_url`` is what Alipay can
+    reach, without a path of ours.
+    """
 
     listen: Listen = "127.0.0.1:8080"
     public_url: str = ""
@@ -115,7 +127,9 @@ class Merchant(Section):
 
 
 class Alipay(Section):
-    """Which Alipay and with which keys. ``environment``: sandbox, production, or the URL of another gateway."""
+    """Which Alipay and with which keys. ``environment``: sandbox, production, or the URL of another
+    gateway.
+    """
 
     environment: str = "sandbox"
     backup_url: str = ""
@@ -132,19 +146,25 @@ class Alipay(Section):
     notify_currency_field: str = _ALIPAY.notify_currency_field
     refund_reason_field: str = _ALIPAY.refund_reason_field
     confirm_payments_by_query: bool = False
-    """Ask Alipay once about each payment before it is believed (its documents disagree about the notification's amount)."""
+    """Ask Alipay once about each payment before it is believed (its documents disagree about the
+    notification's amount).
+    """
     payment_minor_max: int = Field(default=10_000_000_000, gt=0)
     """No single payment is larger: 100 000 000.00, Alipay's own limit (docs/alipay.md 6.1)."""
     merchant: Merchant = Merchant()
 
 
 class Ray(Section):
-    """Where the hosts run. local: a Ray of our own, in ``run_dir``. cluster: an existing one at ``address``. none: in this process."""
+    """Where the hosts run. local: a Ray of our own, in ``run_dir``. cluster: an existing one at
+    ``address``. none: in this process.
+    """
 
     mode: Literal["local", "cluster", "none"] = "local"
     address: str = "auto"
     run_dir: File = _RUN_DIR
-    """Of a Ray of our own: its token, sockets and logs. Beside the configuration file unless something else is said."""
+    """Of a Ray of our own: its token, sockets and logs. Beside the configuration file unless
+    something else is said.
+    """
     token_file: File | None = None
     """Of a cluster with token authentication."""
     hosts: int = Field(default=1, ge=1, le=256)
@@ -170,16 +190,22 @@ class FleetPolicy(Section):
     short_of_funds_retry_ms: Wait = _FLEET.short_of_funds_retry_ms
     short_of_funds_sync_tries: int = Field(default=_FLEET.short_of_funds_sync_tries, ge=1, le=1_000)
     code_retry_ms: Waits = _FLEET.code_retry_ms
-    doubt_review_above_minor: int | None = Field(default=_FLEET.doubt_review_above_minor, ge=0, le=10_000_000_000)
+    doubt_review_above_minor: int | None = Field(
+        default=_FLEET.doubt_review_above_minor, ge=0, le=10_000_000_000
+    )
     """Not set: no doubt waits for a person."""
-    write_off_second_person_above_minor: int | None = Field(default=_FLEET.write_off_second_person_above_minor, ge=0, le=10_000_000_000)
+    write_off_second_person_above_minor: int | None = Field(
+        default=_FLEET.write_off_second_person_above_minor, ge=0, le=10_000_000_000
+    )
     """Not set: one person writes off a refund of any size."""
     doubts_max: int = Field(default=_FLEET.doubts_max, ge=1, le=1_000)
     trades_max: int = Field(default=_FLEET.trades_max, ge=1, le=10_000)
 
 
 class Limits(Section):
-    """Bounds of the machine streams; see ``gateway.rpc.limits``. ``move_*``: how machines are asked to move when the gateway stops."""
+    """Bounds of the machine streams; see ``gateway.rpc.limits``. ``move_*``: how machines are asked
+    to move when the gateway stops.
+    """
 
     hello_timeout_s: float = Field(default=_EDGE.hello_timeout_s, gt=0, le=120)
     heartbeat_interval_ms: int = Field(default=_EDGE.heartbeat_interval_ms, gt=0, le=600_000)

@@ -1,8 +1,9 @@
 """One ``Settings``: what an operator decides before the start.
 
-Flows in: a TOML file (``--config`` or ``VENDGATE_CONFIG``) and above it the environment (``VENDGATE_<SECTION>__<NAME>``); secrets
-come from files of their own. Flows out: one frozen value, or a refusal with a sentence for each problem. Nothing else in the
-product reads the environment. Relative paths in the file start at the file's own folder, those in the environment at the working
+Flows in: a TOML file (``--config`` or ``VENDGATE_CONFIG``) and above it the environment
+(``VENDGATE_<SECTION>__<NAME>``); secrets come from files of their own. Flows out: one frozen value,
+or a refusal with a sentence for each problem. Nothing else in the product reads the environment.
+Relative paths in the file start at the file's own folder, those in the environment at the working
 directory.
 """
 
@@ -16,9 +17,26 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from gateway.process.sections import Address, Admin, Alipay, Database, File, FleetPolicy, Http, Limits, Logs, Machines, Ray
+from gateway.process.sections import (
+    Address,
+    Admin,
+    Alipay,
+    Database,
+    File,
+    FleetPolicy,
+    Http,
+    Limits,
+    Logs,
+    Machines,
+    Ray,
+)
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
@@ -38,7 +56,13 @@ class SettingsRefused(Exception):
 class Settings(BaseSettings):
     """All of it. Made by :func:`load`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=False)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        env_ignore_empty=False,
+    )
 
     database: Database = Database()
     machines: Machines = Machines()
@@ -71,14 +95,18 @@ class Settings(BaseSettings):
 
 
 def load(config_path: str | Path | None = None) -> Settings:
-    """Read the file (None: the one that ``VENDGATE_CONFIG`` names, if any) and the environment. Raises SettingsRefused."""
+    """Read the file (None: the one that ``VENDGATE_CONFIG`` names, if any) and the environment.
+    Raises SettingsRefused.
+    """
     named = config_path or os.environ.get(CONFIG_VARIABLE)
     content = _file(Path(named)) if named else {}
     problems = list(_unknown_variables())
     try:
         settings = Settings(**content)
     except ValidationError as error:
-        raise SettingsRefused((*problems, *(_sentence(dict(one)) for one in error.errors()))) from None
+        raise SettingsRefused(
+            (*problems, *(_sentence(dict(one)) for one in error.errors()))
+        ) from None
     except SettingsError as error:  # a list in the environment that is not JSON
         raise SettingsRefused((*problems, f"{error}: lists are written as [1000, 2000].")) from None
     if problems:
@@ -87,17 +115,20 @@ def load(config_path: str | Path | None = None) -> Settings:
 
 
 def config_path(given: str | None) -> str | None:
-    """Return the absolute path of the file that :func:`load` would read; for processes that start elsewhere."""
+    """Return the absolute path of the file that :func:`load` would read; for processes that start
+    elsewhere.
+    """
     named = given or os.environ.get(CONFIG_VARIABLE)
     return str(Path(named).absolute()) if named else None
 
 
 @contextmanager
 def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
-    """Yield the settings with the public URL that a port chosen by the system gives, if they name none themselves.
+    """Yield the settings with the public URL that a port chosen by the system gives, if they name
+    none themselves.
 
-    It is put into the environment while the block lasts: host processes that are started meanwhile read their settings there, and make
-    notify URLs of it.
+    It is put into the environment while the block lasts: host processes that are started meanwhile
+    read their settings there, and make notify URLs of it.
     """
     if settings.http.public_url or settings.http.address.port:
         yield settings
@@ -105,7 +136,9 @@ def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
     url = f"http://{Address(host=settings.http.address.host, port=port)}"
     os.environ[_PUBLIC_URL_VARIABLE] = url
     try:
-        yield settings.model_copy(update={"http": settings.http.model_copy(update={"public_url": url})})
+        yield settings.model_copy(
+            update={"http": settings.http.model_copy(update={"public_url": url})}
+        )
     finally:
         del os.environ[_PUBLIC_URL_VARIABLE]
 
@@ -114,7 +147,14 @@ def _file(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsRefused((f"The configuration file {path} cannot be read ({error.strerror}); name another with --config.",)) from None
+        raise SettingsRefused(
+            (
+                (
+                    f"The configuration file {path} cannot be read ({error.strerror}); name "
+                    "another with --config."
+                ),
+            )
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
     folder = path.absolute().parent
@@ -150,17 +190,31 @@ def anchored_sqlite(url: str, folder: Path) -> str:
 def _unknown_variables() -> Iterator[str]:
     for name in sorted(os.environ):
         first = name.removeprefix(PREFIX).split("__")[0].lower()
-        if name.startswith(PREFIX) and name != CONFIG_VARIABLE and not name.startswith(_FOR_TESTS) and first not in Settings.model_fields:
-            yield f"The environment has {name}, and there is no setting or table {first!r}{_near(first, Settings)}"
+        if (
+            name.startswith(PREFIX)
+            and name != CONFIG_VARIABLE
+            and not name.startswith(_FOR_TESTS)
+            and first not in Settings.model_fields
+        ):
+            yield (
+                f"The environment has {name}, and there is no setting or table "
+                f"{first!r}{_near(first, Settings)}"
+            )
 
 
 def _near(name: str, model: type[BaseModel]) -> str:
     close = get_close_matches(name, model.model_fields, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(model.model_fields)}."
+    return (
+        f"; did you mean {close[0]!r}?"
+        if close
+        else f"; known are {', '.join(model.model_fields)}."
+    )
 
 
 def _sentence(error: dict[str, Any]) -> str:
-    """Turn one error of the library into a sentence that names the setting, in the file's and the environment's spelling."""
+    """Turn one error of the library into a sentence that names the setting, in the file's and the
+    environment's spelling.
+    """
     path = [str(part) for part in error["loc"]]
     name = ".".join(path)
     if error["type"] == "extra_forbidden":
@@ -195,7 +249,10 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
             yield from _flat(f"{prefix}{name}.", value)
         elif isinstance(value, SecretStr):
             secret = value.get_secret_value()
-            yield f"{prefix}{name}", json.dumps(_masked(secret) if name == "url" else "***" if secret else "")
+            yield (
+                f"{prefix}{name}",
+                json.dumps(_masked(secret) if name == "url" else "***" if secret else ""),
+            )
         else:
             yield f"{prefix}{name}", json.dumps(value, default=str)
 
@@ -207,4 +264,12 @@ def _masked(url: str) -> str:
         return "***"
     before_query, _, query = rest.partition("?")
     login, at, place = before_query.rpartition("@")
-    return "".join((scheme, "://", f"{login.partition(':')[0]}:***@" if at else "", place, "?***" if query else ""))
+    return "".join(
+        (
+            scheme,
+            "://",
+            f"{login.partition(':')[0]}:***@" if at else "",
+            place,
+            "?***" if query else "",
+        )
+    )

@@ -11,7 +11,8 @@ _HEARD = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def stop_signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[Callable[[], None]]:
-    """Listen while the block lasts. Yields a function that listens anew, for after a library put its own handler there (Ray does).
+    """Listen while the block lasts. Yields a function that listens anew, for after a library put
+    its own handler there (Ray does).
 
     Only the main thread can listen; elsewhere this does nothing.
     """

@@ -1,7 +1,8 @@
 """Who is calling: TLS for a listener, and the machine that a client certificate names.
 
-Flows in: PEM texts and a call's authentication context. Flows out: server credentials and a machine id. A machine's certificate
-carries one URI ``spiffe://<domain>/machine/<machine_id>`` as subject alternative name; nothing else in it is believed.
+Flows in: PEM texts and a call's authentication context. Flows out: server credentials and a machine
+id. A machine's certificate carries one URI ``spiffe://<domain>/machine/<machine_id>`` as subject
+alternative name; nothing else in it is believed.
 """
 
 import re
@@ -12,15 +13,19 @@ import grpc
 
 from actors.machine.ids import MachineId
 
-_MACHINE_URI = re.compile(r"spiffe://(?P<domain>[a-z0-9._-]{1,255})/machine/(?P<machine_id>[A-Za-z0-9._-]{1,32})")
+_MACHINE_URI = re.compile(
+    r"spiffe://(?P<domain>[a-z0-9._-]{1,255})/machine/(?P<machine_id>[A-Za-z0-9._-]{1,32})"
+)
 _TRANSPORT = "transport_security_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsConfig:
-    """TLS of one listener, PEM. Clients must show a certificate of ``client_ca``; empty (admin listener only) asks for none.
+    """TLS of one listener, PEM. Clients must show a certificate of ``client_ca``; empty (admin
+    listener only) asks for none.
 
-    ``spiffe_domain`` is the trust domain that machine certificates must name; empty accepts any that ``client_ca`` signed.
+    ``spiffe_domain`` is the trust domain that machine certificates must name; empty accepts any
+    that ``client_ca`` signed.
     """
 
     certificate: bytes
@@ -41,12 +46,21 @@ class NotIdentified(Exception):
     """The client proved who it is to TLS, but its certificate names no machine of ours."""
 
 
-def certified_machine(auth_context: Mapping[str, Iterable[bytes]], *, spiffe_domain: str = "") -> MachineId | None:
-    """Return the machine that the client's certificate names, or None on a connection without TLS. Raises NotIdentified."""
+def certified_machine(
+    auth_context: Mapping[str, Iterable[bytes]], *, spiffe_domain: str = ""
+) -> MachineId | None:
+    """Return the machine that the client's certificate names, or None on a connection without TLS.
+    Raises NotIdentified.
+    """
     if b"ssl" not in auth_context.get(_TRANSPORT, ()):
         return None
-    matches = [_MACHINE_URI.fullmatch(uri.decode("utf-8", "replace")) for uri in auth_context.get("peer_uri", ())]
-    named = [match for match in matches if match is not None and spiffe_domain in {"", match["domain"]}]
+    matches = [
+        _MACHINE_URI.fullmatch(uri.decode("utf-8", "replace"))
+        for uri in auth_context.get("peer_uri", ())
+    ]
+    named = [
+        match for match in matches if match is not None and spiffe_domain in {"", match["domain"]}
+    ]
     if len(named) != 1:
         raise NotIdentified
     return MachineId(named[0]["machine_id"])

@@ -1,4 +1,6 @@
-"""The bounds of the machine side of the gateway. Flows out: one frozen value that the stream, the service and the server share."""
+"""The bounds of the machine side of the gateway. Flows out: one frozen value that the stream, the
+service and the server share.
+"""
 
 from dataclasses import dataclass
 
@@ -14,7 +16,9 @@ class EdgeLimits:
     heartbeat_interval_ms: int = 20_000
     """Told to the machine."""
     silent_after_ms: int = 60_000
-    """A stream that says nothing for this long is closed, and one of which nothing could be read for this long."""
+    """A stream that says nothing for this long is closed, and one of which nothing could be read
+    for this long.
+    """
     outbox_max: int = 64
     """So many frames wait to be written; one more and the machine reads too slowly."""
     unacked_max: int = 32

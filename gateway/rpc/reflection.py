@@ -1,7 +1,8 @@
 """Server reflection: what lets grpcurl and buf curl call a server without its .proto files.
 
-Flows in: the services of one listener. Flows out: handlers for ``grpc.reflection.v1`` (what tools ask first) and ``v1alpha`` (what
-grpcio has). Both speak of that listener's own services only, and of the error details that may come back in a status.
+Flows in: the services of one listener. Flows out: handlers for ``grpc.reflection.v1`` (what tools
+ask first) and ``v1alpha`` (what grpcio has). Both speak of that listener's own services only, and
+of the error details that may come back in a status.
 """
 
 from collections.abc import Iterable
@@ -22,7 +23,9 @@ _PACKAGE = "grpc.reflection.v1"
 
 
 def v1_file() -> descriptor_pb2.FileDescriptorProto:
-    """Return ``grpc/reflection/v1/reflection.proto``: v1alpha's, message for message, under the other package."""
+    """Return ``grpc/reflection/v1/reflection.proto``: v1alpha's, message for message, under the
+    other package.
+    """
     file = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(file)
     file.name = "grpc/reflection/v1/reflection.proto"
@@ -42,13 +45,20 @@ def _renamed(type_name: str) -> str:
     return type_name.replace(f".{_ALPHA_PACKAGE}.", f".{_PACKAGE}.")
 
 
-def handlers(files: Iterable[FileDescriptor]) -> tuple[tuple[str, ...], tuple[grpc.GenericRpcHandler, ...]]:
+def handlers(
+    files: Iterable[FileDescriptor],
+) -> tuple[tuple[str, ...], tuple[grpc.GenericRpcHandler, ...]]:
     """Return the names of all services, reflection included, and the handlers that tell of them."""
     described = tuple(files)
-    own = [cast("FileDescriptor", file) for file in (reflection_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)]
+    own = [
+        cast("FileDescriptor", file)
+        for file in (reflection_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)
+    ]
     pool = _pool((*described, *own))
     pool.Add(v1_file())
-    names = tuple(service.full_name for file in described for service in file.services_by_name.values())
+    names = tuple(
+        service.full_name for file in described for service in file.services_by_name.values()
+    )
     names = (*names, NAME, ALPHA_NAME)
     servicer = aio.ReflectionServicer(names, pool=pool)
     # v1 is v1alpha byte for byte, so one method serves both.
@@ -57,7 +67,10 @@ def handlers(files: Iterable[FileDescriptor]) -> tuple[tuple[str, ...], tuple[gr
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    tables = tuple(grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}) for name in (NAME, ALPHA_NAME))
+    tables = tuple(
+        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method})
+        for name in (NAME, ALPHA_NAME)
+    )
     return names, tables
 
 

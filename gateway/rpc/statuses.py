@@ -1,7 +1,8 @@
 """The one table from our refusals to gRPC statuses.
 
-Flows in: what went wrong, as a ``Refusal``. Flows out: a status whose details (google.rpc ErrorInfo, RetryInfo, BadRequest) travel in
-the trailing metadata, where grpcurl, buf curl and every gRPC library look for them. A refusal says what the caller may do next.
+Flows in: what went wrong, as a ``Refusal``. Flows out: a status whose details (google.rpc
+ErrorInfo, RetryInfo, BadRequest) travel in the trailing metadata, where grpcurl, buf curl and every
+gRPC library look for them. A refusal says what the caller may do next.
 """
 
 from collections.abc import Mapping
@@ -31,7 +32,9 @@ class FieldProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A call is refused. ``reason`` is a constant for programs, ``message`` a sentence for people, ``retry_after_ms`` a hint."""
+    """A call is refused. ``reason`` is a constant for programs, ``message`` a sentence for people,
+    ``retry_after_ms`` a hint.
+    """
 
     code: grpc.StatusCode
     reason: str
@@ -41,8 +44,14 @@ class Refusal:
     problems: tuple[FieldProblem, ...] = ()
 
     def about(self, **metadata: str) -> "Refusal":
-        """Return the refusal with more ``ErrorInfo.metadata``, named in its message where it has a place for it."""
-        return replace(self, message=self.message.format_map(_Kept(metadata)), metadata={**self.metadata, **metadata})
+        """Return the refusal with more ``ErrorInfo.metadata``, named in its message where it has a
+        place for it.
+        """
+        return replace(
+            self,
+            message=self.message.format_map(_Kept(metadata)),
+            metadata={**self.metadata, **metadata},
+        )
 
     def because(self, detail: str, *problems: FieldProblem) -> "Refusal":
         """Return the refusal with what was wrong just now."""
@@ -66,12 +75,17 @@ HELLO_EXPECTED = Refusal(
     message="the first frame must be a Hello that keeps its rules: correct it and connect again",
 )
 HELLO_TIMEOUT = Refusal(
-    code=grpc.StatusCode.DEADLINE_EXCEEDED, reason="HELLO_TIMEOUT", message="no Hello came in time: send it as soon as the stream is open"
+    code=grpc.StatusCode.DEADLINE_EXCEEDED,
+    reason="HELLO_TIMEOUT",
+    message="no Hello came in time: send it as soon as the stream is open",
 )
 BAD_FRAMES = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="BAD_FRAMES",
-    message="too many refused frames in a row: read the ProtocolErrors, correct the firmware, connect again",
+    message=(
+        "too many refused frames in a row: read the ProtocolErrors, correct the firmware, connect "
+        "again"
+    ),
     retry_after_ms=60_000,
 )
 FLOOD = Refusal(
@@ -89,7 +103,9 @@ SLOW_READER = Refusal(
 SILENT = Refusal(
     code=grpc.StatusCode.DEADLINE_EXCEEDED,
     reason="SILENT",
-    message="nothing was heard for too long: send a Heartbeat as often as Welcome says, connect again",
+    message=(
+        "nothing was heard for too long: send a Heartbeat as often as Welcome says, connect again"
+    ),
 )
 TOO_MANY_STREAMS = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -112,22 +128,34 @@ HOST_UNAVAILABLE = Refusal(
 NOT_IDENTIFIED = Refusal(
     code=grpc.StatusCode.UNAUTHENTICATED,
     reason="NOT_IDENTIFIED",
-    message="the certificate names no machine: it needs one URI spiffe://<domain>/machine/<machine_id> as subject alternative name",
+    message=(
+        "the certificate names no machine: it needs one URI spiffe://<domain>/machine/<machine_id> "
+        "as subject alternative name"
+    ),
 )
 CERTIFICATE_MISMATCH = Refusal(
     code=grpc.StatusCode.PERMISSION_DENIED,
     reason="CERTIFICATE_MISMATCH",
-    message="the certificate is of machine {certified_machine_id}, Hello says {machine_id}: each machine needs its own certificate",
+    message=(
+        "the certificate is of machine {certified_machine_id}, Hello says {machine_id}: each "
+        "machine needs its own certificate"
+    ),
 )
 SUPERSEDED = Refusal(
     code=grpc.StatusCode.ABORTED,
     reason="SUPERSEDED",
-    message="a newer stream of machine {machine_id} took over: if that was another device, give it an id of its own",
+    message=(
+        "a newer stream of machine {machine_id} took over: if that was another device, give it an "
+        "id of its own"
+    ),
 )
 UNKNOWN_MACHINE = Refusal(
     code=grpc.StatusCode.NOT_FOUND,
     reason="UNKNOWN_MACHINE",
-    message="machine {machine_id} is not registered: register it with gateway.v1.FleetService/RegisterMachine, then connect again",
+    message=(
+        "machine {machine_id} is not registered: register it with "
+        "gateway.v1.FleetService/RegisterMachine, then connect again"
+    ),
     retry_after_ms=60_000,
 )
 OVERLOADED = Refusal(
@@ -139,7 +167,10 @@ OVERLOADED = Refusal(
 HALTED = Refusal(
     code=grpc.StatusCode.FAILED_PRECONDITION,
     reason="HALTED",
-    message="machine {machine_id} is halted because something about it went wrong: an operator must look at it; try again in minutes",
+    message=(
+        "machine {machine_id} is halted because something about it went wrong: an operator must "
+        "look at it; try again in minutes"
+    ),
     retry_after_ms=300_000,
 )
 FAILED = Refusal(
@@ -158,26 +189,42 @@ _BY_CLOSE_REASON = {
 
 
 def refusal_of(close_reason: str) -> Refusal:
-    """Return the refusal for a host's ``StreamClosed``; a reason that is not in the table is UNAVAILABLE under its own name."""
+    """Return the refusal for a host's ``StreamClosed``; a reason that is not in the table is
+    UNAVAILABLE under its own name.
+    """
     known = _BY_CLOSE_REASON.get(close_reason)
-    return known or Refusal(code=grpc.StatusCode.UNAVAILABLE, reason=close_reason, message="the host ended the stream: connect again")
+    return known or Refusal(
+        code=grpc.StatusCode.UNAVAILABLE,
+        reason=close_reason,
+        message="the host ended the stream: connect again",
+    )
 
 
 def to_status(refusal: Refusal) -> grpc.Status:
     """Return the gRPC status of a refusal, details included."""
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN, metadata=dict(refusal.metadata))]
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(
+            reason=refusal.reason, domain=DOMAIN, metadata=dict(refusal.metadata)
+        )
+    ]
     if refusal.retry_after_ms is not None:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(refusal.retry_after_ms)
         details.append(retry)
     if refusal.problems:
         violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=problem.field, description=problem.description)
+            error_details_pb2.BadRequest.FieldViolation(
+                field=problem.field, description=problem.description
+            )
             for problem in refusal.problems
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     code: int = refusal.code.value[0]
-    return rpc_status.to_status(status_pb2.Status(code=code, message=refusal.message, details=[_packed(each) for each in details]))
+    return rpc_status.to_status(
+        status_pb2.Status(
+            code=code, message=refusal.message, details=[_packed(each) for each in details]
+        )
+    )
 
 
 def _packed(message: Message) -> any_pb2.Any:
@@ -187,5 +234,7 @@ def _packed(message: Message) -> any_pb2.Any:
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], refusal: Refusal) -> NoReturn:
-    """End the call with the refusal's status. Raises ``grpc.aio.AbortError``, which the handler must let pass."""
+    """End the call with the refusal's status. Raises ``grpc.aio.AbortError``, which the handler
+    must let pass.
+    """
     await context.abort_with_status(to_status(refusal))

@@ -1,7 +1,9 @@
-"""The gateway's HTTP side as one ASGI app: Alipay's notifications, and for operators ``/healthz``, ``/readyz`` and ``/metrics``.
+"""The gateway's HTTP side as one ASGI app: Alipay's notifications, and for operators ``/healthz``,
+``/readyz`` and ``/metrics``.
 
-Flows in: requests. Flows out: what ``notify`` answers, whether the process lives, whether it should get new machines, and its
-figures. A reverse proxy should let the public reach ``/alipay/notify/`` only.
+Flows in: requests. Flows out: what ``notify`` answers, whether the process lives, whether it should
+get new machines, and its figures. A reverse proxy should let the public reach ``/alipay/notify/``
+only.
 """
 
 import asyncio
@@ -29,7 +31,9 @@ Check = Callable[[], Awaitable[bool]]
 
 @dataclass(slots=True, kw_only=True)
 class Readiness:
-    """Whether new machines and notifications should come here. ``draining`` is set once, at the stop."""
+    """Whether new machines and notifications should come here. ``draining`` is set once, at the
+    stop.
+    """
 
     checks: Mapping[str, Check]
     draining: bool = False
@@ -46,7 +50,9 @@ class Readiness:
             async with asyncio.timeout(self.check_timeout_s):
                 return await self.checks[name]()
         except (StoreError, TimeoutError, OSError) as error:
-            _log.warning("readiness check failed", check=name, error=str(error) or type(error).__name__)
+            _log.warning(
+                "readiness check failed", check=name, error=str(error) or type(error).__name__
+            )
             return False
 
 
@@ -69,14 +75,19 @@ def build_http_app(
     clock: Clock,
     present: Callable[[Sequence[GaugeView] | None], Snapshot],
 ) -> Starlette:
-    """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did not answer)."""
+    """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did
+    not answer).
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def readyz(_request: Request) -> Response:
         report = await readiness.report()
-        return JSONResponse({"ready": all(report.values()), "checks": report}, status_code=200 if all(report.values()) else 503)
+        return JSONResponse(
+            {"ready": all(report.values()), "checks": report},
+            status_code=200 if all(report.values()) else 503,
+        )
 
     async def figures(_request: Request) -> Response:
         try:

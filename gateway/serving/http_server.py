@@ -1,4 +1,6 @@
-"""Serves the HTTP app on a socket that is bound already, on the gateway's own loop. Touches no signal and no log configuration."""
+"""Serves the HTTP app on a socket that is bound already, on the gateway's own loop. Touches no
+signal and no log configuration.
+"""
 
 import asyncio
 import socket

@@ -1,7 +1,8 @@
-"""The two gRPC listeners: one for machines, one for administrators. Each has its own port, its own TLS, its own health and reflection.
+"""The two gRPC listeners: one for machines, one for administrators. Each has its own port, its own
+TLS, its own health and reflection.
 
-Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound and not yet serving. Without TLS a listener binds nothing
-but loopback: behind its port is money.
+Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound and not yet serving.
+Without TLS a listener binds nothing but loopback: behind its port is money.
 """
 
 import ipaddress
@@ -29,7 +30,10 @@ _COMMON: Options = (
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),  # its default, a minute, would outlast keepalive_timeout
+    (
+        "grpc.http2.ping_timeout_ms",
+        10_000,
+    ),  # its default, a minute, would outlast keepalive_timeout
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
@@ -42,7 +46,9 @@ class ListenRefused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """A server that is bound to ``port``. ``start`` it; before the end say ``not_serving``, drain, then ``stop``."""
+    """A server that is bound to ``port``. ``start`` it; before the end say ``not_serving``, drain,
+    then ``stop``.
+    """
 
     server: grpc.aio.Server
     port: int
@@ -65,29 +71,50 @@ class Listener:
         await self.server.stop(grace_s)
 
 
-def build_machine_server(service: MachineService, *, address: str, tls: TlsConfig | None = None) -> Listener:
-    """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises ListenRefused.
+def build_machine_server(
+    service: MachineService, *, address: str, tls: TlsConfig | None = None
+) -> Listener:
+    """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises
+    ListenRefused.
 
     With ``tls`` every machine must show a certificate of its ``client_ca``.
     """
     if tls is not None and not tls.client_ca:
         raise ListenRefused(
-            f"the machines' listener {address} has a certificate but no CA for machines: configure the CA of their certificates"
+            f"the machines' listener {address} has a certificate but no CA for machines: "
+            "configure the CA of their certificates"
         )
     server = grpc.aio.server(options=(*_COMMON, *_machine_options(service.limits)))
     server.add_generic_rpc_handlers((service.handlers(),))
-    return _listener(server, files=(machine_service_pb2.DESCRIPTOR,), address=address, tls=tls, audience="machines")
+    return _listener(
+        server,
+        files=(machine_service_pb2.DESCRIPTOR,),
+        address=address,
+        tls=tls,
+        audience="machines",
+    )
 
 
-def build_admin_server(add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: TlsConfig | None = None) -> Listener:
-    """Bind the administrators' listener to ``address``. ``add_services`` registers FleetService. Raises ListenRefused."""
+def build_admin_server(
+    add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: TlsConfig | None = None
+) -> Listener:
+    """Bind the administrators' listener to ``address``. ``add_services`` registers FleetService.
+    Raises ListenRefused.
+    """
     server = grpc.aio.server(options=_COMMON)
     add_services(server)
-    return _listener(server, files=(fleet_service_pb2.DESCRIPTOR,), address=address, tls=tls, audience="administrators")
+    return _listener(
+        server,
+        files=(fleet_service_pb2.DESCRIPTOR,),
+        address=address,
+        tls=tls,
+        audience="administrators",
+    )
 
 
 def _machine_options(limits: EdgeLimits) -> Options:
-    # Not minimal_stack: it leaves out the filters that keep the bounds on message size and connection age.
+    # Not minimal_stack: it leaves out the filters that keep the bounds on message size and
+    # connection age.
     return (
         ("grpc.max_receive_message_length", limits.message_bytes_max),
         ("grpc.max_metadata_size", limits.metadata_bytes_max),
@@ -101,7 +128,14 @@ def _machine_options(limits: EdgeLimits) -> Options:
     )
 
 
-def _listener(server: grpc.aio.Server, *, files: Sequence[FileDescriptor], address: str, tls: TlsConfig | None, audience: str) -> Listener:
+def _listener(
+    server: grpc.aio.Server,
+    *,
+    files: Sequence[FileDescriptor],
+    address: str,
+    tls: TlsConfig | None,
+    audience: str,
+) -> Listener:
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     names, tables = reflection.handlers((*files, cast("FileDescriptor", health_pb2.DESCRIPTOR)))
@@ -118,7 +152,8 @@ def _bind(server: grpc.aio.Server, *, address: str, tls: TlsConfig | None, audie
         return server.add_secure_port(address, tls.credentials())
     if not is_loopback(address):
         raise ListenRefused(
-            f"refusing to listen on {address} for {audience} without TLS: configure a certificate, its private key and the CA of the "
+            f"refusing to listen on {address} for {audience} without TLS: configure a "
+            "certificate, its private key and the CA of the "
             f"{audience}' certificates for this listener, or listen on 127.0.0.1"
         )
     return server.add_insecure_port(address)

@@ -1,7 +1,8 @@
 """What the gateway counts, for Prometheus, in a registry of its own.
 
-Flows in: counts from the notify ingress and the administrators' service as they happen; at each scrape, snapshots of the links, of the
-streams and of SQL. Flows out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of values.
+Flows in: counts from the notify ingress and the administrators' service as they happen; at each
+scrape, snapshots of the links, of the streams and of SQL. Flows out: the text of ``/metrics``. No
+label names a machine, a person or a trade: each has a handful of values.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +25,9 @@ _OPEN_ITEMS = {
     "sessions_open": "Customers' stays that are not over.",
     "machines_online": "Machines whose stream is up.",
     "vends_in_doubt": "Approved vends of which nobody knows whether they happened.",
-    "differences_open": "Differences between Alipay's daily files and our ledger that wait for a person.",
+    "differences_open": (
+        "Differences between Alipay's daily files and our ledger that wait for a person."
+    ),
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {
@@ -60,12 +63,18 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.notifications = Counter(
             "vendgate_notifications",
-            "Notifications of Alipay by verdict; 'reason' is the kind of one that was saved, else why it was not.",
+            (
+                "Notifications of Alipay by verdict; 'reason' is the kind of one that was saved, "
+                "else why it was not."
+            ),
             ("verdict", "reason"),
             registry=self.registry,
         )
         self.admin_calls = Counter(
-            "vendgate_admin_calls", "Administrators' calls by method and gRPC status.", ("method", "status"), registry=self.registry
+            "vendgate_admin_calls",
+            "Administrators' calls by method and gRPC status.",
+            ("method", "status"),
+            registry=self.registry,
         )
 
     def render(self, snapshot: Snapshot) -> bytes:
@@ -81,7 +90,11 @@ class _Present(Collector):
 
     def collect(self) -> Iterable[Metric]:
         snapshot = self._snapshot
-        yield GaugeMetricFamily("vendgate_sql_up", "Whether SQL answered this scrape.", value=float(snapshot.open_items is not None))
+        yield GaugeMetricFamily(
+            "vendgate_sql_up",
+            "Whether SQL answered this scrape.",
+            value=float(snapshot.open_items is not None),
+        )
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield from _links(snapshot.links)
@@ -89,14 +102,24 @@ class _Present(Collector):
 
 
 def _edge(edge: EdgeStats) -> Iterator[Metric]:
-    yield GaugeMetricFamily("vendgate_draining", "Whether this gateway is going away.", value=float(edge.draining))
-    yield GaugeMetricFamily("vendgate_streams_open", "Machine streams of this gateway.", value=edge.streams)
-    yield CounterMetricFamily("vendgate_streams_opened", "Machine streams since the start.", value=edge.opened)
-    frames = CounterMetricFamily("vendgate_frames", "Frames of machine streams since the start.", labels=("direction",))
+    yield GaugeMetricFamily(
+        "vendgate_draining", "Whether this gateway is going away.", value=float(edge.draining)
+    )
+    yield GaugeMetricFamily(
+        "vendgate_streams_open", "Machine streams of this gateway.", value=edge.streams
+    )
+    yield CounterMetricFamily(
+        "vendgate_streams_opened", "Machine streams since the start.", value=edge.opened
+    )
+    frames = CounterMetricFamily(
+        "vendgate_frames", "Frames of machine streams since the start.", labels=("direction",)
+    )
     frames.add_metric(("in",), edge.frames_received)
     frames.add_metric(("out",), edge.frames_written)
     yield frames
-    ended = CounterMetricFamily("vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",))
+    ended = CounterMetricFamily(
+        "vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",)
+    )
     for reason, count in edge.ended.items():
         ended.add_metric((reason,), count)
     yield ended
@@ -118,7 +141,11 @@ def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:
 def _open_items(open_items: Sequence[GaugeView], now_ms: int) -> Iterator[Metric]:
     for name, text in _OPEN_ITEMS.items():
         counts = GaugeMetricFamily(f"vendgate_{name}", text, labels=("status",))
-        ages = GaugeMetricFamily(f"vendgate_{name}_oldest_age_seconds", "How long the oldest of them has waited.", labels=("status",))
+        ages = GaugeMetricFamily(
+            f"vendgate_{name}_oldest_age_seconds",
+            "How long the oldest of them has waited.",
+            labels=("status",),
+        )
         for one in open_items:
             if one.name == name:
                 counts.add_metric((one.status,), one.count)

@@ -1,7 +1,9 @@
-"""From settings to a running gateway. Everything is opened here, in order, and closed in the reverse order.
+"""From settings to a running gateway. Everything is opened here, in order, and closed in the
+reverse order.
 
-Logs, the HTTP port, the database (which must have this program's schema), hosts, links to them, HTTP, the machines' and the
-administrators' gRPC servers. At the stop: health says no, machines are asked to move, then servers, links, hosts and database close.
+Logs, the HTTP port, the database (which must have this program's schema), hosts, links to them,
+HTTP, the machines' and the administrators' gRPC servers. At the stop: health says no, machines are
+asked to move, then servers, links, hosts and database close.
 """
 
 import asyncio
@@ -55,7 +57,9 @@ class GatewayLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where the gateway listens, with the ports that the system chose, and the processes in which machines live."""
+    """Where the gateway listens, with the ports that the system chose, and the processes in which
+    machines live.
+    """
 
     machines: str
     admin: str
@@ -87,12 +91,18 @@ class _Edge:
 
 
 async def run_gateway(
-    settings: Settings, *, config_path: str | None, ray: bool, ready: Callable[[Addresses], None], stop: asyncio.Event
+    settings: Settings,
+    *,
+    config_path: str | None,
+    ray: bool,
+    ready: Callable[[Addresses], None],
+    stop: asyncio.Event,
 ) -> None:
     """Open the gateway, call ``ready``, serve until ``stop`` (or SIGTERM, SIGINT), close it.
 
-    ``config_path``: the file that the processes of hosts read their settings from. Raises SettingsRefused, SchemaMismatch, StoreError,
-    HostsFailed, ListenRefused, OSError or GatewayLost, each with a sentence.
+    ``config_path``: the file that the processes of hosts read their settings from. Raises
+    SettingsRefused, SchemaMismatch, StoreError, HostsFailed, ListenRefused, OSError or GatewayLost,
+    each with a sentence.
     """
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     gateway_id = f"gw-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -104,10 +114,18 @@ async def run_gateway(
         made = configs(settings)
         storage = await _open_storage(stack, made)
         hosts = await open_hosts(
-            stack, settings, made, storage.database, config_path=config_path, ray=ray, on_fatal=lambda reason: _lose(fatal, reason)
+            stack,
+            settings,
+            made,
+            storage.database,
+            config_path=config_path,
+            ray=ray,
+            on_fatal=lambda reason: _lose(fatal, reason),
         )
         listen_to_signals()
-        links = HostLinks(hosts.links, gateway_id=gateway_id, partition_count=storage.database.partition_count)
+        links = HostLinks(
+            hosts.links, gateway_id=gateway_id, partition_count=storage.database.partition_count
+        )
         await links.start()
         stack.push_async_callback(links.stop)
         metrics, stopping = Metrics(), asyncio.Event()
@@ -118,7 +136,9 @@ async def run_gateway(
             limits=EdgeLimits(**settings.limits.model_dump()),
             spiffe_domain=settings.machines.spiffe_domain,
         )
-        readiness = await _open_http(stack, settings, made, storage, links, service, metrics, listener)
+        readiness = await _open_http(
+            stack, settings, made, storage, links, service, metrics, listener
+        )
         edge = await _open_grpc(stack, settings, made, storage, links, service, metrics, stopping)
         await _attached(links, stop)
         ready(_addresses(settings, edge, listener, gateway_id, hosts))
@@ -127,7 +147,10 @@ async def run_gateway(
         stopping.set()
         await _drain(edge, hurry)
     if fatal.done():
-        raise GatewayLost(f"A host ended and cannot go on here: {fatal.result()}. Is another gateway using the same database?")
+        raise GatewayLost(
+            f"A host ended and cannot go on here: {fatal.result()}. Is another gateway using "
+            "the same database?"
+        )
 
 
 def _lose(fatal: "asyncio.Future[str]", reason: str) -> None:
@@ -180,15 +203,26 @@ async def _open_http(
     )
 
     async def hosts_attached() -> bool:
-        # One of them is enough: a host that starts anew must not take every gateway out of the balancer at once.
+        # One of them is enough: a host that starts anew must not take every gateway out of the
+        # balancer at once.
         return any(link.attached for link in links.stats())
 
     def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
-        return Snapshot(now_ms=SystemClock().now_ms(), open_items=open_items, links=links.stats(), edge=service.stats())
+        return Snapshot(
+            now_ms=SystemClock().now_ms(),
+            open_items=open_items,
+            links=links.stats(),
+            edge=service.stats(),
+        )
 
     readiness = Readiness(checks={"sql": sql_check(storage.queries), "hosts": hosts_attached})
     app = build_http_app(
-        ingress=ingress, readiness=readiness, metrics=metrics, queries=storage.queries, clock=SystemClock(), present=present
+        ingress=ingress,
+        readiness=readiness,
+        metrics=metrics,
+        queries=storage.queries,
+        clock=SystemClock(),
+        present=present,
     )
     await stack.enter_async_context(http_server.served(app, listener))
     return readiness
@@ -213,7 +247,11 @@ async def _open_grpc(
         clock=SystemClock(),
     )
     fleet = FleetService(acts=acts, queries=storage.queries, metrics=metrics, stopping=stopping)
-    machines = build_machine_server(service, address=settings.machines.listen, tls=_tls(made.machines_tls, settings.machines.spiffe_domain))
+    machines = build_machine_server(
+        service,
+        address=settings.machines.listen,
+        tls=_tls(made.machines_tls, settings.machines.spiffe_domain),
+    )
     stack.push_async_callback(machines.stop, grace_s=0)
     admin = build_admin_server(
         lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(fleet, to),
@@ -231,16 +269,25 @@ async def _open_grpc(
 def _tls(pem: Pem | None, spiffe_domain: str = "") -> TlsConfig | None:
     if pem is None:
         return None
-    return TlsConfig(certificate=pem.certificate, private_key=pem.private_key, client_ca=pem.client_ca, spiffe_domain=spiffe_domain)
+    return TlsConfig(
+        certificate=pem.certificate,
+        private_key=pem.private_key,
+        client_ca=pem.client_ca,
+        spiffe_domain=spiffe_domain,
+    )
 
 
 async def _attached(links: HostLinks, stop: asyncio.Event) -> None:
-    """Wait a while for every host, so that who is told "ready" can sell at once. Without hosts the gateway serves what it can."""
+    """Wait a while for every host, so that who is told "ready" can sell at once. Without hosts the
+    gateway serves what it can.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + _ATTACH_TIMEOUT_S
     while not all(link.attached for link in links.stats()) and not stop.is_set():
         if loop.time() > until:
-            _log.warning("hosts are not there yet; machines wait for theirs", waited_s=_ATTACH_TIMEOUT_S)
+            _log.warning(
+                "hosts are not there yet; machines wait for theirs", waited_s=_ATTACH_TIMEOUT_S
+            )
             return
         await asyncio.sleep(0.02)
 
@@ -253,7 +300,9 @@ async def _until_over(stop: asyncio.Event, fatal: "asyncio.Future[str]") -> None
 
 
 async def _drain(edge: _Edge, hurry: asyncio.Event) -> None:
-    """Send callers elsewhere: load balancers first, then machines (never in the middle of a vend, unless in a ``hurry``)."""
+    """Send callers elsewhere: load balancers first, then machines (never in the middle of a vend,
+    unless in a ``hurry``).
+    """
     await edge.machines.not_serving()
     await edge.admin.not_serving()
     _log.info("asking machines to move", streams=edge.service.stats().streams)
@@ -263,10 +312,14 @@ async def _drain(edge: _Edge, hurry: asyncio.Event) -> None:
     for task in (draining, hurrying):
         task.cancel()
     await asyncio.gather(draining, hurrying, return_exceptions=True)
-    await asyncio.gather(edge.machines.stop(grace_s=_MACHINES_GRACE_S), edge.admin.stop(grace_s=_ADMIN_GRACE_S))
+    await asyncio.gather(
+        edge.machines.stop(grace_s=_MACHINES_GRACE_S), edge.admin.stop(grace_s=_ADMIN_GRACE_S)
+    )
 
 
-def _addresses(settings: Settings, edge: _Edge, listener: socket.socket, gateway_id: str, hosts: Hosts) -> Addresses:
+def _addresses(
+    settings: Settings, edge: _Edge, listener: socket.socket, gateway_id: str, hosts: Hosts
+) -> Addresses:
     def at(listen: str, port: int) -> str:
         return f"{listen.rpartition(':')[0]}:{port}"
 

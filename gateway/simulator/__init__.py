@@ -1,8 +1,11 @@
-"""Machines and customers that talk real gRPC: the machine makers' reference, the demo's fleet and the tests' other side.
+"""Machines and customers that talk real gRPC: the machine makers' reference, the demo's fleet and
+the tests' other side.
 
-Flows in: frames of ``gateway.v1``, buttons that customers press, power cuts. Flows out: frames, the journal and the shelf on disk.
-It shares the wire with the rest of the product and not a line of code: only ``gateway.v1`` is imported.
+Flows in: frames of ``gateway.v1``, buttons that customers press, power cuts. Flows out: frames, the
+journal and the shelf on disk. It shares the wire with the rest of the product and not a line of
+code: only ``gateway.v1`` is imported.
 
-Inside, from the pure to the physical: ``orders`` and ``memory`` are values; ``outbox``, ``vending`` and ``machine`` decide; ``journal``
-and ``shelf`` are what survives a kill; ``line`` and ``client`` talk; ``customers`` and ``fleet`` are the people.
+Inside, from the pure to the physical: ``orders`` and ``memory`` are values; ``outbox``, ``vending``
+and ``machine`` decide; ``journal`` and ``shelf`` are what survives a kill; ``line`` and ``client``
+talk; ``customers`` and ``fleet`` are the people.
 """

@@ -1,8 +1,9 @@
 """The body of a machine: power, flash, shelf, motor and buttons around the pure model.
 
-Flows in: buttons, what the wire brings (in ``client``), power cuts at any point of a vend. Flows out: lines on disk, happenings for
-whoever watches, frames for the wire. It carries out the model's orders one after the other; a line of the journal is on the disk
-before the next order is looked at, as on a small board.
+Flows in: buttons, what the wire brings (in ``client``), power cuts at any point of a vend. Flows
+out: lines on disk, happenings for whoever watches, frames for the wire. It carries out the model's
+orders one after the other; a line of the journal is on the disk before the next order is looked at,
+as on a small board.
 """
 
 import asyncio
@@ -23,7 +24,20 @@ from gateway.simulator.journal import Journal
 from gateway.simulator.machine import Identity, Machine
 from gateway.simulator.memory import Booted, VendLine
 from gateway.simulator.memory import Line as JournalLine
-from gateway.simulator.orders import Happening, NotNow, Order, PowerLost, Redial, Reopen, Restart, Send, Tell, TurnedAway, TurnMotor, Write
+from gateway.simulator.orders import (
+    Happening,
+    NotNow,
+    Order,
+    PowerLost,
+    Redial,
+    Reopen,
+    Restart,
+    Send,
+    Tell,
+    TurnedAway,
+    TurnMotor,
+    Write,
+)
 from gateway.simulator.shelf import CASH, NO_FAULTS, Faults, Shelf
 from gateway.simulator.vending import result_of
 from gateway.simulator.watch import Watch
@@ -64,7 +78,9 @@ _ON_ITS_WAY_S = 0.03
 
 
 class Board(ABC):
-    """One machine's body; its files are in ``folder``. All methods are called from one event loop."""
+    """One machine's body; its files are in ``folder``. All methods are called from one event
+    loop.
+    """
 
     def __init__(
         self,
@@ -77,11 +93,15 @@ class Board(ABC):
         faults: Faults = NO_FAULTS,
         refills: bool = False,
     ) -> None:
-        """``refills``: a column that is empty when its motor is to turn was loaded by somebody just before."""
+        """``refills``: a column that is empty when its motor is to turn was loaded by somebody just
+        before.
+        """
         self.identity = identity
         self.machine: Machine | None = None
         """The present boot; None while the power is off."""
-        self.shelf = Shelf(folder / "shelf.log", rng=rng, faults=faults, drop_sensor=identity.drop_sensor)
+        self.shelf = Shelf(
+            folder / "shelf.log", rng=rng, faults=faults, drop_sensor=identity.drop_sensor
+        )
         self.boots = 0
         self.sticker = ""
         """The code that is glued to the machine: readable with the power off."""
@@ -102,7 +122,7 @@ class Board(ABC):
         self._armed: CutPoint | None = None
         self._log = log.bind(machine_id=identity.machine_id)
 
-    # --- the wire ----------------------------------------------------------------------------------------------------------------
+    # --- the wire ---
 
     @abstractmethod
     def _transmit(self, frame: service_pb.ConnectRequest) -> None:
@@ -139,14 +159,18 @@ class Board(ABC):
         orders = self.machine.received(frame, self._now_ms())
         self.sticker = self.machine.service.qr_payload or self.sticker
         for column in frame.planogram_update.columns:
-            if column.column not in self.shelf.loaded:  # who put the machine up loaded it as the backend believes
+            if (
+                column.column not in self.shelf.loaded
+            ):  # who put the machine up loaded it as the backend believes
                 self.shelf.load(column.column, column.stock)
         self._do(orders)
 
-    # --- power ---------------------------------------------------------------------------------------------------------
+    # --- power ---
 
     def power_on(self) -> None:
-        """Begin a new boot: read the journal, take a new boot id. With the power on already, or at the end, it changes nothing."""
+        """Begin a new boot: read the journal, take a new boot id. With the power on already, or at
+        the end, it changes nothing.
+        """
         if self.machine is not None or self._over:
             return
         journal = Journal(self._journal_path)
@@ -157,11 +181,19 @@ class Board(ABC):
         journal.memory.add(booted)
         self._journal = journal
         self.boots = number
-        self.machine = Machine(identity=self.identity, boot_id=boot_id, memory=journal.memory, rng=self._rng, door_open=self._door_open)
+        self.machine = Machine(
+            identity=self.identity,
+            boot_id=boot_id,
+            memory=journal.memory,
+            rng=self._rng,
+            door_open=self._door_open,
+        )
         self._power_changed()
 
     def _new_boot_id(self, number: int) -> str:
-        """Return a name for this boot. The counter alone would begin again with a replaced flash: new frames would pass for old ones."""
+        """Return a name for this boot. The counter alone would begin again with a replaced flash:
+        new frames would pass for old ones.
+        """
         return f"b{number}-{secrets.token_hex(4)}"
 
     def power_cut(self) -> None:
@@ -202,21 +234,34 @@ class Board(ABC):
         if self._armed is point:
             asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, self._cut, point)
 
-    # --- the front ---------------------------------------------------------------------------------------------------------------
+    # --- the front ---
 
     @property
     def screen(self) -> screens.Screen:
         """What the screen shows now."""
-        return screens.DARK if self.machine is None else screens.screen_of(self.machine, self._now_ms())
+        return (
+            screens.DARK
+            if self.machine is None
+            else screens.screen_of(self.machine, self._now_ms())
+        )
 
     @property
     def free(self) -> bool:
-        """Whether the next customer may step up: power and stream are up, and nobody has money, a wish or goods in the machine."""
+        """Whether the next customer may step up: power and stream are up, and nobody has money, a
+        wish or goods in the machine.
+        """
         machine = self.machine
-        return machine is not None and machine.online and machine.session is None and not machine.vending.busy
+        return (
+            machine is not None
+            and machine.online
+            and machine.session is None
+            and not machine.vending.busy
+        )
 
     def watch(self) -> Watch:
-        """Look at the machine from now on; ``with client.watch() as watch:`` looks away again at the end."""
+        """Look at the machine from now on; ``with client.watch() as watch:`` looks away again at
+        the end.
+        """
         watch = Watch(self._watches.remove)
         self._watches.append(watch)
         return watch
@@ -240,9 +285,16 @@ class Board(ABC):
             self._do(self.machine.door(is_open=is_open, now_ms=self._now_ms()))
 
     def cash(self, column: str) -> bool:
-        """Buy for coins; True if something fell (if not, the coins come back). Works without a connection."""
+        """Buy for coins; True if something fell (if not, the coins come back). Works without a
+        connection.
+        """
         machine = self.machine
-        if machine is None or machine.vending.busy or column not in machine.columns or column in machine.blocked:
+        if (
+            machine is None
+            or machine.vending.busy
+            or column not in machine.columns
+            or column in machine.blocked
+        ):
             return False
         turn = self.shelf.plan(column)
         if turn.motor == pb.MOTOR_EVIDENCE_NOT_RUN:
@@ -270,7 +322,7 @@ class Board(ABC):
             return
         self._do(button(self.machine))
 
-    # --- carrying out ------------------------------------------------------------------------------------------------------------
+    # --- carrying out ---
 
     def _do(self, orders: list[Order]) -> None:
         """Carry out the orders, first in, first out, and all that follows from them."""

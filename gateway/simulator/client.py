@@ -1,7 +1,8 @@
 """The reference machine's wire: one stream to the gateway, kept up, replaced and taken up again.
 
-Flows in: frames of the backend, network cuts, buttons (through ``board``). Flows out: frames of the pure model. Nothing is decided
-here but when to call: Hello first, back-off with full jitter, a move to another gateway before the old stream is closed.
+Flows in: frames of the backend, network cuts, buttons (through ``board``). Flows out: frames of the
+pure model. Nothing is decided here but when to call: Hello first, back-off with full jitter, a move
+to another gateway before the old stream is closed.
 
 By itself it is a machine on the desk, driven by lines on stdin:
 ``python -m gateway.simulator.client --gateway 127.0.0.1:7443 --machine VM-0001 --state-dir DIR``
@@ -44,9 +45,13 @@ class ClientConfig:
 
 
 class MachineClient(Board):
-    """A machine with its wires. ``run`` is its life; all other methods are called from the same event loop."""
+    """A machine with its wires. ``run`` is its life; all other methods are called from the same
+    event loop.
+    """
 
-    def __init__(self, config: ClientConfig, *, rng: Random, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, config: ClientConfig, *, rng: Random, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(
             identity=config.identity,
             folder=config.state_dir / config.identity.machine_id,
@@ -69,10 +74,12 @@ class MachineClient(Board):
         self._stopping = False
         self._backoff = self._new_backoff()
 
-    # --- its life ----------------------------------------------------------------------------------------------------------------
+    # --- its life ---
 
     async def run(self) -> None:
-        """Switch on, stay connected until ``stop``, or until the gateway refused so often that a person has to come (``refusal``)."""
+        """Switch on, stay connected until ``stop``, or until the gateway refused so often that a
+        person has to come (``refusal``).
+        """
         self.power_on()
         try:
             await self._stay_connected()
@@ -86,7 +93,9 @@ class MachineClient(Board):
             raise self._broken
 
     def stop(self) -> None:
-        """Hang up and let ``run`` return. A vend that is under way is left to the journal, as in a power cut."""
+        """Hang up and let ``run`` return. A vend that is under way is left to the journal, as in a
+        power cut.
+        """
         self._stopping = True
         self._hang_up()
 
@@ -108,14 +117,24 @@ class MachineClient(Board):
             wait_ms = self._backoff.after(ended.code)
             if wait_ms is None:
                 self.refusal = ended
-                self._log.error("the gateway refuses this machine; a person has to look", code=ended.code.name, detail=ended.detail)
+                self._log.error(
+                    "the gateway refuses this machine; a person has to look",
+                    code=ended.code.name,
+                    detail=ended.detail,
+                )
                 return
-            wait_ms += ended.retry_after_ms  # the gateway's wish, and our jitter on top: all were told the same
-            self._log.info("stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms)
+            wait_ms += (
+                ended.retry_after_ms
+            )  # the gateway's wish, and our jitter on top: all were told the same
+            self._log.info(
+                "stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms
+            )
             await self._pause(wait_ms)
 
     def _interrupted(self) -> bool:
-        """Whether the stream ended for a reason of the machine's own, so that no back-off is due."""
+        """Whether the stream ended for a reason of the machine's own, so that no back-off is
+        due.
+        """
         return self._stopping or self.machine is None or not self._plugged or self._fresh
 
     async def _talk(self) -> Ended:
@@ -125,7 +144,9 @@ class MachineClient(Board):
         line = self._new_line()
         self._lines.add(line)
         line.send(machine.hello())
-        impatience = asyncio.get_running_loop().call_later(self.config.welcome_within_ms / 1000, self._not_welcome, line)
+        impatience = asyncio.get_running_loop().call_later(
+            self.config.welcome_within_ms / 1000, self._not_welcome, line
+        )
         try:
             return await line.run(self._received)
         finally:
@@ -142,7 +163,9 @@ class MachineClient(Board):
         return Line(self.config.gateway, self.config.tls)
 
     async def _follow(self) -> Ended:
-        """Open the stream that is to replace the present one, again and again while the present one stands."""
+        """Open the stream that is to replace the present one, again and again while the present one
+        stands.
+        """
         old = self._line
         if old is None or self.machine is None:
             return Ended(code=grpc.StatusCode.CANCELLED, detail="no stream to replace")
@@ -162,7 +185,8 @@ class MachineClient(Board):
             return
         if frame.HasField("welcome"):
             if self._line is not None and self._line is not line:
-                self._line.hang_up()  # moved: the new stream is welcome, so the old one has done its work
+                # moved: the new stream is welcome, so the old one has done its work
+                self._line.hang_up()
             self._line = line
         elif self._line is not line:
             return
@@ -188,7 +212,7 @@ class MachineClient(Board):
             line.hang_up()
         self._changed.set()
 
-    # --- power and cable ---------------------------------------------------------------------------------------------------------
+    # --- power and cable ---
 
     def unplug(self) -> None:
         """Pull the network cable."""

@@ -1,7 +1,8 @@
 """Customers of every kind, as plain scripts: what people really do in front of a vending machine.
 
-Flows in: a free machine, a phone, a seeded source of chance. Flows out: what the customer saw (:class:`Seen`). The outcome is one
-word; a customer judges nothing, the checker compares phone, shelf and books afterwards.
+Flows in: a free machine, a phone, a seeded source of chance. Flows out: what the customer saw
+(:class:`Seen`). The outcome is one word; a customer judges nothing, the checker compares phone,
+shelf and books afterwards.
 """
 
 import asyncio
@@ -10,7 +11,15 @@ from dataclasses import dataclass
 from random import Random
 
 from gateway.simulator.board import Board, CutPoint
-from gateway.simulator.orders import Denied, FundsChanged, Greeted, PaymentAsked, PowerLost, SessionBegan, VendEnded
+from gateway.simulator.orders import (
+    Denied,
+    FundsChanged,
+    Greeted,
+    PaymentAsked,
+    PowerLost,
+    SessionBegan,
+    VendEnded,
+)
 from gateway.simulator.visit import Patience, PhoneAtHand, Seen, Visit, word_of
 from gateway.v1 import machine_pb2 as pb
 
@@ -20,7 +29,7 @@ NOTHING_TO_BUY = "NOTHING_TO_BUY"
 NOT_PAID = "NOT_PAID"
 NO_SESSION = "NO_SESSION"
 
-# --- pay first -------------------------------------------------------------------------------------------------------------------
+# --- pay first ---
 
 
 async def exact_payer(visit: Visit) -> str:
@@ -49,7 +58,11 @@ async def tops_up_and_walks_away(visit: Visit) -> str:
     if began is None:
         return NO_SESSION
     ended = await visit.ends(within_s=(began.expires_in_ms or 0) / 1000 + visit.patience.margin_s)
-    return "NO_END" if ended is None else pb.EndSessionReason.Name(ended.reason).removeprefix("END_SESSION_REASON_")
+    return (
+        "NO_END"
+        if ended is None
+        else pb.EndSessionReason.Name(ended.reason).removeprefix("END_SESSION_REASON_")
+    )
 
 
 async def tops_up_twice(visit: Visit) -> str:
@@ -113,7 +126,9 @@ async def two_at_once(visit: Visit) -> str:
     column = visit.pick()
     if column is None:
         return NOTHING_TO_BUY
-    paid = await asyncio.gather(visit.pay(column.price_minor), visit.pay(column.price_minor, buyer=f"{visit.buyer}-friend"))
+    paid = await asyncio.gather(
+        visit.pay(column.price_minor), visit.pay(column.price_minor, buyer=f"{visit.buyer}-friend")
+    )
     if not any(paid):
         return NOT_PAID
     if await visit.begins() is None:
@@ -145,7 +160,8 @@ async def loses_power(visit: Visit) -> str:
     await visit.away()
     visit.machine.power_on()
     await visit.until(Greeted, within_s=visit.patience.answer_s)
-    # Whether and how the stay goes on is the backend's decision; it may take the machine's journal to decide.
+    # Whether and how the stay goes on is the backend's decision; it may take the machine's journal
+    # to decide.
     await visit.until(SessionBegan, within_s=visit.patience.glance_s)
     await visit.until(FundsChanged, within_s=visit.patience.glance_s)
     return f"CUT_AT_{point}:{await visit.leave()}"
@@ -170,7 +186,7 @@ async def pays_an_offline_machine(visit: Visit) -> str:
     return word
 
 
-# --- purchase first --------------------------------------------------------------------------------------------------------------
+# --- purchase first ---
 
 
 async def purchase_first(visit: Visit) -> str:
@@ -188,7 +204,9 @@ async def underpays(visit: Visit) -> str:
     asked = await _asked(visit)
     if not isinstance(asked, PaymentAsked):
         return asked
-    if asked.amount_minor < 2 or not await visit.pay(visit.rng.randint(1, asked.amount_minor - 1), qr_payload=asked.qr_payload):
+    if asked.amount_minor < 2 or not await visit.pay(
+        visit.rng.randint(1, asked.amount_minor - 1), qr_payload=asked.qr_payload
+    ):
         visit.machine.cancel()
     within_s = asked.expires_in_ms / 1000 + visit.patience.margin_s
     word = word_of(await visit.until(Denied, VendEnded, within_s=within_s))
@@ -201,7 +219,9 @@ async def pays_late(visit: Visit) -> str:
     asked = await _asked(visit)
     if not isinstance(asked, PaymentAsked):
         return asked
-    denied = await visit.until(Denied, within_s=asked.expires_in_ms / 1000 + visit.patience.margin_s)
+    denied = await visit.until(
+        Denied, within_s=asked.expires_in_ms / 1000 + visit.patience.margin_s
+    )
     if not await visit.pay(asked.amount_minor, qr_payload=asked.qr_payload):
         return NOT_PAID
     if await visit.until(SessionBegan, within_s=visit.patience.glance_s) is not None:
@@ -243,7 +263,7 @@ async def _choose_and_pay(visit: Visit, amount: Callable[[int], int]) -> str:
     return word
 
 
-# --- who comes -------------------------------------------------------------------------------------------------------------------
+# --- who comes ---
 
 _PAY_FIRST = frozenset({pb.MODE_AUTHORIZATION_FIRST, pb.MODE_BOTH})
 _PURCHASE_FIRST = frozenset({pb.MODE_SELECTION_FIRST, pb.MODE_BOTH})
@@ -251,7 +271,9 @@ _PURCHASE_FIRST = frozenset({pb.MODE_SELECTION_FIRST, pb.MODE_BOTH})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A kind of customer: the script, the modes of a machine that it makes sense at, how often it comes."""
+    """A kind of customer: the script, the modes of a machine that it makes sense at, how often it
+    comes.
+    """
 
     script: Script
     modes: frozenset[pb.Mode.ValueType]
@@ -276,15 +298,36 @@ KINDS: dict[str, Kind] = {
 
 
 def kind_for(mode: pb.Mode.ValueType, rng: Random, wanted: tuple[str, ...] = ()) -> str | None:
-    """Return the name of the next customer's kind at a machine in this mode; None if none of ``wanted`` fits."""
-    fitting = {name: kind for name, kind in KINDS.items() if mode in kind.modes and (not wanted or name in wanted)}
+    """Return the name of the next customer's kind at a machine in this mode; None if none of
+    ``wanted`` fits.
+    """
+    fitting = {
+        name: kind
+        for name, kind in KINDS.items()
+        if mode in kind.modes and (not wanted or name in wanted)
+    }
     if not fitting:
         return None
     return rng.choices(list(fitting), weights=[kind.weight for kind in fitting.values()])[0]
 
 
-async def serve(kind: str, machine: Board, phone: PhoneAtHand, *, rng: Random, buyer: str, patience: Patience | None = None) -> Seen:
+async def serve(
+    kind: str,
+    machine: Board,
+    phone: PhoneAtHand,
+    *,
+    rng: Random,
+    buyer: str,
+    patience: Patience | None = None,
+) -> Seen:
     """Let one customer of this kind use the machine, which must be free."""
-    with Visit(kind=kind, machine=machine, phone=phone, rng=rng, buyer=buyer, patience=patience or Patience()) as visit:
+    with Visit(
+        kind=kind,
+        machine=machine,
+        phone=phone,
+        rng=rng,
+        buyer=buyer,
+        patience=patience or Patience(),
+    ) as visit:
         outcome = await KINDS[kind].script(visit)
         return visit.seen(outcome)

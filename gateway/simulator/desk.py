@@ -1,7 +1,8 @@
 """A machine on the desk: commands are lines on stdin, the screen is lines on stdout.
 
-Flows in: lines such as ``select A1`` or ``power-cut``. Flows out: a line for each new page of the screen and for each happening.
-Meant for firmware engineers who want to see the protocol at work, and for scripts: ``wait READY`` waits for a page.
+Flows in: lines such as ``select A1`` or ``power-cut``. Flows out: a line for each new page of the
+screen and for each happening. Meant for firmware engineers who want to see the protocol at work,
+and for scripts: ``wait READY`` waits for a page.
 """
 
 import argparse
@@ -35,10 +36,12 @@ complete         press the button for the rest    cash A1          buy for coins
 jam A1           block a motor                    repair A1        free it again
 load A1 5        put goods into a column          door open|close  open or close the door
 power-cut        pull the plug                    power-on         put it in again
-power-cut accepted   lose power at that point of the next vend: asked, approved, accepted, motor_on, dropped, result, said
+power-cut accepted   lose power at that point of the next vend:
+                     asked, approved, accepted, motor_on, dropped, result, said
 unplug           pull the network cable           plug             put it in again
 status           print all that the machine knows
-wait READY [s]   wait for a page of the screen: dark, no_connection, out_of_service, ready, credit, waiting, pay, dispensing
+wait READY [s]   wait for a page of the screen:
+                 dark, no_connection, out_of_service, ready, credit, waiting, pay, dispensing
 quit             switch off"""
 
 
@@ -58,7 +61,9 @@ class Desk:
             "repair": lambda words: client.repair(words[0]),
             "load": lambda words: client.shelf.load(words[0], int(words[1])),
             "door": lambda words: client.door(is_open={"open": True, "close": False}[words[0]]),
-            "power-cut": lambda words: client.cut_power_at(CutPoint[words[0].upper()]) if words else client.power_cut(),
+            "power-cut": lambda words: (
+                client.cut_power_at(CutPoint[words[0].upper()]) if words else client.power_cut()
+            ),
             "power-on": lambda _: client.power_on(),
             "unplug": lambda _: client.unplug(),
             "plug": lambda _: client.plug(),
@@ -118,12 +123,21 @@ class Desk:
             self._write("power: off")
             return
         memory, outbox = machine.vending.memory, machine.outbox
-        self._write(f"boot {machine.boot_id}, {'online' if machine.online else 'offline'}, planogram {machine.planogram_version}")
-        self._write(f"outbox: last seq {outbox.last_seq}, acknowledged {outbox.acked_seq}, waiting {len(outbox)}")
+        self._write(
+            f"boot {machine.boot_id}, {'online' if machine.online else 'offline'}, planogram "
+            f"{machine.planogram_version}"
+        )
+        self._write(
+            f"outbox: last seq {outbox.last_seq}, acknowledged {outbox.acked_seq}, waiting "
+            f"{len(outbox)}"
+        )
         for name, column in sorted(machine.columns.items()):
             price = amount_text(column.price_minor, machine.service.currency)
             note = ", blocked" if name in machine.blocked else ""
-            self._write(f"  {name}: {column.product} {price} {machine.service.currency}, {client.shelf.stock[name]} on the shelf{note}")
+            self._write(
+                f"  {name}: {column.product} {price} {machine.service.currency}, "
+                f"{client.shelf.stock[name]} on the shelf{note}"
+            )
         for line in memory.tail:
             self._write(f"  journal: {line.vend_id} {pb.JournalStage.Name(line.stage)}")
 
@@ -132,7 +146,9 @@ def drawn(screen: Screen) -> str:
     """Return a page as one line of text."""
     parts = [screen.show.value, screen.text]
     if screen.amount_minor is not None:
-        parts.append(f"to pay {amount_text(screen.amount_minor, screen.currency)} {screen.currency}")
+        parts.append(
+            f"to pay {amount_text(screen.amount_minor, screen.currency)} {screen.currency}"
+        )
     if screen.funds_minor is not None:
         parts.append(f"credit {amount_text(screen.funds_minor, screen.currency)} {screen.currency}")
     if screen.left_ms is not None:
@@ -161,7 +177,9 @@ _ENUM_NAMES: dict[tuple[type, str], Callable[[Any], str]] = {
 
 
 async def stdin_lines() -> AsyncIterator[str]:
-    """Yield the lines of stdin; a thread reads them, because stdin may be a terminal, a pipe or a file."""
+    """Yield the lines of stdin; a thread reads them, because stdin may be a terminal, a pipe or a
+    file.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
@@ -176,7 +194,9 @@ async def stdin_lines() -> AsyncIterator[str]:
         yield text
 
 
-async def sit(config: ClientConfig, lines: AsyncIterator[str], write: Callable[[str], None], *, seed: int) -> None:
+async def sit(
+    config: ClientConfig, lines: AsyncIterator[str], write: Callable[[str], None], *, seed: int
+) -> None:
     """Run one machine until its commands end."""
     client = MachineClient(config, rng=Random(seed))  # noqa: S311  a simulation
     desk = Desk(client, write)
@@ -186,7 +206,10 @@ async def sit(config: ClientConfig, lines: AsyncIterator[str], write: Callable[[
     try:
         await asyncio.wait([life, obey], return_when=asyncio.FIRST_COMPLETED)
         if client.refusal is not None:
-            write(f"! the gateway refuses this machine: {client.refusal.code.name} {client.refusal.detail}")
+            write(
+                f"! the gateway refuses this machine: {client.refusal.code.name} "
+                f"{client.refusal.detail}"
+            )
     finally:
         client.stop()
         for task in (show, obey):
@@ -197,12 +220,27 @@ async def sit(config: ClientConfig, lines: AsyncIterator[str], write: Callable[[
 
 def machine_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that the desk and the fleet have in common."""
-    parser.add_argument("--gateway", default="127.0.0.1:7443", help="host:port of the gateway's machine side")
-    parser.add_argument("--state-dir", type=Path, required=True, help="folder for journals and shelves, one below it for each machine")
+    parser.add_argument(
+        "--gateway", default="127.0.0.1:7443", help="host:port of the gateway's machine side"
+    )
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        required=True,
+        help="folder for journals and shelves, one below it for each machine",
+    )
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--ca", type=Path, help="PEM file with which the gateway is verified; without it the connection is plaintext")
-    parser.add_argument("--cert", help="PEM file of the machine's certificate; {machine_id} is replaced")
-    parser.add_argument("--key", help="PEM file of the machine's private key; {machine_id} is replaced")
+    parser.add_argument(
+        "--ca",
+        type=Path,
+        help="PEM file with which the gateway is verified; without it the connection is plaintext",
+    )
+    parser.add_argument(
+        "--cert", help="PEM file of the machine's certificate; {machine_id} is replaced"
+    )
+    parser.add_argument(
+        "--key", help="PEM file of the machine's private key; {machine_id} is replaced"
+    )
 
 
 def log_to_stderr() -> None:
@@ -212,7 +250,9 @@ def log_to_stderr() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``python -m gateway.simulator.client``."""
-    parser = argparse.ArgumentParser(description="The reference machine on the desk: commands on stdin, its screen on stdout.")
+    parser = argparse.ArgumentParser(
+        description="The reference machine on the desk: commands on stdin, its screen on stdout."
+    )
     machine_arguments(parser)
     parser.add_argument("--machine", default="VM-0001", help="the machine's id, as registered")
     parser.add_argument("--motor-ms", type=int, default=1_000, help="how long a motor turns")

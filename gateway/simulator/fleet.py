@@ -1,10 +1,12 @@
 """Many machines in one process, each with its customers one after the other.
 
-Flows in: a gateway's address, the pretend Alipay's, a seed. Flows out: one JSON line for each customer who has left (``report``),
-``fleet.json`` with counters in ``state_dir``, and below it each machine's journal and shelf. SIGUSR1: no new customers, finish what
-runs, stay connected. SIGTERM or SIGINT: leave within two seconds. After a kill at any point the next start goes on from the files.
+Flows in: a gateway's address, the pretend Alipay's, a seed. Flows out: one JSON line for each
+customer who has left (``report``), ``fleet.json`` with counters in ``state_dir``, and below it each
+machine's journal and shelf. SIGUSR1: no new customers, finish what runs, stay connected. SIGTERM or
+SIGINT: leave within two seconds. After a kill at any point the next start goes on from the files.
 
-``python -m gateway.simulator.fleet --gateway 127.0.0.1:7443 --alipay http://127.0.0.1:8080 --state-dir DIR --count 20``
+``python -m gateway.simulator.fleet --gateway 127.0.0.1:7443 --alipay http://127.0.0.1:8080
+--state-dir DIR --count 20``
 """
 
 import argparse
@@ -41,7 +43,8 @@ LEAVE_WITHIN_S = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FleetConfig:
-    """Machines and the people in front of them. ``pace``: seconds between two customers of one machine, on average.
+    """Machines and the people in front of them. ``pace``: seconds between two customers of one
+    machine, on average.
 
     ``cert`` and ``key`` may hold ``{machine_id}``. ``kinds`` empty: customers of every kind.
     """
@@ -90,7 +93,10 @@ class Fleet:
         with self._signals():
             async with Phone(self._config.alipay_url) as phone:
                 lives = [asyncio.create_task(client.run()) for client in self._clients]
-                queues = [asyncio.create_task(self._customers_of(client, phone)) for client in self._clients]
+                queues = [
+                    asyncio.create_task(self._customers_of(client, phone))
+                    for client in self._clients
+                ]
                 for queue in queues:
                     queue.add_done_callback(_log_failure)
                 counting = asyncio.create_task(self._keep_count())
@@ -117,10 +123,11 @@ class Fleet:
         return MachineClient(client_config, rng=self._rng(machine_id, "machine"))
 
     def _rng(self, machine_id: str, purpose: str) -> Random:
-        # The run counts too: a fleet that was killed does not live through the very same story again.
+        # The run counts too: a fleet that was killed does not live through the very same story
+        # again.
         return Random(f"{self._config.seed}/{self._totals['runs']}/{machine_id}/{purpose}")  # noqa: S311  a simulation
 
-    # --- customers ---------------------------------------------------------------------------------------------------------------
+    # --- customers ---
 
     async def _customers_of(self, client: MachineClient, phone: Phone) -> None:
         machine_id = client.identity.machine_id
@@ -128,7 +135,11 @@ class Fleet:
         number = 0
         while await self._next_customer(client, rng):
             machine = client.machine
-            kind = None if machine is None else customers.kind_for(machine.service.mode, rng, self._config.kinds)
+            kind = (
+                None
+                if machine is None
+                else customers.kind_for(machine.service.mode, rng, self._config.kinds)
+            )
             if kind is None:
                 log.warning("no kind of customer fits this machine's mode", machine_id=machine_id)
                 return
@@ -139,7 +150,9 @@ class Fleet:
             try:
                 log.debug("customer comes", kind=kind, machine_id=machine_id)
                 buyer = f"buyer-{machine_id}-{self._totals['runs']}-{number}"
-                seen = await customers.serve(kind, client, phone, rng=rng, buyer=buyer, patience=self._config.patience)
+                seen = await customers.serve(
+                    kind, client, phone, rng=rng, buyer=buyer, patience=self._config.patience
+                )
             finally:
                 self._inside -= 1
             self._count(seen)
@@ -151,7 +164,13 @@ class Fleet:
                 await self._no_more.wait()
         while self._open():
             machine = client.machine
-            if machine is not None and client.free and machine.service.in_service and machine.columns and client.sticker:
+            if (
+                machine is not None
+                and client.free
+                and machine.service.in_service
+                and machine.columns
+                and client.sticker
+            ):
                 return True
             await asyncio.sleep(LOOK_EVERY_S)
         return False
@@ -173,7 +192,7 @@ class Fleet:
         if self._config.report:
             print(json.dumps(dataclasses.asdict(seen)), flush=True)
 
-    # --- counting ----------------------------------------------------------------------------------------------------------------
+    # --- counting ---
 
     async def _keep_count(self) -> None:
         while True:
@@ -186,12 +205,16 @@ class Fleet:
             "state": state,
             "pid": os.getpid(),
             "machines": len(self._clients),
-            "online": sum(client.machine is not None and client.machine.online for client in self._clients),
+            "online": sum(
+                client.machine is not None and client.machine.online for client in self._clients
+            ),
             "free": sum(client.free for client in self._clients),
             "refused": sum(client.refusal is not None for client in self._clients),
             "customers_inside": self._inside,
             "customers_started": self._started,
-            "unsaid_frames": sum(len(client.machine.outbox) for client in self._clients if client.machine is not None),
+            "unsaid_frames": sum(
+                len(client.machine.outbox) for client in self._clients if client.machine is not None
+            ),
             "totals": dict(sorted(self._totals.items())),
         }
         text = json.dumps(now, indent=1)
@@ -201,12 +224,16 @@ class Fleet:
             fresh.replace(self._file)
             self._written = text
 
-    # --- leaving -----------------------------------------------------------------------------------------------------------------
+    # --- leaving ---
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        wanted = {signal.SIGUSR1: self._no_more, signal.SIGTERM: self._leave, signal.SIGINT: self._leave}
+        wanted = {
+            signal.SIGUSR1: self._no_more,
+            signal.SIGTERM: self._leave,
+            signal.SIGINT: self._leave,
+        }
         if self._config.handle_signals:
             for number, event in wanted.items():
                 loop.add_signal_handler(number, event.set)
@@ -227,7 +254,9 @@ class Fleet:
             told.cancel()
             all_over.cancel()
 
-    async def _wind_up(self, lives: list[asyncio.Task[None]], others: list[asyncio.Task[None]]) -> None:
+    async def _wind_up(
+        self, lives: list[asyncio.Task[None]], others: list[asyncio.Task[None]]
+    ) -> None:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -253,7 +282,9 @@ async def _all_done(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def run_fleet(config: FleetConfig) -> None:
-    """Run the machines and their customers until SIGTERM, SIGINT, cancellation, or until the gateway has refused every machine for good."""
+    """Run the machines and their customers until SIGTERM, SIGINT, cancellation, or until the
+    gateway has refused every machine for good.
+    """
     config.state_dir.mkdir(parents=True, exist_ok=True)
     await Fleet(config).run()
 
@@ -267,15 +298,25 @@ def _read_totals(path: Path) -> Counter[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of ``python -m gateway.simulator.fleet``."""
-    parser = argparse.ArgumentParser(description="Machines and their customers, against a gateway and the pretend Alipay.")
+    parser = argparse.ArgumentParser(
+        description="Machines and their customers, against a gateway and the pretend Alipay."
+    )
     machine_arguments(parser)
     parser.add_argument("--alipay", required=True, help="URL of the pretend Alipay")
-    parser.add_argument("--machines", help="comma-separated machine ids; without it --count and --prefix make them")
+    parser.add_argument(
+        "--machines", help="comma-separated machine ids; without it --count and --prefix make them"
+    )
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--prefix", default="VM-")
-    parser.add_argument("--pace", type=float, default=5.0, help="seconds between two customers of one machine")
-    parser.add_argument("--customers", type=int, help="so many customers in all, then only stay connected")
-    parser.add_argument("--kinds", default="", help=f"comma-separated, of: {', '.join(customers.KINDS)}")
+    parser.add_argument(
+        "--pace", type=float, default=5.0, help="seconds between two customers of one machine"
+    )
+    parser.add_argument(
+        "--customers", type=int, help="so many customers in all, then only stay connected"
+    )
+    parser.add_argument(
+        "--kinds", default="", help=f"comma-separated, of: {', '.join(customers.KINDS)}"
+    )
     parser.add_argument("--quiet", action="store_true", help="print no line for each customer")
     options = parser.parse_args(arguments)
     log_to_stderr()

@@ -1,8 +1,8 @@
 r"""The machine's flash: an append-only file that survives a kill at any point.
 
-Flows in: lines of ``memory``. Flows out: the same lines after the next power-up. A line counts once ``append`` has returned; a last
-line that was torn by a power cut never counted and is dropped. A line that is damaged elsewhere means that the journal is lost, and
-the machine says so in Hello.
+Flows in: lines of ``memory``. Flows out: the same lines after the next power-up. A line counts once
+``append`` has returned; a last line that was torn by a power cut never counted and is dropped. A
+line that is damaged elsewhere means that the journal is lost, and the machine says so in Hello.
 
 On disk a line is ``<crc32 of the JSON, 8 hex digits> <JSON>\n``.
 """
@@ -39,11 +39,18 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def append(self, line: Line) -> None:
-        """Write the line and return when it is on the disk. Losing a ``Settled`` only means telling twice, so it does not wait."""
+        """Write the line and return when it is on the disk. Losing a ``Settled`` only means telling
+        twice, so it does not wait.
+        """
         os.write(self._file, encode(line))
         if not isinstance(line, Settled):
             os.fsync(self._file)
@@ -101,7 +108,9 @@ def decode(text: bytes) -> Line:
 
 
 def _read(path: Path) -> tuple[list[Line], bool]:
-    """Return the lines that count and whether one before the last was damaged; cut a torn last line off the file."""
+    """Return the lines that count and whether one before the last was damaged; cut a torn last line
+    off the file.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -124,7 +133,9 @@ def _read(path: Path) -> tuple[list[Line], bool]:
 
 
 def _rewrite(path: Path, memory: Memory) -> None:
-    """Replace the file by the fewest lines that say the same; the old file stands until the new one is complete."""
+    """Replace the file by the fewest lines that say the same; the old file stands until the new one
+    is complete.
+    """
     fresh = path.with_suffix(".new")
     with fresh.open("wb") as file:
         file.writelines(encode(line) for line in memory.lines())

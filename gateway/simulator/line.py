@@ -1,8 +1,9 @@
 """One stream to a gateway: dial, one reader, one writer, hang up.
 
-Flows in: frames to write, in order. Flows out: frames read, to a callback, and in the end the gRPC status. It knows nothing of what
-the frames mean. Every stream has a channel of its own: so a machine is one connection, as in the field, and gRPC's own reconnection
-never competes with the machine's back-off.
+Flows in: frames to write, in order. Flows out: frames read, to a callback, and in the end the gRPC
+status. It knows nothing of what the frames mean. Every stream has a channel of its own: so a
+machine is one connection, as in the field, and gRPC's own reconnection never competes with the
+machine's back-off.
 """
 
 import asyncio
@@ -31,7 +32,10 @@ _Call = grpc.aio.StreamStreamCall[service_pb.ConnectRequest, service_pb.ConnectR
 OPTIONS = (
     ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
     ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-    ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),  # its default, a minute, would outlast keepalive_timeout
+    (
+        "grpc.http2.ping_timeout_ms",
+        KEEPALIVE_TIMEOUT_MS,
+    ),  # its default, a minute, would outlast keepalive_timeout
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.max_receive_message_length", 1_048_576),
@@ -41,18 +45,24 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """PEM texts. ``certificate`` and ``private_key`` are the machine's own; empty: the machine shows none."""
+    """PEM texts. ``certificate`` and ``private_key`` are the machine's own; empty: the machine
+    shows none.
+    """
 
     ca: bytes
     certificate: bytes = b""
     private_key: bytes = field(default=b"", repr=False)
 
 
-def read_tls(machine_id: str, *, ca: Path | None, cert: str | Path | None, key: str | Path | None) -> Tls | None:
+def read_tls(
+    machine_id: str, *, ca: Path | None, cert: str | Path | None, key: str | Path | None
+) -> Tls | None:
     """Read a machine's TLS files; None without a ``ca``. ``{machine_id}`` in a path is replaced."""
     if ca is None:
         if cert or key:
-            raise ValueError("a certificate without a ca: say with which ca the gateway is verified")
+            raise ValueError(
+                "a certificate without a ca: say with which ca the gateway is verified"
+            )
         return None
 
     def own(path: str | Path | None) -> bytes:
@@ -63,7 +73,9 @@ def read_tls(machine_id: str, *, ca: Path | None, cert: str | Path | None, key: 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a stream ended. ``retry_after_ms``: the gateway asks not to be called before (google.rpc.RetryInfo)."""
+    """How a stream ended. ``retry_after_ms``: the gateway asks not to be called before
+    (google.rpc.RetryInfo).
+    """
 
     code: grpc.StatusCode
     detail: str = ""
@@ -108,12 +120,21 @@ class Line:
                 return Ended(code=grpc.StatusCode.CANCELLED, detail="hung up")
             return await self._read(call, received)
 
-    async def _read(self, call: _Call, received: Callable[["Line", service_pb.ConnectResponse], None]) -> Ended:
+    async def _read(
+        self, call: _Call, received: Callable[["Line", service_pb.ConnectResponse], None]
+    ) -> Ended:
         try:
-            while isinstance(frame := await call.read(), service_pb.ConnectResponse) and not self._hung_up:
+            while (
+                isinstance(frame := await call.read(), service_pb.ConnectResponse)
+                and not self._hung_up
+            ):
                 received(self, frame)
         except grpc.aio.AioRpcError as error:
-            return Ended(code=error.code(), detail=error.details() or "", retry_after_ms=_retry_after_ms(error.trailing_metadata()))
+            return Ended(
+                code=error.code(),
+                detail=error.details() or "",
+                retry_after_ms=_retry_after_ms(error.trailing_metadata()),
+            )
         except asyncio.CancelledError:
             if not self._hung_up:
                 raise
@@ -135,7 +156,9 @@ def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
     if tls is None:
         return grpc.aio.insecure_channel(target, options=OPTIONS)
     credentials = grpc.ssl_channel_credentials(
-        root_certificates=tls.ca, private_key=tls.private_key or None, certificate_chain=tls.certificate or None
+        root_certificates=tls.ca,
+        private_key=tls.private_key or None,
+        certificate_chain=tls.certificate or None,
     )
     return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
 

@@ -1,8 +1,9 @@
 """One machine as a pure model: facts in, orders out.
 
-Flows in: frames of the backend, buttons, what flash and motor report; with each fact the time in milliseconds of the machine's own
-monotonic clock. Flows out: orders, to be carried out one after the other. One object lives from power-up to power-down (one boot);
-what outlives it is the ``Memory`` of its journal. No clock, no file, no socket.
+Flows in: frames of the backend, buttons, what flash and motor report; with each fact the time in
+milliseconds of the machine's own monotonic clock. Flows out: orders, to be carried out one after
+the other. One object lives from power-up to power-down (one boot); what outlives it is the
+``Memory`` of its journal. No clock, no file, no socket.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,9 @@ from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
 SILENT_BEATS_MAX = 3
-"""The gateway acknowledges every Heartbeat; if it says nothing for so many intervals, the stream is dead."""
+"""The gateway acknowledges every Heartbeat; if it says nothing for so many intervals, the stream is
+dead.
+"""
 UNTOLD_ACKS_MAX = 16
 """After so many handled frames a Heartbeat carries the ack, although nothing else is to be said."""
 
@@ -72,12 +75,25 @@ class Service:
 class Machine:
     """One boot of a machine. Methods are facts; each returns the orders that follow from it."""
 
-    def __init__(self, *, identity: Identity, boot_id: str, memory: Memory, rng: Random, door_open: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        boot_id: str,
+        memory: Memory,
+        rng: Random,
+        door_open: bool = False,
+    ) -> None:
         self.identity = identity
         self.boot_id = boot_id
         self.online = False
         self.outbox = Outbox()
-        self.vending = Vending(boot_id=boot_id, memory=memory, response_time_ms=identity.response_time_ms, say=self._say)
+        self.vending = Vending(
+            boot_id=boot_id,
+            memory=memory,
+            response_time_ms=identity.response_time_ms,
+            say=self._say,
+        )
         self.service = Service()
         self.session: Session | None = None
         self.planogram_version = 0
@@ -102,7 +118,9 @@ class Machine:
             "begin_session": lambda frame, now_ms: self._session_began(frame.begin_session, now_ms),
             "funds_update": lambda frame, now_ms: self._funds_changed(frame.funds_update, now_ms),
             "show_qr": lambda frame, now_ms: self.vending.show_qr(frame.show_qr, now_ms),
-            "vend_approved": lambda frame, now_ms: self.vending.approved(frame.vend_approved, now_ms),
+            "vend_approved": lambda frame, now_ms: self.vending.approved(
+                frame.vend_approved, now_ms
+            ),
             "vend_denied": lambda frame, _: self.vending.denied(frame.vend_denied),
             "end_session": lambda frame, _: self._session_ended(frame.end_session),
             "move_request": lambda frame, now_ms: self._asked_to_move(frame.move_request, now_ms),
@@ -110,7 +128,7 @@ class Machine:
         }
         self._say(self._reader_frame(), 0)
 
-    # --- the stream --------------------------------------------------------------------------------------------------------------
+    # --- the stream ---
 
     def hello(self) -> service_pb.ConnectRequest:
         """Return the first frame of a new stream."""
@@ -141,7 +159,9 @@ class Machine:
         self._move_at_ms = None
 
     def received(self, frame: service_pb.ConnectResponse, now_ms: int) -> list[Order]:
-        """Handle a frame of the backend. A payload that this firmware does not know counts as handled."""
+        """Handle a frame of the backend. A payload that this firmware does not know counts as
+        handled.
+        """
         payload = frame.WhichOneof("payload")
         if payload == "welcome":
             return self._welcomed(frame, now_ms)
@@ -174,10 +194,20 @@ class Machine:
         """When ``tick`` has something to do next; None if never."""
         beat = None
         if self.online and self._heartbeat_ms:
-            beat = min(self._sent_at_ms + self._heartbeat_ms, self._heard_at_ms + SILENT_BEATS_MAX * self._heartbeat_ms)
-        return min((at for at in (self.vending.next_tick_at_ms, self._move_due_at_ms, beat) if at is not None), default=None)
+            beat = min(
+                self._sent_at_ms + self._heartbeat_ms,
+                self._heard_at_ms + SILENT_BEATS_MAX * self._heartbeat_ms,
+            )
+        return min(
+            (
+                at
+                for at in (self.vending.next_tick_at_ms, self._move_due_at_ms, beat)
+                if at is not None
+            ),
+            default=None,
+        )
 
-    # --- the front: buttons, coins, door -----------------------------------------------------------------------------------------
+    # --- the front: buttons, coins, door ---
 
     def select(self, column: str, now_ms: int) -> list[Order]:
         """The customer pressed a column's button."""
@@ -205,7 +235,12 @@ class Machine:
 
     def cash_sold(self, column: str, price_minor: int, now_ms: int) -> list[Order]:
         """Goods were sold for coins."""
-        return self._say(service_pb.ConnectRequest(cash_sale=pb.CashSale(column=column, price_minor=price_minor)), now_ms)
+        return self._say(
+            service_pb.ConnectRequest(
+                cash_sale=pb.CashSale(column=column, price_minor=price_minor)
+            ),
+            now_ms,
+        )
 
     def door(self, *, is_open: bool, now_ms: int) -> list[Order]:
         """Somebody opened or closed the door."""
@@ -233,27 +268,44 @@ class Machine:
             return NotNow.COLUMN_BLOCKED
         if self.session is None and self.service.mode == pb.MODE_AUTHORIZATION_FIRST:
             return NotNow.PAY_FIRST
-        # A request brings up to three frames (request, cancel, result); results must always find room.
+        # A request brings up to three frames (request, cancel, result); results must always find
+        # room.
         if len(self.outbox) > UNACKED_MAX - 8 or len(self.vending.memory.tail) >= TAIL_MAX:
             return NotNow.TOO_MUCH_UNSAID
         return None
 
-    # --- the inside: flash and motor ---------------------------------------------------------------------------------------------
+    # --- the inside: flash and motor ---
 
     def written(self, line: Line, now_ms: int) -> list[Order]:
         """The line is on flash for good."""
         return self.vending.written(line, now_ms)
 
-    def motor_stopped(self, vend_id: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType, now_ms: int) -> list[Order]:
-        """The motor that was turned for ``vend_id`` is at rest, and this is what the sensors saw."""
+    def motor_stopped(
+        self,
+        vend_id: str,
+        motor: pb.MotorEvidence.ValueType,
+        drop: pb.DropEvidence.ValueType,
+        now_ms: int,
+    ) -> list[Order]:
+        """The motor that was turned for ``vend_id`` is at rest, and this is what the sensors
+        saw.
+        """
         vend = self.vending.vend
         orders = self.vending.motor_stopped(vend_id, motor, drop)
         if vend is not None and orders:
             orders += self._fault(vend.column, motor, judge(motor, drop), now_ms)
         return orders
 
-    def _fault(self, column: str, motor: pb.MotorEvidence.ValueType, cause: pb.VendFailureCause.ValueType, now_ms: int) -> list[Order]:
-        """A motor that jammed, or a column that is empty, is taken out of use until somebody has looked after it."""
+    def _fault(
+        self,
+        column: str,
+        motor: pb.MotorEvidence.ValueType,
+        cause: pb.VendFailureCause.ValueType,
+        now_ms: int,
+    ) -> list[Order]:
+        """A motor that jammed, or a column that is empty, is taken out of use until somebody has
+        looked after it.
+        """
         if motor == pb.MOTOR_EVIDENCE_JAMMED:
             self.blocked.add(column)
             code, what = "EJB", "motor jammed"
@@ -264,14 +316,22 @@ class Machine:
             code, what = "ELA", "nothing dropped"
         else:
             return []
-        return self._say(service_pb.ConnectRequest(fault=pb.Fault(code=code, detail=f"column {column}: {what}")), now_ms)
+        return self._say(
+            service_pb.ConnectRequest(fault=pb.Fault(code=code, detail=f"column {column}: {what}")),
+            now_ms,
+        )
 
-    # --- what the backend said ---------------------------------------------------------------------------------------------------
+    # --- what the backend said ---
 
     def _welcomed(self, frame: service_pb.ConnectResponse, now_ms: int) -> list[Order]:
         welcome = frame.welcome
         if welcome.last_seq > self.outbox.last_seq:
-            return [Restart(f"the backend has seq {welcome.last_seq} of boot {self.boot_id}, which was never sent")]
+            return [
+                Restart(
+                    f"the backend has seq {welcome.last_seq} of boot {self.boot_id}, which was "
+                    "never sent"
+                )
+            ]
         self.online = True
         self._handled_seq, self._told_ack = frame.seq, 0
         self._resent = (0, 0)
@@ -280,7 +340,12 @@ class Machine:
         self._heartbeat_ms = welcome.heartbeat_interval_ms
         if welcome.HasField("reconnect"):
             self.reconnect = (welcome.reconnect.initial_ms, welcome.reconnect.max_ms)
-        self.service = Service(in_service=welcome.in_service, mode=welcome.mode, currency=welcome.currency, qr_payload=welcome.qr_payload)
+        self.service = Service(
+            in_service=welcome.in_service,
+            mode=welcome.mode,
+            currency=welcome.currency,
+            qr_payload=welcome.qr_payload,
+        )
         done, _ = self.outbox.acknowledge(max(welcome.last_seq, frame.ack))
         orders: list[Order] = [Tell(Greeted(boot_id=self.boot_id))]
         orders += self.vending.acknowledged(done)
@@ -298,10 +363,16 @@ class Machine:
             return [] if before is None else [Tell(_ended_unseen(before))]
         resumed = welcome.session
         if before is not None and before.session_id == resumed.session_id:
-            self.session = Session(session_id=before.session_id, funds_minor=resumed.funds_minor, expires_at_ms=before.expires_at_ms)
+            self.session = Session(
+                session_id=before.session_id,
+                funds_minor=resumed.funds_minor,
+                expires_at_ms=before.expires_at_ms,
+            )
             return []
         self.session = Session(session_id=resumed.session_id, funds_minor=resumed.funds_minor)
-        began = SessionBegan(session_id=resumed.session_id, funds_minor=resumed.funds_minor, expires_in_ms=None)
+        began = SessionBegan(
+            session_id=resumed.session_id, funds_minor=resumed.funds_minor, expires_in_ms=None
+        )
         return [*([] if before is None else [Tell(_ended_unseen(before))]), Tell(began)]
 
     def _take_planogram(self, update: pb.PlanogramUpdate) -> list[Order]:
@@ -310,7 +381,12 @@ class Machine:
         return []
 
     def _take_service(self, update: pb.ServiceUpdate) -> list[Order]:
-        self.service = Service(in_service=update.in_service, mode=update.mode, currency=self.service.currency, qr_payload=update.qr_payload)
+        self.service = Service(
+            in_service=update.in_service,
+            mode=update.mode,
+            currency=self.service.currency,
+            qr_payload=update.qr_payload,
+        )
         return []
 
     def _asked_to_move(self, move: pb.MoveRequest, now_ms: int) -> list[Order]:
@@ -320,19 +396,49 @@ class Machine:
         return []
 
     def _session_began(self, begin: pb.BeginSession, now_ms: int) -> list[Order]:
-        self.session = Session(session_id=begin.session_id, funds_minor=begin.funds_minor, expires_at_ms=now_ms + begin.expires_in_ms)
-        return [Tell(SessionBegan(session_id=begin.session_id, funds_minor=begin.funds_minor, expires_in_ms=begin.expires_in_ms))]
+        self.session = Session(
+            session_id=begin.session_id,
+            funds_minor=begin.funds_minor,
+            expires_at_ms=now_ms + begin.expires_in_ms,
+        )
+        return [
+            Tell(
+                SessionBegan(
+                    session_id=begin.session_id,
+                    funds_minor=begin.funds_minor,
+                    expires_in_ms=begin.expires_in_ms,
+                )
+            )
+        ]
 
     def _funds_changed(self, update: pb.FundsUpdate, now_ms: int) -> list[Order]:
         if self.session is None or self.session.session_id != update.session_id:
             return []
-        self.session = Session(session_id=update.session_id, funds_minor=update.funds_minor, expires_at_ms=now_ms + update.expires_in_ms)
-        return [Tell(FundsChanged(session_id=update.session_id, funds_minor=update.funds_minor, expires_in_ms=update.expires_in_ms))]
+        self.session = Session(
+            session_id=update.session_id,
+            funds_minor=update.funds_minor,
+            expires_at_ms=now_ms + update.expires_in_ms,
+        )
+        return [
+            Tell(
+                FundsChanged(
+                    session_id=update.session_id,
+                    funds_minor=update.funds_minor,
+                    expires_in_ms=update.expires_in_ms,
+                )
+            )
+        ]
 
     def _session_ended(self, end: pb.EndSession) -> list[Order]:
         if self.session is not None and self.session.session_id == end.session_id:
             self.session = None
-        return [Tell(SessionEnded(session_id=end.session_id, reason=end.reason, refund_minor=end.refund_minor))]
+        return [
+            Tell(
+                SessionEnded(
+                    session_id=end.session_id, reason=end.reason, refund_minor=end.refund_minor
+                )
+            )
+        ]
 
     def _scolded(self, error: pb.ProtocolError, now_ms: int) -> list[Order]:
         orders: list[Order] = [Tell(Scolded(code=error.code, detail=error.detail))]
@@ -344,12 +450,17 @@ class Machine:
             return orders  # this frame was on its way before the resend
         frames = self.outbox.from_seq(expected)
         if frames is None:
-            return [*orders, Restart(f"the backend wants seq {expected} again, which it had acknowledged")]
+            return [
+                *orders,
+                Restart(f"the backend wants seq {expected} again, which it had acknowledged"),
+            ]
         self._resent = (expected, self.outbox.last_seq)
         return orders + self._send(frames, now_ms)
 
     def _frame_refused(self, error: pb.ProtocolError, now_ms: int) -> list[Order]:
-        """The backend will never take this frame. If its number was not used up, those behind it move up and are sent again."""
+        """The backend will never take this frame. If its number was not used up, those behind it
+        move up and are sent again.
+        """
         refused = self.outbox.numbered(error.seq)
         if refused is None:
             return []
@@ -364,7 +475,7 @@ class Machine:
         done, more = self.outbox.acknowledge(seq)
         return self.vending.acknowledged(done) + self._send(more, now_ms)
 
-    # --- what the machine says ---------------------------------------------------------------------------------------------------
+    # --- what the machine says ---
 
     def _reader_frame(self) -> service_pb.ConnectRequest:
         if self.door_open:
@@ -396,4 +507,6 @@ def _heartbeat() -> service_pb.ConnectRequest:
 
 
 def _ended_unseen(session: Session) -> SessionEnded:
-    return SessionEnded(session_id=session.session_id, reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None)
+    return SessionEnded(
+        session_id=session.session_id, reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None
+    )

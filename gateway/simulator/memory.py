@@ -1,7 +1,8 @@
-"""What a machine remembers over a power cut, as values: the lines of its journal and what they add up to.
+"""What a machine remembers over a power cut, as values: the lines of its journal and what they add
+up to.
 
-Flows in: the lines, in the order in which they were written. Flows out: the vends that the machine knows, and which of them the
-backend has not settled yet. Pure; ``journal`` keeps the lines on disk.
+Flows in: the lines, in the order in which they were written. Flows out: the vends that the machine
+knows, and which of them the backend has not settled yet. Pure; ``journal`` keeps the lines on disk.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,8 @@ from gateway.v1 import machine_pb2 as pb
 TAIL_MAX = 32
 """Hello carries at most so many journal lines."""
 SETTLED_KEPT = 256
-"""So many settled vends are remembered, so that a repeated approval is answered and not dispensed."""
+"""So many settled vends are remembered, so that a repeated approval is answered and not dispensed.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,9 @@ class Booted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendLine:
-    """How far a vend went. The sensors count with MOTOR_ON, SUCCEEDED and FAILED, ``cause`` only with FAILED."""
+    """How far a vend went. The sensors count with MOTOR_ON, SUCCEEDED and FAILED, ``cause`` only
+    with FAILED.
+    """
 
     vend_id: str
     boot_id: str
@@ -54,7 +58,9 @@ class VendLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The backend has saved what became of these vends; ``loss_told``: it also knows that an older journal was lost."""
+    """The backend has saved what became of these vends; ``loss_told``: it also knows that an older
+    journal was lost.
+    """
 
     vend_ids: tuple[str, ...] = ()
     loss_told: bool = False

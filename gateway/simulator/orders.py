@@ -1,7 +1,9 @@
-"""What the pure machine wants done (orders) and what a customer at its front can see happening (happenings).
+"""What the pure machine wants done (orders) and what a customer at its front can see happening
+(happenings).
 
-Flows out of ``machine``; ``client`` carries it out first in, first out: what follows from carrying out one order goes behind those
-that wait. Amounts are integers in minor units, times are milliseconds.
+Flows out of ``machine``; ``client`` carries it out first in, first out: what follows from carrying
+out one order goes behind those that wait. Amounts are integers in minor units, times are
+milliseconds.
 """
 
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from gateway.simulator.memory import Line
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
-# --- what a customer sees --------------------------------------------------------------------------------------------------------
+# --- what a customer sees ---
 
 
 class NotNow(StrEnum):
@@ -89,7 +91,9 @@ class VendEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionBegan:
-    """A customer has funds. ``expires_in_ms`` is None when a session is taken up again after a lost stream."""
+    """A customer has funds. ``expires_in_ms`` is None when a session is taken up again after a lost
+    stream.
+    """
 
     session_id: str
     funds_minor: int
@@ -107,7 +111,9 @@ class FundsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded:
-    """The stay is over. ``refund_minor`` is None if it ended while the machine was away, so that nobody told."""
+    """The stay is over. ``refund_minor`` is None if it ended while the machine was away, so that
+    nobody told.
+    """
 
     session_id: str
     reason: pb.EndSessionReason.ValueType
@@ -150,12 +156,14 @@ Happening = (
 )
 
 
-# --- what the machine wants done -------------------------------------------------------------------------------------------------
+# --- what the machine wants done ---
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Write the frame to the stream that is up now. If that goes first, the frame is lost with it and sent again from the outbox."""
+    """Write the frame to the stream that is up now. If that goes first, the frame is lost with it
+    and sent again from the outbox.
+    """
 
     frame: service_pb.ConnectRequest
 

@@ -1,7 +1,8 @@
 """The frames that a machine has said and the backend has not acknowledged. Pure.
 
-Flows in: frames without a number, and acknowledgements. Flows out: numbered frames to send, now or again. At most 32 are numbered
-and unacknowledged; what is said beyond that waits its turn without a number.
+Flows in: frames without a number, and acknowledgements. Flows out: numbered frames to send, now or
+again. At most 32 are numbered and unacknowledged; what is said beyond that waits its turn without a
+number.
 """
 
 from collections import deque
@@ -15,13 +16,17 @@ Frame = service_pb.ConnectRequest
 
 
 class Outbox:
-    """One boot's numbered frames. ``last_seq`` is the highest number given, ``acked_seq`` the highest acknowledged."""
+    """One boot's numbered frames. ``last_seq`` is the highest number given, ``acked_seq`` the
+    highest acknowledged.
+    """
 
     def __init__(self) -> None:
         self.last_seq = 0
         self.acked_seq = 0
         self.overflowed = 0
-        """Frames that found even the waiting room full. They are counted and shown, never silently gone."""
+        """Frames that found even the waiting room full. They are counted and shown, never silently
+        gone.
+        """
         self._unacked: deque[Frame] = deque()
         self._waiting: deque[Frame] = deque()
 
@@ -46,7 +51,9 @@ class Outbox:
         return self._number()
 
     def acknowledge(self, seq: int) -> tuple[tuple[Frame, ...], tuple[Frame, ...]]:
-        """Forget all up to ``seq``; return what was forgotten, and what got a number through it. A number never given is ignored."""
+        """Forget all up to ``seq``; return what was forgotten, and what got a number through it. A
+        number never given is ignored.
+        """
         seq = min(seq, self.last_seq)
         done: list[Frame] = []
         while self._unacked and self._unacked[0].seq <= seq:
@@ -55,13 +62,17 @@ class Outbox:
         return tuple(done), self._number()
 
     def from_seq(self, seq: int) -> tuple[Frame, ...] | None:
-        """Return all numbered frames from ``seq`` on, or None if ``seq`` was acknowledged and forgotten."""
+        """Return all numbered frames from ``seq`` on, or None if ``seq`` was acknowledged and
+        forgotten.
+        """
         if seq <= self.acked_seq:
             return None
         return tuple(frame for frame in self._unacked if frame.seq >= seq)
 
     def take_back(self, seq: int) -> Frame | None:
-        """Remove a frame that the backend refused without using up its number; those behind it move up by one."""
+        """Remove a frame that the backend refused without using up its number; those behind it move
+        up by one.
+        """
         refused = self.numbered(seq)
         if refused is None:
             return None

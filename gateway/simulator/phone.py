@@ -1,6 +1,7 @@
 """A customer's phone: pays a code at the pretend Alipay, through its control API.
 
-Flows in: the code's text and an amount in minor units. Flows out: the trade, or why there is none. The machine is not asked.
+Flows in: the code's text and an amount in minor units. Flows out: the trade, or why there is none.
+The machine is not asked.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ class Paid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPaid:
-    """No money moved, as far as the phone knows. ``reason`` is Alipay's word, or UNKNOWN_CODE, or NO_ANSWER."""
+    """No money moved, as far as the phone knows. ``reason`` is Alipay's word, or UNKNOWN_CODE, or
+    NO_ANSWER.
+    """
 
     reason: str
 
@@ -30,19 +33,36 @@ class NotPaid:
 class Phone:
     """The phones of all customers of one fleet; one bounded connection pool."""
 
-    def __init__(self, alipay_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(
+        self, alipay_url: str, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=8)
         timeout = httpx.Timeout(15.0)
-        self._http = httpx.AsyncClient(base_url=alipay_url, transport=transport, limits=limits, timeout=timeout, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=alipay_url,
+            transport=transport,
+            limits=limits,
+            timeout=timeout,
+            trust_env=False,
+        )
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self._http.aclose()
 
-    async def pay(self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str) -> Paid | NotPaid:
-        """Scan and pay once. NO_ANSWER means that nobody knows, as with a real phone that lost its network."""
+    async def pay(
+        self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str
+    ) -> Paid | NotPaid:
+        """Scan and pay once. NO_ANSWER means that nobody knows, as with a real phone that lost its
+        network.
+        """
         body = {"qrcode": qr_payload, "amount": amount_text(amount_minor, currency), "buyer": buyer}
         try:
             answer = await self._http.post("/control/pay", json=body)

@@ -1,6 +1,7 @@
 """What the machine's screen shows, worked out from the model. Pure.
 
-Flows in: the machine and the time. Flows out: one :class:`Screen`, which the desk prints and which a customer would read.
+Flows in: the machine and the time. Flows out: one :class:`Screen`, which the desk prints and which
+a customer would read.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
-    """One page. ``amount_minor``: what is to be paid; ``funds_minor``: what can be spent; ``left_ms``: how long this offer stands."""
+    """One page. ``amount_minor``: what is to be paid; ``funds_minor``: what can be spent;
+    ``left_ms``: how long this offer stands.
+    """
 
     show: Show
     text: str
@@ -43,12 +46,22 @@ def screen_of(machine: Machine, now_ms: int) -> Screen:
     vending, session, service = machine.vending, machine.session, machine.service
     funds = session.funds_minor if session is not None else None
     if vending.vend is not None:
-        return Screen(show=Show.DISPENSING, text=f"Dispensing {vending.vend.column} ...", funds_minor=funds, currency=service.currency)
+        return Screen(
+            show=Show.DISPENSING,
+            text=f"Dispensing {vending.vend.column} ...",
+            funds_minor=funds,
+            currency=service.currency,
+        )
     if not machine.online:
         return Screen(show=Show.NO_CONNECTION, text="No connection. Cash only.")
     if (request := vending.request) is not None:
         if request.payment is None or request.given_up_at_ms is not None:
-            return Screen(show=Show.WAITING, text="One moment ...", funds_minor=funds, currency=service.currency)
+            return Screen(
+                show=Show.WAITING,
+                text="One moment ...",
+                funds_minor=funds,
+                currency=service.currency,
+            )
         return Screen(
             show=Show.PAY,
             text=f"Scan to pay for {request.column}",
@@ -72,7 +85,12 @@ def screen_of(machine: Machine, now_ms: int) -> Screen:
         return Screen(show=Show.OUT_OF_SERVICE, text="Out of service")
     if not machine.columns:
         return Screen(show=Show.WAITING, text="One moment ...")
-    return Screen(show=Show.READY, text="Scan to top up, or choose", qr_payload=service.qr_payload, currency=service.currency)
+    return Screen(
+        show=Show.READY,
+        text="Scan to top up, or choose",
+        qr_payload=service.qr_payload,
+        currency=service.currency,
+    )
 
 
 def amount_text(amount_minor: int, currency: str) -> str:

@@ -1,8 +1,9 @@
 """The physical side: goods, motors and sensors, and the only honest witness of what really dropped.
 
-Flows in: motor orders and what people do to the machine (load it, jam it, repair it). Flows out: what the sensors see, and the shelf
-file: one JSON line for each motor turn, each item that fell (``vend_id``, or ``"cash"``) and each loading, on the disk before anybody
-is told. A checker that compares this file with the books needs nothing else from the machine.
+Flows in: motor orders and what people do to the machine (load it, jam it, repair it). Flows out:
+what the sensors see, and the shelf file: one JSON line for each motor turn, each item that fell
+(``vend_id``, or ``"cash"``) and each loading, on the disk before anybody is told. A checker that
+compares this file with the books needs nothing else from the machine.
 """
 
 import json
@@ -29,7 +30,9 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShelfLine:
-    """One thing that really happened. ``cause`` is the vend_id or "cash"; for LOAD it is empty and ``items`` counts."""
+    """One thing that really happened. ``cause`` is the vend_id or "cash"; for LOAD it is empty and
+    ``items`` counts.
+    """
 
     act: Act
     column: str
@@ -59,9 +62,13 @@ class Turn:
 
 
 class Shelf:
-    """Columns with goods. ``turns`` and ``drops`` count by cause, all boots together, from the file."""
+    """Columns with goods. ``turns`` and ``drops`` count by cause, all boots together, from the
+    file.
+    """
 
-    def __init__(self, path: Path, *, rng: Random, faults: Faults = NO_FAULTS, drop_sensor: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, rng: Random, faults: Faults = NO_FAULTS, drop_sensor: bool = True
+    ) -> None:
         self.stock: Counter[str] = Counter()
         self.turns: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
@@ -75,7 +82,7 @@ class Shelf:
             self._count(line)
         self._file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
 
-    # --- what people do ----------------------------------------------------------------------------------------------------------
+    # --- what people do ---
 
     def load(self, column: str, items: int) -> None:
         """Put goods into a column."""
@@ -89,7 +96,7 @@ class Shelf:
         """Free the column's motor."""
         self._jammed.discard(column)
 
-    # --- what motors do ----------------------------------------------------------------------------------------------------------
+    # --- what motors do ---
 
     def plan(self, column: str) -> Turn:
         """Work out how the next turn of this motor will go."""
@@ -148,4 +155,6 @@ def read(path: Path) -> Iterator[ShelfLine]:
         os.truncate(path, len(content) - len(torn))
     for text in complete.splitlines():
         body = json.loads(text)
-        yield ShelfLine(act=Act(body["act"]), column=body["column"], cause=body["cause"], items=body["items"])
+        yield ShelfLine(
+            act=Act(body["act"]), column=body["column"], cause=body["cause"], items=body["items"]
+        )

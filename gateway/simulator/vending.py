@@ -1,14 +1,24 @@
 """One vend from the button to the result: the part of a machine that must never be wrong. Pure.
 
-Flows in: the customer's choice, the backend's answers, what flash and motor report, and the time (monotonic milliseconds). Flows
-out: orders. The rule that all of it serves: the motor turns at most once for each vend_id, and only after the journal says so.
+Flows in: the customer's choice, the backend's answers, what flash and motor report, and the time
+(monotonic milliseconds). Flows out: orders. The rule that all of it serves: the motor turns at most
+once for each vend_id, and only after the journal says so.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from gateway.simulator.memory import Line, Memory, Settled, VendLine
-from gateway.simulator.orders import Denied, Order, PaymentAsked, Tell, TurnMotor, VendEnded, VendStarted, Write
+from gateway.simulator.orders import (
+    Denied,
+    Order,
+    PaymentAsked,
+    Tell,
+    TurnMotor,
+    VendEnded,
+    VendStarted,
+    Write,
+)
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -41,17 +51,31 @@ class Vend:
     turning: bool = False
 
 
-def judge(motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType) -> pb.VendFailureCause.ValueType:
-    """Return why goods were not delivered, UNSPECIFIED if they were. What was seen to fall is delivered, whatever the motor did."""
+def judge(
+    motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType
+) -> pb.VendFailureCause.ValueType:
+    """Return why goods were not delivered, UNSPECIFIED if they were. What was seen to fall is
+    delivered, whatever the motor did.
+    """
     if drop == pb.DROP_EVIDENCE_SEEN:
         return pb.VEND_FAILURE_CAUSE_UNSPECIFIED
     if motor == pb.MOTOR_EVIDENCE_RAN:
-        return pb.VEND_FAILURE_CAUSE_NOTHING_DROPPED if drop == pb.DROP_EVIDENCE_NOT_SEEN else pb.VEND_FAILURE_CAUSE_UNSPECIFIED
-    return pb.VEND_FAILURE_CAUSE_EMPTY if motor == pb.MOTOR_EVIDENCE_NOT_RUN else pb.VEND_FAILURE_CAUSE_JAMMED
+        return (
+            pb.VEND_FAILURE_CAUSE_NOTHING_DROPPED
+            if drop == pb.DROP_EVIDENCE_NOT_SEEN
+            else pb.VEND_FAILURE_CAUSE_UNSPECIFIED
+        )
+    return (
+        pb.VEND_FAILURE_CAUSE_EMPTY
+        if motor == pb.MOTOR_EVIDENCE_NOT_RUN
+        else pb.VEND_FAILURE_CAUSE_JAMMED
+    )
 
 
 class Vending:
-    """At most one request and one vend at a time. ``memory`` is what the journal holds, earlier boots included."""
+    """At most one request and one vend at a time. ``memory`` is what the journal holds, earlier
+    boots included.
+    """
 
     def __init__(self, *, boot_id: str, memory: Memory, response_time_ms: int, say: Say) -> None:
         self.memory = memory
@@ -68,9 +92,11 @@ class Vending:
         """Whether a customer waits for an answer or for goods."""
         return self.request is not None or self.vend is not None
 
-    # --- the customer ------------------------------------------------------------------------------------------------------------
+    # --- the customer ---
 
-    def ask(self, column: pb.PlanogramColumn, planogram_version: int, now_ms: int) -> tuple[Request, list[Order]]:
+    def ask(
+        self, column: pb.PlanogramColumn, planogram_version: int, now_ms: int
+    ) -> tuple[Request, list[Order]]:
         """The customer chose; nobody else may be waiting."""
         self._requests_made += 1
         request = Request(
@@ -81,40 +107,64 @@ class Vending:
         )
         self.request = request
         body = pb.VendRequest(
-            request_id=request.request_id, column=request.column, price_minor=request.price_minor, planogram_version=planogram_version
+            request_id=request.request_id,
+            column=request.column,
+            price_minor=request.price_minor,
+            planogram_version=planogram_version,
         )
         return request, self._say(service_pb.ConnectRequest(vend_request=body), now_ms)
 
     def give_up(self, now_ms: int) -> list[Order]:
-        """The customer, or the machine's own patience, gives the request up. The answer (VendDenied) is still awaited."""
+        """The customer, or the machine's own patience, gives the request up. The answer
+        (VendDenied) is still awaited.
+        """
         request = self.request
         if request is None or request.given_up_at_ms is not None:
             return []
         self.request = replace(request, given_up_at_ms=now_ms)
-        return self._say(service_pb.ConnectRequest(vend_cancel=pb.VendCancel(request_id=request.request_id)), now_ms)
+        return self._say(
+            service_pb.ConnectRequest(vend_cancel=pb.VendCancel(request_id=request.request_id)),
+            now_ms,
+        )
 
     def tick(self, now_ms: int) -> list[Order]:
-        """After the response time the machine gives up; after another one it forgets the request."""
+        """After the response time the machine gives up; after another one it forgets the
+        request.
+        """
         due = self.next_tick_at_ms
         if due is None or now_ms < due or (request := self.request) is None:
             return []
         if request.given_up_at_ms is None:
             return self.give_up(now_ms)
         self.request = None
-        return [Tell(Denied(request_id=request.request_id, reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0))]
+        return [
+            Tell(
+                Denied(
+                    request_id=request.request_id,
+                    reason=pb.VEND_DENIED_REASON_UNSPECIFIED,
+                    funds_minor=0,
+                )
+            )
+        ]
 
     @property
     def next_tick_at_ms(self) -> int | None:
         """When ``tick`` has something to do."""
         if self.request is None:
             return None
-        since = self.request.asked_at_ms if self.request.given_up_at_ms is None else self.request.given_up_at_ms
+        since = (
+            self.request.asked_at_ms
+            if self.request.given_up_at_ms is None
+            else self.request.given_up_at_ms
+        )
         return since + self._response_time_ms
 
-    # --- the backend's answers ---------------------------------------------------------------------------------------------------
+    # --- the backend's answers ---
 
     def show_qr(self, message: pb.ShowQr, now_ms: int) -> list[Order]:
-        """Ask the customer for money, if this is still the customer's choice; a choice of an earlier boot is given up."""
+        """Ask the customer for money, if this is still the customer's choice; a choice of an
+        earlier boot is given up.
+        """
         request = self.request
         if request is None or request.request_id != message.request_id:
             cancel = pb.VendCancel(request_id=message.request_id)
@@ -127,7 +177,9 @@ class Vending:
             amount_minor=message.amount_minor,
             expires_in_ms=message.expires_in_ms,
         )
-        self.request = replace(request, payment=payment, pay_until_ms=now_ms + message.expires_in_ms)
+        self.request = replace(
+            request, payment=payment, pay_until_ms=now_ms + message.expires_in_ms
+        )
         return [Tell(payment)]
 
     def denied(self, message: pb.VendDenied) -> list[Order]:
@@ -135,15 +187,27 @@ class Vending:
         if self.request is None or self.request.request_id != message.request_id:
             return []
         self.request = None
-        return [Tell(Denied(request_id=message.request_id, reason=message.reason, funds_minor=message.funds_minor))]
+        return [
+            Tell(
+                Denied(
+                    request_id=message.request_id,
+                    reason=message.reason,
+                    funds_minor=message.funds_minor,
+                )
+            )
+        ]
 
     def refused(self, request_id: str) -> list[Order]:
         """The backend could not even read the request: no answer will come."""
         return self.denied(pb.VendDenied(request_id=request_id))
 
     def answer_lost(self, unacked: Iterable[service_pb.ConnectRequest]) -> list[Order]:
-        """Welcome says that the machine is free: a request that is not on its way any more was answered on the stream that is gone."""
-        if self.request is None or any(frame.vend_request.request_id == self.request.request_id for frame in unacked):
+        """Welcome says that the machine is free: a request that is not on its way any more was
+        answered on the stream that is gone.
+        """
+        if self.request is None or any(
+            frame.vend_request.request_id == self.request.request_id for frame in unacked
+        ):
             return []
         return self.refused(self.request.request_id)
 
@@ -160,7 +224,11 @@ class Vending:
             or request.given_up_at_ms is not None
             or (request.request_id, request.column) != (message.request_id, message.column)
         ):
-            return [self._not_started(message.vend_id, message.column, pb.VEND_FAILURE_CAUSE_NOT_WAITING)]
+            return [
+                self._not_started(
+                    message.vend_id, message.column, pb.VEND_FAILURE_CAUSE_NOT_WAITING
+                )
+            ]
         self.request = None
         self.vend = Vend(
             vend_id=message.vend_id,
@@ -170,11 +238,17 @@ class Vending:
             void_from_ms=now_ms + message.valid_for_ms,
         )
         started = VendStarted(
-            vend_id=message.vend_id, request_id=message.request_id, column=message.column, amount_minor=message.amount_minor
+            vend_id=message.vend_id,
+            request_id=message.request_id,
+            column=message.column,
+            amount_minor=message.amount_minor,
         )
-        return [Write(self._line(message.vend_id, message.column, pb.JOURNAL_STAGE_ACCEPTED)), Tell(started)]
+        return [
+            Write(self._line(message.vend_id, message.column, pb.JOURNAL_STAGE_ACCEPTED)),
+            Tell(started),
+        ]
 
-    # --- flash and motor ---------------------------------------------------------------------------------------------------------
+    # --- flash and motor ---
 
     def written(self, line: Line, now_ms: int) -> list[Order]:
         """A line is on flash: take the next step. The motor is ordered here and nowhere else."""
@@ -193,16 +267,24 @@ class Vending:
         self.vend = replace(vend, turning=True)
         return [TurnMotor(vend_id=vend.vend_id, column=vend.column)]
 
-    def motor_stopped(self, vend_id: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType) -> list[Order]:
+    def motor_stopped(
+        self, vend_id: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType
+    ) -> list[Order]:
         """The motor came to rest: write down what the sensors saw."""
         vend = self.vend
         if vend is None or vend.vend_id != vend_id or not vend.turning:
             return []
         cause = judge(motor, drop)
         stage = pb.JOURNAL_STAGE_FAILED if cause else pb.JOURNAL_STAGE_SUCCEEDED
-        return [Write(replace(self._line(vend_id, vend.column, stage), cause=cause, motor=motor, drop=drop))]
+        return [
+            Write(
+                replace(
+                    self._line(vend_id, vend.column, stage), cause=cause, motor=motor, drop=drop
+                )
+            )
+        ]
 
-    # --- what the backend has saved ----------------------------------------------------------------------------------------------
+    # --- what the backend has saved ---
 
     def acknowledged(self, frames: Iterable[service_pb.ConnectRequest]) -> list[Order]:
         """These frames are saved: the results among them are settled."""
@@ -211,18 +293,26 @@ class Vending:
         return [Write(Settled(vend_ids=ids))] if ids else []
 
     def told(self, tail: Iterable[VendLine], *, loss_told: bool) -> list[Order]:
-        """Welcome came, so what Hello told of earlier boots is saved: there is nothing more to say about it."""
+        """Welcome came, so what Hello told of earlier boots is saved: there is nothing more to say
+        about it.
+        """
         ids = tuple(line.vend_id for line in tail if line.boot_id != self._boot_id)
         return [Write(Settled(vend_ids=ids, loss_told=loss_told))] if ids or loss_told else []
 
-    # --- inside ------------------------------------------------------------------------------------------------------------------
+    # --- inside ---
 
     def _line(self, vend_id: str, column: str, stage: pb.JournalStage.ValueType) -> VendLine:
         return VendLine(vend_id=vend_id, boot_id=self._boot_id, stage=stage, column=column)
 
-    def _not_started(self, vend_id: str, column: str, cause: pb.VendFailureCause.ValueType) -> Write:
+    def _not_started(
+        self, vend_id: str, column: str, cause: pb.VendFailureCause.ValueType
+    ) -> Write:
         line = self._line(vend_id, column, pb.JOURNAL_STAGE_FAILED)
-        return Write(replace(line, cause=cause, motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=pb.DROP_EVIDENCE_NOT_SEEN))
+        return Write(
+            replace(
+                line, cause=cause, motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=pb.DROP_EVIDENCE_NOT_SEEN
+            )
+        )
 
     def _repeat(self, known: VendLine, now_ms: int) -> list[Order]:
         """A known vend is approved again: say its result again, never turn the motor."""
@@ -231,9 +321,15 @@ class Vending:
         if known.ended:
             return self._report(known, now_ms)
         if known.stage == pb.JOURNAL_STAGE_ACCEPTED:
-            return [self._not_started(known.vend_id, known.column, pb.VEND_FAILURE_CAUSE_NOT_STARTED)]
-        detail = f"vend {known.vend_id}: the power failed while its motor was on; it is not repeated"
-        return self._say(service_pb.ConnectRequest(fault=pb.Fault(code="EJM", detail=detail)), now_ms)
+            return [
+                self._not_started(known.vend_id, known.column, pb.VEND_FAILURE_CAUSE_NOT_STARTED)
+            ]
+        detail = (
+            f"vend {known.vend_id}: the power failed while its motor was on; it is not repeated"
+        )
+        return self._say(
+            service_pb.ConnectRequest(fault=pb.Fault(code="EJM", detail=detail)), now_ms
+        )
 
     def _ended(self, line: VendLine, now_ms: int) -> list[Order]:
         orders = self._report(line, now_ms)
@@ -254,7 +350,9 @@ class Vending:
         evidence = pb.Evidence(motor=line.motor, drop=line.drop)
         self._unacked_results.add(line.vend_id)
         if line.stage == pb.JOURNAL_STAGE_SUCCEEDED:
-            frame = service_pb.ConnectRequest(vend_success=pb.VendSuccess(vend_id=line.vend_id, evidence=evidence))
+            frame = service_pb.ConnectRequest(
+                vend_success=pb.VendSuccess(vend_id=line.vend_id, evidence=evidence)
+            )
         else:
             failure = pb.VendFailure(vend_id=line.vend_id, cause=line.cause, evidence=evidence)
             frame = service_pb.ConnectRequest(vend_failure=failure)

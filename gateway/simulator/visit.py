@@ -1,7 +1,8 @@
 """One customer's visit to a machine: what hands, eyes and phone can do.
 
-Flows in: steps of a script (``customers``). Flows out: presses and payments, and in the end what the customer saw. Waits follow what
-the machine tells (``expires_in_ms``); only where nobody tells anything does :class:`Patience` decide.
+Flows in: steps of a script (``customers``). Flows out: presses and payments, and in the end what
+the customer saw. Waits follow what the machine tells (``expires_in_ms``); only where nobody tells
+anything does :class:`Patience` decide.
 """
 
 import asyncio
@@ -34,7 +35,9 @@ STORY_MAX = 100
 class PhoneAtHand(Protocol):
     """What a customer needs of a phone."""
 
-    async def pay(self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str) -> Paid | NotPaid:
+    async def pay(
+        self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str
+    ) -> Paid | NotPaid:
         """Scan and pay once."""
         ...
 
@@ -57,7 +60,9 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one customer saw. ``refund_minor``: what the machine said goes back, None if it did not say."""
+    """What one customer saw. ``refund_minor``: what the machine said goes back, None if it did not
+    say.
+    """
 
     kind: str
     machine_id: str
@@ -73,9 +78,20 @@ class Seen:
 
 
 class Visit:
-    """One customer in front of one machine. Use as a context: whatever happens, the machine is left as others need it."""
+    """One customer in front of one machine. Use as a context: whatever happens, the machine is left
+    as others need it.
+    """
 
-    def __init__(self, *, kind: str, machine: Board, phone: PhoneAtHand, rng: Random, buyer: str, patience: Patience) -> None:
+    def __init__(
+        self,
+        *,
+        kind: str,
+        machine: Board,
+        phone: PhoneAtHand,
+        rng: Random,
+        buyer: str,
+        patience: Patience,
+    ) -> None:
         self.machine = machine
         self.rng = rng
         self.buyer = buyer
@@ -104,7 +120,7 @@ class Visit:
         for column in self._repairs:
             self.machine.repair(column)
 
-    # --- eyes --------------------------------------------------------------------------------------------------------------------
+    # --- eyes ---
 
     @property
     def columns(self) -> list[pb.PlanogramColumn]:
@@ -112,11 +128,20 @@ class Visit:
         machine = self.machine.machine
         if machine is None:
             return []
-        return sorted((each for each in machine.columns.values() if each.column not in machine.blocked), key=lambda each: each.price_minor)
+        return sorted(
+            (each for each in machine.columns.values() if each.column not in machine.blocked),
+            key=lambda each: each.price_minor,
+        )
 
-    def pick(self, *, at_most_minor: int | None = None, but: Iterable[str] = ()) -> pb.PlanogramColumn | None:
+    def pick(
+        self, *, at_most_minor: int | None = None, but: Iterable[str] = ()
+    ) -> pb.PlanogramColumn | None:
         """Choose a column, by taste."""
-        offered = [each for each in self.columns if at_most_minor is None or each.price_minor <= at_most_minor]
+        offered = [
+            each
+            for each in self.columns
+            if at_most_minor is None or each.price_minor <= at_most_minor
+        ]
         offered = [each for each in offered if each.column not in but]
         return self.rng.choice(offered) if offered else None
 
@@ -124,10 +149,16 @@ class Visit:
     def funds_minor(self) -> int:
         """What the screen says can be spent."""
         machine = self.machine.machine
-        return machine.session.funds_minor if machine is not None and machine.session is not None else 0
+        return (
+            machine.session.funds_minor
+            if machine is not None and machine.session is not None
+            else 0
+        )
 
     async def until(self, *kinds: type[Happening], within_s: float) -> Happening | None:
-        """Return the next happening of one of these kinds; what is seen on the way is remembered."""
+        """Return the next happening of one of these kinds; what is seen on the way is
+        remembered.
+        """
         deadline = time.monotonic() + within_s
         while True:
             happening = await self._watch.until(within_s=max(0.0, deadline - time.monotonic()))
@@ -149,7 +180,7 @@ class Visit:
         elif isinstance(happening, SessionEnded) and happening.refund_minor is not None:
             self._refund_minor = (self._refund_minor or 0) + happening.refund_minor
 
-    # --- hands -------------------------------------------------------------------------------------------------------------------
+    # --- hands ---
 
     async def think(self) -> None:
         """Hesitate."""
@@ -165,10 +196,15 @@ class Visit:
         self.machine.jam(column)
 
     async def pay(self, amount_minor: int, *, qr_payload: str = "", buyer: str = "") -> bool:
-        """Scan the code on the screen, or else the glued one, and pay; False if Alipay took nothing, or nobody knows."""
+        """Scan the code on the screen, or else the glued one, and pay; False if Alipay took
+        nothing, or nobody knows.
+        """
         currency = self._currency
         payment = await self._phone.pay(
-            qr_payload=qr_payload or self.machine.sticker, amount_minor=amount_minor, currency=currency, buyer=buyer or self.buyer
+            qr_payload=qr_payload or self.machine.sticker,
+            amount_minor=amount_minor,
+            currency=currency,
+            buyer=buyer or self.buyer,
         )
         if isinstance(payment, NotPaid):
             self.note(f"not paid: {payment.reason}")
@@ -183,15 +219,27 @@ class Visit:
         began = await self.until(SessionBegan, within_s=self.patience.answer_s)
         return began if isinstance(began, SessionBegan) else None
 
-    async def choose(self, column: str) -> PaymentAsked | Denied | TurnedAway | VendEnded | PowerLost | None:
-        """Press a button and wait for the machine to ask for money, to say no, or to deliver at once."""
+    async def choose(
+        self, column: str
+    ) -> PaymentAsked | Denied | TurnedAway | VendEnded | PowerLost | None:
+        """Press a button and wait for the machine to ask for money, to say no, or to deliver at
+        once.
+        """
         await self.think()
         self.machine.select(column)
-        answer = await self.until(PaymentAsked, Denied, TurnedAway, VendEnded, PowerLost, within_s=self.patience.answer_s)
-        return answer if isinstance(answer, PaymentAsked | Denied | TurnedAway | VendEnded | PowerLost) else None
+        answer = await self.until(
+            PaymentAsked, Denied, TurnedAway, VendEnded, PowerLost, within_s=self.patience.answer_s
+        )
+        return (
+            answer
+            if isinstance(answer, PaymentAsked | Denied | TurnedAway | VendEnded | PowerLost)
+            else None
+        )
 
     async def buy(self, column: pb.PlanogramColumn) -> str:
-        """With funds: press, and wait for goods; when a column is sold out or dearer by now, try others. Returns one word."""
+        """With funds: press, and wait for goods; when a column is sold out or dearer by now, try
+        others. Returns one word.
+        """
         tried: set[str] = set()
         answer: Happening | None = None
         while True:
@@ -216,18 +264,26 @@ class Visit:
 
     async def ends(self, within_s: float | None = None) -> SessionEnded | None:
         """Wait for the end of the stay."""
-        ended = await self.until(SessionEnded, within_s=self.patience.answer_s if within_s is None else within_s)
+        ended = await self.until(
+            SessionEnded, within_s=self.patience.answer_s if within_s is None else within_s
+        )
         return ended if isinstance(ended, SessionEnded) else None
 
     async def leave(self) -> str:
-        """Ask for the rest, if there is any, and wait until the machine is free. Returns one word."""
+        """Ask for the rest, if there is any, and wait until the machine is free. Returns one
+        word.
+        """
         machine = self.machine.machine
         if machine is None or machine.session is None:
             return "LEFT"
         await self.think()
         self.machine.complete()
         ended = await self.ends()
-        return "NO_END" if ended is None else pb.EndSessionReason.Name(ended.reason).removeprefix("END_SESSION_REASON_")
+        return (
+            "NO_END"
+            if ended is None
+            else pb.EndSessionReason.Name(ended.reason).removeprefix("END_SESSION_REASON_")
+        )
 
     def seen(self, outcome: str) -> Seen:
         """Return the visit as a report."""
@@ -246,14 +302,22 @@ class Visit:
         )
 
 
-_TRY_ANOTHER = {pb.VEND_DENIED_REASON_SOLD_OUT, pb.VEND_DENIED_REASON_PRICE_STALE, pb.VEND_DENIED_REASON_UNKNOWN_COLUMN}
+_TRY_ANOTHER = {
+    pb.VEND_DENIED_REASON_SOLD_OUT,
+    pb.VEND_DENIED_REASON_PRICE_STALE,
+    pb.VEND_DENIED_REASON_UNKNOWN_COLUMN,
+}
 
 
 def word_of(answer: Happening | None) -> str:
     """Return one word for how a choice ended."""
     match answer:
         case VendEnded():
-            return "DELIVERED" if answer.delivered else pb.VendFailureCause.Name(answer.cause).removeprefix("VEND_FAILURE_CAUSE_")
+            return (
+                "DELIVERED"
+                if answer.delivered
+                else pb.VendFailureCause.Name(answer.cause).removeprefix("VEND_FAILURE_CAUSE_")
+            )
         case Denied():
             return pb.VendDeniedReason.Name(answer.reason).removeprefix("VEND_DENIED_REASON_")
         case TurnedAway():

@@ -1,6 +1,7 @@
 """Looking at a machine's front: a bounded queue of happenings for one onlooker.
 
-Flows in: happenings, as the machine tells them. Flows out: the same, one at a time, to a coroutine that waits.
+Flows in: happenings, as the machine tells them. Flows out: the same, one at a time, to a coroutine
+that waits.
 """
 
 import asyncio
@@ -26,7 +27,12 @@ class Watch:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._look_away(self)
 
     def see(self, happening: Happening) -> None:
@@ -35,7 +41,9 @@ class Watch:
         self._news.set()
 
     async def until(self, *kinds: type[Happening], within_s: float) -> Happening | None:
-        """Return the next happening of one of these kinds (none named: of any) and forget those before it; None if none comes in time."""
+        """Return the next happening of one of these kinds (none named: of any) and forget those
+        before it; None if none comes in time.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while True:

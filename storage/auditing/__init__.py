@@ -1,4 +1,6 @@
-"""Proves the books: every invariant of the database, checked from outside the actors, on a live or a restored one."""
+"""Proves the books: every invariant of the database, checked from outside the actors, on a live or
+a restored one.
+"""
 
 from storage.auditing.findings import Audit, Check, Finding, Seal, Unsealed
 from storage.auditing.proof import CHECKS, prove, prove_within

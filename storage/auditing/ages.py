@@ -17,7 +17,9 @@ DOUBT_OVERDUE_MS = 60_000
 
 
 def warnings(books: Books) -> Iterator[Finding]:
-    """Return everything that has been under way for longer than it should, oldest first of each kind."""
+    """Return everything that has been under way for longer than it should, oldest first of each
+    kind.
+    """
     yield from _refunds(books)
     yield from _inbox(books)
     yield from _doubts(books)
@@ -27,12 +29,16 @@ def warnings(books: Books) -> Iterator[Finding]:
 def _refunds(books: Books) -> Iterator[Finding]:
     wanted = (
         select(refunds)
-        .where(refunds.c.status.in_(OPEN_REFUNDS), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS)
+        .where(
+            refunds.c.status.in_(OPEN_REFUNDS), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS
+        )
         .order_by(refunds.c.due_at_ms, refunds.c.refund_id)
     )
     for row in books.odd_ones(wanted):
         yield Finding(
-            sentence=f"refund {row.refund_id} of {row.amount_minor} {row.currency} has been open for {_hours(books, row.due_at_ms)} hours:"
+            sentence=f"refund {row.refund_id} of {row.amount_minor} {row.currency} has "
+            "been open for "
+            f"{_hours(books, row.due_at_ms)} hours:"
             f" {row.status} {row.error}".rstrip()
             + f" (machine {row.machine_id})",
             machine_id=row.machine_id,
@@ -46,12 +52,15 @@ def _refunds(books: Books) -> Iterator[Finding]:
 def _inbox(books: Books) -> Iterator[Finding]:
     wanted = (
         select(*inbox.c["cause", "machine_id", "trade_id", "received_at_ms"])
-        .where(inbox.c.taken_at_ms.is_(None), inbox.c.received_at_ms < books.now_ms - INBOX_UNTAKEN_MS)
+        .where(
+            inbox.c.taken_at_ms.is_(None), inbox.c.received_at_ms < books.now_ms - INBOX_UNTAKEN_MS
+        )
         .order_by(inbox.c.received_at_ms, inbox.c.id)
     )
     for row in books.odd_ones(wanted):
         yield Finding(
-            sentence=f"notification {row.cause} of machine {row.machine_id} has waited for {_seconds(books, row.received_at_ms)} seconds"
+            sentence=f"notification {row.cause} of machine {row.machine_id} has waited for "
+            f"{_seconds(books, row.received_at_ms)} seconds"
             " and nobody has taken it",
             machine_id=row.machine_id,
             trade_id=row.trade_id,
@@ -64,8 +73,10 @@ def _doubts(books: Books) -> Iterator[Finding]:
             for vend in () if state is None else _in_doubt(state):
                 if vend.deadline_at_ms < books.now_ms - DOUBT_OVERDUE_MS:
                     yield Finding(
-                        sentence=f"vend {vend.vend_id} of {vend.price_minor} {row.currency} is in doubt, and its deadline was"
-                        f" {_seconds(books, vend.deadline_at_ms)} seconds ago (machine {row.machine_id})",
+                        sentence=f"vend {vend.vend_id} of {vend.price_minor} {row.currency} is in "
+                        "doubt, and its deadline was"
+                        f" {_seconds(books, vend.deadline_at_ms)} seconds ago (machine "
+                        f"{row.machine_id})",
                         machine_id=row.machine_id,
                         session_id=vend.session_id,
                         vend_id=vend.vend_id,
@@ -76,9 +87,14 @@ def _doubts(books: Books) -> Iterator[Finding]:
 
 def _halts(books: Books) -> Iterator[Finding]:
     """A machine that is halted should not be so for any time."""
-    for row in books.odd_ones(select(machine_halts).order_by(machine_halts.c.halted_at_ms, machine_halts.c.machine_id)):
+    for row in books.odd_ones(
+        select(machine_halts).order_by(machine_halts.c.halted_at_ms, machine_halts.c.machine_id)
+    ):
         yield Finding(
-            sentence=f"machine {row.machine_id} has been halted for {_seconds(books, row.halted_at_ms)} seconds and decides nothing: "
+            sentence=(
+                f"machine {row.machine_id} has been halted for {_seconds(books, row.halted_at_ms)} "
+                "seconds and decides nothing: "
+            )
             + ": ".join(part for part in (row.fact, row.error) if part),
             machine_id=row.machine_id,
         )
@@ -86,7 +102,10 @@ def _halts(books: Books) -> Iterator[Finding]:
 
 def _in_doubt(state: MachineState) -> Iterator[Vend]:
     session = state.session
-    for vend in (*state.doubts, *(() if session is None or session.vend is None else (session.vend,))):
+    for vend in (
+        *state.doubts,
+        *(() if session is None or session.vend is None else (session.vend,)),
+    ):
         if vend.status is VendStatus.IN_DOUBT:
             yield vend
 

@@ -1,4 +1,6 @@
-"""What an audit says: plain values. Amounts are minor units of ``currency``, or of the machine's where none is named."""
+"""What an audit says: plain values. Amounts are minor units of ``currency``, or of the machine's
+where none is named.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,7 +10,9 @@ from storage.auditing.reading import Books
 from storage.fleet.views import BalanceView
 
 FINDINGS_MAX = 100
-"""So many findings of one check are told; one defect may spoil a million rows, and nobody reads a million sentences."""
+"""So many findings of one check are told; one defect may spoil a million rows, and nobody reads a
+million sentences.
+"""
 
 CHAINS = frozenset({"journals_are_as_written", "audit_rows_are_as_written", "sealed_digests_stand"})
 """The names of the checks that follow the chains of digests."""
@@ -16,7 +20,9 @@ CHAINS = frozenset({"journals_are_as_written", "audit_rows_are_as_written", "sea
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is not as it must be (or, as a warning, takes too long): a sentence, what it is about and the amounts."""
+    """One thing that is not as it must be (or, as a warning, takes too long): a sentence, what it
+    is about and the amounts.
+    """
 
     sentence: str
     machine_id: str = ""
@@ -38,7 +44,9 @@ Look = Callable[[Books], Iterator[int | Finding]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """What one invariant came to. ``more``: it was broken more often than ``FINDINGS_MAX`` times, and the look ended there."""
+    """What one invariant came to. ``more``: it was broken more often than ``FINDINGS_MAX`` times,
+    and the look ended there.
+    """
 
     name: str
     truth: str
@@ -54,7 +62,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """The digest of a machine's line with this version; without a machine that of the row of ``audit`` with this id."""
+    """The digest of a machine's line with this version; without a machine that of the row of
+    ``audit`` with this id.
+    """
 
     machine_id: str
     version: int
@@ -63,12 +73,18 @@ class Seal:
     @property
     def subject(self) -> str:
         """What is sealed, in words."""
-        return f"line {self.version} of machine {self.machine_id}" if self.machine_id else f"row {self.version} of audit"
+        return (
+            f"line {self.version} of machine {self.machine_id}"
+            if self.machine_id
+            else f"row {self.version} of audit"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsealed:
-    """How many rows have no digest, because they are from before there were any. Nobody can say whether they are as they were written."""
+    """How many rows have no digest, because they are from before there were any. Nobody can say
+    whether they are as they were written.
+    """
 
     journal_lines: int
     audit_rows: int
@@ -76,7 +92,9 @@ class Unsealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """The whole audit of one moment. Warnings are facts that are allowed and have lasted too long."""
+    """The whole audit of one moment. Warnings are facts that are allowed and have lasted too
+    long.
+    """
 
     at_ms: int
     checks: tuple[Check, ...]
@@ -99,7 +117,11 @@ class Audit:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Every finding, with the name of its check before it."""
-        return tuple(f"{check.name}: {finding.sentence}" for check in self.checks for finding in check.findings)
+        return tuple(
+            f"{check.name}: {finding.sentence}"
+            for check in self.checks
+            for finding in check.findings
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it as one JSON object."""

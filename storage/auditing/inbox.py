@@ -1,4 +1,6 @@
-"""The inbox: every notification that was taken was decided upon, and no money came in any other way."""
+"""The inbox: every notification that was taken was decided upon, and no money came in any other
+way.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,11 +20,19 @@ CONFLICT = "conflict:"
 
 
 def taken_notifications_are_in_the_journal(books: Books) -> Iterator[int | Finding]:
-    """Every notification that was taken was decided upon in a line of its machine's journal, unless there was nothing to decide."""
+    """Every notification that was taken was decided upon in a line of its machine's journal, unless
+    there was nothing to decide.
+    """
     taken = inbox.c.taken_at_ms.is_not(None)
     yield books.count(inbox, taken)
-    line = and_(journal.c.machine_id == inbox.c.machine_id, journal.c.version == inbox.c.taken_version)
-    undecided = and_(inbox.c.taken_version.is_(None), inbox.c.event.is_not(None), inbox.c.cause.not_like(f"{CONFLICT}%"))
+    line = and_(
+        journal.c.machine_id == inbox.c.machine_id, journal.c.version == inbox.c.taken_version
+    )
+    undecided = and_(
+        inbox.c.taken_version.is_(None),
+        inbox.c.event.is_not(None),
+        inbox.c.cause.not_like(f"{CONFLICT}%"),
+    )
     # Version 0: nothing at all came of it, and nothing had ever been decided for the machine.
     lost = and_(inbox.c.taken_version > 0, journal.c.id.is_(None))
     wanted = (
@@ -32,26 +42,44 @@ def taken_notifications_are_in_the_journal(books: Books) -> Iterator[int | Findi
         .order_by(inbox.c.id)
     )
     for row in books.odd_ones(wanted):
-        where = "in no version" if row.taken_version is None else f"in version {row.taken_version}, of which there is no line"
+        where = (
+            "in no version"
+            if row.taken_version is None
+            else f"in version {row.taken_version}, of which there is no line"
+        )
         yield Finding(
-            sentence=f"notification {row.cause} (row {row.id}) of machine {row.machine_id} was taken {where}",
+            sentence=(
+                f"notification {row.cause} (row {row.id}) of machine {row.machine_id} was taken "
+                f"{where}"
+            ),
             machine_id=row.machine_id,
             trade_id=row.trade_id,
         )
 
 
 def taken_payments_are_credited(books: Books) -> Iterator[int | Finding]:
-    """For every payment whose notification was taken there is a trade of the same machine, number and amount."""
+    """For every payment whose notification was taken there is a trade of the same machine, number
+    and amount.
+    """
     wanted = (
         select(
             *inbox.c["id", "cause", "machine_id", "trade_id", "event"],
             machines.c.currency.label("own"),
-            *(trades.c[name].label(f"trade_{name}") for name in ("machine_id", "partner_trans_id", "paid_minor", "currency")),
+            *(
+                trades.c[name].label(f"trade_{name}")
+                for name in ("machine_id", "partner_trans_id", "paid_minor", "currency")
+            ),
         )
         .select_from(
-            inbox.outerjoin(machines, machines.c.machine_id == inbox.c.machine_id).outerjoin(trades, trades.c.trade_id == inbox.c.trade_id)
+            inbox.outerjoin(machines, machines.c.machine_id == inbox.c.machine_id).outerjoin(
+                trades, trades.c.trade_id == inbox.c.trade_id
+            )
         )
-        .where(inbox.c.taken_at_ms.is_not(None), inbox.c.event.is_not(None), inbox.c.cause.like(f"{PAYMENT}%"))
+        .where(
+            inbox.c.taken_at_ms.is_not(None),
+            inbox.c.event.is_not(None),
+            inbox.c.cause.like(f"{PAYMENT}%"),
+        )
     )
     for page in books.pages(wanted, inbox.c.id):
         yield len(page)
@@ -67,20 +95,42 @@ def _payment(row: Row[Any]) -> Finding | None:
     except codec.CodecError as error:
         return Finding(sentence=f"notification {row.cause} cannot be read: {error}", **about)
     if not isinstance(event, TopUpPaid):
-        return Finding(sentence=f"notification {row.cause} is not a payment but {type(event).__name__}", **about)
+        return Finding(
+            sentence=f"notification {row.cause} is not a payment but {type(event).__name__}",
+            **about,
+        )
     if event.currency != row.own or event.amount_minor <= 0:
         return None  # the machine noted that it cannot credit this
-    told = (row.cause, event.trade_id, row.machine_id, event.partner_trans_id, event.amount_minor, event.currency)
-    trade = (f"{PAYMENT}{row.trade_id}", row.trade_id, row.trade_machine_id, row.trade_partner_trans_id, row.trade_paid_minor)
+    told = (
+        row.cause,
+        event.trade_id,
+        row.machine_id,
+        event.partner_trans_id,
+        event.amount_minor,
+        event.currency,
+    )
+    trade = (
+        f"{PAYMENT}{row.trade_id}",
+        row.trade_id,
+        row.trade_machine_id,
+        row.trade_partner_trans_id,
+        row.trade_paid_minor,
+    )
     if told == (*trade, row.trade_currency):
         return None
     there = (
         "there is no such trade"
         if row.trade_machine_id is None
-        else (f"trade {row.trade_id} of machine {row.trade_machine_id} has {row.trade_paid_minor} {row.trade_currency}")
+        else (
+            f"trade {row.trade_id} of machine {row.trade_machine_id} has "
+            f"{row.trade_paid_minor} {row.trade_currency}"
+        )
     )
     return Finding(
-        sentence=f"notification {row.cause} of machine {row.machine_id} was taken with {event.amount_minor} {event.currency}, and {there}",
+        sentence=(
+            f"notification {row.cause} of machine {row.machine_id} was taken with "
+            f"{event.amount_minor} {event.currency}, and {there}"
+        ),
         currency=event.currency,
         amounts={"told_minor": event.amount_minor, "paid_minor": row.trade_paid_minor or 0},
         **about,
@@ -88,8 +138,12 @@ def _payment(row: Row[Any]) -> Finding | None:
 
 
 def top_ups_have_notifications(books: Books) -> Iterator[int | Finding]:
-    """No money is credited without a payment in the inbox that was taken: verified, saved, and then decided upon."""
-    credited = and_(entry.kind == TransferKind.TOP_UP.value, entry.account == Account.RECEIVABLE.value)
+    """No money is credited without a payment in the inbox that was taken: verified, saved, and then
+    decided upon.
+    """
+    credited = and_(
+        entry.kind == TransferKind.TOP_UP.value, entry.account == Account.RECEIVABLE.value
+    )
     yield books.count(ledger_entries, credited)
     payment = and_(
         inbox.c.cause == literal(PAYMENT).concat(entry.cause),
@@ -104,7 +158,9 @@ def top_ups_have_notifications(books: Books) -> Iterator[int | Finding]:
     )
     for row in books.odd_ones(wanted):
         yield Finding(
-            sentence=f"machine {row.machine_id} credited {row.amount_minor} {row.currency} for trade {row.cause}, and no notification"
+            sentence=f"machine {row.machine_id} credited {row.amount_minor} "
+            f"{row.currency} for trade "
+            f"{row.cause}, and no notification"
             f" that was taken says so (version {row.version})",
             machine_id=row.machine_id,
             trade_id=row.cause,

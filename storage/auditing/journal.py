@@ -1,4 +1,6 @@
-"""The journal: every decision is there, in order, by an owner who held the machine, and every numbered frame was applied once."""
+"""The journal: every decision is there, in order, by an owner who held the machine, and every
+numbered frame was applied once.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,18 +20,27 @@ STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_ar
 
 
 def the_journal_is_whole(books: Books) -> Iterator[int | Finding]:
-    """Every machine's journal counts 1, 2, 3 and so on without a gap, up to the version of its state."""
+    """Every machine's journal counts 1, 2, 3 and so on without a gap, up to the version of its
+    state.
+    """
     line = journal.c
     for span in books.spans:
         lines = (
             select(
-                line.machine_id, func.count().label("lines"), func.min(line.version).label("first"), func.max(line.version).label("last")
+                line.machine_id,
+                func.count().label("lines"),
+                func.min(line.version).label("first"),
+                func.max(line.version).label("last"),
             )
             .where(span.holds(line.machine_id))
             .group_by(line.machine_id)
         )
-        versions = select(*machine_states.c["machine_id", "version"]).where(span.holds(machine_states.c.machine_id))
-        left: dict[str, int] = {row.machine_id: row.version for row in books.connection.execute(versions)}
+        versions = select(*machine_states.c["machine_id", "version"]).where(
+            span.holds(machine_states.c.machine_id)
+        )
+        left: dict[str, int] = {
+            row.machine_id: row.version for row in books.connection.execute(versions)
+        }
         for row in books.connection.execute(lines).all():
             yield row.lines
             version = left.pop(row.machine_id, 0)
@@ -40,30 +51,51 @@ def the_journal_is_whole(books: Books) -> Iterator[int | Finding]:
                     else f"with a gap before {_behind_the_gap(books, row.machine_id)}"
                 )
                 yield Finding(
-                    sentence=f"machine {row.machine_id} has {row.lines} lines from {row.first} to {row.last}, {gap},"
+                    sentence=f"machine {row.machine_id} has {row.lines} lines from {row.first} to "
+                    f"{row.last}, {gap},"
                     f" and its state has version {version}",
                     machine_id=row.machine_id,
                 )
         for machine_id, version in left.items():
-            yield Finding(sentence=f"machine {machine_id} has version {version} and not one line", machine_id=machine_id)
+            yield Finding(
+                sentence=f"machine {machine_id} has version {version} and not one line",
+                machine_id=machine_id,
+            )
 
 
 def _behind_the_gap(books: Books, machine_id: str) -> int | None:
     before = journal.alias()
-    missing = ~select(before.c.id).where(before.c.machine_id == machine_id, before.c.version == journal.c.version - 1).exists()
+    missing = (
+        ~select(before.c.id)
+        .where(before.c.machine_id == machine_id, before.c.version == journal.c.version - 1)
+        .exists()
+    )
     found: int | None = books.connection.scalar(
-        select(func.min(journal.c.version)).where(journal.c.machine_id == machine_id, journal.c.version > 1, missing)
+        select(func.min(journal.c.version)).where(
+            journal.c.machine_id == machine_id, journal.c.version > 1, missing
+        )
     )
     return found
 
 
 def epochs_never_fall(books: Books) -> Iterator[int | Finding]:
-    """Each partition's epochs only grow from line to line, in the journal as in the ledger, and none is above the partition's own."""
-    own: dict[int, int] = {row.partition: row.epoch for row in books.connection.execute(select(*partitions.c["partition", "epoch"]))}
+    """Each partition's epochs only grow from line to line, in the journal as in the ledger, and
+    none is above the partition's own.
+    """
+    own: dict[int, int] = {
+        row.partition: row.epoch
+        for row in books.connection.execute(select(*partitions.c["partition", "epoch"]))
+    }
     for table in (journal, ledger_entries):
         c = table.c
         written = (
-            select(c.partition, c.epoch, func.count().label("rows"), func.min(c.id).label("first"), func.max(c.id).label("last"))
+            select(
+                c.partition,
+                c.epoch,
+                func.count().label("rows"),
+                func.min(c.id).label("first"),
+                func.max(c.id).label("last"),
+            )
             .group_by(c.partition, c.epoch)
             .order_by(c.partition, c.epoch)
         )
@@ -72,12 +104,16 @@ def epochs_never_fall(books: Books) -> Iterator[int | Finding]:
             yield row.rows
             if row.partition == partition and row.first < last:
                 yield Finding(
-                    sentence=f"{table.name}: partition {partition} wrote row {row.first} under epoch {row.epoch},"
+                    sentence=f"{table.name}: partition {partition} wrote row "
+                    f"{row.first} under epoch "
+                    f"{row.epoch},"
                     f" and row {last} after it under epoch {epoch}"
                 )
             if row.epoch > own.get(row.partition, -1):
                 yield Finding(
-                    sentence=f"{table.name}: {row.rows} rows of partition {row.partition} have epoch {row.epoch}, which is above the"
+                    sentence=f"{table.name}: {row.rows} rows of partition "
+                    f"{row.partition} have epoch "
+                    f"{row.epoch}, which is above the"
                     f" partition's own, {own.get(row.partition, 'none')}"
                 )
             partition, epoch, last = row.partition, row.epoch, row.last
@@ -88,7 +124,10 @@ def epochs_never_fall(books: Books) -> Iterator[int | Finding]:
     )
     for row in books.odd_ones(ahead):
         yield Finding(
-            sentence=f"the state of machine {row.machine_id} has epoch {row.epoch}, above its partition's {row.own}",
+            sentence=(
+                f"the state of machine {row.machine_id} has epoch {row.epoch}, above its "
+                f"partition's {row.own}"
+            ),
             machine_id=row.machine_id,
         )
 
@@ -101,10 +140,15 @@ def machines_stay_in_their_partitions(books: Books) -> Iterator[int | Finding]:
             for machine_id, partition in _placed(books, table, span.holds(table.c.machine_id)):
                 if table is machines:
                     yield 1
-                right = own.setdefault(machine_id, partition_of(MachineId(machine_id), books.partition_count))
+                right = own.setdefault(
+                    machine_id, partition_of(MachineId(machine_id), books.partition_count)
+                )
                 if partition != right:
                     yield Finding(
-                        sentence=f"{table.name}: machine {machine_id} stands in partition {partition}, and belongs into {right}",
+                        sentence=(
+                            f"{table.name}: machine {machine_id} stands in partition {partition}, "
+                            f"and belongs into {right}"
+                        ),
                         machine_id=machine_id,
                     )
 
@@ -127,10 +171,14 @@ class _Link:
 
 
 def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
-    """The numbered frames of each boot, each applied once and in order, end at the number that the machine was acknowledged."""
+    """The numbered frames of each boot, each applied once and in order, end at the number that the
+    machine was acknowledged.
+    """
     links: dict[str, _Link] = {}
     unreadable: set[str] = set()
-    lines = select(*journal.c["id", "machine_id", "version", "body"]).where(journal.c.kind.in_(STREAM_KINDS))
+    lines = select(*journal.c["id", "machine_id", "version", "body"]).where(
+        journal.c.kind.in_(STREAM_KINDS)
+    )
     for page in books.pages(lines, journal.c.id):
         yield len(page)
         for row in page:
@@ -138,7 +186,12 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                 event = codec.decode_event(row.body)
             except codec.CodecError as error:
                 unreadable.add(row.machine_id)
-                yield Finding(sentence=f"line {row.version} of machine {row.machine_id} cannot be read: {error}", machine_id=row.machine_id)
+                yield Finding(
+                    sentence=(
+                        f"line {row.version} of machine {row.machine_id} cannot be read: {error}"
+                    ),
+                    machine_id=row.machine_id,
+                )
                 continue
             links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event)
     for span in books.spans:
@@ -148,17 +201,25 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
             told = links.get(row.machine_id, _Link())
             if (told.boot_id, told.last_seq) != (state.link.boot_id, state.link.last_seq):
                 yield Finding(
-                    sentence=f"machine {row.machine_id} is acknowledged up to frame {state.link.last_seq} of boot"
-                    f" {state.link.boot_id!r}; its journal leads to frame {told.last_seq} of boot {told.boot_id!r}",
+                    sentence=f"machine {row.machine_id} is acknowledged up to frame "
+                    f"{state.link.last_seq} of boot"
+                    f" {state.link.boot_id!r}; its journal leads to frame {told.last_seq} of "
+                    f"boot {told.boot_id!r}",
                     machine_id=row.machine_id,
                 )
 
 
 def _follow(link: _Link, event: Event) -> _Link:
-    """Return the link after the event. Told once more in short, so that a defect of the core does not prove itself right."""
+    """Return the link after the event. Told once more in short, so that a defect of the core does
+    not prove itself right.
+    """
     match event:
         case Connected():
-            if link.online and event.stream_id != link.stream_id and event.opened_at_ms < link.opened_at_ms:
+            if (
+                link.online
+                and event.stream_id != link.stream_id
+                and event.opened_at_ms < link.opened_at_ms
+            ):
                 return link
             return _Link(
                 online=True,
@@ -169,7 +230,9 @@ def _follow(link: _Link, event: Event) -> _Link:
             )
         case Disconnected() if event.stream_id == link.stream_id:
             return replace(link, online=False)
-        case FrameReceived() if link.online and event.stream_id == link.stream_id and event.seq == link.last_seq + 1:
+        case FrameReceived() if (
+            link.online and event.stream_id == link.stream_id and event.seq == link.last_seq + 1
+        ):
             return replace(link, last_seq=event.seq)
         case _:
             return link

@@ -1,4 +1,6 @@
-"""No customer can be told from what is saved: nowhere stands an Alipay user id, which is 2088 and twelve more digits (docs/alipay.md)."""
+"""No customer can be told from what is saved: nowhere stands an Alipay user id, which is 2088 and
+twelve more digits (docs/alipay.md).
+"""
 
 import re
 from collections.abc import Iterator
@@ -25,8 +27,12 @@ from storage.tables import (
 
 # Not inside a longer number or a hash: a trade number may hold the same digits.
 BUYER = re.compile(r"(?<![0-9A-Za-z])2088\d{12}(?![0-9A-Za-z])")
-NOT_BUYERS = frozenset({"seller_id", "seller_user_id", "partner", "trade_no", "out_trade_no", "notify_id", "file"})
-"""Fields of a notification that are the seller's (the daily file is named after the partner id) or number something else."""
+NOT_BUYERS = frozenset(
+    {"seller_id", "seller_user_id", "partner", "trade_no", "out_trade_no", "notify_id", "file"}
+)
+"""Fields of a notification that are the seller's (the daily file is named after the partner id) or
+number something else.
+"""
 
 _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (sessions, ("payer",)),
@@ -58,7 +64,9 @@ def _suspects(books: Books, table: Table, names: tuple[str, ...]) -> Iterator[Ro
     texts = [cast(table.c[name], Text).label(name) for name in names]
     told = [table.c.machine_id] if "machine_id" in table.c else []
     wanted = select(key.label("key"), *(column.label("of_machine") for column in told), *texts)
-    wanted = wanted.where(or_(*(cast(table.c[name], Text).like("%2088%") for name in names))).order_by(key)
+    wanted = wanted.where(
+        or_(*(cast(table.c[name], Text).like("%2088%") for name in names))
+    ).order_by(key)
     last: Any = None
     while page := books.odd_ones(wanted if last is None else wanted.where(key > last)):
         yield from page
@@ -83,4 +91,7 @@ def _of_buyers(text: str | None) -> str | None:
 def _finding(table: Table, name: str, row: Row[Any]) -> Finding:
     machine_id = getattr(row, "of_machine", "")
     # The id itself is not repeated here: what an audit says is kept in logs.
-    return Finding(sentence=f"{table.name}.{name} of {row.key} holds a buyer's id (machine {machine_id})", machine_id=machine_id)
+    return Finding(
+        sentence=f"{table.name}.{name} of {row.key} holds a buyer's id (machine {machine_id})",
+        machine_id=machine_id,
+    )

@@ -47,21 +47,35 @@ CHECKS: tuple[Look, ...] = (
 """Each is one invariant; its docstring is the sentence that is to be true."""
 
 
-async def prove(db: Database, *, now_ms: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()) -> Audit:
-    """Return what all checks find in one moment of the database. Raises StoreError if it cannot be read.
+async def prove(
+    db: Database, *, now_ms: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()
+) -> Audit:
+    """Return what all checks find in one moment of the database. Raises StoreError if it cannot be
+    read.
 
-    ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id. ``seals``: those of an earlier audit, if they
-    are to be checked too.
+    ``own_ids``: ids that look like a buyer's and are not, such as the operator's partner id.
+    ``seals``: those of an earlier audit, if they are to be checked too.
     """
     count = db.partition_count
-    return await db.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=count, own_ids=own_ids, seals=seals))
+    return await db.read(
+        lambda connection: prove_within(
+            connection, now_ms=now_ms, partition_count=count, own_ids=own_ids, seals=seals
+        )
+    )
 
 
 def prove_within(
-    connection: Connection, *, now_ms: int, partition_count: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()
+    connection: Connection,
+    *,
+    now_ms: int,
+    partition_count: int,
+    own_ids: Collection[str] = (),
+    seals: Sequence[Seal] = (),
 ) -> Audit:
     """Return the same of a read transaction that is open."""
-    books = Books(connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids))
+    books = Books(
+        connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids)
+    )
     looks = (*CHECKS, sealed_digests_stand(seals)) if seals else CHECKS
     return Audit(
         at_ms=books.now_ms,
@@ -69,7 +83,10 @@ def prove_within(
         warnings=tuple(islice(warnings(books), FINDINGS_MAX)),
         balances=tuple(read_balances(books.connection, "")),
         seals=tuple(newest_seals(books)),
-        unsealed=Unsealed(journal_lines=books.count(lines, lines.c.digest == ""), audit_rows=books.count(audit, audit.c.digest == "")),
+        unsealed=Unsealed(
+            journal_lines=books.count(lines, lines.c.digest == ""),
+            audit_rows=books.count(audit, audit.c.digest == ""),
+        ),
     )
 
 
@@ -86,4 +103,10 @@ def _check(books: Books, look: Look) -> Check:
             break
     truth = inspect.getdoc(look)
     assert truth, "a check says what is true"
-    return Check(name=look.__name__, truth=truth.partition("\n")[0], looked_at=looked_at, findings=tuple(findings), more=more)
+    return Check(
+        name=look.__name__,
+        truth=truth.partition("\n")[0],
+        looked_at=looked_at,
+        findings=tuple(findings),
+        more=more,
+    )

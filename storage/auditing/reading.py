@@ -1,14 +1,29 @@
-"""How an audit reads: everything in one read transaction, in pieces of bounded size, so that a large database is never loaded whole.
+"""How an audit reads: everything in one read transaction, in pieces of bounded size, so that a
+large database is never loaded whole.
 
-A piece is a span of machines, because every row of money names its machine and stands in an index under it; or a page of a table
-in the order of its numbers. What a span's rows add up to is left to the database; only what does not fit comes back.
+A piece is a span of machines, because every row of money names its machine and stands in an index
+under it; or a page of a table in the order of its numbers. What a span's rows add up to is left to
+the database; only what does not fit comes back.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Row, Select, Table, and_, cast, func, select, true
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    cast,
+    func,
+    select,
+    true,
+)
 
 from actors.machine import MachineState
 from storage import codec
@@ -18,12 +33,16 @@ from storage.tables import machine_states, machines
 MACHINES_AT_ONCE = 200
 ROWS_AT_ONCE = 1_000
 ODD_ONES_AT_ONCE = 101
-"""One more than anybody reads of a check: a statement that looks for what does not fit brings so many at most."""
+"""One more than anybody reads of a check: a statement that looks for what does not fit brings so
+many at most.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Machines in the order of their ids: behind ``after``, up to ``upto``; None is open, so that all spans together hold every id."""
+    """Machines in the order of their ids: behind ``after``, up to ``upto``; None is open, so that
+    all spans together hold every id.
+    """
 
     after: str | None
     upto: str | None
@@ -37,9 +56,18 @@ class Span:
 
 
 class Books:
-    """One moment of the database. ``now_ms`` is the time of the audit, for the ages of what is open."""
+    """One moment of the database. ``now_ms`` is the time of the audit, for the ages of what is
+    open.
+    """
 
-    def __init__(self, connection: Connection, *, now_ms: int, partition_count: int, own_ids: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        now_ms: int,
+        partition_count: int,
+        own_ids: frozenset[str] = frozenset(),
+    ) -> None:
         self.connection = connection
         self.now_ms = now_ms
         self.partition_count = partition_count
@@ -51,7 +79,9 @@ class Books:
         after: str | None = None
         ids = select(machines.c.machine_id).order_by(machines.c.machine_id)
         while True:
-            page = self.connection.scalars(ids.where(Span(after, None).holds(machines.c.machine_id)).limit(MACHINES_AT_ONCE)).all()
+            page = self.connection.scalars(
+                ids.where(Span(after, None).holds(machines.c.machine_id)).limit(MACHINES_AT_ONCE)
+            ).all()
             if len(page) < MACHINES_AT_ONCE:
                 yield Span(after, None)
                 return
@@ -60,24 +90,34 @@ class Books:
 
     def count(self, table: Table, *conditions: ColumnElement[bool]) -> int:
         """Return how many rows there are."""
-        return self.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+        return (
+            self.connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+        )
 
     def odd_ones(self, wanted: Select[Any]) -> list[Row[Any]]:
         """Return rows that do not fit, but not more than anybody reads."""
         return list(self.connection.execute(wanted.limit(ODD_ONES_AT_ONCE)))
 
     def pages(self, wanted: Select[Any], number: Column[int]) -> Iterator[list[Row[Any]]]:
-        """Return all rows in the order of ``number``, which must be among the columns, page by page."""
+        """Return all rows in the order of ``number``, which must be among the columns, page by
+        page.
+        """
         last = 0
         while True:
-            page = list(self.connection.execute(wanted.where(number > last).order_by(number).limit(ROWS_AT_ONCE)))
+            page = list(
+                self.connection.execute(
+                    wanted.where(number > last).order_by(number).limit(ROWS_AT_ONCE)
+                )
+            )
             if not page:
                 return
             yield page
             last = getattr(page[-1], number.name)
 
     def states(self, span: Span) -> Iterator[tuple[Row[Any], MachineState | None]]:
-        """Return the registered machines of a span with what their rows say, each with its state; None if that cannot be read."""
+        """Return the registered machines of a span with what their rows say, each with its state;
+        None if that cannot be read.
+        """
         summary = ("version", "epoch", "partition", "active", "phase", "online")
         rows = self.connection.execute(
             select(
@@ -85,7 +125,11 @@ class Books:
                 *machine_states.c["format", "body"],
                 *(machine_states.c[name].label(f"state_{name}") for name in (*summary, "revision")),
             )
-            .select_from(machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id))
+            .select_from(
+                machines.outerjoin(
+                    machine_states, machine_states.c.machine_id == machines.c.machine_id
+                )
+            )
             .where(span.holds(machines.c.machine_id))
             .order_by(machines.c.machine_id)
         ).all()
@@ -97,5 +141,7 @@ class Books:
 
 
 def total(amount: ColumnElement[int]) -> ColumnElement[int]:
-    """Return the sum, 0 of nothing, as the integer that it is: PostgreSQL sums 64-bit integers to a decimal number."""
+    """Return the sum, 0 of nothing, as the integer that it is: PostgreSQL sums 64-bit integers to a
+    decimal number.
+    """
     return cast(func.coalesce(func.sum(amount), 0), BigInteger)

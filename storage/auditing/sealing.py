@@ -1,6 +1,8 @@
-"""The chains of digests: walked from their beginnings, they name the first row that was changed, removed or put in.
+"""The chains of digests: walked from their beginnings, they name the first row that was changed,
+removed or put in.
 
-Whoever can rewrite every row can make all digests anew; only a seal that was kept elsewhere tells of that (``storage.auditing.seals``).
+Whoever can rewrite every row can make all digests anew; only a seal that was kept elsewhere tells
+of that (``storage.auditing.seals``).
 """
 
 from collections import defaultdict
@@ -19,9 +21,13 @@ from storage.tables import audit, installation, journal, ledger_entries, machine
 Key = tuple[str, int]
 Entries = dict[Key, list[tuple[Any, ...]]]
 WRITTEN_TYPES = {int, str, NoneType}
-"""What we write. SQLite keeps bytes and fractions anywhere, and they could look like something else in JSON."""
+"""What we write. SQLite keeps bytes and fractions anywhere, and they could look like something else
+in JSON.
+"""
 
-_LINES = select(*journal.c[*chain.LINE_COLUMNS, "digest"]).order_by(journal.c.machine_id, journal.c.version)
+_LINES = select(*journal.c[*chain.LINE_COLUMNS, "digest"]).order_by(
+    journal.c.machine_id, journal.c.version
+)
 _ENTRIES = select(*ledger_entries.c[chain.ENTRY_COLUMNS])
 
 
@@ -37,7 +43,9 @@ class _Walk:
 
 
 def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
-    """Each line of a machine's journal, with its ledger entries, is as it was written behind the line before it, up to the last one."""
+    """Each line of a machine's journal, with its ledger entries, is as it was written behind the
+    line before it, up to the last one.
+    """
     for span in books.spans:
         heads = {row.machine_id: row for row in books.connection.execute(_heads(span))}
         walk: _Walk | None = None
@@ -47,7 +55,9 @@ def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
                 if walk is None or walk.machine_id != line.machine_id:
                     yield from _end(walk, heads)
                     walk = _Walk(line.machine_id)
-                if not walk.broken and (wrong := _wrong(walk, line, entries.get((line.machine_id, line.version), []))):
+                if not walk.broken and (
+                    wrong := _wrong(walk, line, entries.get((line.machine_id, line.version), []))
+                ):
                     walk.broken = True
                     yield Finding(sentence=wrong, machine_id=line.machine_id)
                 walk.version, walk.digest = line.version, line.digest
@@ -55,24 +65,36 @@ def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
         for head in heads.values():
             if head.digest:
                 yield Finding(
-                    sentence=f"lines 1 to {head.version} of machine {head.machine_id} were removed: its state holds the digest of the last",
+                    sentence=(
+                        f"lines 1 to {head.version} of machine {head.machine_id} were removed: its "
+                        "state holds the digest of the last"
+                    ),
                     machine_id=head.machine_id,
                 )
 
 
 def _heads(span: Span) -> Any:
-    return select(*machine_states.c["machine_id", "version", "digest"]).where(span.holds(machine_states.c.machine_id))
+    return select(*machine_states.c["machine_id", "version", "digest"]).where(
+        span.holds(machine_states.c.machine_id)
+    )
 
 
 def _pages(books: Books, span: Span) -> Iterator[tuple[Sequence[Row[Any]], Entries]]:
-    """Return the lines of a span's machines in order, page by page, each page with the ledger entries of its lines."""
-    line, entry = tuple_(journal.c.machine_id, journal.c.version), tuple_(ledger_entries.c.machine_id, ledger_entries.c.version)
+    """Return the lines of a span's machines in order, page by page, each page with the ledger
+    entries of its lines.
+    """
+    line, entry = (
+        tuple_(journal.c.machine_id, journal.c.version),
+        tuple_(ledger_entries.c.machine_id, ledger_entries.c.version),
+    )
     within = span.holds(journal.c.machine_id)
     while page := books.connection.execute(_LINES.where(within).limit(ROWS_AT_ONCE)).all():
         first, last = _key(page[0]), _key(page[-1])
         entries: Entries = defaultdict(list)
         ours = _ENTRIES.where(entry >= tuple_(*first), entry <= tuple_(*last))
-        for row in books.connection.execute(ours.order_by(*ledger_entries.c["machine_id", "version", "line"])).all():
+        for row in books.connection.execute(
+            ours.order_by(*ledger_entries.c["machine_id", "version", "line"])
+        ).all():
             entries[_key(row)].append(tuple(row))
         yield page, entries
         within = (line > tuple_(*last)) & Span(None, span.upto).holds(journal.c.machine_id)
@@ -87,13 +109,26 @@ def _wrong(walk: _Walk, line: Row[Any], entries: list[tuple[Any, ...]]) -> str:
     name = f"line {line.version} of machine {line.machine_id}"
     expected = walk.version + 1
     if line.version > expected:
-        return f"line {expected} of machine {line.machine_id} was removed: behind line {walk.version} comes line {line.version}"
+        return (
+            f"line {expected} of machine {line.machine_id} was removed: behind line {walk.version} "
+            f"comes line {line.version}"
+        )
     if line.version < expected:
         return f"{name} was put in: lines count from 1"
     if not line.digest:
-        return f"{name} ({line.kind}) has no digest, and the line before it has one: it was put in or changed" if walk.digest else ""
+        return (
+            (
+                f"{name} ({line.kind}) has no digest, and the line before it has one: it was put "
+                "in or changed"
+            )
+            if walk.digest
+            else ""
+        )
     if line.digest != _digest(walk.digest, tuple(line)[:-1], entries):
-        return f"{name} ({line.kind}) or one of its {len(entries)} ledger entries was changed, removed or put in"
+        return (
+            f"{name} ({line.kind}) or one of its {len(entries)} ledger entries was changed, "
+            "removed or put in"
+        )
     return ""
 
 
@@ -116,31 +151,54 @@ def _end(walk: _Walk | None, heads: dict[str, Row[Any]]) -> Iterator[Finding]:
     if walk.broken or walk.digest == digest:
         return
     if walk.version < version:
-        what = f"lines {walk.version + 1} to {version} of machine {walk.machine_id} were removed: its state holds the digest of the last"
+        what = (
+            f"lines {walk.version + 1} to {version} of machine {walk.machine_id} were removed: its "
+            "state holds the digest of the last"
+        )
     else:
-        what = f"line {walk.version} of machine {walk.machine_id} has another digest than its state, of version {version}, holds"
+        what = (
+            f"line {walk.version} of machine {walk.machine_id} has another digest than its state, "
+            f"of version {version}, holds"
+        )
     yield Finding(sentence=what, machine_id=walk.machine_id)
 
 
 def audit_rows_are_as_written(books: Books) -> Iterator[int | Finding]:
-    """Each row of audit, of an administrator's act or a host's claim, is as it was written behind the row before it, up to the last one."""
+    """Each row of audit, of an administrator's act or a host's claim, is as it was written behind
+    the row before it, up to the last one.
+    """
     number, digest, broken = 0, "", False
     for row in books.odd_ones(select(audit.c.id).where(audit.c.id < 1)):
         yield Finding(sentence=f"row {row.id} of audit was put in: rows count from 1")
     for page in books.pages(select(*audit.c["id", *chain.AUDIT_COLUMNS, "digest"]), audit.c.id):
         yield len(page)
         for row in page:
-            if not broken and (row.digest or digest) and row.digest != _audit_digest(digest, tuple(row)[1:-1]):
+            if (
+                not broken
+                and (row.digest or digest)
+                and row.digest != _audit_digest(digest, tuple(row)[1:-1])
+            ):
                 broken = True
-                behind = f"does not follow on row {number}" if number else "is not the first that was written"
+                behind = (
+                    f"does not follow on row {number}"
+                    if number
+                    else "is not the first that was written"
+                )
                 yield Finding(
-                    sentence=f"row {row.id} of audit ({row.action!r} by {row.actor}) {behind}: it was changed or put in,"
+                    sentence=f"row {row.id} of audit ({row.action!r} by {row.actor}) "
+                    f"{behind}: it was "
+                    "changed or put in,"
                     " or a row before it was removed",
                     machine_id=row.machine_id,
                 )
             number, digest = row.id, row.digest
     if not broken and digest != books.connection.scalar(select(installation.c.audit_digest)):
-        yield Finding(sentence=f"rows of audit behind row {number} were removed: the installation holds the digest of the last")
+        yield Finding(
+            sentence=(
+                f"rows of audit behind row {number} were removed: the installation holds the "
+                "digest of the last"
+            )
+        )
 
 
 def _audit_digest(before: str, values: tuple[Any, ...]) -> str | None:

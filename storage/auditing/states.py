@@ -1,4 +1,6 @@
-"""Machines' states: each holds by itself, its row's summary says the same, and the rows that are open are exactly what it holds open."""
+"""Machines' states: each holds by itself, its row's summary says the same, and the rows that are
+open are exactly what it holds open.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,14 +28,18 @@ _OPEN: tuple[tuple[Table, str, ColumnElement[bool]], ...] = (
 
 
 def states_hold(books: Books) -> Iterator[int | Finding]:
-    """Every machine's state can be read, contradicts nothing within itself, and is what its row says of it; stock fits its columns."""
+    """Every machine's state can be read, contradicts nothing within itself, and is what its row
+    says of it; stock fits its columns.
+    """
     for span in books.spans:
         for row, state in books.states(span):
             if row.state_version is None:
                 continue
             yield 1
             for sentence in _contradictions(row, state):
-                yield Finding(sentence=f"machine {row.machine_id}: {sentence}", machine_id=row.machine_id)
+                yield Finding(
+                    sentence=f"machine {row.machine_id}: {sentence}", machine_id=row.machine_id
+                )
 
 
 def _contradictions(row: Row[Any], state: MachineState | None) -> Iterator[str]:
@@ -58,11 +64,16 @@ def _contradictions(row: Row[Any], state: MachineState | None) -> Iterator[str]:
     if (state.session or state.refunds or state.doubts) and not row.state_active:
         yield "its row says that nothing is open, and its owner would not look at it again"
     if state.configuration.revision > row.revision:
-        yield f"its state knows revision {state.configuration.revision}, the registry only {row.revision}"
+        yield (
+            f"its state knows revision {state.configuration.revision}, the registry only "
+            f"{row.revision}"
+        )
 
 
 def what_is_open_is_in_the_state(books: Books) -> Iterator[int | Finding]:
-    """The open sessions, vends, trades and refunds are exactly those that the machines' states hold, and say the same."""
+    """The open sessions, vends, trades and refunds are exactly those that the machines' states
+    hold, and say the same.
+    """
     for span in books.spans:
         held = {table.name: dict[str, Values]() for table, _, _ in _OPEN}
         unreadable = set()
@@ -81,13 +92,24 @@ def _held(state: MachineState) -> Iterator[tuple[str, str, Values]]:
     """Return all that the state holds open, as its rows would be."""
     session = state.session
     if session is not None:
-        yield sessions.name, session.session_id, rows.session_row(session, state.machine_id, state.currency)
-    for vend in (*state.doubts, *(() if session is None or session.vend is None else (session.vend,))):
+        yield (
+            sessions.name,
+            session.session_id,
+            rows.session_row(session, state.machine_id, state.currency),
+        )
+    for vend in (
+        *state.doubts,
+        *(() if session is None or session.vend is None else (session.vend,)),
+    ):
         yield vends.name, vend.vend_id, rows.vend_row(vend, state.machine_id, state.currency)
     for trade in state.trades:
         yield trades.name, trade.trade_id, rows.trade_row(trade, state.machine_id, state.currency)
     for refund in state.refunds:
-        yield refunds.name, refund.refund_id, rows.refund_row(refund, state.machine_id, state.currency)
+        yield (
+            refunds.name,
+            refund.refund_id,
+            rows.refund_row(refund, state.machine_id, state.currency),
+        )
 
 
 def _compare(
@@ -99,11 +121,15 @@ def _compare(
     held: Mapping[str, Values],
     unreadable: set[str],
 ) -> Iterator[Finding]:
-    """Hold the open rows of a table against what is held; each key that is left over is open in a state only."""
+    """Hold the open rows of a table against what is held; each key that is left over is open in a
+    state only.
+    """
     noun = table.name.removesuffix("s")
     left, last = dict(held), ""
     key = table.c[key_name]
-    while page := books.odd_ones(select(table).where(span.holds(table.c.machine_id), is_open, key > last).order_by(key)):
+    while page := books.odd_ones(
+        select(table).where(span.holds(table.c.machine_id), is_open, key > last).order_by(key)
+    ):
         last = getattr(page[-1], key_name)
         for row in page:
             values = left.pop(getattr(row, key_name), None)
@@ -111,17 +137,25 @@ def _compare(
                 continue
             about = {"machine_id": row.machine_id, key_name: getattr(row, key_name)}
             if values is None:
-                what = f"{noun} {getattr(row, key_name)} is open, but not in the state of machine {row.machine_id}"
+                what = (
+                    f"{noun} {getattr(row, key_name)} is open, but not in the state of machine "
+                    f"{row.machine_id}"
+                )
                 yield Finding(sentence=what, amounts=_amounts(table, row), **about)
             else:
                 what = "; ".join(_differing(table, tuple(row), values))
                 yield Finding(
-                    sentence=f"{noun} {getattr(row, key_name)} of machine {row.machine_id}: {what}", amounts=_amounts(table, row), **about
+                    sentence=f"{noun} {getattr(row, key_name)} of machine {row.machine_id}: {what}",
+                    amounts=_amounts(table, row),
+                    **about,
                 )
     for missing, values in left.items():
         told = dict(zip(table.c.keys(), values, strict=True))
         yield Finding(
-            sentence=f"the state of machine {told['machine_id']} holds {noun} {missing} open, and there is no such open row",
+            sentence=(
+                f"the state of machine {told['machine_id']} holds {noun} {missing} open, and there "
+                "is no such open row"
+            ),
             machine_id=told["machine_id"],
             amounts={name: value for name, value in told.items() if name.endswith("_minor")},
             **{key_name: missing},
@@ -146,30 +180,53 @@ def nothing_was_taken_out(books: Books) -> Iterator[int | Finding]:
             if state is None:
                 continue
             yield state.sessions_made + state.vends_made
-            for name, counted in ((sessions.name, state.sessions_made), (vends.name, state.vends_made)):
+            for name, counted in (
+                (sessions.name, state.sessions_made),
+                (vends.name, state.vends_made),
+            ):
                 there = made[name].pop(row.machine_id, 0)
                 if there != counted:
-                    sentence = f"machine {row.machine_id} has counted {counted} {name}, and there are {there}"
+                    sentence = (
+                        f"machine {row.machine_id} has counted {counted} {name}, and there are "
+                        f"{there}"
+                    )
                     yield Finding(sentence=sentence, machine_id=row.machine_id)
 
 
 def _counted(books: Books, span: Span, table: Table) -> dict[str, int]:
-    grouped = select(table.c.machine_id, func.count().label("rows")).where(span.holds(table.c.machine_id)).group_by(table.c.machine_id)
+    grouped = (
+        select(table.c.machine_id, func.count().label("rows"))
+        .where(span.holds(table.c.machine_id))
+        .group_by(table.c.machine_id)
+    )
     return {row.machine_id: row.rows for row in books.connection.execute(grouped)}
 
 
 def planograms_fit(books: Books) -> Iterator[int | Finding]:
-    """Every column of the registry belongs to a machine, has a price, and holds no more than fits."""
+    """Every column of the registry belongs to a machine, has a price, and holds no more than
+    fits.
+    """
     c = planogram_columns.c
     yield books.count(planogram_columns)
     wanted = (
         select(planogram_columns, machines.c.machine_id.label("registered"))
         .select_from(planogram_columns.outerjoin(machines, machines.c.machine_id == c.machine_id))
-        .where(or_(machines.c.machine_id.is_(None), c.stock < 0, c.stock > c.capacity, c.capacity <= 0, c.price_minor <= 0))
+        .where(
+            or_(
+                machines.c.machine_id.is_(None),
+                c.stock < 0,
+                c.stock > c.capacity,
+                c.capacity <= 0,
+                c.price_minor <= 0,
+            )
+        )
     )
     for row in books.odd_ones(wanted):
         yield Finding(
-            sentence=f"column {row.column} of machine {row.machine_id} holds {row.stock} of {row.capacity} at {row.price_minor}",
+            sentence=(
+                f"column {row.column} of machine {row.machine_id} holds {row.stock} of "
+                f"{row.capacity} at {row.price_minor}"
+            ),
             machine_id=row.machine_id,
             amounts={"price_minor": row.price_minor},
         )

@@ -19,20 +19,30 @@ PARTS = ("paid_minor", "held_minor", "sold_minor", "refunded_minor", "written_of
 
 
 def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
-    """Every trade is the sum of its parts, none below zero: paid = held + sold + refunded + written off; the ledger says so too."""
+    """Every trade is the sum of its parts, none below zero: paid = held + sold + refunded + written
+    off; the ledger says so too.
+    """
     for span in books.spans:
         ours = span.holds(trades.c.machine_id)
         yield books.count(trades, ours)
         moved = _moved(span.holds(entry.machine_id)).subquery()
-        same = and_(moved.c.trade_id == trades.c.trade_id, moved.c.machine_id == trades.c.machine_id)
+        same = and_(
+            moved.c.trade_id == trades.c.trade_id, moved.c.machine_id == trades.c.machine_id
+        )
         said = {name: trades.c[name] for name in PARTS}
         entered = {name: func.coalesce(moved.c[name], 0) for name in PARTS}
         parts: ColumnElement[int] = literal(0)
         for name in PARTS[1:]:
             parts = parts + said[name]
-        wrong = or_(said["paid_minor"] != parts, *(said[name] < 0 for name in PARTS), *(said[name] != entered[name] for name in PARTS))
+        wrong = or_(
+            said["paid_minor"] != parts,
+            *(said[name] < 0 for name in PARTS),
+            *(said[name] != entered[name] for name in PARTS),
+        )
         columns = [value.label(f"ledger_{name}") for name, value in entered.items()]
-        for row in books.odd_ones(select(trades, *columns).select_from(trades.outerjoin(moved, same)).where(ours, wrong)):
+        for row in books.odd_ones(
+            select(trades, *columns).select_from(trades.outerjoin(moved, same)).where(ours, wrong)
+        ):
             yield _trade_finding(row)
         strangers = (
             select(moved.c.trade_id, moved.c.machine_id, moved.c.paid_minor)
@@ -41,7 +51,10 @@ def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
         )
         for row in books.odd_ones(strangers):
             yield Finding(
-                sentence=f"the ledger moves money of trade {row.trade_id} (paid {row.paid_minor}), which machine {row.machine_id} has not",
+                sentence=(
+                    f"the ledger moves money of trade {row.trade_id} (paid {row.paid_minor}), "
+                    f"which machine {row.machine_id} has not"
+                ),
                 machine_id=row.machine_id,
                 trade_id=row.trade_id,
                 amounts={"ledger_paid_minor": row.paid_minor},
@@ -62,10 +75,14 @@ def _moved(ours: ColumnElement[bool]) -> Select[Any]:
             entry.trade_id,
             entry.machine_id,
             of(and_(receivable, top_up), amount).label("paid_minor"),
-            of(account.in_([Account.CUSTOMER_FUNDS.value, Account.RESERVED.value]), -amount).label("held_minor"),
+            of(account.in_([Account.CUSTOMER_FUNDS.value, Account.RESERVED.value]), -amount).label(
+                "held_minor"
+            ),
             of(account == Account.SALES.value, -amount).label("sold_minor"),
             # What is due back and what went back.
-            of(or_(account == Account.REFUND_DUE.value, and_(receivable, ~top_up)), -amount).label("refunded_minor"),
+            of(or_(account == Account.REFUND_DUE.value, and_(receivable, ~top_up)), -amount).label(
+                "refunded_minor"
+            ),
             of(account == Account.WRITE_OFF.value, -amount).label("written_off_minor"),
         )
         .where(ours, entry.trade_id != "")
@@ -78,16 +95,23 @@ def _trade_finding(row: Row[Any]) -> Finding:
     said = ", ".join(f"{word} {getattr(row, name)}" for name, word in names.items())
     entered = ", ".join(f"{word} {getattr(row, f'ledger_{name}')}" for name, word in names.items())
     return Finding(
-        sentence=f"trade {row.trade_id} of machine {row.machine_id} says {said}; the ledger says {entered} ({row.currency})",
+        sentence=(
+            f"trade {row.trade_id} of machine {row.machine_id} says {said}; the ledger says "
+            f"{entered} ({row.currency})"
+        ),
         machine_id=row.machine_id,
         trade_id=row.trade_id,
         currency=row.currency,
-        amounts={name: getattr(row, name) for name in (*PARTS, *(f"ledger_{name}" for name in PARTS))},
+        amounts={
+            name: getattr(row, name) for name in (*PARTS, *(f"ledger_{name}" for name in PARTS))
+        },
     )
 
 
 def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
-    """Every refund was asked for with its amount, once; the ledger owes it while it is open, and nothing any more when it is over."""
+    """Every refund was asked for with its amount, once; the ledger owes it while it is open, and
+    nothing any more when it is over.
+    """
     for span in books.spans:
         ours = span.holds(refunds.c.machine_id)
         yield books.count(refunds, ours)
@@ -95,31 +119,52 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
             select(
                 entry.reference.label("refund_id"),
                 entry.machine_id,
-                total(case((entry.kind == TransferKind.REFUND_ASKED.value, -entry.amount_minor), else_=0)).label("asked"),
+                total(
+                    case(
+                        (entry.kind == TransferKind.REFUND_ASKED.value, -entry.amount_minor),
+                        else_=0,
+                    )
+                ).label("asked"),
                 total(-entry.amount_minor).label("due"),
             )
             .where(span.holds(entry.machine_id), entry.account == Account.REFUND_DUE.value)
             .group_by(entry.reference, entry.machine_id)
         ).subquery()
-        same = and_(due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id)
+        same = and_(
+            due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id
+        )
         asked, owed = func.coalesce(due.c.asked, 0), func.coalesce(due.c.due, 0)
         expected = case((refunds.c.status.in_(OPEN_REFUNDS), refunds.c.amount_minor), else_=0)
         wrong = or_(refunds.c.amount_minor <= 0, asked != refunds.c.amount_minor, owed != expected)
         columns = (asked.label("asked"), owed.label("due"))
-        for row in books.odd_ones(select(refunds, *columns).select_from(refunds.outerjoin(due, same)).where(ours, wrong)):
+        for row in books.odd_ones(
+            select(refunds, *columns).select_from(refunds.outerjoin(due, same)).where(ours, wrong)
+        ):
             yield Finding(
-                sentence=f"refund {row.refund_id} of trade {row.trade_id} is {row.status} with {row.amount_minor} {row.currency};"
+                sentence=f"refund {row.refund_id} of trade {row.trade_id} is {row.status} with "
+                f"{row.amount_minor} {row.currency};"
                 f" the ledger asked for {row.asked} and owes {row.due} (machine {row.machine_id})",
                 machine_id=row.machine_id,
                 trade_id=row.trade_id,
                 refund_id=row.refund_id,
                 currency=row.currency,
-                amounts={"amount_minor": row.amount_minor, "ledger_asked_minor": row.asked, "ledger_due_minor": row.due},
+                amounts={
+                    "amount_minor": row.amount_minor,
+                    "ledger_asked_minor": row.asked,
+                    "ledger_due_minor": row.due,
+                },
             )
-        strangers = select(due).select_from(due.outerjoin(refunds, same)).where(refunds.c.refund_id.is_(None))
+        strangers = (
+            select(due)
+            .select_from(due.outerjoin(refunds, same))
+            .where(refunds.c.refund_id.is_(None))
+        )
         for row in books.odd_ones(strangers):
             yield Finding(
-                sentence=f"the ledger asked for {row.asked} under refund {row.refund_id}, which machine {row.machine_id} has not",
+                sentence=(
+                    f"the ledger asked for {row.asked} under refund {row.refund_id}, which machine "
+                    f"{row.machine_id} has not"
+                ),
                 machine_id=row.machine_id,
                 refund_id=row.refund_id,
                 amounts={"ledger_asked_minor": row.asked, "ledger_due_minor": row.due},
@@ -127,13 +172,17 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
 
 
 def refunds_follow_from_their_trades(books: Books) -> Iterator[int | Finding]:
-    """A trade's refunds are numbered 1, 2 and so on by their ids, and together they are what it gives back, never more than was paid."""
+    """A trade's refunds are numbered 1, 2 and so on by their ids, and together they are what it
+    gives back, never more than was paid.
+    """
     last = ("", "")
     rest: list[Row[Any]] = []
     while page := _refunds_behind(books, last):
         last = (page[-1].trade_id, page[-1].refund_id)
         yield len(page)
-        *whole, rest = [list(group) for _, group in groupby([*rest, *page], key=lambda row: row.trade_id)]
+        *whole, rest = [
+            list(group) for _, group in groupby([*rest, *page], key=lambda row: row.trade_id)
+        ]
         for group in whole:
             yield from _of_one_trade(group)
     yield from _of_one_trade(rest)
@@ -144,7 +193,15 @@ def _refunds_behind(books: Books, last: tuple[str, str]) -> list[Row[Any]]:
     key = tuple_(refunds.c.trade_id, refunds.c.refund_id)
     wanted = (
         select(
-            *refunds.c["refund_id", "trade_id", "machine_id", "partner_trans_id", "status", "amount_minor", "currency"],
+            *refunds.c[
+                "refund_id",
+                "trade_id",
+                "machine_id",
+                "partner_trans_id",
+                "status",
+                "amount_minor",
+                "currency",
+            ],
             trades.c.paid_minor,
             trades.c.refunded_minor,
             trades.c.written_off_minor,
@@ -153,7 +210,9 @@ def _refunds_behind(books: Books, last: tuple[str, str]) -> list[Row[Any]]:
         )
         .select_from(refunds.outerjoin(trades, trades.c.trade_id == refunds.c.trade_id))
         # The first bound is for SQLite, which finds the place in the index by it.
-        .where(refunds.c.trade_id >= trade_id, key > tuple_(literal(trade_id), literal(last_refund_id)))
+        .where(
+            refunds.c.trade_id >= trade_id, key > tuple_(literal(trade_id), literal(last_refund_id))
+        )
         .order_by(refunds.c.trade_id, refunds.c.refund_id)
         .limit(ROWS_AT_ONCE)
     )
@@ -164,18 +223,30 @@ def _of_one_trade(group: list[Row[Any]]) -> Iterator[Finding]:
     if not group:
         return
     first = group[0]
-    off_minor = sum(row.amount_minor for row in group if row.status == RefundStatus.WRITTEN_OFF.value)
+    off_minor = sum(
+        row.amount_minor for row in group if row.status == RefundStatus.WRITTEN_OFF.value
+    )
     back_minor = sum(row.amount_minor for row in group) - off_minor
     about = {"machine_id": first.machine_id, "trade_id": first.trade_id, "currency": first.currency}
     if first.paid_minor is None:
-        yield Finding(sentence=f"{len(group)} refunds of {back_minor} in all name trade {first.trade_id}, which there is not", **about)
+        yield Finding(
+            sentence=(
+                f"{len(group)} refunds of {back_minor} in all name trade {first.trade_id}, which "
+                "there is not"
+            ),
+            **about,
+        )
         return
     derived = {refund_id(TradeId(first.trade_id), number) for number in range(1, len(group) + 1)}
     for row in group:
-        same = (row.trade_machine_id, row.trade_partner_trans_id) == (row.machine_id, row.partner_trans_id)
+        same = (row.trade_machine_id, row.trade_partner_trans_id) == (
+            row.machine_id,
+            row.partner_trans_id,
+        )
         if row.refund_id not in derived or not same:
             yield Finding(
-                sentence=f"refund {row.refund_id} of {row.amount_minor} does not follow from trade {row.trade_id}, which has {len(group)}"
+                sentence=f"refund {row.refund_id} of {row.amount_minor} does not follow from trade "
+                f"{row.trade_id}, which has {len(group)}"
                 f" refunds: its id, machine or transaction is another",
                 refund_id=row.refund_id,
                 amounts={"amount_minor": row.amount_minor},
@@ -184,7 +255,9 @@ def _of_one_trade(group: list[Row[Any]]) -> Iterator[Finding]:
     said = (first.refunded_minor, first.written_off_minor)
     if (back_minor, off_minor) != said or back_minor + off_minor > first.paid_minor:
         yield Finding(
-            sentence=f"trade {first.trade_id} of {first.paid_minor} says that {said[0]} goes back and {said[1]} was given up; its refunds"
+            sentence=f"trade {first.trade_id} of {first.paid_minor} says that "
+            f"{said[0]} goes back and "
+            f"{said[1]} was given up; its refunds"
             f" say {back_minor} and {off_minor}",
             amounts={
                 "paid_minor": first.paid_minor,

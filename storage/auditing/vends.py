@@ -1,4 +1,6 @@
-"""Vends and sessions against the ledger: nothing is approved unpaid, every vend is settled once, no money leaves its session."""
+"""Vends and sessions against the ledger: nothing is approved unpaid, every vend is settled once, no
+money leaves its session.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,20 +21,36 @@ WRITTEN_OFF = "WRITTEN_OFF"
 
 
 def approvals_are_reserved(books: Books) -> Iterator[int | Finding]:
-    """No vend is approved without its whole price reserved before, and for no other vend is anything reserved."""
+    """No vend is approved without its whole price reserved before, and for no other vend is
+    anything reserved.
+    """
     for span in books.spans:
         ours = span.holds(vends.c.machine_id)
         yield books.count(vends, ours)
         moved = _moved(span)
-        expected = case((vends.c.status.in_([status.value for status in NEVER_APPROVED]), 0), else_=vends.c.price_minor)
+        expected = case(
+            (vends.c.status.in_([status.value for status in NEVER_APPROVED]), 0),
+            else_=vends.c.price_minor,
+        )
         reserved = func.coalesce(moved.c.reserved, 0)
-        wanted = select(vends, reserved.label("reserved")).select_from(vends.outerjoin(moved, _same(moved)))
+        wanted = select(vends, reserved.label("reserved")).select_from(
+            vends.outerjoin(moved, _same(moved))
+        )
         for row in books.odd_ones(wanted.where(ours, reserved != expected)):
-            yield _finding(row, f"the ledger reserved {row.reserved} for it", reserved_minor=row.reserved)
-        strangers = select(moved).select_from(moved.outerjoin(vends, _same(moved))).where(vends.c.vend_id.is_(None))
+            yield _finding(
+                row, f"the ledger reserved {row.reserved} for it", reserved_minor=row.reserved
+            )
+        strangers = (
+            select(moved)
+            .select_from(moved.outerjoin(vends, _same(moved)))
+            .where(vends.c.vend_id.is_(None))
+        )
         for row in books.odd_ones(strangers):
             yield Finding(
-                sentence=f"the ledger reserved {row.reserved} for vend {row.vend_id}, which machine {row.machine_id} has not",
+                sentence=(
+                    f"the ledger reserved {row.reserved} for vend {row.vend_id}, which machine "
+                    f"{row.machine_id} has not"
+                ),
                 machine_id=row.machine_id,
                 vend_id=row.vend_id,
                 amounts={"reserved_minor": row.reserved},
@@ -40,12 +58,19 @@ def approvals_are_reserved(books: Books) -> Iterator[int | Finding]:
 
 
 def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
-    """What was reserved is held while the vend is open, then sold if it succeeded or returned if it did not, once and not both."""
+    """What was reserved is held while the vend is open, then sold if it succeeded or returned if it
+    did not, once and not both.
+    """
     for span in books.spans:
         ours = span.holds(vends.c.machine_id)
-        yield books.count(vends, ours, vends.c.status.not_in([status.value for status in NEVER_APPROVED]))
+        yield books.count(
+            vends, ours, vends.c.status.not_in([status.value for status in NEVER_APPROVED])
+        )
         moved = _moved(span)
-        reserved, settled, returned, off = (func.coalesce(moved.c[name], 0) for name in ("reserved", "settled", "returned", "written_off"))
+        reserved, settled, returned, off = (
+            func.coalesce(moved.c[name], 0)
+            for name in ("reserved", "settled", "returned", "written_off")
+        )
         delivered = vends.c.status == VendStatus.SUCCEEDED.value
         holding = vends.c.status.in_([status.value for status in RESERVING])
         too_late = and_(delivered, vends.c.reason == WRITTEN_OFF)
@@ -56,12 +81,24 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
         )
         columns = [
             value.label(name)
-            for name, value in (("reserved", reserved), ("settled", settled), ("returned", returned), ("written_off", off))
+            for name, value in (
+                ("reserved", reserved),
+                ("settled", settled),
+                ("returned", returned),
+                ("written_off", off),
+            )
         ]
-        for row in books.odd_ones(select(vends, *columns).select_from(vends.outerjoin(moved, _same(moved))).where(ours, wrong)):
+        for row in books.odd_ones(
+            select(vends, *columns)
+            .select_from(vends.outerjoin(moved, _same(moved)))
+            .where(ours, wrong)
+        ):
             yield _finding(
                 row,
-                f"of {row.reserved} reserved, {row.settled} was sold, {row.returned} returned, {row.written_off} written off",
+                (
+                    f"of {row.reserved} reserved, {row.settled} was sold, {row.returned} returned, "
+                    f"{row.written_off} written off"
+                ),
                 reserved_minor=row.reserved,
                 settled_minor=row.settled,
                 returned_minor=row.returned,
@@ -99,7 +136,9 @@ def _same(moved: Subquery) -> ColumnElement[bool]:
 
 def _finding(row: Row[Any], what: str, **amounts: int) -> Finding:
     return Finding(
-        sentence=f"vend {row.vend_id} of {row.price_minor} {row.currency} is {row.status} {row.reason}".rstrip()
+        sentence=(
+            f"vend {row.vend_id} of {row.price_minor} {row.currency} is {row.status} {row.reason}"
+        ).rstrip()
         + f"; {what} (machine {row.machine_id})",
         machine_id=row.machine_id,
         session_id=row.session_id,
@@ -110,9 +149,13 @@ def _finding(row: Row[Any], what: str, **amounts: int) -> Finding:
 
 
 def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
-    """What is reserved for a vend is money of trades of the vend's own session, which is its machine's."""
+    """What is reserved for a vend is money of trades of the vend's own session, which is its
+    machine's.
+    """
     yield from _without_session(books)
-    reserves = and_(entry.kind == TransferKind.RESERVE.value, entry.account == Account.RESERVED.value)
+    reserves = and_(
+        entry.kind == TransferKind.RESERVE.value, entry.account == Account.RESERVED.value
+    )
     yield books.count(ledger_entries, reserves)
     wanted = (
         select(
@@ -128,8 +171,11 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
     )
     for row in books.odd_ones(wanted):
         yield Finding(
-            sentence=f"vend {row.vend_id} of session {row.vend_session_id} reserved {-row.amount_minor} {row.currency} of trade"
-            f" {row.trade_id}, which belongs to {row.trade_session_id or 'no session'} (machine {row.machine_id})",
+            sentence=f"vend {row.vend_id} of session {row.vend_session_id} reserved "
+            f"{-row.amount_minor} "
+            f"{row.currency} of trade"
+            f" {row.trade_id}, which belongs to {row.trade_session_id or 'no session'} "
+            f"(machine {row.machine_id})",
             machine_id=row.machine_id,
             session_id=row.vend_session_id,
             trade_id=row.trade_id,
@@ -142,8 +188,13 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
 def _without_session(books: Books) -> Iterator[Finding]:
     # A selection that is denied at once, when nobody has paid, has no session.
     named = and_(vends.c.session_id == "", vends.c.status == VendStatus.DENIED.value)
-    for table, key, exempt in ((trades, trades.c.trade_id, trades.c.session_id.is_(None)), (vends, vends.c.vend_id, named)):
-        known = and_(sessions.c.session_id == table.c.session_id, sessions.c.machine_id == table.c.machine_id)
+    for table, key, exempt in (
+        (trades, trades.c.trade_id, trades.c.session_id.is_(None)),
+        (vends, vends.c.vend_id, named),
+    ):
+        known = and_(
+            sessions.c.session_id == table.c.session_id, sessions.c.machine_id == table.c.machine_id
+        )
         wanted = (
             select(key, *table.c["machine_id", "session_id"])
             .select_from(table.outerjoin(sessions, known))
@@ -151,7 +202,8 @@ def _without_session(books: Books) -> Iterator[Finding]:
         )
         for row in books.odd_ones(wanted):
             yield Finding(
-                sentence=f"{key.table.name.removesuffix('s')} {row[0]} names session {row.session_id!r}, which machine {row.machine_id}"
+                sentence=f"{key.table.name.removesuffix('s')} {row[0]} names session "
+                f"{row.session_id!r}, which machine {row.machine_id}"
                 " has not had",
                 machine_id=row.machine_id,
                 session_id=row.session_id or "",
@@ -160,11 +212,17 @@ def _without_session(books: Books) -> Iterator[Finding]:
 
 
 def ended_sessions_hold_no_free_funds(books: Books) -> Iterator[int | Finding]:
-    """Free funds belong to an open session: when a session ends, and where there was none, what is not reserved goes back at once."""
+    """Free funds belong to an open session: when a session ends, and where there was none, what is
+    not reserved goes back at once.
+    """
     for span in books.spans:
         yield books.count(sessions, span.holds(sessions.c.machine_id))
         funds = (
-            select(entry.reference.label("trade_id"), entry.machine_id, total(-entry.amount_minor).label("funds"))
+            select(
+                entry.reference.label("trade_id"),
+                entry.machine_id,
+                total(-entry.amount_minor).label("funds"),
+            )
             .where(span.holds(entry.machine_id), entry.account == Account.CUSTOMER_FUNDS.value)
             .group_by(entry.reference, entry.machine_id)
             .having(func.sum(entry.amount_minor) != 0)
@@ -172,14 +230,26 @@ def ended_sessions_hold_no_free_funds(books: Books) -> Iterator[int | Finding]:
         wanted = (
             select(funds, *trades.c["session_id", "currency"], sessions.c.status)
             .select_from(funds)
-            .join(trades, and_(trades.c.trade_id == funds.c.trade_id, trades.c.machine_id == funds.c.machine_id))
+            .join(
+                trades,
+                and_(
+                    trades.c.trade_id == funds.c.trade_id, trades.c.machine_id == funds.c.machine_id
+                ),
+            )
             .outerjoin(sessions, sessions.c.session_id == trades.c.session_id)
             .where(func.coalesce(sessions.c.status, "") != "OPEN")
         )
         for row in books.odd_ones(wanted):
-            where = "fed no session" if row.session_id is None else f"belongs to session {row.session_id}, which is not open"
+            where = (
+                "fed no session"
+                if row.session_id is None
+                else f"belongs to session {row.session_id}, which is not open"
+            )
             yield Finding(
-                sentence=f"trade {row.trade_id} has {row.funds} {row.currency} of free funds and {where} (machine {row.machine_id})",
+                sentence=(
+                    f"trade {row.trade_id} has {row.funds} {row.currency} of free funds and "
+                    f"{where} (machine {row.machine_id})"
+                ),
                 machine_id=row.machine_id,
                 session_id=row.session_id or "",
                 trade_id=row.trade_id,

@@ -1,19 +1,26 @@
-"""Digests that chain the books: each is made of the one before it and of what its own rows hold, so that no row changes unseen. Pure.
+"""Digests that chain the books: each is made of the one before it and of what its own rows hold, so
+that no row changes unseen. Pure.
 
-Told so that another program can verify it. A hash is SHA-256, written as 64 small hex digits; texts are UTF-8.
+Told so that another program can verify it. A hash is SHA-256, written as 64 small hex digits; texts
+are UTF-8.
 
-* The **content** of a machine's line is the hash of the JSON text ``[[line], [[entry], [entry], ...]]``: the columns ``LINE_COLUMNS`` of
-  the row of ``journal``, then the columns ``ENTRY_COLUMNS`` of each row of ``ledger_entries`` of that machine and version, by ``line``.
-* The content of a row of ``audit`` is the hash of the JSON text ``[...]`` of its columns ``AUDIT_COLUMNS``.
-* A **digest** is the hash of the digest before it and the content behind one another: 128 hex digits, or 64 where none is before it.
-  Before a machine's line is the line with the version below it; before a row of ``audit`` is the row with the next lower id.
+* The **content** of a machine's line is the hash of the JSON text ``[[line], [[entry], [entry],
+  ...]]``: the columns ``LINE_COLUMNS`` of the row of ``journal``, then the columns
+  ``ENTRY_COLUMNS`` of each row of ``ledger_entries`` of that machine and version, by ``line``.
+* The content of a row of ``audit`` is the hash of the JSON text ``[...]`` of its columns
+  ``AUDIT_COLUMNS``.
+* A **digest** is the hash of the digest before it and the content behind one another: 128 hex
+  digits, or 64 where none is before it. Before a machine's line is the line with the version below
+  it; before a row of ``audit`` is the row with the next lower id.
 
-JSON text has no white space, its objects' keys are sorted, only what must be escaped is (as ``json.dumps`` with ``ensure_ascii=False``,
-``sort_keys=True``, ``separators=(",", ":")`` writes it), and no number has a fraction. The columns ``JSON_COLUMNS`` stand in it as the
-values that their texts mean, so that a database may write those texts in another way. NULL is ``null``.
+JSON text has no white space, its objects' keys are sorted, only what must be escaped is (as
+``json.dumps`` with ``ensure_ascii=False``, ``sort_keys=True``, ``separators=(",", ":")`` writes
+it), and no number has a fraction. The columns ``JSON_COLUMNS`` stand in it as the values that their
+texts mean, so that a database may write those texts in another way. NULL is ``null``.
 
-Rows from before there were digests have '' and stand only at the beginning; the first one with a digest has none before it. The newest
-digest of a machine stands in ``machine_states.digest``, that of ``audit`` in ``installation.audit_digest``.
+Rows from before there were digests have '' and stand only at the beginning; the first one with a
+digest has none before it. The newest digest of a machine stands in ``machine_states.digest``, that
+of ``audit`` in ``installation.audit_digest``.
 """
 
 import hashlib
@@ -22,7 +29,19 @@ from typing import Any
 
 import msgspec
 
-LINE_COLUMNS = ("machine_id", "version", "partition", "epoch", "at_ms", "kind", "session_id", "event", "effects", "notes", "body")
+LINE_COLUMNS = (
+    "machine_id",
+    "version",
+    "partition",
+    "epoch",
+    "at_ms",
+    "kind",
+    "session_id",
+    "event",
+    "effects",
+    "notes",
+    "body",
+)
 JSON_COLUMNS = ("effects", "notes", "body")
 """The last of ``LINE_COLUMNS``."""
 ENTRY_COLUMNS = (
@@ -49,7 +68,9 @@ _decode = msgspec.json.Decoder().decode
 
 
 def line_content(line: Sequence[Any], entries: Sequence[Sequence[Any]]) -> str:
-    """Return the content of a machine's line; the values stand in the order of the columns. Raises ValueError for a broken JSON text."""
+    """Return the content of a machine's line; the values stand in the order of the columns. Raises
+    ValueError for a broken JSON text.
+    """
     try:
         told = [*line[:_PLAIN_COLUMNS], *map(_decode, line[_PLAIN_COLUMNS:])]
     except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
@@ -58,10 +79,14 @@ def line_content(line: Sequence[Any], entries: Sequence[Sequence[Any]]) -> str:
 
 
 def audit_content(row: Sequence[Any]) -> str:
-    """Return the content of a row of ``audit``; the values stand in the order of ``AUDIT_COLUMNS``."""
+    """Return the content of a row of ``audit``; the values stand in the order of
+    ``AUDIT_COLUMNS``.
+    """
     return hashlib.sha256(_encode(row)).hexdigest()
 
 
 def digest(before: str, content: str) -> str:
-    """Return the digest of the row with this content, behind the one with the digest ``before``, '' if there is none."""
+    """Return the digest of the row with this content, behind the one with the digest ``before``, ''
+    if there is none.
+    """
     return hashlib.sha256((before + content).encode()).hexdigest()

@@ -13,17 +13,23 @@ COMMIT_ORDER_LOCK = 0x76656E64
 """The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
 
 
-def upsert(dialect_name: str, table: Table, key: str, changing: Sequence[str], *, owned_by: str = "") -> Insert:
-    """Return an insert of whole rows that overwrites the columns ``changing`` where the row with the same ``key`` exists.
+def upsert(
+    dialect_name: str, table: Table, key: str, changing: Sequence[str], *, owned_by: str = ""
+) -> Insert:
+    """Return an insert of whole rows that overwrites the columns ``changing`` where the row with
+    the same ``key`` exists.
 
-    The other columns keep their first value; naming them all would make SQLite write every index anew. With ``owned_by``, a row that
-    differs in that column is another's: the statement breaks on it, because ``changing[0]``, which may not be null, becomes null.
+    The other columns keep their first value; naming them all would make SQLite write every index
+    anew. With ``owned_by``, a row that differs in that column is another's: the statement breaks on
+    it, because ``changing[0]``, which may not be null, becomes null.
     """
     insert = _insert(dialect_name, table)
     values: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in changing}
     if owned_by:
         first = changing[0]
-        values[first] = case((table.c[owned_by] == insert.excluded[owned_by], insert.excluded[first]))
+        values[first] = case(
+            (table.c[owned_by] == insert.excluded[owned_by], insert.excluded[first])
+        )
     return insert.on_conflict_do_update(index_elements=[key], set_=values)
 
 
@@ -33,10 +39,11 @@ def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> In
 
 
 def order_commits(connection: Connection) -> None:
-    """Let transactions that write the journal commit in the order of its ids, so that nobody who follows it misses a row.
+    """Let transactions that write the journal commit in the order of its ids, so that nobody who
+    follows it misses a row.
 
-    SQLite has one writer at a time anyway. PostgreSQL hands ids out before the commit: from here to the end of the transaction it has
-    one writer too, so call it last.
+    SQLite has one writer at a time anyway. PostgreSQL hands ids out before the commit: from here to
+    the end of the transaction it has one writer too, so call it last.
     """
     if connection.dialect.name == POSTGRESQL:
         connection.execute(select(func.pg_advisory_xact_lock(COMMIT_ORDER_LOCK)))

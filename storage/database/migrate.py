@@ -1,6 +1,8 @@
-"""Brings a database to the schema of this program. Flows in: its URL, as an argument. Flows out: tables, partitions, or an error.
+"""Brings a database to the schema of this program. Flows in: its URL, as an argument. Flows out:
+tables, partitions, or an error.
 
-Safe to run again and by several processes at once: the whole upgrade is one transaction under a lock.
+Safe to run again and by several processes at once: the whole upgrade is one transaction under a
+lock.
 """
 
 import asyncio
@@ -29,8 +31,8 @@ LOCK_TIMEOUT_MS = 60_000
 def upgrade(url: str, *, partition_count: int | None = None) -> None:
     """Bring the database to this program's schema.
 
-    ``partition_count`` counts when the database is created (256 if None) and is fixed for ever then; raises StoreError if the database has
-    another one, or cannot be reached or written.
+    ``partition_count`` counts when the database is created (256 if None) and is fixed for ever
+    then; raises StoreError if the database has another one, or cannot be reached or written.
     """
 
     def work(connection: Connection) -> None:
@@ -52,11 +54,20 @@ def _install(connection: Connection, partition_count: int | None) -> None:
     there = connection.scalar(select(installation.c.partition_count))
     if there is None:
         count = partition_count or PARTITION_COUNT_DEFAULT
-        connection.execute(insert(installation).values(id=1, partition_count=count, created_at_ms=time.time_ns() // 1_000_000))
+        connection.execute(
+            insert(installation).values(
+                id=1, partition_count=count, created_at_ms=time.time_ns() // 1_000_000
+            )
+        )
         unowned = {"owner": "", "holder": "", "epoch": 0, "claimed_at_ms": 0}
-        connection.execute(insert(partitions), [{"partition": number, **unowned} for number in range(count)])
+        connection.execute(
+            insert(partitions), [{"partition": number, **unowned} for number in range(count)]
+        )
     elif partition_count not in {None, there}:
-        raise StoreError(f"This database was created with {there} partitions and keeps them; {partition_count} cannot be set any more.")
+        raise StoreError(
+            f"This database was created with {there} partitions and keeps them; "
+            f"{partition_count} cannot be set any more."
+        )
 
 
 def _transact(url: URL, work: Callable[[Connection], T]) -> T:
@@ -71,7 +82,9 @@ def _transact(url: URL, work: Callable[[Connection], T]) -> T:
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
-    engine = sqlite_engine(url, busy_timeout_ms=LOCK_TIMEOUT_MS, connections=1, begin="BEGIN IMMEDIATE")
+    engine = sqlite_engine(
+        url, busy_timeout_ms=LOCK_TIMEOUT_MS, connections=1, begin="BEGIN IMMEDIATE"
+    )
     try:
         with engine.begin() as connection:
             return work(connection)

@@ -14,7 +14,9 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 
 def alembic_config() -> Config:
-    """Return Alembic's configuration; the migrations are found beside this folder, installed or not."""
+    """Return Alembic's configuration; the migrations are found beside this folder, installed or
+    not.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config
@@ -33,12 +35,17 @@ def found(connection: Connection) -> str | None:
 
 
 def opened(connection: Connection) -> int:
-    """Return the number of partitions; raises StoreError unless the database has the version that this program needs."""
+    """Return the number of partitions; raises StoreError unless the database has the version that
+    this program needs.
+    """
     needed, there = head(), found(connection)
     if there is None:
         raise StoreError("The database is empty: run 'vendgate db upgrade' first.")
     if there != needed:
-        raise StoreError(f"The database has schema {there}, this program needs {needed}: run 'vendgate db upgrade' with this version.")
+        raise StoreError(
+            f"The database has schema {there}, this program needs {needed}: run 'vendgate db "
+            "upgrade' with this version."
+        )
     partition_count: int | None = connection.scalar(select(installation.c.partition_count))
     assert partition_count is not None, "the upgrade writes it"
     return partition_count

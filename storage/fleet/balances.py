@@ -1,4 +1,6 @@
-"""Balances, from the ledger alone: the rows of trades and sessions are for reading, the ledger is what counts."""
+"""Balances, from the ledger alone: the rows of trades and sessions are for reading, the ledger is
+what counts.
+"""
 
 from typing import Any
 
@@ -17,7 +19,11 @@ def read_balances(connection: Connection, machine_id: str) -> list[BalanceView]:
     # PostgreSQL sums 64-bit integers to a decimal number; it is an integer here.
     total = cast(func.sum(entry.amount_minor), BigInteger)
     sums: dict[str, dict[tuple[str, str], int]] = {}
-    grouped = select(entry.currency, entry.kind, entry.account, total).where(*ours).group_by(entry.currency, entry.kind, entry.account)
+    grouped = (
+        select(entry.currency, entry.kind, entry.account, total)
+        .where(*ours)
+        .group_by(entry.currency, entry.kind, entry.account)
+    )
     for currency, kind, account, amount_minor in connection.execute(grouped):
         sums.setdefault(currency, {})[kind, account] = amount_minor
     crooked = (

@@ -1,7 +1,9 @@
-"""Ending what waits for a person and needs no act on money: one row and its audit row, in one transaction.
+"""Ending what waits for a person and needs no act on money: one row and its audit row, in one
+transaction.
 
-Flows in: an item as ListWorkItems names it, who closes it and why. Flows out: the closing. The first one counts, for ever; the item is
-not shown again. What has an act of its own (a refund, a vend) is never closed here: its money would stay where it is.
+Flows in: an item as ListWorkItems names it, who closes it and why. Flows out: the closing. The
+first one counts, for ever; the item is not shown again. What has an act of its own (a refund, a
+vend) is never closed here: its money would stay where it is.
 """
 
 from dataclasses import replace
@@ -15,12 +17,20 @@ from storage.fleet import work_items
 from storage.fleet.views import ClosingView, WorkItemKind, WorkItemView
 from storage.tables import work_item_closings
 
-CLOSABLE = frozenset({WorkItemKind.PAYMENT_CONFLICT, WorkItemKind.NOTIFICATION_REFUSED, WorkItemKind.RECONCILIATION_DIFFERENCE})
+CLOSABLE = frozenset(
+    {
+        WorkItemKind.PAYMENT_CONFLICT,
+        WorkItemKind.NOTIFICATION_REFUSED,
+        WorkItemKind.RECONCILIATION_DIFFERENCE,
+    }
+)
 """Nothing is due from us about these: a person looks, mends what is elsewhere, and says so."""
 
 
 class NotWaiting(Exception):
-    """Nothing of this name waits for a person: it never did, it was ended, or it says something else by now."""
+    """Nothing of this name waits for a person: it never did, it was ended, or it says something
+    else by now.
+    """
 
 
 class HasItsOwnAct(Exception):
@@ -38,11 +48,17 @@ class Closings:
         self._db = db
 
     async def close(self, item_id: str, *, actor: str, reason: str, now_ms: int) -> ClosingView:
-        """Close an item that waits; again, it returns the first closing and changes nothing. Raises NotWaiting or HasItsOwnAct."""
-        return await self._db.write(lambda connection: _close(connection, item_id, actor, reason, now_ms))
+        """Close an item that waits; again, it returns the first closing and changes nothing. Raises
+        NotWaiting or HasItsOwnAct.
+        """
+        return await self._db.write(
+            lambda connection: _close(connection, item_id, actor, reason, now_ms)
+        )
 
 
-def _close(connection: Connection, item_id: str, actor: str, reason: str, now_ms: int) -> ClosingView:
+def _close(
+    connection: Connection, item_id: str, actor: str, reason: str, now_ms: int
+) -> ClosingView:
     if (first := _closing(connection, item_id)) is not None:
         return replace(first, again=True)
     row = connection.execute(work_items.one(item_id, now_ms=now_ms)).one_or_none()
@@ -59,19 +75,30 @@ def _close(connection: Connection, item_id: str, actor: str, reason: str, now_ms
         "closed_at_ms": now_ms,
         "reason": reason,
     }
-    statement = dialects.insert_or_ignore(connection.dialect.name, work_item_closings, ("item_id",)).values(values)
+    statement = dialects.insert_or_ignore(
+        connection.dialect.name, work_item_closings, ("item_id",)
+    ).values(values)
     mine = connection.scalar(statement.returning(work_item_closings.c.item_id)) is not None
     closing = _closing(connection, item_id)
     assert closing is not None, "it is there: this transaction or another one has just written it"
     if mine:
         # What it said is kept too: a difference's row says tomorrow what the next file says.
         detail = f"{item_id}: {reason} ({item.kind}: {item.reason})"
-        write_audit_row(connection, at_ms=now_ms, actor=actor, action="CloseWorkItem", machine_id=item.machine_id, detail=detail)
+        write_audit_row(
+            connection,
+            at_ms=now_ms,
+            actor=actor,
+            action="CloseWorkItem",
+            machine_id=item.machine_id,
+            detail=detail,
+        )
     return replace(closing, again=not mine)
 
 
 def _closing(connection: Connection, item_id: str) -> ClosingView | None:
-    row = connection.execute(select(work_item_closings).where(work_item_closings.c.item_id == item_id)).one_or_none()
+    row = connection.execute(
+        select(work_item_closings).where(work_item_closings.c.item_id == item_id)
+    ).one_or_none()
     if row is None:
         return None
     return ClosingView(

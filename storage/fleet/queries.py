@@ -1,12 +1,27 @@
-"""The read side: what administrators and metrics ask, answered from SQL. Never calls an actor, never holds a write lock.
+"""The read side: what administrators and metrics ask, answered from SQL. Never calls an actor,
+never holds a write lock.
 
-Lists go by keys, never by counting rows off: a page costs the same at any depth, and rows that arrive meanwhile shift nothing.
+Lists go by keys, never by counting rows off: a page costs the same at any depth, and rows that
+arrive meanwhile shift nothing.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Table, and_, cast, func, literal, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    cast,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
@@ -49,7 +64,9 @@ V = TypeVar("V")
 
 
 class Queries:
-    """Answers from SQL. Every method raises StoreError when the database does not answer; ``limit`` bounds the rows."""
+    """Answers from SQL. Every method raises StoreError when the database does not answer; ``limit``
+    bounds the rows.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -59,48 +76,100 @@ class Queries:
         found = await self._machines(machines.c.machine_id == machine_id, limit=1)
         return next(iter(found), None)
 
-    async def machines(self, *, after: str = "", limit: int, phases: Sequence[str] = ()) -> list[MachineView]:
-        """Return machines in the order of their ids, those behind ``after``, in one of ``phases`` (all if empty)."""
+    async def machines(
+        self, *, after: str = "", limit: int, phases: Sequence[str] = ()
+    ) -> list[MachineView]:
+        """Return machines in the order of their ids, those behind ``after``, in one of ``phases``
+        (all if empty).
+        """
         condition = machines.c.machine_id > after
         if phases:
             of_state = machine_states.c.phase.in_(list(phases))
-            condition = and_(condition, of_state | machine_states.c.machine_id.is_(None) if Phase.INACTIVE in phases else of_state)
+            condition = and_(
+                condition,
+                of_state | machine_states.c.machine_id.is_(None)
+                if Phase.INACTIVE in phases
+                else of_state,
+            )
         return await self._machines(condition, limit=limit)
 
-    async def sessions(self, *, machine_id: str = "", status: str = "", before: str = "", limit: int) -> list[SessionView]:
+    async def sessions(
+        self, *, machine_id: str = "", status: str = "", before: str = "", limit: int
+    ) -> list[SessionView]:
         """Return sessions, newest first."""
-        wanted = _page(sessions, "started_at_ms", "session_id", before, limit, machine_id=machine_id, status=status)
+        wanted = _page(
+            sessions,
+            "started_at_ms",
+            "session_id",
+            before,
+            limit,
+            machine_id=machine_id,
+            status=status,
+        )
         return await self._list(wanted.add_columns(*SESSION_MONEY), shapes.session_view)
 
     async def session(self, session_id: str) -> SessionView | None:
         """Return a session, or None."""
-        return await self._one(select(sessions, *SESSION_MONEY).where(sessions.c.session_id == session_id), shapes.session_view)
+        return await self._one(
+            select(sessions, *SESSION_MONEY).where(sessions.c.session_id == session_id),
+            shapes.session_view,
+        )
 
-    async def vends(self, *, machine_id: str = "", session_id: str = "", status: str = "", before: str = "", limit: int) -> list[VendView]:
+    async def vends(
+        self,
+        *,
+        machine_id: str = "",
+        session_id: str = "",
+        status: str = "",
+        before: str = "",
+        limit: int,
+    ) -> list[VendView]:
         """Return vends, newest first."""
         equal = {"machine_id": machine_id, "session_id": session_id, "status": status}
-        return await self._list(_page(vends, "requested_at_ms", "vend_id", before, limit, **equal), shapes.vend_view)
+        return await self._list(
+            _page(vends, "requested_at_ms", "vend_id", before, limit, **equal), shapes.vend_view
+        )
 
     async def vend(self, vend_id: str) -> VendView | None:
         """Return a vend, or None."""
         return await self._one(select(vends).where(vends.c.vend_id == vend_id), shapes.vend_view)
 
     async def trades(
-        self, *, machine_id: str = "", session_id: str = "", status: str = "", before: str = "", limit: int
+        self,
+        *,
+        machine_id: str = "",
+        session_id: str = "",
+        status: str = "",
+        before: str = "",
+        limit: int,
     ) -> list[TradeView]:
         """Return trades, newest first."""
         equal = {"machine_id": machine_id, "session_id": session_id, "status": status}
-        return await self._list(_page(trades, "received_at_ms", "trade_id", before, limit, **equal), shapes.trade_view)
+        return await self._list(
+            _page(trades, "received_at_ms", "trade_id", before, limit, **equal), shapes.trade_view
+        )
 
     async def trade(self, trade_id: str) -> TradeView | None:
         """Return a trade, or None."""
-        return await self._one(select(trades).where(trades.c.trade_id == trade_id), shapes.trade_view)
+        return await self._one(
+            select(trades).where(trades.c.trade_id == trade_id), shapes.trade_view
+        )
 
     async def refunds(
-        self, *, machine_id: str = "", trade_id: str = "", status: str = "", before: str = "", limit: int
+        self,
+        *,
+        machine_id: str = "",
+        trade_id: str = "",
+        status: str = "",
+        before: str = "",
+        limit: int,
     ) -> list[RefundView]:
         """Return refunds, newest first. The status OPEN stands for all that are not over."""
-        equal = {"machine_id": machine_id, "trade_id": trade_id, "status": "" if status == "OPEN" else status}
+        equal = {
+            "machine_id": machine_id,
+            "trade_id": trade_id,
+            "status": "" if status == "OPEN" else status,
+        }
         wanted = _page(refunds, "due_at_ms", "refund_id", before, limit, **equal)
         if status == "OPEN":
             wanted = wanted.where(refunds.c.status.in_(OPEN_REFUNDS))
@@ -108,23 +177,40 @@ class Queries:
 
     async def refund(self, refund_id: str) -> RefundView | None:
         """Return a refund, or None."""
-        return await self._one(select(refunds).where(refunds.c.refund_id == refund_id), shapes.refund_view)
+        return await self._one(
+            select(refunds).where(refunds.c.refund_id == refund_id), shapes.refund_view
+        )
 
-    async def work_items(self, *, machine_id: str = "", kind: str = "", after: str = "", limit: int, now_ms: int) -> list[WorkItemView]:
-        """Return what waits for a person, oldest first, behind ``after``; ``kind`` is empty or one of WorkItemKind."""
-        wanted = work_items.page(machine_id=machine_id, kind=kind, after=after, limit=limit, now_ms=now_ms)
+    async def work_items(
+        self, *, machine_id: str = "", kind: str = "", after: str = "", limit: int, now_ms: int
+    ) -> list[WorkItemView]:
+        """Return what waits for a person, oldest first, behind ``after``; ``kind`` is empty or one
+        of WorkItemKind.
+        """
+        wanted = work_items.page(
+            machine_id=machine_id, kind=kind, after=after, limit=limit, now_ms=now_ms
+        )
         return await self._list(wanted, work_items.work_item_view)
 
     async def timeline(self, session_id: str, *, limit: int = 1000) -> list[TimelineView]:
         """Return the story of a session, oldest first."""
-        lines = select(journal).where(journal.c.session_id == session_id).order_by(journal.c.id).limit(limit)
-        return await self._db.read(lambda connection: _timeline(connection, connection.execute(lines).all()))
+        lines = (
+            select(journal)
+            .where(journal.c.session_id == session_id)
+            .order_by(journal.c.id)
+            .limit(limit)
+        )
+        return await self._db.read(
+            lambda connection: _timeline(connection, connection.execute(lines).all())
+        )
 
     async def balances(self, machine_id: str = "") -> list[BalanceView]:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
 
-    async def events_after(self, position: int, *, machine_id: str = "", limit: int) -> list[EventView]:
+    async def events_after(
+        self, position: int, *, machine_id: str = "", limit: int
+    ) -> list[EventView]:
         """Return what was saved behind ``position``, oldest first."""
         wanted = select(journal).where(journal.c.id > position).order_by(journal.c.id).limit(limit)
         if machine_id:
@@ -133,18 +219,29 @@ class Queries:
 
     async def last_position(self) -> int:
         """Return the position of the event that was saved last, 0 if there is none."""
-        return await self._db.read(lambda connection: connection.scalar(select(func.max(journal.c.id)))) or 0
+        return (
+            await self._db.read(
+                lambda connection: connection.scalar(select(func.max(journal.c.id)))
+            )
+            or 0
+        )
 
     async def gauges(self, *, now_ms: int) -> list[GaugeView]:
         """Return how much is open and how old it is, for alarms."""
         queries = (*GAUGES, *work_items.gauges(now_ms))
-        return await self._db.read(lambda connection: [gauge for query in queries for gauge in _gauges(connection, query)])
+        return await self._db.read(
+            lambda connection: [gauge for query in queries for gauge in _gauges(connection, query)]
+        )
 
     async def tally(self) -> TallyView:
-        """Return how many trades, and how many vends and refunds in each status, there have ever been."""
+        """Return how many trades, and how many vends and refunds in each status, there have ever
+        been.
+        """
 
         def by_status(connection: Connection, table: Table) -> dict[str, int]:
-            rows = connection.execute(select(table.c.status, func.count()).group_by(table.c.status)).all()
+            rows = connection.execute(
+                select(table.c.status, func.count()).group_by(table.c.status)
+            ).all()
             return dict(rows)
 
         def work(connection: Connection) -> TallyView:
@@ -158,9 +255,16 @@ class Queries:
 
     async def _machines(self, condition: ColumnElement[bool], *, limit: int) -> list[MachineView]:
         wanted = (
-            select(machines, *machine_states.c["format", "body"], *machine_halts.c["halted_at_ms", "fact", "error"], partitions.c.owner)
+            select(
+                machines,
+                *machine_states.c["format", "body"],
+                *machine_halts.c["halted_at_ms", "fact", "error"],
+                partitions.c.owner,
+            )
             .select_from(
-                machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id)
+                machines.outerjoin(
+                    machine_states, machine_states.c.machine_id == machines.c.machine_id
+                )
                 .outerjoin(machine_halts, machine_halts.c.machine_id == machines.c.machine_id)
                 .join(partitions, partitions.c.partition == machines.c.partition)
             )
@@ -177,7 +281,9 @@ class Queries:
         return await self._db.read(work)
 
     async def _list(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> list[V]:
-        return await self._db.read(lambda connection: [shape(row) for row in connection.execute(wanted)])
+        return await self._db.read(
+            lambda connection: [shape(row) for row in connection.execute(wanted)]
+        )
 
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
         return next(iter(await self._list(wanted, shape)), None)
@@ -186,10 +292,18 @@ class Queries:
 def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
     """Return the sum over a session's trades."""
     total = func.coalesce(cast(func.sum(amount), BigInteger), 0)
-    return select(total).where(trades.c.session_id == sessions.c.session_id).correlate(sessions).scalar_subquery().label(amount.key)
+    return (
+        select(total)
+        .where(trades.c.session_id == sessions.c.session_id)
+        .correlate(sessions)
+        .scalar_subquery()
+        .label(amount.key)
+    )
 
 
-SESSION_MONEY = tuple(_of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor"))
+SESSION_MONEY = tuple(
+    _of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor")
+)
 
 OPEN_REFUNDS = work_items.OPEN_REFUNDS
 
@@ -197,15 +311,24 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))
     .where(refunds.c.status.in_(OPEN_REFUNDS))
     .group_by(refunds.c.status),
-    select(literal("inbox_untaken"), literal(""), func.count(), func.min(inbox.c.received_at_ms)).where(inbox.c.taken_at_ms.is_(None)),
-    select(literal("sessions_open"), literal(""), func.count(), func.min(sessions.c.started_at_ms)).where(sessions.c.status == "OPEN"),
-    select(literal("machines_online"), literal(""), func.count(), literal(None)).where(machine_states.c.online.is_(True)),
-    select(literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)).where(
-        vends.c.status == VendStatus.IN_DOUBT.value
+    select(
+        literal("inbox_untaken"), literal(""), func.count(), func.min(inbox.c.received_at_ms)
+    ).where(inbox.c.taken_at_ms.is_(None)),
+    select(
+        literal("sessions_open"), literal(""), func.count(), func.min(sessions.c.started_at_ms)
+    ).where(sessions.c.status == "OPEN"),
+    select(literal("machines_online"), literal(""), func.count(), literal(None)).where(
+        machine_states.c.online.is_(True)
     ),
-    select(literal("differences_open"), literal(""), func.count(), func.min(reconciliation_differences.c.found_at_ms)).where(
-        reconciliation_differences.c.status == "OPEN", not_closed(DIFFERENCE_ITEM)
-    ),
+    select(
+        literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
+    ).where(vends.c.status == VendStatus.IN_DOUBT.value),
+    select(
+        literal("differences_open"),
+        literal(""),
+        func.count(),
+        func.min(reconciliation_differences.c.found_at_ms),
+    ).where(reconciliation_differences.c.status == "OPEN", not_closed(DIFFERENCE_ITEM)),
 )
 
 
@@ -242,21 +365,41 @@ def _timeline(connection: Connection, lines: Sequence[Row[Any]]) -> list[Timelin
     ]
 
 
-def _money(connection: Connection, lines: Sequence[Row[Any]]) -> Mapping[tuple[str, int], Sequence[str]]:
+def _money(
+    connection: Connection, lines: Sequence[Row[Any]]
+) -> Mapping[tuple[str, int], Sequence[str]]:
     """Return the movements of money of these decisions in words, made again from the ledger."""
     found: dict[tuple[str, int], dict[tuple[str, str], list[Row[Any]]]] = {}
     for start in range(0, len(lines), 200):
         some = [(line.machine_id, line.version) for line in lines[start : start + 200]]
         c = ledger_entries.c
-        wanted = select(ledger_entries).where(tuple_(c.machine_id, c.version).in_(some)).order_by(c.machine_id, c.version, c.line)
+        wanted = (
+            select(ledger_entries)
+            .where(tuple_(c.machine_id, c.version).in_(some))
+            .order_by(c.machine_id, c.version, c.line)
+        )
         for row in connection.execute(wanted):
-            found.setdefault((row.machine_id, row.version), {}).setdefault((row.kind, row.cause), []).append(row)
+            found.setdefault((row.machine_id, row.version), {}).setdefault(
+                (row.kind, row.cause), []
+            ).append(row)
     return {
-        decision: [describe.transfer(_transfer(rows), rows[0].currency) for rows in transfers.values()]
+        decision: [
+            describe.transfer(_transfer(rows), rows[0].currency) for rows in transfers.values()
+        ]
         for decision, transfers in found.items()
     }
 
 
 def _transfer(rows: Sequence[Row[Any]]) -> Transfer:
-    postings = (Posting(account=Account(row.account), reference=row.reference, amount_minor=row.amount_minor) for row in rows)
-    return Transfer(kind=TransferKind(rows[0].kind), cause=rows[0].cause, trade_id=rows[0].trade_id, postings=tuple(postings))
+    postings = (
+        Posting(
+            account=Account(row.account), reference=row.reference, amount_minor=row.amount_minor
+        )
+        for row in rows
+    )
+    return Transfer(
+        kind=TransferKind(rows[0].kind),
+        cause=rows[0].cause,
+        trade_id=rows[0].trade_id,
+        postings=tuple(postings),
+    )

@@ -1,7 +1,8 @@
-"""The administrators' side: which machines there are and how they are to work. Every change leaves an audit row in its transaction.
+"""The administrators' side: which machines there are and how they are to work. Every change leaves
+an audit row in its transaction.
 
-A change makes a new ``revision``. The machine's actor hears of it as ``ConfigurationChanged``; the registry never writes what the
-actor owns (stock, state, money).
+A change makes a new ``revision``. The machine's actor hears of it as ``ConfigurationChanged``; the
+registry never writes what the actor owns (stock, state, money).
 """
 
 import secrets
@@ -34,7 +35,9 @@ class UnknownMachine(Exception):
 
 
 class AlreadyRegistered(Exception):
-    """The machine id is taken, with other content. ``detail`` says what differs; change it by the other calls."""
+    """The machine id is taken, with other content. ``detail`` says what differs; change it by the
+    other calls.
+    """
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)
@@ -57,7 +60,9 @@ class NewMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A machine of the registry. ``notify_token`` is the secret part of the URL at which Alipay reports its payments."""
+    """A machine of the registry. ``notify_token`` is the secret part of the URL at which Alipay
+    reports its payments.
+    """
 
     machine_id: MachineId
     currency: Currency
@@ -72,9 +77,15 @@ class Registry:
         self._db = db
 
     async def register(self, new: NewMachine, *, actor: str, now_ms: int) -> Registered:
-        """Take a machine into the fleet. Again with the same content: the same answer; raises AlreadyRegistered otherwise."""
+        """Take a machine into the fleet. Again with the same content: the same answer; raises
+        AlreadyRegistered otherwise.
+        """
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        return await self._db.write(lambda connection: _register(connection, new, token, self._db.partition_count, actor, now_ms))
+        return await self._db.write(
+            lambda connection: _register(
+                connection, new, token, self._db.partition_count, actor, now_ms
+            )
+        )
 
     async def change(
         self,
@@ -91,8 +102,8 @@ class Registry:
     ) -> ConfigurationChanged:
         """Change what is not None and return what the actor must be told; raises UnknownMachine.
 
-        ``columns`` is the whole planogram and makes a new version of it. The new revision counts even if the actor is not told now: it is
-        found by ``reconfigured``.
+        ``columns`` is the whole planogram and makes a new version of it. The new revision counts
+        even if the actor is not told now: it is found by ``reconfigured``.
         """
 
         def work(connection: Connection) -> ConfigurationChanged:
@@ -109,11 +120,23 @@ class Registry:
             if columns is not None:
                 values["planogram_version"] = row.planogram_version + 1
                 _write_columns(connection, machine_id, columns)
-            connection.execute(update(machines).where(machines.c.machine_id == machine_id).values(values))
+            connection.execute(
+                update(machines).where(machines.c.machine_id == machine_id).values(values)
+            )
             changed = _row(connection, machine_id)
             assert changed is not None
-            write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
-            return ConfigurationChanged(configuration=configuration_of(changed), columns=None if columns is None else tuple(columns))
+            write_audit_row(
+                connection,
+                at_ms=now_ms,
+                actor=actor,
+                action=action,
+                machine_id=machine_id,
+                detail=detail,
+            )
+            return ConfigurationChanged(
+                configuration=configuration_of(changed),
+                columns=None if columns is None else tuple(columns),
+            )
 
         return await self._db.write(work)
 
@@ -125,10 +148,19 @@ class Registry:
         """Return a machine, or None if it is not registered."""
         return await self._find(_BY_ID, machine_id)
 
-    async def audit(self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int) -> None:
+    async def audit(
+        self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int
+    ) -> None:
         """Write down who did what, for acts that change nothing here."""
         await self._db.write(
-            lambda connection: write_audit_row(connection, at_ms=now_ms, actor=actor, action=action, machine_id=machine_id, detail=detail)
+            lambda connection: write_audit_row(
+                connection,
+                at_ms=now_ms,
+                actor=actor,
+                action=action,
+                machine_id=machine_id,
+                detail=detail,
+            )
         )
 
     async def partition_count(self) -> int:
@@ -136,15 +168,26 @@ class Registry:
         return self._db.partition_count
 
     async def _find(self, wanted: Select[Any], key: str) -> Registered | None:
-        row = await self._db.read(lambda connection: connection.execute(wanted, {"key": key}).one_or_none())
+        row = await self._db.read(
+            lambda connection: connection.execute(wanted, {"key": key}).one_or_none()
+        )
         return None if row is None else _registered(row)
 
 
-def _register(connection: Connection, new: NewMachine, token: str, partition_count: int, actor: str, now_ms: int) -> Registered:
+def _register(
+    connection: Connection,
+    new: NewMachine,
+    token: str,
+    partition_count: int,
+    actor: str,
+    now_ms: int,
+) -> Registered:
     there = _row(connection, new.machine_id)
     if there is not None:
         if differing := _differing(connection, there, new):
-            raise AlreadyRegistered(f"{new.machine_id} is registered with another {', '.join(differing)}")
+            raise AlreadyRegistered(
+                f"{new.machine_id} is registered with another {', '.join(differing)}"
+            )
         return _registered(there)
     connection.execute(
         insert(machines).values(
@@ -165,8 +208,17 @@ def _register(connection: Connection, new: NewMachine, token: str, partition_cou
     )
     _write_columns(connection, new.machine_id, new.columns)
     detail = f"{new.store_name}, {new.currency}"
-    write_audit_row(connection, at_ms=now_ms, actor=actor, action="register", machine_id=new.machine_id, detail=detail)
-    return Registered(machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1)
+    write_audit_row(
+        connection,
+        at_ms=now_ms,
+        actor=actor,
+        action="register",
+        machine_id=new.machine_id,
+        detail=detail,
+    )
+    return Registered(
+        machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1
+    )
 
 
 def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list[str]:
@@ -184,18 +236,28 @@ def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list
 
 
 def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:
-    # The weaker lock: a commit of the machine's journal, which names this row by its key, does not wait for it.
-    return connection.execute(_BY_ID.with_for_update(key_share=True) if lock else _BY_ID, {"key": machine_id}).one_or_none()
+    # The weaker lock: a commit of the machine's journal, which names this row by its key, does not
+    # wait for it.
+    return connection.execute(
+        _BY_ID.with_for_update(key_share=True) if lock else _BY_ID, {"key": machine_id}
+    ).one_or_none()
 
 
 def _registered(row: Row[Any]) -> Registered:
     return Registered(
-        machine_id=MachineId(row.machine_id), currency=Currency(row.currency), notify_token=row.notify_token, revision=row.revision
+        machine_id=MachineId(row.machine_id),
+        currency=Currency(row.currency),
+        notify_token=row.notify_token,
+        revision=row.revision,
     )
 
 
-def _write_columns(connection: Connection, machine_id: MachineId, columns: Sequence[Column]) -> None:
-    connection.execute(delete(planogram_columns).where(planogram_columns.c.machine_id == machine_id))
+def _write_columns(
+    connection: Connection, machine_id: MachineId, columns: Sequence[Column]
+) -> None:
+    connection.execute(
+        delete(planogram_columns).where(planogram_columns.c.machine_id == machine_id)
+    )
     if columns:
         rows = [
             {

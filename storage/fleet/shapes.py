@@ -13,7 +13,9 @@ from storage.machines.loading import configuration_of, state_of
 
 
 def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
-    """Return a machine: the registry's word on how it is to work, the actor's on how it is (nothing, if its state cannot be read)."""
+    """Return a machine: the registry's word on how it is to work, the actor's on how it is
+    (nothing, if its state cannot be read).
+    """
     try:
         state = state_of(row)
     except codec.CodecError:
@@ -54,9 +56,15 @@ def _funds_minor(state: MachineState, session_id: str) -> int:
     return sum(trade.funds_minor for trade in state.trades if trade.session_id == session_id)
 
 
-def _columns(state: MachineState, planogram_version: int, planogram: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Return the actor's columns, whose stock is alive; while it has not heard of the newest planogram, the registry's."""
-    return state.columns if state.configuration.planogram_version == planogram_version else planogram
+def _columns(
+    state: MachineState, planogram_version: int, planogram: tuple[Column, ...]
+) -> tuple[Column, ...]:
+    """Return the actor's columns, whose stock is alive; while it has not heard of the newest
+    planogram, the registry's.
+    """
+    return (
+        state.columns if state.configuration.planogram_version == planogram_version else planogram
+    )
 
 
 def session_view(row: Row[Any]) -> SessionView:

@@ -1,6 +1,8 @@
-"""What administrators see: plain values, the same fields as ``gateway/v1/fleet.proto``. Amounts are minor units of ``currency``.
+"""What administrators see: plain values, the same fields as ``gateway/v1/fleet.proto``. Amounts are
+minor units of ``currency``.
 
-``position`` is what the next page's call is given as ``before``; nobody but ``storage.fleet.queries`` reads it.
+``position`` is what the next page's call is given as ``before``; nobody but
+``storage.fleet.queries`` reads it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,9 @@ from actors.machine.state import Column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaltView:
-    """Since when a machine is halted, over what kind of fact (empty if it could not be loaded), and why."""
+    """Since when a machine is halted, over what kind of fact (empty if it could not be loaded), and
+    why.
+    """
 
     halted_at_ms: int
     fact: str
@@ -22,7 +26,9 @@ class HaltView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineView:
-    """A machine: what the registry says, what its actor saved last, and who owns it. The next page goes on after ``machine_id``."""
+    """A machine: what the registry says, what its actor saved last, and who owns it. The next page
+    goes on after ``machine_id``.
+    """
 
     machine_id: str
     store_name: str
@@ -111,7 +117,9 @@ class TradeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundView:
-    """Money that goes back. ``proposed_*``: who wants it to be written off, where that needs a second person."""
+    """Money that goes back. ``proposed_*``: who wants it to be written off, where that needs a
+    second person.
+    """
 
     position: str
     refund_id: str
@@ -132,7 +140,9 @@ class RefundView:
 
 
 class WorkItemKind(StrEnum):
-    """Why something waits for a person. REFUND_OVERDUE goes on by itself, but has done so for more than a day."""
+    """Why something waits for a person. REFUND_OVERDUE goes on by itself, but has done so for more
+    than a day.
+    """
 
     REFUND_REFUSED = "REFUND_REFUSED"
     REFUND_OVERDUE = "REFUND_OVERDUE"
@@ -145,9 +155,11 @@ class WorkItemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkItemView:
-    """Something that waits for a person. Ids that it is not about are empty, and so is a machine that nobody can name.
+    """Something that waits for a person. Ids that it is not about are empty, and so is a machine
+    that nobody can name.
 
-    ``advice`` is what a daily file's difference recommends; ``proposed_by`` who wants a refund to be written off. Else both are empty.
+    ``advice`` is what a daily file's difference recommends; ``proposed_by`` who wants a refund to
+    be written off. Else both are empty.
     """
 
     position: str
@@ -167,7 +179,9 @@ class WorkItemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosingView:
-    """How a person ended an item. ``again``: it was closed before, and this is the first closing, which counts."""
+    """How a person ended an item. ``again``: it was closed before, and this is the first closing,
+    which counts.
+    """
 
     item_id: str
     kind: WorkItemKind
@@ -201,7 +215,9 @@ class EventView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceView:
-    """All money of one currency. money_in = sold + refunded + held + refunds_open - written_off, always."""
+    """All money of one currency. money_in = sold + refunded + held + refunds_open - written_off,
+    always.
+    """
 
     currency: str
     money_in_minor: int
@@ -224,10 +240,12 @@ class TallyView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GaugeView:
-    """How many of something there are, and since when the oldest of them. ``status`` is empty where ``name`` says it all.
+    """How many of something there are, and since when the oldest of them. ``status`` is empty where
+    ``name`` says it all.
 
-    Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``, ``vends_in_doubt``,
-    ``differences_open`` (between Alipay's daily files and us), ``work_items`` (by kind).
+    Names: ``refunds_open`` (by status), ``inbox_untaken``, ``sessions_open``, ``machines_online``,
+    ``vends_in_doubt``, ``differences_open`` (between Alipay's daily files and us), ``work_items``
+    (by kind).
     """
 
     name: str

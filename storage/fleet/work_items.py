@@ -1,34 +1,73 @@
-"""What waits for a person, as one list over five tables, oldest first; each of them is read through an index and never further than a page.
+"""What waits for a person, as one list over five tables, oldest first; each of them is read through
+an index and never further than a page.
 
-An item is not a row of its own: it is there as long as what it is made of is as it is, and so can neither be forgotten nor linger. What
-only a person can end for good, because nothing of ours changes by it, is stepped over once somebody has closed it
-(``storage.fleet.closings``).
+An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
+neither be forgotten nor linger. What only a person can end for good, because nothing of ours
+changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Row, Select, Table, and_, case, cast, func, literal, null, select, text, tuple_, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    text,
+    tuple_,
+    union_all,
+)
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import RefundStatus, VendStatus
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
-from storage.item_ids import DIFFERENCE_ITEM, INBOX_ITEM, MACHINE_ITEM, REFUND_ITEM, VEND_ITEM, not_closed
+from storage.item_ids import (
+    DIFFERENCE_ITEM,
+    INBOX_ITEM,
+    MACHINE_ITEM,
+    REFUND_ITEM,
+    VEND_ITEM,
+    not_closed,
+)
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.reconciliation.runs import DifferenceStatus
-from storage.tables import IS_CONFLICT, IS_REFUSED, inbox, machine_halts, machines, reconciliation_differences, refunds, trades, vends
+from storage.tables import (
+    IS_CONFLICT,
+    IS_REFUSED,
+    inbox,
+    machine_halts,
+    machines,
+    reconciliation_differences,
+    refunds,
+    trades,
+    vends,
+)
 
 OVERDUE_AFTER_MS = 86_400_000
 """A refund that goes on by itself is a person's after this."""
-OPEN_REFUNDS = [status.value for status in RefundStatus if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}]
+OPEN_REFUNDS = [
+    status.value
+    for status in RefundStatus
+    if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
+]
 _SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Branch:
-    """One kind of item: ``since`` and ``item_id`` are its order, ``columns`` are named by ``_columns``.
+    """One kind of item: ``since`` and ``item_id`` are its order, ``columns`` are named by
+    ``_columns``.
 
     ``currency`` None: the machine's.
     """
@@ -43,13 +82,17 @@ class _Branch:
 
     def counted(self) -> Select[*tuple[Any, ...]]:
         """Return the query for how many there are and since when the oldest of them."""
-        return select(literal("work_items"), literal(self.kind.value), func.count(), func.min(self.since)).where(*self.where)
+        return select(
+            literal("work_items"), literal(self.kind.value), func.count(), func.min(self.since)
+        ).where(*self.where)
 
     def items(self) -> Select[Any]:
         """Return the query for all of them, in no order."""
         own = self.table.c.machine_id
         # An inbox row knows the currency of its money only from what was told, and that not always.
-        of_machine = select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
+        of_machine = (
+            select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
+        )
         return select(
             literal(self.kind.value).label("kind"),
             self.since.label("since_at_ms"),
@@ -66,22 +109,33 @@ class _Branch:
             wanted = wanted.where(self.table.c.machine_id == machine_id)
         if after:
             at_ms, key = positions.parse(after)
-            # The first condition says less than the second, and is the one that an index can begin at.
-            wanted = wanted.where(self.since >= at_ms, tuple_(self.since, self.item_id) > tuple_(literal(at_ms), literal(key)))
+            # The first condition says less than the second, and is the one that an index can begin
+            # at.
+            wanted = wanted.where(
+                self.since >= at_ms,
+                tuple_(self.since, self.item_id) > tuple_(literal(at_ms), literal(key)),
+            )
         return wanted.order_by(self.since, self.item_id).limit(limit)
 
 
 def page(*, machine_id: str, kind: str, after: str, limit: int, now_ms: int) -> Select[Any]:
-    """Return the query for a page; ``kind`` is empty or one of WorkItemKind. Raises InvalidPosition."""
+    """Return the query for a page; ``kind`` is empty or one of WorkItemKind. Raises
+    InvalidPosition.
+    """
     branches = [branch for branch in _branches(now_ms) if kind in {"", branch.kind}]
-    pages = [branch.page(machine_id=machine_id, after=after, limit=limit).subquery() for branch in branches]
+    pages = [
+        branch.page(machine_id=machine_id, after=after, limit=limit).subquery()
+        for branch in branches
+    ]
     together = union_all(*(select(one) for one in pages)).subquery()
     return select(together).order_by(together.c.since_at_ms, together.c.item_id).limit(limit)
 
 
 def one(item_id: str, *, now_ms: int) -> Select[Any]:
     """Return the query for the item of this name, if it waits."""
-    named = (branch.items().where(branch.item_id == item_id).subquery() for branch in _branches(now_ms))
+    named = (
+        branch.items().where(branch.item_id == item_id).subquery() for branch in _branches(now_ms)
+    )
     return select(union_all(*(select(each) for each in named)).subquery()).limit(1)
 
 
@@ -93,11 +147,19 @@ def gauges(now_ms: int) -> list[Select[*tuple[Any, ...]]]:
 def work_item_view(row: Row[Any]) -> WorkItemView:
     """Return one row of ``page``."""
     kind = WorkItemKind(row.kind)
-    amount_minor, currency, refund_id, reason = row.amount_minor, row.currency, row.refund_id, row.reason
+    amount_minor, currency, refund_id, reason = (
+        row.amount_minor,
+        row.currency,
+        row.refund_id,
+        row.reason,
+    )
     match kind:
         case WorkItemKind.PAYMENT_CONFLICT:
             told, _, _ = reason.removeprefix("conflict:").rpartition(":")
-            reason = f"{told} was told again with other content; the first telling counts, nothing was done on this one"
+            reason = (
+                f"{told} was told again with other content; the first telling counts, nothing was "
+                "done on this one"
+            )
             match codec.decode_event(row.told) if row.told else None:
                 case TopUpPaid() as paid:
                     amount_minor, currency = paid.amount_minor, paid.currency
@@ -107,9 +169,15 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                     pass
         case WorkItemKind.NOTIFICATION_REFUSED:
             why = reason.split(":")[1]
-            reason = f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was booked"
+            reason = (
+                f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was "
+                "booked"
+            )
             fields = codec.decode_fields(row.told)
-            amount_minor, currency = int(fields.get(TOLD_AMOUNT_MINOR, "0")), fields.get(TOLD_CURRENCY, currency)
+            amount_minor, currency = (
+                int(fields.get(TOLD_AMOUNT_MINOR, "0")),
+                fields.get(TOLD_CURRENCY, currency),
+            )
         case WorkItemKind.REFUND_REFUSED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
         case _:
@@ -138,8 +206,18 @@ def _columns(
     told: ColumnElement[Any] | None = None,
     **texts: ColumnElement[Any],
 ) -> tuple[ColumnElement[Any], ...]:
-    """Return what every branch has, in one order; a text that is not given is empty. ``told``: what a row of the inbox holds."""
-    named = ("trade_id", "refund_id", "vend_id", "status", "advice", "proposed_by", "proposed_reason")
+    """Return what every branch has, in one order; a text that is not given is empty. ``told``: what
+    a row of the inbox holds.
+    """
+    named = (
+        "trade_id",
+        "refund_id",
+        "vend_id",
+        "status",
+        "advice",
+        "proposed_by",
+        "proposed_reason",
+    )
     assert texts.keys() <= set(named)
     return (
         *(texts.get(name, literal("")).label(name) for name in named),
@@ -172,7 +250,12 @@ def _branches(now_ms: int) -> list[_Branch]:
             since=refunds.c.due_at_ms,
             item_id=REFUND_ITEM,
             where=(refunds.c.status.in_(_SLOW), refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS),
-            columns=_columns(amount_minor=refunds.c.amount_minor, status=refunds.c.status, reason=refunds.c.error, **of_refund),
+            columns=_columns(
+                amount_minor=refunds.c.amount_minor,
+                status=refunds.c.status,
+                reason=refunds.c.error,
+                **of_refund,
+            ),
         ),
         _Branch(
             kind=WorkItemKind.VEND_IN_REVIEW,
@@ -180,7 +263,12 @@ def _branches(now_ms: int) -> list[_Branch]:
             since=vends.c.requested_at_ms,
             item_id=VEND_ITEM,
             where=(vends.c.status == VendStatus.IN_REVIEW.value,),
-            columns=_columns(vend_id=vends.c.vend_id, amount_minor=vends.c.price_minor, status=vends.c.reason, reason=vends.c.evidence),
+            columns=_columns(
+                vend_id=vends.c.vend_id,
+                amount_minor=vends.c.price_minor,
+                status=vends.c.reason,
+                reason=vends.c.evidence,
+            ),
         ),
         _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
         _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
@@ -191,7 +279,9 @@ def _branches(now_ms: int) -> list[_Branch]:
             since=machine_halts.c.halted_at_ms,
             item_id=MACHINE_ITEM,
             where=(),
-            columns=_columns(amount_minor=_stuck(), status=machine_halts.c.fact, reason=machine_halts.c.error),
+            columns=_columns(
+                amount_minor=_stuck(), status=machine_halts.c.fact, reason=machine_halts.c.error
+            ),
         ),
     ]
 
@@ -203,14 +293,20 @@ def _of_inbox(kind: WorkItemKind, condition: str, told: ColumnElement[Any]) -> _
         since=inbox.c.received_at_ms,
         item_id=INBOX_ITEM,
         where=(text(condition), not_closed(INBOX_ITEM)),  # type: ignore[arg-type]  # word for word the condition of the index
-        columns=_columns(trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told),
+        columns=_columns(
+            trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
+        ),
     )
 
 
 def _differences() -> _Branch:
-    """What differs from Alipay's daily file. What was passed on to a machine is its owner's, until a file says that it did not help."""
+    """What differs from Alipay's daily file. What was passed on to a machine is its owner's, until
+    a file says that it did not help.
+    """
     of = reconciliation_differences.c
-    both = and_(of.alipay_minor.is_not(None), of.ours_minor.is_not(None), of.alipay_minor != of.ours_minor)
+    both = and_(
+        of.alipay_minor.is_not(None), of.ours_minor.is_not(None), of.alipay_minor != of.ours_minor
+    )
     return _Branch(
         kind=WorkItemKind.RECONCILIATION_DIFFERENCE,
         table=reconciliation_differences,
@@ -222,7 +318,10 @@ def _differences() -> _Branch:
             trade_id=of.trade_id,
             refund_id=of.refund_id,
             # Where both sides know an amount, what waits is what lies between them.
-            amount_minor=case((both, func.abs(of.alipay_minor - of.ours_minor)), else_=func.coalesce(of.alipay_minor, of.ours_minor, 0)),
+            amount_minor=case(
+                (both, func.abs(of.alipay_minor - of.ours_minor)),
+                else_=func.coalesce(of.alipay_minor, of.ours_minor, 0),
+            ),
             status=of.kind,
             reason=of.said,
             advice=of.advice,
@@ -231,7 +330,9 @@ def _differences() -> _Branch:
 
 
 def _stuck() -> ColumnElement[int]:
-    """Return the query for the money of a halted machine's customers: what is held, and what is due back and not done."""
+    """Return the query for the money of a halted machine's customers: what is held, and what is due
+    back and not done.
+    """
     held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
         trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
     )

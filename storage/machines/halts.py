@@ -1,4 +1,6 @@
-"""The rows of halted machines. Written by their owner, in transactions of its own; taken away within a commit."""
+"""The rows of halted machines. Written by their owner, in transactions of its own; taken away
+within a commit.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +13,15 @@ from storage.database import dialects
 from storage.fleet.views import HaltView
 from storage.tables import machine_halts
 
-_OVER = delete(machine_halts).where(machine_halts.c.machine_id.in_(bindparam("recovered", expanding=True)))
+_OVER = delete(machine_halts).where(
+    machine_halts.c.machine_id.in_(bindparam("recovered", expanding=True))
+)
 
 
 def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -> None:
-    """Write a row, or what is new of one that is there; since when, it says for as long as it is there."""
+    """Write a row, or what is new of one that is there; since when, it says for as long as it is
+    there.
+    """
     values = {
         "machine_id": halt.machine_id,
         "host": host,
@@ -25,7 +31,11 @@ def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -
         "error": halt.error,
     }
     changing = ("host", "epoch", "fact", "error")
-    connection.execute(dialects.upsert(connection.dialect.name, machine_halts, "machine_id", changing).values(values))
+    connection.execute(
+        dialects.upsert(connection.dialect.name, machine_halts, "machine_id", changing).values(
+            values
+        )
+    )
 
 
 def over(connection: Connection, recovered: Sequence[MachineId]) -> None:

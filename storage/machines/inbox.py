@@ -1,4 +1,5 @@
-"""Notifications, saved before they are acknowledged and decided upon later. Any gateway inserts; the owner marks rows as taken.
+"""Notifications, saved before they are acknowledged and decided upon later. Any gateway inserts;
+the owner marks rows as taken.
 
 The unique ``cause`` makes the same fact one row, however often and by whichever gateway it is told.
 """
@@ -23,7 +24,9 @@ Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
 TOLD_AMOUNT_MINOR = "told_amount_minor"
 TOLD_CURRENCY = "told_currency"
-"""Beside the fields of a notification that was put aside: the money that it is about, as it was read from them."""
+"""Beside the fields of a notification that was put aside: the money that it is about, as it was
+read from them.
+"""
 
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
 
@@ -36,10 +39,12 @@ def _put_statement(dialect_name: str) -> ReturningInsert[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is nothing to decide.
+    """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is
+    nothing to decide.
 
-    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``, ``finished:<trade_no>``,
-    ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if Alipay signed it and it does not fit.
+    ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``,
+    ``finished:<trade_no>``, ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if
+    Alipay signed it and it does not fit.
     """
 
     cause: str
@@ -56,7 +61,8 @@ class Received:
 class Stored:
     """What became of a notification. All three may be acknowledged: it is saved.
 
-    CONFLICT: the same cause was told with other content; this telling is kept for a person and never decided upon.
+    CONFLICT: the same cause was told with other content; this telling is kept for a person and
+    never decided upon.
     """
 
     inbox_id: int
@@ -70,8 +76,12 @@ class Inbox:
         self._db = db
 
     async def put(self, received: Received) -> Stored:
-        """Save a notification; raises StoreError when nobody knows whether it is saved: do not acknowledge it then."""
-        return await self._db.write(lambda connection: _put(connection, received, self._db.partition_count))
+        """Save a notification; raises StoreError when nobody knows whether it is saved: do not
+        acknowledge it then.
+        """
+        return await self._db.write(
+            lambda connection: _put(connection, received, self._db.partition_count)
+        )
 
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
@@ -83,10 +93,19 @@ def _put(connection: Connection, received: Received, partition_count: int) -> St
         return Stored(inbox_id=first.id, verdict="DUPLICATE")
     cause = f"conflict:{received.cause}:{received.body_sha256}"
     inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
-    return Stored(inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT")
+    return Stored(
+        inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT"
+    )
 
 
-def _insert(connection: Connection, received: Received, cause: str, partition: int, *, taken_at_ms: int | None = None) -> int | None:
+def _insert(
+    connection: Connection,
+    received: Received,
+    cause: str,
+    partition: int,
+    *,
+    taken_at_ms: int | None = None,
+) -> int | None:
     """Insert a row and return its id; None if the cause is there."""
     nothing_to_decide = received.event is None
     row = {
@@ -114,11 +133,17 @@ def _said(received: Received) -> tuple[object, ...]:
 
 
 def _says(row: Row[Any]) -> tuple[object, ...]:
-    return (row.machine_id, row.trade_id, *_money(None if row.event is None else codec.decode_event(row.event)))
+    return (
+        row.machine_id,
+        row.trade_id,
+        *_money(None if row.event is None else codec.decode_event(row.event)),
+    )
 
 
 def _money(event: Event | None) -> tuple[object, ...]:
-    """Return what may not differ between two tellings of one fact. Its time and its payer's hash may: keys are changed some day."""
+    """Return what may not differ between two tellings of one fact. Its time and its payer's hash
+    may: keys are changed some day.
+    """
     if isinstance(event, TopUpPaid):
         return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)
     return (type(event),)

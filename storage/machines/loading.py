@@ -22,9 +22,9 @@ def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     return (
         select(machines, *machine_states.c["format", "body"], machine_halts.c.halted_at_ms)
         .select_from(
-            machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id).outerjoin(
-                machine_halts, machine_halts.c.machine_id == machines.c.machine_id
-            )
+            machines.outerjoin(
+                machine_states, machine_states.c.machine_id == machines.c.machine_id
+            ).outerjoin(machine_halts, machine_halts.c.machine_id == machines.c.machine_id)
         )
         .where(*conditions)
         .order_by(machines.c.machine_id)
@@ -49,42 +49,64 @@ def state_of(row: Row[Any]) -> MachineState:
     return codec.decode_state(row.format, row.body)
 
 
-def read_columns(connection: Connection, machine_ids: Sequence[str]) -> dict[str, tuple[Column, ...]]:
+def read_columns(
+    connection: Connection, machine_ids: Sequence[str]
+) -> dict[str, tuple[Column, ...]]:
     """Return the planograms of these machines; ``stock`` is what was there at the start."""
     columns: dict[str, list[Column]] = {machine_id: [] for machine_id in machine_ids}
     c = planogram_columns.c
     for start in range(0, len(machine_ids), IN_ONE_STATEMENT):
         some = list(machine_ids[start : start + IN_ONE_STATEMENT])
-        for row in connection.execute(select(planogram_columns).where(c.machine_id.in_(some)).order_by(c.machine_id, c.place)):
+        for row in connection.execute(
+            select(planogram_columns).where(c.machine_id.in_(some)).order_by(c.machine_id, c.place)
+        ):
             columns[row.machine_id].append(
-                Column(column=row.column, product=row.product, price_minor=row.price_minor, capacity=row.capacity, stock=row.stock)
+                Column(
+                    column=row.column,
+                    product=row.product,
+                    price_minor=row.price_minor,
+                    capacity=row.capacity,
+                    stock=row.stock,
+                )
             )
     return {machine_id: tuple(found) for machine_id, found in columns.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loader:
-    """Makes machines of rows. ``notify_base_url``: where Alipay reaches the gateway from outside, without a slash at its end."""
+    """Makes machines of rows. ``notify_base_url``: where Alipay reaches the gateway from outside,
+    without a slash at its end.
+    """
 
     notify_base_url: str
 
     def load(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[LoadedMachine]:
-        """Return the machines of ``machine_rows``, each with its planogram if the actor has not heard of it."""
+        """Return the machines of ``machine_rows``, each with its planogram if the actor has not
+        heard of it.
+        """
         states = [state_of(row) for row in rows]
         pairs = list(zip(rows, states, strict=True))
-        newer = [row.machine_id for row, state in pairs if row.planogram_version != state.configuration.planogram_version]
+        newer = [
+            row.machine_id
+            for row, state in pairs
+            if row.planogram_version != state.configuration.planogram_version
+        ]
         columns = read_columns(connection, newer)
         return [
             LoadedMachine(
                 state=state,
                 place=self._place(row),
-                configuration=ConfigurationChanged(configuration=configuration_of(row), columns=columns.get(row.machine_id)),
+                configuration=ConfigurationChanged(
+                    configuration=configuration_of(row), columns=columns.get(row.machine_id)
+                ),
                 halted=row.halted_at_ms is not None,
             )
             for row, state in pairs
         ]
 
-    def load_each(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[LoadedMachine | Unreadable]:
+    def load_each(
+        self, connection: Connection, rows: Sequence[Row[Any]]
+    ) -> list[LoadedMachine | Unreadable]:
         """Return the same, with what cannot be read of one machine in its place."""
         try:
             return [*self.load(connection, rows)]
@@ -92,7 +114,10 @@ class Loader:
             if len(rows) == 1:
                 return [Unreadable(machine_id=MachineId(rows[0].machine_id), error=error)]
             middle = len(rows) // 2
-            return [*self.load_each(connection, rows[:middle]), *self.load_each(connection, rows[middle:])]
+            return [
+                *self.load_each(connection, rows[:middle]),
+                *self.load_each(connection, rows[middle:]),
+            ]
 
     def _place(self, row: Row[Any]) -> Place:
         return Place(

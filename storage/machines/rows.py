@@ -1,6 +1,8 @@
-"""Decisions → rows. Pure. Each row's values stand in the order of its table's columns; tests hold the two together.
+"""Decisions → rows. Pure. Each row's values stand in the order of its table's columns; tests hold
+the two together.
 
-A digest follows on one that only the transaction knows. It stands last in its row and is put there by ``chained``.
+A digest follows on one that only the transaction knows. It stands last in its row and is put there
+by ``chained``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +29,9 @@ class Owned:
 
 @dataclass(slots=True)
 class BatchRows:
-    """The rows of a batch, by table. Records and states are keyed: the last form within the batch is the one to write."""
+    """The rows of a batch, by table. Records and states are keyed: the last form within the batch
+    is the one to write.
+    """
 
     journal: list[Row] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
@@ -60,7 +64,9 @@ def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> Batc
 
 
 def chained(rows: BatchRows, saved: Mapping[MachineId, str]) -> tuple[list[Row], list[Row]]:
-    """Return the rows of the journal and of the states with their digests; ``saved``: each machine's newest digest, if it has one."""
+    """Return the rows of the journal and of the states with their digests; ``saved``: each
+    machine's newest digest, if it has one.
+    """
     heads = dict(saved)
     lines: list[Row] = []
     for line, content in zip(rows.journal, rows.contents, strict=True):
@@ -71,8 +77,12 @@ def chained(rows: BatchRows, saved: Mapping[MachineId, str]) -> tuple[list[Row],
 
 
 def is_active(state: MachineState) -> bool:
-    """Tell whether something is open that the owner must see to even if nothing ever arrives again; a stream that is up may be gone."""
-    return bool(state.link.online or state.session or state.refunds or state.doubts) or not configuring.code_settled(state.code)
+    """Tell whether something is open that the owner must see to even if nothing ever arrives again;
+    a stream that is up may be gone.
+    """
+    return bool(
+        state.link.online or state.session or state.refunds or state.doubts
+    ) or not configuring.code_settled(state.code)
 
 
 def session_of(decision: Decision) -> SessionId | None:
@@ -85,8 +95,16 @@ def session_of(decision: Decision) -> SessionId | None:
                 pass
     for record in decision.records:
         if isinstance(record, Refund):
-            # Its trade is still open; what goes back belongs to the trade's own session, not to whoever stands there now.
-            return next((trade.session_id for trade in decision.state.trades if trade.trade_id == record.trade_id), None)
+            # Its trade is still open; what goes back belongs to the trade's own session, not to
+            # whoever stands there now.
+            return next(
+                (
+                    trade.session_id
+                    for trade in decision.state.trades
+                    if trade.trade_id == record.trade_id
+                ),
+                None,
+            )
     return None if decision.state.session is None else decision.state.session.session_id
 
 

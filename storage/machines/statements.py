@@ -1,7 +1,9 @@
-"""The statements of the write path, compiled once for each dialect and run with rows as plain tuples.
+"""The statements of the write path, compiled once for each dialect and run with rows as plain
+tuples.
 
-Core's own path binds each value of each row by name and type; for the rows of a batch that costs several times what the database does.
-Here the types have nothing to do: integers, booleans and texts are what both drivers take.
+Core's own path binds each value of each row by name and type; for the rows of a batch that costs
+several times what the database does. Here the types have nothing to do: integers, booleans and
+texts are what both drivers take.
 """
 
 import functools
@@ -12,16 +14,44 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, insert, update
 
 from storage.database import dialects
-from storage.tables import inbox, journal, ledger_entries, machine_states, refunds, sessions, trades, vends
+from storage.tables import (
+    inbox,
+    journal,
+    ledger_entries,
+    machine_states,
+    refunds,
+    sessions,
+    trades,
+    vends,
+)
 
 Row = tuple[Any, ...]
 
 
 # What may change in the life of a row. The first of each is never null.
-STATE_CHANGES = ("version", "epoch", "revision", "active", "phase", "online", "updated_at_ms", "format", "body", "digest")
+STATE_CHANGES = (
+    "version",
+    "epoch",
+    "revision",
+    "active",
+    "phase",
+    "online",
+    "updated_at_ms",
+    "format",
+    "body",
+    "digest",
+)
 SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
-TRADE_CHANGES = ("sold_minor", "refunded_minor", "written_off_minor", "held_minor", "session_id", "status", "closed_at_ms")
+TRADE_CHANGES = (
+    "sold_minor",
+    "refunded_minor",
+    "written_off_minor",
+    "held_minor",
+    "session_id",
+    "status",
+    "closed_at_ms",
+)
 REFUND_CHANGES = (
     "attempts",
     "status",
@@ -42,7 +72,11 @@ class Prepared:
         self._sql = str(compiled)
         order = list(getattr(compiled, "positiontup", None) or names)
         assert sorted(order) == sorted(names), f"{order} are not {list(names)}"
-        self._arrange = None if order == list(names) else itemgetter(*(list(names).index(name) for name in order))
+        self._arrange = (
+            None
+            if order == list(names)
+            else itemgetter(*(list(names).index(name) for name in order))
+        )
 
     def run(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Run the statement for all rows, if there are any."""
@@ -58,12 +92,18 @@ class CommitStatements:
         self.journal = _append(journal, dialect)
         self.ledger = _append(ledger_entries, dialect)
         self.states = _overwrite(machine_states, "machine_id", STATE_CHANGES, dialect)
-        self.sessions = _overwrite(sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id")
+        self.sessions = _overwrite(
+            sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id"
+        )
         self.vends = _overwrite(vends, "vend_id", VEND_CHANGES, dialect, owned_by="machine_id")
         self.trades = _overwrite(trades, "trade_id", TRADE_CHANGES, dialect, owned_by="machine_id")
-        self.refunds = _overwrite(refunds, "refund_id", REFUND_CHANGES, dialect, owned_by="machine_id")
+        self.refunds = _overwrite(
+            refunds, "refund_id", REFUND_CHANGES, dialect, owned_by="machine_id"
+        )
         taken = (
-            update(inbox).where(inbox.c.id == bindparam("inbox_id")).values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
+            update(inbox)
+            .where(inbox.c.id == bindparam("inbox_id"))
+            .values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
         )
         self.taken = Prepared(taken, ("now_ms", "at", "inbox_id"), dialect)
 
@@ -75,11 +115,17 @@ def commit_statements(dialect: Dialect) -> CommitStatements:
 
 
 def _append(table: Table, dialect: Dialect) -> Prepared:
-    """Return an insert; the values are those of the table's columns in order, without the number that the database counts up."""
-    return Prepared(insert(table), [column.name for column in table.columns if column.name != "id"], dialect)
+    """Return an insert; the values are those of the table's columns in order, without the number
+    that the database counts up.
+    """
+    return Prepared(
+        insert(table), [column.name for column in table.columns if column.name != "id"], dialect
+    )
 
 
-def _overwrite(table: Table, key: str, changing: Sequence[str], dialect: Dialect, *, owned_by: str = "") -> Prepared:
+def _overwrite(
+    table: Table, key: str, changing: Sequence[str], dialect: Dialect, *, owned_by: str = ""
+) -> Prepared:
     """Return an upsert; the values are those of the table's columns in order."""
     statement = dialects.upsert(dialect.name, table, key, changing, owned_by=owned_by)
     return Prepared(statement, [column.name for column in table.columns], dialect)

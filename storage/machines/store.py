@@ -1,7 +1,8 @@
 """The actors' store: the only way in which a machine's state and money are written.
 
-Flows in: batches of decisions with the proof of ownership. Flows out: nothing before the transaction is committed. One batch is one
-transaction: fence, versions, then a few statements for all rows, whatever the size of the batch.
+Flows in: batches of decisions with the proof of ownership. Flows out: nothing before the
+transaction is committed. One batch is one transaction: fence, versions, then a few statements for
+all rows, whatever the size of the batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,8 @@ from storage.machines.rows import BatchRows, Owned, batch_rows, chained
 from storage.machines.statements import commit_statements
 from storage.tables import inbox, machine_halts, machine_states, machines, partitions
 
-# What every commit and every sweep asks, put together once: making a statement costs more than running it.
+# What every commit and every sweep asks, put together once: making a statement costs more than
+# running it.
 _FENCE = (
     select(*partitions.c["partition", "holder", "epoch"])
     .where(partitions.c.partition.in_(bindparam("ours", expanding=True)))
@@ -55,7 +57,9 @@ _UNTAKEN = (
 )
 _RECONFIGURED = (
     select(machines.c.machine_id)
-    .select_from(machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id))
+    .select_from(
+        machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id)
+    )
     .where(
         machines.c.partition.in_(bindparam("ours", expanding=True)),
         machines.c.revision > func.coalesce(machine_states.c.revision, 0),
@@ -73,41 +77,59 @@ class _Broken(Exception):
 
 
 class SqlMachineStore(MachineStore):
-    """Keeps machines in SQL. Each method is one transaction, which runs to its end even if the caller is cancelled."""
+    """Keeps machines in SQL. Each method is one transaction, which runs to its end even if the
+    caller is cancelled.
+    """
 
     def __init__(self, db: Database, *, notify_base_url: str) -> None:
         self._db = db
         self._loader = Loader(notify_base_url=notify_base_url.rstrip("/"))
         self._statements = commit_statements(db.dialect)
 
-    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+    async def claim(
+        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+    ) -> Ownership:
         """Take partitions from whoever had them, each under its next epoch."""
-        epochs = await self._db.write(lambda connection: _claim(connection, host, holder, partitions, now_ms))
+        epochs = await self._db.write(
+            lambda connection: _claim(connection, host, holder, partitions, now_ms)
+        )
         return Ownership(host=host, holder=holder, epochs=epochs)
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
         """Return a machine, or None if it is not registered."""
 
         def work(connection: Connection) -> list[LoadedMachine]:
-            return self._loader.load(connection, connection.execute(machine_rows(machines.c.machine_id == machine_id)).all())
+            return self._loader.load(
+                connection,
+                connection.execute(machine_rows(machines.c.machine_id == machine_id)).all(),
+            )
 
         return next(iter(await self._db.read(work)), None)
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
-        """Return the machines of these partitions that have something open or were halted, and those for which nothing was ever decided."""
+        """Return the machines of these partitions that have something open or were halted, and
+        those for which nothing was ever decided.
+        """
         ours = list(ownership.epochs)
         open_ones = and_(machine_states.c.partition.in_(ours), machine_states.c.active.is_(True))
         fresh_ones = and_(machines.c.partition.in_(ours), machine_states.c.machine_id.is_(None))
         halted_ones = and_(machines.c.partition.in_(ours), machine_halts.c.machine_id.is_not(None))
 
         def work(connection: Connection) -> list[LoadedMachine | Unreadable]:
-            rows = [row for these in (open_ones, fresh_ones, halted_ones) for row in connection.execute(machine_rows(these))]
-            return self._loader.load_each(connection, list({row.machine_id: row for row in rows}.values()))
+            rows = [
+                row
+                for these in (open_ones, fresh_ones, halted_ones)
+                for row in connection.execute(machine_rows(these))
+            ]
+            return self._loader.load_each(
+                connection, list({row.machine_id: row for row in rows}.values())
+            )
 
         return await self._db.read(work)
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
-        """Save all of it, or nothing, in one transaction that proves the ownership. Several changes of one machine come in order.
+        """Save all of it, or nothing, in one transaction that proves the ownership. Several changes
+        of one machine come in order.
 
         Raises StaleOwner or Conflict if it was not saved, any other StoreError if nobody knows.
         """
@@ -115,17 +137,26 @@ class SqlMachineStore(MachineStore):
             return
         owned = self._owned(ownership, changes)
         _check_order(changes)
-        rows = batch_rows(changes, owned)  # before the transaction, which may hold the only write lock
+        rows = batch_rows(
+            changes, owned
+        )  # before the transaction, which may hold the only write lock
         try:
-            await self._db.write(lambda connection: self._save(connection, ownership, owned, changes, rows))
+            await self._db.write(
+                lambda connection: self._save(connection, ownership, owned, changes, rows)
+            )
         except _Broken as broken:
             raise await self._blame(ownership, changes, owned, broken) from broken
 
     async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
-        """Write down that a machine is halted, in a transaction that proves the ownership. A row that is there keeps its time."""
+        """Write down that a machine is halted, in a transaction that proves the ownership. A row
+        that is there keeps its time.
+        """
         partition = partition_of(halt.machine_id, self._db.partition_count)
         if partition not in ownership.epochs:
-            raise StaleOwner(f"{halt.machine_id} is in partition {partition}, which {ownership.host} has not claimed.")
+            raise StaleOwner(
+                f"{halt.machine_id} is in partition {partition}, which {ownership.host} has "
+                "not claimed."
+            )
         owned = {halt.machine_id: Owned(partition=partition, epoch=ownership.epochs[partition])}
 
         def work(connection: Connection) -> None:
@@ -134,16 +165,24 @@ class SqlMachineStore(MachineStore):
 
         await self._db.write(work)
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and that nobody has taken, oldest first."""
+    async def untaken(
+        self, ownership: Ownership, *, older_than_ms: int, limit: int
+    ) -> Sequence[InboxItem | Unreadable]:
+        """Return notifications that were saved before ``older_than_ms`` and that nobody has taken,
+        oldest first.
+        """
         wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
         rows = await self._db.read(lambda connection: connection.execute(_UNTAKEN, wanted).all())
         return [_item(row) for row in rows]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
-        """Return machines whose registry revision is above their state's: an administrator's change that the actor has not heard of."""
+        """Return machines whose registry revision is above their state's: an administrator's change
+        that the actor has not heard of.
+        """
         wanted = {"ours": list(ownership.epochs), "most": limit}
-        found = await self._db.read(lambda connection: connection.scalars(_RECONFIGURED, wanted).all())
+        found = await self._db.read(
+            lambda connection: connection.scalars(_RECONFIGURED, wanted).all()
+        )
         return [MachineId(machine_id) for machine_id in found]
 
     def _owned(self, ownership: Ownership, changes: Sequence[Change]) -> dict[MachineId, Owned]:
@@ -151,12 +190,20 @@ class SqlMachineStore(MachineStore):
         for machine_id in {change.machine_id for change in changes}:
             partition = partition_of(machine_id, self._db.partition_count)
             if partition not in ownership.epochs:
-                raise StaleOwner(f"{machine_id} is in partition {partition}, which {ownership.host} has not claimed.")
+                raise StaleOwner(
+                    f"{machine_id} is in partition {partition}, which {ownership.host} has not "
+                    "claimed."
+                )
             owned[machine_id] = Owned(partition=partition, epoch=ownership.epochs[partition])
         return owned
 
     def _save(
-        self, connection: Connection, ownership: Ownership, owned: dict[MachineId, Owned], changes: Sequence[Change], rows: BatchRows
+        self,
+        connection: Connection,
+        ownership: Ownership,
+        owned: dict[MachineId, Owned],
+        changes: Sequence[Change],
+        rows: BatchRows,
     ) -> None:
         _prove(connection, ownership, owned)
         saved = connection.execute(_SAVED, {"asked": list(owned)}).all()
@@ -178,8 +225,16 @@ class SqlMachineStore(MachineStore):
         except IntegrityError as error:
             raise _Broken(describe(error)) from error
 
-    async def _blame(self, ownership: Ownership, changes: Sequence[Change], owned: dict[MachineId, Owned], broken: _Broken) -> StoreError:
-        """Say whose change it was: save machine after machine in a transaction that is never committed, until it breaks again."""
+    async def _blame(
+        self,
+        ownership: Ownership,
+        changes: Sequence[Change],
+        owned: dict[MachineId, Owned],
+        broken: _Broken,
+    ) -> StoreError:
+        """Say whose change it was: save machine after machine in a transaction that is never
+        committed, until it breaks again.
+        """
         machine_ids = list(dict.fromkeys(change.machine_id for change in changes))
         if len(machine_ids) == 1:
             return Conflict(machine_ids[0], broken.detail)
@@ -202,12 +257,18 @@ class SqlMachineStore(MachineStore):
 
 def _item(row: Row[Any]) -> InboxItem | Unreadable:
     try:
-        return InboxItem(inbox_id=row.id, machine_id=MachineId(row.machine_id), event=codec.decode_event(row.event))
+        return InboxItem(
+            inbox_id=row.id,
+            machine_id=MachineId(row.machine_id),
+            event=codec.decode_event(row.event),
+        )
     except codec.CodecError as error:
         return Unreadable(machine_id=MachineId(row.machine_id), error=error)
 
 
-def _claim(connection: Connection, host: str, holder: str, wanted: Sequence[int], now_ms: int) -> dict[int, int]:
+def _claim(
+    connection: Connection, host: str, holder: str, wanted: Sequence[int], now_ms: int
+) -> dict[int, int]:
     taken = connection.execute(
         update(partitions)
         .where(partitions.c.partition.in_(list(wanted)))
@@ -216,22 +277,37 @@ def _claim(connection: Connection, host: str, holder: str, wanted: Sequence[int]
     ).all()
     epochs: dict[int, int] = {row.partition: row.epoch for row in taken}
     if missing := sorted(set(wanted) - set(epochs)):
-        raise StoreError(f"The database has no partitions {missing}: the layout and the database do not belong together.")
-    detail = f"{holder} took {len(epochs)} partitions: {codec.encode_lines([f'{number}@{epochs[number]}' for number in sorted(epochs)])}"
-    write_audit_row(connection, at_ms=now_ms, actor=host, action="claim", machine_id="", detail=detail)
+        raise StoreError(
+            f"The database has no partitions {missing}: the layout and the database do not "
+            "belong together."
+        )
+    detail = (
+        f"{holder} took {len(epochs)} partitions: "
+        f"{codec.encode_lines([f'{number}@{epochs[number]}' for number in sorted(epochs)])}"
+    )
+    write_audit_row(
+        connection, at_ms=now_ms, actor=host, action="claim", machine_id="", detail=detail
+    )
     return epochs
 
 
 def _prove(connection: Connection, ownership: Ownership, owned: dict[MachineId, Owned]) -> None:
-    """Raise StaleOwner unless every partition of the batch is still ours, and keep it ours until the transaction ends.
+    """Raise StaleOwner unless every partition of the batch is still ours, and keep it ours until
+    the transaction ends.
 
     On SQLite the transaction holds the write lock; elsewhere the share lock makes a claim wait.
     """
     ours = {one.partition for one in owned.values()}
-    holders = {row.partition: (row.holder, row.epoch) for row in connection.execute(_FENCE, {"ours": sorted(ours)})}
+    holders = {
+        row.partition: (row.holder, row.epoch)
+        for row in connection.execute(_FENCE, {"ours": sorted(ours)})
+    }
     for partition in ours:
         if holders.get(partition) != (ownership.holder, ownership.epochs[partition]):
-            raise StaleOwner(f"Partition {partition} has another owner than {ownership.host} since epoch {ownership.epochs[partition]}.")
+            raise StaleOwner(
+                f"Partition {partition} has another owner than {ownership.host} since epoch "
+                f"{ownership.epochs[partition]}."
+            )
 
 
 def _check_order(changes: Sequence[Change]) -> None:
@@ -240,7 +316,13 @@ def _check_order(changes: Sequence[Change]) -> None:
     for change in changes:
         before = versions.get(change.machine_id)
         if before is not None and _expected(change) != before:
-            raise Conflict(change.machine_id, f"version {change.decision.state.version} does not follow on {before} within the batch")
+            raise Conflict(
+                change.machine_id,
+                (
+                    f"version {change.decision.state.version} does not follow on {before} within "
+                    "the batch"
+                ),
+            )
         versions[change.machine_id] = change.decision.state.version
 
 
@@ -251,7 +333,10 @@ def _check_versions(changes: Sequence[Change], saved: Mapping[str, int]) -> None
         expected.setdefault(change.machine_id, _expected(change))
     for machine_id, version in expected.items():
         if saved.get(machine_id, 0) != version:
-            raise Conflict(machine_id, f"decided upon version {version}, but version {saved.get(machine_id, 0)} is saved")
+            raise Conflict(
+                machine_id,
+                f"decided upon version {version}, but version {saved.get(machine_id, 0)} is saved",
+            )
 
 
 def _expected(change: Change) -> int:

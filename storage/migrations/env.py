@@ -1,4 +1,6 @@
-"""Runs the migrations on the connection that ``storage.database.migrate`` opened; it has begun the transaction and commits it."""
+"""Runs the migrations on the connection that ``storage.database.migrate`` opened; it has begun the
+transaction and commits it.
+"""
 
 from alembic import context
 

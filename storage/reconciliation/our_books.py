@@ -1,6 +1,8 @@
-"""What our side says about the payments and refunds of one day, for the comparison with Alipay's file of that day.
+"""What our side says about the payments and refunds of one day, for the comparison with Alipay's
+file of that day.
 
-Flows in: the day as milliseconds, and what its file names. Flows out: ``OurBooks``, read in one snapshot of the database.
+Flows in: the day as milliseconds, and what its file names. Flows out: ``OurBooks``, read in one
+snapshot of the database.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -20,7 +22,9 @@ from storage.tables import inbox, machines, refunds, trades
 _TOLD_EARLY_MS = 3_600_000
 """By so much our clock may be behind Alipay's."""
 _TOLD_LATE_MS = 26 * 3_600_000
-"""Alipay tells of a payment for 25 hours (docs/alipay.md 7.3). What we heard of later we heard from a file."""
+"""Alipay tells of a payment for 25 hours (docs/alipay.md 7.3). What we heard of later we heard from
+a file.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +69,12 @@ class NamedMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurBooks:
-    """Trades and refunds by their ids: those that were asked for, and those that must stand in the file of the day.
+    """Trades and refunds by their ids: those that were asked for, and those that must stand in the
+    file of the day.
 
-    ``paid_today``: paid on the day, whenever we heard of it. ``returned_today``: asked for and confirmed on the day; of a refund that was
-    asked for on one day and confirmed on another nobody can say in whose file it stands. ``told`` is by trade.
+    ``paid_today``: paid on the day, whenever we heard of it. ``returned_today``: asked for and
+    confirmed on the day; of a refund that was asked for on one day and confirmed on another nobody
+    can say in whose file it stands. ``told`` is by trade.
     """
 
     trades: Mapping[str, OurTrade]
@@ -80,14 +86,28 @@ class OurBooks:
 
 
 async def read_our_books(
-    db: Database, *, from_ms: int, to_ms: int, trade_ids: Collection[str], refund_ids: Collection[str], names: Collection[str]
+    db: Database,
+    *,
+    from_ms: int,
+    to_ms: int,
+    trade_ids: Collection[str],
+    refund_ids: Collection[str],
+    names: Collection[str],
 ) -> OurBooks:
-    """Return what we know of these trades and refunds, of the day ``from_ms <= t < to_ms``, and of machines with these names."""
+    """Return what we know of these trades and refunds, of the day ``from_ms <= t < to_ms``, and of
+    machines with these names.
+    """
 
     def work(connection: Connection) -> OurBooks:
-        found = {row.trade_id: row for row in _by_ids(connection, select(trades), trades.c.trade_id, trade_ids)}
+        found = {
+            row.trade_id: row
+            for row in _by_ids(connection, select(trades), trades.c.trade_id, trade_ids)
+        }
         today = {row.trade_id: row for row in _paid_within(connection, from_ms, to_ms)}
-        known = {row.refund_id: row for row in _by_ids(connection, select(refunds), refunds.c.refund_id, refund_ids)}
+        known = {
+            row.refund_id: row
+            for row in _by_ids(connection, select(refunds), refunds.c.refund_id, refund_ids)
+        }
         returned = {row.refund_id: row for row in _returned_within(connection, from_ms, to_ms)}
         return OurBooks(
             trades={trade_id: _trade(row) for trade_id, row in (today | found).items()},
@@ -101,18 +121,27 @@ async def read_our_books(
     return await db.read(work)
 
 
-def _by_ids(connection: Connection, wanted: Select[Any], column: Any, ids: Collection[str]) -> Iterator[Row[Any]]:
+def _by_ids(
+    connection: Connection, wanted: Select[Any], column: Any, ids: Collection[str]
+) -> Iterator[Row[Any]]:
     ordered = sorted(set(ids))
     for start in range(0, len(ordered), IN_ONE_STATEMENT):
-        yield from connection.execute(wanted.where(column.in_(ordered[start : start + IN_ONE_STATEMENT])))
+        yield from connection.execute(
+            wanted.where(column.in_(ordered[start : start + IN_ONE_STATEMENT]))
+        )
 
 
 def _paid_within(connection: Connection, from_ms: int, to_ms: int) -> Iterator[Row[Any]]:
-    """Yield trades by Alipay's time of payment, which stands in what was told; a row holds when we heard of it."""
+    """Yield trades by Alipay's time of payment, which stands in what was told; a row holds when we
+    heard of it.
+    """
     wanted = (
         select(trades, inbox.c.event)
         .join(inbox, inbox.c.cause == literal("payment:") + trades.c.trade_id)
-        .where(trades.c.received_at_ms >= from_ms - _TOLD_EARLY_MS, trades.c.received_at_ms < to_ms + _TOLD_LATE_MS)
+        .where(
+            trades.c.received_at_ms >= from_ms - _TOLD_EARLY_MS,
+            trades.c.received_at_ms < to_ms + _TOLD_LATE_MS,
+        )
     )
     for row in connection.execute(wanted):
         event = codec.decode_event(row.event)
@@ -124,14 +153,18 @@ def _returned_within(connection: Connection, from_ms: int, to_ms: int) -> Iterat
     c = refunds.c
     asked = (c.due_at_ms >= from_ms) & (c.due_at_ms < to_ms)
     confirmed = (c.ended_at_ms >= from_ms) & (c.ended_at_ms < to_ms)
-    yield from connection.execute(select(refunds).where(asked, confirmed, c.status == RefundStatus.SUCCEEDED.value))
+    yield from connection.execute(
+        select(refunds).where(asked, confirmed, c.status == RefundStatus.SUCCEEDED.value)
+    )
 
 
 def _told(connection: Connection, trade_ids: Collection[str]) -> dict[str, tuple[Told, ...]]:
     told: dict[str, list[Told]] = {}
     wanted = select(*inbox.c["cause", "trade_id", "machine_id", "taken_at_ms"]).order_by(inbox.c.id)
     for row in _by_ids(connection, wanted, inbox.c.trade_id, trade_ids):
-        one = Told(cause=row.cause, machine_id=MachineId(row.machine_id), waits=row.taken_at_ms is None)
+        one = Told(
+            cause=row.cause, machine_id=MachineId(row.machine_id), waits=row.taken_at_ms is None
+        )
         told.setdefault(row.trade_id, []).append(one)
     return {trade_id: tuple(several) for trade_id, several in told.items()}
 
@@ -141,16 +174,25 @@ def _named(connection: Connection, names: Collection[str]) -> tuple[NamedMachine
     ordered = sorted(set(names))
     for start in range(0, len(ordered), IN_ONE_STATEMENT):
         some = ordered[start : start + IN_ONE_STATEMENT]
-        for row in connection.execute(select(machines).where(or_(machines.c.machine_id.in_(some), machines.c.store_name.in_(some)))):
+        for row in connection.execute(
+            select(machines).where(
+                or_(machines.c.machine_id.in_(some), machines.c.store_name.in_(some))
+            )
+        ):
             found[row.machine_id] = NamedMachine(
-                machine_id=MachineId(row.machine_id), store_name=row.store_name, currency=Currency(row.currency)
+                machine_id=MachineId(row.machine_id),
+                store_name=row.store_name,
+                currency=Currency(row.currency),
             )
     return tuple(found[machine_id] for machine_id in sorted(found))
 
 
 def _trade(row: Row[Any]) -> OurTrade:
     return OurTrade(
-        trade_id=TradeId(row.trade_id), machine_id=MachineId(row.machine_id), currency=Currency(row.currency), paid_minor=row.paid_minor
+        trade_id=TradeId(row.trade_id),
+        machine_id=MachineId(row.machine_id),
+        currency=Currency(row.currency),
+        paid_minor=row.paid_minor,
     )
 
 

@@ -1,9 +1,11 @@
 """The runs of the daily comparison with Alipay's files, and the differences that they found.
 
-Flows in: what a comparison found. Flows out: the same as rows, written in one transaction, and read back. A run is named by its file's
-content, a difference by its day, kind and subject: the same file again makes no row anew. A difference that is found no more is marked as
-resolved. Nothing of a machine's own is written here: what its owner must hear goes through the inbox. A person may close an open one
-(``storage.fleet.closings``); that holds for the money that it was about, and one that comes back with other money is open again.
+Flows in: what a comparison found. Flows out: the same as rows, written in one transaction, and read
+back. A run is named by its file's content, a difference by its day, kind and subject: the same file
+again makes no row anew. A difference that is found no more is marked as resolved. Nothing of a
+machine's own is written here: what its owner must hear goes through the inbox. A person may close
+an open one (``storage.fleet.closings``); that holds for the money that it was about, and one that
+comes back with other money is open again.
 """
 
 from collections.abc import Sequence
@@ -21,11 +23,14 @@ from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import reconciliation_differences, reconciliation_runs, work_item_closings
 
 _MONEY = ("trade_id", "refund_id", "currency", "alipay_minor", "ours_minor")
-"""What a difference is about: with any of these another, it is another edition, and a closing of the one before says nothing of it."""
+"""What a difference is about: with any of these another, it is another edition, and a closing of
+the one before says nothing of it.
+"""
 
 
 class DifferenceStatus(StrEnum):
-    """OPEN: a person's work. PASSED_ON: saved for the machine's owner, who acts by itself. RESOLVED: found no more.
+    """OPEN: a person's work. PASSED_ON: saved for the machine's owner, who acts by itself.
+    RESOLVED: found no more.
 
     CLOSED is shown for OPEN where a person has closed it, and is never stored: the closing is.
     """
@@ -38,10 +43,11 @@ class DifferenceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """What one side misses or has differently. Amounts are minor units of ``currency``, None where a side knows none.
+    """What one side misses or has differently. Amounts are minor units of ``currency``, None where
+    a side knows none.
 
-    ``subject`` names it within its day and kind. ``said`` is what differs, ``cause`` a guess at why, ``advice`` what to do. ``closed_*``:
-    who closed it as it stands, and why.
+    ``subject`` names it within its day and kind. ``said`` is what differs, ``cause`` a guess at
+    why, ``advice`` what to do. ``closed_*``: who closed it as it stands, and why.
     """
 
     kind: str
@@ -86,7 +92,9 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run and the differences of its day as they stand now, open ones first. ``latest``: no newer file of the day has been read."""
+    """A run and the differences of its day as they stand now, open ones first. ``latest``: no newer
+    file of the day has been read.
+    """
 
     run_id: int
     day: str
@@ -100,7 +108,9 @@ class RunView:
 
 
 class Reconciliation:
-    """The runs of an installation. Every method raises StoreError when the database does not answer."""
+    """The runs of an installation. Every method raises StoreError when the database does not
+    answer.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -109,8 +119,12 @@ class Reconciliation:
         """Return the run of a file with this content, or None."""
         return await self._db.read(lambda connection: _view(connection, file_sha256))
 
-    async def record(self, run: NewRun, differences: Sequence[Difference], *, now_ms: int) -> RunView:
-        """Save what the comparison found. A file that is not the day's newest any more changes nothing."""
+    async def record(
+        self, run: NewRun, differences: Sequence[Difference], *, now_ms: int
+    ) -> RunView:
+        """Save what the comparison found. A file that is not the day's newest any more changes
+        nothing.
+        """
 
         def work(connection: Connection) -> RunView:
             row = _run(connection, run, now_ms)
@@ -127,7 +141,9 @@ class Reconciliation:
 def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
     """Return the row of the run, which is made if the file is new."""
     connection.execute(
-        dialects.insert_or_ignore(connection.dialect.name, reconciliation_runs, ("file_sha256",)).values(
+        dialects.insert_or_ignore(
+            connection.dialect.name, reconciliation_runs, ("file_sha256",)
+        ).values(
             day=run.day,
             file_sha256=run.file_sha256,
             file_name=run.file_name,
@@ -136,13 +152,19 @@ def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
             totals=_encode(run.totals),
         )
     )
-    return connection.execute(select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == run.file_sha256)).one()
+    return connection.execute(
+        select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == run.file_sha256)
+    ).one()
 
 
 def _refresh_totals(connection: Connection, row: Row[Any], run: NewRun) -> None:
     """Our side of an old file's totals may have grown."""
     if row.totals != _encode(run.totals):
-        connection.execute(update(reconciliation_runs).where(reconciliation_runs.c.id == row.id).values(totals=_encode(run.totals)))
+        connection.execute(
+            update(reconciliation_runs)
+            .where(reconciliation_runs.c.id == row.id)
+            .values(totals=_encode(run.totals))
+        )
 
 
 def _is_latest(connection: Connection, row: Row[Any]) -> bool:
@@ -150,13 +172,20 @@ def _is_latest(connection: Connection, row: Row[Any]) -> bool:
     return connection.scalar(select(c.id).where(c.day == row.day, c.id > row.id).limit(1)) is None
 
 
-def _write(connection: Connection, run: Row[Any], differences: Sequence[Difference], now_ms: int) -> None:
+def _write(
+    connection: Connection, run: Row[Any], differences: Sequence[Difference], now_ms: int
+) -> None:
     table = reconciliation_differences
-    there = {(row.kind, row.subject): row for row in connection.execute(select(table).where(table.c.day == run.day).with_for_update())}
+    there = {
+        (row.kind, row.subject): row
+        for row in connection.execute(select(table).where(table.c.day == run.day).with_for_update())
+    }
     new = []
     for difference in differences:
         row = there.pop((difference.kind, difference.subject), None)
-        values: dict[str, Any] = {name: value for name, value in asdict(difference).items() if name in table.c}
+        values: dict[str, Any] = {
+            name: value for name, value in asdict(difference).items() if name in table.c
+        }
         values |= {"status": difference.status.value, "run_id": run.id}
         if row is None:
             new.append({**values, "day": run.day, "found_at_ms": now_ms, "edition": 1})
@@ -167,19 +196,34 @@ def _write(connection: Connection, run: Row[Any], differences: Sequence[Differen
     if new:
         connection.execute(insert(table), new)
     gone = [row.id for row in there.values() if row.status != DifferenceStatus.RESOLVED.value]
-    resolved = {"status": DifferenceStatus.RESOLVED.value, "resolved_at_ms": now_ms, "run_id": run.id}
+    resolved = {
+        "status": DifferenceStatus.RESOLVED.value,
+        "resolved_at_ms": now_ms,
+        "run_id": run.id,
+    }
     for start in range(0, len(gone), IN_ONE_STATEMENT):
-        connection.execute(update(table).where(table.c.id.in_(gone[start : start + IN_ONE_STATEMENT])).values(resolved))
+        connection.execute(
+            update(table)
+            .where(table.c.id.in_(gone[start : start + IN_ONE_STATEMENT]))
+            .values(resolved)
+        )
 
 
 def _view(connection: Connection, file_sha256: str) -> RunView | None:
-    run = connection.execute(select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == file_sha256)).one_or_none()
+    run = connection.execute(
+        select(reconciliation_runs).where(reconciliation_runs.c.file_sha256 == file_sha256)
+    ).one_or_none()
     if run is None:
         return None
     table = reconciliation_differences
     closing = work_item_closings.c
     wanted = (
-        select(table, closing.actor.label("closed_by"), closing.reason.label("closed_reason"), closing.closed_at_ms)
+        select(
+            table,
+            closing.actor.label("closed_by"),
+            closing.reason.label("closed_reason"),
+            closing.closed_at_ms,
+        )
         .select_from(table.outerjoin(work_item_closings, closing.item_id == DIFFERENCE_ITEM))
         .where(table.c.day == run.day)
         .order_by(table.c.id)
@@ -195,7 +239,9 @@ def _view(connection: Connection, file_sha256: str) -> RunView | None:
         read_at_ms=run.read_at_ms,
         totals=msgspec.json.decode(run.totals, type=tuple[Total, ...]),
         latest=_is_latest(connection, run),
-        differences=tuple(sorted(map(_difference, rows), key=lambda difference: order.index(difference.status))),
+        differences=tuple(
+            sorted(map(_difference, rows), key=lambda difference: order.index(difference.status))
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""What becomes of each order to Alipay: the table of outcomes, and what exactly is asked. The client itself is tested in its own room."""
+"""What becomes of each order to Alipay: the table of outcomes, and what exactly is asked. The
+client itself is tested in its own room.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall, QueryRefund, SendRefund
+from actors.machine.effects import (
+    ChangeCodeStatus,
+    CreateCode,
+    ProviderCall,
+    QueryRefund,
+    SendRefund,
+)
 from actors.machine.events import (
     CodeCreated,
     CodeFailed,
@@ -29,12 +37,24 @@ from alipay_client.messages import CodeAction, CodeAnswer, RefundAnswer, RefundS
 
 pytestmark = pytest.mark.virtual_time
 
-MERCHANT = Merchant(secondary_merchant_id="m_1", secondary_merchant_name="Vending Ltd", secondary_merchant_industry="5499")
+MERCHANT = Merchant(
+    secondary_merchant_id="m_1",
+    secondary_merchant_name="Vending Ltd",
+    secondary_merchant_industry="5499",
+)
 PLACE = Place(
-    machine_id=MachineId("VM-1"), store_name="Lobby", country_code="HK", address="1 Test Road", notify_url="https://pay.example/n/token"
+    machine_id=MachineId("VM-1"),
+    store_name="Lobby",
+    country_code="HK",
+    address="1 Test Road",
+    notify_url="https://pay.example/n/token",
 )
 REFUND = SendRefund(
-    refund_id=RefundId("t-1R1"), trade_id=TradeId("t-1"), partner_trans_id="out-1", amount_minor=500, currency=Currency("HKD")
+    refund_id=RefundId("t-1R1"),
+    trade_id=TradeId("t-1"),
+    partner_trans_id="out-1",
+    amount_minor=500,
+    currency=Currency("HKD"),
 )
 QUERY = QueryRefund(refund_id=RefundId("t-1R1"), partner_trans_id="out-1")
 STOP = ChangeCodeStatus(qr_payload="https://qr.alipay.com/x", status=CodeStatus.STOPPED)
@@ -59,7 +79,9 @@ class Client:
     refund = query_refund = create_code = modify_code_status = _answer
 
 
-async def perform(call: ProviderCall, outcome: object, *, merchant: Merchant = MERCHANT) -> tuple[Event, Client]:
+async def perform(
+    call: ProviderCall, outcome: object, *, merchant: Merchant = MERCHANT
+) -> tuple[Event, Client]:
     """Perform one call against one outcome."""
     client = Client(outcome)
     performer = Performer(cast("AlipayClient", client), merchant)
@@ -78,7 +100,11 @@ def answer(state: RefundState, error: str = "") -> RefundAnswer:
         (REFUND, answer(RefundState.ACCEPTED), RefundAccepted),
         (REFUND, answer(RefundState.NOT_FOUND), RefundUnknown),
         (REFUND, answer(RefundState.FAILED), RefundUnknown),
-        (REFUND, Refused("MERCHANT_BALANCE_NOT_ENOUGH", retry=Retry.LATER_SAME_ID), RefundShortOfFunds),
+        (
+            REFUND,
+            Refused("MERCHANT_BALANCE_NOT_ENOUGH", retry=Retry.LATER_SAME_ID),
+            RefundShortOfFunds,
+        ),
         (REFUND, Refused("TRADE_HAS_CLOSE"), RefundRefused),
         (REFUND, Misused("bad_amount"), RefundRefused),
         (REFUND, OutcomeUnknown("timeout"), RefundUnknown),
@@ -99,14 +125,18 @@ def answer(state: RefundState, error: str = "") -> RefundAnswer:
         (STOP, ZeroDivisionError("ours"), CodeFailed),
     ],
 )
-async def test_every_outcome_is_an_event(call: ProviderCall, outcome: object, expected: type[Event]) -> None:
+async def test_every_outcome_is_an_event(
+    call: ProviderCall, outcome: object, expected: type[Event]
+) -> None:
     """Done, refused and unknown stay three different answers, and nothing is raised."""
     event, _ = await perform(call, outcome)
 
     assert type(event) is expected
 
 
-@pytest.mark.parametrize(("outcome", "final"), [(Refused("X"), True), (Misused("x"), True), (OutcomeUnknown("x"), False)])
+@pytest.mark.parametrize(
+    ("outcome", "final"), [(Refused("X"), True), (Misused("x"), True), (OutcomeUnknown("x"), False)]
+)
 async def test_a_code_is_given_up_only_after_a_definite_no(outcome: Exception, final: bool) -> None:
     """Whatever is unknown is tried again."""
     event, _ = await perform(CreateCode(), outcome)
@@ -119,7 +149,9 @@ async def test_a_refused_question_refuses_no_refund() -> None:
     """That Alipay does not answer a query says nothing about the money."""
     event, _ = await perform(QUERY, Refused("ILLEGAL_PARTNER_EXTERFACE", "not in the contract"))
 
-    assert event == RefundUnknown(refund_id=RefundId("t-1R1"), detail="ILLEGAL_PARTNER_EXTERFACE: not in the contract")
+    assert event == RefundUnknown(
+        refund_id=RefundId("t-1R1"), detail="ILLEGAL_PARTNER_EXTERFACE: not in the contract"
+    )
 
 
 async def test_a_refund_is_asked_for_at_once_under_its_saved_id() -> None:
@@ -127,7 +159,11 @@ async def test_a_refund_is_asked_for_at_once_under_its_saved_id() -> None:
     _, client = await perform(REFUND, answer(RefundState.SUCCEEDED))
     asked = client.asked[0]
 
-    assert (asked.partner_refund_id, asked.partner_trans_id, asked.alipay_trans_id) == ("t-1R1", "out-1", "t-1")
+    assert (asked.partner_refund_id, asked.partner_trans_id, asked.alipay_trans_id) == (
+        "t-1R1",
+        "out-1",
+        "t-1",
+    )
     assert (asked.amount_minor, asked.currency, asked.synchronous) == (500, "HKD", True)
 
 
@@ -140,7 +176,9 @@ async def test_a_query_that_succeeds_says_so() -> None:
 
 async def test_a_code_names_the_machine_and_its_own_notify_url() -> None:
     """What comes back in a notification leads to the machine by two ways."""
-    event, client = await perform(CreateCode(), CodeAnswer(qrcode="https://qr.alipay.com/x", image_url="https://img"))
+    event, client = await perform(
+        CreateCode(), CodeAnswer(qrcode="https://qr.alipay.com/x", image_url="https://img")
+    )
     asked = client.asked[0]
 
     assert event == CodeCreated(qr_payload="https://qr.alipay.com/x", image_url="https://img")
@@ -162,14 +200,19 @@ async def test_a_code_names_the_machine_and_its_own_notify_url() -> None:
 async def test_the_settlement_currency_is_the_merchants_if_they_have_one() -> None:
     """CNY settlement of HKD trades, for example."""
     merchant = Merchant(
-        secondary_merchant_id="m", secondary_merchant_name="n", secondary_merchant_industry="5499", settlement_currency="CNY"
+        secondary_merchant_id="m",
+        secondary_merchant_name="n",
+        secondary_merchant_industry="5499",
+        settlement_currency="CNY",
     )
     _, client = await perform(CreateCode(), CodeAnswer(qrcode="x"), merchant=merchant)
 
     assert (client.asked[0].shop.trans_currency, client.asked[0].shop.currency) == ("HKD", "CNY")
 
 
-@pytest.mark.parametrize(("call", "action"), [(STOP, CodeAction.STOP), (RESTART, CodeAction.RESTART)])
+@pytest.mark.parametrize(
+    ("call", "action"), [(STOP, CodeAction.STOP), (RESTART, CodeAction.RESTART)]
+)
 async def test_a_code_is_stopped_and_restarted(call: ChangeCodeStatus, action: CodeAction) -> None:
     """It is never deleted: that could not be undone."""
     event, client = await perform(call, CodeAnswer(qrcode="x"))
@@ -180,7 +223,9 @@ async def test_a_code_is_stopped_and_restarted(call: ChangeCodeStatus, action: C
 
 async def test_a_status_that_no_code_can_have_is_final() -> None:
     """It is not sent."""
-    event, client = await perform(ChangeCodeStatus(qr_payload="x", status=CodeStatus.PENDING), CodeAnswer(qrcode="x"))
+    event, client = await perform(
+        ChangeCodeStatus(qr_payload="x", status=CodeStatus.PENDING), CodeAnswer(qrcode="x")
+    )
 
     assert isinstance(event, CodeFailed)
     assert event.final
@@ -210,7 +255,9 @@ async def test_no_more_calls_than_allowed_are_in_flight() -> None:
 
     slow: Callable[[], object] = slowly
     performer = Performer(cast("AlipayClient", Client(slow)), MERCHANT, in_flight_max=2)
-    events = await asyncio.gather(*(performer.perform(REFUND, PLACE, Currency("HKD")) for _ in range(6)))
+    events = await asyncio.gather(
+        *(performer.perform(REFUND, PLACE, Currency("HKD")) for _ in range(6))
+    )
 
     assert most == 2
     assert [type(event) for event in events] == [RefundSucceeded] * 6

@@ -1,4 +1,6 @@
-"""A host in a real Ray actor: it serves, survives kill -9 of its process, leaves nothing behind. The host itself is in ``test_host``."""
+"""A host in a real Ray actor: it serves, survives kill -9 of its process, leaves nothing behind.
+The host itself is in ``test_host``.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +23,12 @@ from actors.ray_host import RayHostLink, RayHosts, RaySettings, start_ray, stop_
 from tests.support.file_store import FileStore
 from tests.support.stage import COLUMNS
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings(
+        "ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning"
+    ),
+]
 
 SERVICES = "tests.support.ray_services:open_host_services"
 STREAM = StreamId("s-1")
@@ -43,29 +50,45 @@ async def hosts(settings: RaySettings, tmp_path: Path) -> AsyncIterator[RayHosts
     store.register("VM-1", columns=COLUMNS)
     now_ms = time.time_ns() // 1_000_000
     paid = TopUpPaid(
-        trade_id=TradeId("t-1"), partner_trans_id="out-1", amount_minor=1_000, currency=Currency("HKD"), paid_at_ms=now_ms, payer="p"
+        trade_id=TradeId("t-1"),
+        partner_trans_id="out-1",
+        amount_minor=1_000,
+        currency=Currency("HKD"),
+        paid_at_ms=now_ms,
+        payer="p",
     )
     store.notify("VM-1", paid, received_at_ms=now_ms)
     store.write()
-    hosts = await RayHosts.open(settings, factory=SERVICES, factory_argument=str(tmp_path / "store"))
+    hosts = await RayHosts.open(
+        settings, factory=SERVICES, factory_argument=str(tmp_path / "store")
+    )
     yield hosts
     await hosts.end()
 
 
 def hello() -> FromMachine:
     """The machine's stream."""
-    event = Connected(stream_id=STREAM, opened_at_ms=time.time_ns() // 1_000_000, boot_id=BootId("b-1"), planogram_version=1)
+    event = Connected(
+        stream_id=STREAM,
+        opened_at_ms=time.time_ns() // 1_000_000,
+        boot_id=BootId("b-1"),
+        planogram_version=1,
+    )
     return FromMachine(machine_id=MachineId("VM-1"), event=event)
 
 
 def frame(seq: int, fact: MachineFact) -> FromMachine:
     """A frame of it."""
-    return FromMachine(machine_id=MachineId("VM-1"), event=FrameReceived(stream_id=STREAM, seq=seq, fact=fact))
+    return FromMachine(
+        machine_id=MachineId("VM-1"), event=FrameReceived(stream_id=STREAM, seq=seq, fact=fact)
+    )
 
 
 def request(request_id: str = "r-1") -> VendRequested:
     """The customer chose."""
-    return VendRequested(request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1
+    )
 
 
 async def attach(link: RayHostLink) -> str:
@@ -79,7 +102,12 @@ async def attach(link: RayHostLink) -> str:
 
 def kinds(messages: tuple[FromHost, ...]) -> list[type]:
     """Return the kinds of commands in these messages."""
-    return [type(command) for message in messages if isinstance(message, ToMachine) for command in message.commands]
+    return [
+        type(command)
+        for message in messages
+        if isinstance(message, ToMachine)
+        for command in message.commands
+    ]
 
 
 async def test_it_serves_through_ray(hosts: RayHosts) -> None:
@@ -96,7 +124,9 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
 
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
-    """The link breaks, comes back within seconds, and the vend that was approved is still the same vend."""
+    """The link breaks, comes back within seconds, and the vend that was approved is still the same
+    vend.
+    """
     link = hosts.links[0]
     attachment = await attach(link)
     await link.exchange(attachment, [hello()])
@@ -113,15 +143,24 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
     again = await link.exchange(attachment, [hello(), frame(1, request())])
 
     assert (await hosts.pids())[link.name] != old
-    assert back_s < 30  # two seconds on a machine that has nothing else to do; a busy one starts processes slowly
-    told = [command for message in again.messages if isinstance(message, ToMachine) for command in message.commands]
+    assert (
+        back_s < 30
+    )  # two seconds on a machine that has nothing else to do; a busy one starts processes slowly
+    told = [
+        command
+        for message in again.messages
+        if isinstance(message, ToMachine)
+        for command in message.commands
+    ]
     assert [command.vend_id for command in told if isinstance(command, ApproveVend)] == ["VM-1-v1"]
     with pytest.raises(LinkBroken):
         await link.listen("an attachment of the process that is gone")
 
 
 async def test_a_host_that_is_superseded_ends_its_process(hosts: RayHosts, tmp_path: Path) -> None:
-    """Another holder's epoch: the process exits by itself, nothing is answered, and Ray, who still wants this host, starts it anew."""
+    """Another holder's epoch: the process exits by itself, nothing is answered, and Ray, who still
+    wants this host, starts it anew.
+    """
     link = hosts.links[0]
     attachment = await attach(link)
     old = (await hosts.pids())[link.name]
@@ -135,11 +174,17 @@ async def test_a_host_that_is_superseded_ends_its_process(hosts: RayHosts, tmp_p
     assert Welcome in kinds(welcomed.messages)
 
 
-async def test_services_that_cannot_be_built_are_named(settings: RaySettings, tmp_path: Path) -> None:
+async def test_services_that_cannot_be_built_are_named(
+    settings: RaySettings, tmp_path: Path
+) -> None:
     """A wrong configuration is a sentence at the start, not a host that is never there."""
     wrong = RaySettings(run_dir=settings.run_dir, hosts=1)
     with pytest.raises(RuntimeError, match="holds no key: put one there"):
-        await RayHosts.open(wrong, factory="tests.support.ray_services:refuse_to_build", factory_argument=str(tmp_path))
+        await RayHosts.open(
+            wrong,
+            factory="tests.support.ray_services:refuse_to_build",
+            factory_argument=str(tmp_path),
+        )
     import ray
 
     ray.kill(ray.get_actor("vendgate-host-0", namespace="vendgate"), no_restart=True)
@@ -161,7 +206,8 @@ from actors.ray_host import RayHosts, RaySettings, start_ray, stop_ray
 settings = RaySettings(run_dir=Path(sys.argv[1]))
 start_ray(settings)
 async def main():
-    hosts = await RayHosts.open(settings, factory="tests.support.ray_services:open_host_services", factory_argument=sys.argv[2])
+    factory = "tests.support.ray_services:open_host_services"
+    hosts = await RayHosts.open(settings, factory=factory, factory_argument=sys.argv[2])
     print("pids", *(await hosts.pids()).values(), flush=True)
     await asyncio.sleep(60)
 asyncio.run(main())
@@ -170,7 +216,9 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
-    """However the driver ends, its Ray ends with it; and nothing but its own words is on its output."""
+    """However the driver ends, its Ray ends with it; and nothing but its own words is on its
+    output.
+    """
     FileStore(tmp_path / "store").write()
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)}
     for name in [name for name in environment if name.startswith("RAY_")]:
@@ -188,15 +236,21 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
         assert lines[-1], lines
     host = int(lines[-1].split()[1])
     family = _descendants(program.pid)
-    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode() for pid in family}
+    names = {
+        pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        for pid in family
+    }
     assert host in family
     program.send_signal(how)
     program.wait(30)
     program.stdout.close()
-    # After kill -9 two agents of Ray's look for their head for up to a minute before they end; all that could act ends at once.
+    # After kill -9 two agents of Ray's look for their head for up to a minute before they end; all
+    # that could act ends at once.
     agents = {pid for pid in family if "Agent" in names[pid]} if how == signal.SIGKILL else set()
     deadline = time.monotonic() + 20
-    while (left := [names[pid] for pid in family if pid not in agents and _alive(pid)]) and time.monotonic() < deadline:
+    while (
+        left := [names[pid] for pid in family if pid not in agents and _alive(pid)]
+    ) and time.monotonic() < deadline:
         time.sleep(0.1)
 
     assert left == []
@@ -214,7 +268,9 @@ def _descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         with contextlib.suppress(OSError):
-            fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            fields = dict(
+                line.split(":", 1) for line in status.read_text().splitlines() if ":" in line
+            )
             parents.setdefault(int(fields["PPid"]), []).append(int(fields["Pid"]))
     found = list(parents.get(pid, ()))
     for child in found:

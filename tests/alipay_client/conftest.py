@@ -9,4 +9,7 @@ from tests.alipay_client.wire import Pair
 @pytest.fixture(scope="session")
 def pair() -> Pair:
     """Give the keys of one contract."""
-    return Pair(merchant=rsa.generate_private_key(65_537, 2_048), alipay=rsa.generate_private_key(65_537, 2_048))
+    return Pair(
+        merchant=rsa.generate_private_key(65_537, 2_048),
+        alipay=rsa.generate_private_key(65_537, 2_048),
+    )

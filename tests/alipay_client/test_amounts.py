@@ -29,7 +29,13 @@ def test_any_text_is_an_amount_or_a_value_error(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount_minor", "currency", "text"),
-    [(1230, "HKD", "12.30"), (5, "EUR", "0.05"), (0, "EUR", "0.00"), (100, "JPY", "100"), (1, "KRW", "1")],
+    [
+        (1230, "HKD", "12.30"),
+        (5, "EUR", "0.05"),
+        (0, "EUR", "0.00"),
+        (100, "JPY", "100"),
+        (1, "KRW", "1"),
+    ],
 )
 def test_amounts_are_written_as_documented(amount_minor: int, currency: str, text: str) -> None:
     """JPY and KRW have no decimals, all others two."""
@@ -38,9 +44,18 @@ def test_amounts_are_written_as_documented(amount_minor: int, currency: str, tex
 
 @pytest.mark.parametrize(
     ("text", "currency", "amount_minor"),
-    [("5", "HKD", 500), ("5.5", "HKD", 550), ("5.500", "HKD", 550), ("100.00", "JPY", 100), ("0.01", "USD", 1), ("007.10", "USD", 710)],
+    [
+        ("5", "HKD", 500),
+        ("5.5", "HKD", 550),
+        ("5.500", "HKD", 550),
+        ("100.00", "JPY", 100),
+        ("0.01", "USD", 1),
+        ("007.10", "USD", 710),
+    ],
 )
-def test_other_spellings_of_an_exact_amount_are_read(text: str, currency: str, amount_minor: int) -> None:
+def test_other_spellings_of_an_exact_amount_are_read(
+    text: str, currency: str, amount_minor: int
+) -> None:
     """Missing and additional zeros change nothing."""
     assert amount_minor == amounts.to_minor(text, currency)
 

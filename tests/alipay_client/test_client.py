@@ -32,7 +32,12 @@ SHOP = messages.Shop(
     trans_currency="EUR",
     currency="EUR",
 )
-REFUND = messages.Refund(partner_trans_id="OT202601150001", partner_refund_id="RF202601150001", amount_minor=150, currency="EUR")
+REFUND = messages.Refund(
+    partner_trans_id="OT202601150001",
+    partner_refund_id="RF202601150001",
+    amount_minor=150,
+    currency="EUR",
+)
 REFUNDED = vectors.named("D7").fields()
 
 
@@ -41,16 +46,25 @@ def client(config: AlipayConfig, handler: httpx.AsyncBaseTransport) -> AlipayCli
     return AlipayClient(config, httpx.AsyncClient(transport=handler), now=lambda: MOMENT)
 
 
-def signed(pair: Pair, fields: dict[str, str], *, wrapper: str = "alipay", charset: str = "UTF-8") -> bytes:
+def signed(
+    pair: Pair, fields: dict[str, str], *, wrapper: str = "alipay", charset: str = "UTF-8"
+) -> bytes:
     """Answer as Alipay with RSA2."""
     return answer(fields, pair.signer(), wrapper=wrapper, charset=charset)
 
 
 async def test_a_request_is_the_documented_one_byte_for_byte() -> None:
     """docs/alipay.md 3.5's wire example: POST, the charset in the URL, the body in order."""
-    handler, seen = transport(answer({"qrcode": QRCODE}, md5, wrapper="qrcodeinfo", sign_type="MD5"))
-    assert await client(md5_config(), handler).modify_code_status(STOP) == messages.CodeAnswer(qrcode=QRCODE)
-    assert (seen[0].method, str(seen[0].url)) == ("POST", "https://mapi.alipaydev.com/gateway.do?_input_charset=UTF-8")
+    handler, seen = transport(
+        answer({"qrcode": QRCODE}, md5, wrapper="qrcodeinfo", sign_type="MD5")
+    )
+    assert await client(md5_config(), handler).modify_code_status(STOP) == messages.CodeAnswer(
+        qrcode=QRCODE
+    )
+    assert (seen[0].method, str(seen[0].url)) == (
+        "POST",
+        "https://mapi.alipaydev.com/gateway.do?_input_charset=UTF-8",
+    )
     assert seen[0].content == vectors.D2_BODY
     assert seen[0].headers["Content-Type"] == "application/x-www-form-urlencoded;charset=UTF-8"
     assert seen[0].headers["Accept-Encoding"] == "identity"
@@ -59,8 +73,18 @@ async def test_a_request_is_the_documented_one_byte_for_byte() -> None:
 async def test_every_call_asks_its_service(pair: Pair) -> None:
     """Six calls, each with the answer that it is documented to get, signed with RSA2."""
     image = "https://mobilecodec.alipay.com/show.htm?code=bax1&picSize=L"
-    trade = {"result_code": "SUCCESS", "alipay_trans_status": "TRADE_SUCCESS", "partner_trans_id": "OT1", "trans_amount": "500"}
-    refund_query = {"response_code": "SUCCESS", "refund_result_code": "PROCESSING", "out_trade_no": "OT1", "out_return_no": "RF1"}
+    trade = {
+        "result_code": "SUCCESS",
+        "alipay_trans_status": "TRADE_SUCCESS",
+        "partner_trans_id": "OT1",
+        "trans_amount": "500",
+    }
+    refund_query = {
+        "response_code": "SUCCESS",
+        "refund_result_code": "PROCESSING",
+        "out_trade_no": "OT1",
+        "out_return_no": "RF1",
+    }
     handler, seen = transport(
         signed(pair, {"qrcode": QRCODE, "qrcode_img_url": image}, wrapper="qrcodeinfo"),
         signed(pair, {"qrcode": QRCODE}, wrapper="qrcodeinfo", charset="GBK"),
@@ -76,7 +100,9 @@ async def test_every_call_asks_its_service(pair: Pair) -> None:
         await ours.modify_code(messages.ModifyCode(qrcode=QRCODE, shop=SHOP, notify_url=url)),
         await ours.modify_code_status(STOP),
         await ours.refund(REFUND),
-        await ours.query_refund(messages.QueryRefund(partner_trans_id="OT1", partner_refund_id="RF1")),
+        await ours.query_refund(
+            messages.QueryRefund(partner_trans_id="OT1", partner_refund_id="RF1")
+        ),
         await ours.query_trade(messages.QueryTrade(partner_trans_id="OT1")),
     ]
     assert answers == [
@@ -85,7 +111,9 @@ async def test_every_call_asks_its_service(pair: Pair) -> None:
         messages.CodeAnswer(qrcode=QRCODE),
         messages.RefundAnswer(state=RefundState.SUCCEEDED, partner_refund_id="RF202601150001"),
         messages.RefundAnswer(state=RefundState.ACCEPTED, partner_refund_id="RF1"),
-        messages.TradeAnswer(status="TRADE_SUCCESS", partner_trans_id="OT1", amount_minor=500, currency="JPY"),
+        messages.TradeAnswer(
+            status="TRADE_SUCCESS", partner_trans_id="OT1", amount_minor=500, currency="JPY"
+        ),
     ]
     services = [parse_qs(request.content.decode())["service"][0] for request in seen]
     assert services == [
@@ -100,7 +128,9 @@ async def test_every_call_asks_its_service(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("sign_type", [SignType.RSA, SignType.RSA2])
-async def test_a_request_is_signed_with_our_key_off_the_loop(sign_type: SignType, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_is_signed_with_our_key_off_the_loop(
+    sign_type: SignType, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half a millisecond of arithmetic must not stand in the way of every other machine."""
     threads: list[str] = []
     build = envelope.build
@@ -116,13 +146,21 @@ async def test_a_request_is_signed_with_our_key_off_the_loop(sign_type: SignType
     await ours.close()
     assert threads[0].startswith("alipay-sign")
     sent = {name: values[0] for name, values in parse_qs(seen[0].content.decode()).items()}
-    text = "&".join(f"{name}={value}" for name, value in sorted({**sent, "_input_charset": "UTF-8"}.items()) if not name.startswith("sign"))
+    text = "&".join(
+        f"{name}={value}"
+        for name, value in sorted({**sent, "_input_charset": "UTF-8"}.items())
+        if not name.startswith("sign")
+    )
     algorithm = hashes.SHA1() if sign_type is SignType.RSA else hashes.SHA256()
-    pair.merchant.public_key().verify(base64.b64decode(sent["sign"]), text.encode(), padding.PKCS1v15(), algorithm)
+    pair.merchant.public_key().verify(
+        base64.b64decode(sent["sign"]), text.encode(), padding.PKCS1v15(), algorithm
+    )
     assert sent["partner"] == PARTNER
 
 
-def broken(pair: Pair) -> dict[str, tuple[bytes | httpx.Response | Exception, type[OutcomeUnknown], str]]:
+def broken(
+    pair: Pair,
+) -> dict[str, tuple[bytes | httpx.Response | Exception, type[OutcomeUnknown], str]]:
     """Every way in which an answer may be no answer, with what it must become."""
     good = signed(pair, REFUNDED)
     return {
@@ -132,21 +170,53 @@ def broken(pair: Pair) -> dict[str, tuple[bytes | httpx.Response | Exception, ty
         "no free connection": (httpx.PoolTimeout("full"), Unreachable, "timeout"),
         "cut": (httpx.RemoteProtocolError("cut"), Unreachable, "transport"),
         "reset": (httpx.ReadError("reset"), Unreachable, "transport"),
-        "502": (httpx.Response(502, content=b"<html>bad gateway</html>"), OutcomeUnknown, "http_502"),
+        "502": (
+            httpx.Response(502, content=b"<html>bad gateway</html>"),
+            OutcomeUnknown,
+            "http_502",
+        ),
         "500 with a signed answer": (httpx.Response(500, content=good), OutcomeUnknown, "http_500"),
-        "redirect": (httpx.Response(302, headers={"Location": "http://169.254.169.254/"}), OutcomeUnknown, "http_302"),
+        "redirect": (
+            httpx.Response(302, headers={"Location": "http://169.254.169.254/"}),
+            OutcomeUnknown,
+            "http_302",
+        ),
         "html": (b"<!DOCTYPE html><html><body>busy</body></html>", Untrusted, "html_page"),
         "empty": (b"", Untrusted, "not_xml"),
         "half": (good[: len(good) // 2], Untrusted, "not_xml"),
         "oversized": (good + b" " * 65_536, Untrusted, "oversized"),
-        "compressed": (httpx.Response(200, content=good, headers={"Content-Encoding": "x-bomb"}), Untrusted, "bad_encoding"),
+        "compressed": (
+            httpx.Response(200, content=good, headers={"Content-Encoding": "x-bomb"}),
+            Untrusted,
+            "bad_encoding",
+        ),
         "unsigned failure": (failure("SYSTEM_ERROR"), OutcomeUnknown, "SYSTEM_ERROR"),
-        "unsigned refusal": (failure("ILLEGAL_PARTNER_EXTERFACE"), OutcomeUnknown, "ILLEGAL_PARTNER_EXTERFACE"),
-        "wrong key": (signed(Pair(merchant=pair.alipay, alipay=pair.merchant), REFUNDED), Untrusted, "bad_signature"),
+        "unsigned refusal": (
+            failure("ILLEGAL_PARTNER_EXTERFACE"),
+            OutcomeUnknown,
+            "ILLEGAL_PARTNER_EXTERFACE",
+        ),
+        "wrong key": (
+            signed(Pair(merchant=pair.alipay, alipay=pair.merchant), REFUNDED),
+            Untrusted,
+            "bad_signature",
+        ),
         "edited": (good.replace(b"<currency>EUR", b"<currency>USD"), Untrusted, "bad_signature"),
-        "another refund": (signed(pair, {**REFUNDED, "partner_refund_id": "RF2"}), Untrusted, "echo_mismatch"),
-        "another amount": (signed(pair, {**REFUNDED, "refund_amount": "1.51"}), Untrusted, "echo_mismatch"),
-        "unknown": (signed(pair, {**REFUNDED, "result_code": "UNKNOW"}, charset="GBK"), OutcomeUnknown, "UNKNOW"),
+        "another refund": (
+            signed(pair, {**REFUNDED, "partner_refund_id": "RF2"}),
+            Untrusted,
+            "echo_mismatch",
+        ),
+        "another amount": (
+            signed(pair, {**REFUNDED, "refund_amount": "1.51"}),
+            Untrusted,
+            "echo_mismatch",
+        ),
+        "unknown": (
+            signed(pair, {**REFUNDED, "result_code": "UNKNOW"}, charset="GBK"),
+            OutcomeUnknown,
+            "UNKNOW",
+        ),
     }
 
 
@@ -162,8 +232,15 @@ async def test_whatever_is_no_answer_leaves_the_refund_unknown(pair: Pair) -> No
 
 async def test_a_signed_refusal_in_gbk_is_believed(pair: Pair) -> None:
     """The same id later when funds are short; never otherwise."""
-    refusal = {"result_code": "FAIL", "error": "MERCHANT_BALANCE_NOT_ENOUGH", "detail_error_des": "余额不足 & <稍后>"}
-    handler, _ = transport(signed(pair, refusal, charset="GBK"), signed(pair, {**refusal, "error": "TRADE_HAS_CLOSE"}, charset="GB2312"))
+    refusal = {
+        "result_code": "FAIL",
+        "error": "MERCHANT_BALANCE_NOT_ENOUGH",
+        "detail_error_des": "余额不足 & <稍后>",
+    }
+    handler, _ = transport(
+        signed(pair, refusal, charset="GBK"),
+        signed(pair, {**refusal, "error": "TRADE_HAS_CLOSE"}, charset="GB2312"),
+    )
     ours = client(pair.config(), handler)
     for retry in (Retry.LATER_SAME_ID, Retry.NEVER):
         with pytest.raises(Refused) as caught:
@@ -171,7 +248,10 @@ async def test_a_signed_refusal_in_gbk_is_believed(pair: Pair) -> None:
         assert retry is caught.value.retry
 
 
-@pytest.mark.parametrize("fault", [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.ReadTimeout("slow")])
+@pytest.mark.parametrize(
+    "fault",
+    [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), httpx.ReadTimeout("slow")],
+)
 async def test_the_identical_request_goes_once_to_the_backup(fault: Exception, pair: Pair) -> None:
     """The same bytes with the same id, so that doing it twice is doing it once."""
     handler, seen = transport(fault, signed(pair, REFUNDED))
@@ -211,7 +291,9 @@ class Dripping(httpx.AsyncByteStream):
 async def test_a_dripping_answer_does_not_outlast_the_whole_bound(pair: Pair) -> None:
     """Time-outs between pieces are not enough; both hosts are bounded."""
     handler = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
-    config = dataclasses.replace(pair.config(backup_url=BACKUP, read_timeout_ms=20), connect_timeout_ms=20)
+    config = dataclasses.replace(
+        pair.config(backup_url=BACKUP, read_timeout_ms=20), connect_timeout_ms=20
+    )
     with pytest.raises(OutcomeUnknown, match="timeout"):
         await client(config, handler).refund(REFUND)
 
@@ -280,7 +362,9 @@ async def test_misuse_sends_nothing() -> None:
         {"read_timeout_ms": -1},
     ],
 )
-def test_a_configuration_that_cannot_work_is_refused_at_the_start(changes: dict[str, object]) -> None:
+def test_a_configuration_that_cannot_work_is_refused_at_the_start(
+    changes: dict[str, object],
+) -> None:
     """With a sentence that says what to do."""
     with pytest.raises(Misused) as caught:
         AlipayClient(md5_config(**changes), httpx.AsyncClient())

@@ -34,7 +34,9 @@ def untrusted(body: bytes, keys: Keys = KEYS) -> str:
 
 
 def test_the_documented_wire_example_is_reproduced_byte_for_byte() -> None:
-    """docs/alipay.md 3.5: the body in the order of the document, the charset in the URL alone, the signature of D2."""
+    """docs/alipay.md 3.5: the body in the order of the document, the charset in the URL alone, the
+    signature of D2.
+    """
     parameters = {
         "service": "alipay.commerce.qrcode.modifyStatus",
         "partner": "2088000000000001",
@@ -59,8 +61,17 @@ def test_requests_carry_the_signatures_of_the_vectors(name: str) -> None:
 
 def test_values_are_trimmed_and_empties_vanish_from_both() -> None:
     """What is signed is what is sent (D3, with blanks around and an empty reason)."""
-    fields = {name: f"  {value}\n" for name, value in vectors.named("D3").fields().items() if name != "_input_charset"}
-    sent = dict(parse_qsl(envelope.build({**fields, "refund_reason": "  ", "notify_url": ""}, KEYS).decode(), strict_parsing=True))
+    fields = {
+        name: f"  {value}\n"
+        for name, value in vectors.named("D3").fields().items()
+        if name != "_input_charset"
+    }
+    sent = dict(
+        parse_qsl(
+            envelope.build({**fields, "refund_reason": "  ", "notify_url": ""}, KEYS).decode(),
+            strict_parsing=True,
+        )
+    )
     assert sent["sign"] == vectors.named("D3").md5
     assert not {"refund_reason", "notify_url"} & set(sent)
 
@@ -73,10 +84,19 @@ def test_half_a_surrogate_pair_is_misuse() -> None:
 
 @pytest.mark.parametrize(("name", "wrapper"), [("D7", "alipay"), ("D8", "qrcodeinfo")])
 def test_answers_of_the_vectors_are_believed(name: str, wrapper: str) -> None:
-    """Whatever the one element inside of response is called; &amp; in the XML is & in the signature."""
+    """Whatever the one element inside of response is called; &amp; in the XML is & in the
+    signature.
+    """
     vector: Vector = vectors.named(name)
-    children = "".join(f"<{field}>{escape(value)}</{field}>" for field, value in vector.fields().items())
-    read = envelope.read(xml(f"<{wrapper}>{children}</{wrapper}>", sign=vector.md5, tail="<sign_type>MD5</sign_type>"), KEYS)
+    children = "".join(
+        f"<{field}>{escape(value)}</{field}>" for field, value in vector.fields().items()
+    )
+    read = envelope.read(
+        xml(
+            f"<{wrapper}>{children}</{wrapper}>", sign=vector.md5, tail="<sign_type>MD5</sign_type>"
+        ),
+        KEYS,
+    )
     assert read.is_success
     assert vector.fields() == read.fields
 
@@ -95,17 +115,24 @@ def test_one_changed_byte_of_an_answer_is_not_believed() -> None:
 def test_every_charset_of_alipay_is_read(charset: str) -> None:
     """The signature covers the bytes of the declared charset, which expat alone could not read."""
     fields = {"error": "账户余额不足 & 稍后", "result_code": "FAIL"}
-    assert fields == envelope.read(answer(fields, md5, charset=charset, sign_type="MD5"), KEYS).fields
+    assert (
+        fields == envelope.read(answer(fields, md5, charset=charset, sign_type="MD5"), KEYS).fields
+    )
 
 
 @pytest.mark.parametrize("sign_type", [SignType.RSA, SignType.RSA2])
 def test_answers_are_believed_by_alipays_key(sign_type: SignType, pair: Pair) -> None:
     """Also in GBK; not when another key signed."""
     keys = load_keys(pair.config(sign_type))
-    body = answer({"a": "自动售货机"}, pair.signer(sign_type), charset="GBK", sign_type=sign_type.value)
+    body = answer(
+        {"a": "自动售货机"}, pair.signer(sign_type), charset="GBK", sign_type=sign_type.value
+    )
     assert envelope.read(body, keys).fields == {"a": "自动售货机"}
     swapped = Pair(merchant=pair.alipay, alipay=pair.merchant)
-    assert untrusted(answer({"a": "1"}, swapped.signer(sign_type), sign_type=sign_type.value), keys) == "bad_signature"
+    assert (
+        untrusted(answer({"a": "1"}, swapped.signer(sign_type), sign_type=sign_type.value), keys)
+        == "bad_signature"
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,14 +147,21 @@ def test_answers_are_believed_by_alipays_key(sign_type: SignType, pair: Pair) ->
         ("<a>1<!-- x -->2</a>", "a=12", {"a": "12"}),
     ],
 )
-def test_the_readings_on_which_the_sdks_disagree_are_all_believed(inner: str, signed: str, fields: Mapping[str, str]) -> None:
+def test_the_readings_on_which_the_sdks_disagree_are_all_believed(
+    inner: str, signed: str, fields: Mapping[str, str]
+) -> None:
     """Empties left out or in, blanks raw or collapsed, nested children skipped."""
-    assert fields == envelope.read(xml(f"<alipay>{inner}</alipay>", sign=md5(signed.encode())), KEYS).fields
+    assert (
+        fields
+        == envelope.read(xml(f"<alipay>{inner}</alipay>", sign=md5(signed.encode())), KEYS).fields
+    )
 
 
 def test_a_failure_is_hearsay() -> None:
     """is_success=F carries a code and no fields, whatever else it says."""
-    assert envelope.read(failure("ILLEGAL_SIGN"), KEYS) == envelope.Answer(is_success=False, error="ILLEGAL_SIGN")
+    assert envelope.read(failure("ILLEGAL_SIGN"), KEYS) == envelope.Answer(
+        is_success=False, error="ILLEGAL_SIGN"
+    )
     body = answer(REFUND, md5, sign_type="MD5").replace(b"<is_success>T", b"<is_success>F")
     assert envelope.read(body, KEYS) == envelope.Answer(is_success=False)
 
@@ -153,7 +187,10 @@ OUTSIDE = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
         (xml("<alipay><a>1</a></alipay>"), "unsigned"),
         (xml("", sign="0" * 32), "unsigned"),
         (xml("<alipay><a>1</a><a>1</a></alipay>", sign="0" * 32), "duplicate_field"),
-        (xml("<alipay><a>1</a></alipay>", sign=md5(b"a=1"), tail="<sign_type>RSA2</sign_type>"), "bad_sign_type"),
+        (
+            xml("<alipay><a>1</a></alipay>", sign=md5(b"a=1"), tail="<sign_type>RSA2</sign_type>"),
+            "bad_sign_type",
+        ),
         (xml("<alipay><a>1</a></alipay>", sign=md5(b"a=2")), "bad_signature"),
         (b'<?xml version="1.0" encoding="UTF-7"?><alipay/>', "bad_charset"),
         ('<?xml version="1.0" encoding="UTF-8"?><alipay>账</alipay>'.encode("gbk"), "bad_charset"),
@@ -171,11 +208,15 @@ def test_what_cannot_be_believed_is_named(body: bytes, code: str) -> None:
 
 def test_a_byte_order_mark_is_forgiven() -> None:
     """Some servers write one."""
-    assert envelope.read(b"\xef\xbb\xbf" + answer({"a": "1"}, md5, sign_type="MD5"), KEYS).fields == {"a": "1"}
+    assert envelope.read(
+        b"\xef\xbb\xbf" + answer({"a": "1"}, md5, sign_type="MD5"), KEYS
+    ).fields == {"a": "1"}
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.binary(max_size=600) | st.text(alphabet='<>/?!&;"= alipyT\n', max_size=200).map(str.encode))
+@given(
+    st.binary(max_size=600) | st.text(alphabet='<>/?!&;"= alipyT\n', max_size=200).map(str.encode)
+)
 def test_garbage_is_only_ever_untrusted(body: bytes) -> None:
     """Any bytes whatever."""
     with suppress(Untrusted):

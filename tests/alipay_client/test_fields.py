@@ -24,12 +24,20 @@ SHOP = messages.Shop(
     trans_currency="HKD",
     currency="HKD",
 )
-REFUND = messages.Refund(partner_trans_id="OT202601150001", partner_refund_id="RF202601150001", amount_minor=150, currency="EUR")
+REFUND = messages.Refund(
+    partner_trans_id="OT202601150001",
+    partner_refund_id="RF202601150001",
+    amount_minor=150,
+    currency="EUR",
+)
 
 
 def as_signed(parameters: dict[str, str]) -> dict[str, str]:
     """Add and drop what the envelope adds and drops."""
-    return {"_input_charset": "UTF-8", **{name: value for name, value in parameters.items() if value}}
+    return {
+        "_input_charset": "UTF-8",
+        **{name: value for name, value in parameters.items() if value},
+    }
 
 
 def test_requests_are_those_of_the_derived_vectors() -> None:
@@ -43,8 +51,12 @@ def test_requests_are_those_of_the_derived_vectors() -> None:
         synchronous=False,
         notify_url="https://gw.example.com/notify/refund",
     )
-    query = messages.QueryRefund(partner_trans_id="OT202601150001", partner_refund_id="RF202601150001")
-    assert vectors.named("D2").fields() == as_signed(fields.modify_code_status(stop, CONFIG, MOMENT))
+    query = messages.QueryRefund(
+        partner_trans_id="OT202601150001", partner_refund_id="RF202601150001"
+    )
+    assert vectors.named("D2").fields() == as_signed(
+        fields.modify_code_status(stop, CONFIG, MOMENT)
+    )
     assert vectors.named("D3").fields() == as_signed(fields.refund(REFUND, CONFIG))
     assert vectors.named("D4").fields() == as_signed(fields.refund(yen, CONFIG))
     assert vectors.named("D5").fields() == as_signed(fields.query_refund(query, CONFIG))
@@ -53,14 +65,25 @@ def test_requests_are_those_of_the_derived_vectors() -> None:
 def test_a_trade_is_asked_for_by_either_id() -> None:
     """The published query vector's fields; one id is enough."""
     asked = fields.query_trade(messages.QueryTrade(partner_trans_id="2010121000000002"), CONFIG)
-    assert as_signed(asked) == {**vectors.named("4").fields(), "_input_charset": "UTF-8", "partner": PARTNER}
-    assert fields.query_trade(messages.QueryTrade(alipay_trans_id="2026"), CONFIG)["alipay_trans_id"] == "2026"
+    assert as_signed(asked) == {
+        **vectors.named("4").fields(),
+        "_input_charset": "UTF-8",
+        "partner": PARTNER,
+    }
+    assert (
+        fields.query_trade(messages.QueryTrade(alipay_trans_id="2026"), CONFIG)["alipay_trans_id"]
+        == "2026"
+    )
 
 
 def test_create_sends_the_whole_shop_as_flat_json() -> None:
-    """Empty members are left out; passback is JSON inside of JSON, because the document calls it a String."""
+    """Empty members are left out; passback is JSON inside of JSON, because the document calls it a
+    String.
+    """
     shop = dataclasses.replace(SHOP, passback_parameters={"machine": "VM_0001"})
-    made = fields.create_code(messages.CreateCode(shop=shop, notify_url="https://gw.example.com/n/1"), CONFIG, MOMENT)
+    made = fields.create_code(
+        messages.CreateCode(shop=shop, notify_url="https://gw.example.com/n/1"), CONFIG, MOMENT
+    )
     assert list(made) == ["service", "partner", "timestamp", "notify_url", "biz_type", "biz_data"]
     assert json.loads(made["biz_data"]) == {
         "secondary_merchant_industry": "5499",
@@ -77,17 +100,26 @@ def test_create_sends_the_whole_shop_as_flat_json() -> None:
 def test_modify_sends_the_code_and_the_whole_shop_again() -> None:
     """With address and country when they are known."""
     shop = dataclasses.replace(SHOP, country_code="HK", address="1 Some Street")
-    made = fields.modify_code(messages.ModifyCode(qrcode=QRCODE, shop=shop, notify_url="https://gw.example.com/n/1"), CONFIG, MOMENT)
+    made = fields.modify_code(
+        messages.ModifyCode(qrcode=QRCODE, shop=shop, notify_url="https://gw.example.com/n/1"),
+        CONFIG,
+        MOMENT,
+    )
     assert made["service"] == "alipay.commerce.qrcode.modify"
     assert made["qrcode"] == QRCODE
-    assert {"country_code": "HK", "address": "1 Some Street"}.items() <= json.loads(made["biz_data"]).items()
+    assert {"country_code": "HK", "address": "1 Some Street"}.items() <= json.loads(
+        made["biz_data"]
+    ).items()
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-7))])
 def test_timestamps_are_those_of_china(zone: timezone) -> None:
     """GMT+8 whatever the clock's zone; the other calls have none."""
     stop = messages.ModifyCodeStatus(qrcode=QRCODE, action=messages.CodeAction.STOP)
-    assert fields.modify_code_status(stop, CONFIG, MOMENT.astimezone(zone))["timestamp"] == "2026-01-15 10:20:32"
+    assert (
+        fields.modify_code_status(stop, CONFIG, MOMENT.astimezone(zone))["timestamp"]
+        == "2026-01-15 10:20:32"
+    )
     assert "timestamp" not in fields.refund(REFUND, CONFIG)
 
 
@@ -95,7 +127,12 @@ def test_the_hong_kong_spelling_of_the_reason_is_a_setting() -> None:
     """One letter less, and the gateway would refuse the signature of the other."""
     told = dataclasses.replace(REFUND, reason="change")
     assert fields.refund(told, CONFIG)["refund_reason"] == "change"
-    assert fields.refund(told, dataclasses.replace(CONFIG, refund_reason_field="refund_reson"))["refund_reson"] == "change"
+    assert (
+        fields.refund(told, dataclasses.replace(CONFIG, refund_reason_field="refund_reson"))[
+            "refund_reson"
+        ]
+        == "change"
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,9 +155,13 @@ def test_the_hong_kong_spelling_of_the_reason_is_a_setting() -> None:
         ({"notify_url": "https://gw.example.com/" + "x" * 200}, "too_long"),
     ],
 )
-def test_a_refund_that_the_documents_forbid_is_not_sent(changes: dict[str, object], code: str) -> None:
+def test_a_refund_that_the_documents_forbid_is_not_sent(
+    changes: dict[str, object], code: str
+) -> None:
     """Each rule of docs/alipay.md 5.1 that can be told beforehand."""
-    assert code == misused(lambda config: fields.refund(dataclasses.replace(REFUND, **changes), config))  # type: ignore[arg-type]
+    assert code == misused(
+        lambda config: fields.refund(dataclasses.replace(REFUND, **changes), config)  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,19 +175,45 @@ def test_a_refund_that_the_documents_forbid_is_not_sent(changes: dict[str, objec
         ({"passback_parameters": {"machine": "x" * 256}}, "too_long"),
     ],
 )
-def test_a_shop_that_the_documents_forbid_is_not_sent(changes: dict[str, object], code: str) -> None:
+def test_a_shop_that_the_documents_forbid_is_not_sent(
+    changes: dict[str, object], code: str
+) -> None:
     """Each rule of docs/alipay.md 4.1 that can be told beforehand."""
-    message = messages.CreateCode(shop=dataclasses.replace(SHOP, **changes), notify_url="https://gw.example.com/n/1")  # type: ignore[arg-type]
+    message = messages.CreateCode(
+        shop=dataclasses.replace(SHOP, **changes),  # type: ignore[arg-type]
+        notify_url="https://gw.example.com/n/1",
+    )
     assert code == misused(lambda config: fields.create_code(message, config, MOMENT))
 
 
 def test_what_names_nothing_is_not_sent() -> None:
-    """A query without an id, a status change without a code, a code without a URL, a clock without a zone."""
+    """A query without an id, a status change without a code, a code without a URL, a clock without
+    a zone.
+    """
     stop = messages.ModifyCodeStatus(qrcode=QRCODE, action=messages.CodeAction.STOP)
-    assert misused(lambda config: fields.query_trade(messages.QueryTrade(), config)) == "missing_field"
-    assert misused(lambda config: fields.modify_code_status(dataclasses.replace(stop, qrcode=""), config, MOMENT)) == "missing_field"
-    assert misused(lambda config: fields.create_code(messages.CreateCode(shop=SHOP, notify_url=""), config, MOMENT)) == "bad_url"
-    assert misused(lambda config: fields.modify_code_status(stop, config, MOMENT.replace(tzinfo=None))) == "naive_clock"
+    assert (
+        misused(lambda config: fields.query_trade(messages.QueryTrade(), config)) == "missing_field"
+    )
+    assert (
+        misused(
+            lambda config: fields.modify_code_status(
+                dataclasses.replace(stop, qrcode=""), config, MOMENT
+            )
+        )
+        == "missing_field"
+    )
+    assert (
+        misused(
+            lambda config: fields.create_code(
+                messages.CreateCode(shop=SHOP, notify_url=""), config, MOMENT
+            )
+        )
+        == "bad_url"
+    )
+    assert (
+        misused(lambda config: fields.modify_code_status(stop, config, MOMENT.replace(tzinfo=None)))
+        == "naive_clock"
+    )
 
 
 def misused(build: Callable[[AlipayConfig], dict[str, str]]) -> str:

@@ -23,20 +23,40 @@ def refusal(config: AlipayConfig) -> str:
     return caught.value.code
 
 
-@pytest.mark.parametrize("form", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
-def test_private_keys_are_taken_in_every_form(form: serialization.PrivateFormat, pair: Pair) -> None:
-    """PKCS#1 and PKCS#8; PEM, bare base64, wrapped, with lost line ends, with line ends written out."""
+@pytest.mark.parametrize(
+    "form", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL]
+)
+def test_private_keys_are_taken_in_every_form(
+    form: serialization.PrivateFormat, pair: Pair
+) -> None:
+    """PKCS#1 and PKCS#8; PEM, bare base64, wrapped, with lost line ends, with line ends written
+    out.
+    """
     pem = private_pem(pair.merchant, form)
-    for text in (pem, bare(pem), f"  {pem}\n\n", pem.replace("\n", "\\n"), pem.replace("\n", " "), pem.replace("\n", "\r\n")):
+    for text in (
+        pem,
+        bare(pem),
+        f"  {pem}\n\n",
+        pem.replace("\n", "\\n"),
+        pem.replace("\n", " "),
+        pem.replace("\n", "\r\n"),
+    ):
         keys = load_keys(dataclasses.replace(pair.config(), private_key=text))
         assert pair.merchant.private_numbers() == keys.private_key.private_numbers()  # type: ignore[union-attr]
 
 
 def test_public_keys_are_taken_in_every_form(pair: Pair) -> None:
     """X.509 and PKCS#1; PEM and bare base64."""
-    pkcs1 = pair.alipay.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1).decode()
+    pkcs1 = (
+        pair.alipay.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.PKCS1)
+        .decode()
+    )
     for text in (public_pem(pair.alipay), bare(public_pem(pair.alipay)), pkcs1, bare(pkcs1)):
-        assert pair.alipay.public_key() == load_keys(dataclasses.replace(pair.config(), alipay_public_key=text)).public_key
+        assert (
+            pair.alipay.public_key()
+            == load_keys(dataclasses.replace(pair.config(), alipay_public_key=text)).public_key
+        )
 
 
 def test_md5_needs_no_rsa_key() -> None:
@@ -48,20 +68,26 @@ def test_md5_needs_no_rsa_key() -> None:
 def test_rsa_needs_no_md5_key_but_a_notification_may(pair: Pair) -> None:
     """The allow-list of notifications adds keys of its own."""
     assert load_keys(pair.config()).md5_key == b""
-    both = dataclasses.replace(pair.config(), notify_sign_types=frozenset({SignType.RSA2, SignType.MD5}))
+    both = dataclasses.replace(
+        pair.config(), notify_sign_types=frozenset({SignType.RSA2, SignType.MD5})
+    )
     assert refusal(both) == "missing_key"
     assert MD5_KEY.encode() == load_keys(dataclasses.replace(both, md5_key=MD5_KEY)).md5_key
 
 
 def test_keys_and_configuration_show_no_secret(pair: Pair) -> None:
     """Neither repr tells a key."""
-    config = dataclasses.replace(pair.config(), notify_sign_types=frozenset({SignType.RSA2, SignType.MD5}), md5_key=MD5_KEY)
+    config = dataclasses.replace(
+        pair.config(), notify_sign_types=frozenset({SignType.RSA2, SignType.MD5}), md5_key=MD5_KEY
+    )
     for text in (repr(config), repr(load_keys(config))):
         assert MD5_KEY not in text
         assert "PRIVATE" not in text
 
 
-@pytest.mark.parametrize("partner", ["", "123", "2088", "208800000000000x", "1088000000000001", "20880000000000011"])
+@pytest.mark.parametrize(
+    "partner", ["", "123", "2088", "208800000000000x", "1088000000000001", "20880000000000011"]
+)
 def test_a_partner_is_sixteen_digits(partner: str) -> None:
     """2088 and twelve more."""
     assert refusal(md5_config(partner=partner)) == "bad_partner"
@@ -86,9 +112,18 @@ def test_a_wrong_md5_key_is_named(md5_key: str, code: str) -> None:
 def test_a_key_in_the_wrong_place_is_named(pair: Pair) -> None:
     """A private key as Alipay's, a public one as ours, our own public half as Alipay's."""
     config = pair.config()
-    assert refusal(dataclasses.replace(config, alipay_public_key=private_pem(pair.alipay))) == "private_key_as_public"
-    assert refusal(dataclasses.replace(config, private_key=public_pem(pair.merchant))) == "public_key_as_private"
-    assert refusal(dataclasses.replace(config, alipay_public_key=public_pem(pair.merchant))) == "own_public_key"
+    assert (
+        refusal(dataclasses.replace(config, alipay_public_key=private_pem(pair.alipay)))
+        == "private_key_as_public"
+    )
+    assert (
+        refusal(dataclasses.replace(config, private_key=public_pem(pair.merchant)))
+        == "public_key_as_private"
+    )
+    assert (
+        refusal(dataclasses.replace(config, alipay_public_key=public_pem(pair.merchant)))
+        == "own_public_key"
+    )
 
 
 def test_keys_that_cannot_be_used_are_named(pair: Pair) -> None:
@@ -96,17 +131,29 @@ def test_keys_that_cannot_be_used_are_named(pair: Pair) -> None:
     config = pair.config()
     pem = private_pem(pair.merchant)
     locked = pair.merchant.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"phrase")
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"phrase"),
     ).decode()
     old_locked = pem.replace("-----\n", "-----\nProc-Type: 4,ENCRYPTED\n", 1)
     curve = ec.generate_private_key(ec.SECP256R1())
     curve_private = curve.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
-    curve_public = curve.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    curve_public = (
+        curve.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
     codes = {
         refusal(dataclasses.replace(config, private_key=text))
-        for text in (pem.replace("-----END", "----END"), pem + pem, "äöü", bare(pem)[:-3], pem[:200])
+        for text in (
+            pem.replace("-----END", "----END"),
+            pem + pem,
+            "äöü",
+            bare(pem)[:-3],
+            pem[:200],
+        )
     }
     assert codes == {"bad_key_text"}
     assert refusal(dataclasses.replace(config, private_key=" ")) == "missing_key"
@@ -116,7 +163,10 @@ def test_keys_that_cannot_be_used_are_named(pair: Pair) -> None:
     assert refusal(dataclasses.replace(config, private_key=curve_private)) == "bad_private_key"
     assert refusal(dataclasses.replace(config, alipay_public_key=curve_public)) == "bad_public_key"
     assert refusal(dataclasses.replace(config, alipay_public_key="AAAA")) == "bad_public_key"
-    assert refusal(dataclasses.replace(config, alipay_public_key=certificate(pair.alipay))) == "certificate"
+    assert (
+        refusal(dataclasses.replace(config, alipay_public_key=certificate(pair.alipay)))
+        == "certificate"
+    )
 
 
 def test_a_short_key_is_named(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +178,12 @@ def test_a_short_key_is_named(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> No
 def certificate(key: rsa.RSAPrivateKey) -> str:
     """Make a certificate, as some portals hand out."""
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pretend")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    builder = x509.CertificateBuilder(
+        name,
+        name,
+        key.public_key(),
+        1,
+        datetime(2026, 1, 1, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
+    )
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alipay_client import AlipayConfig, Notification, NotificationKind, NotificationRefused, SignType, load_keys, parse_notification
+from alipay_client import (
+    AlipayConfig,
+    Notification,
+    NotificationKind,
+    NotificationRefused,
+    SignType,
+    load_keys,
+    parse_notification,
+)
 from tests.alipay_client import vectors
 from tests.alipay_client.wire import PARTNER, Pair, form, md5, md5_config, string_to_sign
 
@@ -18,12 +26,26 @@ CONFIG = md5_config()
 KEYS = load_keys(CONFIG)
 D9 = vectors.named("D9")
 PAID = D9.fields()
-BARE = {name: PAID[name] for name in ("notify_id", "trade_no", "out_trade_no", "trade_status", "seller_id", "total_fee")}
+BARE = {
+    name: PAID[name]
+    for name in ("notify_id", "trade_no", "out_trade_no", "trade_status", "seller_id", "total_fee")
+}
 
 
-def parse(fields: Mapping[str, str], *, currency: str = "HKD", charset: str = "UTF-8", config: AlipayConfig = CONFIG) -> Notification:
+def parse(
+    fields: Mapping[str, str],
+    *,
+    currency: str = "HKD",
+    charset: str = "UTF-8",
+    config: AlipayConfig = CONFIG,
+) -> Notification:
     """Sign ``fields`` as Alipay would and parse them."""
-    return parse_notification(form(fields, md5, charset=charset, sign_type="MD5"), config=config, keys=load_keys(config), currency=currency)
+    return parse_notification(
+        form(fields, md5, charset=charset, sign_type="MD5"),
+        config=config,
+        keys=load_keys(config),
+        currency=currency,
+    )
 
 
 def refusal(body: bytes, *, config: AlipayConfig = CONFIG, currency: str = "HKD") -> str:
@@ -58,7 +80,10 @@ def test_blanks_may_be_written_as_plus() -> None:
     """A form may write either; the value is decoded once."""
     body = form(PAID, md5, sign_type="MD5").replace(b"%20", b"+")
     assert b"+" in body
-    assert parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD").fields["subject"] == "Example+Vending 100%"
+    assert (
+        parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD").fields["subject"]
+        == "Example+Vending 100%"
+    )
 
 
 def test_one_changed_byte_of_the_vector_is_refused() -> None:
@@ -66,7 +91,10 @@ def test_one_changed_byte_of_the_vector_is_refused() -> None:
     for name, value in PAID.items():
         for at in range(len(value)):
             changed = value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :]
-            assert refusal(form({**PAID, name: changed}, lambda _: D9.md5, sign_type="MD5")) == "bad_signature"
+            assert (
+                refusal(form({**PAID, name: changed}, lambda _: D9.md5, sign_type="MD5"))
+                == "bad_signature"
+            )
 
 
 def test_no_representation_shows_the_buyer() -> None:
@@ -78,7 +106,9 @@ def test_no_representation_shows_the_buyer() -> None:
 
 @pytest.mark.parametrize("sign_type", [SignType.RSA, SignType.RSA2])
 @pytest.mark.parametrize("currency", ["HKD", "JPY"])
-def test_rsa_notifications_are_believed_also_when_decoded_twice(sign_type: SignType, currency: str, pair: Pair) -> None:
+def test_rsa_notifications_are_believed_also_when_decoded_twice(
+    sign_type: SignType, currency: str, pair: Pair
+) -> None:
     """Blanks of the signature are its plus signs; no other value is repaired."""
     config = pair.config(sign_type)
     fields = {**BARE, "total_fee": "500", "subject": "a+b c"}
@@ -86,18 +116,26 @@ def test_rsa_notifications_are_believed_also_when_decoded_twice(sign_type: SignT
     harmed = body.replace(b"%2B", b"%20").replace(b"subject=a%20b", b"subject=a%2Bb")
     for each in (body, harmed):
         read = parse_notification(each, config=config, keys=load_keys(config), currency=currency)
-        assert (read.amount_minor, read.currency) == ((500, "JPY") if currency == "JPY" else (50_000, "HKD"))
+        assert (read.amount_minor, read.currency) == (
+            (500, "JPY") if currency == "JPY" else (50_000, "HKD")
+        )
 
 
 @pytest.mark.parametrize("declared", [{}, {"_input_charset": "GBK"}, {"charset": "gb2312"}])
 def test_gbk_notifications_are_believed(declared: Mapping[str, str]) -> None:
     """Whether they say so or not: the bytes are what was signed."""
-    assert parse({**BARE, **declared, "subject": "自动售货机"}, charset="GBK").fields["subject"] == "自动售货机"
+    assert (
+        parse({**BARE, **declared, "subject": "自动售货机"}, charset="GBK").fields["subject"]
+        == "自动售货机"
+    )
 
 
 def test_utf8_notifications_are_believed() -> None:
     """Also with a charset declared."""
-    assert parse({**BARE, "charset": "UTF-8", "subject": "自动售货机"}).fields["subject"] == "自动售货机"
+    assert (
+        parse({**BARE, "charset": "UTF-8", "subject": "自动售货机"}).fields["subject"]
+        == "自动售货机"
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,10 +151,17 @@ def test_utf8_notifications_are_believed() -> None:
         ({"refund_fee": "1.50"}, NotificationKind.REFUNDED, "", 150),
         ({"out_biz_no": "RF1"}, NotificationKind.REFUNDED, "RF1", None),
         ({"notify_action_type": "refundFPAction"}, NotificationKind.REFUNDED, "", None),
-        ({"refund_fee": "5.00", "out_biz_no": "RF1", "trade_status": "TRADE_CLOSED"}, NotificationKind.REFUNDED, "RF1", 500),
+        (
+            {"refund_fee": "5.00", "out_biz_no": "RF1", "trade_status": "TRADE_CLOSED"},
+            NotificationKind.REFUNDED,
+            "RF1",
+            500,
+        ),
     ],
 )
-def test_kinds_are_told_apart(changes: Mapping[str, str], kind: NotificationKind, refund_id: str, refund_minor: int | None) -> None:
+def test_kinds_are_told_apart(
+    changes: Mapping[str, str], kind: NotificationKind, refund_id: str, refund_minor: int | None
+) -> None:
     """The echo of a refund keeps the trade's status, so a status alone does not make a payment."""
     read = parse({**BARE, **changes})
     assert (kind, refund_id, refund_minor) == (read.kind, read.refund_id, read.refund_minor)
@@ -125,8 +170,13 @@ def test_kinds_are_told_apart(changes: Mapping[str, str], kind: NotificationKind
 
 def test_amount_and_currency_come_from_the_configured_fields() -> None:
     """Sources disagree on them."""
-    config = dataclasses.replace(CONFIG, notify_amount_field="forex_total_fee", notify_currency_field="forex_currency")
-    read = parse({**BARE, "total_fee": "35.00", "forex_total_fee": "500", "forex_currency": "JPY"}, config=config)
+    config = dataclasses.replace(
+        CONFIG, notify_amount_field="forex_total_fee", notify_currency_field="forex_currency"
+    )
+    read = parse(
+        {**BARE, "total_fee": "35.00", "forex_total_fee": "500", "forex_currency": "JPY"},
+        config=config,
+    )
     assert (read.amount_minor, read.currency) == (500, "JPY")
 
 
@@ -136,13 +186,19 @@ def test_an_amount_that_is_not_a_payments_may_be_missing() -> None:
     assert parse(closed).amount_minor is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '"x"', '{"machine": {"id": 1}}', '{"count": 1}', "[" * 8_000, "1" * 5_000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1]", '"x"', '{"machine": {"id": 1}}', '{"count": 1}', "[" * 8_000, "1" * 5_000],
+)
 def test_a_passback_that_is_not_ours_is_empty(text: str) -> None:
     """It is a hint; the URL names the machine."""
     assert parse({**BARE, "extra_common_param": text}).passback == {}
 
 
-@pytest.mark.parametrize(("text", "paid_at_ms"), [("", None), ("yesterday", None), ("2026-01-15 08:00:00", 1_768_435_200_000)])
+@pytest.mark.parametrize(
+    ("text", "paid_at_ms"),
+    [("", None), ("yesterday", None), ("2026-01-15 08:00:00", 1_768_435_200_000)],
+)
 def test_the_time_of_payment_is_chinas(text: str, paid_at_ms: int | None) -> None:
     """An unreadable one loses no payment."""
     assert paid_at_ms == parse({**BARE, "gmt_payment": text}).paid_at_ms
@@ -175,7 +231,9 @@ def test_what_alipay_signed_is_still_checked(changes: Mapping[str, str], code: s
 def test_bytes_outside_of_every_charset_are_refused() -> None:
     """Undeclared: neither UTF-8 nor GBK; declared: not that one."""
     raw = b"&".join(f"{name}={BARE[name]}".encode() for name in sorted(BARE))
-    plain = raw.replace(b"trade_no=2026", b"subject=\xff\xff&trade_no=2026") + b"&sign_type=MD5&sign="
+    plain = (
+        raw.replace(b"trade_no=2026", b"subject=\xff\xff&trade_no=2026") + b"&sign_type=MD5&sign="
+    )
     signed = b"&".join(sorted(plain.removesuffix(b"&sign_type=MD5&sign=").split(b"&")))
     assert refusal(plain + md5(signed).encode()) == "bad_charset"
     gbk = form({**BARE, "charset": "UTF-8", "subject": "账"}, md5, charset="GBK", sign_type="MD5")
@@ -187,7 +245,9 @@ def test_a_sign_type_outside_of_the_allow_list_is_refused(pair: Pair) -> None:
     config = pair.config(SignType.RSA2)
     body = form(BARE, md5, sign_type="MD5")
     assert refusal(body, config=config) == "bad_sign_type"
-    both = dataclasses.replace(config, md5_key=CONFIG.md5_key, notify_sign_types=frozenset({SignType.RSA2, SignType.MD5}))
+    both = dataclasses.replace(
+        config, md5_key=CONFIG.md5_key, notify_sign_types=frozenset({SignType.RSA2, SignType.MD5})
+    )
     assert parse(BARE, config=both).kind is NotificationKind.PAID
     assert refusal(form(BARE, md5, sign_type="md5")) == "bad_sign_type"
     assert refusal(form(BARE, md5, sign_type="自")) == "bad_sign_type"
@@ -216,7 +276,9 @@ def test_an_unsigned_notification_is_refused() -> None:
     ],
 )
 def test_what_is_no_form_is_refused(body: bytes, code: str) -> None:
-    """Bounds first, then shape; a name that holds & or = could hide a field in the signed string."""
+    """Bounds first, then shape; a name that holds & or = could hide a field in the signed
+    string.
+    """
     assert code == refusal(body)
 
 
@@ -232,13 +294,21 @@ NAMES = st.sampled_from([*PAID, "refund_fee", "out_biz_no", "charset", "_input_c
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=30)), st.booleans())
+@given(
+    st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=30)),
+    st.booleans(),
+)
 def test_signed_garbage_is_refused_or_read(changes: Mapping[str, str], unsigned: bool) -> None:
     """Whatever a true signature covers, nothing but the documented refusal comes out."""
     fields = {**PAID, **changes}
     signature = "0" * 32 if unsigned else md5(string_to_sign(fields, "UTF-8"))
     with suppress(NotificationRefused):
-        read = parse_notification(form(fields, lambda _: signature, sign_type="MD5"), config=CONFIG, keys=KEYS, currency="HKD")
+        read = parse_notification(
+            form(fields, lambda _: signature, sign_type="MD5"),
+            config=CONFIG,
+            keys=KEYS,
+            currency="HKD",
+        )
         assert not unsigned
         assert read.seller_id == PARTNER
         assert read.kind is not NotificationKind.PAID or read.amount_minor
@@ -250,12 +320,24 @@ def test_a_damaged_notification_never_says_anything_else(at: int, cut: int, put:
     """With a piece cut out or put in it is refused, or says what it said."""
     body = form(PAID, md5, sign_type="MD5")
     with suppress(NotificationRefused):
-        read = parse_notification(body[:at] + put + body[at + cut :], config=CONFIG, keys=KEYS, currency="HKD")
-        assert (read.amount_minor, read.trade_id, read.partner_trans_id) == (500, PAID["trade_no"], PAID["out_trade_no"])
+        read = parse_notification(
+            body[:at] + put + body[at + cut :], config=CONFIG, keys=KEYS, currency="HKD"
+        )
+        assert (read.amount_minor, read.trade_id, read.partner_trans_id) == (
+            500,
+            PAID["trade_no"],
+            PAID["out_trade_no"],
+        )
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.dictionaries(st.text(max_size=10), st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4))
+@given(
+    st.dictionaries(
+        st.text(max_size=10),
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+        max_size=4,
+    )
+)
 def test_a_passback_round_trips(passback: dict[str, str]) -> None:
     """What was given to a code comes back with its payments."""
     text = json.dumps(passback, ensure_ascii=False)

@@ -11,7 +11,11 @@ from alipay_client.messages import RefundState
 
 QRCODE = "https://qr.alipay.com/bax1"
 REFUND = messages.Refund(
-    partner_trans_id="OT1", partner_refund_id="RF1", amount_minor=150, currency="EUR", alipay_trans_id="2026011522001400000000000001"
+    partner_trans_id="OT1",
+    partner_refund_id="RF1",
+    amount_minor=150,
+    currency="EUR",
+    alipay_trans_id="2026011522001400000000000001",
 )
 ECHO = {
     "partner_trans_id": "OT1",
@@ -50,7 +54,15 @@ def refund_error(answer: Answer) -> AlipayError:
     return caught.value
 
 
-GATEWAY_CODES = ["SYSTEM_ERROR", "SYSTEM_EXCEPTION", "SESSION_TIMEOUT", "ILLEGAL_SIGN", "ILLEGAL_PARTNER_EXTERFACE", "TRADE_NOT_EXIST", "X"]
+GATEWAY_CODES = [
+    "SYSTEM_ERROR",
+    "SYSTEM_EXCEPTION",
+    "SESSION_TIMEOUT",
+    "ILLEGAL_SIGN",
+    "ILLEGAL_PARTNER_EXTERFACE",
+    "TRADE_NOT_EXIST",
+    "X",
+]
 
 
 @pytest.mark.parametrize("code", GATEWAY_CODES)
@@ -67,7 +79,9 @@ def test_an_unsigned_failure_never_settles_a_question_about_money(code: str) -> 
         assert not isinstance(caught.value, Untrusted)
 
 
-@pytest.mark.parametrize(("text", "code"), [("", "no_code"), ("<b>\n", "unreadable_code"), ("X" * 65, "unreadable_code")])
+@pytest.mark.parametrize(
+    ("text", "code"), [("", "no_code"), ("<b>\n", "unreadable_code"), ("X" * 65, "unreadable_code")]
+)
 def test_codes_are_safe_to_log(text: str, code: str) -> None:
     """What does not look like a code is not repeated."""
     assert code == refund_error(no(text)).code
@@ -76,9 +90,19 @@ def test_codes_are_safe_to_log(text: str, code: str) -> None:
 def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
     """SUCCESS means two things (docs/alipay.md 5.3)."""
     answer = yes({**ECHO, "result_code": "SUCCESS"})
-    later = messages.Refund(partner_trans_id="OT1", partner_refund_id="RF1", amount_minor=150, currency="EUR", synchronous=False)
-    assert retry.refund(answer, REFUND) == messages.RefundAnswer(state=RefundState.SUCCEEDED, partner_refund_id="RF1")
-    assert retry.refund(answer, later) == messages.RefundAnswer(state=RefundState.ACCEPTED, partner_refund_id="RF1")
+    later = messages.Refund(
+        partner_trans_id="OT1",
+        partner_refund_id="RF1",
+        amount_minor=150,
+        currency="EUR",
+        synchronous=False,
+    )
+    assert retry.refund(answer, REFUND) == messages.RefundAnswer(
+        state=RefundState.SUCCEEDED, partner_refund_id="RF1"
+    )
+    assert retry.refund(answer, later) == messages.RefundAnswer(
+        state=RefundState.ACCEPTED, partner_refund_id="RF1"
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,15 +114,25 @@ def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
         ({"result_code": "FAIL", "error": "SYSTEM_ERROR"}, OutcomeUnknown, "SYSTEM_ERROR"),
         ({"result_code": "FAIL", "error": "SESSION_TIMEOUT"}, OutcomeUnknown, "SESSION_TIMEOUT"),
         ({"result_code": "FAIL", "error": "UNKNOWN"}, OutcomeUnknown, "UNKNOWN"),
-        ({"result_code": "FAIL", "error": "REPEATED_REFUNDMENT_REQUEST"}, OutcomeUnknown, "REPEATED_REFUNDMENT_REQUEST"),
+        (
+            {"result_code": "FAIL", "error": "REPEATED_REFUNDMENT_REQUEST"},
+            OutcomeUnknown,
+            "REPEATED_REFUNDMENT_REQUEST",
+        ),
         ({"result_code": "FAIL", "error": "RETURN_AMOUNT_EXCEED"}, Refused, "RETURN_AMOUNT_EXCEED"),
-        ({"result_code": "FAIL", "detail_error_code": "TRADE_NOT_EXIST"}, Refused, "TRADE_NOT_EXIST"),
+        (
+            {"result_code": "FAIL", "detail_error_code": "TRADE_NOT_EXIST"},
+            Refused,
+            "TRADE_NOT_EXIST",
+        ),
         ({"result_code": "FAIL"}, Refused, "FAIL"),
         ({"result_code": "success"}, OutcomeUnknown, "success"),
         ({}, OutcomeUnknown, "no_code"),
     ],
 )
-def test_a_signed_refund_answer_is_classified_as_documented(fields: Mapping[str, str], kind: type[AlipayError], code: str) -> None:
+def test_a_signed_refund_answer_is_classified_as_documented(
+    fields: Mapping[str, str], kind: type[AlipayError], code: str
+) -> None:
     """The table of docs/alipay.md 5.4; what is not in it is unknown."""
     error = refund_error(yes(fields))
     assert (kind, code) == (type(error), error.code)
@@ -106,7 +140,9 @@ def test_a_signed_refund_answer_is_classified_as_documented(fields: Mapping[str,
 
 def test_short_of_funds_is_refused_until_later() -> None:
     """The same id again in hours; every other refusal is for a person."""
-    short = refund_error(yes({**ECHO, "result_code": "FAIL", "error": "MERCHANT_BALANCE_NOT_ENOUGH"}))
+    short = refund_error(
+        yes({**ECHO, "result_code": "FAIL", "error": "MERCHANT_BALANCE_NOT_ENOUGH"})
+    )
     final = refund_error(yes({**ECHO, "result_code": "FAIL", "error": "TRADE_STATUS_ERROR"}))
     assert isinstance(short, Refused)
     assert isinstance(final, Refused)
@@ -125,7 +161,9 @@ def test_short_of_funds_is_refused_until_later() -> None:
         ({"currency": "HKD"}, "echo_mismatch"),
     ],
 )
-def test_an_answer_about_another_refund_is_not_believed(changes: Mapping[str, str], code: str, result: str) -> None:
+def test_an_answer_about_another_refund_is_not_believed(
+    changes: Mapping[str, str], code: str, result: str
+) -> None:
     """A signature alone does not say that the answer is to this question."""
     error = refund_error(yes({**ECHO, "result_code": result, **changes}))
     assert isinstance(error, Untrusted)
@@ -142,23 +180,41 @@ def test_a_success_that_names_no_refund_is_not_believed() -> None:
     ("fields", "state", "error"),
     [
         ({"response_code": "SUCCESS", "refund_result_code": "SUCCESS"}, RefundState.SUCCEEDED, ""),
-        ({"response_code": "SUCCESS", "refund_result_code": "PROCESSING"}, RefundState.ACCEPTED, ""),
         (
-            {"response_code": "SUCCESS", "refund_result_code": "PROCESSING", "refund_error_code": "MERCHANT_BALANCE_NOT_ENOUGH"},
+            {"response_code": "SUCCESS", "refund_result_code": "PROCESSING"},
+            RefundState.ACCEPTED,
+            "",
+        ),
+        (
+            {
+                "response_code": "SUCCESS",
+                "refund_result_code": "PROCESSING",
+                "refund_error_code": "MERCHANT_BALANCE_NOT_ENOUGH",
+            },
             RefundState.ACCEPTED,
             "MERCHANT_BALANCE_NOT_ENOUGH",
         ),
         (
-            {"response_code": "SUCCESS", "refund_result_code": "FAILED", "refund_error_code": "MERCHANT_BALANCE_NOT_ENOUGH"},
+            {
+                "response_code": "SUCCESS",
+                "refund_result_code": "FAILED",
+                "refund_error_code": "MERCHANT_BALANCE_NOT_ENOUGH",
+            },
             RefundState.FAILED,
             "MERCHANT_BALANCE_NOT_ENOUGH",
         ),
-        ({"response_code": "SUCCESS", "refund_result_code": "CANCELED"}, RefundState.FAILED, "CANCELED"),
+        (
+            {"response_code": "SUCCESS", "refund_result_code": "CANCELED"},
+            RefundState.FAILED,
+            "CANCELED",
+        ),
         ({"response_code": "NOT_FOUND"}, RefundState.NOT_FOUND, "NOT_FOUND"),
         ({"response_code": "TRADE_NOT_EXIST"}, RefundState.NOT_FOUND, "TRADE_NOT_EXIST"),
     ],
 )
-def test_a_refund_query_tells_the_refunds_state(fields: Mapping[str, str], state: RefundState, error: str) -> None:
+def test_a_refund_query_tells_the_refunds_state(
+    fields: Mapping[str, str], state: RefundState, error: str
+) -> None:
     """The table of docs/alipay.md 5.8."""
     expected = messages.RefundAnswer(state=state, partner_refund_id="RF1", error=error)
     assert expected == retry.query_refund(yes({**NAMED, **fields}), QUERY)
@@ -170,34 +226,74 @@ def test_a_refund_query_tells_the_refunds_state(fields: Mapping[str, str], state
         ({**NAMED, "response_code": "QUERY_FAILED"}, OutcomeUnknown, "QUERY_FAILED"),
         ({**NAMED, "response_code": "ACCESS_FORBIDDEN"}, OutcomeUnknown, "ACCESS_FORBIDDEN"),
         ({**NAMED, "error": "SYSTEM_ERROR"}, OutcomeUnknown, "SYSTEM_ERROR"),
-        ({**NAMED, "response_code": "SUCCESS", "refund_result_code": "WAITING"}, OutcomeUnknown, "WAITING"),
+        (
+            {**NAMED, "response_code": "SUCCESS", "refund_result_code": "WAITING"},
+            OutcomeUnknown,
+            "WAITING",
+        ),
         ({**NAMED, "response_code": "SUCCESS"}, OutcomeUnknown, "no_code"),
         ({"response_code": "SUCCESS", "refund_result_code": "SUCCESS"}, Untrusted, "echo_missing"),
-        ({**NAMED, "out_return_no": "RF2", "response_code": "NOT_FOUND"}, Untrusted, "echo_mismatch"),
-        ({**NAMED, "out_trade_no": "OT2", "response_code": "SUCCESS", "refund_result_code": "SUCCESS"}, Untrusted, "echo_mismatch"),
+        (
+            {**NAMED, "out_return_no": "RF2", "response_code": "NOT_FOUND"},
+            Untrusted,
+            "echo_mismatch",
+        ),
+        (
+            {
+                **NAMED,
+                "out_trade_no": "OT2",
+                "response_code": "SUCCESS",
+                "refund_result_code": "SUCCESS",
+            },
+            Untrusted,
+            "echo_mismatch",
+        ),
     ],
 )
-def test_a_refund_query_that_tells_nothing_leaves_the_refund_unknown(fields: Mapping[str, str], kind: type[AlipayError], code: str) -> None:
+def test_a_refund_query_that_tells_nothing_leaves_the_refund_unknown(
+    fields: Mapping[str, str], kind: type[AlipayError], code: str
+) -> None:
     """Never ``Refused``: that would read as a refusal of the refund."""
     with pytest.raises(OutcomeUnknown) as caught:
         retry.query_refund(yes(fields), QUERY)
     assert (kind, code) == (type(caught.value), caught.value.code)
 
 
-@pytest.mark.parametrize("status", ["WAIT_BUYER_PAY", "TRADE_SUCCESS", "TRADE_CLOSED", "TRADE_FINISHED"])
+@pytest.mark.parametrize(
+    "status", ["WAIT_BUYER_PAY", "TRADE_SUCCESS", "TRADE_CLOSED", "TRADE_FINISHED"]
+)
 def test_a_trade_query_tells_the_trades_state(status: str) -> None:
     """With amount and currency; the ids under either name."""
-    expected = messages.TradeAnswer(status=status, partner_trans_id="OT1", alipay_trans_id="2026", amount_minor=500, currency="HKD")
-    other_name = {**PAID, "alipay_trans_status": status, "out_trade_no": "OT1", "partner_trans_id": ""}
+    expected = messages.TradeAnswer(
+        status=status,
+        partner_trans_id="OT1",
+        alipay_trans_id="2026",
+        amount_minor=500,
+        currency="HKD",
+    )
+    other_name = {
+        **PAID,
+        "alipay_trans_status": status,
+        "out_trade_no": "OT1",
+        "partner_trans_id": "",
+    }
     assert expected == retry.query_trade(yes({**PAID, "alipay_trans_status": status}), TRADE)
     assert expected == retry.query_trade(yes(other_name), TRADE)
-    assert expected == retry.query_trade(yes({**PAID, "alipay_trans_status": status}), messages.QueryTrade(alipay_trans_id="2026"))
+    assert expected == retry.query_trade(
+        yes({**PAID, "alipay_trans_status": status}), messages.QueryTrade(alipay_trans_id="2026")
+    )
 
 
 def test_an_unpaid_trade_may_name_no_amount() -> None:
     """Then it is zero of no currency."""
-    fields = {"result_code": "SUCCESS", "alipay_trans_status": "WAIT_BUYER_PAY", "partner_trans_id": "OT1"}
-    assert retry.query_trade(yes(fields), TRADE) == messages.TradeAnswer(status="WAIT_BUYER_PAY", partner_trans_id="OT1")
+    fields = {
+        "result_code": "SUCCESS",
+        "alipay_trans_status": "WAIT_BUYER_PAY",
+        "partner_trans_id": "OT1",
+    }
+    assert retry.query_trade(yes(fields), TRADE) == messages.TradeAnswer(
+        status="WAIT_BUYER_PAY", partner_trans_id="OT1"
+    )
 
 
 @pytest.mark.parametrize("name", ["error", "detail_error_code"])
@@ -222,18 +318,24 @@ def test_a_signed_unknown_trade_does_not_exist(name: str) -> None:
         ({**PAID, "partner_trans_id": ""}, Untrusted, "echo_missing"),
     ],
 )
-def test_a_trade_query_that_tells_nothing_certain_is_named(fields: Mapping[str, str], kind: type[AlipayError], code: str) -> None:
+def test_a_trade_query_that_tells_nothing_certain_is_named(
+    fields: Mapping[str, str], kind: type[AlipayError], code: str
+) -> None:
     """Another trade's state, a state without an amount, a failed query."""
     with pytest.raises(AlipayError) as caught:
         retry.query_trade(yes(fields), TRADE)
     assert (kind, code) == (type(caught.value), caught.value.code)
 
 
-@pytest.mark.parametrize("fields", [{"qrcode": QRCODE}, {"qrcode": QRCODE, "result_code": "SUCCESS"}])
+@pytest.mark.parametrize(
+    "fields", [{"qrcode": QRCODE}, {"qrcode": QRCODE, "result_code": "SUCCESS"}]
+)
 def test_a_code_is_read_with_or_without_result_code(fields: Mapping[str, str]) -> None:
     """Its presence is not documented for these calls; the picture comes with create alone."""
     assert retry.code(yes(fields)) == messages.CodeAnswer(qrcode=QRCODE)
-    assert retry.code(yes({**fields, "qrcode_img_url": "https://i"}), QRCODE) == messages.CodeAnswer(qrcode=QRCODE, image_url="https://i")
+    assert retry.code(
+        yes({**fields, "qrcode_img_url": "https://i"}), QRCODE
+    ) == messages.CodeAnswer(qrcode=QRCODE, image_url="https://i")
 
 
 @pytest.mark.parametrize(
@@ -251,7 +353,9 @@ def test_a_code_is_read_with_or_without_result_code(fields: Mapping[str, str]) -
         (yes({"qrcode": "https://qr.alipay.com/another"}), Untrusted, "echo_mismatch"),
     ],
 )
-def test_a_code_that_was_not_changed_is_classified(answer: Answer, kind: type[AlipayError], code: str) -> None:
+def test_a_code_that_was_not_changed_is_classified(
+    answer: Answer, kind: type[AlipayError], code: str
+) -> None:
     """Both shapes of failure; a final gateway code may refuse because no money is at stake."""
     with pytest.raises(AlipayError) as caught:
         retry.code(answer, QRCODE)

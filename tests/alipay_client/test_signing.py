@@ -21,7 +21,9 @@ MD5 = Keys(sign_type=SignType.MD5, md5_key=vectors.KEY.encode())
 def test_the_string_to_sign_is_built_as_documented(vector: Vector) -> None:
     """Sorted by bytes, joined raw; sign, sign_type and empties are left out."""
     fields = {**vector.fields(), "sign": "x", "sign_type": "MD5", "refund_reason": ""}
-    assert vector.text.encode(vector.charset) == signing.canonical(signing.encoded(fields, vector.charset))
+    assert vector.text.encode(vector.charset) == signing.canonical(
+        signing.encoded(fields, vector.charset)
+    )
 
 
 @EACH
@@ -42,7 +44,9 @@ def test_one_changed_byte_is_refused(vector: Vector) -> None:
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         assert not signing.verify(changed, vector.md5, SignType.MD5, keys)
     for at in range(len(vector.md5)):
-        changed_sign = vector.md5[:at] + ("0" if vector.md5[at] != "0" else "1") + vector.md5[at + 1 :]
+        changed_sign = (
+            vector.md5[:at] + ("0" if vector.md5[at] != "0" else "1") + vector.md5[at + 1 :]
+        )
         assert not signing.verify(data, changed_sign, SignType.MD5, keys)
 
 
@@ -59,18 +63,24 @@ def test_order_is_that_of_bytes() -> None:
 def test_the_published_rsa_vector_verifies_with_its_short_key() -> None:
     """A 1024-bit fixture key is read by the same way as any other; one changed byte is refused."""
     keys = load_keys(
-        md5_config(notify_sign_types=frozenset({SignType.RSA}), alipay_public_key=vectors.RSA_PUBLIC_KEY),
+        md5_config(
+            notify_sign_types=frozenset({SignType.RSA}), alipay_public_key=vectors.RSA_PUBLIC_KEY
+        ),
     )
     assert signing.verify(vectors.RSA_TEXT, vectors.RSA_SIGNATURE, SignType.RSA, keys)
     assert not signing.verify(vectors.RSA_TEXT, vectors.RSA_SIGNATURE, SignType.RSA2, keys)
-    assert not signing.verify(vectors.RSA_TEXT.replace(b"3", b"4"), vectors.RSA_SIGNATURE, SignType.RSA, keys)
+    assert not signing.verify(
+        vectors.RSA_TEXT.replace(b"3", b"4"), vectors.RSA_SIGNATURE, SignType.RSA, keys
+    )
     assert not signing.verify(vectors.RSA_TEXT, "U" + vectors.RSA_SIGNATURE[1:], SignType.RSA, keys)
     assert load_der_public_key(base64.b64decode(vectors.RSA_PUBLIC_KEY)) == keys.public_key
 
 
 @pytest.mark.parametrize("sign_type", [SignType.RSA, SignType.RSA2])
 def test_rsa_signatures_prove_the_text_that_they_cover(sign_type: SignType, pair: Pair) -> None:
-    """Alipay's signature verifies with Alipay's key; a changed text does not, nor what we signed ourselves."""
+    """Alipay's signature verifies with Alipay's key; a changed text does not, nor what we signed
+    ourselves.
+    """
     keys = load_keys(pair.config(sign_type))
     signature = pair.signer(sign_type)(b"a=1")
     assert signing.verify(b"a=1", signature, sign_type, keys)
@@ -81,7 +91,9 @@ def test_rsa_signatures_prove_the_text_that_they_cover(sign_type: SignType, pair
 
 @pytest.mark.parametrize("signature", ["", "not base64!", "é", "AAAA"])
 @pytest.mark.parametrize("sign_type", list(SignType))
-def test_what_is_no_signature_is_just_false(signature: str, sign_type: SignType, pair: Pair) -> None:
+def test_what_is_no_signature_is_just_false(
+    signature: str, sign_type: SignType, pair: Pair
+) -> None:
     """Garbage in the sign field is an answer, not an accident."""
     assert not signing.verify(b"a=1", signature, sign_type, load_keys(pair.config(SignType.RSA2)))
     assert not signing.verify(b"a=1", signature, sign_type, MD5)
@@ -91,4 +103,9 @@ def test_what_is_no_signature_is_just_false(signature: str, sign_type: SignType,
 @given(st.binary())
 def test_a_missing_md5_key_proves_nothing(data: bytes) -> None:
     """Otherwise anyone could sign with the empty key."""
-    assert not signing.verify(data, signing.sign(data, Keys(sign_type=SignType.MD5)), SignType.MD5, Keys(sign_type=SignType.MD5))
+    assert not signing.verify(
+        data,
+        signing.sign(data, Keys(sign_type=SignType.MD5)),
+        SignType.MD5,
+        Keys(sign_type=SignType.MD5),
+    )

@@ -1,4 +1,6 @@
-"""The signature vectors: nine published MD5 ones (the Ruby gem chloerei/alipay), one RSA one, eleven derived from the rules."""
+"""The signature vectors: nine published MD5 ones (the Ruby gem chloerei/alipay), one RSA one,
+eleven derived from the rules.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +10,9 @@ OTHER_KEY = "2" + "0" * 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vector:
-    """``text`` in ``charset`` with ``key`` gives ``md5``. ``whole`` names a field whose value holds an ampersand."""
+    """``text`` in ``charset`` with ``key`` gives ``md5``. ``whole`` names a field whose value holds
+    an ampersand.
+    """
 
     name: str
     text: str
@@ -28,9 +32,12 @@ class Vector:
 
 
 _SHOP = (
-    'biz_data={"address": "No.278, Road YinCheng, Shanghai, China","country_code": "CN","currency": "USD",'
-    '"secondary_merchant_id": "xxx001","secondary_merchant_industry": "7011","secondary_merchant_name": "xxx Store",'
-    '"store_id": "0001","store_name": "Apple store","trans_currency": "USD"}&biz_type=OVERSEASHOPQRCODE&partner=1000000000000000'
+    'biz_data={"address": "No.278, Road YinCheng, Shanghai, China","country_code": '
+    '"CN","currency": "USD",'
+    '"secondary_merchant_id": "xxx001","secondary_merchant_industry": '
+    '"7011","secondary_merchant_name": "xxx Store",'
+    '"store_id": "0001","store_name": "Apple store","trans_currency": '
+    '"USD"}&biz_type=OVERSEASHOPQRCODE&partner=1000000000000000'
 )
 _CODE = "qrcode=https://qr.alipay.com/bax00000000000000000001"
 
@@ -41,7 +48,12 @@ D2_BODY = (
 
 PUBLISHED = [
     Vector(name="1", text="partner=123&service=test", md5="bbd13b52823b576291595f472ebcfbc2"),
-    Vector(name="2", text="partner=123&service=test", md5="6d581af270c023fdaaca6880491e9bf7", key=OTHER_KEY),
+    Vector(
+        name="2",
+        text="partner=123&service=test",
+        md5="6d581af270c023fdaaca6880491e9bf7",
+        key=OTHER_KEY,
+    ),
     Vector(name="3", text="notify_id=1234", md5="22fc7e38e5acdfede396aa463870d111"),
     Vector(
         name="4",
@@ -56,7 +68,10 @@ PUBLISHED = [
     ),
     Vector(
         name="6",
-        text=f"_input_charset=utf-8&{_SHOP}&service=alipay.commerce.qrcode.create&timestamp=2023-12-11 17:01:01",
+        text=(
+            f"_input_charset=utf-8&{_SHOP}&service=alipay.commerce.qrcode.create&timestamp=2023-12-11 "
+            "17:01:01"
+        ),
         md5="fbfcc8c9316cc209c385eefcbceb2105",
     ),
     Vector(
@@ -84,8 +99,10 @@ PUBLISHED = [
 DERIVED = [
     Vector(
         name="D1",
-        text='_input_charset=UTF-8&biz_data={"store_name":"Example Vending VM 0001 bis"}&biz_type=OVERSEASHOPQRCODE'
-        f"&partner=2088000000000001&{_CODE}&service=alipay.commerce.qrcode.modify&timestamp=2026-01-15 10:20:31",
+        text='_input_charset=UTF-8&biz_data={"store_name":"Example Vending VM 0001 '
+        'bis"}&biz_type=OVERSEASHOPQRCODE'
+        f"&partner=2088000000000001&{_CODE}&service=alipay.commerce.qrcode.modify&timestamp=2026-01-15 "
+        "10:20:31",
         md5="e26fac051851b090c566ab72ee085052",
     ),
     Vector(
@@ -133,10 +150,13 @@ DERIVED = [
     Vector(
         name="D9",
         text='buyer_email=tes***@example.com&buyer_id=2088000000000099&currency=EUR&extra_common_param={"machine":"VM_0001"}'
-        "&gmt_create=2026-01-15 18:20:30&gmt_payment=2026-01-15 18:20:34&notify_action_type=payByAccountAction"
-        "&notify_id=0123456789abcdef0123456789abcdef01&notify_time=2026-01-15 18:20:35&notify_type=trade_status_sync"
+        "&gmt_create=2026-01-15 18:20:30&gmt_payment=2026-01-15 "
+        "18:20:34&notify_action_type=payByAccountAction"
+        "&notify_id=0123456789abcdef0123456789abcdef01&notify_time=2026-01-15 "
+        "18:20:35&notify_type=trade_status_sync"
         '&out_trade_no=OT202601150001&paytools_pay_amount=[{"ALIPAYACCOUNT":"5.00"}]&price=5.00&quantity=1'
-        "&seller_email=seller@example.com&seller_id=2088000000000001&subject=Example+Vending 100%&total_fee=5.00"
+        "&seller_email=seller@example.com&seller_id=2088000000000001&subject=Example+Vending "
+        "100%&total_fee=5.00"
         "&trade_no=2026011522001400000000000001&trade_status=TRADE_SUCCESS",
         md5="bf48b85894a22b89b17b2ccc475ffb54",
     ),

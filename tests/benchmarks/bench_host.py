@@ -1,7 +1,9 @@
-"""Turns per second of one host over a store that does nothing: what the shell and the core cost without a database.
+"""Turns per second of one host over a store that does nothing: what the shell and the core cost
+without a database.
 
-Run by hand: ``python -m tests.benchmarks.bench_host [--machines 200] [--seconds 5] [--batch 128] [--profile]``.
-One vend is two frames, two decisions, two answers. Everything runs in one process and one loop, as in a Ray worker without Ray.
+Run by hand: ``python -m tests.benchmarks.bench_host [--machines 200] [--seconds 5] [--batch 128]
+[--profile]``. One vend is two frames, two decisions, two answers. Everything runs in one process
+and one loop, as in a Ray worker without Ray.
 """
 
 import argparse
@@ -27,7 +29,9 @@ from tests.support.memory_store import MemoryStore
 from tests.support.ray_services import SystemClock
 from tests.support.stage import Provider
 
-COLUMNS = (Column(column="A1", product="Water", price_minor=1, capacity=10_000_000, stock=10_000_000),)
+COLUMNS = (
+    Column(column="A1", product="Water", price_minor=1, capacity=10_000_000, stock=10_000_000),
+)
 FUNDS_MINOR = 1_000_000_000
 
 
@@ -50,34 +54,58 @@ class Machine:
 
     def hello(self, now_ms: int) -> FromMachine:
         """Connect."""
-        event = Connected(stream_id=self.stream_id, opened_at_ms=now_ms, boot_id=BootId("b"), planogram_version=1)
+        event = Connected(
+            stream_id=self.stream_id, opened_at_ms=now_ms, boot_id=BootId("b"), planogram_version=1
+        )
         return FromMachine(machine_id=self.machine_id, event=event)
 
     def frame(self, fact: VendRequested | VendSucceeded) -> FromMachine:
         """Return the next frame."""
         self.seq += 1
-        return FromMachine(machine_id=self.machine_id, event=FrameReceived(stream_id=self.stream_id, seq=self.seq, fact=fact))
+        return FromMachine(
+            machine_id=self.machine_id,
+            event=FrameReceived(stream_id=self.stream_id, seq=self.seq, fact=fact),
+        )
 
     def request(self) -> FromMachine:
         """Ask for goods."""
-        return self.frame(VendRequested(request_id=RequestId(f"r-{self.seq}"), column="A1", price_minor=1, planogram_version=1))
+        return self.frame(
+            VendRequested(
+                request_id=RequestId(f"r-{self.seq}"),
+                column="A1",
+                price_minor=1,
+                planogram_version=1,
+            )
+        )
 
 
 async def run(machines_count: int, seconds: float, batch: int) -> tuple[int, float, dict[str, int]]:
     """Return vends, seconds of CPU, and the host's counts."""
     store, clock = NoStore(), SystemClock()
-    machines = {machine.machine_id: machine for machine in (Machine(number) for number in range(machines_count))}
+    machines = {
+        machine.machine_id: machine
+        for machine in (Machine(number) for number in range(machines_count))
+    }
     for machine_id in machines:
         store.register(machine_id, columns=COLUMNS)
 
     async def close() -> None:
         return
 
-    services = HostServices(store=store, performer=Provider(), clock=clock, policy=Policy(), partition_count=16, close=close)
+    services = HostServices(
+        store=store,
+        performer=Provider(),
+        clock=clock,
+        policy=Policy(),
+        partition_count=16,
+        close=close,
+    )
     host = Host(name="bench", services=services, partitions=range(16), on_fatal=print)
     await host.start()
     attachment = await host.attach("gw")
-    await host.exchange(attachment, [machine.hello(clock.now_ms()) for machine in machines.values()])
+    await host.exchange(
+        attachment, [machine.hello(clock.now_ms()) for machine in machines.values()]
+    )
     await asyncio.sleep(0.5)
     paid: list[ToHost] = []
     for number, machine_id in enumerate(machines):

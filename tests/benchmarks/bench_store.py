@@ -1,7 +1,9 @@
-"""What it costs to save a decision: CPU of the SQL store for each turn, with everything a commit writes.
+"""What it costs to save a decision: CPU of the SQL store for each turn, with everything a commit
+writes.
 
-Run by hand: ``python -m tests.benchmarks.bench_store [--machines 64] [--seconds 5] [--batch 128] [--profile]``. Whole purchases of many
-machines (five turns each: paid, requested, sold, ended, refunded) are decided beforehand and committed to a new SQLite file in batches.
+Run by hand: ``python -m tests.benchmarks.bench_store [--machines 64] [--seconds 5] [--batch 128]
+[--profile]``. Whole purchases of many machines (five turns each: paid, requested, sold, ended,
+refunded) are decided beforehand and committed to a new SQLite file in batches.
 """
 
 import argparse
@@ -31,10 +33,14 @@ def turns(owner: Owner, machine_ids: list[str]) -> Iterator[Change]:
                 yield owner.decide(machine_id, event)
         for machine_id in machine_ids:  # the shelves are filled again
             state = owner.states[machine_id]
-            owner.states[machine_id] = replace(state, columns=tuple(replace(column, stock=5) for column in state.columns))
+            owner.states[machine_id] = replace(
+                state, columns=tuple(replace(column, stock=5) for column in state.columns)
+            )
 
 
-async def run(machines_count: int, seconds: float, batch: int, profile: cProfile.Profile | None) -> tuple[int, float]:
+async def run(
+    machines_count: int, seconds: float, batch: int, profile: cProfile.Profile | None
+) -> tuple[int, float]:
     """Return the number of turns and the seconds of CPU that saving them took."""
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/vendgate.db"

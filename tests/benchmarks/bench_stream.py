@@ -1,8 +1,10 @@
-"""How much of a raw gRPC echo the machine side of the gateway keeps: same frames, same client, same run.
+"""How much of a raw gRPC echo the machine side of the gateway keeps: same frames, same client, same
+run.
 
-Run by hand: ``python -m tests.benchmarks.bench_stream [--streams 100] [--seconds 5]``. Each server runs in a process of its own and is
-asked in turn; the host behind the service answers each VendRequest at once with VendDenied. Prints messages a second, the server's CPU
-for each message, and both as a ratio to the echo.
+Run by hand: ``python -m tests.benchmarks.bench_stream [--streams 100] [--seconds 5]``. Each server
+runs in a process of its own and is asked in turn; the host behind the service answers each
+VendRequest at once with VendDenied. Prints messages a second, the server's CPU for each message,
+and both as a ratio to the echo.
 """
 
 import argparse
@@ -63,7 +65,9 @@ async def serve_echo() -> None:
 
     server = grpc.aio.server(options=(("grpc.http2.bdp_probe", 0), ("grpc.enable_channelz", 0)))
     handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(echo)
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("gateway.v1.MachineService", {"Connect": handler}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("gateway.v1.MachineService", {"Connect": handler}),)
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
@@ -89,14 +93,23 @@ async def one_machine(port: int, name: str, until: float) -> int:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
         call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(METHOD)()
         try:
-            hello = ConnectRequest(hello=wire.Hello(machine_id=name, boot_id="b1", firmware="bench 1"))
+            hello = ConnectRequest(
+                hello=wire.Hello(machine_id=name, boot_id="b1", firmware="bench 1")
+            )
             await call.write(hello.SerializeToString())
             await call.read()
             rounds = 0
             while time.monotonic() < until:
                 rounds += 1
-                wish = wire.VendRequest(request_id=f"{name}-r{rounds}", column="A1", price_minor=500, planogram_version=1)
-                await call.write(ConnectRequest(seq=rounds, ack=rounds, vend_request=wish).SerializeToString())
+                wish = wire.VendRequest(
+                    request_id=f"{name}-r{rounds}",
+                    column="A1",
+                    price_minor=500,
+                    planogram_version=1,
+                )
+                await call.write(
+                    ConnectRequest(seq=rounds, ack=rounds, vend_request=wish).SerializeToString()
+                )
                 answer = await call.read()
                 assert isinstance(answer, bytes)
                 ConnectResponse.FromString(answer)
@@ -122,15 +135,26 @@ def cpu_s(pid: int) -> float:
 async def measure(kind: str, *, streams: int, seconds: float) -> Result:
     """Start one server, load it, return its figures."""
     server = subprocess.Popen(  # noqa: ASYNC220 - started before anything is measured
-        [sys.executable, "-m", "tests.benchmarks.bench_stream", "--serve", kind], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.benchmarks.bench_stream", "--serve", kind],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdout is not None
     try:
         port = int(server.stdout.readline())
-        await asyncio.gather(*(one_machine(port, f"w{number}", time.monotonic() + 0.5) for number in range(streams)))
+        await asyncio.gather(
+            *(one_machine(port, f"w{number}", time.monotonic() + 0.5) for number in range(streams))
+        )
         before, started = cpu_s(server.pid), time.monotonic()
-        rounds = sum(await asyncio.gather(*(one_machine(port, f"m{number}", started + seconds) for number in range(streams))))
-        return Result(per_s=rounds / (time.monotonic() - started), cpu_us=(cpu_s(server.pid) - before) / rounds * 1e6)
+        rounds = sum(
+            await asyncio.gather(
+                *(one_machine(port, f"m{number}", started + seconds) for number in range(streams))
+            )
+        )
+        return Result(
+            per_s=rounds / (time.monotonic() - started),
+            cpu_us=(cpu_s(server.pid) - before) / rounds * 1e6,
+        )
     finally:
         server.terminate()
         server.wait()
@@ -142,7 +166,9 @@ async def compare(*, streams: int, seconds: float) -> None:
     service = await measure("service", streams=streams, seconds=seconds)
     for name, result in (("echo", echo), ("service", service)):
         print(f"{name:8} {result.per_s:8.0f} messages/s {result.cpu_us:7.1f} us CPU each")
-    print(f"ratio    {service.per_s / echo.per_s:8.2f}            {echo.cpu_us / service.cpu_us:7.2f}")
+    print(
+        f"ratio    {service.per_s / echo.per_s:8.2f}            {echo.cpu_us / service.cpu_us:7.2f}"
+    )
 
 
 def main() -> None:

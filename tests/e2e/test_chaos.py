@@ -1,6 +1,8 @@
-"""Five minutes of ``kill -9`` and SIGSTOP at random under load, with the hosts on Ray; then quiet; then three books that agree.
+"""Five minutes of ``kill -9`` and SIGSTOP at random under load, with the hosts on Ray; then quiet;
+then three books that agree.
 
-Longer than the suite may be: ``make soak`` runs it. ``VENDGATE_TEST_CHAOS_SECONDS`` and ``VENDGATE_TEST_CHAOS_SEED`` choose another storm.
+Longer than the suite may be: ``make soak`` runs it. ``VENDGATE_TEST_CHAOS_SECONDS`` and
+``VENDGATE_TEST_CHAOS_SEED`` choose another storm.
 """
 
 import asyncio
@@ -23,7 +25,9 @@ KILLED = ("gateway", "alipay", "machines")
 
 
 async def test_three_books_agree_after_a_storm(tmp_path: Path) -> None:
-    """Whatever dies or freezes, and when: ledger, Alipay's book and the machines' shelves tell the same story afterwards."""
+    """Whatever dies or freezes, and when: ledger, Alipay's book and the machines' shelves tell the
+    same story afterwards.
+    """
     rng = Random(SEED)
     async with System(tmp_path, ray=True, machines=10, seed=SEED) as system:
         await system.until_sales(5)

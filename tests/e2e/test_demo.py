@@ -47,7 +47,9 @@ def processes_naming(folder: Path) -> list[str]:
 def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     """Status 0 and one JSON object whose money adds up; no process is left."""
     done = subprocess.run(
-        [*DEMO, "--sales", "40", "--seed", "7", "--json", "--no-ray", "--keep", str(tmp_path)], cwd=ROOT, capture_output=True
+        [*DEMO, "--sales", "40", "--seed", "7", "--json", "--no-ray", "--keep", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
     )
 
     assert 0 == done.returncode, done.stderr.decode()
@@ -58,12 +60,17 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     assert report["audit_clean"]
     assert report["vends_succeeded"] >= 40
     assert report["refunds"] > 0
-    assert report["money_in"] == report["money_sold"] + report["money_refunded"] - report["money_written_off"]
+    assert (
+        report["money_in"]
+        == report["money_sold"] + report["money_refunded"] - report["money_written_off"]
+    )
     assert [] == processes_naming(tmp_path)
 
 
 @pytest.mark.ray
-async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(tmp_path: Path) -> None:
+async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(
+    tmp_path: Path,
+) -> None:
     """Somebody kills the host's process from outside; the demo goes on and its books agree."""
     demo = await asyncio.create_subprocess_exec(
         *DEMO,
@@ -88,7 +95,9 @@ async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(tmp
 def test_ctrl_c_ends_it_cleanly_within_seconds(tmp_path: Path) -> None:
     """SIGINT in the middle of business: status 0, and no process is left."""
     command = [*DEMO, "--json", "--no-ray", "--keep", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as demo:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as demo:
         assert demo.stderr is not None
         demo.stderr.readline()
         demo.send_signal(signal.SIGINT)

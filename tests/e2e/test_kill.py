@@ -1,7 +1,9 @@
-"""``kill -9`` of each process at a random moment, under load: nothing acknowledged is lost, every owed refund happens once.
+"""``kill -9`` of each process at a random moment, under load: nothing acknowledged is lost, every
+owed refund happens once.
 
-In scope: real processes, sockets, files and signals. The moments are drawn from a seed; what dies when is not repeatable to the
-instruction, and need not be: whatever the moment, the books must agree.
+In scope: real processes, sockets, files and signals. The moments are drawn from a seed; what dies
+when is not repeatable to the instruction, and need not be: whatever the moment, the books must
+agree.
 """
 
 import asyncio
@@ -18,10 +20,15 @@ SEED = 11
 
 
 async def check(system: System) -> None:
-    """Once everybody is quiet: both books agree, no motor turned twice, and no sale without goods."""
+    """Once everybody is quiet: both books agree, no motor turned twice, and no sale without
+    goods.
+    """
     system.no_new_customers()
     balance = await system.at_rest()
-    assert balance.money_in_minor == balance.money_sold_minor + balance.money_refunded_minor - balance.written_off_minor
+    assert (
+        balance.money_in_minor
+        == balance.money_sold_minor + balance.money_refunded_minor - balance.written_off_minor
+    )
     assert set(system.motor_turns().values()) <= {1}
     dropped = system.dropped()
     before = ""
@@ -31,7 +38,9 @@ async def check(system: System) -> None:
 
 
 async def test_gateway_alipay_and_machines_die_at_random_moments(tmp_path: Path) -> None:
-    """Each of the three is killed twice in the middle of business and comes back; the books agree to the last minor unit."""
+    """Each of the three is killed twice in the middle of business and comes back; the books agree
+    to the last minor unit.
+    """
     rng = Random(SEED)
     async with System(tmp_path, ray=False, machines=8, seed=SEED) as system:
         await system.until_sales(5)
@@ -48,7 +57,9 @@ async def test_gateway_alipay_and_machines_die_at_random_moments(tmp_path: Path)
 
 @pytest.mark.ray
 async def test_the_ray_host_and_its_gateway_die(tmp_path: Path) -> None:
-    """Ray starts the killed host again, which takes up what was open; then the gateway dies with its Ray, and both come back."""
+    """Ray starts the killed host again, which takes up what was open; then the gateway dies with
+    its Ray, and both come back.
+    """
     async with System(tmp_path, ray=True, machines=6, seed=SEED) as system:
         await system.until_sales(5)
         system.kill_host()

@@ -1,6 +1,7 @@
 """The lines that the documents tell people to type work as printed, against real processes.
 
-Where grpcurl is not installed, a stand-in of the same name hands the same call to ``buf curl``; the lines stay as they are printed.
+Where grpcurl is not installed, a stand-in of the same name hands the same call to ``buf curl``; the
+lines stay as they are printed.
 """
 
 import asyncio
@@ -36,7 +37,12 @@ def environment(tools: Path) -> dict[str, str]:
     grpcurl = tools / "grpcurl"
     grpcurl.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
     grpcurl.chmod(0o755)
-    places = [str(ROOT / ".tools"), str(Path(sys.executable).parent), os.environ["PATH"], str(tools)]
+    places = [
+        str(ROOT / ".tools"),
+        str(Path(sys.executable).parent),
+        os.environ["PATH"],
+        str(tools),
+    ]
     return {**os.environ, "PATH": os.pathsep.join(places)}
 
 
@@ -47,10 +53,20 @@ def flat(text: str) -> str:
 
 async def run(block: str, system: System, tools: Path) -> str:
     """Type the block into a shell, on this test's ports, and return what it prints."""
-    for printed, real in (("7443", system.ports.machines), ("7444", system.ports.admin), ("8188", system.ports.alipay)):
+    for printed, real in (
+        ("7443", system.ports.machines),
+        ("7444", system.ports.admin),
+        ("8188", system.ports.alipay),
+    ):
         block = block.replace(f"127.0.0.1:{printed}", f"127.0.0.1:{real}")
     done = await asyncio.to_thread(
-        subprocess.run, ["bash", "-e", "-c", block], cwd=ROOT, env=environment(tools), capture_output=True, text=True, timeout=60
+        subprocess.run,
+        ["bash", "-e", "-c", block],
+        cwd=ROOT,
+        env=environment(tools),
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -1,4 +1,6 @@
-"""What the gateway's tests share: throw-away keys, an upgraded database, a site, and surroundings without surprises."""
+"""What the gateway's tests share: throw-away keys, an upgraded database, a site, and surroundings
+without surprises.
+"""
 
 import logging
 import os
@@ -18,7 +20,10 @@ from tests.support.site import PARTITIONS, Site, a_site
 @pytest.fixture(scope="session")
 def pair() -> Pair:
     """Give the keys of one contract with Alipay."""
-    return Pair(merchant=rsa.generate_private_key(65_537, 2_048), alipay=rsa.generate_private_key(65_537, 2_048))
+    return Pair(
+        merchant=rsa.generate_private_key(65_537, 2_048),
+        alipay=rsa.generate_private_key(65_537, 2_048),
+    )
 
 
 @pytest.fixture(scope="session")

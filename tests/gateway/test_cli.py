@@ -53,12 +53,20 @@ def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
 
 
 def test_the_database_is_upgraded(tmp_path: Path, pair: Pair) -> None:
-    """Made the first time, left alone the second; only the database's own settings have to be right."""
+    """Made the first time, left alone the second; only the database's own settings have to be
+    right.
+    """
     tables = installed.good(tmp_path, pair)
     del tables["alipay"]
     path = installed.write(tmp_path, tables)
-    assert f"the database has schema {migrate.head()} (before: none)\n" == _run("db", "upgrade", "--config", path).stdout
-    assert f"the database has schema {migrate.head()}\n" == _run("db", "upgrade", "--config", path).stdout
+    assert (
+        f"the database has schema {migrate.head()} (before: none)\n"
+        == _run("db", "upgrade", "--config", path).stdout
+    )
+    assert (
+        f"the database has schema {migrate.head()}\n"
+        == _run("db", "upgrade", "--config", path).stdout
+    )
 
 
 def test_a_database_that_does_not_answer_is_a_sentence(tmp_path: Path, pair: Pair) -> None:

@@ -1,7 +1,8 @@
-"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J``, the same with ``--awaits``, ``--planted``, or ``--seed N --trace``.
+"""Soak and replay: ``python -m tests.simulation --seeds N --jobs J``, the same with ``--awaits``,
+``--planted``, or ``--seed N --trace``.
 
-Flows out: seeds a second, sessions lived through, and every truth that did not hold, with the command that shows it again. The exit
-status is 1 if there is any.
+Flows out: seeds a second, sessions lived through, and every truth that did not hold, with the
+command that shows it again. The exit status is 1 if there is any.
 """
 
 import argparse
@@ -25,14 +26,19 @@ def report(outcome: Outcome) -> str:
     failure = outcome.failure
     assert failure is not None
     lines = outcome.story[-TAIL:] or again(outcome.seed, outcome.dooms).story[-TAIL:]
-    head = f"seed {outcome.seed}, commit {failure.commits}, {failure.at_s:.3f} s: {failure.truth}: {failure.detail}"
+    head = (
+        f"seed {outcome.seed}, commit {failure.commits}, {failure.at_s:.3f} s: {failure.truth}: "
+        f"{failure.detail}"
+    )
     deaths_of_it = f" --die {' '.join(outcome.dooms)}" if outcome.dooms else ""
     replay = f"replay: python -m tests.simulation --seed {outcome.seed}{deaths_of_it} --trace"
     return "\n".join([head, *(f"  {line[:400]}" for line in lines), replay])
 
 
 def again(seed: int, dooms: Sequence[str]) -> Outcome:
-    """Live a world once more and write its story down; ``dooms``: ``name@await`` of each process that dies in a quiet one."""
+    """Live a world once more and write its story down; ``dooms``: ``name@await`` of each process
+    that dies in a quiet one.
+    """
     if not dooms:
         return live(seed, traced=True)
     pairs = [doom.rsplit("@", 1) for doom in dooms]
@@ -55,21 +61,28 @@ def soak(outcomes: Iterator[Outcome]) -> int:
     virtual_s = 0.0
     for outcome in outcomes:
         done += 1
-        sessions, visits, commits = sessions + outcome.sessions, visits + outcome.visits, commits + outcome.commits
+        sessions, visits, commits = (
+            sessions + outcome.sessions,
+            visits + outcome.visits,
+            commits + outcome.commits,
+        )
         virtual_s += outcome.virtual_s
         if outcome.failure is not None:
             failures += 1
             print(report(outcome), flush=True)
     took_s = time.perf_counter() - started
     print(
-        f"{done} worlds in {took_s:.1f} s: {done / took_s:.1f} a second, {visits} visits, {sessions} sessions, {commits} commits, "
+        f"{done} worlds in {took_s:.1f} s: {done / took_s:.1f} a second, {visits} visits, "
+        f"{sessions} sessions, {commits} commits, "
         f"{virtual_s / 3600:.1f} virtual hours, {failures} violations"
     )
     return failures
 
 
 def hunts() -> int:
-    """Hunt every planted bug and print the table of docs/reliability.md; return how many were not found."""
+    """Hunt every planted bug and print the table of docs/reliability.md; return how many were not
+    found.
+    """
     missed = 0
     for planted in PLANTED:
         started = time.process_time()
@@ -81,7 +94,10 @@ def hunts() -> int:
             print(f"| {name} | {planted.sentence} | NOT FOUND | {seconds:.1f} | |", flush=True)
             continue
         found = f"{outcome.seed} (from {planted.start})" if planted.start else f"{outcome.seed}"
-        print(f"| {name} | {planted.sentence} | {found} | {seconds:.1f} | {outcome.failure.truth} |", flush=True)
+        print(
+            f"| {name} | {planted.sentence} | {found} | {seconds:.1f} | {outcome.failure.truth} |",
+            flush=True,
+        )
     return missed
 
 
@@ -90,12 +106,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="run this one")
     parser.add_argument("--trace", action="store_true", help="print its story")
-    parser.add_argument("--die", nargs="*", default=(), metavar="NAME@AWAIT", help="in the quiet world of that seed, let these die there")
+    parser.add_argument(
+        "--die",
+        nargs="*",
+        default=(),
+        metavar="NAME@AWAIT",
+        help="in the quiet world of that seed, let these die there",
+    )
     parser.add_argument("--seeds", type=int, default=100, help="run so many")
     parser.add_argument("--start", type=int, default=0, help="from this one on")
-    parser.add_argument("--awaits", action="store_true", help="live each quiet world again for every await at which a process can die")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many side by side")
-    parser.add_argument("--planted", action="store_true", help="hunt the bugs that are planted on purpose")
+    parser.add_argument(
+        "--awaits",
+        action="store_true",
+        help="live each quiet world again for every await at which a process can die",
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, help="so many side by side"
+    )
+    parser.add_argument(
+        "--planted", action="store_true", help="hunt the bugs that are planted on purpose"
+    )
     options = parser.parse_args()
     if options.planted:
         return 1 if hunts() else 0
@@ -109,7 +139,11 @@ def main() -> int:
     outcome = again(options.seed, options.die)
     if options.trace:
         print("\n".join(outcome.story))
-    print(report(outcome) if outcome.failure else f"seed {options.seed}: all truths hold, {outcome.sessions} sessions")
+    print(
+        report(outcome)
+        if outcome.failure
+        else f"seed {options.seed}: all truths hold, {outcome.sessions} sessions"
+    )
     return 1 if outcome.failure else 0
 
 

@@ -1,7 +1,9 @@
-"""Death at every await: a small quiet world, lived again for each await of its host and of its gateway, which die there.
+"""Death at every await: a small quiet world, lived again for each await of its host and of its
+gateway, which die there.
 
-Flows in: a seed. Flows out: how many awaits its first host and its first gateway live through, and what became of the world in which one
-of them died at its n-th. What a process does to others happens between two awaits, so these are all the ways to die in that story.
+Flows in: a seed. Flows out: how many awaits its first host and its first gateway live through, and
+what became of the world in which one of them died at its n-th. What a process does to others
+happens between two awaits, so these are all the ways to die in that story.
 """
 
 from dataclasses import dataclass
@@ -20,14 +22,18 @@ RECOVERY = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """Who dies, at which await, in the quiet world of which seed; perhaps its successor too, at an await of its own."""
+    """Who dies, at which await, in the quiet world of which seed; perhaps its successor too, at an
+    await of its own.
+    """
 
     seed: int
     dooms: tuple[tuple[str, int], ...]
 
 
 def quiet(world: World, dooms: dict[str, int]) -> None:
-    """One machine, one host, one gateway, two customers, and nothing that goes wrong but a death."""
+    """One machine, one host, one gateway, two customers, and nothing that goes wrong but a
+    death.
+    """
     world.weather = Weather()
     world.machines_wanted = world.gateways_wanted = 1
     world.visits_wanted = 2

@@ -1,7 +1,9 @@
-"""Our own programs in the world, made of the product's real parts: hosts and gateways, each a process that can be killed.
+"""Our own programs in the world, made of the product's real parts: hosts and gateways, each a
+process that can be killed.
 
-Flows in: a disk, Alipay, the way between them. Flows out: ``HostProcess`` and ``GatewayProcess``, and ``HostPort``, through which a
-gateway reaches whichever process serves a slot of the layout at that moment.
+Flows in: a disk, Alipay, the way between them. Flows out: ``HostProcess`` and ``GatewayProcess``,
+and ``HostPort``, through which a gateway reaches whichever process serves a slot of the layout at
+that moment.
 """
 
 import asyncio
@@ -39,16 +41,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 NOTIFY_BASE = "https://pay.example"
-MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
+MERCHANT = Merchant(
+    secondary_merchant_id="M1",
+    secondary_merchant_name="Corner Vending",
+    secondary_merchant_industry="5812",
+)
 METRICS = Metrics()
 SALT = b"0123456789abcdef"
 HOST_LIMITS = HostLimits(
     reattach_s=30.0,
     listen_idle_s=25.0,
     turns=TurnLimits(timer_check_s=20.0),
-    sweeps=SweepLimits(streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0),
+    sweeps=SweepLimits(
+        streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0
+    ),
 )
-EDGE_LIMITS = EdgeLimits(watch_interval_s=5.0, heartbeat_interval_ms=60_000, silent_after_ms=180_000, reconnect_max_ms=20_000)
+EDGE_LIMITS = EdgeLimits(
+    watch_interval_s=5.0,
+    heartbeat_interval_ms=60_000,
+    silent_after_ms=180_000,
+    reconnect_max_ms=20_000,
+)
 
 
 class HostProcess:
@@ -62,12 +75,19 @@ class HostProcess:
         rng = world.rng(f"host/{self.process.name}")
         self._http = httpx.AsyncClient(transport=_WayToAlipay(self.process, world, rng))
         ours = contract(world.sign_type).ours
-        self._client = AlipayClient(ours, self._http, now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC))
+        self._client = AlipayClient(
+            ours,
+            self._http,
+            now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC),
+        )
         self._client._signers = AtOnce()  # type: ignore[assignment]
         self.host = Host(
             name=slot.name,
             services=HostServices(
-                store=SqlMachineStore(world.disk.open_for(self.process, rng, world.weather), notify_base_url=NOTIFY_BASE),
+                store=SqlMachineStore(
+                    world.disk.open_for(self.process, rng, world.weather),
+                    notify_base_url=NOTIFY_BASE,
+                ),
                 performer=Performer(self._client, MERCHANT),
                 clock=self.clock,
                 policy=world.policy,
@@ -128,7 +148,9 @@ class HostSlot:
 
 
 class HostPort(HostLink):
-    """A gateway's way to a slot. What was sent may be lost on either way; a new process is found only after a while."""
+    """A gateway's way to a slot. What was sent may be lost on either way; a new process is found
+    only after a while.
+    """
 
     def __init__(self, world: "World", slot: HostSlot, gateway: Process, rng: Random) -> None:
         self._world = world
@@ -206,9 +228,16 @@ class GatewayProcess:
         self._world = world
         self._rng = rng
         ports = [HostPort(world, slot, self.process, rng) for slot in world.slots]
-        self.links = HostLinks(ports, gateway_id=name, partition_count=PARTITIONS, random=rng.random)
+        self.links = HostLinks(
+            ports, gateway_id=name, partition_count=PARTITIONS, random=rng.random
+        )
         self.service = MachineService(
-            self.links, gateway_id=name, clock=self.clock, limits=EDGE_LIMITS, monotonic=world.loop.time, random=rng.random
+            self.links,
+            gateway_id=name,
+            clock=self.clock,
+            limits=EDGE_LIMITS,
+            monotonic=world.loop.time,
+            random=rng.random,
         )
         self.registry = Registry(database)
         self.ingress = NotifyIngress(
@@ -236,8 +265,17 @@ class GatewayProcess:
         async def receive() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        scope = {"type": "http", "method": "POST", "headers": [], "path": "", "query_string": b"", "path_params": {"token": token}}
-        response = await self.process.ask(_through(self.process, lambda: self.ingress.handle(Request(scope, receive))))
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "headers": [],
+            "path": "",
+            "query_string": b"",
+            "path_params": {"token": token},
+        }
+        response = await self.process.ask(
+            _through(self.process, lambda: self.ingress.handle(Request(scope, receive)))
+        )
         return response.status_code, bytes(response.body)
 
     def _wake(self, item: InboxItem) -> None:

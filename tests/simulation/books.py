@@ -1,6 +1,8 @@
-"""What the checker makes of our SQL as it grows: the ledger folded into sums, row by row, without asking any code of the product.
+"""What the checker makes of our SQL as it grows: the ledger folded into sums, row by row, without
+asking any code of the product.
 
-Flows in: rows of ``ledger_entries`` and ``journal`` that a COMMIT added. Flows out: sums for each trade, vend and refund.
+Flows in: rows of ``ledger_entries`` and ``journal`` that a COMMIT added. Flows out: sums for each
+trade, vend and refund.
 """
 
 from collections import defaultdict
@@ -77,7 +79,11 @@ class Fold:
     def ledger_news(self) -> list[tuple[str, str, str, int]]:
         """Take in the new transfers; return each as (kind, cause, trade, amount)."""
         rows = self._disk.rows(
-            "SELECT id, kind, cause, trade_id, amount_minor, machine_id FROM ledger_entries WHERE id > ? ORDER BY id", self._ledger_at
+            (
+                "SELECT id, kind, cause, trade_id, amount_minor, machine_id FROM ledger_entries "
+                "WHERE id > ? ORDER BY id"
+            ),
+            self._ledger_at,
         )
         news: list[tuple[str, str, str, int]] = []
         for entry_id, kind, cause, trade_id, amount, machine_id in rows:
@@ -104,7 +110,13 @@ class Fold:
 
     def journal_news(self) -> list[tuple[Any, ...]]:
         """Return the new rows of the journal as (machine, version, partition, epoch)."""
-        rows = self._disk.rows("SELECT id, machine_id, version, partition, epoch FROM journal WHERE id > ? ORDER BY id", self._journal_at)
+        rows = self._disk.rows(
+            (
+                "SELECT id, machine_id, version, partition, epoch FROM journal WHERE id > ? ORDER "
+                "BY id"
+            ),
+            self._journal_at,
+        )
         if rows:
             self._journal_at = rows[-1][0]
         return [row[1:] for row in rows]

@@ -1,6 +1,7 @@
 """The bugs themselves: each function returns a context in which one part of the product is wrong.
 
-Flows in: nothing. Flows out: patches of single functions, by name; ``planted`` says in a sentence what each of them means.
+Flows in: nothing. Flows out: patches of single functions, by name; ``planted`` says in a sentence
+what each of them means.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay.notify import NotifyIngress
 from storage.machines import store
 
-# --- refunds -------------------------------------------------------------------------------------------------------------------------
+# --- refunds ---
 
 
 def new_id_on_retry() -> Any:
@@ -44,7 +45,11 @@ def new_id_on_retry() -> Any:
 
 def unknown_is_refused() -> Any:
     def bug(call: Any, detail: str) -> Any:
-        return events.RefundRefused(refund_id=call.refund_id, detail=detail) if hasattr(call, "refund_id") else _no_code(detail)
+        return (
+            events.RefundRefused(refund_id=call.refund_id, detail=detail)
+            if hasattr(call, "refund_id")
+            else _no_code(detail)
+        )
 
     return patch.object(performer, "_unknown", bug)
 
@@ -58,16 +63,25 @@ def unknown_is_another_refund() -> Any:
 
     def bug(turn: Any, event: Any) -> None:
         answered(turn, event)
-        if isinstance(event, events.RefundUnknown) and (refund := turn.refund(event.refund_id)) is not None:
+        if (
+            isinstance(event, events.RefundUnknown)
+            and (refund := turn.refund(event.refund_id)) is not None
+        ):
             renamed = replace(refund, refund_id=RefundId(f"{refund.refund_id}n"))
-            turn.update(refunds=tuple(renamed if other is refund else other for other in turn.state.refunds))
+            turn.update(
+                refunds=tuple(renamed if other is refund else other for other in turn.state.refunds)
+            )
 
     return patch.object(refunding, "answered", bug)
 
 
 def unknown_is_done() -> Any:
     def bug(call: Any, detail: str) -> Any:
-        return events.RefundSucceeded(refund_id=call.refund_id) if hasattr(call, "refund_id") else _no_code(detail)
+        return (
+            events.RefundSucceeded(refund_id=call.refund_id)
+            if hasattr(call, "refund_id")
+            else _no_code(detail)
+        )
 
     return patch.object(performer, "_unknown", bug)
 
@@ -90,7 +104,11 @@ def accepted_is_done() -> Any:
 
     return _both(
         patch.object(performer, "_query_answered", bug),
-        patch.object(performer, "_refund_answered", lambda refund_id, _: events.RefundSucceeded(refund_id=refund_id)),
+        patch.object(
+            performer,
+            "_refund_answered",
+            lambda refund_id, _: events.RefundSucceeded(refund_id=refund_id),
+        ),
     )
 
 
@@ -109,16 +127,29 @@ def refund_never_tried_again() -> Any:
 
 
 def done_is_unknown_again() -> Any:
-    """A late time-out opens a refund that is done, and a question closes it again: the books agree in the end, as if nothing had been."""
+    """A late time-out opens a refund that is done, and a question closes it again: the books agree
+    in the end, as if nothing had been.
+    """
     answered, succeeded = refunding.answered, refunding.succeeded
     done: dict[tuple[object, RefundId], Any] = {}
     reopened: set[tuple[object, RefundId]] = set()
 
     def late(turn: Any, event: Any) -> None:
         key = asyncio.get_running_loop(), event.refund_id  # each world has a loop of its own
-        if isinstance(event, events.RefundUnknown) and turn.refund(event.refund_id) is None and key in done:
+        if (
+            isinstance(event, events.RefundUnknown)
+            and turn.refund(event.refund_id) is None
+            and key in done
+        ):
             reopened.add(key)
-            turn.put_refund(replace(done[key], status=RefundStatus.UNKNOWN, query_next=True, next_attempt_at_ms=turn.now_ms + 1))
+            turn.put_refund(
+                replace(
+                    done[key],
+                    status=RefundStatus.UNKNOWN,
+                    query_next=True,
+                    next_attempt_at_ms=turn.now_ms + 1,
+                )
+            )
         else:
             answered(turn, event)
 
@@ -126,16 +157,25 @@ def done_is_unknown_again() -> Any:
         key = asyncio.get_running_loop(), event.refund_id
         refund = turn.refund(event.refund_id)
         if refund is not None and key in reopened:
-            turn.put_refund(replace(refund, status=RefundStatus.SUCCEEDED, ended_at_ms=turn.now_ms, next_attempt_at_ms=None))
+            turn.put_refund(
+                replace(
+                    refund,
+                    status=RefundStatus.SUCCEEDED,
+                    ended_at_ms=turn.now_ms,
+                    next_attempt_at_ms=None,
+                )
+            )
             return
         succeeded(turn, event)
         if refund is not None:
             done[key] = refund
 
-    return _both(patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again))
+    return _both(
+        patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again)
+    )
 
 
-# --- saving and acting ---------------------------------------------------------------------------------------------------------------
+# --- saving and acting ---
 
 
 def ack_before_commit() -> Any:
@@ -144,10 +184,20 @@ def ack_before_commit() -> Any:
     async def bug(self: turns.TurnLoop, batch: Any, changes: Any) -> bool:
         for each, letters in batch:
             for letter in letters:
-                door = each.doors.get(letter.event.stream_id) if isinstance(letter.event, events.FrameReceived) else None
-                if door is not None and each.state is not None and each.state.link.stream_id == letter.event.stream_id:
+                door = (
+                    each.doors.get(letter.event.stream_id)
+                    if isinstance(letter.event, events.FrameReceived)
+                    else None
+                )
+                if (
+                    door is not None
+                    and each.state is not None
+                    and each.state.link.stream_id == letter.event.stream_id
+                ):
                     ack = each.state.link.last_seq
-                    told = ToMachine(machine_id=each.machine_id, stream_id=letter.event.stream_id, ack=ack)
+                    told = ToMachine(
+                        machine_id=each.machine_id, stream_id=letter.event.stream_id, ack=ack
+                    )
                     self._reception.send(door.attachment, told)
         self._reception.announce()
         return await saved(self, batch, changes)
@@ -164,7 +214,12 @@ def effects_before_commit() -> Any:
             for effect in turn.decision.effects:
                 if isinstance(effect, SendRefund):
                     assert turn.runner.place is not None
-                    self.calls.start(turn.runner.machine_id, effect, turn.runner.place, turn.decision.state.currency)
+                    self.calls.start(
+                        turn.runner.machine_id,
+                        effect,
+                        turn.runner.place,
+                        turn.decision.state.currency,
+                    )
         return made
 
     return patch.object(turns.TurnLoop, "_decide", bug)
@@ -229,20 +284,27 @@ def open_machines_not_loaded() -> Any:
 
 
 def due_work_forgotten() -> Any:
-    """A bug that the world found: the timer of a machine whose commit failed was dropped, and nobody loaded the machine again."""
+    """A bug that the world found: the timer of a machine whose commit failed was dropped, and
+    nobody loaded the machine again.
+    """
 
     def bug(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
         for each, letters in batch:
             each.forget()
             each.in_doubt = each.in_doubt or in_doubt
             self._timers.arm(each.machine_id, None)
-            self._mailroom.put_back(each, [letter for letter in letters if not isinstance(letter.event, events.TimePassed)])
+            self._mailroom.put_back(
+                each,
+                [letter for letter in letters if not isinstance(letter.event, events.TimePassed)],
+            )
 
     return patch.object(turns.TurnLoop, "_undo", bug)
 
 
 def review_ends_by_silence() -> Any:
-    """A bug that the world found: what a machine was told to forget counted as never begun, while a person was still to decide."""
+    """A bug that the world found: what a machine was told to forget counted as never begun, while a
+    person was still to decide.
+    """
     settle = connecting._settle_by_journal
 
     def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
@@ -254,7 +316,7 @@ def review_ends_by_silence() -> Any:
     return patch.object(connecting, "_settle_by_journal", bug)
 
 
-# --- money that comes in -------------------------------------------------------------------------------------------------------------
+# --- money that comes in ---
 
 
 def echo_is_credit() -> Any:
@@ -276,7 +338,11 @@ def echo_is_credit() -> Any:
 
 def paid_twice() -> Any:
     def bug(turn: Any, event: Any) -> bool:
-        forgetful = replace(turn.state, closed_trades=(), trades=tuple(t for t in turn.state.trades if t.trade_id != event.trade_id))
+        forgetful = replace(
+            turn.state,
+            closed_trades=(),
+            trades=tuple(t for t in turn.state.trades if t.trade_id != event.trade_id),
+        )
         turn.state = forgetful
         return take(turn, event)
 
@@ -293,7 +359,9 @@ def second_customer_is_the_first() -> Any:
 
     def bug(turn: Any, event: Any) -> Any:
         session = turn.state.session
-        return why(turn, event if session is None else replace(event, payer=session.payer or event.payer))
+        return why(
+            turn, event if session is None else replace(event, payer=session.payer or event.payer)
+        )
 
     return patch.object(paying, "_why_unwanted", bug)
 
@@ -306,12 +374,14 @@ def buyer_kept() -> Any:
     return patch.object(NotifyIngress, "_kept", lambda _self, fields: fields)
 
 
-# --- vends ---------------------------------------------------------------------------------------------------------------------------
+# --- vends ---
 
 
 def reservation_kept_on_failure() -> Any:
     def bug(turn: Any, vend: Any, cause: Any, evidence: str) -> None:
-        done = replace(vend, status=VendStatus.FAILED, reason=cause, evidence=evidence, ended_at_ms=turn.now_ms)
+        done = replace(
+            vend, status=VendStatus.FAILED, reason=cause, evidence=evidence, ended_at_ms=turn.now_ms
+        )
         vending._let_go(turn, done)
 
     return patch.object(vending, "failed", bug)
@@ -367,7 +437,11 @@ def void_is_failure_later() -> Any:
 
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if not delivered and settled.status is VendStatus.VOIDED:
-            turn.settled(replace(settled, status=VendStatus.FAILED, reason=FailureCause.JAMMED, evidence=evidence))
+            turn.settled(
+                replace(
+                    settled, status=VendStatus.FAILED, reason=FailureCause.JAMMED, evidence=evidence
+                )
+            )
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 
@@ -376,7 +450,9 @@ def void_is_failure_later() -> Any:
 
 def approved_unpaid() -> Any:
     funds = paying.funds
-    return patch.object(paying, "funds", lambda state: funds(state) + (100 if state.session is not None else 0))
+    return patch.object(
+        paying, "funds", lambda state: funds(state) + (100 if state.session is not None else 0)
+    )
 
 
 def repeated_frame_applied() -> Any:

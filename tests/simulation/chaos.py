@@ -1,6 +1,7 @@
 """The blows that fall on a world while it is busy, each a task of its own, and the calm after them.
 
-Flows in: the weather. Flows out: crashes, freezes, outages, clocks that jump, people in the office who change their mind.
+Flows in: the weather. Flows out: crashes, freezes, outages, clocks that jump, people in the office
+who change their mind.
 """
 
 import asyncio
@@ -29,7 +30,13 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
     weather = world.weather
     kinds: tuple[tuple[str, float, Callable[[World, Random], Awaitable[None]]], ...] = (
         ("outage", weather.sql_outage_every_s, _outage),
-        ("crash", 0.0 if weather.host_crash_at_crossing or weather.host_crash_at_await else weather.host_crash_every_s, _crash),
+        (
+            "crash",
+            0.0
+            if weather.host_crash_at_crossing or weather.host_crash_at_await
+            else weather.host_crash_every_s,
+            _crash,
+        ),
         ("usurper", weather.host_usurped_every_s, _usurper),
         ("freeze", weather.host_frozen_every_s, _freeze),
         ("stop", weather.host_stopped_every_s, _stop),
@@ -47,7 +54,9 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
             yield _now_and_then(world, world.rng(f"blow/{name}"), every_s, blow)
 
 
-async def _now_and_then(world: "World", rng: Random, every_s: float, blow: "Callable[[World, Random], Awaitable[None]]") -> None:
+async def _now_and_then(
+    world: "World", rng: Random, every_s: float, blow: "Callable[[World, Random], Awaitable[None]]"
+) -> None:
     while True:
         await asyncio.sleep(rng.expovariate(1 / every_s))
         await blow(world, rng)
@@ -161,14 +170,21 @@ async def _office(world: "World", rng: Random) -> None:
     mode = rng.choice((None, Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
     enabled = rng.random() < 0.7
     changed = await world.registry.change(
-        MachineId(machine_id), actor="office", action="configure", now_ms=world.clock.now_ms(), mode=mode, enabled=enabled
+        MachineId(machine_id),
+        actor="office",
+        action="configure",
+        now_ms=world.clock.now_ms(),
+        mode=mode,
+        enabled=enabled,
     )
     world.note(f"the office wants {machine_id} {changed.configuration.mode}, enabled {enabled}")
     world.modes[machine_id] = changed.configuration.mode
 
 
 async def _reload(world: "World", rng: Random) -> None:
-    """Somebody has a machine that works loaded anew, and gives up waiting for the answer after a while."""
+    """Somebody has a machine that works loaded anew, and gives up waiting for the answer after a
+    while.
+    """
     await office.tell(world, rng.choice(sorted(world.machines)), Reload())
 
 

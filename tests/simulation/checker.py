@@ -1,8 +1,9 @@
-"""The truths about money that must hold whatever the weather, each a function with the promise that it checks.
+"""The truths about money that must hold whatever the weather, each a function with the promise that
+it checks.
 
-Flows in: our SQL after each COMMIT, frames as they leave a gateway, refunds as they reach Alipay, motors as they turn. Flows out: the
-first truth that does not hold. Reads the three books only (SQL, Alipay's, the shelves) and what went over the wires. What holds at rest
-is in ``rest``.
+Flows in: our SQL after each COMMIT, frames as they leave a gateway, refunds as they reach Alipay,
+motors as they turn. Flows out: the first truth that does not hold. Reads the three books only (SQL,
+Alipay's, the shelves) and what went over the wires. What holds at rest is in ``rest``.
 """
 
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ class Checker:
         """A truth does not hold: the world ends here."""
         self._world.fail(truth, detail)
 
-    # --- after each COMMIT -------------------------------------------------------------------------------------------------------
+    # --- after each COMMIT ---
 
     def committed(self) -> None:
         """Look at what a COMMIT changed."""
@@ -64,10 +65,14 @@ class Checker:
             self.refund_bound(trade_id)
 
     def nobody_is_halted(self) -> None:
-        """No machine is halted, not even for as long as it takes until it is tried again: each halt is a defect of ours."""
+        """No machine is halted, not even for as long as it takes until it is tried again: each halt
+        is a defect of ours.
+        """
         if not self.minds_halts:
             return
-        for machine_id, fact, error in self._world.disk.rows("SELECT machine_id, fact, error FROM machine_halts"):
+        for machine_id, fact, error in self._world.disk.rows(
+            "SELECT machine_id, fact, error FROM machine_halts"
+        ):
             self.broken("no machine is halted", f"{machine_id} over {fact or 'its rows'}: {error}")
 
     def nobody_was_halted(self) -> None:
@@ -78,29 +83,42 @@ class Checker:
                     self.broken("no machine is halted", f"{host.process.name} halted {halted}")
 
     def conservation(self, trade_id: str) -> None:
-        """B1: paid = free + held for vends + sold + due back + given back; nothing below zero; the row says what the ledger says."""
+        """B1: paid = free + held for vends + sold + due back + given back; nothing below zero; the
+        row says what the ledger says.
+        """
         sums = self.fold.trades[trade_id]
         if self.fold.unbalanced:
             self.broken("conservation", f"the ledger's sum is {self.fold.unbalanced}")
         if min(sums.funds, sums.held, sums.due) < 0:
             self.broken("conservation", f"trade {trade_id}: {sums}")
-        rows = self._world.disk.rows("SELECT paid_minor, sold_minor, held_minor FROM trades WHERE trade_id = ?", trade_id)
+        rows = self._world.disk.rows(
+            "SELECT paid_minor, sold_minor, held_minor FROM trades WHERE trade_id = ?", trade_id
+        )
         expected = (sums.paid, sums.settled, sums.funds + sums.held)
         if rows != [expected]:
-            self.broken("conservation", f"trade {trade_id}: the ledger has paid, sold, held {expected}, its row {rows}")
+            self.broken(
+                "conservation",
+                f"trade {trade_id}: the ledger has paid, sold, held {expected}, its row {rows}",
+            )
 
     def refund_bound(self, trade_id: str) -> None:
-        """B2: all that was ever asked back of a trade is no more than what Alipay's book says was paid."""
+        """B2: all that was ever asked back of a trade is no more than what Alipay's book says was
+        paid.
+        """
         sums = self.fold.trades[trade_id]
         trade = self._world.provider.book.trade(trade_id)
         if trade is not None and sums.asked - sums.cancelled > trade.paid_minor:
-            self.broken("refund bound", f"trade {trade_id} of {trade.paid_minor}: {sums.asked} asked back")
+            self.broken(
+                "refund bound", f"trade {trade_id} of {trade.paid_minor}: {sums.asked} asked back"
+            )
 
     def no_unverified_credit(self, trade_id: str, amount: int) -> None:
         """B9, A26, A27: each credit is a payment in Alipay's book, of that amount, once."""
         trade = self._world.provider.book.trade(trade_id)
         if trade is None or trade.paid_minor != amount:
-            self.broken("no unverified credit", f"{amount} credited for {trade_id}; Alipay has {trade}")
+            self.broken(
+                "no unverified credit", f"{amount} credited for {trade_id}; Alipay has {trade}"
+            )
         if trade_id in self._credited:
             self.broken("no unverified credit", f"trade {trade_id} is credited twice")
         self._credited.add(trade_id)
@@ -109,78 +127,113 @@ class Checker:
         """C-i: we call a refund done only when it is done in Alipay's book."""
         refund = self._world.provider.book.refund(refund_id)
         if refund is None or refund.state != "SUCCEEDED":
-            self.broken("unknown is not done", f"refund {refund_id} counts as done; Alipay has {refund}")
+            self.broken(
+                "unknown is not done", f"refund {refund_id} counts as done; Alipay has {refund}"
+            )
 
     def given_up_was_not_done(self, refund_id: str) -> None:
         """C-i: only what Alipay has not paid is written off."""
         refund = self._world.provider.book.refund(refund_id)
         if refund is not None and refund.state == "SUCCEEDED":
-            self.broken("given up is not done", f"refund {refund_id} is written off; Alipay has {refund}")
+            self.broken(
+                "given up is not done", f"refund {refund_id} is written off; Alipay has {refund}"
+            )
 
     def one_settlement_per_vend(self, vend_id: str) -> None:
-        """B5: a reservation is sold or given back, once and whole; goods are written off once, and only after the money went back."""
+        """B5: a reservation is sold or given back, once and whole; goods are written off once, and
+        only after the money went back.
+        """
         vend = self.fold.vends[vend_id]
         out: dict[str, int] = dict(vend.settled)
         for trade_id, amount in vend.returned.items():
             out[trade_id] = out.get(trade_id, 0) + amount
-        if out != {trade_id: amount for trade_id, amount in vend.reserved.items() if trade_id in out}:
+        if out != {
+            trade_id: amount for trade_id, amount in vend.reserved.items() if trade_id in out
+        }:
             self.broken("one settlement per vend", f"vend {vend_id}: {vend}")
         price = sum(vend.reserved.values())
         if vend.written_off and (vend.written_off != price or vend.settled):
             self.broken("one settlement per vend", f"vend {vend_id} written off: {vend}")
 
     def no_money_across_sessions(self, vend_id: str, trade_id: str) -> None:
-        """B15, C-vi: a trade feeds vends of its own session, of one payer, and no choice made after it was paid for another."""
+        """B15, C-vi: a trade feeds vends of its own session, of one payer, and no choice made after
+        it was paid for another.
+        """
         rows = self._world.disk.rows(
-            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM vends v, trades t, sessions s "
+            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM "
+            "vends v, trades t, sessions s "
             "WHERE v.vend_id = ? AND t.trade_id = ? AND s.session_id = v.session_id",
             vend_id,
             trade_id,
         )
         if not rows:
-            self.broken("no money across sessions", f"trade {trade_id} feeds vend {vend_id}, of which there is no row")
+            self.broken(
+                "no money across sessions",
+                f"trade {trade_id} feeds vend {vend_id}, of which there is no row",
+            )
             return
         vend_session, trade_session, mode, request_id, session_payer, trade_payer = rows[0]
         if vend_session != trade_session or session_payer != trade_payer:
-            self.broken("no money across sessions", f"trade {trade_id} of {trade_session} feeds vend {vend_id} of {vend_session}")
+            self.broken(
+                "no money across sessions",
+                f"trade {trade_id} of {trade_session} feeds vend {vend_id} of {vend_session}",
+            )
         trade = self._world.provider.book.trade(trade_id)
         pressed_at_ms = self._world.pressed.get(request_id)
         if mode != "SELECTION_FIRST" or trade is None or pressed_at_ms is None:
             return
         if trade.paid_at_ms + TOLERANCE_MS < pressed_at_ms and self._paid_for_another(vend_session):
             early_s = (pressed_at_ms - trade.paid_at_ms) / 1_000
-            detail = f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and pays for it"
+            detail = (
+                f"trade {trade_id} was paid {early_s:g} s before choice {request_id} was made, and "
+                "pays for it"
+            )
             self.broken("no money across sessions", detail)
 
     def _paid_for_another(self, session_id: str) -> bool:
-        """Whether an earlier choice at the machine was given up without a payment so shortly before this session that it may still come."""
+        """Whether an earlier choice at the machine was given up without a payment so shortly before
+        this session that it may still come.
+        """
         world = self._world
         if world.clocks_jump:
             return False  # then our own times mean nothing
         late_ms = world.policy.late_watch_ms
         sql = (
-            "SELECT 1 FROM sessions s JOIN vends v ON v.machine_id = s.machine_id WHERE s.session_id = ? AND v.session_id <> s.session_id "
-            "AND v.reason IN ('PAYMENT_TIMEOUT', 'CANCELLED') AND v.ended_at_ms <= s.started_at_ms AND v.ended_at_ms + ? > s.started_at_ms"
+            "SELECT 1 FROM sessions s JOIN vends v ON v.machine_id = s.machine_id WHERE "
+            "s.session_id = ? AND v.session_id <> s.session_id "
+            "AND v.reason IN ('PAYMENT_TIMEOUT', 'CANCELLED') AND v.ended_at_ms <= "
+            "s.started_at_ms AND v.ended_at_ms + ? > s.started_at_ms"
         )
         return bool(world.disk.rows(sql, session_id, late_ms))
 
     def one_owner_per_epoch(self, journal: list[tuple[str, int, int, int]]) -> None:
-        """B7, A10, A11: nothing is written under an epoch that is over; versions of a machine are 1, 2, 3 ..."""
+        """B7, A10, A11: nothing is written under an epoch that is over; versions of a machine are
+        1, 2, 3 ...
+        """
         epochs = dict(self._world.disk.rows("SELECT partition, epoch FROM partitions"))
         for partition, epoch in epochs.items():
             if epoch < self._epochs.get(partition, 0):
-                self.broken("one owner per epoch", f"the epoch of partition {partition} fell to {epoch}")
+                self.broken(
+                    "one owner per epoch", f"the epoch of partition {partition} fell to {epoch}"
+                )
         self._epochs = epochs
         for machine_id, version, partition, epoch in journal:
             if epoch != epochs[partition]:
                 self.broken(
-                    "one owner per epoch", f"{machine_id} written under epoch {epoch}, partition {partition} has {epochs[partition]}"
+                    "one owner per epoch",
+                    (
+                        f"{machine_id} written under epoch {epoch}, partition {partition} has "
+                        f"{epochs[partition]}"
+                    ),
                 )
             if version != self._versions.get(machine_id, 0) + 1:
-                self.broken("one owner per epoch", f"{machine_id}: version {version} after {self._versions.get(machine_id, 0)}")
+                self.broken(
+                    "one owner per epoch",
+                    f"{machine_id}: version {version} after {self._versions.get(machine_id, 0)}",
+                )
             self._versions[machine_id] = version
 
-    # --- on the wires ------------------------------------------------------------------------------------------------------------
+    # --- on the wires ---
 
     def frame_leaves(self, call: "Call", frame: service_pb.ConnectResponse) -> None:
         """A gateway writes a frame for a machine."""
@@ -191,42 +244,79 @@ class Checker:
             self.acked_is_durable(call, frame.ack)
 
     def nothing_dispensed_unpaid(self, frame: service_pb.ConnectResponse) -> None:
-        """B6: an approval leaves only after the COMMIT in which the vend's whole price is held on trades that were paid."""
+        """B6: an approval leaves only after the COMMIT in which the vend's whole price is held on
+        trades that were paid.
+        """
         told = frame.vend_approved
         reserved = sum(self.fold.vends[told.vend_id].reserved.values())
         if reserved != told.amount_minor or reserved <= 0:
-            self.broken("nothing dispensed unpaid", f"vend {told.vend_id} of {told.amount_minor} is approved, {reserved} is held")
+            self.broken(
+                "nothing dispensed unpaid",
+                f"vend {told.vend_id} of {told.amount_minor} is approved, {reserved} is held",
+            )
 
     def acked_is_durable(self, call: "Call", ack: int) -> None:
-        """B13, B14, A6: what is acknowledged is saved, at the moment in which the acknowledgement leaves."""
-        sql = "SELECT json_extract(body, '$.link.boot_id'), json_extract(body, '$.link.last_seq') FROM machine_states WHERE machine_id = ?"
+        """B13, B14, A6: what is acknowledged is saved, at the moment in which the acknowledgement
+        leaves.
+        """
+        sql = (
+            "SELECT json_extract(body, '$.link.boot_id'), json_extract(body, '$.link.last_seq') "
+            "FROM machine_states WHERE machine_id = ?"
+        )
         rows = self._world.disk.rows(sql, call.machine_id)
         if not rows or (rows[0][0] == call.boot_id and rows[0][1] < ack):
-            self.broken("acked is durable", f"{call.machine_id} hears ack {ack} of boot {call.boot_id}; saved is {rows}")
+            self.broken(
+                "acked is durable",
+                f"{call.machine_id} hears ack {ack} of boot {call.boot_id}; saved is {rows}",
+            )
 
     def motor_turns(self, machine_id: str, cause: str) -> None:
-        """B5, A31, A32: a motor turns at most once for a vend, and only for one whose price is held."""
+        """B5, A31, A32: a motor turns at most once for a vend, and only for one whose price is
+        held.
+        """
         if cause == "cash":
             return
         if self._world.machines[machine_id].shelf.turns[cause] > 1:
-            self.broken("at most one turn", f"the motor of {machine_id} turns again for vend {cause}")
+            self.broken(
+                "at most one turn", f"the motor of {machine_id} turns again for vend {cause}"
+            )
         if not self.fold.vends[cause].reserved:
-            self.broken("nothing dispensed unpaid", f"the motor of {machine_id} turns for vend {cause}, for which nothing is held")
+            self.broken(
+                "nothing dispensed unpaid",
+                f"the motor of {machine_id} turns for vend {cause}, for which nothing is held",
+            )
 
-    # --- at Alipay ---------------------------------------------------------------------------------------------------------------
+    # --- at Alipay ---
 
     def refund_asked(self, refund_id: str, out_trade_no: str, amount: str, currency: str) -> None:
-        """B4, C-i: a refund is asked for after the COMMIT that says so, always under one id with one amount."""
+        """B4, C-i: a refund is asked for after the COMMIT that says so, always under one id with
+        one amount.
+        """
         saved = self.fold.refunds.get(refund_id)
         trade = self._world.provider.book.trade_by_out(out_trade_no)
-        if saved is None or trade is None or currency != trade.currency or saved != (trade.trade_no, minor(amount, currency)):
-            self.broken("one refund per cause", f"Alipay is asked for {refund_id} of {amount} {currency}, {out_trade_no}; saved is {saved}")
+        if (
+            saved is None
+            or trade is None
+            or currency != trade.currency
+            or saved != (trade.trade_no, minor(amount, currency))
+        ):
+            self.broken(
+                "one refund per cause",
+                (
+                    f"Alipay is asked for {refund_id} of {amount} {currency}, {out_trade_no}; "
+                    f"saved is {saved}"
+                ),
+            )
         if len(self._world.provider.witness.asked[refund_id]) > 1:
             self.broken("one refund per cause", f"refund {refund_id} is asked for in two ways")
 
     def success_said(self, kind: str, trade_id: str, refund_id: str) -> None:
         """B8, A23, C-iii: ``success`` is answered only once the inbox has the fact."""
-        cause = {"payment": f"payment:{trade_id}", "refund": f"refund:{refund_id}"}.get(kind, f"{kind}:{trade_id}")
+        cause = {"payment": f"payment:{trade_id}", "refund": f"refund:{refund_id}"}.get(
+            kind, f"{kind}:{trade_id}"
+        )
         if not self._world.disk.rows("SELECT 1 FROM inbox WHERE cause = ?", cause):
-            self.broken("every notification accounted", f"success for {cause}, of which there is no row")
+            self.broken(
+                "every notification accounted", f"success for {cause}, of which there is no row"
+            )
         self.successes.add((kind, trade_id))

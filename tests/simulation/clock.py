@@ -1,6 +1,8 @@
-"""The world's time: a loop that has no outside, whose clock jumps to the next timer as soon as nothing else is to be done.
+"""The world's time: a loop that has no outside, whose clock jumps to the next timer as soon as
+nothing else is to be done.
 
-Flows in: nothing. Flows out: ``WorldLoop``; it makes no system call for waiting, and it names the two ways in which a world can hang.
+Flows in: nothing. Flows out: ``WorldLoop``; it makes no system call for waiting, and it names the
+two ways in which a world can hang.
 """
 
 import asyncio
@@ -57,7 +59,9 @@ class _Nothing(selectors.BaseSelector):
 
 
 class WorldLoop(asyncio.SelectorEventLoop):
-    """``now_s`` is the clock; it starts at zero, when calendars show ``began_ms`` (milliseconds since 1970 UTC)."""
+    """``now_s`` is the clock; it starts at zero, when calendars show ``began_ms`` (milliseconds
+    since 1970 UTC).
+    """
 
     def __init__(self) -> None:
         self.now_s = 0.0

@@ -1,7 +1,7 @@
 """What we and the Alipay of a world have agreed upon: who we are, and which keys sign.
 
-Flows in: a kind of signature; most worlds take MD5, which costs nothing, some RSA2. Flows out: our settings with their loaded keys, and
-Alipay's.
+Flows in: a kind of signature; most worlds take MD5, which costs nothing, some RSA2. Flows out: our
+settings with their loaded keys, and Alipay's.
 """
 
 import functools
@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from alipay_client.config import AlipayConfig, SignType
 from alipay_client.keys import Keys, load_keys
@@ -23,9 +28,15 @@ CURRENCIES = tuple(_DECIMALS)
 
 
 def spelt(amount_minor: int, currency: str) -> str:
-    """Return an amount as Alipay writes it; written here once more, because a checker asks no code of the product."""
+    """Return an amount as Alipay writes it; written here once more, because a checker asks no code
+    of the product.
+    """
     decimals = _DECIMALS[currency]
-    return f"{amount_minor // 10**decimals}.{amount_minor % 10**decimals:0{decimals}d}" if decimals else str(amount_minor)
+    return (
+        f"{amount_minor // 10**decimals}.{amount_minor % 10**decimals:0{decimals}d}"
+        if decimals
+        else str(amount_minor)
+    )
 
 
 def minor(amount: str, currency: str) -> int:
@@ -49,10 +60,19 @@ def contract(sign_type: SignType) -> Contract:
     """Return the contract; its RSA keys are new in each Python, and no story depends on them."""
     if sign_type is SignType.MD5:
         ours = AlipayConfig(partner=PARTNER, sign_type=sign_type, md5_key=MD5_KEY)
-        return Contract(ours=ours, keys=load_keys(ours), theirs={"partner": PARTNER, "sign_type": "MD5", "md5_key": MD5_KEY})
+        return Contract(
+            ours=ours,
+            keys=load_keys(ours),
+            theirs={"partner": PARTNER, "sign_type": "MD5", "md5_key": MD5_KEY},
+        )
     our_private, our_public = _pair()
     their_private, their_public = _pair()
-    ours = AlipayConfig(partner=PARTNER, sign_type=sign_type, private_key=our_private, alipay_public_key=their_public)
+    ours = AlipayConfig(
+        partner=PARTNER,
+        sign_type=sign_type,
+        private_key=our_private,
+        alipay_public_key=their_public,
+    )
     theirs = {
         "partner": PARTNER,
         "sign_type": sign_type.value,

@@ -1,7 +1,9 @@
-"""The database of the world: one real SQLite in memory, and for each process a way to it that stalls, refuses and loses answers.
+"""The database of the world: one real SQLite in memory, and for each process a way to it that
+stalls, refuses and loses answers.
 
-Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after the world's latency. A unit of work that
-was sent is on its way: it may be done although the process that sent it is dead. After each COMMIT the checker looks at the database.
+Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after
+the world's latency. A unit of work that was sent is on its way: it may be done although the process
+that sent it is dead. After each COMMIT the checker looks at the database.
 """
 
 import asyncio
@@ -45,10 +47,16 @@ def _template() -> bytes:
 
 @functools.cache
 def _connection() -> tuple[sqlite3.Connection, Connection]:
-    """The one connection, kept for all worlds of this Python, because its compiled statements are."""
+    """The one connection, kept for all worlds of this Python, because its compiled statements
+    are.
+    """
     raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     engine = create_engine(
-        "sqlite://", creator=lambda: raw, poolclass=StaticPool, json_serializer=codec.as_is, json_deserializer=codec.as_is
+        "sqlite://",
+        creator=lambda: raw,
+        poolclass=StaticPool,
+        json_serializer=codec.as_is,
+        json_deserializer=codec.as_is,
     )
 
     @event.listens_for(engine, "begin")
@@ -59,7 +67,9 @@ def _connection() -> tuple[sqlite3.Connection, Connection]:
 
 
 class Disk:
-    """What survives every crash. ``committed`` is called after each COMMIT that changed something."""
+    """What survives every crash. ``committed`` is called after each COMMIT that changed
+    something.
+    """
 
     def __init__(self) -> None:
         self.raw, self.connection = _connection()

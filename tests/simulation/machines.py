@@ -1,6 +1,8 @@
-"""The machines of the world: the reference firmware with a body, on lines that misbehave, with a flash that survives.
+"""The machines of the world: the reference firmware with a body, on lines that misbehave, with a
+flash that survives.
 
-Flows in: a gateway to dial, a seeded generator. Flows out: frames, and the shelf, which nobody but the world can see into.
+Flows in: a gateway to dial, a seeded generator. Flows out: frames, and the shelf, which nobody but
+the world can see into.
 """
 
 from collections.abc import Callable
@@ -54,7 +56,12 @@ class SimMachine(MachineClient):
         super()._tell(happening)
 
     def _new_line(self) -> Line:
-        return SimLine(machine_id=self.machine_id, rng=self._rng_wire, weather=self.world.weather, dial=self.world.dial)
+        return SimLine(
+            machine_id=self.machine_id,
+            rng=self._rng_wire,
+            weather=self.world.weather,
+            dial=self.world.dial,
+        )
 
     def misfortune(self) -> None:
         """Perhaps something befalls the machine during the next visit."""
@@ -86,7 +93,12 @@ class SimMachine(MachineClient):
     @property
     def at_rest(self) -> bool:
         """Online, nobody there, nothing unsaid."""
-        return self.free and self.machine is not None and len(self.machine.outbox) == 0 and not self.machine.vending.memory.tail
+        return (
+            self.free
+            and self.machine is not None
+            and len(self.machine.outbox) == 0
+            and not self.machine.vending.memory.tail
+        )
 
     def watch_motor(self, turned: Callable[[str, str], None]) -> None:
         """Let the world see each turn of a motor and each approval."""

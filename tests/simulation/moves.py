@@ -1,7 +1,9 @@
-"""Every move of a session, trade, vend or refund, written down by the world's own database and held against the published table.
+"""Every move of a session, trade, vend or refund, written down by the world's own database and held
+against the published table.
 
-Flows in: triggers on the four tables, which write into a table of the world's own. Flows out, at rest: the first move to which no path of
-docs/architecture.md ("States") leads. Asks no code of the product.
+Flows in: triggers on the four tables, which write into a table of the world's own. Flows out, at
+rest: the first move to which no path of docs/architecture.md ("States") leads. Asks no code of the
+product.
 """
 
 import sqlite3
@@ -18,30 +20,53 @@ _CHANGED = "OLD.status <> NEW.status"
 
 
 def watch(database: sqlite3.Connection) -> None:
-    """Let an empty database note each move from now on. ``line`` is the last line of the journal before the COMMIT of the move."""
-    database.execute("CREATE TABLE world_moves (kind TEXT, name TEXT, before TEXT, after TEXT, line INTEGER)")
+    """Let an empty database note each move from now on. ``line`` is the last line of the journal
+    before the COMMIT of the move.
+    """
+    database.execute(
+        "CREATE TABLE world_moves (kind TEXT, name TEXT, before TEXT, after TEXT, line INTEGER)"
+    )
     for table, kind in _KINDS.items():
         new, old, changed = "NEW.status", "OLD.status", _CHANGED
         if kind == "vend":
-            new, old = (f"{side}.status || iif({side}.reason = 'WRITTEN_OFF', ' (WRITTEN_OFF)', '')" for side in ("NEW", "OLD"))
+            new, old = (
+                f"{side}.status || iif({side}.reason = 'WRITTEN_OFF', ' (WRITTEN_OFF)', '')"
+                for side in ("NEW", "OLD")
+            )
             changed += " OR OLD.reason <> NEW.reason AND 'WRITTEN_OFF' IN (OLD.reason, NEW.reason)"
-        for name, when, before in (("begins", "INSERT", f"'{BEGINS}'"), ("moves", f"UPDATE ON {table} WHEN {changed}", old)):
+        for name, when, before in (
+            ("begins", "INSERT", f"'{BEGINS}'"),
+            ("moves", f"UPDATE ON {table} WHEN {changed}", old),
+        ):
             place = when if " ON " in when else f"{when} ON {table}"
             database.execute(
                 f"CREATE TRIGGER world_{kind}_{name} AFTER {place} BEGIN INSERT INTO world_moves "
-                f"SELECT '{kind}', NEW.{kind}_id, {before}, {new}, coalesce((SELECT max(id) FROM journal), 0); END"
+                f"SELECT '{kind}', NEW.{kind}_id, {before}, {new}, coalesce((SELECT max(id) "
+                "FROM journal), 0); END"
             )
     database.commit()
 
 
 def seen(disk: "Disk") -> frozenset[Move]:
     """Return all moves that this world has seen; several within one COMMIT are one."""
-    return frozenset(Move(*row) for row in disk.rows("SELECT DISTINCT kind, before, after FROM world_moves"))
+    return frozenset(
+        Move(*row) for row in disk.rows("SELECT DISTINCT kind, before, after FROM world_moves")
+    )
 
 
 def allowed_moves(world: "World") -> None:
-    """B12: the states of each session, trade, vend and refund are a path in the published graph, and final ones are never left."""
-    for kind, name, before, after, line in world.disk.rows("SELECT kind, name, before, after, line FROM world_moves ORDER BY rowid"):
+    """B12: the states of each session, trade, vend and refund are a path in the published graph,
+    and final ones are never left.
+    """
+    for kind, name, before, after, line in world.disk.rows(
+        "SELECT kind, name, before, after, line FROM world_moves ORDER BY rowid"
+    ):
         if not leads(kind, before, after):
-            moment = world.disk.rows("SELECT machine_id, version, at_ms FROM journal WHERE id > ? ORDER BY id LIMIT 1", line)
-            world.checker.broken("allowed moves", f"{name}: {Move(kind, before, after)}, in the COMMIT after line {line}: {moment}")
+            moment = world.disk.rows(
+                "SELECT machine_id, version, at_ms FROM journal WHERE id > ? ORDER BY id LIMIT 1",
+                line,
+            )
+            world.checker.broken(
+                "allowed moves",
+                f"{name}: {Move(kind, before, after)}, in the COMMIT after line {line}: {moment}",
+            )

@@ -1,6 +1,8 @@
-"""What people in the operator's office do about machines and money, each act a command to the machine's actor.
+"""What people in the operator's office do about machines and money, each act a command to the
+machine's actor.
 
-Flows in: what our own SQL says waits for a person. Flows out: commands through a gateway, some of which are lost or whose answers are.
+Flows in: what our own SQL says waits for a person. Flows out: commands through a gateway, some of
+which are lost or whose answers are.
 """
 
 from random import Random
@@ -33,23 +35,52 @@ async def tell(world: "World", machine_id: str, event: AdminEvent | Reload) -> N
 
 async def settle_reviewed(world: "World") -> None:
     """A person looks at the shelves and says how each vend in review ended."""
-    for vend_id, machine_id in world.disk.rows("SELECT vend_id, machine_id FROM vends WHERE status = 'IN_REVIEW'"):
+    for vend_id, machine_id in world.disk.rows(
+        "SELECT vend_id, machine_id FROM vends WHERE status = 'IN_REVIEW'"
+    ):
         delivered = world.machines[machine_id].shelf.drops[vend_id] > 0
-        await tell(world, machine_id, VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor="ann", reason="looked at the shelf"))
+        await tell(
+            world,
+            machine_id,
+            VendSettled(
+                vend_id=VendId(vend_id),
+                delivered=delivered,
+                actor="ann",
+                reason="looked at the shelf",
+            ),
+        )
 
 
 async def retry_refused(world: "World") -> None:
     """A person has each refund that Alipay refused tried again."""
     for refund_id, machine_id in world.disk.rows(REFUSED):
-        await tell(world, machine_id, RefundRetryAsked(refund_id=RefundId(refund_id), actor="ann", reason="the contract is mended"))
+        await tell(
+            world,
+            machine_id,
+            RefundRetryAsked(
+                refund_id=RefundId(refund_id), actor="ann", reason="the contract is mended"
+            ),
+        )
 
 
 async def settle_refused(world: "World") -> None:
-    """Of what Alipay refused, one half is tried again and one half is given up, by one person or two."""
+    """Of what Alipay refused, one half is tried again and one half is given up, by one person or
+    two.
+    """
     for refund_id, machine_id in world.disk.rows(REFUSED):
         rng = Random(f"{world.seed}/office/{refund_id}/{world.loop.now_s}")
         if rng.random() < 0.5:
-            await tell(world, machine_id, RefundRetryAsked(refund_id=RefundId(refund_id), actor="ann", reason="again"))
+            await tell(
+                world,
+                machine_id,
+                RefundRetryAsked(refund_id=RefundId(refund_id), actor="ann", reason="again"),
+            )
             continue
         for person in rng.choice((("ann",), ("ann", "ann"), ("ann", "bob"), ("bob", "ann", "bob"))):
-            await tell(world, machine_id, RefundWrittenOff(refund_id=RefundId(refund_id), actor=person, reason="paid in cash"))
+            await tell(
+                world,
+                machine_id,
+                RefundWrittenOff(
+                    refund_id=RefundId(refund_id), actor=person, reason="paid in cash"
+                ),
+            )

@@ -1,7 +1,8 @@
 """Customers of every kind, each one visit to a machine.
 
-Flows in: a machine, Alipay, a seeded generator. Flows out: buttons and payments. A customer reacts to what the screen shows and gives up
-after a while; what becomes of the money is nobody's business but the checker's.
+Flows in: a machine, Alipay, a seeded generator. Flows out: buttons and payments. A customer reacts
+to what the screen shows and gives up after a while; what becomes of the money is nobody's business
+but the checker's.
 """
 
 import asyncio
@@ -9,7 +10,14 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.simulator.orders import Denied, PaymentAsked, SessionBegan, SessionEnded, TurnedAway, VendEnded
+from gateway.simulator.orders import (
+    Denied,
+    PaymentAsked,
+    SessionBegan,
+    SessionEnded,
+    TurnedAway,
+    VendEnded,
+)
 from tests.simulation.machines import SimMachine
 
 if TYPE_CHECKING:
@@ -29,16 +37,23 @@ class Customer:
 
     async def visit(self) -> None:
         """Come, do what one does, go."""
-        kinds = PAY_FIRST if self._machine.world.pays_first(self._machine.machine_id, self._rng) else CHOOSE_FIRST
+        kinds = (
+            PAY_FIRST
+            if self._machine.world.pays_first(self._machine.machine_id, self._rng)
+            else CHOOSE_FIRST
+        )
         kind = self._rng.choice(kinds)
         self._world.note(f"{self._name} comes to {self._machine.machine_id}: {kind.__name__}")
         await kind(self)
 
-    # --- what one can do ---------------------------------------------------------------------------------------------------------
+    # --- what one can do ---
 
     def pay(self, amount_minor: int, *, name: str = "") -> bool:
         """Scan the code and pay."""
-        return self._world.provider.pay(self._machine.sticker, amount_minor, name or self._name) is not None
+        return (
+            self._world.provider.pay(self._machine.sticker, amount_minor, name or self._name)
+            is not None
+        )
 
     def column(self) -> str:
         """Choose; now and then what is not there."""
@@ -49,7 +64,11 @@ class Customer:
     def price(self, column: str) -> int:
         """Read the price."""
         machine = self._machine.machine
-        return machine.columns[column].price_minor if machine is not None and column in machine.columns else 500
+        return (
+            machine.columns[column].price_minor
+            if machine is not None and column in machine.columns
+            else 500
+        )
 
     async def wait(self, least_s: float, most_s: float) -> None:
         """Do nothing for a while."""
@@ -59,7 +78,9 @@ class Customer:
         """Press a button with money in the machine; return whether goods came."""
         with self._machine.watch() as watch:
             self._machine.select(column)
-            while (seen := await watch.until(VendEnded, Denied, TurnedAway, within_s=70)) is not None:
+            while (
+                seen := await watch.until(VendEnded, Denied, TurnedAway, within_s=70)
+            ) is not None:
                 return isinstance(seen, VendEnded) and seen.delivered
         return False
 
@@ -84,7 +105,7 @@ class Customer:
             return isinstance(seen, VendEnded) and seen.delivered
 
 
-# --- pay first -----------------------------------------------------------------------------------------------------------------------
+# --- pay first ---
 
 
 async def pays_exactly(one: Customer) -> None:
@@ -149,7 +170,7 @@ async def two_at_once(one: Customer) -> None:
         await one.buy(one.column())
 
 
-# --- choose first --------------------------------------------------------------------------------------------------------------------
+# --- choose first ---
 
 
 async def chooses_and_pays(one: Customer) -> None:
@@ -231,10 +252,10 @@ async def opens_the_door(one: Customer) -> None:
 
 Visit = Callable[[Customer], Awaitable[None]]
 PAY_FIRST: tuple[Visit, ...] = (
-    pays_exactly, pays_exactly, buys_three, buys_three, walks_away, pays_twice, pays_too_little, is_overtaken, two_at_once, pays_cash,
-    opens_the_door,
+    pays_exactly, pays_exactly, buys_three, buys_three, walks_away, pays_twice, pays_too_little,
+    is_overtaken, two_at_once, pays_cash, opens_the_door,
 )  # fmt: skip
 CHOOSE_FIRST: tuple[Visit, ...] = (
-    chooses_and_pays, chooses_and_pays, pays_late, underpays, overpays, cancels, never_pays, leaves_for_the_next, leaves_for_the_next,
-    walks_away, opens_the_door,
+    chooses_and_pays, chooses_and_pays, pays_late, underpays, overpays, cancels, never_pays,
+    leaves_for_the_next, leaves_for_the_next, walks_away, opens_the_door,
 )  # fmt: skip

@@ -1,7 +1,9 @@
-"""Bugs that are planted on purpose, each by replacing one function of the product: the proof that the world can find such a thing.
+"""Bugs that are planted on purpose, each by replacing one function of the product: the proof that
+the world can find such a thing.
 
-Flows in: a name. Flows out: a context in which the product has the bug. The product's own assertions are off meanwhile, so that it is the
-world's books that must find it. ``hunt`` runs seeds until one of them fails.
+Flows in: a name. Flows out: a context in which the product has the bug. The product's own
+assertions are off meanwhile, so that it is the world's books that must find it. ``hunt`` runs seeds
+until one of them fails.
 """
 
 import contextlib
@@ -22,7 +24,9 @@ def as_it_comes(_: World) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
-    """One bug. ``start``: from where the hunt begins, a little before a seed that found it; ``within``: so many seeds are enough."""
+    """One bug. ``start``: from where the hunt begins, a little before a seed that found it;
+    ``within``: so many seeds are enough.
+    """
 
     name: str
     sentence: str
@@ -33,7 +37,9 @@ class Planted:
     steer: Callable[[World], None] = as_it_comes
     """Makes what the bug needs less rare in its worlds."""
     halts: bool = False
-    """The product stops the machine whatever its assertions say, and nothing else is ever seen of the bug."""
+    """The product stops the machine whatever its assertions say, and nothing else is ever seen of
+    the bug.
+    """
 
 
 def hunt(planted: Planted) -> Outcome | None:
@@ -55,19 +61,32 @@ def hunt(planted: Planted) -> Outcome | None:
 def review_every_doubt(world: World) -> None:
     """No vend is so cheap that it is voided without a person, and streams are lost."""
     cables_are_bad(world)
-    world.policy = replace(world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=0)
+    world.policy = replace(
+        world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=0
+    )
 
 
 def saving_fails_often(world: World) -> None:
-    """SQL refuses every third time while deadlines come, and most machines never come back to remind anybody."""
+    """SQL refuses every third time while deadlines come, and most machines never come back to
+    remind anybody.
+    """
     world.weather.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
     world.policy = replace(world.policy, idle_refund_ms=3_000, unavailable_grace_ms=3_000)
 
 
 def nobody_waits_long(world: World) -> None:
-    """Streams are lost in the middle of a vend, motors jam, and a doubt is over before the machine is back."""
-    world.weather.power_cut, world.weather.jam, world.weather.unplug, world.weather.wire_cut = 0.0, 0.8, 0.9, 0.1
-    world.policy = replace(world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=None)
+    """Streams are lost in the middle of a vend, motors jam, and a doubt is over before the machine
+    is back.
+    """
+    world.weather.power_cut, world.weather.jam, world.weather.unplug, world.weather.wire_cut = (
+        0.0,
+        0.8,
+        0.9,
+        0.1,
+    )
+    world.policy = replace(
+        world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=None
+    )
 
 
 def cables_are_bad(world: World) -> None:
@@ -77,7 +96,11 @@ def cables_are_bad(world: World) -> None:
 
 def machines_leave(world: World) -> None:
     """Hosts die, and most machines never come back to remind them."""
-    world.leaves, world.weather.host_crash_every_s, world.weather.host_crash_at_crossing = 0.9, 60.0, True
+    world.leaves, world.weather.host_crash_every_s, world.weather.host_crash_at_crossing = (
+        0.9,
+        60.0,
+        True,
+    )
 
 
 def refunds_are_refused(world: World) -> None:

@@ -1,8 +1,8 @@
 """Programs of the world that can be killed, frozen and cut off at any await.
 
-Flows in: coroutines, run under the name of a process. Flows out: nothing, once the process is dead: every way to the outside leads
-through ``cross``, which a dead process never passes and a frozen one only after it has thawed. What its cancelled tasks still do in
-their own memory nobody can see.
+Flows in: coroutines, run under the name of a process. Flows out: nothing, once the process is dead:
+every way to the outside leads through ``cross``, which a dead process never passes and a frozen one
+only after it has thawed. What its cancelled tasks still do in their own memory nobody can see.
 """
 
 import asyncio
@@ -126,7 +126,9 @@ class Process:
             await asyncio.wait(tasks, timeout=60) if tasks else None
 
 
-def task_factory(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **options: Any) -> "asyncio.Task[T]":
+def task_factory(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, T], **options: Any
+) -> "asyncio.Task[T]":
     """Make a task and tell its process."""
     context = options.get("context")
     process = _current.get() if context is None else context.get(_current)

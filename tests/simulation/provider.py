@@ -1,7 +1,8 @@
 """The pretend Alipay of the world, and what the world's own witness of its wire writes down.
 
-Flows in: requests of the hosts, payments of the customers. Flows out: answers, spoilt as the weather wants, and notifications to
-whichever gateway is alive. The witness knows every refund that was ever asked for, under which id and for how much.
+Flows in: requests of the hosts, payments of the customers. Flows out: answers, spoilt as the
+weather wants, and notifications to whichever gateway is alive. The witness knows every refund that
+was ever asked for, under which id and for how much.
 """
 
 import asyncio
@@ -23,7 +24,21 @@ from tests.simulation.weather import ALIPAY_FAULTS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-REDELIVERY_MS = (20_000, 40_000, 60_000, 120_000, 180_000, 240_000, 300_000, 300_000, 300_000, 600_000, 600_000, 900_000, 900_000)
+REDELIVERY_MS = (
+    20_000,
+    40_000,
+    60_000,
+    120_000,
+    180_000,
+    240_000,
+    300_000,
+    300_000,
+    300_000,
+    600_000,
+    600_000,
+    900_000,
+    900_000,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,16 +61,23 @@ class Provider:
         self.witness = Witness()
         self._world = world
         self._rng = rng
-        config = SimulatorConfig(**contract(world.sign_type).theirs, redelivery_ms=REDELIVERY_MS, seed=rng.getrandbits(32))
+        config = SimulatorConfig(
+            **contract(world.sign_type).theirs,
+            redelivery_ms=REDELIVERY_MS,
+            seed=rng.getrandbits(32),
+        )
         self.alipay = build(config, now_ms=world.clock.now_ms, deliver=self._deliver)
         self.book = self.alipay.desk.book
-        self.asked_of: Callable[[str, str, str, str], None] = lambda _refund, _trade, _amount, _currency: None
+        self.asked_of: Callable[[str, str, str, str], None] = (
+            lambda _refund, _trade, _amount, _currency: None
+        )
         self.answered_success: Callable[[str], None] = lambda _body: None
 
     def switch_on(self) -> None:
         """Let the weather's faults begin."""
         self.alipay.switch(
-            dict(self._world.weather.alipay) | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000}
+            dict(self._world.weather.alipay)
+            | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000}
         )
 
     def calm(self) -> None:
@@ -67,7 +89,7 @@ class Provider:
         async with self.alipay.running():
             await asyncio.get_running_loop().create_future()
 
-    # --- the hosts' side ---------------------------------------------------------------------------------------------------------
+    # --- the hosts' side ---
 
     async def asked(self, request: httpx.Request) -> httpx.Response:
         """Answer a request of ours."""
@@ -76,13 +98,18 @@ class Provider:
         service = said.get("service", "").rpartition(".")[2]
         if service == "refund" and "spot" in said["service"]:
             refund_id, trade = said["partner_refund_id"], said["partner_trans_id"]
-            self._world.note(f"Alipay is asked for refund {refund_id} of {said['refund_amount']} {said['currency']}")
-            self.witness.asked.setdefault(refund_id, set()).add((trade, said["refund_amount"], said["currency"]))
+            self._world.note(
+                f"Alipay is asked for refund {refund_id} of {said['refund_amount']} "
+                f"{said['currency']}"
+            )
+            self.witness.asked.setdefault(refund_id, set()).add(
+                (trade, said["refund_amount"], said["currency"])
+            )
             self.asked_of(refund_id, trade, said["refund_amount"], said["currency"])
         # Alipay does its work whether or not the asker lives to hear of it.
         return await asyncio.shield(outside(self.alipay.handle(request)))
 
-    # --- the customers' side -----------------------------------------------------------------------------------------------------
+    # --- the customers' side ---
 
     def pay(self, qrcode: str, amount_minor: int, buyer: str) -> Trade | None:
         """A customer pays; None if Alipay declines."""
@@ -105,7 +132,7 @@ class Provider:
         """Tell once more all that was ever told of a trade."""
         self.alipay.courier.redeliver(trade_no)
 
-    # --- notifications -----------------------------------------------------------------------------------------------------------
+    # --- notifications ---
 
     async def _deliver(self, url: str, body: bytes, _content_type: str) -> bytes:
         gateway = self._world.some_gateway(self._rng)
@@ -120,13 +147,17 @@ class Provider:
         text = body.decode("gbk", "replace")
         if answer == b"success":
             self.answered_success(text)
-            self._world.note(f"{gateway.process.name} says success about {dict(parse_qsl(text)).get('trade_no')}")
+            self._world.note(
+                f"{gateway.process.name} says success about {dict(parse_qsl(text)).get('trade_no')}"
+            )
         if status != httpx.codes.OK:
             raise OSError(f"HTTP {status}")
         return answer
 
     async def forge(self) -> None:
-        """Somebody who does not have the key sends what looks like a payment, or changes one that was real."""
+        """Somebody who does not have the key sends what looks like a payment, or changes one that
+        was real.
+        """
         machines = self._world.tokens
         gateway = self._world.some_gateway(self._rng)
         if gateway is None or not machines:
@@ -150,14 +181,21 @@ class Provider:
             fields["seller_id"] = "2088000000000000"
         text = "&".join(f"{name}={value}" for name, value in sorted(fields.items()))
         if kind != "unsigned":
-            fields |= {"sign": md5((text + key).encode(), usedforsecurity=False).hexdigest(), "sign_type": "MD5"}
+            fields |= {
+                "sign": md5((text + key).encode(), usedforsecurity=False).hexdigest(),
+                "sign_type": "MD5",
+            }
         if kind == "edited":
             fields["total_fee"] = spelt(999_900, self._world.currency)
         self.witness.forged += 1
         try:
-            _, answer = await gateway.notified(self._rng.choice(machines), urlencode(fields).encode())
+            _, answer = await gateway.notified(
+                self._rng.choice(machines), urlencode(fields).encode()
+            )
         except Died:
             return
         self._world.note(f"a forged notification ({kind}) is answered {answer.decode()}")
         if answer == b"success":
-            self._world.checker.broken("no unverified credit", f"a forged notification ({kind}) was answered success")
+            self._world.checker.broken(
+                "no unverified credit", f"a forged notification ({kind}) was answered success"
+            )

@@ -13,7 +13,9 @@ from alipay_client.simulator import delivery
 def quietly() -> Iterator[None]:
     """No log lines, and a courier that does not look at its watch every second."""
     before, poll_s = structlog.get_config(), delivery._POLL_S
-    structlog.configure(wrapper_class=cast("Any", _Silent), cache_logger_on_first_use=False, processors=[])
+    structlog.configure(
+        wrapper_class=cast("Any", _Silent), cache_logger_on_first_use=False, processors=[]
+    )
     delivery._POLL_S = 600.0
     try:
         yield

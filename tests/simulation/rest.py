@@ -1,6 +1,7 @@
 """The truths that hold when all has come to rest: the three books agree, and nothing is left lying.
 
-Flows in: the world after its quiet time. Flows out: the first truth that does not hold. Each function names its promise.
+Flows in: the world after its quiet time. Flows out: the first truth that does not hold. Each
+function names its promise.
 """
 
 import json
@@ -25,8 +26,20 @@ def unrest(world: "World") -> str:
     rows = world.disk.rows
     for what, sql in (
         ("sessions", "SELECT session_id FROM sessions WHERE status <> 'ENDED'"),
-        ("vends", "SELECT vend_id || ' ' || status FROM vends WHERE status NOT IN ('SUCCEEDED', 'FAILED', 'DENIED', 'VOIDED')"),
-        ("refunds", "SELECT refund_id || ' ' || status || ' ' || error FROM refunds WHERE status NOT IN ('SUCCEEDED', 'WRITTEN_OFF')"),
+        (
+            "vends",
+            (
+                "SELECT vend_id || ' ' || status FROM vends WHERE status NOT IN ('SUCCEEDED', "
+                "'FAILED', 'DENIED', 'VOIDED')"
+            ),
+        ),
+        (
+            "refunds",
+            (
+                "SELECT refund_id || ' ' || status || ' ' || error FROM refunds WHERE status NOT "
+                "IN ('SUCCEEDED', 'WRITTEN_OFF')"
+            ),
+        ),
         ("trades", "SELECT trade_id FROM trades WHERE status <> 'CLOSED' OR held_minor <> 0"),
         ("inbox", "SELECT cause FROM inbox WHERE taken_at_ms IS NULL"),
     ):
@@ -41,7 +54,9 @@ def unrest(world: "World") -> str:
 
 
 def check_all(world: "World") -> None:
-    """Check every truth that holds at rest, but for the audit, which takes longer than all the others."""
+    """Check every truth that holds at rest, but for the audit, which takes longer than all the
+    others.
+    """
     for truth in TRUTHS:
         truth(world)
         if world.failure is not None:
@@ -49,13 +64,20 @@ def check_all(world: "World") -> None:
 
 
 def books_are_equal(world: "World") -> None:
-    """B3: paid and refunded of each trade are the same in Alipay's book and in ours, and neither knows a trade that the other does not."""
+    """B3: paid and refunded of each trade are the same in Alipay's book and in ours, and neither
+    knows a trade that the other does not.
+    """
     ours = {
-        row[0]: row[1:] for row in world.disk.rows("SELECT trade_id, paid_minor, refunded_minor, sold_minor, written_off_minor FROM trades")
+        row[0]: row[1:]
+        for row in world.disk.rows(
+            "SELECT trade_id, paid_minor, refunded_minor, sold_minor, written_off_minor FROM trades"
+        )
     }
     theirs = {trade.trade_no: trade for trade in world.provider.book.trades(10_000)}
     if ours.keys() != theirs.keys():
-        world.checker.broken("equality of the books", f"only in one book: {sorted(ours.keys() ^ theirs.keys())}")
+        world.checker.broken(
+            "equality of the books", f"only in one book: {sorted(ours.keys() ^ theirs.keys())}"
+        )
     for trade_id, (paid, refunded, sold, given_up) in ours.items():
         trade = theirs.get(trade_id)
         if trade is None:
@@ -63,15 +85,20 @@ def books_are_equal(world: "World") -> None:
         back = world.provider.book.refunded_minor(trade_id)
         if (trade.paid_minor, back) != (paid, refunded):
             world.checker.broken(
-                "equality of the books", f"{trade_id}: Alipay has {trade.paid_minor} - {back}, we have {paid} - {refunded}"
+                "equality of the books",
+                f"{trade_id}: Alipay has {trade.paid_minor} - {back}, we have {paid} - {refunded}",
             )
         if paid != sold + refunded + given_up:
-            detail = f"{trade_id}: paid {paid}, sold {sold}, refunded {refunded}, written off {given_up}"
+            detail = (
+                f"{trade_id}: paid {paid}, sold {sold}, refunded {refunded}, written off {given_up}"
+            )
             world.checker.broken("equality of the books", detail)
 
 
 def one_refund_per_cause(world: "World") -> None:
-    """B4: Alipay did exactly the refunds that we have, each under its one id with its one amount, but for those that were given up."""
+    """B4: Alipay did exactly the refunds that we have, each under its one id with its one amount,
+    but for those that were given up.
+    """
     rows = world.disk.rows("SELECT refund_id, trade_id, amount_minor, status FROM refunds")
     ours = {row[0]: (row[1], row[2]) for row in rows}
     done = {row[0]: ours[row[0]] for row in rows if row[3] != "WRITTEN_OFF"}
@@ -82,9 +109,15 @@ def one_refund_per_cause(world: "World") -> None:
         if refund.state == "SUCCEEDED"
     }
     if done != theirs:
-        world.checker.broken("one refund per cause", f"ours {done.items() - theirs.items()}, Alipay's {theirs.items() - done.items()}")
+        world.checker.broken(
+            "one refund per cause",
+            f"ours {done.items() - theirs.items()}, Alipay's {theirs.items() - done.items()}",
+        )
     if ours != world.checker.fold.refunds:
-        world.checker.broken("one refund per cause", f"rows and ledger differ: {ours.items() ^ world.checker.fold.refunds.items()}")
+        world.checker.broken(
+            "one refund per cause",
+            f"rows and ledger differ: {ours.items() ^ world.checker.fold.refunds.items()}",
+        )
 
 
 def written_off_by_who_may(world: "World") -> None:
@@ -94,18 +127,36 @@ def written_off_by_who_may(world: "World") -> None:
     for (body,) in world.disk.rows("SELECT body FROM journal WHERE kind = 'RefundWrittenOff'"):
         said = json.loads(body)["body"]
         names[said["refund_id"]].add(said["actor"])
-    for refund_id, amount in world.disk.rows("SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"):
+    for refund_id, amount in world.disk.rows(
+        "SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"
+    ):
         if len(names[refund_id]) < (2 if limit is not None and amount > limit else 1):
-            world.checker.broken("two people", f"refund {refund_id} of {amount} was written off by {sorted(names[refund_id])} alone")
+            world.checker.broken(
+                "two people",
+                (
+                    f"refund {refund_id} of {amount} was written off by {sorted(names[refund_id])} "
+                    "alone"
+                ),
+            )
 
 
 def vends_agree_with_shelves(world: "World") -> None:
-    """B5, C-ii: sold means that goods fell, not sold means that none did, unless the machine itself cannot know."""
-    vends = {row[0]: row[1:] for row in world.disk.rows("SELECT vend_id, machine_id, status, reason, price_minor FROM vends")}
+    """B5, C-ii: sold means that goods fell, not sold means that none did, unless the machine itself
+    cannot know.
+    """
+    vends = {
+        row[0]: row[1:]
+        for row in world.disk.rows(
+            "SELECT vend_id, machine_id, status, reason, price_minor FROM vends"
+        )
+    }
     for machine in world.machines.values():
         for vend_id in machine.shelf.turns:
             if vend_id != "cash" and vend_id not in vends:
-                world.checker.broken("nothing dispensed unpaid", f"{machine.machine_id} turned for {vend_id}, of which there is no row")
+                world.checker.broken(
+                    "nothing dispensed unpaid",
+                    f"{machine.machine_id} turned for {vend_id}, of which there is no row",
+                )
     for vend_id, (machine_id, status, reason, price) in vends.items():
         machine = world.machines[machine_id]
         drops, sums = machine.shelf.drops[vend_id], world.checker.fold.vends[vend_id]
@@ -117,14 +168,25 @@ def vends_agree_with_shelves(world: "World") -> None:
             world.checker.broken("nothing dispensed unpaid", what)
         elif status == "FAILED" and drops and machine_id not in world.flash_lost:
             world.checker.broken("one settlement per vend", what)
-        elif status == "VOIDED" and drops and journal_says_delivered(machine, vend_id) and machine_id not in world.flash_lost:
-            world.checker.broken("one settlement per vend", f"{what}; the machine knows, and nothing is written off")
+        elif (
+            status == "VOIDED"
+            and drops
+            and journal_says_delivered(machine, vend_id)
+            and machine_id not in world.flash_lost
+        ):
+            world.checker.broken(
+                "one settlement per vend", f"{what}; the machine knows, and nothing is written off"
+            )
 
 
 def stock_agrees_with_shelves(world: "World") -> None:
-    """A vend takes one item out of its column, once: our stock differs from the shelf only by what no machine could tell us."""
+    """A vend takes one item out of its column, once: our stock differs from the shelf only by what
+    no machine could tell us.
+    """
     unsaid: dict[tuple[str, str], int] = defaultdict(int)
-    for vend_id, machine_id, column in world.disk.rows("SELECT vend_id, machine_id, \"column\" FROM vends WHERE status <> 'SUCCEEDED'"):
+    for vend_id, machine_id, column in world.disk.rows(
+        "SELECT vend_id, machine_id, \"column\" FROM vends WHERE status <> 'SUCCEEDED'"
+    ):
         unsaid[machine_id, column] += world.machines[machine_id].shelf.drops[vend_id]
     for machine in world.machines.values():
         for column, ours in world.stock(machine.machine_id).items():
@@ -133,49 +195,71 @@ def stock_agrees_with_shelves(world: "World") -> None:
             there = machine.shelf.stock[column]
             most = there + unsaid[machine.machine_id, column] + machine.shelf.drops["cash"]
             if not there <= ours <= most:
-                world.checker.broken("stock", f"{machine.machine_id} {column}: we count {ours}, on the shelf are {there}")
+                world.checker.broken(
+                    "stock",
+                    f"{machine.machine_id} {column}: we count {ours}, on the shelf are {there}",
+                )
 
 
 def device_order(world: "World") -> None:
     """B13, A2, C-ix: the frames of each boot were applied 1, 2, 3 ... without gap or repeat."""
     boots: dict[tuple[str, str], str] = {}
     applied: dict[tuple[str, str], int] = defaultdict(int)
-    sql = "SELECT machine_id, body, notes FROM journal WHERE kind IN ('Connected', 'FrameReceived') ORDER BY id"
+    sql = (
+        "SELECT machine_id, body, notes FROM journal WHERE kind IN ('Connected', 'FrameReceived') "
+        "ORDER BY id"
+    )
     for machine_id, body, notes in world.disk.rows(sql):
         said = json.loads(body)["body"]
         if "boot_id" in said:
             boots[machine_id, said["stream_id"]] = said["boot_id"]
             continue
         seq = said["seq"]
-        refused = (f"frame {seq} was applied before", f"frame {seq} came before frame", "a frame of stream ")
+        refused = (
+            f"frame {seq} was applied before",
+            f"frame {seq} came before frame",
+            "a frame of stream ",
+        )
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
         boot = (machine_id, boots[machine_id, said["stream_id"]])
         if seq != applied[boot] + 1:
-            world.checker.broken("device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}")
+            world.checker.broken(
+                "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"
+            )
         applied[boot] = seq
 
 
 def notifications_are_taken(world: "World") -> None:
     """B8: every payment that was acknowledged is credited exactly once."""
     paid = {trade_id for kind, trade_id in world.checker.successes if kind == "payment"}
-    if missing := paid - {trade_id for trade_id, sums in world.checker.fold.trades.items() if sums.paid}:
-        world.checker.broken("every notification accounted", f"acknowledged and never credited: {sorted(missing)}")
+    if missing := paid - {
+        trade_id for trade_id, sums in world.checker.fold.trades.items() if sums.paid
+    }:
+        world.checker.broken(
+            "every notification accounted", f"acknowledged and never credited: {sorted(missing)}"
+        )
 
 
 def one_customer_per_session(world: "World") -> None:
     """B15, A30, C-vi: the money in one session is one customer's."""
     buyers: dict[str, set[str]] = defaultdict(set)
-    for session_id, trade_id in world.disk.rows("SELECT session_id, trade_id FROM trades WHERE session_id IS NOT NULL"):
+    for session_id, trade_id in world.disk.rows(
+        "SELECT session_id, trade_id FROM trades WHERE session_id IS NOT NULL"
+    ):
         buyers[session_id].add(world.provider.witness.buyers[trade_id])
     for session_id, names in buyers.items():
         if len(names) > 1:
-            world.checker.broken("no money across sessions", f"session {session_id} has money of {sorted(names)}")
+            world.checker.broken(
+                "no money across sessions", f"session {session_id} has money of {sorted(names)}"
+            )
 
 
 def states_agree_with_rows(world: "World") -> None:
     """B1: what the actors would go on from holds the core's own invariants, and nothing open."""
-    for machine_id, state_format, body in world.disk.rows("SELECT machine_id, format, body FROM machine_states"):
+    for machine_id, state_format, body in world.disk.rows(
+        "SELECT machine_id, format, body FROM machine_states"
+    ):
         state = codec.decode_state(state_format, body)
         try:
             check(state)
@@ -186,9 +270,15 @@ def states_agree_with_rows(world: "World") -> None:
 
 
 def the_audit_is_clean(world: "World") -> None:
-    """B1 to B20, as far as one database can tell: what an operator's ``vendgate audit`` would say of it."""
+    """B1 to B20, as far as one database can tell: what an operator's ``vendgate audit`` would say
+    of it.
+    """
     now_ms = world.clock.now_ms()
-    audit = world.disk.read(lambda connection: prove_within(connection, now_ms=now_ms, partition_count=PARTITIONS, own_ids={PARTNER}))
+    audit = world.disk.read(
+        lambda connection: prove_within(
+            connection, now_ms=now_ms, partition_count=PARTITIONS, own_ids={PARTNER}
+        )
+    )
     for sentence in audit.sentences:
         world.checker.broken("audit", sentence)
 

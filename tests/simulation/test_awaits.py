@@ -1,4 +1,6 @@
-"""A process may die at any await of a small quiet story: here at some of them, in ``make soak`` at each."""
+"""A process may die at any await of a small quiet story: here at some of them, in ``make soak`` at
+each.
+"""
 
 import multiprocessing
 
@@ -13,11 +15,17 @@ EACH = 9
 
 @pytest.mark.timeout(300)
 def test_whenever_a_process_dies_the_books_agree() -> None:
-    """Host and gateway die at one await after the other, alone and followed by their successors; every truth holds each time."""
+    """Host and gateway die at one await after the other, alone and followed by their successors;
+    every truth holds each time.
+    """
     tried = [death for seed in SEEDS for death in deaths(seed)][::EACH]
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         outcomes = pool.map(die, tried, chunksize=4)
 
     assert len(tried) > 100
-    assert [] == [(death, outcome.failure) for death, outcome in zip(tried, outcomes, strict=True) if outcome.failure is not None]
+    assert [] == [
+        (death, outcome.failure)
+        for death, outcome in zip(tried, outcomes, strict=True)
+        if outcome.failure is not None
+    ]
     assert min(outcome.sessions for outcome in outcomes) > 0

@@ -1,6 +1,7 @@
 """The proof that a world can fail: bugs that are planted on purpose are all found.
 
-A planted bug that is not found is a hole in the world. The seeds and times as last measured stand in docs/reliability.md.
+A planted bug that is not found is a hole in the world. The seeds and times as last measured stand
+in docs/reliability.md.
 """
 
 import contextlib
@@ -34,6 +35,13 @@ def test_what_is_planted_is_taken_out_again() -> None:
 @pytest.mark.parametrize("steer", STEERS)
 def test_no_bug_is_found_where_none_is_planted(steer: str) -> None:
     """The seeds that find planted bugs find nothing without them, wherever the world is steered."""
-    nothing = Planted(name="none", sentence="Nothing is wrong.", bug=contextlib.nullcontext, steer=STEERS[steer], halts=True, within=5)
+    nothing = Planted(
+        name="none",
+        sentence="Nothing is wrong.",
+        bug=contextlib.nullcontext,
+        steer=STEERS[steer],
+        halts=True,
+        within=5,
+    )
 
     assert hunt(nothing) is None

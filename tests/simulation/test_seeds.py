@@ -1,6 +1,7 @@
 """Whole worlds, one after the other: whatever the weather, the books agree in the end.
 
-``make soak`` runs thousands; here are as many as the suite has time for. A seed that once found a bug stays in ``FOUND``.
+``make soak`` runs thousands; here are as many as the suite has time for. A seed that once found a
+bug stays in ``FOUND``.
 """
 
 import multiprocessing
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
 SEEDS = 200
 JOBS = 2
 FOUND = (20, 23, 57)
-"""Seeds that found a bug of the product once: late money that paid for the next customer's choice."""
+"""Seeds that found a bug of the product once: late money that paid for the next customer's choice.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +33,25 @@ def lived() -> Iterator[list[Outcome]]:
 
 @pytest.mark.timeout(600)
 def test_every_truth_holds_in_every_world(lived: list[Outcome]) -> None:
-    """In none of some hundred worlds a truth about money breaks; a failure says how to see it again."""
+    """In none of some hundred worlds a truth about money breaks; a failure says how to see it
+    again.
+    """
     assert "" == "\n\n".join(report(outcome) for outcome in lived if outcome.failure is not None)
 
 
 def test_worlds_are_full_of_life(lived: list[Outcome]) -> None:
-    """A world in which nothing happens proves nothing: customers come, sessions open, money moves."""
+    """A world in which nothing happens proves nothing: customers come, sessions open, money
+    moves.
+    """
     assert sum(outcome.sessions for outcome in lived) > 8 * SEEDS
     assert sum(outcome.commits for outcome in lived) > 80 * SEEDS
     assert sum(outcome.virtual_s for outcome in lived) > 100 * SEEDS
 
 
 def test_the_worlds_see_the_moves_that_the_docs_say_they_see(lived: list[Outcome]) -> None:
-    """Each move that docs/architecture.md marks "worlds" is made in some world, so that allowed moves are held where they are claimed."""
+    """Each move that docs/architecture.md marks "worlds" is made in some world, so that allowed
+    moves are held where they are claimed.
+    """
     seen = {move for outcome in lived for move in outcome.moves}
 
     assert set() == {move for move, seen_in in published().items() if seen_in == "worlds"} - seen
@@ -57,11 +65,20 @@ def test_a_seed_that_found_a_bug_finds_it_no_more(seed: int) -> None:
 
 
 def test_a_seed_tells_the_same_story_again() -> None:
-    """One seed decides everything: the same process and another one with other hashes tell the story word for word."""
+    """One seed decides everything: the same process and another one with other hashes tell the
+    story word for word.
+    """
     command = [sys.executable, "-m", "tests.simulation", "--seed", "8", "--trace"]
     root = Path(__file__).parents[2]
     told = [
-        subprocess.run(command, cwd=root, env={"PYTHONHASHSEED": str(number)}, capture_output=True, check=True, text=True).stdout
+        subprocess.run(
+            command,
+            cwd=root,
+            env={"PYTHONHASHSEED": str(number)},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
         for number in (1, 2)
     ]
 

@@ -1,6 +1,8 @@
-"""B18: money does not hang on clocks. Each time in every table becomes one constant, and every truth about money holds as before.
+"""B18: money does not hang on clocks. Each time in every table becomes one constant, and every
+truth about money holds as before.
 
-In scope: whole worlds at rest, with crashes, moved owners and clocks that jump. Left out: warnings about ages, which are about time.
+In scope: whole worlds at rest, with crashes, moved owners and clocks that jump. Left out: warnings
+about ages, which are about time.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,8 @@ CONSTANT_MS = 1_600_000_000_000
 
 
 def forget_time(disk: Disk) -> int:
-    """Overwrite every time in every table by one constant; return how many were another. That a time is there at all stays: it says "over".
+    """Overwrite every time in every table by one constant; return how many were another. That a
+    time is there at all stays: it says "over".
 
     Triggers go first: the world's own would take part, and others might forbid it.
     """
@@ -43,17 +46,28 @@ def _times(disk: Disk) -> Iterator[tuple[str, str]]:
 def audited(disk: Disk) -> Audit:
     """Return the audit at the constant's time."""
     return disk.read(
-        lambda connection: prove_within(connection, now_ms=CONSTANT_MS, partition_count=PARTITIONS, own_ids=frozenset({PARTNER}))
+        lambda connection: prove_within(
+            connection, now_ms=CONSTANT_MS, partition_count=PARTITIONS, own_ids=frozenset({PARTNER})
+        )
     )
 
 
 def found(audit: Audit) -> list[str]:
-    """Return what was found; that rows are as they were written is not asked: the chains must say that times were changed."""
-    return [f"{check.name}: {each.sentence}" for check in audit.checks if check.name not in CHAINS for each in check.findings]
+    """Return what was found; that rows are as they were written is not asked: the chains must say
+    that times were changed.
+    """
+    return [
+        f"{check.name}: {each.sentence}"
+        for check in audit.checks
+        if check.name not in CHAINS
+        for each in check.findings
+    ]
 
 
 def told_again(of: World) -> None:
-    """Fold the ledger anew, as after each COMMIT, and hold what needs no clock of every trade and every vend."""
+    """Fold the ledger anew, as after each COMMIT, and hold what needs no clock of every trade and
+    every vend.
+    """
     checker = Checker(of)
     checker.fold.ledger_news()
     for trade_id in list(checker.fold.trades):
@@ -65,7 +79,9 @@ def told_again(of: World) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_money_hangs_on_no_clock(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At rest, with every time of the database the same, the audit, the three books and the ledger find nothing, and no balance differs."""
+    """At rest, with every time of the database the same, the audit, the three books and the ledger
+    find nothing, and no balance differs.
+    """
     rested: list[int] = []
     check_all = rest.check_all
 
@@ -73,7 +89,14 @@ def test_money_hangs_on_no_clock(seed: int, monkeypatch: pytest.MonkeyPatch) -> 
         check_all(of)
         before, saved = audited(of.disk), of.disk.raw.serialize()
         rested.append(forget_time(of.disk))
-        assert 1 == len({row for table, column in _times(of.disk) for row in of.disk.rows(f'SELECT "{column}" FROM "{table}"') if row[0]})
+        assert 1 == len(
+            {
+                row
+                for table, column in _times(of.disk)
+                for row in of.disk.rows(f'SELECT "{column}" FROM "{table}"')
+                if row[0]
+            }
+        )
         after = audited(of.disk)
         assert [] == found(after)
         assert before.balances == after.balances
@@ -94,5 +117,7 @@ def test_money_hangs_on_no_clock(seed: int, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _can_still_fail(of: World) -> None:
     """A cent too much is found without any clock."""
-    if of.disk.raw.execute("UPDATE trades SET paid_minor = paid_minor + 1, sold_minor = sold_minor + 1").rowcount:
+    if of.disk.raw.execute(
+        "UPDATE trades SET paid_minor = paid_minor + 1, sold_minor = sold_minor + 1"
+    ).rowcount:
         assert found(audited(of.disk))

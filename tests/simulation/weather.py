@@ -1,7 +1,7 @@
 """What goes wrong in one world, and how often: drawn once from the seed, calmed at the end.
 
-Flows in: a seeded generator. Flows out: a ``Weather``. Not every fault is on in every world: a world in which everything breaks all the
-time hides what a world with one rare fault shows.
+Flows in: a seeded generator. Flows out: a ``Weather``. Not every fault is on in every world: a
+world in which everything breaks all the time hides what a world with one rare fault shows.
 """
 
 from dataclasses import dataclass, field, fields
@@ -29,7 +29,9 @@ ALIPAY_FAULTS = (
 
 @dataclass(slots=True, kw_only=True)
 class Weather:
-    """Chances between 0 and 1 for each occasion; ``*_every_s`` is the mean time between two blows, 0 for never."""
+    """Chances between 0 and 1 for each occasion; ``*_every_s`` is the mean time between two blows,
+    0 for never.
+    """
 
     # SQL
     sql_refuses: float = 0.0

@@ -1,7 +1,9 @@
-"""Between a machine and a gateway: a stream that keeps its order, and is late, cut, or silent; and a machine's line that misbehaves.
+"""Between a machine and a gateway: a stream that keeps its order, and is late, cut, or silent; and
+a machine's line that misbehaves.
 
-Flows in: frames as bytes, both ways. Flows out: the same, after a delay, until somebody cuts the wire. ``Call`` is what the gateway's
-service sees of it, in place of gRPC's context; ``SimLine`` is what the reference machine sees, in place of its line.
+Flows in: frames as bytes, both ways. Flows out: the same, after a delay, until somebody cuts the
+wire. ``Call`` is what the gateway's service sees of it, in place of gRPC's context; ``SimLine`` is
+what the reference machine sees, in place of its line.
 """
 
 import asyncio
@@ -27,7 +29,12 @@ APART_S = 1e-4
 class Call:
     """One stream, at the gateway's end. ``written`` is told each frame as it leaves the gateway."""
 
-    def __init__(self, gateway: GatewayProcess, line: "SimLine", written: Callable[["Call", service_pb.ConnectResponse], None]) -> None:
+    def __init__(
+        self,
+        gateway: GatewayProcess,
+        line: "SimLine",
+        written: Callable[["Call", service_pb.ConnectResponse], None],
+    ) -> None:
         self.gateway = gateway
         self._line = line
         self._written = written
@@ -53,7 +60,7 @@ class Call:
         if self.task is not None and not self.over:
             self.task.cancel()
 
-    # --- what the service uses of gRPC's context ---------------------------------------------------------------------------------
+    # --- what the service uses of gRPC's context ---
 
     def auth_context(self) -> Mapping[str, Any]:
         """There is no TLS in this world."""
@@ -94,7 +101,14 @@ class Call:
 class SimLine(Line):
     """One stream, at the machine's end."""
 
-    def __init__(self, *, machine_id: str, rng: Random, weather: Weather, dial: Callable[["SimLine"], Call | None]) -> None:
+    def __init__(
+        self,
+        *,
+        machine_id: str,
+        rng: Random,
+        weather: Weather,
+        dial: Callable[["SimLine"], Call | None],
+    ) -> None:
         super().__init__("", None)
         self.machine_id = machine_id
         self.silent = False
@@ -106,7 +120,9 @@ class SimLine(Line):
         self._there: Call | None = None
         self._early: list[bytes] = []
         self._over: asyncio.Future[Ended] = self._loop.create_future()
-        self._received: Callable[[Line, service_pb.ConnectResponse], None] = lambda _line, _frame: None
+        self._received: Callable[[Line, service_pb.ConnectResponse], None] = lambda _line, _frame: (
+            None
+        )
         self._up_at = self._down_at = 0.0
         self._held: bytes | None = None
         self._said: deque[bytes] = deque(maxlen=REMEMBERED)
@@ -199,7 +215,9 @@ class SimLine(Line):
     def ended_there(self, status: Ended) -> None:
         """The gateway ended the stream, or died."""
         if not self.silent:
-            self._at(max(self._down_at + APART_S, self._loop.time() + self._delay_s()), self._end, status)
+            self._at(
+                max(self._down_at + APART_S, self._loop.time() + self._delay_s()), self._end, status
+            )
 
     def _end(self, status: Ended) -> None:
         if not self._over.done():

@@ -1,8 +1,10 @@
-"""One whole world from one seed: Alipay, machines, customers, gateways, hosts and SQL on one virtual clock.
+"""One whole world from one seed: Alipay, machines, customers, gateways, hosts and SQL on one
+virtual clock.
 
-Flows in: a seed. Flows out: an ``Outcome``: what was lived through, and the first truth that did not hold, with the tail of the story.
-A world is busy for a while, then calm; when everything has come to rest the books are compared, then a year goes by and all is told
-again, and they are compared once more.
+Flows in: a seed. Flows out: an ``Outcome``: what was lived through, and the first truth that did
+not hold, with the tail of the story. A world is busy for a while, then calm; when everything has
+come to rest the books are compared, then a year goes by and all is told again, and they are
+compared once more.
 """
 
 import asyncio
@@ -45,7 +47,9 @@ REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
 DAY_MS = 86_400_000
 LATER_AT_AWAITS = 5
-"""A host goes on after an await more often than it deals with the outside; a death at an await is drawn so much later."""
+"""A host goes on after an await more often than it deals with the outside; a death at an await is
+drawn so much later.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +113,11 @@ class World:
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []
         self.machines: dict[str, SimMachine] = {}
-        self.slots = [HostSlot(self, index, 2) for index in range(2)] if rng.random() < 0.4 else [HostSlot(self, 0, 1)]
+        self.slots = (
+            [HostSlot(self, index, 2) for index in range(2)]
+            if rng.random() < 0.4
+            else [HostSlot(self, 0, 1)]
+        )
         self.gateways: list[GatewayProcess] = []
         self._gateways_made = 0
         self.gateways_wanted = rng.choice((1, 2))
@@ -121,15 +129,21 @@ class World:
         """Process: the await at which it dies."""
 
     def rng(self, name: str) -> Random:
-        """Return a generator of its own for each concern, so that one more draw here moves nothing there."""
+        """Return a generator of its own for each concern, so that one more draw here moves nothing
+        there.
+        """
         return Random(f"{self.seed}/{name}")
 
     def _agree(self, rng: Random) -> None:
-        """What differs from operator to operator: keys, currency, the hour; a third of the worlds see midnight at Alipay (GMT+8)."""
+        """What differs from operator to operator: keys, currency, the hour; a third of the worlds
+        see midnight at Alipay (GMT+8).
+        """
         self.sign_type = SignType.RSA2 if rng.random() < 0.05 else SignType.MD5
         self.currency = "JPY" if rng.random() < 0.2 else "HKD"
         before_midnight_ms = rng.randrange(300_000) if rng.random() < 0.3 else rng.randrange(DAY_MS)
-        self.loop.began_ms += DAY_MS - (self.loop.began_ms + 8 * 3_600_000) % DAY_MS - before_midnight_ms
+        self.loop.began_ms += (
+            DAY_MS - (self.loop.began_ms + 8 * 3_600_000) % DAY_MS - before_midnight_ms
+        )
 
     def note(self, words: str) -> None:
         """Write down what happens."""
@@ -139,16 +153,20 @@ class World:
     def fail(self, truth: str, detail: str) -> None:
         """A truth does not hold; the first one counts."""
         if self.failure is None:
-            self.failure = Failure(truth=truth, detail=detail, at_s=self.loop.now_s, commits=self.disk.commits)
+            self.failure = Failure(
+                truth=truth, detail=detail, at_s=self.loop.now_s, commits=self.disk.commits
+            )
             self.note(f"!! {truth}: {detail}")
             self._failed.set()
 
     def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An error that nobody took is one of ours, while the world lives."""
         if not self.over:
-            self.fail("no unhandled error", f"{context.get('message')}: {context.get('exception')!r}")
+            self.fail(
+                "no unhandled error", f"{context.get('message')}: {context.get('exception')!r}"
+            )
 
-    # --- what is where -----------------------------------------------------------------------------------------------------------
+    # --- what is where ---
 
     def process(self, name: str) -> Process:
         """Return the process of this name, dead or alive."""
@@ -174,8 +192,14 @@ class World:
 
     def stock(self, machine_id: str) -> dict[str, int]:
         """Return what we believe to be in the columns."""
-        rows = self.disk.rows("SELECT format, body FROM machine_states WHERE machine_id = ?", machine_id)
-        return {column.column: column.stock for column in codec.decode_state(*rows[0]).columns} if rows else {}
+        rows = self.disk.rows(
+            "SELECT format, body FROM machine_states WHERE machine_id = ?", machine_id
+        )
+        return (
+            {column.column: column.stock for column in codec.decode_state(*rows[0]).columns}
+            if rows
+            else {}
+        )
 
     def pays_first(self, machine_id: str, rng: Random) -> bool:
         """Return in which order the next customer of the machine does things."""
@@ -192,21 +216,35 @@ class World:
         fields = chaos.fields_of(body)
         refund_id = fields.get("out_biz_no", "")
         status = fields.get("trade_status")
-        kind = "refund" if refund_id else {"TRADE_FINISHED": "finished", "TRADE_CLOSED": "closed"}.get(status or "", "payment")
+        kind = (
+            "refund"
+            if refund_id
+            else {"TRADE_FINISHED": "finished", "TRADE_CLOSED": "closed"}.get(
+                status or "", "payment"
+            )
+        )
         self.checker.success_said(kind, fields["trade_no"], refund_id)
 
-    # --- making it ---------------------------------------------------------------------------------------------------------------
+    # --- making it ---
 
     async def _build(self) -> None:
         rng = self.rng("machines")
         self._rng_of_lines = self.rng("lines")
-        registry = Registry(self.disk.open_for(Process("office", lambda _: None), rng, type(self.weather)()))
+        registry = Registry(
+            self.disk.open_for(Process("office", lambda _: None), rng, type(self.weather)())
+        )
         self.registry = registry
         for number in range(self.machines_wanted):
             machine_id = f"VM-{number + 1}"
             mode = rng.choice((Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
             columns = tuple(
-                Column(column=f"A{place}", product="cola", price_minor=rng.choice((300, 500, 550)), capacity=10, stock=rng.randrange(1, 11))
+                Column(
+                    column=f"A{place}",
+                    product="cola",
+                    price_minor=rng.choice((300, 500, 550)),
+                    capacity=10,
+                    stock=rng.randrange(1, 11),
+                )
                 for place in range(1, rng.choice((2, 3)) + 1)
             )
             new = NewMachine(
@@ -223,7 +261,11 @@ class World:
             self.tokens.append(registered.notify_token)
             self.modes[machine_id] = mode
             machine = SimMachine(self, machine_id, self.folder, self.rng(f"machine/{machine_id}"))
-            machine.watch_motor(lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(machine_id, cause))  # type: ignore[misc]
+            machine.watch_motor(
+                lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(  # type: ignore[misc]
+                    machine_id, cause
+                )
+            )
             self.machines[machine_id] = machine
         for slot in self.slots:
             slot.start_another()
@@ -243,7 +285,10 @@ class World:
     def _gateway_died(self, process: Process) -> None:
         self.note(f"{process.name} is dead")
         if not self.over:
-            self.loop.call_later(0.5 + self._rng_of_lines.random() * 10, lambda: None if self.over else self.start_gateway())
+            self.loop.call_later(
+                0.5 + self._rng_of_lines.random() * 10,
+                lambda: None if self.over else self.start_gateway(),
+            )
 
     def arm(self, host: HostProcess) -> None:
         """A host was started; perhaps it is to die at one of its crossings or awaits."""
@@ -256,9 +301,11 @@ class World:
         if weather.host_crash_at_crossing:
             host.process.dies_at_crossing = 1 + int(rng.expovariate(1 / weather.host_crash_every_s))
         elif weather.host_crash_at_await:
-            host.process.dies_at_await = 1 + int(rng.expovariate(1 / (LATER_AT_AWAITS * weather.host_crash_every_s)))
+            host.process.dies_at_await = 1 + int(
+                rng.expovariate(1 / (LATER_AT_AWAITS * weather.host_crash_every_s))
+            )
 
-    # --- living it ---------------------------------------------------------------------------------------------------------------
+    # --- living it ---
 
     async def live(self) -> None:
         """From the first day to the last comparison."""
@@ -338,7 +385,9 @@ class World:
             await self._ready(machine, rng)
             self.visits += 1
             machine.misfortune()
-            customer = Customer(self, machine, f"buyer{self.seed}.{machine.machine_id}.{self.visits}", rng)
+            customer = Customer(
+                self, machine, f"buyer{self.seed}.{machine.machine_id}.{self.visits}", rng
+            )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(150):
                     await customer.visit()
@@ -359,7 +408,9 @@ class World:
             await asyncio.sleep(1)
 
 
-def live(seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None) -> Outcome:
+def live(
+    seed: int, *, traced: bool = False, prepare: Callable[[World], None] = lambda _: None
+) -> Outcome:
     """Run one world and return what became of it."""
     gc.disable()  # a world is short, and its end frees it as a whole
     memory = Path("/dev/shm")  # files that are synced after each line are slow on a disk

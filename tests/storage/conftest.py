@@ -1,4 +1,6 @@
-"""An upgraded database for each test: SQLite always, PostgreSQL too where it is installed or VENDGATE_TEST_POSTGRES_URL names one."""
+"""An upgraded database for each test: SQLite always, PostgreSQL too where it is installed or
+VENDGATE_TEST_POSTGRES_URL names one.
+"""
 
 import asyncio
 import contextlib
@@ -15,8 +17,12 @@ from storage.database.engine import Database, StorageConfig
 from tests.support import postgres
 
 ON_POSTGRES = [
-    pytest.mark.skipif(not postgres.available(), reason="no PostgreSQL is installed, and none is named"),
-    pytest.mark.xdist_group("postgres"),  # one server, and one test at a time, each of which empties it
+    pytest.mark.skipif(
+        not postgres.available(), reason="no PostgreSQL is installed, and none is named"
+    ),
+    pytest.mark.xdist_group(
+        "postgres"
+    ),  # one server, and one test at a time, each of which empties it
 ]
 
 

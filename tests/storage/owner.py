@@ -1,4 +1,6 @@
-"""A host in short for these tests: decides with the real core, commits, and remembers what was acknowledged."""
+"""A host in short for these tests: decides with the real core, commits, and remembers what was
+acknowledged.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +18,18 @@ from actors.machine.events import (
     VendRequested,
     VendSucceeded,
 )
-from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId, refund_id
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    MachineId,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+    refund_id,
+)
 from actors.machine.policy import Policy
 from actors.machine.state import Column
 from actors.placement import partition_of
@@ -33,7 +46,9 @@ COLUMNS = (
 )
 
 
-def new_machine(machine_id: str, *, columns: tuple[Column, ...] = COLUMNS, currency: str = HKD) -> NewMachine:
+def new_machine(
+    machine_id: str, *, columns: tuple[Column, ...] = COLUMNS, currency: str = HKD
+) -> NewMachine:
     """A machine as an administrator registers it."""
     return NewMachine(
         machine_id=MachineId(machine_id),
@@ -45,7 +60,9 @@ def new_machine(machine_id: str, *, columns: tuple[Column, ...] = COLUMNS, curre
     )
 
 
-def paid(trade_id: str, amount_minor: int = 1_000, *, payer: str = "hash-of-alice", at_ms: int = START_MS) -> TopUpPaid:
+def paid(
+    trade_id: str, amount_minor: int = 1_000, *, payer: str = "hash-of-alice", at_ms: int = START_MS
+) -> TopUpPaid:
     """A payment."""
     return TopUpPaid(
         trade_id=TradeId(trade_id),
@@ -74,7 +91,9 @@ class Owner:
     _seq: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    async def of(cls, db: Database, *machine_ids: str, holder: str = "h1", host: str = "vendgate-host-0") -> "Owner":
+    async def of(
+        cls, db: Database, *machine_ids: str, holder: str = "h1", host: str = "vendgate-host-0"
+    ) -> "Owner":
         """Register the machines, claim their partitions and bring each to where it can sell."""
         for machine_id in machine_ids:
             await Registry(db).register(new_machine(machine_id), actor="test", now_ms=START_MS)
@@ -84,11 +103,17 @@ class Owner:
         return owner
 
     @classmethod
-    async def claim(cls, db: Database, *machine_ids: str, holder: str, host: str = "vendgate-host-0") -> "Owner":
+    async def claim(
+        cls, db: Database, *machine_ids: str, holder: str, host: str = "vendgate-host-0"
+    ) -> "Owner":
         """Claim the machines' partitions and load the machines."""
         store = SqlMachineStore(db, notify_base_url="https://vend.example/")
-        partitions = sorted({partition_of(MachineId(machine_id), db.partition_count) for machine_id in machine_ids})
-        ownership = await store.claim(host=host, holder=holder, partitions=partitions, now_ms=START_MS)
+        partitions = sorted(
+            {partition_of(MachineId(machine_id), db.partition_count) for machine_id in machine_ids}
+        )
+        ownership = await store.claim(
+            host=host, holder=holder, partitions=partitions, now_ms=START_MS
+        )
         owner = cls(store=store, ownership=ownership)
         for machine_id in machine_ids:
             loaded = await store.load(MachineId(machine_id))
@@ -103,13 +128,27 @@ class Owner:
         await self.do(machine_id, loaded.configuration)
         await self.do(machine_id, CodeCreated(qr_payload=f"https://qr.example/{machine_id}"))
         stream = StreamId(f"g-{machine_id}")
-        await self.do(machine_id, Connected(stream_id=stream, opened_at_ms=self.now_ms, boot_id=BootId("b1"), planogram_version=1))
+        await self.do(
+            machine_id,
+            Connected(
+                stream_id=stream,
+                opened_at_ms=self.now_ms,
+                boot_id=BootId("b1"),
+                planogram_version=1,
+            ),
+        )
 
     def decide(self, machine_id: str, event: Event, *, inbox_id: int | None = None) -> Change:
         """Decide without saving; the next decision follows on this one."""
         decision = decide(self.states[machine_id], event, self.now_ms, self.policy)
         self.states[machine_id] = decision.state
-        return Change(machine_id=MachineId(machine_id), event=event, decision=decision, now_ms=self.now_ms, inbox_id=inbox_id)
+        return Change(
+            machine_id=MachineId(machine_id),
+            event=event,
+            decision=decision,
+            now_ms=self.now_ms,
+            inbox_id=inbox_id,
+        )
 
     async def do(self, machine_id: str, event: Event, *, inbox_id: int | None = None) -> Change:
         """Decide and save."""
@@ -124,17 +163,26 @@ class Owner:
     def frame(self, machine_id: str, fact: MachineFact) -> FrameReceived:
         """The machine's next frame."""
         self._seq[machine_id] = self._seq.get(machine_id, 0) + 1
-        return FrameReceived(stream_id=StreamId(f"g-{machine_id}"), seq=self._seq[machine_id], fact=fact)
+        return FrameReceived(
+            stream_id=StreamId(f"g-{machine_id}"), seq=self._seq[machine_id], fact=fact
+        )
 
     def purchase(self, machine_id: str, number: int) -> list[Event]:
-        """Everything that happens when a customer pays 10.00, buys one for 5.00 and gets the rest back."""
+        """Everything that happens when a customer pays 10.00, buys one for 5.00 and gets the rest
+        back.
+        """
         trade_id = f"{machine_id}-t{number}"
         session = SessionId(f"{machine_id}-s{number}")
-        request = VendRequested(request_id=RequestId(f"r{number}"), column="A1", price_minor=500, planogram_version=1)
+        request = VendRequested(
+            request_id=RequestId(f"r{number}"), column="A1", price_minor=500, planogram_version=1
+        )
         return [
             paid(trade_id, at_ms=self.now_ms),
             self.frame(machine_id, request),
-            self.frame(machine_id, VendSucceeded(vend_id=VendId(f"{machine_id}-v{number}"), evidence="drop sensor")),
+            self.frame(
+                machine_id,
+                VendSucceeded(vend_id=VendId(f"{machine_id}-v{number}"), evidence="drop sensor"),
+            ),
             self.frame(machine_id, SessionCompleted(session_id=session)),
             RefundSucceeded(refund_id=refund_of(trade_id)),
         ]
@@ -147,4 +195,6 @@ class Owner:
     def refill(self, machine_id: str) -> None:
         """Forget how much was sold; for long runs."""
         state = self.states[machine_id]
-        self.states[machine_id] = replace(state, columns=tuple(replace(column, stock=5) for column in state.columns))
+        self.states[machine_id] = replace(
+            state, columns=tuple(replace(column, stock=5) for column in state.columns)
+        )

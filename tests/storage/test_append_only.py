@@ -19,21 +19,33 @@ TABLES = (journal, ledger_entries, audit)
 
 async def refused(db: Database, table: Table, statement: object) -> None:
     """Expect that the database refuses the statement, in words that name the table."""
-    with pytest.raises(StoreError, match=f"{table.name} is append-only: its rows are never changed or deleted") as caught:
+    with pytest.raises(
+        StoreError, match=f"{table.name} is append-only: its rows are never changed or deleted"
+    ) as caught:
         await db.write(lambda connection: connection.execute(statement))  # type: ignore[call-overload]  # any statement
     assert isinstance(caught.value.__cause__, IntegrityError)
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 async def test_rows_are_never_changed_or_deleted(db: Database, table: Table) -> None:
-    """Neither one nor all, neither as they are nor by a value of their own, and what was there is there."""
+    """Neither one nor all, neither as they are nor by a value of their own, and what was there is
+    there.
+    """
     await (await Owner.of(db, "VM-1")).buy("VM-1")
     wanted = select(table).order_by(table.c.id)
     before = await db.read(lambda connection: connection.execute(wanted).all())
     assert before
     await refused(db, table, update(table).values(at_ms=1))
-    await refused(db, table, update(table).values(digest="") if "digest" in table.c else update(table).values(amount_minor=1))
-    await refused(db, table, update(table).where(table.c.id == 1).values(machine_id=table.c.machine_id))
+    await refused(
+        db,
+        table,
+        update(table).values(digest="")
+        if "digest" in table.c
+        else update(table).values(amount_minor=1),
+    )
+    await refused(
+        db, table, update(table).where(table.c.id == 1).values(machine_id=table.c.machine_id)
+    )
     await refused(db, table, delete(table))
     await refused(db, table, delete(table).where(table.c.id == 1))
     assert before == await db.read(lambda connection: connection.execute(wanted).all())
@@ -41,12 +53,20 @@ async def test_rows_are_never_changed_or_deleted(db: Database, table: Table) -> 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 async def test_no_row_is_put_in_the_place_of_another(db: Database, table: Table) -> None:
-    """SQLite's way to delete by an insert, and PostgreSQL's to empty a table at once, are refused as well."""
+    """SQLite's way to delete by an insert, and PostgreSQL's to empty a table at once, are refused
+    as well.
+    """
     await (await Owner.of(db, "VM-1")).buy("VM-1")
     if db.dialect.name == "sqlite":
         columns = [column for column in table.columns if column.name != "id"]
         again = select(table.c.id, *columns).where(table.c.id == 1)
-        await refused(db, table, insert(table).prefix_with("OR REPLACE").from_select(["id", *(column.name for column in columns)], again))
+        await refused(
+            db,
+            table,
+            insert(table)
+            .prefix_with("OR REPLACE")
+            .from_select(["id", *(column.name for column in columns)], again),
+        )
     else:
         await refused(db, table, text(f"TRUNCATE {table.name}"))
 
@@ -59,7 +79,9 @@ async def test_rows_are_added(db: Database) -> None:
 
 
 def test_tables_from_metadata_refuse_the_same(tmp_path: Path) -> None:
-    """Whoever makes the schema without the migrations gets the triggers that these make, to the letter."""
+    """Whoever makes the schema without the migrations gets the triggers that these make, to the
+    letter.
+    """
     migrate.upgrade(f"sqlite:///{tmp_path}/migrated.db")
     engine = create_engine(f"sqlite:///{tmp_path}/made.db")
     metadata.create_all(engine)
@@ -74,7 +96,8 @@ async def test_postgresql_has_the_same_triggers_either_way(db: Database) -> None
     if db.dialect.name == "sqlite":
         pytest.skip("PostgreSQL's")
     wanted = text(
-        "SELECT tgname, pg_get_triggerdef(t.oid), prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = tgfoid"
+        "SELECT tgname, pg_get_triggerdef(t.oid), prosrc FROM pg_trigger t JOIN pg_proc p ON "
+        "p.oid = tgfoid"
         " WHERE NOT tgisinternal ORDER BY 1"
     )
 
@@ -90,4 +113,6 @@ async def test_postgresql_has_the_same_triggers_either_way(db: Database) -> None
 
 def _triggers(path: str) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as file:
-        return file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name").fetchall()
+        return file.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' ORDER BY name"
+        ).fetchall()

@@ -68,7 +68,9 @@ def test_lines_come_back() -> None:
 
 def test_an_event_says_its_kind() -> None:
     """The text can be read by people and by other programs."""
-    fact = VendRequested(request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=2)
+    fact = VendRequested(
+        request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=2
+    )
     text = codec.encode_event(FrameReceived(stream_id=StreamId("g-1"), seq=3, fact=fact))
     expected = (
         '{"kind":"FrameReceived","body":{"stream_id":"g-1","seq":3,"fact":{"kind":"VendRequested",'
@@ -107,7 +109,9 @@ def test_a_format_without_a_way_is_refused() -> None:
         lambda: codec.decode_event("[]"),
         lambda: codec.decode_event('{"kind":"Surprise","body":{}}'),
         lambda: codec.decode_event('{"kind":"TradeFinished","body":{"trade_id":1}}'),
-        lambda: codec.decode_event('{"kind":"FrameReceived","body":{"stream_id":"g","seq":1,"fact":{"kind":"Hm","body":{}}}}'),
+        lambda: codec.decode_event(
+            '{"kind":"FrameReceived","body":{"stream_id":"g","seq":1,"fact":{"kind":"Hm","body":{}}}}'
+        ),
         lambda: codec.decode_overrides("7"),
         lambda: codec.decode_lines("7"),
     ],

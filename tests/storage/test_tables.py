@@ -50,19 +50,34 @@ def test_amounts_and_times_are_wide_integers() -> None:
 
 def test_no_name_is_too_long() -> None:
     """PostgreSQL cuts names off after 63 bytes."""
-    names = [str(getattr(item, "name", "")) for table in metadata.tables.values() for item in (*table.constraints, *table.indexes)]
+    names = [
+        str(getattr(item, "name", ""))
+        for table in metadata.tables.values()
+        for item in (*table.constraints, *table.indexes)
+    ]
     assert [] == [name for name in names if len(name) > 63]
 
 
 @pytest.mark.parametrize(
-    "change", [{"held_minor": 3}, {"sold_minor": 15, "held_minor": -8}, {"status": "LOST"}, {"paid_minor": None}], ids=str
+    "change",
+    [
+        {"held_minor": 3},
+        {"sold_minor": 15, "held_minor": -8},
+        {"status": "LOST"},
+        {"paid_minor": None},
+    ],
+    ids=str,
 )
-async def test_a_trade_that_does_not_add_up_is_refused(db: Database, change: dict[str, Any]) -> None:
+async def test_a_trade_that_does_not_add_up_is_refused(
+    db: Database, change: dict[str, Any]
+) -> None:
     """Paid = sold + refunded + held, each of them 0 or more."""
     await refuse(db, insert(trades).values({**TRADE, **change}))
 
 
-@pytest.mark.parametrize("change", [{"line": 1}, {"kind": "SETTLE"}], ids=["the cause again", "the line again"])
+@pytest.mark.parametrize(
+    "change", [{"line": 1}, {"kind": "SETTLE"}], ids=["the cause again", "the line again"]
+)
 async def test_a_ledger_line_is_written_once(db: Database, change: dict[str, Any]) -> None:
     """Neither its cause nor its number may come again."""
     await db.write(lambda connection: connection.execute(insert(ledger_entries).values(ENTRY)))

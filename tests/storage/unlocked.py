@@ -1,4 +1,6 @@
-"""How an intruder gets past the triggers: as whoever owns the database may, on SQLite and on PostgreSQL."""
+"""How an intruder gets past the triggers: as whoever owns the database may, on SQLite and on
+PostgreSQL.
+"""
 
 from sqlalchemy import Connection, text
 
@@ -8,7 +10,9 @@ TABLES = ("journal", "ledger_entries", "audit")
 def unlock(connection: Connection) -> None:
     """Let the append-only tables be changed."""
     if connection.dialect.name == "sqlite":
-        for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
+        for name in connection.scalars(
+            text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        ).all():
             connection.execute(text(f"DROP TRIGGER {name}"))
         return
     for table in TABLES:

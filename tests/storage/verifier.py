@@ -1,4 +1,6 @@
-"""Another program that verifies the digests: written from what ``storage.books.chain`` documents, with nothing of its code."""
+"""Another program that verifies the digests: written from what ``storage.books.chain`` documents,
+with nothing of its code.
+"""
 
 import hashlib
 import json
@@ -8,7 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 LINE = "machine_id, version, partition, epoch, at_ms, kind, session_id, event, effects, notes, body"
-ENTRY = "machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, trade_id, amount_minor, currency"
+ENTRY = (
+    "machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, "
+    "trade_id, amount_minor, currency"
+)
 
 
 def sha256(value: str) -> str:
@@ -32,9 +37,15 @@ def digests(connection: Connection, machine_id: str) -> list[tuple[str, str]]:
     """Return what stands in the digests of a machine's lines, each with what should stand there."""
     found, before = [], ""
     named = {"machine_id": machine_id}
-    lines = connection.execute(text(f"SELECT {LINE}, digest FROM journal WHERE machine_id = :machine_id ORDER BY version"), named).all()
+    lines = connection.execute(
+        text(f"SELECT {LINE}, digest FROM journal WHERE machine_id = :machine_id ORDER BY version"),
+        named,
+    ).all()
     for *line, digest in lines:
-        wanted = text(f"SELECT {ENTRY} FROM ledger_entries WHERE machine_id = :machine_id AND version = :version ORDER BY line")
+        wanted = text(
+            f"SELECT {ENTRY} FROM ledger_entries WHERE machine_id = :machine_id AND version = "
+            ":version ORDER BY line"
+        )
         entries = connection.execute(wanted, {**named, "version": line[1]}).all()
         found.append((digest, sha256(before + line_content(line, entries))))
         before = digest
@@ -44,7 +55,9 @@ def digests(connection: Connection, machine_id: str) -> list[tuple[str, str]]:
 def audit_digests(connection: Connection) -> list[tuple[str, str]]:
     """Return the same of the rows of ``audit``."""
     found, before = [], ""
-    for *row, digest in connection.execute(text("SELECT at_ms, actor, action, machine_id, detail, digest FROM audit ORDER BY id")).all():
+    for *row, digest in connection.execute(
+        text("SELECT at_ms, actor, action, machine_id, detail, digest FROM audit ORDER BY id")
+    ).all():
         found.append((digest, sha256(before + sha256(as_json(row)))))
         before = digest
     return found

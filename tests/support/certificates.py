@@ -27,11 +27,15 @@ class Authority:
         self._signed = self._build(self._name, self._key.public_key()).add_extension(
             x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
-        self.certificate = self._signed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        self.certificate = self._signed.sign(self._key, hashes.SHA256()).public_bytes(
+            serialization.Encoding.PEM
+        )
 
     def server(self) -> Issued:
         """A certificate for 127.0.0.1 and localhost."""
-        return self._issue("server", [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
+        return self._issue(
+            "server", [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+        )
 
     def machine(self, machine_id: str, *, domain: str = "vendgate.test") -> Issued:
         """A machine's certificate."""
@@ -51,11 +55,19 @@ class Authority:
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return Issued(
-            certificate=builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
-            private_key=key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+            certificate=builder.sign(self._key, hashes.SHA256()).public_bytes(
+                serialization.Encoding.PEM
+            ),
+            private_key=key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            ),
         )
 
-    def _build(self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _build(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()

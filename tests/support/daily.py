@@ -1,4 +1,6 @@
-"""Daily files for tests: parsed rows, and files as text, written apart from the parser and from the pretend Alipay."""
+"""Daily files for tests: parsed rows, and files as text, written apart from the parser and from the
+pretend Alipay.
+"""
 
 import datetime as dt
 from typing import Any
@@ -31,10 +33,21 @@ def row(**changes: Any) -> FileRow:
     return FileRow(**{**values, **changes})
 
 
-def line(partner_id: str, trade_id: str, amount: str, *, kind: str = "PAYMENT", operator: str = "Lobby", currency: str = "HKD") -> str:
+def line(
+    partner_id: str,
+    trade_id: str,
+    amount: str,
+    *,
+    kind: str = "PAYMENT",
+    operator: str = "Lobby",
+    currency: str = "HKD",
+) -> str:
     """One line of a file, at noon."""
     shop = f"5499|{MERCHANT_NAME}|{operator}|shopQrCode"
-    return f"{partner_id}|{trade_id}|{amount}|0.00|{currency}|{DAY} 12:00:00|{kind}||{shop}|{currency}|{amount}|1.00000000"
+    return (
+        f"{partner_id}|{trade_id}|{amount}|0.00|{currency}|{DAY} "
+        f"12:00:00|{kind}||{shop}|{currency}|{amount}|1.00000000"
+    )
 
 
 def whole(*lines: str, day: dt.date = DAY) -> bytes:

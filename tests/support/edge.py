@@ -1,4 +1,6 @@
-"""A whole machine side of the gateway for tests: real server on a free port, scripted host, clocks that tests move."""
+"""A whole machine side of the gateway for tests: real server on a free port, scripted host, clocks
+that tests move.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -17,7 +19,9 @@ from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 from gateway.v1.machine_service_pb2_grpc import MachineServiceStub
 from tests.support.scripted_link import ScriptedLink
 
-QUICK = LinkLimits(backoff_initial_s=0.001, backoff_max_s=0.01, gap_timeout_s=0.05, stop_timeout_s=0.5)
+QUICK = LinkLimits(
+    backoff_initial_s=0.001, backoff_max_s=0.01, gap_timeout_s=0.05, stop_timeout_s=0.5
+)
 
 NOW_MS = 1_700_000_000_000
 
@@ -48,13 +52,17 @@ class MachineCall:
     """A machine's end of one stream."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.call: grpc.aio.StreamStreamCall[ConnectRequest, ConnectResponse] = MachineServiceStub(channel).Connect()
+        self.call: grpc.aio.StreamStreamCall[ConnectRequest, ConnectResponse] = MachineServiceStub(
+            channel
+        ).Connect()
 
     async def say(self, seq: int = 0, **payload: object) -> None:
         """Send one frame."""
         await self.call.write(ConnectRequest(seq=seq, **payload))  # type: ignore[arg-type]
 
-    async def hello(self, machine_id: str = "m1", *, boot_id: str = "b1", **more: object) -> ConnectResponse:
+    async def hello(
+        self, machine_id: str = "m1", *, boot_id: str = "b1", **more: object
+    ) -> ConnectResponse:
         """Say Hello and return the answer."""
         await self.say(hello=wire.Hello(machine_id=machine_id, boot_id=boot_id, **more))  # type: ignore[arg-type]
         return await self.hear()
@@ -91,7 +99,9 @@ class Edge:
     calls: list[MachineCall] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def machine(self, credentials: grpc.ChannelCredentials | None = None, host: str = "127.0.0.1") -> MachineCall:
+    def machine(
+        self, credentials: grpc.ChannelCredentials | None = None, host: str = "127.0.0.1"
+    ) -> MachineCall:
         """Open a stream on a connection of its own."""
         target = f"{host}:{self.listener.port}"
         options = [("grpc.use_local_subchannel_pool", 1)]
@@ -120,14 +130,23 @@ class Edge:
 
 @asynccontextmanager
 async def running_edge(
-    *, limits: EdgeLimits | None = None, link_limits: LinkLimits = QUICK, tls: TlsConfig | None = None
+    *,
+    limits: EdgeLimits | None = None,
+    link_limits: LinkLimits = QUICK,
+    tls: TlsConfig | None = None,
 ) -> AsyncIterator[Edge]:
     """Start everything; end it in order."""
     link, clock, spans = ScriptedLink(), FixedClock(), Spans()
-    links = HostLinks([link], gateway_id="g1", partition_count=16, limits=link_limits, random=lambda: 0.5)
-    service = MachineService(links, gateway_id="g1", clock=clock, limits=limits, monotonic=spans, random=lambda: 0.5)
+    links = HostLinks(
+        [link], gateway_id="g1", partition_count=16, limits=link_limits, random=lambda: 0.5
+    )
+    service = MachineService(
+        links, gateway_id="g1", clock=clock, limits=limits, monotonic=spans, random=lambda: 0.5
+    )
     listener = build_machine_server(service, address="127.0.0.1:0", tls=tls)
-    edge = Edge(link=link, links=links, service=service, listener=listener, clock=clock, spans=spans)
+    edge = Edge(
+        link=link, links=links, service=service, listener=listener, clock=clock, spans=spans
+    )
     await links.start()
     await service.start()
     await listener.start()

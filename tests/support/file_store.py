@@ -1,4 +1,6 @@
-"""A MachineStore that outlives its process: the one in memory, written to a file before anything is answered."""
+"""A MachineStore that outlives its process: the one in memory, written to a file before anything is
+answered.
+"""
 
 import pickle
 from collections.abc import Sequence
@@ -23,9 +25,13 @@ class FileStore(MemoryStore):
         new.write_bytes(pickle.dumps((self.rows, self.inbox, self.epochs)))
         new.replace(self._path)
 
-    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+    async def claim(
+        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+    ) -> Ownership:
         """Claim, and write."""
-        ownership = await super().claim(host=host, holder=holder, partitions=partitions, now_ms=now_ms)
+        ownership = await super().claim(
+            host=host, holder=holder, partitions=partitions, now_ms=now_ms
+        )
         self.write()
         return ownership
 

@@ -1,4 +1,6 @@
-"""What tests of the administrators' service say again and again: register a machine, be refused, have a refund that Alipay refuses."""
+"""What tests of the administrators' service say again and again: register a machine, be refused,
+have a refund that Alipay refuses.
+"""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -16,7 +18,9 @@ COLUMNS = [fleet_pb2.Column(column="A1", product="cola", price_minor=500, capaci
 OLD = "2026-01-15 11:59:58"
 
 
-def registration(machine_id: str = "VM-1", **changes: Any) -> fleet_service_pb2.RegisterMachineRequest:
+def registration(
+    machine_id: str = "VM-1", **changes: Any
+) -> fleet_service_pb2.RegisterMachineRequest:
     """Return a registration that is right but for ``changes``."""
     values: dict[str, Any] = {
         "machine_id": machine_id,
@@ -32,7 +36,9 @@ def registration(machine_id: str = "VM-1", **changes: Any) -> fleet_service_pb2.
 
 async def registered(site: Site, machine_id: str = "VM-1", **changes: Any) -> fleet_pb2.Machine:
     """Register a machine and return it."""
-    response: fleet_service_pb2.RegisterMachineResponse = await site.fleet.RegisterMachine(registration(machine_id, **changes))
+    response: fleet_service_pb2.RegisterMachineResponse = await site.fleet.RegisterMachine(
+        registration(machine_id, **changes)
+    )
     return response.machine
 
 
@@ -52,7 +58,9 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]
 
 
 async def refunded(site: Site) -> str:
-    """Have a payment arrive far too late, so that it is refunded at once, and Alipay not know it; return the refund's id."""
+    """Have a payment arrive far too late, so that it is refunded at once, and Alipay not know it;
+    return the refund's id.
+    """
     await registered(site)
     machine = await site.registry.get("VM-1")  # type: ignore[arg-type]
     assert machine is not None

@@ -1,4 +1,6 @@
-"""A folder as an operator would have it: keys, certificates and a configuration file that is right, to be spoilt by tests."""
+"""A folder as an operator would have it: keys, certificates and a configuration file that is right,
+to be spoilt by tests.
+"""
 
 import datetime as dt
 from pathlib import Path
@@ -50,7 +52,9 @@ def write(folder: Path, tables: dict[str, Any]) -> str:
 
 def _lines(name: str, table: dict[str, Any]) -> list[str]:
     lines = [f"[{name}]"] if name else []
-    lines += [f"{key} = {_text(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    lines += [
+        f"{key} = {_text(value)}" for key, value in table.items() if not isinstance(value, dict)
+    ]
     for key, value in table.items():
         if isinstance(value, dict):
             lines += _lines(f"{name}.{key}" if name else key, value)
@@ -78,6 +82,10 @@ def certificate(folder: Path, name: str) -> tuple[str, str]:
     )
     (folder / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
     (folder / f"{name}.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
     )
     return f"{name}.crt", f"{name}.key"

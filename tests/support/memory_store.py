@@ -1,4 +1,6 @@
-"""A MachineStore in memory, with faults that a test switches: away, lost answers, slow, conflicts, a mistake of its own."""
+"""A MachineStore in memory, with faults that a test switches: away, lost answers, slow, conflicts,
+a mistake of its own.
+"""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -49,7 +51,9 @@ def is_active(state: MachineState) -> bool:
 
 
 class MemoryStore(MachineStore):
-    """What would be SQL. Nothing of a failed commit is kept, unless ``lost_answers`` says that only the answer is lost."""
+    """What would be SQL. Nothing of a failed commit is kept, unless ``lost_answers`` says that only
+    the answer is lost.
+    """
 
     def __init__(self, *, partition_count: int = 16) -> None:
         self.partition_count = partition_count
@@ -76,7 +80,7 @@ class MemoryStore(MachineStore):
         """Commits wait here before anything is done."""
         self.delay_s = 0.0
 
-    # --- for the test ---------------------------------------------------------------------------------------------------------
+    # --- for the test ---
 
     def register(
         self,
@@ -90,7 +94,8 @@ class MemoryStore(MachineStore):
         """Put a machine into the registry."""
         wanted = configuration or Configuration(revision=1, planogram_version=1)
         row = Row(
-            state=state or MachineState(machine_id=MachineId(machine_id), currency=Currency(currency)),
+            state=state
+            or MachineState(machine_id=MachineId(machine_id), currency=Currency(currency)),
             place=Place(
                 machine_id=MachineId(machine_id),
                 store_name=f"Store {machine_id}",
@@ -113,7 +118,9 @@ class MemoryStore(MachineStore):
 
     def notify(self, machine_id: str, event: Event, *, received_at_ms: int = 0) -> InboxItem:
         """Save a notification that nobody has taken."""
-        item = InboxItem(inbox_id=len(self.inbox) + 1, machine_id=MachineId(machine_id), event=event)
+        item = InboxItem(
+            inbox_id=len(self.inbox) + 1, machine_id=MachineId(machine_id), event=event
+        )
         self.inbox[item.inbox_id] = InboxRow(item=item, received_at_ms=received_at_ms)
         return item
 
@@ -122,14 +129,20 @@ class MemoryStore(MachineStore):
         for partition in partitions:
             self.epochs[partition] = ("another holder", self.epochs.get(partition, ("", 0))[1] + 1)
 
-    # --- MachineStore ---------------------------------------------------------------------------------------------------------
+    # --- MachineStore ---
 
-    async def claim(self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int) -> Ownership:
+    async def claim(
+        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+    ) -> Ownership:
         """Own the partitions under their next epochs."""
         await self._answer()
         for partition in partitions:
             self.epochs[partition] = (holder, self.epochs.get(partition, ("", 0))[1] + 1)
-        return Ownership(host=host, holder=holder, epochs={partition: self.epochs[partition][1] for partition in partitions})
+        return Ownership(
+            host=host,
+            holder=holder,
+            epochs={partition: self.epochs[partition][1] for partition in partitions},
+        )
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
         """Return the machine, or None."""
@@ -143,7 +156,11 @@ class MemoryStore(MachineStore):
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
         """Return the owned machines that have something open or are halted."""
         await self._answer()
-        return [self._loaded(row) for row in self._owned(ownership) if is_active(row.state) or row.state.machine_id in self.halts]
+        return [
+            self._loaded(row)
+            for row in self._owned(ownership)
+            if is_active(row.state) or row.state.machine_id in self.halts
+        ]
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
         """Save all or nothing, after the faults have had their say."""
@@ -178,19 +195,31 @@ class MemoryStore(MachineStore):
         known = self.halts.get(halt.machine_id, halt)
         self.halts[halt.machine_id] = replace(halt, halted_at_ms=known.halted_at_ms)
 
-    async def untaken(self, ownership: Ownership, *, older_than_ms: int, limit: int) -> Sequence[InboxItem | Unreadable]:
+    async def untaken(
+        self, ownership: Ownership, *, older_than_ms: int, limit: int
+    ) -> Sequence[InboxItem | Unreadable]:
         """Return owned notifications that nobody has taken."""
         await self._answer()
-        rows = [row for row in self.inbox.values() if not row.taken and row.received_at_ms < older_than_ms]
-        return [row.item for row in rows if self._partition(row.item.machine_id) in ownership.epochs][:limit]
+        rows = [
+            row
+            for row in self.inbox.values()
+            if not row.taken and row.received_at_ms < older_than_ms
+        ]
+        return [
+            row.item for row in rows if self._partition(row.item.machine_id) in ownership.epochs
+        ][:limit]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return owned machines whose registry is ahead of them."""
         await self._answer()
-        rows = [row for row in self._owned(ownership) if row.configuration.configuration.revision > row.state.configuration.revision]
+        rows = [
+            row
+            for row in self._owned(ownership)
+            if row.configuration.configuration.revision > row.state.configuration.revision
+        ]
         return [row.state.machine_id for row in rows][:limit]
 
-    # --- within ---------------------------------------------------------------------------------------------------------------
+    # --- within ---
 
     async def _answer(self) -> None:
         await asyncio.sleep(self.delay_s)
@@ -212,17 +241,31 @@ class MemoryStore(MachineStore):
             saved = versions.get(change.machine_id, self.rows[change.machine_id].state.version)
             wanted = saved + 1 if change.decision.changed else saved
             if change.decision.state.version != wanted:
-                raise Conflict(change.machine_id, f"version {change.decision.state.version} does not follow on {saved}")
+                raise Conflict(
+                    change.machine_id,
+                    f"version {change.decision.state.version} does not follow on {saved}",
+                )
             versions[change.machine_id] = wanted
 
     def _partition(self, machine_id: MachineId) -> int:
         return partition_of(machine_id, self.partition_count)
 
     def _owned(self, ownership: Ownership) -> list[Row]:
-        return [row for row in self.rows.values() if self._partition(row.state.machine_id) in ownership.epochs]
+        return [
+            row
+            for row in self.rows.values()
+            if self._partition(row.state.machine_id) in ownership.epochs
+        ]
 
     def _loaded(self, row: Row) -> LoadedMachine | Unreadable:
         machine_id = row.state.machine_id
         if machine_id in self.unreadable:
-            return Unreadable(machine_id=machine_id, error=ValueError(f"the state of {machine_id} makes no sense"))
-        return LoadedMachine(state=row.state, place=row.place, configuration=row.configuration, halted=machine_id in self.halts)
+            return Unreadable(
+                machine_id=machine_id, error=ValueError(f"the state of {machine_id} makes no sense")
+            )
+        return LoadedMachine(
+            state=row.state,
+            place=row.place,
+            configuration=row.configuration,
+            halted=machine_id in self.halts,
+        )

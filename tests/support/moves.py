@@ -1,6 +1,8 @@
-"""The moves of sessions, trades, vends and refunds that are allowed: the table "States" of docs/architecture.md, read once.
+"""The moves of sessions, trades, vends and refunds that are allowed: the table "States" of
+docs/architecture.md, read once.
 
-Flows in: the published table, and records as decisions leave them. Flows out: whether what was seen is a path in the published graph.
+Flows in: the published table, and records as decisions leave them. Flows out: whether what was seen
+is a path in the published graph.
 """
 
 import functools
@@ -20,7 +22,9 @@ _HEAD = "| Kind | From | To | What makes it so | Seen in |"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Move:
-    """One thing of a kind went from one state to another; ``before`` is ``(begins)`` for its first state."""
+    """One thing of a kind went from one state to another; ``before`` is ``(begins)`` for its first
+    state.
+    """
 
     kind: str
     before: str
@@ -32,7 +36,9 @@ class Move:
 
 @functools.cache
 def published() -> dict[Move, str]:
-    """Return every move of the published table, and where the suite is to see it: ``worlds`` or ``core``."""
+    """Return every move of the published table, and where the suite is to see it: ``worlds`` or
+    ``core``.
+    """
     _, found, rest = PAGE.read_text().partition(_HEAD + "\n")
     assert found, f"{PAGE} has no table of moves"
     moves: dict[Move, str] = {}
@@ -49,7 +55,9 @@ def published() -> dict[Move, str]:
 
 @functools.cache
 def leads(kind: str, before: str, after: str) -> bool:
-    """Whether a path of published moves leads from one state to the other. Staying is no move, and always allowed."""
+    """Whether a path of published moves leads from one state to the other. Staying is no move, and
+    always allowed.
+    """
     reached, waiting = {before}, [before]
     while waiting:
         here = waiting.pop()
@@ -77,18 +85,24 @@ def of_record(record: Record) -> tuple[str, str, str]:
 
 
 class History:
-    """In which state each thing was last, and each move that it made; ``state`` is where the story begins."""
+    """In which state each thing was last, and each move that it made; ``state`` is where the story
+    begins.
+    """
 
     def __init__(self, state: MachineState) -> None:
         self._now = {("trade", str(trade_id)): "CLOSED" for trade_id in state.closed_trades}
-        self._now.update({(kind, name): status for kind, name, status in map(of_record, _things(state))})
+        self._now.update(
+            {(kind, name): status for kind, name, status in map(of_record, _things(state))}
+        )
         self.moves: list[Move] = []
 
     def goes_on(self, *records: Record) -> None:
         """Take what was written next; fail if no path of published moves leads there."""
         for kind, name, after in map(of_record, records):
             before = self._now.get((kind, name), BEGINS)
-            assert leads(kind, before, after), f"{name}: {Move(kind, before, after)} is not allowed ({PAGE.name}, States)"
+            assert leads(kind, before, after), (
+                f"{name}: {Move(kind, before, after)} is not allowed ({PAGE.name}, States)"
+            )
             self._now[kind, name] = after
             if before != after:
                 self.moves.append(Move(kind, before, after))

@@ -1,6 +1,8 @@
-"""A PostgreSQL of the tests' own, where its programs are installed: started for the tests, thrown away after them.
+"""A PostgreSQL of the tests' own, where its programs are installed: started for the tests, thrown
+away after them.
 
-Flows in: nothing, or ``VENDGATE_TEST_POSTGRES_URL``, which names a database that may be emptied. Flows out: the URL of an empty database.
+Flows in: nothing, or ``VENDGATE_TEST_POSTGRES_URL``, which names a database that may be emptied.
+Flows out: the URL of an empty database.
 """
 
 import contextlib
@@ -15,7 +17,9 @@ from pathlib import Path
 GIVEN_URL = os.environ.get("VENDGATE_TEST_POSTGRES_URL", "")
 _NOBODY = "postgres"
 """PostgreSQL does not run as root; its Debian package brings this user."""
-_SETTINGS = "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40"
+_SETTINGS = (
+    "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40"
+)
 
 
 class CannotStart(Exception):
@@ -25,12 +29,18 @@ class CannotStart(Exception):
 def _programs() -> Path | None:
     """Return the folder of ``initdb`` and ``pg_ctl``; Debian keeps them out of the PATH."""
     named = shutil.which("initdb")
-    found = [Path(named)] if named else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    found = (
+        [Path(named)]
+        if named
+        else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
+    )
     return found[0].resolve().parent if found else None
 
 
 def _user() -> str | None:
-    """Return the user to become, None to stay who one is. Raises KeyError if there is none to become."""
+    """Return the user to become, None to stay who one is. Raises KeyError if there is none to
+    become.
+    """
     if os.geteuid() != 0:
         return None
     import pwd
@@ -51,13 +61,18 @@ def available() -> bool:
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """Give the URL of a database, of a server that lives as long as the context if none was named. Raises CannotStart."""
+    """Give the URL of a database, of a server that lives as long as the context if none was named.
+    Raises CannotStart.
+    """
     if GIVEN_URL:
         yield GIVEN_URL
         return
     programs, user = _programs(), _user()
     assert programs is not None, "ask available() first"
-    with tempfile.TemporaryDirectory(prefix="vendgate-postgres-") as folder, socket.socket() as held:
+    with (
+        tempfile.TemporaryDirectory(prefix="vendgate-postgres-") as folder,
+        socket.socket() as held,
+    ):
         if user is not None:
             shutil.chown(folder, user)
         held.bind(("127.0.0.1", 0))
@@ -68,7 +83,13 @@ def running() -> Iterator[str]:
             command = [str(programs / program), *arguments]
             try:
                 done = subprocess.run(
-                    command, cwd=folder, user=user, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False
+                    command,
+                    cwd=folder,
+                    user=user,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    timeout=60,
+                    check=False,
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 raise CannotStart(f"{' '.join(command)}: {error}") from error
@@ -76,8 +97,29 @@ def running() -> Iterator[str]:
                 raise CannotStart(f"{' '.join(command)}\n{done.stdout.decode()}")
 
         data = f"{folder}/data"
-        run("initdb", "--pgdata", data, "--username", "vendgate", "--auth", "trust", "--encoding", "UTF8", "--no-sync")
-        run("pg_ctl", "--pgdata", data, "--log", f"{folder}/log", "--wait", "--options", f"{_SETTINGS} -p {port} -k {folder}", "start")
+        run(
+            "initdb",
+            "--pgdata",
+            data,
+            "--username",
+            "vendgate",
+            "--auth",
+            "trust",
+            "--encoding",
+            "UTF8",
+            "--no-sync",
+        )
+        run(
+            "pg_ctl",
+            "--pgdata",
+            data,
+            "--log",
+            f"{folder}/log",
+            "--wait",
+            "--options",
+            f"{_SETTINGS} -p {port} -k {folder}",
+            "start",
+        )
         try:
             yield f"postgresql://vendgate@127.0.0.1:{port}/postgres"
         finally:

@@ -1,4 +1,6 @@
-"""What a host in a Ray worker is built from in tests: a store in a file, an Alipay that says yes, the computer's clock."""
+"""What a host in a Ray worker is built from in tests: a store in a file, an Alipay that says yes,
+the computer's clock.
+"""
 
 import time
 from pathlib import Path
@@ -25,7 +27,12 @@ async def open_host_services(path: str) -> HostServices:
         store.write()
 
     return HostServices(
-        store=store, performer=Provider(), clock=SystemClock(), policy=Policy(), partition_count=store.partition_count, close=close
+        store=store,
+        performer=Provider(),
+        clock=SystemClock(),
+        policy=Policy(),
+        partition_count=store.partition_count,
+        close=close,
     )
 
 

@@ -1,14 +1,25 @@
-"""A host that does what a test says, at the edge of the gateway: same ``HostLink``, no money, no database.
+"""A host that does what a test says, at the edge of the gateway: same ``HostLink``, no money, no
+database.
 
-By itself it welcomes every machine and acknowledges every frame in order. Tests replace ``answer``, hold exchanges back, break the
-link, push what nobody asked for, or leave a delivery out.
+By itself it welcomes every machine and acknowledges every frame in order. Tests replace ``answer``,
+hold exchanges back, break the link, push what nobody asked for, or leave a delivery out.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from actors.link import CommandDone, Commanded, Delivery, FromHost, FromMachine, LinkBroken, Notified, ToHost, ToMachine
+from actors.link import (
+    CommandDone,
+    Commanded,
+    Delivery,
+    FromHost,
+    FromMachine,
+    LinkBroken,
+    Notified,
+    ToHost,
+    ToMachine,
+)
 from actors.machine.effects import MachineCommand, Welcome
 from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import BootId, Currency, MachineId, StreamId
@@ -31,7 +42,9 @@ def a_welcome(*, last_seq: int = 0) -> Welcome:
 
 
 class ScriptedLink:
-    """One host. ``batches`` is what it got, each exchange as one list; ``attachments`` counts how often the gateway attached."""
+    """One host. ``batches`` is what it got, each exchange as one list; ``attachments`` counts how
+    often the gateway attached.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[ToHost]] = []
@@ -55,7 +68,7 @@ class ScriptedLink:
         self._last_seq: dict[tuple[MachineId, BootId], int] = defaultdict(int)
         self._boots: dict[StreamId, tuple[MachineId, BootId]] = {}
 
-    # --- HostLink ------------------------------------------------------------------------------------------------------------
+    # --- HostLink ---
 
     async def attach(self, gateway_id: str) -> str:
         """Open the link; deliveries count from 1 again."""
@@ -103,7 +116,7 @@ class ScriptedLink:
         if self._broken or attachment != self._attachment:
             raise LinkBroken("as scripted")
 
-    # --- the script ----------------------------------------------------------------------------------------------------------
+    # --- the script ---
 
     def push(self, *messages: FromHost) -> None:
         """Say what nobody asked for."""
@@ -112,8 +125,14 @@ class ScriptedLink:
 
     def tell(self, machine_id: str, *commands: MachineCommand, ack: int | None = None) -> None:
         """Push commands to the machine's newest stream."""
-        stream_id = [each for each, (machine, _) in self._boots.items() if machine == machine_id][-1]
-        self.push(ToMachine(machine_id=MachineId(machine_id), stream_id=stream_id, ack=ack, commands=commands))
+        stream_id = [each for each, (machine, _) in self._boots.items() if machine == machine_id][
+            -1
+        ]
+        self.push(
+            ToMachine(
+                machine_id=MachineId(machine_id), stream_id=stream_id, ack=ack, commands=commands
+            )
+        )
 
     def break_link(self) -> None:
         """Every call that is under way fails, until the gateway attaches again."""
@@ -130,7 +149,11 @@ class ScriptedLink:
         event = message.event
         if isinstance(event, Connected):
             boot = self._boots[event.stream_id] = (message.machine_id, event.boot_id)
-            return [self.to_machine(message, ack=None, commands=(a_welcome(last_seq=self._last_seq[boot]),))]
+            return [
+                self.to_machine(
+                    message, ack=None, commands=(a_welcome(last_seq=self._last_seq[boot]),)
+                )
+            ]
         if isinstance(event, FrameReceived):
             boot = self._boots[event.stream_id]
             if event.seq == self._last_seq[boot] + 1:
@@ -139,9 +162,16 @@ class ScriptedLink:
         return []
 
     @staticmethod
-    def to_machine(message: FromMachine, *, ack: int | None, commands: tuple[MachineCommand, ...] = ()) -> ToMachine:
+    def to_machine(
+        message: FromMachine, *, ack: int | None, commands: tuple[MachineCommand, ...] = ()
+    ) -> ToMachine:
         """An answer on the stream that a message came from."""
-        return ToMachine(machine_id=message.machine_id, stream_id=message.event.stream_id, ack=ack, commands=commands)
+        return ToMachine(
+            machine_id=message.machine_id,
+            stream_id=message.event.stream_id,
+            ack=ack,
+            commands=commands,
+        )
 
     def received(self) -> list[ToHost]:
         """All that came, in order."""

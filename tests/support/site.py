@@ -1,4 +1,5 @@
-"""A gateway's administrators' side and HTTP side in one test: real SQL, a real host, real links, and the pretend Alipay behind HTTP.
+"""A gateway's administrators' side and HTTP side in one test: real SQL, a real host, real links,
+and the pretend Alipay behind HTTP.
 
 Nothing of ours is replaced; only sockets to Alipay are (both ways), by transports in memory.
 """
@@ -46,14 +47,20 @@ from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pe
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
 Found = TypeVar("Found")
-MERCHANT = Merchant(secondary_merchant_id="M1", secondary_merchant_name="Corner Vending", secondary_merchant_industry="5812")
+MERCHANT = Merchant(
+    secondary_merchant_id="M1",
+    secondary_merchant_name="Corner Vending",
+    secondary_merchant_industry="5812",
+)
 COLUMNS = (Column(column="A1", product="cola", price_minor=500, capacity=10, stock=10),)
 PARTITIONS = 8
 
 
 @dataclass(kw_only=True)
 class SiteClock:
-    """The one wall clock of a site, Alipay's too. It goes as the computer's does; ``ahead_ms`` sets it, as an operator might."""
+    """The one wall clock of a site, Alipay's too. It goes as the computer's does; ``ahead_ms`` sets
+    it, as an operator might.
+    """
 
     ahead_ms: int = 0
 
@@ -64,7 +71,9 @@ class SiteClock:
 
 @dataclass(kw_only=True)
 class Site:
-    """``woken`` are the wake-ups that the ingress gave; with a host they reach it too. ``asked`` are the calls that Alipay got."""
+    """``woken`` are the wake-ups that the ingress gave; with a host they reach it too. ``asked``
+    are the calls that Alipay got.
+    """
 
     path: Path
     pair: Pair
@@ -104,7 +113,9 @@ class Site:
         return await self.registry.register(new, actor="test", now_ms=1)
 
     def signed(self, **fields: str) -> bytes:
-        """A body that Alipay signed: a payment of 5.00 HKD unless ``fields`` say otherwise; an empty field is left out."""
+        """A body that Alipay signed: a payment of 5.00 HKD unless ``fields`` say otherwise; an
+        empty field is left out.
+        """
         whole = {
             "notify_id": "n1",
             "notify_type": "trade_status_sync",
@@ -130,14 +141,21 @@ class Site:
             yield
             other.execute("ROLLBACK")
 
-    async def post(self, token: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+    async def post(
+        self, token: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
         """Deliver a notification as Alipay does."""
         answer = await self.http.post(f"/alipay/notify/{token}", content=body, headers=headers)
         return answer.status_code, answer.text
 
     def counted(self, verdict: str, reason: str) -> float:
         """How often a notification ended so."""
-        return self.metrics.registry.get_sample_value("vendgate_notifications_total", {"verdict": verdict, "reason": reason}) or 0.0
+        return (
+            self.metrics.registry.get_sample_value(
+                "vendgate_notifications_total", {"verdict": verdict, "reason": reason}
+            )
+            or 0.0
+        )
 
 
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
@@ -159,11 +177,15 @@ async def a_site(
     clock: SiteClock | None = None,
     host_limits: HostLimits | None = None,
 ) -> AsyncIterator[Site]:
-    """Open all of it and close it again; in between, see that what the test leaves behind is sound."""
+    """Open all of it and close it again; in between, see that what the test leaves behind is
+    sound.
+    """
     clock = clock or SiteClock()
     shutil.copy(upgraded_file, folder / "site.db")
     async with AsyncExitStack() as stack:
-        database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100))
+        database = await Database.open(
+            StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100)
+        )
         closed: list[bool] = []
 
         async def close_database() -> None:
@@ -184,11 +206,17 @@ async def a_site(
         asked: list[dict[str, str]] = []
 
         async def call_alipay(request: httpx.Request) -> httpx.Response:
-            asked.append(dict(parse_qsl((await request.aread()).decode() or request.url.query.decode())))
+            asked.append(
+                dict(parse_qsl((await request.aread()).decode() or request.url.query.decode()))
+            )
             return await alipay.handle(request)
 
-        http_to_alipay = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.MockTransport(call_alipay)))
-        client = AlipayClient(config, http_to_alipay, now=lambda: _EPOCH + dt.timedelta(milliseconds=clock.now_ms()))
+        http_to_alipay = await stack.enter_async_context(
+            httpx.AsyncClient(transport=httpx.MockTransport(call_alipay))
+        )
+        client = AlipayClient(
+            config, http_to_alipay, now=lambda: _EPOCH + dt.timedelta(milliseconds=clock.now_ms())
+        )
         stack.push_async_callback(client.close)
         store = SqlMachineStore(database, notify_base_url=BASE_URL)
         host = Host(
@@ -235,9 +263,13 @@ async def a_site(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=lambda open_items: Snapshot(now_ms=clock.now_ms(), open_items=open_items, links=links.stats()),
+            present=lambda open_items: Snapshot(
+                now_ms=clock.now_ms(), open_items=open_items, links=links.stats()
+            ),
         )
-        http = await stack.enter_async_context(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL))
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL)
+        )
         acts = FleetActs(
             registry=registry,
             queries=queries,
@@ -249,7 +281,9 @@ async def a_site(
             code_wait_s=5.0,
         )
         stopping = asyncio.Event()
-        channel = await _serve(stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping))
+        channel = await _serve(
+            stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
+        )
         site = Site(
             path=folder / "site.db",
             pair=pair,
@@ -276,10 +310,17 @@ async def a_site(
 
 
 async def _leaves_clean_books(path: Path) -> None:
-    """Whatever a test did through the front doors, the books hold. Read past the site's own database, which the test may have closed."""
-    database = await Database.open(StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True))
+    """Whatever a test did through the front doors, the books hold. Read past the site's own
+    database, which the test may have closed.
+    """
+    database = await Database.open(
+        StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True)
+    )
     try:
-        assert () == (await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})).sentences
+        assert (
+            ()
+            == (await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})).sentences
+        )
     finally:
         await database.close()
 

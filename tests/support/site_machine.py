@@ -23,7 +23,9 @@ async def a_machine(site: Site, machine_id: str = "VM-1") -> AsyncIterator[Machi
         stack.push_async_callback(service.stop)
         await listener.start()
         stack.push_async_callback(listener.stop, grace_s=0)
-        channel = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}"))
+        channel = await stack.enter_async_context(
+            grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}")
+        )
         machine = MachineCall(channel)
         stack.callback(machine.call.cancel)
         answer = await machine.hello(machine_id, planogram_version=1)
@@ -40,7 +42,9 @@ async def heard(machine: MachineCall, kind: str) -> ConnectResponse:
 
 
 async def approved(site: Site, machine: MachineCall, qr_payload: str) -> str:
-    """Let a customer pay 5.00 and choose what costs that; return the vend, which is approved, and of which nothing more is heard."""
+    """Let a customer pay 5.00 and choose what costs that; return the vend, which is approved, and
+    of which nothing more is heard.
+    """
     site.alipay.pay(qr_payload, "5.00")
     await site.alipay.settle()
     await heard(machine, "begin_session")

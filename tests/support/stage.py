@@ -1,4 +1,6 @@
-"""A host on a stage: in-memory store, Alipay that answers what the test says, one gateway that keeps all it is told."""
+"""A host on a stage: in-memory store, Alipay that answers what the test says, one gateway that
+keeps all it is told.
+"""
 
 import asyncio
 import random
@@ -21,7 +23,14 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
-from actors.machine.effects import ChangeCodeStatus, CreateCode, MachineCommand, ProviderCall, QueryRefund, SendRefund
+from actors.machine.effects import (
+    ChangeCodeStatus,
+    CreateCode,
+    MachineCommand,
+    ProviderCall,
+    QueryRefund,
+    SendRefund,
+)
 from actors.machine.events import (
     CodeCreated,
     CodeStatusChanged,
@@ -113,7 +122,11 @@ class Gateway:
     @property
     def heard(self) -> list[FromHost]:
         """Return everything, in the order of its numbers."""
-        return [message for delivery in sorted(self.deliveries, key=lambda delivery: delivery.number) for message in delivery.messages]
+        return [
+            message
+            for delivery in sorted(self.deliveries, key=lambda delivery: delivery.number)
+            for message in delivery.messages
+        ]
 
     def commands(self, machine_id: str = "VM-1") -> list[MachineCommand]:
         """Return all commands that a machine was told."""
@@ -124,29 +137,54 @@ class Gateway:
             for command in message.commands
         ]
 
-    # --- messages -------------------------------------------------------------------------------------------------------------
+    # --- messages ---
 
-    def hello(self, machine_id: str = "VM-1", *, stream: str = "", boot: str = "boot-1", planogram_version: int = 1) -> FromMachine:
+    def hello(
+        self,
+        machine_id: str = "VM-1",
+        *,
+        stream: str = "",
+        boot: str = "boot-1",
+        planogram_version: int = 1,
+    ) -> FromMachine:
         """A stream of the machine said Hello."""
         stream_id = StreamId(stream or f"{machine_id}-stream")
         self.seqs.setdefault(stream_id, 0)
         event = Connected(
-            stream_id=stream_id, opened_at_ms=self.stage.clock.now_ms(), boot_id=BootId(boot), planogram_version=planogram_version
+            stream_id=stream_id,
+            opened_at_ms=self.stage.clock.now_ms(),
+            boot_id=BootId(boot),
+            planogram_version=planogram_version,
         )
         return FromMachine(machine_id=MachineId(machine_id), event=event)
 
-    def frame(self, fact: MachineFact, machine_id: str = "VM-1", *, stream: str = "", seq: int | None = None) -> FromMachine:
+    def frame(
+        self,
+        fact: MachineFact,
+        machine_id: str = "VM-1",
+        *,
+        stream: str = "",
+        seq: int | None = None,
+    ) -> FromMachine:
         """The machine's next frame, or the one that ``seq`` says."""
         stream_id = StreamId(stream or f"{machine_id}-stream")
         if seq is None:
             seq = self.seqs[stream_id] = self.seqs.get(stream_id, 0) + 1
-        return FromMachine(machine_id=MachineId(machine_id), event=FrameReceived(stream_id=stream_id, seq=seq, fact=fact))
+        return FromMachine(
+            machine_id=MachineId(machine_id),
+            event=FrameReceived(stream_id=stream_id, seq=seq, fact=fact),
+        )
 
     def bye(self, machine_id: str = "VM-1", *, stream: str = "") -> FromMachine:
         """The stream is gone."""
-        return FromMachine(machine_id=MachineId(machine_id), event=Disconnected(stream_id=StreamId(stream or f"{machine_id}-stream")))
+        return FromMachine(
+            machine_id=MachineId(machine_id),
+            event=Disconnected(stream_id=StreamId(stream or f"{machine_id}-stream")),
+        )
 
-    def command(self, event: AdminEvent | Reload, machine_id: str = "VM-1", *, command_id: str = "c-1") -> Commanded:
+    def command(
+        self, event: AdminEvent | Reload, machine_id: str = "VM-1", *, command_id: str = "c-1"
+    ) -> Commanded:
         """An administrator's act."""
         return Commanded(machine_id=MachineId(machine_id), command_id=command_id, event=event)
 
@@ -156,9 +194,17 @@ class Gateway:
 
 
 class Stage:
-    """``start`` builds a host on the store that is there; it may be called again for the next host of the same name."""
+    """``start`` builds a host on the store that is there; it may be called again for the next host
+    of the same name.
+    """
 
-    def __init__(self, *, limits: HostLimits | None = None, core: Core | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limits: HostLimits | None = None,
+        core: Core | None = None,
+        policy: Policy | None = None,
+    ) -> None:
         self.store = MemoryStore()
         self.provider = Provider()
         self.clock = LoopClock()
@@ -231,9 +277,17 @@ def acks(messages: list[FromHost]) -> list[int | None]:
 
 def closings(messages: list[FromHost]) -> list[tuple[str, str]]:
     """Return the streams that were closed, each with its reason."""
-    return [(message.stream_id, message.reason) for message in messages if isinstance(message, StreamClosed)]
+    return [
+        (message.stream_id, message.reason)
+        for message in messages
+        if isinstance(message, StreamClosed)
+    ]
 
 
 def answers(messages: list[FromHost]) -> dict[str, str]:
     """Return each command's refusal, empty if it was done."""
-    return {message.command_id: message.refusal for message in messages if isinstance(message, CommandDone)}
+    return {
+        message.command_id: message.refusal
+        for message in messages
+        if isinstance(message, CommandDone)
+    }

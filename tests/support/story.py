@@ -1,17 +1,43 @@
 """One machine's core, driven by hand on a clock of its own: the way tests speak to ``decide``.
 
-Every decision is checked against the invariants and the published moves, and added to a ledger beside the state, so that a test that
-only tells a story also proves its money.
+Every decision is checked against the invariants and the published moves, and added to a ledger
+beside the state, so that a test that only tells a story also proves its money.
 """
 
 from collections import Counter
 from dataclasses import replace
 
-from actors.machine import Decision, MachineState, check_decision, decide, events, next_deadline, owed
+from actors.machine import (
+    Decision,
+    MachineState,
+    check_decision,
+    decide,
+    events,
+    next_deadline,
+    owed,
+)
 from actors.machine.effects import Effect, QueryRefund, SendRefund
-from actors.machine.ids import BootId, Currency, MachineId, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    MachineId,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+)
 from actors.machine.policy import Policy
-from actors.machine.state import Code, CodeStatus, Column, Configuration, FailureCause, Mode, VendStatus
+from actors.machine.state import (
+    Code,
+    CodeStatus,
+    Column,
+    Configuration,
+    FailureCause,
+    Mode,
+    VendStatus,
+)
 from tests.support.moves import History
 
 START_MS = 1_767_225_600_000
@@ -50,7 +76,7 @@ class Story:
         self._trades = 0
         self._requests = 0
 
-    # --- telling -----------------------------------------------------------------------------------------------------------------
+    # --- telling ---
 
     def do(self, event: events.Event) -> Decision:
         """Let something happen now."""
@@ -65,10 +91,15 @@ class Story:
         for effect in decision.effects:
             if isinstance(effect, SendRefund):
                 # One id, one amount, for ever.
-                assert self.asked.setdefault(effect.refund_id, effect.amount_minor) == effect.amount_minor
+                assert (
+                    self.asked.setdefault(effect.refund_id, effect.amount_minor)
+                    == effect.amount_minor
+                )
         return decision
 
-    def connect(self, boot: str | None = None, *journal: events.JournalEntry, lost: bool = False) -> Decision:
+    def connect(
+        self, boot: str | None = None, *journal: events.JournalEntry, lost: bool = False
+    ) -> Decision:
         """The machine opens a stream, after a reboot if ``boot`` is new."""
         if boot is not None and boot != self.boot:
             self.boot, self._seq = BootId(boot), 0
@@ -94,7 +125,9 @@ class Story:
         self._seq += 1
         return self.do(events.FrameReceived(stream_id=self.stream, seq=self._seq, fact=fact))
 
-    def pay(self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int = 0) -> Decision:
+    def pay(
+        self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int = 0
+    ) -> Decision:
         """A customer pays; we hear of it ``age_ms`` later."""
         if not trade:
             self._trades += 1
@@ -110,7 +143,9 @@ class Story:
             )
         )
 
-    def select(self, column: str = "A1", *, price: int | None = None, version: int | None = None) -> Decision:
+    def select(
+        self, column: str = "A1", *, price: int | None = None, version: int | None = None
+    ) -> Decision:
         """The customer chooses."""
         self._requests += 1
         prices = {item.column: item.price_minor for item in self.state.columns}
@@ -119,7 +154,9 @@ class Story:
                 request_id=RequestId(f"q{self._requests}"),
                 column=column,
                 price_minor=prices.get(column, 100) if price is None else price,
-                planogram_version=self.state.configuration.planogram_version if version is None else version,
+                planogram_version=self.state.configuration.planogram_version
+                if version is None
+                else version,
             )
         )
 
@@ -129,16 +166,24 @@ class Story:
 
     def success(self, vend_id: str = "") -> Decision:
         """The machine delivered."""
-        return self.frame(events.VendSucceeded(vend_id=VendId(vend_id) if vend_id else self.vend_id))
+        return self.frame(
+            events.VendSucceeded(vend_id=VendId(vend_id) if vend_id else self.vend_id)
+        )
 
     def failure(self, cause: FailureCause = FailureCause.JAMMED, vend_id: str = "") -> Decision:
         """The machine did not deliver."""
-        return self.frame(events.VendFailed(vend_id=VendId(vend_id) if vend_id else self.vend_id, cause=cause))
+        return self.frame(
+            events.VendFailed(vend_id=VendId(vend_id) if vend_id else self.vend_id, cause=cause)
+        )
 
     def complete(self) -> Decision:
         """The customer is finished."""
         session = self.state.session
-        return self.frame(events.SessionCompleted(session_id=SessionId("VM-1-s0") if session is None else session.session_id))
+        return self.frame(
+            events.SessionCompleted(
+                session_id=SessionId("VM-1-s0") if session is None else session.session_id
+            )
+        )
 
     def configure(self, **changes: object) -> Decision:
         """An administrator changes something."""
@@ -149,7 +194,9 @@ class Story:
     def wait(self, ms: int) -> list[Decision]:
         """Let time pass; every deadline on the way fires in its moment."""
         end_ms, made = self.now_ms + ms, []
-        while (deadline := next_deadline(self.state, self.policy)) is not None and deadline <= end_ms:
+        while (
+            deadline := next_deadline(self.state, self.policy)
+        ) is not None and deadline <= end_ms:
             self.now_ms = max(self.now_ms, deadline)
             made.append(self.do(events.TimePassed()))
         self.now_ms = end_ms
@@ -161,13 +208,17 @@ class Story:
             if isinstance(call, SendRefund | QueryRefund):
                 self.do(events.RefundSucceeded(refund_id=RefundId(call.refund_id)))
 
-    # --- looking -----------------------------------------------------------------------------------------------------------------
+    # --- looking ---
 
     @property
     def vend_id(self) -> VendId:
         """The vend that is open, or was the last one."""
         session = self.state.session
-        if session is not None and session.vend is not None and session.vend.status is not VendStatus.AWAITING_PAYMENT:
+        if (
+            session is not None
+            and session.vend is not None
+            and session.vend.status is not VendStatus.AWAITING_PAYMENT
+        ):
             return session.vend.vend_id
         return VendId(f"VM-1-v{self.state.vends_made}")
 
@@ -178,12 +229,24 @@ class Story:
 
     def effects(self, kind: type[Effect]) -> list[Effect]:
         """All orders of one kind, in order."""
-        return [effect for decision in self.decisions for effect in decision.effects if isinstance(effect, kind)]
+        return [
+            effect
+            for decision in self.decisions
+            for effect in decision.effects
+            if isinstance(effect, kind)
+        ]
 
     def money(self) -> dict[str, int]:
-        """What came in and where it is, in minor units: ``paid = held + sold + due + back + given_up``."""
+        """What came in and where it is, in minor units: ``paid = held + sold + due + back +
+        given_up``.
+        """
         paid = sum(
-            -p.amount_minor for d in self.decisions for t in d.transfers if t.kind == "TOP_UP" for p in t.postings if p.amount_minor < 0
+            -p.amount_minor
+            for d in self.decisions
+            for t in d.transfers
+            if t.kind == "TOP_UP"
+            for p in t.postings
+            if p.amount_minor < 0
         )
         return {
             "paid": paid,
@@ -197,4 +260,9 @@ class Story:
     def given_up(self) -> int:
         """Refunds that were refused and written off, in minor units."""
         transfers = (t for d in self.decisions for t in d.transfers if t.kind == "REFUND_GIVEN_UP")
-        return sum(posting.amount_minor for t in transfers for posting in t.postings if posting.amount_minor > 0)
+        return sum(
+            posting.amount_minor
+            for t in transfers
+            for posting in t.postings
+            if posting.amount_minor > 0
+        )

@@ -1,7 +1,9 @@
-"""The real system in separate processes, each of which can be killed with ``kill -9`` and started again where it was.
+"""The real system in separate processes, each of which can be killed with ``kill -9`` and started
+again where it was.
 
-Nothing is replaced and nothing is shared but sockets and files: the gateway (with its hosts), the pretend Alipay, the machines
-with their customers. What the three of them wrote down is compared at the end.
+Nothing is replaced and nothing is shared but sockets and files: the gateway (with its hosts), the
+pretend Alipay, the machines with their customers. What the three of them wrote down is compared at
+the end.
 """
 
 import asyncio
@@ -46,13 +48,17 @@ class System:
 
     async def __aenter__(self) -> Self:
         await self.start("alipay")
-        self._settings = stage.write_settings(self.folder, self.ports, keys=self._keys, ray=self.ray)
+        self._settings = stage.write_settings(
+            self.folder, self.ports, keys=self._keys, ray=self.ray
+        )
         await self.start("gateway")
         if self.machine_ids:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
                 await stage.register(channel, self.machine_ids)
             await self.start("machines")
-        self._database = await Database.open(StorageConfig(url=f"sqlite:///{self.folder / 'vendgate.db'}"))
+        self._database = await Database.open(
+            StorageConfig(url=f"sqlite:///{self.folder / 'vendgate.db'}")
+        )
         self.queries = Queries(self._database)
         return self
 
@@ -60,7 +66,7 @@ class System:
         await self._children.stop()
         await self._database.close()
 
-    # --- processes -----------------------------------------------------------------------------------------------------------------
+    # --- processes ---
 
     async def start(self, name: str) -> None:
         """Start a process, where it was before if it was there."""
@@ -73,9 +79,23 @@ class System:
             case "gateway":
                 return ["serve", "--config", str(self._settings), "--json-ready"]
             case _:
-                names = [word for machine_id in self.machine_ids for word in ("--machine", machine_id)]
-                gateway = ["--gateway", f"127.0.0.1:{self.ports.machines}", "--alipay", self.control_url]
-                state = ["--seed", str(self.seed), "--state-dir", str(self.folder / "machines"), "--pace", "0.3"]
+                names = [
+                    word for machine_id in self.machine_ids for word in ("--machine", machine_id)
+                ]
+                gateway = [
+                    "--gateway",
+                    f"127.0.0.1:{self.ports.machines}",
+                    "--alipay",
+                    self.control_url,
+                ]
+                state = [
+                    "--seed",
+                    str(self.seed),
+                    "--state-dir",
+                    str(self.folder / "machines"),
+                    "--pace",
+                    "0.3",
+                ]
                 return ["simulate", "machines", *gateway, *state, "--json-ready", *names]
 
     async def kill(self, name: str) -> None:
@@ -85,12 +105,16 @@ class System:
         await child.process.wait()
 
     def kill_host(self) -> None:
-        """``kill -9`` the Ray process in which the machines live, if there is one just now; Ray starts another one."""
+        """``kill -9`` the Ray process in which the machines live, if there is one just now; Ray
+        starts another one.
+        """
         for pid in self._host_pids():
             os.kill(pid, signal.SIGKILL)
 
     def _host_pids(self) -> list[int]:
-        """Ray names its actors' processes after their class; ours is the one that stands below our gateway's own Ray."""
+        """Ray names its actors' processes after their class; ours is the one that stands below our
+        gateway's own Ray.
+        """
         gateway = self._running["gateway"].process.pid
         return [pid for pid in descendants(gateway) if b"ray::HostActor" in command_line(pid)]
 
@@ -102,7 +126,7 @@ class System:
         """Who is there finishes; nobody else comes."""
         self._running["machines"].tell(signal.SIGUSR1)
 
-    # --- what they wrote down ----------------------------------------------------------------------------------------------------
+    # --- what they wrote down ---
 
     async def sales(self) -> int:
         """How many vends succeeded so far."""
@@ -112,7 +136,9 @@ class System:
         """Wait for so many sales."""
         until = time.monotonic() + timeout_s
         while await self.sales() < wanted:
-            assert time.monotonic() < until, f"{await self.sales()} of {wanted} sales within {timeout_s} s"
+            assert time.monotonic() < until, (
+                f"{await self.sales()} of {wanted} sales within {timeout_s} s"
+            )
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def balance(self) -> BalanceView:
@@ -133,24 +159,37 @@ class System:
         ours, before = [], ""
         while page := await self.queries.trades(before=before, limit=500):
             ours += [
-                books.OurTrade(trade_id=t.trade_id, currency=t.currency, paid_minor=t.paid_minor, refunded_minor=t.refunded_minor)
+                books.OurTrade(
+                    trade_id=t.trade_id,
+                    currency=t.currency,
+                    paid_minor=t.paid_minor,
+                    refunded_minor=t.refunded_minor,
+                )
                 for t in page
             ]
             before = page[-1].position
-        found = list(books.differences(ours, book, {balance.currency: balance.money_refunded_minor}))
+        found = list(
+            books.differences(ours, book, {balance.currency: balance.money_refunded_minor})
+        )
         if balance.money_held_minor or balance.refunds_open_minor:
-            found.append(f"{balance.money_held_minor} is held and {balance.refunds_open_minor} is due back")
+            found.append(
+                f"{balance.money_held_minor} is held and {balance.refunds_open_minor} is due back"
+            )
         if not balance.ledger_balanced:
             found.append("our ledger does not balance")
         return found
 
     async def at_rest(self) -> BalanceView:
-        """Wait until all money is sold or back and both books agree, then prove ours; fail with what is not so."""
+        """Wait until all money is sold or back and both books agree, then prove ours; fail with
+        what is not so.
+        """
         until = time.monotonic() + QUIET_TIMEOUT_S
         while found := await self.differences():
             assert time.monotonic() < until, found[:20]
             await asyncio.sleep(LOOK_EVERY_S)
-        audit = await prove(self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER})
+        audit = await prove(
+            self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
+        )
         assert () == audit.sentences
         return await self.balance()
 

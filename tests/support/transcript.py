@@ -1,10 +1,12 @@
-"""Golden conversations: a script of what happens, and under each line exactly what the core makes of it.
+"""Golden conversations: a script of what happens, and under each line exactly what the core makes
+of it.
 
-A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``>`` orders, the state, ``@`` the next
-deadline. Words of the script: ``connect [boot] [vend=STAGE ...] [journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE]
-[late MS]``, ``select COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait SECONDS``,
-``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``,
-``settle VEND delivered|not-delivered``. ``refund write-off ID`` may end in ``by NAME``. The first line is
+A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``>`` orders,
+the state, ``@`` the next deadline. Words of the script: ``connect [boot] [vend=STAGE ...]
+[journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late MS]``, ``select COLUMN [at
+PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait SECONDS``,
+``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``, ``settle
+VEND delivered|not-delivered``. ``refund write-off ID`` may end in ``by NAME``. The first line is
 ``mode NAME [review-above AMOUNT] [two-people-above AMOUNT]``.
 """
 
@@ -20,11 +22,19 @@ REFUND_ANSWERS: dict[str, Callable[[RefundId], events.Event]] = {
     "done": lambda refund_id: events.RefundSucceeded(refund_id=refund_id),
     "unknown": lambda refund_id: events.RefundUnknown(refund_id=refund_id, detail="time-out"),
     "not-found": lambda refund_id: events.RefundNotFound(refund_id=refund_id),
-    "short": lambda refund_id: events.RefundShortOfFunds(refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"),
-    "refused": lambda refund_id: events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
+    "short": lambda refund_id: events.RefundShortOfFunds(
+        refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"
+    ),
+    "refused": lambda refund_id: events.RefundRefused(
+        refund_id=refund_id, detail="TRADE_HAS_CLOSE"
+    ),
     "accepted": lambda refund_id: events.RefundAccepted(refund_id=refund_id),
-    "write-off": lambda refund_id: events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
-    "retry": lambda refund_id: events.RefundRetryAsked(refund_id=refund_id, actor="eve", reason="customer called"),
+    "write-off": lambda refund_id: events.RefundWrittenOff(
+        refund_id=refund_id, actor="eve", reason="paid in cash"
+    ),
+    "retry": lambda refund_id: events.RefundRetryAsked(
+        refund_id=refund_id, actor="eve", reason="customer called"
+    ),
 }
 
 
@@ -36,9 +46,12 @@ def play(script: str) -> str:
         words = [line for line in command.splitlines() if not line.startswith("#")]
         if words and words[0].startswith("mode "):
             _, mode, *limits = words[0].split()
-            above = {name: int(amount) for name, amount in zip(limits[::2], limits[1::2], strict=True)}
+            above = {
+                name: int(amount) for name, amount in zip(limits[::2], limits[1::2], strict=True)
+            }
             policy = Policy(
-                doubt_review_above_minor=above.get("review-above"), write_off_second_person_above_minor=above.get("two-people-above")
+                doubt_review_above_minor=above.get("review-above"),
+                write_off_second_person_above_minor=above.get("two-people-above"),
             )
             story = Story(a_machine(Mode(mode)), policy)
             blocks.append(command)
@@ -61,7 +74,9 @@ def _react(story: Story, words: list[str]) -> Iterable[str]:
 
 def _describe(decision: Decision, state: MachineState) -> Iterable[str]:
     yield from (f"! {note}" for note in decision.notes)
-    yield from (f"$ {describe.transfer(transfer, state.currency)}" for transfer in decision.transfers)
+    yield from (
+        f"$ {describe.transfer(transfer, state.currency)}" for transfer in decision.transfers
+    )
     yield from (f"> {describe.effect(effect)}" for effect in decision.effects)
 
 
@@ -70,14 +85,18 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
         case ["wait", seconds]:
             return story.wait(round(1000 * float(seconds)))
         case ["connect", *rest]:
-            boot = rest.pop(0) if rest and "=" not in rest[0] and rest[0] != "journal-lost" else None
+            boot = (
+                rest.pop(0) if rest and "=" not in rest[0] and rest[0] != "journal-lost" else None
+            )
             return [story.connect(boot, *_journal(rest), lost="journal-lost" in rest)]
         case ["disconnect"]:
             return [story.disconnect()]
         case ["pay", amount, "by", name, *rest]:
             trade = rest[rest.index("as") + 1] if "as" in rest else ""
             age_ms = int(rest[rest.index("late") + 1]) if "late" in rest else 0
-            return [story.pay(int(amount), "" if name == "nobody" else name, trade=trade, age_ms=age_ms)]
+            return [
+                story.pay(int(amount), "" if name == "nobody" else name, trade=trade, age_ms=age_ms)
+            ]
         case ["select", column, *rest]:
             return [story.select(column, price=int(rest[1]) if rest else None)]
         case ["cancel"]:
@@ -89,7 +108,13 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
         case ["failure", cause, *vend]:
             return [story.failure(FailureCause(cause), *vend)]
         case ["refund", "write-off", refund_id, "by", name]:
-            return [story.do(events.RefundWrittenOff(refund_id=RefundId(refund_id), actor=name, reason="paid in cash"))]
+            return [
+                story.do(
+                    events.RefundWrittenOff(
+                        refund_id=RefundId(refund_id), actor=name, reason="paid in cash"
+                    )
+                )
+            ]
         case ["refund", answer, refund_id]:
             return [story.do(REFUND_ANSWERS[answer](RefundId(refund_id)))]
         case ["reader", "on"]:
@@ -97,7 +122,12 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
         case ["reader", "off"]:
             return [story.frame(events.ReaderDisabled(reason="door open"))]
         case ["settle", vend, result]:
-            settled = events.VendSettled(vend_id=VendId(vend), delivered=result == "delivered", actor="eve", reason="looked at the shelf")
+            settled = events.VendSettled(
+                vend_id=VendId(vend),
+                delivered=result == "delivered",
+                actor="eve",
+                reason="looked at the shelf",
+            )
             return [story.do(settled)]
         case ["count", column, stock]:
             return [story.do(events.StockCounted(column=column, stock=int(stock)))]
@@ -110,4 +140,7 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
 
 def _journal(words: list[str]) -> list[events.JournalEntry]:
     pairs = (word.split("=") for word in words if "=" in word)
-    return [events.JournalEntry(vend_id=VendId(vend), stage=events.JournalStage(stage)) for vend, stage in pairs]
+    return [
+        events.JournalEntry(vend_id=VendId(vend), stage=events.JournalStage(stage))
+        for vend, stage in pairs
+    ]

@@ -1,7 +1,9 @@
-"""An event loop whose clock jumps when there is nothing to do, so that a test with five-minute waits takes no time.
+"""An event loop whose clock jumps when there is nothing to do, so that a test with five-minute
+waits takes no time.
 
-In scope: code whose waiting all goes through the loop (``asyncio.sleep``, ``asyncio.timeout``, ``call_later``). A loop that waits for
-threads or sockets must be given ``patience_s``: so long, in real time, it looks for them before the clock jumps.
+In scope: code whose waiting all goes through the loop (``asyncio.sleep``, ``asyncio.timeout``,
+``call_later``). A loop that waits for threads or sockets must be given ``patience_s``: so long, in
+real time, it looks for them before the clock jumps.
 """
 
 import asyncio
@@ -47,7 +49,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         self.patience_s = patience_s
         self.stuck_after_s = stuck_after_s
         super().__init__(_JumpingSelector(self))
-        # A timer is due when the clock shows its time or is a hair short of it: sums of floats must not make the loop spin.
+        # A timer is due when the clock shows its time or is a hair short of it: sums of floats must
+        # not make the loop spin.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -56,7 +59,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class LoopClock:
-    """A wall clock (``actors.ports.Clock``) that goes with the running loop's time. ``jump_ms`` sets it ahead, as an operator might."""
+    """A wall clock (``actors.ports.Clock``) that goes with the running loop's time. ``jump_ms``
+    sets it ahead, as an operator might.
+    """
 
     def __init__(self) -> None:
         self.jump_ms = 0

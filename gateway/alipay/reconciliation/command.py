@@ -1,6 +1,7 @@
 """``vendgate reconcile``: a file and settings in, a report and an exit status out.
 
-Status 0: nothing is open; 1: differences wait for a person; 2: the file, the settings or the database cannot be used.
+Status 0: nothing is open; 1: differences wait for a person; 2: the file, the settings or the
+database cannot be used.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from storage.database.engine import Database, StorageConfig
 
 
 def command(settings: Settings, file: Path, *, as_json: bool) -> int:
-    """Read the file, print the report and return the exit status. Raises SettingsRefused, OSError, FileRefused or StoreError."""
+    """Read the file, print the report and return the exit status. Raises SettingsRefused, OSError,
+    FileRefused or StoreError.
+    """
     with file.open("rb") as opened:
         content = opened.read(files.FILE_BYTES_MAX + 1)
     ours = Ours(
@@ -26,7 +29,11 @@ def command(settings: Settings, file: Path, *, as_json: bool) -> int:
         payment_minor_max=settings.alipay.payment_minor_max,
     )
     outcome = asyncio.run(
-        _run(configs.storage_config(settings), DailyFile(name=file.name.encode(errors="replace").decode(), content=content), ours)
+        _run(
+            configs.storage_config(settings),
+            DailyFile(name=file.name.encode(errors="replace").decode(), content=content),
+            ours,
+        )
     )
     print(json.dumps(report.as_json(outcome)) if as_json else report.as_text(outcome))
     return 1 if outcome.open_count else 0

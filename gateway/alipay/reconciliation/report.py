@@ -42,11 +42,20 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 
 def _lines(outcome: Outcome) -> Iterator[str]:
     run = outcome.run
-    yield f"Reconciliation of {run.day} (GMT+8): run {run.run_id}, {run.row_count} items in {run.file_name}"
+    yield (
+        f"Reconciliation of {run.day} (GMT+8): run {run.run_id}, {run.row_count} items in "
+        f"{run.file_name}"
+    )
     if not run.latest:
-        yield "A newer file of this day has been read since; this one changes nothing. The day stands as follows."
+        yield (
+            "A newer file of this day has been read since; this one changes nothing. The day "
+            "stands as follows."
+        )
     if not outcome.day_is_over:
-        yield "The day is not over in GMT+8: what is missing at Alipay was not looked for. Read the finished file tomorrow."
+        yield (
+            "The day is not over in GMT+8: what is missing at Alipay was not looked for. Read the "
+            "finished file tomorrow."
+        )
     yield ""
     yield f"  {'':<14}{'Alipay':>18}{'ours':>18}"
     for total in run.totals:
@@ -59,16 +68,26 @@ def _lines(outcome: Outcome) -> Iterator[str]:
 
 
 def _total(total: Total) -> Iterator[str]:
-    pairs = (("paid", total.alipay_paid_minor, total.ours_paid_minor), ("returned", total.alipay_back_minor, total.ours_back_minor))
+    pairs = (
+        ("paid", total.alipay_paid_minor, total.ours_paid_minor),
+        ("returned", total.alipay_back_minor, total.ours_back_minor),
+    )
     for name, alipay_minor, ours_minor in pairs:
-        alipay, ours = (amounts.to_text(amount, total.currency) for amount in (alipay_minor, ours_minor))
-        yield f"  {total.currency} {name:<10}{alipay:>18}{ours:>18}" + ("" if alipay_minor == ours_minor else "   differs")
+        alipay, ours = (
+            amounts.to_text(amount, total.currency) for amount in (alipay_minor, ours_minor)
+        )
+        yield f"  {total.currency} {name:<10}{alipay:>18}{ours:>18}" + (
+            "" if alipay_minor == ours_minor else "   differs"
+        )
 
 
 def _summary(run: RunView) -> str:
     if not run.differences:
         return "No differences."
-    counts = [(sum(one.status is status for one in run.differences), text) for status, text in _STATUSES.items()]
+    counts = [
+        (sum(one.status is status for one in run.differences), text)
+        for status, text in _STATUSES.items()
+    ]
     return "Differences: " + ", ".join(f"{count} {text}" for count, text in counts if count) + "."
 
 
@@ -79,5 +98,9 @@ def _difference(difference: Difference) -> Iterator[str]:
         closed = f"closed by {difference.closed_by}: {difference.closed_reason}"
         yield from textwrap.wrap(closed, _WIDTH, initial_indent="  ", subsequent_indent="    ")
     elif difference.status is not DifferenceStatus.RESOLVED:
-        yield from textwrap.wrap(f"Perhaps: {difference.cause}", _WIDTH, initial_indent="  ", subsequent_indent="    ")
-        yield from textwrap.wrap(f"To do: {difference.advice}", _WIDTH, initial_indent="  ", subsequent_indent="    ")
+        yield from textwrap.wrap(
+            f"Perhaps: {difference.cause}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+        yield from textwrap.wrap(
+            f"To do: {difference.advice}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+        )

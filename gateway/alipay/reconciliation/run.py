@@ -1,8 +1,10 @@
-"""One reading of a daily file: parse, compare, hand over what machines' owners must hear, save the result.
+"""One reading of a daily file: parse, compare, hand over what machines' owners must hear, save the
+result.
 
-Flows in: the bytes of a file and an open database. Flows out: rows, and what they say. What is handed over is saved in the inbox under the
-cause that a notification of the same fact has, before the result is: whoever comes first, the owner takes it once, and a run that is cut
-off is repeated without harm.
+Flows in: the bytes of a file and an open database. Flows out: rows, and what they say. What is
+handed over is saved in the inbox under the cause that a notification of the same fact has, before
+the result is: whoever comes first, the owner takes it once, and a run that is cut off is repeated
+without harm.
 """
 
 import hashlib
@@ -19,7 +21,13 @@ from gateway.alipay.reconciliation.words import Words
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox, Received
 from storage.reconciliation.our_books import read_our_books
-from storage.reconciliation.runs import Difference, DifferenceStatus, NewRun, Reconciliation, RunView
+from storage.reconciliation.runs import (
+    Difference,
+    DifferenceStatus,
+    NewRun,
+    Reconciliation,
+    RunView,
+)
 
 DAY_MS = 86_400_000
 _CHINA_MS = 8 * 3_600_000
@@ -41,7 +49,9 @@ class DailyFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """Who we are at Alipay: partner id, registered name, and the largest payment that is believed."""
+    """Who we are at Alipay: partner id, registered name, and the largest payment that is
+    believed.
+    """
 
     partner: str
     merchant_name: str
@@ -58,13 +68,17 @@ class Outcome:
     @property
     def open_count(self) -> int:
         """How many differences of the day wait for a person."""
-        return sum(difference.status is DifferenceStatus.OPEN for difference in self.run.differences)
+        return sum(
+            difference.status is DifferenceStatus.OPEN for difference in self.run.differences
+        )
 
 
 async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) -> Outcome:
-    """Compare the file with our books and save what differs. Raises FileRefused or StoreError; again with the same file does no harm.
+    """Compare the file with our books and save what differs. Raises FileRefused or StoreError;
+    again with the same file does no harm.
 
-    A file whose day has a newer one changes nothing: its run is returned with the day's differences as they stand.
+    A file whose day has a newer one changes nothing: its run is returned with the day's differences
+    as they stand.
     """
     file = parse_transactions(daily.content, partner=ours.partner)
     from_ms = starts_ms(file.day)
@@ -79,9 +93,17 @@ async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) 
         to_ms=from_ms + DAY_MS,
         trade_ids={row.trade_id for row in file.rows},
         refund_ids={row.partner_id for row in file.rows if row.row_type is RowType.REFUND},
-        names={row.operator_name for row in file.rows if row.operator_name and row.operator_name.isprintable()},
+        names={
+            row.operator_name
+            for row in file.rows
+            if row.operator_name and row.operator_name.isprintable()
+        },
     )
-    terms = Terms(merchant_name=ours.merchant_name, payment_minor_max=ours.payment_minor_max, day_is_over=day_is_over)
+    terms = Terms(
+        merchant_name=ours.merchant_name,
+        payment_minor_max=ours.payment_minor_max,
+        day_is_over=day_is_over,
+    )
     comparison = compare(file, books, terms)
     inbox = Inbox(db)
     differences = [await _passed_on(inbox, found, daily, now_ms) for found in comparison.found]
@@ -92,7 +114,9 @@ async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) 
         row_count=len(file.rows),
         totals=comparison.totals,
     )
-    return Outcome(run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over)
+    return Outcome(
+        run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over
+    )
 
 
 def starts_ms(day: date) -> int:
@@ -108,17 +132,26 @@ async def _passed_on(inbox: Inbox, found: Found, daily: DailyFile, now_ms: int) 
     refunded = isinstance(found.event, RefundSucceeded)
     stored = await inbox.put(
         Received(
-            cause=f"refund:{difference.refund_id}" if refunded else f"payment:{difference.trade_id}",
+            cause=f"refund:{difference.refund_id}"
+            if refunded
+            else f"payment:{difference.trade_id}",
             kind=(NotificationKind.REFUNDED if refunded else NotificationKind.PAID).value,
             machine_id=MachineId(difference.machine_id),
             trade_id=difference.trade_id,
             event=found.event,
-            fields={"source": SOURCE, "file": daily.name, "trade_no": difference.trade_id, "said": difference.said},
+            fields={
+                "source": SOURCE,
+                "file": daily.name,
+                "trade_no": difference.trade_id,
+                "said": difference.said,
+            },
             body_sha256=daily.sha256,
             received_at_ms=now_ms,
         )
     )
     if stored.verdict != "CONFLICT":
         return difference
-    told = words.contradicted(Words(said=difference.said, cause=difference.cause, advice=difference.advice))
+    told = words.contradicted(
+        Words(said=difference.said, cause=difference.cause, advice=difference.advice)
+    )
     return replace(difference, status=DifferenceStatus.OPEN, cause=told.cause, advice=told.advice)

@@ -81,11 +81,17 @@ def _registry() -> None:
         sa.Column("overrides", sa.JSON(), nullable=False),
         sa.CheckConstraint("planogram_version >= 0", name=op.f("machines_planogram_grows")),
         sa.CheckConstraint("revision > 0", name=op.f("machines_revision_grows")),
-        sa.ForeignKeyConstraint(["partition"], ["partitions.partition"], name="machines_of_partitions"),
+        sa.ForeignKeyConstraint(
+            ["partition"], ["partitions.partition"], name="machines_of_partitions"
+        ),
         sa.PrimaryKeyConstraint("machine_id", name="machines_key"),
         sa.UniqueConstraint("notify_token", name="machines_one_notify_token"),
     )
-    op.create_index("machines_by_partition_machine_id_revision", "machines", ["partition", "machine_id", "revision"])
+    op.create_index(
+        "machines_by_partition_machine_id_revision",
+        "machines",
+        ["partition", "machine_id", "revision"],
+    )
     op.create_table(
         "planogram_columns",
         sa.Column("machine_id", sa.String(length=32), nullable=False),
@@ -97,13 +103,22 @@ def _registry() -> None:
         sa.Column("stock", sa.Integer(), nullable=False),
         sa.CheckConstraint("capacity > 0", name=op.f("planogram_columns_has_capacity")),
         sa.CheckConstraint("price_minor > 0", name=op.f("planogram_columns_has_price")),
-        sa.CheckConstraint("stock >= 0 AND stock <= capacity", name=op.f("planogram_columns_stock_fits")),
-        sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="planogram_columns_of_machines"),
+        sa.CheckConstraint(
+            "stock >= 0 AND stock <= capacity", name=op.f("planogram_columns_stock_fits")
+        ),
+        sa.ForeignKeyConstraint(
+            ["machine_id"], ["machines.machine_id"], name="planogram_columns_of_machines"
+        ),
         sa.PrimaryKeyConstraint("machine_id", "column", name="planogram_columns_key"),
     )
     op.create_table(
         "audit",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
         sa.Column("actor", sa.String(length=160), nullable=False),
         sa.Column("action", sa.String(length=64), nullable=False),
@@ -130,12 +145,19 @@ def _machines() -> None:
         sa.Column("format", sa.Integer(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.CheckConstraint("version > 0", name=op.f("machine_states_version_grows")),
-        sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="machine_states_of_machines"),
+        sa.ForeignKeyConstraint(
+            ["machine_id"], ["machines.machine_id"], name="machine_states_of_machines"
+        ),
         sa.PrimaryKeyConstraint("machine_id", name="machine_states_key"),
     )
     op.create_table(
         "journal",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("machine_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
@@ -147,14 +169,21 @@ def _machines() -> None:
         sa.Column("effects", sa.JSON(), nullable=False),
         sa.Column("notes", sa.JSON(), nullable=False),
         sa.Column("body", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="journal_of_machines"),
+        sa.ForeignKeyConstraint(
+            ["machine_id"], ["machines.machine_id"], name="journal_of_machines"
+        ),
         sa.PrimaryKeyConstraint("id", name="journal_key"),
         sa.UniqueConstraint("machine_id", "version", name="journal_one_machine_id_version"),
     )
     op.create_index("journal_by_session_id_id", "journal", ["session_id", "id"])
     op.create_table(
         "ledger_entries",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("machine_id", sa.String(length=32), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -170,8 +199,16 @@ def _machines() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.CheckConstraint("amount_minor <> 0", name=op.f("ledger_entries_moves_money")),
         sa.PrimaryKeyConstraint("id", name="ledger_entries_key"),
-        sa.UniqueConstraint("kind", "cause", "account", "reference", name="ledger_entries_one_kind_cause_account_reference"),
-        sa.UniqueConstraint("machine_id", "version", "line", name="ledger_entries_one_machine_id_version_line"),
+        sa.UniqueConstraint(
+            "kind",
+            "cause",
+            "account",
+            "reference",
+            name="ledger_entries_one_kind_cause_account_reference",
+        ),
+        sa.UniqueConstraint(
+            "machine_id", "version", "line", name="ledger_entries_one_machine_id_version_line"
+        ),
     )
 
 
@@ -191,9 +228,19 @@ def _stays() -> None:
         sa.CheckConstraint("status IN ('OPEN', 'ENDED')", name=op.f("sessions_status_known")),
         sa.PrimaryKeyConstraint("session_id", name="sessions_key"),
     )
-    op.create_index("sessions_by_machine_id_started_at_ms_session_id", "sessions", ["machine_id", "started_at_ms", "session_id"])
-    op.create_index("sessions_by_started_at_ms_session_id", "sessions", ["started_at_ms", "session_id"])
-    op.create_index("sessions_by_status_started_at_ms_session_id", "sessions", ["status", "started_at_ms", "session_id"])
+    op.create_index(
+        "sessions_by_machine_id_started_at_ms_session_id",
+        "sessions",
+        ["machine_id", "started_at_ms", "session_id"],
+    )
+    op.create_index(
+        "sessions_by_started_at_ms_session_id", "sessions", ["started_at_ms", "session_id"]
+    )
+    op.create_index(
+        "sessions_by_status_started_at_ms_session_id",
+        "sessions",
+        ["status", "started_at_ms", "session_id"],
+    )
     op.create_table(
         "vends",
         sa.Column("vend_id", sa.String(length=64), nullable=False),
@@ -212,10 +259,20 @@ def _stays() -> None:
         sa.CheckConstraint("price_minor >= 0", name=op.f("vends_price_positive")),
         sa.PrimaryKeyConstraint("vend_id", name="vends_key"),
     )
-    op.create_index("vends_by_machine_id_requested_at_ms_vend_id", "vends", ["machine_id", "requested_at_ms", "vend_id"])
+    op.create_index(
+        "vends_by_machine_id_requested_at_ms_vend_id",
+        "vends",
+        ["machine_id", "requested_at_ms", "vend_id"],
+    )
     op.create_index("vends_by_requested_at_ms_vend_id", "vends", ["requested_at_ms", "vend_id"])
-    op.create_index("vends_by_session_id_requested_at_ms_vend_id", "vends", ["session_id", "requested_at_ms", "vend_id"])
-    op.create_index("vends_by_status_requested_at_ms_vend_id", "vends", ["status", "requested_at_ms", "vend_id"])
+    op.create_index(
+        "vends_by_session_id_requested_at_ms_vend_id",
+        "vends",
+        ["session_id", "requested_at_ms", "vend_id"],
+    )
+    op.create_index(
+        "vends_by_status_requested_at_ms_vend_id", "vends", ["status", "requested_at_ms", "vend_id"]
+    )
 
 
 def _money() -> None:
@@ -237,16 +294,35 @@ def _money() -> None:
         sa.Column("received_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("status IN ('OPEN', 'CLOSED')", name=op.f("trades_status_known")),
-        sa.CheckConstraint("paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor", name=op.f("trades_adds_up")),
         sa.CheckConstraint(
-            "sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor >= 0", name=op.f("trades_amounts_positive")
+            "paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor",
+            name=op.f("trades_adds_up"),
+        ),
+        sa.CheckConstraint(
+            (
+                "sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor "
+                ">= 0"
+            ),
+            name=op.f("trades_amounts_positive"),
         ),
         sa.PrimaryKeyConstraint("trade_id", name="trades_key"),
     )
-    op.create_index("trades_by_machine_id_received_at_ms_trade_id", "trades", ["machine_id", "received_at_ms", "trade_id"])
+    op.create_index(
+        "trades_by_machine_id_received_at_ms_trade_id",
+        "trades",
+        ["machine_id", "received_at_ms", "trade_id"],
+    )
     op.create_index("trades_by_received_at_ms_trade_id", "trades", ["received_at_ms", "trade_id"])
-    op.create_index("trades_by_session_id_received_at_ms_trade_id", "trades", ["session_id", "received_at_ms", "trade_id"])
-    op.create_index("trades_by_status_received_at_ms_trade_id", "trades", ["status", "received_at_ms", "trade_id"])
+    op.create_index(
+        "trades_by_session_id_received_at_ms_trade_id",
+        "trades",
+        ["session_id", "received_at_ms", "trade_id"],
+    )
+    op.create_index(
+        "trades_by_status_received_at_ms_trade_id",
+        "trades",
+        ["status", "received_at_ms", "trade_id"],
+    )
     op.create_table(
         "refunds",
         sa.Column("refund_id", sa.String(length=64), nullable=False),
@@ -266,16 +342,29 @@ def _money() -> None:
         sa.PrimaryKeyConstraint("refund_id", name="refunds_key"),
     )
     op.create_index("refunds_by_due_at_ms_refund_id", "refunds", ["due_at_ms", "refund_id"])
-    op.create_index("refunds_by_machine_id_due_at_ms_refund_id", "refunds", ["machine_id", "due_at_ms", "refund_id"])
-    op.create_index("refunds_by_status_due_at_ms_refund_id", "refunds", ["status", "due_at_ms", "refund_id"])
-    op.create_index("refunds_by_trade_id_due_at_ms_refund_id", "refunds", ["trade_id", "due_at_ms", "refund_id"])
+    op.create_index(
+        "refunds_by_machine_id_due_at_ms_refund_id",
+        "refunds",
+        ["machine_id", "due_at_ms", "refund_id"],
+    )
+    op.create_index(
+        "refunds_by_status_due_at_ms_refund_id", "refunds", ["status", "due_at_ms", "refund_id"]
+    )
+    op.create_index(
+        "refunds_by_trade_id_due_at_ms_refund_id", "refunds", ["trade_id", "due_at_ms", "refund_id"]
+    )
 
 
 def _inbox() -> None:
     """Notifications."""
     op.create_table(
         "inbox",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("machine_id", sa.String(length=32), nullable=False),
@@ -292,6 +381,18 @@ def _inbox() -> None:
     )
     op.create_index("inbox_by_trade_id", "inbox", ["trade_id"])
     untaken = sa.text("taken_at_ms IS NULL")
-    op.create_index("inbox_untaken", "inbox", ["received_at_ms", "id"], sqlite_where=untaken, postgresql_where=untaken)
+    op.create_index(
+        "inbox_untaken",
+        "inbox",
+        ["received_at_ms", "id"],
+        sqlite_where=untaken,
+        postgresql_where=untaken,
+    )
     conflict = sa.text("cause LIKE 'conflict:%'")
-    op.create_index("inbox_conflicts", "inbox", ["received_at_ms", "id"], sqlite_where=conflict, postgresql_where=conflict)
+    op.create_index(
+        "inbox_conflicts",
+        "inbox",
+        ["received_at_ms", "id"],
+        sqlite_where=conflict,
+        postgresql_where=conflict,
+    )

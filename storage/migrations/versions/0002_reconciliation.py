@@ -44,12 +44,25 @@ def upgrade() -> None:
         sa.Column("said", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("advice", sa.Text(), nullable=False),
-        sa.CheckConstraint("status IN ('OPEN', 'PASSED_ON', 'RESOLVED')", name=op.f("reconciliation_differences_status_known")),
-        sa.ForeignKeyConstraint(["run_id"], ["reconciliation_runs.id"], name="reconciliation_differences_of_reconciliation_runs"),
+        sa.CheckConstraint(
+            "status IN ('OPEN', 'PASSED_ON', 'RESOLVED')",
+            name=op.f("reconciliation_differences_status_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["reconciliation_runs.id"],
+            name="reconciliation_differences_of_reconciliation_runs",
+        ),
         sa.PrimaryKeyConstraint("id", name="reconciliation_differences_key"),
-        sa.UniqueConstraint("day", "kind", "subject", name="reconciliation_differences_one_day_kind_subject"),
+        sa.UniqueConstraint(
+            "day", "kind", "subject", name="reconciliation_differences_one_day_kind_subject"
+        ),
     )
-    op.create_index("reconciliation_differences_by_status_found_at_ms", "reconciliation_differences", ["status", "found_at_ms"])
+    op.create_index(
+        "reconciliation_differences_by_status_found_at_ms",
+        "reconciliation_differences",
+        ["status", "found_at_ms"],
+    )
 
 
 def downgrade() -> None:

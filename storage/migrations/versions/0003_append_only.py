@@ -12,14 +12,22 @@ branch_labels = None
 depends_on = None
 
 TABLES = ("journal", "ledger_entries", "audit")
-DIGESTS = (("journal", "digest"), ("machine_states", "digest"), ("audit", "digest"), ("installation", "audit_digest"))
+DIGESTS = (
+    ("journal", "digest"),
+    ("machine_states", "digest"),
+    ("audit", "digest"),
+    ("installation", "audit_digest"),
+)
 SENTENCE = "is append-only: its rows are never changed or deleted"
 
 
 def upgrade() -> None:
     """Add the digests and the triggers."""
     for table, column in DIGESTS:
-        op.add_column(table, sa.Column(column, sa.String(length=64), nullable=False, server_default=sa.text("''")))
+        op.add_column(
+            table,
+            sa.Column(column, sa.String(length=64), nullable=False, server_default=sa.text("''")),
+        )
     if op.get_bind().dialect.name == "sqlite":
         for table in TABLES:
             for what in ("UPDATE", "DELETE"):
@@ -30,14 +38,17 @@ def upgrade() -> None:
         return
     op.execute(
         "CREATE OR REPLACE FUNCTION refuse_a_change() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '% {SENTENCE}', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END $$"
+        f" $$ BEGIN RAISE EXCEPTION '% {SENTENCE}', TG_TABLE_NAME USING ERRCODE = "
+        "'restrict_violation'; END $$"
     )
     for table in TABLES:
         op.execute(
-            f"CREATE TRIGGER {table}_refuses_changes BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_a_change()"
+            f"CREATE TRIGGER {table}_refuses_changes BEFORE UPDATE OR DELETE ON {table} FOR "
+            "EACH ROW EXECUTE FUNCTION refuse_a_change()"
         )
         op.execute(
-            f"CREATE TRIGGER {table}_refuses_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_a_change()"
+            f"CREATE TRIGGER {table}_refuses_truncate BEFORE TRUNCATE ON {table} FOR EACH "
+            "STATEMENT EXECUTE FUNCTION refuse_a_change()"
         )
 
 

@@ -8,7 +8,11 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_PROPOSAL = (("proposed_at_ms", sa.BigInteger()), ("proposed_by", sa.String(length=160)), ("proposed_reason", sa.Text()))
+_PROPOSAL = (
+    ("proposed_at_ms", sa.BigInteger()),
+    ("proposed_by", sa.String(length=160)),
+    ("proposed_reason", sa.Text()),
+)
 
 
 def upgrade() -> None:
@@ -25,9 +29,18 @@ def upgrade() -> None:
     )
     for name, kind in _PROPOSAL:
         op.add_column("refunds", sa.Column(name, kind, nullable=True))
-    op.add_column("reconciliation_differences", sa.Column("edition", sa.Integer(), nullable=False, server_default=sa.text("1")))
+    op.add_column(
+        "reconciliation_differences",
+        sa.Column("edition", sa.Integer(), nullable=False, server_default=sa.text("1")),
+    )
     refused = sa.text("cause LIKE 'refused:%'")
-    op.create_index("inbox_refused", "inbox", ["received_at_ms", "id"], sqlite_where=refused, postgresql_where=refused)
+    op.create_index(
+        "inbox_refused",
+        "inbox",
+        ["received_at_ms", "id"],
+        sqlite_where=refused,
+        postgresql_where=refused,
+    )
 
 
 def downgrade() -> None:

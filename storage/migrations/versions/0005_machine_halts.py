@@ -19,10 +19,14 @@ def upgrade() -> None:
         sa.Column("halted_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("fact", sa.String(length=64), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["machine_id"], ["machines.machine_id"], name="machine_halts_of_machines"),
+        sa.ForeignKeyConstraint(
+            ["machine_id"], ["machines.machine_id"], name="machine_halts_of_machines"
+        ),
         sa.PrimaryKeyConstraint("machine_id", name="machine_halts_key"),
     )
-    op.create_index("machine_halts_by_halted_at_ms_machine_id", "machine_halts", ["halted_at_ms", "machine_id"])
+    op.create_index(
+        "machine_halts_by_halted_at_ms_machine_id", "machine_halts", ["halted_at_ms", "machine_id"]
+    )
 
 
 def downgrade() -> None:

@@ -21,7 +21,11 @@ HKD = Currency("HKD")
 def refund(number: int) -> SendRefund:
     """The machine's ``number``-th refund."""
     return SendRefund(
-        refund_id=RefundId(f"t-{number}R1"), trade_id=TradeId(f"t-{number}"), partner_trans_id="o", amount_minor=1, currency=HKD
+        refund_id=RefundId(f"t-{number}R1"),
+        trade_id=TradeId(f"t-{number}"),
+        partner_trans_id="o",
+        amount_minor=1,
+        currency=HKD,
     )
 
 

@@ -1,6 +1,8 @@
-"""A store that can be read and saves nothing, as on a full disk: nothing piles up, nothing is asked twice, no machine is halted.
+"""A store that can be read and saves nothing, as on a full disk: nothing piles up, nothing is asked
+twice, no machine is halted.
 
-In scope: the host's loop over hours of it. The same with SQLite's own errors is in ``tests/gateway/alipay/test_full_disk.py``.
+In scope: the host's loop over hours of it. The same with SQLite's own errors is in
+``tests/gateway/alipay/test_full_disk.py``.
 """
 
 import asyncio
@@ -35,13 +37,19 @@ async def stage() -> AsyncIterator[Stage]:
 
 def request(number: int) -> VendRequested:
     """A customer chose."""
-    return VendRequested(request_id=RequestId(f"r-{number}"), column="A1", price_minor=500, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId(f"r-{number}"), column="A1", price_minor=500, planogram_version=1
+    )
 
 
 async def test_hours_without_room_pile_nothing_up(stage: Stage) -> None:
-    """However often it is tried: the letters that came wait, each once, and then each is done once."""
+    """However often it is tried: the letters that came wait, each once, and then each is done
+    once.
+    """
     stage.store.full = True
-    welcomes = len([command for command in stage.gateway.commands() if isinstance(command, Welcome)])
+    welcomes = len(
+        [command for command in stage.gateway.commands() if isinstance(command, Welcome)]
+    )
     await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB")))
     await asyncio.sleep(60)
     letters, attempts = stage.host.stats()["letters"], stage.store.attempts
@@ -53,9 +61,13 @@ async def test_hours_without_room_pile_nothing_up(stage: Stage) -> None:
     stage.store.full = False
     await asyncio.sleep(15)
     assert 1 == stage.store.state("VM-1").link.last_seq
-    assert welcomes + 1 == len([command for command in stage.gateway.commands() if isinstance(command, Welcome)])
+    assert welcomes + 1 == len(
+        [command for command in stage.gateway.commands() if isinstance(command, Welcome)]
+    )
     await stage.gateway.give(stage.gateway.frame(request(2)))
-    assert isinstance(stage.gateway.commands()[-1], ShowQr)  # the customer of then has got the money back
+    assert isinstance(
+        stage.gateway.commands()[-1], ShowQr
+    )  # the customer of then has got the money back
 
 
 async def test_a_change_of_the_registry_waits_once(stage: Stage) -> None:
@@ -63,7 +75,8 @@ async def test_a_change_of_the_registry_waits_once(stage: Stage) -> None:
     stage.store.full = True
     row = stage.store.rows[MachineId("VM-1")]
     row.configuration = type(row.configuration)(
-        configuration=Configuration(revision=2, enabled=False, planogram_version=1), columns=row.configuration.columns
+        configuration=Configuration(revision=2, enabled=False, planogram_version=1),
+        columns=row.configuration.columns,
     )
     await asyncio.sleep(HOURS_S)
     assert stage.host.stats()["letters"] < 6
@@ -74,7 +87,9 @@ async def test_a_change_of_the_registry_waits_once(stage: Stage) -> None:
 
 
 async def test_an_answer_that_cannot_be_saved_is_not_asked_for_again(stage: Stage) -> None:
-    """Alipay did the refund: while that cannot be written down, it is not asked for over and over."""
+    """Alipay did the refund: while that cannot be written down, it is not asked for over and
+    over.
+    """
     gate = stage.provider.gate = asyncio.Event()
     await stage.gateway.give(stage.gateway.frame(SessionCompleted(session_id=SessionId("VM-1-s1"))))
     await asyncio.sleep(1)
@@ -88,7 +103,9 @@ async def test_an_answer_that_cannot_be_saved_is_not_asked_for_again(stage: Stag
     stage.store.full = False
     await asyncio.sleep(15)
     assert () == stage.store.state("VM-1").refunds
-    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, RefundSucceeded)])
+    assert 1 == len(
+        [event for event in stage.store.events("VM-1") if isinstance(event, RefundSucceeded)]
+    )
     assert [asked] == stage.provider.of(SendRefund)
 
 
@@ -97,7 +114,10 @@ async def test_a_machine_that_has_not_been_heard_is_heard_afterwards(stage: Stag
     stage.store.full = True
     await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB"), seq=1))
     await asyncio.sleep(HOURS_S)
-    messages = await stage.gateway.give(stage.gateway.frame(FaultReported(code="EC"), seq=2), stage.gateway.hello("VM-1", stream="other"))
+    messages = await stage.gateway.give(
+        stage.gateway.frame(FaultReported(code="EC"), seq=2),
+        stage.gateway.hello("VM-1", stream="other"),
+    )
 
     assert {} == answers(messages)
     assert 0 == stage.host.stats()["overloads"]

@@ -1,4 +1,6 @@
-"""A machine that is halted: what the database says of it, how it is tried again, and what a reload does to one that works."""
+"""A machine that is halted: what the database says of it, how it is tried again, and what a reload
+does to one that works.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +14,15 @@ from actors.host.runner import Core
 from actors.link import CloseReason, CommandDone, Reload
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, SendRefund, Welcome
-from actors.machine.events import Event, FaultReported, FrameReceived, StockCounted, TopUpPaid, VendRequested, VendSucceeded
+from actors.machine.events import (
+    Event,
+    FaultReported,
+    FrameReceived,
+    StockCounted,
+    TopUpPaid,
+    VendRequested,
+    VendSucceeded,
+)
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState
@@ -25,7 +35,9 @@ AGAIN_S = (60.0, 300.0, 900.0, 3_600.0)
 
 
 class Broken:
-    """A core with a defect that a test mends: it raises for one kind of fact. ``tried`` are the times of the loop."""
+    """A core with a defect that a test mends: it raises for one kind of fact. ``tried`` are the
+    times of the loop.
+    """
 
     def __init__(self, fact: type) -> None:
         self.mended = False
@@ -34,13 +46,18 @@ class Broken:
 
     def decide(self, state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
         """Decide, or raise."""
-        if isinstance(event.fact if isinstance(event, FrameReceived) else event, self._fact) and not self.mended:
+        if (
+            isinstance(event.fact if isinstance(event, FrameReceived) else event, self._fact)
+            and not self.mended
+        ):
             self.tried.append(asyncio.get_running_loop().time())
             raise ZeroDivisionError("a defect")
         return Core().decide(state, event, now_ms, policy)
 
 
-async def reload(stage: Stage, machine_id: str = "VM-1", *, command_id: str = "reload") -> CommandDone:
+async def reload(
+    stage: Stage, machine_id: str = "VM-1", *, command_id: str = "reload"
+) -> CommandDone:
     """Ask for a reload as a gateway does, and return the answer, which comes by itself."""
     await stage.gateway.give(stage.gateway.command(Reload(), machine_id, command_id=command_id))
     async with asyncio.timeout(30):
@@ -83,7 +100,11 @@ async def test_a_halt_is_written_down(stage: Stage) -> None:
 
     assert [VM_1] == list(stage.store.halts)
     row = stage.store.halts[VM_1]
-    assert (before_ms, "TopUpPaid", "ZeroDivisionError: a defect") == (row.halted_at_ms, row.fact, row.error)
+    assert (before_ms, "TopUpPaid", "ZeroDivisionError: a defect") == (
+        row.halted_at_ms,
+        row.fact,
+        row.error,
+    )
 
 
 async def test_a_halt_that_cannot_be_written_is_written_later(stage: Stage) -> None:
@@ -109,7 +130,9 @@ async def test_a_stale_owner_writes_no_halt(stage: Stage) -> None:
 
 
 async def test_a_reload_takes_up_what_waits(stage: Stage, broken: Broken) -> None:
-    """Once the cause is gone: the payment is credited before the answer, the row is gone with it, and customers are served again."""
+    """Once the cause is gone: the payment is credited before the answer, the row is gone with it,
+    and customers are served again.
+    """
     await halted(stage)
     broken.mended = True
     done = await reload(stage)
@@ -137,7 +160,9 @@ async def test_a_machine_that_halts_again_says_why(stage: Stage) -> None:
 
 
 async def test_money_goes_back_though_nobody_comes(stage: Stage, broken: Broken) -> None:
-    """A halted machine is tried again by itself; its stream, which ended with the halt, is given up, and the customer is refunded."""
+    """A halted machine is tried again by itself; its stream, which ended with the halt, is given
+    up, and the customer is refunded.
+    """
     await halted(stage)
     broken.mended = True
     await asyncio.sleep(60 + 30 + 60 + 10)
@@ -151,10 +176,15 @@ async def test_it_is_tried_at_growing_intervals(stage: Stage, broken: Broken) ->
     await halted(stage)
     await asyncio.sleep(3 * 3_600)
 
-    waits_s = [after - before for before, after in zip(broken.tried, broken.tried[1:], strict=False)]
+    waits_s = [
+        after - before for before, after in zip(broken.tried, broken.tried[1:], strict=False)
+    ]
     expected_s = [*AGAIN_S, 3_600.0]
     assert len(waits_s) >= 4
-    assert all(wanted_s <= wait_s < wanted_s + 5 for wanted_s, wait_s in zip(expected_s, waits_s, strict=False))
+    assert all(
+        wanted_s <= wait_s < wanted_s + 5
+        for wanted_s, wait_s in zip(expected_s, waits_s, strict=False)
+    )
     assert VM_1 in stage.store.halts
 
 
@@ -183,7 +213,9 @@ async def test_a_machine_that_worked_for_long_is_tried_soon() -> None:
 
 
 async def test_a_conflict_that_ends_lets_its_machine_go_on(stage: Stage) -> None:
-    """While the store refuses the row each try halts it again, alone; the other machine is never told no."""
+    """While the store refuses the row each try halts it again, alone; the other machine is never
+    told no.
+    """
     stage.store.conflicting = {VM_1}
     await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB"), "VM-1"))
     await asyncio.sleep(3)
@@ -199,7 +231,9 @@ async def test_a_conflict_that_ends_lets_its_machine_go_on(stage: Stage) -> None
     assert [] == closings(messages)
 
 
-async def test_a_machine_that_breaks_the_store_disturbs_nobody_when_it_is_tried_again(stage: Stage) -> None:
+async def test_a_machine_that_breaks_the_store_disturbs_nobody_when_it_is_tried_again(
+    stage: Stage,
+) -> None:
     """One failure is enough then, and it does not count as an outage."""
     stage.store.breaking = {VM_1}
     await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB"), "VM-1"))
@@ -228,7 +262,10 @@ async def test_a_machine_that_cannot_be_read_stops_nobody() -> None:
 
     assert [("VM-1-stream", CloseReason.HALTED)] == closings(messages)
     assert any(isinstance(command, Welcome) for command in stage.gateway.commands("VM-2"))
-    assert ("", "ValueError: the state of VM-1 makes no sense") == (stage.store.halts[VM_1].fact, stage.store.halts[VM_1].error)
+    assert ("", "ValueError: the state of VM-1 makes no sense") == (
+        stage.store.halts[VM_1].fact,
+        stage.store.halts[VM_1].error,
+    )
     stage.store.unreadable = set()
     assert "" == (await reload(stage)).refusal
     assert {} == stage.store.halts
@@ -250,7 +287,9 @@ async def test_a_registry_change_of_what_cannot_be_read_stops_nobody() -> None:
 
 
 async def test_the_next_owner_knows_and_tries(stage: Stage, broken: Broken) -> None:
-    """A halted machine that owes nothing is loaded by the next host as well: it works again, and the row is gone."""
+    """A halted machine that owes nothing is loaded by the next host as well: it works again, and
+    the row is gone.
+    """
     await stage.gateway.give(stage.gateway.bye("VM-1"))
     await halted(stage)
     broken.mended = True
@@ -273,7 +312,9 @@ async def test_the_next_owner_keeps_since_when(stage: Stage) -> None:
 
 
 async def test_a_reload_under_load_changes_nothing() -> None:
-    """Reloads in the middle of customers: nothing is lost, nothing is done twice, no stream is closed, and the order is kept."""
+    """Reloads in the middle of customers: nothing is lost, nothing is done twice, no stream is
+    closed, and the order is kept.
+    """
     stage = Stage()
     stage.store.delay_s = 0.01
     await stage.start("VM-1")
@@ -282,15 +323,27 @@ async def test_a_reload_under_load_changes_nothing() -> None:
     await asyncio.sleep(1)
     gives = []
     for number in range(8):
-        gives.append(asyncio.create_task(stage.gateway.give(stage.gateway.paid(f"t-{number}", 1_000))))
-        count = stage.gateway.command(StockCounted(column="A1", stock=number), command_id=f"c-{number}")
-        gives.append(asyncio.create_task(stage.gateway.give(count, stage.gateway.command(Reload(), command_id=f"reload-{number}"))))
+        gives.append(
+            asyncio.create_task(stage.gateway.give(stage.gateway.paid(f"t-{number}", 1_000)))
+        )
+        count = stage.gateway.command(
+            StockCounted(column="A1", stock=number), command_id=f"c-{number}"
+        )
+        gives.append(
+            asyncio.create_task(
+                stage.gateway.give(
+                    count, stage.gateway.command(Reload(), command_id=f"reload-{number}")
+                )
+            )
+        )
         await asyncio.sleep(0.013)
     await asyncio.gather(*gives)
     await stage.gateway.give(stage.gateway.frame(_wish()))
     approved = stage.gateway.commands()[-1]
     assert isinstance(approved, ApproveVend)
-    giving = asyncio.create_task(stage.gateway.give(stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id))))
+    giving = asyncio.create_task(
+        stage.gateway.give(stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)))
+    )
     await stage.gateway.give(stage.gateway.command(Reload(), command_id="reload-last"))
     await giving
     await asyncio.sleep(400)
@@ -298,7 +351,9 @@ async def test_a_reload_under_load_changes_nothing() -> None:
     told = answers(stage.gateway.heard)
     assert {""} == set(told.values())
     assert 17 == len(told)
-    assert list(range(8)) == [event.stock for event in stage.store.events("VM-1") if isinstance(event, StockCounted)]
+    assert list(range(8)) == [
+        event.stock for event in stage.store.events("VM-1") if isinstance(event, StockCounted)
+    ]
     assert 8 == sum(isinstance(event, TopUpPaid) for event in stage.store.events("VM-1"))
     refunds = [call for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)]
     assert 8_000 - 500 == sum(refund.amount_minor for refund in refunds)
@@ -313,7 +368,9 @@ async def test_a_reload_under_load_changes_nothing() -> None:
 async def test_a_reload_during_a_commit_waits_for_it(stage: Stage) -> None:
     """What is being saved is saved and told once; the machine is loaded behind it."""
     stage.store.gate = asyncio.Event()
-    giving = asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3))))
+    giving = asyncio.create_task(
+        stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3)))
+    )
     await asyncio.sleep(0.1)
     reloading = asyncio.create_task(reload(stage))
     await asyncio.sleep(1)
@@ -328,7 +385,9 @@ async def test_a_reload_during_a_commit_waits_for_it(stage: Stage) -> None:
 
 
 async def test_a_reload_is_not_taken_while_the_store_is_away(stage: Stage) -> None:
-    """Nothing is dropped then; one that was taken just before is answered when the store is back."""
+    """Nothing is dropped then; one that was taken just before is answered when the store is
+    back.
+    """
     stage.store.away = True
     taken = asyncio.create_task(reload(stage, command_id="before"))
     await asyncio.sleep(5)
@@ -356,11 +415,16 @@ async def test_a_host_that_stops_ends_with_a_reload_under_way(stage: Stage) -> N
 
 def test_the_words_of_an_error_are_bounded_and_name_nobody() -> None:
     """One line, without what follows, without what could be an id or a login at Alipay."""
-    error = ValueError("payer 2088123412341234 a.b@example.com paid 2026011522001400000000000001\nDETAIL: Failing row contains (...)")
+    error = ValueError(
+        "payer 2088123412341234 a.b@example.com paid 2026011522001400000000000001\nDETAIL: "
+        "Failing row contains (...)"
+    )
 
     assert "ValueError: payer … … paid 2026011522001400000000000001" == words(error)
     assert WORDS_MAX == len(words(ValueError("x" * 5_000)))
 
 
 def _wish() -> VendRequested:
-    return VendRequested(request_id=RequestId("r-1"), column="A1", price_minor=500, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId("r-1"), column="A1", price_minor=500, planogram_version=1
+    )

@@ -1,4 +1,6 @@
-"""A host on virtual time: the order of things, timers, takeovers. The link is in ``test_host_link``, outages in ``test_turns``."""
+"""A host on virtual time: the order of things, timers, takeovers. The link is in
+``test_host_link``, outages in ``test_turns``.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,8 +8,23 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.link import CloseReason, LinkBroken
-from actors.machine.effects import ApproveVend, BeginSession, CreateCode, DenyVend, EndSession, SendRefund, Welcome
-from actors.machine.events import RefundRetryAsked, SessionCompleted, StockCounted, TopUpPaid, VendRequested, VendSucceeded
+from actors.machine.effects import (
+    ApproveVend,
+    BeginSession,
+    CreateCode,
+    DenyVend,
+    EndSession,
+    SendRefund,
+    Welcome,
+)
+from actors.machine.events import (
+    RefundRetryAsked,
+    SessionCompleted,
+    StockCounted,
+    TopUpPaid,
+    VendRequested,
+    VendSucceeded,
+)
 from actors.machine.ids import MachineId, RefundId, RequestId, SessionId, VendId
 from actors.machine.state import EndReason
 from actors.ports import Unreadable
@@ -19,7 +36,12 @@ pytestmark = pytest.mark.virtual_time
 
 def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
     """The customer chose."""
-    return VendRequested(request_id=RequestId(request_id), column=column, price_minor=price_minor, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId(request_id),
+        column=column,
+        price_minor=price_minor,
+        planogram_version=1,
+    )
 
 
 @pytest.fixture
@@ -40,17 +62,32 @@ async def sell_to_paying_customer(stage: Stage) -> None:
 
 
 async def test_a_customer_pays_first_and_is_refunded_what_is_left(stage: Stage) -> None:
-    """From Hello to refund: each answer comes with the exchange that caused it, and the rest goes back."""
+    """From Hello to refund: each answer comes with the exchange that caused it, and the rest goes
+    back.
+    """
     await sell_to_paying_customer(stage)
-    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    approved = next(
+        command for command in stage.gateway.commands() if isinstance(command, ApproveVend)
+    )
     await stage.gateway.give(stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)))
-    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
-    messages = await stage.gateway.give(stage.gateway.frame(SessionCompleted(session_id=session.session_id)))
+    session = next(
+        command for command in stage.gateway.commands() if isinstance(command, BeginSession)
+    )
+    messages = await stage.gateway.give(
+        stage.gateway.frame(SessionCompleted(session_id=session.session_id))
+    )
     await asyncio.sleep(0.1)
 
     assert acks(messages) == [3]
-    assert next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).refund_minor == 500
-    assert [call.amount_minor for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)] == [500]
+    assert (
+        next(
+            command for command in stage.gateway.commands() if isinstance(command, EndSession)
+        ).refund_minor
+        == 500
+    )
+    assert [
+        call.amount_minor for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)
+    ] == [500]
     assert stage.store.state("VM-1").refunds == ()
 
 
@@ -70,11 +107,16 @@ async def test_what_arrives_during_a_commit_is_saved_in_one_transaction(stage: S
     await asyncio.sleep(1)
     stage.store.gate = asyncio.Event()
     before = len(stage.store.commits)
-    first = asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3))))
+    first = asyncio.create_task(
+        stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=3)))
+    )
     await asyncio.sleep(0.1)
     gives = [
         first,
-        *(asyncio.create_task(stage.gateway.give(stage.gateway.bye(f"VM-{number}"))) for number in range(2, 12)),
+        *(
+            asyncio.create_task(stage.gateway.give(stage.gateway.bye(f"VM-{number}")))
+            for number in range(2, 12)
+        ),
     ]
     await asyncio.sleep(0.1)
     stage.store.gate.set()
@@ -84,11 +126,17 @@ async def test_what_arrives_during_a_commit_is_saved_in_one_transaction(stage: S
 
 
 async def test_nothing_leaves_before_the_commit(stage: Stage) -> None:
-    """Neither frame nor acknowledgement, refund call nor command answer, however long the commit takes."""
+    """Neither frame nor acknowledgement, refund call nor command answer, however long the commit
+    takes.
+    """
     await sell_to_paying_customer(stage)
     stage.store.gate = asyncio.Event()
-    session = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
-    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
+    session = next(
+        command for command in stage.gateway.commands() if isinstance(command, BeginSession)
+    )
+    approved = next(
+        command for command in stage.gateway.commands() if isinstance(command, ApproveVend)
+    )
     told, called = len(stage.gateway.heard), len(stage.provider.calls)
     listening = asyncio.create_task(stage.gateway.keep_listening())
     giving = asyncio.create_task(
@@ -114,7 +162,10 @@ async def test_events_of_one_machine_are_decided_in_their_order(stage: Stage) ->
     """A machine's letters keep their order, whoever else has mail."""
     stage.store.register("VM-2")
     await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
-    counts = [stage.gateway.command(StockCounted(column="A1", stock=stock), command_id=f"c-{stock}") for stock in range(10)]
+    counts = [
+        stage.gateway.command(StockCounted(column="A1", stock=stock), command_id=f"c-{stock}")
+        for stock in range(10)
+    ]
     others = [stage.gateway.bye("VM-2")]
     await stage.gateway.give(*counts[:5], *others, *counts[5:])
 
@@ -124,7 +175,10 @@ async def test_events_of_one_machine_are_decided_in_their_order(stage: Stage) ->
 
 async def test_an_unknown_machine_is_refused(stage: Stage) -> None:
     """Neither its stream nor a command for it is taken."""
-    messages = await stage.gateway.give(stage.gateway.hello("VM-404"), stage.gateway.command(StockCounted(column="A1", stock=1), "VM-404"))
+    messages = await stage.gateway.give(
+        stage.gateway.hello("VM-404"),
+        stage.gateway.command(StockCounted(column="A1", stock=1), "VM-404"),
+    )
 
     assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
     assert answers(messages) == {"c-1": CloseReason.UNKNOWN_MACHINE}
@@ -142,7 +196,12 @@ async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
 
     await asyncio.sleep(2)
     assert len(stage.provider.of(SendRefund)) == 1
-    assert next(command for command in stage.gateway.commands() if isinstance(command, EndSession)).reason == EndReason.IDLE
+    assert (
+        next(
+            command for command in stage.gateway.commands() if isinstance(command, EndSession)
+        ).reason
+        == EndReason.IDLE
+    )
     listening.cancel()
 
 
@@ -165,12 +224,17 @@ async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
 
 async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage) -> None:
     """It waits for a host that can read it; the others are decided upon, and the host lives."""
-    stage.store.inbox[0] = InboxRow(item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")), received_at_ms=0)
+    stage.store.inbox[0] = InboxRow(
+        item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")),
+        received_at_ms=0,
+    )
     stage.pays("t-1")
     await asyncio.sleep(10)
 
     assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
-    assert [False, True] == [stage.store.inbox[number].taken for number in sorted(stage.store.inbox)]
+    assert [False, True] == [
+        stage.store.inbox[number].taken for number in sorted(stage.store.inbox)
+    ]
     assert stage.host.stats()["halted"] == 0
 
 
@@ -217,7 +281,9 @@ async def test_a_timer_that_was_due_while_no_host_lived_fires_at_once(stage: Sta
 
 
 async def test_a_takeover_stops_the_host_at_once(stage: Stage) -> None:
-    """A host whose epoch is over saves nothing, lets nothing out, says so once and answers no call."""
+    """A host whose epoch is over saves nothing, lets nothing out, says so once and answers no
+    call.
+    """
     await stage.gateway.give(stage.gateway.hello())
     await asyncio.sleep(1)
     saved = stage.store.state("VM-1")
@@ -239,12 +305,17 @@ async def test_a_repeated_frame_is_acknowledged_and_changes_nothing(stage: Stage
 
     assert acks(messages) == [1]
     assert session == stage.store.state("VM-1").session
-    assert len([command for command in stage.gateway.commands() if isinstance(command, ApproveVend)]) == 1
+    assert (
+        len([command for command in stage.gateway.commands() if isinstance(command, ApproveVend)])
+        == 1
+    )
 
 
 async def test_a_command_that_changes_nothing_says_why(stage: Stage) -> None:
     """The answer carries the decision's notes."""
-    await stage.gateway.give(stage.gateway.command(RefundRetryAsked(refund_id=RefundId("nothing"), actor="ann")))
+    await stage.gateway.give(
+        stage.gateway.command(RefundRetryAsked(refund_id=RefundId("nothing"), actor="ann"))
+    )
 
     assert answers(stage.gateway.heard) == {"c-1": ""}
 
@@ -299,7 +370,11 @@ async def test_a_denied_request_names_its_reason(stage: Stage) -> None:
 async def test_ids_survive(stage: Stage) -> None:
     """Sessions and vends are named by the machine and its saved counters."""
     await sell_to_paying_customer(stage)
-    approved = next(command for command in stage.gateway.commands() if isinstance(command, ApproveVend))
-    begun = next(command for command in stage.gateway.commands() if isinstance(command, BeginSession))
+    approved = next(
+        command for command in stage.gateway.commands() if isinstance(command, ApproveVend)
+    )
+    begun = next(
+        command for command in stage.gateway.commands() if isinstance(command, BeginSession)
+    )
 
     assert (VendId("VM-1-v1"), SessionId("VM-1-s1")) == (approved.vend_id, begun.session_id)

@@ -1,4 +1,6 @@
-"""A host on virtual time: the gateways' way to it: attachments, deliveries, bounds, streams that nobody holds any more."""
+"""A host on virtual time: the gateways' way to it: attachments, deliveries, bounds, streams that
+nobody holds any more.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +20,12 @@ pytestmark = pytest.mark.virtual_time
 
 def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
     """The customer chose."""
-    return VendRequested(request_id=RequestId(request_id), column=column, price_minor=price_minor, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId(request_id),
+        column=column,
+        price_minor=price_minor,
+        planogram_version=1,
+    )
 
 
 @pytest.fixture
@@ -30,8 +37,12 @@ async def stage() -> AsyncIterator[Stage]:
     await stage.host.stop()
 
 
-async def test_deliveries_are_numbered_and_listen_brings_what_nobody_asked_for(stage: Stage) -> None:
-    """Exchange and listen draw from one row of numbers without a gap; an idle answer has number 0."""
+async def test_deliveries_are_numbered_and_listen_brings_what_nobody_asked_for(
+    stage: Stage,
+) -> None:
+    """Exchange and listen draw from one row of numbers without a gap; an idle answer has number
+    0.
+    """
     listening = asyncio.create_task(stage.gateway.keep_listening())
     await stage.gateway.give(stage.gateway.hello())
     await asyncio.sleep(1)
@@ -60,11 +71,23 @@ async def test_a_full_mailbox_closes_the_stream_and_refuses_the_command() -> Non
     await stage.gateway.give(stage.gateway.hello())
     await asyncio.sleep(1)
     stage.store.gate = asyncio.Event()
-    first = asyncio.create_task(stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=0), command_id="c-0")))
+    first = asyncio.create_task(
+        stage.gateway.give(
+            stage.gateway.command(StockCounted(column="A1", stock=0), command_id="c-0")
+        )
+    )
     await asyncio.sleep(0.1)
-    commands = [stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}") for number in range(1, 7)]
+    commands = [
+        stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}")
+        for number in range(1, 7)
+    ]
     second = asyncio.create_task(
-        stage.gateway.give(*commands, stage.gateway.frame(request()), stage.gateway.bye(), stage.gateway.paid("t-1"))
+        stage.gateway.give(
+            *commands,
+            stage.gateway.frame(request()),
+            stage.gateway.bye(),
+            stage.gateway.paid("t-1"),
+        )
     )
     await asyncio.sleep(0.1)
     stage.store.gate.set()
@@ -85,7 +108,10 @@ async def test_an_outbox_that_overflows_breaks_the_attachment() -> None:
     """A gateway that does not take what it is told must attach again."""
     stage = Stage(limits=HostLimits(outbox_max=2))
     await stage.start("VM-1")
-    commands = [stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}") for number in range(3)]
+    commands = [
+        stage.gateway.command(StockCounted(column="A1", stock=1), command_id=f"c-{number}")
+        for number in range(3)
+    ]
 
     with pytest.raises(LinkBroken):
         await stage.gateway.give(*commands)
@@ -143,7 +169,9 @@ async def test_a_silent_gateway_takes_its_streams_with_it(stage: Stage) -> None:
 
 
 async def test_after_a_restart_the_streams_that_nobody_says_are_gone(stage: Stage) -> None:
-    """The new host knows the streams from the database only, and waits half a minute for their gateways."""
+    """The new host knows the streams from the database only, and waits half a minute for their
+    gateways.
+    """
     stage.store.register("VM-2")
     await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
     await stage.restart()

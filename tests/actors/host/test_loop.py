@@ -1,4 +1,6 @@
-"""When the store, one machine or the clock misbehaves: what is denied, what waits, what is halted, and how it all comes back."""
+"""When the store, one machine or the clock misbehaves: what is denied, what waits, what is halted,
+and how it all comes back.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +34,9 @@ pytestmark = pytest.mark.virtual_time
 
 def request(request_id: str = "r-1") -> VendRequested:
     """The customer chose."""
-    return VendRequested(request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1)
+    return VendRequested(
+        request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1
+    )
 
 
 @pytest.fixture
@@ -50,12 +54,18 @@ async def stage() -> AsyncIterator[Stage]:
 def vends_saved(stage: Stage) -> list[str]:
     """Return what became of each vend request, as saved."""
     facts = [event.fact for event in stage.store.events("VM-1") if isinstance(event, FrameReceived)]
-    return [type(fact).__name__ for fact in facts if isinstance(fact, VendRequested | VendTurnedAway)]
+    return [
+        type(fact).__name__ for fact in facts if isinstance(fact, VendRequested | VendTurnedAway)
+    ]
 
 
 def denials(stage: Stage) -> list[tuple[DenyReason, int]]:
     """Return the denials that the machine was told."""
-    return [(command.reason, command.funds_minor) for command in stage.gateway.commands() if isinstance(command, DenyVend)]
+    return [
+        (command.reason, command.funds_minor)
+        for command in stage.gateway.commands()
+        if isinstance(command, DenyVend)
+    ]
 
 
 async def test_a_request_is_denied_at_once_while_the_store_is_away(stage: Stage) -> None:
@@ -70,11 +80,16 @@ async def test_a_request_is_denied_at_once_while_the_store_is_away(stage: Stage)
 
 
 async def test_new_requests_are_denied_without_asking_the_store(stage: Stage) -> None:
-    """Once the store is known to be away, each request is denied by itself and exchanges do not hang."""
+    """Once the store is known to be away, each request is denied by itself and exchanges do not
+    hang.
+    """
     stage.store.away = True
     await stage.gateway.give(stage.gateway.frame(request("r-1")))
     start_s = asyncio.get_running_loop().time()
-    messages = await stage.gateway.give(stage.gateway.frame(request("r-2")), stage.gateway.command(StockCounted(column="A1", stock=1)))
+    messages = await stage.gateway.give(
+        stage.gateway.frame(request("r-2")),
+        stage.gateway.command(StockCounted(column="A1", stock=1)),
+    )
 
     assert start_s == asyncio.get_running_loop().time()
     assert acks(messages) == [None]
@@ -83,11 +98,15 @@ async def test_new_requests_are_denied_without_asking_the_store(stage: Stage) ->
 
 
 async def test_the_store_comes_back_and_everything_goes_on_in_order(stage: Stage) -> None:
-    """After a minute: the denied numbers are used up, later frames follow, acknowledgements come, customers are served again."""
+    """After a minute: the denied numbers are used up, later frames follow, acknowledgements come,
+    customers are served again.
+    """
     listening = asyncio.create_task(stage.gateway.keep_listening())
     stage.store.away = True
     await stage.gateway.give(stage.gateway.frame(request("r-1")))
-    await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB")), stage.gateway.paid("t-2", 200))
+    await stage.gateway.give(
+        stage.gateway.frame(FaultReported(code="EB")), stage.gateway.paid("t-2", 200)
+    )
     await asyncio.sleep(60)
     saved = stage.store.state("VM-1")
     stage.store.away = False
@@ -114,8 +133,12 @@ async def test_the_store_is_not_hammered_while_it_is_away(stage: Stage) -> None:
     assert stage.store.attempts - before <= 20
 
 
-async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same(stage: Stage) -> None:
-    """The approval is saved, the machine was denied: it is told both, in that order, and no second vend is made."""
+async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same(
+    stage: Stage,
+) -> None:
+    """The approval is saved, the machine was denied: it is told both, in that order, and no second
+    vend is made.
+    """
     listening = asyncio.create_task(stage.gateway.keep_listening())
     stage.store.lost_answers = 1
     await stage.gateway.give(stage.gateway.frame(request()))
@@ -123,21 +146,34 @@ async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same
 
     kinds = [type(command) for command in stage.gateway.commands()]
     assert kinds.index(DenyVend) < kinds.index(ApproveVend)
-    assert len({command.vend_id for command in stage.gateway.commands() if isinstance(command, ApproveVend)}) == 1
+    assert (
+        len(
+            {
+                command.vend_id
+                for command in stage.gateway.commands()
+                if isinstance(command, ApproveVend)
+            }
+        )
+        == 1
+    )
     assert stage.store.state("VM-1").vends_made == 1
     assert vends_saved(stage)[:1] == ["VendRequested"]
     listening.cancel()
 
 
 async def test_a_lost_answer_about_a_payment_does_not_lose_the_customer(stage: Stage) -> None:
-    """Saved and never released: after the reload the machine hears of the funds, and the trade is counted once."""
+    """Saved and never released: after the reload the machine hears of the funds, and the trade is
+    counted once.
+    """
     listening = asyncio.create_task(stage.gateway.keep_listening())
     stage.store.lost_answers = 1
     await stage.gateway.give(stage.gateway.paid("t-9", 700, "VM-2"))
     await asyncio.sleep(5)
 
     assert [trade.funds_minor for trade in stage.store.state("VM-2").trades] == [700]
-    begun = [command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)]
+    begun = [
+        command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)
+    ]
     assert {700} == {command.funds_minor for command in begun}
     assert begun
     listening.cancel()
@@ -161,16 +197,25 @@ async def test_a_slow_commit_denies_newcomers_and_answers_its_own(stage: Stage) 
 
 
 async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
-    """Both were in one batch: one is served, the other's stream is closed as halted, and so it stays."""
+    """Both were in one batch: one is served, the other's stream is closed as halted, and so it
+    stays.
+    """
     await asyncio.sleep(10)
     stage.store.conflicting = {stage.store.state("VM-2").machine_id}
     listening = asyncio.create_task(stage.gateway.keep_listening())
-    await stage.gateway.give(stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
+    await stage.gateway.give(
+        stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
+    )
     await asyncio.sleep(1)
 
     assert any(isinstance(command, ApproveVend) for command in stage.gateway.commands())
-    assert list(dict.fromkeys(closings(stage.gateway.heard))) == [("VM-2-stream", CloseReason.HALTED)]
-    messages = await stage.gateway.give(stage.gateway.command(StockCounted(column="A1", stock=1), "VM-2"), stage.gateway.hello("VM-2"))
+    assert list(dict.fromkeys(closings(stage.gateway.heard))) == [
+        ("VM-2-stream", CloseReason.HALTED)
+    ]
+    messages = await stage.gateway.give(
+        stage.gateway.command(StockCounted(column="A1", stock=1), "VM-2"),
+        stage.gateway.hello("VM-2"),
+    )
     assert answers(messages) == {"c-1": CloseReason.HALTED}
     assert [reason for _, reason in closings(messages)] == [CloseReason.HALTED]
     assert stage.host.stats()["halted"] == 1
@@ -178,7 +223,9 @@ async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
 
 
 async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
-    """A COMMIT that was given up and took place later: the reload finds it, and the machine goes on."""
+    """A COMMIT that was given up and took place later: the reload finds it, and the machine goes
+    on.
+    """
     listening = asyncio.create_task(stage.gateway.keep_listening())
     row = stage.store.rows[stage.store.state("VM-1").machine_id]
     row.state = replace(row.state, version=row.state.version + 1)
@@ -191,10 +238,14 @@ async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
 
 
 async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage) -> None:
-    """A mistake of the store's about one machine stops that machine in the end; the others are served."""
+    """A mistake of the store's about one machine stops that machine in the end; the others are
+    served.
+    """
     stage.store.breaking = {stage.store.state("VM-2").machine_id}
     listening = asyncio.create_task(stage.gateway.keep_listening())
-    await stage.gateway.give(stage.gateway.paid("t-3", 300), stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
+    await stage.gateway.give(
+        stage.gateway.paid("t-3", 300), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
+    )
     await asyncio.sleep(60)
 
     assert all(row.taken for row in stage.store.inbox.values())
@@ -205,7 +256,9 @@ async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage)
 
 
 async def test_a_mistake_of_the_core_halts_one_machine() -> None:
-    """What was decided before it is saved; the machine's streams are closed; the others do not notice."""
+    """What was decided before it is saved; the machine's streams are closed; the others do not
+    notice.
+    """
     real = Core()
 
     def decide(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
@@ -242,7 +295,9 @@ async def test_a_deadline_that_stays_due_does_not_spin() -> None:
             return Decision(state=state, changed=False)
         return real.decide(state, event, now_ms, policy)
 
-    stage = Stage(core=Core(decide=decide, next_deadline=lambda state, _: 1 if state.version else None))
+    stage = Stage(
+        core=Core(decide=decide, next_deadline=lambda state, _: 1 if state.version else None)
+    )
     await stage.start("VM-1")
     await stage.gateway.give(stage.gateway.hello())
     await asyncio.sleep(30)
@@ -266,7 +321,12 @@ async def test_a_busy_machine_lets_the_others_have_their_turn() -> None:
     await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
     await asyncio.sleep(1)
     before = len(stage.store.commits)
-    many = [stage.gateway.command(StockCounted(column="A1", stock=stock % 10), "VM-1", command_id=f"c-{stock}") for stock in range(20)]
+    many = [
+        stage.gateway.command(
+            StockCounted(column="A1", stock=stock % 10), "VM-1", command_id=f"c-{stock}"
+        )
+        for stock in range(20)
+    ]
     await stage.gateway.give(*many, stage.gateway.frame(FaultReported(code="EB"), "VM-2"))
 
     assert "VM-2" in {change.machine_id for change in stage.store.commits[before]}
@@ -274,7 +334,9 @@ async def test_a_busy_machine_lets_the_others_have_their_turn() -> None:
 
 
 async def test_calls_to_alipay_are_bounded_and_made_once() -> None:
-    """Many refunds at once wait for room; a reload while they are under way does not make them twice."""
+    """Many refunds at once wait for room; a reload while they are under way does not make them
+    twice.
+    """
     stage = Stage(limits=HostLimits(turns=TurnLimits(calls_in_flight_max=2)))
     names = [f"VM-{number}" for number in range(6)]
     await stage.start(*names)
@@ -285,7 +347,12 @@ async def test_calls_to_alipay_are_bounded_and_made_once() -> None:
     assert len(stage.provider.of(SendRefund)) == 2
     stage.store.lost_answers = 1
     await stage.gateway.attach()
-    await stage.gateway.give(*(stage.gateway.command(StockCounted(column="A1", stock=2), name, command_id=name) for name in names))
+    await stage.gateway.give(
+        *(
+            stage.gateway.command(StockCounted(column="A1", stock=2), name, command_id=name)
+            for name in names
+        )
+    )
     await asyncio.sleep(5)
     stage.provider.gate.set()
     await asyncio.sleep(5)
@@ -312,13 +379,16 @@ async def test_frames_of_one_batch_are_acknowledged_by_the_last(stage: Stage) ->
     approved = stage.gateway.commands()[-1]
     assert isinstance(approved, ApproveVend)
     messages = await stage.gateway.give(
-        stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)), stage.gateway.frame(FaultReported(code="EB"))
+        stage.gateway.frame(VendSucceeded(vend_id=approved.vend_id)),
+        stage.gateway.frame(FaultReported(code="EB")),
     )
 
     assert acks([message for message in messages if isinstance(message, ToMachine)]) == [3]
 
 
-async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store_is_back(stage: Stage) -> None:
+async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store_is_back(
+    stage: Stage,
+) -> None:
     """A machine of which nothing else is heard gets its customer's money back all the same."""
     await stage.gateway.give(stage.gateway.bye())
     stage.store.away = True
@@ -330,7 +400,9 @@ async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store
 
 
 async def test_a_load_that_failed_is_tried_again_though_nobody_else_comes() -> None:
-    """Whatever the moment in which it failed, the loop does not go to sleep over the machine that still waits for it."""
+    """Whatever the moment in which it failed, the loop does not go to sleep over the machine that
+    still waits for it.
+    """
     stage = Stage()
     await stage.start("VM-1")
     stage.store.away = True

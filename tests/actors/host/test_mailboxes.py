@@ -10,7 +10,9 @@ from actors.machine.state import MachineState
 
 def mailroom(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailroom:
     """An empty mailroom."""
-    return Mailroom(core=Core(), policy=Policy(), per_machine_max=per_machine_max, letters_max=letters_max)
+    return Mailroom(
+        core=Core(), policy=Policy(), per_machine_max=per_machine_max, letters_max=letters_max
+    )
 
 
 def loaded(room: Mailroom, machine_id: str) -> Runner:
@@ -27,7 +29,13 @@ def letter(number: int) -> Letter:
 
 def numbers(batch: list[tuple[Runner, list[Letter]]]) -> list[tuple[str, list[int]]]:
     """Return whose letters are in a batch."""
-    return [(runner.machine_id, [one.event.stock for one in letters if isinstance(one.event, StockCounted)]) for runner, letters in batch]
+    return [
+        (
+            runner.machine_id,
+            [one.event.stock for one in letters if isinstance(one.event, StockCounted)],
+        )
+        for runner, letters in batch
+    ]
 
 
 def test_machines_are_read_in_turn_and_each_in_order() -> None:
@@ -76,7 +84,11 @@ def test_a_machine_that_must_be_alone_gets_its_own_batch() -> None:
         room.post(loaded(room, name), letter(1))
     room.runners[MachineId("VM-2")].alone = True
 
-    assert [numbers(room.take(10, 10)) for _ in range(3)] == [[("VM-1", [1])], [("VM-2", [1])], [("VM-3", [1])]]
+    assert [numbers(room.take(10, 10)) for _ in range(3)] == [
+        [("VM-1", [1])],
+        [("VM-2", [1])],
+        [("VM-3", [1])],
+    ]
 
 
 def test_a_machine_that_is_not_loaded_is_a_stranger() -> None:
@@ -119,7 +131,14 @@ def test_rooms_are_bounded() -> None:
     """Each machine's, and all together."""
     room = mailroom(per_machine_max=2, letters_max=3)
     one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
-    room.post(one, Letter(event=FrameReceived(stream_id=StreamId("s"), seq=1, fact=CashSold(column="A1", price_minor=1))))
+    room.post(
+        one,
+        Letter(
+            event=FrameReceived(
+                stream_id=StreamId("s"), seq=1, fact=CashSold(column="A1", price_minor=1)
+            )
+        ),
+    )
     assert room.has_room(one.machine_id)
     room.post(one, letter(2))
     assert not room.has_room(one.machine_id)

@@ -7,7 +7,15 @@ import pytest
 from actors.host.attachment import Attachment
 from actors.host.runner import Core, Door, Letter, Runner
 from actors.machine.decision import Decision
-from actors.machine.events import CashSold, Connected, FrameReceived, StockCounted, TimePassed, VendRequested, VendTurnedAway
+from actors.machine.events import (
+    CashSold,
+    Connected,
+    FrameReceived,
+    StockCounted,
+    TimePassed,
+    VendRequested,
+    VendTurnedAway,
+)
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
 from actors.machine.invariants import InvariantBroken
 from actors.machine.policy import Policy, PolicyOverrides
@@ -31,7 +39,9 @@ def runner(core: Core | None = None, state: MachineState = STATE) -> Runner:
 
 def request(seq: int, stream: str = "s-1") -> Letter:
     """The machine asks for goods."""
-    fact = VendRequested(request_id=RequestId("r-1"), column="A1", price_minor=500, planogram_version=0)
+    fact = VendRequested(
+        request_id=RequestId("r-1"), column="A1", price_minor=500, planogram_version=0
+    )
     return Letter(event=FrameReceived(stream_id=StreamId(stream), seq=seq, fact=fact))
 
 
@@ -82,10 +92,14 @@ def test_only_a_new_request_is_turned_away() -> None:
 
     assert away is not None
     assert away.event == FrameReceived(
-        stream_id=StreamId("s-1"), seq=5, fact=VendTurnedAway(request_id=RequestId("r-1"), reason=DenyReason.BACKEND_UNAVAILABLE)
+        stream_id=StreamId("s-1"),
+        seq=5,
+        fact=VendTurnedAway(request_id=RequestId("r-1"), reason=DenyReason.BACKEND_UNAVAILABLE),
     )
     assert found.turned_away(request(4)) is None
-    cash = FrameReceived(stream_id=StreamId("s-1"), seq=5, fact=CashSold(column="A1", price_minor=500))
+    cash = FrameReceived(
+        stream_id=StreamId("s-1"), seq=5, fact=CashSold(column="A1", price_minor=500)
+    )
     assert found.turned_away(Letter(event=cash)) is None
 
 

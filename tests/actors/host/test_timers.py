@@ -61,8 +61,13 @@ def test_moving_a_deadline_to_and_fro_for_ever_keeps_the_heap_small() -> None:
     assert timers.due(900_001) == [A]
 
 
-@given(st.lists(st.tuples(st.sampled_from([A, B]), st.none() | st.integers(0, 50)), max_size=40), st.integers(0, 60))
-def test_what_rings_is_what_a_plain_table_says(steps: list[tuple[MachineId, int | None]], now_ms: int) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from([A, B]), st.none() | st.integers(0, 50)), max_size=40),
+    st.integers(0, 60),
+)
+def test_what_rings_is_what_a_plain_table_says(
+    steps: list[tuple[MachineId, int | None]], now_ms: int
+) -> None:
     """Whatever was armed in whatever order, the last word on each machine counts."""
     timers = Timers()
     table: dict[MachineId, int] = {}
@@ -73,4 +78,6 @@ def test_what_rings_is_what_a_plain_table_says(steps: list[tuple[MachineId, int 
         else:
             table[machine_id] = deadline_ms
 
-    assert sorted(timers.due(now_ms)) == sorted(machine_id for machine_id, deadline_ms in table.items() if deadline_ms <= now_ms)
+    assert sorted(timers.due(now_ms)) == sorted(
+        machine_id for machine_id, deadline_ms in table.items() if deadline_ms <= now_ms
+    )

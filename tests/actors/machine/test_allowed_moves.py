@@ -1,6 +1,8 @@
-"""The published moves of sessions, trades, vends and refunds (docs/architecture.md, States) are those that the core makes, and all of them.
+"""The published moves of sessions, trades, vends and refunds (docs/architecture.md, States) are
+those that the core makes, and all of them.
 
-In scope: every single step within a decision. Whole decisions are held against the same table by ``Story``, COMMITs by the worlds.
+In scope: every single step within a decision. Whole decisions are held against the same table by
+``Story``, COMMITs by the worlds.
 """
 
 import itertools
@@ -32,7 +34,9 @@ def refund_asked_after() -> Story:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
-    """Give all that decisions write down, in order; one decision may write of one thing more than once."""
+    """Give all that decisions write down, in order; one decision may write of one thing more than
+    once.
+    """
     lines: list[Record] = []
     record = Turn._record
 
@@ -45,7 +49,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
 
 
 def walk(written: list[Record]) -> Iterator[list[Move]]:
-    """Let everything happen in every state that can be told apart from those before, a few events deep; yield each decision's moves."""
+    """Let everything happen in every state that can be told apart from those before, a few events
+    deep; yield each decision's moves.
+    """
     known: set[object] = set()
     here: list[tuple[MachineState, int]] = []
     for make in (*STATES, refund_asked_after):
@@ -71,7 +77,9 @@ def walk(written: list[Record]) -> Iterator[list[Move]]:
 
 
 def _shape(state: MachineState) -> object:
-    """What tells states apart here: what is open, in which status, and whether the machine is there."""
+    """What tells states apart here: what is open, in which status, and whether the machine is
+    there.
+    """
     session, vend = state.session, None if state.session is None else state.session.vend
     return (
         state.link.online,
@@ -95,13 +103,24 @@ def test_the_published_moves_are_those_that_are_made(written: list[Record]) -> N
 
 def test_final_states_are_never_left() -> None:
     """Nothing leads on from what is over; after a failure only the late goods do."""
-    final = {"session": {"ENDED"}, "trade": {"CLOSED"}, "vend": {"SUCCEEDED", "DENIED"}, "refund": {"SUCCEEDED", "WRITTEN_OFF"}}
+    final = {
+        "session": {"ENDED"},
+        "trade": {"CLOSED"},
+        "vend": {"SUCCEEDED", "DENIED"},
+        "refund": {"SUCCEEDED", "WRITTEN_OFF"},
+    }
     ends = {kind: {move.after for move in published() if move.kind == kind} for kind in final}
     for kind, states in ends.items():
-        dead = {state for state in states if not any((move.kind, move.before) == (kind, state) for move in published())}
+        dead = {
+            state
+            for state in states
+            if not any((move.kind, move.before) == (kind, state) for move in published())
+        }
         assert final[kind] | ({"SUCCEEDED (WRITTEN_OFF)"} if kind == "vend" else set()) == dead
     for failed in ("FAILED", "VOIDED"):
-        assert [Move("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [move for move in published() if move.before == failed]
+        assert [Move("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [
+            move for move in published() if move.before == failed
+        ]
 
 
 def test_everything_begins_somewhere() -> None:

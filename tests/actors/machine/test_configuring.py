@@ -1,9 +1,17 @@
-"""What administrators decide reaches the machine and its code; the code's calls are tried until they succeed or are refused."""
+"""What administrators decide reaches the machine and its code; the code's calls are tried until
+they succeed or are refused.
+"""
 
 from dataclasses import replace
 
 from actors.machine import MachineState, events, next_deadline, owed
-from actors.machine.effects import ChangeCodeStatus, CreateCode, ShowQr, UpdatePlanogram, UpdateService
+from actors.machine.effects import (
+    ChangeCodeStatus,
+    CreateCode,
+    ShowQr,
+    UpdatePlanogram,
+    UpdateService,
+)
 from actors.machine.ids import MachineId
 from actors.machine.state import CodeStatus, Column, Configuration, Mode
 from tests.support.story import HKD, Story
@@ -15,7 +23,11 @@ def a_new_machine() -> Story:
 
 
 def registered(story: Story) -> None:
-    story.do(events.ConfigurationChanged(configuration=Configuration(revision=1, mode=Mode.SELECTION_FIRST)))
+    story.do(
+        events.ConfigurationChanged(
+            configuration=Configuration(revision=1, mode=Mode.SELECTION_FIRST)
+        )
+    )
 
 
 def test_a_machine_that_was_never_configured_asks_nothing() -> None:
@@ -27,7 +39,9 @@ def test_a_machine_that_was_never_configured_asks_nothing() -> None:
 
 
 def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> None:
-    """The first configuration orders the code; until the answer comes, a restart orders it again."""
+    """The first configuration orders the code; until the answer comes, a restart orders it
+    again.
+    """
     story = a_new_machine()
     registered(story)
 
@@ -37,8 +51,12 @@ def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> 
     story.connect()
     assert [CreateCode()] == story.effects(CreateCode)
 
-    story.do(events.CodeCreated(qr_payload="https://qr.example/1", image_url="https://img.example/1"))
-    told = UpdateService(in_service=True, qr_payload="https://qr.example/1", mode=Mode.SELECTION_FIRST)
+    story.do(
+        events.CodeCreated(qr_payload="https://qr.example/1", image_url="https://img.example/1")
+    )
+    told = UpdateService(
+        in_service=True, qr_payload="https://qr.example/1", mode=Mode.SELECTION_FIRST
+    )
     assert [told] == list(story.last.effects)
     assert () == owed(story.state)
 
@@ -83,7 +101,10 @@ def test_a_refused_code_rests_until_somebody_changes_something() -> None:
 def test_no_code_no_purchase_first_sale() -> None:
     """Without a code nobody could pay, so a selection is denied instead of left waiting."""
     story = Story()
-    story.state = replace(story.state, code=replace(story.state.code, status=CodeStatus.STOPPED, wanted=CodeStatus.STOPPED))
+    story.state = replace(
+        story.state,
+        code=replace(story.state.code, status=CodeStatus.STOPPED, wanted=CodeStatus.STOPPED),
+    )
     story.connect()
     story.select()
 
@@ -118,7 +139,14 @@ def test_disabling_denies_a_selection_that_is_not_paid() -> None:
     story.pay(300)
     story.configure(enabled=False)
 
-    assert {"paid": 300, "held": 0, "sold": 0, "due": 300, "back": 0, "given_up": 0} == story.money()
+    assert {
+        "paid": 300,
+        "held": 0,
+        "sold": 0,
+        "due": 300,
+        "back": 0,
+        "given_up": 0,
+    } == story.money()
     assert "OUT_OF_SERVICE" == story.state.settled_vends[-1].reason
 
 
@@ -132,7 +160,9 @@ def test_an_old_configuration_changes_nothing() -> None:
 
 
 def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
-    """Same column and product: our count; other product: the count that came; never more than fits."""
+    """Same column and product: our count; other product: the count that came; never more than
+    fits.
+    """
     story = Story()
     story.connect()
     columns = (
@@ -140,9 +170,15 @@ def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
         Column(column="A2", product="water", price_minor=200, capacity=10, stock=7),
         Column(column="A3", product="juice", price_minor=800, capacity=4, stock=9),
     )
-    story.do(events.ConfigurationChanged(configuration=Configuration(revision=2, planogram_version=2), columns=columns))
+    story.do(
+        events.ConfigurationChanged(
+            configuration=Configuration(revision=2, planogram_version=2), columns=columns
+        )
+    )
 
-    assert {"A1": 2, "A2": 7, "A3": 4} == {column.column: column.stock for column in story.state.columns}
+    assert {"A1": 2, "A2": 7, "A3": 4} == {
+        column.column: column.stock for column in story.state.columns
+    }
     assert 1 == len(story.effects(UpdatePlanogram))
     story.select("A1", price=500, version=1)
     assert "PRICE_STALE" == story.state.settled_vends[-1].reason

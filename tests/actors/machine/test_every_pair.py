@@ -8,9 +8,26 @@ from collections.abc import Callable
 import pytest
 
 from actors.machine import events, phase
-from actors.machine.ids import BootId, Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+)
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, Column, Configuration, DenyReason, FailureCause, Mode, Phase
+from actors.machine.state import (
+    CodeStatus,
+    Column,
+    Configuration,
+    DenyReason,
+    FailureCause,
+    Mode,
+    Phase,
+)
 from tests.support.story import HKD, START_MS, Story
 
 
@@ -67,7 +84,9 @@ def in_review() -> Story:
     story.pay(1_000)
     story.select()
     story.disconnect()
-    story.connect("b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON))
+    story.connect(
+        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON)
+    )
     return story
 
 
@@ -86,7 +105,9 @@ def refund_refused() -> Story:
 def write_off_proposed() -> Story:
     story = refund_refused()
     story.policy = Policy(write_off_second_person_above_minor=100)
-    story.do(events.RefundWrittenOff(refund_id=RefundId("t1R1"), actor="ann", reason="paid in cash"))
+    story.do(
+        events.RefundWrittenOff(refund_id=RefundId("t1R1"), actor="ann", reason="paid in cash")
+    )
     return story
 
 
@@ -99,15 +120,30 @@ PHASES: dict[Phase, Callable[[], Story]] = {
     Phase.VEND_APPROVED: approved,
     Phase.VEND_IN_DOUBT: in_doubt,
 }
-STATES = [*PHASES.values(), doubt_left_behind, in_review, refund_under_way, refund_refused, write_off_proposed]
+STATES = [
+    *PHASES.values(),
+    doubt_left_behind,
+    in_review,
+    refund_under_way,
+    refund_refused,
+    write_off_proposed,
+]
 
 FACTS: list[events.MachineFact] = [
     events.ReaderEnabled(),
     events.ReaderDisabled(reason="door"),
-    events.VendRequested(request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1),
-    events.VendRequested(request_id=RequestId("q9"), column="A1", price_minor=500, planogram_version=1),
-    events.VendRequested(request_id=RequestId("q9"), column="Z9", price_minor=500, planogram_version=1),
-    events.VendRequested(request_id=RequestId("q9"), column="A1", price_minor=1, planogram_version=1),
+    events.VendRequested(
+        request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="A1", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="Z9", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="A1", price_minor=1, planogram_version=1
+    ),
     events.VendTurnedAway(request_id=RequestId("q9"), reason=DenyReason.BACKEND_UNAVAILABLE),
     events.VendCancelled(request_id=RequestId("q1")),
     events.VendCancelled(request_id=RequestId("q9")),
@@ -124,27 +160,48 @@ FACTS: list[events.MachineFact] = [
 
 
 def every_event(story: Story) -> list[events.Event]:
-    """Each event with what it may meet: ours and foreign, first and repeated, in and out of order."""
+    """Each event with what it may meet: ours and foreign, first and repeated, in and out of
+    order.
+    """
     link = story.state.link
     paid = {"partner_trans_id": "o", "currency": HKD, "paid_at_ms": story.now_ms}
     return [
-        *(events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 1, fact=fact) for fact in FACTS),
+        *(
+            events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 1, fact=fact)
+            for fact in FACTS
+        ),
         events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq, fact=FACTS[0]),
         events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 2, fact=FACTS[0]),
         events.FrameReceived(stream_id=StreamId("other"), seq=1, fact=FACTS[0]),
         events.Connected(stream_id=StreamId("n"), opened_at_ms=story.now_ms, boot_id=link.boot_id),
-        events.Connected(stream_id=link.stream_id, opened_at_ms=link.opened_at_ms, boot_id=link.boot_id, planogram_version=1),
-        events.Connected(stream_id=StreamId("old"), opened_at_ms=START_MS - 1, boot_id=BootId("b0")),
+        events.Connected(
+            stream_id=link.stream_id,
+            opened_at_ms=link.opened_at_ms,
+            boot_id=link.boot_id,
+            planogram_version=1,
+        ),
+        events.Connected(
+            stream_id=StreamId("old"), opened_at_ms=START_MS - 1, boot_id=BootId("b0")
+        ),
         *(
             events.Connected(
                 stream_id=StreamId("n"),
                 opened_at_ms=story.now_ms,
                 boot_id=BootId("b9"),
-                journal=(events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=stage, cause=FailureCause.JAMMED),),
+                journal=(
+                    events.JournalEntry(
+                        vend_id=VendId("VM-1-v1"), stage=stage, cause=FailureCause.JAMMED
+                    ),
+                ),
             )
             for stage in events.JournalStage
         ),
-        events.Connected(stream_id=StreamId("n"), opened_at_ms=story.now_ms, boot_id=BootId("b9"), journal_lost=True),
+        events.Connected(
+            stream_id=StreamId("n"),
+            opened_at_ms=story.now_ms,
+            boot_id=BootId("b9"),
+            journal_lost=True,
+        ),
         events.Disconnected(stream_id=link.stream_id),
         events.Disconnected(stream_id=StreamId("other")),
         *(
@@ -153,8 +210,20 @@ def every_event(story: Story) -> list[events.Event]:
             for amount in (0, 1, 500, 5_000)
             for payer in ("ann", "bob", "")
         ),
-        events.TopUpPaid(trade_id=TradeId("t8"), partner_trans_id="o", amount_minor=5, currency=Currency("USD"), paid_at_ms=0),
-        events.TopUpPaid(trade_id=TradeId("t8"), partner_trans_id="o", amount_minor=500, currency=HKD, paid_at_ms=0),
+        events.TopUpPaid(
+            trade_id=TradeId("t8"),
+            partner_trans_id="o",
+            amount_minor=5,
+            currency=Currency("USD"),
+            paid_at_ms=0,
+        ),
+        events.TopUpPaid(
+            trade_id=TradeId("t8"),
+            partner_trans_id="o",
+            amount_minor=500,
+            currency=HKD,
+            paid_at_ms=0,
+        ),
         events.TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED"),
         *(
             event
@@ -168,11 +237,15 @@ def every_event(story: Story) -> list[events.Event]:
                 events.RefundRefused(refund_id=refund_id, detail="no"),
                 events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
                 events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
-                events.RefundWrittenOff(refund_id=refund_id, actor="ann", reason="paid in cash", person="spiffe://ann"),
+                events.RefundWrittenOff(
+                    refund_id=refund_id, actor="ann", reason="paid in cash", person="spiffe://ann"
+                ),
             )
         ),
         *(
-            events.VendSettled(vend_id=VendId(vend_id), delivered=delivered, actor="eve", reason="looked")
+            events.VendSettled(
+                vend_id=VendId(vend_id), delivered=delivered, actor="eve", reason="looked"
+            )
             for vend_id in ("VM-1-v1", "VM-1-v9")
             for delivered in (True, False)
         ),
@@ -182,7 +255,10 @@ def every_event(story: Story) -> list[events.Event]:
         events.CodeFailed(final=True, detail="ILLEGAL_PARTNER"),
         events.ConfigurationChanged(configuration=Configuration(revision=0)),
         *(
-            events.ConfigurationChanged(configuration=Configuration(revision=9, enabled=on, mode=mode, planogram_version=2), columns=())
+            events.ConfigurationChanged(
+                configuration=Configuration(revision=9, enabled=on, mode=mode, planogram_version=2),
+                columns=(),
+            )
             for on in (True, False)
             for mode in Mode
         ),
@@ -206,21 +282,32 @@ def test_the_list_names_every_phase(wanted: Phase, make: Callable[[], Story]) ->
 
 def test_the_list_names_every_event_and_fact() -> None:
     """No kind of event, and nothing that a frame can say, is missing from the lists above."""
-    assert {kind.__name__ for kind in events.Event.__args__} == {type(event).__name__ for event in every_event(enabled())}
-    assert {kind.__name__ for kind in events.MachineFact.__args__} == {type(fact).__name__ for fact in FACTS}
+    assert {kind.__name__ for kind in events.Event.__args__} == {
+        type(event).__name__ for event in every_event(enabled())
+    }
+    assert {kind.__name__ for kind in events.MachineFact.__args__} == {
+        type(fact).__name__ for fact in FACTS
+    }
 
 
 @pytest.mark.parametrize("later_ms", [0, 1_000, 61_000, 400_000, 2_000_000])
 @pytest.mark.parametrize("make", STATES)
-def test_every_event_in_every_state_at_any_time_has_an_answer(make: Callable[[], Story], later_ms: int) -> None:
-    """Whatever happens, whenever: no exception, no broken invariant, no money made or lost, and a second time changes no money."""
+def test_every_event_in_every_state_at_any_time_has_an_answer(
+    make: Callable[[], Story], later_ms: int
+) -> None:
+    """Whatever happens, whenever: no exception, no broken invariant, no money made or lost, and a
+    second time changes no money.
+    """
     for number in range(len(every_event(make()))):
         story = make()
         event = every_event(story)[number]
         story.now_ms += later_ms
         story.do(event)
         money = story.money()
-        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
+        assert (
+            money["paid"]
+            == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
+        )
         if not isinstance(event, events.RefundRefused):
             story.do(event)
             assert money == story.money(), event

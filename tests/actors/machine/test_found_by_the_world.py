@@ -8,13 +8,17 @@ from tests.support.story import Story
 
 
 def test_a_machine_that_may_forget_a_vend_does_not_decide_it_by_silence() -> None:
-    """A vend in review waits for its person, although the machine was told that its journal is saved and says no more of it."""
+    """A vend in review waits for its person, although the machine was told that its journal is
+    saved and says no more of it.
+    """
     story = Story(policy=Policy(doubt_review_above_minor=100))
     story.connect()
     story.pay(1_000)
     story.select()
     story.disconnect()
-    story.connect("b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON))
+    story.connect(
+        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON)
+    )
     story.disconnect()
 
     story.connect()  # the journal's tail is empty now
@@ -23,7 +27,9 @@ def test_a_machine_that_may_forget_a_vend_does_not_decide_it_by_silence() -> Non
 
 
 def test_what_was_paid_before_the_choice_pays_for_no_choice() -> None:
-    """Money of which we hear late, paid for the selection before, goes back; money that was paid after the choice pays for it."""
+    """Money of which we hear late, paid for the selection before, goes back; money that was paid
+    after the choice pays for it.
+    """
     story = Story()
     story.connect()
     story.select()
@@ -39,7 +45,9 @@ def test_what_was_paid_before_the_choice_pays_for_no_choice() -> None:
 
 
 def test_who_pays_first_and_chooses_before_we_hear_of_it_gets_the_choice() -> None:
-    """Where one may pay first, and no selection was given up before, the money is taken for what its payer chose meanwhile."""
+    """Where one may pay first, and no selection was given up before, the money is taken for what
+    its payer chose meanwhile.
+    """
     story = Story()
     story.connect()
     story.select()

@@ -1,6 +1,13 @@
 """Ids derive from what is saved, so that asking twice gives the same one."""
 
-from actors.machine.ids import REFUND_ID_LENGTH_MAX, MachineId, TradeId, refund_id, session_id, vend_id
+from actors.machine.ids import (
+    REFUND_ID_LENGTH_MAX,
+    MachineId,
+    TradeId,
+    refund_id,
+    session_id,
+    vend_id,
+)
 
 
 def test_ids_tell_whose_they_are() -> None:

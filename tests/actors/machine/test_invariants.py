@@ -34,7 +34,10 @@ def trade(state: MachineState, **changes: int) -> MachineState:
 def vend(state: MachineState, **changes: object) -> MachineState:
     assert state.session is not None
     assert state.session.vend is not None
-    return replace(state, session=replace(state.session, vend=replace(state.session.vend, **changes)))  # type: ignore[arg-type]
+    return replace(
+        state,
+        session=replace(state.session, vend=replace(state.session.vend, **changes)),  # type: ignore[arg-type]
+    )
 
 
 def refund(state: MachineState, **changes: object) -> MachineState:
@@ -45,7 +48,9 @@ BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
     "money made": lambda s: trade(s, funds_minor=501),
     "negative funds": lambda s: trade(s, funds_minor=-1, paid_minor=499),
     "reservation forgotten": lambda s: trade(s, reserved_minor=0, funds_minor=1_000),
-    "free funds without session": lambda s: trade(replace(s, session=None, trades=s.trades[:1]), reserved_minor=0, funds_minor=1_000),
+    "free funds without session": lambda s: trade(
+        replace(s, session=None, trades=s.trades[:1]), reserved_minor=0, funds_minor=1_000
+    ),
     "trade twice": lambda s: replace(s, trades=(s.trades[0], *s.trades)),
     "open and closed": lambda s: replace(s, closed_trades=(s.trades[0].trade_id,)),
     "approved without money": lambda s: vend(s, reserved=()),
@@ -55,8 +60,12 @@ BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
     "refund above the trade": lambda s: refund(s, amount_minor=701),
     "refund without trade": lambda s: refund(s, trade_id=TradeId("t9")),
     "refund twice": lambda s: replace(s, refunds=s.refunds * 2),
-    "refund proposed and not refused": lambda s: refund(s, proposal=WriteOffProposal(actor="ann", person="ann", reason="", at_ms=1)),
-    "refund done but open": lambda s: refund(s, status=RefundStatus.SUCCEEDED, next_attempt_at_ms=1),
+    "refund proposed and not refused": lambda s: refund(
+        s, proposal=WriteOffProposal(actor="ann", person="ann", reason="", at_ms=1)
+    ),
+    "refund done but open": lambda s: refund(
+        s, status=RefundStatus.SUCCEEDED, next_attempt_at_ms=1
+    ),
     "stock below zero": lambda s: replace(s, columns=(replace(s.columns[0], stock=-1),)),
     "free goods": lambda s: replace(s, columns=(replace(s.columns[0], price_minor=0),)),
     "doubt that is none": lambda s: replace(s, session=None, doubts=(s.session.vend,)),  # type: ignore[union-attr, arg-type]
@@ -79,7 +88,12 @@ def a_decision() -> tuple[MachineState, Decision]:
     story = a_story()
     before = story.state
     return before, decide(
-        before, events.FrameReceived(stream_id=story.stream, seq=2, fact=events.VendSucceeded(vend_id=story.vend_id)), 0, story.policy
+        before,
+        events.FrameReceived(
+            stream_id=story.stream, seq=2, fact=events.VendSucceeded(vend_id=story.vend_id)
+        ),
+        0,
+        story.policy,
     )
 
 

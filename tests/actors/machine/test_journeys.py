@@ -1,6 +1,8 @@
-"""Whatever customers, machines, Alipay and the clock do, in any order: the invariants hold and no money is lost or made.
+"""Whatever customers, machines, Alipay and the clock do, in any order: the invariants hold and no
+money is lost or made.
 
-In scope: the core alone, driven by Hypothesis. The shell and real faults of disks and networks are elsewhere.
+In scope: the core alone, driven by Hypothesis. The shell and real faults of disks and networks are
+elsewhere.
 """
 
 import hypothesis.strategies as st
@@ -8,7 +10,13 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.machine import decide, events, owed
-from actors.machine.effects import ApproveVend, ChangeCodeStatus, CreateCode, QueryRefund, SendRefund
+from actors.machine.effects import (
+    ApproveVend,
+    ChangeCodeStatus,
+    CreateCode,
+    QueryRefund,
+    SendRefund,
+)
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import CodeStatus, FailureCause, Mode, RefundStatus, VendStatus
@@ -28,8 +36,12 @@ class MachineJourney(RuleBasedStateMachine):
         review_above=st.sampled_from([None, 400]),
         two_above=st.sampled_from([None, 0, 400]),
     )
-    def begin(self, mode: Mode, stock: int, review_above: int | None, two_above: int | None) -> None:
-        policy = Policy(doubt_review_above_minor=review_above, write_off_second_person_above_minor=two_above)
+    def begin(
+        self, mode: Mode, stock: int, review_above: int | None, two_above: int | None
+    ) -> None:
+        policy = Policy(
+            doubt_review_above_minor=review_above, write_off_second_person_above_minor=two_above
+        )
         self.story = Story(a_machine(mode, stock=stock), policy)
         self.wanted_by: dict[RefundId, str] = {}
         self.boots = 1
@@ -37,7 +49,7 @@ class MachineJourney(RuleBasedStateMachine):
         self.told: set[str] = set()
         self.story.connect()
 
-    # --- customers and machine -------------------------------------------------------------------------------------------------
+    # --- customers and machine ---
 
     @rule(amount=AMOUNTS, payer=PAYERS, age_ms=st.sampled_from([0, 1_000, 400_000]))
     def pay(self, amount: int, payer: str, age_ms: int) -> None:
@@ -75,7 +87,9 @@ class MachineJourney(RuleBasedStateMachine):
     @rule(delivered=st.booleans())
     def person_settles(self, delivered: bool) -> None:
         vend_id = self.story.vend_id
-        self.story.do(events.VendSettled(vend_id=vend_id, delivered=delivered, actor="eve", reason="looked"))
+        self.story.do(
+            events.VendSettled(vend_id=vend_id, delivered=delivered, actor="eve", reason="looked")
+        )
 
     @rule(on=st.booleans())
     def reader(self, on: bool) -> None:
@@ -86,10 +100,16 @@ class MachineJourney(RuleBasedStateMachine):
         story, expected = self.story, self.story.state.link.last_seq + 1
         if seq != expected:
             before = story.state
-            story.do(events.FrameReceived(stream_id=story.stream, seq=seq, fact=events.SessionCompleted(session_id="VM-1-s1")))  # type: ignore[arg-type]
+            story.do(
+                events.FrameReceived(
+                    stream_id=story.stream,
+                    seq=seq,
+                    fact=events.SessionCompleted(session_id="VM-1-s1"),  # type: ignore[arg-type]
+                )
+            )
             assert before.link.last_seq == story.state.link.last_seq
 
-    # --- streams ---------------------------------------------------------------------------------------------------------------
+    # --- streams ---
 
     @rule()
     def drop_stream(self) -> None:
@@ -107,14 +127,22 @@ class MachineJourney(RuleBasedStateMachine):
             self.dropped.add(vend_id)
         if vend_id in self.dropped and stage is not events.JournalStage.SUCCEEDED:
             stage, lost = None, True
-        journal = [] if stage is None else [events.JournalEntry(vend_id=VendId(vend_id), stage=stage, cause=FailureCause.JAMMED)]
+        journal = (
+            []
+            if stage is None
+            else [
+                events.JournalEntry(vend_id=VendId(vend_id), stage=stage, cause=FailureCause.JAMMED)
+            ]
+        )
         self.story.connect(f"b{self.boots}", *journal, lost=lost)
 
-    # --- Alipay ------------------------------------------------------------------------------------------------------------------
+    # --- Alipay ---
 
     @precondition(lambda self: self.story.state.refunds)
     @rule(
-        answer=st.sampled_from(["ok", "unknown", "short", "refused", "accepted", "not found", "retry"]),
+        answer=st.sampled_from(
+            ["ok", "unknown", "short", "refused", "accepted", "not found", "retry"]
+        ),
         which=st.integers(0, 3),
     )
     def refund(self, answer: str, which: int) -> None:
@@ -123,7 +151,9 @@ class MachineJourney(RuleBasedStateMachine):
         answers: dict[str, events.Event] = {
             "ok": events.RefundSucceeded(refund_id=refund_id),
             "unknown": events.RefundUnknown(refund_id=refund_id, detail="time-out"),
-            "short": events.RefundShortOfFunds(refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"),
+            "short": events.RefundShortOfFunds(
+                refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"
+            ),
             "refused": events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
             "accepted": events.RefundAccepted(refund_id=refund_id),
             "not found": events.RefundNotFound(refund_id=refund_id),
@@ -134,25 +164,44 @@ class MachineJourney(RuleBasedStateMachine):
             self.wanted_by.pop(refund_id, None)
 
     @precondition(lambda self: self.story.state.refunds)
-    @rule(claimed=st.sampled_from(["ann", "bob"]), certificate=st.sampled_from(["", "ann's", "bob's"]), which=st.integers(0, 3))
+    @rule(
+        claimed=st.sampled_from(["ann", "bob"]),
+        certificate=st.sampled_from(["", "ann's", "bob's"]),
+        which=st.integers(0, 3),
+    )
     def write_off(self, claimed: str, certificate: str, which: int) -> None:
-        """A refused one is given up by one person, or above the limit by two, whatever they call themselves."""
+        """A refused one is given up by one person, or above the limit by two, whatever they call
+        themselves.
+        """
         refunds = self.story.state.refunds
         refund = refunds[which % len(refunds)]
         before = self.story.given_up()
-        self.story.do(events.RefundWrittenOff(refund_id=refund.refund_id, actor=claimed, reason="paid in cash", person=certificate))
-        limit, person = self.story.policy.write_off_second_person_above_minor, certificate or claimed
+        self.story.do(
+            events.RefundWrittenOff(
+                refund_id=refund.refund_id, actor=claimed, reason="paid in cash", person=certificate
+            )
+        )
+        limit, person = (
+            self.story.policy.write_off_second_person_above_minor,
+            certificate or claimed,
+        )
         alone = limit is None or refund.amount_minor <= limit
         refused = refund.status is RefundStatus.REFUSED
-        first = self.wanted_by.setdefault(refund.refund_id, person) if refused and not alone else person
-        assert (refund.amount_minor if refused and (alone or first != person) else 0) == self.story.given_up() - before
+        first = (
+            self.wanted_by.setdefault(refund.refund_id, person) if refused and not alone else person
+        )
+        assert (
+            refund.amount_minor if refused and (alone or first != person) else 0
+        ) == self.story.given_up() - before
 
     @rule(final=st.booleans())
     def code(self, final: bool) -> None:
         for call in owed(self.story.state):
             if isinstance(call, CreateCode | ChangeCodeStatus):
                 self.story.do(
-                    events.CodeFailed(final=True, detail="no") if final else events.CodeStatusChanged(status=self.story.state.code.wanted)
+                    events.CodeFailed(final=True, detail="no")
+                    if final
+                    else events.CodeStatusChanged(status=self.story.state.code.wanted)
                 )
 
     @rule(enabled=st.booleans(), mode=st.sampled_from(list(Mode)))
@@ -163,16 +212,23 @@ class MachineJourney(RuleBasedStateMachine):
     def wait(self, ms: int) -> None:
         self.story.wait(ms)
 
-    # --- what is always true -----------------------------------------------------------------------------------------------------
+    # --- what is always true ---
 
     def approved(self) -> set[str]:
         """Every vend that the machine was ever allowed to dispense."""
-        return {effect.vend_id for effect in self.story.effects(ApproveVend) if isinstance(effect, ApproveVend)}
+        return {
+            effect.vend_id
+            for effect in self.story.effects(ApproveVend)
+            if isinstance(effect, ApproveVend)
+        }
 
     @invariant()
     def money_is_conserved(self) -> None:
         money = self.story.money()
-        assert money["paid"] == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
+        assert (
+            money["paid"]
+            == money["held"] + money["sold"] + money["due"] + money["back"] + money["given_up"]
+        )
         assert min(money.values()) >= 0
 
     @invariant()
@@ -184,29 +240,50 @@ class MachineJourney(RuleBasedStateMachine):
                     session = decision.state.session
                     assert session is not None
                     assert session.vend is not None
-                    assert (effect.vend_id, VendStatus.APPROVED) == (session.vend.vend_id, session.vend.status)
+                    assert (effect.vend_id, VendStatus.APPROVED) == (
+                        session.vend.vend_id,
+                        session.vend.status,
+                    )
 
     @invariant()
     def a_load_owes_what_is_under_way(self) -> None:
-        """What is owed after a crash are exactly calls that were ordered before, under the same ids."""
-        sent = {effect.refund_id for kind in (SendRefund, QueryRefund) for effect in self.story.effects(kind)}  # type: ignore[union-attr]
-        assert {call.refund_id for call in owed(self.story.state) if isinstance(call, SendRefund | QueryRefund)} <= sent
+        """What is owed after a crash are exactly calls that were ordered before, under the same
+        ids.
+        """
+        sent = {
+            effect.refund_id  # type: ignore[union-attr]
+            for kind in (SendRefund, QueryRefund)
+            for effect in self.story.effects(kind)
+        }
+        assert {
+            call.refund_id
+            for call in owed(self.story.state)
+            if isinstance(call, SendRefund | QueryRefund)
+        } <= sent
 
     def teardown(self) -> None:
-        """In the end, with Alipay willing and everybody quiet, nothing is held and nothing is owed."""
+        """In the end, with Alipay willing and everybody quiet, nothing is held and nothing is
+        owed.
+        """
         if not hasattr(self, "story"):
             return
         for _ in range(4):
             self.story.wait(86_400_000 // 4)
             for vend in self.story.state.doubts:
-                self.story.do(events.VendSettled(vend_id=vend.vend_id, delivered=False, actor="eve", reason="looked"))
+                self.story.do(
+                    events.VendSettled(
+                        vend_id=vend.vend_id, delivered=False, actor="eve", reason="looked"
+                    )
+                )
             for refund in self.story.state.refunds:
                 self.story.do(events.RefundRetryAsked(refund_id=refund.refund_id, actor="eve"))
             self.story.refunds_done()
         money = self.story.money()
         assert (0, 0) == (money["held"], money["due"])
         assert () == self.story.state.trades
-        after = decide(self.story.state, events.TimePassed(), self.story.now_ms + 1, self.story.policy)
+        after = decide(
+            self.story.state, events.TimePassed(), self.story.now_ms + 1, self.story.policy
+        )
         assert not after.changed
         assert CodeStatus.PENDING is not self.story.state.code.status
 

@@ -1,4 +1,6 @@
-"""Money that comes in: credited once, and only to the customer who is there. The usual ways are in the transcripts."""
+"""Money that comes in: credited once, and only to the customer who is there. The usual ways are in
+the transcripts.
+"""
 
 from actors.machine import events
 from actors.machine.ids import Currency, TradeId
@@ -10,7 +12,15 @@ from tests.support.story import Story
 def test_money_of_another_currency_is_not_credited() -> None:
     """It is noted, and no account moves: the ingress refuses such a notification before."""
     story = Story()
-    story.do(events.TopUpPaid(trade_id=TradeId("t1"), partner_trans_id="o", amount_minor=5, currency=Currency("USD"), paid_at_ms=0))
+    story.do(
+        events.TopUpPaid(
+            trade_id=TradeId("t1"),
+            partner_trans_id="o",
+            amount_minor=5,
+            currency=Currency("USD"),
+            paid_at_ms=0,
+        )
+    )
 
     assert ("trade t1 of 5 USD cannot be credited to a HKD machine",) == story.last.notes
     assert () == story.state.trades
@@ -24,11 +34,20 @@ def test_a_machine_with_too_many_open_trades_takes_no_more_money() -> None:
         story.pay(100)
 
     assert [RefundCause.OVERLOADED] == [refund.cause for refund in story.state.refunds]
-    assert {"paid": 300, "held": 200, "sold": 0, "due": 100, "back": 0, "given_up": 0} == story.money()
+    assert {
+        "paid": 300,
+        "held": 200,
+        "sold": 0,
+        "due": 100,
+        "back": 0,
+        "given_up": 0,
+    } == story.money()
 
 
 def test_a_payer_whom_alipay_does_not_name_still_buys() -> None:
-    """The first unnamed payer has the session; a second one cannot be told from them and gets the money back."""
+    """The first unnamed payer has the session; a second one cannot be told from them and gets the
+    money back.
+    """
     story = Story()
     story.connect()
     story.pay(500, "")
@@ -50,4 +69,11 @@ def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
     story.success()
     story.select()
 
-    assert {"paid": 1_000, "held": 500, "sold": 500, "due": 0, "back": 0, "given_up": 0} == story.money()
+    assert {
+        "paid": 1_000,
+        "held": 500,
+        "sold": 500,
+        "due": 0,
+        "back": 0,
+        "given_up": 0,
+    } == story.money()

@@ -1,6 +1,8 @@
-"""The behaviour of the core in a form that can be read aloud: one file a story, compared word for word.
+"""The behaviour of the core in a form that can be read aloud: one file a story, compared word for
+word.
 
-``VENDGATE_REWRITE=1`` writes the present reactions into the files. Commit such a change only if you understand the difference.
+``VENDGATE_REWRITE=1`` writes the present reactions into the files. Commit such a change only if you
+understand the difference.
 """
 
 import os

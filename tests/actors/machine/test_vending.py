@@ -26,7 +26,9 @@ def test_each_reason_for_a_denial_is_named() -> None:
     story.success("VM-1-v5")
     story.select("A1")
 
-    assert ["FUNDS", "UNKNOWN_COLUMN", "PRICE_STALE", "PRICE_STALE", "BUSY", "SOLD_OUT"] == denied(story)
+    assert ["FUNDS", "UNKNOWN_COLUMN", "PRICE_STALE", "PRICE_STALE", "BUSY", "SOLD_OUT"] == denied(
+        story
+    )
 
 
 def test_the_same_request_again_is_told_the_same_again() -> None:
@@ -34,7 +36,9 @@ def test_the_same_request_again_is_told_the_same_again() -> None:
     story = Story()
     story.connect()
     story.select()
-    again = events.VendRequested(request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1)
+    again = events.VendRequested(
+        request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1
+    )
     story.frame(again)
     assert 2 == len(story.effects(ShowQr))
     story.pay(500)
@@ -51,14 +55,20 @@ def test_a_request_that_the_shell_turned_away_only_uses_its_number() -> None:
     """Nothing could be saved when it came; nothing is charged and the next frame is in order."""
     story = Story()
     story.connect()
-    story.frame(events.VendTurnedAway(request_id=RequestId("q1"), reason=DenyReason.BACKEND_UNAVAILABLE))
+    story.frame(
+        events.VendTurnedAway(request_id=RequestId("q1"), reason=DenyReason.BACKEND_UNAVAILABLE)
+    )
 
     assert 1 == story.state.link.last_seq
     assert 0 == story.state.vends_made
 
 
-def test_a_cancelled_approval_gives_the_money_back_and_a_late_delivery_is_written_off_once() -> None:
-    """The machine that cancels promised not to dispense; if it did all the same, the loss is ours and is counted once."""
+def test_a_cancelled_approval_gives_the_money_back_and_a_late_delivery_is_written_off_once() -> (
+    None
+):
+    """The machine that cancels promised not to dispense; if it did all the same, the loss is ours
+    and is counted once.
+    """
     story = Story()
     story.connect()
     story.pay(500)
@@ -123,7 +133,9 @@ def test_so_many_doubts_and_the_machine_sells_nothing_more() -> None:
 
 
 def test_no_result_is_a_doubt_and_a_doubt_ends() -> None:
-    """Online and silent: in doubt after two minutes, voided after ten more, and the money goes back."""
+    """Online and silent: in doubt after two minutes, voided after ten more, and the money goes
+    back.
+    """
     story = Story(a_machine(Mode.SELECTION_FIRST))
     story.connect()
     story.select()
@@ -139,7 +151,9 @@ def test_no_result_is_a_doubt_and_a_doubt_ends() -> None:
 
 
 def test_a_machine_that_comes_and_goes_cannot_hold_money_for_ever() -> None:
-    """Each reconnection gives the vend new time, but never more than all waits of one vend together."""
+    """Each reconnection gives the vend new time, but never more than all waits of one vend
+    together.
+    """
     story = Story(a_machine(Mode.SELECTION_FIRST))
     story.connect()
     story.select()
@@ -160,9 +174,10 @@ def test_cash_takes_an_item_from_the_column() -> None:
         story.frame(events.CashSold(column=column, price_minor=500))
 
     assert 0 == story.state.columns[0].stock
-    assert ["an item left column A1, which was believed empty", "column Z9 is no longer in the planogram"] == [
-        note for decision in story.decisions for note in decision.notes
-    ]
+    assert [
+        "an item left column A1, which was believed empty",
+        "column Z9 is no longer in the planogram",
+    ] == [note for decision in story.decisions for note in decision.notes]
 
 
 def test_counting_knows_the_columns_limits() -> None:
@@ -176,7 +191,9 @@ def test_counting_knows_the_columns_limits() -> None:
 
 
 def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> None:
-    """A gateway that attaches anew repeats a Hello from before the vend: its journal says nothing about it."""
+    """A gateway that attaches anew repeats a Hello from before the vend: its journal says nothing
+    about it.
+    """
     story = Story()
     story.connect()
     link = story.state.link
@@ -185,7 +202,14 @@ def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> 
     story.wait(120_000)
     story.complete()
     assert 1 == len(story.state.doubts)
-    story.do(events.Connected(stream_id=link.stream_id, opened_at_ms=link.opened_at_ms, boot_id=link.boot_id, planogram_version=1))
+    story.do(
+        events.Connected(
+            stream_id=link.stream_id,
+            opened_at_ms=link.opened_at_ms,
+            boot_id=link.boot_id,
+            planogram_version=1,
+        )
+    )
 
     assert 1 == len(story.state.doubts)
     story.success("VM-1-v1")
@@ -193,11 +217,15 @@ def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> 
 
 
 def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:
-    """Nobody paid for it and nobody approved it: what the machine writes is noted for people, and no money moves."""
+    """Nobody paid for it and nobody approved it: what the machine writes is noted for people, and
+    no money moves.
+    """
     story = Story()
     story.connect()
     story.select("Z9", price=100_000)
-    told = story.connect("b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED))
+    told = story.connect(
+        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
+    )
 
     assert () == told.transfers
     assert any("was denied" in note for note in told.notes)

@@ -23,7 +23,9 @@ def refused(*, above: int | None = 400) -> Story:
 
 def write_off(story: Story, actor: str, person: str = "") -> Refund | None:
     """Somebody wants to give it up; return the refund if it is still there."""
-    story.do(events.RefundWrittenOff(refund_id=REFUND, actor=actor, reason="paid in cash", person=person))
+    story.do(
+        events.RefundWrittenOff(refund_id=REFUND, actor=actor, reason="paid in cash", person=person)
+    )
     return next(iter(story.state.refunds), None)
 
 
@@ -33,7 +35,12 @@ def test_the_first_person_s_wish_is_kept_with_name_and_time() -> None:
     kept = write_off(story, "ann (certificate spiffe://ann)", "spiffe://ann")
     assert kept is not None
     assert RefundStatus.REFUSED is kept.status
-    proposal = WriteOffProposal(actor="ann (certificate spiffe://ann)", person="spiffe://ann", reason="paid in cash", at_ms=story.now_ms)
+    proposal = WriteOffProposal(
+        actor="ann (certificate spiffe://ann)",
+        person="spiffe://ann",
+        reason="paid in cash",
+        at_ms=story.now_ms,
+    )
     assert (proposal, (kept,), ()) == (kept.proposal, story.last.records, story.last.transfers)
 
 
@@ -45,9 +52,16 @@ def test_the_first_person_s_wish_is_kept_with_name_and_time() -> None:
         (("ann", "cert-1"), ("bob", "cert-1"), False),
         (("ann", "cert-1"), ("ann", "cert-2"), True),
     ],
-    ids=["two names", "one name", "two names over one certificate", "one name over two certificates"],
+    ids=[
+        "two names",
+        "one name",
+        "two names over one certificate",
+        "one name over two certificates",
+    ],
 )
-def test_people_are_told_apart_by_what_is_proven(first: tuple[str, str], second: tuple[str, str], over: bool) -> None:
+def test_people_are_told_apart_by_what_is_proven(
+    first: tuple[str, str], second: tuple[str, str], over: bool
+) -> None:
     """The name alone counts only where nothing better is known."""
     story = refused()
     assert write_off(story, *first) is not None

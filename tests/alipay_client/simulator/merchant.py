@@ -1,4 +1,6 @@
-"""A merchant with a pen of his own: signs, calls, checks what comes back, and keeps the notifications that reach him."""
+"""A merchant with a pen of his own: signs, calls, checks what comes back, and keeps the
+notifications that reach him.
+"""
 
 import hashlib
 import json
@@ -22,7 +24,11 @@ CONFIG = SimulatorConfig(partner=PARTNER, md5_key=KEY)
 
 def md5_of(parameters: Mapping[str, str], codec: str = "utf-8") -> str:
     """The MD5 signature, written down a second time."""
-    text = "&".join(f"{name}={parameters[name]}" for name in sorted(parameters) if parameters[name] and name not in {"sign", "sign_type"})
+    text = "&".join(
+        f"{name}={parameters[name]}"
+        for name in sorted(parameters)
+        if parameters[name] and name not in {"sign", "sign_type"}
+    )
     return hashlib.md5((text + KEY).encode(codec), usedforsecurity=False).hexdigest()
 
 
@@ -103,7 +109,9 @@ def shop(**changes: Any) -> str:
         "passback_parameters": json.dumps({"machine": "VM_0001"}),
         **changes,
     }
-    return json.dumps({name: value for name, value in data.items() if value is not None}, ensure_ascii=False)
+    return json.dumps(
+        {name: value for name, value in data.items() if value is not None}, ensure_ascii=False
+    )
 
 
 @dataclass
@@ -115,13 +123,21 @@ class World:
     clock: Clock
     slept: list[float] = field(default_factory=list)
 
-    async def send(self, parameters: Mapping[str, str], *, charset: str = "UTF-8") -> httpx.Response:
+    async def send(
+        self, parameters: Mapping[str, str], *, charset: str = "UTF-8"
+    ) -> httpx.Response:
         """POSTs the parameters as they are."""
         query = f"?_input_charset={charset}" if charset else ""
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.alipay.asgi), base_url="http://alipay") as http:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.alipay.asgi), base_url="http://alipay"
+        ) as http:
             codec = charset or "utf-8"
             body = urlencode(parameters, encoding=codec)
-            return await http.post(f"/gateway.do{query}", content=body, headers={"content-type": "application/x-www-form-urlencoded"})
+            return await http.post(
+                f"/gateway.do{query}",
+                content=body,
+                headers={"content-type": "application/x-www-form-urlencoded"},
+            )
 
     async def call(self, service: str, **parameters: str) -> Xml:
         """Signs with MD5, sends and reads."""
@@ -137,16 +153,30 @@ class World:
     async def code_call(self, method: str, **parameters: str) -> Xml:
         """One of the three qrcode services."""
         now = gmt8.text(self.clock.at_ms)
-        return await self.call(f"alipay.commerce.qrcode.{method}", timestamp=now, biz_type="OVERSEASHOPQRCODE", **parameters)
+        return await self.call(
+            f"alipay.commerce.qrcode.{method}",
+            timestamp=now,
+            biz_type="OVERSEASHOPQRCODE",
+            **parameters,
+        )
 
     async def refund(self, out_trade_no: str, refund_id: str, amount: str, **changes: str) -> Xml:
         """A synchronous refund in HKD, unless changed."""
-        asked = {"partner_trans_id": out_trade_no, "partner_refund_id": refund_id, "refund_amount": amount, "currency": "HKD"}
-        return await self.call("alipay.acquire.overseas.spot.refund", **(asked | {"is_sync": "Y"} | changes))
+        asked = {
+            "partner_trans_id": out_trade_no,
+            "partner_refund_id": refund_id,
+            "refund_amount": amount,
+            "currency": "HKD",
+        }
+        return await self.call(
+            "alipay.acquire.overseas.spot.refund", **(asked | {"is_sync": "Y"} | changes)
+        )
 
     async def refund_state(self, out_trade_no: str, refund_id: str) -> dict[str, str]:
         """What refund.query says."""
-        answer = await self.call("alipay.acquire.refund.query", out_trade_no=out_trade_no, out_return_no=refund_id)
+        answer = await self.call(
+            "alipay.acquire.refund.query", out_trade_no=out_trade_no, out_return_no=refund_id
+        )
         assert answer.signed is not None
         return answer.signed
 
@@ -159,7 +189,9 @@ def signed(service: str, **parameters: str) -> dict[str, str]:
     return whole
 
 
-def world(config: SimulatorConfig = CONFIG, book_path: Path | None = None, clock: Clock | None = None) -> World:
+def world(
+    config: SimulatorConfig = CONFIG, book_path: Path | None = None, clock: Clock | None = None
+) -> World:
     """Everything that a test needs."""
     clock = clock or Clock()
     letters = Letterbox(clock=clock)

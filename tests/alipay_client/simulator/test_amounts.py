@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from alipay_client.simulator.amounts import cny_text, exponent, is_currency, rate_text, to_minor, to_text
+from alipay_client.simulator.amounts import (
+    cny_text,
+    exponent,
+    is_currency,
+    rate_text,
+    to_minor,
+    to_text,
+)
 
 
 @given(minor=some.integers(1, 10**10), currency=some.sampled_from(["HKD", "EUR", "JPY", "KRW"]))
@@ -14,7 +21,10 @@ def test_text_and_back(minor: int, currency: str) -> None:
         assert minor == to_minor(to_text(minor, currency), currency)
 
 
-@pytest.mark.parametrize(("text", "currency", "minor"), [("5", "HKD", 500), ("5.1", "HKD", 510), ("0.01", "EUR", 1), ("100", "JPY", 100)])
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [("5", "HKD", 500), ("5.1", "HKD", 510), ("0.01", "EUR", 1), ("100", "JPY", 100)],
+)
 def test_readable(text: str, currency: str, minor: int) -> None:
     """Up to two decimals may be left out."""
     assert minor == to_minor(text, currency)

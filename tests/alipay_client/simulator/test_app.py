@@ -19,7 +19,9 @@ QUERY = "alipay.acquire.overseas.query"
 
 async def test_under_a_mock_transport(here: World) -> None:
     """``handle`` answers as the port does, and raises what a real client would see."""
-    async with httpx.AsyncClient(transport=httpx.MockTransport(here.alipay.handle), base_url="http://alipay") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.MockTransport(here.alipay.handle), base_url="http://alipay"
+    ) as http:
         body = signed(QUERY, partner_trans_id="x")
         response = await http.post("/gateway.do?_input_charset=UTF-8", data=body)
         assert response.headers["content-type"] == "text/xml;charset=UTF-8"
@@ -34,7 +36,11 @@ async def test_the_sandbox_rests(here: World) -> None:
     here.alipay.switch({"sandbox_maintenance": True})
     assert read((await here.send(signed(QUERY, partner_trans_id="x"))).content).ok
     here.clock.at_ms = gmt8.parse("2026-01-18 12:00:00")
-    assert (await here.send(signed(QUERY, partner_trans_id="x"))).headers["content-type"].startswith("text/html")
+    assert (
+        (await here.send(signed(QUERY, partner_trans_id="x")))
+        .headers["content-type"]
+        .startswith("text/html")
+    )
 
 
 async def test_two_of_one_seed_are_alike(here: World) -> None:
@@ -46,8 +52,16 @@ async def test_two_of_one_seed_are_alike(here: World) -> None:
         for _ in range(5):
             out_trade_no = made.alipay.pay(qrcode, "5.00").out_trade_no
             for number in range(5):
-                refund = {"partner_trans_id": out_trade_no, "partner_refund_id": f"R{out_trade_no}{number}", "refund_amount": "1.00"}
-                await made.send(signed("alipay.acquire.overseas.spot.refund", currency="HKD", is_sync="Y", **refund))
+                refund = {
+                    "partner_trans_id": out_trade_no,
+                    "partner_refund_id": f"R{out_trade_no}{number}",
+                    "refund_amount": "1.00",
+                }
+                await made.send(
+                    signed(
+                        "alipay.acquire.overseas.spot.refund", currency="HKD", is_sync="Y", **refund
+                    )
+                )
         await made.alipay.settle()
     assert 0 < here.alipay.book()["totals"]["HKD"]["refunded_minor"] < 2_500
     assert here.alipay.book() == other.alipay.book()
@@ -55,7 +69,9 @@ async def test_two_of_one_seed_are_alike(here: World) -> None:
 
 
 async def test_built_with_defaults() -> None:
-    """The wall clock, real HTTP for notifications, and a book in memory; a missing key is refused with a sentence."""
+    """The wall clock, real HTTP for notifications, and a book in memory; a missing key is refused
+    with a sentence.
+    """
     alipay = build(CONFIG)
     assert isinstance(alipay._deliver, HttpDelivery)
     assert alipay.book() == {"trades": [], "totals": {}, "left_off": 0}
@@ -73,5 +89,9 @@ def test_twins_share_the_wire_and_no_code() -> None:
             named = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             named += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in named:
-                inside = name == "alipay_client.simulator" or name.startswith("alipay_client.simulator.")
-                assert inside or name.split(".")[0] in allowed | sys.stdlib_module_names, f"{path.name} imports {name}"
+                inside = name == "alipay_client.simulator" or name.startswith(
+                    "alipay_client.simulator."
+                )
+                assert inside or name.split(".")[0] in allowed | sys.stdlib_module_names, (
+                    f"{path.name} imports {name}"
+                )

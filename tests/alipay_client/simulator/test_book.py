@@ -25,7 +25,9 @@ REFUND = Refund(
 
 
 def test_a_hard_stop_loses_nothing(tmp_path: Path) -> None:
-    """The files as they lie when nobody has closed them hold every committed change, and nothing of an unfinished one."""
+    """The files as they lie when nobody has closed them hold every committed change, and nothing of
+    an unfinished one.
+    """
     book = Book.open(tmp_path / "book", now_ms=1)
     with book.change():
         book.put_code(CODE)
@@ -72,7 +74,10 @@ def test_sums_by_state() -> None:
         book.put_trade(TRADE)
         for number, state in enumerate(RefundState):
             book.put_refund(
-                Refund(**{name: getattr(REFUND, name) for name in REFUND.__slots__} | {"refund_id": f"R{number}", "state": state})
+                Refund(
+                    **{name: getattr(REFUND, name) for name in REFUND.__slots__}
+                    | {"refund_id": f"R{number}", "state": state}
+                )
             )
     assert book.refunded_minor(TRADE.trade_no) == 400
     assert book.taken_minor(TRADE.trade_no) == 800

@@ -3,12 +3,18 @@
 import pytest
 
 from alipay_client.simulator import Faults, Quirks
-from alipay_client.simulator.config import DOCUMENTED_REDELIVERY_MS, HELP_CENTRE_REDELIVERY_MS, switched
+from alipay_client.simulator.config import (
+    DOCUMENTED_REDELIVERY_MS,
+    HELP_CENTRE_REDELIVERY_MS,
+    switched,
+)
 
 
 def test_switching_changes_only_what_is_named() -> None:
     """Named switches change, in the types that they have; all others stay."""
-    faults = switched(Faults(slow=0.5), {"notify_lost": 1, "slow_ms": 20.0, "services": ["notify_verify"]})
+    faults = switched(
+        Faults(slow=0.5), {"notify_lost": 1, "slow_ms": 20.0, "services": ["notify_verify"]}
+    )
     assert faults == Faults(slow=0.5, notify_lost=1.0, slow_ms=20, services=("notify_verify",))
     assert isinstance(faults.slow_ms, int)
 

@@ -20,9 +20,17 @@ async def a_browser(here: World) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_customer_pays(here: World, http: httpx.AsyncClient) -> None:
     """Codes are listed, one is paid, the book shows it."""
     qrcode = await here.create()
-    expected = {"qrcode": qrcode, "store_id": "VM_0001", "store_name": "Lobby", "currency": "HKD", "status": "ACTIVE"}
+    expected = {
+        "qrcode": qrcode,
+        "store_id": "VM_0001",
+        "store_name": "Lobby",
+        "currency": "HKD",
+        "status": "ACTIVE",
+    }
     assert (await http.get("/control/codes")).json() == {"codes": [expected], "left_off": 0}
-    paid = await http.post("/control/pay", json={"qrcode": qrcode, "amount": "5.00", "buyer": "bob"})
+    paid = await http.post(
+        "/control/pay", json={"qrcode": qrcode, "amount": "5.00", "buyer": "bob"}
+    )
     trade = (await http.get("/control/book")).json()["trades"][0]
     assert paid.status_code == 200
     assert paid.json() == {
@@ -55,27 +63,42 @@ async def _pay(http: httpx.AsyncClient, qrcode: str, amount: object = "5.00") ->
 async def test_faults_are_switched_at_run_time(here: World, http: httpx.AsyncClient) -> None:
     """Faults and quirks in one object; a wrong one is refused with a sentence."""
     before = (await http.get("/control/faults")).json()
-    after = await http.post("/control/faults", json={"notify_lost": 1, "services": ["x"], "short_of_funds": True})
+    after = await http.post(
+        "/control/faults", json={"notify_lost": 1, "services": ["x"], "short_of_funds": True}
+    )
     assert after.json() == before | {"notify_lost": 1.0, "services": ["x"], "short_of_funds": True}
     wrong = await http.post("/control/faults", json={"notify_lost": 2})
-    assert (wrong.status_code, wrong.json()["detail"]) == (400, "notify_lost is a number from 0 to 1.0")
-    assert (await http.post("/control/plan", json={"faults": ["http_500"]})).json() == {"planned": 1}
+    assert (wrong.status_code, wrong.json()["detail"]) == (
+        400,
+        "notify_lost is a number from 0 to 1.0",
+    )
+    assert (await http.post("/control/plan", json={"faults": ["http_500"]})).json() == {
+        "planned": 1
+    }
     assert (await http.post("/control/plan", json={"faults": ["nonsense"]})).status_code == 400
     assert (await http.post("/control/plan", json={"faults": "http_500"})).status_code == 400
     assert list(here.alipay.desk.planned) == ["http_500"]
 
 
 async def test_redeliver_and_finish(here: World, http: httpx.AsyncClient) -> None:
-    """An acknowledged notification goes out again; a trade's window can be ended ahead of time, once."""
+    """An acknowledged notification goes out again; a trade's window can be ended ahead of time,
+    once.
+    """
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
-    assert (await http.post("/control/redeliver", json={"trade_no": trade.trade_no})).json() == {"redelivered": 1}
+    assert (await http.post("/control/redeliver", json={"trade_no": trade.trade_no})).json() == {
+        "redelivered": 1
+    }
     await here.alipay.settle()
     assert [told["trade_status"] for told in here.letters.received] == ["TRADE_SUCCESS"] * 2
-    assert (await http.post("/control/finish", json={"trade_no": trade.trade_no})).json() == {"status": "TRADE_FINISHED"}
+    assert (await http.post("/control/finish", json={"trade_no": trade.trade_no})).json() == {
+        "status": "TRADE_FINISHED"
+    }
     await here.alipay.settle()
     assert here.letters.received[-1]["trade_status"] == "TRADE_FINISHED"
-    assert (await http.post("/control/finish", json={"trade_no": trade.trade_no})).status_code == 409
+    assert (
+        await http.post("/control/finish", json={"trade_no": trade.trade_no})
+    ).status_code == 409
     for path in ("/control/redeliver", "/control/finish"):
         assert (await http.post(path, json={"trade_no": "1"})).status_code == 404
 
@@ -90,7 +113,9 @@ async def test_bodies_that_are_no_json(http: httpx.AsyncClient, body: bytes) -> 
 async def test_everything_has_a_bound(http: httpx.AsyncClient) -> None:
     """Bodies and lists."""
     assert (await http.post("/control/pay", content=b"x" * 70_000)).status_code == 413
-    assert (await http.post("/gateway.do?_input_charset=UTF-8", content=b"x" * 70_000)).status_code == 413
+    assert (
+        await http.post("/gateway.do?_input_charset=UTF-8", content=b"x" * 70_000)
+    ).status_code == 413
     assert (await http.get("/control/book", params={"limit": "5"})).status_code == 200
     for limit in ("0", "10001", "-1", "x", "9" * 30):
         assert (await http.get("/control/book", params={"limit": limit})).status_code == 400
@@ -100,28 +125,57 @@ async def test_other_sites_may_not_press_our_buttons(here: World, http: httpx.As
     """A POST from a page of another origin is refused."""
     qrcode = await here.create()
     form = {"qrcode": qrcode, "amount": "5.00"}
-    assert (await http.post("/pay", data=form, headers={"origin": "http://evil"})).status_code == 403
-    assert (await http.post("/pay", data=form, headers={"origin": "http://alipay"})).status_code == 303
+    assert (
+        await http.post("/pay", data=form, headers={"origin": "http://evil"})
+    ).status_code == 403
+    assert (
+        await http.post("/pay", data=form, headers={"origin": "http://alipay"})
+    ).status_code == 303
     assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 500, "refunded_minor": 0}}
 
 
 async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> None:
     """Pay, switch and send again, each leading back to the page that says what happened."""
     qrcode = await here.create()
-    said = await http.post("/pay", data={"qrcode": qrcode, "amount": "5.00", "buyer": "alice"}, follow_redirects=True)
+    said = await http.post(
+        "/pay", data={"qrcode": qrcode, "amount": "5.00", "buyer": "alice"}, follow_redirects=True
+    )
     trade_no = here.alipay.book()["trades"][0]["trade_no"]
     assert f"Paid: trade {trade_no}" in said.text
-    assert "BAD_AMOUNT" in (await http.post("/pay", data={"qrcode": qrcode, "amount": "x"}, follow_redirects=True)).text
-    assert "Due again: 1" in (await http.post("/redeliver", data={"trade_no": trade_no}, follow_redirects=True)).text
-    assert "Switched" in (await http.post("/faults", data={"slow": "0.5", "short_of_funds": "true"}, follow_redirects=True)).text
+    assert (
+        "BAD_AMOUNT"
+        in (
+            await http.post("/pay", data={"qrcode": qrcode, "amount": "x"}, follow_redirects=True)
+        ).text
+    )
+    assert (
+        "Due again: 1"
+        in (await http.post("/redeliver", data={"trade_no": trade_no}, follow_redirects=True)).text
+    )
+    assert (
+        "Switched"
+        in (
+            await http.post(
+                "/faults", data={"slow": "0.5", "short_of_funds": "true"}, follow_redirects=True
+            )
+        ).text
+    )
     assert here.alipay.desk.faults.slow == 0.5
     assert here.alipay.desk.quirks.short_of_funds is True
-    assert "slow is a number" in (await http.post("/faults", data={"slow": "7"}, follow_redirects=True)).text
-    assert (await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))).status_code == 400
+    assert (
+        "slow is a number"
+        in (await http.post("/faults", data={"slow": "7"}, follow_redirects=True)).text
+    )
+    assert (
+        await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))
+    ).status_code == 400
 
 
 async def test_no_answer_in_process(here: World, http: httpx.AsyncClient) -> None:
     """What a real client would see is raised through the ASGI transport."""
     here.alipay.plan("no_answer_done")
     with pytest.raises(httpx.RemoteProtocolError):
-        await http.post("/gateway.do?_input_charset=UTF-8", data=signed("alipay.acquire.overseas.query", partner_trans_id="x"))
+        await http.post(
+            "/gateway.do?_input_charset=UTF-8",
+            data=signed("alipay.acquire.overseas.query", partner_trans_id="x"),
+        )

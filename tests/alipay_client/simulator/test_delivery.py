@@ -24,7 +24,9 @@ async def _run_clock(here: World, hours: int) -> None:
 
 
 async def test_eight_times_in_25_hours(here: World) -> None:
-    """Unacknowledged, it comes at the documented intervals, under one notify_id, and then no more."""
+    """Unacknowledged, it comes at the documented intervals, under one notify_id, and then no
+    more.
+    """
     here.letters.answer = b"SUCCESS"
     trade = here.alipay.pay(await here.create(), "5.00")
     await _run_clock(here, 48)
@@ -32,14 +34,18 @@ async def test_eight_times_in_25_hours(here: World) -> None:
     assert gaps == DOCUMENTED_REDELIVERY_MS
     assert len({told["notify_id"] for told in here.letters.received}) == 1
     assert here.letters.received[1]["notify_time"] == "2026-01-15 12:02:00"
-    assert here.alipay.book()["trades"][0]["notifications"] == [{"cause": "paid", "state": "GIVEN_UP", "attempts": 8}]
+    assert here.alipay.book()["trades"][0]["notifications"] == [
+        {"cause": "paid", "state": "GIVEN_UP", "attempts": 8}
+    ]
     assert here.alipay.courier.redeliver(trade.trade_no) == 1
     here.letters.answer = b"success"
     await here.alipay.settle()
     assert here.alipay.book()["trades"][0]["notified"] is True
 
 
-@pytest.mark.parametrize("answer", [b"fail", b" success", b"success\n", b"\xef\xbb\xbfsuccess", b'"success"', b""])
+@pytest.mark.parametrize(
+    "answer", [b"fail", b" success", b"success\n", b"\xef\xbb\xbfsuccess", b'"success"', b""]
+)
 async def test_nothing_but_success_counts(here: World, answer: bytes) -> None:
     """Exactly the seven letters, or it comes again."""
     here.letters.answer = answer
@@ -49,7 +55,9 @@ async def test_nothing_but_success_counts(here: World, answer: bytes) -> None:
 
 
 async def test_success_ends_it(here: World) -> None:
-    """Acknowledged, it never comes again; a broken connection is no acknowledgement; case can be made not to matter."""
+    """Acknowledged, it never comes again; a broken connection is no acknowledgement; case can be
+    made not to matter.
+    """
     here.letters.broken = True
     here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
@@ -60,7 +68,9 @@ async def test_success_ends_it(here: World) -> None:
 
 
 async def test_lost_delayed_duplicated(here: World) -> None:
-    """A lost one comes with the next interval, a delayed one later, a duplicated one in copies of one notify_id."""
+    """A lost one comes with the next interval, a delayed one later, a duplicated one in copies of
+    one notify_id.
+    """
     qrcode = await here.create()
     here.alipay.switch({"notify_lost": 1.0})
     here.alipay.pay(qrcode, "5.00")
@@ -89,7 +99,9 @@ async def test_reordered(here: World) -> None:
 
 
 async def test_a_restart_goes_on(tmp_path: Path) -> None:
-    """What was due when the process ended without a word is delivered by the next one; what was acknowledged is not."""
+    """What was due when the process ended without a word is delivered by the next one; what was
+    acknowledged is not.
+    """
     first = world(book_path=tmp_path / "book")
     qrcode = await first.create()
     first.alipay.pay(qrcode, "1.00")
@@ -98,7 +110,9 @@ async def test_a_restart_goes_on(tmp_path: Path) -> None:
     first.alipay.pay(qrcode, "2.00")
     await first.alipay.settle()
     out_trade_no = first.alipay.pay(qrcode, "3.00").out_trade_no
-    await first.refund(out_trade_no, "R1", "1.00", is_sync="N", notify_url="https://gw.example.com/refunds")
+    await first.refund(
+        out_trade_no, "R1", "1.00", is_sync="N", notify_url="https://gw.example.com/refunds"
+    )
 
     second = world(book_path=tmp_path / "book", clock=first.clock)
     await _run_clock(second, 1)
@@ -132,7 +146,9 @@ async def test_deliveries_are_bounded() -> None:
 
 
 async def test_running_delivers_by_itself(here: World) -> None:
-    """While it runs, a payment is delivered without being asked for, and a refund of the same moment after it."""
+    """While it runs, a payment is delivered without being asked for, and a refund of the same
+    moment after it.
+    """
     arrived = asyncio.Event()
     inner = here.alipay.courier._deliver
 
@@ -161,18 +177,27 @@ async def test_stopping_ends_deliveries_in_flight(here: World) -> None:
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
         await asyncio.wait_for(started.wait(), 5)
-    assert here.alipay.book()["trades"][0]["notifications"] == [{"cause": "paid", "state": "DUE", "attempts": 0}]
+    assert here.alipay.book()["trades"][0]["notifications"] == [
+        {"cause": "paid", "state": "DUE", "attempts": 0}
+    ]
 
 
 async def test_over_http() -> None:
     """A plain 200 with a short body, or it is an error."""
     deliver = HttpDelivery(timeout_ms=1_000, connections_max=1)
-    answers = {"/ok": (200, b"success"), "/no": (503, b"success"), "/away": (302, b"success"), "/long": (200, b"x" * 5_000)}
+    answers = {
+        "/ok": (200, b"success"),
+        "/no": (503, b"success"),
+        "/away": (302, b"success"),
+        "/long": (200, b"x" * 5_000),
+    }
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["content-type"] == "text/form"
         status, body = answers[request.url.path]
-        return httpx.Response(status, content=body, headers={"location": "/ok"} if status == 302 else {})
+        return httpx.Response(
+            status, content=body, headers={"location": "/ok"} if status == 302 else {}
+        )
 
     await deliver._http.aclose()
     deliver._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))

@@ -7,7 +7,9 @@ def test_same_seed_same_fate() -> None:
     """The n-th try of a key is fixed by the seed, whatever else was tried in between."""
     one, other = Dice(7), Dice(7)
     other.turn("noise")
-    assert [one.turn("k").below("cut", 1000) for _ in range(20)] == [other.turn("k").below("cut", 1000) for _ in range(20)]
+    assert [one.turn("k").below("cut", 1000) for _ in range(20)] == [
+        other.turn("k").below("cut", 1000) for _ in range(20)
+    ]
     assert [Dice(8).turn("k").below("cut", 10**9)] != [Dice(7).turn("k").below("cut", 10**9)]
 
 

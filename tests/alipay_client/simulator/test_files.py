@@ -16,20 +16,33 @@ TODAY = gmt8.day(NOON_MS)
 
 
 async def test_a_day_is_a_header_and_a_line_for_each_item(here: World) -> None:
-    """Payments, refunds under the merchant's own ids and cancelled payments, in the order of their times, fifteen columns each."""
+    """Payments, refunds under the merchant's own ids and cancelled payments, in the order of their
+    times, fifteen columns each.
+    """
     qrcode = await here.create()
     one, two = here.alipay.pay(qrcode, "5.00"), here.alipay.pay(qrcode, "3.00")
     here.clock.at_ms += 61_000
     await here.refund(one.out_trade_no, "R1", "1.50")
     here.clock.at_ms += 1_000
-    await here.call("alipay.acquire.cancel", out_trade_no=two.out_trade_no, timestamp=str(here.clock.at_ms))
+    await here.call(
+        "alipay.acquire.cancel", out_trade_no=two.out_trade_no, timestamp=str(here.clock.at_ms)
+    )
     shop = "5499|Example Vending|Lobby|shopQrCode"
     assert files.transactions(here.alipay.desk, TODAY).splitlines() == [
         f"Partner:{PARTNER}|Payment_time:2026-01-15|Total_count:4",
-        f"{one.out_trade_no}|{one.trade_no}|5.00|0.00|HKD|2026-01-15 12:00:00|PAYMENT||{shop}|HKD|5.00|1.00000000",
-        f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 12:00:00|PAYMENT||{shop}|HKD|3.00|1.00000000",
+        (
+            f"{one.out_trade_no}|{one.trade_no}|5.00|0.00|HKD|2026-01-15 "
+            f"12:00:00|PAYMENT||{shop}|HKD|5.00|1.00000000"
+        ),
+        (
+            f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 "
+            f"12:00:00|PAYMENT||{shop}|HKD|3.00|1.00000000"
+        ),
         f"R1|{one.trade_no}|1.50|0.00|HKD|2026-01-15 12:01:01|REFUND||{shop}|HKD|1.50|1.00000000",
-        f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 12:01:02|CANCEL||{shop}|HKD|3.00|1.00000000",
+        (
+            f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 "
+            f"12:01:02|CANCEL||{shop}|HKD|3.00|1.00000000"
+        ),
     ]
 
 
@@ -49,7 +62,10 @@ async def test_a_day_is_a_day_of_gmt8(here: World) -> None:
     here.alipay.pay(qrcode, "3.00")
     await here.refund(trade.out_trade_no, "R1", "1.00")
     await here.refund(trade.out_trade_no, "R2", "1.00", is_sync="N")
-    kinds = [[line.split("|")[6] for line in files.transactions(here.alipay.desk, day).splitlines()[1:]] for day in range(TODAY, TODAY + 3)]
+    kinds = [
+        [line.split("|")[6] for line in files.transactions(here.alipay.desk, day).splitlines()[1:]]
+        for day in range(TODAY, TODAY + 3)
+    ]
     assert kinds == [["PAYMENT"], ["PAYMENT", "REFUND"], []]
 
 
@@ -62,7 +78,9 @@ async def test_a_name_cannot_part_a_line(here: World) -> None:
 
 async def test_a_file_has_a_bound() -> None:
     """Rather none than one that leaves something out."""
-    there = world(dataclasses.replace(CONFIG, limits=dataclasses.replace(CONFIG.limits, file_rows_max=1)))
+    there = world(
+        dataclasses.replace(CONFIG, limits=dataclasses.replace(CONFIG.limits, file_rows_max=1))
+    )
     qrcode = await there.create()
     there.alipay.pay(qrcode, "5.00")
     assert files.transactions(there.alipay.desk, TODAY).startswith("Partner:")
@@ -75,7 +93,9 @@ async def test_a_file_has_a_bound() -> None:
 async def test_files_are_fetched_over_http(here: World) -> None:
     """Under their documented name, in either charset; a day that is none is refused."""
     here.alipay.pay(await here.create(store_name="大堂"), "5.00")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+    ) as http:
         for charset in ("UTF-8", "GBK"):
             here.alipay.switch({"answer_charset": charset})
             answer = await http.get("/control/files/20260115/transaction")

@@ -9,7 +9,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from alipay_client.simulator import gmt8
-from tests.alipay_client.simulator.merchant import CONFIG, NOON_MS, PARTNER, World, md5_of, read, signed, world
+from tests.alipay_client.simulator.merchant import (
+    CONFIG,
+    NOON_MS,
+    PARTNER,
+    World,
+    md5_of,
+    read,
+    signed,
+    world,
+)
 
 QUERY = "alipay.acquire.overseas.query"
 STOP = "alipay.commerce.qrcode.modifyStatus"
@@ -18,7 +27,11 @@ STOP = "alipay.commerce.qrcode.modifyStatus"
 async def test_a_signed_call_is_let_in(here: World) -> None:
     """The charset of the URL is part of what is signed, and the request comes back as an echo."""
     answer = await here.call(QUERY, partner_trans_id="unknown")
-    assert answer.signed == {"result_code": "FAIL", "error": "TRADE_NOT_EXIST", "detail_error_code": "TRADE_NOT_EXIST"}
+    assert answer.signed == {
+        "result_code": "FAIL",
+        "error": "TRADE_NOT_EXIST",
+        "detail_error_code": "TRADE_NOT_EXIST",
+    }
     assert answer.echo["partner_trans_id"] == "unknown"
     assert answer.echo["_input_charset"] == "UTF-8"
 
@@ -58,10 +71,20 @@ async def test_the_charset_belongs_into_the_url(here: World) -> None:
 
 async def test_a_get_works_too(here: World) -> None:
     """With everything in the query."""
-    parameters = {"service": QUERY, "partner": PARTNER, "_input_charset": "UTF-8", "partner_trans_id": "x"}
+    parameters = {
+        "service": QUERY,
+        "partner": PARTNER,
+        "_input_charset": "UTF-8",
+        "partner_trans_id": "x",
+    }
     parameters |= {"sign": md5_of(parameters), "sign_type": "MD5"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay") as http:
-        assert read((await http.get("/gateway.do", params=parameters)).content).error == "TRADE_NOT_EXIST"
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+    ) as http:
+        assert (
+            read((await http.get("/gateway.do", params=parameters)).content).error
+            == "TRADE_NOT_EXIST"
+        )
 
 
 @pytest.mark.parametrize(
@@ -78,21 +101,36 @@ async def test_a_get_works_too(here: World) -> None:
 async def test_timestamps_are_gmt8_and_expire(here: World, timestamp: str, code: str) -> None:
     """Thirty minutes are allowed; a client that writes UTC is eight hours off."""
     qrcode = await here.create()
-    answer = await here.call(STOP, timestamp=timestamp, biz_type="OVERSEASHOPQRCODE", qrcode=qrcode, status="STOP")
+    answer = await here.call(
+        STOP, timestamp=timestamp, biz_type="OVERSEASHOPQRCODE", qrcode=qrcode, status="STOP"
+    )
     assert answer.error == code
 
 
 @pytest.mark.parametrize("name", ["timestamp", "biz_type", "qrcode", "status"])
 async def test_required_parameters(here: World, name: str) -> None:
     """A missing parameter is an illegal argument."""
-    whole = {"timestamp": gmt8.text(NOON_MS), "biz_type": "OVERSEASHOPQRCODE", "qrcode": "q", "status": "STOP"}
+    whole = {
+        "timestamp": gmt8.text(NOON_MS),
+        "biz_type": "OVERSEASHOPQRCODE",
+        "qrcode": "q",
+        "status": "STOP",
+    }
     assert (await here.call(STOP, **(whole | {name: ""}))).error == "ILLEGAL_ARGUMENT"
 
 
-@pytest.mark.parametrize("changes", [{"biz_type": "OTHER"}, {"notify_url": "ftp://x"}, {"notify_url": "https://" + "x" * 200}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"biz_type": "OTHER"}, {"notify_url": "ftp://x"}, {"notify_url": "https://" + "x" * 200}],
+)
 async def test_malformed_parameters(here: World, changes: dict[str, str]) -> None:
     """biz_type is a constant; a notify_url is an http URL of at most 200."""
-    whole = {"timestamp": gmt8.text(NOON_MS), "biz_type": "OVERSEASHOPQRCODE", "qrcode": "q", "status": "STOP"}
+    whole = {
+        "timestamp": gmt8.text(NOON_MS),
+        "biz_type": "OVERSEASHOPQRCODE",
+        "qrcode": "q",
+        "status": "STOP",
+    }
     assert (await here.call(STOP, **(whole | changes))).error == "ILLEGAL_ARGUMENT"
 
 
@@ -104,11 +142,15 @@ async def test_a_service_outside_the_contract(here: World) -> None:
 
 async def test_business_failures_can_be_unsigned(here: World) -> None:
     """The sources do not say how qrcode failures look; both forms can be had."""
-    failed = await here.code_call("modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP")
+    failed = await here.code_call(
+        "modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP"
+    )
     assert failed.signed is not None
     assert failed.signed["result_code"] == "FAIL"
     here.alipay.switch({"qrcode_failure": "F"})
-    failed = await here.code_call("modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP")
+    failed = await here.code_call(
+        "modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP"
+    )
     assert (failed.signed, failed.error) == (None, "ILLEGAL_ARGUMENT")
 
 
@@ -128,18 +170,36 @@ async def test_notify_verify(here: World) -> None:
 
 
 async def _verify(here: World, notify_id: str, partner: str = PARTNER) -> str:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+    ) as http:
         parameters = {"service": "notify_verify", "partner": partner, "notify_id": notify_id}
         return (await http.get("/gateway.do", params=parameters)).text
 
 
 async def test_rsa2_both_ways() -> None:
-    """An RSA2 request is verified with the merchant's key, and its answer is signed as RSA2 with Alipay's."""
-    merchant, alipay = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
+    """An RSA2 request is verified with the merchant's key, and its answer is signed as RSA2 with
+    Alipay's.
+    """
+    merchant, alipay = (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2)
+    )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     private = alipay.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain).decode()
-    public = merchant.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-    made = world(replace(CONFIG, md5_key="", sign_type="RSA2", alipay_private_key=private, merchant_public_key=public))
+    public = (
+        merchant.public_key()
+        .public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
+    made = world(
+        replace(
+            CONFIG,
+            md5_key="",
+            sign_type="RSA2",
+            alipay_private_key=private,
+            merchant_public_key=public,
+        )
+    )
     text = f"_input_charset=UTF-8&partner={PARTNER}&partner_trans_id=x&service={QUERY}"
     signature = merchant.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256())
     parameters = {
@@ -153,5 +213,10 @@ async def test_rsa2_both_ways() -> None:
     assert "<sign_type>RSA2</sign_type>" in answer
     inner = "detail_error_code=TRADE_NOT_EXIST&error=TRADE_NOT_EXIST&result_code=FAIL"
     answered = answer.split("<sign>")[1].split("</sign>")[0]
-    alipay.public_key().verify(base64.b64decode(answered, validate=True), inner.encode(), padding.PKCS1v15(), hashes.SHA256())
+    alipay.public_key().verify(
+        base64.b64decode(answered, validate=True),
+        inner.encode(),
+        padding.PKCS1v15(),
+        hashes.SHA256(),
+    )
     await made.alipay.close()

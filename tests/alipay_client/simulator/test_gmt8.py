@@ -13,7 +13,9 @@ def test_text_and_back() -> None:
     assert at_ms == 1_768_408_200_000
 
 
-@pytest.mark.parametrize("text", ["2026-1-15 00:30:00", "2026-01-15T00:30:00", "", "2026-01-15 25:00:00"])
+@pytest.mark.parametrize(
+    "text", ["2026-1-15 00:30:00", "2026-01-15T00:30:00", "", "2026-01-15 25:00:00"]
+)
 def test_other_forms_are_refused(text: str) -> None:
     """Only yyyy-MM-dd HH:mm:ss is a time."""
     with pytest.raises(ValueError, match=r"."):
@@ -22,7 +24,10 @@ def test_other_forms_are_refused(text: str) -> None:
 
 def test_t_day_ends_at_midnight() -> None:
     """A second before and after midnight GMT+8 are two days."""
-    assert gmt8.day(gmt8.parse("2026-01-16 00:00:00")) == gmt8.day(gmt8.parse("2026-01-15 23:59:59")) + 1
+    assert (
+        gmt8.day(gmt8.parse("2026-01-16 00:00:00"))
+        == gmt8.day(gmt8.parse("2026-01-15 23:59:59")) + 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,5 +47,10 @@ def test_batch(text: str, inside: bool, opens: str) -> None:
 
 def test_maintenance() -> None:
     """The sandbox rests from Sunday noon to Monday noon."""
-    expected = {"2026-01-18 11:59:59": False, "2026-01-18 12:00:00": True, "2026-01-19 11:59:59": True, "2026-01-19 12:00:00": False}
+    expected = {
+        "2026-01-18 11:59:59": False,
+        "2026-01-18 12:00:00": True,
+        "2026-01-19 11:59:59": True,
+        "2026-01-19 12:00:00": False,
+    }
     assert expected == {text: gmt8.in_maintenance(gmt8.parse(text)) for text in expected}

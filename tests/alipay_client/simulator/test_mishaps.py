@@ -13,7 +13,10 @@ REFUND = "alipay.acquire.overseas.spot.refund"
 async def _refund(here: World, refund_id: str = "R1") -> httpx.Response:
     if not here.alipay.book()["trades"]:
         here.alipay.pay(await here.create(), "50.00")
-    ids = {"partner_trans_id": here.alipay.book()["trades"][0]["out_trade_no"], "partner_refund_id": refund_id}
+    ids = {
+        "partner_trans_id": here.alipay.book()["trades"][0]["out_trade_no"],
+        "partner_refund_id": refund_id,
+    }
     return await here.send(signed(REFUND, **ids, refund_amount="1.00", currency="HKD", is_sync="Y"))
 
 
@@ -23,7 +26,9 @@ def _done(here: World) -> int:
 
 @pytest.mark.parametrize(("fault", "done"), [("no_answer_done", 1), ("no_answer_undone", 0)])
 async def test_no_answer(here: World, fault: str, done: int) -> None:
-    """The connection ends without a byte, after or before the work; the same request again finds the truth."""
+    """The connection ends without a byte, after or before the work; the same request again finds
+    the truth.
+    """
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.plan(fault)
     with pytest.raises(httpx.RemoteProtocolError):
@@ -84,7 +89,9 @@ async def test_system_error(here: World) -> None:
 
 
 async def test_unknown(here: World) -> None:
-    """Either spelling, signed, with the ids, whether done or not; only refunds and cancels can be unknown by chance."""
+    """Either spelling, signed, with the ids, whether done or not; only refunds and cancels can be
+    unknown by chance.
+    """
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.switch({"unknown": 1.0, "unknown_spelling": "UNKNOW"})
     for number in range(20):
@@ -98,11 +105,16 @@ async def test_unknown(here: World) -> None:
 
 
 async def test_a_refund_that_is_refused(here: World) -> None:
-    """A signed, final no, with nothing done; a refund that was taken on gets its true state instead."""
+    """A signed, final no, with nothing done; a refund that was taken on gets its true state
+    instead.
+    """
     here.alipay.pay(await here.create(), "50.00")
     await _refund(here, "R1")
     here.alipay.switch({"refund_refused": 1.0})
-    known, other = read((await _refund(here, "R1")).content), read((await _refund(here, "R2")).content)
+    known, other = (
+        read((await _refund(here, "R1")).content),
+        read((await _refund(here, "R2")).content),
+    )
     assert known.signed is not None
     assert known.signed["result_code"] == "SUCCESS"
     assert other.signed is not None

@@ -21,7 +21,12 @@ from alipay_client.simulator.model import (
 )
 
 NOON_MS = gmt8.parse("2026-01-15 12:00:00")
-TERMS = Terms(short_of_funds=False, funds_retry_ms=0, async_refund_ms=2_000, refund_window_ms=365 * gmt8.DAY_MS)
+TERMS = Terms(
+    short_of_funds=False,
+    funds_retry_ms=0,
+    async_refund_ms=2_000,
+    refund_window_ms=365 * gmt8.DAY_MS,
+)
 SHORT = replace(TERMS, short_of_funds=True)
 CODE = Code(
     qrcode="https://qr.alipay.com/bax1",
@@ -44,7 +49,12 @@ TRADE = model.pay(CODE, amount_minor=1_000, buyer="alice", now_ms=NOON_MS, birth
 def asked(amount_minor: int, **changes: object) -> RefundAsked:
     """A synchronous refund of TRADE."""
     base = RefundAsked(
-        refund_id="R1", out_trade_no=TRADE.out_trade_no, amount_minor=amount_minor, currency="HKD", synchronous=True, notify_url="https://n"
+        refund_id="R1",
+        out_trade_no=TRADE.out_trade_no,
+        amount_minor=amount_minor,
+        currency="HKD",
+        synchronous=True,
+        notify_url="https://n",
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -59,7 +69,9 @@ def ask(
     trade: Trade = TRADE,
 ) -> RefundVerdict:
     """ask_refund with the usual circumstances."""
-    return model.ask_refund(wish, trade=trade, known=known, taken_minor=taken, now_ms=now_ms, terms=terms)
+    return model.ask_refund(
+        wish, trade=trade, known=known, taken_minor=taken, now_ms=now_ms, terms=terms
+    )
 
 
 def refund_of(verdict: RefundVerdict) -> Refund:
@@ -69,7 +81,9 @@ def refund_of(verdict: RefundVerdict) -> Refund:
 
 
 def test_a_payment_bears_alipays_ids() -> None:
-    """Trade numbers have 28 digits and begin with the day in GMT+8; buyers are 2088 ids and masked logins."""
+    """Trade numbers have 28 digits and begin with the day in GMT+8; buyers are 2088 ids and masked
+    logins.
+    """
     assert len(TRADE.trade_no) == 28
     assert TRADE.trade_no.isdigit()
     assert TRADE.trade_no.startswith("20260115")
@@ -82,21 +96,29 @@ def test_a_payment_bears_alipays_ids() -> None:
 
 def test_another_book_never_repeats_a_number() -> None:
     """The book's birth is part of every number."""
-    other = model.pay(CODE, amount_minor=1_000, buyer="alice", now_ms=NOON_MS, birth=NOON_MS + 1, number=1)
+    other = model.pay(
+        CODE, amount_minor=1_000, buyer="alice", now_ms=NOON_MS, birth=NOON_MS + 1, number=1
+    )
     assert other.trade_no != TRADE.trade_no
     assert other.out_trade_no != TRADE.out_trade_no
     assert model.qrcode_text(1, 1, 0) != model.qrcode_text(2, 1, 0)
 
 
-@pytest.mark.parametrize(("status", "code"), [(CodeStatus.STOPPED, "CODE_STOPPED"), (CodeStatus.DELETED, "CODE_DELETED")])
+@pytest.mark.parametrize(
+    ("status", "code"), [(CodeStatus.STOPPED, "CODE_STOPPED"), (CodeStatus.DELETED, "CODE_DELETED")]
+)
 def test_only_an_active_code_takes_money(status: CodeStatus, code: str) -> None:
     """A stopped or deleted code says so."""
     with pytest.raises(Declined, match=code):
-        model.pay(replace(CODE, status=status), amount_minor=1, buyer="a", now_ms=0, birth=0, number=1)
+        model.pay(
+            replace(CODE, status=status), amount_minor=1, buyer="a", now_ms=0, birth=0, number=1
+        )
 
 
 def test_deleted_for_ever() -> None:
-    """STOP and RESTART undo one another, DELETE cannot be undone; each is harmless when repeated."""
+    """STOP and RESTART undo one another, DELETE cannot be undone; each is harmless when
+    repeated.
+    """
     stopped = model.change_status(model.change_status(CODE, "STOP"), "STOP")
     assert stopped.status is CodeStatus.STOPPED
     assert model.change_status(stopped, "RESTART") == CODE
@@ -106,42 +128,72 @@ def test_deleted_for_ever() -> None:
             model.change_status(deleted, wanted)
 
 
-@given(wishes=some.lists(some.tuples(some.integers(1, 6), some.integers(1, 700), some.booleans(), some.booleans()), max_size=30))
+@given(
+    wishes=some.lists(
+        some.tuples(some.integers(1, 6), some.integers(1, 700), some.booleans(), some.booleans()),
+        max_size=30,
+    )
+)
 def test_refunds_never_exceed_the_payment(wishes: list[tuple[int, int, bool, bool]]) -> None:
-    """Whatever is asked, under whichever ids and however often, at most what was paid goes back, and an id's amount never changes."""
+    """Whatever is asked, under whichever ids and however often, at most what was paid goes back,
+    and an id's amount never changes.
+    """
     kept: dict[str, Refund] = {}
     for number, amount, synchronous, short in wishes:
         wish = asked(amount, refund_id=f"R{number}", synchronous=synchronous)
         known = kept.get(wish.refund_id)
-        taken = sum(refund.amount_minor for refund in kept.values() if refund.state is not RefundState.FAILED)
+        taken = sum(
+            refund.amount_minor
+            for refund in kept.values()
+            if refund.state is not RefundState.FAILED
+        )
         verdict = ask(wish, known=known, taken=taken, terms=SHORT if short else TERMS)
         if known is not None and known.amount_minor != amount:
             assert verdict == RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST")
         if verdict.refund is not None:
             assert known is None or known.state is RefundState.FAILED
             kept[wish.refund_id] = verdict.refund
-    assert sum(refund.amount_minor for refund in kept.values() if refund.state is not RefundState.FAILED) <= TRADE.paid_minor
+    assert (
+        sum(
+            refund.amount_minor
+            for refund in kept.values()
+            if refund.state is not RefundState.FAILED
+        )
+        <= TRADE.paid_minor
+    )
 
 
 def test_the_same_refund_again_tells_the_true_state() -> None:
-    """Done stays done; accepted is success to an asynchronous caller and unknown to a synchronous one; nothing is done twice."""
+    """Done stays done; accepted is success to an asynchronous caller and unknown to a synchronous
+    one; nothing is done twice.
+    """
     done = refund_of(ask(asked(400)))
     assert ask(asked(400), known=done, taken=400) == RefundVerdict(result_code="SUCCESS")
     waiting = refund_of(ask(asked(400, synchronous=False)))
     assert waiting.state is RefundState.PROCESSING
-    assert ask(asked(400, synchronous=False), known=waiting, taken=400) == RefundVerdict(result_code="SUCCESS")
+    assert ask(asked(400, synchronous=False), known=waiting, taken=400) == RefundVerdict(
+        result_code="SUCCESS"
+    )
     assert ask(asked(400), known=waiting, taken=400) == RefundVerdict(result_code="UNKNOWN")
 
 
 def test_objections() -> None:
     """Other currency, too much, closed, finished and past the window each have their code."""
-    closed, finished = replace(TRADE, status=TradeStatus.TRADE_CLOSED), replace(TRADE, status=TradeStatus.TRADE_FINISHED)
+    closed, finished = (
+        replace(TRADE, status=TradeStatus.TRADE_CLOSED),
+        replace(TRADE, status=TradeStatus.TRADE_FINISHED),
+    )
     assert ask(asked(1, currency="USD")).error == "CURRENCY_NOT_SAME"
     assert ask(asked(601), taken=400).error == "RETURN_AMOUNT_EXCEED"
     assert ask(asked(1), trade=closed).error == "TRADE_HAS_CLOSE"
     assert ask(asked(1), trade=finished).error == "TRADE_HAS_FINISHED"
     assert ask(asked(1), now_ms=NOON_MS + 365 * gmt8.DAY_MS).error == "TRADE_HAS_FINISHED"
-    assert model.ask_refund(asked(1), trade=None, known=None, taken_minor=0, now_ms=0, terms=TERMS).error == "TRADE_NOT_EXIST"
+    assert (
+        model.ask_refund(
+            asked(1), trade=None, known=None, taken_minor=0, now_ms=0, terms=TERMS
+        ).error
+        == "TRADE_NOT_EXIST"
+    )
 
 
 @pytest.mark.parametrize(
@@ -159,16 +211,27 @@ def test_asynchronous_refunds_wait_for_the_night(now: str, due: str) -> None:
 
 
 def test_short_of_funds() -> None:
-    """A synchronous refund fails and may be asked again; an accepted one waits night after night, and fails in silence after 180 days."""
+    """A synchronous refund fails and may be asked again; an accepted one waits night after night,
+    and fails in silence after 180 days.
+    """
     failed = ask(asked(400), terms=SHORT)
-    assert (failed.result_code, failed.error, refund_of(failed).state) == ("FAIL", "MERCHANT_BALANCE_NOT_ENOUGH", RefundState.FAILED)
+    assert (failed.result_code, failed.error, refund_of(failed).state) == (
+        "FAIL",
+        "MERCHANT_BALANCE_NOT_ENOUGH",
+        RefundState.FAILED,
+    )
     assert refund_of(ask(asked(400), known=failed.refund)).state is RefundState.SUCCEEDED
     waiting = refund_of(ask(asked(400, synchronous=False), known=failed.refund, terms=SHORT))
     later = model.carry_out(waiting, now_ms=waiting.due_at_ms, terms=SHORT)
     assert (later.state, later.error) == (RefundState.PROCESSING, "MERCHANT_BALANCE_NOT_ENOUGH")
     assert gmt8.text(later.due_at_ms) == "2026-01-15 23:00:00"
-    assert model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundState.SUCCEEDED
-    assert model.carry_out(later, now_ms=NOON_MS + 181 * gmt8.DAY_MS, terms=SHORT).state is RefundState.FAILED
+    assert (
+        model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundState.SUCCEEDED
+    )
+    assert (
+        model.carry_out(later, now_ms=NOON_MS + 181 * gmt8.DAY_MS, terms=SHORT).state
+        is RefundState.FAILED
+    )
     soon = model.carry_out(waiting, now_ms=NOON_MS, terms=replace(SHORT, funds_retry_ms=5))
     assert soon.due_at_ms == NOON_MS + 5
 

@@ -39,13 +39,25 @@ async def test_a_payment(here: World) -> None:
 
 
 async def test_disputed_fields(here: World) -> None:
-    """The other reading: total_fee in CNY, the amount in forex_total_fee, the currency under another name or none, the code named."""
-    here.alipay.switch({"notify_amount_field": "forex_total_fee", "notify_currency_field": "forex_currency", "notify_code_fields": True})
+    """The other reading: total_fee in CNY, the amount in forex_total_fee, the currency under
+    another name or none, the code named.
+    """
+    here.alipay.switch(
+        {
+            "notify_amount_field": "forex_total_fee",
+            "notify_currency_field": "forex_currency",
+            "notify_code_fields": True,
+        }
+    )
     qrcode = await here.create()
     here.alipay.pay(qrcode, "5.00")
     await here.alipay.settle()
     told = here.letters.received[0]
-    assert (told["total_fee"], told["forex_total_fee"], told["forex_currency"]) == ("4.61", "5.00", "HKD")
+    assert (told["total_fee"], told["forex_total_fee"], told["forex_currency"]) == (
+        "4.61",
+        "5.00",
+        "HKD",
+    )
     assert (told["qrcode"], told["store_id"]) == (qrcode, "VM_0001")
     here.alipay.switch({"notify_currency_field": "none"})
     here.alipay.pay(qrcode, "5.00")
@@ -55,26 +67,37 @@ async def test_disputed_fields(here: World) -> None:
 
 @pytest.mark.parametrize("where", ["code", "quirk"])
 async def test_gbk_notifications(here: World, where: str) -> None:
-    """In the charset that the code asked for, or the switched one; the signature is over its bytes."""
+    """In the charset that the code asked for, or the switched one; the signature is over its
+    bytes.
+    """
     if where == "quirk":
         here.alipay.switch({"notify_charset": "GBK"})
     passback = '{"machine":"自动售货机"}'
-    qrcode = await here.create(passback_parameters=passback, **({"notify_charset": "gbk"} if where == "code" else {}))
+    qrcode = await here.create(
+        passback_parameters=passback, **({"notify_charset": "gbk"} if where == "code" else {})
+    )
     here.alipay.pay(qrcode, "5.00", "王")
     await here.alipay.settle()
     assert here.letters.received[0]["extra_common_param"] == passback
-    assert here.alipay.desk.book.notifications_of(here.letters.received[0]["trade_no"])[0].charset == "GBK"
+    assert (
+        here.alipay.desk.book.notifications_of(here.letters.received[0]["trade_no"])[0].charset
+        == "GBK"
+    )
 
 
 async def test_a_full_refund_closes_and_tells(here: World) -> None:
-    """Partial synchronous refunds are silent; the one that closes the trade is told to the code's URL, unless switched off."""
+    """Partial synchronous refunds are silent; the one that closes the trade is told to the code's
+    URL, unless switched off.
+    """
     qrcode = await here.create()
     first, second = (here.alipay.pay(qrcode, "5.00").out_trade_no for _ in range(2))
     await here.refund(first, "R1", "2.00")
     await here.refund(first, "R2", "3.00")
     await here.alipay.settle()
     told = here.letters.received[2:]
-    assert [(one["trade_status"], one["refund_fee"], one["out_biz_no"]) for one in told] == [("TRADE_CLOSED", "3.00", "R2")]
+    assert [(one["trade_status"], one["refund_fee"], one["out_biz_no"]) for one in told] == [
+        ("TRADE_CLOSED", "3.00", "R2")
+    ]
     assert told[0]["notify_action_type"] == "refundFPAction"
     here.alipay.switch({"notify_on_full_refund": False})
     await here.refund(second, "R3", "5.00")
@@ -83,13 +106,18 @@ async def test_a_full_refund_closes_and_tells(here: World) -> None:
 
 
 async def test_a_year_later(here: World) -> None:
-    """At the end of the refund window the trade is finished, told anew with its old creation time, and can no longer be refunded."""
+    """At the end of the refund window the trade is finished, told anew with its old creation time,
+    and can no longer be refunded.
+    """
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
     here.clock.at_ms += 365 * gmt8.DAY_MS
     await here.alipay.settle()
     paid, finished = here.letters.received
-    assert (finished["trade_status"], finished["notify_action_type"]) == ("TRADE_FINISHED", "finishFPAction")
+    assert (finished["trade_status"], finished["notify_action_type"]) == (
+        "TRADE_FINISHED",
+        "finishFPAction",
+    )
     assert finished["gmt_create"] == paid["gmt_create"]
     assert finished["notify_id"] != paid["notify_id"]
     assert (await here.refund(trade.out_trade_no, "R1", "1.00")).error == "TRADE_HAS_FINISHED"
@@ -100,7 +128,10 @@ async def test_waiting_goes_before_paid(here: World) -> None:
     here.alipay.switch({"notify_waiting": True})
     here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
-    assert [told["trade_status"] for told in here.letters.received] == ["WAIT_BUYER_PAY", "TRADE_SUCCESS"]
+    assert [told["trade_status"] for told in here.letters.received] == [
+        "WAIT_BUYER_PAY",
+        "TRADE_SUCCESS",
+    ]
 
 
 async def test_without_an_url_nobody_is_told(here: World) -> None:

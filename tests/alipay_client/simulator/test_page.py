@@ -14,7 +14,9 @@ def test_an_empty_page_says_what_to_do(here: World) -> None:
 
 
 async def test_a_full_page(here: World) -> None:
-    """Codes with their text and a pay form, trades with refunds and notifications, switches, calls turned away; all of it escaped."""
+    """Codes with their text and a pay form, trades with refunds and notifications, switches, calls
+    turned away; all of it escaped.
+    """
     qrcode = await here.create(store_name="<script>alert(1)</script>")
     yen = await here.create(store_id="VM_0002", trans_currency="JPY", currency="JPY")
     trade = here.alipay.pay(qrcode, "5.00", "<b>")
@@ -24,7 +26,16 @@ async def test_a_full_page(here: World) -> None:
     assert "<script>" not in html
     assert "<said>" not in html
     assert "<b>" not in html
-    for text in (qrcode, yen, trade.trade_no, "2.00 SUCCEEDED", "paid: DUE, sent 0", 'value="500"', "ILLEGAL_SIGN", "notify_lost"):
+    for text in (
+        qrcode,
+        yen,
+        trade.trade_no,
+        "2.00 SUCCEEDED",
+        "paid: DUE, sent 0",
+        'value="500"',
+        "ILLEGAL_SIGN",
+        "notify_lost",
+    ):
         assert text in html
     assert "HKD: paid 5.00, refunded 2.00" in html
 
@@ -32,8 +43,13 @@ async def test_a_full_page(here: World) -> None:
 def test_the_form_of_switches_comes_back_whole(here: World) -> None:
     """What the page shows, sent back unchanged, changes nothing."""
     switches = here.alipay.desk.switches()
-    form = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in switches.items()}
-    form |= {name: str(value).lower() for name, value in switches.items() if isinstance(value, bool)}
+    form = {
+        name: ",".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in switches.items()
+    }
+    form |= {
+        name: str(value).lower() for name, value in switches.items() if isinstance(value, bool)
+    }
     here.alipay.switch(page.read_switches(switches, form))
     assert here.alipay.desk.switches() == switches
     assert page.read_switches(switches, {"services": "a, b,"}) == {"services": ["a", "b"]}

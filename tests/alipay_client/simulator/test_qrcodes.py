@@ -9,7 +9,9 @@ from tests.alipay_client.simulator.merchant import NOTIFY_URL, World, shop
 
 
 async def test_create_is_idempotent_for_a_store(here: World) -> None:
-    """The same store gets the same code, unchanged; with a channel fee a second one; another store its own."""
+    """The same store gets the same code, unchanged; with a channel fee a second one; another store
+    its own.
+    """
     first = await here.create()
     assert first.startswith("https://qr.alipay.com/bax")
     assert await here.create(store_name="Renamed") == first
@@ -23,7 +25,9 @@ async def test_create_is_idempotent_for_a_store(here: World) -> None:
 
 
 async def test_create_answers_with_a_picture(here: World) -> None:
-    """Its URL holds an ampersand, which the XML escapes and the signature does not; result_code only where switched on."""
+    """Its URL holds an ampersand, which the XML escapes and the signature does not; result_code
+    only where switched on.
+    """
     answer = await here.code_call("create", notify_url=NOTIFY_URL, biz_data=shop())
     assert answer.wrapper == "qrcodeinfo"
     assert answer.signed is not None
@@ -84,18 +88,29 @@ async def test_disputed_rules_can_be_switched(here: World) -> None:
     """Dashes in ids, the place of the store, and a sign type without a key."""
     assert await here.create(store_id="vm-1", country_code="HK", address="1 Queen's Road")
     here.alipay.switch({"dash_in_ids": False, "reject_address": True})
-    assert (await here.code_call("create", biz_data=shop(store_id="vm-2"))).error == "ILLEGAL_ARGUMENT"
-    assert (await here.code_call("create", biz_data=shop(country_code="HK"))).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.code_call("create", biz_data=shop(store_id="vm-2"))
+    ).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.code_call("create", biz_data=shop(country_code="HK"))
+    ).error == "ILLEGAL_ARGUMENT"
     here.alipay.switch({"reject_address": False, "require_address": True})
     assert (await here.code_call("create", biz_data=shop())).error == "ILLEGAL_ARGUMENT"
     here.alipay.switch({"require_address": False})
-    assert (await here.code_call("create", biz_data=shop(notify_sign_type="RSA2"))).error == "ILLEGAL_SECURITY_PROFILE"
+    assert (
+        await here.code_call("create", biz_data=shop(notify_sign_type="RSA2"))
+    ).error == "ILLEGAL_SECURITY_PROFILE"
 
 
 async def test_modify_replaces_what_may_change(here: World) -> None:
     """Name, passback and notify_url change; a notify_url that is left out stays."""
     qrcode = await here.create()
-    answer = await here.code_call("modify", qrcode=qrcode, notify_url="https://gw.example.com/new", biz_data=shop(store_name="Hall"))
+    answer = await here.code_call(
+        "modify",
+        qrcode=qrcode,
+        notify_url="https://gw.example.com/new",
+        biz_data=shop(store_name="Hall"),
+    )
     assert answer.signed == {"qrcode": qrcode}
     await here.code_call("modify", qrcode=qrcode, biz_data=shop(store_name="Hall 2"))
     known = here.alipay.desk.book.code(qrcode)
@@ -104,30 +119,58 @@ async def test_modify_replaces_what_may_change(here: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"secondary_merchant_id": "other"}, {"store_id": "other"}, {"trans_currency": "USD", "currency": "USD"}]
+    "changes",
+    [
+        {"secondary_merchant_id": "other"},
+        {"store_id": "other"},
+        {"trans_currency": "USD", "currency": "USD"},
+    ],
 )
 async def test_modify_keeps_what_may_not_change(here: World, changes: dict[str, str]) -> None:
-    """Sub-merchant, store and currencies are fixed; a channel fee can be neither removed nor added."""
+    """Sub-merchant, store and currencies are fixed; a channel fee can be neither removed nor
+    added.
+    """
     qrcode = await here.create()
     fee = {"type": "RATE", "value": "0.01"}
     with_fee = await here.create(channel_fee=fee)
-    for code, data in ((qrcode, shop(**changes)), (qrcode, shop(channel_fee=fee)), (with_fee, shop()), ("https://none", shop())):
-        assert (await here.code_call("modify", qrcode=code, biz_data=data)).error == "ILLEGAL_ARGUMENT"
+    for code, data in (
+        (qrcode, shop(**changes)),
+        (qrcode, shop(channel_fee=fee)),
+        (with_fee, shop()),
+        ("https://none", shop()),
+    ):
+        assert (
+            await here.code_call("modify", qrcode=code, biz_data=data)
+        ).error == "ILLEGAL_ARGUMENT"
 
 
 async def test_stop_restart_delete(here: World) -> None:
-    """Each is harmless when repeated; what is deleted stays so, and a new code takes its place, or not, as switched."""
+    """Each is harmless when repeated; what is deleted stays so, and a new code takes its place, or
+    not, as switched.
+    """
     qrcode = await here.create()
-    for status, after in (("STOP", CodeStatus.STOPPED), ("STOP", CodeStatus.STOPPED), ("RESTART", CodeStatus.ACTIVE)):
-        assert (await here.code_call("modifyStatus", qrcode=qrcode, status=status)).signed == {"qrcode": qrcode}
+    for status, after in (
+        ("STOP", CodeStatus.STOPPED),
+        ("STOP", CodeStatus.STOPPED),
+        ("RESTART", CodeStatus.ACTIVE),
+    ):
+        assert (await here.code_call("modifyStatus", qrcode=qrcode, status=status)).signed == {
+            "qrcode": qrcode
+        }
         known = here.alipay.desk.book.code(qrcode)
         assert known is not None
         assert known.status is after
     await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")
     assert (await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")).error == ""
-    assert (await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")).error == "ILLEGAL_ARGUMENT"
-    assert (await here.code_call("modify", qrcode=qrcode, biz_data=shop())).error == "ILLEGAL_ARGUMENT"
-    assert (await here.code_call("modifyStatus", qrcode=qrcode, status="PAUSE")).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")
+    ).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.code_call("modify", qrcode=qrcode, biz_data=shop())
+    ).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.code_call("modifyStatus", qrcode=qrcode, status="PAUSE")
+    ).error == "ILLEGAL_ARGUMENT"
     here.alipay.switch({"delete_frees_slot": False})
     assert await here.create() == qrcode
     here.alipay.switch({"delete_frees_slot": True})

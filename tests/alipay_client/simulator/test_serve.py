@@ -32,7 +32,9 @@ asyncio.run(serve(config, port=0, book_path=Path(sys.argv[1]), ready=lambda url:
 def _process(book_path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     environment = os.environ | {"PYTHONPATH": ".", "PYTHONWARNINGS": "error"}
     command = [sys.executable, "-c", PROGRAM, str(book_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         try:
             yield process, process.stdout.readline().strip()
@@ -55,12 +57,28 @@ def _create(http: httpx.Client, store_id: str) -> str:
 
 
 def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
-    """Whatever was answered before the process was killed stands in the book, and its notifications are still due."""
-    with _process(tmp_path / "book") as (process, url), httpx.Client(base_url=url, trust_env=False) as http:
+    """Whatever was answered before the process was killed stands in the book, and its notifications
+    are still due.
+    """
+    with (
+        _process(tmp_path / "book") as (process, url),
+        httpx.Client(base_url=url, trust_env=False) as http,
+    ):
         codes = [_create(http, f"VM_{number}") for number in range(3)]
-        paid = [http.post("/control/pay", json={"qrcode": code, "amount": "5.00"}).json() for code in codes]
-        refund = {"partner_trans_id": paid[0]["out_trade_no"], "partner_refund_id": "R1", "refund_amount": "2.00", "currency": "HKD"}
-        refunded = http.post("/gateway.do?_input_charset=UTF-8", data=signed("alipay.acquire.overseas.spot.refund", is_sync="Y", **refund))
+        paid = [
+            http.post("/control/pay", json={"qrcode": code, "amount": "5.00"}).json()
+            for code in codes
+        ]
+        refund = {
+            "partner_trans_id": paid[0]["out_trade_no"],
+            "partner_refund_id": "R1",
+            "refund_amount": "2.00",
+            "currency": "HKD",
+        }
+        refunded = http.post(
+            "/gateway.do?_input_charset=UTF-8",
+            data=signed("alipay.acquire.overseas.spot.refund", is_sync="Y", **refund),
+        )
         assert read(refunded.content).error == ""
         process.kill()
         assert process.wait(5) == -signal.SIGKILL
@@ -77,7 +95,10 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
     """Within two seconds, with a kept-alive connection open, without a word and with success."""
-    with _process(tmp_path / "book") as (process, url), httpx.Client(base_url=url, trust_env=False) as http:
+    with (
+        _process(tmp_path / "book") as (process, url),
+        httpx.Client(base_url=url, trust_env=False) as http,
+    ):
         assert http.get("/healthz").status_code == 200
         started = time.monotonic()
         process.send_signal(number)
@@ -90,9 +111,15 @@ def test_signals_end_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
 async def test_a_slow_answer_does_not_hold_it_up() -> None:
     """Stopping cuts off an answer that would come minutes later."""
     config = replace(CONFIG, faults=Faults(slow=1.0, slow_ms=600_000))
-    async with _Served(config) as (served, url), httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with (
+        _Served(config) as (served, url),
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
         asked = asyncio.create_task(
-            http.post("/gateway.do?_input_charset=UTF-8", data=signed("alipay.acquire.overseas.query", partner_trans_id="x"))
+            http.post(
+                "/gateway.do?_input_charset=UTF-8",
+                data=signed("alipay.acquire.overseas.query", partner_trans_id="x"),
+            )
         )
         await asyncio.sleep(0.1)
         started = time.monotonic()
@@ -104,9 +131,14 @@ async def test_a_slow_answer_does_not_hold_it_up() -> None:
 
 async def test_a_connection_ends_without_a_byte() -> None:
     """Over a real port, too, no answer is no answer; the next request is served."""
-    async with _Served(CONFIG) as (_served, url), httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with (
+        _Served(CONFIG) as (_served, url),
+        httpx.AsyncClient(base_url=url, trust_env=False) as http,
+    ):
         body = signed("alipay.acquire.overseas.query", partner_trans_id="x")
-        assert (await http.post("/control/plan", json={"faults": ["no_answer_done"]})).status_code == 200
+        assert (
+            await http.post("/control/plan", json={"faults": ["no_answer_done"]})
+        ).status_code == 200
         with pytest.raises(httpx.TransportError):
             await http.post("/gateway.do?_input_charset=UTF-8", data=body)
         answer = await http.post("/gateway.do?_input_charset=UTF-8", data=body)
@@ -120,7 +152,13 @@ async def test_notifications_over_http() -> None:
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(next(line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")))
+        length = int(
+            next(
+                line.split(b":")[1]
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length")
+            )
+        )
         heard.put_nowait(await reader.readexactly(length))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nConnection: close\r\n\r\nsuccess")
         await writer.drain()
@@ -129,14 +167,29 @@ async def test_notifications_over_http() -> None:
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as merchant:
         port = merchant.sockets[0].getsockname()[1]
-        async with _Served(CONFIG) as (_served, url), httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        async with (
+            _Served(CONFIG) as (_served, url),
+            httpx.AsyncClient(base_url=url, trust_env=False) as http,
+        ):
             now = gmt8.text(time.time_ns() // 1_000_000)
-            create = {"timestamp": now, "biz_type": "OVERSEASHOPQRCODE", "notify_url": f"http://127.0.0.1:{port}/t", "biz_data": shop()}
+            create = {
+                "timestamp": now,
+                "biz_type": "OVERSEASHOPQRCODE",
+                "notify_url": f"http://127.0.0.1:{port}/t",
+                "biz_data": shop(),
+            }
             answer = read(
-                (await http.post("/gateway.do?_input_charset=UTF-8", data=signed("alipay.commerce.qrcode.create", **create))).content
+                (
+                    await http.post(
+                        "/gateway.do?_input_charset=UTF-8",
+                        data=signed("alipay.commerce.qrcode.create", **create),
+                    )
+                ).content
             )
             assert answer.signed is not None
-            await http.post("/control/pay", json={"qrcode": answer.signed["qrcode"], "amount": "5.00"})
+            await http.post(
+                "/control/pay", json={"qrcode": answer.signed["qrcode"], "amount": "5.00"}
+            )
             assert b"trade_status=TRADE_SUCCESS" in await asyncio.wait_for(heard.get(), 5)
     assert heard.empty()
 
@@ -176,7 +229,9 @@ class _Served:
 
     async def __aenter__(self) -> tuple["_Served", str]:
         ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.task = asyncio.create_task(serve(self._config, host=self._host, ready=ready.set_result, stop=self.stop))
+        self.task = asyncio.create_task(
+            serve(self._config, host=self._host, ready=ready.set_result, stop=self.stop)
+        )
         return self, await asyncio.wait_for(ready, 5)
 
     async def __aexit__(self, *_failure: object) -> None:

@@ -13,8 +13,10 @@ from alipay_client.simulator.signing import KeyRing, canonical, key_ring, sign, 
 from tests.alipay_client.simulator.merchant import KEY, PARTNER
 
 SHOP = (
-    '{"address": "No.278, Road YinCheng, Shanghai, China","country_code": "CN","currency": "USD","secondary_merchant_id": "xxx001",'
-    '"secondary_merchant_industry": "7011","secondary_merchant_name": "xxx Store","store_id": "0001","store_name": "Apple store",'
+    '{"address": "No.278, Road YinCheng, Shanghai, China","country_code": "CN","currency": '
+    '"USD","secondary_merchant_id": "xxx001",'
+    '"secondary_merchant_industry": "7011","secondary_merchant_name": "xxx Store","store_id": '
+    '"0001","store_name": "Apple store",'
     '"trans_currency": "USD"}'
 )
 BATCH = (
@@ -24,10 +26,13 @@ BATCH = (
 )
 NOTIFICATION = (
     'buyer_email=tes***@example.com&buyer_id=2088000000000099&currency=EUR&extra_common_param={"machine":"VM_0001"}'
-    "&gmt_create=2026-01-15 18:20:30&gmt_payment=2026-01-15 18:20:34&notify_action_type=payByAccountAction"
-    "&notify_id=0123456789abcdef0123456789abcdef01&notify_time=2026-01-15 18:20:35&notify_type=trade_status_sync"
+    "&gmt_create=2026-01-15 18:20:30&gmt_payment=2026-01-15 "
+    "18:20:34&notify_action_type=payByAccountAction"
+    "&notify_id=0123456789abcdef0123456789abcdef01&notify_time=2026-01-15 "
+    "18:20:35&notify_type=trade_status_sync"
     '&out_trade_no=OT202601150001&paytools_pay_amount=[{"ALIPAYACCOUNT":"5.00"}]&price=5.00&quantity=1'
-    "&seller_email=seller@example.com&seller_id=2088000000000001&subject=Example+Vending 100%&total_fee=5.00"
+    "&seller_email=seller@example.com&seller_id=2088000000000001&subject=Example+Vending "
+    "100%&total_fee=5.00"
     "&trade_no=2026011522001400000000000001&trade_status=TRADE_SUCCESS"
 )
 VECTORS = {
@@ -45,10 +50,10 @@ VECTORS = {
     BATCH: "59c611607daafd1337e96b22404bd521",
     "_input_charset=utf-8&currency=USD&gmt_return=20150101000000&out_return_no=1&out_trade_no=12345678980&partner=1000000000000000"
     "&reason=reason&return_amount=0.01&service=forex_refund": "c9681fff5505fe993d1b2b8141308d0d",
-    '_input_charset=UTF-8&biz_data={"store_name":"Example Vending VM 0001 bis"}&biz_type=OVERSEASHOPQRCODE&partner=2088000000000001'
-    "&qrcode=https://qr.alipay.com/bax00000000000000000001&service=alipay.commerce.qrcode.modify&timestamp=2026-01-15 10:20:31": (
-        "e26fac051851b090c566ab72ee085052"
-    ),
+    '_input_charset=UTF-8&biz_data={"store_name":"Example Vending VM 0001 '
+    'bis"}&biz_type=OVERSEASHOPQRCODE&partner=2088000000000001'
+    "&qrcode=https://qr.alipay.com/bax00000000000000000001&service=alipay.commerce.qrcode.modify&timestamp=2026-01-15 "
+    "10:20:31": ("e26fac051851b090c566ab72ee085052"),
     "_input_charset=UTF-8&biz_type=OVERSEASHOPQRCODE&partner=2088000000000001&qrcode=https://qr.alipay.com/bax00000000000000000001"
     "&service=alipay.commerce.qrcode.modifyStatus&status=STOP&timestamp=2026-01-15 10:20:32": "0af46897ced13315faaf4a62a96b0464",
     "_input_charset=UTF-8&currency=JPY&is_sync=N&notify_url=https://gw.example.com/notify/refund&partner=2088000000000001"
@@ -118,15 +123,26 @@ def test_canonical_drops_empty_values_and_the_signature() -> None:
         "partner_refund_id": "RF202601150001",
         "partner_trans_id": "OT202601150001",
     }
-    assert sign(canonical(parameters).encode(), "MD5", KeyRing(md5_key=KEY)) == "711a98e75877da36404caa7d14ba5d6d"
+    assert (
+        sign(canonical(parameters).encode(), "MD5", KeyRing(md5_key=KEY))
+        == "711a98e75877da36404caa7d14ba5d6d"
+    )
     image = "https://mobilecodec.alipay.com/show.htm?code=bax00000000000000000001&picSize=L"
     answer = {"qrcode_img_url": image, "qrcode": "https://qr.alipay.com/bax00000000000000000001"}
-    assert sign(canonical(answer).encode(), "MD5", KeyRing(md5_key=KEY)) == "b6802ffb4350fe1ee5f45fd33d56c12c"
+    assert (
+        sign(canonical(answer).encode(), "MD5", KeyRing(md5_key=KEY))
+        == "b6802ffb4350fe1ee5f45fd33d56c12c"
+    )
 
 
 def test_rsa_vector(private: rsa.RSAPrivateKey) -> None:
     """The published RSA-SHA1 signature verifies, and only as RSA."""
-    config = SimulatorConfig(partner=PARTNER, sign_type="RSA", alipay_private_key=_pem(private), merchant_public_key=RSA_PUBLIC)
+    config = SimulatorConfig(
+        partner=PARTNER,
+        sign_type="RSA",
+        alipay_private_key=_pem(private),
+        merchant_public_key=RSA_PUBLIC,
+    )
     ring = key_ring(config)
     assert verifies(b"partner=123&service=test", RSA_SIGN, "RSA", ring)
     assert not verifies(b"partner=123&service=test", RSA_SIGN, "RSA2", ring)
@@ -135,14 +151,21 @@ def test_rsa_vector(private: rsa.RSAPrivateKey) -> None:
 
 
 def test_keys_load_in_every_form(private: rsa.RSAPrivateKey) -> None:
-    """PEM and bare base64, PKCS#1 and PKCS#8; what one form signs, each form of the public key verifies."""
+    """PEM and bare base64, PKCS#1 and PKCS#8; what one form signs, each form of the public key
+    verifies.
+    """
     forms = [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL]
     privates = [_pem(private, form) for form in forms]
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
     publics = [private.public_key().public_bytes(serialization.Encoding.PEM, spki).decode()]
     for text in (*privates, *(_bare(pem) for pem in privates)):
         for public in (*publics, *(_bare(pem) for pem in publics)):
-            config = SimulatorConfig(partner=PARTNER, sign_type="RSA2", alipay_private_key=text, merchant_public_key=public)
+            config = SimulatorConfig(
+                partner=PARTNER,
+                sign_type="RSA2",
+                alipay_private_key=text,
+                merchant_public_key=public,
+            )
             ring = key_ring(config)
             signature = sign(b"text", "RSA2", ring)
             assert len(signature) == 344
@@ -154,7 +177,10 @@ def test_keys_load_in_every_form(private: rsa.RSAPrivateKey) -> None:
     [
         ({}, "sign type RSA2 needs alipay_private_key and merchant_public_key"),
         ({"alipay_private_key": "AAAA"}, "alipay_private_key is no RSA private key"),
-        ({"merchant_public_key": "-----BEGIN PUBLIC KEY-----"}, "merchant_public_key is no RSA public key"),
+        (
+            {"merchant_public_key": "-----BEGIN PUBLIC KEY-----"},
+            "merchant_public_key is no RSA public key",
+        ),
     ],
 )
 def test_a_missing_key_is_named(keys: dict[str, str], sentence: str) -> None:
@@ -176,8 +202,13 @@ def test_the_digest_is_over_text_and_key() -> None:
     assert sign(b"a=b", "MD5", KeyRing(md5_key="k")) == hashlib.md5(b"a=bk").hexdigest()
 
 
-def _pem(private: rsa.RSAPrivateKey, form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8) -> str:
-    return private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+def _pem(
+    private: rsa.RSAPrivateKey,
+    form: serialization.PrivateFormat = serialization.PrivateFormat.PKCS8,
+) -> str:
+    return private.private_bytes(
+        serialization.Encoding.PEM, form, serialization.NoEncryption()
+    ).decode()
 
 
 def _bare(pem: str) -> str:

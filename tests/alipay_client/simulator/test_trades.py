@@ -27,7 +27,9 @@ async def test_a_refund_is_done_once(here: World) -> None:
         "exchange_rate": "0.92150000",
         "refund_amount_cny": "1.84",
     }
-    assert trade["refunds"] == [{"refund_id": "R1", "amount_minor": 200, "state": "SUCCEEDED", "error": ""}]
+    assert trade["refunds"] == [
+        {"refund_id": "R1", "amount_minor": 200, "state": "SUCCEEDED", "error": ""}
+    ]
 
 
 async def test_one_id_is_one_content(here: World) -> None:
@@ -60,14 +62,20 @@ async def test_what_a_refund_must_say(here: World) -> None:
     """Wrong amounts, currencies, ids and trades each have their code."""
     out_trade_no = await _paid(here)
     assert (await here.refund(out_trade_no, "R1", "1.001")).error == "INVALID_PARAMETER"
-    assert (await here.refund(out_trade_no, "R1", "1.00", currency="USD")).error == "CURRENCY_NOT_SAME"
+    assert (
+        await here.refund(out_trade_no, "R1", "1.00", currency="USD")
+    ).error == "CURRENCY_NOT_SAME"
     assert (await here.refund("unknown", "R1", "1.00")).error == "TRADE_NOT_EXIST"
-    assert (await here.refund(out_trade_no, "R1", "1.00", alipay_trans_id="other")).error == "TRADE_NOT_EXIST"
+    assert (
+        await here.refund(out_trade_no, "R1", "1.00", alipay_trans_id="other")
+    ).error == "TRADE_NOT_EXIST"
     assert (await here.refund(out_trade_no, out_trade_no, "1.00")).error == "ILLEGAL_ARGUMENT"
     assert (await here.refund(out_trade_no, "R" * 65, "1.00")).error == "ILLEGAL_ARGUMENT"
     assert (await here.refund(out_trade_no, "R1", "1.00", is_sync="T")).error == "ILLEGAL_ARGUMENT"
     assert (await here.refund(out_trade_no, "R1", "1.00", refund_reason="change")).error == ""
-    assert (await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")).error == "ILLEGAL_SIGN"
+    assert (
+        await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")
+    ).error == "ILLEGAL_SIGN"
     here.alipay.switch({"refund_reason_name": "refund_reson"})
     assert (await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")).error == ""
 
@@ -75,16 +83,22 @@ async def test_what_a_refund_must_say(here: World) -> None:
 async def test_yen_have_no_decimals(here: World) -> None:
     """100 is an amount, 100.00 an error."""
     out_trade_no = await _paid(here, "500", trans_currency="JPY", currency="JPY")
-    assert (await here.refund(out_trade_no, "R1", "100.00", currency="JPY")).error == "INVALID_PARAMETER"
+    assert (
+        await here.refund(out_trade_no, "R1", "100.00", currency="JPY")
+    ).error == "INVALID_PARAMETER"
     assert (await here.refund(out_trade_no, "R1", "100", currency="JPY")).error == ""
     assert here.alipay.book()["totals"] == {"JPY": {"paid_minor": 500, "refunded_minor": 100}}
 
 
 async def test_an_asynchronous_refund(here: World) -> None:
-    """SUCCESS means accepted; it is done a little later on the same day, and only then told to its own URL."""
+    """SUCCESS means accepted; it is done a little later on the same day, and only then told to its
+    own URL.
+    """
     out_trade_no = await _paid(here)
     await here.alipay.settle()
-    answer = await here.refund(out_trade_no, "R1", "2.00", is_sync="N", notify_url="https://gw.example.com/refunds")
+    answer = await here.refund(
+        out_trade_no, "R1", "2.00", is_sync="N", notify_url="https://gw.example.com/refunds"
+    )
     assert answer.error == ""
     assert (await here.refund_state(out_trade_no, "R1"))["refund_result_code"] == "PROCESSING"
     assert (await here.refund(out_trade_no, "R2", "3.01")).error == "RETURN_AMOUNT_EXCEED"
@@ -114,17 +128,25 @@ async def test_after_midnight_it_waits_for_the_batch(here: World) -> None:
 
 
 async def test_short_of_funds(here: World) -> None:
-    """A synchronous refund fails and succeeds later under the same id; an asynchronous one waits, saying why."""
+    """A synchronous refund fails and succeeds later under the same id; an asynchronous one waits,
+    saying why.
+    """
     out_trade_no = await _paid(here)
     here.alipay.switch({"short_of_funds": True})
     assert (await here.refund(out_trade_no, "R1", "2.00")).error == "MERCHANT_BALANCE_NOT_ENOUGH"
     state = await here.refund_state(out_trade_no, "R1")
-    assert (state["refund_result_code"], state["refund_error_code"]) == ("FAILED", "MERCHANT_BALANCE_NOT_ENOUGH")
+    assert (state["refund_result_code"], state["refund_error_code"]) == (
+        "FAILED",
+        "MERCHANT_BALANCE_NOT_ENOUGH",
+    )
     assert (await here.refund(out_trade_no, "R2", "1.00", is_sync="N")).error == ""
     here.clock.at_ms += 2_000
     await here.alipay.settle()
     state = await here.refund_state(out_trade_no, "R2")
-    assert (state["refund_result_code"], state["refund_error_code"]) == ("PROCESSING", "MERCHANT_BALANCE_NOT_ENOUGH")
+    assert (state["refund_result_code"], state["refund_error_code"]) == (
+        "PROCESSING",
+        "MERCHANT_BALANCE_NOT_ENOUGH",
+    )
     here.alipay.switch({"short_of_funds": False})
     assert (await here.refund(out_trade_no, "R1", "2.00")).error == ""
     here.clock.at_ms = gmt8.parse("2026-01-15 23:00:00")
@@ -133,14 +155,20 @@ async def test_short_of_funds(here: World) -> None:
 
 
 async def test_refund_query_knows_what_it_does_not_know(here: World) -> None:
-    """An unknown trade, an unknown refund, and a refund of another trade are three answers of two kinds."""
+    """An unknown trade, an unknown refund, and a refund of another trade are three answers of two
+    kinds.
+    """
     out_trade_no, other = await _paid(here), await _paid(here)
     await here.refund(other, "R1", "1.00")
     assert (await here.refund_state("unknown", "R1"))["response_code"] == "TRADE_NOT_EXIST"
     assert (await here.refund_state(out_trade_no, "R9"))["response_code"] == "NOT_FOUND"
     assert (await here.refund_state(out_trade_no, "R1"))["response_code"] == "NOT_FOUND"
     found = await here.refund_state(other, "R1")
-    assert (found["response_code"], found["out_return_no"], found["gmt_create"]) == ("SUCCESS", "R1", "2026-01-15 12:00:00")
+    assert (found["response_code"], found["out_return_no"], found["gmt_create"]) == (
+        "SUCCESS",
+        "R1",
+        "2026-01-15 12:00:00",
+    )
 
 
 async def test_trade_query(here: World) -> None:
@@ -148,7 +176,9 @@ async def test_trade_query(here: World) -> None:
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.refund(trade.out_trade_no, "R1", "2.00")
     by_own = await here.call("alipay.acquire.overseas.query", partner_trans_id=trade.out_trade_no)
-    both = await here.call("alipay.acquire.overseas.query", partner_trans_id="other", alipay_trans_id=trade.trade_no)
+    both = await here.call(
+        "alipay.acquire.overseas.query", partner_trans_id="other", alipay_trans_id=trade.trade_no
+    )
     assert by_own.signed == both.signed
     assert by_own.signed is not None
     assert by_own.signed["trans_amount"] == "5.00"
@@ -158,17 +188,23 @@ async def test_trade_query(here: World) -> None:
 
 
 async def test_cancel(here: World) -> None:
-    """The whole amount on T day, once, also of a trade that never was; not after a refund, and not the day after."""
+    """The whole amount on T day, once, also of a trade that never was; not after a refund, and not
+    the day after.
+    """
     out_trade_no = await _paid(here)
     millis = str(here.clock.at_ms)
     for _ in range(2):
-        answer = await here.call("alipay.acquire.cancel", out_trade_no=out_trade_no, timestamp=millis)
+        answer = await here.call(
+            "alipay.acquire.cancel", out_trade_no=out_trade_no, timestamp=millis
+        )
         assert answer.signed is not None
         assert (answer.signed["result_code"], answer.signed["action"]) == ("SUCCESS", "refund")
     assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 500, "refunded_minor": 500}}
     await here.alipay.settle()
     assert here.letters.received[-1]["notify_action_type"] == "reverseAction"
-    never = await here.call("alipay.acquire.cancel", out_trade_no="never", timestamp="2026-01-15 12:00:00")
+    never = await here.call(
+        "alipay.acquire.cancel", out_trade_no="never", timestamp="2026-01-15 12:00:00"
+    )
     assert never.signed is not None
     assert never.signed["action"] == "close"
     partly, late = await _paid(here), await _paid(here)
@@ -179,16 +215,24 @@ async def test_cancel(here: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "good", "bad"), [("MILLIS", "1456507704121", "2026-01-15 12:00:00"), ("DATE", "2026-01-15 12:00:00", "1456507704121")]
+    ("form", "good", "bad"),
+    [
+        ("MILLIS", "1456507704121", "2026-01-15 12:00:00"),
+        ("DATE", "2026-01-15 12:00:00", "1456507704121"),
+    ],
 )
 async def test_the_timestamp_of_cancel(here: World, form: str, good: str, bad: str) -> None:
     """Milliseconds in the documents, a date in the sample: switchable."""
     here.alipay.switch({"cancel_timestamp": form})
     assert (await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=good)).ok
-    assert (await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=bad)).error == "ILLEGAL_ARGUMENT"
+    assert (
+        await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=bad)
+    ).error == "ILLEGAL_ARGUMENT"
 
 
 async def _cancel_code(here: World, out_trade_no: str) -> str:
-    answer = await here.call("alipay.acquire.cancel", out_trade_no=out_trade_no, timestamp=str(here.clock.at_ms))
+    answer = await here.call(
+        "alipay.acquire.cancel", out_trade_no=out_trade_no, timestamp=str(here.clock.at_ms)
+    )
     assert answer.signed is not None
     return answer.signed["detail_error_code"]

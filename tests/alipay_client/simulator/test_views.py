@@ -14,7 +14,12 @@ async def test_the_book_adds_up(here: World) -> None:
     assert view["left_off"] == 1
     assert view["totals"] == {"HKD": {"paid_minor": 600, "refunded_minor": 50}}
     trade = view["trades"][1]
-    assert (trade["trade_no"], trade["buyer"], trade["store_id"], trade["refunded_minor"]) == (last.trade_no, "bob", "VM_0001", 50)
+    assert (trade["trade_no"], trade["buyer"], trade["store_id"], trade["refunded_minor"]) == (
+        last.trade_no,
+        "bob",
+        "VM_0001",
+        50,
+    )
     assert trade["notified"] is False
     await here.alipay.settle()
     assert views.book(here.alipay.desk, 2)["trades"][1]["notified"] is True
@@ -25,5 +30,11 @@ async def test_codes(here: World) -> None:
     gone = await here.create(store_id="VM_0000")
     await here.code_call("modifyStatus", qrcode=gone, status="DELETE")
     qrcode = await here.create()
-    expected = {"qrcode": qrcode, "store_id": "VM_0001", "store_name": "Lobby", "currency": "HKD", "status": "ACTIVE"}
+    expected = {
+        "qrcode": qrcode,
+        "store_id": "VM_0001",
+        "store_name": "Lobby",
+        "currency": "HKD",
+        "status": "ACTIVE",
+    }
     assert views.codes(here.alipay.desk, 1) == {"codes": [expected], "left_off": 1}

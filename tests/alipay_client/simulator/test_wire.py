@@ -6,16 +6,30 @@ import pytest
 
 from alipay_client.simulator import Limits
 from alipay_client.simulator.signing import KeyRing
-from alipay_client.simulator.wire import Answer, Call, Refusal, accepted, notification_form, outage, plain, read_call, refused
+from alipay_client.simulator.wire import (
+    Answer,
+    Call,
+    Refusal,
+    accepted,
+    notification_form,
+    outage,
+    plain,
+    read_call,
+    refused,
+)
 from tests.alipay_client.simulator.merchant import KEY, md5_of, read
 
 RING = KeyRing(md5_key=KEY)
-CALL = Call(parameters={"service": "test", "reason": '<a> & "b"', "subject": "自动售货机"}, codec="utf-8")
+CALL = Call(
+    parameters={"service": "test", "reason": '<a> & "b"', "subject": "自动售货机"}, codec="utf-8"
+)
 
 
 def test_a_post_is_decoded_once_in_its_own_charset() -> None:
     """A plus is a blank, %2B a plus, and the charset of the URL decodes the body."""
-    call = read_call("POST", b"_input_charset=GBK", b"subject=%D7%D4%B6%AF&sum=1%2B1+%2525", Limits())
+    call = read_call(
+        "POST", b"_input_charset=GBK", b"subject=%D7%D4%B6%AF&sum=1%2B1+%2525", Limits()
+    )
     assert call.parameters == {"_input_charset": "GBK", "subject": "自动", "sum": "1+1 %25"}
     assert call.codec == "gbk"
 
@@ -35,19 +49,27 @@ def test_a_get_carries_everything_in_the_url() -> None:
         (b"_input_charset=UTF-8", b"a=1&a=2", "ILLEGAL_ARGUMENT"),
         (b"_input_charset=UTF-8", b"_input_charset=GBK", "ILLEGAL_ARGUMENT"),
         (b"_input_charset=UTF-8", b"a=%00", "ILLEGAL_ARGUMENT"),
-        (b"_input_charset=UTF-8", b"&".join(b"a%d=1" % number for number in range(65)), "ILLEGAL_ARGUMENT"),
+        (
+            b"_input_charset=UTF-8",
+            b"&".join(b"a%d=1" % number for number in range(65)),
+            "ILLEGAL_ARGUMENT",
+        ),
         (b"_input_charset=UTF-8", b"a" * 70_000, "ILLEGAL_ARGUMENT"),
     ],
 )
 def test_unreadable_requests(query: bytes, body: bytes, code: str) -> None:
-    """The charset stands in the URL, values come once and hold what XML can hold, and everything has a bound."""
+    """The charset stands in the URL, values come once and hold what XML can hold, and everything
+    has a bound.
+    """
     with pytest.raises(Refusal, match=code):
         read_call("POST", query, body, Limits())
 
 
 @pytest.mark.parametrize("charset", ["UTF-8", "GBK"])
 def test_an_accepted_call_is_signed_over_its_inner_element(charset: str) -> None:
-    """The request is echoed, empty fields are left out, markup is escaped, and the declared charset is the one that is signed."""
+    """The request is echoed, empty fields are left out, markup is escaped, and the declared charset
+    is the one that is signed.
+    """
     fields = {"qrcode": "https://q/?a=1&b=<2>", "name": "自动", "error": ""}
     answer = accepted(CALL, "qrcodeinfo", fields, sign_type="MD5", ring=RING, charset=charset)
     assert answer.content_type == f"text/xml;charset={charset}"
@@ -63,20 +85,26 @@ def test_gbk_gives_way_where_it_has_no_character() -> None:
     answer = accepted(CALL, "alipay", {"name": "🥤"}, sign_type="MD5", ring=RING, charset="GBK")
     assert answer.content_type == "text/xml;charset=UTF-8"
     assert read(answer.body).signed == {"name": "🥤"}
-    body, content_type = notification_form({"name": "🥤"}, sign_type="MD5", ring=RING, charset="GBK")
+    body, content_type = notification_form(
+        {"name": "🥤"}, sign_type="MD5", ring=RING, charset="GBK"
+    )
     assert content_type.endswith("UTF-8")
     assert dict(parse_qsl(body.decode()))["name"] == "🥤"
 
 
 def test_a_spoilt_signature_does_not_fit() -> None:
     """Only the signature differs."""
-    answer = accepted(CALL, "alipay", {"a": "1"}, sign_type="MD5", ring=RING, charset="UTF-8", spoil_sign=True)
+    answer = accepted(
+        CALL, "alipay", {"a": "1"}, sign_type="MD5", ring=RING, charset="UTF-8", spoil_sign=True
+    )
     with pytest.raises(AssertionError):
         read(answer.body)
 
 
 def test_the_other_answers() -> None:
-    """A refusal is unsigned, an outage is a page for people, notify_verify answers in plain text."""
+    """A refusal is unsigned, an outage is a page for people, notify_verify answers in plain
+    text.
+    """
     assert read(refused("ILLEGAL_SIGN", "GBK").body).error == "ILLEGAL_SIGN"
     assert outage(500).status == 500
     assert outage().content_type.startswith("text/html")

@@ -1,6 +1,8 @@
-"""A site whose disk is full: SQLite itself says so, at each COMMIT. Everybody is told no, nothing is lost, and it goes on by itself.
+"""A site whose disk is full: SQLite itself says so, at each COMMIT. Everybody is told no, nothing
+is lost, and it goes on by itself.
 
-In scope: real SQL, a real host, a machine on a real stream, the pretend Alipay. Hours of it are in ``tests/actors/host/test_full_disk.py``.
+In scope: real SQL, a real host, a machine on a real stream, the pretend Alipay. Hours of it are in
+``tests/actors/host/test_full_disk.py``.
 """
 
 import asyncio
@@ -43,13 +45,16 @@ async def site(tmp_path: Path, upgraded_file: Path, pair: Pair) -> AsyncIterator
 
 @asynccontextmanager
 async def full_disk(site: Site) -> AsyncIterator[None]:
-    """Leave the file no page to grow by, and let each line of journal and inbox need one; afterwards there is room again."""
+    """Leave the file no page to grow by, and let each line of journal and inbox need one;
+    afterwards there is room again.
+    """
 
     def need_pages(connection: Connection) -> None:
         connection.exec_driver_sql("CREATE TABLE filler (bytes BLOB)")
         for table in ("journal", "inbox", "audit"):
             connection.exec_driver_sql(
-                f"CREATE TRIGGER full_{table} AFTER INSERT ON {table} BEGIN INSERT INTO filler VALUES (zeroblob(8192)); END"
+                f"CREATE TRIGGER full_{table} AFTER INSERT ON {table} BEGIN INSERT INTO filler "
+                "VALUES (zeroblob(8192)); END"
             )
 
     def limit(connection: Connection, pages: int) -> None:
@@ -63,14 +68,20 @@ async def full_disk(site: Site) -> AsyncIterator[None]:
     yield
     await site.database.write(lambda connection: limit(connection, 1_000_000))
     for table in ("journal", "inbox", "audit"):
-        await site.database.write(lambda connection, table=table: connection.exec_driver_sql(f"DROP TRIGGER full_{table}"))  # type: ignore[misc]
+        await site.database.write(
+            lambda connection, table=table: connection.exec_driver_sql(f"DROP TRIGGER full_{table}")  # type: ignore[misc]
+        )
     await site.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE filler"))
 
 
 async def _fill(site: Site) -> None:
     """Use up what is free within the file."""
     while True:
-        await site.database.write(lambda connection: connection.exec_driver_sql("INSERT INTO filler VALUES (zeroblob(4000))"))
+        await site.database.write(
+            lambda connection: connection.exec_driver_sql(
+                "INSERT INTO filler VALUES (zeroblob(4000))"
+            )
+        )
 
 
 async def _tried(site: Site, times: int = TRIES) -> None:
@@ -110,21 +121,33 @@ async def _customer(site: Site, machine: MachineCall, qr_payload: str) -> None:
 
 
 def _wish(request_id: str) -> wire.VendRequest:
-    return wire.VendRequest(request_id=request_id, column="A1", price_minor=500, planogram_version=1)
+    return wire.VendRequest(
+        request_id=request_id, column="A1", price_minor=500, planogram_version=1
+    )
 
 
 async def test_a_vend_is_denied_and_sold_when_there_is_room_again(site: Site) -> None:
-    """The customer hears no at once, unacknowledged; no machine is halted; with room the same customer is served, once."""
+    """The customer hears no at once, unacknowledged; no machine is halted; with room the same
+    customer is served, once.
+    """
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
         await _customer(site, machine, code)
         async with full_disk(site):
             await machine.say(1, vend_request=_wish("r1"))
             told = await heard(machine, "vend_denied")
-            assert (wire.VEND_DENIED_REASON_BACKEND_UNAVAILABLE, "r1") == (told.vend_denied.reason, told.vend_denied.request_id)
+            assert (wire.VEND_DENIED_REASON_BACKEND_UNAVAILABLE, "r1") == (
+                told.vend_denied.reason,
+                told.vend_denied.request_id,
+            )
             assert 0 == told.ack
             await _tried(site)
-            assert 0 == await _saved_seq(site) == site.host.stats()["halted"] == await _count(site, "RESERVE")
+            assert (
+                0
+                == await _saved_seq(site)
+                == site.host.stats()["halted"]
+                == await _count(site, "RESERVE")
+            )
         await _acknowledged(machine, 1)  # it can be saved again
         await machine.say(2, vend_request=_wish("r2"))
         vend_id = (await heard(machine, "vend_approved")).vend_approved.vend_id
@@ -136,7 +159,9 @@ async def test_a_vend_is_denied_and_sold_when_there_is_room_again(site: Site) ->
 
 
 async def test_nothing_is_acknowledged_and_no_refund_leaves(site: Site) -> None:
-    """A customer who is finished while nothing can be saved gets the money back later, once; until then Alipay hears nothing."""
+    """A customer who is finished while nothing can be saved gets the money back later, once; until
+    then Alipay hears nothing.
+    """
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
         await _customer(site, machine, code)
@@ -158,8 +183,12 @@ async def _done(site: Site) -> list[RefundView] | None:
     return [refund for refund in refunds if refund.status == "SUCCEEDED"] or None
 
 
-async def test_an_answer_of_alipay_waits_for_room(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alipay has refunded and it cannot be written down: it is not asked again, and is written down when there is room."""
+async def test_an_answer_of_alipay_waits_for_room(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alipay has refunded and it cannot be written down: it is not asked again, and is written down
+    when there is room.
+    """
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
         await _customer(site, machine, code)
@@ -185,7 +214,9 @@ async def _asked(site: Site) -> bool | None:
     return bool(_refunds_asked(site)) or None
 
 
-async def test_a_notification_is_not_answered_success_and_counts_when_it_comes_again(site: Site) -> None:
+async def test_a_notification_is_not_answered_success_and_counts_when_it_comes_again(
+    site: Site,
+) -> None:
     """Alipay is told no, so that it repeats itself; the repetition is credited."""
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
@@ -194,10 +225,14 @@ async def test_a_notification_is_not_answered_success_and_counts_when_it_comes_a
             await site.alipay.settle()
             machine_row = await site.registry.get(MachineId("VM-1"))
             assert machine_row is not None
-            status, words = await site.post(machine_row.notify_token, site.signed(trade_no=trade.trade_no, out_trade_no="P1"))
+            status, words = await site.post(
+                machine_row.notify_token, site.signed(trade_no=trade.trade_no, out_trade_no="P1")
+            )
             assert 503 == status
             assert "success" not in words
-            assert 0 == await site.database.read(lambda connection: connection.scalar(select(func.count()).select_from(inbox)))
+            assert 0 == await site.database.read(
+                lambda connection: connection.scalar(select(func.count()).select_from(inbox))
+            )
         site.clock.ahead_ms += 241_000  # Alipay's second try comes after four minutes
         await site.alipay.settle()
         await heard(machine, "begin_session")

@@ -1,4 +1,6 @@
-"""Alipay's notifications at the door: what is signed for us is saved once, everything else touches nothing."""
+"""Alipay's notifications at the door: what is signed for us is saved once, everything else touches
+nothing.
+"""
 
 import asyncio
 import datetime as dt
@@ -28,7 +30,9 @@ SUCCESS = (200, "success")
 
 
 async def _rows(site: Site) -> list[Any]:
-    return await site.database.read(lambda connection: list(connection.execute(select(inbox).order_by(inbox.c.id))))
+    return await site.database.read(
+        lambda connection: list(connection.execute(select(inbox).order_by(inbox.c.id)))
+    )
 
 
 async def test_a_payment_is_saved_and_its_owner_woken(site: Site) -> None:
@@ -70,7 +74,9 @@ async def test_a_payment_reaches_the_machine(site: Site) -> None:
 
 
 async def test_the_same_again_is_a_duplicate(site: Site) -> None:
-    """However often, and under whatever notify id, a payment is one row and one wake-up; each is acknowledged."""
+    """However often, and under whatever notify id, a payment is one row and one wake-up; each is
+    acknowledged.
+    """
     machine = await site.register()
     for notify_id in ("n1", "n1", "n2"):
         assert SUCCESS == await site.post(machine.notify_token, site.signed(notify_id=notify_id))
@@ -80,7 +86,9 @@ async def test_the_same_again_is_a_duplicate(site: Site) -> None:
 
 
 async def test_a_contradiction_is_put_aside(site: Site) -> None:
-    """The same payment with another amount is kept for a person, acknowledged, and never decided upon."""
+    """The same payment with another amount is kept for a person, acknowledged, and never decided
+    upon.
+    """
     machine = await site.register()
     await site.post(machine.notify_token, site.signed())
     assert SUCCESS == await site.post(machine.notify_token, site.signed(total_fee="500.00"))
@@ -101,7 +109,9 @@ async def test_a_refund_echo_is_a_refund(site: Site) -> None:
     assert RefundSucceeded(refund_id=f"{TRADE}R1", source="notification") == site.woken[0].event  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("status", "cause"), [("TRADE_CLOSED", "closed"), ("TRADE_FINISHED", "finished")])
+@pytest.mark.parametrize(
+    ("status", "cause"), [("TRADE_CLOSED", "closed"), ("TRADE_FINISHED", "finished")]
+)
 async def test_an_ended_trade_credits_nothing(site: Site, status: str, cause: str) -> None:
     """The notification a year later is a fact of its own and no payment."""
     machine = await site.register()
@@ -112,7 +122,9 @@ async def test_an_ended_trade_credits_nothing(site: Site, status: str, cause: st
 
 
 @pytest.mark.parametrize(
-    "fields", [{"trade_status": "WAIT_BUYER_PAY"}, {"refund_fee": "5.00"}], ids=["waiting", "a refund that is not ours"]
+    "fields",
+    [{"trade_status": "WAIT_BUYER_PAY"}, {"refund_fee": "5.00"}],
+    ids=["waiting", "a refund that is not ours"],
 )
 async def test_what_concerns_no_money_is_only_kept(site: Site, fields: dict[str, str]) -> None:
     """It is stored as taken and acknowledged; nobody is woken."""
@@ -145,9 +157,13 @@ async def test_what_alipay_did_not_sign_is_refused(site: Site, change: Any, reas
 
 
 async def test_another_merchants_payment_is_refused(site: Site) -> None:
-    """One key of Alipay's signs for every merchant: a true signature alone does not make it ours."""
+    """One key of Alipay's signs for every merchant: a true signature alone does not make it
+    ours.
+    """
     machine = await site.register()
-    assert (400, "refused") == await site.post(machine.notify_token, site.signed(seller_id="2088999999999999"))
+    assert (400, "refused") == await site.post(
+        machine.notify_token, site.signed(seller_id="2088999999999999")
+    )
     assert [] == await _rows(site)
     assert 1.0 == site.counted("refused", "foreign_seller")
 
@@ -161,8 +177,12 @@ async def test_another_merchants_payment_is_refused(site: Site) -> None:
         ({"out_trade_no": "x" * 65}, "long_id"),
     ],
 )
-async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(site: Site, fields: dict[str, str], reason: str) -> None:
-    """It is not acknowledged and nobody decides on it, but the row says that somebody's money may be behind it."""
+async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
+    site: Site, fields: dict[str, str], reason: str
+) -> None:
+    """It is not acknowledged and nobody decides on it, but the row says that somebody's money may
+    be behind it.
+    """
     machine = await site.register()
     for _ in range(2):
         assert (400, "refused") == await site.post(machine.notify_token, site.signed(**fields))
@@ -170,7 +190,10 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(site: Site, 
     assert row.cause.startswith(f"refused:{reason}:")
     kept = json.loads(row.fields)
     amount_minor = 10_000_000_001 if reason == "bad_amount" else 500
-    assert (str(amount_minor), fields.get("currency", "HKD")) == (kept[TOLD_AMOUNT_MINOR], kept[TOLD_CURRENCY])
+    assert (str(amount_minor), fields.get("currency", "HKD")) == (
+        kept[TOLD_AMOUNT_MINOR],
+        kept[TOLD_CURRENCY],
+    )
     assert row.taken_at_ms is not None
     assert [] == site.woken
     assert 2.0 == site.counted("refused", reason)
@@ -179,13 +202,17 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(site: Site, 
 async def test_our_own_passback_fits(site: Site) -> None:
     """A notification that gives our parameter back for the same machine is taken."""
     machine = await site.register()
-    assert SUCCESS == await site.post(machine.notify_token, site.signed(extra_common_param='{"machine":"VM-1"}'))
+    assert SUCCESS == await site.post(
+        machine.notify_token, site.signed(extra_common_param='{"machine":"VM-1"}')
+    )
 
 
 async def test_the_currency_may_be_left_out(site: Site) -> None:
     """Then the amount is in the machine's own."""
     machine = await site.register(currency="JPY")
-    assert SUCCESS == await site.post(machine.notify_token, site.signed(currency="", total_fee="500"))
+    assert SUCCESS == await site.post(
+        machine.notify_token, site.signed(currency="", total_fee="500")
+    )
 
 
 @pytest.mark.parametrize("token", ["x" * 32, "short", "a/b", "ü" * 20])
@@ -198,7 +225,9 @@ async def test_an_unknown_token_is_unknown(site: Site, token: str) -> None:
 async def test_any_content_type_is_read(site: Site) -> None:
     """The signature decides, not a header."""
     machine = await site.register()
-    assert SUCCESS == await site.post(machine.notify_token, site.signed(), {"content-type": "text/plain; charset=latin-1"})
+    assert SUCCESS == await site.post(
+        machine.notify_token, site.signed(), {"content-type": "text/plain; charset=latin-1"}
+    )
 
 
 async def test_a_large_body_is_not_read(site: Site) -> None:
@@ -226,13 +255,17 @@ async def test_a_slow_body_is_cut_off(tmp_path: Path, upgraded_file: Path, pair:
         yield b"a=1"
         await asyncio.Event().wait()
 
-    async with a_site(tmp_path, upgraded_file, pair, limits=NotifyLimits(read_timeout_ms=20)) as site:
+    async with a_site(
+        tmp_path, upgraded_file, pair, limits=NotifyLimits(read_timeout_ms=20)
+    ) as site:
         machine = await site.register()
         answered = await site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
         assert (408, "refused") == (answered.status_code, answered.text)
 
 
-async def test_no_more_than_there_is_room_for(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
+async def test_no_more_than_there_is_room_for(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
     """Full is an answer: Alipay repeats."""
     held = asyncio.Event()
 
@@ -242,7 +275,9 @@ async def test_no_more_than_there_is_room_for(tmp_path: Path, upgraded_file: Pat
 
     async with a_site(tmp_path, upgraded_file, pair, limits=NotifyLimits(in_flight_max=1)) as site:
         machine = await site.register()
-        first = asyncio.create_task(site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck()))
+        first = asyncio.create_task(
+            site.http.post(f"/alipay/notify/{machine.notify_token}", content=stuck())
+        )
         await until(lambda: site.ingress.in_flight == 1)
         assert (503, "fail") == await site.post(machine.notify_token, site.signed())
         held.set()
@@ -269,7 +304,9 @@ async def test_sql_away_is_not_acknowledged(site: Site) -> None:
         ("TRADE_SUCCESS", "5.00", "USD", (400, "refused")),
     ],
 )
-async def test_a_payment_may_be_confirmed_by_query(site: Site, status: str, amount: str, currency: str, expected: tuple[int, str]) -> None:
+async def test_a_payment_may_be_confirmed_by_query(
+    site: Site, status: str, amount: str, currency: str, expected: tuple[int, str]
+) -> None:
     """Then it counts only if Alipay's answer to our own question says the same."""
     machine = await site.register()
     told = {
@@ -297,18 +334,25 @@ async def _asking(site: Site, answered: bytes | Exception) -> AsyncIterator[None
     """Let the ingress ask an Alipay that gives this answer."""
     handler, _ = transport(answered)
     async with httpx.AsyncClient(transport=handler) as http:
-        client = AlipayClient(site.pair.config(), http, now=lambda: dt.datetime(2026, 1, 15, tzinfo=dt.UTC))
+        client = AlipayClient(
+            site.pair.config(), http, now=lambda: dt.datetime(2026, 1, 15, tzinfo=dt.UTC)
+        )
         site.ingress.alipay = client
         yield
         await client.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     body=st.one_of(
         st.binary(max_size=300),
         st.text(alphabet="abc=&%+ü\x00{}[]", max_size=100).map(str.encode),
-        st.dictionaries(st.sampled_from(["sign", "sign_type", "trade_no", "total_fee", "_input_charset"]), st.text(max_size=10)).map(
+        st.dictionaries(
+            st.sampled_from(["sign", "sign_type", "trade_no", "total_fee", "_input_charset"]),
+            st.text(max_size=10),
+        ).map(
             lambda fields: "&".join(f"{name}={value}" for name, value in fields.items()).encode()
         ),
     )

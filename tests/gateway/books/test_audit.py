@@ -36,7 +36,9 @@ def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path, pair: Pair, sound_file: Path) -> str:
-    """A configuration whose database is a copy of it; nothing but the database's settings has to be right."""
+    """A configuration whose database is a copy of it; nothing but the database's settings has to be
+    right.
+    """
     shutil.copy(sound_file, tmp_path / "vendgate.db")
     tables = installed.good(tmp_path, pair)
     del tables["alipay"]
@@ -44,27 +46,39 @@ def config(tmp_path: Path, pair: Pair, sound_file: Path) -> str:
 
 
 def _audit(config: str, *options: str) -> Result:
-    return CliRunner().invoke(cli.app, ["audit", "--config", config, *options], env={"COLUMNS": "140"})
+    return CliRunner().invoke(
+        cli.app, ["audit", "--config", config, *options], env={"COLUMNS": "140"}
+    )
 
 
 def test_clean_books_are_a_table_and_status_0(config: str) -> None:
-    """Each check is a line with its sentence and how much it looked at; the balances are told; the last line says it all."""
+    """Each check is a line with its sentence and how much it looked at; the balances are told; the
+    last line says it all.
+    """
     result = _audit(config)
     assert 0 == result.exit_code, result.output
     assert "Every transfer of the ledger has two sides that sum to zero." in result.stdout
-    assert "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 - written off -700 (minor units)" in result.stdout
+    assert (
+        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 - written off "
+        "-700 (minor units)"
+    ) in result.stdout
     assert result.stdout.endswith("The books are clean: 26 checks hold.\n")
 
 
 def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> None:
-    """One line each, with the name of its check; what stands in the database is printed as it is."""
-    damage(tmp_path / "vendgate.db", "UPDATE vends SET price_minor = 600, reason = '[red]x' WHERE vend_id = 'VM-1-v1'")
+    """One line each, with the name of its check; what stands in the database is printed as it
+    is.
+    """
+    damage(
+        tmp_path / "vendgate.db",
+        "UPDATE vends SET price_minor = 600, reason = '[red]x' WHERE vend_id = 'VM-1-v1'",
+    )
     result = _audit(config)
     assert 1 == result.exit_code
     assert (
-        "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger reserved 500 for it (machine VM-1)"
-        in result.stdout.splitlines()
-    )
+        "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger "
+        "reserved 500 for it (machine VM-1)"
+    ) in result.stdout.splitlines()
     assert result.stdout.endswith("1 of 26 checks found something.\n")
 
 
@@ -82,29 +96,46 @@ def test_json_is_one_object(config: str, tmp_path: Path) -> None:
     result = _audit(config, "--json")
     told = json.loads(result.stdout)
     assert (1, False) == (result.exit_code, told["clean"])
-    assert ["nothing_was_taken_out"] == [check["name"] for check in told["checks"] if not check["holds"]]
+    assert ["nothing_was_taken_out"] == [
+        check["name"] for check in told["checks"] if not check["holds"]
+    ]
 
 
 def test_rows_without_digests_are_counted(config: str, tmp_path: Path) -> None:
     """Those from before there were digests are no finding; how many there are is told."""
-    assert {"journal_lines": 0, "audit_rows": 0} == json.loads(_audit(config, "--json").stdout)["unsealed"]
-    damage(tmp_path / "vendgate.db", *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit")))
+    assert {"journal_lines": 0, "audit_rows": 0} == json.loads(_audit(config, "--json").stdout)[
+        "unsealed"
+    ]
+    damage(
+        tmp_path / "vendgate.db",
+        *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit")),
+    )
     damage(tmp_path / "vendgate.db", "UPDATE installation SET audit_digest = ''")
     result = _audit(config)
     assert 0 == result.exit_code, result.output
-    assert "Not sealed, because from before there were digests: 47 lines of journals, 6 rows of audit\n" in result.stdout
+    assert (
+        "Not sealed, because from before there were digests: 47 lines of journals, 6 rows of "
+        "audit\n"
+    ) in result.stdout
 
 
 def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None:
-    """A file of them, one line each; it is never overwritten, and what was sealed is checked as one more check."""
+    """A file of them, one line each; it is never overwritten, and what was sealed is checked as one
+    more check.
+    """
     path = tmp_path / "seals"
     written = _audit(config, "--write-seals", str(path))
     assert 0 == written.exit_code, written.output
     assert f"5 seals are in {path}: keep it on another machine.\n" == written.stderr
-    assert ["vendgate", "machine", "machine", "machine", "machine", "audit"] == [line.split()[0] for line in path.read_text().splitlines()]
+    assert ["vendgate", "machine", "machine", "machine", "machine", "audit"] == [
+        line.split()[0] for line in path.read_text().splitlines()
+    ]
     before = path.read_text()
     again = _audit(config, "--write-seals", str(path))
-    assert (2, f"{path} exists, and seals are never overwritten: name another file.\n") == (again.exit_code, again.stderr)
+    assert (2, f"{path} exists, and seals are never overwritten: name another file.\n") == (
+        again.exit_code,
+        again.stderr,
+    )
     assert before == path.read_text()
     checked = _audit(config, "--check-seals", str(path))
     assert 0 == checked.exit_code, checked.output
@@ -116,11 +147,22 @@ def test_a_broken_seal_is_a_finding(config: str, tmp_path: Path) -> None:
     path, newer = tmp_path / "seals", tmp_path / "newer"
     assert 0 == _audit(config, "--write-seals", str(path)).exit_code
     digest = chain.digest("", chain.audit_content((1, "eve", "enable", "VM-1", "")))
-    act = f"INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) VALUES (1, 'eve', 'enable', 'VM-1', '', '{digest}')"
-    damage(tmp_path / "vendgate.db", "DELETE FROM audit", act, f"UPDATE installation SET audit_digest = '{digest}'")
+    act = (
+        "INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) VALUES (1, 'eve', "
+        f"'enable', 'VM-1', '', '{digest}')"
+    )
+    damage(
+        tmp_path / "vendgate.db",
+        "DELETE FROM audit",
+        act,
+        f"UPDATE installation SET audit_digest = '{digest}'",
+    )
     assert 0 == _audit(config).exit_code
     result = _audit(config, "--json", "--check-seals", str(path), "--write-seals", str(newer))
-    assert (1, f"{newer} was not written: a chain is broken.\n") == (result.exit_code, result.stderr)
+    assert (1, f"{newer} was not written: a chain is broken.\n") == (
+        result.exit_code,
+        result.stderr,
+    )
     assert not newer.exists()
     (check,) = [check for check in json.loads(result.stdout)["checks"] if not check["holds"]]
     assert "sealed_digests_stand" == check["name"]
@@ -138,7 +180,9 @@ def test_a_file_that_holds_no_seals_is_status_2(config: str, tmp_path: Path) -> 
     assert "The books are clean" in nowhere.stdout
 
 
-def test_a_database_that_cannot_be_read_is_a_sentence_and_status_2(config: str, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_read_is_a_sentence_and_status_2(
+    config: str, tmp_path: Path
+) -> None:
     """None there, none of ours, none at all; and no file is made."""
     path = tmp_path / "vendgate.db"
     path.unlink()
@@ -165,7 +209,9 @@ def test_the_file_is_not_written(config: str, tmp_path: Path) -> None:
 
 
 def test_a_live_database_is_audited_as_it_is_now(config: str, tmp_path: Path) -> None:
-    """A writer in the middle of its transaction is not waited for, and what it has not committed is not seen."""
+    """A writer in the middle of its transaction is not waited for, and what it has not committed is
+    not seen.
+    """
     with closing(sqlite3.connect(tmp_path / "vendgate.db", isolation_level=None)) as writer:
         writer.execute("BEGIN IMMEDIATE")
         writer.execute("DELETE FROM vends")

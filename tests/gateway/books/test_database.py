@@ -30,7 +30,10 @@ async def test_another_schema_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
     database.upgrade(config)
     monkeypatch.setattr("storage.database.migrate.head", lambda: "9999")
-    with pytest.raises(SchemaMismatch, match=r"has schema \d+ and this program needs 9999: run 'vendgate db upgrade'"):
+    with pytest.raises(
+        SchemaMismatch,
+        match=r"has schema \d+ and this program needs 9999: run 'vendgate db upgrade'",
+    ):
         await database.require_schema(config)
 
 

@@ -19,7 +19,10 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = tmp_path / "seals"
     seals.write(path, SEALS)
     assert SEALS == seals.read(path)
-    assert f"vendgate seals, format 1\nmachine VM-0001 1234 {'0123456789abcdef' * 4}\n" == path.read_text()[: 25 + 21 + 65]
+    assert (
+        f"vendgate seals, format 1\nmachine VM-0001 1234 {'0123456789abcdef' * 4}\n"
+        == path.read_text()[: 25 + 21 + 65]
+    )
 
 
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
@@ -39,8 +42,14 @@ def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
         (b"\xff\xfe", "cannot be read"),
         (b"vendgate seals, format 1\n", "holds no seal"),
         (b"vendgate seals, format 1\naudit 57 " + b"b" * 63 + b"\n", "line 2 is no seal"),
-        (b"vendgate seals, format 1\naudit 57 " + b"b" * 64 + b"\naudit 0 " + b"b" * 64, "line 3 is no seal"),
-        (b"vendgate seals, format 1\nmachine " + b"V" * 33 + b" 1 " + b"b" * 64, "line 2 is no seal"),
+        (
+            b"vendgate seals, format 1\naudit 57 " + b"b" * 64 + b"\naudit 0 " + b"b" * 64,
+            "line 3 is no seal",
+        ),
+        (
+            b"vendgate seals, format 1\nmachine " + b"V" * 33 + b" 1 " + b"b" * 64,
+            "line 2 is no seal",
+        ),
     ],
 )
 def test_what_is_no_seal_is_refused(tmp_path: Path, content: bytes, sentence: str) -> None:

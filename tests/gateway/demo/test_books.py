@@ -23,7 +23,13 @@ def a_book() -> dict[str, Any]:
                 "refunded_minor": 400,
                 "refunds": [{"refund_id": "t1R1", "amount_minor": 400}],
             },
-            {"trade_no": "t2", "currency": "HKD", "paid_minor": 500, "refunded_minor": 0, "refunds": []},
+            {
+                "trade_no": "t2",
+                "currency": "HKD",
+                "paid_minor": 500,
+                "refunded_minor": 0,
+                "refunds": [],
+            },
         ],
         "totals": {"HKD": {"paid_minor": 1_500, "refunded_minor": 400}},
     }
@@ -37,13 +43,33 @@ def test_equal_books_have_no_difference() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "sentence"),
     [
-        (("trades", 0, "paid_minor"), 999, "trade t1: paid is 1000 in our ledger and 999 in Alipay's book"),
-        (("trades", 0, "refunded_minor"), 800, "trade t1: refunded is 400 in our ledger and 800 in Alipay's book"),
-        (("trades", 1, "currency"), "USD", "trade t2: currency is HKD in our ledger and USD in Alipay's book"),
+        (
+            ("trades", 0, "paid_minor"),
+            999,
+            "trade t1: paid is 1000 in our ledger and 999 in Alipay's book",
+        ),
+        (
+            ("trades", 0, "refunded_minor"),
+            800,
+            "trade t1: refunded is 400 in our ledger and 800 in Alipay's book",
+        ),
+        (
+            ("trades", 1, "currency"),
+            "USD",
+            "trade t2: currency is HKD in our ledger and USD in Alipay's book",
+        ),
         (("trades", 1, "trade_no"), "t3", "trade t2: Alipay does not know it"),
         (("trades", 1, "trade_no"), "t3", "trade t3: we do not know it"),
-        (("trades", 0, "refunds"), [{"refund_id": "t1R1"}, {"refund_id": "t1R1"}], "trade t1: a refund stands twice in Alipay's book"),
-        (("totals", "HKD", "refunded_minor"), 0, "HKD: 400 confirmed as refunded in our ledger, 0 in Alipay's book"),
+        (
+            ("trades", 0, "refunds"),
+            [{"refund_id": "t1R1"}, {"refund_id": "t1R1"}],
+            "trade t1: a refund stands twice in Alipay's book",
+        ),
+        (
+            ("totals", "HKD", "refunded_minor"),
+            0,
+            "HKD: 400 confirmed as refunded in our ledger, 0 in Alipay's book",
+        ),
     ],
 )
 def test_each_difference_is_told(path: tuple[str | int, ...], value: object, sentence: str) -> None:

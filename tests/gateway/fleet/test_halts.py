@@ -1,4 +1,6 @@
-"""A machine that is halted, as an operator meets it: over a real server, real SQL, a real host and a real stream."""
+"""A machine that is halted, as an operator meets it: over a real server, real SQL, a real host and
+a real stream.
+"""
 
 import asyncio
 import sqlite3
@@ -32,7 +34,11 @@ def _sql(site: Site, statement: str) -> None:
 
 
 def _reload(
-    site: Site, machine_id: str = "VM-1", *, reason: str = "the row is mended", who: tuple[tuple[str, str], ...] = ANN
+    site: Site,
+    machine_id: str = "VM-1",
+    *,
+    reason: str = "the row is mended",
+    who: tuple[tuple[str, str], ...] = ANN,
 ) -> Awaitable[Any]:
     call: Awaitable[Any] = site.fleet.ReloadMachine(
         fleet_service_pb2.ReloadMachineRequest(machine_id=machine_id, reason=reason), metadata=who
@@ -41,7 +47,9 @@ def _reload(
 
 
 async def _machine(site: Site) -> fleet_pb2.Machine:
-    response: fleet_service_pb2.GetMachineResponse = await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
+    response: fleet_service_pb2.GetMachineResponse = await site.fleet.GetMachine(
+        fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
+    )
     return response.machine
 
 
@@ -51,7 +59,9 @@ async def _items(site: Site) -> list[fleet_pb2.WorkItem]:
 
 
 async def _halted(site: Site) -> fleet_pb2.Machine:
-    """Let the database refuse what a payment leads to, and return the machine once its halt is seen."""
+    """Let the database refuse what a payment leads to, and return the machine once its halt is
+    seen.
+    """
     machine = await registered(site)
     _sql(site, REFUSE)
     site.alipay.pay(machine.qr_payload, "5.00")
@@ -65,22 +75,32 @@ async def _halted(site: Site) -> fleet_pb2.Machine:
 
 
 async def test_a_halt_is_seen_and_ended(site: Site) -> None:
-    """In the machine, the work list and the metrics; a reload takes up the payment that waited, and all of it is gone."""
+    """In the machine, the work list and the metrics; a reload takes up the payment that waited, and
+    all of it is gone.
+    """
     machine = await _halted(site)
     assert ("TopUpPaid", True) == (machine.halted.fact, machine.halted.HasField("since"))
     assert "a row that no program understands" in machine.halted.error
     (listed,) = (await site.fleet.ListMachines(fleet_service_pb2.ListMachinesRequest())).machines
     assert machine.halted == listed.halted
     (item,) = await _items(site)
-    assert ("machine:VM-1", "VM-1", f"TopUpPaid: {machine.halted.error}") == (item.item_id, item.machine_id, item.reason)
+    assert ("machine:VM-1", "VM-1", f"TopUpPaid: {machine.halted.error}") == (
+        item.item_id,
+        item.machine_id,
+        item.reason,
+    )
     assert "ReloadMachine" in item.next_step
-    assert 'vendgate_work_items{status="MACHINE_HALTED"} 1.0' in (await site.http.get("/metrics")).text
+    assert (
+        'vendgate_work_items{status="MACHINE_HALTED"} 1.0' in (await site.http.get("/metrics")).text
+    )
 
     _sql(site, ALLOW)
     after = (await _reload(site)).machine
     assert not after.HasField("halted")
     assert [] == await _items(site)
-    assert 'vendgate_work_items{status="MACHINE_HALTED"} 0.0' in (await site.http.get("/metrics")).text
+    assert (
+        'vendgate_work_items{status="MACHINE_HALTED"} 0.0' in (await site.http.get("/metrics")).text
+    )
     (trade,) = (await site.fleet.ListTrades(fleet_service_pb2.ListTradesRequest())).trades
     assert 500 == trade.paid.minor
 
@@ -88,24 +108,32 @@ async def test_a_halt_is_seen_and_ended(site: Site) -> None:
 async def test_a_machine_that_halts_again_is_refused_with_the_error(site: Site) -> None:
     """Nothing is lost by trying; each try is in the audit log with its name and reason."""
     await _halted(site)
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_HALTED_AGAIN", []) == await refusal(_reload(site, reason="restarted SQL"))
-    with pytest.raises(grpc.aio.AioRpcError, match=r"halted again: Conflict: .*a row that no program understands"):
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_HALTED_AGAIN", []) == await refusal(
+        _reload(site, reason="restarted SQL")
+    )
+    with pytest.raises(
+        grpc.aio.AioRpcError, match=r"halted again: Conflict: .*a row that no program understands"
+    ):
         await _reload(site)
     assert 1 == len(await _items(site))
     _sql(site, ALLOW)
     await _reload(site)
     wanted = select(audit).where(audit.c.action == "ReloadMachine").order_by(audit.c.id)
     rows = await site.database.read(lambda connection: connection.execute(wanted).all())
-    assert [("ann", "VM-1", "restarted SQL"), ("ann", "VM-1", "the row is mended"), ("ann", "VM-1", "the row is mended")] == [
-        (row.actor, row.machine_id, row.detail) for row in rows
-    ]
+    assert [
+        ("ann", "VM-1", "restarted SQL"),
+        ("ann", "VM-1", "the row is mended"),
+        ("ann", "VM-1", "the row is mended"),
+    ] == [(row.actor, row.machine_id, row.detail) for row in rows]
 
 
 async def test_a_state_that_cannot_be_read_is_shown_as_halted(site: Site) -> None:
     """The list goes on working; once the state makes sense again, so does the machine."""
     await registered(site)
     _sql(site, "UPDATE machine_states SET format = format + 98")
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_HALTED_AGAIN", []) == await refusal(_reload(site))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_HALTED_AGAIN", []) == await refusal(
+        _reload(site)
+    )
 
     async def look() -> bool | None:
         return (await _machine(site)).HasField("halted") or None
@@ -126,7 +154,9 @@ async def test_other_calls_say_what_to_do(site: Site) -> None:
     call = fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=1)
     with pytest.raises(grpc.aio.AioRpcError, match="ReloadMachine"):
         await site.fleet.SetStock(call)
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "HALTED", []) == await refusal(site.fleet.SetStock(call))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "HALTED", []) == await refusal(
+        site.fleet.SetStock(call)
+    )
     _sql(site, ALLOW)
     await _reload(site)
 
@@ -165,7 +195,15 @@ async def test_a_halt_ends_the_stream_and_a_reload_lets_it_come_back(site: Site)
 async def test_a_reload_needs_a_name_a_reason_and_a_machine(site: Site) -> None:
     """Each is asked for by its field; a machine that nobody registered is not found."""
     await registered(site)
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await refusal(_reload(site, who=()))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["reason"]) == await refusal(_reload(site, reason=" "))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["machine_id"]) == await refusal(_reload(site, "a b"))
-    assert (grpc.StatusCode.NOT_FOUND, "MACHINE_NOT_FOUND", []) == await refusal(_reload(site, "VM-404"))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await refusal(
+        _reload(site, who=())
+    )
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["reason"]) == await refusal(
+        _reload(site, reason=" ")
+    )
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["machine_id"]) == await refusal(
+        _reload(site, "a b")
+    )
+    assert (grpc.StatusCode.NOT_FOUND, "MACHINE_NOT_FOUND", []) == await refusal(
+        _reload(site, "VM-404")
+    )

@@ -1,4 +1,6 @@
-"""Open money to its end, over a real server, real SQL, a real host and the pretend Alipay: refunds, write-offs, vends in review."""
+"""Open money to its end, over a real server, real SQL, a real host and the pretend Alipay: refunds,
+write-offs, vends in review.
+"""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -50,14 +52,21 @@ async def _refund(site: Site, status: str) -> fleet_pb2.Refund:
 async def _balance(site: Site) -> fleet_pb2.Balance:
     """Return all money, which adds up."""
     (balance,) = (await site.fleet.GetBalances(fleet_service_pb2.GetBalancesRequest())).balances
-    spoken_for = balance.money_sold_minor + balance.money_refunded_minor + balance.money_held_minor + balance.refunds_open_minor
+    spoken_for = (
+        balance.money_sold_minor
+        + balance.money_refunded_minor
+        + balance.money_held_minor
+        + balance.refunds_open_minor
+    )
     assert balance.money_in_minor == spoken_for - balance.written_off_minor
     assert balance.ledger_balanced
     return balance  # type: ignore[no-any-return]
 
 
 async def _items(site: Site, **asked: Any) -> list[fleet_pb2.WorkItem]:
-    return list((await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items)
+    return list(
+        (await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items
+    )
 
 
 async def _vend_is(site: Site, vend_id: str, status: str) -> None:
@@ -73,11 +82,19 @@ def _refunds_asked(site: Site) -> list[dict[str, str]]:
 
 
 async def _acts(site: Site) -> list[tuple[str, str, str]]:
-    rows = await site.database.read(lambda connection: list(connection.execute(select(audit).order_by(audit.c.id))))
+    rows = await site.database.read(
+        lambda connection: list(connection.execute(select(audit).order_by(audit.c.id)))
+    )
     return [(row.action, row.actor, row.detail) for row in rows]
 
 
-def _write_off(site: Site, refund_id: str, *, reason: str = "paid in cash", who: tuple[tuple[str, str], ...] = ANN) -> Awaitable[Any]:
+def _write_off(
+    site: Site,
+    refund_id: str,
+    *,
+    reason: str = "paid in cash",
+    who: tuple[tuple[str, str], ...] = ANN,
+) -> Awaitable[Any]:
     call: Awaitable[Any] = site.fleet.WriteOffRefund(
         fleet_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason=reason), metadata=who
     )
@@ -85,21 +102,34 @@ def _write_off(site: Site, refund_id: str, *, reason: str = "paid in cash", who:
 
 
 def _settle(
-    site: Site, vend_id: str, *, delivered: bool, reason: str = "seen on the camera", who: tuple[tuple[str, str], ...] = ANN
+    site: Site,
+    vend_id: str,
+    *,
+    delivered: bool,
+    reason: str = "seen on the camera",
+    who: tuple[tuple[str, str], ...] = ANN,
 ) -> Awaitable[Any]:
     call: Awaitable[Any] = site.fleet.SettleVend(
-        fleet_service_pb2.SettleVendRequest(vend_id=vend_id, delivered=delivered, reason=reason), metadata=who
+        fleet_service_pb2.SettleVendRequest(vend_id=vend_id, delivered=delivered, reason=reason),
+        metadata=who,
     )
     return call
 
 
-# --- short of funds ----------------------------------------------------------------------------------------------------------------
+# --- short of funds ---
 
 
-async def test_a_refund_short_of_funds_is_left_to_alipay_and_closed_by_its_word(open_site: OpenSite) -> None:
-    """Twice at once, then asynchronously, always under the same id; the notification closes it, and closes it once."""
-    # the third try is the asynchronous one: nobody asks after it for an hour, so that only a notification can close it
-    policy = Policy(unavailable_grace_ms=1, short_of_funds_retry_ms=20, refund_retry_ms=(10, 10, 3_600_000))
+async def test_a_refund_short_of_funds_is_left_to_alipay_and_closed_by_its_word(
+    open_site: OpenSite,
+) -> None:
+    """Twice at once, then asynchronously, always under the same id; the notification closes it, and
+    closes it once.
+    """
+    # the third try is the asynchronous one: nobody asks after it for an hour, so that only a
+    # notification can close it
+    policy = Policy(
+        unavailable_grace_ms=1, short_of_funds_retry_ms=20, refund_retry_ms=(10, 10, 3_600_000)
+    )
     async with open_site(policy=policy) as site:
         site.alipay.switch({"short_of_funds": True, "async_refund_ms": 0})
         machine = await registered(site)
@@ -107,7 +137,10 @@ async def test_a_refund_short_of_funds_is_left_to_alipay_and_closed_by_its_word(
         await site.alipay.settle()
         waiting = await _refund(site, "ACCEPTED")
         assert 3 == waiting.attempt_count
-        assert (500, 0) == ((balance := await _balance(site)).refunds_open_minor, balance.money_refunded_minor)
+        assert (500, 0) == (
+            (balance := await _balance(site)).refunds_open_minor,
+            balance.money_refunded_minor,
+        )
         asked = _refunds_asked(site)
         assert [(waiting.refund_id, "Y"), (waiting.refund_id, "Y"), (waiting.refund_id, "N")] == [
             (call["partner_refund_id"], call["is_sync"]) for call in asked
@@ -121,13 +154,18 @@ async def test_a_refund_short_of_funds_is_left_to_alipay_and_closed_by_its_word(
         assert site.alipay.courier.redeliver(trade.trade_no)
         await site.alipay.settle()
         assert 1.0 == site.counted("duplicate", "refunded")
-        assert (0, 500) == ((balance := await _balance(site)).refunds_open_minor, balance.money_refunded_minor)
+        assert (0, 500) == (
+            (balance := await _balance(site)).refunds_open_minor,
+            balance.money_refunded_minor,
+        )
         (kept,) = site.alipay.book()["trades"]
-        assert [(waiting.refund_id, "SUCCEEDED")] == [(one["refund_id"], one["state"]) for one in kept["refunds"]]
+        assert [(waiting.refund_id, "SUCCEEDED")] == [
+            (one["refund_id"], one["state"]) for one in kept["refunds"]
+        ]
         assert 3 == len(_refunds_asked(site))
 
 
-# --- refused, and written off ------------------------------------------------------------------------------------------------------
+# --- refused, and written off ---
 
 
 async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Site) -> None:
@@ -145,14 +183,24 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
     )
     assert "TRADE_NOT_EXIST" in item.reason
     assert "WriteOffRefund" in item.next_step
-    assert 'vendgate_work_items{status="REFUND_REFUSED"} 1.0' in (await site.http.get("/metrics")).text
+    assert (
+        'vendgate_work_items{status="REFUND_REFUSED"} 1.0' in (await site.http.get("/metrics")).text
+    )
 
     written_off = (await _write_off(site, refund_id)).refund
-    assert ("WRITTEN_OFF", 500, True) == (written_off.status, written_off.amount.minor, written_off.HasField("ended_at"))
+    assert ("WRITTEN_OFF", 500, True) == (
+        written_off.status,
+        written_off.amount.minor,
+        written_off.HasField("ended_at"),
+    )
     assert [] == await _items(site)
-    assert 'vendgate_work_items{status="REFUND_REFUSED"} 0.0' in (await site.http.get("/metrics")).text
+    assert (
+        'vendgate_work_items{status="REFUND_REFUSED"} 0.0' in (await site.http.get("/metrics")).text
+    )
     assert ("WriteOffRefund", "ann", f"refund {refund_id}: paid in cash") == (await _acts(site))[-1]
-    trade = (await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=item.trade_id))).trade
+    trade = (
+        await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=item.trade_id))
+    ).trade
     assert (500, 0, 0, 500, "CLOSED") == (
         trade.paid.minor,
         trade.refunded.minor,
@@ -161,17 +209,29 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
         trade.status,
     )
     balance = await _balance(site)
-    assert (500, 0, -500) == (balance.money_in_minor, balance.refunds_open_minor, balance.written_off_minor)
+    assert (500, 0, -500) == (
+        balance.money_in_minor,
+        balance.refunds_open_minor,
+        balance.written_off_minor,
+    )
 
 
 async def test_what_was_written_off_is_over(site: Site) -> None:
     """It is neither tried nor written off again, and is not open; its status can be asked for."""
     refund_id = await refunded(site)
     await _write_off(site, refund_id)
-    over: tuple[grpc.StatusCode, str, list[str]] = (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_WRITTEN_OFF", [])
-    assert over == await refusal(site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id)))
+    over: tuple[grpc.StatusCode, str, list[str]] = (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "REFUND_WRITTEN_OFF",
+        [],
+    )
+    assert over == await refusal(
+        site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
+    )
     assert over == await refusal(_write_off(site, refund_id))
-    assert [] == list((await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status="OPEN"))).refunds)
+    assert [] == list(
+        (await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status="OPEN"))).refunds
+    )
     assert refund_id == (await _refund(site, "WRITTEN_OFF")).refund_id
     assert 1 == len(_refunds_asked(site))
     assert -500 == (await _balance(site)).written_off_minor
@@ -200,29 +260,46 @@ async def test_giving_money_up_needs_a_reason(site: Site, reason: str) -> None:
 
 async def test_only_what_is_there_can_be_given_up(site: Site) -> None:
     """An id that nobody knows is not found."""
-    assert (grpc.StatusCode.NOT_FOUND, "REFUND_NOT_FOUND", []) == await refusal(_write_off(site, "t1R1"))
-    assert (grpc.StatusCode.NOT_FOUND, "VEND_NOT_FOUND", []) == await refusal(_settle(site, "VM-1-v1", delivered=True))
+    assert (grpc.StatusCode.NOT_FOUND, "REFUND_NOT_FOUND", []) == await refusal(
+        _write_off(site, "t1R1")
+    )
+    assert (grpc.StatusCode.NOT_FOUND, "VEND_NOT_FOUND", []) == await refusal(
+        _settle(site, "VM-1-v1", delivered=True)
+    )
 
 
 async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: OpenSite) -> None:
-    """While Alipay's answer is unknown the money may be back already; after it succeeded, nothing is left to write off."""
-    async with open_site(policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(3_600_000,))) as site:
+    """While Alipay's answer is unknown the money may be back already; after it succeeded, nothing
+    is left to write off.
+    """
+    async with open_site(
+        policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(3_600_000,))
+    ) as site:
         machine = await registered(site)
         site.alipay.plan("no_answer_done")
         site.alipay.pay(machine.qr_payload, "5.00")
         await site.alipay.settle()
         refund_id = (await _refund(site, "UNKNOWN")).refund_id
-        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_REFUSED", []) == await refusal(_write_off(site, refund_id))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_REFUSED", []) == await refusal(
+            _write_off(site, refund_id)
+        )
         await site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
         await _refund(site, "SUCCEEDED")
-        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await refusal(_write_off(site, refund_id))
-        assert (500, 0) == ((balance := await _balance(site)).money_refunded_minor, balance.written_off_minor)
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await refusal(
+            _write_off(site, refund_id)
+        )
+        assert (500, 0) == (
+            (balance := await _balance(site)).money_refunded_minor,
+            balance.written_off_minor,
+        )
 
 
 class _Deaf:
     """Actors that decide on nothing, as if something had come in between."""
 
-    async def command(self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float) -> CommandDone:
+    async def command(
+        self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float
+    ) -> CommandDone:
         """Say why."""
         return CommandDone(command_id="c1", notes=("refund t1R1 is DUE, not REFUSED",))
 
@@ -240,15 +317,22 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
     )
     with pytest.raises(CallRefused, match="is DUE, not REFUSED") as refused:
         await acts.write_off_refund(refund_id, "paid in cash", Act(actor="ann", within_s=5.0))
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_WRITTEN_OFF") == (refused.value.refusal.code, refused.value.refusal.reason)
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_WRITTEN_OFF") == (
+        refused.value.refusal.code,
+        refused.value.refusal.reason,
+    )
 
 
-# --- vends in doubt and in review --------------------------------------------------------------------------------------------------
+# --- vends in doubt and in review ---
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-async def test_a_vend_in_review_is_settled_by_a_person(open_site: OpenSite, *, delivered: bool) -> None:
-    """Its money waits, reserved, and becomes a sale or goes back; the name and the reason are kept."""
+async def test_a_vend_in_review_is_settled_by_a_person(
+    open_site: OpenSite, *, delivered: bool
+) -> None:
+    """Its money waits, reserved, and becomes a sale or goes back; the name and the reason are
+    kept.
+    """
     policy = Policy(vend_result_ms=50, doubt_window_ms=50, doubt_review_above_minor=100)
     async with open_site(policy=policy) as site:
         code = (await registered(site)).qr_payload
@@ -267,22 +351,37 @@ async def test_a_vend_in_review_is_settled_by_a_person(open_site: OpenSite, *, d
         assert 500 == (await _balance(site)).money_held_minor
 
         vend = (await _settle(site, vend_id, delivered=delivered)).vend
-        assert ("SUCCEEDED" if delivered else "VOIDED", True) == (vend.status, vend.HasField("ended_at"))
+        assert ("SUCCEEDED" if delivered else "VOIDED", True) == (
+            vend.status,
+            vend.HasField("ended_at"),
+        )
         assert [] == await _items(site)
         word = "delivered" if delivered else "not delivered"
-        assert ("SettleVend", "ann", f"vend {vend_id} {word}: seen on the camera") == (await _acts(site))[-1]
+        assert ("SettleVend", "ann", f"vend {vend_id} {word}: seen on the camera") == (
+            await _acts(site)
+        )[-1]
         if not delivered:
-            assert ("VEND_FAILED", 500) == ((refund := await _refund(site, "SUCCEEDED")).cause, refund.amount.minor)
+            assert ("VEND_FAILED", 500) == (
+                (refund := await _refund(site, "SUCCEEDED")).cause,
+                refund.amount.minor,
+            )
         balance = await _balance(site)
-        assert ((500, 0) if delivered else (0, 500)) == (balance.money_sold_minor, balance.money_refunded_minor)
+        assert ((500, 0) if delivered else (0, 500)) == (
+            balance.money_sold_minor,
+            balance.money_refunded_minor,
+        )
         assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(
             _settle(site, vend_id, delivered=not delivered)
         )
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(open_site: OpenSite, *, delivered: bool) -> None:
-    """Who stands in front of the machine may settle it at once; what was not sold is the customer's to spend again."""
+async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(
+    open_site: OpenSite, *, delivered: bool
+) -> None:
+    """Who stands in front of the machine may settle it at once; what was not sold is the customer's
+    to spend again.
+    """
     async with open_site(policy=Policy(vend_result_ms=50)) as site:
         code = (await registered(site)).qr_payload
         async with a_machine(site) as machine:
@@ -291,7 +390,10 @@ async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(open_site: OpenSit
             assert [] == await _items(site)
             await _settle(site, vend_id, delivered=delivered)
             balance = await _balance(site)
-            assert ((500, 0) if delivered else (0, 500)) == (balance.money_sold_minor, balance.money_held_minor)
+            assert ((500, 0) if delivered else (0, 500)) == (
+                balance.money_sold_minor,
+                balance.money_held_minor,
+            )
 
 
 async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
@@ -299,21 +401,36 @@ async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
         vend_id = await approved(site, machine, code)
-        assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(_settle(site, vend_id, delivered=True))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(
+            _settle(site, vend_id, delivered=True)
+        )
 
 
 async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
     """It is set, shown and taken away with the others; one below 0 is refused."""
-    await registered(site, policy=fleet_pb2.Policy(doubt_review_above_minor=0, write_off_second_person_above_minor=7))
-    shown = (await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))).machine
-    assert (True, 0) == (shown.policy.HasField("doubt_review_above_minor"), shown.policy.doubt_review_above_minor)
+    await registered(
+        site,
+        policy=fleet_pb2.Policy(doubt_review_above_minor=0, write_off_second_person_above_minor=7),
+    )
+    shown = (
+        await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
+    ).machine
+    assert (True, 0) == (
+        shown.policy.HasField("doubt_review_above_minor"),
+        shown.policy.doubt_review_above_minor,
+    )
     assert 7 == shown.policy.write_off_second_person_above_minor
 
     async def sets(policy: fleet_pb2.Policy) -> fleet_pb2.Policy:
-        set_ = await site.fleet.SetPolicy(fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy))
+        set_ = await site.fleet.SetPolicy(
+            fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy)
+        )
         return set_.machine.policy  # type: ignore[no-any-return]
 
-    assert 5_000 == (await sets(fleet_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
+    assert (
+        5_000
+        == (await sets(fleet_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
+    )
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
@@ -321,38 +438,56 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
     assert not none.HasField("write_off_second_person_above_minor")
     both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
-        sets(fleet_pb2.Policy(doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001))
+        sets(
+            fleet_pb2.Policy(
+                doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001
+            )
+        )
     )
 
 
-# --- the list ----------------------------------------------------------------------------------------------------------------------
+# --- the list ---
 
 
 async def test_work_items_are_listed_while_the_host_is_away(site: Site) -> None:
-    """By kind and page, with their age by the site's clock; a token is worth nothing for another filter."""
+    """By kind and page, with their age by the site's clock; a token is worth nothing for another
+    filter.
+    """
     refund_id = await refunded(site)
     machine = await site.registry.get(MachineId("VM-1"))
     assert machine is not None
     site.clock.ahead_ms += 60_000
-    await site.post(machine.notify_token, site.signed(gmt_payment="2026-01-15 11:59:58", total_fee="9.00"))
+    await site.post(
+        machine.notify_token, site.signed(gmt_payment="2026-01-15 11:59:58", total_fee="9.00")
+    )
     await site.host.stop()
     site.clock.ahead_ms += 3_600_000
     refused, conflict = await _items(site)
-    assert (refund_id, "PAYMENT_CONFLICT", 900) == (refused.refund_id, conflict.kind, conflict.amount.minor)
+    assert (refund_id, "PAYMENT_CONFLICT", 900) == (
+        refused.refund_id,
+        conflict.kind,
+        conflict.amount.minor,
+    )
     assert "GetTrade" in conflict.next_step
     assert 3_600 <= conflict.age_seconds < 3_660 <= refused.age_seconds < 3_720
     first = await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(page_size=1))
     assert [refused.item_id] == [item.item_id for item in first.work_items]
     token = first.next_page_token
-    assert [conflict.item_id] == [item.item_id for item in await _items(site, page_size=1, page_token=token)]
+    assert [conflict.item_id] == [
+        item.item_id for item in await _items(site, page_size=1, page_token=token)
+    ]
     foreign = fleet_service_pb2.ListWorkItemsRequest(kind="REFUND_REFUSED", page_token=token)
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["page_token"]) == await refusal(site.fleet.ListWorkItems(foreign))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["page_token"]) == await refusal(
+        site.fleet.ListWorkItems(foreign)
+    )
     assert [] == await _items(site, machine_id="VM-2")
 
 
 async def test_a_refund_that_nobody_answers_is_overdue_after_a_day(open_site: OpenSite) -> None:
     """It goes on by itself; after a day a person shall look as well."""
-    async with open_site(policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(172_800_000,))) as site:
+    async with open_site(
+        policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(172_800_000,))
+    ) as site:
         machine = await registered(site)
         site.alipay.plan("no_answer_undone")
         site.alipay.pay(machine.qr_payload, "5.00")
@@ -367,11 +502,13 @@ async def test_a_refund_that_nobody_answers_is_overdue_after_a_day(open_site: Op
         assert "RetryRefund" in item.next_step
 
 
-# --- calendars and currencies ------------------------------------------------------------------------------------------------------
+# --- calendars and currencies ---
 
 
 async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> None:
-    """Paid in the last second of the year there, told and refunded in the next one: in time, once, in full."""
+    """Paid in the last second of the year there, told and refunded in the next one: in time, once,
+    in full.
+    """
     clock = SiteClock(ahead_ms=NEW_YEAR_MS - 1_000 - SystemClock().now_ms())
     async with open_site(clock=clock, policy=Policy(unavailable_grace_ms=1)) as site:
         machine = await registered(site)
@@ -380,11 +517,22 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
         clock.ahead_ms += 2_000
         await site.alipay.settle()
         done = await _refund(site, "SUCCEEDED")
-        assert ("20251231", "UNAVAILABLE", 1_230) == (trade.trade_no[:8], done.cause, done.amount.minor)
+        assert ("20251231", "UNAVAILABLE", 1_230) == (
+            trade.trade_no[:8],
+            done.cause,
+            done.amount.minor,
+        )
         assert trade.paid_at_ms < NEW_YEAR_MS <= done.ended_at.ToMilliseconds()
         (asked,) = _refunds_asked(site)
-        assert ("12.30", "HKD", f"{trade.trade_no}R1") == (asked["refund_amount"], asked["currency"], asked["partner_refund_id"])
-        assert (1_230, 1_230) == ((balance := await _balance(site)).money_in_minor, balance.money_refunded_minor)
+        assert ("12.30", "HKD", f"{trade.trade_no}R1") == (
+            asked["refund_amount"],
+            asked["currency"],
+            asked["partner_refund_id"],
+        )
+        assert (1_230, 1_230) == (
+            (balance := await _balance(site)).money_in_minor,
+            balance.money_refunded_minor,
+        )
 
 
 async def test_yen_have_no_decimals(open_site: OpenSite) -> None:
@@ -398,10 +546,15 @@ async def test_yen_have_no_decimals(open_site: OpenSite) -> None:
         (asked,) = _refunds_asked(site)
         assert ("500", "JPY") == (asked["refund_amount"], asked["currency"])
         assert {"JPY": (500, 500)} == {
-            currency: (total["paid_minor"], total["refunded_minor"]) for currency, total in site.alipay.book()["totals"].items()
+            currency: (total["paid_minor"], total["refunded_minor"])
+            for currency, total in site.alipay.book()["totals"].items()
         }
         balance = await _balance(site)
-        assert ("JPY", 500, 500) == (balance.currency, balance.money_in_minor, balance.money_refunded_minor)
+        assert ("JPY", 500, 500) == (
+            balance.currency,
+            balance.money_in_minor,
+            balance.money_refunded_minor,
+        )
 
 
 async def test_the_ledger_tells_a_write_off_line_by_line(site: Site) -> None:
@@ -409,7 +562,11 @@ async def test_the_ledger_tells_a_write_off_line_by_line(site: Site) -> None:
     refund_id = await refunded(site)
     await _write_off(site, refund_id)
     entries = await site.database.read(
-        lambda connection: list(connection.execute(select(ledger_entries).where(ledger_entries.c.kind == "REFUND_GIVEN_UP")))
+        lambda connection: list(
+            connection.execute(
+                select(ledger_entries).where(ledger_entries.c.kind == "REFUND_GIVEN_UP")
+            )
+        )
     )
     assert [("REFUND_DUE", refund_id, 500, refund_id), ("WRITE_OFF", "", -500, refund_id)] == [
         (entry.account, entry.reference, entry.amount_minor, entry.cause) for entry in entries

@@ -1,4 +1,6 @@
-"""The administrators' service over a real server, real SQL and a real host, with the pretend Alipay behind it."""
+"""The administrators' service over a real server, real SQL and a real host, with the pretend Alipay
+behind it.
+"""
 
 import asyncio
 from typing import Any
@@ -23,8 +25,15 @@ async def test_a_registered_machine_has_its_code(site: Site) -> None:
     """The answer waits for Alipay's code and reads well as JSON."""
     machine = await _registered(site)
     told = json_format.MessageToDict(machine)
-    assert ("CODE_STATUS_ACTIVE", "MODE_BOTH", "PHASE_INACTIVE", True) == (told["codeStatus"], told["mode"], told["phase"], told["enabled"])
-    assert [{"column": "A1", "product": "cola", "priceMinor": "500", "capacity": 10, "stock": 4}] == told["columns"]
+    assert ("CODE_STATUS_ACTIVE", "MODE_BOTH", "PHASE_INACTIVE", True) == (
+        told["codeStatus"],
+        told["mode"],
+        told["phase"],
+        told["enabled"],
+    )
+    assert [
+        {"column": "A1", "product": "cola", "priceMinor": "500", "capacity": 10, "stock": 4}
+    ] == told["columns"]
     assert told["registeredAt"].endswith("Z")
     assert machine.qr_payload in {code["qrcode"] for code in site.alipay.codes()["codes"]}
 
@@ -39,10 +48,16 @@ async def test_registering_again_is_the_same(site: Site) -> None:
 
 
 async def test_registering_again_keeps_later_changes(site: Site) -> None:
-    """A script that registers its fleet each morning does not undo what was set since: it hears that the machine differs."""
+    """A script that registers its fleet each morning does not undo what was set since: it hears
+    that the machine differs.
+    """
     await _registered(site)
-    await site.fleet.SetMode(fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST))
-    assert (grpc.StatusCode.ALREADY_EXISTS, "MACHINE_EXISTS", []) == await _refusal(site.fleet.RegisterMachine(_registration()))
+    await site.fleet.SetMode(
+        fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
+    )
+    assert (grpc.StatusCode.ALREADY_EXISTS, "MACHINE_EXISTS", []) == await _refusal(
+        site.fleet.RegisterMachine(_registration())
+    )
     assert "SELECTION_FIRST" == (await found(lambda: site.queries.machine("VM-1"))).mode
 
 
@@ -61,18 +76,52 @@ async def test_registering_again_keeps_later_changes(site: Site) -> None:
         ({"mode": 77}, "mode"),
         ({"policy": fleet_pb2.Policy(idle_refund_ms=0)}, "policy.idle_refund_ms"),
         ({"policy": fleet_pb2.Policy(payment_wait_ms=86_400_001)}, "policy.payment_wait_ms"),
-        ({"columns": [fleet_pb2.Column(column="", price_minor=1, capacity=1)]}, "columns[0].column"),
-        ({"columns": [fleet_pb2.Column(column="A", price_minor=0, capacity=1)]}, "columns[0].price_minor"),
-        ({"columns": [fleet_pb2.Column(column="A", price_minor=-5, capacity=1)]}, "columns[0].price_minor"),
-        ({"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=0)]}, "columns[0].capacity"),
-        ({"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1, stock=2)]}, "columns[0].stock"),
-        ({"columns": [fleet_pb2.Column(column="A", product="ü" * 33, price_minor=1, capacity=1)]}, "columns[0].product"),
-        ({"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1)] * 2}, "columns[1].column"),
-        ({"columns": [fleet_pb2.Column(column=f"A{n}", price_minor=1, capacity=1) for n in range(129)]}, "columns"),
+        (
+            {"columns": [fleet_pb2.Column(column="", price_minor=1, capacity=1)]},
+            "columns[0].column",
+        ),
+        (
+            {"columns": [fleet_pb2.Column(column="A", price_minor=0, capacity=1)]},
+            "columns[0].price_minor",
+        ),
+        (
+            {"columns": [fleet_pb2.Column(column="A", price_minor=-5, capacity=1)]},
+            "columns[0].price_minor",
+        ),
+        (
+            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=0)]},
+            "columns[0].capacity",
+        ),
+        (
+            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1, stock=2)]},
+            "columns[0].stock",
+        ),
+        (
+            {
+                "columns": [
+                    fleet_pb2.Column(column="A", product="ü" * 33, price_minor=1, capacity=1)
+                ]
+            },
+            "columns[0].product",
+        ),
+        (
+            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1)] * 2},
+            "columns[1].column",
+        ),
+        (
+            {
+                "columns": [
+                    fleet_pb2.Column(column=f"A{n}", price_minor=1, capacity=1) for n in range(129)
+                ]
+            },
+            "columns",
+        ),
     ],
 )
 async def test_a_wrong_field_is_named(site: Site, changes: dict[str, Any], field: str) -> None:
-    """A registration that breaks a documented limit is refused with the field's path, and nothing is registered."""
+    """A registration that breaks a documented limit is refused with the field's path, and nothing
+    is registered.
+    """
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await _refusal(
         site.fleet.RegisterMachine(_registration(**changes))
     )
@@ -81,7 +130,9 @@ async def test_a_wrong_field_is_named(site: Site, changes: dict[str, Any], field
 
 async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     """A person corrects a request in one go."""
-    _, _, fields = await _refusal(site.fleet.RegisterMachine(fleet_service_pb2.RegisterMachineRequest()))
+    _, _, fields = await _refusal(
+        site.fleet.RegisterMachine(fleet_service_pb2.RegisterMachineRequest())
+    )
     assert ["machine_id", "store_name", "currency"] == fields
 
 
@@ -89,24 +140,56 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     ("call", "request_", "reason"),
     [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
-        ("SetMode", fleet_service_pb2.SetModeRequest(machine_id="VM-9", mode=machine_pb2.MODE_BOTH), "MACHINE_NOT_FOUND"),
+        (
+            "SetMode",
+            fleet_service_pb2.SetModeRequest(machine_id="VM-9", mode=machine_pb2.MODE_BOTH),
+            "MACHINE_NOT_FOUND",
+        ),
         ("SetPolicy", fleet_service_pb2.SetPolicyRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
-        ("SetPlanogram", fleet_service_pb2.SetPlanogramRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
-        ("SetStock", fleet_service_pb2.SetStockRequest(machine_id="VM-9", column="A1"), "MACHINE_NOT_FOUND"),
-        ("EnableMachine", fleet_service_pb2.EnableMachineRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
-        ("DisableMachine", fleet_service_pb2.DisableMachineRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
-        ("GetBalances", fleet_service_pb2.GetBalancesRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
+        (
+            "SetPlanogram",
+            fleet_service_pb2.SetPlanogramRequest(machine_id="VM-9"),
+            "MACHINE_NOT_FOUND",
+        ),
+        (
+            "SetStock",
+            fleet_service_pb2.SetStockRequest(machine_id="VM-9", column="A1"),
+            "MACHINE_NOT_FOUND",
+        ),
+        (
+            "EnableMachine",
+            fleet_service_pb2.EnableMachineRequest(machine_id="VM-9"),
+            "MACHINE_NOT_FOUND",
+        ),
+        (
+            "DisableMachine",
+            fleet_service_pb2.DisableMachineRequest(machine_id="VM-9"),
+            "MACHINE_NOT_FOUND",
+        ),
+        (
+            "GetBalances",
+            fleet_service_pb2.GetBalancesRequest(machine_id="VM-9"),
+            "MACHINE_NOT_FOUND",
+        ),
         ("GetSession", fleet_service_pb2.GetSessionRequest(session_id="s"), "SESSION_NOT_FOUND"),
-        ("GetSessionTimeline", fleet_service_pb2.GetSessionTimelineRequest(session_id="s"), "SESSION_NOT_FOUND"),
+        (
+            "GetSessionTimeline",
+            fleet_service_pb2.GetSessionTimelineRequest(session_id="s"),
+            "SESSION_NOT_FOUND",
+        ),
         ("GetVend", fleet_service_pb2.GetVendRequest(vend_id="v"), "VEND_NOT_FOUND"),
         ("GetTrade", fleet_service_pb2.GetTradeRequest(trade_id="t"), "TRADE_NOT_FOUND"),
         ("GetRefund", fleet_service_pb2.GetRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
         ("RetryRefund", fleet_service_pb2.RetryRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
     ],
 )
-async def test_what_is_not_there_is_not_found(site: Site, call: str, request_: Any, reason: str) -> None:
+async def test_what_is_not_there_is_not_found(
+    site: Site, call: str, request_: Any, reason: str
+) -> None:
     """Each kind of thing has a reason of its own."""
-    assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(getattr(site.fleet, call)(request_))
+    assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(
+        getattr(site.fleet, call)(request_)
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,42 +197,85 @@ async def test_what_is_not_there_is_not_found(site: Site, call: str, request_: A
     [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(), ["machine_id"]),
         ("SetMode", fleet_service_pb2.SetModeRequest(machine_id="VM-1"), ["mode"]),
-        ("SetStock", fleet_service_pb2.SetStockRequest(machine_id="VM-1", stock=10_000), ["column", "stock"]),
-        ("DisableMachine", fleet_service_pb2.DisableMachineRequest(machine_id="VM-1", reason="x" * 501), ["reason"]),
+        (
+            "SetStock",
+            fleet_service_pb2.SetStockRequest(machine_id="VM-1", stock=10_000),
+            ["column", "stock"],
+        ),
+        (
+            "DisableMachine",
+            fleet_service_pb2.DisableMachineRequest(machine_id="VM-1", reason="x" * 501),
+            ["reason"],
+        ),
         ("ListMachines", fleet_service_pb2.ListMachinesRequest(page_size=-1), ["page_size"]),
         ("ListMachines", fleet_service_pb2.ListMachinesRequest(page_token="???"), ["page_token"]),
-        ("ListMachines", fleet_service_pb2.ListMachinesRequest(phases=[fleet_pb2.PHASE_UNSPECIFIED]), ["phases[0]"]),
+        (
+            "ListMachines",
+            fleet_service_pb2.ListMachinesRequest(phases=[fleet_pb2.PHASE_UNSPECIFIED]),
+            ["phases[0]"],
+        ),
         ("ListSessions", fleet_service_pb2.ListSessionsRequest(status="open"), ["status"]),
-        ("ListVends", fleet_service_pb2.ListVendsRequest(machine_id="a b", status="x"), ["machine_id", "status"]),
+        (
+            "ListVends",
+            fleet_service_pb2.ListVendsRequest(machine_id="a b", status="x"),
+            ["machine_id", "status"],
+        ),
         ("ListTrades", fleet_service_pb2.ListTradesRequest(session_id="\n"), ["session_id"]),
         ("ListRefunds", fleet_service_pb2.ListRefundsRequest(status="GONE"), ["status"]),
         ("GetVend", fleet_service_pb2.GetVendRequest(), ["vend_id"]),
         ("GetTrade", fleet_service_pb2.GetTradeRequest(), ["trade_id"]),
         ("GetRefund", fleet_service_pb2.GetRefundRequest(refund_id="x" * 129), ["refund_id"]),
         ("GetBalances", fleet_service_pb2.GetBalancesRequest(machine_id="ü"), ["machine_id"]),
-        ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(machine_id="a b", kind="REFUSED"), ["machine_id", "kind"]),
+        (
+            "ListWorkItems",
+            fleet_service_pb2.ListWorkItemsRequest(machine_id="a b", kind="REFUSED"),
+            ["machine_id", "kind"],
+        ),
         ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(page_token="???"), ["page_token"]),
         ("WriteOffRefund", fleet_service_pb2.WriteOffRefundRequest(), ["refund_id", "reason"]),
-        ("CloseWorkItem", fleet_service_pb2.CloseWorkItemRequest(item_id="a\nb", reason=" "), ["item_id", "reason"]),
+        (
+            "CloseWorkItem",
+            fleet_service_pb2.CloseWorkItemRequest(item_id="a\nb", reason=" "),
+            ["item_id", "reason"],
+        ),
         ("SettleVend", fleet_service_pb2.SettleVendRequest(), ["vend_id", "reason"]),
     ],
 )
-async def test_wrong_arguments_are_refused(site: Site, call: str, request_: Any, fields: list[str]) -> None:
+async def test_wrong_arguments_are_refused(
+    site: Site, call: str, request_: Any, fields: list[str]
+) -> None:
     """No call goes to SQL with an argument that cannot be right."""
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(getattr(site.fleet, call)(request_))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
+        getattr(site.fleet, call)(request_)
+    )
 
 
 async def test_settings_of_a_machine_reach_its_actor(site: Site) -> None:
-    """Mode, limits and planogram are in the registry and in the actor's own state when the call returns."""
+    """Mode, limits and planogram are in the registry and in the actor's own state when the call
+    returns.
+    """
     await _registered(site)
-    await site.fleet.SetMode(fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST))
-    await site.fleet.SetPolicy(fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=fleet_pb2.Policy(idle_refund_ms=9_000)))
-    response = await site.fleet.SetPlanogram(
-        fleet_service_pb2.SetPlanogramRequest(
-            machine_id="VM-1", columns=[*COLUMNS, fleet_pb2.Column(column="B1", product="tea", price_minor=300, capacity=5, stock=5)]
+    await site.fleet.SetMode(
+        fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
+    )
+    await site.fleet.SetPolicy(
+        fleet_service_pb2.SetPolicyRequest(
+            machine_id="VM-1", policy=fleet_pb2.Policy(idle_refund_ms=9_000)
         )
     )
-    assert (2, ["A1", "B1"]) == (response.machine.planogram_version, [one.column for one in response.machine.columns])
+    response = await site.fleet.SetPlanogram(
+        fleet_service_pb2.SetPlanogramRequest(
+            machine_id="VM-1",
+            columns=[
+                *COLUMNS,
+                fleet_pb2.Column(column="B1", product="tea", price_minor=300, capacity=5, stock=5),
+            ],
+        )
+    )
+    assert (2, ["A1", "B1"]) == (
+        response.machine.planogram_version,
+        [one.column for one in response.machine.columns],
+    )
     assert response.machine.policy.HasField("idle_refund_ms")
     assert not response.machine.policy.HasField("payment_wait_ms")
     loaded = await site.store.load("VM-1")  # type: ignore[arg-type]
@@ -162,11 +288,14 @@ async def test_settings_of_a_machine_reach_its_actor(site: Site) -> None:
 
 
 async def test_a_disabled_machine_loses_its_code_and_gets_it_back(site: Site) -> None:
-    """Its code is stopped at Alipay and restarted; both are in the audit log with the reason and the person."""
+    """Its code is stopped at Alipay and restarted; both are in the audit log with the reason and
+    the person.
+    """
     await _registered(site)
     who = (("x-actor", "ann"),)
     disabled = await site.fleet.DisableMachine(
-        fleet_service_pb2.DisableMachineRequest(machine_id="VM-1", reason="broken glass"), metadata=who
+        fleet_service_pb2.DisableMachineRequest(machine_id="VM-1", reason="broken glass"),
+        metadata=who,
     )
     assert not disabled.machine.enabled
 
@@ -174,10 +303,16 @@ async def test_a_disabled_machine_loses_its_code_and_gets_it_back(site: Site) ->
         return (await found(lambda: site.queries.machine("VM-1"))).code_status == status or None
 
     await found(lambda: code("STOPPED"))
-    await site.fleet.EnableMachine(fleet_service_pb2.EnableMachineRequest(machine_id="VM-1"), metadata=who)
+    await site.fleet.EnableMachine(
+        fleet_service_pb2.EnableMachineRequest(machine_id="VM-1"), metadata=who
+    )
     await found(lambda: code("ACTIVE"))
     rows = await site.database.read(
-        lambda connection: list(connection.execute(select(audit).where(audit.c.machine_id == "VM-1").order_by(audit.c.id)))
+        lambda connection: list(
+            connection.execute(
+                select(audit).where(audit.c.machine_id == "VM-1").order_by(audit.c.id)
+            )
+        )
     )
     assert [("DisableMachine", "ann", "broken glass"), ("EnableMachine", "ann", "")] == [
         (row.action, row.actor, row.detail) for row in rows[1:]
@@ -186,22 +321,32 @@ async def test_a_disabled_machine_loses_its_code_and_gets_it_back(site: Site) ->
 
 
 async def test_a_count_of_stock_reaches_the_actor(site: Site) -> None:
-    """The machine's own state has the new count; a column that is not there and a count above its capacity are refused."""
+    """The machine's own state has the new count; a column that is not there and a count above its
+    capacity are refused.
+    """
     await _registered(site)
-    response = await site.fleet.SetStock(fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7))
+    response = await site.fleet.SetStock(
+        fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7)
+    )
     assert 7 == response.machine.columns[0].stock
     assert (grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_COLUMN", []) == await _refusal(
-        site.fleet.SetStock(fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="Z9", stock=1))
+        site.fleet.SetStock(
+            fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="Z9", stock=1)
+        )
     )
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["stock"]) == await _refusal(
-        site.fleet.SetStock(fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=11))
+        site.fleet.SetStock(
+            fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=11)
+        )
     )
 
 
 async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
     """The same id goes to Alipay once more; money, trade and timeline are shown as they are."""
     refund_id = await _refunded(site)
-    before = (await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))).refund
+    before = (
+        await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))
+    ).refund
     assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 1) == (
         before.status,
         before.amount.minor,
@@ -210,7 +355,9 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
         before.attempt_count,
     )
     assert before.last_error
-    await site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id, reason="Alipay says so"))
+    await site.fleet.RetryRefund(
+        fleet_service_pb2.RetryRefundRequest(refund_id=refund_id, reason="Alipay says so")
+    )
 
     async def tried_twice() -> bool | None:
         refund = await found(lambda: site.queries.refund(refund_id))
@@ -219,16 +366,33 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
     await found(tried_twice)
     open_ones = await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status="OPEN"))
     assert [refund_id] == [one.refund_id for one in open_ones.refunds]
-    (trade,) = (await site.fleet.ListTrades(fleet_service_pb2.ListTradesRequest(machine_id="VM-1"))).trades
+    (trade,) = (
+        await site.fleet.ListTrades(fleet_service_pb2.ListTradesRequest(machine_id="VM-1"))
+    ).trades
     assert (500, 500, 0) == (trade.paid.minor, trade.refunded.minor, trade.held.minor)
-    assert trade == (await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=trade.trade_id))).trade
+    assert (
+        trade
+        == (
+            await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=trade.trade_id))
+        ).trade
+    )
     for machine_id in ("", "VM-1"):
-        (balance,) = (await site.fleet.GetBalances(fleet_service_pb2.GetBalancesRequest(machine_id=machine_id))).balances
-        assert (500, 500, True) == (balance.money_in_minor, balance.refunds_open_minor, balance.ledger_balanced)
+        (balance,) = (
+            await site.fleet.GetBalances(
+                fleet_service_pb2.GetBalancesRequest(machine_id=machine_id)
+            )
+        ).balances
+        assert (500, 500, True) == (
+            balance.money_in_minor,
+            balance.refunds_open_minor,
+            balance.ledger_balanced,
+        )
 
 
 async def test_a_refund_that_succeeded_is_not_tried_again(site: Site) -> None:
-    """A customer pays a machine that is away; the money goes back by itself, and then there is nothing left to try."""
+    """A customer pays a machine that is away; the money goes back by itself, and then there is
+    nothing left to try.
+    """
     machine = await _registered(site, policy=fleet_pb2.Policy(unavailable_grace_ms=1))
     site.alipay.pay(machine.qr_payload, "5.00")
     async with site.alipay.running():
@@ -241,29 +405,45 @@ async def test_a_refund_that_succeeded_is_not_tried_again(site: Site) -> None:
     assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await _refusal(
         site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
     )
-    (session,) = (await site.fleet.ListSessions(fleet_service_pb2.ListSessionsRequest(status="ENDED"))).sessions
-    story = await site.fleet.GetSessionTimeline(fleet_service_pb2.GetSessionTimelineRequest(session_id=session.session_id))
+    (session,) = (
+        await site.fleet.ListSessions(fleet_service_pb2.ListSessionsRequest(status="ENDED"))
+    ).sessions
+    story = await site.fleet.GetSessionTimeline(
+        fleet_service_pb2.GetSessionTimelineRequest(session_id=session.session_id)
+    )
     assert session == story.session
     assert story.entries
     assert any(entry.money for entry in story.entries)
 
 
 async def test_pages_follow_each_other(site: Site) -> None:
-    """A token leads on behind the page before; it is worth nothing for another list, and nothing when it is made up."""
+    """A token leads on behind the page before; it is worth nothing for another list, and nothing
+    when it is made up.
+    """
     for number in range(5):
         await site.register(f"VM-{number}")
     seen: list[str] = []
     token = ""
     while True:
-        page = await site.fleet.ListMachines(fleet_service_pb2.ListMachinesRequest(page_size=2, page_token=token))
+        page = await site.fleet.ListMachines(
+            fleet_service_pb2.ListMachinesRequest(page_size=2, page_token=token)
+        )
         seen += [machine.machine_id for machine in page.machines]
         token = page.next_page_token
         if not token:
             break
-        other = fleet_service_pb2.ListMachinesRequest(page_token=token, phases=[fleet_pb2.PHASE_ENABLED])
-        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["page_token"]) == await _refusal(site.fleet.ListMachines(other))
+        other = fleet_service_pb2.ListMachinesRequest(
+            page_token=token, phases=[fleet_pb2.PHASE_ENABLED]
+        )
+        assert (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "INVALID_REQUEST",
+            ["page_token"],
+        ) == await _refusal(site.fleet.ListMachines(other))
     assert [f"VM-{number}" for number in range(5)] == seen
-    inactive = fleet_service_pb2.ListMachinesRequest(phases=[fleet_pb2.PHASE_INACTIVE, fleet_pb2.PHASE_INACTIVE], page_size=9_999)
+    inactive = fleet_service_pb2.ListMachinesRequest(
+        phases=[fleet_pb2.PHASE_INACTIVE, fleet_pb2.PHASE_INACTIVE], page_size=9_999
+    )
     assert 5 == len((await site.fleet.ListMachines(inactive)).machines)
 
 
@@ -272,7 +452,9 @@ async def test_a_host_that_is_away_is_said(site: Site) -> None:
     await _registered(site)
     refund_id = await _refunded(site)
     await site.host.stop()
-    mode = fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
+    mode = fleet_service_pb2.SetModeRequest(
+        machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST
+    )
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await site.fleet.SetMode(mode, timeout=1.0)
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
@@ -280,42 +462,60 @@ async def test_a_host_that_is_away_is_said(site: Site) -> None:
     shown = await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
     assert machine_pb2.MODE_SELECTION_FIRST == shown.machine.mode
     retry = fleet_service_pb2.RetryRefundRequest(refund_id=refund_id)
-    assert (grpc.StatusCode.UNAVAILABLE, "HOST_UNAVAILABLE", []) == await _refusal(site.fleet.RetryRefund(retry, timeout=1.0))
+    assert (grpc.StatusCode.UNAVAILABLE, "HOST_UNAVAILABLE", []) == await _refusal(
+        site.fleet.RetryRefund(retry, timeout=1.0)
+    )
 
 
 async def test_sql_away_is_said(site: Site) -> None:
     """A change that cannot be saved is not made."""
     await _registered(site)
-    mode = fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
+    mode = fleet_service_pb2.SetModeRequest(
+        machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST
+    )
     with site.sql_away():
-        assert (grpc.StatusCode.UNAVAILABLE, "SQL_UNAVAILABLE", []) == await _refusal(site.fleet.SetMode(mode))
+        assert (grpc.StatusCode.UNAVAILABLE, "SQL_UNAVAILABLE", []) == await _refusal(
+            site.fleet.SetMode(mode)
+        )
     assert "BOTH" == (await found(lambda: site.queries.machine("VM-1"))).mode
 
 
 async def test_a_caller_without_a_good_name_is_refused(site: Site) -> None:
     """The audit log holds no novels."""
-    call = site.fleet.EnableMachine(fleet_service_pb2.EnableMachineRequest(machine_id="VM-1"), metadata=(("x-actor", "x" * 65),))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await _refusal(call)
+    call = site.fleet.EnableMachine(
+        fleet_service_pb2.EnableMachineRequest(machine_id="VM-1"), metadata=(("x-actor", "x" * 65),)
+    )
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await _refusal(
+        call
+    )
 
 
 async def test_a_registration_that_gets_no_code_is_still_one(site: Site) -> None:
-    """While Alipay is away the machine is registered with a PENDING code, within the caller's own deadline."""
+    """While Alipay is away the machine is registered with a PENDING code, within the caller's own
+    deadline.
+    """
     site.alipay.switch({"no_answer_undone": 1.0})
     response = await site.fleet.RegisterMachine(_registration(), timeout=1.5)
     assert fleet_pb2.CODE_STATUS_PENDING == response.machine.code_status
 
 
 async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
-    """A watch goes on from a token without a gap, follows what comes, and can be for one machine."""
+    """A watch goes on from a token without a gap, follows what comes, and can be for one
+    machine.
+    """
     await _registered(site)
-    watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0"))
+    watch = site.fleet.WatchEvents(
+        fleet_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0")
+    )
     first = (await watch.read()).event
     assert ("VM-1", "ConfigurationChanged") == (first.machine_id, first.kind)
     watch.cancel()
     rest = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest(after_token=first.token))
     second = (await rest.read()).event
     assert int(second.token) > int(first.token)
-    await site.fleet.SetStock(fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7))
+    await site.fleet.SetStock(
+        fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7)
+    )
     async with asyncio.timeout(5):
         while (await rest.read()).event.kind != "StockCounted":
             pass
@@ -328,7 +528,9 @@ async def test_a_watch_begins_now_by_default(site: Site) -> None:
     watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest())
     reading = asyncio.create_task(watch.read())
     await asyncio.wait([reading], timeout=0.3)
-    await site.fleet.SetStock(fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7))
+    await site.fleet.SetStock(
+        fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7)
+    )
     assert "StockCounted" == (await reading).event.kind
     watch.cancel()
 
@@ -344,11 +546,15 @@ async def test_a_watch_ends_with_the_gateway(site: Site) -> None:
 async def test_a_watch_from_nowhere_is_refused(site: Site, token: str) -> None:
     """A token is what an event carried."""
     watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest(after_token=token))
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["after_token"]) == await _refusal(watch.read())
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["after_token"]) == await _refusal(
+        watch.read()
+    )
 
 
 async def test_calls_are_counted(site: Site) -> None:
     """By method and status, and by nothing that grows."""
     await _refusal(site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-9")))
-    counted = site.metrics.registry.get_sample_value("vendgate_admin_calls_total", {"method": "GetMachine", "status": "NOT_FOUND"})
+    counted = site.metrics.registry.get_sample_value(
+        "vendgate_admin_calls_total", {"method": "GetMachine", "status": "NOT_FOUND"}
+    )
     assert 1.0 == counted

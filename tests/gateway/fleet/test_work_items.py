@@ -1,4 +1,6 @@
-"""Every item that an administrator sees ends by a call: closed, or written off by two people. Over a real server, real SQL, a real host."""
+"""Every item that an administrator sees ends by a call: closed, or written off by two people. Over
+a real server, real SQL, a real host.
+"""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,35 +29,50 @@ from tests.support.site import Site, a_site, found
 Who = tuple[tuple[str, str], ...]
 ANN, BOB = (("x-actor", "ann"),), (("x-actor", "bob"),)
 TRADE = "2026011522001400000000000001"
-SECOND: tuple[grpc.StatusCode, str, list[str]] = (grpc.StatusCode.FAILED_PRECONDITION, "SECOND_PERSON_NEEDED", [])
+SECOND: tuple[grpc.StatusCode, str, list[str]] = (
+    grpc.StatusCode.FAILED_PRECONDITION,
+    "SECOND_PERSON_NEEDED",
+    [],
+)
 CLOSABLE = ["PAYMENT_CONFLICT", "NOTIFICATION_REFUSED", "RECONCILIATION_DIFFERENCE"]
 
 
 @pytest.fixture
 async def strict(tmp_path: Path, upgraded_file: Path, pair: Pair) -> AsyncIterator[Site]:
     """Give a site where more than 4.00 is written off by two people."""
-    async with a_site(tmp_path, upgraded_file, pair, policy=Policy(write_off_second_person_above_minor=400)) as opened:
+    async with a_site(
+        tmp_path, upgraded_file, pair, policy=Policy(write_off_second_person_above_minor=400)
+    ) as opened:
         yield opened
 
 
 async def _items(site: Site, **asked: Any) -> list[fleet_pb2.WorkItem]:
-    return list((await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items)
+    return list(
+        (await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items
+    )
 
 
-def _close(site: Site, item_id: str, *, reason: str = "mended in the portal", who: Who = ANN) -> Awaitable[Any]:
-    call: Awaitable[Any] = site.fleet.CloseWorkItem(fleet_service_pb2.CloseWorkItemRequest(item_id=item_id, reason=reason), metadata=who)
+def _close(
+    site: Site, item_id: str, *, reason: str = "mended in the portal", who: Who = ANN
+) -> Awaitable[Any]:
+    call: Awaitable[Any] = site.fleet.CloseWorkItem(
+        fleet_service_pb2.CloseWorkItemRequest(item_id=item_id, reason=reason), metadata=who
+    )
     return call
 
 
 def _write_off(fleet: Any, refund_id: str, *, who: Who = ANN) -> Awaitable[Any]:
     call: Awaitable[Any] = fleet.WriteOffRefund(
-        fleet_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason="paid in cash"), metadata=who
+        fleet_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason="paid in cash"),
+        metadata=who,
     )
     return call
 
 
 async def _refund(site: Site, refund_id: str) -> fleet_pb2.Refund:
-    refund: fleet_pb2.Refund = (await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))).refund
+    refund: fleet_pb2.Refund = (
+        await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))
+    ).refund
     return refund
 
 
@@ -66,25 +83,35 @@ async def _acts(site: Site, action: str) -> list[tuple[str, str, str]]:
 
 
 async def _one_of_each(site: Site) -> dict[str, fleet_pb2.WorkItem]:
-    """A payment told with two amounts, one in a foreign currency, and a line of the daily file that differs."""
+    """A payment told with two amounts, one in a foreign currency, and a line of the daily file that
+    differs.
+    """
     machine = await site.register()
-    for fields in ({}, {"total_fee": "9.00"}, {"trade_no": f"{TRADE[:-1]}2", "total_fee": "7.00", "currency": "USD"}):
+    for fields in (
+        {},
+        {"total_fee": "9.00"},
+        {"trade_no": f"{TRADE[:-1]}2", "total_fee": "7.00", "currency": "USD"},
+    ):
         await site.post(machine.notify_token, site.signed(**fields))
     await found(lambda: site.queries.trade(TRADE))
     await Reconciliation(site.database).record(RUN, [difference("t7")], now_ms=site.clock.now_ms())
     return {item.kind: item for item in await _items(site) if item.kind in CLOSABLE}
 
 
-# --- closing -----------------------------------------------------------------------------------------------------------------------
+# --- closing ---
 
 
 async def test_each_kind_is_told_and_closed(site: Site) -> None:
-    """With its money, why it waits and the call that ends it; no host is needed, and afterwards none of them waits."""
+    """With its money, why it waits and the call that ends it; no host is needed, and afterwards
+    none of them waits.
+    """
     waiting = await _one_of_each(site)
     await site.host.stop()
-    assert [("PAYMENT_CONFLICT", 900, "HKD"), ("NOTIFICATION_REFUSED", 700, "USD"), ("RECONCILIATION_DIFFERENCE", 500, "HKD")] == [
-        (kind, waiting[kind].amount.minor, waiting[kind].amount.currency) for kind in CLOSABLE
-    ]
+    assert [
+        ("PAYMENT_CONFLICT", 900, "HKD"),
+        ("NOTIFICATION_REFUSED", 700, "USD"),
+        ("RECONCILIATION_DIFFERENCE", 500, "HKD"),
+    ] == [(kind, waiting[kind].amount.minor, waiting[kind].amount.currency) for kind in CLOSABLE]
     assert waiting["NOTIFICATION_REFUSED"].reason.startswith("foreign_currency: Alipay signed it")
     assert ("AMOUNT_DIFFERS: It differs.", "t7") == (
         (told := waiting["RECONCILIATION_DIFFERENCE"]).reason,
@@ -95,7 +122,15 @@ async def test_each_kind_is_told_and_closed(site: Site) -> None:
     for kind, item in waiting.items():
         answer = await _close(site, item.item_id)
         closing = answer.closing
-        assert (item.item_id, kind, item.machine_id, "ann", "mended in the portal", True, False) == (
+        assert (
+            item.item_id,
+            kind,
+            item.machine_id,
+            "ann",
+            "mended in the portal",
+            True,
+            False,
+        ) == (
             closing.item_id,
             closing.kind,
             closing.machine_id,
@@ -104,9 +139,11 @@ async def test_each_kind_is_told_and_closed(site: Site) -> None:
             closing.HasField("closed_at"),
             answer.already_closed,
         )
-        assert ("ann", item.machine_id, f"{item.item_id}: mended in the portal ({kind}: {item.reason})") == (
-            await _acts(site, "CloseWorkItem")
-        )[-1]
+        assert (
+            "ann",
+            item.machine_id,
+            f"{item.item_id}: mended in the portal ({kind}: {item.reason})",
+        ) == (await _acts(site, "CloseWorkItem"))[-1]
     assert [] == [item.kind for item in await _items(site) if item.kind in CLOSABLE]
     metrics = (await site.http.get("/metrics")).text
     assert all(f'vendgate_work_items{{status="{kind}"}} 0.0' in metrics for kind in CLOSABLE)
@@ -125,7 +162,9 @@ async def test_closing_again_is_the_same_answer(site: Site) -> None:
 async def test_closing_needs_a_name(site: Site, who: Who) -> None:
     """Who sends none is told how to."""
     item_id = (await _one_of_each(site))["PAYMENT_CONFLICT"].item_id
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await refusal(_close(site, item_id, who=who))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await refusal(
+        _close(site, item_id, who=who)
+    )
     assert item_id in {item.item_id for item in await _items(site)}
 
 
@@ -138,30 +177,43 @@ async def test_closing_needs_a_reason_and_an_item(site: Site, reason: str) -> No
 
 async def test_what_does_not_wait_is_not_found(site: Site) -> None:
     """The answer says where to look."""
-    assert (grpc.StatusCode.NOT_FOUND, "WORK_ITEM_NOT_FOUND", []) == await refusal(_close(site, "inbox:99"))
+    assert (grpc.StatusCode.NOT_FOUND, "WORK_ITEM_NOT_FOUND", []) == await refusal(
+        _close(site, "inbox:99")
+    )
     with pytest.raises(grpc.aio.AioRpcError, match="ListWorkItems shows what waits"):
         await _close(site, "refund:t1R1")
 
 
 async def test_money_of_ours_is_not_closed_away(site: Site) -> None:
-    """A refused refund has acts of its own, and the answer names them; nothing is audited as closed."""
+    """A refused refund has acts of its own, and the answer names them; nothing is audited as
+    closed.
+    """
     refund_id = await refunded(site)
-    wanted: tuple[grpc.StatusCode, str, list[str]] = (grpc.StatusCode.FAILED_PRECONDITION, "WORK_ITEM_HAS_ITS_OWN_ACT", [])
+    wanted: tuple[grpc.StatusCode, str, list[str]] = (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "WORK_ITEM_HAS_ITS_OWN_ACT",
+        [],
+    )
     assert wanted == await refusal(_close(site, f"refund:{refund_id}"))
     with pytest.raises(grpc.aio.AioRpcError, match="it ends by RetryRefund or WriteOffRefund"):
         await _close(site, f"refund:{refund_id}")
     assert ([], 1) == (await _acts(site, "CloseWorkItem"), len(await _items(site)))
 
 
-# --- two people --------------------------------------------------------------------------------------------------------------------
+# --- two people ---
 
 
 async def test_a_large_write_off_takes_two_people(strict: Site) -> None:
-    """The first is told that another one is needed; the list says who it was; the second one ends it."""
+    """The first is told that another one is needed; the list says who it was; the second one ends
+    it.
+    """
     refund_id = await refunded(strict)
     for _ in range(2):
         assert SECOND == await refusal(_write_off(strict.fleet, refund_id))
-    with pytest.raises(grpc.aio.AioRpcError, match="ann is the first, which is saved; now another person must call WriteOffRefund"):
+    with pytest.raises(
+        grpc.aio.AioRpcError,
+        match="ann is the first, which is saved; now another person must call WriteOffRefund",
+    ):
         await _write_off(strict.fleet, refund_id, who=(("x-actor", "ANN"),))
     (item,) = await _items(strict)
     assert item.reason.endswith("; ann proposed to write it off: paid in cash")
@@ -177,9 +229,13 @@ async def test_a_large_write_off_takes_two_people(strict: Site) -> None:
     written_off = (await _write_off(strict.fleet, refund_id, who=BOB)).refund
     assert ("WRITTEN_OFF", "ann") == (written_off.status, written_off.write_off_proposed_by)
     assert [] == await _items(strict)
-    assert ["ann", "ann", "ANN", "bob"] == [actor for actor, _, _ in await _acts(strict, "WriteOffRefund")]
+    assert ["ann", "ann", "ANN", "bob"] == [
+        actor for actor, _, _ in await _acts(strict, "WriteOffRefund")
+    ]
     notes = await strict.database.read(
-        lambda connection: list(connection.scalars(select(journal.c.notes).where(journal.c.kind == "RefundWrittenOff")))
+        lambda connection: list(
+            connection.scalars(select(journal.c.notes).where(journal.c.kind == "RefundWrittenOff"))
+        )
     )
     assert "ann proposed to write off" in notes[0]
     assert "bob wrote off" in notes[-1]
@@ -189,7 +245,9 @@ async def test_a_new_try_drops_the_proposal(strict: Site) -> None:
     """Whoever comes next is the first one again."""
     refund_id = await refunded(strict)
     await refusal(_write_off(strict.fleet, refund_id))
-    await strict.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id), metadata=BOB)
+    await strict.fleet.RetryRefund(
+        fleet_service_pb2.RetryRefundRequest(refund_id=refund_id), metadata=BOB
+    )
 
     async def refused_again() -> fleet_pb2.Refund | None:
         refund = await _refund(strict, refund_id)
@@ -204,7 +262,9 @@ async def test_a_machine_s_own_limit_counts(strict: Site) -> None:
     """Where it allows more than the fleet's, one person suffices."""
     refund_id = await refunded(strict)
     policy = fleet_pb2.Policy(write_off_second_person_above_minor=500)
-    await strict.fleet.SetPolicy(fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy))
+    await strict.fleet.SetPolicy(
+        fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy)
+    )
     assert "WRITTEN_OFF" == (await _write_off(strict.fleet, refund_id)).refund.status
 
 
@@ -215,14 +275,19 @@ async def test_two_names_over_one_certificate_are_one_person(strict: Site) -> No
     async with _proven(strict, authority, "ann") as ann:
         assert SECOND == await refusal(_write_off(ann, refund_id))
         assert SECOND == await refusal(_write_off(ann, refund_id, who=BOB))
-        assert "ann (certificate spiffe://vendgate.test/admin/ann)" == (await _refund(strict, refund_id)).write_off_proposed_by
+        assert (
+            "ann (certificate spiffe://vendgate.test/admin/ann)"
+            == (await _refund(strict, refund_id)).write_off_proposed_by
+        )
     async with _proven(strict, authority, "bob") as bob:
         assert "WRITTEN_OFF" == (await _write_off(bob, refund_id)).refund.status
 
 
 @asynccontextmanager
 async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[Any]:
-    """Call the site's own acts through an administrators' listener with TLS, with a certificate of this name."""
+    """Call the site's own acts through an administrators' listener with TLS, with a certificate of
+    this name.
+    """
     server, client = authority.server(), authority.client(f"spiffe://vendgate.test/admin/{name}")
     acts = FleetActs(
         registry=site.registry,
@@ -232,16 +297,28 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
         commands=site.links,
         clock=site.clock,
     )
-    service = FleetService(acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping)
-    tls = TlsConfig(certificate=server.certificate, private_key=server.private_key, client_ca=authority.certificate)
+    service = FleetService(
+        acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping
+    )
+    tls = TlsConfig(
+        certificate=server.certificate,
+        private_key=server.private_key,
+        client_ca=authority.certificate,
+    )
     async with AsyncExitStack() as stack:
         listener = build_admin_server(
-            lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(service, to), address="127.0.0.1:0", tls=tls
+            lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(service, to),
+            address="127.0.0.1:0",
+            tls=tls,
         )
         await listener.start()
         stack.push_async_callback(listener.stop, grace_s=0)
-        credentials = grpc.ssl_channel_credentials(authority.certificate, client.private_key, client.certificate)
-        channel = await stack.enter_async_context(grpc.aio.secure_channel(f"localhost:{listener.port}", credentials))
+        credentials = grpc.ssl_channel_credentials(
+            authority.certificate, client.private_key, client.certificate
+        )
+        channel = await stack.enter_async_context(
+            grpc.aio.secure_channel(f"localhost:{listener.port}", credentials)
+        )
         yield fleet_service_pb2_grpc.FleetServiceStub(channel)
 
 

@@ -40,7 +40,13 @@ async def test_a_worker_refuses_what_the_gateway_would(tmp_path: Path, pair: Pai
 
 
 def test_a_worker_loads_no_grpc() -> None:
-    """Hosts are reached through Ray: gRPC would cost each of them memory, and its threads do not live through a fork."""
+    """Hosts are reached through Ray: gRPC would cost each of them memory, and its threads do not
+    live through a fork.
+    """
     probe = "import sys, gateway.links.host_services; print(' '.join(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True).stdout.split()
-    assert [] == sorted({"grpc", "ray", "starlette", "uvicorn", "typer", "google.protobuf"} & set(loaded))
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert [] == sorted(
+        {"grpc", "ray", "starlette", "uvicorn", "typer", "google.protobuf"} & set(loaded)
+    )

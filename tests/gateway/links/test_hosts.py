@@ -23,12 +23,16 @@ async def _open(folder: Path, tables: dict[str, Any], *, ray: bool) -> tuple[int
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
-        hosts = await open_hosts(stack, loaded, made, database, config_path=path, ray=ray, on_fatal=lambda reason: None)
+        hosts = await open_hosts(
+            stack, loaded, made, database, config_path=path, ray=ray, on_fatal=lambda reason: None
+        )
         return len(hosts.links), hosts.pids
 
 
 @pytest.mark.parametrize(("mode", "ray"), [("none", True), ("local", False)])
-async def test_without_ray_one_host_is_here(tmp_path: Path, pair: Pair, mode: str, ray: bool) -> None:
+async def test_without_ray_one_host_is_here(
+    tmp_path: Path, pair: Pair, mode: str, ray: bool
+) -> None:
     """Whether the settings or the command line say so."""
     tables = installed.good(tmp_path, pair)
     tables["ray"] = {"mode": mode}
@@ -41,9 +45,19 @@ async def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path, pair: P
     loaded = settings.load(installed.write(tmp_path, tables))
     made = configs.configs(loaded)
     await require_schema(made.storage)
-    elsewhere = loaded.model_copy(update={"ray": loaded.ray.model_copy(update={"mode": "cluster", "address": "127.0.0.1:9"})})
+    elsewhere = loaded.model_copy(
+        update={"ray": loaded.ray.model_copy(update={"mode": "cluster", "address": "127.0.0.1:9"})}
+    )
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         with pytest.raises(HostsFailed, match=r"Nothing listens at ray\.address 127\.0\.0\.1:9"):
-            await open_hosts(stack, elsewhere, made, database, config_path=None, ray=True, on_fatal=lambda reason: None)
+            await open_hosts(
+                stack,
+                elsewhere,
+                made,
+                database,
+                config_path=None,
+                ray=True,
+                on_fatal=lambda reason: None,
+            )

@@ -26,7 +26,9 @@ def hosts() -> list[ScriptedLink]:
 @pytest.fixture
 async def links(hosts: list[ScriptedLink]) -> AsyncIterator[HostLinks]:
     """The links to them, open."""
-    links = HostLinks(hosts, gateway_id="g1", partition_count=PARTITIONS, limits=QUICK, random=lambda: 0.5)
+    links = HostLinks(
+        hosts, gateway_id="g1", partition_count=PARTITIONS, limits=QUICK, random=lambda: 0.5
+    )
     await links.start()
     await until(lambda: all(link.attached for link in links.stats()))
     yield links
@@ -50,7 +52,9 @@ async def test_machines_go_to_their_hosts(links: HostLinks, hosts: list[Scripted
     for index, host in enumerate(hosts):
         for message in host.received():
             assert not isinstance(message, Commanded)
-            machine_id = message.item.machine_id if isinstance(message, Notified) else message.machine_id
+            machine_id = (
+                message.item.machine_id if isinstance(message, Notified) else message.machine_id
+            )
             assert _host(machine_id) == index
 
 
@@ -70,15 +74,26 @@ async def test_a_stream_that_never_said_hello(links: HostLinks, hosts: list[Scri
     assert all(host.received() == [] for host in hosts)
 
 
-@pytest.mark.parametrize(("reason", "told"), [("GONE", True), (CloseReason.SUPERSEDED, False), (CloseReason.UNKNOWN_MACHINE, False)])
-async def test_disconnected(links: HostLinks, hosts: list[ScriptedLink], reason: str, *, told: bool) -> None:
-    """A host hears of a stream that is gone, before the links stop, unless it ended the stream's turn itself."""
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("GONE", True), (CloseReason.SUPERSEDED, False), (CloseReason.UNKNOWN_MACHINE, False)],
+)
+async def test_disconnected(
+    links: HostLinks, hosts: list[ScriptedLink], reason: str, *, told: bool
+) -> None:
+    """A host hears of a stream that is gone, before the links stop, unless it ended the stream's
+    turn itself.
+    """
     stream = a_stream()
     links.open_stream(stream)
     links.close_stream(stream, reason)
     links.close_stream(stream, reason)
     await links.stop()
-    events = [message.event for message in hosts[_host("m1")].received() if isinstance(message, FromMachine)]
+    events = [
+        message.event
+        for message in hosts[_host("m1")].received()
+        if isinstance(message, FromMachine)
+    ]
     gone = [Disconnected(stream_id=stream.stream_id, reason=reason)] if told else []
     assert [stream.connected, *gone] == events
     assert isinstance(events[0], Connected)

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from actors.link import CloseReason, CommandDone, Commanded, Delivery, FromMachine, LinkBroken, Notified, StreamClosed, ToHost, ToMachine
+from actors.link import (
+    CloseReason,
+    CommandDone,
+    Commanded,
+    Delivery,
+    FromMachine,
+    LinkBroken,
+    Notified,
+    StreamClosed,
+    ToHost,
+    ToMachine,
+)
 from actors.machine.events import Connected, Disconnected, FrameReceived, StockCounted, TimePassed
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
@@ -53,15 +64,18 @@ def a_notification(number: int) -> Notified:
 
 def kinds(messages: Sequence[ToHost]) -> list[str]:
     """What came, in short."""
-    return [
-        f"{type(message.event).__name__}{message.event.seq if isinstance(message.event, FrameReceived) else ''}"
-        if isinstance(message, FromMachine)
-        else type(message).__name__
-        for message in messages
-    ]
+    return [kind(message) for message in messages]
 
 
-# --- batches ---------------------------------------------------------------------------------------------------------------------
+def kind(message: ToHost) -> str:
+    """One message, in short."""
+    if not isinstance(message, FromMachine):
+        return type(message).__name__
+    seq = message.event.seq if isinstance(message.event, FrameReceived) else ""
+    return f"{type(message.event).__name__}{seq}"
+
+
+# --- batches ---
 
 
 async def test_what_arrives_meanwhile_goes_together(host: ScriptedLink, pump: HostPump) -> None:
@@ -75,7 +89,10 @@ async def test_what_arrives_meanwhile_goes_together(host: ScriptedLink, pump: Ho
     pump.notify(a_notification(1))
     host.open.set()
     await until(lambda: stream.pending == 0)
-    assert [kinds(batch) for batch in host.batches] == [["Connected"], ["FrameReceived1", "FrameReceived2", "FrameReceived3", "Notified"]]
+    assert [kinds(batch) for batch in host.batches] == [
+        ["Connected"],
+        ["FrameReceived1", "FrameReceived2", "FrameReceived3", "Notified"],
+    ]
     assert stream.acks == [None, 1, 2, 3]
     assert host.in_flight_max == 1
     assert (pump.stats().exchanges, pump.stats().messages) == (2, 5)
@@ -94,11 +111,15 @@ async def test_batches_are_bounded(host: ScriptedLink) -> None:
 
 
 async def test_a_full_queue(host: ScriptedLink) -> None:
-    """When the queue is full, wake-ups are dropped, commands are refused, streams wait; then all goes on."""
+    """When the queue is full, wake-ups are dropped, commands are refused, streams wait; then all
+    goes on.
+    """
     pump = a_pump(host, replace(QUICK, queue_max=2))
     for number in range(3):
         pump.notify(a_notification(number))
-    with pytest.raises(HostUnavailable, match="queue to host 0 is full; nothing was sent") as refused:
+    with pytest.raises(
+        HostUnavailable, match="queue to host 0 is full; nothing was sent"
+    ) as refused:
         await pump.command(a_command(), timeout_s=1)
     assert not refused.value.sent
     waiting = asyncio.create_task(pump.room())
@@ -113,7 +134,7 @@ async def test_a_full_queue(host: ScriptedLink) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-# --- order -----------------------------------------------------------------------------------------------------------------------
+# --- order ---
 
 
 def test_row() -> None:
@@ -162,11 +183,13 @@ async def test_a_delivery_that_does_not_come(host: ScriptedLink, pump: HostPump)
     assert kinds(host.received()) == ["Connected", "FrameReceived1", "Connected", "FrameReceived1"]
 
 
-# --- breaking --------------------------------------------------------------------------------------------------------------------
+# --- breaking ---
 
 
 async def test_a_broken_link_says_all_again(host: ScriptedLink, pump: HostPump) -> None:
-    """After a break, Connected and the unacknowledged frames of every stream come first, in order; closed streams stay closed."""
+    """After a break, Connected and the unacknowledged frames of every stream come first, in order;
+    closed streams stay closed.
+    """
     first, second, gone = a_stream("m1", 1), a_stream("m2", 2), a_stream("m3", 3)
     for stream in (first, second, gone):
         pump.open_stream(stream)
@@ -181,12 +204,21 @@ async def test_a_broken_link_says_all_again(host: ScriptedLink, pump: HostPump) 
     await until(lambda: host.attachments == 2)
     await until(lambda: first.pending == 0 and second.pending == 0)
     sent_again = [message for batch in host.batches[2:] for message in batch]
-    assert kinds(sent_again) == ["Disconnected", "Connected", "FrameReceived1", "FrameReceived2", "Connected", "FrameReceived1"]
+    assert kinds(sent_again) == [
+        "Disconnected",
+        "Connected",
+        "FrameReceived1",
+        "FrameReceived2",
+        "Connected",
+        "FrameReceived1",
+    ]
     assert [first.acks[-1], second.acks[-1]] == [2, 1]
 
 
 async def test_pending_commands_of_a_broken_link(host: ScriptedLink, pump: HostPump) -> None:
-    """A command that was under way has an unknown outcome; one that was not sent yet goes with the next attachment."""
+    """A command that was under way has an unknown outcome; one that was not sent yet goes with the
+    next attachment.
+    """
     host.open.clear()
     under_way = asyncio.create_task(pump.command(a_command(1), timeout_s=5))
     await until(lambda: len(host.batches) == 1)
@@ -258,7 +290,7 @@ def test_back_off_has_full_jitter() -> None:
     assert [pump._delay_s() for _ in range(5)] == [0.05, 0.1, 0.2, 0.25, 0.25]
 
 
-# --- from the host ---------------------------------------------------------------------------------------------------------------
+# --- from the host ---
 
 
 async def test_what_hosts_say_goes_to_the_stream(host: ScriptedLink, pump: HostPump) -> None:
@@ -266,7 +298,9 @@ async def test_what_hosts_say_goes_to_the_stream(host: ScriptedLink, pump: HostP
     stream = a_stream()
     pump.open_stream(stream)
     host.push(
-        StreamClosed(machine_id=stream.machine_id, stream_id=stream.stream_id, reason=CloseReason.HALTED),
+        StreamClosed(
+            machine_id=stream.machine_id, stream_id=stream.stream_id, reason=CloseReason.HALTED
+        ),
         _to_machine(StreamId("g1-99"), 1),
         CommandDone(command_id="nobody's"),
     )
@@ -296,7 +330,12 @@ async def test_flushed(host: ScriptedLink) -> None:
     task = asyncio.create_task(pump.run())
     await until(lambda: pump.stats().queued == 0)
     await pump.flushed()
-    assert [FromMachine(machine_id=stream.machine_id, event=Disconnected(stream_id=stream.stream_id, reason="GONE"))] == host.received()
+    assert [
+        FromMachine(
+            machine_id=stream.machine_id,
+            event=Disconnected(stream_id=stream.stream_id, reason="GONE"),
+        )
+    ] == host.received()
     assert stream.connected is not None
     assert isinstance(stream.connected, Connected)
     task.cancel()

@@ -13,7 +13,9 @@ NAMES = {0: "", 1: "AUTHORIZATION_FIRST", 2: "SELECTION_FIRST"}
 
 @given(st.text(max_size=100))
 def test_identifier(value: str) -> None:
-    """An id that passes is plain ASCII of bounded length; what does not pass is quoted without anything that a terminal obeys."""
+    """An id that passes is plain ASCII of bounded length; what does not pass is quoted without
+    anything that a terminal obeys.
+    """
     said = value
     try:
         assert value == fields.identifier("f", value)
@@ -41,7 +43,9 @@ def test_names() -> None:
     """Names are the core's; none and unnamed numbers are refused with the choices."""
     assert fields.named("f", 2, NAMES, Mode) is Mode.SELECTION_FIRST
     assert fields.known("f", 0, NAMES) == ""
-    with pytest.raises(FieldWrong, match="f: expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, got none"):
+    with pytest.raises(
+        FieldWrong, match="f: expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, got none"
+    ):
         fields.named("f", 0, NAMES, Mode)
     with pytest.raises(FieldWrong, match="got the number 3"):
         fields.known("f", 3, NAMES)
@@ -49,4 +53,10 @@ def test_names() -> None:
 
 def test_names_of() -> None:
     """The wire's names lose their prefix."""
-    assert fields.names_of([("MODE_UNSPECIFIED", 0), ("MODE_AUTHORIZATION_FIRST", 1), ("MODE_SELECTION_FIRST", 2)], "MODE") == NAMES
+    assert (
+        fields.names_of(
+            [("MODE_UNSPECIFIED", 0), ("MODE_AUTHORIZATION_FIRST", 1), ("MODE_SELECTION_FIRST", 2)],
+            "MODE",
+        )
+        == NAMES
+    )

@@ -23,7 +23,10 @@ class Sink:
 
     def seen(self) -> list[tuple[int, int, str | None]]:
         """seq, ack and payload of what was written."""
-        return [(frame.seq, frame.ack, cast("str | None", frame.WhichOneof("payload"))) for frame in self.frames]
+        return [
+            (frame.seq, frame.ack, cast("str | None", frame.WhichOneof("payload")))
+            for frame in self.frames
+        ]
 
 
 def a_frame() -> ConnectResponse:
@@ -43,13 +46,19 @@ def an_outbox(**more: Any) -> Outbox:
 
 
 async def test_frames_are_numbered_as_they_leave() -> None:
-    """Frames count from 1 and carry the last acknowledgement that was known when they were queued."""
+    """Frames count from 1 and carry the last acknowledgement that was known when they were
+    queued.
+    """
     outbox = an_outbox()
     outbox.put(a_frame())
     outbox.put(a_frame())
     outbox.acknowledge(4)
     outbox.put(a_frame())
-    assert await written(outbox, Sink()) == [(1, 0, "service_update"), (2, 4, "service_update"), (3, 4, "service_update")]
+    assert await written(outbox, Sink()) == [
+        (1, 0, "service_update"),
+        (2, 4, "service_update"),
+        (3, 4, "service_update"),
+    ]
 
 
 async def test_acknowledgements_do_not_pile_up() -> None:

@@ -19,9 +19,19 @@ from gateway.v1 import machine_pb2 as wire
 from tests.support.edge import NOW_MS, Edge, MachineCall, running_edge, until
 
 READY = {"reader_enable": wire.ReaderEnable()}
-WISH = {"vend_request": wire.VendRequest(request_id="r1", column="A1", price_minor=500, planogram_version=1)}
+WISH = {
+    "vend_request": wire.VendRequest(
+        request_id="r1", column="A1", price_minor=500, planogram_version=1
+    )
+}
 DENY = effects.DenyVend(request_id=RequestId("r1"), reason=DenyReason.SOLD_OUT, funds_minor=0)
-APPROVE = effects.ApproveVend(vend_id=VendId("v1"), request_id=RequestId("r1"), column="A1", amount_minor=500, valid_for_ms=30_000)
+APPROVE = effects.ApproveVend(
+    vend_id=VendId("v1"),
+    request_id=RequestId("r1"),
+    column="A1",
+    amount_minor=500,
+    valid_for_ms=30_000,
+)
 
 
 @pytest.fixture
@@ -47,11 +57,13 @@ async def details_of(machine: MachineCall) -> dict[str, Any]:
 def disconnected(edge: Edge) -> list[Disconnected]:
     """What the host heard of streams that are gone."""
     return [
-        message.event for message in edge.link.received() if isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
+        message.event
+        for message in edge.link.received()
+        if isinstance(message, FromMachine) and isinstance(message.event, Disconnected)
     ]
 
 
-# --- hello -----------------------------------------------------------------------------------------------------------------------
+# --- hello ---
 
 
 async def test_hello_is_answered_by_welcome(edge: Edge) -> None:
@@ -60,7 +72,11 @@ async def test_hello_is_answered_by_welcome(edge: Edge) -> None:
     answer = await machine.hello()
     welcome = answer.welcome
     assert answer.seq == 1
-    assert (welcome.heartbeat_interval_ms, welcome.reconnect.initial_ms, welcome.reconnect.max_ms) == (20_000, 1_000, 60_000)
+    assert (
+        welcome.heartbeat_interval_ms,
+        welcome.reconnect.initial_ms,
+        welcome.reconnect.max_ms,
+    ) == (20_000, 1_000, 60_000)
     assert welcome.server_time_ms == NOW_MS
     sent = edge.link.received()[0]
     assert isinstance(sent, FromMachine)
@@ -72,7 +88,11 @@ async def test_first_frame_must_be_hello(edge: Edge) -> None:
     machine = edge.machine()
     await machine.say(1, **READY)
     error = (await machine.hear()).protocol_error
-    assert (error.code, error.seq, error.expected_seq) == (wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, 1, 0)
+    assert (error.code, error.seq, error.expected_seq) == (
+        wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
+        1,
+        0,
+    )
     assert (await machine.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
     assert edge.link.received() == []
 
@@ -90,7 +110,9 @@ async def test_bad_hello_names_the_field(edge: Edge) -> None:
 
 
 async def test_no_hello(edge: Edge) -> None:
-    """A stream that says nothing gets a ProtocolError and DEADLINE_EXCEEDED when its time is up, not before."""
+    """A stream that says nothing gets a ProtocolError and DEADLINE_EXCEEDED when its time is up,
+    not before.
+    """
     machine = edge.machine()
     await machine.call.wait_for_connection()
     await until(lambda: edge.service.stats().streams == 1)
@@ -112,16 +134,25 @@ async def test_second_hello(edge: Edge) -> None:
 
 
 async def test_unknown_machine(edge: Edge) -> None:
-    """A machine that is not registered gets NOT_FOUND that tells how to register it, and when to come back."""
+    """A machine that is not registered gets NOT_FOUND that tells how to register it, and when to
+    come back.
+    """
     edge.link.answer = lambda message: _closed(message, CloseReason.UNKNOWN_MACHINE)
     machine = edge.machine()
     await machine.say(hello=wire.Hello(machine_id="m9", boot_id="b1"))
     code, message = await machine.end()
     assert code is grpc.StatusCode.NOT_FOUND
-    assert "machine m9 is not registered: register it with gateway.v1.FleetService/RegisterMachine" in message
+    assert (
+        "machine m9 is not registered: register it with gateway.v1.FleetService/RegisterMachine"
+        in message
+    )
     details = await details_of(machine)
     info = details["ErrorInfo"]
-    assert (info.reason, info.domain, info.metadata["machine_id"]) == ("UNKNOWN_MACHINE", "vendgate", "m9")
+    assert (info.reason, info.domain, info.metadata["machine_id"]) == (
+        "UNKNOWN_MACHINE",
+        "vendgate",
+        "m9",
+    )
     assert details["RetryInfo"].retry_delay.seconds == 60
     await until(lambda: edge.service.stats().streams == 0)
     assert disconnected(edge) == []
@@ -129,7 +160,11 @@ async def test_unknown_machine(edge: Edge) -> None:
 
 def _closed(message: ToHost, reason: str) -> Sequence[FromHost]:
     if isinstance(message, FromMachine) and not isinstance(message.event, Disconnected):
-        return [StreamClosed(machine_id=message.machine_id, stream_id=message.event.stream_id, reason=reason)]
+        return [
+            StreamClosed(
+                machine_id=message.machine_id, stream_id=message.event.stream_id, reason=reason
+            )
+        ]
     return []
 
 
@@ -191,14 +226,19 @@ async def test_hello_is_not_held_for_ever() -> None:
         edge.service.look_after()
         assert (await machine.end())[0] is grpc.StatusCode.UNAVAILABLE
         details = await details_of(machine)
-        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == ("HOST_UNAVAILABLE", 5)
+        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == (
+            "HOST_UNAVAILABLE",
+            5,
+        )
 
 
-# --- frames ----------------------------------------------------------------------------------------------------------------------
+# --- frames ---
 
 
 async def test_frames_are_acknowledged(edge: Edge) -> None:
-    """A numbered frame reaches the host and its acknowledgement comes back; so does that of a repetition."""
+    """A numbered frame reaches the host and its acknowledgement comes back; so does that of a
+    repetition.
+    """
     machine = await edge.welcomed()
     for seq in (2, 3):
         await machine.say(1, **READY)
@@ -219,7 +259,9 @@ async def test_heartbeat_is_answered_by_the_gateway(edge: Edge) -> None:
 
 
 async def test_bad_frames_do_not_end_the_stream(edge: Edge) -> None:
-    """A frame that breaks a rule, or is no protobuf at all, gets a ProtocolError; its number is still free, the host hears nothing."""
+    """A frame that breaks a rule, or is no protobuf at all, gets a ProtocolError; its number is
+    still free, the host hears nothing.
+    """
     machine = await edge.welcomed()
     await machine.say(1, **READY)
     await machine.hear()
@@ -234,10 +276,14 @@ async def test_bad_frames_do_not_end_the_stream(edge: Edge) -> None:
 
 
 async def test_bytes_that_are_no_frame(edge: Edge) -> None:
-    """Bytes that cannot be parsed get a ProtocolError, and the stream goes on to its end by INVALID_ARGUMENT only as a first frame."""
+    """Bytes that cannot be parsed get a ProtocolError, and the stream goes on to its end by
+    INVALID_ARGUMENT only as a first frame.
+    """
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}")
     edge.channels.append(channel)
-    call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream("/gateway.v1.MachineService/Connect")()
+    call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(
+        "/gateway.v1.MachineService/Connect"
+    )()
     try:
         await call.write(b"\xff\xff")
         answer = await call.read()
@@ -249,7 +295,9 @@ async def test_bytes_that_are_no_frame(edge: Edge) -> None:
 
 
 async def test_too_many_bad_frames_in_a_row(edge: Edge) -> None:
-    """Twenty bad frames are borne, the next one ends the stream; a good one in between starts the count anew."""
+    """Twenty bad frames are borne, the next one ends the stream; a good one in between starts the
+    count anew.
+    """
     machine = await edge.welcomed()
     for _ in range(20):
         await machine.say(1)
@@ -264,7 +312,9 @@ async def test_too_many_bad_frames_in_a_row(edge: Edge) -> None:
 
 
 async def test_flood() -> None:
-    """A machine that sends more than it may over time is ended with RESOURCE_EXHAUSTED and RetryInfo; tokens come back with time."""
+    """A machine that sends more than it may over time is ended with RESOURCE_EXHAUSTED and
+    RetryInfo; tokens come back with time.
+    """
     async with running_edge(limits=EdgeLimits(frames_per_s=2, frames_burst=4)) as edge:
         machine = await edge.welcomed()
         for _ in range(3):
@@ -277,7 +327,10 @@ async def test_flood() -> None:
         await machine.say(heartbeat=wire.Heartbeat())
         assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
         details = await details_of(machine)
-        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == ("FLOOD", 10)
+        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == (
+            "FLOOD",
+            10,
+        )
 
 
 async def test_silence(edge: Edge) -> None:
@@ -303,11 +356,13 @@ async def test_oversized_frame(edge: Edge) -> None:
     assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-# --- back-pressure and broken links ----------------------------------------------------------------------------------------------
+# --- back-pressure and broken links ---
 
 
 async def test_back_pressure(edge: Edge) -> None:
-    """While the host does not answer, no more than the window is read; then all goes on, in order, and nothing is lost."""
+    """While the host does not answer, no more than the window is read; then all goes on, in order,
+    and nothing is lost.
+    """
     machine = await edge.welcomed()
     edge.link.open.clear()
     for seq in range(1, 101):
@@ -324,9 +379,13 @@ async def test_back_pressure(edge: Edge) -> None:
 
 
 async def test_a_window_that_stays_full(edge: Edge) -> None:
-    """If the host answers without acknowledging, no more than the window is read, and not for ever: the machine may find another way."""
+    """If the host answers without acknowledging, no more than the window is read, and not for ever:
+    the machine may find another way.
+    """
     machine = await edge.welcomed()
-    edge.link.answer = lambda message: [edge.link.to_machine(message, ack=None)] if isinstance(message, FromMachine) else []
+    edge.link.answer = lambda message: (
+        [edge.link.to_machine(message, ack=None)] if isinstance(message, FromMachine) else []
+    )
     for seq in range(1, 40):
         await machine.say(seq, **READY)
     await until(lambda: edge.link.frames() == list(range(1, 33)))
@@ -335,14 +394,21 @@ async def test_a_window_that_stays_full(edge: Edge) -> None:
     await until(lambda: edge.service.stats().frames_received == 1 + 39)
     for seq in range(40, 64):
         await machine.say(seq, **READY)
-    await until(lambda: edge.service.stats().frames_received == 1 + 62 and edge.service.stats().frames_written == 2)
+    await until(
+        lambda: (
+            edge.service.stats().frames_received == 1 + 62
+            and edge.service.stats().frames_written == 2
+        )
+    )
     edge.spans.at_s += 61
     edge.service.look_after()
     assert (await machine.end())[0] is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_frames_that_are_sent_again_too_early(edge: Edge) -> None:
-    """A frame that comes again while its first copy is with the host goes there once, and is acknowledged."""
+    """A frame that comes again while its first copy is with the host goes there once, and is
+    acknowledged.
+    """
     machine = await edge.welcomed()
     edge.link.open.clear()
     for _ in range(3):
@@ -354,7 +420,9 @@ async def test_frames_that_are_sent_again_too_early(edge: Edge) -> None:
 
 
 async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None:
-    """After the link broke, the host hears Connected and the unacknowledged frames again, in order."""
+    """After the link broke, the host hears Connected and the unacknowledged frames again, in
+    order.
+    """
     machine = await edge.welcomed()
     await machine.say(1, **READY)
     assert (await machine.hear()).ack == 1
@@ -368,20 +436,30 @@ async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None
     assert (answer.welcome.last_seq, answer.ack) == (1, 4)
     after = edge.link.received()
     last_hello = max(
-        index for index, message in enumerate(after) if isinstance(message, FromMachine) and isinstance(message.event, Connected)
+        index
+        for index, message in enumerate(after)
+        if isinstance(message, FromMachine) and isinstance(message.event, Connected)
     )
     again = [
-        message.event.seq for message in after[last_hello:] if isinstance(message, FromMachine) and isinstance(message.event, FrameReceived)
+        message.event.seq
+        for message in after[last_hello:]
+        if isinstance(message, FromMachine) and isinstance(message.event, FrameReceived)
     ]
     assert again == [2, 3, 4]
 
 
 async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
-    """A frame that the core refused leaves the window, and the next good one may have its number."""
+    """A frame that the core refused leaves the window, and the next good one may have its
+    number.
+    """
     machine = await edge.welcomed()
-    reject = effects.RejectFrame(code=effects.RejectCode.OUT_OF_ORDER, seq=5, expected_seq=1, detail="resend from 1")
+    reject = effects.RejectFrame(
+        code=effects.RejectCode.OUT_OF_ORDER, seq=5, expected_seq=1, detail="resend from 1"
+    )
     edge.link.answer = lambda message: (
-        [edge.link.to_machine(message, ack=0, commands=(reject,))] if isinstance(message, FromMachine) else []
+        [edge.link.to_machine(message, ack=0, commands=(reject,))]
+        if isinstance(message, FromMachine)
+        else []
     )
     await machine.say(5, **READY)
     assert (await machine.hear()).protocol_error.expected_seq == 1
@@ -393,11 +471,13 @@ async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
     assert (await machine.hear()).protocol_error.expected_seq == 1
 
 
-# --- ends ------------------------------------------------------------------------------------------------------------------------
+# --- ends ---
 
 
 async def test_takeover(edge: Edge) -> None:
-    """A newer stream of a machine ends the older one with ABORTED at once, is opened later, and the host never sees a gap."""
+    """A newer stream of a machine ends the older one with ABORTED at once, is opened later, and the
+    host never sees a gap.
+    """
     older = await edge.welcomed()
     newer = await edge.welcomed()
     assert (await older.end())[0] is grpc.StatusCode.ABORTED
@@ -405,7 +485,9 @@ async def test_takeover(edge: Edge) -> None:
     await newer.say(1, **READY)
     assert (await newer.hear()).ack == 1
     opened = [
-        message.event for message in edge.link.received() if isinstance(message, FromMachine) and isinstance(message.event, Connected)
+        message.event
+        for message in edge.link.received()
+        if isinstance(message, FromMachine) and isinstance(message.event, Connected)
     ]
     assert [event.opened_at_ms for event in opened] == [NOW_MS, NOW_MS + 1]
     await until(lambda: edge.service.stats().streams == 1)
@@ -442,10 +524,17 @@ async def test_gone(edge: Edge) -> None:
     machine.call.cancel()
     await until(lambda: len(disconnected(edge)) == 1)
     assert disconnected(edge) == [Disconnected(stream_id="g1-1", reason="GONE")]  # type: ignore[arg-type]
-    assert (edge.service.stats().streams, edge.service.stats().machines, edge.service.stats().ended) == (0, 0, {"GONE": 1})
+    assert (
+        edge.service.stats().streams,
+        edge.service.stats().machines,
+        edge.service.stats().ended,
+    ) == (0, 0, {"GONE": 1})
 
 
-COLUMNS = tuple(Column(column=f"A{n}", product="x" * 64, price_minor=500, capacity=9, stock=9) for n in range(128))
+COLUMNS = tuple(
+    Column(column=f"A{n}", product="x" * 64, price_minor=500, capacity=9, stock=9)
+    for n in range(128)
+)
 BIG = effects.UpdatePlanogram(planogram_version=2, columns=COLUMNS)
 
 
@@ -460,7 +549,9 @@ async def test_outbox_overflow(edge: Edge) -> None:
 
 
 async def test_slow_reader(edge: Edge) -> None:
-    """A machine that does not read is broken off once a write takes too long; should it read again, it learns why."""
+    """A machine that does not read is broken off once a write takes too long; should it read again,
+    it learns why.
+    """
     machine = await edge.welcomed()
     stream = next(iter(edge.service._handlers))
     await _until_stuck(edge, stream)
@@ -487,11 +578,13 @@ def _has_written(stream: Stream, count: int) -> bool:
     return stream.written >= count
 
 
-# --- drain -----------------------------------------------------------------------------------------------------------------------
+# --- drain ---
 
 
 async def test_drain(edge: Edge) -> None:
-    """A draining gateway asks idle machines to move, refuses new streams, and is done when all have left."""
+    """A draining gateway asks idle machines to move, refuses new streams, and is done when all have
+    left.
+    """
     machine = await edge.welcomed()
     drain = edge.background(edge.service.drain())
     move = (await machine.hear()).move_request
@@ -507,7 +600,11 @@ async def test_drain(edge: Edge) -> None:
 
 async def test_drain_waits_for_vends(edge: Edge) -> None:
     """A machine in the middle of a vend is asked to move when the vend is over, not before."""
-    asked, approved, free = await edge.welcomed("m1"), await edge.welcomed("m2"), await edge.welcomed("m3")
+    asked, approved, free = (
+        await edge.welcomed("m1"),
+        await edge.welcomed("m2"),
+        await edge.welcomed("m3"),
+    )
     edge.link.tell("m2", APPROVE)
     assert (await approved.hear()).HasField("vend_approved")
     await asked.say(1, **WISH)

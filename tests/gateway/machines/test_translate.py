@@ -23,14 +23,18 @@ PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 UNNAMED: Any = 7
 BAD_FIELD = wire.PROTOCOL_ERROR_CODE_BAD_FIELD
 
-# --- whole frames ----------------------------------------------------------------------------------------------------------------
+# --- whole frames ---
 
 anything = st.text(max_size=80) | st.sampled_from(["", "A1", "m1-v7", "b-1", "EJB"])
-integers = st.integers(min_value=-(2**63), max_value=2**63 - 1) | st.integers(min_value=-1, max_value=300)
+integers = st.integers(min_value=-(2**63), max_value=2**63 - 1) | st.integers(
+    min_value=-1, max_value=300
+)
 naturals = integers.map(abs).map(lambda number: min(number, 2**63 - 1)) | st.just(2**64 - 1)
 choices = st.integers(min_value=-1, max_value=6)
 evidence = st.builds(wire.Evidence, motor=choices, drop=choices)
-entry = st.builds(wire.JournalEntry, vend_id=anything, stage=choices, evidence=st.none() | evidence, cause=choices)
+entry = st.builds(
+    wire.JournalEntry, vend_id=anything, stage=choices, evidence=st.none() | evidence, cause=choices
+)
 hello = st.builds(
     wire.Hello,
     machine_id=anything,
@@ -51,15 +55,35 @@ payload = st.one_of(
     st.fixed_dictionaries(
         {
             "vend_request": st.builds(
-                wire.VendRequest, request_id=anything, column=anything, price_minor=integers, planogram_version=naturals
+                wire.VendRequest,
+                request_id=anything,
+                column=anything,
+                price_minor=integers,
+                planogram_version=naturals,
             )
         }
     ),
     st.fixed_dictionaries({"vend_cancel": st.builds(wire.VendCancel, request_id=anything)}),
-    st.fixed_dictionaries({"vend_success": st.builds(wire.VendSuccess, vend_id=anything, evidence=st.none() | evidence)}),
-    st.fixed_dictionaries({"vend_failure": st.builds(wire.VendFailure, vend_id=anything, cause=choices, evidence=st.none() | evidence)}),
-    st.fixed_dictionaries({"session_complete": st.builds(wire.SessionComplete, session_id=anything)}),
-    st.fixed_dictionaries({"cash_sale": st.builds(wire.CashSale, column=anything, price_minor=integers)}),
+    st.fixed_dictionaries(
+        {
+            "vend_success": st.builds(
+                wire.VendSuccess, vend_id=anything, evidence=st.none() | evidence
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {
+            "vend_failure": st.builds(
+                wire.VendFailure, vend_id=anything, cause=choices, evidence=st.none() | evidence
+            )
+        }
+    ),
+    st.fixed_dictionaries(
+        {"session_complete": st.builds(wire.SessionComplete, session_id=anything)}
+    ),
+    st.fixed_dictionaries(
+        {"cash_sale": st.builds(wire.CashSale, column=anything, price_minor=integers)}
+    ),
     st.fixed_dictionaries({"fault": st.builds(wire.Fault, code=anything, detail=anything)}),
 )
 
@@ -88,7 +112,13 @@ def _checked(frame: translate.Frame) -> None:
         assert frame.detail
         assert frame.code != wire.PROTOCOL_ERROR_CODE_UNSPECIFIED
         return
-    values: list[Any] = [frame.fact] if isinstance(frame, Numbered) else [frame, *frame.journal] if isinstance(frame, Greeting) else []
+    values: list[Any] = (
+        [frame.fact]
+        if isinstance(frame, Numbered)
+        else [frame, *frame.journal]
+        if isinstance(frame, Greeting)
+        else []
+    )
     for value in values:
         for each in dataclass_fields(value):
             _storable(each.name, getattr(value, each.name))
@@ -106,12 +136,19 @@ def _storable(name: str, value: object) -> None:
         assert -(2**63) <= value < 2**63
 
 
-# --- commands --------------------------------------------------------------------------------------------------------------------
+# --- commands ---
 
 small = st.integers(min_value=0, max_value=10**12)
 spans = st.integers(min_value=-(10**15), max_value=10**15)
 ids = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
-columns = st.builds(Column, column=ids, product=st.text(max_size=64), price_minor=small, capacity=small, stock=st.integers(-5, 100))
+columns = st.builds(
+    Column,
+    column=ids,
+    product=st.text(max_size=64),
+    price_minor=small,
+    capacity=small,
+    stock=st.integers(-5, 100),
+)
 BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     SessionId: ids.map(SessionId),
     SessionId | None: st.none() | ids.map(SessionId),
@@ -132,7 +169,13 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
 
 def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Any command of one kind."""
-    return st.builds(kind, **{each.name: spans if each.name.endswith("_ms") else BY_TYPE[each.type] for each in dataclass_fields(kind)})
+    return st.builds(
+        kind,
+        **{
+            each.name: spans if each.name.endswith("_ms") else BY_TYPE[each.type]
+            for each in dataclass_fields(kind)
+        },
+    )
 
 
 PAYLOADS = {
@@ -162,8 +205,12 @@ def test_every_command_has_a_frame(command_type: type[Any], data: st.DataObject)
     message = getattr(response, kind)
     for each in dataclass_fields(command):
         if each.name.endswith("_ms"):
-            assert min(max(0, getattr(command, each.name)), 2**32 - 1) == getattr(message, each.name)
-        elif each.name in message.DESCRIPTOR.fields_by_name and isinstance(getattr(command, each.name), int | str):
+            assert min(max(0, getattr(command, each.name)), 2**32 - 1) == getattr(
+                message, each.name
+            )
+        elif each.name in message.DESCRIPTOR.fields_by_name and isinstance(
+            getattr(command, each.name), int | str
+        ):
             value = getattr(command, each.name)
             if isinstance(value, StrEnum):
                 enum = message.DESCRIPTOR.fields_by_name[each.name].enum_type
@@ -180,7 +227,9 @@ def test_every_kind_of_command_is_tried() -> None:
 @given(spans, spans)
 def test_move_request(not_before_ms: int, not_after_ms: int) -> None:
     """Times to move are never below zero and always fit the wire."""
-    move = translate.move_request(not_before_ms=not_before_ms, not_after_ms=not_after_ms).move_request
+    move = translate.move_request(
+        not_before_ms=not_before_ms, not_after_ms=not_after_ms
+    ).move_request
     assert min(max(0, not_before_ms), 2**32 - 1) == move.not_before_ms
     assert min(max(0, not_after_ms), 2**32 - 1) == move.not_after_ms
 
@@ -200,7 +249,11 @@ def test_welcome_of_a_free_machine() -> None:
     )
     welcome = translate.to_wire(free, limits=LIMITS, server_time_ms=77).welcome
     assert not welcome.HasField("session")
-    assert (welcome.server_time_ms, welcome.heartbeat_interval_ms, welcome.mode) == (77, 20_000, wire.MODE_SELECTION_FIRST)
+    assert (welcome.server_time_ms, welcome.heartbeat_interval_ms, welcome.mode) == (
+        77,
+        20_000,
+        wire.MODE_SELECTION_FIRST,
+    )
     busy = translate.to_wire(
         effects.Welcome(
             session_id=SessionId("m1-s1"),
@@ -219,7 +272,7 @@ def test_welcome_of_a_free_machine() -> None:
     assert (busy.session_id, busy.funds_minor, busy.vend_id) == ("m1-s1", 500, "m1-v1")
 
 
-# --- names -----------------------------------------------------------------------------------------------------------------------
+# --- names ---
 
 
 @pytest.mark.parametrize(
@@ -237,18 +290,24 @@ def test_same_names(core: type[StrEnum], names: list[str], prefix: str) -> None:
 
 
 def test_causes_have_names_in_the_core() -> None:
-    """Each cause of the wire is one of the core; the core has three of its own, which no machine can report."""
-    told = {name.removeprefix("VEND_FAILURE_CAUSE_") for name, _ in wire.VendFailureCause.items()} - {"UNSPECIFIED"}
+    """Each cause of the wire is one of the core; the core has three of its own, which no machine
+    can report.
+    """
+    told = {
+        name.removeprefix("VEND_FAILURE_CAUSE_") for name, _ in wire.VendFailureCause.items()
+    } - {"UNSPECIFIED"}
     assert {"INDETERMINATE", "UNSETTLED", "REVIEWED"} == set(FailureCause) - told
     assert told <= set(FailureCause)
 
 
 def test_reject_codes_are_protocol_errors() -> None:
     """The wire can say each refusal of the core."""
-    assert {f"PROTOCOL_ERROR_CODE_{code}" for code in effects.RejectCode} <= set(wire.ProtocolErrorCode.keys())
+    assert {f"PROTOCOL_ERROR_CODE_{code}" for code in effects.RejectCode} <= set(
+        wire.ProtocolErrorCode.keys()
+    )
 
 
-# --- field by field --------------------------------------------------------------------------------------------------------------
+# --- field by field ---
 
 
 def a_hello(**changes: Any) -> wire.Hello:
@@ -268,9 +327,15 @@ def test_good_hello() -> None:
                 journal_tail=[
                     wire.JournalEntry(vend_id="v1", stage=wire.JOURNAL_STAGE_ACCEPTED),
                     wire.JournalEntry(
-                        vend_id="v2", stage=wire.JOURNAL_STAGE_MOTOR_ON, evidence=wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN)
+                        vend_id="v2",
+                        stage=wire.JOURNAL_STAGE_MOTOR_ON,
+                        evidence=wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN),
                     ),
-                    wire.JournalEntry(vend_id="v3", stage=wire.JOURNAL_STAGE_FAILED, cause=wire.VEND_FAILURE_CAUSE_EMPTY),
+                    wire.JournalEntry(
+                        vend_id="v3",
+                        stage=wire.JOURNAL_STAGE_FAILED,
+                        cause=wire.VEND_FAILURE_CAUSE_EMPTY,
+                    ),
                 ],
                 journal_lost=True,
             )
@@ -286,8 +351,12 @@ def test_good_hello() -> None:
         planogram_version=4,
         journal=(
             events.JournalEntry(vend_id=VendId("v1"), stage=events.JournalStage.ACCEPTED),
-            events.JournalEntry(vend_id=VendId("v2"), stage=events.JournalStage.MOTOR_ON, evidence="motor=RAN"),
-            events.JournalEntry(vend_id=VendId("v3"), stage=events.JournalStage.FAILED, cause=FailureCause.EMPTY),
+            events.JournalEntry(
+                vend_id=VendId("v2"), stage=events.JournalStage.MOTOR_ON, evidence="motor=RAN"
+            ),
+            events.JournalEntry(
+                vend_id=VendId("v3"), stage=events.JournalStage.FAILED, cause=FailureCause.EMPTY
+            ),
         ),
         journal_lost=True,
     )
@@ -301,12 +370,24 @@ SEEN = wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN, drop=wire.DROP_EVIDENCE_SEEN
     ("content", "fact"),
     [
         ({"reader_enable": wire.ReaderEnable()}, events.ReaderEnabled()),
-        ({"reader_disable": wire.ReaderDisable(reason="door")}, events.ReaderDisabled(reason="door")),
         (
-            {"vend_request": wire.VendRequest(request_id="r1", column="A 1", price_minor=500, planogram_version=2)},
-            events.VendRequested(request_id=RequestId("r1"), column="A 1", price_minor=500, planogram_version=2),
+            {"reader_disable": wire.ReaderDisable(reason="door")},
+            events.ReaderDisabled(reason="door"),
         ),
-        ({"vend_cancel": wire.VendCancel(request_id="r1")}, events.VendCancelled(request_id=RequestId("r1"))),
+        (
+            {
+                "vend_request": wire.VendRequest(
+                    request_id="r1", column="A 1", price_minor=500, planogram_version=2
+                )
+            },
+            events.VendRequested(
+                request_id=RequestId("r1"), column="A 1", price_minor=500, planogram_version=2
+            ),
+        ),
+        (
+            {"vend_cancel": wire.VendCancel(request_id="r1")},
+            events.VendCancelled(request_id=RequestId("r1")),
+        ),
         (
             {"vend_success": wire.VendSuccess(vend_id="v1", evidence=SEEN)},
             events.VendSucceeded(vend_id=VendId("v1"), evidence="motor=RAN drop=SEEN"),
@@ -315,9 +396,18 @@ SEEN = wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN, drop=wire.DROP_EVIDENCE_SEEN
             {"vend_failure": wire.VendFailure(vend_id="v1", cause=wire.VEND_FAILURE_CAUSE_JAMMED)},
             events.VendFailed(vend_id=VendId("v1"), cause=FailureCause.JAMMED),
         ),
-        ({"session_complete": wire.SessionComplete(session_id="s1")}, events.SessionCompleted(session_id=SessionId("s1"))),
-        ({"cash_sale": wire.CashSale(column="A1", price_minor=1)}, events.CashSold(column="A1", price_minor=1)),
-        ({"fault": wire.Fault(code="EJB", detail="motor 3")}, events.FaultReported(code="EJB", detail="motor 3")),
+        (
+            {"session_complete": wire.SessionComplete(session_id="s1")},
+            events.SessionCompleted(session_id=SessionId("s1")),
+        ),
+        (
+            {"cash_sale": wire.CashSale(column="A1", price_minor=1)},
+            events.CashSold(column="A1", price_minor=1),
+        ),
+        (
+            {"fault": wire.Fault(code="EJB", detail="motor 3")},
+            events.FaultReported(code="EJB", detail="motor 3"),
+        ),
     ],
 )
 def test_good_frames(content: dict[str, Any], fact: events.MachineFact) -> None:
@@ -339,30 +429,80 @@ def _journal(**entry: Any) -> dict[str, Any]:
     [
         (1, {"hello": a_hello()}, "seq", "expected 0 with hello, got 1"),
         (3, {"heartbeat": wire.Heartbeat()}, "seq", "expected 0 with heartbeat, got 3"),
-        (0, {"reader_enable": wire.ReaderEnable()}, "seq", "expected 1 to 9223372036854775807, got 0"),
+        (
+            0,
+            {"reader_enable": wire.ReaderEnable()},
+            "seq",
+            "expected 1 to 9223372036854775807, got 0",
+        ),
         (2**63, {"reader_enable": wire.ReaderEnable()}, "seq", "expected 1 to"),
         (0, {"hello": a_hello(machine_id="")}, "hello.machine_id", "got nothing"),
-        (0, {"hello": a_hello(machine_id="m" * 33)}, "hello.machine_id", "expected 1 to 32 letters"),
+        (
+            0,
+            {"hello": a_hello(machine_id="m" * 33)},
+            "hello.machine_id",
+            "expected 1 to 32 letters",
+        ),
         (0, {"hello": a_hello(machine_id="m\n1")}, "hello.machine_id", r"got 'm\n1'"),
         (0, {"hello": a_hello(boot_id="é")}, "hello.boot_id", r"got '\xe9'"),
         (0, {"hello": a_hello(boot_id="b" * 65)}, "hello.boot_id", "bbb...'"),
         (0, {"hello": a_hello(firmware="é" * 33)}, "hello.firmware", "at most 64 bytes, got 66"),
         (0, {"hello": a_hello(firmware="a\x00b")}, "hello.firmware", "no control characters"),
-        (0, {"hello": a_hello(mode=9)}, "hello.mode", "expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, BOTH, got the number 9"),
-        (0, {"hello": a_hello(planogram_version=2**63)}, "hello.planogram_version", "expected 0 to"),
-        (0, {"hello": a_hello(journal_tail=[wire.JournalEntry()] * 33)}, "hello.journal_tail", "at most 32 entries, got 33"),
+        (
+            0,
+            {"hello": a_hello(mode=9)},
+            "hello.mode",
+            "expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, BOTH, got the number 9",
+        ),
+        (
+            0,
+            {"hello": a_hello(planogram_version=2**63)},
+            "hello.planogram_version",
+            "expected 0 to",
+        ),
+        (
+            0,
+            {"hello": a_hello(journal_tail=[wire.JournalEntry()] * 33)},
+            "hello.journal_tail",
+            "at most 32 entries, got 33",
+        ),
         (0, _journal(), "hello.journal_tail[0].stage", "expected one of ACCEPTED"),
-        (0, _journal(stage=wire.JOURNAL_STAGE_FAILED), "hello.journal_tail[0].cause", "expected one of JAMMED"),
+        (
+            0,
+            _journal(stage=wire.JOURNAL_STAGE_FAILED),
+            "hello.journal_tail[0].cause",
+            "expected one of JAMMED",
+        ),
         (
             0,
             _journal(stage=wire.JOURNAL_STAGE_SUCCEEDED, cause=wire.VEND_FAILURE_CAUSE_EMPTY),
             "hello.journal_tail[0].cause",
             "expected none with SUCCEEDED",
         ),
-        (0, _journal(stage=wire.JOURNAL_STAGE_ACCEPTED, evidence=SEEN), "hello.journal_tail[0].evidence", "expected none with ACCEPTED"),
-        (1, {"vend_request": wire.VendRequest(request_id="r1", price_minor=1)}, "vend_request.column", "1 to 16 bytes, got nothing"),
-        (1, {"vend_request": wire.VendRequest(request_id="r1", column="A1")}, "vend_request.price_minor", "got 0"),
-        (1, {"vend_request": wire.VendRequest(request_id="r1", column="A1", price_minor=-5)}, "vend_request.price_minor", "got -5"),
+        (
+            0,
+            _journal(stage=wire.JOURNAL_STAGE_ACCEPTED, evidence=SEEN),
+            "hello.journal_tail[0].evidence",
+            "expected none with ACCEPTED",
+        ),
+        (
+            1,
+            {"vend_request": wire.VendRequest(request_id="r1", price_minor=1)},
+            "vend_request.column",
+            "1 to 16 bytes, got nothing",
+        ),
+        (
+            1,
+            {"vend_request": wire.VendRequest(request_id="r1", column="A1")},
+            "vend_request.price_minor",
+            "got 0",
+        ),
+        (
+            1,
+            {"vend_request": wire.VendRequest(request_id="r1", column="A1", price_minor=-5)},
+            "vend_request.price_minor",
+            "got -5",
+        ),
         (1, {"vend_failure": wire.VendFailure(vend_id="v1")}, "vend_failure.cause", "got none"),
         (
             1,

@@ -42,8 +42,13 @@ def test_a_good_configuration_is_converted(tmp_path: Path, tables: Tables) -> No
     assert "PRIVATE" not in repr(made)
 
 
-@pytest.mark.parametrize(("environment", "urls"), [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))])
-def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, environment: str, urls: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("environment", "urls"),
+    [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))],
+)
+def test_environments_are_names_of_gateways(
+    tmp_path: Path, tables: Tables, environment: str, urls: tuple[str, str]
+) -> None:
     """From sandbox to production the name changes, and nothing else."""
     tables["alipay"]["environment"] = environment
     tables["http"]["public_url"] = "https://pay.example"
@@ -55,7 +60,12 @@ def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, envi
     ("table", "name", "value", "says"),
     [
         ("alipay", "partner", "1234", "alipay.partner must be the 16 digits"),
-        ("alipay", "environment", "live", "alipay.environment: 'live' is neither sandbox, production nor a URL"),
+        (
+            "alipay",
+            "environment",
+            "live",
+            "alipay.environment: 'live' is neither sandbox, production nor a URL",
+        ),
         ("alipay", "private_key_file", "absent.pem", "alipay.private_key_file: "),
         ("alipay", "private_key_file", "salt", "alipay: "),
         ("alipay", "public_key_file", "empty", "is empty, too large or not text"),
@@ -65,18 +75,50 @@ def test_environments_are_names_of_gateways(tmp_path: Path, tables: Tables, envi
         ("database", "url", "", "database.url: only sqlite"),
         ("database", "url_file", "absent", "database.url_file: "),
         ("ray", "mode", "cluster", "SQLite is a file of one computer and ray.mode is cluster"),
-        ("machines", "listen", "0.0.0.0:7443", "machines.listen is 0.0.0.0:7443, which others can reach, and there is no TLS"),
-        ("admin", "listen", "[::]:7444", "admin.listen is [::]:7444, which others can reach, and there is no TLS"),
-        ("admin", "listen", "127.0.0.1:8080", "admin.listen and http.listen have the same port 8080; give each its own."),
-        ("machines", "certificate_file", "own.pem", "machines: certificate_file and private_key_file belong together"),
-        ("admin", "client_ca_file", "own.pem", "admin.client_ca_file asks for client certificates, which needs TLS"),
-        ("http", "public_url", "pay.example", "http.public_url: 'pay.example' is not an http or https URL"),
+        (
+            "machines",
+            "listen",
+            "0.0.0.0:7443",
+            "machines.listen is 0.0.0.0:7443, which others can reach, and there is no TLS",
+        ),
+        (
+            "admin",
+            "listen",
+            "[::]:7444",
+            "admin.listen is [::]:7444, which others can reach, and there is no TLS",
+        ),
+        (
+            "admin",
+            "listen",
+            "127.0.0.1:8080",
+            "admin.listen and http.listen have the same port 8080; give each its own.",
+        ),
+        (
+            "machines",
+            "certificate_file",
+            "own.pem",
+            "machines: certificate_file and private_key_file belong together",
+        ),
+        (
+            "admin",
+            "client_ca_file",
+            "own.pem",
+            "admin.client_ca_file asks for client certificates, which needs TLS",
+        ),
+        (
+            "http",
+            "public_url",
+            "pay.example",
+            "http.public_url: 'pay.example' is not an http or https URL",
+        ),
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
         ("http", "public_url", f"https://pay.example/{'x' * 150}", "http.public_url is too long"),
         ("limits", "silent_after_ms", 30_000, "limits.silent_after_ms must be at least twice"),
     ],
 )
-def test_each_mistake_is_one_sentence(tmp_path: Path, tables: Tables, pair: Pair, table: str, name: str, value: object, says: str) -> None:
+def test_each_mistake_is_one_sentence(
+    tmp_path: Path, tables: Tables, pair: Pair, table: str, name: str, value: object, says: str
+) -> None:
     """A wrong setting is refused with what to change, and nothing else is complained about."""
     (tmp_path / "empty").write_text("")
     (tmp_path / "own.pem").write_text(public_pem(pair.merchant))
@@ -93,7 +135,9 @@ def test_production_needs_https(tmp_path: Path, tables: Tables) -> None:
 
 
 def test_hosts_elsewhere_must_know_the_public_url(tmp_path: Path, tables: Tables) -> None:
-    """A port that the system chooses is known to processes that the gateway starts, not to those of a cluster."""
+    """A port that the system chooses is known to processes that the gateway starts, not to those of
+    a cluster.
+    """
     tables["http"]["listen"] = "127.0.0.1:0"
     assert "" == _made(tmp_path, tables).alipay.backup_url
     tables["ray"]["mode"] = "cluster"
@@ -110,23 +154,33 @@ def test_all_problems_are_told_at_once(tmp_path: Path, tables: Tables) -> None:
     del tables["payer_salt_file"]
     problems = _problems(tmp_path, tables)
     assert 6 == len(problems)
-    assert any(problem.startswith("payer_salt must have at least 16 characters") for problem in problems)
+    assert any(
+        problem.startswith("payer_salt must have at least 16 characters") for problem in problems
+    )
 
 
 def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
     """A listener that others reach has a certificate, its own key and a CA of its callers."""
     certificate, key = installed.certificate(tmp_path, "server")
     _, other_key = installed.certificate(tmp_path, "other")
-    tables["machines"] = {"listen": "0.0.0.0:7443", "certificate_file": certificate, "private_key_file": key}
+    tables["machines"] = {
+        "listen": "0.0.0.0:7443",
+        "certificate_file": certificate,
+        "private_key_file": key,
+    }
     assert "asks nobody who they are" in _problems(tmp_path, tables)[0]
     tables["machines"]["client_ca_file"] = certificate
     made = _made(tmp_path, tables).machines_tls
     assert made is not None
     assert made.client_ca == made.certificate
     tables["machines"]["private_key_file"] = other_key
-    assert ("machines.private_key_file does not belong to machines.certificate_file; give the pair.",) == _problems(tmp_path, tables)
+    assert (
+        "machines.private_key_file does not belong to machines.certificate_file; give the pair.",
+    ) == _problems(tmp_path, tables)
     tables["machines"]["private_key_file"] = "salt"
-    assert ("machines.private_key_file is not an unencrypted PEM private key.",) == _problems(tmp_path, tables)
+    assert ("machines.private_key_file is not an unencrypted PEM private key.",) == _problems(
+        tmp_path, tables
+    )
     tables["machines"]["certificate_file"] = "salt"
     assert "machines.certificate_file is not a PEM certificate" in _problems(tmp_path, tables)[0]
 

@@ -1,4 +1,6 @@
-"""Logging for a process: one kind of line, whoever writes it, and nothing that must not be written."""
+"""Logging for a process: one kind of line, whoever writes it, and nothing that must not be
+written.
+"""
 
 import io
 import json
@@ -19,11 +21,22 @@ def test_lines_are_json_whoever_writes_them() -> None:
     """Our loggers and the standard library's end in the same shape, with level, time and names."""
     stream = io.StringIO()
     logs.set_up(level="info", line_format="json", stream=stream)
-    structlog.get_logger("gateway.alipay.notify").info("notification saved", machine_id="VM-1", amount_minor=500)
+    structlog.get_logger("gateway.alipay.notify").info(
+        "notification saved", machine_id="VM-1", amount_minor=500
+    )
     logging.getLogger("somebody").warning("disk %s", "full")
     ours, theirs = _lines(stream)
-    assert ("notification saved", "info", "VM-1", 500) == (ours["message"], ours["level"], ours["machine_id"], ours["amount_minor"])
-    assert ("disk full", "warning", "somebody") == (theirs["message"], theirs["level"], theirs["logger"])
+    assert ("notification saved", "info", "VM-1", 500) == (
+        ours["message"],
+        ours["level"],
+        ours["machine_id"],
+        ours["amount_minor"],
+    )
+    assert ("disk full", "warning", "somebody") == (
+        theirs["message"],
+        theirs["level"],
+        theirs["logger"],
+    )
     assert str(ours["timestamp"]).endswith("Z")
 
 
@@ -43,7 +56,12 @@ def test_a_forgotten_secret_is_cut_out() -> None:
     logs.set_up(level="info", line_format="json", stream=stream)
     structlog.get_logger().info("oops", sign="abc", buyer_id="2088", private_key="pem", kept="yes")
     (line,) = _lines(stream)
-    assert ("***", "***", "***", "yes") == (line["sign"], line["buyer_id"], line["private_key"], line["kept"])
+    assert ("***", "***", "***", "yes") == (
+        line["sign"],
+        line["buyer_id"],
+        line["private_key"],
+        line["kept"],
+    )
 
 
 def test_an_exception_is_in_its_line() -> None:

@@ -33,24 +33,43 @@ def test_defaults_are_the_rooms_own() -> None:
 
 
 def test_every_limit_of_the_core_can_be_set() -> None:
-    """The fleet's policy has each field of the core's, and the stream limits have no field that is not the edge's."""
+    """The fleet's policy has each field of the core's, and the stream limits have no field that is
+    not the edge's.
+    """
     assert {field.name for field in fields(Policy)} == set(FleetPolicy.model_fields)
     assert {field.name for field in fields(EdgeLimits)} >= set(Limits.model_fields)
 
 
-def test_a_limit_that_is_off_can_be_switched_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a word no doubt waits for a person, and one person writes off; a number in the file or the environment changes that."""
-    off = {"policy.doubt_review_above_minor = null", "policy.write_off_second_person_above_minor = null"}
+def test_a_limit_that_is_off_can_be_switched_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a word no doubt waits for a person, and one person writes off; a number in the file
+    or the environment changes that.
+    """
+    off = {
+        "policy.doubt_review_above_minor = null",
+        "policy.write_off_second_person_above_minor = null",
+    }
     assert off <= set(settings.shown(settings.load()))
-    path = _file(tmp_path, "[policy]\ndoubt_review_above_minor = 2000\nshort_of_funds_sync_tries = 4\n")
+    path = _file(
+        tmp_path, "[policy]\ndoubt_review_above_minor = 2000\nshort_of_funds_sync_tries = 4\n"
+    )
     loaded = settings.load(path)
-    assert {"policy.doubt_review_above_minor = 2000", "policy.short_of_funds_sync_tries = 4"} <= set(settings.shown(loaded))
-    assert (2_000, 4) == ((limits := Policy(**loaded.policy.model_dump())).doubt_review_above_minor, limits.short_of_funds_sync_tries)
+    assert {
+        "policy.doubt_review_above_minor = 2000",
+        "policy.short_of_funds_sync_tries = 4",
+    } <= set(settings.shown(loaded))
+    assert (2_000, 4) == (
+        (limits := Policy(**loaded.policy.model_dump())).doubt_review_above_minor,
+        limits.short_of_funds_sync_tries,
+    )
     monkeypatch.setenv("VENDGATE_POLICY__DOUBT_REVIEW_ABOVE_MINOR", "0")
     assert 0 == settings.load(path).policy.doubt_review_above_minor
 
 
-def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_stands_above_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A variable replaces one setting and leaves the others of its table as the file has them."""
     path = _file(tmp_path, '[alipay]\npartner = "2088000000000001"\nsign_type = "MD5"\n')
     monkeypatch.setenv("VENDGATE_ALIPAY__SIGN_TYPE", "RSA2")
@@ -63,7 +82,9 @@ def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pyte
     )
 
 
-def test_the_file_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_may_be_named_by_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """VENDGATE_CONFIG names the file when nobody else does."""
     path = _file(tmp_path, "[ray]\nhosts = 3\n")
     monkeypatch.setenv(settings.CONFIG_VARIABLE, path)
@@ -73,7 +94,10 @@ def test_the_file_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: p
 
 def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     """Key files and the SQLite file are found wherever the program is started."""
-    path = _file(tmp_path, '[database]\nurl = "sqlite:///run/v.db"\n[alipay]\nprivate_key_file = "keys/m.pem"\n')
+    path = _file(
+        tmp_path,
+        '[database]\nurl = "sqlite:///run/v.db"\n[alipay]\nprivate_key_file = "keys/m.pem"\n',
+    )
     loaded = settings.load(path)
     assert f"sqlite:///{tmp_path}/run/v.db" == loaded.database.url.get_secret_value()
     assert tmp_path / "keys/m.pem" == loaded.alipay.private_key_file
@@ -82,12 +106,19 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("url", ["sqlite:////abs/v.db", "postgresql://user@host/name"])
 def test_other_database_urls_stay_as_they_are(tmp_path: Path, url: str) -> None:
     """Absolute SQLite files and servers are not touched."""
-    assert url == settings.load(_file(tmp_path, f'[database]\nurl = "{url}"\n')).database.url.get_secret_value()
+    assert (
+        url
+        == settings.load(
+            _file(tmp_path, f'[database]\nurl = "{url}"\n')
+        ).database.url.get_secret_value()
+    )
 
 
 def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path) -> None:
     """A spelling mistake is named, with what was probably meant."""
-    assert ("alipay.partnr is not a setting; did you mean 'partner'?",) == _problems(_file(tmp_path, '[alipay]\npartnr = "x"\n'))
+    assert ("alipay.partnr is not a setting; did you mean 'partner'?",) == _problems(
+        _file(tmp_path, '[alipay]\npartnr = "x"\n')
+    )
 
 
 def test_an_unknown_table_is_refused(tmp_path: Path) -> None:
@@ -101,7 +132,10 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("VENDGATE_ALIPY__PARTNER", "x")
     monkeypatch.setenv("VENDGATE_HTTP__LISTN", "x")
     assert (
-        "The environment has VENDGATE_ALIPY__PARTNER, and there is no setting or table 'alipy'; did you mean 'alipay'?",
+        (
+            "The environment has VENDGATE_ALIPY__PARTNER, and there is no setting or table "
+            "'alipy'; did you mean 'alipay'?"
+        ),
         "http.listn is not a setting; did you mean 'listen'?",
     ) == _problems()
 
@@ -113,11 +147,18 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("VENDGATE_POLICY__IDLE_REFUND_MS", "0")
     assert (
         (
-            "machines.listen: '7443' is not an address; write host:port, for example 127.0.0.1:7443 "
+            "machines.listen: '7443' is not an address; write host:port, for example "
+            "127.0.0.1:7443 "
             "(in the environment: VENDGATE_MACHINES__LISTEN)."
         ),
-        "ray.mode: should be 'local', 'cluster' or 'none' (in the environment: VENDGATE_RAY__MODE).",
-        "policy.idle_refund_ms: should be greater than 0 (in the environment: VENDGATE_POLICY__IDLE_REFUND_MS).",
+        (
+            "ray.mode: should be 'local', 'cluster' or 'none' (in the environment: "
+            "VENDGATE_RAY__MODE)."
+        ),
+        (
+            "policy.idle_refund_ms: should be greater than 0 (in the environment: "
+            "VENDGATE_POLICY__IDLE_REFUND_MS)."
+        ),
     ) == _problems()
 
 
@@ -131,7 +172,10 @@ def test_a_broken_list_in_the_environment_is_refused(monkeypatch: pytest.MonkeyP
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     """The path and a way out are named."""
     (problem,) = _problems(str(tmp_path / "none.toml"))
-    assert f"The configuration file {tmp_path}/none.toml cannot be read (No such file or directory); name another with --config." == problem
+    assert (
+        f"The configuration file {tmp_path}/none.toml cannot be read (No such file or "
+        "directory); name another with --config."
+    ) == problem
 
 
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
@@ -144,7 +188,10 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     ("url", "shown"),
     [
         ("postgresql://app:geheim@db/vendgate", "postgresql://app:***@db/vendgate"),
-        ("postgresql://app:ge/he@im@db/vendgate?password=geheim", "postgresql://app:***@db/vendgate?***"),
+        (
+            "postgresql://app:ge/he@im@db/vendgate?password=geheim",
+            "postgresql://app:***@db/vendgate?***",
+        ),
         ("geheim", "***"),
     ],
 )
@@ -161,7 +208,13 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch, url: str, shown:
 
 def test_addresses_are_read_both_ways() -> None:
     """IPv6 keeps its brackets; loopback is known in each of its forms."""
-    for text, loopback in {"127.0.0.1:1": True, "[::1]:2": True, "localhost:3": True, "0.0.0.0:4": False, "[::]:5": False}.items():
+    for text, loopback in {
+        "127.0.0.1:1": True,
+        "[::1]:2": True,
+        "localhost:3": True,
+        "0.0.0.0:4": False,
+        "[::]:5": False,
+    }.items():
         address = Address.parse(text)
         assert (text, loopback) == (str(address), address.loopback)
 
@@ -169,4 +222,9 @@ def test_addresses_are_read_both_ways() -> None:
 def test_the_public_url_follows_the_listener(tmp_path: Path) -> None:
     """Who says nothing is reached where the server listens."""
     assert "http://127.0.0.1:8080" == settings.load().public_url
-    assert "https://pay.example" == settings.load(_file(tmp_path, '[http]\npublic_url = "https://pay.example/"\n')).public_url
+    assert (
+        "https://pay.example"
+        == settings.load(
+            _file(tmp_path, '[http]\npublic_url = "https://pay.example/"\n')
+        ).public_url
+    )

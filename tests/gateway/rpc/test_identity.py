@@ -16,12 +16,17 @@ AUTHORITY = Authority()
 def _tls(*, spiffe_domain: str = "") -> TlsConfig:
     server = AUTHORITY.server()
     return TlsConfig(
-        certificate=server.certificate, private_key=server.private_key, client_ca=AUTHORITY.certificate, spiffe_domain=spiffe_domain
+        certificate=server.certificate,
+        private_key=server.private_key,
+        client_ca=AUTHORITY.certificate,
+        spiffe_domain=spiffe_domain,
     )
 
 
 def _client(issued: Issued) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(AUTHORITY.certificate, issued.private_key, issued.certificate)
+    return grpc.ssl_channel_credentials(
+        AUTHORITY.certificate, issued.private_key, issued.certificate
+    )
 
 
 def _context(*uris: bytes) -> Mapping[str, tuple[bytes, ...]]:
@@ -77,7 +82,9 @@ async def test_certificate_and_hello_agree() -> None:
 
 
 async def test_certificate_of_another_machine() -> None:
-    """A machine that claims to be another one gets PERMISSION_DENIED, and the host hears nothing."""
+    """A machine that claims to be another one gets PERMISSION_DENIED, and the host hears
+    nothing.
+    """
     async with running_edge(tls=_tls()) as edge:
         machine = edge.machine(_client(AUTHORITY.machine("m1")), host="localhost")
         await machine.say(hello=wire.Hello(machine_id="m2", boot_id="b1"))

@@ -14,7 +14,12 @@ from grpc_reflection.v1alpha import reflection_pb2
 from gateway.rpc import reflection
 from tests.support.edge import Edge, running_edge, until
 
-SERVICES = {"gateway.v1.MachineService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", reflection.ALPHA_NAME}
+SERVICES = {
+    "gateway.v1.MachineService",
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    reflection.ALPHA_NAME,
+}
 BUF = Path(sys.executable).parent / "buf"
 
 
@@ -25,11 +30,15 @@ async def edge() -> AsyncIterator[Edge]:
         yield running
 
 
-async def ask(edge: Edge, service: str, request: reflection_pb2.ServerReflectionRequest) -> reflection_pb2.ServerReflectionResponse:
+async def ask(
+    edge: Edge, service: str, request: reflection_pb2.ServerReflectionRequest
+) -> reflection_pb2.ServerReflectionResponse:
     """Ask one question."""
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}")
     edge.channels.append(channel)
-    call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(f"/{service}/ServerReflectionInfo")()
+    call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(
+        f"/{service}/ServerReflectionInfo"
+    )()
     try:
         await call.write(request.SerializeToString())
         await call.done_writing()
@@ -48,11 +57,21 @@ async def test_list_services(edge: Edge, service: str) -> None:
 
 
 async def test_symbols(edge: Edge) -> None:
-    """The machines' listener describes its own services and the error details, but not what administrators call."""
+    """The machines' listener describes its own services and the error details, but not what
+    administrators call.
+    """
     for symbol in (*SERVICES, "gateway.v1.Hello", "google.rpc.ErrorInfo", "google.rpc.BadRequest"):
-        answer = await ask(edge, reflection.NAME, reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol))
+        answer = await ask(
+            edge,
+            reflection.NAME,
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol),
+        )
         assert answer.file_descriptor_response.file_descriptor_proto, symbol
-    answer = await ask(edge, reflection.NAME, reflection_pb2.ServerReflectionRequest(file_containing_symbol="gateway.v1.FleetService"))
+    answer = await ask(
+        edge,
+        reflection.NAME,
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="gateway.v1.FleetService"),
+    )
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
@@ -66,7 +85,9 @@ def test_v1_describes_itself() -> None:
     assert service.methods[0].input_type.full_name == "grpc.reflection.v1.ServerReflectionRequest"
     alpha = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(alpha)
-    assert [message.name for message in alpha.message_type] == [message.name for message in file.message_type]
+    assert [message.name for message in alpha.message_type] == [
+        message.name for message in file.message_type
+    ]
 
 
 @pytest.mark.skipif(not BUF.exists(), reason="buf is a development tool")
@@ -113,9 +134,14 @@ class TestBufCurl:
 
     async def test_a_refusal(self, edge: Edge) -> None:
         """It shows status and details of a refusal."""
-        curl = await self._curl(edge, "/gateway.v1.MachineService/Connect", '--data={"heartbeat": {}}')
+        curl = await self._curl(
+            edge, "/gateway.v1.MachineService/Connect", '--data={"heartbeat": {}}'
+        )
         out, error = await curl.communicate()
         assert b"PROTOCOL_ERROR_CODE_HELLO_EXPECTED" in out
         status = json.loads(error)
-        assert (status["code"], status["details"][0]["type"]) == ("invalid_argument", "google.rpc.ErrorInfo")
+        assert (status["code"], status["details"][0]["type"]) == (
+            "invalid_argument",
+            "google.rpc.ErrorInfo",
+        )
         assert curl.returncode == grpc.StatusCode.INVALID_ARGUMENT.value[0] * 8

@@ -47,8 +47,18 @@ def test_details_travel() -> None:
     assert key == "grpc-status-details-bin"
     assert isinstance(value, bytes)
     packed = status_pb2.Status.FromString(value).details
-    info, retry, bad = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.BadRequest()
-    assert [detail.Unpack(message) for detail, message in zip(packed, (info, retry, bad), strict=True)] == [True, True, True]
-    assert (info.reason, info.domain, dict(info.metadata)) == ("R", "vendgate", {"machine_id": "m1"})
+    info, retry, bad = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.RetryInfo(),
+        error_details_pb2.BadRequest(),
+    )
+    assert [
+        detail.Unpack(message) for detail, message in zip(packed, (info, retry, bad), strict=True)
+    ] == [True, True, True]
+    assert (info.reason, info.domain, dict(info.metadata)) == (
+        "R",
+        "vendgate",
+        {"machine_id": "m1"},
+    )
     assert retry.retry_delay.ToMilliseconds() == 1_500
     assert (bad.field_violations[0].field, bad.field_violations[0].description) == ("f", "d")

@@ -8,9 +8,15 @@ from tests.support.site import Site
 
 async def test_health_readiness_and_figures(site: Site) -> None:
     """A gateway in order lives, is ready, and shows its figures."""
-    assert (200, "alive\n") == ((answer := await site.http.get("/healthz")).status_code, answer.text)
+    assert (200, "alive\n") == (
+        (answer := await site.http.get("/healthz")).status_code,
+        answer.text,
+    )
     ready = await site.http.get("/readyz")
-    assert (200, {"ready": True, "checks": {"sql": True, "not_draining": True}}) == (ready.status_code, ready.json())
+    assert (200, {"ready": True, "checks": {"sql": True, "not_draining": True}}) == (
+        ready.status_code,
+        ready.json(),
+    )
     figures = await site.http.get("/metrics")
     assert figures.headers["content-type"].startswith("text/plain")
     assert "vendgate_link_attached" in figures.text

@@ -10,7 +10,13 @@ from grpc_health.v1 import health_pb2
 from gateway.machines.service import MachineService
 from gateway.rpc.identity import TlsConfig
 from gateway.rpc.limits import EdgeLimits
-from gateway.serving.listeners import Listener, ListenRefused, build_admin_server, build_machine_server, is_loopback
+from gateway.serving.listeners import (
+    Listener,
+    ListenRefused,
+    build_admin_server,
+    build_machine_server,
+    is_loopback,
+)
 from gateway.v1 import fleet_service_pb2
 from gateway.v1.fleet_service_pb2_grpc import FleetServiceStub
 from tests.support.certificates import Authority
@@ -29,17 +35,23 @@ def add_fleet(server: grpc.aio.Server) -> None:
     async def balances(_request: object, _context: object) -> fleet_service_pb2.GetBalancesResponse:
         return fleet_service_pb2.GetBalancesResponse()
 
-    method: grpc.RpcMethodHandler[object, fleet_service_pb2.GetBalancesResponse] = grpc.unary_unary_rpc_method_handler(
-        balances,
-        request_deserializer=fleet_service_pb2.GetBalancesRequest.FromString,
-        response_serializer=fleet_service_pb2.GetBalancesResponse.SerializeToString,
+    method: grpc.RpcMethodHandler[object, fleet_service_pb2.GetBalancesResponse] = (
+        grpc.unary_unary_rpc_method_handler(
+            balances,
+            request_deserializer=fleet_service_pb2.GetBalancesRequest.FromString,
+            response_serializer=fleet_service_pb2.GetBalancesResponse.SerializeToString,
+        )
     )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("gateway.v1.FleetService", {"GetBalances": method}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("gateway.v1.FleetService", {"GetBalances": method}),)
+    )
 
 
 def check(
     channel: grpc.aio.Channel,
-) -> grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]:
+) -> grpc.aio.UnaryUnaryMultiCallable[
+    health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+]:
     """The health check; its generated stub has no types."""
     return channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -78,7 +90,13 @@ def test_is_loopback(address: str, *, loopback: bool) -> None:
 
 async def test_no_open_port_without_tls() -> None:
     """Without TLS nothing but loopback is bound, and the sentence says what to do."""
-    with pytest.raises(ListenRefused, match=r"0\.0\.0\.0:0 for machines without TLS: configure a certificate.*or listen on 127\.0\.0\.1"):
+    with pytest.raises(
+        ListenRefused,
+        match=(
+            r"0\.0\.0\.0:0 for machines without TLS: "
+            r"configure a certificate.*or listen on 127\.0\.0\.1"
+        ),
+    ):
         build_machine_server(a_service(), address="0.0.0.0:0")
     with pytest.raises(ListenRefused, match="for administrators without TLS"):
         build_admin_server(add_fleet, address="0.0.0.0:0")
@@ -101,13 +119,18 @@ async def test_the_port_belongs_to_one() -> None:
 
 
 async def test_admin_listener() -> None:
-    """Administrators reach FleetService, its health and its reflection, and not the machines' service."""
+    """Administrators reach FleetService, its health and its reflection, and not the machines'
+    service.
+    """
     listener = build_admin_server(add_fleet, address="127.0.0.1:0")
     await listener.start()
     assert listener.services[0] == "gateway.v1.FleetService"
     assert await health_of(listener, "gateway.v1.FleetService") == "SERVING"
     async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
-        assert await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest()) is not None
+        assert (
+            await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest())
+            is not None
+        )
         machine = MachineCall(channel)
         try:
             assert (await machine.end())[0] is grpc.StatusCode.UNIMPLEMENTED
@@ -121,17 +144,24 @@ async def test_admin_listener_with_tls() -> None:
     authority = Authority()
     server = authority.server()
     listener = build_admin_server(
-        add_fleet, address="127.0.0.1:0", tls=TlsConfig(certificate=server.certificate, private_key=server.private_key)
+        add_fleet,
+        address="127.0.0.1:0",
+        tls=TlsConfig(certificate=server.certificate, private_key=server.private_key),
     )
     await listener.start()
     credentials = grpc.ssl_channel_credentials(authority.certificate)
     async with grpc.aio.secure_channel(f"localhost:{listener.port}", credentials) as channel:
-        assert await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest()) is not None
+        assert (
+            await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest())
+            is not None
+        )
     await listener.stop(grace_s=0)
 
 
 async def test_health_flips_before_the_drain() -> None:
-    """A listener that is going away says so, as a whole and for each service, while its streams go on."""
+    """A listener that is going away says so, as a whole and for each service, while its streams go
+    on.
+    """
     async with running_edge() as edge:
         machine = await edge.welcomed()
         assert await health_of(edge.listener) == "SERVING"
@@ -143,7 +173,10 @@ async def test_health_flips_before_the_drain() -> None:
 
 async def test_large_metadata() -> None:
     """Metadata above 8 KiB is refused."""
-    async with running_edge() as edge, grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}") as channel:
+    async with (
+        running_edge() as edge,
+        grpc.aio.insecure_channel(f"127.0.0.1:{edge.listener.port}") as channel,
+    ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await check(channel)(health_pb2.HealthCheckRequest(), metadata=(("x", "y" * 9_000),))
         assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -1,4 +1,6 @@
-"""The text of /metrics: figures with names that operators can rely on, and labels that do not grow."""
+"""The text of /metrics: figures with names that operators can rely on, and labels that do not
+grow.
+"""
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -19,7 +21,15 @@ LINK = LinkStats(
     notifications_dropped=1,
     undeliverable=0,
 )
-EDGE = EdgeStats(streams=3, machines=3, draining=False, opened=9, frames_received=100, frames_written=120, ended={"SUPERSEDED": 2})
+EDGE = EdgeStats(
+    streams=3,
+    machines=3,
+    draining=False,
+    opened=9,
+    frames_received=100,
+    frames_written=120,
+    ended={"SUPERSEDED": 2},
+)
 
 
 def _samples(text: bytes) -> dict[str, float]:
@@ -41,7 +51,9 @@ def test_every_figure_has_its_name() -> None:
         GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=10_000),
         GaugeView(name="work_items", status="REFUND_REFUSED", count=0, oldest_at_ms=None),
     ]
-    samples = _samples(metrics.render(Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE)))
+    samples = _samples(
+        metrics.render(Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE))
+    )
     expected = {
         "vendgate_notifications_total{reason=bad_signature,verdict=refused}": 1,
         "vendgate_refunds_open{status=REFUSED}": 2,
@@ -63,12 +75,16 @@ def test_every_figure_has_its_name() -> None:
 
 
 def test_what_is_gone_is_not_shown() -> None:
-    """A status that no refund has any more leaves no figure behind, and a clock that went back no negative age."""
+    """A status that no refund has any more leaves no figure behind, and a clock that went back no
+    negative age.
+    """
     metrics = Metrics()
     one = GaugeView(name="refunds_open", status="DUE", count=1, oldest_at_ms=5_000)
     first = _samples(metrics.render(Snapshot(now_ms=1_000, open_items=[one])))
     assert 0 == first["vendgate_refunds_open_oldest_age_seconds{status=DUE}"]
-    assert "vendgate_refunds_open{status=DUE}" not in _samples(metrics.render(Snapshot(now_ms=1_000, open_items=[])))
+    assert "vendgate_refunds_open{status=DUE}" not in _samples(
+        metrics.render(Snapshot(now_ms=1_000, open_items=[]))
+    )
 
 
 def test_sql_away_is_a_figure() -> None:

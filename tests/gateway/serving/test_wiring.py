@@ -34,12 +34,18 @@ def tables(tmp_path: Path, pair: Pair) -> Tables:
 
 
 @asynccontextmanager
-async def _running(folder: Path, tables: Tables) -> AsyncIterator[tuple[Addresses, asyncio.Event, asyncio.Task[None]]]:
+async def _running(
+    folder: Path, tables: Tables
+) -> AsyncIterator[tuple[Addresses, asyncio.Event, asyncio.Task[None]]]:
     """Run a gateway while the block lasts, and see it end well."""
     path = installed.write(folder, tables)
     told: asyncio.Queue[Addresses] = asyncio.Queue()
     stop = asyncio.Event()
-    running = asyncio.create_task(run_gateway(settings.load(path), config_path=path, ray=False, ready=told.put_nowait, stop=stop))
+    running = asyncio.create_task(
+        run_gateway(
+            settings.load(path), config_path=path, ray=False, ready=told.put_nowait, stop=stop
+        )
+    )
     waiting = asyncio.create_task(told.get())
     await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)
     if running.done():
@@ -54,17 +60,24 @@ async def _running(folder: Path, tables: Tables) -> AsyncIterator[tuple[Addresse
 
 
 async def test_a_gateway_serves_all_three_sides(tmp_path: Path, tables: Tables) -> None:
-    """The admin service answers, HTTP is ready, a notification's way is open, and everything ends when it is told to."""
+    """The admin service answers, HTTP is ready, a notification's way is open, and everything ends
+    when it is told to.
+    """
     async with _running(tmp_path, tables) as (addresses, stop, running):
         assert addresses.public_url == f"http://{addresses.http}"
         async with httpx.AsyncClient(base_url=f"http://{addresses.http}") as http:
             ready = await http.get("/readyz")
             assert {"sql": True, "hosts": True, "not_draining": True} == ready.json()["checks"]
-            assert (404, "unknown") == ((answer := await http.post("/alipay/notify/x", content=b"a")).status_code, answer.text)
+            assert (404, "unknown") == (
+                (answer := await http.post("/alipay/notify/x", content=b"a")).status_code,
+                answer.text,
+            )
             assert "vendgate_streams_open 0.0" in (await http.get("/metrics")).text
         async with grpc.aio.insecure_channel(addresses.admin) as channel:
             fleet: Any = fleet_service_pb2_grpc.FleetServiceStub(channel)
-            request = fleet_service_pb2.RegisterMachineRequest(machine_id="VM-1", store_name="Lobby", currency="HKD")
+            request = fleet_service_pb2.RegisterMachineRequest(
+                machine_id="VM-1", store_name="Lobby", currency="HKD"
+            )
             registered = await fleet.RegisterMachine(request, timeout=2.0)
             assert fleet_pb2.CODE_STATUS_PENDING == registered.machine.code_status
             assert "host-0" == registered.machine.host
@@ -74,12 +87,21 @@ async def test_a_gateway_serves_all_three_sides(tmp_path: Path, tables: Tables) 
 
 async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) -> None:
     """What was registered is there, and nobody is kept waiting for a port or a lock."""
-    async with _running(tmp_path, tables) as (addresses, _, _), grpc.aio.insecure_channel(addresses.admin) as channel:
+    async with (
+        _running(tmp_path, tables) as (addresses, _, _),
+        grpc.aio.insecure_channel(addresses.admin) as channel,
+    ):
         fleet: Any = fleet_service_pb2_grpc.FleetServiceStub(channel)
         await fleet.RegisterMachine(
-            fleet_service_pb2.RegisterMachineRequest(machine_id="VM-1", store_name="Lobby", currency="HKD"), timeout=2.0
+            fleet_service_pb2.RegisterMachineRequest(
+                machine_id="VM-1", store_name="Lobby", currency="HKD"
+            ),
+            timeout=2.0,
         )
-    async with _running(tmp_path, tables) as (addresses, _, _), grpc.aio.insecure_channel(addresses.admin) as channel:
+    async with (
+        _running(tmp_path, tables) as (addresses, _, _),
+        grpc.aio.insecure_channel(addresses.admin) as channel,
+    ):
         fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
         listed = await fleet.ListMachines(fleet_service_pb2.ListMachinesRequest())
         assert ["VM-1"] == [machine.machine_id for machine in listed.machines]
@@ -102,13 +124,20 @@ async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:
 
 async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: Tables) -> None:
     """When another process claims the partitions, this one stops itself and says why."""
-    async with _running(tmp_path, tables) as (addresses, _, running), grpc.aio.insecure_channel(addresses.admin) as channel:
+    async with (
+        _running(tmp_path, tables) as (addresses, _, running),
+        grpc.aio.insecure_channel(addresses.admin) as channel,
+    ):
         database = await Database.open(_storage(tmp_path))
         store = SqlMachineStore(database, notify_base_url="http://x")
-        await store.claim(host="thief", holder="thief-1", partitions=range(database.partition_count), now_ms=1)
+        await store.claim(
+            host="thief", holder="thief-1", partitions=range(database.partition_count), now_ms=1
+        )
         await database.close()
         fleet: Any = fleet_service_pb2_grpc.FleetServiceStub(channel)
-        request = fleet_service_pb2.RegisterMachineRequest(machine_id="VM-1", store_name="Lobby", currency="HKD")
+        request = fleet_service_pb2.RegisterMachineRequest(
+            machine_id="VM-1", store_name="Lobby", currency="HKD"
+        )
         with pytest.raises(grpc.aio.AioRpcError):
             await fleet.RegisterMachine(request, timeout=2.0)
         with pytest.raises(GatewayLost, match="Is another gateway using the same database"):

@@ -1,6 +1,8 @@
-"""A small honest backend for one machine: enough of the protocol for customers to be served. Knows nothing of the product's own core.
+"""A small honest backend for one machine: enough of the protocol for customers to be served. Knows
+nothing of the product's own core.
 
-Flows in: the machine's frames and payments. Flows out: the backend's frames, through ``emit``; timers run on the event loop.
+Flows in: the machine's frames and payments. Flows out: the backend's frames, through ``emit``;
+timers run on the event loop.
 """
 
 import asyncio
@@ -20,7 +22,9 @@ QR = "https://qr.example/VM-0001"
 
 @dataclass
 class Backend:
-    """One machine's books. ``refunded_minor`` is what went back, ``sold`` the vends that were paid for."""
+    """One machine's books. ``refunded_minor`` is what went back, ``sold`` the vends that were paid
+    for.
+    """
 
     emit: Callable[[service_pb.ConnectResponse], None]
     mode: pb.Mode.ValueType = pb.MODE_BOTH
@@ -49,7 +53,7 @@ class Backend:
     _seq: int = 0
     _timer: asyncio.TimerHandle | None = None
 
-    # --- the machine -------------------------------------------------------------------------------------------------------------
+    # --- the machine ---
 
     def hello(self, hello: pb.Hello) -> None:
         """A stream was opened."""
@@ -59,7 +63,11 @@ class Backend:
         self.online, self._seq = True, 0
         for entry in hello.journal_tail:
             if entry.vend_id == self.vend_id:
-                self._result(pb.JournalStage.Name(entry.stage), delivered=entry.stage == pb.JOURNAL_STAGE_SUCCEEDED, tell=False)
+                self._result(
+                    pb.JournalStage.Name(entry.stage),
+                    delivered=entry.stage == pb.JOURNAL_STAGE_SUCCEEDED,
+                    tell=False,
+                )
         if self.vend_id and all(entry.vend_id != self.vend_id for entry in hello.journal_tail):
             self._result("NEVER_BEGUN", delivered=False, tell=False)
         welcome = pb.Welcome(
@@ -73,10 +81,16 @@ class Backend:
             in_service=self.in_service,
         )
         if self.session_id and not self.purchase_first:
-            welcome.session.CopyFrom(pb.ResumedSession(session_id=self.session_id, funds_minor=self.funds_minor))
+            welcome.session.CopyFrom(
+                pb.ResumedSession(session_id=self.session_id, funds_minor=self.funds_minor)
+            )
         self._emit(service_pb.ConnectResponse(welcome=welcome))
         if hello.planogram_version != 1:
-            self._emit(service_pb.ConnectResponse(planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS)))
+            self._emit(
+                service_pb.ConnectResponse(
+                    planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS)
+                )
+            )
         if not self.session_id and self.funds_minor:
             self._open()
 
@@ -96,7 +110,10 @@ class Backend:
             case "vend_request":
                 self._requested(frame.vend_request)
             case "vend_cancel":
-                if self.request is not None and self.request.request_id == frame.vend_cancel.request_id:
+                if (
+                    self.request is not None
+                    and self.request.request_id == frame.vend_cancel.request_id
+                ):
                     self._give_up(pb.VEND_DENIED_REASON_CANCELLED)
             case "vend_success":
                 self._result("SUCCEEDED", delivered=True)
@@ -105,16 +122,20 @@ class Backend:
             case "session_complete":
                 self._end(pb.END_SESSION_REASON_COMPLETE)
 
-    # --- money -------------------------------------------------------------------------------------------------------------------
+    # --- money ---
 
-    async def pay(self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str) -> Paid | NotPaid:
+    async def pay(
+        self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str
+    ) -> Paid | NotPaid:
         """Be the phone as well."""
         await asyncio.sleep(0)
         if qr_payload != QR or currency != "HKD":
             return NotPaid(reason="UNKNOWN_CODE")
         self.paid_minor += amount_minor
         trade = Paid(trade_no=f"t{self.paid_minor}", amount_minor=amount_minor)
-        if self.payer not in {"", buyer} or (self.mode == pb.MODE_SELECTION_FIRST and self.request is None):
+        if self.payer not in {"", buyer} or (
+            self.mode == pb.MODE_SELECTION_FIRST and self.request is None
+        ):
             self.refunded_minor += amount_minor
             return trade
         self.payer = buyer
@@ -130,12 +151,16 @@ class Backend:
     def _open(self) -> None:
         self.sessions += 1
         self.session_id = f"s{self.sessions}"
-        begin = pb.BeginSession(session_id=self.session_id, funds_minor=self.funds_minor, expires_in_ms=self.idle_ms)
+        begin = pb.BeginSession(
+            session_id=self.session_id, funds_minor=self.funds_minor, expires_in_ms=self.idle_ms
+        )
         self._emit(service_pb.ConnectResponse(begin_session=begin))
         self._wait(self.idle_ms, lambda: self._end(pb.END_SESSION_REASON_IDLE))
 
     def _tell_funds(self) -> None:
-        update = pb.FundsUpdate(session_id=self.session_id, funds_minor=self.funds_minor, expires_in_ms=self.idle_ms)
+        update = pb.FundsUpdate(
+            session_id=self.session_id, funds_minor=self.funds_minor, expires_in_ms=self.idle_ms
+        )
         self._emit(service_pb.ConnectResponse(funds_update=update))
         self._wait(self.idle_ms, lambda: self._end(pb.END_SESSION_REASON_IDLE))
 
@@ -178,7 +203,9 @@ class Backend:
 
     def _give_up(self, reason: pb.VendDeniedReason.ValueType) -> None:
         assert self.request is not None
-        denied = pb.VendDenied(request_id=self.request.request_id, reason=reason, funds_minor=self.funds_minor)
+        denied = pb.VendDenied(
+            request_id=self.request.request_id, reason=reason, funds_minor=self.funds_minor
+        )
         self.request = None
         self._emit(service_pb.ConnectResponse(vend_denied=denied))
         if self.purchase_first:
@@ -202,12 +229,14 @@ class Backend:
         if self.vend_id or not self.session_id:
             return
         self._wait(0, None)
-        end = pb.EndSession(session_id=self.session_id, reason=reason, refund_minor=self.funds_minor)
+        end = pb.EndSession(
+            session_id=self.session_id, reason=reason, refund_minor=self.funds_minor
+        )
         self.refunded_minor += self.funds_minor
         self.funds_minor, self.session_id, self.payer, self.purchase_first = 0, "", "", False
         self._emit(service_pb.ConnectResponse(end_session=end))
 
-    # --- wires -------------------------------------------------------------------------------------------------------------------
+    # --- wires ---
 
     _price_minor: int = 0
 

@@ -24,14 +24,24 @@ class Bench:
     """A machine and the backend's end of its stream, played by the test."""
 
     def __init__(self, memory: Memory | None = None, **machine: Any) -> None:
-        self.machine = Machine(identity=Identity(machine_id="VM-0001"), boot_id="b2", memory=memory or Memory(), rng=Random(1), **machine)
+        self.machine = Machine(
+            identity=Identity(machine_id="VM-0001"),
+            boot_id="b2",
+            memory=memory or Memory(),
+            rng=Random(1),
+            **machine,
+        )
         self.now_ms = 1_000
         self.seq = 0
 
     def say(self, *, ack: int = 0, **payload: Any) -> list[Order]:
         """Let the backend say something; carry out what is to be written."""
         self.seq += 1
-        return self.do(self.machine.received(service_pb.ConnectResponse(seq=self.seq, ack=ack, **payload), self.now_ms))
+        return self.do(
+            self.machine.received(
+                service_pb.ConnectResponse(seq=self.seq, ack=ack, **payload), self.now_ms
+            )
+        )
 
     def do(self, orders: list[Order]) -> list[Order]:
         """Carry out writes, first in, first out."""
@@ -76,9 +86,13 @@ def happenings(orders: list[Order]) -> list[Happening]:
     return [order.happening for order in orders if isinstance(order, Tell)]
 
 
-def scold(bench: Bench, code: pb.ProtocolErrorCode.ValueType, seq: int, expected_seq: int) -> list[Order]:
+def scold(
+    bench: Bench, code: pb.ProtocolErrorCode.ValueType, seq: int, expected_seq: int
+) -> list[Order]:
     """Let the backend refuse a frame."""
-    return bench.say(protocol_error=pb.ProtocolError(code=code, seq=seq, expected_seq=expected_seq, detail="why"))
+    return bench.say(
+        protocol_error=pb.ProtocolError(code=code, seq=seq, expected_seq=expected_seq, detail="why")
+    )
 
 
 def why_not(orders: list[Order]) -> NotNow | None:
@@ -89,5 +103,11 @@ def why_not(orders: list[Order]) -> NotNow | None:
 def vend(bench: Bench, vend_id: str = "v1") -> list[Order]:
     """Choose and be approved."""
     request = frames(bench.machine.select("A1", bench.now_ms))[0].vend_request
-    approved = pb.VendApproved(vend_id=vend_id, request_id=request.request_id, column="A1", amount_minor=500, valid_for_ms=30_000)
+    approved = pb.VendApproved(
+        vend_id=vend_id,
+        request_id=request.request_id,
+        column="A1",
+        amount_minor=500,
+        valid_for_ms=30_000,
+    )
     return bench.say(vend_approved=approved)

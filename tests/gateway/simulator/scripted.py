@@ -1,4 +1,6 @@
-"""A real grpc.aio server on a free port whose streams the test plays by hand, and a machine without a wire for tests of customers."""
+"""A real grpc.aio server on a free port whose streams the test plays by hand, and a machine without
+a wire for tests of customers.
+"""
 
 import asyncio
 import contextlib
@@ -45,7 +47,9 @@ class ScriptedStream:
         return frame
 
     async def rest(self) -> list[str]:
-        """Return the kinds of all further frames, once the machine has hung up; its very first one apart."""
+        """Return the kinds of all further frames, once the machine has hung up; its very first one
+        apart.
+        """
         kinds: list[str] = []
         with contextlib.suppress(asyncio.CancelledError, grpc.aio.BaseError):
             while isinstance(frame := await self._context.read(), service_pb.ConnectRequest):
@@ -78,7 +82,9 @@ class ScriptedStream:
         }
         await self.write(welcome=pb.Welcome(**(told | fields)))
         if hello.planogram_version != 1:
-            await self.write(planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS))
+            await self.write(
+                planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS)
+            )
         return hello
 
     def refuse(self, status: grpc.Status) -> None:
@@ -117,13 +123,19 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
 
 
 @contextlib.asynccontextmanager
-async def scripted_gateway(credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[ScriptedGateway]:
+async def scripted_gateway(
+    credentials: grpc.ServerCredentials | None = None,
+) -> AsyncIterator[ScriptedGateway]:
     """Run a scripted gateway on a free port, with TLS if there are credentials."""
     server = grpc.aio.server()
     gateway = ScriptedGateway()
     service_grpc.add_MachineServiceServicer_to_server(gateway, server)
     free = "127.0.0.1:0"
-    port = server.add_insecure_port(free) if credentials is None else server.add_secure_port(free, credentials)
+    port = (
+        server.add_insecure_port(free)
+        if credentials is None
+        else server.add_secure_port(free, credentials)
+    )
     gateway.address = f"127.0.0.1:{port}"
     await server.start()
     try:
@@ -133,8 +145,12 @@ async def scripted_gateway(credentials: grpc.ServerCredentials | None = None) ->
 
 
 @contextlib.asynccontextmanager
-async def refusing(gateway: ScriptedGateway, code: grpc.StatusCode, detail: str) -> AsyncIterator[None]:
-    """Refuse every stream, after its Hello: a status that crosses with a write may be lost in gRPC."""
+async def refusing(
+    gateway: ScriptedGateway, code: grpc.StatusCode, detail: str
+) -> AsyncIterator[None]:
+    """Refuse every stream, after its Hello: a status that crosses with a write may be lost in
+    gRPC.
+    """
 
     async def refuse() -> None:
         while True:
@@ -182,10 +198,14 @@ async def _attend_one(stream: ScriptedStream, backend_of: Callable[[str], Backen
 
 
 class LoopbackMachine(Board):
-    """A machine whose wire is a function call: the real model, journal and shelf, and a backend in the same process."""
+    """A machine whose wire is a function call: the real model, journal and shelf, and a backend in
+    the same process.
+    """
 
     def __init__(self, folder: Path, *, seed: int = 1, **backend: Any) -> None:
-        super().__init__(identity=Identity(machine_id="VM-0001"), folder=folder, rng=Random(seed), motor_ms=1)
+        super().__init__(
+            identity=Identity(machine_id="VM-0001"), folder=folder, rng=Random(seed), motor_ms=1
+        )
         self.backend = Backend(emit=lambda _: None, **backend)
         self._generation = 0
         self._plugged = True
@@ -196,7 +216,9 @@ class LoopbackMachine(Board):
         generation = self._generation
 
         def deliver(response: service_pb.ConnectResponse) -> None:
-            asyncio.get_running_loop().call_soon(lambda: self._take_in(response) if generation == self._generation else None)
+            asyncio.get_running_loop().call_soon(
+                lambda: self._take_in(response) if generation == self._generation else None
+            )
 
         self.backend.emit = deliver
         if self.machine is not None and self._plugged:
@@ -209,7 +231,9 @@ class LoopbackMachine(Board):
 
     def _transmit(self, frame: service_pb.ConnectRequest) -> None:
         generation = self._generation
-        asyncio.get_running_loop().call_soon(lambda: self.backend.frame(frame) if generation == self._generation else None)
+        asyncio.get_running_loop().call_soon(
+            lambda: self.backend.frame(frame) if generation == self._generation else None
+        )
 
     def _reopen(self) -> None:
         self._connect()

@@ -61,17 +61,24 @@ def test_no_guidance_changes_nothing(guidance: tuple[int, int] | None) -> None:
 
 
 @pytest.mark.parametrize("code", sorted(REFUSALS, key=str))
-def test_a_refusal_is_tried_after_long_waits_and_then_left_to_a_person(code: grpc.StatusCode) -> None:
+def test_a_refusal_is_tried_after_long_waits_and_then_left_to_a_person(
+    code: grpc.StatusCode,
+) -> None:
     """A refusal cannot be cured by trying: a few long waits, then stop."""
     backoff = Backoff(Random(1))
     waits = [backoff.after(code) for _ in REFUSAL_WAITS_MS]
 
-    assert all(wait is not None and range_ms // 2 <= wait <= range_ms for wait, range_ms in zip(waits, REFUSAL_WAITS_MS, strict=True))
+    assert all(
+        wait is not None and range_ms // 2 <= wait <= range_ms
+        for wait, range_ms in zip(waits, REFUSAL_WAITS_MS, strict=True)
+    )
     assert backoff.after(code) is None
 
 
 @pytest.mark.parametrize("code", sorted(LONG_WAITS, key=str))
-def test_what_the_other_side_may_cure_is_tried_for_ever_after_long_waits(code: grpc.StatusCode) -> None:
+def test_what_the_other_side_may_cure_is_tried_for_ever_after_long_waits(
+    code: grpc.StatusCode,
+) -> None:
     """A halted machine or a gateway of another version: rarely, but never given up."""
     waits = [Backoff(Random(seed)).after(code) or 0 for seed in range(20)]
     backoff = Backoff(Random(1))

@@ -62,16 +62,25 @@ async def test_an_open_door_outlives_a_power_cut(machine: LoopbackMachine) -> No
     machine.power_cut()
     machine.door(is_open=True)
     machine.power_on()
-    await becomes(lambda: machine.backend.boot_id == (machine.machine.boot_id if machine.machine else "") and machine.backend.last_seq == 1)
+    await becomes(
+        lambda: (
+            machine.backend.boot_id == (machine.machine.boot_id if machine.machine else "")
+            and machine.backend.last_seq == 1
+        )
+    )
 
     assert machine.backend.frames[-1].reader_disable.reason == "door open"
 
 
-async def test_an_empty_column_is_loaded_when_the_machine_refills(tmp_path: Path, machine: LoopbackMachine) -> None:
+async def test_an_empty_column_is_loaded_when_the_machine_refills(
+    tmp_path: Path, machine: LoopbackMachine
+) -> None:
     """With refills somebody was always just there."""
     machine._refills = True
     machine.shelf.load("A1", -machine.shelf.stock["A1"])
-    await machine.backend.pay(qr_payload=machine.sticker, amount_minor=500, currency="HKD", buyer="alice")
+    await machine.backend.pay(
+        qr_payload=machine.sticker, amount_minor=500, currency="HKD", buyer="alice"
+    )
     await becomes(lambda: machine.machine is not None and machine.machine.session is not None)
     machine.select("A1")
     await becomes(lambda: machine.backend.sold_minor == 500)

@@ -35,7 +35,11 @@ async def approve(stream: ScriptedStream, vend_id: str = "v1") -> None:
     request = (await stream.read_kind("vend_request")).vend_request
     await stream.write(
         vend_approved=pb.VendApproved(
-            vend_id=vend_id, request_id=request.request_id, column=request.column, amount_minor=request.price_minor, valid_for_ms=30_000
+            vend_id=vend_id,
+            request_id=request.request_id,
+            column=request.column,
+            amount_minor=request.price_minor,
+            valid_for_ms=30_000,
         )
     )
 
@@ -59,12 +63,20 @@ async def test_a_vend_over_the_wire(gateway: ScriptedGateway, make_client: Make)
             await stream.write(ack=result.seq)
 
             assert isinstance(await watch.until(VendEnded, within_s=5), VendEnded)
-        assert result.vend_success.evidence == pb.Evidence(motor=pb.MOTOR_EVIDENCE_RAN, drop=pb.DROP_EVIDENCE_SEEN)
-        assert (client.shelf.turns["v1"], client.shelf.drops["v1"], client.shelf.stock["A1"]) == (1, 1, 49)
+        assert result.vend_success.evidence == pb.Evidence(
+            motor=pb.MOTOR_EVIDENCE_RAN, drop=pb.DROP_EVIDENCE_SEEN
+        )
+        assert (client.shelf.turns["v1"], client.shelf.drops["v1"], client.shelf.stock["A1"]) == (
+            1,
+            1,
+            49,
+        )
         assert client.sticker == "https://qr.example/VM-0001"
 
 
-async def test_unacknowledged_frames_are_sent_again(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_unacknowledged_frames_are_sent_again(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """After a lost stream: the same boot, and all frames above last_seq, in order."""
     async with running(make_client()) as client:
         stream = await ready(gateway, client)
@@ -76,7 +88,10 @@ async def test_unacknowledged_frames_are_sent_again(gateway: ScriptedGateway, ma
         again = await gateway.stream()
         hello = await again.welcome(last_seq=first.seq)
 
-        assert [(frame.seq, frame.cash_sale.column) for frame in [await again.read(), await again.read()]] == [(2, "A1"), (3, "A2")]
+        assert [
+            (frame.seq, frame.cash_sale.column)
+            for frame in [await again.read(), await again.read()]
+        ] == [(2, "A1"), (3, "A2")]
         assert hello.boot_id == client.machine.boot_id if client.machine is not None else False
 
 
@@ -92,7 +107,9 @@ async def test_unacknowledged_frames_are_sent_again(gateway: ScriptedGateway, ma
         grpc.StatusCode.ABORTED,
     ],
 )
-async def test_a_machine_comes_back(gateway: ScriptedGateway, make_client: Make, code: grpc.StatusCode) -> None:
+async def test_a_machine_comes_back(
+    gateway: ScriptedGateway, make_client: Make, code: grpc.StatusCode
+) -> None:
     """Whatever may pass ends in a new stream."""
     async with running(make_client()) as client:
         stream = await gateway.stream()
@@ -102,14 +119,19 @@ async def test_a_machine_comes_back(gateway: ScriptedGateway, make_client: Make,
         await becomes(lambda: client.welcomes == 2)
 
 
-async def test_a_refused_machine_stops_after_long_waits(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_a_refused_machine_stops_after_long_waits(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """NOT_FOUND after NOT_FOUND: in the end the machine stops and says why."""
     client = make_client()
     async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown machine"), asyncio.timeout(10):
         await client.run()
 
     assert client.refusal is not None
-    assert (client.refusal.code, client.refusal.detail) == (grpc.StatusCode.NOT_FOUND, "unknown machine")
+    assert (client.refusal.code, client.refusal.detail) == (
+        grpc.StatusCode.NOT_FOUND,
+        "unknown machine",
+    )
     client.power_on()
     assert client.machine is None
 
@@ -121,7 +143,9 @@ async def test_no_gateway_at_all(tmp_path: Path, make_client: Make) -> None:
         assert client.screen.show == "NO_CONNECTION"
 
 
-async def test_a_gateway_that_does_not_answer_hello(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_a_gateway_that_does_not_answer_hello(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """Without Welcome in time the machine hangs up and tries again."""
     async with running(make_client(welcome_within_ms=30)):
         await (await gateway.stream()).read()
@@ -139,8 +163,12 @@ async def test_a_dead_stream_is_given_up(gateway: ScriptedGateway, make_client: 
 
 
 @pytest.mark.parametrize("point", list(CutPoint))
-async def test_power_fails_at_every_point_of_a_vend(gateway: ScriptedGateway, make_client: Make, point: CutPoint) -> None:
-    """After the cut a new boot says honestly what the journal knows, and the motor never turns a second time."""
+async def test_power_fails_at_every_point_of_a_vend(
+    gateway: ScriptedGateway, make_client: Make, point: CutPoint
+) -> None:
+    """After the cut a new boot says honestly what the journal knows, and the motor never turns a
+    second time.
+    """
     async with running(make_client()) as client:
         stream = await ready(gateway, client)
         with client.watch() as watch:
@@ -155,30 +183,55 @@ async def test_power_fails_at_every_point_of_a_vend(gateway: ScriptedGateway, ma
         client.power_on()
         again = await gateway.stream()
         hello = await again.welcome()
-        stages = [pb.JournalStage.Name(entry.stage).removeprefix("JOURNAL_STAGE_") for entry in hello.journal_tail]
-        approved = pb.VendApproved(vend_id="v1", request_id="b1-r1", column="A1", amount_minor=500, valid_for_ms=30_000)
+        stages = [
+            pb.JournalStage.Name(entry.stage).removeprefix("JOURNAL_STAGE_")
+            for entry in hello.journal_tail
+        ]
+        approved = pb.VendApproved(
+            vend_id="v1", request_id="b1-r1", column="A1", amount_minor=500, valid_for_ms=30_000
+        )
         await again.write(vend_approved=approved)
-        await again.write(begin_session=pb.BeginSession(session_id="s1", funds_minor=1, expires_in_ms=1_000))
+        await again.write(
+            begin_session=pb.BeginSession(session_id="s1", funds_minor=1, expires_in_ms=1_000)
+        )
         await becomes(lambda: client.machine is not None and client.machine.session is not None)
 
         assert client.boots == boots + 1
-        expected = {"ASKED": [], "APPROVED": [], "RESULT": ["SUCCEEDED"], "SAID": ["SUCCEEDED"], "DROPPED": ["MOTOR_ON"]}
+        expected = {
+            "ASKED": [],
+            "APPROVED": [],
+            "RESULT": ["SUCCEEDED"],
+            "SAID": ["SUCCEEDED"],
+            "DROPPED": ["MOTOR_ON"],
+        }
         assert stages == expected.get(point, [point.value])
-        assert (turns, drops) == ((1, 1) if point in {CutPoint.DROPPED, CutPoint.RESULT, CutPoint.SAID} else (0, 0))
+        assert (turns, drops) == (
+            (1, 1) if point in {CutPoint.DROPPED, CutPoint.RESULT, CutPoint.SAID} else (0, 0)
+        )
         assert (client.shelf.turns["v1"], client.shelf.drops["v1"]) == (turns, drops)
 
 
-async def test_a_machine_moves_to_the_new_stream_before_it_leaves_the_old(gateway: ScriptedGateway, make_client: Make) -> None:
-    """On MoveRequest a second stream is opened; the first ends once the second is welcome, and nothing is lost in between."""
+async def test_a_machine_moves_to_the_new_stream_before_it_leaves_the_old(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
+    """On MoveRequest a second stream is opened; the first ends once the second is welcome, and
+    nothing is lost in between.
+    """
     async with running(make_client()) as client:
         old = await ready(gateway, client)
         await old.write(move_request=pb.MoveRequest(not_before_ms=0, not_after_ms=1))
         new = await gateway.stream()
         hello = (await new.read()).hello
-        await old.write(begin_session=pb.BeginSession(session_id="s1", funds_minor=700, expires_in_ms=60_000))
+        await old.write(
+            begin_session=pb.BeginSession(session_id="s1", funds_minor=700, expires_in_ms=60_000)
+        )
         await becomes(lambda: client.machine is not None and client.machine.session is not None)
         session = pb.ResumedSession(session_id="s1", funds_minor=700)
-        await new.write(welcome=pb.Welcome(last_seq=hello.last_acked_seq, in_service=True, mode=pb.MODE_BOTH, session=session))
+        await new.write(
+            welcome=pb.Welcome(
+                last_seq=hello.last_acked_seq, in_service=True, mode=pb.MODE_BOTH, session=session
+            )
+        )
         await becomes(lambda: client.welcomes == 2)
         client.select("A1")
         request = await new.read_kind("vend_request")
@@ -189,7 +242,9 @@ async def test_a_machine_moves_to_the_new_stream_before_it_leaves_the_old(gatewa
         assert await old.rest() == []
 
 
-async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """A gateway that refuses the new stream costs nothing: the old one goes on."""
     async with running(make_client()) as client:
         old = await ready(gateway, client)
@@ -207,7 +262,9 @@ async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(gate
         assert (await second.read_kind("cash_sale")).seq == 3
 
 
-async def test_an_old_stream_that_ends_during_the_move(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_an_old_stream_that_ends_during_the_move(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """The machine goes on with the new one."""
     async with running(make_client()) as client:
         old = await ready(gateway, client)
@@ -234,7 +291,9 @@ async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> No
         assert (await again.read()).cash_sale.price_minor == 500
 
 
-async def test_a_boot_id_that_the_backend_has_met_before(gateway: ScriptedGateway, make_client: Make) -> None:
+async def test_a_boot_id_that_the_backend_has_met_before(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
     """The firmware restarts under a new one."""
     async with running(make_client()) as client:
         stream = await gateway.stream()
@@ -246,8 +305,12 @@ async def test_a_boot_id_that_the_backend_has_met_before(gateway: ScriptedGatewa
         assert first.boot_id != second.boot_id
 
 
-async def test_the_machine_gives_up_on_a_silent_backend(gateway: ScriptedGateway, make_client: Make) -> None:
-    """A request without an answer is cancelled after the response time, on the machine's own clock."""
+async def test_the_machine_gives_up_on_a_silent_backend(
+    gateway: ScriptedGateway, make_client: Make
+) -> None:
+    """A request without an answer is cancelled after the response time, on the machine's own
+    clock.
+    """
     clock = [1_000.0]
     client = make_client()
     client._clock = lambda: clock[0]
@@ -259,14 +322,22 @@ async def test_the_machine_gives_up_on_a_silent_backend(gateway: ScriptedGateway
             request = (await stream.read_kind("vend_request")).vend_request
             clock[0] += 41
             client._tick()
-            assert (await stream.read_kind("vend_cancel")).vend_cancel.request_id == request.request_id
-            await stream.write(vend_denied=pb.VendDenied(request_id=request.request_id, reason=pb.VEND_DENIED_REASON_CANCELLED))
+            assert (
+                await stream.read_kind("vend_cancel")
+            ).vend_cancel.request_id == request.request_id
+            await stream.write(
+                vend_denied=pb.VendDenied(
+                    request_id=request.request_id, reason=pb.VEND_DENIED_REASON_CANCELLED
+                )
+            )
             denied = await watch.until(Denied, within_s=5)
             seen += [denied] if denied is not None else []
     assert seen
 
 
-async def test_a_broken_disk_stops_the_machine(gateway: ScriptedGateway, make_client: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_broken_disk_stops_the_machine(
+    gateway: ScriptedGateway, make_client: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A machine that cannot write does not turn a motor: it stops, loudly."""
     client = make_client()
     life = asyncio.create_task(client.run())
@@ -290,6 +361,10 @@ async def test_a_session_is_seen_by_who_looks(gateway: ScriptedGateway, make_cli
     async with running(make_client()) as client:
         with client.watch() as watch:
             stream = await ready(gateway, client)
-            await stream.write(begin_session=pb.BeginSession(session_id="s1", funds_minor=700, expires_in_ms=60_000))
+            await stream.write(
+                begin_session=pb.BeginSession(
+                    session_id="s1", funds_minor=700, expires_in_ms=60_000
+                )
+            )
             assert isinstance(await watch.until(Greeted, within_s=5), Greeted)
             assert isinstance(await watch.until(SessionBegan, within_s=5), SessionBegan)

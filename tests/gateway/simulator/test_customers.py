@@ -45,17 +45,23 @@ def machines(tmp_path: Path) -> Iterator[list[LoopbackMachine]]:
 class EmptyPurse:
     """A phone that never pays."""
 
-    async def pay(self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str) -> NotPaid:
+    async def pay(
+        self, *, qr_payload: str, amount_minor: int, currency: str, buyer: str
+    ) -> NotPaid:
         """Refuse."""
         return NotPaid(reason="CODE_STOPPED")
 
 
-async def visit(machines: list[LoopbackMachine], folder: Path, kind: str, *, seed: int = 1, **backend: Any) -> tuple[Seen, LoopbackMachine]:
+async def visit(
+    machines: list[LoopbackMachine], folder: Path, kind: str, *, seed: int = 1, **backend: Any
+) -> tuple[Seen, LoopbackMachine]:
     """Let one customer use a fresh machine."""
     machine = LoopbackMachine(folder / f"{kind}-{seed}", **backend)
     machines.append(machine)
     await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
-    seen = await customers.serve(kind, machine, machine.backend, rng=Random(seed), buyer="alice", patience=PATIENCE)
+    seen = await customers.serve(
+        kind, machine, machine.backend, rng=Random(seed), buyer="alice", patience=PATIENCE
+    )
     await becomes(lambda: machine.free)
     return seen, machine
 
@@ -67,11 +73,18 @@ def balance(machine: LoopbackMachine) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("kind", "outcome"), OUTCOMES.items())
-async def test_a_customer_lives_through_it(machines: list[LoopbackMachine], tmp_path: Path, kind: str, outcome: str) -> None:
+async def test_a_customer_lives_through_it(
+    machines: list[LoopbackMachine], tmp_path: Path, kind: str, outcome: str
+) -> None:
     """Each kind ends as it should, the money adds up and the shelf agrees."""
     seen, machine = await visit(machines, tmp_path, kind)
 
-    assert (seen.kind, seen.outcome, seen.machine_id, seen.currency) == (kind, outcome, "VM-0001", "HKD")
+    assert (seen.kind, seen.outcome, seen.machine_id, seen.currency) == (
+        kind,
+        outcome,
+        "VM-0001",
+        "HKD",
+    )
     paid, accounted = balance(machine)
     assert paid == accounted == seen.paid_minor
     assert set(seen.delivered) == {cause for cause in machine.shelf.drops if cause != "cash"}
@@ -80,7 +93,9 @@ async def test_a_customer_lives_through_it(machines: list[LoopbackMachine], tmp_
     assert seen.story
 
 
-async def test_who_pays_late_gets_it_back_at_once(machines: list[LoopbackMachine], tmp_path: Path) -> None:
+async def test_who_pays_late_gets_it_back_at_once(
+    machines: list[LoopbackMachine], tmp_path: Path
+) -> None:
     """With a machine that only sells purchase first, money after the wait opens no session."""
     seen, machine = await visit(machines, tmp_path, "pays_late", mode=pb.MODE_SELECTION_FIRST)
 
@@ -88,7 +103,9 @@ async def test_who_pays_late_gets_it_back_at_once(machines: list[LoopbackMachine
     assert machine.backend.refunded_minor == seen.paid_minor > 0
 
 
-async def test_who_pays_late_at_a_machine_of_both_modes_may_find_a_session(machines: list[LoopbackMachine], tmp_path: Path) -> None:
+async def test_who_pays_late_at_a_machine_of_both_modes_may_find_a_session(
+    machines: list[LoopbackMachine], tmp_path: Path
+) -> None:
     """The customer takes the money back from it."""
     seen, _ = await visit(machines, tmp_path, "pays_late")
 
@@ -97,7 +114,9 @@ async def test_who_pays_late_at_a_machine_of_both_modes_may_find_a_session(machi
 
 
 @pytest.mark.parametrize("seed", range(14))
-async def test_the_street_goes_dark(machines: list[LoopbackMachine], tmp_path: Path, seed: int) -> None:
+async def test_the_street_goes_dark(
+    machines: list[LoopbackMachine], tmp_path: Path, seed: int
+) -> None:
     """Wherever the power fails, nothing drops twice and all money is sold or given back."""
     seen, machine = await visit(machines, tmp_path, "loses_power", seed=seed)
 
@@ -119,32 +138,42 @@ def test_every_kind_is_tested() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_an_empty_machine_sells_nothing(machines: list[LoopbackMachine], tmp_path: Path, kind: str) -> None:
+async def test_an_empty_machine_sells_nothing(
+    machines: list[LoopbackMachine], tmp_path: Path, kind: str
+) -> None:
     """Nobody pays a machine that offers nothing."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
     await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     assert machine.machine is not None
     machine.machine.columns = {}
-    seen = await customers.serve(kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=PATIENCE)
+    seen = await customers.serve(
+        kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=PATIENCE
+    )
 
     assert (seen.outcome, seen.paid_minor) == ("NOTHING_TO_BUY", 0)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"cancels", "pays_late"}])
-async def test_alipay_takes_no_money(machines: list[LoopbackMachine], tmp_path: Path, kind: str) -> None:
+async def test_alipay_takes_no_money(
+    machines: list[LoopbackMachine], tmp_path: Path, kind: str
+) -> None:
     """A payment that fails is reported, and the machine is free for the next customer."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
     await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
-    seen = await customers.serve(kind, machine, EmptyPurse(), rng=Random(1), buyer="alice", patience=PATIENCE)
+    seen = await customers.serve(
+        kind, machine, EmptyPurse(), rng=Random(1), buyer="alice", patience=PATIENCE
+    )
     await becomes(lambda: machine.free)
 
     assert seen.outcome in {"NOT_PAID", "CANCELLED", "PAYMENT_TIMEOUT"}
     assert balance(machine) == (0, 0)
 
 
-async def test_a_machine_that_never_hears_of_the_money(machines: list[LoopbackMachine], tmp_path: Path) -> None:
+async def test_a_machine_that_never_hears_of_the_money(
+    machines: list[LoopbackMachine], tmp_path: Path
+) -> None:
     """A customer whose session does not begin goes away and says so."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
@@ -152,7 +181,11 @@ async def test_a_machine_that_never_hears_of_the_money(machines: list[LoopbackMa
     machine.backend.mode = pb.MODE_SELECTION_FIRST
     patience = Patience(answer_s=0.05, think_s=0.0)
     outcomes = [
-        (await customers.serve(kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=patience)).outcome
+        (
+            await customers.serve(
+                kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=patience
+            )
+        ).outcome
         for kind, each in KINDS.items()
         if pb.MODE_SELECTION_FIRST not in each.modes and kind != "pays_an_offline_machine"
     ]
@@ -161,24 +194,37 @@ async def test_a_machine_that_never_hears_of_the_money(machines: list[LoopbackMa
 
 
 def test_customers_fit_the_machine() -> None:
-    """Pay-first customers come to pay-first machines, purchase-first ones to the others; a wish for kinds is kept."""
+    """Pay-first customers come to pay-first machines, purchase-first ones to the others; a wish for
+    kinds is kept.
+    """
     rng = Random(1)
     seen = {customers.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng) for _ in range(300)}
 
-    assert seen == {kind for kind, each in KINDS.items() if pb.MODE_AUTHORIZATION_FIRST in each.modes}
+    assert seen == {
+        kind for kind, each in KINDS.items() if pb.MODE_AUTHORIZATION_FIRST in each.modes
+    }
     assert {customers.kind_for(pb.MODE_BOTH, rng, ("cancels",)) for _ in range(10)} == {"cancels"}
     assert customers.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng, ("cancels",)) is None
     assert customers.kind_for(pb.MODE_UNSPECIFIED, rng) is None
 
 
-async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(machines: list[LoopbackMachine], tmp_path: Path) -> None:
+async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(
+    machines: list[LoopbackMachine], tmp_path: Path
+) -> None:
     """Power and cable are put back and the motor is freed, whatever interrupts the customer."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
     await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(away_s=60.0)
     serving = asyncio.create_task(
-        customers.serve("pays_an_offline_machine", machine, machine.backend, rng=Random(1), buyer="alice", patience=patience)
+        customers.serve(
+            "pays_an_offline_machine",
+            machine,
+            machine.backend,
+            rng=Random(1),
+            buyer="alice",
+            patience=patience,
+        )
     )
     await becomes(lambda: machine.backend.paid_minor > 0)
     serving.cancel()

@@ -56,7 +56,17 @@ async def sit_at(gateway: ScriptedGateway, folder: Path, *script: str) -> tuple[
 async def test_a_script_drives_a_machine(gateway: ScriptedGateway, tmp_path: Path) -> None:
     """Choose, be asked for money, cancel; the screen is printed page by page."""
     printed, _ = await sit_at(
-        gateway, tmp_path, "wait READY 5", "select A1", "wait PAY", "cancel", "wait READY", "cash A1", "status", "quit", "never"
+        gateway,
+        tmp_path,
+        "wait READY 5",
+        "select A1",
+        "wait PAY",
+        "cancel",
+        "wait READY",
+        "cash A1",
+        "status",
+        "quit",
+        "never",
     )
     text = "\n".join(printed)
 
@@ -98,8 +108,22 @@ async def test_power_and_cable_by_hand(gateway: ScriptedGateway, tmp_path: Path)
     assert not [text for text in printed if text.startswith("?")]
 
 
-@pytest.mark.parametrize("line", ["dance", "select", "load A1 many", "door ajar", "power-cut never", "wait", "wait NEVER", "wait DARK x"])
-async def test_what_makes_no_sense_is_answered(gateway: ScriptedGateway, tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize(
+    "line",
+    [
+        "dance",
+        "select",
+        "load A1 many",
+        "door ajar",
+        "power-cut never",
+        "wait",
+        "wait NEVER",
+        "wait DARK x",
+    ],
+)
+async def test_what_makes_no_sense_is_answered(
+    gateway: ScriptedGateway, tmp_path: Path, line: str
+) -> None:
     """A wrong command is named and help is offered."""
     printed, _ = await sit_at(gateway, tmp_path, "", line, "help", "wait DARK 0.01", "quit")
 
@@ -123,8 +147,18 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
 
 
 async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path: Path) -> None:
-    """A killed process is a power cut: the next one has a new boot id, reports MOTOR_ON and does not turn the motor again."""
-    command = [sys.executable, "-m", "gateway.simulator.client", "--gateway", gateway.address, "--state-dir", str(tmp_path)]
+    """A killed process is a power cut: the next one has a new boot id, reports MOTOR_ON and does
+    not turn the motor again.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "gateway.simulator.client",
+        "--gateway",
+        gateway.address,
+        "--state-dir",
+        str(tmp_path),
+    ]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
 
     async def start() -> asyncio.subprocess.Process:
@@ -144,7 +178,13 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     assert process.stdin is not None
     process.stdin.write(b"wait READY\nselect A1\n")
     request = (await stream.read_kind("vend_request")).vend_request
-    approved = pb.VendApproved(vend_id="v1", request_id=request.request_id, column="A1", amount_minor=500, valid_for_ms=30_000)
+    approved = pb.VendApproved(
+        vend_id="v1",
+        request_id=request.request_id,
+        column="A1",
+        amount_minor=500,
+        valid_for_ms=30_000,
+    )
     await stream.write(vend_approved=approved)
     shelf = tmp_path / "VM-0001" / "shelf.log"
     await becomes(lambda: any(line.act is Act.TURN for line in read(shelf)))
@@ -154,9 +194,13 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     process = await start()
     hello = await (await gateway.stream()).welcome()
     assert hello.boot_id != first.boot_id
-    assert [(entry.vend_id, entry.stage) for entry in hello.journal_tail] == [("v1", pb.JOURNAL_STAGE_MOTOR_ON)]
+    assert [(entry.vend_id, entry.stage) for entry in hello.journal_tail] == [
+        ("v1", pb.JOURNAL_STAGE_MOTOR_ON)
+    ]
     assert process.stdin is not None
     process.stdin.close()
     async with asyncio.timeout(10):
         assert await process.wait() == 0
-    assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [(Act.TURN, "v1")]
+    assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [
+        (Act.TURN, "v1")
+    ]

@@ -19,7 +19,9 @@ FRAMES = re.findall(r"^([<>]) (\{.*\})$", TEXT, re.MULTILINE)
 @pytest.mark.parametrize(("side", "text"), FRAMES)
 def test_every_frame_is_one(side: str, text: str) -> None:
     """Each line of the conversations is a frame with exactly one payload, or an acknowledgement."""
-    frame = json_format.Parse(text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse())
+    frame = json_format.Parse(
+        text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse()
+    )
 
     assert frame.WhichOneof("payload") is not None or side == "<"
 
@@ -27,18 +29,36 @@ def test_every_frame_is_one(side: str, text: str) -> None:
 def test_both_modes_are_shown() -> None:
     """The conversations hold every step of a sale."""
     payloads = {
-        json_format.Parse(text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse()).WhichOneof("payload")
+        json_format.Parse(
+            text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse()
+        ).WhichOneof("payload")
         for side, text in FRAMES
     }
 
-    assert {"begin_session", "show_qr", "vend_approved", "vend_denied", "funds_update", "end_session", "protocol_error"} <= payloads
+    assert {
+        "begin_session",
+        "show_qr",
+        "vend_approved",
+        "vend_denied",
+        "funds_update",
+        "end_session",
+        "protocol_error",
+    } <= payloads
 
 
-@pytest.mark.parametrize("enum", [pb.VendDeniedReason, pb.ProtocolErrorCode, pb.JournalStage], ids=["denied", "error", "stage"])
+@pytest.mark.parametrize(
+    "enum",
+    [pb.VendDeniedReason, pb.ProtocolErrorCode, pb.JournalStage],
+    ids=["denied", "error", "stage"],
+)
 def test_every_answer_is_explained(enum: type[pb.VendDeniedReason]) -> None:
     """No reason, code or stage is left out."""
     names = [name for name, number in enum.items() if number]
-    prefix = {"VEND_DENIED": "VEND_DENIED_REASON_", "PROTOCOL_ER": "PROTOCOL_ERROR_CODE_", "JOURNAL_STA": "JOURNAL_STAGE_"}[names[0][:11]]
+    prefix = {
+        "VEND_DENIED": "VEND_DENIED_REASON_",
+        "PROTOCOL_ER": "PROTOCOL_ERROR_CODE_",
+        "JOURNAL_STA": "JOURNAL_STAGE_",
+    }[names[0][:11]]
 
     assert [name for name in names if f"`{name.removeprefix(prefix)}`" not in TEXT] == []
 

@@ -24,7 +24,9 @@ MACHINES = ("VM-0001", "VM-0002", "VM-0003")
 
 
 @pytest.fixture
-async def books(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Backend]]:
+async def books(
+    gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[dict[str, Backend]]:
     """A small backend for each machine, which is its pretend Alipay as well."""
     backends: dict[str, Backend] = {}
 
@@ -35,9 +37,16 @@ async def books(gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch) -> As
         body = json.loads(request.content)
         backend = backends[body["buyer"].removeprefix("buyer-")[:7]]
         amount_minor = int(body["amount"].replace(".", ""))
-        paid = await backend.pay(qr_payload=body["qrcode"], amount_minor=amount_minor, currency="HKD", buyer=body["buyer"])
+        paid = await backend.pay(
+            qr_payload=body["qrcode"],
+            amount_minor=amount_minor,
+            currency="HKD",
+            buyer=body["buyer"],
+        )
         assert isinstance(paid, Paid)
-        return httpx.Response(200, json={"trade_no": paid.trade_no, "amount_minor": paid.amount_minor})
+        return httpx.Response(
+            200, json={"trade_no": paid.trade_no, "amount_minor": paid.amount_minor}
+        )
 
     monkeypatch.setattr(fleets, "Phone", lambda url: Phone(url, transport=httpx.MockTransport(pay)))
     monkeypatch.setattr(fleets, "LOOK_EVERY_S", 0.01)
@@ -62,7 +71,9 @@ def config(gateway: ScriptedGateway, tmp_path: Path) -> Callable[..., FleetConfi
             "pace": 0.01,
             "motor_ms": 1,
             "reconnect_initial_ms": 10,
-            "patience": Patience(answer_s=2.0, margin_s=1.0, glance_s=0.02, think_s=0.002, away_s=0.02),
+            "patience": Patience(
+                answer_s=2.0, margin_s=1.0, glance_s=0.02, think_s=0.002, away_s=0.02
+            ),
         }
         return FleetConfig(**(described | fields))
 
@@ -78,9 +89,14 @@ def counters(folder: Path) -> dict[str, Any]:
 
 
 async def test_customers_come_and_go(
-    books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    books: dict[str, Backend],
+    config: Callable[..., FleetConfig],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """So many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM ends it quickly."""
+    """So many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM
+    ends it quickly.
+    """
     running = asyncio.create_task(run_fleet(config(customers_max=20, report=True)))
     await becomes(lambda: counters(tmp_path)["state"] == "quiet")
     began = asyncio.get_running_loop().time()
@@ -88,17 +104,25 @@ async def test_customers_come_and_go(
     await running
 
     assert asyncio.get_running_loop().time() - began < 2
-    reports = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    reports = [
+        json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
+    ]
     assert len(reports) == 20
     counted = counters(tmp_path)
     assert (counted["state"], counted["totals"]["finished"], counted["machines"]) == ("left", 20, 3)
-    assert sum(report["paid_minor"] for report in reports) == sum(backend.paid_minor for backend in books.values())
+    assert sum(report["paid_minor"] for report in reports) == sum(
+        backend.paid_minor for backend in books.values()
+    )
     for backend in books.values():
-        assert backend.paid_minor == backend.sold_minor + backend.refunded_minor + backend.funds_minor
+        assert (
+            backend.paid_minor == backend.sold_minor + backend.refunded_minor + backend.funds_minor
+        )
 
 
 @pytest.mark.parametrize("how", ["signal", "event"])
-async def test_no_new_customers(books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path, how: str) -> None:
+async def test_no_new_customers(
+    books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path, how: str
+) -> None:
     """SIGUSR1, or the caller's event: those who are there finish, the machines stay connected."""
     stop_customers = asyncio.Event()
     running = asyncio.create_task(run_fleet(config(stop_customers=stop_customers)))
@@ -107,7 +131,9 @@ async def test_no_new_customers(books: dict[str, Backend], config: Callable[...,
         os.kill(os.getpid(), signal.SIGUSR1)
     else:
         stop_customers.set()
-    await becomes(lambda: counters(tmp_path)["state"] == "quiet" and counters(tmp_path)["free"] == 3)
+    await becomes(
+        lambda: counters(tmp_path)["state"] == "quiet" and counters(tmp_path)["free"] == 3
+    )
     counted = counters(tmp_path)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -117,7 +143,9 @@ async def test_no_new_customers(books: dict[str, Backend], config: Callable[...,
     assert counted["totals"]["started"] == counted["totals"]["finished"]
 
 
-async def test_a_second_run_goes_on_from_the_files(books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path) -> None:
+async def test_a_second_run_goes_on_from_the_files(
+    books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path
+) -> None:
     """Counters add up over runs, and each machine has a new boot."""
     for _ in range(2):
         running = asyncio.create_task(run_fleet(config(customers_max=2)))
@@ -125,17 +153,24 @@ async def test_a_second_run_goes_on_from_the_files(books: dict[str, Backend], co
         os.kill(os.getpid(), signal.SIGINT)
         await running
 
-    assert (counters(tmp_path)["totals"]["runs"], counters(tmp_path)["totals"]["finished"]) == (2, 4)
+    assert (counters(tmp_path)["totals"]["runs"], counters(tmp_path)["totals"]["finished"]) == (
+        2,
+        4,
+    )
     assert all(len({hello.boot_id for hello in backend.hellos}) >= 2 for backend in books.values())
 
 
-async def test_a_fleet_whose_machines_are_all_refused_ends(gateway: ScriptedGateway, config: Callable[..., FleetConfig]) -> None:
+async def test_a_fleet_whose_machines_are_all_refused_ends(
+    gateway: ScriptedGateway, config: Callable[..., FleetConfig]
+) -> None:
     """Nobody waits for machines that only a person can help."""
     async with refusing(gateway, grpc.StatusCode.PERMISSION_DENIED, "no"), asyncio.timeout(10):
         await run_fleet(config(refusal_waits_ms=(), handle_signals=False))
 
 
-async def test_a_kind_that_never_fits_is_said(books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path) -> None:
+async def test_a_kind_that_never_fits_is_said(
+    books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path
+) -> None:
     """A wish for customers that the machines' mode excludes ends the queue, not the fleet."""
     running = asyncio.create_task(run_fleet(config(kinds=("nobody",), machine_ids=("VM-0001",))))
     await becomes(lambda: bool(books) and counters(tmp_path).get("free") == 1)

@@ -34,4 +34,9 @@ def test_the_model_is_pure() -> None:
     pure = ("memory", "orders", "outbox", "vending", "machine", "screen")
     world = {"asyncio", "time", "os", "pathlib", "secrets", "grpc", "httpx", "structlog", "json"}
 
-    assert {f"{name}: {each}" for name in pure for each in imported(ROOM / f"{name}.py") if each.split(".")[0] in world} == set()
+    assert {
+        f"{name}: {each}"
+        for name in pure
+        for each in imported(ROOM / f"{name}.py")
+        if each.split(".")[0] in world
+    } == set()

@@ -88,7 +88,9 @@ def test_a_last_line_with_rubbish_in_it_is_dropped(tmp_path: Path) -> None:
 
 
 def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
-    """A bad line before good ones means that lines may be missing: the machine must say so, and keeps what it can read."""
+    """A bad line before good ones means that lines may be missing: the machine must say so, and
+    keeps what it can read.
+    """
     path = tmp_path / "journal.log"
     write(path, LINES[:2])
     path.write_bytes(path.read_bytes().replace(b'"boot":1', b'"boot":7'))
@@ -104,7 +106,13 @@ def test_a_long_journal_is_rewritten_short(tmp_path: Path, monkeypatch: pytest.M
     """The file does not grow for ever; open vends stay."""
     monkeypatch.setattr(journals, "LINES_MAX", 10)
     path = tmp_path / "journal.log"
-    write(path, [*LINES * 5, VendLine(vend_id="v2", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON, column="A1")])
+    write(
+        path,
+        [
+            *LINES * 5,
+            VendLine(vend_id="v2", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON, column="A1"),
+        ],
+    )
     before = path.stat().st_size
 
     with Journal(path) as journal:
@@ -121,7 +129,9 @@ from gateway.simulator.memory import VendLine
 from gateway.v1 import machine_pb2 as pb
 with Journal(Path(sys.argv[1])) as journal:
     for number in range(1_000_000):
-        journal.append(VendLine(vend_id=f"v{number}", boot_id="b1", stage=pb.JOURNAL_STAGE_ACCEPTED, column="A1"))
+        vend_id = f"v{number}"
+        stage = pb.JOURNAL_STAGE_ACCEPTED
+        journal.append(VendLine(vend_id=vend_id, boot_id="b1", stage=stage, column="A1"))
         print(number, flush=True)
 """
 
@@ -130,7 +140,10 @@ def test_a_killed_process_loses_no_line_that_counted(tmp_path: Path) -> None:
     """After kill -9 every line whose append had returned is in the journal."""
     path = tmp_path / "journal.log"
     with subprocess.Popen(
-        [sys.executable, "-c", APPENDER, str(path)], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(Path.cwd())}
+        [sys.executable, "-c", APPENDER, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path.cwd())},
     ) as process:
         assert process.stdout is not None
         counted = [int(process.stdout.readline()) for _ in range(50)]

@@ -1,7 +1,8 @@
-"""Everything that can happen to a machine, in any order: power cuts between any two steps, lost streams, old and foreign approvals.
+"""Everything that can happen to a machine, in any order: power cuts between any two steps, lost
+streams, old and foreign approvals.
 
-The world keeps what a checker would keep: flash, shelf, and what an honest backend was told. After every step and at the end the
-promises of the machine must hold.
+The world keeps what a checker would keep: flash, shelf, and what an honest backend was told. After
+every step and at the end the promises of the machine must hold.
 """
 
 from collections import Counter, defaultdict, deque
@@ -60,7 +61,7 @@ class World(RuleBasedStateMachine):
             self.connect()
         self.rest()
 
-    # --- power -------------------------------------------------------------------------------------------------------------------
+    # --- power ---
 
     @precondition(lambda self: self.machine is None)
     @rule()
@@ -71,12 +72,24 @@ class World(RuleBasedStateMachine):
         booted = Booted(number=self.boots, boot_id=f"b{self.boots}", lost=not self.flash)
         self.flash.append(booted)
         memory.add(booted)
-        self.machine = Machine(identity=Identity(machine_id="VM-0001"), boot_id=booted.boot_id, memory=memory, rng=Random(1))
+        self.machine = Machine(
+            identity=Identity(machine_id="VM-0001"),
+            boot_id=booted.boot_id,
+            memory=memory,
+            rng=Random(1),
+        )
 
     @precondition(lambda self: self.machine is not None)
-    @rule(falls=st.booleans(), half_written=st.booleans(), arrives=st.integers(0, 3), back=st.booleans())
+    @rule(
+        falls=st.booleans(),
+        half_written=st.booleans(),
+        arrives=st.integers(0, 3),
+        back=st.booleans(),
+    )
     def power_cut(self, *, falls: bool, half_written: bool, arrives: int, back: bool) -> None:
-        """Dark between any two steps: a line may be on flash unreported, goods may fall, some frames may still arrive."""
+        """Dark between any two steps: a line may be on flash unreported, goods may fall, some
+        frames may still arrive.
+        """
         if half_written and self.orders and isinstance(self.orders[0], Write):
             self.flash.append(self.orders[0].line)
         if self.motor is not None and falls:
@@ -88,7 +101,7 @@ class World(RuleBasedStateMachine):
         if back:
             self.come_back()
 
-    # --- stream ------------------------------------------------------------------------------------------------------------------
+    # --- stream ---
 
     @precondition(lambda self: self.machine is not None and not self.machine.online)
     @rule()
@@ -103,9 +116,15 @@ class World(RuleBasedStateMachine):
             self.told[entry.vend_id].add(entry.stage)
         self.sent_seq = 0
         self.wire.clear()
-        welcome = pb.Welcome(last_seq=self.last_seq, in_service=True, mode=pb.MODE_BOTH, heartbeat_interval_ms=20_000)
+        welcome = pb.Welcome(
+            last_seq=self.last_seq, in_service=True, mode=pb.MODE_BOTH, heartbeat_interval_ms=20_000
+        )
         self.answer(service_pb.ConnectResponse(welcome=welcome))
-        self.answer(service_pb.ConnectResponse(planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS)))
+        self.answer(
+            service_pb.ConnectResponse(
+                planogram_update=pb.PlanogramUpdate(planogram_version=1, columns=COLUMNS)
+            )
+        )
 
     @precondition(lambda self: self.machine is not None and self.machine.online)
     @rule(arrives=st.integers(0, 3), back=st.booleans())
@@ -155,7 +174,11 @@ class World(RuleBasedStateMachine):
     @rule(ahead=st.integers(1, 4))
     def complain(self, ahead: int) -> None:
         """The backend says that a number was left out."""
-        error = pb.ProtocolError(code=pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, seq=self.last_seq + 1 + ahead, expected_seq=self.last_seq + 1)
+        error = pb.ProtocolError(
+            code=pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER,
+            seq=self.last_seq + 1 + ahead,
+            expected_seq=self.last_seq + 1,
+        )
         self.answer(service_pb.ConnectResponse(protocol_error=error))
 
     @property
@@ -171,7 +194,7 @@ class World(RuleBasedStateMachine):
         response.ack = response.ack or self.last_seq
         self.orders += self.machine.received(response, self.now_ms)
 
-    # --- vends -------------------------------------------------------------------------------------------------------------------
+    # --- vends ---
 
     @precondition(lambda self: self.machine is not None)
     @rule(button=st.sampled_from(["A1", "A2", "A3", "cancel", "complete", "cash", "open", "close"]))
@@ -203,9 +226,13 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.online and self.requests)
     @rule(valid_for_ms=st.sampled_from([1, 30_000]), which=st.integers(-3, -1))
     def approve(self, valid_for_ms: int, which: int) -> None:
-        """Approve a request, perhaps one that nobody waits for any more; each vend_id names one request for ever."""
+        """Approve a request, perhaps one that nobody waits for any more; each vend_id names one
+        request for ever.
+        """
         request = self.requests[max(which, -len(self.requests))]
-        approval = next((each for each in self.approvals if each.request_id == request.request_id), None)
+        approval = next(
+            (each for each in self.approvals if each.request_id == request.request_id), None
+        )
         if approval is None:
             approval = pb.VendApproved(
                 vend_id=f"v{len(self.approvals) + 1}",
@@ -222,17 +249,27 @@ class World(RuleBasedStateMachine):
     @rule(which=st.integers(-4, -1))
     def approve_again(self, which: int) -> None:
         """Repeat an approval, from whichever boot."""
-        self.answer(service_pb.ConnectResponse(vend_approved=self.approvals[max(which, -len(self.approvals))]))
+        self.answer(
+            service_pb.ConnectResponse(
+                vend_approved=self.approvals[max(which, -len(self.approvals))]
+            )
+        )
 
     @precondition(lambda self: self.online and self.requests)
     @rule()
     def deny(self) -> None:
         """Deny the last request."""
-        self.answer(service_pb.ConnectResponse(vend_denied=pb.VendDenied(request_id=self.requests[-1].request_id)))
+        self.answer(
+            service_pb.ConnectResponse(
+                vend_denied=pb.VendDenied(request_id=self.requests[-1].request_id)
+            )
+        )
 
     @precondition(lambda self: self.motor is not None)
     @rule(outcome=st.sampled_from(OUTCOMES))
-    def motor_stops(self, outcome: tuple[pb.MotorEvidence.ValueType, pb.DropEvidence.ValueType]) -> None:
+    def motor_stops(
+        self, outcome: tuple[pb.MotorEvidence.ValueType, pb.DropEvidence.ValueType]
+    ) -> None:
         """The motor comes to rest; goods fell or did not."""
         assert self.motor is not None
         assert self.machine is not None
@@ -249,7 +286,7 @@ class World(RuleBasedStateMachine):
             self.orders += self.machine.tick(self.now_ms)
             self.note_given_up()
 
-    # --- carrying out ------------------------------------------------------------------------------------------------------------
+    # --- carrying out ---
 
     @rule()
     def all_goes_well_for_a_while(self) -> None:
@@ -267,8 +304,18 @@ class World(RuleBasedStateMachine):
             self.approve(valid_for_ms, -1)
 
     @precondition(lambda self: self.online)
-    @rule(column=st.sampled_from(["A1", "A2", "A3"]), outcome=st.sampled_from(OUTCOMES), again=st.booleans())
-    def buy(self, column: str, outcome: tuple[pb.MotorEvidence.ValueType, pb.DropEvidence.ValueType], *, again: bool) -> None:
+    @rule(
+        column=st.sampled_from(["A1", "A2", "A3"]),
+        outcome=st.sampled_from(OUTCOMES),
+        again=st.booleans(),
+    )
+    def buy(
+        self,
+        column: str,
+        outcome: tuple[pb.MotorEvidence.ValueType, pb.DropEvidence.ValueType],
+        *,
+        again: bool,
+    ) -> None:
         """A whole vend, and perhaps its approval once more, acknowledged or not."""
         self.choose_and_be_approved(column, 30_000)
         self.rest()
@@ -322,10 +369,14 @@ class World(RuleBasedStateMachine):
             case TurnMotor():
                 on_flash = Memory(self.flash).known(order.vend_id)
                 assert on_flash is not None, "the motor turns before the journal says so"
-                assert on_flash.stage == pb.JOURNAL_STAGE_MOTOR_ON, "the motor turns before the journal says so"
+                assert on_flash.stage == pb.JOURNAL_STAGE_MOTOR_ON, (
+                    "the motor turns before the journal says so"
+                )
                 assert self.motor is None
                 approval = next(each for each in self.approvals if each.vend_id == order.vend_id)
-                assert approval.request_id not in self.given_up, "the motor turns for a request that was given up"
+                assert approval.request_id not in self.given_up, (
+                    "the motor turns for a request that was given up"
+                )
                 self.turns[order.vend_id] += 1
                 self.motor = order
             case Tell() | Reopen() | Redial():
@@ -340,26 +391,34 @@ class World(RuleBasedStateMachine):
         approval = next(each for each in self.approvals if each.vend_id == order.vend_id)
         return self.now_ms < self.received_at_ms[order.vend_id] + approval.valid_for_ms
 
-    # --- promises ----------------------------------------------------------------------------------------------------------------
+    # --- promises ---
 
     @invariant()
     def one_turn_for_one_vend(self) -> None:
-        """Whatever happened: a motor turned at most once for each vend, and at most one item fell."""
+        """Whatever happened: a motor turned at most once for each vend, and at most one item
+        fell.
+        """
         assert all(count == 1 for count in (*self.turns.values(), *self.drops.values()))
 
     @invariant()
     def nothing_unacknowledged_is_forgotten(self) -> None:
-        """The outbox holds all numbers of this boot that were not acknowledged, in order, at most 32 of them."""
+        """The outbox holds all numbers of this boot that were not acknowledged, in order, at most
+        32 of them.
+        """
         if self.machine is not None:
             outbox = self.machine.outbox
-            assert [frame.seq for frame in outbox.unacked] == list(range(outbox.acked_seq + 1, outbox.last_seq + 1))
+            assert [frame.seq for frame in outbox.unacked] == list(
+                range(outbox.acked_seq + 1, outbox.last_seq + 1)
+            )
             assert len(outbox.unacked) <= UNACKED_MAX
             if self.boot_id == self.machine.boot_id:
                 assert outbox.acked_seq <= self.last_seq
 
     @invariant()
     def nobody_is_told_two_stories(self) -> None:
-        """A vend is never told as delivered and as failed; delivered means that something fell, failed that nothing did."""
+        """A vend is never told as delivered and as failed; delivered means that something fell,
+        failed that nothing did.
+        """
         for vend_id, stages in self.told.items():
             assert not {pb.JOURNAL_STAGE_SUCCEEDED, pb.JOURNAL_STAGE_FAILED} <= stages
             if pb.JOURNAL_STAGE_SUCCEEDED in stages:
@@ -368,7 +427,9 @@ class World(RuleBasedStateMachine):
                 assert self.drops[vend_id] == 0
 
     def teardown(self) -> None:
-        """With power and stream back, everything is told: every motor turn is accounted for and nothing is left to say."""
+        """With power and stream back, everything is told: every motor turn is accounted for and
+        nothing is left to say.
+        """
         if self.machine is None:
             self.power_on()
         assert self.machine is not None

@@ -110,23 +110,38 @@ async def test_the_gateways_wish_is_heard(gateway: ScriptedGateway) -> None:
     stream = await gateway.stream()
     stream.refuse(rpc_status.to_status(status_pb2.Status(code=8, message="full", details=[packed])))
 
-    assert await call == Ended(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail="full", retry_after_ms=1_500)
+    assert await call == Ended(
+        code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail="full", retry_after_ms=1_500
+    )
 
 
 def test_details_that_cannot_be_read_are_no_wish() -> None:
     """Only a RetryInfo counts."""
     assert _retry_after_ms(None) == 0
     assert _retry_after_ms([("other", "x"), ("grpc-status-details-bin", b"\xff")]) == 0
-    assert _retry_after_ms([("grpc-status-details-bin", status_pb2.Status(code=8).SerializeToString())]) == 0
+    assert (
+        _retry_after_ms(
+            [("grpc-status-details-bin", status_pb2.Status(code=8).SerializeToString())]
+        )
+        == 0
+    )
 
 
 async def test_each_side_shows_its_certificate() -> None:
-    """With mutual TLS the machine verifies the gateway and names itself; without a certificate it does not get in."""
+    """With mutual TLS the machine verifies the gateway and names itself; without a certificate it
+    does not get in.
+    """
     authority = Authority()
     server, machine = authority.server(), authority.machine("VM-0001")
-    credentials = grpc.ssl_server_credentials([(server.private_key, server.certificate)], authority.certificate, require_client_auth=True)
+    credentials = grpc.ssl_server_credentials(
+        [(server.private_key, server.certificate)], authority.certificate, require_client_auth=True
+    )
     async with scripted_gateway(credentials) as gateway:
-        tls = Tls(ca=authority.certificate, certificate=machine.certificate, private_key=machine.private_key)
+        tls = Tls(
+            ca=authority.certificate,
+            certificate=machine.certificate,
+            private_key=machine.private_key,
+        )
         call = asyncio.create_task(Line(gateway.address, tls).run(ignore))
         (await gateway.stream()).end()
         assert (await call).code is grpc.StatusCode.OK
@@ -139,7 +154,12 @@ def test_tls_files_are_each_machines_own(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_bytes(b"ca")
     (tmp_path / "VM-1.pem").write_bytes(b"certificate")
     (tmp_path / "VM-1.key").write_bytes(b"secret")
-    tls = read_tls("VM-1", ca=tmp_path / "ca.pem", cert=tmp_path / "{machine_id}.pem", key=str(tmp_path / "{machine_id}.key"))
+    tls = read_tls(
+        "VM-1",
+        ca=tmp_path / "ca.pem",
+        cert=tmp_path / "{machine_id}.pem",
+        key=str(tmp_path / "{machine_id}.key"),
+    )
 
     assert tls is not None
     assert (tls.ca, tls.certificate, tls.private_key) == (b"ca", b"certificate", b"secret")

@@ -13,18 +13,29 @@ from gateway.simulator.orders import (
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.bench import Bench, frames, happenings, kinds, scold, vend
 
-# --- streams ---------------------------------------------------------------------------------------------------------------------
+# --- streams ---
 
 
 def test_hello_says_who_and_what() -> None:
     """Identity, boot, capabilities, and a journal tail of all that is not settled."""
-    tail = [VendLine(vend_id=f"v{number}", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON) for number in range(TAIL_MAX + 2)]
+    tail = [
+        VendLine(vend_id=f"v{number}", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON)
+        for number in range(TAIL_MAX + 2)
+    ]
     frame = Bench(Memory([Booted(number=1, boot_id="b1", lost=True), *tail])).machine.hello()
     hello = frame.hello
 
-    assert (frame.seq, hello.machine_id, hello.boot_id, hello.last_acked_seq, hello.planogram_version) == (0, "VM-0001", "b2", 0, 0)
+    assert (
+        frame.seq,
+        hello.machine_id,
+        hello.boot_id,
+        hello.last_acked_seq,
+        hello.planogram_version,
+    ) == (0, "VM-0001", "b2", 0, 0)
     assert hello.capabilities.response_time_ms == 40_000
-    assert [entry.vend_id for entry in hello.journal_tail] == [f"v{number}" for number in range(TAIL_MAX)]
+    assert [entry.vend_id for entry in hello.journal_tail] == [
+        f"v{number}" for number in range(TAIL_MAX)
+    ]
     assert hello.journal_lost
 
 
@@ -53,7 +64,9 @@ def test_what_came_before_welcome_is_ignored() -> None:
 
 
 def test_what_was_not_saved_is_sent_again_in_order() -> None:
-    """After a reconnection all above Welcome.last_seq is sent again with its old numbers, and nothing below."""
+    """After a reconnection all above Welcome.last_seq is sent again with its old numbers, and
+    nothing below.
+    """
     bench = Bench()
     bench.connect()
     for _ in range(3):
@@ -89,7 +102,9 @@ def test_what_waited_for_room_leaves_with_the_acknowledgement() -> None:
 
 
 def test_a_number_that_was_never_used_restarts_the_firmware() -> None:
-    """A backend that knows frames of this boot which were never sent has met this boot id before: only a new one heals that."""
+    """A backend that knows frames of this boot which were never sent has met this boot id before:
+    only a new one heals that.
+    """
     orders = Bench().connect(last_seq=9)
 
     assert [type(order) for order in orders] == [Restart]
@@ -149,11 +164,13 @@ def test_an_unknown_payload_is_handled_as_an_acknowledgement() -> None:
     assert len(bench.machine.outbox) == 0
 
 
-# --- refused frames --------------------------------------------------------------------------------------------------------------
+# --- refused frames ---
 
 
 def test_a_left_out_number_is_sent_again_once() -> None:
-    """OUT_OF_ORDER: all from expected_seq again; complaints about frames that were on their way are not answered twice."""
+    """OUT_OF_ORDER: all from expected_seq again; complaints about frames that were on their way are
+    not answered twice.
+    """
     bench = Bench()
     bench.connect()
     for _ in range(3):
@@ -174,18 +191,25 @@ def test_a_wish_for_what_was_acknowledged_restarts_the_firmware() -> None:
     bench.connect()
     bench.say(ack=1)
 
-    assert any(isinstance(order, Restart) for order in scold(bench, pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, 2, 1))
+    assert any(
+        isinstance(order, Restart)
+        for order in scold(bench, pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, 2, 1)
+    )
 
 
 def test_a_frame_that_cannot_be_read_gives_its_number_away() -> None:
-    """BAD_FIELD with the number still free: the frame is put aside, the customer is told, the next one moves up."""
+    """BAD_FIELD with the number still free: the frame is put aside, the customer is told, the next
+    one moves up.
+    """
     bench = Bench()
     bench.connect()
     bench.do(bench.machine.select("A1", 0))
     bench.machine.cash_sold("A1", 500, 0)
 
     orders = scold(bench, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, 2, 2)
-    assert [(frame.seq, frame.WhichOneof("payload")) for frame in frames(orders)] == [(2, "cash_sale")]
+    assert [(frame.seq, frame.WhichOneof("payload")) for frame in frames(orders)] == [
+        (2, "cash_sale")
+    ]
     assert not bench.machine.vending.busy
     assert frames(scold(bench, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, 9, 9)) == []
 
@@ -201,7 +225,7 @@ def test_a_frame_out_of_sequence_has_used_its_number() -> None:
     assert len(bench.machine.outbox) == 2
 
 
-# --- moving ----------------------------------------------------------------------------------------------------------------------
+# --- moving ---
 
 
 def test_a_machine_moves_when_it_is_asked_to() -> None:

@@ -18,7 +18,7 @@ from gateway.simulator.orders import (
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.bench import Bench, frames, happenings, kinds, vend, why_not
 
-# --- sessions --------------------------------------------------------------------------------------------------------------------
+# --- sessions ---
 
 
 def test_a_session_lives_from_begin_to_end() -> None:
@@ -26,14 +26,26 @@ def test_a_session_lives_from_begin_to_end() -> None:
     bench = Bench()
     bench.connect()
 
-    orders = bench.say(begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000))
-    assert happenings(orders) == [SessionBegan(session_id="s1", funds_minor=900, expires_in_ms=300_000)]
+    orders = bench.say(
+        begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
+    )
+    assert happenings(orders) == [
+        SessionBegan(session_id="s1", funds_minor=900, expires_in_ms=300_000)
+    ]
     assert happenings(bench.say(funds_update=pb.FundsUpdate(session_id="s0", funds_minor=1))) == []
-    orders = bench.say(funds_update=pb.FundsUpdate(session_id="s1", funds_minor=400, expires_in_ms=9))
+    orders = bench.say(
+        funds_update=pb.FundsUpdate(session_id="s1", funds_minor=400, expires_in_ms=9)
+    )
     assert happenings(orders) == [FundsChanged(session_id="s1", funds_minor=400, expires_in_ms=9)]
     assert kinds(bench.machine.complete(0)) == ["session_complete"]
-    orders = bench.say(end_session=pb.EndSession(session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400))
-    assert happenings(orders) == [SessionEnded(session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400)]
+    orders = bench.say(
+        end_session=pb.EndSession(
+            session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400
+        )
+    )
+    assert happenings(orders) == [
+        SessionEnded(session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400)
+    ]
     assert bench.machine.session is None
     assert bench.machine.complete(0) == [Tell(TurnedAway(reason=NotNow.NO_SESSION))]
 
@@ -43,14 +55,18 @@ def test_welcome_says_what_goes_on(resumed: str) -> None:
     """After a lost stream the session goes on, was replaced, or ended unseen."""
     bench = Bench()
     bench.connect()
-    bench.say(begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000))
+    bench.say(
+        begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
+    )
     bench.machine.stream_lost()
     session: dict[str, Any] = {
         "same": pb.ResumedSession(session_id="s1", funds_minor=400),
         "other": pb.ResumedSession(session_id="s2", funds_minor=5),
     }
     orders = bench.connect(**({"session": session[resumed]} if resumed in session else {}))
-    ended = SessionEnded(session_id="s1", reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None)
+    ended = SessionEnded(
+        session_id="s1", reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None
+    )
 
     expected = {
         "same": [],
@@ -59,7 +75,11 @@ def test_welcome_says_what_goes_on(resumed: str) -> None:
     }
     assert happenings(orders)[1:] == expected[resumed]
     now = bench.machine.session
-    assert (now.funds_minor if now is not None else None) == {"same": 400, "other": 5, "none": None}[resumed]
+    assert (now.funds_minor if now is not None else None) == {
+        "same": 400,
+        "other": 5,
+        "none": None,
+    }[resumed]
 
 
 def test_an_answer_that_was_lost_with_its_stream() -> None:
@@ -72,7 +92,9 @@ def test_an_answer_that_was_lost_with_its_stream() -> None:
     assert bench.machine.vending.busy
 
     orders = bench.connect(last_seq=2)
-    assert Denied(request_id="b2-r1", reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0) in happenings(orders)
+    assert Denied(
+        request_id="b2-r1", reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0
+    ) in happenings(orders)
     assert not bench.machine.vending.busy
 
 
@@ -80,16 +102,29 @@ def test_service_and_planogram_follow_the_backend() -> None:
     """ServiceUpdate and PlanogramUpdate replace what was told before; the currency stays."""
     bench = Bench()
     bench.connect()
-    bench.say(service_update=pb.ServiceUpdate(in_service=False, qr_payload="other", mode=pb.MODE_SELECTION_FIRST))
-    bench.say(planogram_update=pb.PlanogramUpdate(planogram_version=8, columns=[pb.PlanogramColumn(column="C1", price_minor=1)]))
+    bench.say(
+        service_update=pb.ServiceUpdate(
+            in_service=False, qr_payload="other", mode=pb.MODE_SELECTION_FIRST
+        )
+    )
+    bench.say(
+        planogram_update=pb.PlanogramUpdate(
+            planogram_version=8, columns=[pb.PlanogramColumn(column="C1", price_minor=1)]
+        )
+    )
     service = bench.machine.service
 
-    assert (service.in_service, service.qr_payload, service.mode, service.currency) == (False, "other", pb.MODE_SELECTION_FIRST, "HKD")
+    assert (service.in_service, service.qr_payload, service.mode, service.currency) == (
+        False,
+        "other",
+        pb.MODE_SELECTION_FIRST,
+        "HKD",
+    )
     assert (bench.machine.planogram_version, list(bench.machine.columns)) == (8, ["C1"])
     assert bench.machine.hello().hello.planogram_version == 8
 
 
-# --- buttons ---------------------------------------------------------------------------------------------------------------------
+# --- buttons ---
 
 
 def test_a_choice_goes_out_with_the_price_that_was_seen() -> None:
@@ -98,7 +133,12 @@ def test_a_choice_goes_out_with_the_price_that_was_seen() -> None:
     bench.connect()
     request = frames(bench.machine.select("A1", 0))[0].vend_request
 
-    assert (request.request_id, request.column, request.price_minor, request.planogram_version) == ("b2-r1", "A1", 500, 7)
+    assert (request.request_id, request.column, request.price_minor, request.planogram_version) == (
+        "b2-r1",
+        "A1",
+        500,
+        7,
+    )
 
 
 def test_a_button_that_cannot_work_asks_nobody() -> None:
@@ -145,12 +185,19 @@ def test_a_machine_that_has_too_much_unsaid_takes_no_new_wish() -> None:
         bench.machine.cash_sold("A1", 500, 0)
     assert why_not(bench.machine.select("A1", 0)) is NotNow.TOO_MUCH_UNSAID
 
-    full = Bench(Memory([VendLine(vend_id=f"v{n}", boot_id="b2", stage=pb.JOURNAL_STAGE_MOTOR_ON) for n in range(TAIL_MAX)]))
+    full = Bench(
+        Memory(
+            [
+                VendLine(vend_id=f"v{n}", boot_id="b2", stage=pb.JOURNAL_STAGE_MOTOR_ON)
+                for n in range(TAIL_MAX)
+            ]
+        )
+    )
     full.connect()
     assert why_not(full.machine.select("A1", 0)) is NotNow.TOO_MUCH_UNSAID
 
 
-# --- vends -----------------------------------------------------------------------------------------------------------------------
+# --- vends ---
 
 
 @pytest.mark.parametrize(
@@ -163,8 +210,16 @@ def test_a_machine_that_has_too_much_unsaid_takes_no_new_wish() -> None:
         (pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_NOT_SEEN, ["ELA", "vend_failure"], False),
     ],
 )
-def test_the_sensors_decide(motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType, said: list[str], *, blocked: bool) -> None:
-    """Result and fault follow from what was seen; a column that needs a person is taken out of use."""
+def test_the_sensors_decide(
+    motor: pb.MotorEvidence.ValueType,
+    drop: pb.DropEvidence.ValueType,
+    said: list[str],
+    *,
+    blocked: bool,
+) -> None:
+    """Result and fault follow from what was seen; a column that needs a person is taken out of
+    use.
+    """
     bench = Bench()
     bench.connect()
     assert any(isinstance(order, TurnMotor) for order in vend(bench))
@@ -183,8 +238,12 @@ def test_a_vend_under_way_is_in_the_tail_of_a_reconnection() -> None:
     vend(bench)
     bench.machine.stream_lost()
 
-    assert [(entry.vend_id, entry.stage) for entry in bench.machine.hello().hello.journal_tail] == [("v1", pb.JOURNAL_STAGE_MOTOR_ON)]
-    orders = bench.do(bench.machine.motor_stopped("v1", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN, 0))
+    assert [(entry.vend_id, entry.stage) for entry in bench.machine.hello().hello.journal_tail] == [
+        ("v1", pb.JOURNAL_STAGE_MOTOR_ON)
+    ]
+    orders = bench.do(
+        bench.machine.motor_stopped("v1", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN, 0)
+    )
     assert frames(orders) == []
     assert kinds(bench.connect(last_seq=2)) == ["vend_success"]
     assert [line.vend_id for line in bench.machine.vending.memory.tail] == ["v1"]

@@ -72,7 +72,12 @@ def test_the_fewest_lines_say_the_same() -> None:
     again = Memory(lines)
 
     assert len(lines) == 4
-    assert (memory.boots, memory.boot_id, memory.lost, memory.tail) == (again.boots, again.boot_id, again.lost, again.tail)
+    assert (memory.boots, memory.boot_id, memory.lost, memory.tail) == (
+        again.boots,
+        again.boot_id,
+        again.lost,
+        again.tail,
+    )
     assert memory.known("v1") == again.known("v1")
     assert list(Memory().lines()) == []
 
@@ -91,4 +96,7 @@ def test_an_entry_tells_only_what_its_stage_allows() -> None:
 
     assert not accepted.HasField("evidence")
     assert accepted.cause == pb.VEND_FAILURE_CAUSE_UNSPECIFIED
-    assert (failed.cause, failed.evidence.motor) == (pb.VEND_FAILURE_CAUSE_JAMMED, pb.MOTOR_EVIDENCE_JAMMED)
+    assert (failed.cause, failed.evidence.motor) == (
+        pb.VEND_FAILURE_CAUSE_JAMMED,
+        pb.MOTOR_EVIDENCE_JAMMED,
+    )

@@ -67,7 +67,9 @@ def test_what_was_acknowledged_cannot_be_resent() -> None:
 
 
 def test_a_refused_frame_gives_its_number_to_the_next() -> None:
-    """A frame whose number was not used up is removed; those behind it move up, so that no gap remains."""
+    """A frame whose number was not used up is removed; those behind it move up, so that no gap
+    remains.
+    """
     outbox = Outbox()
     for detail in ("good", "bad", "next"):
         outbox.put(frame(detail))
@@ -83,7 +85,9 @@ def test_a_refused_frame_gives_its_number_to_the_next() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 400)), max_size=300))
 def test_every_frame_is_kept_until_it_is_acknowledged(steps: list[int | None]) -> None:
-    """Whatever is put and acknowledged in whatever order: numbers have no gap and nothing unacknowledged is lost."""
+    """Whatever is put and acknowledged in whatever order: numbers have no gap and nothing
+    unacknowledged is lost.
+    """
     outbox = Outbox()
     put = 0
     for step in steps:
@@ -93,7 +97,9 @@ def test_every_frame_is_kept_until_it_is_acknowledged(steps: list[int | None]) -
         else:
             outbox.acknowledge(step)
         unacked = outbox.unacked
-        assert list(range(outbox.acked_seq + 1, outbox.last_seq + 1)) == [each.seq for each in unacked]
+        assert list(range(outbox.acked_seq + 1, outbox.last_seq + 1)) == [
+            each.seq for each in unacked
+        ]
         assert [str(each.seq - 1) for each in unacked] == [each.fault.detail for each in unacked]
         assert len(unacked) <= UNACKED_MAX
         assert put == outbox.acked_seq + len(outbox) + outbox.overflowed

@@ -8,7 +8,9 @@ import pytest
 from gateway.simulator.phone import NotPaid, Paid, Phone
 
 
-async def pay(answer: httpx.Response | Exception, seen: list[object] | None = None) -> Paid | NotPaid:
+async def pay(
+    answer: httpx.Response | Exception, seen: list[object] | None = None
+) -> Paid | NotPaid:
     """Pay once against one answer."""
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -25,10 +27,18 @@ async def pay(answer: httpx.Response | Exception, seen: list[object] | None = No
 async def test_a_payment_names_code_amount_and_buyer() -> None:
     """The amount is exact text in the major unit; the answer is the trade."""
     seen: list[object] = []
-    answer = httpx.Response(200, json={"trade_no": "t1", "out_trade_no": "o1", "amount_minor": 1230, "currency": "HKD"})
+    answer = httpx.Response(
+        200, json={"trade_no": "t1", "out_trade_no": "o1", "amount_minor": 1230, "currency": "HKD"}
+    )
 
     assert await pay(answer, seen) == Paid(trade_no="t1", amount_minor=1230)
-    assert seen == [("POST", "http://alipay.test/control/pay", {"qrcode": "qr", "amount": "12.30", "buyer": "alice"})]
+    assert seen == [
+        (
+            "POST",
+            "http://alipay.test/control/pay",
+            {"qrcode": "qr", "amount": "12.30", "buyer": "alice"},
+        )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -42,6 +52,8 @@ async def test_a_payment_names_code_amount_and_buyer() -> None:
         (httpx.ConnectError("refused"), "NO_ANSWER"),
     ],
 )
-async def test_a_payment_that_fails_says_why(answer: httpx.Response | Exception, reason: str) -> None:
+async def test_a_payment_that_fails_says_why(
+    answer: httpx.Response | Exception, reason: str
+) -> None:
     """Refused, unknown code, or no answer: then nobody knows."""
     assert await pay(answer) == NotPaid(reason=reason)

@@ -9,7 +9,14 @@ from tests.gateway.simulator.bench import Bench, vend
 
 @pytest.mark.parametrize(
     ("amount_minor", "currency", "text"),
-    [(1230, "HKD", "12.30"), (5, "HKD", "0.05"), (500, "JPY", "500"), (500, "KRW", "500"), (0, "HKD", "0.00"), (-1205, "HKD", "-12.05")],
+    [
+        (1230, "HKD", "12.30"),
+        (5, "HKD", "0.05"),
+        (500, "JPY", "500"),
+        (500, "KRW", "500"),
+        (0, "HKD", "0.00"),
+        (-1205, "HKD", "-12.05"),
+    ],
 )
 def test_amounts_are_exact(amount_minor: int, currency: str, text: str) -> None:
     """Two decimals, or none where the currency has none."""
@@ -25,13 +32,19 @@ def test_the_screen_follows_a_customer() -> None:
     assert (ready.show, ready.qr_payload) == (Show.READY, "qr")
     bench.machine.select("A1", 1_000)
     assert screen_of(bench.machine, 1_000).show is Show.WAITING
-    bench.say(show_qr=pb.ShowQr(request_id="b2-r1", qr_payload="qr", amount_minor=500, expires_in_ms=25_000))
+    bench.say(
+        show_qr=pb.ShowQr(
+            request_id="b2-r1", qr_payload="qr", amount_minor=500, expires_in_ms=25_000
+        )
+    )
     pay = screen_of(bench.machine, 2_000)
     assert (pay.show, pay.amount_minor, pay.left_ms, pay.currency) == (Show.PAY, 500, 24_000, "HKD")
     bench.machine.cancel(2_000)
     assert screen_of(bench.machine, 2_000).show is Show.WAITING
     bench.say(vend_denied=pb.VendDenied(request_id="b2-r1"))
-    bench.say(begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000))
+    bench.say(
+        begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
+    )
     credit = screen_of(bench.machine, 2_000)
     assert (credit.show, credit.funds_minor, credit.left_ms) == (Show.CREDIT, 900, 299_000)
     vend(bench)

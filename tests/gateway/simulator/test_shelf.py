@@ -26,7 +26,12 @@ def test_everything_that_falls_is_on_the_disk(path: Path) -> None:
     shelf.close()
     again = Shelf(path, rng=Random(1))
 
-    assert (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH]) == (3, 1, 1, 1)
+    assert (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH]) == (
+        3,
+        1,
+        1,
+        1,
+    )
     assert [line.act for line in shelves.read(path)] == [Act.LOAD, Act.TURN, Act.DROP, Act.DROP]
     again.close()
     again.close()
@@ -54,7 +59,12 @@ def test_a_torn_line_has_not_happened(path: Path) -> None:
     ],
 )
 def test_how_a_turn_goes(
-    path: Path, state: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType, *, falls: bool
+    path: Path,
+    state: str,
+    motor: pb.MotorEvidence.ValueType,
+    drop: pb.DropEvidence.ValueType,
+    *,
+    falls: bool,
 ) -> None:
     """The sensors see what the column's state makes of the turn."""
     faults = Faults(hook=1.0) if state == "hooked" else Faults()

@@ -5,7 +5,17 @@ import itertools
 import pytest
 
 from gateway.simulator.memory import Memory, Settled, VendLine
-from gateway.simulator.orders import Denied, Order, PaymentAsked, Send, Tell, TurnMotor, VendEnded, VendStarted, Write
+from gateway.simulator.orders import (
+    Denied,
+    Order,
+    PaymentAsked,
+    Send,
+    Tell,
+    TurnMotor,
+    VendEnded,
+    VendStarted,
+    Write,
+)
 from gateway.simulator.vending import Vending, judge, result_of
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -16,16 +26,31 @@ SEEN, RAN = pb.DROP_EVIDENCE_SEEN, pb.MOTOR_EVIDENCE_RAN
 
 def vending(memory: Memory | None = None) -> Vending:
     """Make the vending of a fresh boot; what it says is sent at once."""
-    return Vending(boot_id="b2", memory=memory or Memory(), response_time_ms=40_000, say=lambda frame, _: [Send(frame)])
+    return Vending(
+        boot_id="b2",
+        memory=memory or Memory(),
+        response_time_ms=40_000,
+        say=lambda frame, _: [Send(frame)],
+    )
 
 
-def approval(vend_id: str = "v1", request_id: str = "b2-r1", column: str = "A1", valid_for_ms: int = 30_000) -> pb.VendApproved:
+def approval(
+    vend_id: str = "v1", request_id: str = "b2-r1", column: str = "A1", valid_for_ms: int = 30_000
+) -> pb.VendApproved:
     """Make an approval."""
-    return pb.VendApproved(vend_id=vend_id, request_id=request_id, column=column, amount_minor=500, valid_for_ms=valid_for_ms)
+    return pb.VendApproved(
+        vend_id=vend_id,
+        request_id=request_id,
+        column=column,
+        amount_minor=500,
+        valid_for_ms=valid_for_ms,
+    )
 
 
 def carry_out(subject: Vending, orders: list[Order], now_ms: int = 0) -> list[Order]:
-    """Write what is to be written, and what follows from it; return all orders in the order of their carrying out."""
+    """Write what is to be written, and what follows from it; return all orders in the order of
+    their carrying out.
+    """
     waiting, done = list(orders), []
     while waiting:
         order = waiting.pop(0)
@@ -48,14 +73,24 @@ def test_the_journal_comes_before_the_motor() -> None:
     after = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
 
     assert [type(order) for order in before] == [Write, Tell, Write, TurnMotor]
-    assert [order.line.stage for order in before if isinstance(order, Write) and isinstance(order.line, VendLine)] == [
+    assert [
+        order.line.stage
+        for order in before
+        if isinstance(order, Write) and isinstance(order.line, VendLine)
+    ] == [
         pb.JOURNAL_STAGE_ACCEPTED,
         pb.JOURNAL_STAGE_MOTOR_ON,
     ]
     assert isinstance(after[0], Write)
     assert sent(after) == ["vend_success"]
     assert after[-1] == Tell(
-        VendEnded(vend_id="v1", request_id="b2-r1", column="A1", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED)
+        VendEnded(
+            vend_id="v1",
+            request_id="b2-r1",
+            column="A1",
+            delivered=True,
+            cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED,
+        )
     )
     assert not subject.busy
 
@@ -84,11 +119,16 @@ def test_an_approval_is_void_when_its_time_is_over(first_ms: int, second_ms: int
 
     assert not any(isinstance(order, TurnMotor) for order in orders)
     failure = next(order.frame.vend_failure for order in orders if isinstance(order, Send))
-    assert (failure.cause, failure.evidence.motor) == (pb.VEND_FAILURE_CAUSE_NOT_WAITING, pb.MOTOR_EVIDENCE_NOT_RUN)
+    assert (failure.cause, failure.evidence.motor) == (
+        pb.VEND_FAILURE_CAUSE_NOT_WAITING,
+        pb.MOTOR_EVIDENCE_NOT_RUN,
+    )
     assert not subject.busy
 
 
-@pytest.mark.parametrize("why", ["no request", "another request", "another column", "given up", "a vend runs"])
+@pytest.mark.parametrize(
+    "why", ["no request", "another request", "another column", "given up", "a vend runs"]
+)
 def test_an_approval_that_nobody_waits_for_is_refused(why: str) -> None:
     """The motor stays still and the backend hears NOT_WAITING, once, from the journal."""
     subject = vending()
@@ -120,7 +160,9 @@ def test_a_running_vend_is_not_begun_again() -> None:
 
 
 def test_a_known_result_is_told_again() -> None:
-    """A vend whose result was acknowledged, approved once more, is answered from the journal, without the motor."""
+    """A vend whose result was acknowledged, approved once more, is answered from the journal,
+    without the motor.
+    """
     subject = vending()
     subject.ask(COLUMN, 1, 0)
     carry_out(subject, subject.approved(approval(), 0))
@@ -137,8 +179,13 @@ def test_a_known_result_is_told_again() -> None:
     assert not any(isinstance(order, TurnMotor) for order in again)
 
 
-@pytest.mark.parametrize(("stage", "said"), [(pb.JOURNAL_STAGE_ACCEPTED, "vend_failure"), (pb.JOURNAL_STAGE_MOTOR_ON, "fault")])
-def test_a_vend_of_an_earlier_boot_is_never_begun_again(stage: pb.JournalStage.ValueType, said: str) -> None:
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [(pb.JOURNAL_STAGE_ACCEPTED, "vend_failure"), (pb.JOURNAL_STAGE_MOTOR_ON, "fault")],
+)
+def test_a_vend_of_an_earlier_boot_is_never_begun_again(
+    stage: pb.JournalStage.ValueType, said: str
+) -> None:
     """ACCEPTED is void after a reboot; after MOTOR_ON nobody knows, and nothing turns again."""
     subject = vending(Memory([VendLine(vend_id="v1", boot_id="b1", stage=stage, column="A1")]))
     subject.ask(COLUMN, 1, 0)
@@ -167,7 +214,15 @@ def test_the_machine_gives_up_after_its_response_time_and_forgets_after_another(
     assert sent(subject.tick(41_000)) == ["vend_cancel"]
     assert subject.next_tick_at_ms == 81_000
     assert subject.tick(80_000) == []
-    assert subject.tick(81_000) == [Tell(Denied(request_id=request.request_id, reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0))]
+    assert subject.tick(81_000) == [
+        Tell(
+            Denied(
+                request_id=request.request_id,
+                reason=pb.VEND_DENIED_REASON_UNSPECIFIED,
+                funds_minor=0,
+            )
+        )
+    ]
     assert not subject.busy
     assert subject.give_up(90_000) == []
 
@@ -176,9 +231,13 @@ def test_money_is_asked_for_the_present_choice_only() -> None:
     """A choice of an earlier boot, for which money is asked again, is given up."""
     subject = vending()
     request, _ = subject.ask(COLUMN, 1, 0)
-    mine = pb.ShowQr(request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000)
+    mine = pb.ShowQr(
+        request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000
+    )
 
-    asked = PaymentAsked(request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000)
+    asked = PaymentAsked(
+        request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000
+    )
     assert subject.show_qr(mine, 7) == [Tell(asked)]
     assert subject.request is not None
     assert subject.request.pay_until_ms == 25_007
@@ -209,9 +268,15 @@ def test_requests_are_never_named_twice() -> None:
     assert names == ["b2-r1", "b2-r2", "b2-r3"]
 
 
-@pytest.mark.parametrize(("motor", "drop"), list(itertools.product(pb.MotorEvidence.values(), pb.DropEvidence.values())))
-def test_what_was_seen_to_fall_is_delivered(motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType) -> None:
-    """Goods are delivered if they were seen, or if a motor ran its cycle and nothing speaks against it."""
+@pytest.mark.parametrize(
+    ("motor", "drop"), list(itertools.product(pb.MotorEvidence.values(), pb.DropEvidence.values()))
+)
+def test_what_was_seen_to_fall_is_delivered(
+    motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType
+) -> None:
+    """Goods are delivered if they were seen, or if a motor ran its cycle and nothing speaks against
+    it.
+    """
     delivered = not judge(motor, drop)
 
     assert delivered == (drop == SEEN or (motor == RAN and drop != pb.DROP_EVIDENCE_NOT_SEEN))
@@ -229,4 +294,6 @@ def test_a_vend_that_started_is_told() -> None:
     subject = vending()
     subject.ask(COLUMN, 1, 0)
 
-    assert Tell(VendStarted(vend_id="v1", request_id="b2-r1", column="A1", amount_minor=500)) in subject.approved(approval(), 0)
+    assert Tell(
+        VendStarted(vend_id="v1", request_id="b2-r1", column="A1", amount_minor=500)
+    ) in subject.approved(approval(), 0)

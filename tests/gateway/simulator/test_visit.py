@@ -6,7 +6,15 @@ from random import Random
 
 import pytest
 
-from gateway.simulator.orders import Asked, Denied, Happening, NotNow, PowerLost, TurnedAway, VendEnded
+from gateway.simulator.orders import (
+    Asked,
+    Denied,
+    Happening,
+    NotNow,
+    PowerLost,
+    TurnedAway,
+    VendEnded,
+)
 from gateway.simulator.visit import STORY_MAX, Patience, Visit, word_of
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import LoopbackMachine, becomes
@@ -18,7 +26,14 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     machine = LoopbackMachine(tmp_path)
     await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(answer_s=0.1, think_s=0.0)
-    with Visit(kind="test", machine=machine, phone=machine.backend, rng=Random(1), buyer="alice", patience=patience) as customer:
+    with Visit(
+        kind="test",
+        machine=machine,
+        phone=machine.backend,
+        rng=Random(1),
+        buyer="alice",
+        patience=patience,
+    ) as customer:
         yield customer
     machine.stop()
 
@@ -33,11 +48,19 @@ async def test_a_customer_sees_the_offers_cheapest_first(visit: Visit) -> None:
     assert visit.columns == []
 
 
-async def test_a_column_that_is_sold_out_leads_to_another(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_column_that_is_sold_out_leads_to_another(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With money in the machine a customer tries what else there is."""
     answers: list[Happening] = [
         Denied(request_id="r1", reason=pb.VEND_DENIED_REASON_SOLD_OUT, funds_minor=700),
-        VendEnded(vend_id="v1", request_id="r2", column="A2", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED),
+        VendEnded(
+            vend_id="v1",
+            request_id="r2",
+            column="A2",
+            delivered=True,
+            cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED,
+        ),
     ]
     pressed: list[str] = []
 
@@ -79,8 +102,26 @@ async def test_leaving_without_money_is_simple(visit: Visit) -> None:
 @pytest.mark.parametrize(
     ("happening", "word"),
     [
-        (VendEnded(vend_id="v", request_id="r", column="A1", delivered=True, cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED), "DELIVERED"),
-        (VendEnded(vend_id="v", request_id="r", column="A1", delivered=False, cause=pb.VEND_FAILURE_CAUSE_JAMMED), "JAMMED"),
+        (
+            VendEnded(
+                vend_id="v",
+                request_id="r",
+                column="A1",
+                delivered=True,
+                cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED,
+            ),
+            "DELIVERED",
+        ),
+        (
+            VendEnded(
+                vend_id="v",
+                request_id="r",
+                column="A1",
+                delivered=False,
+                cause=pb.VEND_FAILURE_CAUSE_JAMMED,
+            ),
+            "JAMMED",
+        ),
         (Denied(request_id="r", reason=pb.VEND_DENIED_REASON_FUNDS, funds_minor=0), "FUNDS"),
         (TurnedAway(reason=NotNow.BUSY), "BUSY"),
         (PowerLost(), "POWER_LOST"),

@@ -1,4 +1,6 @@
-"""A database in which a little of everything has happened, saved as the product saves it, and how an intruder changes it."""
+"""A database in which a little of everything has happened, saved as the product saves it, and how
+an intruder changes it.
+"""
 
 import sqlite3
 from collections.abc import Sequence
@@ -34,7 +36,9 @@ MACHINES = ("VM-1", "VM-2", "VM-3", "VM-4")
 NOW_MS = START_MS + 3_600_000
 
 
-async def notified(db: Database, owner: Owner, machine_id: str, event: Event, cause: str, trade_id: str) -> None:
+async def notified(
+    db: Database, owner: Owner, machine_id: str, event: Event, cause: str, trade_id: str
+) -> None:
     """A notification is saved, and decided upon."""
     received = Received(
         cause=cause,
@@ -50,7 +54,14 @@ async def notified(db: Database, owner: Owner, machine_id: str, event: Event, ca
     await owner.do(machine_id, event, inbox_id=stored.inbox_id)
 
 
-async def pays(db: Database, owner: Owner, machine_id: str, trade_id: str, amount_minor: int = 1_000, payer: str = "hash-of-alice") -> None:
+async def pays(
+    db: Database,
+    owner: Owner,
+    machine_id: str,
+    trade_id: str,
+    amount_minor: int = 1_000,
+    payer: str = "hash-of-alice",
+) -> None:
     """A customer pays, in the machine's currency."""
     event: TopUpPaid = paid(trade_id, amount_minor, payer=payer, at_ms=owner.now_ms)
     event = replace(event, currency=owner.states[machine_id].currency)
@@ -58,7 +69,9 @@ async def pays(db: Database, owner: Owner, machine_id: str, trade_id: str, amoun
 
 
 async def write_sound_books(db: Database) -> None:
-    """Sales, a failure, a denial, a doubt, late goods, refunds of all kinds, two currencies, an open session, and a new host."""
+    """Sales, a failure, a denial, a doubt, late goods, refunds of all kinds, two currencies, an
+    open session, and a new host.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2", "VM-4")
     await Registry(db).register(new_machine("VM-3", currency="JPY"), actor="test", now_ms=START_MS)
     await _sells(db, owner)
@@ -75,7 +88,12 @@ async def _reconnects(owner: Owner, *machine_ids: str) -> None:
     for machine_id in machine_ids:
         owner._seq[machine_id] = 0
         stream = StreamId(f"g-{machine_id}")
-        hello = Connected(stream_id=stream, opened_at_ms=owner.now_ms + 1, boot_id=BootId("b2"), planogram_version=1)
+        hello = Connected(
+            stream_id=stream,
+            opened_at_ms=owner.now_ms + 1,
+            boot_id=BootId("b2"),
+            planogram_version=1,
+        )
         await owner.do(machine_id, hello)
 
 
@@ -85,7 +103,12 @@ async def _does(owner: Owner, machine_id: str, *events: Event) -> None:
 
 
 def _wants(owner: Owner, machine_id: str, request: str, column: str = "A1") -> Event:
-    return owner.frame(machine_id, VendRequested(request_id=RequestId(request), column=column, price_minor=500, planogram_version=1))
+    return owner.frame(
+        machine_id,
+        VendRequested(
+            request_id=RequestId(request), column=column, price_minor=500, planogram_version=1
+        ),
+    )
 
 
 async def _sells(db: Database, owner: Owner) -> None:
@@ -98,7 +121,9 @@ async def _sells(db: Database, owner: Owner) -> None:
 
 
 async def _fails(db: Database, owner: Owner) -> None:
-    """VM-1: a denial without a session; then a jam, and a refund of which nobody knows what became of it."""
+    """VM-1: a denial without a session; then a jam, and a refund of which nobody knows what became
+    of it.
+    """
     await owner.do("VM-1", _wants(owner, "VM-1", "q1", column="Z9"))
     await pays(db, owner, "VM-1", "VM-1-t3")
     jam = VendFailed(vend_id=VendId("VM-1-v4"), cause=FailureCause.JAMMED)
@@ -124,7 +149,12 @@ async def _delivers_late(db: Database, owner: Owner) -> None:
     owner.now_ms += 700_000
     await owner.do("VM-3", TimePassed())
     await owner.do("VM-3", RefundSucceeded(refund_id=refund_of("VM-3-t1")))
-    hello = Connected(stream_id=StreamId("g-VM-3"), opened_at_ms=owner.now_ms, boot_id=BootId("b1"), planogram_version=1)
+    hello = Connected(
+        stream_id=StreamId("g-VM-3"),
+        opened_at_ms=owner.now_ms,
+        boot_id=BootId("b1"),
+        planogram_version=1,
+    )
     await owner.do("VM-3", hello)
     await owner.do("VM-3", owner.frame("VM-3", VendSucceeded(vend_id=VendId("VM-3-v1"))))
 
@@ -134,7 +164,9 @@ async def _gives_up(db: Database, owner: Owner) -> None:
     await pays(db, owner, "VM-4", "VM-4-t1", 700)
     await owner.do("VM-4", owner.frame("VM-4", SessionCompleted(session_id=SessionId("VM-4-s1"))))
     await owner.do("VM-4", RefundRefused(refund_id=refund_of("VM-4-t1"), detail="TRADE_HAS_CLOSE"))
-    await owner.do("VM-4", RefundWrittenOff(refund_id=refund_of("VM-4-t1"), actor="eve", reason="paid in cash"))
+    await owner.do(
+        "VM-4", RefundWrittenOff(refund_id=refund_of("VM-4-t1"), actor="eve", reason="paid in cash")
+    )
     await owner.do("VM-4", CodeCreated(qr_payload="again"))
 
 
@@ -142,7 +174,9 @@ def damage(path: Path, *statements: str) -> None:
     """Change the file as somebody would who has it: past all constraints and triggers."""
     with closing(sqlite3.connect(path, isolation_level=None)) as file:
         file.execute("PRAGMA ignore_check_constraints = ON")
-        for (trigger,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        for (trigger,) in file.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
             file.execute(f"DROP TRIGGER {trigger}")
         for statement in statements:
             before = file.total_changes

@@ -1,7 +1,7 @@
 """What an intruder with the file could do by one statement, and which check must see it.
 
-``companions`` are other checks that look at the same thing from another side, and see it too. The chain of digests sees whatever is done
-to the tables that it seals.
+``companions`` are other checks that look at the same thing from another side, and see it too. The
+chain of digests sees whatever is done to the tables that it seals.
 """
 
 import re
@@ -16,7 +16,9 @@ SEALED_BY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """One statement, the check that it is for, and a part of the sentence in which that check must tell of it."""
+    """One statement, the check that it is for, and a part of the sentence in which that check must
+    tell of it.
+    """
 
     check: str
     sql: str
@@ -35,12 +37,18 @@ class Damage:
 DAMAGES = (
     Damage(
         check="transfers_sum_to_zero",
-        sql="UPDATE ledger_entries SET cause = 'x' WHERE kind = 'TOP_UP' AND account = 'CUSTOMER_FUNDS' AND cause = 'VM-1-t1'",
+        sql=(
+            "UPDATE ledger_entries SET cause = 'x' WHERE kind = 'TOP_UP' AND account = "
+            "'CUSTOMER_FUNDS' AND cause = 'VM-1-t1'"
+        ),
         sentence="TOP_UP VM-1-t1 of machine VM-1 (version 4) sums to 1000, not to zero",
     ),
     Damage(
         check="currencies_sum_to_zero",
-        sql="UPDATE ledger_entries SET currency = 'JPY' WHERE cause = 'VM-1-t1' AND account = 'RECEIVABLE'",
+        sql=(
+            "UPDATE ledger_entries SET currency = 'JPY' WHERE cause = 'VM-1-t1' AND account = "
+            "'RECEIVABLE'"
+        ),
         sentence="in JPY sum to 1000, not to zero",
         companions=frozenset({"money_is_in_its_machines_currency"}),
     ),
@@ -53,17 +61,25 @@ DAMAGES = (
     Damage(
         check="a_cause_is_entered_once",
         sql=(
-            "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, "
-            "trade_id, amount_minor, currency) SELECT machine_id, version, line + 50 + n, partition, epoch, at_ms, kind, cause, "
-            "account, 'again' || n, '', n * 100, currency FROM ledger_entries, (SELECT 1 AS n UNION SELECT -1) WHERE kind = "
+            "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, "
+            "kind, cause, account, reference, "
+            "trade_id, amount_minor, currency) SELECT machine_id, version, line + 50 + n, "
+            "partition, epoch, at_ms, kind, cause, "
+            "account, 'again' || n, '', n * 100, currency FROM ledger_entries, (SELECT 1 AS n "
+            "UNION SELECT -1) WHERE kind = "
             "'WRITE_OFF' AND account = 'SALES'"
         ),
         sentence="WRITE_OFF VM-3-v1 touches SALES 3 times",
     ),
     Damage(
         check="entries_stand_on_events",
-        sql="UPDATE ledger_entries SET version = 999 WHERE cause = 'VM-3-v1' AND kind = 'WRITE_OFF'",
-        sentence="WRITE_OFF VM-3-v1 on SALES, -500 JPY, has no line of the journal (machine VM-3, version 999)",
+        sql=(
+            "UPDATE ledger_entries SET version = 999 WHERE cause = 'VM-3-v1' AND kind = 'WRITE_OFF'"
+        ),
+        sentence=(
+            "WRITE_OFF VM-3-v1 on SALES, -500 JPY, has no line of the journal (machine VM-3, "
+            "version 999)"
+        ),
     ),
     Damage(
         check="entries_stand_on_events",
@@ -74,7 +90,8 @@ DAMAGES = (
         check="trades_equal_the_ledger",
         sql="UPDATE trades SET sold_minor = 400, held_minor = 100 WHERE trade_id = 'VM-1-t1'",
         sentence=(
-            "trade VM-1-t1 of machine VM-1 says paid 1000, held 100, sold 400, refunded 500, written off 0; the ledger says "
+            "trade VM-1-t1 of machine VM-1 says paid 1000, held 100, sold 400, refunded 500, "
+            "written off 0; the ledger says "
             "paid 1000, held 0"
         ),
     ),
@@ -85,7 +102,10 @@ DAMAGES = (
     ),
     Damage(
         check="trades_equal_the_ledger",
-        sql="UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE kind = 'TOP_UP' AND cause = 'VM-1-t1'",
+        sql=(
+            "UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE kind = 'TOP_UP' AND "
+            "cause = 'VM-1-t1'"
+        ),
         sentence="the ledger says paid 2000, held 1000",
         companions=frozenset({"ended_sessions_hold_no_free_funds"}),
     ),
@@ -96,8 +116,14 @@ DAMAGES = (
     ),
     Damage(
         check="refunds_equal_the_ledger",
-        sql="UPDATE refunds SET status = 'SUCCEEDED', amount_minor = 400 WHERE refund_id = 'VM-1-t1R1'",
-        sentence="refund VM-1-t1R1 of trade VM-1-t1 is SUCCEEDED with 400 HKD; the ledger asked for 500 and owes 0",
+        sql=(
+            "UPDATE refunds SET status = 'SUCCEEDED', amount_minor = 400 WHERE refund_id = "
+            "'VM-1-t1R1'"
+        ),
+        sentence=(
+            "refund VM-1-t1R1 of trade VM-1-t1 is SUCCEEDED with 400 HKD; the ledger asked for 500 "
+            "and owes 0"
+        ),
         companions=frozenset({"refunds_follow_from_their_trades"}),
     ),
     Damage(
@@ -113,7 +139,10 @@ DAMAGES = (
     ),
     Damage(
         check="refunds_follow_from_their_trades",
-        sql="UPDATE refunds SET trade_id = 'VM-1-t1', partner_trans_id = 'out-VM-1-t1' WHERE refund_id = 'VM-1-t2R1'",
+        sql=(
+            "UPDATE refunds SET trade_id = 'VM-1-t1', partner_trans_id = 'out-VM-1-t1' WHERE "
+            "refund_id = 'VM-1-t2R1'"
+        ),
         sentence="refund VM-1-t2R1 of 500 does not follow from trade VM-1-t1, which has 2 refunds",
     ),
     Damage(
@@ -124,7 +153,10 @@ DAMAGES = (
     Damage(
         check="refunds_follow_from_their_trades",
         sql="UPDATE refunds SET status = 'SUCCEEDED' WHERE status = 'WRITTEN_OFF'",
-        sentence="trade VM-4-t1 of 700 says that 0 goes back and 700 was given up; its refunds say 700 and 0",
+        sentence=(
+            "trade VM-4-t1 of 700 says that 0 goes back and 700 was given up; its refunds say 700 "
+            "and 0"
+        ),
     ),
     Damage(
         check="approvals_are_reserved",
@@ -133,7 +165,10 @@ DAMAGES = (
     ),
     Damage(
         check="approvals_are_reserved",
-        sql="UPDATE vends SET status = 'SUCCEEDED', session_id = 'VM-1-s1' WHERE vend_id = 'VM-1-v3'",
+        sql=(
+            "UPDATE vends SET status = 'SUCCEEDED', session_id = 'VM-1-s1' WHERE vend_id = "
+            "'VM-1-v3'"
+        ),
         sentence="the ledger reserved 0 for it",
     ),
     Damage(
@@ -144,7 +179,10 @@ DAMAGES = (
     Damage(
         check="vends_are_settled_once",
         sql="UPDATE vends SET status = 'VOIDED' WHERE vend_id = 'VM-1-v1'",
-        sentence="vend VM-1-v1 of 500 HKD is VOIDED; of 500 reserved, 500 was sold, 0 returned, 0 written off",
+        sentence=(
+            "vend VM-1-v1 of 500 HKD is VOIDED; of 500 reserved, 500 was sold, 0 returned, 0 "
+            "written off"
+        ),
     ),
     Damage(
         check="vends_are_settled_once",
@@ -154,7 +192,10 @@ DAMAGES = (
     Damage(
         check="money_stays_in_its_session",
         sql="UPDATE trades SET session_id = 'VM-1-s2' WHERE trade_id = 'VM-1-t1'",
-        sentence="vend VM-1-v1 of session VM-1-s1 reserved 500 HKD of trade VM-1-t1, which belongs to VM-1-s2",
+        sentence=(
+            "vend VM-1-v1 of session VM-1-s1 reserved 500 HKD of trade VM-1-t1, which belongs to "
+            "VM-1-s2"
+        ),
     ),
     Damage(
         check="money_stays_in_its_session",
@@ -164,20 +205,27 @@ DAMAGES = (
     Damage(
         check="ended_sessions_hold_no_free_funds",
         sql="UPDATE sessions SET status = 'ENDED' WHERE session_id = 'VM-2-s1'",
-        sentence="trade VM-2-t1 has 500 HKD of free funds and belongs to session VM-2-s1, which is not open",
+        sentence=(
+            "trade VM-2-t1 has 500 HKD of free funds and belongs to session VM-2-s1, which is not "
+            "open"
+        ),
         companions=frozenset({"what_is_open_is_in_the_state"}),
     ),
     Damage(
         check="states_hold",
         sql=(
-            'UPDATE machine_states SET body = replace(body, \'"closed_trades":[\', \'"closed_trades":["VM-2-t1",\') WHERE '
+            "UPDATE machine_states SET body = replace(body, '\"closed_trades\":[', "
+            '\'"closed_trades":["VM-2-t1",\') WHERE '
             "machine_id = 'VM-2'"
         ),
         sentence="machine VM-2: its state does not hold: a trade is open or closed, not both",
     ),
     Damage(
         check="states_hold",
-        sql="UPDATE machine_states SET body = replace(body, '\"stock\":5', '\"stock\":50') WHERE machine_id = 'VM-2'",
+        sql=(
+            "UPDATE machine_states SET body = replace(body, '\"stock\":5', '\"stock\":50') WHERE "
+            "machine_id = 'VM-2'"
+        ),
         sentence="holds 50 of 10",
     ),
     Damage(
@@ -203,7 +251,9 @@ DAMAGES = (
     Damage(
         check="what_is_open_is_in_the_state",
         sql="UPDATE vends SET product = 'gold' WHERE vend_id = 'VM-2-v1'",
-        sentence="vend VM-2-v1 of machine VM-2: product is 'gold' in its row and 'cola' in the state",
+        sentence=(
+            "vend VM-2-v1 of machine VM-2: product is 'gold' in its row and 'cola' in the state"
+        ),
     ),
     Damage(
         check="what_is_open_is_in_the_state",
@@ -213,7 +263,9 @@ DAMAGES = (
     Damage(
         check="what_is_open_is_in_the_state",
         sql="UPDATE trades SET status = 'CLOSED' WHERE trade_id = 'VM-1-t3'",
-        sentence="the state of machine VM-1 holds trade VM-1-t3 open, and there is no such open row",
+        sentence=(
+            "the state of machine VM-1 holds trade VM-1-t3 open, and there is no such open row"
+        ),
     ),
     Damage(
         check="nothing_was_taken_out",
@@ -222,28 +274,40 @@ DAMAGES = (
     ),
     Damage(
         check="planograms_fit",
-        sql="UPDATE planogram_columns SET stock = 11 WHERE machine_id = 'VM-1' AND \"column\" = 'A2'",
+        sql=(
+            "UPDATE planogram_columns SET stock = 11 WHERE machine_id = 'VM-1' AND \"column\" = "
+            "'A2'"
+        ),
         sentence="column A2 of machine VM-1 holds 11 of 10 at 300",
     ),
     Damage(
         check="the_journal_is_whole",
         sql="DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 2",
-        sentence="machine VM-1 has 19 lines from 1 to 20, with a gap before 3, and its state has version 20",
+        sentence=(
+            "machine VM-1 has 19 lines from 1 to 20, with a gap before 3, and its state has "
+            "version 20"
+        ),
     ),
     Damage(
         check="the_journal_is_whole",
         sql="DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 20",
-        sentence="machine VM-1 has 19 lines from 1 to 19, without a gap, and its state has version 20",
+        sentence=(
+            "machine VM-1 has 19 lines from 1 to 19, without a gap, and its state has version 20"
+        ),
     ),
     Damage(
         check="epochs_never_fall",
         sql="UPDATE journal SET epoch = 9 WHERE machine_id = 'VM-1' AND version = 2",
-        sentence="journal: 1 rows of partition 4 have epoch 9, which is above the partition's own, 2",
+        sentence=(
+            "journal: 1 rows of partition 4 have epoch 9, which is above the partition's own, 2"
+        ),
     ),
     Damage(
         check="epochs_never_fall",
         sql="UPDATE journal SET epoch = 1 WHERE machine_id = 'VM-1' AND version = 20",
-        sentence="journal: partition 4 wrote row 23 under epoch 2, and row 31 after it under epoch 1",
+        sentence=(
+            "journal: partition 4 wrote row 23 under epoch 2, and row 31 after it under epoch 1"
+        ),
     ),
     Damage(
         check="epochs_never_fall",
@@ -258,40 +322,68 @@ DAMAGES = (
     Damage(
         check="frames_are_applied_once",
         sql=(
-            "UPDATE journal SET body = replace(body, '\"seq\":2', '\"seq\":7') WHERE machine_id = 'VM-1' AND kind = 'VendRequested' "
+            "UPDATE journal SET body = replace(body, '\"seq\":2', '\"seq\":7') WHERE "
+            "machine_id = 'VM-1' AND kind = 'VendRequested' "
             "AND version = 17"
         ),
-        sentence="machine VM-1 is acknowledged up to frame 4 of boot 'b2'; its journal leads to frame 1 of boot 'b2'",
+        sentence=(
+            "machine VM-1 is acknowledged up to frame 4 of boot 'b2'; its journal leads to frame 1 "
+            "of boot 'b2'"
+        ),
     ),
     Damage(
         check="frames_are_applied_once",
-        sql="UPDATE journal SET body = '{}' WHERE machine_id = 'VM-1' AND kind = 'Connected' AND version = 3",
+        sql=(
+            "UPDATE journal SET body = '{}' WHERE machine_id = 'VM-1' AND kind = 'Connected' AND "
+            "version = 3"
+        ),
         sentence="line 3 of machine VM-1 cannot be read",
     ),
     Damage(
         check="journals_are_as_written",
-        sql="UPDATE ledger_entries SET reference = 'elsewhere' WHERE cause = 'VM-1-t1' AND account = 'RECEIVABLE'",
-        sentence="line 4 of machine VM-1 (TopUpPaid) or one of its 2 ledger entries was changed, removed or put in",
+        sql=(
+            "UPDATE ledger_entries SET reference = 'elsewhere' WHERE cause = 'VM-1-t1' AND account "
+            "= 'RECEIVABLE'"
+        ),
+        sentence=(
+            "line 4 of machine VM-1 (TopUpPaid) or one of its 2 ledger entries was changed, "
+            "removed or put in"
+        ),
     ),
     Damage(
         check="journals_are_as_written",
         sql="UPDATE journal SET event = 'nothing to see' WHERE machine_id = 'VM-2' AND version = 2",
-        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+        sentence=(
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
+            "removed or put in"
+        ),
     ),
     Damage(
         check="journals_are_as_written",
-        sql="UPDATE journal SET event = CAST(event AS BLOB) WHERE machine_id = 'VM-2' AND version = 2",
-        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+        sql=(
+            "UPDATE journal SET event = CAST(event AS BLOB) WHERE machine_id = 'VM-2' AND version "
+            "= 2"
+        ),
+        sentence=(
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
+            "removed or put in"
+        ),
     ),
     Damage(
         check="journals_are_as_written",
         sql="UPDATE journal SET effects = 'no JSON' WHERE machine_id = 'VM-2' AND version = 2",
-        sentence="line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, removed or put in",
+        sentence=(
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
+            "removed or put in"
+        ),
     ),
     Damage(
         check="journals_are_as_written",
         sql="UPDATE journal SET digest = '' WHERE machine_id = 'VM-1' AND version = 7",
-        sentence="line 7 of machine VM-1 (SessionCompleted) has no digest, and the line before it has one: it was put in or changed",
+        sentence=(
+            "line 7 of machine VM-1 (SessionCompleted) has no digest, and the line before it has "
+            "one: it was put in or changed"
+        ),
     ),
     Damage(
         check="journals_are_as_written",
@@ -301,7 +393,10 @@ DAMAGES = (
     Damage(
         check="audit_rows_are_as_written",
         sql="UPDATE audit SET actor = 'ann' WHERE id = 2",
-        sentence="row 2 of audit ('register' by ann) does not follow on row 1: it was changed or put in, or a row before it was removed",
+        sentence=(
+            "row 2 of audit ('register' by ann) does not follow on row 1: it was changed or put "
+            "in, or a row before it was removed"
+        ),
     ),
     Damage(
         check="audit_rows_are_as_written",
@@ -311,11 +406,14 @@ DAMAGES = (
     Damage(
         check="audit_rows_are_as_written",
         sql="DELETE FROM audit WHERE id > 3",
-        sentence="rows of audit behind row 3 were removed: the installation holds the digest of the last",
+        sentence=(
+            "rows of audit behind row 3 were removed: the installation holds the digest of the last"
+        ),
     ),
     Damage(
         check="audit_rows_are_as_written",
-        sql="INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) SELECT at_ms, actor, action, machine_id, detail, digest "
+        sql="INSERT INTO audit (at_ms, actor, action, machine_id, detail, digest) SELECT at_ms, "
+        "actor, action, machine_id, detail, digest "
         "FROM audit WHERE id = 4",
         sentence="row 7 of audit ('claim' by vendgate-host-0) does not follow on row 6",
     ),
@@ -327,7 +425,10 @@ DAMAGES = (
     Damage(
         check="taken_notifications_are_in_the_journal",
         sql="UPDATE inbox SET taken_version = 99 WHERE cause = 'payment:VM-1-t1'",
-        sentence="notification payment:VM-1-t1 (row 1) of machine VM-1 was taken in version 99, of which there is no line",
+        sentence=(
+            "notification payment:VM-1-t1 (row 1) of machine VM-1 was taken in version 99, of "
+            "which there is no line"
+        ),
     ),
     Damage(
         check="taken_notifications_are_in_the_journal",
@@ -336,22 +437,34 @@ DAMAGES = (
     ),
     Damage(
         check="taken_payments_are_credited",
-        sql="UPDATE inbox SET event = replace(event, '1000', '9000') WHERE cause = 'payment:VM-1-t1'",
+        sql=(
+            "UPDATE inbox SET event = replace(event, '1000', '9000') WHERE cause = "
+            "'payment:VM-1-t1'"
+        ),
         sentence="was taken with 9000 HKD, and trade VM-1-t1 of machine VM-1 has 1000 HKD",
     ),
     Damage(
         check="taken_payments_are_credited",
         sql=(
-            "INSERT INTO inbox (cause, kind, machine_id, partition, trade_id, body_sha256, received_at_ms, taken_at_ms, "
-            "taken_version, event, fields) SELECT 'payment:t9', kind, machine_id, partition, 't9', body_sha256, received_at_ms, "
-            "taken_at_ms, taken_version, replace(event, 'VM-1-t1', 't9'), fields FROM inbox WHERE cause = 'payment:VM-1-t1'"
+            "INSERT INTO inbox (cause, kind, machine_id, partition, trade_id, body_sha256, "
+            "received_at_ms, taken_at_ms, "
+            "taken_version, event, fields) SELECT 'payment:t9', kind, machine_id, partition, "
+            "'t9', body_sha256, received_at_ms, "
+            "taken_at_ms, taken_version, replace(event, 'VM-1-t1', 't9'), fields FROM inbox "
+            "WHERE cause = 'payment:VM-1-t1'"
         ),
-        sentence="notification payment:t9 of machine VM-1 was taken with 1000 HKD, and there is no such trade",
+        sentence=(
+            "notification payment:t9 of machine VM-1 was taken with 1000 HKD, and there is no such "
+            "trade"
+        ),
     ),
     Damage(
         check="top_ups_have_notifications",
         sql="DELETE FROM inbox WHERE cause = 'payment:VM-1-t1'",
-        sentence="machine VM-1 credited 1000 HKD for trade VM-1-t1, and no notification that was taken says so (version 4)",
+        sentence=(
+            "machine VM-1 credited 1000 HKD for trade VM-1-t1, and no notification that was taken "
+            "says so (version 4)"
+        ),
     ),
     Damage(
         check="top_ups_have_notifications",
@@ -375,7 +488,8 @@ DAMAGES = (
     ),
     Damage(
         check="no_buyer_is_named",
-        sql="INSERT INTO work_item_closings (item_id, kind, machine_id, actor, closed_at_ms, reason)"
+        sql="INSERT INTO work_item_closings (item_id, kind, machine_id, actor, closed_at_ms, "
+        "reason)"
         " VALUES ('inbox:1', 'PAYMENT_CONFLICT', 'VM-1', 'ann', 1, 'returned to 2088123412341234')",
         sentence="work_item_closings.reason of inbox:1 holds a buyer's id (machine VM-1)",
     ),

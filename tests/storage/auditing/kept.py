@@ -1,4 +1,6 @@
-"""A story of the core that is saved as it would be: the registry's changes, the notifications, and every decision."""
+"""A story of the core that is saved as it would be: the registry's changes, the notifications, and
+every decision.
+"""
 
 from actors.machine import Decision, MachineState
 from actors.machine.events import ConfigurationChanged, Event, TopUpPaid
@@ -40,13 +42,17 @@ class Keeper:
     async def of(cls, db: Database, story: KeptStory) -> "Keeper":
         """Register the story's machine and claim it."""
         machine = story.machine
-        await Registry(db).register(new_machine(machine.machine_id, columns=machine.columns), actor="test", now_ms=START_MS)
+        await Registry(db).register(
+            new_machine(machine.machine_id, columns=machine.columns), actor="test", now_ms=START_MS
+        )
         return cls(db, await Owner.claim(db, machine.machine_id, holder="h1"), story)
 
     async def save(self, upto: int | None = None) -> None:
         """Save what was told and is not saved, up to the event with this number."""
         end = len(self._story.told) if upto is None else upto
-        await self._owner.commit([await self._change(*told) for told in self._story.told[self._saved : end]])
+        await self._owner.commit(
+            [await self._change(*told) for told in self._story.told[self._saved : end]]
+        )
         self._saved = end
 
     async def _change(self, event: Event, now_ms: int, decision: Decision) -> Change:
@@ -54,7 +60,14 @@ class Keeper:
         inbox_id = None
         if isinstance(event, ConfigurationChanged):
             new = event.configuration
-            await Registry(self._db).change(machine_id, actor="eve", action="change", now_ms=now_ms, mode=new.mode, enabled=new.enabled)
+            await Registry(self._db).change(
+                machine_id,
+                actor="eve",
+                action="change",
+                now_ms=now_ms,
+                mode=new.mode,
+                enabled=new.enabled,
+            )
         if isinstance(event, TopUpPaid):
             received = Received(
                 cause=f"payment:{event.trade_id}",
@@ -67,6 +80,9 @@ class Keeper:
                 received_at_ms=now_ms,
             )
             stored = await Inbox(self._db).put(received)
-            # Only what was told first is decided upon; the story tells the rest to the core all the same, which notes it.
+            # Only what was told first is decided upon; the story tells the rest to the core all the
+            # same, which notes it.
             inbox_id = stored.inbox_id if stored.verdict == "NEW" else None
-        return Change(machine_id=machine_id, event=event, decision=decision, now_ms=now_ms, inbox_id=inbox_id)
+        return Change(
+            machine_id=machine_id, event=event, decision=decision, now_ms=now_ms, inbox_id=inbox_id
+        )

@@ -1,4 +1,6 @@
-"""A sound database is clean, and no single statement can spoil it unseen: each check is shown to fail, alone where that is possible."""
+"""A sound database is clean, and no single statement can spoil it unseen: each check is shown to
+fail, alone where that is possible.
+"""
 
 import asyncio
 import json
@@ -43,7 +45,9 @@ def spoilt(sound_file: Path, tmp_path: Path) -> Callable[..., str]:
 
 
 async def test_sound_books_are_clean(db: Database, url: str) -> None:
-    """On SQLite and on PostgreSQL, with customers in the middle of something; each check has looked at something."""
+    """On SQLite and on PostgreSQL, with customers in the middle of something; each check has looked
+    at something.
+    """
     await write_sound_books(db)
     audit = await audited(url)
     assert () == audit.sentences
@@ -60,12 +64,20 @@ async def test_an_empty_database_is_clean(db: Database, url: str) -> None:
     assert () == audit.balances
 
 
-@pytest.mark.parametrize("one", DAMAGES, ids=[f"{one.check}-{number}" for number, one in enumerate(DAMAGES)])
+@pytest.mark.parametrize(
+    "one", DAMAGES, ids=[f"{one.check}-{number}" for number, one in enumerate(DAMAGES)]
+)
 async def test_no_statement_spoils_it_unseen(spoilt: Callable[..., str], one: Damage) -> None:
-    """Whoever changes the file by one statement is seen by the check that it is for, and the sentence says what and how much."""
+    """Whoever changes the file by one statement is seen by the check that it is for, and the
+    sentence says what and how much.
+    """
     audit = await audited(spoilt(one.sql))
     assert one.seen_by == set(broken(audit)), audit.sentences
-    assert [said for said in audit.sentences if said.startswith(f"{one.check}: ") and one.sentence in said], audit.sentences
+    assert [
+        said
+        for said in audit.sentences
+        if said.startswith(f"{one.check}: ") and one.sentence in said
+    ], audit.sentences
 
 
 def test_each_check_is_shown_to_fail() -> None:
@@ -74,23 +86,36 @@ def test_each_check_is_shown_to_fail() -> None:
 
 
 async def test_what_takes_too_long_is_a_warning(spoilt: Callable[..., str]) -> None:
-    """A refund open for a day, a notification that waits for a minute, a doubt past its deadline: told, and not a finding."""
-    statement = "UPDATE inbox SET taken_at_ms = NULL, taken_version = NULL WHERE cause = 'refund:VM-2-t2R1'"
+    """A refund open for a day, a notification that waits for a minute, a doubt past its deadline:
+    told, and not a finding.
+    """
+    statement = (
+        "UPDATE inbox SET taken_at_ms = NULL, taken_version = NULL WHERE cause = 'refund:VM-2-t2R1'"
+    )
     audit = await audited(spoilt(statement), now_ms=NOW_MS + 24 * 3_600_000)
     assert audit.clean, audit.sentences
     first, second = (warning.sentence for warning in audit.warnings)
-    assert first.startswith("refund VM-1-t3R1 of 1000 HKD has been open for 25 hours: UNKNOWN time-out")
+    assert first.startswith(
+        "refund VM-1-t3R1 of 1000 HKD has been open for 25 hours: UNKNOWN time-out"
+    )
     assert second.startswith("notification refund:VM-2-t2R1 of machine VM-2 has waited for")
 
 
 async def test_findings_have_a_bound(spoilt: Callable[..., str]) -> None:
-    """A file that is wrong in every row is told of in so many sentences, and the audit says that there are more."""
+    """A file that is wrong in every row is told of in so many sentences, and the audit says that
+    there are more.
+    """
     many = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
-        " INSERT INTO vends SELECT 'x' || i, machine_id, session_id, request_id, \"column\", product, price_minor, currency, status,"
+        " INSERT INTO vends SELECT 'x' || i, machine_id, session_id, request_id, \"column\", "
+        "product, price_minor, currency, status,"
         " reason, requested_at_ms, ended_at_ms, evidence FROM vends, n WHERE vend_id = 'VM-1-v1'"
     )
-    (check,) = [check for check in (await audited(spoilt(many))).checks if check.name == "approvals_are_reserved"]
+    (check,) = [
+        check
+        for check in (await audited(spoilt(many))).checks
+        if check.name == "approvals_are_reserved"
+    ]
     assert 100 == len(check.findings)
     assert check.more
 
@@ -101,7 +126,11 @@ async def test_the_audit_is_one_json_object(spoilt: Callable[..., str]) -> None:
     told = json.loads(json.dumps(audit.as_json()))
     (finding,) = [finding for check in told["checks"] for finding in check["findings"]]
     assert not told["clean"]
-    assert ("VM-1", "VM-1-v1", "HKD") == (finding["machine_id"], finding["vend_id"], finding["currency"])
+    assert ("VM-1", "VM-1-v1", "HKD") == (
+        finding["machine_id"],
+        finding["vend_id"],
+        finding["currency"],
+    )
     assert {"price_minor": 600, "reserved_minor": 500} == finding["amounts"]
     assert "refund_id" not in finding
     assert ["HKD", "JPY"] == [balance["currency"] for balance in told["balances"]]

@@ -1,4 +1,6 @@
-"""Whoever edits the books past the triggers is found by the chains of digests, on both databases; whoever rewrites all, by seals."""
+"""Whoever edits the books past the triggers is found by the chains of digests, on both databases;
+whoever rewrites all, by seals.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,21 +27,31 @@ from tests.storage.unlocked import unlock
 UP = "UPDATE {} SET version = -version - 1 WHERE machine_id = 'VM-1' AND version >= 5"
 TURN = "UPDATE {} SET version = -version WHERE machine_id = 'VM-1' AND version < 0"
 COPY = (
-    "INSERT INTO journal (machine_id, version, partition, epoch, at_ms, kind, session_id, event, effects, notes, body, digest) "
-    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, event, effects, notes, body, digest "
+    "INSERT INTO journal (machine_id, version, partition, epoch, at_ms, kind, session_id, "
+    "event, effects, notes, body, digest) "
+    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, event, effects, notes, "
+    "body, digest "
     "FROM journal WHERE machine_id = 'VM-1' AND version = 6"
 )
 PUT_IN = (
-    "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, trade_id, "
-    "amount_minor, currency) SELECT machine_id, version, 7, partition, epoch, at_ms, kind, 'x', account, reference, trade_id, "
-    "amount_minor, currency FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND line = 1"
+    "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, kind, "
+    "cause, account, reference, trade_id, "
+    "amount_minor, currency) SELECT machine_id, version, 7, partition, epoch, at_ms, kind, "
+    "'x', account, reference, trade_id, "
+    "amount_minor, currency FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND "
+    "line = 1"
 )
 SWAP = "UPDATE {} SET version = -11 + version WHERE machine_id = 'VM-1' AND version IN (5, 6)"
 CHANGED = "or one of its {} ledger entries was changed, removed or put in"
 
 ATTACKS = {
     "an amount is edited": (
-        ["UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE machine_id = 'VM-1' AND version = 5"],
+        [
+            (
+                "UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE machine_id = "
+                "'VM-1' AND version = 5"
+            )
+        ],
         f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
     ),
     "an entry is deleted": (
@@ -81,7 +93,14 @@ ATTACKS = {
         "line 1 of machine VM-1 was removed: behind line 0 comes line 5",
     ),
     "a line is put in": (
-        [*(statement.format(table) for statement in (UP, TURN) for table in ("journal", "ledger_entries")), COPY],
+        [
+            *(
+                statement.format(table)
+                for statement in (UP, TURN)
+                for table in ("journal", "ledger_entries")
+            ),
+            COPY,
+        ],
         f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(0)}",
     ),
     "a line is put in before the first": (
@@ -93,7 +112,11 @@ ATTACKS = {
         f"line 21 of machine VM-1 (VendSucceeded) {CHANGED.format(0)}",
     ),
     "two lines change places": (
-        [statement.format(table) for statement in (SWAP, TURN) for table in ("journal", "ledger_entries")],
+        [
+            statement.format(table)
+            for statement in (SWAP, TURN)
+            for table in ("journal", "ledger_entries")
+        ],
         "line 5 of machine VM-1 (VendSucceeded) or one of",
     ),
     "the tail is cut off": (
@@ -118,7 +141,10 @@ ATTACKS = {
     ),
     "a digest is taken away": (
         ["UPDATE journal SET digest = '' WHERE machine_id = 'VM-1' AND version = 5"],
-        "line 5 of machine VM-1 (VendRequested) has no digest, and the line before it has one: it was put in or changed",
+        (
+            "line 5 of machine VM-1 (VendRequested) has no digest, and the line before it has one: "
+            "it was put in or changed"
+        ),
     ),
 }
 
@@ -149,7 +175,11 @@ async def sound(db: Database) -> Database:
 
 async def test_another_program_verifies_the_chains(sound: Database) -> None:
     """It knows only what is documented, and every digest is as it says."""
-    pairs = await sound.read(lambda connection: [pair for name in ("VM-1", "VM-3") for pair in verifier.digests(connection, name)])
+    pairs = await sound.read(
+        lambda connection: [
+            pair for name in ("VM-1", "VM-3") for pair in verifier.digests(connection, name)
+        ]
+    )
     acts = await sound.read(verifier.audit_digests)
     assert len(pairs) > 25
     assert 6 == len(acts)
@@ -157,7 +187,9 @@ async def test_another_program_verifies_the_chains(sound: Database) -> None:
 
 
 @pytest.mark.parametrize(("statements", "sentence"), ATTACKS.values(), ids=ATTACKS)
-async def test_the_first_row_that_was_touched_is_named(sound: Database, statements: list[str], sentence: str) -> None:
+async def test_the_first_row_that_was_touched_is_named(
+    sound: Database, statements: list[str], sentence: str
+) -> None:
     """One finding for the machine, which names its first line that is not as it was written."""
     await attack(sound, *statements)
     (said,) = found(await prove(sound, now_ms=NOW_MS))
@@ -170,7 +202,9 @@ async def test_a_page_has_no_seam(sound: Database, monkeypatch: pytest.MonkeyPat
     clean = await prove(sound, now_ms=NOW_MS)
     assert () == clean.sentences
     lines = await sound.read(lambda connection: len(connection.execute(select(journal.c.id)).all()))
-    assert [lines] == [check.looked_at for check in clean.checks if check.name == "journals_are_as_written"]
+    assert [lines] == [
+        check.looked_at for check in clean.checks if check.name == "journals_are_as_written"
+    ]
     statements, sentence = ATTACKS["an amount is edited"]
     await attack(sound, *statements)
     assert sentence in found(await prove(sound, now_ms=NOW_MS))[0]
@@ -180,7 +214,9 @@ async def test_every_machine_has_its_finding(sound: Database) -> None:
     """Each chain stands for itself."""
     await attack(sound, "UPDATE journal SET at_ms = at_ms + 1 WHERE version > 2")
     said = found(await prove(sound, now_ms=NOW_MS))
-    assert [f"line 3 of machine VM-{number}" for number in (1, 2, 3, 4)] == [sentence.partition(" (")[0] for sentence in said]
+    assert [f"line 3 of machine VM-{number}" for number in (1, 2, 3, 4)] == [
+        sentence.partition(" (")[0] for sentence in said
+    ]
 
 
 async def test_a_database_may_write_json_in_its_own_way(sound: Database) -> None:
@@ -199,17 +235,37 @@ async def test_a_database_may_write_json_in_its_own_way(sound: Database) -> None
 
 async def test_a_row_of_audit_below_the_first_is_found(sound: Database) -> None:
     """Ids count from 1, and the walk begins there."""
-    await attack(sound, "INSERT INTO audit (id, at_ms, actor, action, machine_id, detail) VALUES (-1, 1, 'eve', 'enable', 'VM-1', '')")
-    assert ["row -1 of audit was put in: rows count from 1"] == found(await prove(sound, now_ms=NOW_MS), "audit_rows_are_as_written")
+    await attack(
+        sound,
+        (
+            "INSERT INTO audit (id, at_ms, actor, action, machine_id, detail) VALUES (-1, 1, "
+            "'eve', 'enable', 'VM-1', '')"
+        ),
+    )
+    assert ["row -1 of audit was put in: rows count from 1"] == found(
+        await prove(sound, now_ms=NOW_MS), "audit_rows_are_as_written"
+    )
 
 
 async def test_several_changes_of_one_machine_are_chained_within_a_batch(db: Database) -> None:
     """And a batch that was refused, wholly or for one machine, leaves no trace in the chain."""
     owner = await Owner.of(db, "VM-1", "VM-2")
-    await owner.commit([owner.decide(name, event) for name in ("VM-1", "VM-2") for event in owner.purchase(name, 1)])
+    await owner.commit(
+        [
+            owner.decide(name, event)
+            for name in ("VM-1", "VM-2")
+            for event in owner.purchase(name, 1)
+        ]
+    )
     before = dict(owner.states)
     with pytest.raises(Conflict):
-        await owner.commit([owner.decide("VM-2", paid("t7")), owner.decide("VM-1", paid("t8")), owner.decide("VM-2", paid("t8"))])
+        await owner.commit(
+            [
+                owner.decide("VM-2", paid("t7")),
+                owner.decide("VM-1", paid("t8")),
+                owner.decide("VM-2", paid("t8")),
+            ]
+        )
     owner.states = before
     await owner.commit([owner.decide("VM-1", paid("t8")), owner.decide("VM-1", paid("t9"))])
     assert [] == found(await prove(db, now_ms=NOW_MS))
@@ -221,7 +277,16 @@ async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> N
     """No line, no digest."""
     owner = await Owner.of(db, "VM-1")
     change = await owner.do("VM-1", paid("t1"))
-    await owner.commit([replace(change, decision=replace(change.decision, changed=False, records=(), transfers=(), effects=()))])
+    await owner.commit(
+        [
+            replace(
+                change,
+                decision=replace(
+                    change.decision, changed=False, records=(), transfers=(), effects=()
+                ),
+            )
+        ]
+    )
     await owner.do("VM-1", paid("t2"))
     assert [] == found(await prove(db, now_ms=NOW_MS))
 
@@ -229,17 +294,23 @@ async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> N
 async def test_rows_from_before_are_counted_and_may_only_come_first(db: Database) -> None:
     """The chain begins behind them; a row without a digest further on is a finding."""
     owner = await Owner.of(db, "VM-1")
-    await attack(db, *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit")))
+    await attack(
+        db, *(f"UPDATE {table} SET digest = ''" for table in ("journal", "machine_states", "audit"))
+    )
     await attack(db, "UPDATE installation SET audit_digest = ''")
     await owner.buy("VM-1")
-    await Registry(db).audit(actor="ann", action="enable", machine_id="VM-1", detail="", now_ms=START_MS)
+    await Registry(db).audit(
+        actor="ann", action="enable", machine_id="VM-1", detail="", now_ms=START_MS
+    )
     result = await prove(db, now_ms=NOW_MS)
     assert Unsealed(journal_lines=3, audit_rows=2) == result.unsealed
     assert result.chains_hold
     first = await db.read(lambda connection: verifier.digests(connection, "VM-1")[3])
     assert first[0] == first[1]
     await attack(db, "DELETE FROM journal WHERE version = 2")
-    assert ["line 2 of machine VM-1 was removed: behind line 1 comes line 3"] == found(await prove(db, now_ms=NOW_MS))
+    assert ["line 2 of machine VM-1 was removed: behind line 1 comes line 3"] == found(
+        await prove(db, now_ms=NOW_MS)
+    )
 
 
 async def test_acts_at_the_same_time_stand_in_one_chain(db: Database, url: str) -> None:
@@ -248,7 +319,9 @@ async def test_acts_at_the_same_time_stand_in_one_chain(db: Database, url: str) 
     registries = [Registry(database) for database in (db, *others)]
     await asyncio.gather(
         *(
-            registries[number % 3].audit(actor=f"a{number}", action="enable", machine_id="VM-1", detail="", now_ms=START_MS)
+            registries[number % 3].audit(
+                actor=f"a{number}", action="enable", machine_id="VM-1", detail="", now_ms=START_MS
+            )
             for number in range(24)
         )
     )
@@ -269,8 +342,12 @@ async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -
 
     def change(connection: Connection) -> None:
         registry._row(connection, MachineId("VM-1"), lock=True)
-        connection.execute(text("UPDATE machines SET revision = revision + 1 WHERE machine_id = 'VM-1'"))
-        write_audit_row(connection, at_ms=START_MS, actor="ann", action="enable", machine_id="VM-1", detail="")
+        connection.execute(
+            text("UPDATE machines SET revision = revision + 1 WHERE machine_id = 'VM-1'")
+        )
+        write_audit_row(
+            connection, at_ms=START_MS, actor="ann", action="enable", machine_id="VM-1", detail=""
+        )
         loop.call_soon(held.set)
         await_only(go_on.wait())
 
@@ -284,23 +361,45 @@ async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -
 
 
 def forge(connection: Connection) -> None:
-    """Change money of VM-1, make its digests anew from the first to the last, and the last one of audit too."""
+    """Change money of VM-1, make its digests anew from the first to the last, and the last one of
+    audit too.
+    """
     unlock(connection)
     line, entry = journal.c, ledger_entries.c
-    connection.execute(update(ledger_entries).where(entry.machine_id == "VM-1").values(amount_minor=entry.amount_minor * 2))
+    connection.execute(
+        update(ledger_entries)
+        .where(entry.machine_id == "VM-1")
+        .values(amount_minor=entry.amount_minor * 2)
+    )
     head = ""
-    lines = select(*line[chain.LINE_COLUMNS]).where(line.machine_id == "VM-1").order_by(line.version)
+    lines = (
+        select(*line[chain.LINE_COLUMNS]).where(line.machine_id == "VM-1").order_by(line.version)
+    )
     for values in connection.execute(lines).all():
-        own = select(*entry[chain.ENTRY_COLUMNS]).where(entry.machine_id == "VM-1", entry.version == values[1]).order_by(entry.line)
-        head = chain.digest(head, chain.line_content(values, [tuple(one) for one in connection.execute(own).all()]))
-        connection.execute(update(journal).where(line.machine_id == "VM-1", line.version == values[1]).values(digest=head))
-    connection.execute(update(machine_states).where(machine_states.c.machine_id == "VM-1").values(digest=head))
+        own = (
+            select(*entry[chain.ENTRY_COLUMNS])
+            .where(entry.machine_id == "VM-1", entry.version == values[1])
+            .order_by(entry.line)
+        )
+        head = chain.digest(
+            head, chain.line_content(values, [tuple(one) for one in connection.execute(own).all()])
+        )
+        connection.execute(
+            update(journal)
+            .where(line.machine_id == "VM-1", line.version == values[1])
+            .values(digest=head)
+        )
+    connection.execute(
+        update(machine_states).where(machine_states.c.machine_id == "VM-1").values(digest=head)
+    )
     connection.execute(update(audit).where(audit.c.id == 6).values(digest="f" * 64))
     connection.execute(update(installation).values(audit_digest="f" * 64))
 
 
 async def test_a_chain_that_was_written_anew_is_found_by_a_seal(sound: Database) -> None:
-    """Nothing in the database tells of it; a seal that was kept elsewhere does, and one behind whose row nothing was touched stands."""
+    """Nothing in the database tells of it; a seal that was kept elsewhere does, and one behind
+    whose row nothing was touched stands.
+    """
     seals = (await prove(sound, now_ms=NOW_MS)).seals
     assert ["VM-1", "VM-2", "VM-3", "VM-4", ""] == [seal.machine_id for seal in seals]
     assert (await prove(sound, now_ms=NOW_MS, seals=seals)).chains_hold
@@ -309,18 +408,31 @@ async def test_a_chain_that_was_written_anew_is_found_by_a_seal(sound: Database)
     result = await prove(sound, now_ms=NOW_MS, seals=seals)
     assert [] == found(result)
     first, second = found(result, "sealed_digests_stand")
-    assert first.startswith(f"line 20 of machine VM-1 was sealed with digest {seals[0].digest} and has digest ")
-    assert second.startswith(f"row 6 of audit was sealed with digest {seals[-1].digest} and has digest {'f' * 64} now")
+    assert first.startswith(
+        f"line 20 of machine VM-1 was sealed with digest {seals[0].digest} and has digest "
+    )
+    assert second.startswith(
+        f"row 6 of audit was sealed with digest {seals[-1].digest} and has digest {'f' * 64} now"
+    )
     assert not result.chains_hold
 
 
 async def test_a_seal_whose_row_is_gone_is_found(sound: Database) -> None:
     """Also of a machine that is not there at all."""
-    seals = [Seal(machine_id="VM-1", version=99, digest="a" * 64), Seal(machine_id="VM-9", version=1, digest="b" * 64)]
+    seals = [
+        Seal(machine_id="VM-1", version=99, digest="a" * 64),
+        Seal(machine_id="VM-9", version=1, digest="b" * 64),
+    ]
     said = found(await prove(sound, now_ms=NOW_MS, seals=seals), "sealed_digests_stand")
     assert [
-        f"line 99 of machine VM-1 was sealed with digest {'a' * 64} and is gone: its chain was written anew",
-        f"line 1 of machine VM-9 was sealed with digest {'b' * 64} and is gone: its chain was written anew",
+        (
+            f"line 99 of machine VM-1 was sealed with digest {'a' * 64} and is gone: its chain was "
+            "written anew"
+        ),
+        (
+            f"line 1 of machine VM-9 was sealed with digest {'b' * 64} and is gone: its chain was "
+            "written anew"
+        ),
     ] == said
 
 

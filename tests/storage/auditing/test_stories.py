@@ -1,4 +1,6 @@
-"""Whatever the core decides leaves clean books: every transcript, and journeys in which anything happens in any order."""
+"""Whatever the core decides leaves clean books: every transcript, and journeys in which anything
+happens in any order.
+"""
 
 import asyncio
 import shutil
@@ -19,12 +21,17 @@ from tests.support import transcript
 from tests.support.story import a_machine
 
 TRANSCRIPTS = {
-    path.stem: path.read_text() for path in sorted((Path(__file__).parents[2] / "actors" / "machine" / "transcripts").glob("*.txt"))
+    path.stem: path.read_text()
+    for path in sorted(
+        (Path(__file__).parents[2] / "actors" / "machine" / "transcripts").glob("*.txt")
+    )
 }
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-async def test_every_transcript_leaves_clean_books(db: Database, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_transcript_leaves_clean_books(
+    db: Database, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In its middle, with money under way, and at its end."""
     stories: list[KeptStory] = []
 
@@ -43,7 +50,9 @@ async def test_every_transcript_leaves_clean_books(db: Database, name: str, monk
 
 
 def test_every_journey_leaves_clean_books(upgraded_file: Path) -> None:
-    """Customers, reboots, lost streams, answers of all kinds and time: the books are clean on the way and at the end."""
+    """Customers, reboots, lost streams, answers of all kinds and time: the books are clean on the
+    way and at the end.
+    """
 
     class KeptJourney(MachineJourney):
         @initialize(
@@ -52,7 +61,9 @@ def test_every_journey_leaves_clean_books(upgraded_file: Path) -> None:
             review_above=st.sampled_from([None, 400]),
             two_above=st.sampled_from([None, 0, 400]),
         )
-        def begin(self, mode: Mode, stock: int, review_above: int | None, two_above: int | None) -> None:
+        def begin(
+            self, mode: Mode, stock: int, review_above: int | None, two_above: int | None
+        ) -> None:
             super().begin(mode, stock, review_above, two_above)
             self.story = self.kept = KeptStory(a_machine(mode, stock=stock), self.story.policy)
             self.story.connect()
@@ -65,7 +76,13 @@ def test_every_journey_leaves_clean_books(upgraded_file: Path) -> None:
 
     run_state_machine_as_test(
         KeptJourney,
-        settings=settings(max_examples=12, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), database=None),
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
     )
 
 

@@ -12,25 +12,47 @@ from storage.books import chain
 from storage.tables import audit, journal, ledger_entries, machine_states
 from tests.storage import verifier
 
-LINE = ("VM-1", 2, 3, 4, 1_767_225_600_000, "TopUpPaid", None, "paid \N{POUND SIGN}5 \x01", "[]", '["note"]', '{"kind": "X", "body": {}}')
+LINE = (
+    "VM-1",
+    2,
+    3,
+    4,
+    1_767_225_600_000,
+    "TopUpPaid",
+    None,
+    "paid \N{POUND SIGN}5 \x01",
+    "[]",
+    '["note"]',
+    '{"kind": "X", "body": {}}',
+)
 ENTRY = ("VM-1", 2, 0, 3, 4, 1_767_225_600_000, "TOP_UP", "t1", "RECEIVABLE", "", "t1", 500, "HKD")
 
 texts = st.text()
 plain = st.none() | texts | st.integers(-(2**63), 2**63 - 1)
 values = st.recursive(
-    plain | st.booleans(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
+    plain | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
 )
 rows = st.lists(plain, min_size=8, max_size=8)
 
 
 @pytest.mark.parametrize(
     ("table", "columns"),
-    [(journal, chain.LINE_COLUMNS), (ledger_entries, chain.ENTRY_COLUMNS), (audit, chain.AUDIT_COLUMNS)],
+    [
+        (journal, chain.LINE_COLUMNS),
+        (ledger_entries, chain.ENTRY_COLUMNS),
+        (audit, chain.AUDIT_COLUMNS),
+    ],
     ids=["journal", "ledger_entries", "audit"],
 )
 def test_every_column_is_sealed(table: Table, columns: tuple[str, ...]) -> None:
-    """All but the number that the database counts up and the digest itself, in the order in which rows are written."""
-    assert [column.name for column in table.columns if column.name not in {"id", "digest"}] == list(columns)
+    """All but the number that the database counts up and the digest itself, in the order in which
+    rows are written.
+    """
+    assert [column.name for column in table.columns if column.name not in {"id", "digest"}] == list(
+        columns
+    )
 
 
 def test_a_digest_stands_last() -> None:
@@ -41,12 +63,15 @@ def test_a_digest_stands_last() -> None:
 def test_the_content_is_what_is_documented() -> None:
     """One example, spelled out byte by byte."""
     told = (
-        '[["VM-1",2,3,4,1767225600000,"TopUpPaid",null,"paid £5 \\u0001",[],["note"],{"body":{},"kind":"X"}],'
+        '[["VM-1",2,3,4,1767225600000,"TopUpPaid",null,"paid £5 '
+        '\\u0001",[],["note"],{"body":{},"kind":"X"}],'
         '[["VM-1",2,0,3,4,1767225600000,"TOP_UP","t1","RECEIVABLE","","t1",500,"HKD"]]]'
     )
     assert hashlib.sha256(told.encode()).hexdigest() == chain.line_content(LINE, [ENTRY])
     act = '[7,"ann","disable","VM-1","why"]'
-    assert hashlib.sha256(act.encode()).hexdigest() == chain.audit_content((7, "ann", "disable", "VM-1", "why"))
+    assert hashlib.sha256(act.encode()).hexdigest() == chain.audit_content(
+        (7, "ann", "disable", "VM-1", "why")
+    )
 
 
 def test_a_digest_is_made_of_the_one_before_it() -> None:
@@ -56,11 +81,17 @@ def test_a_digest_is_made_of_the_one_before_it() -> None:
 
 
 @given(rows, st.lists(values, max_size=2), values, st.lists(rows, max_size=2))
-def test_another_program_comes_to_the_same(line: list[object], notes: list[object], body: object, entries: list[list[object]]) -> None:
+def test_another_program_comes_to_the_same(
+    line: list[object], notes: list[object], body: object, entries: list[list[object]]
+) -> None:
     """Whatever stands in the columns, and however the database writes its JSON."""
     stored = [*line, "[]", json.dumps(notes), json.dumps(body, indent=2)]
     compact = [*line, "[ ]", verifier.as_json(notes), verifier.as_json(body)]
-    assert verifier.line_content(stored, entries) == chain.line_content(stored, entries) == chain.line_content(compact, entries)
+    assert (
+        verifier.line_content(stored, entries)
+        == chain.line_content(stored, entries)
+        == chain.line_content(compact, entries)
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,9 +105,19 @@ def test_another_program_comes_to_the_same(line: list[object], notes: list[objec
         (LINE, [ENTRY, ENTRY]),
         (LINE, [(*ENTRY[:11], 501, "HKD")]),
     ],
-    ids=["moved", "exchanged", "a text for a number", "empty for NULL", "no entry", "twice", "another amount"],
+    ids=[
+        "moved",
+        "exchanged",
+        "a text for a number",
+        "empty for NULL",
+        "no entry",
+        "twice",
+        "another amount",
+    ],
 )
-def test_what_differs_has_another_content(line: tuple[object, ...], entries: list[tuple[object, ...]]) -> None:
+def test_what_differs_has_another_content(
+    line: tuple[object, ...], entries: list[tuple[object, ...]]
+) -> None:
     """Nothing can be moved from one column or row to another."""
     assert chain.line_content(LINE, [ENTRY]) != chain.line_content(line, entries)
 

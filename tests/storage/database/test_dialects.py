@@ -33,7 +33,9 @@ async def test_an_upsert_breaks_on_another_s_row(db: Database) -> None:
 
     def work(connection: Connection) -> None:
         row = connection.execute(select(trades)).one()
-        statement = dialects.upsert(connection.dialect.name, trades, "trade_id", ["sold_minor"], owned_by="machine_id")
+        statement = dialects.upsert(
+            connection.dialect.name, trades, "trade_id", ["sold_minor"], owned_by="machine_id"
+        )
         connection.execute(statement, [{**row._mapping, "machine_id": "VM-2"}])
 
     with pytest.raises(StoreError) as caught:
@@ -47,9 +49,17 @@ async def test_an_insert_can_be_ignored(db: Database) -> None:
     def work(connection: Connection) -> list[object]:
         statement = dialects.insert_or_ignore(connection.dialect.name, partitions, ["partition"])
         added = [
-            connection.scalar(statement.values(partition=number, epoch=9, **UNOWNED).returning(partitions.c.partition)) for number in (1, 8)
+            connection.scalar(
+                statement.values(partition=number, epoch=9, **UNOWNED).returning(
+                    partitions.c.partition
+                )
+            )
+            for number in (1, 8)
         ]
-        return [*added, connection.scalar(select(partitions.c.epoch).where(partitions.c.partition == 1))]
+        return [
+            *added,
+            connection.scalar(select(partitions.c.epoch).where(partitions.c.partition == 1)),
+        ]
 
     assert [None, 8, 0] == await db.write(work)
 

@@ -36,7 +36,10 @@ async def test_sqlite_is_durable(db: Database) -> None:
         pytest.skip("of SQLite")
 
     def pragmas(connection: Connection) -> list[object]:
-        return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "foreign_keys")]
+        return [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
 
     assert ["wal", 2, 1] == await db.write(pragmas)
 
@@ -44,18 +47,28 @@ async def test_sqlite_is_durable(db: Database) -> None:
 async def test_readers_cannot_write(db: Database) -> None:
     """A read that tries to write fails, and the database says why."""
     with pytest.raises(StoreError, match=r"readonly|read-only"):
-        await db.read(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+        await db.read(
+            lambda connection: connection.execute(installation.update().values(partition_count=1))
+        )
 
 
-async def test_what_is_opened_for_reading_only_writes_nothing(tmp_path: Path, upgraded_file: Path) -> None:
-    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not there is not made."""
+async def test_what_is_opened_for_reading_only_writes_nothing(
+    tmp_path: Path, upgraded_file: Path
+) -> None:
+    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not
+    there is not made.
+    """
     folder = tmp_path / "a 50% folder?#&"
     folder.mkdir()
     shutil.copy(upgraded_file, folder / "vendgate.db")
-    database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True))
+    database = await Database.open(
+        StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True)
+    )
     assert 8 == database.partition_count
     with pytest.raises(StoreError, match="opened for reading only"):
-        await database.write(lambda connection: connection.execute(installation.update().values(partition_count=1)))
+        await database.write(
+            lambda connection: connection.execute(installation.update().values(partition_count=1))
+        )
     await database.close()
     with pytest.raises(StoreError, match="unable to open database file"):
         await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
@@ -71,7 +84,9 @@ async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
 
     with pytest.raises(LookupError):
         await db.write(work)
-    assert 8 == await db.read(lambda connection: connection.scalar(select(installation.c.partition_count)))
+    assert 8 == await db.read(
+        lambda connection: connection.scalar(select(installation.c.partition_count))
+    )
 
 
 async def test_a_read_sees_one_state(db: Database) -> None:
@@ -88,7 +103,9 @@ async def test_a_read_sees_one_state(db: Database) -> None:
 
     reading = asyncio.create_task(db.read(read))
     await asyncio.to_thread(begun.wait, 10)
-    await db.write(lambda connection: connection.execute(installation.update().values(created_at_ms=1)))
+    await db.write(
+        lambda connection: connection.execute(installation.update().values(created_at_ms=1))
+    )
     written.set()
     first, second = await reading
     assert first == second != 1
@@ -110,7 +127,9 @@ async def test_two_databases_write_at_once(db: Database, url: str) -> None:
 
     await asyncio.gather(notify(), decide())
     waiting = await owner.store.untaken(
-        await owner.store.claim(host="x", holder="x", partitions=range(8), now_ms=START_MS), older_than_ms=START_MS + 1, limit=100
+        await owner.store.claim(host="x", holder="x", partitions=range(8), now_ms=START_MS),
+        older_than_ms=START_MS + 1,
+        limit=100,
     )
     assert 40 == len(waiting)
     await other.close()
@@ -162,7 +181,9 @@ async def test_a_second_process_writes_at_once(db: Database, url: str) -> None:
 
 
 async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> None:
-    """Killed (-9) in the middle of commits: each version that was acknowledged is there, whole, and at most one more."""
+    """Killed (-9) in the middle of commits: each version that was acknowledged is there, whole, and
+    at most one more.
+    """
     process = writer(url, "VM-1", 1_000_000)
     assert process.stdout is not None
     acknowledged = [int(await asyncio.to_thread(process.stdout.readline)) for _ in range(60)]
@@ -171,7 +192,11 @@ async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> 
     acknowledged += [int(line) for line in rest.splitlines()]
     owner = await Owner.claim(db, "VM-1", holder="h2")
     saved = owner.states["VM-1"]
-    lines = await db.read(lambda connection: connection.scalars(select(journal.c.version).order_by(journal.c.id)).all())
+    lines = await db.read(
+        lambda connection: connection.scalars(
+            select(journal.c.version).order_by(journal.c.id)
+        ).all()
+    )
     assert acknowledged[-1] <= saved.version <= acknowledged[-1] + 1
     assert list(range(1, saved.version + 1)) == list(lines)
     await owner.do("VM-1", paid("after"))
@@ -247,7 +272,11 @@ async def test_a_database_without_schema_is_refused(tmp_path: Path) -> None:
 
 async def test_a_database_of_another_version_is_refused(db: Database, url: str) -> None:
     """Neither an older nor a newer schema is written to."""
-    await db.write(lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    await db.write(
+        lambda connection: connection.execute(
+            text("UPDATE alembic_version SET version_num = '9999'")
+        )
+    )
     with pytest.raises(StoreError, match="9999"):
         await Database.open(StorageConfig(url=url))
 

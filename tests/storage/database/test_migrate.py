@@ -35,7 +35,10 @@ async def test_the_migrations_name_every_constraint(db: Database) -> None:
 
     def work(connection: Connection) -> dict[str, set[str]]:
         there = inspect(connection)
-        return {table: {str(check["name"]) for check in there.get_check_constraints(table)} for table in metadata.tables}
+        return {
+            table: {str(check["name"]) for check in there.get_check_constraints(table)}
+            for table in metadata.tables
+        }
 
     expected = {
         name: {str(check.name) for check in table.constraints if isinstance(check, CheckConstraint)}
@@ -73,7 +76,10 @@ def test_processes_that_upgrade_at_once_agree(tmp_path: Path) -> None:
     """Each of them waits for the others and finds the work done."""
     script = "import sys; from storage.database import migrate; migrate.upgrade(sys.argv[1])"
     url = f"sqlite:///{tmp_path}/vendgate.db"
-    several = [subprocess.Popen([sys.executable, "-c", script, url], cwd=Path(__file__).parents[3]) for _ in range(3)]
+    several = [
+        subprocess.Popen([sys.executable, "-c", script, url], cwd=Path(__file__).parents[3])
+        for _ in range(3)
+    ]
     assert [0, 0, 0] == [process.wait(60) for process in several]
     assert migrate.head() == migrate.current(url)
 
@@ -92,7 +98,9 @@ def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:
 
 
 def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
-    """Nobody can vouch for them; whoever writes next begins the chain, and the way back takes triggers and digests away."""
+    """Nobody can vouch for them; whoever writes next begins the chain, and the way back takes
+    triggers and digests away.
+    """
     url = f"sqlite:///{tmp_path}/vendgate.db"
     migrate.upgrade(url)
     engine = create_engine(url)
@@ -100,8 +108,16 @@ def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0002")
-        assert [] == connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").all()
-        connection.exec_driver_sql("INSERT INTO audit (at_ms, actor, action, machine_id, detail) VALUES (1, 'ann', 'enable', '', '')")
+        assert (
+            []
+            == connection.exec_driver_sql(
+                "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            ).all()
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO audit (at_ms, actor, action, machine_id, detail) VALUES (1, 'ann', "
+            "'enable', '', '')"
+        )
         connection.exec_driver_sql("UPDATE audit SET actor = 'bob'")
     migrate.upgrade(url)
     with engine.begin() as connection:

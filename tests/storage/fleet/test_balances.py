@@ -20,14 +20,19 @@ async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None
     await owner.do("VM-1", pay)
     await owner.do("VM-1", choose)
     (reserved,) = await db.read(lambda connection: read_balances(connection, ""))
-    await owner.do("VM-1", owner.frame("VM-1", VendFailed(vend_id=VendId("VM-1-v1"), cause=FailureCause.JAMMED)))
+    await owner.do(
+        "VM-1",
+        owner.frame("VM-1", VendFailed(vend_id=VendId("VM-1-v1"), cause=FailureCause.JAMMED)),
+    )
     (returned,) = await db.read(lambda connection: read_balances(connection, ""))
     assert (1_000, 1_000) == (reserved.money_in_minor, reserved.money_held_minor)
     assert reserved.money_in_minor == returned.money_held_minor + returned.refunds_open_minor
     assert returned.ledger_balanced
 
 
-@pytest.mark.parametrize("changes", [1, 2], ids=["one line", "two lines whose errors hide each other"])
+@pytest.mark.parametrize(
+    "changes", [1, 2], ids=["one line", "two lines whose errors hide each other"]
+)
 async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database, changes: int) -> None:
     """Each transfer must sum to zero, not only all of them."""
     owner = await Owner.of(db, "VM-1")
@@ -37,7 +42,9 @@ async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database, chan
         unlock(connection)
         for line, amount_minor in ((1, 1), (3, -1))[:changes]:
             change = update(ledger_entries).where(ledger_entries.c.id == line)
-            connection.execute(change.values(amount_minor=ledger_entries.c.amount_minor + amount_minor))
+            connection.execute(
+                change.values(amount_minor=ledger_entries.c.amount_minor + amount_minor)
+            )
 
     await db.write(tamper)
     (balance,) = await db.read(lambda connection: read_balances(connection, ""))

@@ -23,10 +23,25 @@ async def test_a_machine_is_registry_state_and_owner(db: Database) -> None:
     await owner.do("VM-1", paid("t1"))
     view = await Queries(db).machine("VM-1")
     assert view is not None
-    assert ("Pier 7", "HKD", True, "BOTH", 1) == (view.store_name, view.currency, view.enabled, view.mode, view.planogram_version)
+    assert ("Pier 7", "HKD", True, "BOTH", 1) == (
+        view.store_name,
+        view.currency,
+        view.enabled,
+        view.mode,
+        view.planogram_version,
+    )
     assert ("ACTIVE", "https://qr.example/VM-1") == (view.code_status, view.qr_payload)
-    assert ("SESSION_IDLE", True, "VM-1-s1", 1_000) == (view.phase, view.online, view.session_id, view.funds_minor)
-    assert ("vendgate-host-0", COLUMNS, START_MS) == (view.host, view.columns, view.registered_at_ms)
+    assert ("SESSION_IDLE", True, "VM-1-s1", 1_000) == (
+        view.phase,
+        view.online,
+        view.session_id,
+        view.funds_minor,
+    )
+    assert ("vendgate-host-0", COLUMNS, START_MS) == (
+        view.host,
+        view.columns,
+        view.registered_at_ms,
+    )
     assert await Queries(db).machine("VM-2") is None
 
 
@@ -35,14 +50,21 @@ async def test_a_machine_that_nothing_was_decided_for_shows_its_registry_row(db:
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     view = await Queries(db).machine("VM-1")
     assert view is not None
-    assert ("INACTIVE", "PENDING", COLUMNS, None) == (view.phase, view.code_status, view.columns, view.connection_changed_at_ms)
+    assert ("INACTIVE", "PENDING", COLUMNS, None) == (
+        view.phase,
+        view.code_status,
+        view.columns,
+        view.connection_changed_at_ms,
+    )
 
 
 async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     """Even if the actor has not heard of it."""
     await Owner.of(db, "VM-1")
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
-    await Registry(db).change(MachineId("VM-1"), actor="ann", action="set planogram", now_ms=START_MS, columns=columns)
+    await Registry(db).change(
+        MachineId("VM-1"), actor="ann", action="set planogram", now_ms=START_MS, columns=columns
+    )
     view = await Queries(db).machine("VM-1")
     assert view is not None
     assert (columns, 2) == (view.columns, view.planogram_version)
@@ -56,7 +78,10 @@ async def test_machines_come_by_id_and_phase(db: Database) -> None:
     queries = Queries(db)
 
     async def ids(after: str, limit: int, *phases: str) -> list[str]:
-        return [view.machine_id for view in await queries.machines(after=after, limit=limit, phases=phases)]
+        return [
+            view.machine_id
+            for view in await queries.machines(after=after, limit=limit, phases=phases)
+        ]
 
     assert ["VM-1", "VM-2"] == await ids("", 2)
     assert ["VM-3", "VM-4"] == await ids("VM-2", 2)
@@ -83,10 +108,31 @@ async def test_a_purchase_can_be_looked_up(db: Database) -> None:
         session.sold_minor,
         session.refunded_minor,
     )
-    assert ("SUCCEEDED", 500, "cola", "VM-1-s1") == (vend.status, vend.price_minor, vend.product, vend.session_id)
-    assert ("CLOSED", 1_000, 500, 500, 0) == (trade.status, trade.paid_minor, trade.sold_minor, trade.refunded_minor, trade.held_minor)
-    assert ("SUCCEEDED", 500, "COMPLETE", "VM-1-t1") == (refund.status, refund.amount_minor, refund.cause, refund.trade_id)
-    assert [None] * 4 == [await queries.session("x"), await queries.vend("x"), await queries.trade("x"), await queries.refund("x")]
+    assert ("SUCCEEDED", 500, "cola", "VM-1-s1") == (
+        vend.status,
+        vend.price_minor,
+        vend.product,
+        vend.session_id,
+    )
+    assert ("CLOSED", 1_000, 500, 500, 0) == (
+        trade.status,
+        trade.paid_minor,
+        trade.sold_minor,
+        trade.refunded_minor,
+        trade.held_minor,
+    )
+    assert ("SUCCEEDED", 500, "COMPLETE", "VM-1-t1") == (
+        refund.status,
+        refund.amount_minor,
+        refund.cause,
+        refund.trade_id,
+    )
+    assert [None] * 4 == [
+        await queries.session("x"),
+        await queries.vend("x"),
+        await queries.trade("x"),
+        await queries.refund("x"),
+    ]
 
 
 async def test_pages_are_newest_first_and_lose_nothing(db: Database) -> None:
@@ -98,14 +144,20 @@ async def test_pages_are_newest_first_and_lose_nothing(db: Database) -> None:
         await owner.buy("VM-2", number)
     queries = Queries(db)
     whole = await queries.trades(limit=100)
-    assert sorted(whole, key=lambda view: (view.received_at_ms, view.trade_id), reverse=True) == whole
+    assert (
+        sorted(whole, key=lambda view: (view.received_at_ms, view.trade_id), reverse=True) == whole
+    )
     pages = await queries.trades(limit=4)
     owner.now_ms += 1
     await owner.buy("VM-1", 4)
     pages += await queries.trades(limit=4, before=pages[-1].position)
     assert whole == pages
-    assert ["VM-2-s3", "VM-2-s2", "VM-2-s1"] == [view.session_id for view in await queries.sessions(machine_id="VM-2", limit=10)]
-    assert ["VM-1-v2"] == [view.vend_id for view in await queries.vends(session_id="VM-1-s2", limit=10)]
+    assert ["VM-2-s3", "VM-2-s2", "VM-2-s1"] == [
+        view.session_id for view in await queries.sessions(machine_id="VM-2", limit=10)
+    ]
+    assert ["VM-1-v2"] == [
+        view.vend_id for view in await queries.vends(session_id="VM-1-s2", limit=10)
+    ]
 
 
 async def test_lists_are_filtered(db: Database) -> None:
@@ -115,14 +167,27 @@ async def test_lists_are_filtered(db: Database) -> None:
     await owner.do("VM-1", paid("t2"))
     await owner.do("VM-1", paid("t3", payer="hash-of-bob"))
     queries = Queries(db)
-    assert ["VM-1-s2"] == [view.session_id for view in await queries.sessions(status="OPEN", limit=10)]
-    assert ["VM-1-s1"] == [view.session_id for view in await queries.sessions(status="ENDED", limit=10)]
-    assert ["VM-1-t1"] == [view.trade_id for view in await queries.trades(status="CLOSED", limit=10)]
-    assert ["t2"] == [view.trade_id for view in await queries.trades(session_id="VM-1-s2", limit=10)]
+    assert ["VM-1-s2"] == [
+        view.session_id for view in await queries.sessions(status="OPEN", limit=10)
+    ]
+    assert ["VM-1-s1"] == [
+        view.session_id for view in await queries.sessions(status="ENDED", limit=10)
+    ]
+    assert ["VM-1-t1"] == [
+        view.trade_id for view in await queries.trades(status="CLOSED", limit=10)
+    ]
+    assert ["t2"] == [
+        view.trade_id for view in await queries.trades(session_id="VM-1-s2", limit=10)
+    ]
     assert ["t3R1"] == [view.refund_id for view in await queries.refunds(status="OPEN", limit=10)]
-    assert ["VM-1-t1R1"] == [view.refund_id for view in await queries.refunds(status="SUCCEEDED", limit=10)]
+    assert ["VM-1-t1R1"] == [
+        view.refund_id for view in await queries.refunds(status="SUCCEEDED", limit=10)
+    ]
     assert ["t3R1"] == [view.refund_id for view in await queries.refunds(trade_id="t3", limit=10)]
-    assert ["VM-1-v1"] == [view.vend_id for view in await queries.vends(status="SUCCEEDED", machine_id="VM-1", limit=10)]
+    assert ["VM-1-v1"] == [
+        view.vend_id
+        for view in await queries.vends(status="SUCCEEDED", machine_id="VM-1", limit=10)
+    ]
 
 
 @pytest.mark.parametrize("before", ["x", "1", "x:1", "²:t1", ":", "9" * 19 + ":t1"])
@@ -137,7 +202,9 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     owner = await Owner.of(db, "VM-1")
     await owner.buy("VM-1")
     story = await Queries(db).timeline("VM-1-s1")
-    assert ["TopUpPaid", "#1", "#2", "#3", "RefundSucceeded"] == [line.event.split()[0] for line in story]
+    assert ["TopUpPaid", "#1", "#2", "#3", "RefundSucceeded"] == [
+        line.event.split()[0] for line in story
+    ]
     assert ("TOP_UP 1000 HKD RECEIVABLE to CUSTOMER_FUNDS VM-1-t1",) == story[0].money
     assert any(line.startswith("BeginSession") for line in story[0].decisions)
     assert any(line.startswith("SendRefund") for line in story[3].decisions)
@@ -152,12 +219,16 @@ async def test_events_are_followed_by_position(db: Database) -> None:
     await owner.do("VM-1", paid("t1"))
     await owner.do("VM-2", paid("t2"))
     seen = await queries.events_after(start, limit=10)
-    assert [("VM-1", "TopUpPaid"), ("VM-2", "TopUpPaid")] == [(event.machine_id, event.kind) for event in seen]
+    assert [("VM-1", "TopUpPaid"), ("VM-2", "TopUpPaid")] == [
+        (event.machine_id, event.kind) for event in seen
+    ]
     assert "TopUpPaid trade_id=t1" in seen[0].text
     assert "BeginSession" in seen[0].text
     assert await queries.last_position() == seen[-1].position
     assert [] == await queries.events_after(seen[-1].position, limit=10)
-    assert ["VM-2"] == [event.machine_id for event in await queries.events_after(start, machine_id="VM-2", limit=10)]
+    assert ["VM-2"] == [
+        event.machine_id for event in await queries.events_after(start, machine_id="VM-2", limit=10)
+    ]
     assert start + 2 == len(await queries.events_after(0, limit=100))
 
 
@@ -184,7 +255,12 @@ async def test_balances_come_from_the_ledger(db: Database) -> None:
     )
     assert [expected] == await Queries(db).balances()
     (of_one,) = await Queries(db).balances("VM-1")
-    assert (1_000, 500, 500, 0) == (of_one.money_in_minor, of_one.money_sold_minor, of_one.money_refunded_minor, of_one.money_held_minor)
+    assert (1_000, 500, 500, 0) == (
+        of_one.money_in_minor,
+        of_one.money_sold_minor,
+        of_one.money_refunded_minor,
+        of_one.money_held_minor,
+    )
     assert [] == await Queries(db).balances("VM-3")
 
 
@@ -195,7 +271,9 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
     await owner.do("VM-1", paid("t1"))
     await owner.do("VM-1", paid("t2", payer="hash-of-bob"))
     await owner.do("VM-1", RefundUnknown(refund_id=refund_of("t2"), detail="time-out"))
-    request = VendRequested(request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=1)
+    request = VendRequested(
+        request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=1
+    )
     await owner.do("VM-1", owner.frame("VM-1", request))
     await owner.do("VM-2", paid("t4"))
     await Inbox(db).put(replace(received("t9"), received_at_ms=START_MS + 1))
@@ -207,7 +285,10 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
         GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
-        *(GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None) for kind in WorkItemKind),
+        *(
+            GaugeView(name="work_items", status=kind, count=0, oldest_at_ms=None)
+            for kind in WorkItemKind
+        ),
     ] == await Queries(db).gauges(now_ms=owner.now_ms)
 
 

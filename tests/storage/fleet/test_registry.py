@@ -1,4 +1,6 @@
-"""Administrators' changes make revisions, leave audit rows, and are idempotent where they can be."""
+"""Administrators' changes make revisions, leave audit rows, and are idempotent where they can
+be.
+"""
 
 import pytest
 from sqlalchemy import select
@@ -17,7 +19,9 @@ VM_1 = MachineId("VM-1")
 
 async def trail(db: Database) -> list[tuple[str, str, str, str]]:
     """Return who did what, oldest first."""
-    rows = await db.read(lambda connection: connection.execute(select(audit).order_by(audit.c.id)).all())
+    rows = await db.read(
+        lambda connection: connection.execute(select(audit).order_by(audit.c.id)).all()
+    )
     return [(row.actor, row.action, row.machine_id, row.detail) for row in rows]
 
 
@@ -34,7 +38,9 @@ async def test_other_content_is_refused(db: Database) -> None:
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     with pytest.raises(AlreadyRegistered, match="currency, planogram"):
-        await registry.register(new_machine("VM-1", currency="JPY", columns=COLUMNS[:1]), actor="ann", now_ms=START_MS)
+        await registry.register(
+            new_machine("VM-1", currency="JPY", columns=COLUMNS[:1]), actor="ann", now_ms=START_MS
+        )
 
 
 async def test_a_machine_is_found_by_its_token(db: Database) -> None:
@@ -43,20 +49,38 @@ async def test_a_machine_is_found_by_its_token(db: Database) -> None:
     one = await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     two = await registry.register(new_machine("VM-2"), actor="ann", now_ms=START_MS)
     assert len(one.notify_token) >= 32 <= len(two.notify_token)
-    assert (one, two) == (await registry.by_token(one.notify_token), await registry.get(MachineId("VM-2")))
+    assert (one, two) == (
+        await registry.by_token(one.notify_token),
+        await registry.get(MachineId("VM-2")),
+    )
     assert await registry.by_token("guess") is None
     assert await registry.get(MachineId("VM-3")) is None
 
 
 async def test_a_change_makes_a_revision(db: Database) -> None:
-    """What the actor must be told is the whole configuration, with the planogram only if it is new."""
+    """What the actor must be told is the whole configuration, with the planogram only if it is
+    new.
+    """
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     overrides = PolicyOverrides(idle_refund_ms=60_000)
     changed = await registry.change(
-        VM_1, actor="bob", action="set policy", now_ms=START_MS, overrides=overrides, mode=Mode.SELECTION_FIRST, enabled=False, detail="why"
+        VM_1,
+        actor="bob",
+        action="set policy",
+        now_ms=START_MS,
+        overrides=overrides,
+        mode=Mode.SELECTION_FIRST,
+        enabled=False,
+        detail="why",
     )
-    configuration = Configuration(revision=2, enabled=False, mode=Mode.SELECTION_FIRST, overrides=overrides, planogram_version=1)
+    configuration = Configuration(
+        revision=2,
+        enabled=False,
+        mode=Mode.SELECTION_FIRST,
+        overrides=overrides,
+        planogram_version=1,
+    )
     assert ConfigurationChanged(configuration=configuration) == changed
     assert ("bob", "set policy", "VM-1", "why") == (await trail(db))[-1]
 
@@ -66,10 +90,20 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
-    changed = await registry.change(VM_1, actor="ann", action="set planogram", now_ms=START_MS, columns=columns)
-    assert (2, 2, columns) == (changed.configuration.revision, changed.configuration.planogram_version, changed.columns)
+    changed = await registry.change(
+        VM_1, actor="ann", action="set planogram", now_ms=START_MS, columns=columns
+    )
+    assert (2, 2, columns) == (
+        changed.configuration.revision,
+        changed.configuration.planogram_version,
+        changed.columns,
+    )
     again = await registry.change(VM_1, actor="ann", action="enable", now_ms=START_MS, enabled=True)
-    assert (3, 2, None) == (again.configuration.revision, again.configuration.planogram_version, again.columns)
+    assert (3, 2, None) == (
+        again.configuration.revision,
+        again.configuration.planogram_version,
+        again.columns,
+    )
 
 
 async def test_an_unknown_machine_cannot_be_changed(db: Database) -> None:
@@ -81,7 +115,9 @@ async def test_an_unknown_machine_cannot_be_changed(db: Database) -> None:
 
 async def test_acts_elsewhere_are_written_down(db: Database) -> None:
     """A command to an actor has its audit row too."""
-    await Registry(db).audit(actor="ann", action="retry refund", machine_id="VM-1", detail="t1R1", now_ms=START_MS)
+    await Registry(db).audit(
+        actor="ann", action="retry refund", machine_id="VM-1", detail="t1R1", now_ms=START_MS
+    )
     assert [("ann", "retry refund", "VM-1", "t1R1")] == await trail(db)
 
 

@@ -38,8 +38,12 @@ from tests.storage.reconciliation.test_runs import RUN, difference
 LATER_MS = START_MS + OVERDUE_AFTER_MS + 10_000
 
 
-async def late(owner: Owner, trade_id: str, answer: Event | None, *, machine_id: str = "VM-1") -> None:
-    """A payment that came too late, goes back at once, and what Alipay said to that; each takes a millisecond."""
+async def late(
+    owner: Owner, trade_id: str, answer: Event | None, *, machine_id: str = "VM-1"
+) -> None:
+    """A payment that came too late, goes back at once, and what Alipay said to that; each takes a
+    millisecond.
+    """
     owner.now_ms += 1
     await owner.do(machine_id, paid(trade_id, at_ms=START_MS - 3_600_000))
     if answer is not None:
@@ -66,16 +70,25 @@ async def in_review(db: Database, vend_id: str, at_ms: int) -> None:
     await db.write(lambda connection: connection.execute(insert(vends).values(row)))
 
 
-async def items(db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: str) -> list[WorkItemView]:
+async def items(
+    db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: str
+) -> list[WorkItemView]:
     return await Queries(db).work_items(limit=limit, now_ms=now_ms, **asked)
 
 
 async def _mixed(db: Database) -> Owner:
-    """One of each kind and more, none of them in the order of the list, two of them of the same millisecond."""
+    """One of each kind and more, none of them in the order of the list, two of them of the same
+    millisecond.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
     await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
-    await late(owner, "t3", RefundShortOfFunds(refund_id=refund_of("t3"), detail="MERCHANT_BALANCE_NOT_ENOUGH"), machine_id="VM-2")
+    await late(
+        owner,
+        "t3",
+        RefundShortOfFunds(refund_id=refund_of("t3"), detail="MERCHANT_BALANCE_NOT_ENOUGH"),
+        machine_id="VM-2",
+    )
     await late(owner, "t4", None)
     await in_review(db, "VM-1-v9", START_MS + 2)
     await Inbox(db).put(received("t5"))
@@ -92,10 +105,19 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
     await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
     await in_review(db, "VM-1-v9", START_MS + 3)
     await Inbox(db).put(received("t5"))
-    conflict = await Inbox(db).put(replace(received("t5", amount_minor=999), received_at_ms=START_MS + 4))
+    conflict = await Inbox(db).put(
+        replace(received("t5", amount_minor=999), received_at_ms=START_MS + 4)
+    )
     inbox_item = f"inbox:{conflict.inbox_id}"
 
-    def view(kind: WorkItemKind, item_id: str, since_at_ms: int, amount_minor: int, reason: str, **ids: str) -> WorkItemView:
+    def view(
+        kind: WorkItemKind,
+        item_id: str,
+        since_at_ms: int,
+        amount_minor: int,
+        reason: str,
+        **ids: str,
+    ) -> WorkItemView:
         return WorkItemView(
             position=f"{since_at_ms}:{item_id}",
             item_id=item_id,
@@ -108,11 +130,37 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
             **({"trade_id": "", "refund_id": "", "vend_id": ""} | ids),
         )
 
-    told = "payment:t5 was told again with other content; the first telling counts, nothing was done on this one"
+    told = (
+        "payment:t5 was told again with other content; the first telling counts, nothing was done "
+        "on this one"
+    )
     assert [
-        view(WorkItemKind.REFUND_OVERDUE, "refund:t1R1", START_MS + 1, 1_000, "UNKNOWN: time-out", trade_id="t1", refund_id="t1R1"),
-        view(WorkItemKind.REFUND_REFUSED, "refund:t2R1", START_MS + 2, 1_000, "TRADE_NOT_EXIST", trade_id="t2", refund_id="t2R1"),
-        view(WorkItemKind.VEND_IN_REVIEW, "vend:VM-1-v9", START_MS + 3, 500, "INDETERMINATE: the motor ran", vend_id="VM-1-v9"),
+        view(
+            WorkItemKind.REFUND_OVERDUE,
+            "refund:t1R1",
+            START_MS + 1,
+            1_000,
+            "UNKNOWN: time-out",
+            trade_id="t1",
+            refund_id="t1R1",
+        ),
+        view(
+            WorkItemKind.REFUND_REFUSED,
+            "refund:t2R1",
+            START_MS + 2,
+            1_000,
+            "TRADE_NOT_EXIST",
+            trade_id="t2",
+            refund_id="t2R1",
+        ),
+        view(
+            WorkItemKind.VEND_IN_REVIEW,
+            "vend:VM-1-v9",
+            START_MS + 3,
+            500,
+            "INDETERMINATE: the motor ran",
+            vend_id="VM-1-v9",
+        ),
         view(WorkItemKind.PAYMENT_CONFLICT, inbox_item, START_MS + 4, 999, told, trade_id="t5"),
     ] == await items(db)
 
@@ -121,27 +169,72 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
     """In the money that Alipay named; an older row knows the machine's currency alone."""
     await Owner.of(db, "VM-1")
     told = {TOLD_AMOUNT_MINOR: "700", TOLD_CURRENCY: "USD"}
-    await Inbox(db).put(replace(other("refused:foreign_currency:t6:n1", None), trade_id="t6", fields=told))
+    await Inbox(db).put(
+        replace(other("refused:foreign_currency:t6:n1", None), trade_id="t6", fields=told)
+    )
     await Inbox(db).put(other("refused:foreign_machine:t1:n2", None))
     said = "Alipay signed it and it does not fit; it was put aside, and nothing was booked"
     assert [
-        (WorkItemKind.NOTIFICATION_REFUSED, "inbox:1", "VM-1", "t6", 700, "USD", f"foreign_currency: {said}", START_MS),
-        (WorkItemKind.NOTIFICATION_REFUSED, "inbox:2", "VM-1", "t1", 0, "HKD", f"foreign_machine: {said}", START_MS),
+        (
+            WorkItemKind.NOTIFICATION_REFUSED,
+            "inbox:1",
+            "VM-1",
+            "t6",
+            700,
+            "USD",
+            f"foreign_currency: {said}",
+            START_MS,
+        ),
+        (
+            WorkItemKind.NOTIFICATION_REFUSED,
+            "inbox:2",
+            "VM-1",
+            "t1",
+            0,
+            "HKD",
+            f"foreign_machine: {said}",
+            START_MS,
+        ),
     ] == [
-        (one.kind, one.item_id, one.machine_id, one.trade_id, one.amount_minor, one.currency, one.reason, one.since_at_ms)
+        (
+            one.kind,
+            one.item_id,
+            one.machine_id,
+            one.trade_id,
+            one.amount_minor,
+            one.currency,
+            one.reason,
+            one.since_at_ms,
+        )
         for one in await items(db)
     ]
 
 
 @pytest.mark.parametrize(
     ("alipay_minor", "ours_minor", "amount_minor"),
-    [(500, None, 500), (None, 300, 300), (500, 300, 200), (300, 500, 200), (500, 500, 500), (None, None, 0)],
+    [
+        (500, None, 500),
+        (None, 300, 300),
+        (500, 300, 200),
+        (300, 500, 200),
+        (500, 500, 500),
+        (None, None, 0),
+    ],
 )
 async def test_a_difference_tells_what_lies_between_both_sides(
     db: Database, alipay_minor: int | None, ours_minor: int | None, amount_minor: int
 ) -> None:
-    """Or the whole, where only one side knows it or both agree on it; in its own currency, with its own advice."""
-    differs = replace(difference("t1"), alipay_minor=alipay_minor, ours_minor=ours_minor, machine_id="", refund_id="t1R1", currency="USD")
+    """Or the whole, where only one side knows it or both agree on it; in its own currency, with its
+    own advice.
+    """
+    differs = replace(
+        difference("t1"),
+        alipay_minor=alipay_minor,
+        ours_minor=ours_minor,
+        machine_id="",
+        refund_id="t1R1",
+        currency="USD",
+    )
     await Reconciliation(db).record(RUN, [differs], now_ms=START_MS)
     assert [
         WorkItemView(
@@ -164,16 +257,24 @@ async def test_a_difference_tells_what_lies_between_both_sides(
 async def test_a_difference_waits_while_it_is_open(db: Database) -> None:
     """What was passed on is its machine's, and what is resolved nobody's."""
     reconciliation = Reconciliation(db)
-    await reconciliation.record(RUN, [difference("t1"), difference("t2", status=DifferenceStatus.PASSED_ON)], now_ms=START_MS)
+    await reconciliation.record(
+        RUN,
+        [difference("t1"), difference("t2", status=DifferenceStatus.PASSED_ON)],
+        now_ms=START_MS,
+    )
     assert ["t1"] == [item.trade_id for item in await items(db)]
     await reconciliation.record(RUN, [difference("t2")], now_ms=START_MS)
     assert ["t2"] == [item.trade_id for item in await items(db)]
 
 
 async def rows_are_as_the_state(db: Database) -> bool:
-    """Whether the audit finds the open rows, proposals too, to be what the machine's state holds."""
+    """Whether the audit finds the open rows, proposals too, to be what the machine's state
+    holds.
+    """
     checks = {check.name: check for check in (await prove(db, now_ms=LATER_MS)).checks}
-    return not checks["what_is_open_is_in_the_state"].findings and not checks["states_hold"].findings
+    return (
+        not checks["what_is_open_is_in_the_state"].findings and not checks["states_hold"].findings
+    )
 
 
 async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
@@ -181,12 +282,24 @@ async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
     owner = await Owner.of(db, "VM-1")
     owner.policy = Policy(write_off_second_person_above_minor=100)
     await late(owner, "t1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
-    await owner.do("VM-1", RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash", person="ann"))
+    await owner.do(
+        "VM-1",
+        RefundWrittenOff(
+            refund_id=refund_of("t1"), actor="ann", reason="paid in cash", person="ann"
+        ),
+    )
     (item,) = await items(db)
-    assert ("TRADE_NOT_EXIST; ann proposed to write it off: paid in cash", "ann") == (item.reason, item.proposed_by)
+    assert ("TRADE_NOT_EXIST; ann proposed to write it off: paid in cash", "ann") == (
+        item.reason,
+        item.proposed_by,
+    )
     refund = await Queries(db).refund("t1R1")
     assert refund is not None
-    assert ("ann", "paid in cash", owner.now_ms) == (refund.proposed_by, refund.proposed_reason, refund.proposed_at_ms)
+    assert ("ann", "paid in cash", owner.now_ms) == (
+        refund.proposed_by,
+        refund.proposed_reason,
+        refund.proposed_at_ms,
+    )
     assert await rows_are_as_the_state(db)
     await owner.do("VM-1", RefundRetryAsked(refund_id=refund_of("t1"), actor="bob"))
     await owner.do("VM-1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
@@ -197,13 +310,22 @@ async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
 
 @pytest.mark.parametrize("kind", WorkItemKind)
 @pytest.mark.parametrize("after", ["", "1767225600000:x"])
-def test_each_kind_is_read_through_an_index(upgraded_file: Path, kind: WorkItemKind, after: str) -> None:
+def test_each_kind_is_read_through_an_index(
+    upgraded_file: Path, kind: WorkItemKind, after: str
+) -> None:
     """Of no table every row is looked at, however long the list is."""
     wanted = work_items.page(machine_id="", kind=kind, after=after, limit=50, now_ms=LATER_MS)
     sql = str(wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
     with closing(sqlite3.connect(upgraded_file)) as connection:
         plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
-    tables = ("refunds", "vends", "inbox", "reconciliation_differences", "machines", "work_item_closings")
+    tables = (
+        "refunds",
+        "vends",
+        "inbox",
+        "reconciliation_differences",
+        "machines",
+        "work_item_closings",
+    )
     read = [line for line in plan if line.split()[1] in tables]
     assert read
     assert [] == [line for line in read if " USING " not in line]
@@ -212,7 +334,9 @@ def test_each_kind_is_read_through_an_index(upgraded_file: Path, kind: WorkItemK
 
 
 async def test_pages_follow_each_other_without_gap(db: Database) -> None:
-    """Oldest first over all kinds, whatever the size of the page; items of the same time are told apart."""
+    """Oldest first over all kinds, whatever the size of the page; items of the same time are told
+    apart.
+    """
     await _mixed(db)
     whole = await items(db)
     assert 8 == len(whole)
@@ -230,7 +354,9 @@ async def test_the_list_is_filtered(db: Database) -> None:
     await _mixed(db)
     assert {"t3R1"} == {item.refund_id for item in await items(db, machine_id="VM-2")}
     assert ["refund:t2R1"] == [item.item_id for item in await items(db, kind="REFUND_REFUSED")]
-    assert ["t1R1", "t4R1"] == [item.refund_id for item in await items(db, machine_id="VM-1", kind="REFUND_OVERDUE")]
+    assert ["t1R1", "t4R1"] == [
+        item.refund_id for item in await items(db, machine_id="VM-1", kind="REFUND_OVERDUE")
+    ]
     assert [] == await items(db, machine_id="VM-2", kind="PAYMENT_CONFLICT")
     assert [] == await items(db, machine_id="VM-9")
 
@@ -251,7 +377,9 @@ async def test_what_was_written_off_waits_no_more(db: Database) -> None:
     owner = await Owner.of(db, "VM-1")
     await late(owner, "t1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
     assert 1 == len(await items(db))
-    await owner.do("VM-1", RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash"))
+    await owner.do(
+        "VM-1", RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash")
+    )
     assert [] == await items(db)
 
 
@@ -264,7 +392,8 @@ async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
     await Inbox(db).put(replace(other("closed:t1", None), body_sha256="2" * 64))
     await Inbox(db).put(replace(other("closed:t1", None), body_sha256="3" * 64, trade_id="t3"))
     assert [("t1R1", "t2", 0, "HKD"), ("", "t3", 0, "HKD")] == [
-        (item.refund_id, item.trade_id, item.amount_minor, item.currency) for item in await items(db)
+        (item.refund_id, item.trade_id, item.amount_minor, item.currency)
+        for item in await items(db)
     ]
 
 
@@ -278,13 +407,20 @@ async def test_a_position_that_is_none_of_ours_is_refused(db: Database, after: s
 async def test_the_gauges_count_items_by_kind(db: Database) -> None:
     """With the time of the oldest one; a kind that has none counts 0."""
     await _mixed(db)
-    gauges = [gauge for gauge in await Queries(db).gauges(now_ms=LATER_MS) if gauge.name == "work_items"]
+    gauges = [
+        gauge for gauge in await Queries(db).gauges(now_ms=LATER_MS) if gauge.name == "work_items"
+    ]
     assert [
         GaugeView(name="work_items", status="REFUND_REFUSED", count=1, oldest_at_ms=START_MS + 2),
         GaugeView(name="work_items", status="REFUND_OVERDUE", count=3, oldest_at_ms=START_MS + 1),
         GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=START_MS + 2),
         GaugeView(name="work_items", status="PAYMENT_CONFLICT", count=1, oldest_at_ms=START_MS),
         GaugeView(name="work_items", status="NOTIFICATION_REFUSED", count=1, oldest_at_ms=START_MS),
-        GaugeView(name="work_items", status="RECONCILIATION_DIFFERENCE", count=1, oldest_at_ms=START_MS + 3),
+        GaugeView(
+            name="work_items",
+            status="RECONCILIATION_DIFFERENCE",
+            count=1,
+            oldest_at_ms=START_MS + 3,
+        ),
         GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
     ] == gauges

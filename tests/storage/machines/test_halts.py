@@ -1,4 +1,6 @@
-"""A row of a halted machine: its owner alone writes it, its next commit takes it away, and administrators see it until then."""
+"""A row of a halted machine: its owner alone writes it, its next commit takes it away, and
+administrators see it until then.
+"""
 
 from dataclasses import replace
 
@@ -19,13 +21,17 @@ ERROR = "InvariantBroken: the trades do not add up"
 
 
 def _halt(machine_id: str = "VM-1", **changes: object) -> MachineHalt:
-    halt = MachineHalt(machine_id=MachineId(machine_id), halted_at_ms=START_MS, fact="TopUpPaid", error=ERROR)
+    halt = MachineHalt(
+        machine_id=MachineId(machine_id), halted_at_ms=START_MS, fact="TopUpPaid", error=ERROR
+    )
     return replace(halt, **changes)  # type: ignore[arg-type]
 
 
 async def _rows(db: Database) -> list[tuple[object, ...]]:
     wanted = select(machine_halts).order_by(machine_halts.c.machine_id)
-    return [tuple(row) for row in await db.read(lambda connection: connection.execute(wanted).all())]
+    return [
+        tuple(row) for row in await db.read(lambda connection: connection.execute(wanted).all())
+    ]
 
 
 async def _recover(owner: Owner, machine_id: str = "VM-1") -> None:
@@ -41,11 +47,15 @@ async def test_a_halt_is_kept_with_its_owner(db: Database) -> None:
 
 
 async def test_a_halt_that_is_told_again_keeps_its_time(db: Database) -> None:
-    """It has not worked since; what it chokes on may be another thing by now, and its owner another one."""
+    """It has not worked since; what it chokes on may be another thing by now, and its owner another
+    one.
+    """
     owner = await Owner.of(db, "VM-1")
     await owner.store.halt(owner.ownership, _halt())
     new = await Owner.claim(db, "VM-1", holder="h2", host="vendgate-host-9")
-    await new.store.halt(new.ownership, _halt(halted_at_ms=START_MS + 5, fact="", error="CodecError: no"))
+    await new.store.halt(
+        new.ownership, _halt(halted_at_ms=START_MS + 5, fact="", error="CodecError: no")
+    )
     (epoch,) = new.ownership.epochs.values()
     assert [("VM-1", "vendgate-host-9", epoch, START_MS, "", "CodecError: no")] == await _rows(db)
 
@@ -111,7 +121,9 @@ async def test_the_next_owner_hears_of_a_halt(db: Database) -> None:
     (found,) = await owner.store.load_active(owner.ownership)
     assert isinstance(found, LoadedMachine)
     assert ("VM-1", True) == (found.state.machine_id, found.halted)
-    await db.write(lambda connection: connection.execute(update(machine_states).values(active=True)))
+    await db.write(
+        lambda connection: connection.execute(update(machine_states).values(active=True))
+    )
     assert 1 == len(await owner.store.load_active(owner.ownership))
 
 
@@ -119,13 +131,19 @@ async def test_what_cannot_be_read_is_told_beside_what_can(db: Database) -> None
     """One broken row does not keep a host from its other machines."""
     names = [f"VM-{number}" for number in range(9)]
     owner = await Owner.of(db, *names)
-    spoil = update(machine_states).where(machine_states.c.machine_id.in_(["VM-2", "VM-7"])).values(body="{}", format=99)
+    spoil = (
+        update(machine_states)
+        .where(machine_states.c.machine_id.in_(["VM-2", "VM-7"]))
+        .values(body="{}", format=99)
+    )
     await db.write(lambda connection: connection.execute(spoil))
     found = await owner.store.load_active(owner.ownership)
     unread = {one.machine_id: str(one.error) for one in found if isinstance(one, Unreadable)}
     assert {"VM-2", "VM-7"} == set(unread)
     assert "run a newer version" in unread[MachineId("VM-2")]
-    assert set(names) - set(unread) == {one.state.machine_id for one in found if isinstance(one, LoadedMachine)}
+    assert set(names) - set(unread) == {
+        one.state.machine_id for one in found if isinstance(one, LoadedMachine)
+    }
 
 
 async def test_a_machine_shows_its_halt(db: Database) -> None:
@@ -133,7 +151,9 @@ async def test_a_machine_shows_its_halt(db: Database) -> None:
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.store.halt(owner.ownership, _halt())
     await db.write(
-        lambda connection: connection.execute(update(machine_states).where(machine_states.c.machine_id == "VM-1").values(body="{"))
+        lambda connection: connection.execute(
+            update(machine_states).where(machine_states.c.machine_id == "VM-1").values(body="{")
+        )
     )
     wanted = HaltView(halted_at_ms=START_MS, fact="TopUpPaid", error=ERROR)
     one = await Queries(db).machine("VM-1")
@@ -146,7 +166,9 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
     """With the money of its customers that waits there, since when and why; the gauge counts it."""
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.do("VM-1", paid("t1", 700))
-    await owner.do("VM-1", paid("t2", 200, payer="hash-of-bob"))  # a second customer: it is due back
+    await owner.do(
+        "VM-1", paid("t2", 200, payer="hash-of-bob")
+    )  # a second customer: it is due back
     await owner.do("VM-2", paid("t3", 5_000))
     await owner.store.halt(owner.ownership, _halt())
     assert [
@@ -165,19 +187,27 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
         )
     ] == await Queries(db).work_items(limit=10, now_ms=START_MS + 1)
     gauges = await Queries(db).gauges(now_ms=START_MS + 1)
-    assert GaugeView(name="work_items", status="MACHINE_HALTED", count=1, oldest_at_ms=START_MS) in gauges
+    assert (
+        GaugeView(name="work_items", status="MACHINE_HALTED", count=1, oldest_at_ms=START_MS)
+        in gauges
+    )
     await _recover(owner)
     assert [] == await Queries(db).work_items(limit=10, now_ms=START_MS + 1)
 
 
 async def test_an_audit_tells_of_a_halt(db: Database) -> None:
-    """As something that takes too long, from its first second on; the books are clean all the same."""
+    """As something that takes too long, from its first second on; the books are clean all the
+    same.
+    """
     owner = await Owner.of(db, "VM-1")
     await owner.store.halt(owner.ownership, _halt())
     audit = await prove(db, now_ms=START_MS + 90_000)
     assert audit.clean, audit.sentences
     (warning,) = audit.warnings
-    assert f"machine VM-1 has been halted for 90 seconds and decides nothing: TopUpPaid: {ERROR}" == warning.sentence
+    assert (
+        f"machine VM-1 has been halted for 90 seconds and decides nothing: TopUpPaid: {ERROR}"
+        == warning.sentence
+    )
 
 
 async def _loaded(owner: Owner, machine_id: str) -> LoadedMachine:

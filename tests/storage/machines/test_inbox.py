@@ -12,7 +12,13 @@ from storage.tables import inbox
 from tests.storage.owner import START_MS, paid
 
 
-def received(trade_id: str, *, amount_minor: int = 1_000, payer: str = "hash-of-alice", machine_id: str = "VM-1") -> Received:
+def received(
+    trade_id: str,
+    *,
+    amount_minor: int = 1_000,
+    payer: str = "hash-of-alice",
+    machine_id: str = "VM-1",
+) -> Received:
     """A payment notification."""
     return Received(
         cause=f"payment:{trade_id}",
@@ -42,7 +48,9 @@ def other(cause: str, event: Event | None) -> Received:
 
 async def causes(db: Database) -> dict[str, bool]:
     """Return all causes, and whether they are taken."""
-    rows = await db.read(lambda connection: connection.execute(select(inbox).order_by(inbox.c.id)).all())
+    rows = await db.read(
+        lambda connection: connection.execute(select(inbox).order_by(inbox.c.id)).all()
+    )
     return {row.cause: row.taken_at_ms is not None for row in rows}
 
 
@@ -89,8 +97,12 @@ async def test_other_kinds_have_causes_of_their_own(db: Database) -> None:
     """A refund's echo and the end of the trade are facts beside the payment."""
     put = Inbox(db).put
     await put(received("t1"))
-    echo = await put(other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification")))
-    finished = await put(other("finished:t1", TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED")))
+    echo = await put(
+        other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification"))
+    )
+    finished = await put(
+        other("finished:t1", TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED"))
+    )
     assert ("NEW", "NEW") == (echo.verdict, finished.verdict)
 
 

@@ -13,9 +13,17 @@ async def test_a_place_has_its_own_notify_url(db: Database) -> None:
     """The URL ends in the machine's token."""
     registered = await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     loader = Loader(notify_base_url="https://vend.example")
-    (loaded,) = await db.read(lambda connection: loader.load(connection, connection.execute(machine_rows()).all()))
-    assert f"https://vend.example/alipay/notify/{registered.notify_token}" == loaded.place.notify_url
-    assert ("Pier 7", "HK", "Central, Hong Kong") == (loaded.place.store_name, loaded.place.country_code, loaded.place.address)
+    (loaded,) = await db.read(
+        lambda connection: loader.load(connection, connection.execute(machine_rows()).all())
+    )
+    assert (
+        f"https://vend.example/alipay/notify/{registered.notify_token}" == loaded.place.notify_url
+    )
+    assert ("Pier 7", "HK", "Central, Hong Kong") == (
+        loaded.place.store_name,
+        loaded.place.country_code,
+        loaded.place.address,
+    )
 
 
 async def test_own_limits_are_loaded(db: Database) -> None:
@@ -23,10 +31,14 @@ async def test_own_limits_are_loaded(db: Database) -> None:
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     overrides = PolicyOverrides(doubt_window_ms=1)
-    await registry.change(MachineId("VM-1"), actor="ann", action="set policy", now_ms=START_MS, overrides=overrides)
+    await registry.change(
+        MachineId("VM-1"), actor="ann", action="set policy", now_ms=START_MS, overrides=overrides
+    )
     loader = Loader(notify_base_url="")
     wanted = machine_rows(machines.c.machine_id == "VM-1")
-    (loaded,) = await db.read(lambda connection: loader.load(connection, connection.execute(wanted).all()))
+    (loaded,) = await db.read(
+        lambda connection: loader.load(connection, connection.execute(wanted).all())
+    )
     assert overrides == loaded.configuration.configuration.overrides
 
 

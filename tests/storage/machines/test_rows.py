@@ -7,7 +7,16 @@ import pytest
 from actors.machine import MachineState
 from actors.machine.decision import Decision
 from actors.machine.ids import MachineId, SessionId, TradeId
-from actors.machine.state import Code, CodeStatus, Mode, Refund, RefundCause, RefundStatus, Session, Trade
+from actors.machine.state import (
+    Code,
+    CodeStatus,
+    Mode,
+    Refund,
+    RefundCause,
+    RefundStatus,
+    Session,
+    Trade,
+)
 from storage import tables
 from storage.database.engine import Database
 from storage.machines import rows
@@ -15,7 +24,14 @@ from storage.machines.statements import Row
 from tests.storage.owner import HKD, START_MS, Owner, refund_of
 
 VM_1 = MachineId("VM-1")
-TRADE = Trade(trade_id=TradeId("t1"), partner_trans_id="out-t1", payer="", paid_minor=5, funds_minor=5, received_at_ms=START_MS)
+TRADE = Trade(
+    trade_id=TradeId("t1"),
+    partner_trans_id="out-t1",
+    payer="",
+    paid_minor=5,
+    funds_minor=5,
+    received_at_ms=START_MS,
+)
 REFUND = Refund(
     refund_id=refund_of("t1"),
     trade_id=TradeId("t1"),
@@ -29,7 +45,11 @@ REFUND = Refund(
 
 def named(table: str, values: Row) -> dict[str, object]:
     """Give a row's values the names of their columns."""
-    names = [column.name for column in tables.metadata.tables[table].columns if column.name not in {"id", "digest"}]
+    names = [
+        column.name
+        for column in tables.metadata.tables[table].columns
+        if column.name not in {"id", "digest"}
+    ]
     return dict(zip(names, values, strict=True))
 
 
@@ -43,15 +63,29 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     refund = named("refunds", made.refunds["VM-1-t1R1"])
     session = named("sessions", made.sessions["VM-1-s1"])
     vend = named("vends", made.vends["VM-1-v1"])
-    assert (3, 7, "ENABLED", 1) == (state["partition"], state["epoch"], state["phase"], state["revision"])
-    assert (1_000, 500, 500, 0, "HKD") == tuple(
-        trade[name] for name in ("paid_minor", "sold_minor", "refunded_minor", "held_minor", "currency")
+    assert (3, 7, "ENABLED", 1) == (
+        state["partition"],
+        state["epoch"],
+        state["phase"],
+        state["revision"],
     )
-    assert (500, "COMPLETE", "SUCCEEDED", 1, "") == tuple(refund[name] for name in ("amount_minor", "cause", "status", "attempts", "error"))
-    assert ("ENDED", "COMPLETE", START_MS) == (session["status"], session["end_reason"], session["ended_at_ms"])
+    assert (1_000, 500, 500, 0, "HKD") == tuple(
+        trade[name]
+        for name in ("paid_minor", "sold_minor", "refunded_minor", "held_minor", "currency")
+    )
+    assert (500, "COMPLETE", "SUCCEEDED", 1, "") == tuple(
+        refund[name] for name in ("amount_minor", "cause", "status", "attempts", "error")
+    )
+    assert ("ENDED", "COMPLETE", START_MS) == (
+        session["status"],
+        session["end_reason"],
+        session["ended_at_ms"],
+    )
     assert (500, "cola", "drop sensor") == (vend["price_minor"], vend["product"], vend["evidence"])
     first = named("journal", made.journal[0])
-    assert (3, 7, "TopUpPaid", "VM-1-s1") == tuple(first[name] for name in ("partition", "epoch", "kind", "session_id"))
+    assert (3, 7, "TopUpPaid", "VM-1-s1") == tuple(
+        first[name] for name in ("partition", "epoch", "kind", "session_id")
+    )
     lines = [named("ledger_entries", line) for line in made.ledger]
     assert [0, 1] == [line["line"] for line in lines[:2]]
     assert 0 == sum(line["amount_minor"] for line in lines if isinstance(line["amount_minor"], int))
@@ -67,7 +101,9 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
         ({"refunds": (REFUND,)}, True),
     ],
 )
-def test_a_machine_is_active_while_something_is_open(changes: dict[str, object], *, active: bool) -> None:
+def test_a_machine_is_active_while_something_is_open(
+    changes: dict[str, object], *, active: bool
+) -> None:
     """What a new owner must see to without being asked."""
     rest = MachineState(machine_id=VM_1, currency=HKD, code=Code(status=CodeStatus.ACTIVE))
     assert active == rows.is_active(replace(rest, **changes))  # type: ignore[arg-type]
@@ -75,10 +111,19 @@ def test_a_machine_is_active_while_something_is_open(changes: dict[str, object],
 
 def test_a_refund_is_told_in_the_session_of_its_trade() -> None:
     """Not in that of whoever stands at the machine now; a late trade's belongs to none."""
-    now = Session(session_id=SessionId("VM-1-s9"), mode=Mode.BOTH, started_at_ms=START_MS, last_operation_at_ms=START_MS)
+    now = Session(
+        session_id=SessionId("VM-1-s9"),
+        mode=Mode.BOTH,
+        started_at_ms=START_MS,
+        last_operation_at_ms=START_MS,
+    )
     state = MachineState(machine_id=VM_1, currency=HKD, session=now)
     fed = replace(TRADE, session_id=SessionId("VM-1-s1"))
-    assert "VM-1-s1" == rows.session_of(Decision(state=replace(state, trades=(fed,)), records=(REFUND,)))
-    assert rows.session_of(Decision(state=replace(state, trades=(TRADE,)), records=(REFUND,))) is None
+    assert "VM-1-s1" == rows.session_of(
+        Decision(state=replace(state, trades=(fed,)), records=(REFUND,))
+    )
+    assert (
+        rows.session_of(Decision(state=replace(state, trades=(TRADE,)), records=(REFUND,))) is None
+    )
     assert "VM-1-s9" == rows.session_of(Decision(state=state))
     assert rows.session_of(Decision(state=replace(state, session=None))) is None

@@ -15,23 +15,41 @@ from storage.codec import CodecError
 from storage.database.engine import Database
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
-from storage.tables import audit, inbox, journal, ledger_entries, machine_states, partitions, sessions, trades
+from storage.tables import (
+    audit,
+    inbox,
+    journal,
+    ledger_entries,
+    machine_states,
+    partitions,
+    sessions,
+    trades,
+)
 from tests.storage.machines.test_inbox import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid
 
 
 async def count(db: Database, table: Table) -> int:
     """Return how many rows there are."""
-    return await db.read(lambda connection: connection.scalar(select(func.count()).select_from(table))) or 0
+    return (
+        await db.read(lambda connection: connection.scalar(select(func.count()).select_from(table)))
+        or 0
+    )
 
 
 async def column(db: Database, table: Table, name: str) -> Sequence[object]:
     """Return one column's values in the order of the keys."""
-    return await db.read(lambda connection: connection.scalars(select(table.c[name]).order_by(*table.primary_key)).all())
+    return await db.read(
+        lambda connection: connection.scalars(
+            select(table.c[name]).order_by(*table.primary_key)
+        ).all()
+    )
 
 
 async def test_what_is_committed_is_loaded(db: Database) -> None:
-    """A machine that is loaded is the one that was committed, and needs no news from the registry."""
+    """A machine that is loaded is the one that was committed, and needs no news from the
+    registry.
+    """
     owner = await Owner.of(db, "VM-1")
     await owner.do("VM-1", paid("t1"))
     loaded = await owner.store.load(MachineId("VM-1"))
@@ -48,7 +66,10 @@ async def test_a_machine_that_nothing_was_decided_for_is_fresh(db: Database) -> 
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert (loaded.state.version, loaded.state.currency) == (0, "HKD")
-    assert (loaded.configuration.configuration.revision, loaded.configuration.columns) == (1, COLUMNS)
+    assert (loaded.configuration.configuration.revision, loaded.configuration.columns) == (
+        1,
+        COLUMNS,
+    )
 
 
 async def test_an_unknown_machine_is_none(db: Database) -> None:
@@ -62,7 +83,9 @@ async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None
     store = (await Owner.of(db, "VM-1")).store
     first = await store.claim(host="a", holder="a1", partitions=[0, 1, 2], now_ms=START_MS)
     second = await store.claim(host="b", holder="b1", partitions=[1, 2, 3], now_ms=START_MS)
-    assert {1: first.epochs[1] + 1, 2: first.epochs[2] + 1} == {number: second.epochs[number] for number in (1, 2)}
+    assert {1: first.epochs[1] + 1, 2: first.epochs[2] + 1} == {
+        number: second.epochs[number] for number in (1, 2)
+    }
     assert "claim" in await column(db, audit, "action")
     assert {"a", "b"} <= set(await column(db, partitions, "owner"))
 
@@ -77,7 +100,9 @@ async def test_a_claim_of_partitions_that_do_not_exist_takes_none(db: Database) 
 
 
 async def test_a_stale_owner_saves_nothing(db: Database) -> None:
-    """After a takeover the old owner's batch is refused whole, and the new owner goes on from what was saved."""
+    """After a takeover the old owner's batch is refused whole, and the new owner goes on from what
+    was saved.
+    """
     old = await Owner.of(db, "VM-1", "VM-2")
     await old.do("VM-1", paid("t1"))
     saved = old.states["VM-1"]
@@ -94,7 +119,11 @@ async def test_a_stale_owner_saves_nothing(db: Database) -> None:
 async def test_the_same_epoch_under_another_holder_is_stale(db: Database) -> None:
     """A host that was started again under its old name must claim again."""
     owner = await Owner.of(db, "VM-1")
-    stranger = Owner(store=owner.store, ownership=replace(owner.ownership, holder="h0"), states=dict(owner.states))
+    stranger = Owner(
+        store=owner.store,
+        ownership=replace(owner.ownership, holder="h0"),
+        states=dict(owner.states),
+    )
     with pytest.raises(StaleOwner):
         await stranger.do("VM-1", paid("t1"))
 
@@ -102,21 +131,31 @@ async def test_the_same_epoch_under_another_holder_is_stale(db: Database) -> Non
 async def test_a_partition_that_was_never_claimed_is_stale(db: Database) -> None:
     """Nobody writes where they have no epoch."""
     owner = await Owner.of(db, "VM-1")
-    nobody = Owner(store=owner.store, ownership=Ownership(host="x", holder="h1", epochs={}), states=dict(owner.states))
+    nobody = Owner(
+        store=owner.store,
+        ownership=Ownership(host="x", holder="h1", epochs={}),
+        states=dict(owner.states),
+    )
     with pytest.raises(StaleOwner, match="not claimed"):
         await nobody.do("VM-1", paid("t1"))
 
 
 async def test_a_batch_is_saved_whole_and_in_order(db: Database) -> None:
-    """Several changes of several machines are one transaction; a record that changed twice is saved in its last form."""
+    """Several changes of several machines are one transaction; a record that changed twice is saved
+    in its last form.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2")
     changes = [owner.decide("VM-1", event) for event in owner.purchase("VM-1", 1)]
     changes[1:1] = [owner.decide("VM-2", paid("t2"))]
     await owner.commit(changes)
     again = await Owner.claim(db, "VM-1", "VM-2", holder="h2")
     assert owner.states == again.states
-    assert ["CLOSED", "OPEN"] == sorted(str(status) for status in await column(db, trades, "status"))
-    assert 0 == await db.read(lambda connection: connection.scalar(select(func.sum(ledger_entries.c.amount_minor))))
+    assert ["CLOSED", "OPEN"] == sorted(
+        str(status) for status in await column(db, trades, "status")
+    )
+    assert 0 == await db.read(
+        lambda connection: connection.scalar(select(func.sum(ledger_entries.c.amount_minor)))
+    )
 
 
 async def test_a_version_that_does_not_follow_is_a_conflict(db: Database) -> None:
@@ -142,7 +181,9 @@ async def test_a_gap_within_the_batch_is_a_conflict(db: Database) -> None:
 
 
 async def test_a_cause_is_posted_once_whoever_posts_it(db: Database) -> None:
-    """One payment that two machines claim is a conflict of the second one, and nothing of the batch is saved."""
+    """One payment that two machines claim is a conflict of the second one, and nothing of the batch
+    is saved.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2", "VM-3")
     await owner.do("VM-1", paid("t1"))
     with pytest.raises(Conflict) as caught:
@@ -165,14 +206,18 @@ async def test_a_machine_that_is_not_registered_is_a_conflict(db: Database) -> N
     """Nothing can be saved for it."""
     owner = await Owner.of(db, "VM-1")
     state = replace(owner.states["VM-1"], machine_id=MachineId("VM-1b"), version=0)
-    everything = await owner.store.claim(host="a", holder="h1", partitions=range(8), now_ms=START_MS)
+    everything = await owner.store.claim(
+        host="a", holder="h1", partitions=range(8), now_ms=START_MS
+    )
     stray = Owner(store=owner.store, ownership=everything, states={"VM-1b": state})
     with pytest.raises(Conflict):
         await stray.do("VM-1b", paid("t1"))
 
 
 async def test_a_cancelled_commit_is_wholly_there(db: Database) -> None:
-    """Cancelling the caller does not reach the transaction, and the connection is fit for the next one."""
+    """Cancelling the caller does not reach the transaction, and the connection is fit for the next
+    one.
+    """
     owner = await Owner.of(db, "VM-1")
     change = owner.decide("VM-1", paid("t1"))
     task = asyncio.create_task(owner.commit([change]))
@@ -207,7 +252,9 @@ async def test_an_inbox_row_is_taken_with_its_change(db: Database) -> None:
     waiting = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
     readable = [item for item in waiting if isinstance(item, InboxItem)]
     assert [event, event] == [item.event for item in readable]
-    await owner.commit([owner.decide("VM-1", item.event, inbox_id=item.inbox_id) for item in readable])
+    await owner.commit(
+        [owner.decide("VM-1", item.event, inbox_id=item.inbox_id) for item in readable]
+    )
     assert [] == await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
     assert 1 == await count(db, sessions)
 
@@ -220,7 +267,9 @@ async def test_a_notification_that_cannot_be_read_keeps_no_other_back(db: Databa
     newer = update(inbox).where(inbox.c.id == 1).values(event='{"kind":"Newer","body":{}}')
     await db.write(lambda connection: connection.execute(newer))
 
-    unreadable, readable = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    unreadable, readable = await owner.store.untaken(
+        owner.ownership, older_than_ms=START_MS + 1, limit=10
+    )
 
     assert isinstance(unreadable, Unreadable)
     assert ("VM-1", CodecError) == (unreadable.machine_id, type(unreadable.error))
@@ -232,11 +281,17 @@ async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Databa
     """It makes no journal line, but it must have been decided upon the saved version."""
     owner = await Owner.of(db, "VM-1")
     change = await owner.do("VM-1", paid("t1"))
-    nothing = replace(change, decision=replace(change.decision, changed=False, records=(), transfers=(), effects=()))
+    nothing = replace(
+        change,
+        decision=replace(change.decision, changed=False, records=(), transfers=(), effects=()),
+    )
     lines = await count(db, journal)
     await owner.commit([nothing])
     assert lines == await count(db, journal)
-    stale = replace(nothing, decision=replace(nothing.decision, state=replace(nothing.decision.state, version=1)))
+    stale = replace(
+        nothing,
+        decision=replace(nothing.decision, state=replace(nothing.decision.state, version=1)),
+    )
     with pytest.raises(Conflict):
         await owner.commit([stale])
 
@@ -256,18 +311,30 @@ async def test_untaken_shows_only_our_old_ones(db: Database) -> None:
     )
     await Inbox(db).put(put)
     assert [] == await owner.store.untaken(owner.ownership, older_than_ms=START_MS, limit=10)
-    elsewhere = Ownership(host="x", holder="x", epochs={number: 1 for number in range(8) if number not in owner.ownership.epochs})
+    elsewhere = Ownership(
+        host="x",
+        holder="x",
+        epochs={number: 1 for number in range(8) if number not in owner.ownership.epochs},
+    )
     assert [] == await owner.store.untaken(elsewhere, older_than_ms=START_MS + 1, limit=10)
 
 
 async def test_load_active_brings_what_is_open_and_what_is_new(db: Database) -> None:
-    """Machines at rest are left where they are; one with a session, without any decision, or whose stream may be gone is brought."""
+    """Machines at rest are left where they are; one with a session, without any decision, or whose
+    stream may be gone is brought.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.do("VM-2", Disconnected(stream_id=owner.states["VM-2"].link.stream_id))
     await owner.do("VM-1", paid("t1"))
     await Registry(db).register(new_machine("VM-3"), actor="test", now_ms=START_MS)
-    everything = await owner.store.claim(host="a", holder="a1", partitions=range(8), now_ms=START_MS)
-    active = [loaded for loaded in await owner.store.load_active(everything) if isinstance(loaded, LoadedMachine)]
+    everything = await owner.store.claim(
+        host="a", holder="a1", partitions=range(8), now_ms=START_MS
+    )
+    active = [
+        loaded
+        for loaded in await owner.store.load_active(everything)
+        if isinstance(loaded, LoadedMachine)
+    ]
     assert ["VM-1", "VM-3"] == [loaded.state.machine_id for loaded in active]
     assert owner.states["VM-1"] == active[0].state
     assert COLUMNS == active[1].configuration.columns
@@ -279,7 +346,12 @@ async def test_reconfigured_names_whoever_has_not_heard(db: Database) -> None:
     assert [] == await owner.store.reconfigured(owner.ownership, limit=10)
     columns = (Column(column="A1", product="cola", price_minor=600, capacity=10, stock=9),)
     changed = await Registry(db).change(
-        MachineId("VM-1"), actor="ann", action="set planogram", now_ms=START_MS, columns=columns, mode=Mode.SELECTION_FIRST
+        MachineId("VM-1"),
+        actor="ann",
+        action="set planogram",
+        now_ms=START_MS,
+        columns=columns,
+        mode=Mode.SELECTION_FIRST,
     )
     assert ["VM-1"] == await owner.store.reconfigured(owner.ownership, limit=10)
     loaded = await owner.store.load(MachineId("VM-1"))
@@ -305,7 +377,9 @@ async def test_texts_with_nul_are_kept_without_it(db: Database) -> None:
     """What a machine sends cannot make its change impossible to save."""
     owner = await Owner.of(db, "VM-1")
     await owner.do("VM-1", paid("t1"))
-    fact = VendRequested(request_id=RequestId("r\x001"), column="A1", price_minor=500, planogram_version=1)
+    fact = VendRequested(
+        request_id=RequestId("r\x001"), column="A1", price_minor=500, planogram_version=1
+    )
     await owner.do("VM-1", owner.frame("VM-1", fact))
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None

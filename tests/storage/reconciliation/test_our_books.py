@@ -29,7 +29,9 @@ def received(trade_id: str, *, cause: str = "", paid_at_ms: int = START_MS) -> R
     )
 
 
-async def pay(owner: Owner, db: Database, trade_id: str, *, paid_at_ms: int, heard_at_ms: int) -> None:
+async def pay(
+    owner: Owner, db: Database, trade_id: str, *, paid_at_ms: int, heard_at_ms: int
+) -> None:
     """Let a notification arrive and be decided upon."""
     notification = received(trade_id, paid_at_ms=paid_at_ms)
     stored = await Inbox(db).put(notification)
@@ -39,11 +41,21 @@ async def pay(owner: Owner, db: Database, trade_id: str, *, paid_at_ms: int, hea
 
 
 async def read(
-    db: Database, *, from_ms: int = START_MS, trades: set[str] | None = None, refunds: set[str] | None = None, names: set[str] | None = None
+    db: Database,
+    *,
+    from_ms: int = START_MS,
+    trades: set[str] | None = None,
+    refunds: set[str] | None = None,
+    names: set[str] | None = None,
 ) -> OurBooks:
     """Read the day that begins at ``from_ms``."""
     return await read_our_books(
-        db, from_ms=from_ms, to_ms=from_ms + DAY_MS, trade_ids=trades or set(), refund_ids=refunds or set(), names=names or set()
+        db,
+        from_ms=from_ms,
+        to_ms=from_ms + DAY_MS,
+        trade_ids=trades or set(),
+        refund_ids=refunds or set(),
+        names=names or set(),
     )
 
 
@@ -56,32 +68,49 @@ async def test_a_payment_belongs_to_the_day_on_which_it_was_paid(db: Database) -
     await pay(owner, db, "t3", paid_at_ms=midnight_ms, heard_at_ms=midnight_ms + 25 * HOUR_MS)
     today, tomorrow = await read(db), await read(db, from_ms=midnight_ms)
     assert (frozenset({"t1", "t2"}), frozenset({"t3"})) == (today.paid_today, tomorrow.paid_today)
-    assert today.trades["t1"] == OurTrade(trade_id=TradeId("t1"), machine_id=MachineId("VM-1"), currency=Currency("HKD"), paid_minor=1_000)
+    assert today.trades["t1"] == OurTrade(
+        trade_id=TradeId("t1"),
+        machine_id=MachineId("VM-1"),
+        currency=Currency("HKD"),
+        paid_minor=1_000,
+    )
 
 
 async def test_what_the_file_names_is_found_on_any_day(db: Database) -> None:
     """Also more than one statement may name."""
     owner = await Owner.of(db, "VM-1")
     await pay(owner, db, "t1", paid_at_ms=START_MS, heard_at_ms=START_MS + 1)
-    found = await read(db, from_ms=START_MS + 9 * DAY_MS, trades={"t1", *(f"x{number}" for number in range(1_200))})
+    found = await read(
+        db, from_ms=START_MS + 9 * DAY_MS, trades={"t1", *(f"x{number}" for number in range(1_200))}
+    )
     assert ({"t1"}, frozenset()) == (set(found.trades), found.paid_today)
 
 
 async def test_a_refund_is_judged_on_the_day_that_holds_all_of_it(db: Database) -> None:
-    """One that was asked for on one day and confirmed on another may stand in the file of either."""
+    """One that was asked for on one day and confirmed on another may stand in the file of
+    either.
+    """
     owner = await Owner.of(db, "VM-1")
-    await pay(owner, db, "t1", paid_at_ms=START_MS - HOUR_MS, heard_at_ms=START_MS + 1)  # late: goes back at once
+    await pay(
+        owner, db, "t1", paid_at_ms=START_MS - HOUR_MS, heard_at_ms=START_MS + 1
+    )  # late: goes back at once
     assert refund_of("t1") in (await read(db, refunds={refund_of("t1")})).refunds
     assert frozenset() == (await read(db)).returned_today
     owner.now_ms = START_MS + HOUR_MS
     await owner.do("VM-1", RefundSucceeded(refund_id=refund_of("t1")))
     today = await read(db)
-    assert (frozenset({"t1R1"}), RefundStatus.SUCCEEDED) == (today.returned_today, today.refunds[refund_of("t1")].status)
+    assert (frozenset({"t1R1"}), RefundStatus.SUCCEEDED) == (
+        today.returned_today,
+        today.refunds[refund_of("t1")].status,
+    )
     await pay(owner, db, "t2", paid_at_ms=START_MS - HOUR_MS, heard_at_ms=START_MS + DAY_MS - 1)
     owner.now_ms = START_MS + DAY_MS
     await owner.do("VM-1", RefundSucceeded(refund_id=refund_of("t2")))
     tomorrow = await read(db, from_ms=START_MS + DAY_MS)
-    assert (frozenset({"t1R1"}), frozenset[str]()) == ((await read(db)).returned_today, tomorrow.returned_today)
+    assert (frozenset({"t1R1"}), frozenset[str]()) == (
+        (await read(db)).returned_today,
+        tomorrow.returned_today,
+    )
 
 
 async def test_what_was_told_is_known(db: Database) -> None:
@@ -103,10 +132,16 @@ async def test_what_was_told_is_known(db: Database) -> None:
 async def test_machines_are_found_by_id_and_by_store_name(db: Database) -> None:
     """All of them: whoever asks must see that a name is not one machine's alone."""
     for number, name in enumerate(("Lobby", "Hall", "Lobby"), start=1):
-        await Registry(db).register(replace(new_machine(f"VM-{number}"), store_name=name), actor="test", now_ms=START_MS)
+        await Registry(db).register(
+            replace(new_machine(f"VM-{number}"), store_name=name), actor="test", now_ms=START_MS
+        )
 
     def named(number: int, name: str) -> NamedMachine:
-        return NamedMachine(machine_id=MachineId(f"VM-{number}"), store_name=name, currency=Currency("HKD"))
+        return NamedMachine(
+            machine_id=MachineId(f"VM-{number}"), store_name=name, currency=Currency("HKD")
+        )
 
     assert (named(1, "Lobby"), named(3, "Lobby")) == (await read(db, names={"Lobby"})).machines
-    assert (named(1, "Lobby"), named(2, "Hall")) == (await read(db, names={"Hall", "VM-1", "hall", "VM-9"})).machines
+    assert (named(1, "Lobby"), named(2, "Hall")) == (
+        await read(db, names={"Hall", "VM-1", "hall", "VM-9"})
+    ).machines

@@ -1,4 +1,6 @@
-"""Runs and differences: a file that is read again makes no row anew, and what is gone is resolved."""
+"""Runs and differences: a file that is read again makes no row anew, and what is gone is
+resolved.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +24,9 @@ RUN = NewRun(
 NEWER = replace(RUN, file_sha256="b" * 64, row_count=3)
 
 
-def difference(subject: str, *, status: DifferenceStatus = DifferenceStatus.OPEN, kind: str = "AMOUNT_DIFFERS") -> Difference:
+def difference(
+    subject: str, *, status: DifferenceStatus = DifferenceStatus.OPEN, kind: str = "AMOUNT_DIFFERS"
+) -> Difference:
     """Something that differs."""
     return Difference(
         kind=kind,
@@ -45,7 +49,10 @@ async def rows(db: Database) -> list[list[Any]]:
 
     def work(connection: Any) -> list[list[Any]]:
         tables = (reconciliation_runs, reconciliation_differences)
-        return [[tuple(row) for row in connection.execute(select(table).order_by(table.c.id))] for table in tables]
+        return [
+            [tuple(row) for row in connection.execute(select(table).order_by(table.c.id))]
+            for table in tables
+        ]
 
     return await db.read(work)
 
@@ -78,7 +85,9 @@ async def test_the_same_file_again_changes_nothing(db: Database) -> None:
     reconciliation = Reconciliation(db)
     first = await reconciliation.record(RUN, [difference("t1"), difference("t2")], now_ms=NOW_MS)
     before = await rows(db)
-    assert first == await reconciliation.record(replace(RUN, file_name="copy.txt"), [difference("t1"), difference("t2")], now_ms=NOW_MS + 1)
+    assert first == await reconciliation.record(
+        replace(RUN, file_name="copy.txt"), [difference("t1"), difference("t2")], now_ms=NOW_MS + 1
+    )
     assert before == await rows(db)
 
 
@@ -86,7 +95,9 @@ async def test_what_is_gone_is_resolved(db: Database) -> None:
     """By the same file once our side has caught up, and only once."""
     reconciliation = Reconciliation(db)
     await reconciliation.record(RUN, [difference("t1"), difference("t2")], now_ms=NOW_MS)
-    caught_up = replace(RUN, totals=(Total(currency="HKD", alipay_paid_minor=500, ours_paid_minor=500),))
+    caught_up = replace(
+        RUN, totals=(Total(currency="HKD", alipay_paid_minor=500, ours_paid_minor=500),)
+    )
     for later_ms in (1, 2):
         view = await reconciliation.record(caught_up, [difference("t2")], now_ms=NOW_MS + later_ms)
         assert [("t2", "OPEN", None), ("t1", "RESOLVED", NOW_MS + 1)] == standing(view.differences)
@@ -96,19 +107,31 @@ async def test_what_is_gone_is_resolved(db: Database) -> None:
 async def test_what_comes_back_is_open_again(db: Database) -> None:
     """It keeps its row."""
     reconciliation = Reconciliation(db)
-    for differences, status in (([difference("t1")], "OPEN"), ([], "RESOLVED"), ([difference("t1")], "OPEN")):
+    for differences, status in (
+        ([difference("t1")], "OPEN"),
+        ([], "RESOLVED"),
+        ([difference("t1")], "OPEN"),
+    ):
         view = await reconciliation.record(RUN, differences, now_ms=NOW_MS)
-        assert [("t1", status, NOW_MS if status == "RESOLVED" else None)] == standing(view.differences)
+        assert [("t1", status, NOW_MS if status == "RESOLVED" else None)] == standing(
+            view.differences
+        )
     assert 1 == len((await rows(db))[1])
 
 
 async def test_a_newer_file_of_the_day_takes_over(db: Database) -> None:
-    """It makes a run of its own; what it finds too keeps its row, what it does not find is resolved."""
+    """It makes a run of its own; what it finds too keeps its row, what it does not find is
+    resolved.
+    """
     reconciliation = Reconciliation(db)
     old = await reconciliation.record(RUN, [difference("t1"), difference("t2")], now_ms=NOW_MS)
-    new = await reconciliation.record(NEWER, [difference("t2"), difference("t3")], now_ms=NOW_MS + 1)
+    new = await reconciliation.record(
+        NEWER, [difference("t2"), difference("t3")], now_ms=NOW_MS + 1
+    )
     assert new.run_id > old.run_id
-    assert [("t2", "OPEN", None), ("t3", "OPEN", None), ("t1", "RESOLVED", NOW_MS + 1)] == standing(new.differences)
+    assert [("t2", "OPEN", None), ("t3", "OPEN", None), ("t1", "RESOLVED", NOW_MS + 1)] == standing(
+        new.differences
+    )
     runs, differences = await rows(db)
     assert (2, 3, {new.run_id}) == (len(runs), len(differences), {row[1] for row in differences})
 
@@ -119,7 +142,9 @@ async def test_an_older_file_does_not_take_it_back(db: Database) -> None:
     await reconciliation.record(RUN, [difference("t1")], now_ms=NOW_MS)
     new = await reconciliation.record(NEWER, [], now_ms=NOW_MS + 1)
     before = await rows(db)
-    again = await reconciliation.record(RUN, [difference("t1"), difference("t9")], now_ms=NOW_MS + 2)
+    again = await reconciliation.record(
+        RUN, [difference("t1"), difference("t9")], now_ms=NOW_MS + 2
+    )
     assert (False, new.differences) == (again.latest, again.differences)
     assert before == await rows(db)
 
@@ -132,13 +157,18 @@ async def test_days_do_not_touch_each_other(db: Database) -> None:
     other = await reconciliation.record(replace(NEWER, day="2026-01-16"), [], now_ms=NOW_MS + 1)
     first = await reconciliation.run_of("a" * 64)
     assert first is not None
-    assert ([("t1", "OPEN", None)], [("t1", "RESOLVED", NOW_MS + 1)]) == (standing(first.differences), standing(other.differences))
+    assert ([("t1", "OPEN", None)], [("t1", "RESOLVED", NOW_MS + 1)]) == (
+        standing(first.differences),
+        standing(other.differences),
+    )
 
 
 async def test_many_differences_are_one_transaction(db: Database) -> None:
     """More than one statement may name; all or none."""
     reconciliation = Reconciliation(db)
-    await reconciliation.record(RUN, [difference(f"t{number}") for number in range(1_200)], now_ms=NOW_MS)
+    await reconciliation.record(
+        RUN, [difference(f"t{number}") for number in range(1_200)], now_ms=NOW_MS
+    )
     assert 1_200 == len((await rows(db))[1])
     view = await reconciliation.record(RUN, [], now_ms=NOW_MS + 1)
     assert {DifferenceStatus.RESOLVED} == {one.status for one in view.differences}

@@ -1,4 +1,6 @@
-"""``vendgate reconcile`` beside a gateway at work: files of the pretend Alipay in, reports, rows and money at rest out."""
+"""``vendgate reconcile`` beside a gateway at work: files of the pretend Alipay in, reports, rows
+and money at rest out.
+"""
 
 import asyncio
 import json
@@ -24,7 +26,13 @@ from gateway.process.clock import SystemClock
 from gateway.v1 import fleet_service_pb2
 from storage.auditing import prove
 from storage.fleet.views import RefundView
-from storage.tables import inbox, journal, ledger_entries, reconciliation_differences, reconciliation_runs
+from storage.tables import (
+    inbox,
+    journal,
+    ledger_entries,
+    reconciliation_differences,
+    reconciliation_runs,
+)
 from tests.alipay_client.wire import PARTNER, Pair
 from tests.support import daily, installed
 from tests.support.site import Site, found
@@ -35,7 +43,9 @@ now_ms = SystemClock().now_ms
 
 @dataclass(frozen=True, kw_only=True)
 class Office:
-    """Where an operator sits: the site's configuration, and a folder for the files that come each day."""
+    """Where an operator sits: the site's configuration, and a folder for the files that come each
+    day.
+    """
 
     site: Site
     folder: Path
@@ -44,7 +54,11 @@ class Office:
     async def code_of(self, machine_id: str = "VM-1", store_name: str = "Lobby") -> str:
         """Register a machine and return its code."""
         asked = fleet_service_pb2.RegisterMachineRequest(
-            machine_id=machine_id, store_name=store_name, currency="HKD", country_code="HK", address="1 Queen's Road"
+            machine_id=machine_id,
+            store_name=store_name,
+            currency="HKD",
+            country_code="HK",
+            address="1 Queen's Road",
         )
         qrcode: str = (await self.site.fleet.RegisterMachine(asked)).machine.qr_payload
         assert qrcode
@@ -63,23 +77,34 @@ class Office:
     async def file_of(self, at_ms: int) -> Path:
         """Fetch the pretend Alipay's file of the day of this moment."""
         day = gmt8.digits(at_ms)[:8]
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=self.site.alipay.asgi), base_url="http://alipay") as http:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=self.site.alipay.asgi), base_url="http://alipay"
+        ) as http:
             answer = await http.get(f"/control/files/{day}/transaction")
         path = self.folder / f"{PARTNER}_transaction_{day}.txt"
         path.write_bytes(answer.content)
         return path
 
     async def reconcile(self, path: Path, *options: str) -> Result:
-        """Run the command in a thread, because it has a loop of its own; nothing but an exit may come out of it."""
-        result = await asyncio.to_thread(CliRunner().invoke, cli.app, ["reconcile", str(path), "--config", self.config, *options])
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        """Run the command in a thread, because it has a loop of its own; nothing but an exit may
+        come out of it.
+        """
+        result = await asyncio.to_thread(
+            CliRunner().invoke, cli.app, ["reconcile", str(path), "--config", self.config, *options]
+        )
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            result.exception
+        )
         return result
 
     async def rows(self) -> list[list[Any]]:
         """All that reconciling could have changed."""
         tables = (reconciliation_runs, reconciliation_differences, inbox, journal, ledger_entries)
         return await self.site.database.read(
-            lambda connection: [[tuple(row) for row in connection.execute(select(table).order_by(table.c.id))] for table in tables]
+            lambda connection: [
+                [tuple(row) for row in connection.execute(select(table).order_by(table.c.id))]
+                for table in tables
+            ]
         )
 
     async def books_differ(self) -> list[str]:
@@ -88,17 +113,28 @@ class Office:
         assert [] == [finding for check in audit.checks for finding in check.findings]
         trades = await self.site.queries.trades(limit=100)
         ours = [
-            books.OurTrade(trade_id=one.trade_id, currency=one.currency, paid_minor=one.paid_minor, refunded_minor=one.refunded_minor)
+            books.OurTrade(
+                trade_id=one.trade_id,
+                currency=one.currency,
+                paid_minor=one.paid_minor,
+                refunded_minor=one.refunded_minor,
+            )
             for one in trades
         ]
         (balance,) = await self.site.queries.balances()
-        return list(books.differences(ours, self.site.alipay.book(), {balance.currency: balance.money_refunded_minor}))
+        return list(
+            books.differences(
+                ours, self.site.alipay.book(), {balance.currency: balance.money_refunded_minor}
+            )
+        )
 
     async def refund_of(self, trade: Trade, status: RefundStatus) -> RefundView:
         """Wait until the trade's refund has this status."""
 
         async def look() -> RefundView | None:
-            refunds = await self.site.queries.refunds(trade_id=trade.trade_no, status=status.value, limit=1)
+            refunds = await self.site.queries.refunds(
+                trade_id=trade.trade_no, status=status.value, limit=1
+            )
             return refunds[0] if refunds else None
 
         return await found(look)
@@ -106,7 +142,9 @@ class Office:
 
 @pytest.fixture
 async def office(site: Site, tmp_path: Path, pair: Pair) -> AsyncIterator[Office]:
-    """Give an operator's place at the site, whose log does not stand between the lines of the command."""
+    """Give an operator's place at the site, whose log does not stand between the lines of the
+    command.
+    """
     tables = installed.good(tmp_path, pair)
     tables["database"]["url"] = f"sqlite:///{site.path}"
     folder = tmp_path / "files"
@@ -118,7 +156,9 @@ async def office(site: Site, tmp_path: Path, pair: Pair) -> AsyncIterator[Office
 
 
 async def test_a_lost_notification_is_found_and_the_money_goes_back(office: Office) -> None:
-    """The file tells of it, its owner credits it as late money and returns it, and both books agree; again changes nothing."""
+    """The file tells of it, its owner credits it as late money and returns it, and both books
+    agree; again changes nothing.
+    """
     trade = await office.pay(await office.code_of(), "5.00", ago_ms=DAY_MS, lost=True)
     assert [] == await office.site.queries.trades(limit=1)
     path = await office.file_of(trade.paid_at_ms)
@@ -172,7 +212,9 @@ async def test_a_refund_of_unknown_outcome_is_closed_by_the_file(office: Office)
     await office.refund_of(trade, RefundStatus.UNKNOWN)
     (done,) = office.site.alipay.desk.book.refunds_of(trade.trade_no)
     result = await office.reconcile(await office.file_of(done.due_at_ms))
-    assert (0, True) == (result.exit_code, "PASSED_ON REFUND_OPEN_HERE" in result.stdout), result.output
+    assert (0, True) == (result.exit_code, "PASSED_ON REFUND_OPEN_HERE" in result.stdout), (
+        result.output
+    )
     await office.refund_of(trade, RefundStatus.SUCCEEDED)
     assert [] == await office.books_differ()
 
@@ -182,7 +224,12 @@ async def test_a_portal_refund_is_reported(office: Office, pair: Pair) -> None:
     trade = await office.pay(await office.code_of(), "5.00")
     await found(lambda: office.site.queries.trade(trade.trade_no))
     async with httpx.AsyncClient(transport=httpx.MockTransport(office.site.alipay.handle)) as http:
-        asked = messages.Refund(partner_trans_id=trade.out_trade_no, partner_refund_id="PORTAL-1", amount_minor=200, currency="HKD")
+        asked = messages.Refund(
+            partner_trans_id=trade.out_trade_no,
+            partner_refund_id="PORTAL-1",
+            amount_minor=200,
+            currency="HKD",
+        )
         await AlipayClient(pair.config(), http, now=lambda: gmt8.moment(now_ms())).refund(asked)
     path = await office.file_of(trade.paid_at_ms)
     for _ in range(2):
@@ -198,12 +245,19 @@ async def test_a_portal_refund_is_reported(office: Office, pair: Pair) -> None:
             difference["alipay_minor"],
             difference["machine_id"],
         )
-        expected = {"alipay_paid_minor": 500, "ours_paid_minor": 500, "alipay_back_minor": 200, "ours_back_minor": 0}
+        expected = {
+            "alipay_paid_minor": 500,
+            "ours_paid_minor": 500,
+            "alipay_back_minor": 200,
+            "ours_back_minor": 0,
+        }
         assert [{"currency": "HKD", **expected}] == told["totals"]
 
 
 async def test_what_a_person_closed_is_open_no_more(office: Office, pair: Pair) -> None:
-    """The report says who and why, by the same file and by a newer one, and the status is 0; with other money it is open again."""
+    """The report says who and why, by the same file and by a newer one, and the status is 0; with
+    other money it is open again.
+    """
     trade = await office.pay(await office.code_of(), "5.00")
     await found(lambda: office.site.queries.trade(trade.trade_no))
     day = gmt8.moment(trade.paid_at_ms).date()
@@ -212,9 +266,15 @@ async def test_what_a_person_closed_is_open_no_more(office: Office, pair: Pair) 
     path = office.folder / "file.txt"
     path.write_bytes(daily.whole(paid, day=day))
     assert 1 == (await office.reconcile(path)).exit_code
-    (item,) = (await office.site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(kind="RECONCILIATION_DIFFERENCE"))).work_items
+    (item,) = (
+        await office.site.fleet.ListWorkItems(
+            fleet_service_pb2.ListWorkItemsRequest(kind="RECONCILIATION_DIFFERENCE")
+        )
+    ).work_items
     assert ("VM-1", trade.trade_no, 200) == (item.machine_id, item.trade_id, item.amount.minor)
-    asked = fleet_service_pb2.CloseWorkItemRequest(item_id=item.item_id, reason="Alipay mends it, case 17")
+    asked = fleet_service_pb2.CloseWorkItemRequest(
+        item_id=item.item_id, reason="Alipay mends it, case 17"
+    )
     await office.site.fleet.CloseWorkItem(asked, metadata=(("x-actor", "ann"),))
     newer = office.folder / "newer.txt"
     newer.write_bytes(daily.whole(paid, day=day) + b"\n")
@@ -226,8 +286,16 @@ async def test_what_a_person_closed_is_open_no_more(office: Office, pair: Pair) 
         assert "closed by ann: Alipay mends it, case 17" in result.stdout
         assert "To do:" not in result.stdout
     (difference,) = json.loads((await office.reconcile(newer, "--json")).stdout)["differences"]
-    assert ("CLOSED", "ann", "Alipay mends it, case 17") == (difference["status"], difference["closed_by"], difference["closed_reason"])
-    assert [] == [finding for check in (await prove(office.site.database, now_ms=now_ms())).checks for finding in check.findings]
+    assert ("CLOSED", "ann", "Alipay mends it, case 17") == (
+        difference["status"],
+        difference["closed_by"],
+        difference["closed_reason"],
+    )
+    assert [] == [
+        finding
+        for check in (await prove(office.site.database, now_ms=now_ms())).checks
+        for finding in check.findings
+    ]
 
     newest = office.folder / "newest.txt"
     newest.write_bytes(daily.whole(paid.replace("7.00", "8.00"), day=day))
@@ -240,7 +308,9 @@ async def test_whose_machine_cannot_be_told_waits_for_a_person(office: Office) -
     await office.code_of("VM-2")
     trade = await office.pay(await office.code_of(), "5.00", ago_ms=DAY_MS, lost=True)
     result = await office.reconcile(await office.file_of(trade.paid_at_ms))
-    assert (1, True) == (result.exit_code, "2 machines have 'Lobby'" in result.stdout), result.output
+    assert (1, True) == (result.exit_code, "2 machines have 'Lobby'" in result.stdout), (
+        result.output
+    )
     assert [] == (await office.rows())[2]
 
 
@@ -254,10 +324,15 @@ async def test_an_older_file_changes_nothing(office: Office) -> None:
     await office.refund_of(trade, RefundStatus.SUCCEEDED)
     path.write_bytes(daily.whole(day=gmt8.moment(trade.paid_at_ms).date()))
     newer = await office.reconcile(path)
-    assert (1, True) == (newer.exit_code, "OPEN PAYMENT_MISSING_AT_ALIPAY" in newer.stdout), newer.output
+    assert (1, True) == (newer.exit_code, "OPEN PAYMENT_MISSING_AT_ALIPAY" in newer.stdout), (
+        newer.output
+    )
     before = await office.rows()
     again = await office.reconcile(old)
-    assert (1, True) == (again.exit_code, "A newer file of this day has been read since" in again.stdout)
+    assert (1, True) == (
+        again.exit_code,
+        "A newer file of this day has been read since" in again.stdout,
+    )
     assert before == await office.rows()
 
 
@@ -273,7 +348,9 @@ async def test_an_older_file_changes_nothing(office: Office) -> None:
     ],
     ids=["empty", "another partner", "no row", "cut", "miscounted", "no file"],
 )
-async def test_an_unreadable_file_is_a_sentence(office: Office, content: bytes | None, said: str) -> None:
+async def test_an_unreadable_file_is_a_sentence(
+    office: Office, content: bytes | None, said: str
+) -> None:
     """Status 2, nothing on standard output, no row."""
     path = office.folder / "file.txt"
     if content is not None:

@@ -22,7 +22,12 @@ LOBBY = NamedMachine(machine_id=MachineId("VM-1"), store_name="Lobby", currency=
 
 def trade(trade_id: str = "T1", paid_minor: int = 500, currency: str = "HKD") -> OurTrade:
     """One of our payments."""
-    return OurTrade(trade_id=TradeId(trade_id), machine_id=MachineId("VM-1"), currency=Currency(currency), paid_minor=paid_minor)
+    return OurTrade(
+        trade_id=TradeId(trade_id),
+        machine_id=MachineId("VM-1"),
+        currency=Currency(currency),
+        paid_minor=paid_minor,
+    )
 
 
 def refund(
@@ -50,11 +55,16 @@ def back(partner_id: str = "T1R1", amount_minor: int = 200, **changes: object) -
 
 
 def books(
-    *ours: OurTrade | OurRefund, told: tuple[Told, ...] = (), machines: tuple[NamedMachine, ...] = (LOBBY,), today: bool = False
+    *ours: OurTrade | OurRefund,
+    told: tuple[Told, ...] = (),
+    machines: tuple[NamedMachine, ...] = (LOBBY,),
+    today: bool = False,
 ) -> OurBooks:
     """Our side; ``today``: all of it must stand in the file."""
     trades: dict[str, OurTrade] = {one.trade_id: one for one in ours if isinstance(one, OurTrade)}
-    refunds: dict[str, OurRefund] = {one.refund_id: one for one in ours if isinstance(one, OurRefund)}
+    refunds: dict[str, OurRefund] = {
+        one.refund_id: one for one in ours if isinstance(one, OurRefund)
+    }
     return OurBooks(
         trades=trades,
         refunds=refunds,
@@ -81,27 +91,101 @@ CASES = [
     ("an empty day", (), books(), []),
     ("a payment of another day that we know", (row(),), books(trade()), []),
     ("a lost notification", (row(),), books(), [("PAYMENT_UNKNOWN_TO_US", "T1", "PASSED_ON")]),
-    ("a payment that Alipay does not list", (), books(trade(), today=True), [("PAYMENT_MISSING_AT_ALIPAY", "T1", "OPEN")]),
+    (
+        "a payment that Alipay does not list",
+        (),
+        books(trade(), today=True),
+        [("PAYMENT_MISSING_AT_ALIPAY", "T1", "OPEN")],
+    ),
     ("a payment of another day", (), books(trade()), []),
-    ("another amount", (row(amount_minor=501),), books(trade(), today=True), [("AMOUNT_DIFFERS", "T1", "OPEN")]),
-    ("another currency", (row(currency="USD"),), books(trade(), today=True), [("CURRENCY_DIFFERS", "T1", "OPEN")]),
-    ("a portal refund", (row(), back("X1")), books(trade(), today=True), [("REFUND_UNKNOWN_TO_US", "T1:X1", "OPEN")]),
-    ("a refund without an id", (row(), back("")), books(trade(), today=True), [("REFUND_UNKNOWN_TO_US", "T1:line 3", "OPEN")]),
-    ("our id on another trade", (back(),), books(refund(trade_id="T9")), [("REFUND_UNKNOWN_TO_US", "T1:T1R1", "OPEN")]),
-    ("a refund that Alipay does not list", (row(),), books(trade(), refund(), today=True), [("REFUND_MISSING_AT_ALIPAY", "T1R1", "OPEN")]),
+    (
+        "another amount",
+        (row(amount_minor=501),),
+        books(trade(), today=True),
+        [("AMOUNT_DIFFERS", "T1", "OPEN")],
+    ),
+    (
+        "another currency",
+        (row(currency="USD"),),
+        books(trade(), today=True),
+        [("CURRENCY_DIFFERS", "T1", "OPEN")],
+    ),
+    (
+        "a portal refund",
+        (row(), back("X1")),
+        books(trade(), today=True),
+        [("REFUND_UNKNOWN_TO_US", "T1:X1", "OPEN")],
+    ),
+    (
+        "a refund without an id",
+        (row(), back("")),
+        books(trade(), today=True),
+        [("REFUND_UNKNOWN_TO_US", "T1:line 3", "OPEN")],
+    ),
+    (
+        "our id on another trade",
+        (back(),),
+        books(refund(trade_id="T9")),
+        [("REFUND_UNKNOWN_TO_US", "T1:T1R1", "OPEN")],
+    ),
+    (
+        "a refund that Alipay does not list",
+        (row(),),
+        books(trade(), refund(), today=True),
+        [("REFUND_MISSING_AT_ALIPAY", "T1R1", "OPEN")],
+    ),
     ("a refund of another day", (row(),), books(trade(), refund()), []),
-    ("another refund amount", (back(amount_minor=100),), books(refund()), [("REFUND_AMOUNT_DIFFERS", "T1R1", "OPEN")]),
-    ("another refund currency", (back(currency="USD"),), books(refund()), [("REFUND_AMOUNT_DIFFERS", "T1R1", "OPEN")]),
-    ("a written-off refund", (back(),), books(refund(status=RefundStatus.WRITTEN_OFF)), [("REFUND_WRITTEN_OFF_HERE", "T1R1", "OPEN")]),
-    ("a cancelled payment", (row(row_type=RowType.CANCEL),), books(trade()), [("CANCELLED_AT_ALIPAY", "T1", "OPEN")]),
-    ("a reversed payment of nobody", (row(row_type=RowType.REVERSAL),), books(), [("CANCELLED_AT_ALIPAY", "T1", "OPEN")]),
-    ("a line twice", (row(), row()), books(trade(), today=True), [("REPEATED_IN_FILE", "PAYMENT:3", "OPEN")]),
-    ("two refunds without an id", (back(""), back("")), books(), [("REFUND_UNKNOWN_TO_US", f"T1:line {line}", "OPEN") for line in (2, 3)]),
+    (
+        "another refund amount",
+        (back(amount_minor=100),),
+        books(refund()),
+        [("REFUND_AMOUNT_DIFFERS", "T1R1", "OPEN")],
+    ),
+    (
+        "another refund currency",
+        (back(currency="USD"),),
+        books(refund()),
+        [("REFUND_AMOUNT_DIFFERS", "T1R1", "OPEN")],
+    ),
+    (
+        "a written-off refund",
+        (back(),),
+        books(refund(status=RefundStatus.WRITTEN_OFF)),
+        [("REFUND_WRITTEN_OFF_HERE", "T1R1", "OPEN")],
+    ),
+    (
+        "a cancelled payment",
+        (row(row_type=RowType.CANCEL),),
+        books(trade()),
+        [("CANCELLED_AT_ALIPAY", "T1", "OPEN")],
+    ),
+    (
+        "a reversed payment of nobody",
+        (row(row_type=RowType.REVERSAL),),
+        books(),
+        [("CANCELLED_AT_ALIPAY", "T1", "OPEN")],
+    ),
+    (
+        "a line twice",
+        (row(), row()),
+        books(trade(), today=True),
+        [("REPEATED_IN_FILE", "PAYMENT:3", "OPEN")],
+    ),
+    (
+        "two refunds without an id",
+        (back(""), back("")),
+        books(),
+        [("REFUND_UNKNOWN_TO_US", f"T1:line {line}", "OPEN") for line in (2, 3)],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("rows", "ours", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_the_differences(rows: tuple[FileRow, ...], ours: OurBooks, expected: list[tuple[str, str, str]]) -> None:
+@pytest.mark.parametrize(
+    ("rows", "ours", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_the_differences(
+    rows: tuple[FileRow, ...], ours: OurBooks, expected: list[tuple[str, str, str]]
+) -> None:
     """Each has its kind, a subject that names it, and words for a person."""
     found = look(rows, ours).found
     assert expected == shown(found)
@@ -111,7 +195,14 @@ def test_the_differences(rows: tuple[FileRow, ...], ours: OurBooks, expected: li
 
 
 @pytest.mark.parametrize(
-    "status", [RefundStatus.DUE, RefundStatus.UNKNOWN, RefundStatus.SHORT_OF_FUNDS, RefundStatus.ACCEPTED, RefundStatus.REFUSED]
+    "status",
+    [
+        RefundStatus.DUE,
+        RefundStatus.UNKNOWN,
+        RefundStatus.SHORT_OF_FUNDS,
+        RefundStatus.ACCEPTED,
+        RefundStatus.REFUSED,
+    ],
 )
 def test_the_file_closes_open_refunds(status: RefundStatus) -> None:
     """Whatever we held it for: the money went back, and its machine's owner is to hear of it."""
@@ -134,11 +225,18 @@ def test_an_open_refund_of_another_amount_is_not_closed() -> None:
 
 @pytest.mark.parametrize(("waits", "status"), [(True, "PASSED_ON"), (False, "OPEN")])
 def test_what_is_in_the_inbox_is_not_put_there_again(waits: bool, status: str) -> None:
-    """While it waits it is under way; when it was taken and nothing came of it, a person must look."""
-    told = tuple(Told(cause=cause, machine_id=MachineId("VM-2"), waits=waits) for cause in ("payment:T1", "refund:T1R1"))
+    """While it waits it is under way; when it was taken and nothing came of it, a person must
+    look.
+    """
+    told = tuple(
+        Told(cause=cause, machine_id=MachineId("VM-2"), waits=waits)
+        for cause in ("payment:T1", "refund:T1R1")
+    )
     (payment,) = look((row(),), books(told=told)).found
     (closing,) = look((back(),), books(refund(status=RefundStatus.UNKNOWN), told=told)).found
-    assert [("PAYMENT_UNKNOWN_TO_US", "T1", status), ("REFUND_OPEN_HERE", "T1R1", status)] == shown((payment, closing))
+    assert [("PAYMENT_UNKNOWN_TO_US", "T1", status), ("REFUND_OPEN_HERE", "T1R1", status)] == shown(
+        (payment, closing)
+    )
     assert (None, None, "VM-2") == (payment.event, closing.event, payment.difference.machine_id)
 
 
@@ -146,9 +244,17 @@ def test_a_lost_payment_is_told_as_its_notification_would_have_been() -> None:
     """With Alipay's time, so that it is as late as it is."""
     (found,) = look((row(),), books()).found
     assert found.event == TopUpPaid(
-        trade_id=TradeId("T1"), partner_trans_id="OT1", amount_minor=500, currency=Currency("HKD"), paid_at_ms=row().at_ms
+        trade_id=TradeId("T1"),
+        partner_trans_id="OT1",
+        amount_minor=500,
+        currency=Currency("HKD"),
+        paid_at_ms=row().at_ms,
     )
-    assert ("VM-1", 500, None) == (found.difference.machine_id, found.difference.alipay_minor, found.difference.ours_minor)
+    assert ("VM-1", 500, None) == (
+        found.difference.machine_id,
+        found.difference.alipay_minor,
+        found.difference.ours_minor,
+    )
 
 
 VM_2 = NamedMachine(machine_id=MachineId("VM-2"), store_name="Lobby", currency=Currency("HKD"))
@@ -171,7 +277,11 @@ VM_3 = NamedMachine(machine_id=MachineId("Lobby"), store_name="Hall", currency=C
         (
             (row(),),
             (LOBBY,),
-            (Told(cause="refused:foreign_machine:T1:n1", machine_id=MachineId("VM-2"), waits=False),),
+            (
+                Told(
+                    cause="refused:foreign_machine:T1:n1", machine_id=MachineId("VM-2"), waits=False
+                ),
+            ),
             "(foreign_machine)",
         ),
         ((row(), row(row_type=RowType.CANCEL)), (LOBBY,), (), "money of it went back"),
@@ -181,7 +291,9 @@ VM_3 = NamedMachine(machine_id=MachineId("Lobby"), store_name="Hall", currency=C
 def test_what_cannot_be_told_stays_open(
     lines: tuple[FileRow, ...], machines: tuple[NamedMachine, ...], told: tuple[Told, ...], why: str
 ) -> None:
-    """A wrong guess would return one customer's money out of another's: nothing is passed on, and the cause says why."""
+    """A wrong guess would return one customer's money out of another's: nothing is passed on, and
+    the cause says why.
+    """
     found = look(lines, books(machines=machines, told=told)).found[0]
     assert ("PAYMENT_UNKNOWN_TO_US", "T1", "OPEN") == shown((found,))[0]
     assert found.event is None
@@ -190,7 +302,12 @@ def test_what_cannot_be_told_stays_open(
 
 @pytest.mark.parametrize(
     "line",
-    [row(operator_name="VM-1"), row(merchant_name=""), row(order_scene="shopqrcode"), row(priced=False)],
+    [
+        row(operator_name="VM-1"),
+        row(merchant_name=""),
+        row(order_scene="shopqrcode"),
+        row(priced=False),
+    ],
     ids=lambda line: line.operator_name,
 )
 def test_what_can_be_told_is_told(line: FileRow) -> None:
@@ -212,11 +329,19 @@ def test_a_day_begins_at_midnight_in_china() -> None:
 
 
 def test_totals_are_told_by_currency() -> None:
-    """Both sides' payments and returned money; a refund that is not confirmed here is not counted as returned by us."""
+    """Both sides' payments and returned money; a refund that is not confirmed here is not counted
+    as returned by us.
+    """
     rows = (row(), back(), row(trade_id="T2", currency="JPY", amount_minor=700), row(trade_id="T3"))
     ours = books(trade(), trade("T2", 700, "JPY"), refund(status=RefundStatus.UNKNOWN), today=False)
     assert look(rows, ours).totals == (
-        Total(currency="HKD", alipay_paid_minor=1_000, ours_paid_minor=500, alipay_back_minor=200, ours_back_minor=0),
+        Total(
+            currency="HKD",
+            alipay_paid_minor=1_000,
+            ours_paid_minor=500,
+            alipay_back_minor=200,
+            ours_back_minor=0,
+        ),
         Total(currency="JPY", alipay_paid_minor=700, ours_paid_minor=700),
     )
 
@@ -235,18 +360,32 @@ ROWS = st.builds(
 OURS = st.one_of(
     st.builds(trade, IDS, AMOUNTS, CURRENCIES),
     st.builds(
-        refund, st.sampled_from(["T1R1", "T2R1"]), AMOUNTS, status=st.sampled_from(list(RefundStatus)), trade_id=IDS, currency=CURRENCIES
+        refund,
+        st.sampled_from(["T1R1", "T2R1"]),
+        AMOUNTS,
+        status=st.sampled_from(list(RefundStatus)),
+        trade_id=IDS,
+        currency=CURRENCIES,
     ),
 )
 
 
 @given(st.lists(ROWS, max_size=8), st.lists(OURS, max_size=6), st.booleans())
-def test_the_differences_explain_the_totals(rows: list[FileRow], ours: list[OurTrade | OurRefund], today: bool) -> None:
-    """Whatever both sides say: no two differences share a name, only what is passed on has an event, and equal books have equal totals."""
+def test_the_differences_explain_the_totals(
+    rows: list[FileRow], ours: list[OurTrade | OurRefund], today: bool
+) -> None:
+    """Whatever both sides say: no two differences share a name, only what is passed on has an
+    event, and equal books have equal totals.
+    """
     result = look(tuple(rows), books(*ours, today=today))
     names = [(one.difference.kind, one.difference.subject) for one in result.found]
     assert len(names) == len(set(names))
-    assert all(one.difference.status == "PASSED_ON" for one in result.found if one.event is not None)
+    assert all(
+        one.difference.status == "PASSED_ON" for one in result.found if one.event is not None
+    )
     if not result.found:
         for total in result.totals:
-            assert (total.alipay_paid_minor, total.alipay_back_minor) == (total.ours_paid_minor, total.ours_back_minor)
+            assert (total.alipay_paid_minor, total.alipay_back_minor) == (
+                total.ours_paid_minor,
+                total.ours_back_minor,
+            )

@@ -7,12 +7,13 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
-.PHONY: help demo test lint types contracts protos-check unit proto lock soak bench clean
+.PHONY: help demo test lint types contracts protos-check unit proto protos-image lock soak bench clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make proto  regenerate gateway/v1 from protos/"
+	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make bench  the benchmarks"
 
@@ -52,6 +53,7 @@ protos-check: .venv/.dev
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python protos/compatibility.py --check
 
 # Two side by side; tests that start processes of their own go one after the other (tests/conftest.py).
 unit: .venv/.dev
@@ -72,6 +74,10 @@ bench: .venv/.dev
 proto: .venv/.dev
 	$(BIN)/buf format --write
 	$(BIN)/python protos/generate.py
+
+# Refuses what would break machines in the field, like protos-check.
+protos-image: .venv/.dev
+	$(BIN)/python protos/compatibility.py
 
 # Hash files without addresses: any registry, or mirror, that has the same files will do. What runs is held to what is tested.
 lock: .venv/.dev

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from actors.machine import commands, events, vending
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
-from actors.machine.state import Code, CodeStatus, Column, column_named
+from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Column, column_named
 from actors.machine.turn import Turn
 
 
@@ -79,6 +79,18 @@ def code_created(turn: Turn, event: events.CodeCreated) -> None:
     code = turn.state.code
     if code.status is not CodeStatus.PENDING:
         turn.note("the machine has its code already")
+        return
+    size = len(event.qr_payload.encode())
+    if size > QR_PAYLOAD_BYTES_MAX:
+        # What Alipay said is in the journal. No machine has room for it, and a code cut short would
+        # be another code.
+        error = f"Alipay's code has {size} bytes: a machine has room for {QR_PAYLOAD_BYTES_MAX}"
+        turn.note(error)
+        turn.update(
+            code=replace(
+                code, status=CodeStatus.REFUSED, error=error, attempts=0, next_attempt_at_ms=None
+            )
+        )
         return
     turn.update(
         code=replace(

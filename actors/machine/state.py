@@ -174,6 +174,7 @@ class Code:
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
     qr_payload: str = ""
+    """The text to show, at most QR_PAYLOAD_BYTES_MAX."""
     image_url: str = ""
     error: str = ""
     attempts: int = 0
@@ -341,6 +342,10 @@ class MachineState:
     vends_made: int = 0
 
 
+QR_PAYLOAD_BYTES_MAX = 256
+"""A machine has room for this much of a code's text (gateway/v1/machine.proto). Alipay documents
+no length; its codes have about 45.
+"""
 CLOSED_TRADES_KEPT = 64
 SETTLED_VENDS_KEPT = 16
 

@@ -13,9 +13,6 @@ NUMBER_MAX = 2**63 - 1
 """uint64 on the wire, a signed 64-bit column in SQL."""
 AMOUNT_MAX_MINOR = 10**12
 """No price of a vending machine is higher; sums of it stay far below 64 bits."""
-ID_BYTES_MAX = 64
-MACHINE_ID_BYTES_MAX = 32
-REPEATED_MAX = 32
 
 _ID = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -32,7 +29,7 @@ class FieldWrong(Exception):
         self.expected = expected
 
 
-def identifier(field: str, value: str, *, bytes_max: int = ID_BYTES_MAX) -> str:
+def identifier(field: str, value: str, *, bytes_max: int) -> str:
     """Return an id: 1 to ``bytes_max`` letters, digits, '.', '_' or '-'."""
     if len(value) > bytes_max or _ID.fullmatch(value) is None:
         raise FieldWrong(

@@ -20,6 +20,7 @@ from actors.machine import effects, events
 from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
 from gateway.machines import translate
+from gateway.machines.bounds import Unsendable
 from gateway.machines.outbox import Context, Outbox
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
 from gateway.rpc import statuses
@@ -319,13 +320,28 @@ class Stream:
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
         """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses
         the stream, not the commands.
+
+        So does one that has no room for a command.
         """
         if self.ending is not None:
             return
         for command in commands:
-            self._put(
-                translate.to_wire(command, limits=self._limits, server_time_ms=self._times.now_ms())
-            )
+            try:
+                response = translate.to_wire(
+                    command, limits=self._limits, server_time_ms=self._times.now_ms()
+                )
+            except Unsendable as error:
+                # A frame left out would be missed in silence: the machine would wait for it.
+                logger.exception(
+                    "frame that the machine has no room for",
+                    **self._names(),
+                    field=error.field,
+                    size=error.size,
+                    most=error.most,
+                )
+                self.end(statuses.FAILED)
+                return
+            self._put(response)
             self._note(command)
         if ack is not None:
             self._forget(ack)

@@ -3,7 +3,7 @@ the core.
 
 Flows in: the bytes of a ``ConnectRequest``, or a command of the core. Flows out: what the machine
 said, checked field by field, or a ``BadFrame`` that tells what was expected; and a
-``ConnectResponse`` for every command. Nothing here raises, whatever the bytes.
+``ConnectResponse`` for every command. Whatever bytes a machine sends, nothing here raises.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError
 from actors.machine import effects, events
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.state import Column, FailureCause
-from gateway.machines import fields
+from gateway.machines import bounds, fields
+from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.machines.fields import FieldWrong
 from gateway.rpc.limits import EdgeLimits
 from gateway.v1 import machine_pb2 as wire
@@ -131,19 +132,21 @@ def _checked(request: ConnectRequest) -> Frame:
 
 def _greeting(hello: wire.Hello) -> Greeting:
     fields.known("hello.mode", hello.mode, _MODES)
-    if len(hello.journal_tail) > fields.REPEATED_MAX:
+    entries, entries_max = len(hello.journal_tail), COUNT_MAX["Hello.journal_tail"]
+    if entries > entries_max:
         raise FieldWrong(
-            "hello.journal_tail",
-            f"expected at most {fields.REPEATED_MAX} entries, got {len(hello.journal_tail)}",
+            "hello.journal_tail", f"expected at most {entries_max} entries, got {entries}"
         )
     return Greeting(
         machine_id=MachineId(
             fields.identifier(
-                "hello.machine_id", hello.machine_id, bytes_max=fields.MACHINE_ID_BYTES_MAX
+                "hello.machine_id", hello.machine_id, bytes_max=BYTES_MAX["Hello.machine_id"]
             )
         ),
-        boot_id=BootId(fields.identifier("hello.boot_id", hello.boot_id)),
-        firmware=fields.text("hello.firmware", hello.firmware, bytes_max=64),
+        boot_id=BootId(_identifier("hello.boot_id", hello.boot_id)),
+        firmware=fields.text(
+            "hello.firmware", hello.firmware, bytes_max=BYTES_MAX["Hello.firmware"]
+        ),
         planogram_version=fields.number("hello.planogram_version", hello.planogram_version),
         last_acked_seq=fields.number("hello.last_acked_seq", hello.last_acked_seq),
         journal=tuple(
@@ -180,11 +183,12 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
         case "reader_enable":
             return events.ReaderEnabled()
         case "reader_disable":
-            return events.ReaderDisabled(
-                reason=fields.text(
-                    "reader_disable.reason", request.reader_disable.reason, bytes_max=64
-                )
+            reason = fields.text(
+                "reader_disable.reason",
+                request.reader_disable.reason,
+                bytes_max=BYTES_MAX["ReaderDisable.reason"],
             )
+            return events.ReaderDisabled(reason=reason)
         case "vend_request":
             wish = request.vend_request
             return events.VendRequested(
@@ -211,10 +215,10 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
                 evidence=_evidence("vend_failure.evidence", request.vend_failure.evidence),
             )
         case "session_complete":
-            session_id = fields.identifier(
-                "session_complete.session_id", request.session_complete.session_id
+            session_id = SessionId(
+                _identifier("session_complete.session_id", request.session_complete.session_id)
             )
-            return events.SessionCompleted(session_id=SessionId(session_id))
+            return events.SessionCompleted(session_id=session_id)
         case "cash_sale":
             return events.CashSold(
                 column=_column("cash_sale.column", request.cash_sale.column),
@@ -222,23 +226,31 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
             )
         case "fault":
             return events.FaultReported(
-                code=fields.identifier("fault.code", request.fault.code, bytes_max=16),
-                detail=fields.text("fault.detail", request.fault.detail, bytes_max=256),
+                code=fields.identifier(
+                    "fault.code", request.fault.code, bytes_max=BYTES_MAX["Fault.code"]
+                ),
+                detail=fields.text(
+                    "fault.detail", request.fault.detail, bytes_max=BYTES_MAX["Fault.detail"]
+                ),
             )
         case _:  # pragma: no cover - a test holds that the table is complete
             raise FieldWrong("payload", f"expected one that this backend handles, got {kind}")
 
 
+def _identifier(path: str, value: str) -> str:
+    return fields.identifier(path, value, bytes_max=bounds.ID_BYTES_MAX)
+
+
 def _vend_id(path: str, value: str) -> VendId:
-    return VendId(fields.identifier(path, value))
+    return VendId(_identifier(path, value))
 
 
 def _request_id(path: str, value: str) -> RequestId:
-    return RequestId(fields.identifier(path, value))
+    return RequestId(_identifier(path, value))
 
 
 def _column(path: str, value: str) -> str:
-    return fields.text(path, value, bytes_max=16, empty=False)
+    return fields.text(path, value, bytes_max=bounds.COLUMN_BYTES_MAX, empty=False)
 
 
 def _cause(path: str, value: int) -> FailureCause:
@@ -262,7 +274,15 @@ def to_wire(
 ) -> ConnectResponse:
     """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome
     tells what the machine must keep.
+
+    Raises Unsendable if the machine has no room for what the command says.
     """
+    return bounds.fit(_response(command, limits, server_time_ms))
+
+
+def _response(
+    command: effects.MachineCommand, limits: EdgeLimits, server_time_ms: int
+) -> ConnectResponse:
     match command:
         case effects.Welcome():
             return ConnectResponse(welcome=_welcome(command, limits, server_time_ms))
@@ -328,10 +348,14 @@ def to_wire(
 def protocol_error(
     code: "wire.ProtocolErrorCode.ValueType", *, seq: int, expected_seq: int, detail: str
 ) -> ConnectResponse:
-    """Return the frame that tells the machine what was wrong with one of its frames."""
-    return ConnectResponse(
-        protocol_error=wire.ProtocolError(
-            code=code, seq=seq, expected_seq=expected_seq, detail=detail
+    """Return the frame that tells the machine what was wrong with one of its frames; a
+    ``detail`` beyond its bound is cut.
+    """
+    return bounds.fit(
+        ConnectResponse(
+            protocol_error=wire.ProtocolError(
+                code=code, seq=seq, expected_seq=expected_seq, detail=detail
+            )
         )
     )
 

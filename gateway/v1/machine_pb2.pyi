@@ -4,7 +4,8 @@ isort:skip_file
 What a machine and the backend say to each other, in the words of MDB/ICP.
 
 Amounts are integers in the minor unit of the machine's own currency, which Welcome names.
-Strings are UTF-8; ids use letters, digits, '.', '_' and '-' only, and are at most 64 bytes unless a field says otherwise.
+Strings are UTF-8. Bounds of texts count their bytes, without an ending zero; machine.options says the same bounds for nanopb.
+Ids use letters, digits, '.', '_' and '-' only.
 """
 
 from collections import abc as _abc
@@ -344,7 +345,7 @@ class JournalEntry(_message.Message):
     EVIDENCE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
-    """The vend that VendApproved named."""
+    """The vend that VendApproved named. At most 64 bytes."""
     stage: Global___JournalStage.ValueType
     """How far it went."""
     cause: Global___VendFailureCause.ValueType
@@ -423,7 +424,7 @@ class Hello(_message.Message):
     machine_id: _builtins.str
     """The machine's identity, at most 32 bytes. With mutual TLS it must equal the certificate's."""
     boot_id: _builtins.str
-    """New after each power-up or restart of the firmware. The same on every reconnection in between."""
+    """New after each power-up or restart of the firmware. The same on every reconnection in between. At most 64 bytes."""
     firmware: _builtins.str
     """Name and version of the firmware, at most 64 bytes, for people."""
     mode: Global___Mode.ValueType
@@ -530,7 +531,7 @@ class VendRequest(_message.Message):
     PRICE_MINOR_FIELD_NUMBER: _builtins.int
     PLANOGRAM_VERSION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """Made by the machine and never used again. Names the wish until it becomes a vend."""
+    """Made by the machine and never used again. Names the wish until it becomes a vend. At most 64 bytes."""
     column: _builtins.str
     """The column, as in the planogram, at most 16 bytes. MDB: item number."""
     price_minor: _builtins.int
@@ -561,7 +562,7 @@ class VendCancel(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The request to give up."""
+    """The request to give up. At most 64 bytes."""
     def __init__(
         self,
         *,
@@ -584,7 +585,7 @@ class VendSuccess(_message.Message):
     VEND_ID_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
-    """The vend, from VendApproved."""
+    """The vend, from VendApproved. At most 64 bytes."""
     @_builtins.property
     def evidence(self) -> Global___Evidence:
         """What the sensors saw."""
@@ -613,7 +614,7 @@ class VendFailure(_message.Message):
     CAUSE_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
-    """The vend, from VendApproved."""
+    """The vend, from VendApproved. At most 64 bytes."""
     cause: Global___VendFailureCause.ValueType
     """Why."""
     @_builtins.property
@@ -643,7 +644,7 @@ class SessionComplete(_message.Message):
 
     SESSION_ID_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session, from BeginSession."""
+    """The session, from BeginSession. At most 64 bytes."""
     def __init__(
         self,
         *,
@@ -666,7 +667,7 @@ class CashSale(_message.Message):
     COLUMN_FIELD_NUMBER: _builtins.int
     PRICE_MINOR_FIELD_NUMBER: _builtins.int
     column: _builtins.str
-    """The column."""
+    """The column. At most 16 bytes."""
     price_minor: _builtins.int
     """What was paid, in minor units."""
     def __init__(
@@ -719,11 +720,11 @@ class ResumedSession(_message.Message):
     FUNDS_MINOR_FIELD_NUMBER: _builtins.int
     VEND_ID_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session."""
+    """The session. At most 64 bytes."""
     funds_minor: _builtins.int
     """What the customer can spend now, in minor units."""
     vend_id: _builtins.str
-    """The vend that is still open; empty if none."""
+    """The vend that is still open; empty if none. At most 64 bytes."""
     def __init__(
         self,
         *,
@@ -822,9 +823,9 @@ class Welcome(_message.Message):
     last_seq: _builtins.int
     """The highest seq of this boot that the backend has saved. Resend all above it, in order."""
     currency: _builtins.str
-    """ISO 4217 code of every amount on this stream."""
+    """ISO 4217 code of every amount on this stream, three letters. At most 3 bytes."""
     qr_payload: _builtins.str
-    """The text to show as the machine's QR code; empty while Alipay has not given one."""
+    """The text to show as the machine's QR code; empty while Alipay has not given one. At most 256 bytes."""
     mode: Global___Mode.ValueType
     """The mode that counts."""
     in_service: _builtins.bool
@@ -901,7 +902,7 @@ class ServiceUpdate(_message.Message):
     in_service: _builtins.bool
     """Whether the machine may sell."""
     qr_payload: _builtins.str
-    """The text to show as the machine's QR code; empty if there is none."""
+    """The text to show as the machine's QR code; empty if there is none. At most 256 bytes."""
     mode: Global___Mode.ValueType
     """The mode that counts."""
     def __init__(
@@ -929,7 +930,7 @@ class BeginSession(_message.Message):
     FUNDS_MINOR_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session."""
+    """The session. At most 64 bytes."""
     funds_minor: _builtins.int
     """What the customer can spend, in minor units. MDB: funds available."""
     expires_in_ms: _builtins.int
@@ -959,7 +960,7 @@ class FundsUpdate(_message.Message):
     FUNDS_MINOR_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session."""
+    """The session. At most 64 bytes."""
     funds_minor: _builtins.int
     """What the customer can spend now, in minor units."""
     expires_in_ms: _builtins.int
@@ -990,9 +991,9 @@ class ShowQr(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_MS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The request that waits for money."""
+    """The request that waits for money. At most 64 bytes."""
     qr_payload: _builtins.str
-    """The text to show as a QR code."""
+    """The text to show as a QR code. At most 256 bytes."""
     amount_minor: _builtins.int
     """What is still to be paid, in minor units."""
     expires_in_ms: _builtins.int
@@ -1025,11 +1026,11 @@ class VendApproved(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
-    """Names the vend for ever. A second approval of a known vend_id must not turn the motor again."""
+    """Names the vend for ever. A second approval of a known vend_id must not turn the motor again. At most 64 bytes."""
     request_id: _builtins.str
-    """The request that is answered."""
+    """The request that is answered. At most 64 bytes."""
     column: _builtins.str
-    """The column."""
+    """The column. At most 16 bytes."""
     amount_minor: _builtins.int
     """What the customer pays, in minor units. MDB: vend amount."""
     valid_for_ms: _builtins.int
@@ -1063,7 +1064,7 @@ class VendDenied(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     FUNDS_MINOR_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The request that is answered."""
+    """The request that is answered. At most 64 bytes."""
     reason: Global___VendDeniedReason.ValueType
     """Why."""
     funds_minor: _builtins.int
@@ -1095,7 +1096,7 @@ class EndSession(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REFUND_MINOR_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """The session."""
+    """The session. At most 64 bytes."""
     reason: Global___EndSessionReason.ValueType
     """Why."""
     refund_minor: _builtins.int
@@ -1158,7 +1159,7 @@ class ProtocolError(_message.Message):
     expected_seq: _builtins.int
     """The seq that the backend wants next."""
     detail: _builtins.str
-    """What was expected, in a sentence, for the firmware engineer."""
+    """What was expected, in a sentence, for the firmware engineer. At most 256 bytes; a longer one is cut and ends in "..."."""
     def __init__(
         self,
         *,

@@ -4,7 +4,8 @@ isort:skip_file
 What a machine and the backend say to each other, in the words of MDB/ICP.
 
 Amounts are integers in the minor unit of the machine's own currency, which Welcome names.
-Strings are UTF-8; ids use letters, digits, '.', '_' and '-' only, and are at most 64 bytes unless a field says otherwise.
+Strings are UTF-8. Bounds of texts count their bytes, without an ending zero; machine.options says the same bounds for nanopb.
+Ids use letters, digits, '.', '_' and '-' only.
 """
 
 from collections import abc as _abc

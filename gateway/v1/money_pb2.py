@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16gateway/v1/money.proto\x12\ngateway.v1\"(\n\x05Money\x12\r\n\x05minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16gateway/v1/money.proto\x12\ngateway.v1\"(\n\x05Money\x12\r\n\x05minor\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\tBX\n\x13vendgate.gateway.v1B\nMoneyProtoP\x01Z\x1dvendgate/gateway/v1;gatewayv1\xaa\x02\x13Vendgate.Gateway.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.v1.money_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\023vendgate.gateway.v1B\nMoneyProtoP\001Z\035vendgate/gateway/v1;gatewayv1\252\002\023Vendgate.Gateway.V1'
   _globals['_MONEY']._serialized_start=38
   _globals['_MONEY']._serialized_end=78
 # @@protoc_insertion_point(module_scope)

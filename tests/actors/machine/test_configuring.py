@@ -65,6 +65,29 @@ def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> 
     assert "https://qr.example/1" == story.state.code.qr_payload
 
 
+def test_a_code_that_no_machine_has_room_for_is_refused() -> None:
+    """A code at the bound is told; a longer one is never told, not asked for again, and is an
+    administrator's to look at.
+    """
+    story = a_new_machine()
+    registered(story)
+    story.connect()
+    story.do(events.CodeCreated(qr_payload="é" * 128 + "x"))
+
+    assert (CodeStatus.REFUSED, "") == (story.state.code.status, story.state.code.qr_payload)
+    assert "Alipay's code has 257 bytes: a machine has room for 256" == story.state.code.error
+    assert [] == list(story.last.effects)
+    assert next_deadline(story.state, story.policy) is None
+
+    other = a_new_machine()
+    registered(other)
+    other.connect()
+    other.do(events.CodeCreated(qr_payload="é" * 128))
+    assert [
+        UpdateService(in_service=True, qr_payload="é" * 128, mode=Mode.SELECTION_FIRST)
+    ] == list(other.last.effects)
+
+
 def test_a_failed_code_is_tried_again_after_growing_waits() -> None:
     """An unknown outcome leads to the same call after 5 s, then 30 s."""
     story = a_new_machine()

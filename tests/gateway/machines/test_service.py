@@ -471,6 +471,25 @@ async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
     assert (await machine.hear()).protocol_error.expected_seq == 1
 
 
+async def test_a_frame_that_the_machine_has_no_room_for(edge: Edge) -> None:
+    """It never leaves, nor does anything behind it; the stream ends with INTERNAL, so that
+    nobody waits for it in vain.
+    """
+    machine = await edge.welcomed()
+    too_long = effects.ShowQr(
+        request_id=RequestId("r1"), qr_payload="q" * 257, amount_minor=500, expires_in_ms=25_000
+    )
+    edge.link.answer = lambda message: (
+        [edge.link.to_machine(message, ack=1, commands=(DENY, too_long, APPROVE))]
+        if isinstance(message, FromMachine)
+        else []
+    )
+    await machine.say(1, **WISH)
+    assert (await machine.hear()).HasField("vend_denied")
+    code, _ = await machine.end()
+    assert code is grpc.StatusCode.INTERNAL
+
+
 # --- ends ---
 
 

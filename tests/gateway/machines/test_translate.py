@@ -141,10 +141,11 @@ def _storable(name: str, value: object) -> None:
 small = st.integers(min_value=0, max_value=10**12)
 spans = st.integers(min_value=-(10**15), max_value=10**15)
 ids = st.from_regex(r"[A-Za-z0-9._-]{1,64}", fullmatch=True)
+names = st.from_regex(r"[A-Z0-9 ]{1,16}", fullmatch=True)
 columns = st.builds(
     Column,
-    column=ids,
-    product=st.text(max_size=64),
+    column=names,
+    product=st.text(max_size=16),
     price_minor=small,
     capacity=small,
     stock=st.integers(-5, 100),
@@ -157,7 +158,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     RequestId: ids.map(RequestId),
     Currency: st.just(Currency("HKD")),
     int: small,
-    str: st.text(max_size=100),
+    str: st.text(max_size=64),
     bool: st.booleans(),
     tuple[Column, ...]: st.lists(columns, max_size=5).map(tuple),
     Mode: st.sampled_from(Mode),
@@ -169,10 +170,13 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
 
 def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Any command of one kind."""
+    by_name = {"column": names}
     return st.builds(
         kind,
         **{
-            each.name: spans if each.name.endswith("_ms") else BY_TYPE[each.type]
+            each.name: spans
+            if each.name.endswith("_ms")
+            else by_name.get(each.name, BY_TYPE[each.type])
             for each in dataclass_fields(kind)
         },
     )

@@ -1,0 +1,280 @@
+"""The machines' protocol in the languages that firmware is written in: what is installed here is
+tried, what is not is said.
+
+The generators for Java, C#, C++ and nanopb come with the development environment. Their libraries
+come with nobody's Python: what they compile is compiled where gcc, go or javac find them.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+
+from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
+from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
+
+ROOT = Path(__file__).resolve().parents[2]
+PROTOS = ("gateway/v1/machine.proto", "gateway/v1/machine_service.proto")
+PATH = os.pathsep.join(
+    [str(Path(sys.executable).parent), os.environ.get("PATH", ""), str(Path.home() / "go" / "bin")]
+)
+FIELD = FieldDescriptor
+
+
+def tool(name: str) -> str:
+    """Where the tool is; without it the test is skipped, and says so."""
+    found = shutil.which(name, path=PATH)
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> None:
+    """Run a tool that must succeed, with what it said if it does not."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "PATH": PATH, **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def generated(language: str, target: Path, *options: str) -> list[str]:
+    """Have protoc write code, and return the names of the files."""
+    run(tool("protoc"), f"-I{ROOT / 'protos'}", f"--{language}_out={target}", *options, *PROTOS)
+    return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+
+
+# --- Java, C#, C++, Go ---
+
+
+def test_csharp(tmp_path: Path) -> None:
+    """C# code lies in the namespace of its option."""
+    assert ["Machine.cs", "MachineService.cs"] == generated("csharp", tmp_path)
+    assert "namespace Vendgate.Gateway.V1 {" in (tmp_path / "Machine.cs").read_text()
+
+
+def test_cpp(tmp_path: Path) -> None:
+    """C++ code lies beside the protos' paths and in their namespace."""
+    assert [
+        f"gateway/v1/machine{part}.pb.{kind}" for part in ("", "_service") for kind in ("cc", "h")
+    ] == generated("cpp", tmp_path)
+    assert (
+        "namespace gateway {\nnamespace v1 {" in (tmp_path / "gateway/v1/machine.pb.h").read_text()
+    )
+
+
+def test_java(tmp_path: Path) -> None:
+    """Java code has a file for each message in the package of its option, and compiles where
+    protobuf's jar is at hand.
+    """
+    names = generated("java", tmp_path)
+    assert {
+        f"vendgate/gateway/v1/{name}.java"
+        for name in ("Hello", "ShowQr", "ConnectRequest", "MachineProto", "MachineServiceProto")
+    } <= {*names}
+    jars = sorted(
+        (Path.home() / ".m2/repository/com/google/protobuf/protobuf-java").glob(
+            "4.*/protobuf-java-4.*[0-9].jar"
+        )
+    )
+    if not jars:
+        pytest.skip(
+            "generated; not compiled: no com.google.protobuf:protobuf-java 4 in Maven's repository"
+        )
+    run(
+        tool("javac"),
+        "-Xlint:all",
+        "-Werror",
+        "-cp",
+        jars[-1],
+        "-d",
+        tmp_path / "classes",
+        *names,
+        cwd=tmp_path,
+    )
+    assert (tmp_path / "classes/vendgate/gateway/v1/Hello.class").is_file()
+
+
+def test_go(tmp_path: Path) -> None:
+    """Go code lies in the package of its option, and compiles where Go's protobuf is at hand."""
+    tool("protoc-gen-go")
+    assert ["gateway/v1/machine.pb.go", "gateway/v1/machine_service.pb.go"] == generated(
+        "go", tmp_path, "--go_opt=module=vendgate"
+    )
+    assert "\npackage gatewayv1\n" in (tmp_path / "gateway/v1/machine.pb.go").read_text()
+    go = tool("go")
+    cache = Path(
+        subprocess.run(
+            [go, "env", "GOMODCACHE"], check=True, capture_output=True, text=True
+        ).stdout.strip()
+    )
+    versions = [
+        path.name.partition("@")[2] for path in (cache / "google.golang.org").glob("protobuf@v1.*")
+    ]
+    if not versions:
+        pytest.skip(
+            "generated; not compiled: google.golang.org/protobuf is not in Go's module cache"
+        )
+    newest = max(
+        versions, key=lambda version: [int(number) for number in re.findall(r"\d+", version)]
+    )
+    (tmp_path / "go.mod").write_text(
+        f"module vendgate\n\ngo 1.23\n\nrequire google.golang.org/protobuf {newest}\n"
+    )
+    run(go, "build", "./...", cwd=tmp_path, GOFLAGS="-mod=mod", GOPROXY="off", GOSUMDB="off")
+
+
+# --- nanopb ---
+
+
+def nanopb(protos: Path, target: Path) -> str:
+    """Have nanopb write code, and return its headers."""
+    target.mkdir()
+    run(tool("nanopb_generator"), "-q", "-I", protos, "-D", target, *PROTOS)
+    return "".join(path.read_text() for path in sorted(target.rglob("*.h")))
+
+
+def promised() -> dict[str, tuple[int, int]]:
+    """The sizes that docs/firmware.md tells: of the struct in memory and of the longest
+    encoding, by message.
+    """
+    rows = re.findall(
+        r"^\| `(\w+)` \| ([\d ]+) \| ([\d ]+) \|",
+        (ROOT / "docs/firmware.md").read_text(),
+        re.MULTILINE,
+    )
+    return {
+        name: (int(memory.replace(" ", "")), int(wire.replace(" ", "")))
+        for name, memory, wire in rows
+    }
+
+
+def test_nanopb_needs_no_callbacks(tmp_path: Path) -> None:
+    """Without the options each text and list is a callback; with them none is, and the longest
+    frames are as long as the guide says.
+    """
+    bare = tmp_path / "bare"
+    shutil.copytree(
+        ROOT / "protos/gateway", bare / "gateway", ignore=shutil.ignore_patterns("*.options")
+    )
+    assert len(BYTES_MAX) + len(COUNT_MAX) == nanopb(bare, tmp_path / "without").count(
+        "pb_callback_t"
+    )
+    headers = nanopb(ROOT / "protos", tmp_path / "with")
+    assert "pb_callback_t" not in headers
+    longest = {
+        name: int(size)
+        for name, size in re.findall(r"#define gateway_v1_(\w+)_size +(\d+)", headers)
+    }
+    assert {"ConnectRequest", "ConnectResponse"} <= promised().keys()
+    assert {name: longest[name] for name in promised()} == {
+        name: wire for name, (_, wire) in promised().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program of ``echo.c``, compiled with nanopb's code and library."""
+    gcc = tool("gcc")
+    made = tmp_path_factory.mktemp("nanopb")
+    (made / "probe.c").write_text(
+        "#include <pb_decode.h>\nint main(void) { return pb_decode == 0; }\n"
+    )
+    if (
+        subprocess.run(
+            [gcc, "probe.c", "-lprotobuf-nanopb"], cwd=made, capture_output=True
+        ).returncode
+        != 0
+    ):
+        pytest.skip(
+            "gcc finds no nanopb library (pb_decode.h, libprotobuf-nanopb; Debian: libnanopb-dev)"
+        )
+    nanopb(ROOT / "protos", made / "code")
+    sizes = " ".join(f"SIZE({name})" for name in promised())
+    sources = [ROOT / "tests/protos/echo.c", *sorted((made / "code").rglob("*.c"))]
+    run(
+        gcc,
+        "-std=c99",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        f"-DSIZES={sizes}",
+        "-Icode",
+        *sources,
+        "-lprotobuf-nanopb",
+        "-o",
+        "echo",
+        cwd=made,
+    )
+    return made / "echo"
+
+
+def test_nanopb_structs_are_as_large_as_the_guide_says(firmware: Path) -> None:
+    """A firmware engineer can plan memory from the guide (64 bits; the table says so)."""
+    said = subprocess.run([firmware], check=True, capture_output=True, text=True).stdout
+    assert {name: memory for name, (memory, _) in promised().items()} == {
+        name: int(size) for name, size in (line.split() for line in said.splitlines())
+    }
+
+
+def fill(message: Any, longer: str = "") -> None:
+    """Give each field its largest value; the text that is called ``longer`` gets one byte more."""
+    for field in message.DESCRIPTOR.fields:
+        name = f"{field.containing_type.name}.{field.name}"
+        if field.is_repeated:
+            for _ in range(COUNT_MAX[name]):
+                fill(getattr(message, field.name).add(), longer)
+        elif field.message_type is not None:
+            getattr(message, field.name).SetInParent()
+            fill(getattr(message, field.name), longer)
+        elif field.type == FIELD.TYPE_STRING:
+            setattr(message, field.name, "x" * (BYTES_MAX[name] + (name == longer)))
+        else:
+            setattr(
+                message,
+                field.name,
+                {
+                    FIELD.TYPE_UINT64: 2**64 - 1,
+                    FIELD.TYPE_INT64: -1,
+                    FIELD.TYPE_UINT32: 2**32 - 1,
+                }.get(field.type, 1),
+            )
+
+
+@pytest.mark.parametrize("frame_type", [ConnectRequest, ConnectResponse])
+def test_nanopb_understands_the_longest_frames(firmware: Path, frame_type: Any) -> None:
+    """With every field at its bound, what nanopb decodes and encodes again is the same frame,
+    and no longer than the guide says.
+    """
+    name = frame_type.DESCRIPTOR.name
+    for payload in frame_type.DESCRIPTOR.oneofs_by_name["payload"].fields:
+        frame = frame_type(seq=2**64 - 1, ack=2**64 - 1)
+        getattr(frame, payload.name).SetInParent()
+        fill(getattr(frame, payload.name))
+        encoded = frame.SerializeToString()
+        assert len(encoded) <= promised()[name][1]
+        echoed = subprocess.run(
+            [firmware, name], input=encoded, check=True, capture_output=True
+        ).stdout
+        assert frame == frame_type.FromString(echoed), payload.name
+
+
+def test_nanopb_has_no_room_for_more(firmware: Path) -> None:
+    """One byte beyond a bound and the whole frame is lost on the machine: why no such frame may
+    leave.
+    """
+    frame = ConnectResponse(seq=1)
+    fill(frame.show_qr, longer="ShowQr.qr_payload")
+    done = subprocess.run(
+        [firmware, "ConnectResponse"], input=frame.SerializeToString(), capture_output=True
+    )
+    assert (1, b"string overflow\n") == (done.returncode, done.stderr)

@@ -42,10 +42,8 @@ def bounds(options: str) -> dict[str, int]:
         said = _LINE.fullmatch(line)
         if said is None or said[1] in found:
             raise ValueError(
-                (
-                    "expected gateway.v1.<Message>.<field> max_length:<bytes> or "
-                    f"max_count:<entries>, once, got {line!r}"
-                )
+                "expected gateway.v1.<Message>.<field> max_length:<bytes> or "
+                f"max_count:<entries>, once, got {line!r}"
             )
         found[said[1]] = int(said[2])
     return found
@@ -110,10 +108,8 @@ def main() -> None:
     asked = parser.parse_args()
     if (asked.check or (asked.root / IMAGE).exists()) and not check(asked.root):
         sys.exit(
-            (
-                "machines in the field would not survive this change of "
-                "protos/gateway/v1; add a field or a message instead"
-            )
+            "machines in the field would not survive this change of "
+            "protos/gateway/v1; add a field or a message instead"
         )
     if not asked.check:
         write(asked.root)

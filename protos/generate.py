@@ -1,4 +1,4 @@
-"""Regenerates ``gateway/v1`` from ``protos/gateway/v1``.
+"""Regenerates ``gateway/**/v1`` from ``protos/gateway/**/v1``.
 
 Flows in: the .proto files. Flows out: message classes, their type stubs and the gRPC stubs, ready
 to import as they come because the proto package is the Python package. ``--check`` writes nothing
@@ -14,17 +14,19 @@ import grpc_tools
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = Path("gateway") / "v1"
+PACKAGES = (Path("gateway") / "v1", Path("gateway") / "fleet" / "v1")
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 
 def generate(target: Path) -> None:
-    """Write the generated package below ``target``."""
+    """Write the generated packages below ``target``."""
     sources = sorted(
         str(path.relative_to(ROOT / "protos"))
-        for path in (ROOT / "protos" / PACKAGE).glob("*.proto")
+        for package in PACKAGES
+        for path in (ROOT / "protos" / package).glob("*.proto")
     )
-    (target / PACKAGE).mkdir(parents=True, exist_ok=True)
+    for package in PACKAGES:
+        (target / package).mkdir(parents=True, exist_ok=True)
     # Named by their place, so that no activated environment is needed to find them.
     scripts = Path(sys.executable).parent
     plugins = [
@@ -40,14 +42,20 @@ def generate(target: Path) -> None:
     )
     if status != 0:
         sys.exit(f"protoc failed with status {status}")
-    (target / PACKAGE / "__init__.py").write_text(
-        '"""Generated from protos/gateway/v1. Never edited."""\n'
-    )
+    for package in PACKAGES:
+        (target / package / "__init__.py").write_text(
+            f'"""Generated from protos/{package}. Never edited."""\n'
+        )
 
 
-def contents(folder: Path) -> dict[str, str]:
-    """Return name and text of each generated file."""
-    return {path.name: path.read_text() for path in sorted(folder.glob("*.py*")) if path.is_file()}
+def contents(root: Path) -> dict[str, str]:
+    """Return path and text of each generated file below ``root``."""
+    return {
+        str(path.relative_to(root)): path.read_text()
+        for package in PACKAGES
+        for path in sorted((root / package).glob("*.py*"))
+        if path.is_file()
+    }
 
 
 def main() -> None:
@@ -61,14 +69,13 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         generate(Path(scratch))
-        made, committed = contents(Path(scratch) / PACKAGE), contents(ROOT / PACKAGE)
+        made, committed = contents(Path(scratch)), contents(ROOT)
     stale = sorted(
         name for name in made.keys() | committed.keys() if made.get(name) != committed.get(name)
     )
     if stale:
         sys.exit(
-            f"gateway/v1 is not what protos/ says: {', '.join(stale)}; run 'make proto' and "
-            "commit the result"
+            f"not what protos/ says: {', '.join(stale)}; run 'make proto' and commit the result"
         )
 
 

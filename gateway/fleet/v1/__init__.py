@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/fleet/v1. Never edited."""

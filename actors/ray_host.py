@@ -19,7 +19,8 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -123,7 +124,8 @@ def start_ray(settings: RaySettings) -> None:
             "object_store_memory": _OBJECT_STORE_BYTES,
         }
     # Never without an address: a bare init joins whatever cluster it finds on this computer.
-    ray.init(address=settings.address, **options)
+    with _deaf_to_terminals():
+        ray.init(address=settings.address, **options)
     # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly
     # exit, comes back.
     signal.signal(signal.SIGTERM, handler if callable(handler) else _leave)
@@ -134,6 +136,21 @@ def stop_ray() -> None:
     """End the embedded Ray with all its processes, or leave the cluster."""
     if ray.is_initialized():
         ray.shutdown(wait_for_processes=True)
+
+
+@contextmanager
+def _deaf_to_terminals() -> Iterator[None]:
+    """Let Ray's processes inherit deafness to what a terminal sends to its whole group; Ray does so
+    itself for Ctrl-C only.
+
+    A terminal that is closed must not take the hosts from a gateway that is about to stop in order.
+    What comes for us meanwhile waits.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGQUIT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave(signum: int, _: object) -> None:

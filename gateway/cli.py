@@ -52,8 +52,20 @@ def main() -> None:
 
 
 @app.callback()
-def _vendgate() -> None:
+def _vendgate(
+    *,
+    lifeline: Annotated[
+        bool,
+        typer.Option(
+            "--lifeline", help="End when standard input ends: for a program that starts this one."
+        ),
+    ] = False,
+) -> None:
     """Vendgate: the backend with which vending operators take Alipay."""
+    if lifeline:
+        from gateway.process.lifeline import hold
+
+        hold()
 
 
 @app.command()
@@ -68,7 +80,7 @@ def serve(
     ] = False,
     json_ready: JsonReady = False,
 ) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C; a second one hurries it."""
+    """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it."""
     with _sentences():
         from gateway.serving.wiring import run_gateway
 
@@ -169,6 +181,8 @@ def alipay(
     with _sentences():
         from gateway.demo.pretend import pretend_alipay
 
+        _log_to_stderr()
+
         def ready(url: str) -> None:
             human = (
                 f"pretend Alipay at {url} (codes and a button to pay), its gateway at "
@@ -212,6 +226,7 @@ def machines(
     with _sentences():
         from gateway.simulator.fleet import FleetConfig, run_fleet
 
+        _log_to_stderr()
         names = tuple(machine or (f"VM-{number:04}" for number in range(1, count + 1)))
         fleet = FleetConfig(
             gateway=gateway,
@@ -311,6 +326,15 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"  {call}/ListMachines\n"
         f"  {call}/WatchEvents"
     )
+
+
+def _log_to_stderr() -> None:
+    """Keep standard output for the line that says "ready": a script that reads it, and then nothing
+    more, must not hold us up.
+    """
+    from gateway.process import logs
+
+    logs.set_up(level="info", line_format="console")
 
 
 def _say(text: str) -> None:

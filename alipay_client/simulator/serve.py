@@ -28,8 +28,8 @@ async def serve(
     ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, until ``stop`` is set, or until cancelled; all end within two
-    seconds.
+    """Serves until SIGTERM, SIGINT, SIGQUIT or SIGHUP, until ``stop`` is set, or until cancelled;
+    all end within two seconds.
 
     Calls ``ready`` with the base URL once it listens; port 0 lets the system choose. With ``stop``
     given no signal is touched, so that a larger program can keep its own. Raises OSError when it
@@ -120,12 +120,16 @@ def _url(listener: socket.socket) -> str:
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the server; only the main thread can listen to them."""
+    """Whatever asks for an end stops the server; only the main thread can listen. A SIGHUP that is
+    ignored (nohup) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    heard = (signal.SIGTERM, signal.SIGINT)
+    heard = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heard.append(signal.SIGHUP)
     for number in heard:
         loop.add_signal_handler(number, stop)
     try:

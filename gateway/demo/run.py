@@ -26,7 +26,8 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.demo import books, stage
-from gateway.demo.children import Child, ChildFailed, Children
+from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
+from gateway.demo.interruptions import Interruptions
 from gateway.demo.report import Report
 from gateway.demo.screen import Scene, draw
 from storage.auditing import prove
@@ -42,6 +43,11 @@ policy, several times.
 """
 INTERRUPTED_TIMEOUT_S = 4
 """The same after Ctrl-C."""
+ANSWER_TIMEOUT_S = 30
+"""For one look at the database and at the pretend Alipay's book, whatever stands in them."""
+REGISTER_TIMEOUT_S = 60
+PROOF_TIMEOUT_S = 120
+"""For both books as a whole, at the end."""
 EVENTS_SHOWN = 10
 PAGE = 500
 
@@ -119,7 +125,10 @@ class Stage:
     async def at_rest(self, report: Report) -> bool:
         """Tell whether every customer's money is sold or back, in both books."""
         quiet = report.money_held == 0 and report.money_due_back == 0
-        return quiet and (await self.compare(report)).books_agree
+        if not quiet:
+            return False
+        async with answer_within(ANSWER_TIMEOUT_S, "the pretend Alipay"):
+            return (await self.compare(report)).books_agree
 
     async def compare(self, report: Report) -> Report:
         """Hold our ledger against the pretend Alipay's own book."""
@@ -161,48 +170,29 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
     # A short path: Ray puts sockets below it, whose names may have 107 characters.
     folder = demo.keep or Path(tempfile.mkdtemp(prefix="vg-"))
     folder.mkdir(parents=True, exist_ok=True)
-    interruptions = Interruptions()
     children = Children(folder)
-    story = asyncio.create_task(_play(demo, folder, children, interruptions, console))
-    interruptions.listen(story)
+    interruptions = Interruptions(children)
     report = None
-    try:
-        report = await story
-    except asyncio.CancelledError:
-        if not interruptions.wanted:
-            raise
-    finally:
-        await children.stop()
+    with interruptions.heard():
+        try:
+            report = await interruptions.play(_play(demo, folder, children, interruptions, console))
+        except ChildFailed as failure:
+            if not interruptions.wanted:
+                raise
+            with contextlib.suppress(OSError):
+                print(failure, file=sys.stderr)  # it was told to end, perhaps together with us
+        except (asyncio.CancelledError, OSError):
+            # OSError: a terminal that was closed takes no drawing.
+            if not interruptions.wanted:
+                raise
+        finally:
+            await children.stop()
     # Whoever interrupts wants no traces; what ends by itself and is not good is evidence.
     if demo.keep is None and (report is None or report.good or interruptions.wanted):
         shutil.rmtree(folder, ignore_errors=True)
     elif demo.keep is None:
         print(f"everything is left in {folder}", file=sys.stderr)
     return report
-
-
-class Interruptions:
-    """Ctrl-C: the first one lets the demo come to rest for a few seconds, if it has begun; the next
-    one ends it at once.
-    """
-
-    def __init__(self) -> None:
-        self.wanted = False
-        self.began = False
-        self._story: asyncio.Task[Report] | None = None
-
-    def listen(self, story: asyncio.Task[Report]) -> None:
-        """Listen for SIGINT and SIGTERM."""
-        self._story = story
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupt)
-
-    def _interrupt(self) -> None:
-        assert self._story is not None
-        if self.wanted or not self.began:
-            self._story.cancel()
-        self.wanted = True
 
 
 async def _play(
@@ -227,17 +217,31 @@ async def _play(
     machine_ids = stage.machine_names(demo.machines)
     async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
         _say(console, f"taking {len(machine_ids)} machines into the fleet")
-        await stage.register(channel, machine_ids)
+        async with answer_within(REGISTER_TIMEOUT_S, "the gateway"):
+            await stage.register(channel, machine_ids)
         fleet = await children.start(
             "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids)
         )
-        database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
+        async with answer_within(ANSWER_TIMEOUT_S, "the database"):
+            database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
             running = Stage(demo, alipay, gateway, fleet, database)
             interruptions.began = True
-            return await _watch(running, children, interruptions, console)
+            return await _watch(running, interruptions, console)
         finally:
             await database.close()
+
+
+@contextlib.asynccontextmanager
+async def answer_within(timeout_s: float, who: str) -> AsyncIterator[None]:
+    """Put an end to a wait. Raises NoAnswer."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise NoAnswer(f"{who} did not answer within {timeout_s} s") from None
+    except (httpx.HTTPError, grpc.aio.AioRpcError) as error:
+        raise NoAnswer(f"{who} does not answer: {error}") from error
 
 
 def _fleet_arguments(
@@ -266,9 +270,7 @@ def _fleet_arguments(
     ]
 
 
-async def _watch(
-    running: Stage, children: Children, interruptions: Interruptions, console: Console | None
-) -> Report:
+async def _watch(running: Stage, interruptions: Interruptions, console: Console | None) -> Report:
     """Watch until there are enough sales, or somebody stops it; then let the rest go back and
     compare the books.
     """
@@ -279,23 +281,26 @@ async def _watch(
             screen.enter_context(Live(console=console, refresh_per_second=4)) if console else None
         )
         while True:
-            if (dead := children.dead()) is not None:
-                raise ChildFailed(f"{dead.name} ended by itself; see {dead.log}")
-            report = await running.report()
+            async with answer_within(ANSWER_TIMEOUT_S, "the database"):
+                report = await running.report()
             enough = demo.sales and report.vends_succeeded >= demo.sales
             if last_call_at is None and (enough or interruptions.wanted):
                 running.fleet.tell(signal.SIGUSR1)
                 last_call_at = time.monotonic()
             if live is not None:
-                live.update(draw(await running.scene(report, stopping=last_call_at is not None)))
+                async with answer_within(ANSWER_TIMEOUT_S, "the database"):
+                    live.update(
+                        draw(await running.scene(report, stopping=last_call_at is not None))
+                    )
             if last_call_at is not None:
                 patience_s = INTERRUPTED_TIMEOUT_S if interruptions.wanted else QUIET_TIMEOUT_S
                 if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
                     break
             await asyncio.sleep(LOOK_EVERY_S)
-        report = await running.audited(await running.compare(await running.report()))
-        if live is not None:
-            live.update(draw(await running.scene(report, stopping=True)))
+        async with answer_within(PROOF_TIMEOUT_S, "the database or the pretend Alipay"):
+            report = await running.audited(await running.compare(await running.report()))
+            if live is not None:
+                live.update(draw(await running.scene(report, stopping=True)))
     return report
 
 

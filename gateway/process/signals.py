@@ -1,12 +1,20 @@
-"""SIGTERM and SIGINT: the first one asks for an orderly stop, the next one for a quick one."""
+"""SIGTERM, SIGINT, SIGQUIT and SIGHUP: the first one asks for an orderly stop, the next one for a
+quick one.
+"""
 
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-_HEARD = (signal.SIGTERM, signal.SIGINT)
+
+def end_signals() -> Sequence[signal.Signals]:
+    """Return the signals that end a program here. A SIGHUP that is ignored stays ignored: that is
+    what ``nohup`` is for.
+    """
+    always = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    return always if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*always, signal.SIGHUP)
 
 
 @contextmanager
@@ -20,19 +28,19 @@ def stop_signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[Callable
         yield lambda: None
         return
     loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in end_signals()}
 
     def heard() -> None:
         (hurry if stop.is_set() else stop).set()
 
     def listen() -> None:
-        for number in _HEARD:
+        for number in before:
             loop.add_signal_handler(number, heard)
 
-    before = {number: signal.getsignal(number) for number in _HEARD}
     listen()
     try:
         yield listen
     finally:
-        for number in _HEARD:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, before[number])
+            signal.signal(number, handler)

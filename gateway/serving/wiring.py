@@ -98,7 +98,8 @@ async def run_gateway(
     ready: Callable[[Addresses], None],
     stop: asyncio.Event,
 ) -> None:
-    """Open the gateway, call ``ready``, serve until ``stop`` (or SIGTERM, SIGINT), close it.
+    """Open the gateway, call ``ready``, serve until ``stop`` (or a signal that asks for an end),
+    close it.
 
     ``config_path``: the file that the processes of hosts read their settings from. Raises
     SettingsRefused, SchemaMismatch, StoreError, HostsFailed, ListenRefused, OSError or GatewayLost,

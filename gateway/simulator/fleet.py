@@ -2,8 +2,9 @@
 
 Flows in: a gateway's address, the pretend Alipay's, a seed. Flows out: one JSON line for each
 customer who has left (``report``), ``fleet.json`` with counters in ``state_dir``, and below it each
-machine's journal and shelf. SIGUSR1: no new customers, finish what runs, stay connected. SIGTERM or
-SIGINT: leave within two seconds. After a kill at any point the next start goes on from the files.
+machine's journal and shelf. SIGUSR1: no new customers, finish what runs, stay connected. SIGTERM,
+SIGINT, SIGQUIT or SIGHUP: leave within two seconds. After a kill at any point the next start goes
+on from the files.
 
 ``python -m gateway.simulator.fleet --gateway 127.0.0.1:7443 --alipay http://127.0.0.1:8080
 --state-dir DIR --count 20``
@@ -24,6 +25,7 @@ from random import Random
 
 import structlog
 
+from gateway.process.signals import end_signals
 from gateway.simulator import customers
 from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
 from gateway.simulator.client import ClientConfig, MachineClient
@@ -229,11 +231,7 @@ class Fleet:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        wanted = {
-            signal.SIGUSR1: self._no_more,
-            signal.SIGTERM: self._leave,
-            signal.SIGINT: self._leave,
-        }
+        wanted = {signal.SIGUSR1: self._no_more, **dict.fromkeys(end_signals(), self._leave)}
         if self._config.handle_signals:
             for number, event in wanted.items():
                 loop.add_signal_handler(number, event.set)

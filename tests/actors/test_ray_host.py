@@ -21,6 +21,7 @@ from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPa
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
 from actors.ray_host import RayHostLink, RayHosts, RaySettings, start_ray, stop_ray
 from tests.support.file_store import FileStore
+from tests.support.processes import alive, command_line, descendants
 from tests.support.stage import COLUMNS
 
 pytestmark = [
@@ -157,6 +158,28 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
         await link.listen("an attachment of the process that is gone")
 
 
+async def test_a_terminal_that_is_closed_takes_no_host(hosts: RayHosts) -> None:
+    """What a terminal tells its whole group (hangup, Ctrl-backslash) is for the gateway, which
+    stops its hosts in order.
+    """
+    link = hosts.links[0]
+    attachment = await attach(link)
+    before = await hosts.pids()
+    family = [
+        pid
+        for pid in descendants(os.getpid())
+        if b"/ray/" in command_line(pid) or command_line(pid).startswith(b"ray::")
+    ]
+    for number in (signal.SIGHUP, signal.SIGQUIT):
+        for pid in family:
+            os.kill(pid, number)
+    await link.exchange(attachment, [hello()])
+
+    assert len(family) > 3
+    assert all(alive(pid) for pid in family)
+    assert before == await hosts.pids()
+
+
 async def test_a_host_that_is_superseded_ends_its_process(hosts: RayHosts, tmp_path: Path) -> None:
     """Another holder's epoch: the process exits by itself, nothing is answered, and Ray, who still
     wants this host, starts it anew.
@@ -235,11 +258,8 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
         lines.append(program.stdout.readline())
         assert lines[-1], lines
     host = int(lines[-1].split()[1])
-    family = _descendants(program.pid)
-    names = {
-        pid: Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-        for pid in family
-    }
+    family = descendants(program.pid)
+    names = {pid: command_line(pid).replace(b"\0", b" ").decode() for pid in family}
     assert host in family
     program.send_signal(how)
     program.wait(30)
@@ -249,30 +269,9 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
     agents = {pid for pid in family if "Agent" in names[pid]} if how == signal.SIGKILL else set()
     deadline = time.monotonic() + 20
     while (
-        left := [names[pid] for pid in family if pid not in agents and _alive(pid)]
+        left := [names[pid] for pid in family if pid not in agents and alive(pid)]
     ) and time.monotonic() < deadline:
         time.sleep(0.1)
 
     assert left == []
     assert not (tmp_path / ".ray").exists()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-
-
-def _descendants(pid: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            fields = dict(
-                line.split(":", 1) for line in status.read_text().splitlines() if ":" in line
-            )
-            parents.setdefault(int(fields["PPid"]), []).append(int(fields["Pid"]))
-    found = list(parents.get(pid, ()))
-    for child in found:
-        found += parents.get(child, ())
-    return found

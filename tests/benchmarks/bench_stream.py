@@ -178,7 +178,11 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    # To standard error: nobody empties a server's standard output after its port.
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(40),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     if arguments.serve is None:
         asyncio.run(compare(streams=arguments.streams, seconds=arguments.seconds))
     else:

@@ -60,10 +60,29 @@ def test_the_books_agree_after_so_many_sales(tmp_path: Path) -> None:
     assert report["audit_clean"]
     assert report["vends_succeeded"] >= 40
     assert report["refunds"] > 0
+    # What the children say about their business is in their logs; the line that says "ready" is
+    # alone, so that no reader is needed.
+    for name in ("alipay", "gateway", "machines"):
+        assert 1 == len((tmp_path / f"{name}.out").read_text().splitlines())
+    assert "customer left" in (tmp_path / "machines.log").read_text()
     assert (
         report["money_in"]
         == report["money_sold"] + report["money_refunded"] - report["money_written_off"]
     )
+    assert [] == processes_naming(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_it_goes_on_selling(tmp_path: Path) -> None:
+    """A demo that is left alone sells three times as much as the children's words would once fill a
+    pipe.
+    """
+    command = [*DEMO, "--sales", "1500", "--json", "--no-ray", "--keep", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=1_500)
+
+    assert 0 == done.returncode, done.stderr.decode()
+    assert json.loads(done.stdout)["books_agree"]
     assert [] == processes_naming(tmp_path)
 
 

@@ -24,6 +24,7 @@ from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
 from storage.fleet.views import BalanceView
+from tests.support.processes import command_line, descendants
 
 QUIET_TIMEOUT_S = 150
 LOOK_EVERY_S = 0.25
@@ -209,28 +210,3 @@ class System:
                 if entry["act"] == act and entry["cause"]:
                     turns[entry["cause"]] += 1
         return turns
-
-
-def command_line(pid: int) -> bytes:
-    """The process's command line; empty if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def descendants(pid: int) -> list[int]:
-    """Every living process below this one."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            after_name = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents.setdefault(int(after_name[1]), []).append(int(stat.parent.name))
-    found, waiting = [], [pid]
-    while waiting:
-        children = parents.get(waiting.pop(), [])
-        found += children
-        waiting += children
-    return found

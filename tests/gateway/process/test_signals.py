@@ -1,24 +1,43 @@
-"""SIGTERM and SIGINT."""
+"""Signals that ask for an end."""
 
 import asyncio
 import os
 import signal
 
+import pytest
+
 from gateway.process.signals import stop_signals
 from tests.support.edge import until
 
 
-async def test_the_first_stops_and_the_next_hurries() -> None:
-    """Ctrl-C twice is understood; what listened before listens again afterwards."""
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
+async def test_the_first_stops_and_the_next_hurries(first: signal.Signals) -> None:
+    """Ctrl-C twice is understood, a closed terminal too; who listened before listens again."""
+    before = signal.getsignal(first)
     stop, hurry = asyncio.Event(), asyncio.Event()
     with stop_signals(stop, hurry):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), first)
         await until(stop.is_set)
         assert not hurry.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         await until(hurry.is_set)
-    assert before == signal.getsignal(signal.SIGTERM)
+    assert before == signal.getsignal(first)
+
+
+async def test_nohup_is_obeyed() -> None:
+    """A SIGHUP that whoever started us has switched off stays off."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop, hurry = asyncio.Event(), asyncio.Event()
+    try:
+        with stop_signals(stop, hurry) as listen:
+            listen()
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await until(stop.is_set)
+            await asyncio.sleep(0)
+            assert not hurry.is_set()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_a_handler_that_was_replaced_comes_back() -> None:

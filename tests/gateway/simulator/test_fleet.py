@@ -143,6 +143,22 @@ async def test_no_new_customers(
     assert counted["totals"]["started"] == counted["totals"]["finished"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGHUP])
+async def test_whatever_asks_for_an_end_ends_it(
+    books: dict[str, Backend],
+    config: Callable[..., FleetConfig],
+    tmp_path: Path,
+    number: signal.Signals,
+) -> None:
+    """A closed terminal and Ctrl-backslash are no worse than SIGTERM: the counters are written."""
+    running = asyncio.create_task(run_fleet(config(customers_max=1)))
+    await becomes(lambda: counters(tmp_path)["state"] == "quiet")
+    os.kill(os.getpid(), number)
+    await running
+
+    assert counters(tmp_path)["state"] == "left"
+
+
 async def test_a_second_run_goes_on_from_the_files(
     books: dict[str, Backend], config: Callable[..., FleetConfig], tmp_path: Path
 ) -> None:

@@ -1,0 +1,177 @@
+"""However the demo ends, and whoever ends it: no process of it is left."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.demo import stage
+from tests.support.processes import alive, command_line, descendants, gone
+
+ROOT = Path(__file__).resolve().parents[2]
+VENDGATE = [sys.executable, "-m", "gateway"]
+GONE_WITHIN_S = 60
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program in a session of its own, with whatever it has started."""
+
+    process: "subprocess.Popen[bytes]"
+    family: Sequence[int]
+
+
+@asynccontextmanager
+async def running(
+    folder: Path,
+    arguments: Sequence[str],
+    *,
+    until: Callable[[], bool],
+    terminal: int | None = None,
+) -> AsyncIterator[Running]:
+    """Start ``vendgate`` and wait until something is so. What it writes goes to files, or to a
+    terminal that is its own.
+    """
+    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+        process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait for the program
+            [
+                *(["setsid", "--ctty", "--wait"] if terminal is not None else []),
+                *VENDGATE,
+                *arguments,
+            ],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
+            stdout=out if terminal is None else terminal,
+            stderr=err if terminal is None else terminal,
+            start_new_session=True,
+        )
+    family: list[int] = []
+    try:
+        async with asyncio.timeout(90):
+            while not until():
+                assert process.poll() is None, (folder / "err").read_text()
+                await asyncio.sleep(0.05)
+        family = [process.pid, *descendants(process.pid)]
+        yield Running(process, family)
+    finally:
+        for pid in family or [process.pid, *descendants(process.pid)]:
+            if alive(pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def demo(folder: Path, *, ray: bool = False) -> list[str]:
+    """A small demo that goes on until somebody ends it."""
+    return [
+        "demo",
+        *(() if ray else ("--no-ray",)),
+        "--json",
+        "--machines",
+        "1",
+        "--keep",
+        str(folder),
+    ]
+
+
+def selling(folder: Path) -> Callable[[], bool]:
+    """Whether a motor has turned."""
+    return lambda: any("turn" in shelf.read_text() for shelf in folder.glob("machines/*/shelf.log"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
+async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
+    """Closing a terminal, Ctrl-backslash and kill -9 end the children, too."""
+    async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
+        assert 3 <= len(it.family) - 1
+        it.process.send_signal(how)
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+        assert it.process.wait() in ({-how} if how is signal.SIGKILL else {0, 130})
+
+
+async def test_a_signal_to_everybody_at_once_ends_it(tmp_path: Path) -> None:
+    """SIGTERM to the demo and to its children: their end is no reason to wait for them."""
+    async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
+        for pid in it.family:
+            os.kill(pid, signal.SIGTERM)
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+        assert 130 == it.process.wait()
+
+
+async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    """Whoever kills one of the processes reads which one it was; the others end."""
+    async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
+        (victim,) = [pid for pid in it.family if b"machines" in command_line(pid).split(b"\0")]
+        os.kill(victim, signal.SIGKILL)
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+        assert 1 == it.process.wait()
+        assert "machines ended by itself; see " in (tmp_path / "err").read_text()
+
+
+async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path) -> None:
+    """With its screen in a terminal whose window is closed, and nobody to draw for, everything
+    ends.
+    """
+    ours, its = os.openpty()
+    words = [word for word in demo(tmp_path) if word != "--json"]
+    try:
+        async with running(tmp_path, words, until=selling(tmp_path), terminal=its) as it:
+            os.close(its)
+            os.close(ours)
+            ours = -1
+
+            assert [] == await gone(it.family, GONE_WITHIN_S)
+    finally:
+        if ours >= 0:
+            os.close(ours)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("victim", ["demo", "serve"])
+async def test_kill_9_leaves_nothing_of_ray_either(tmp_path: Path, victim: str) -> None:
+    """Of the demo: the gateway notices, and ends its Ray. Of the gateway: the demo notices, and
+    ends what is left of Ray.
+    """
+    async with running(tmp_path, demo(tmp_path, ray=True), until=selling(tmp_path)) as it:
+        assert any(b"raylet" in command_line(pid) for pid in it.family)
+        os.kill(
+            next(pid for pid in it.family if victim.encode() in command_line(pid).split(b"\0")),
+            signal.SIGKILL,
+        )
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+
+
+@pytest.mark.ray
+async def test_a_hangup_of_the_gateways_whole_group_is_an_orderly_stop(tmp_path: Path) -> None:
+    """A closed terminal tells Ray's processes as well: they leave the end to the gateway, and none
+    of them is left.
+    """
+    ports = stage.free_ports()
+    subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
+        [*VENDGATE, "init", str(tmp_path)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
+    settings = stage.write_settings(tmp_path, ports, keys=tmp_path, ray=True)
+    async with running(
+        tmp_path,
+        ["serve", "--config", str(settings), "--json-ready"],
+        until=lambda: (tmp_path / "out").read_text().endswith("\n"),
+    ) as it:
+        os.killpg(it.process.pid, signal.SIGHUP)
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+        assert 0 == it.process.wait()
+        said = [json.loads(line) for line in (tmp_path / "err").read_text().splitlines()]
+        assert "asking machines to move" in [line["message"] for line in said]

@@ -1,0 +1,81 @@
+"""The documents can be read and reviewed as they are: a change shows in the lines that it changes.
+
+In scope: every Markdown file of the project, but for its blocks of code. They are printed as they
+are typed or sent, whatever their width.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL_MAX = 120
+LINE_MAX = 200
+"""A sentence has a line of its own; one that is longer than this wants to be two."""
+
+_BAR = re.compile(r"(?<!\\)\|")
+
+
+def documents() -> list[Path]:
+    """Every Markdown file of the project that is tracked or about to be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    paths = (ROOT / line for line in listed.stdout.splitlines())
+    return sorted(path for path in paths if path.is_file())
+
+
+def outside_code(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line that is in no fenced block."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced:
+            yield number, line
+
+
+def too_wide(text: str) -> list[int]:
+    """Return the lines that are too long, or whose table holds a cell that wants to be text."""
+    found = []
+    for number, line in outside_code(text):
+        cells = _BAR.split(line.strip().strip("|")) if line.lstrip().startswith("|") else []
+        if len(line) > LINE_MAX or any(len(cell.strip()) > CELL_MAX for cell in cells):
+            found.append(number)
+    return found
+
+
+def test_no_line_and_no_cell_of_a_document_is_too_wide() -> None:
+    """A table's cell has at most 120 columns, and a line of prose or of a table at most 200."""
+    pages = documents()
+    assert ROOT / "README.md" in pages
+    assert [] == [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in pages
+        for number in too_wide(path.read_text())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("short\n" + "x" * 200, []),
+        ("short\n" + "x" * 201, [2]),
+        ("| a | " + "x" * 120 + " |", []),
+        ("| a | " + "x" * 121 + " |", [1]),
+        ("| " + "x" * 60 + r" \| " + "y" * 60 + " |", [1]),
+        ("| " + " | ".join(["x" * 70] * 3) + " |", [1]),
+        ("```\n" + "x" * 300 + "\n```\n" + "x" * 201, [4]),
+    ],
+    ids=["prose", "long prose", "cell", "long cell", "bar in a cell", "long row", "code"],
+)
+def test_what_is_too_wide(text: str, lines: list[int]) -> None:
+    """Widths count outside code, each cell by itself; a bar that is escaped belongs to its cell."""
+    assert lines == too_wide(text)

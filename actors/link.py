@@ -22,6 +22,7 @@ from actors.machine.events import (
     RefundRetryAsked,
     RefundWrittenOff,
     StockCounted,
+    VendRefundAsked,
     VendSettled,
 )
 from actors.machine.ids import MachineId, StreamId
@@ -50,7 +51,14 @@ class Reload:
     """
 
 
-AdminEvent = ConfigurationChanged | StockCounted | RefundRetryAsked | RefundWrittenOff | VendSettled
+AdminEvent = (
+    ConfigurationChanged
+    | StockCounted
+    | RefundRetryAsked
+    | RefundWrittenOff
+    | VendRefundAsked
+    | VendSettled
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

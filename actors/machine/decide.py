@@ -8,7 +8,16 @@ Then the event. Then the standing rules at the end of each turn.
 
 from typing import assert_never
 
-from actors.machine import configuring, connecting, events, paying, refunding, stock, vending
+from actors.machine import (
+    configuring,
+    connecting,
+    events,
+    goodwill,
+    paying,
+    refunding,
+    stock,
+    vending,
+)
 from actors.machine.deadlines import next_deadline
 from actors.machine.decision import Decision
 from actors.machine.policy import Policy
@@ -76,6 +85,8 @@ def _apply(turn: Turn, event: events.Event) -> None:
             refunding.give_up(turn, event)
         case events.VendSettled():
             vending.settle_by_person(turn, event)
+        case events.VendRefundAsked():
+            goodwill.refund_vend(turn, event)
         case events.CodeCreated():
             configuring.code_created(turn, event)
         case events.CodeStatusChanged():

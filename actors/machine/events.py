@@ -18,7 +18,14 @@ from actors.machine.ids import (
     TradeId,
     VendId,
 )
-from actors.machine.state import CodeStatus, Column, Configuration, DenyReason, FailureCause
+from actors.machine.state import (
+    CodeStatus,
+    Column,
+    Configuration,
+    DenyReason,
+    FailureCause,
+    Trade,
+)
 
 
 class JournalStage(StrEnum):
@@ -280,6 +287,28 @@ class VendSettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoldPart:
+    """The part of a sold vend's price that came from one trade, and that trade as SQL holds it."""
+
+    trade: Trade
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VendRefundAsked:
+    """An administrator gives the price of sold goods back.
+
+    ``version`` is the version of the state that SQL held when ``parts`` were read.
+    """
+
+    vend_id: VendId
+    version: int
+    parts: tuple[SoldPart, ...]
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeCreated:
     """Alipay gave the machine its code."""
 
@@ -341,6 +370,7 @@ Event = (
     | RefundRetryAsked
     | RefundWrittenOff
     | VendSettled
+    | VendRefundAsked
     | CodeCreated
     | CodeStatusChanged
     | CodeFailed

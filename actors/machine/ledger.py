@@ -10,6 +10,7 @@ posting is positive when the account's debit grows, negative when its credit gro
 | reserve | customer funds (trade) | reserved (vend) |
 | return | reserved (vend) | customer funds (trade) |
 | settle | reserved (vend) | sales |
+| goodwill | sales | customer funds (trade) |
 | refund asked | customer funds (trade) | refund due (refund) |
 | refund confirmed | refund due (refund) | receivable |
 | refund given up | refund due (refund) | write-off |
@@ -42,6 +43,7 @@ class TransferKind(StrEnum):
     RESERVE = "RESERVE"
     RETURN = "RETURN"
     SETTLE = "SETTLE"
+    GOODWILL = "GOODWILL"
     REFUND_ASKED = "REFUND_ASKED"
     REFUND_CONFIRMED = "REFUND_CONFIRMED"
     REFUND_GIVEN_UP = "REFUND_GIVEN_UP"
@@ -145,6 +147,18 @@ def settle(vend_id: VendId, reserved: Iterable[Reservation]) -> tuple[Transfer, 
             part.amount_minor,
         )
         for part in reserved
+    )
+
+
+def goodwill(vend_id: VendId, trade_id: TradeId, amount_minor: int) -> Transfer:
+    """The price of sold goods is the customer's again, once for each vend and trade."""
+    return _transfer(
+        TransferKind.GOODWILL,
+        f"{vend_id}/{trade_id}",
+        trade_id,
+        (Account.SALES, ""),
+        (Account.CUSTOMER_FUNDS, trade_id),
+        amount_minor,
     )
 
 

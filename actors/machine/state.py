@@ -114,6 +114,7 @@ class RefundCause(StrEnum):
     NO_SELECTION = "NO_SELECTION"
     VEND_FAILED = "VEND_FAILED"
     OVERLOADED = "OVERLOADED"
+    GOODWILL = "GOODWILL"
 
 
 class RefundStatus(StrEnum):

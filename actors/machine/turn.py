@@ -104,6 +104,12 @@ class Turn:
         )
         self.update(trades=kept if known else (*kept, trade))
 
+    def reopen_trade(self, trade: Trade) -> None:
+        """Keep a trade whose money moves again, although it may have been closed."""
+        closed = tuple(one for one in self.state.closed_trades if one != trade.trade_id)
+        self.update(closed_trades=closed)
+        self.put_trade(trade)
+
     def refund(self, refund_id: RefundId) -> Refund | None:
         """Return an open refund, or None."""
         return next(

@@ -102,10 +102,11 @@ def test_the_published_moves_are_those_that_are_made(written: list[Record]) -> N
 
 
 def test_final_states_are_never_left() -> None:
-    """Nothing leads on from what is over; after a failure only the late goods do."""
+    """Nothing leads on from what is over; after a failure only the late goods do, and a closed
+    trade opens for the refund of sold goods only.
+    """
     final = {
         "session": {"ENDED"},
-        "trade": {"CLOSED"},
         "vend": {"SUCCEEDED", "DENIED"},
         "refund": {"SUCCEEDED", "WRITTEN_OFF"},
     }
@@ -117,6 +118,9 @@ def test_final_states_are_never_left() -> None:
             if not any((move.kind, move.before) == (kind, state) for move in published())
         }
         assert final[kind] | ({"SUCCEEDED (WRITTEN_OFF)"} if kind == "vend" else set()) == dead
+    assert [Move("trade", "CLOSED", "OPEN")] == [
+        move for move in published() if move.before == "CLOSED"
+    ]
     for failed in ("FAILED", "VOIDED"):
         assert [Move("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [
             move for move in published() if move.before == failed

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.machine import events, phase
+from actors.machine import MachineState, events, phase
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -27,6 +27,8 @@ from actors.machine.state import (
     FailureCause,
     Mode,
     Phase,
+    Trade,
+    VendStatus,
 )
 from tests.support.story import HKD, START_MS, Story
 
@@ -111,6 +113,41 @@ def write_off_proposed() -> Story:
     return story
 
 
+def sold() -> Story:
+    story = enabled()
+    story.pay(500)
+    story.select()
+    story.success()
+    return story
+
+
+def sold_parts(state: MachineState) -> tuple[events.SoldPart, ...]:
+    """What SQL would say of the newest sold vend's payments: of a closed trade, that all of it was
+    sold.
+    """
+    known = {trade.trade_id: trade for trade in state.trades}
+    sold_vends = [vend for vend in state.settled_vends if vend.status is VendStatus.SUCCEEDED]
+    return tuple(
+        events.SoldPart(
+            trade=known.get(part.trade_id)
+            or Trade(
+                trade_id=part.trade_id,
+                partner_trans_id="o",
+                payer="ann",
+                paid_minor=part.amount_minor,
+                funds_minor=0,
+                received_at_ms=START_MS,
+                sold_minor=part.amount_minor,
+                closed_at_ms=START_MS,
+            ),
+            amount_minor=part.amount_minor,
+        )
+        for vend in sold_vends[-1:]
+        if vend.reason != "WRITTEN_OFF"
+        for part in vend.reserved
+    )
+
+
 PHASES: dict[Phase, Callable[[], Story]] = {
     Phase.INACTIVE: inactive,
     Phase.DISABLED: disabled,
@@ -127,6 +164,7 @@ STATES = [
     refund_under_way,
     refund_refused,
     write_off_proposed,
+    sold,
 ]
 
 FACTS: list[events.MachineFact] = [
@@ -248,6 +286,16 @@ def every_event(story: Story) -> list[events.Event]:
             )
             for vend_id in ("VM-1-v1", "VM-1-v9")
             for delivered in (True, False)
+        ),
+        *(
+            events.VendRefundAsked(
+                vend_id=VendId("VM-1-v1"),
+                version=version,
+                parts=sold_parts(story.state),
+                actor="eve",
+                reason="stale",
+            )
+            for version in (story.state.version, story.state.version - 1)
         ),
         events.CodeCreated(qr_payload="https://qr.example/x"),
         events.CodeStatusChanged(status=CodeStatus.STOPPED),

@@ -41,6 +41,7 @@ TRANSFERS: dict[TransferKind, Callable[[int], Transfer]] = {
     TransferKind.SETTLE: lambda amount: ledger.settle(
         VEND, [Reservation(trade_id=TRADE, amount_minor=amount)]
     )[0],
+    TransferKind.GOODWILL: lambda amount: ledger.goodwill(VEND, TRADE, amount),
     TransferKind.REFUND_ASKED: lambda amount: ledger.refund_asked(REFUND, TRADE, amount),
     TransferKind.REFUND_CONFIRMED: lambda amount: ledger.refund_confirmed(REFUND, TRADE, amount),
     TransferKind.REFUND_GIVEN_UP: lambda amount: ledger.refund_given_up(REFUND, TRADE, amount),

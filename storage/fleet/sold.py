@@ -1,0 +1,132 @@
+"""What paid for a sold vend, read for giving it back: the ledger's entries and the trades' rows in
+one snapshot, with the version of the machine's state beside them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select, tuple_
+
+from actors.machine.events import SoldPart
+from actors.machine.ids import RefundId, SessionId, TradeId, VendId
+from actors.machine.ledger import Account, TransferKind
+from actors.machine.state import Trade
+from storage.database.engine import Database
+from storage.tables import ledger_entries, machine_states, refunds, trades, vends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sold:
+    """``parts`` is empty if nothing of the vend was sold; ``refund_ids`` if nothing of it was given
+    back by an administrator.
+    """
+
+    version: int
+    parts: tuple[SoldPart, ...]
+    refund_ids: tuple[RefundId, ...]
+
+
+class SoldVends:
+    """Reads from SQL; raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def find(self, vend_id: VendId) -> Sold | None:
+        """Return what paid for the vend, or None if there is no such vend."""
+        return await self._db.read(lambda connection: _find(connection, vend_id))
+
+
+def _find(connection: Connection, vend_id: VendId) -> Sold | None:
+    version = connection.scalar(
+        select(machine_states.c.version)
+        .join(vends, vends.c.machine_id == machine_states.c.machine_id)
+        .where(vends.c.vend_id == vend_id)
+    )
+    if version is None:
+        return None
+    settled = {
+        row.trade_id: row.amount_minor
+        for row in connection.execute(_entries(vend_id, TransferKind.SETTLE, Account.RESERVED))
+    }
+    rows = connection.execute(_trades(settled)).all() if settled else []
+    given = connection.execute(_entries(vend_id, TransferKind.GOODWILL, Account.SALES)).all()
+    return Sold(
+        version=version,
+        parts=tuple(
+            SoldPart(trade=_trade(row), amount_minor=settled[row.trade_id]) for row in rows
+        ),
+        refund_ids=tuple(_refund_ids(connection, given)),
+    )
+
+
+def _entries(vend_id: VendId, kind: TransferKind, account: Account) -> Select[Any]:
+    """Return one line of each transfer of this kind about the vend. Causes are ``<vend>/<trade>``,
+    and '0' is the letter behind '/': the unique key serves the range.
+    """
+    c = ledger_entries.c
+    return (
+        select(c.trade_id, c.machine_id, c.version, c.amount_minor)
+        .where(
+            c.kind == kind.value,
+            c.cause >= f"{vend_id}/",
+            c.cause < f"{vend_id}0",
+            c.account == account.value,
+        )
+        .order_by(c.id)
+    )
+
+
+def _trades(settled: dict[str, int]) -> Select[Any]:
+    made = (
+        select(func.count())
+        .where(refunds.c.trade_id == trades.c.trade_id)
+        .correlate(trades)
+        .scalar_subquery()
+        .label("refunds_made")
+    )
+    return (
+        select(trades, made)
+        .where(trades.c.trade_id.in_(list(settled)))
+        .order_by(trades.c.received_at_ms, trades.c.trade_id)
+    )
+
+
+def _trade(row: Row[Any]) -> Trade:
+    """Return a trade as the row has it. What is held of an open one is the state's to say: the core
+    takes those from there.
+    """
+    return Trade(
+        trade_id=TradeId(row.trade_id),
+        partner_trans_id=row.partner_trans_id,
+        payer=row.payer,
+        paid_minor=row.paid_minor,
+        funds_minor=row.held_minor,
+        received_at_ms=row.received_at_ms,
+        sold_minor=row.sold_minor,
+        refunded_minor=row.refunded_minor,
+        written_off_minor=row.written_off_minor,
+        refunds_made=row.refunds_made,
+        session_id=None if row.session_id is None else SessionId(row.session_id),
+        closed_at_ms=row.closed_at_ms,
+    )
+
+
+def _refund_ids(connection: Connection, given: Sequence[Row[Any]]) -> list[RefundId]:
+    """Return the refunds that the same decisions asked for, for the same trades."""
+    if not given:
+        return []
+    c = ledger_entries.c
+    wanted = (
+        select(c.reference)
+        .where(
+            c.kind == TransferKind.REFUND_ASKED.value,
+            c.account == Account.REFUND_DUE.value,
+            tuple_(c.machine_id, c.version, c.trade_id).in_(
+                [(row.machine_id, row.version, row.trade_id) for row in given]
+            ),
+        )
+        .order_by(c.id)
+    )
+    return [RefundId(reference) for reference in connection.scalars(wanted)]

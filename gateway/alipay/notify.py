@@ -32,7 +32,7 @@ from alipay_client.notify import (
     NotificationRefused,
     parse_notification,
 )
-from gateway.serving.metrics import Metrics
+from gateway.rpc.counters import Counters
 from storage.fleet.registry import Registered, Registry
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
 
@@ -96,7 +96,7 @@ class NotifyIngress:
     keys: Keys
     payer_salt: bytes = field(repr=False)
     clock: Clock
-    metrics: Metrics
+    metrics: Counters
     limits: NotifyLimits = NotifyLimits()
     alipay: AlipayClient | None = None
     in_flight: int = field(default=0, init=False)

@@ -24,8 +24,8 @@ from gateway.fleet.caller import UNKNOWN, caller_of, person_of
 from gateway.fleet.errors import CallRefused, invalid, not_found
 from gateway.fleet.requests import Fields, new_machine
 from gateway.rpc import statuses
+from gateway.rpc.counters import Counters
 from gateway.rpc.statuses import FieldProblem
-from gateway.serving.metrics import Metrics
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.fleet.positions import InvalidPosition
@@ -81,7 +81,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     """``stopping`` ends the watches, so that a gateway can go away."""
 
     def __init__(
-        self, *, acts: FleetActs, queries: Queries, metrics: Metrics, stopping: asyncio.Event
+        self, *, acts: FleetActs, queries: Queries, metrics: Counters, stopping: asyncio.Event
     ) -> None:
         self.metrics = metrics
         self._acts = acts

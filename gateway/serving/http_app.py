@@ -19,7 +19,8 @@ from starlette.routing import Route
 from actors.ports import Clock, StoreError
 from gateway.alipay.notify import NotifyIngress
 from gateway.process.configs import NOTIFY_PATH
-from gateway.serving.metrics import CONTENT_TYPE, Metrics, Snapshot
+from gateway.rpc.counters import Counters
+from gateway.serving.metrics import CONTENT_TYPE, Snapshot, render
 from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView
 
@@ -70,7 +71,7 @@ def build_http_app(
     *,
     ingress: NotifyIngress,
     readiness: Readiness,
-    metrics: Metrics,
+    metrics: Counters,
     queries: Queries,
     clock: Clock,
     present: Callable[[Sequence[GaugeView] | None], Snapshot],
@@ -95,7 +96,7 @@ def build_http_app(
                 open_items: Sequence[GaugeView] | None = await queries.gauges(now_ms=clock.now_ms())
         except (StoreError, TimeoutError):
             open_items = None
-        return Response(metrics.render(present(open_items)), media_type=CONTENT_TYPE)
+        return Response(render(metrics, present(open_items)), media_type=CONTENT_TYPE)
 
     return Starlette(
         routes=[

@@ -1,20 +1,21 @@
-"""What the gateway counts, for Prometheus, in a registry of its own.
+"""What the gateway shows Prometheus.
 
-Flows in: counts from the notify ingress and the administrators' service as they happen; at each
-scrape, snapshots of the links, of the streams and of SQL. Flows out: the text of ``/metrics``. No
-label names a machine, a person or a trade: each has a handful of values.
+Flows in: at each scrape, the counters and snapshots of the links, of the streams and of SQL. Flows
+out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of
+values.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from gateway.links.links import LinkStats
 from gateway.machines.service import EdgeStats
+from gateway.rpc.counters import Counters
 from storage.fleet.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -55,33 +56,11 @@ class Snapshot:
     edge: EdgeStats | None = None
 
 
-class Metrics:
-    """All that one gateway process counts."""
-
-    def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, for which nobody asks
-        self.registry = CollectorRegistry()
-        self.notifications = Counter(
-            "vendgate_notifications",
-            (
-                "Notifications of Alipay by verdict; 'reason' is the kind of one that was saved, "
-                "else why it was not."
-            ),
-            ("verdict", "reason"),
-            registry=self.registry,
-        )
-        self.admin_calls = Counter(
-            "vendgate_admin_calls",
-            "Administrators' calls by method and gRPC status.",
-            ("method", "status"),
-            registry=self.registry,
-        )
-
-    def render(self, snapshot: Snapshot) -> bytes:
-        """Return the text of ``/metrics``."""
-        present = CollectorRegistry()
-        present.register(_Present(snapshot))
-        return generate_latest(self.registry) + generate_latest(present)
+def render(counters: Counters, snapshot: Snapshot) -> bytes:
+    """Return the text of ``/metrics``."""
+    present = CollectorRegistry()
+    present.register(_Present(snapshot))
+    return generate_latest(counters.registry) + generate_latest(present)
 
 
 class _Present(Collector):

@@ -30,12 +30,13 @@ from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs, Pem, configs
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
+from gateway.rpc.counters import Counters
 from gateway.rpc.identity import TlsConfig
 from gateway.rpc.limits import EdgeLimits
 from gateway.serving import http_server
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
 from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
-from gateway.serving.metrics import Metrics, Snapshot
+from gateway.serving.metrics import Snapshot
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.database.engine import Database
 from storage.fleet.closings import Closings
@@ -129,7 +130,7 @@ async def run_gateway(
         )
         await links.start()
         stack.push_async_callback(links.stop)
-        metrics, stopping = Metrics(), asyncio.Event()
+        metrics, stopping = Counters(), asyncio.Event()
         service = MachineService(
             links,
             gateway_id=gateway_id,
@@ -179,7 +180,7 @@ async def _open_http(
     storage: _Storage,
     links: HostLinks,
     service: MachineService,
-    metrics: Metrics,
+    metrics: Counters,
     listener: socket.socket,
 ) -> Readiness:
     asked: AlipayClient | None = None
@@ -236,7 +237,7 @@ async def _open_grpc(
     storage: _Storage,
     links: HostLinks,
     service: MachineService,
-    metrics: Metrics,
+    metrics: Counters,
     stopping: asyncio.Event,
 ) -> _Edge:
     acts = FleetActs(

@@ -7,8 +7,15 @@ from sqlalchemy import Row
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
-from storage.fleet.views import EventView, MachineView, RefundView, SessionView, TradeView, VendView
-from storage.machines.halts import halt_view
+from storage.fleet.views import (
+    EventView,
+    HaltView,
+    MachineView,
+    RefundView,
+    SessionView,
+    TradeView,
+    VendView,
+)
 from storage.machines.loading import configuration_of, state_of
 
 
@@ -156,3 +163,10 @@ def event_view(row: Row[Any]) -> EventView:
         kind=row.kind,
         text=" | ".join([row.event, "; ".join(decided)] if decided else [row.event]),
     )
+
+
+def halt_view(row: Row[Any]) -> HaltView | None:
+    """Return the halt of a row that was joined with ``machine_halts``, or None if there is none."""
+    if row.halted_at_ms is None:
+        return None
+    return HaltView(halted_at_ms=row.halted_at_ms, fact=row.fact, error=row.error)

@@ -3,14 +3,12 @@ within a commit.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete
 
 from actors.machine.ids import MachineId
 from actors.ports import MachineHalt
 from storage.database import dialects
-from storage.fleet.views import HaltView
 from storage.tables import machine_halts
 
 _OVER = delete(machine_halts).where(
@@ -42,10 +40,3 @@ def over(connection: Connection, recovered: Sequence[MachineId]) -> None:
     """Take the rows of these machines away, if there are any."""
     if recovered:
         connection.execute(_OVER, {"recovered": list(recovered)})
-
-
-def halt_view(row: Row[Any]) -> HaltView | None:
-    """Return the halt of a row that was joined with ``machine_halts``, or None if there is none."""
-    if row.halted_at_ms is None:
-        return None
-    return HaltView(halted_at_ms=row.halted_at_ms, fact=row.fact, error=row.error)

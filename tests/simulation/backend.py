@@ -26,8 +26,8 @@ from alipay_client import AlipayClient
 from gateway.alipay.notify import NotifyIngress
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
+from gateway.rpc.counters import Counters
 from gateway.rpc.limits import EdgeLimits
-from gateway.serving.metrics import Metrics
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
@@ -46,7 +46,7 @@ MERCHANT = Merchant(
     secondary_merchant_name="Corner Vending",
     secondary_merchant_industry="5812",
 )
-METRICS = Metrics()
+METRICS = Counters()
 SALT = b"0123456789abcdef"
 HOST_LIMITS = HostLimits(
     reattach_s=30.0,

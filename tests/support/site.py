@@ -32,8 +32,9 @@ from gateway.fleet.acts import FleetActs
 from gateway.fleet.service import FleetService
 from gateway.links.links import HostLinks
 from gateway.process.clock import SystemClock
+from gateway.rpc.counters import Counters
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
-from gateway.serving.metrics import Metrics, Snapshot
+from gateway.serving.metrics import Snapshot
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
@@ -89,7 +90,7 @@ class Site:
     links: HostLinks
     ingress: NotifyIngress
     readiness: Readiness
-    metrics: Metrics
+    metrics: Counters
     http: httpx.AsyncClient
     channel: grpc.aio.Channel
     stopping: asyncio.Event
@@ -238,7 +239,7 @@ async def a_site(
         links = HostLinks([host], gateway_id="gw-1", partition_count=PARTITIONS)
         await links.start()
         stack.push_async_callback(links.stop)
-        registry, queries, metrics = Registry(database), Queries(database), Metrics()
+        registry, queries, metrics = Registry(database), Queries(database), Counters()
         woken: list[InboxItem] = []
 
         def wake(item: InboxItem) -> None:

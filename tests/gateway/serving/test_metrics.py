@@ -6,7 +6,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.links.links import LinkStats
 from gateway.machines.service import EdgeStats
-from gateway.serving.metrics import Metrics, Snapshot
+from gateway.rpc.counters import Counters
+from gateway.serving.metrics import Snapshot, render
 from storage.fleet.views import GaugeView
 
 LINK = LinkStats(
@@ -43,7 +44,7 @@ def _samples(text: bytes) -> dict[str, float]:
 
 def test_every_figure_has_its_name() -> None:
     """Counts, links, streams and what is open in SQL are all there, ages in seconds."""
-    metrics = Metrics()
+    metrics = Counters()
     metrics.notifications.labels("refused", "bad_signature").inc()
     open_items = [
         GaugeView(name="refunds_open", status="REFUSED", count=2, oldest_at_ms=40_000),
@@ -52,7 +53,7 @@ def test_every_figure_has_its_name() -> None:
         GaugeView(name="work_items", status="REFUND_REFUSED", count=0, oldest_at_ms=None),
     ]
     samples = _samples(
-        metrics.render(Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE))
+        render(metrics, Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE))
     )
     expected = {
         "vendgate_notifications_total{reason=bad_signature,verdict=refused}": 1,
@@ -78,15 +79,15 @@ def test_what_is_gone_is_not_shown() -> None:
     """A status that no refund has any more leaves no figure behind, and a clock that went back no
     negative age.
     """
-    metrics = Metrics()
+    metrics = Counters()
     one = GaugeView(name="refunds_open", status="DUE", count=1, oldest_at_ms=5_000)
-    first = _samples(metrics.render(Snapshot(now_ms=1_000, open_items=[one])))
+    first = _samples(render(metrics, Snapshot(now_ms=1_000, open_items=[one])))
     assert 0 == first["vendgate_refunds_open_oldest_age_seconds{status=DUE}"]
     assert "vendgate_refunds_open{status=DUE}" not in _samples(
-        metrics.render(Snapshot(now_ms=1_000, open_items=[]))
+        render(metrics, Snapshot(now_ms=1_000, open_items=[]))
     )
 
 
 def test_sql_away_is_a_figure() -> None:
     """The scrape works all the same."""
-    assert 0 == _samples(Metrics().render(Snapshot(now_ms=0, open_items=None)))["vendgate_sql_up"]
+    assert 0 == _samples(render(Counters(), Snapshot(now_ms=0, open_items=None)))["vendgate_sql_up"]

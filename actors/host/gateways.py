@@ -10,13 +10,13 @@ import asyncio
 from collections import OrderedDict
 
 from actors.host.attachment import Attachment
-from actors.host.runner import Door, Runner
+from actors.host.runner import Route, Runner
 from actors.link import FromHost, LinkBroken
 from actors.machine.events import Connected
 from actors.machine.ids import MachineId, StreamId
 
 
-class Reception:
+class Gateways:
     """``name`` makes attachments of this start of the host different from those of any other."""
 
     def __init__(
@@ -67,15 +67,15 @@ class Reception:
     def enter(self, runner: Runner, attachment: Attachment, connected: Connected) -> None:
         """The stream is reached through this attachment from now on."""
         self.leave(runner, connected.stream_id)
-        runner.doors[connected.stream_id] = Door(attachment=attachment, connected=connected)
+        runner.routes[connected.stream_id] = Route(attachment=attachment, connected=connected)
         attachment.streams.add((runner.machine_id, connected.stream_id))
         self._missing.pop((runner.machine_id, connected.stream_id), None)
 
     def leave(self, runner: Runner, stream_id: StreamId) -> None:
         """The stream is over."""
-        door = runner.doors.pop(stream_id, None)
-        if door is not None:
-            door.attachment.streams.discard((runner.machine_id, stream_id))
+        route = runner.routes.pop(stream_id, None)
+        if route is not None:
+            route.attachment.streams.discard((runner.machine_id, stream_id))
 
     def send(self, attachment: Attachment | None, message: FromHost) -> None:
         """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can

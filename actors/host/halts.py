@@ -66,7 +66,7 @@ class _Trouble:
 
 
 class Halts:
-    """Of one host. ``runners`` are the mailroom's."""
+    """Of one host. ``runners`` are the mailboxes's."""
 
     def __init__(
         self,

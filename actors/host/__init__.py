@@ -13,9 +13,9 @@ This is all it does; the rest of the room is how, and what happens when somethin
 
 Four duties follow from it, in this order:
 
-1. *Take.* Everything that happens to a machine is a letter in its own bounded mailbox, decided on in
-   the order in which it came. What comes in by a gateway, a notification, an answer of Alipay's, a
-   deadline and an administrator's act are all the same here (``runner.Letter``).
+1. *Take.* Everything that happens to a machine is a letter in its own bounded mailbox, decided on
+   in the order in which it came. What comes in by a gateway, a notification, an answer of Alipay's,
+   a deadline and an administrator's act are all the same here (``runner.Letter``).
 2. *Decide.* The core (``actors.machine``) is pure: a state, an event, the time and the policy in; a
    state, effects and ledger entries out. One machine's defect halts that machine (``halts``).
 3. *Save.* Nothing leaves before the COMMIT that justifies it. A COMMIT proves that this host still

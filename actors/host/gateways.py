@@ -2,8 +2,8 @@
 reached.
 
 Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right
-outbox, and the streams of which nobody says any more that they are alive: their gateway attached
-anew without them, or has been silent for too long.
+attachment, and the streams that no gateway announces any more: their gateway attached again without
+them, or has been silent for too long.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class Gateways:
 
     def attach(self, gateway_id: str) -> Attachment:
         """Open the link for a gateway; an older attachment of it is broken and its streams must be
-        said again.
+        announced again.
         """
         for old in [
             attachment
@@ -102,7 +102,7 @@ class Gateways:
         self._missing[machine_id, stream_id] = asyncio.get_running_loop().time() + self._reattach_s
 
     def given_up(self) -> list[tuple[MachineId, StreamId]]:
-        """Take out the streams that nobody has said again in time."""
+        """Take out the streams that no gateway has announced again in time."""
         now_s = asyncio.get_running_loop().time()
         gone: list[tuple[MachineId, StreamId]] = []
         while self._missing and next(iter(self._missing.values())) <= now_s:

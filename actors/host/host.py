@@ -69,12 +69,12 @@ class HostLimits:
     streams_max: int = 8
     """Streams of one machine that are not over yet."""
     reloads_max: int = 64
-    """Machines that are loaded anew because an administrator asked for it."""
+    """Machines that are being loaded again because an administrator asked for it."""
     exchange_max_s: float = 5.0
     listen_idle_s: float = 10.0
     reattach_s: float = 30.0
-    """So long a stream may go without a gateway that says it is alive, after the host started or
-    its gateway attached anew.
+    """A stream may go without a gateway that announces it for this long, after the host started or
+    its gateway attached again.
     """
     stop_s: float = 5.0
     turns: TurnLimits = field(default_factory=TurnLimits)
@@ -230,7 +230,7 @@ class Host(HostLink):
     # --- link ---
 
     async def attach(self, gateway_id: str) -> str:
-        """Open the link anew for this gateway and return the attachment's name."""
+        """Open the link for this gateway, again if need be, and return the attachment's name."""
         self._serving()
         attachment = self._gateways.attach(gateway_id)
         log.info(

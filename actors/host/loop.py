@@ -192,7 +192,7 @@ class TurnLoop:
         self._wake.set()
 
     def reload(self, runner: Runner) -> None:
-        """Have the machine loaded anew before its next turn. A halted one may try again: once, and
+        """Have the machine loaded again before its next turn. A halted one may try again: once, and
         in batches of its own.
         """
         runner.reload_wanted = True

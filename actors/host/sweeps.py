@@ -1,7 +1,7 @@
 """What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
 
 Notifications that are saved and not taken; registry changes that the actor has not heard of;
-streams of which nobody says any more that they are alive; machines that nothing has been heard of
+streams that no gateway announces any more; machines that nothing has been heard of
 and that owe nothing; machines that are halted. One task, on the loop's time.
 """
 
@@ -95,7 +95,7 @@ class Sweeps:
                 self.idle()
 
     def streams(self) -> None:
-        """Say Disconnected for streams that nobody says are alive."""
+        """Report streams that no gateway announces as disconnected."""
         for machine_id, stream_id in self._gateways.fallen_silent(self._limits.silent_s):
             self._gone(machine_id, stream_id, "its gateway fell silent")
         for machine_id, stream_id in self._gateways.given_up():
@@ -165,7 +165,7 @@ class Sweeps:
             await self.reload(again, Letter(event=TimePassed(), forced=True))
 
     async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
-        """Load machines anew and let each decide on what waits for it in the inbox, and then on
+        """Load machines again and let each decide on what waits for it in the inbox, and then on
         ``last``, which shows that it works.
         """
         for runner in runners:
@@ -174,7 +174,7 @@ class Sweeps:
             await self.inbox(older_than_ms=self._clock.now_ms())
         except StoreError as error:
             log.warning(
-                "machines are loaded anew without what waits in the inbox",
+                "machines are loaded again without what waits in the inbox",
                 machines=len(runners),
                 error=str(error),
             )

@@ -8,7 +8,7 @@ one that was opened earlier.
 
 from dataclasses import replace
 
-from actors.machine import commands, events, paying, vending
+from actors.machine import commands, events, paying, settling, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
 from actors.machine.state import FailureCause, Link, Vend, VendStatus
@@ -47,8 +47,8 @@ def connect(draft: Draft, event: events.Connected) -> None:
     # Before anything is told: how long the customer still has depends on it.
     paying.note_availability(draft)
     if event.stream_id == link.stream_id:
-        # The same stream, said again by its gateway: its Hello, and the journal in it, are from
-        # before what happened on it since.
+        # The same stream, announced again by its gateway: its Hello, and the journal in it, are
+        # from before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
     # Told first, so that all that follows finds a machine that knows where it stands.
     place = len(draft.effects)
@@ -84,7 +84,7 @@ def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> 
                 "was delivered"
             )
         else:
-            vending.result_again(draft, settled, delivered=True, evidence=entry.evidence)
+            settling.result_again(draft, settled, delivered=True, evidence=entry.evidence)
 
 
 def _settle_by_journal(
@@ -99,22 +99,22 @@ def _settle_by_journal(
         and draft.session.vend.vend_id == vend.vend_id
     )
     if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
-        vending.succeeded(draft, vend, entry.evidence)
+        settling.succeeded(draft, vend, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
-        vending.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+        settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody
         # will ever know.
         if entry.stage is events.JournalStage.MOTOR_ON:
             vending.unsettled(draft, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
-            vending.failed(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
+            settling.failed(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif vend.status is VendStatus.IN_REVIEW:
         return  # the machine has said all that it knew and may forget the vend; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was
         # never begun.
-        vending.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+        settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(draft, vend)
 

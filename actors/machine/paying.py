@@ -163,7 +163,7 @@ def open_session(draft: Draft, mode: Mode) -> None:
 
 
 def touch(draft: Draft) -> None:
-    """The customer did something: the idle time starts anew."""
+    """The customer did something: the idle time starts again."""
     draft.put_session(replace(draft.session, last_operation_at_ms=draft.now_ms))
 
 

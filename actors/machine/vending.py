@@ -8,7 +8,7 @@ dispensed again for the same payment.
 
 from dataclasses import replace
 
-from actors.machine import events, ledger, paying, refunding, stock
+from actors.machine import events, ledger, paying, settling, stock
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
@@ -104,7 +104,7 @@ def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -
 def _deny_new(
     draft: Draft, fact: events.VendRequested, column: Column | None, reason: DenyReason
 ) -> None:
-    """Deny at once. The customer did something, so the idle time starts anew; the wish is written
+    """Deny at once. The customer did something, so the idle time starts again; the wish is written
     down.
     """
     vend = _new_vend(draft, fact, column)
@@ -231,7 +231,7 @@ def cancel(draft: Draft, fact: events.VendCancelled) -> None:
         _give_up(draft, vend, DenyReason.CANCELLED)
         return
     else:
-        failed(draft, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
+        settling.failed(draft, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
     draft.tell(
         DenyVend(
             request_id=fact.request_id,
@@ -282,9 +282,9 @@ def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFaile
     vend = find(draft, fact.vend_id)
     if vend is not None:
         if isinstance(fact, events.VendSucceeded):
-            succeeded(draft, vend, fact.evidence)
+            settling.succeeded(draft, vend, fact.evidence)
         else:
-            failed(draft, vend, fact.cause, fact.evidence)
+            settling.failed(draft, vend, fact.cause, fact.evidence)
         return
     settled = next(
         (vend for vend in draft.state.settled_vends if vend.vend_id == fact.vend_id), None
@@ -292,112 +292,9 @@ def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFaile
     if settled is None or settled.status is VendStatus.DENIED:
         reject(draft, seq, f"the vend_id of an approved vend; {fact.vend_id} is none")
     else:
-        result_again(
+        settling.result_again(
             draft, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence
         )
-
-
-def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
-    """A vend that was settled before is reported once more. Goods that came after the money went
-    back are written off, once.
-    """
-    if not delivered or settled.status is VendStatus.SUCCEEDED:
-        draft.note(f"vend {settled.vend_id} was settled as {settled.status} before")
-        return
-    draft.note(
-        f"vend {settled.vend_id} was delivered after its price had gone back: "
-        f"{settled.price_minor} written off"
-    )
-    draft.move(ledger.write_off(settled.vend_id, settled.price_minor))
-    stock.take_one(draft, settled.column)
-    draft.settled(
-        replace(
-            settled,
-            status=VendStatus.SUCCEEDED,
-            reason="WRITTEN_OFF",
-            evidence=evidence,
-            ended_at_ms=draft.now_ms,
-        )
-    )
-
-
-def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
-    """Delivered: the reservation becomes a sale."""
-    for part in vend.reserved:
-        trade = draft.trade(part.trade_id)
-        left_minor = trade.reserved_minor - part.amount_minor
-        draft.put_trade(
-            replace(
-                trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor
-            )
-        )
-    draft.move(*ledger.settle(vend.vend_id, vend.reserved))
-    stock.take_one(draft, vend.column)
-    done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
-    if _let_go(draft, done):
-        _go_on(draft, RefundCause.VEND_ENDED)
-
-
-def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
-    """Not delivered: the reservation goes back to the customer's funds, and from there to the
-    customer if the session is over.
-    """
-    for part in vend.reserved:
-        trade = draft.trade(part.trade_id)
-        draft.put_trade(
-            replace(
-                trade,
-                reserved_minor=trade.reserved_minor - part.amount_minor,
-                funds_minor=trade.funds_minor + part.amount_minor,
-            )
-        )
-    draft.move(*ledger.give_back(vend.vend_id, vend.reserved))
-    if cause is FailureCause.EMPTY:
-        stock.set_stock(draft, vend.column, 0)
-    void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
-    done = replace(
-        vend,
-        status=VendStatus.VOIDED if void else VendStatus.FAILED,
-        reason=cause,
-        evidence=evidence,
-        ended_at_ms=draft.now_ms,
-    )
-    if _let_go(draft, done):
-        _go_on(draft, RefundCause.VEND_FAILED)
-        return
-    for part in vend.reserved:
-        refunding.make(
-            draft, draft.trade(part.trade_id), part.amount_minor, RefundCause.VEND_FAILED
-        )
-
-
-def _let_go(draft: Draft, done: Vend) -> bool:
-    """Settle the vend; return True if its session goes on."""
-    draft.settled(done)
-    session = draft.state.session
-    if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
-        # A deadline is no operation of the customer's.
-        at_ms = (
-            session.last_operation_at_ms
-            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
-            else draft.now_ms
-        )
-        draft.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
-        return True
-    draft.update(doubts=tuple(vend for vend in draft.state.doubts if vend.vend_id != done.vend_id))
-    return False
-
-
-def _go_on(draft: Draft, cause: RefundCause) -> None:
-    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is
-    left.
-    """
-    if draft.session.mode is Mode.SELECTION_FIRST:
-        paying.end_session(draft, EndReason.VEND_ENDED, cause)
-    elif paying.funds(draft.state) == 0:
-        paying.end_session(draft, EndReason.SPENT)
-    else:
-        paying.tell_funds(draft)
 
 
 # --- doubt and time ---
@@ -423,7 +320,7 @@ def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> N
     """
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
-        failed(draft, vend, cause, evidence)
+        settling.failed(draft, vend, cause, evidence)
     elif vend.status is not VendStatus.IN_REVIEW:
         _review(draft, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
 
@@ -438,7 +335,7 @@ def _review(draft: Draft, vend: Vend) -> None:
     session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
         draft.put_session(replace(session, vend=None))
-        _go_on(draft, RefundCause.VEND_FAILED)
+        settling.go_on(draft, RefundCause.VEND_FAILED)
 
 
 def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
@@ -453,9 +350,9 @@ def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
         f"by {words}"
     )
     if event.delivered:
-        succeeded(draft, vend, words)
+        settling.succeeded(draft, vend, words)
     else:
-        failed(draft, vend, FailureCause.REVIEWED, words)
+        settling.failed(draft, vend, FailureCause.REVIEWED, words)
 
 
 def trust_again(draft: Draft, vend: Vend) -> None:

@@ -18,7 +18,7 @@ from actors import performer
 from actors.host import loop as turns
 from actors.host import runner, saving, sweeps
 from actors.link import ToMachine
-from actors.machine import connecting, events, ledger, paying, refunding, stock, vending
+from actors.machine import connecting, events, ledger, paying, refunding, settling, stock, vending
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, RefundStatus, VendStatus
@@ -309,7 +309,7 @@ def review_ends_by_silence() -> Any:
 
     def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
         if vend.status is VendStatus.IN_REVIEW and entry is None and not lost:
-            vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+            settling.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
         else:
             settle(turn, vend, entry, same_boot=same_boot, lost=lost)
 
@@ -382,21 +382,21 @@ def reservation_kept_on_failure() -> Any:
         done = replace(
             vend, status=VendStatus.FAILED, reason=cause, evidence=evidence, ended_at_ms=turn.now_ms
         )
-        vending._let_go(turn, done)
+        settling.let_go(turn, done)
 
-    return patch.object(vending, "failed", bug)
+    return patch.object(settling, "failed", bug)
 
 
 def doubt_is_success() -> Any:
-    failed = vending.failed
+    failed = settling.failed
 
     def bug(turn: Any, vend: Any, cause: Any, evidence: str) -> None:
         if cause in {FailureCause.INDETERMINATE, FailureCause.UNSETTLED, FailureCause.NOT_STARTED}:
-            vending.succeeded(turn, vend, evidence)
+            settling.succeeded(turn, vend, evidence)
         else:
             failed(turn, vend, cause, evidence)
 
-    return patch.object(vending, "failed", bug)
+    return patch.object(settling, "failed", bug)
 
 
 def doubt_is_failure_at_once() -> Any:
@@ -404,7 +404,7 @@ def doubt_is_failure_at_once() -> Any:
 
     def bug(turn: Any) -> None:
         vend = turn.session.vend
-        vending.failed(turn, vend, FailureCause.NOT_STARTED, "")
+        settling.failed(turn, vend, FailureCause.NOT_STARTED, "")
 
     return patch.object(vending, "doubt", bug)
 
@@ -420,7 +420,7 @@ def stock_taken_twice() -> Any:
 
 
 def settled_twice() -> Any:
-    result_again = vending.result_again
+    result_again = settling.result_again
 
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if delivered and settled.status is VendStatus.SUCCEEDED:
@@ -428,12 +428,12 @@ def settled_twice() -> Any:
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 
-    return patch.object(vending, "result_again", bug)
+    return patch.object(settling, "result_again", bug)
 
 
 def void_is_failure_later() -> Any:
     """The money had gone back, and stays so; only what is said of the vend changes."""
-    result_again = vending.result_again
+    result_again = settling.result_again
 
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if not delivered and settled.status is VendStatus.VOIDED:
@@ -445,7 +445,7 @@ def void_is_failure_later() -> Any:
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 
-    return patch.object(vending, "result_again", bug)
+    return patch.object(settling, "result_again", bug)
 
 
 def approved_unpaid() -> Any:

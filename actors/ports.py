@@ -75,7 +75,7 @@ class MachineHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """A notification that is saved and not yet decided upon. ``event`` is what it says."""
+    """A notification that is saved and not yet decided on. ``event`` is what it says."""
 
     inbox_id: int
     machine_id: MachineId
@@ -123,7 +123,7 @@ class StaleOwner(StoreError):
 
 
 class Conflict(StoreError):
-    """The saved version is not the one that was decided upon, or a unique key was hit. Nothing was
+    """The saved version is not the one that was decided on, or a unique key was hit. Nothing was
     saved. ``machine_id`` says whose.
     """
 

@@ -2,21 +2,21 @@
 reached.
 
 Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right
-outbox, and the streams of which nobody says any more that they are alive: their gateway attached
-anew without them, or has been silent for too long.
+attachment, and the streams that no gateway announces any more: their gateway attached again without
+them, or has been silent for too long.
 """
 
 import asyncio
 from collections import OrderedDict
 
 from actors.host.attachment import Attachment
-from actors.host.runner import Door, Runner
+from actors.host.runner import Route, Runner
 from actors.link import FromHost, LinkBroken
 from actors.machine.events import Connected
 from actors.machine.ids import MachineId, StreamId
 
 
-class Reception:
+class Gateways:
     """``name`` makes attachments of this start of the host different from those of any other."""
 
     def __init__(
@@ -37,7 +37,7 @@ class Reception:
 
     def attach(self, gateway_id: str) -> Attachment:
         """Open the link for a gateway; an older attachment of it is broken and its streams must be
-        said again.
+        announced again.
         """
         for old in [
             attachment
@@ -67,15 +67,15 @@ class Reception:
     def enter(self, runner: Runner, attachment: Attachment, connected: Connected) -> None:
         """The stream is reached through this attachment from now on."""
         self.leave(runner, connected.stream_id)
-        runner.doors[connected.stream_id] = Door(attachment=attachment, connected=connected)
+        runner.routes[connected.stream_id] = Route(attachment=attachment, connected=connected)
         attachment.streams.add((runner.machine_id, connected.stream_id))
         self._missing.pop((runner.machine_id, connected.stream_id), None)
 
     def leave(self, runner: Runner, stream_id: StreamId) -> None:
         """The stream is over."""
-        door = runner.doors.pop(stream_id, None)
-        if door is not None:
-            door.attachment.streams.discard((runner.machine_id, stream_id))
+        route = runner.routes.pop(stream_id, None)
+        if route is not None:
+            route.attachment.streams.discard((runner.machine_id, stream_id))
 
     def send(self, attachment: Attachment | None, message: FromHost) -> None:
         """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can
@@ -102,7 +102,7 @@ class Reception:
         self._missing[machine_id, stream_id] = asyncio.get_running_loop().time() + self._reattach_s
 
     def given_up(self) -> list[tuple[MachineId, StreamId]]:
-        """Take out the streams that nobody has said again in time."""
+        """Take out the streams that no gateway has announced again in time."""
         now_s = asyncio.get_running_loop().time()
         gone: list[tuple[MachineId, StreamId]] = []
         while self._missing and next(iter(self._missing.values())) <= now_s:

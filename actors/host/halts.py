@@ -32,8 +32,8 @@ class HaltLimits:
     """
 
     again_s: tuple[float, ...] = (60.0, 300.0, 900.0, 3_600.0)
-    """The wait before each try; the last one stands for all that follow. A machine that worked for
-    so long begins anew.
+    """The wait before each try; the last one stands for all that follow. A machine that worked
+    for that long begins with the first wait again.
     """
     rows_max: int = 100
     """Rows of one sweep."""
@@ -66,7 +66,7 @@ class _Trouble:
 
 
 class Halts:
-    """Of one host. ``runners`` are the mailroom's."""
+    """Of one host. ``runners`` are the mailboxes's."""
 
     def __init__(
         self,

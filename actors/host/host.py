@@ -17,11 +17,11 @@ import structlog
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.calls import Performs
-from actors.host.gateways import Reception
+from actors.host.gateways import Gateways
 from actors.host.loop import TurnLimits, TurnLoop
-from actors.host.mailboxes import Mailroom
+from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
-from actors.host.store_health import Outage
+from actors.host.store_health import StoreHealth
 from actors.host.sweeps import SweepLimits, Sweeps
 from actors.link import (
     CloseReason,
@@ -66,15 +66,15 @@ class HostLimits:
     letters_max: int = 20_000
     outbox_max: int = 20_000
     attachments_max: int = 64
-    doors_max: int = 8
+    streams_max: int = 8
     """Streams of one machine that are not over yet."""
     reloads_max: int = 64
-    """Machines that are loaded anew because an administrator asked for it."""
+    """Machines that are being loaded again because an administrator asked for it."""
     exchange_max_s: float = 5.0
     listen_idle_s: float = 10.0
     reattach_s: float = 30.0
-    """So long a stream may go without a gateway that says it is alive, after the host started or
-    its gateway attached anew.
+    """A stream may go without a gateway that announces it for this long, after the host started or
+    its gateway attached again.
     """
     stop_s: float = 5.0
     turns: TurnLimits = field(default_factory=TurnLimits)
@@ -111,24 +111,24 @@ class Host(HostLink):
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
         self._overloads = 0
-        self._mailroom = Mailroom(
+        self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,
             per_machine_max=self._limits.mailbox_max,
             letters_max=self._limits.letters_max,
         )
-        self._reception = Reception(
+        self._gateways = Gateways(
             name=self._holder,
             outbox_max=self._limits.outbox_max,
             attachments_max=self._limits.attachments_max,
             reattach_s=self._limits.reattach_s,
         )
-        self._turns = TurnLoop(
+        self._loop = TurnLoop(
             store=services.store,
             performer=services.performer,
             clock=services.clock,
-            mailroom=self._mailroom,
-            reception=self._reception,
+            mailboxes=self._mailboxes,
+            gateways=self._gateways,
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,
@@ -136,9 +136,9 @@ class Host(HostLink):
         self._sweeps = Sweeps(
             store=services.store,
             clock=services.clock,
-            mailroom=self._mailroom,
-            reception=self._reception,
-            turns=self._turns,
+            mailboxes=self._mailboxes,
+            gateways=self._gateways,
+            turns=self._loop,
             limits=self._limits.sweeps,
             notified=self._notified,
             fatal=self._die,
@@ -150,7 +150,7 @@ class Host(HostLink):
         """Claim the partitions, load what is open, take up what was missed; then serve. Waits for a
         store that is away.
         """
-        outage = Outage(
+        health = StoreHealth(
             first_s=self._limits.turns.retry_first_s,
             longest_s=self._limits.turns.retry_longest_s,
             rng=self._rng,
@@ -162,18 +162,18 @@ class Host(HostLink):
                 break
             except StoreError as error:
                 log.warning("cannot take over yet", host=self._name, error=str(error))
-                outage.failed()
-                await asyncio.sleep(outage.wait_s)
+                health.failed()
+                await asyncio.sleep(health.wait_s)
         self._over = ""
         self._tasks = [
-            asyncio.create_task(self._guarded(self._turns.run)),
+            asyncio.create_task(self._guarded(self._loop.run)),
             asyncio.create_task(self._guarded(self._sweeps.run)),
         ]
         log.info(
             "host serves",
             host=self._name,
             partitions=len(self._partitions),
-            machines=len(self._mailroom.runners),
+            machines=len(self._mailboxes.runners),
         )
 
     async def stop(self) -> None:
@@ -184,25 +184,25 @@ class Host(HostLink):
             self._over = "the host stops"
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.stop_s):
-                    await self._turns.done()
+                    await self._loop.done()
         self._end("the host stopped")
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
-        await self._turns.close()
+        await self._loop.close()
 
     async def _take_over(self) -> None:
         now_ms = self._services.clock.now_ms()
         self._ownership = await self._services.store.claim(
             host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms
         )
-        self._turns.ownership = self._ownership
+        self._loop.ownership = self._ownership
         for loaded in await self._services.store.load_active(self._ownership):
             if isinstance(loaded, Unreadable):
-                if not self._mailroom.runner(loaded.machine_id).halted:
-                    self._turns.halt(
-                        self._mailroom.runner(loaded.machine_id), loaded.error, fact=""
+                if not self._mailboxes.runner(loaded.machine_id).halted:
+                    self._loop.halt(
+                        self._mailboxes.runner(loaded.machine_id), loaded.error, fact=""
                     )
-            elif loaded.state.machine_id not in self._mailroom.runners:
-                self._turns.adopt(loaded)
+            elif loaded.state.machine_id not in self._mailboxes.runners:
+                self._loop.adopt(loaded)
         await self._sweeps.inbox(older_than_ms=now_ms)
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -221,8 +221,8 @@ class Host(HostLink):
 
     def _end(self, reason: str) -> None:
         self._over = reason
-        self._reception.close()
-        for receipt in list(self._turns.receipts):
+        self._gateways.close()
+        for receipt in list(self._loop.receipts):
             receipt.release()
         for task in [*self._tasks, *self._reloads]:
             task.cancel()
@@ -230,9 +230,9 @@ class Host(HostLink):
     # --- link ---
 
     async def attach(self, gateway_id: str) -> str:
-        """Open the link anew for this gateway and return the attachment's name."""
+        """Open the link for this gateway, again if need be, and return the attachment's name."""
         self._serving()
-        attachment = self._reception.attach(gateway_id)
+        attachment = self._gateways.attach(gateway_id)
         log.info(
             "gateway attached", host=self._name, gateway_id=gateway_id, attachment=attachment.name
         )
@@ -243,24 +243,24 @@ class Host(HostLink):
         long, with what is ready.
         """
         self._serving()
-        found = self._reception.find(attachment)
+        found = self._gateways.find(attachment)
         receipt = Receipt()
-        self._turns.receipts.add(receipt)
+        self._loop.receipts.add(receipt)
         try:
             with found.call():
                 for message in messages:
                     self._take(message, found, receipt)
-                self._reception.announce()
-                if self._turns.saves:
+                self._gateways.announce()
+                if self._loop.saves:
                     await receipt.wait(self._limits.exchange_max_s)
         finally:
-            self._turns.receipts.discard(receipt)
+            self._loop.receipts.discard(receipt)
         return self._delivery(found)
 
     async def listen(self, attachment: str) -> Delivery:
         """Wait for what is ready for this gateway, for some seconds."""
         self._serving()
-        found = self._reception.find(attachment)
+        found = self._gateways.find(attachment)
         with found.call():
             await found.wait(self._limits.listen_idle_s)
         return self._delivery(found)
@@ -268,15 +268,15 @@ class Host(HostLink):
     def stats(self) -> dict[str, int]:
         """Return what there is and what was done since the start."""
         return {
-            **self._turns.counts,
-            "machines": len(self._mailroom.runners),
-            "letters": self._mailroom.size,
-            "timers": self._turns.timers,
-            "calls": len(self._turns.calls),
-            "attachments": len(self._reception),
-            "undelivered": self._reception.undelivered,
+            **self._loop.counts,
+            "machines": len(self._mailboxes.runners),
+            "letters": self._mailboxes.size,
+            "timers": self._loop.timers,
+            "calls": len(self._loop.calls),
+            "attachments": len(self._gateways),
+            "undelivered": self._gateways.undelivered,
             "overloads": self._overloads,
-            "saves": int(self._turns.saves),
+            "saves": int(self._loop.saves),
         }
 
     def _serving(self) -> None:
@@ -311,42 +311,44 @@ class Host(HostLink):
         a known stream is always taken.
         """
         refusal = self._refusal(machine_id)
-        runner = self._mailroom.runners.get(machine_id)
+        runner = self._mailboxes.runners.get(machine_id)
         if isinstance(event, Disconnected):
-            if refusal and (runner is None or runner.halted or event.stream_id not in runner.doors):
+            if refusal and (
+                runner is None or runner.halted or event.stream_id not in runner.routes
+            ):
                 self._overloads += 1
                 return
         elif refusal or (
             isinstance(event, Connected)
             and runner is not None
-            and len(runner.doors) >= self._limits.doors_max
+            and len(runner.routes) >= self._limits.streams_max
         ):
             self._overloads += 1
             reason = refusal or CloseReason.OVERLOADED
-            self._reception.send(
+            self._gateways.send(
                 attachment,
                 StreamClosed(machine_id=machine_id, stream_id=event.stream_id, reason=reason),
             )
             return
-        runner = self._mailroom.runner(machine_id)
+        runner = self._mailboxes.runner(machine_id)
         if isinstance(event, Connected):
-            self._reception.enter(runner, attachment, event)
+            self._gateways.enter(runner, attachment, event)
         receipt.expect()
-        self._turns.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
+        self._loop.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
         """Return False if there is no room now: the row stays untaken and the sweep brings it
         again.
         """
-        if item.inbox_id in self._turns.refusals.inbox_waiting:
+        if item.inbox_id in self._loop.refusals.inbox_waiting:
             return True
         if self._refusal(item.machine_id):
             self._overloads += 1
             return False
         if receipt is not None:
             receipt.expect()
-        self._turns.post(
-            self._mailroom.runner(item.machine_id),
+        self._loop.post(
+            self._mailboxes.runner(item.machine_id),
             Letter(event=item.event, inbox_id=item.inbox_id, receipt=receipt),
         )
         return True
@@ -361,27 +363,27 @@ class Host(HostLink):
             refusal = (
                 CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
             )
-        if not self._turns.saves:
+        if not self._loop.saves:
             refusal = refusal or "STORE_UNAVAILABLE"
         if refusal:
-            self._reception.send(
+            self._gateways.send(
                 attachment, CommandDone(command_id=message.command_id, refusal=refusal)
             )
             return
-        runner = self._mailroom.runner(message.machine_id)
+        runner = self._mailboxes.runner(message.machine_id)
         if isinstance(event, Reload):
             last = Letter(
                 event=TimePassed(),
                 attachment=attachment,
                 command_id=message.command_id,
-                proves=True,
+                forced=True,
             )
             task = asyncio.get_running_loop().create_task(self._reload(runner, last))
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
             return
         receipt.expect()
-        self._turns.post(
+        self._loop.post(
             runner,
             Letter(
                 event=event, attachment=attachment, command_id=message.command_id, receipt=receipt
@@ -393,14 +395,14 @@ class Host(HostLink):
 
     def _refusal(self, machine_id: MachineId) -> str:
         """Return why nothing can be taken for this machine now, or nothing."""
-        runner = self._mailroom.runners.get(machine_id)
+        runner = self._mailboxes.runners.get(machine_id)
         if runner is not None and runner.halted:
             return CloseReason.HALTED
         if runner is None and not self._owns(machine_id):
             # The gateway routes by another layout; its machines come back to where they belong.
             log.error("not this host's machine", host=self._name, machine_id=machine_id)
             return CloseReason.OVERLOADED
-        return "" if self._mailroom.has_room(machine_id) else CloseReason.OVERLOADED
+        return "" if self._mailboxes.has_room(machine_id) else CloseReason.OVERLOADED
 
     def _owns(self, machine_id: MachineId) -> bool:
         return (

@@ -1,6 +1,6 @@
 """The loop of a host: load, decide, save, let out.
 
-Flows in: letters from the mailroom and timers that came due. Flows out: one transaction for each
+Flows in: letters from the mailboxes and timers that came due. Flows out: one transaction for each
 batch, and after its COMMIT what the dispatch lets out. While a batch is being saved the next one
 gathers. When the store fails, nothing of the batch leaves, its working states are dropped and its
 letters stay where they were; requests for goods are denied at once, because a customer stands
@@ -10,35 +10,31 @@ there.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from actors.host.attachment import Receipt
 from actors.host.calls import Calls, Performs
-from actors.host.gateways import Reception
+from actors.host.gateways import Gateways
 from actors.host.halts import HaltLimits, Halts, words
 from actors.host.loading import Loader
-from actors.host.mailboxes import Mailroom
-from actors.host.refusals import Refusals
-from actors.host.release import Dispatch
+from actors.host.mailboxes import Mailboxes
+from actors.host.release import Refusals, Release
 from actors.host.runner import Letter, Runner, Turn
-from actors.host.store_health import Outage
+from actors.host.saving import Batch, Saving
+from actors.host.store_health import StoreHealth
 from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.effects import ProviderCall
 from actors.machine.events import Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
 from actors.ports import (
-    Change,
     Clock,
-    Conflict,
     LoadedMachine,
     MachineStore,
     Ownership,
-    StaleOwner,
-    StoreError,
 )
 
 log = structlog.get_logger()
@@ -54,8 +50,6 @@ _COUNTED = (
     "refused",
 )
 
-Batch = Sequence[tuple[Runner, list[Letter]]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnLimits:
@@ -63,30 +57,22 @@ class TurnLimits:
 
     batch_max: int = 256
     turns_in_a_row_max: int = 32
-    """So many letters of one machine, then the next machine's."""
+    """This many letters of one machine, then the next machine's."""
     loads_max: int = 16
     calls_in_flight_max: int = 64
     commit_slow_s: float = 3.0
     """A COMMIT that takes longer counts as an outage for those who ask meanwhile."""
     retry_first_s: float = 0.2
     retry_longest_s: float = 10.0
-    alone_failures_max: int = 5
-    """A machine whose changes break the store so often, all by themselves, is halted."""
+    isolated_failures_max: int = 5
+    """A machine whose changes break the store this often, all by themselves, is halted."""
     timer_check_s: float = 1.0
-    """The wall clock is looked at so often, should it jump."""
+    """The wall clock is read at least this often, because it may jump."""
     deadline_again_ms: int = 1_000
     """A deadline that is still due after its turn is asked for again this much later, so that a
     mistake cannot spin.
     """
     halts: HaltLimits = field(default_factory=HaltLimits)
-
-
-def _look_at(commit: asyncio.Future[None]) -> None:
-    """A host that is cancelled leaves its last COMMIT to itself; whatever becomes of it is no news
-    then.
-    """
-    if not commit.cancelled():
-        commit.exception()
 
 
 class TurnLoop:
@@ -100,8 +86,8 @@ class TurnLoop:
         store: MachineStore,
         performer: Performs,
         clock: Clock,
-        mailroom: Mailroom,
-        reception: Reception,
+        mailboxes: Mailboxes,
+        gateways: Gateways,
         limits: TurnLimits,
         rng: random.Random,
         fatal: Callable[[str], None],
@@ -111,30 +97,40 @@ class TurnLoop:
         self.inbox_taken: set[int] = set()
         """Notifications that were saved since somebody emptied this."""
         self.counts = Counter(dict.fromkeys(_COUNTED, 0))
-        self._store = store
         self._clock = clock
-        self._mailroom = mailroom
-        self._reception = reception
+        self._mailboxes = mailboxes
+        self._gateways = gateways
         self._limits = limits
-        self._fatal = fatal
         self._timers = Timers()
         self.calls = Calls(
             performer, in_flight_max=limits.calls_in_flight_max, answered=self._called
         )
-        self.refusals = Refusals(reception, self.counts)
-        self.halts = Halts(store=store, clock=clock, runners=mailroom.runners, limits=limits.halts)
-        self._dispatch = Dispatch(reception, self.calls)
-        self._outage = Outage(
+        self.refusals = Refusals(gateways, self.counts)
+        self.halts = Halts(store=store, clock=clock, runners=mailboxes.runners, limits=limits.halts)
+        self._outgoing = Release(gateways, self.calls)
+        self._store_health = StoreHealth(
             first_s=limits.retry_first_s,
             longest_s=limits.retry_longest_s,
             rng=rng,
             time_s=lambda: asyncio.get_running_loop().time(),
         )
-        self._slow = False
+        self._saving = Saving(
+            store=store,
+            mailboxes=mailboxes,
+            refusals=self.refusals,
+            timers=self._timers,
+            counts=self.counts,
+            commit_slow_s=limits.commit_slow_s,
+            isolated_failures_max=limits.isolated_failures_max,
+            store_failed=self._store_failed,
+            stop_waiting=self._stop_waiting,
+            halt=self.halt,
+            fatal=fatal,
+        )
         self._loader = Loader(
             store=store,
-            mailroom=mailroom,
-            reception=reception,
+            mailboxes=mailboxes,
+            gateways=gateways,
             refusals=self.refusals,
             calls=self.calls,
             timers=self._timers,
@@ -150,12 +146,12 @@ class TurnLoop:
     @property
     def saves(self) -> bool:
         """The store answers; what is given now is saved soon."""
-        return not (self._outage.on or self._slow)
+        return not (self._store_health.away or self._saving.slow)
 
     @property
     def idle(self) -> bool:
         """There is no letter anywhere."""
-        return self._mailroom.size == 0 and not self._loader.busy
+        return self._mailboxes.size == 0 and not self._loader.busy
 
     async def done(self) -> None:
         """Return once all that was given is decided and let out; at once if nothing can be
@@ -176,36 +172,34 @@ class TurnLoop:
         runner.used_at_s = asyncio.get_running_loop().time()
         if runner.halted:
             self.refusals.refuse(runner, [letter], CloseReason.HALTED)
-            self._reception.announce()
+            self._gateways.announce()
             return
         if letter.inbox_id is not None:
             self.refusals.inbox_waiting.add(letter.inbox_id)
         if not self.saves:
             kept = self.refusals.turn_away(runner, [letter])
-            self._reception.announce()
+            self._gateways.announce()
             if not kept:
                 return
             letter = kept[0]
-        self._mailroom.post(runner, letter)
+        self._mailboxes.post(runner, letter)
         self._resting.clear()
         self._wake.set()
 
     def adopt(self, loaded: LoadedMachine) -> None:
         """Take a machine as the database has it, and take up what it owes."""
-        self._loader.adopt(self._mailroom.runner(loaded.state.machine_id), loaded)
+        self._loader.adopt(self._mailboxes.runner(loaded.state.machine_id), loaded)
         self._wake.set()
 
     def reload(self, runner: Runner) -> None:
-        """Have the machine loaded anew before its next turn. A halted one may try again: once, and
+        """Have the machine loaded again before its next turn. A halted one may try again: once, and
         in batches of its own.
         """
-        runner.stale = True
+        runner.reload_wanted = True
         if runner.halted:
             log.warning("a halted machine tries again", machine_id=runner.machine_id)
-            runner.halted = ""
-            runner.timer_waits = False
-            runner.alone = True
-            runner.alone_failures = self._limits.alone_failures_max - 1
+            runner.try_again()
+            runner.isolated_failures = self._limits.isolated_failures_max - 1
 
     def halt(
         self,
@@ -218,10 +212,9 @@ class TurnLoop:
         """Stop one machine loudly; the others go on. ``letters`` were taken out of its mailbox;
         ``fact`` is the first one's if not said.
         """
-        runner.forget()
-        runner.marked = True
+        runner.halt_recorded = True
         self._timers.arm(runner.machine_id, None)
-        undecided = [*letters, *self._mailroom.empty(runner)]
+        undecided = [*letters, *self._mailboxes.empty(runner)]
         if fact is None:
             event = undecided[0].event if undecided else None
             fact = (
@@ -230,7 +223,7 @@ class TurnLoop:
                 else ""
             )
         self.refusals.halt(runner, words(error), undecided)
-        self.halts.happened(runner.machine_id, error=runner.halted, fact=fact)
+        self.halts.happened(runner.machine_id, error=runner.halt_reason, fact=fact)
 
     def needs(self, runner: Runner) -> bool:
         """Return whether the machine must stay in memory for its timer or for a call that is under
@@ -246,83 +239,21 @@ class TurnLoop:
     # --- the loop ---
 
     async def run(self) -> None:
-        """Turn until cancelled or until this host must stop."""
+        """Take, decide, commit, release, until cancelled or until this host must stop."""
         while True:
             await self._something_to_do()
             self._ring_timers()
-            self._loader.load_strangers(at_once=self._loads_max())
-            batch = self._mailroom.take(self._limits.batch_max, self._limits.turns_in_a_row_max)
-            if batch:
-                await self._take_turns(batch)
+            self._loader.load_more(at_once=self._loads_max())
+            batch = self._mailboxes.take(self._limits.batch_max, self._limits.turns_in_a_row_max)
+            now_ms = self._clock.now_ms()
+            turns = self.decide(batch, now_ms)
+            if await self.commit(batch, turns):
+                self.release(batch, turns, now_ms)
 
-    async def _something_to_do(self) -> None:
-        await asyncio.sleep(0)  # let those in who wait to give us something
-        while True:
-            if self._outage.on:
-                await asyncio.sleep(self._outage.wait_s)
-                if self.idle:
-                    # nothing is left to find it out with: the next request shall not be denied for
-                    # that
-                    self._store_works()
-            timer_s = self._next_timer_s()
-            if (
-                self._mailroom.has_work
-                or self._loader.can_load(at_once=self._loads_max())
-                or timer_s == 0
-            ):
-                return
-            self._wake.clear()
-            if self.idle:
-                self._resting.set()
-            try:
-                async with asyncio.timeout(timer_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
-
-    def _loads_max(self) -> int:
-        return 1 if self._outage.on else self._limits.loads_max
-
-    def _next_timer_s(self) -> float | None:
-        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never
-        too long for a clock that jumps.
+    def decide(self, batch: Batch, now_ms: int) -> list[Turn]:
+        """Let the core decide on each letter. A machine whose core raises is halted; what it
+        decided before in this batch still counts.
         """
-        next_at_ms = self._timers.next_at_ms()
-        if next_at_ms is None:
-            return None
-        return min(self._limits.timer_check_s, max(0, next_at_ms - self._clock.now_ms()) / 1_000)
-
-    def _ring_timers(self) -> None:
-        for machine_id in self._timers.due(self._clock.now_ms()):
-            runner = self._mailroom.runners.get(machine_id)
-            if runner is not None and not runner.timer_waits and not runner.halted:
-                runner.timer_waits = True
-                self._mailroom.post(runner, Letter(event=TimePassed()))
-
-    async def _take_turns(self, batch: Batch) -> None:
-        now_ms = self._clock.now_ms()
-        turns = self._decide(batch, now_ms)
-        changes = [turn.change() for turn in turns if turn.to_save]
-        if changes and not await self._saved(batch, changes):
-            return
-        self.counts["turns"] += len(turns)
-        self.counts["batches"] += 1
-        self._dispatch.release(turns)
-        for turn in turns:
-            turn.runner.saved = turn.decision.state
-            turn.runner.marked = bool(turn.runner.halted)
-            if turn.letter.inbox_id is not None:
-                self.refusals.inbox_waiting.discard(turn.letter.inbox_id)
-                self.inbox_taken.add(turn.letter.inbox_id)
-        for runner, _ in batch:
-            runner.alone = False
-            runner.alone_failures = 0
-            self._arm(runner, now_ms)
-        self._reception.announce()
-        if changes:
-            self._store_works()
-
-    def _decide(self, batch: Batch, now_ms: int) -> list[Turn]:
         turns: list[Turn] = []
         for runner, letters in batch:
             for place, letter in enumerate(letters):
@@ -337,6 +268,81 @@ class TurnLoop:
                     turns.append(turn)
         return turns
 
+    async def commit(self, batch: Batch, turns: Sequence[Turn]) -> bool:
+        """Return whether all that was decided is in the database; nothing to save is saved."""
+        changes = [turn.change() for turn in turns if turn.to_save]
+        if not changes:
+            return True
+        assert self.ownership is not None, "turns are taken once the partitions are claimed"
+        saved = await self._saving.save(self.ownership, batch, changes)
+        if saved:
+            self._store_works()
+        return saved
+
+    def release(self, batch: Batch, turns: Sequence[Turn], now_ms: int) -> None:
+        """Send what saved turns ordered, and set their machines' timers."""
+        if not batch:
+            return
+        self.counts["turns"] += len(turns)
+        self.counts["batches"] += 1
+        self._outgoing.release(turns)
+        for turn in turns:
+            turn.runner.saved = turn.decision.state
+            turn.runner.halt_recorded = turn.runner.halted
+            if turn.letter.inbox_id is not None:
+                self.refusals.inbox_waiting.discard(turn.letter.inbox_id)
+                self.inbox_taken.add(turn.letter.inbox_id)
+        for runner, _ in batch:
+            runner.isolated = False
+            runner.isolated_failures = 0
+            self._arm(runner, now_ms)
+        self._gateways.announce()
+
+    # --- when there is something to do ---
+
+    async def _something_to_do(self) -> None:
+        await asyncio.sleep(0)  # let those in who wait to give us something
+        while True:
+            if self._store_health.away:
+                await asyncio.sleep(self._store_health.wait_s)
+                if self.idle:
+                    # Nothing is left to try the store with; the next request must not be denied
+                    # because of that.
+                    self._store_works()
+            timer_s = self._next_timer_s()
+            if (
+                self._mailboxes.has_work
+                or self._loader.can_load(at_once=self._loads_max())
+                or timer_s == 0
+            ):
+                return
+            self._wake.clear()
+            if self.idle:
+                self._resting.set()
+            try:
+                async with asyncio.timeout(timer_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _loads_max(self) -> int:
+        return 1 if self._store_health.away else self._limits.loads_max
+
+    def _next_timer_s(self) -> float | None:
+        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never
+        too long for a clock that jumps.
+        """
+        next_at_ms = self._timers.next_at_ms()
+        if next_at_ms is None:
+            return None
+        return min(self._limits.timer_check_s, max(0, next_at_ms - self._clock.now_ms()) / 1_000)
+
+    def _ring_timers(self) -> None:
+        for machine_id in self._timers.due(self._clock.now_ms()):
+            runner = self._mailboxes.runners.get(machine_id)
+            if runner is not None and not runner.timer_waits and not runner.halted:
+                self._mailboxes.post(runner, Letter(event=TimePassed()))
+
     def _arm(self, runner: Runner, decided_at_ms: int) -> None:
         deadline_ms = None if runner.halted or runner.timer_waits else runner.deadline_ms()
         if deadline_ms is not None and deadline_ms <= decided_at_ms:
@@ -344,113 +350,35 @@ class TurnLoop:
             deadline_ms = decided_at_ms + self._limits.deadline_again_ms
         self._timers.arm(runner.machine_id, deadline_ms)
 
-    # --- saving ---
-
-    async def _saved(self, batch: Batch, changes: list[Change]) -> bool:
-        """Save the batch, or put everything back as it was before it."""
-        try:
-            await self._commit(changes)
-        except StaleOwner as error:
-            self._fatal(f"another holder owns this host's partitions: {error}")
-        except Conflict as error:
-            self._undo(batch, in_doubt=False)
-            self._isolate(batch, [error.machine_id], error, failures_max=1)
-        except StoreError as error:
-            self._undo(batch, in_doubt=True)
-            self._store_failed(error)
-        except Exception as error:  # a mistake of the store's, perhaps about one machine only
-            log.exception("the store broke")
-            self._undo(batch, in_doubt=True)
-            if not self._isolate(batch, [], error, failures_max=self._limits.alone_failures_max):
-                self._store_failed(error)
-        else:
-            self.counts["commits"] += 1
-            return True
-        self.counts["commit_failures"] += 1
-        return False
-
-    async def _commit(self, changes: list[Change]) -> None:
-        assert self.ownership is not None, "turns are taken once the partitions are claimed"
-        commit = asyncio.ensure_future(self._store.commit(self.ownership, changes))
-        commit.add_done_callback(_look_at)
-        done, _ = await asyncio.wait({commit}, timeout=self._limits.commit_slow_s)
-        if not done:
-            log.warning("the store is slow", changes=len(changes))
-            self._slow = True
-            try:
-                self._stop_waiting()
-                await asyncio.wait({commit})
-            finally:
-                self._slow = False
-        await commit
-
-    def _undo(self, batch: Batch, *, in_doubt: bool) -> None:
-        """Drop the working states of the batch; its letters come again, in their order, once the
-        machines are loaded.
-        """
-        for runner, letters in batch:
-            if runner.halted:
-                self.refusals.refuse(runner, letters, CloseReason.HALTED)
-                continue
-            runner.forget()
-            runner.in_doubt = runner.in_doubt or in_doubt
-            self._timers.arm(runner.machine_id, None)
-            again = [letter for letter in letters if not letter.rings]
-            if not runner.timer_waits:
-                # Without a letter nobody would load the machine, and what is due of it would wait
-                # for ever.
-                runner.timer_waits = True
-                again.append(Letter(event=TimePassed()))
-            self._mailroom.put_back(runner, again)
-
-    def _isolate(
-        self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int
-    ) -> bool:
-        """Let each suspect (all, if none is named) try again by itself, from what the database has;
-        one that fails by itself is halted.
-
-        Return whether one was.
-        """
-        found = False
-        runners = {runner.machine_id: runner for runner, _ in batch}
-        for runner in [
-            runners[machine_id] for machine_id in suspects if machine_id in runners
-        ] or list(runners.values()):
-            if runner.alone and len(runners) == 1:
-                runner.alone_failures += 1
-                if runner.alone_failures >= failures_max:
-                    self.halt(runner, error)
-                    found = True
-            runner.alone = True
-        return found
+    # --- the store ---
 
     def _store_failed(self, error: Exception) -> None:
-        if not self._outage.on:
+        if not self._store_health.away:
             log.error("the store does not answer", error=str(error))
-        self._outage.failed()
+        self._store_health.failed()
         self._stop_waiting()
 
     def _store_works(self) -> None:
-        if self._outage.on:
-            log.warning("the store is back", away_s=round(self._outage.lasts_s, 1))
-            self._outage.over()
+        if self._store_health.away:
+            log.warning("the store is back", away_s=round(self._store_health.away_s, 1))
+            self._store_health.answered()
 
     def _stop_waiting(self) -> None:
         """Nothing can be saved now: deny the requests that wait, and let the gateways have what
         there is.
         """
-        for runner in list(self._mailroom.runners.values()):
+        for runner in list(self._mailboxes.runners.values()):
             if runner.mailbox:
-                letters = self._mailroom.empty(runner)
-                self._mailroom.put_back(runner, self.refusals.turn_away(runner, letters))
-        self._reception.announce()
+                letters = self._mailboxes.empty(runner)
+                self._mailboxes.put_back(runner, self.refusals.turn_away(runner, letters))
+        self._gateways.announce()
         for receipt in list(self.receipts):
             receipt.release()
 
     def _loaded(self) -> None:
         self.counts["loads"] += 1
-        self._reception.announce()
+        self._gateways.announce()
         self._wake.set()
 
     def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:
-        self.post(self._mailroom.runner(machine_id), Letter(event=event, call=call))
+        self.post(self._mailboxes.runner(machine_id), Letter(event=event, call=call))

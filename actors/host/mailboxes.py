@@ -8,12 +8,13 @@ timers, the end of a stream) is always taken, and is bounded by what it is about
 from collections import deque
 from collections.abc import Sequence
 
+from actors.host.life import READING
 from actors.host.runner import Core, Letter, Runner
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 
 
-class Mailroom:
+class Mailboxes:
     """The runners of a host, and which of them have mail."""
 
     def __init__(
@@ -26,7 +27,7 @@ class Mailroom:
         self._per_machine_max = per_machine_max
         self._letters_max = letters_max
         self._ready: deque[Runner] = deque()
-        self._strangers: deque[Runner] = deque()
+        self._unloaded: deque[Runner] = deque()
 
     @property
     def has_work(self) -> bool:
@@ -34,9 +35,9 @@ class Mailroom:
         return bool(self._ready)
 
     @property
-    def has_strangers(self) -> bool:
+    def has_unloaded(self) -> bool:
         """Some machine has mail and must be loaded first."""
-        return bool(self._strangers)
+        return bool(self._unloaded)
 
     def runner(self, machine_id: MachineId) -> Runner:
         """Return the machine's runner, a new one if there is none."""
@@ -67,54 +68,52 @@ class Mailroom:
         self.queue(runner)
 
     def queue(self, runner: Runner) -> None:
-        """Give the machine a place in the queue if it has mail and no place yet."""
-        if runner.queued or runner.halted or not runner.mailbox:
+        """Give the machine a place in line if it has mail and needs one. One that is being read has
+        none until ``queue`` is called again.
+        """
+        if runner.in_line or runner.halted or runner.life in READING or not runner.mailbox:
             return
-        runner.queued = True
-        (self._strangers if runner.state is None else self._ready).append(runner)
+        runner.in_line = True
+        (self._ready if runner.loaded else self._unloaded).append(runner)
 
-    def stranger(self) -> Runner:
-        """Take the next machine that must be loaded. It keeps its place until ``queue_again``."""
-        return self._strangers.popleft()
-
-    def queue_again(self, runner: Runner) -> None:
-        """The machine is loaded, or could not be: give it a place anew."""
-        runner.queued = False
-        self.queue(runner)
+    def next_unloaded(self) -> Runner:
+        """Take the next machine that must be loaded out of its line."""
+        runner = self._unloaded.popleft()
+        runner.in_line = False
+        return runner
 
     def take(self, limit: int, per_machine: int) -> list[tuple[Runner, list[Letter]]]:
-        """Take up to ``limit`` letters, at most ``per_machine`` of one machine. A runner that must
-        be alone gets a batch of its own.
+        """Take up to ``limit`` letters, at most ``per_machine`` of one machine. An isolated machine
+        gets a batch of its own.
         """
         batch: list[tuple[Runner, list[Letter]]] = []
         taken = 0
         for _ in range(len(self._ready)):
-            if taken >= limit or (batch and self._ready[0].alone):
+            if taken >= limit or (batch and self._ready[0].isolated):
                 break
             runner = self._ready.popleft()
-            if runner.stale:
-                # batches are taken while nothing is being saved, so nothing is lost
+            runner.in_line = False
+            if runner.loaded and runner.reload_wanted:
+                # Batches are taken while nothing is being saved, so nothing is lost.
                 runner.forget()
-            if runner.state is None:  # it was dropped while it stood here
-                self.queue_again(runner)
+            if not runner.loaded:
+                self.queue(runner)
                 continue
             mailbox = runner.mailbox
             letters = [
                 mailbox.popleft() for _ in range(min(len(mailbox), per_machine, limit - taken))
             ]
             taken += len(letters)
-            runner.queued = False
             if letters:
                 batch.append((runner, letters))
-            if mailbox:
-                self.queue(runner)
-            if runner.alone:
+            self.queue(runner)
+            if runner.isolated:
                 break
         self.size -= taken
         return batch
 
     def empty(self, runner: Runner) -> list[Letter]:
-        """Take all letters of one machine out; its place in the queue finds nothing."""
+        """Take all letters of one machine out; its place in line finds nothing."""
         letters = list(runner.mailbox)
         runner.mailbox.clear()
         self.size -= len(letters)

@@ -1,30 +1,35 @@
-"""Lets out what a saved batch of turns ordered: frames for streams, calls to Alipay, answers to
-commands, receipts.
+"""What leaves a host: after a COMMIT what the turns ordered, and without one what can only be
+refused.
 
-Called after the COMMIT that justifies it, and only then. All frames of one stream leave as one
-message with one acknowledgement.
+``Release`` sends frames, calls, answers and receipts of a saved batch, and only of a saved one. All
+frames of one stream leave as one message with one acknowledgement. ``Refusals`` answers letters
+that will not be decided on, now or ever: to streams, to administrators, to the customer in front of
+the machine. That needs no COMMIT, because nothing came of them; nothing is dropped silently.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from actors.host.attachment import Attachment
 from actors.host.calls import Calls
-from actors.host.gateways import Reception
-from actors.host.runner import Runner, Turn
-from actors.link import CommandDone, StreamClosed, ToMachine
+from actors.host.gateways import Gateways
+from actors.host.runner import Letter, Runner, Turn
+from actors.link import CloseReason, CommandDone, StreamClosed, ToMachine
 from actors.machine.effects import (
     ChangeCodeStatus,
     CloseStream,
     CreateCode,
+    DenyVend,
     MachineCommand,
     QueryRefund,
     SendRefund,
 )
-from actors.machine.events import Connected, Disconnected, FrameReceived
+from actors.machine.events import Connected, Disconnected, FrameReceived, VendTurnedAway
 from actors.machine.ids import MachineId, StreamId
+from actors.machine.paying import funds
 
 log = structlog.get_logger()
 
@@ -38,15 +43,15 @@ class _Frames:
     commands: list[MachineCommand] = field(default_factory=list)
 
 
-class Dispatch:
-    """Knows the way to gateways and to Alipay."""
+class Release:
+    """Sends what saved turns ordered, to gateways and to Alipay."""
 
-    def __init__(self, reception: Reception, calls: Calls) -> None:
-        self._reception = reception
+    def __init__(self, gateways: Gateways, calls: Calls) -> None:
+        self._gateways = gateways
         self._calls = calls
 
     def release(self, turns: Sequence[Turn]) -> None:
-        """Let out what these turns ordered, in their order. They are saved."""
+        """Send what these turns ordered, in their order. They are saved."""
         frames: dict[tuple[MachineId, StreamId], _Frames] = {}
         closings: list[tuple[Runner, Attachment | None, CloseStream]] = []
         for turn in turns:
@@ -58,13 +63,13 @@ class Dispatch:
                 ack=found.ack,
                 commands=tuple(found.commands),
             )
-            self._reception.send(found.attachment, message)
+            self._gateways.send(found.attachment, message)
         for runner, attachment, order in closings:
             closed = StreamClosed(
                 machine_id=runner.machine_id, stream_id=order.stream_id, reason=order.reason
             )
-            self._reception.send(attachment, closed)
-            self._reception.leave(runner, order.stream_id)
+            self._gateways.send(attachment, closed)
+            self._gateways.leave(runner, order.stream_id)
         for turn in turns:
             self._answer(turn)
 
@@ -93,7 +98,7 @@ class Dispatch:
                 case _:
                     self._frames(turn, stream_id, frames).commands.append(effect)
         if isinstance(event, Disconnected):
-            self._reception.leave(runner, event.stream_id)
+            self._gateways.leave(runner, event.stream_id)
 
     def _frames(
         self, turn: Turn, stream_id: StreamId, frames: dict[tuple[MachineId, StreamId], _Frames]
@@ -106,9 +111,9 @@ class Dispatch:
 
     @staticmethod
     def _way(turn: Turn, stream_id: StreamId) -> Attachment | None:
-        door = turn.runner.doors.get(stream_id)
-        if door is not None:
-            return door.attachment
+        route = turn.runner.routes.get(stream_id)
+        if route is not None:
+            return route.attachment
         event = turn.letter.event
         return (
             turn.letter.attachment
@@ -119,7 +124,7 @@ class Dispatch:
     def _answer(self, turn: Turn) -> None:
         letter, notes = turn.letter, turn.decision.notes
         if letter.command_id:
-            self._reception.send(
+            self._gateways.send(
                 letter.attachment, CommandDone(command_id=letter.command_id, notes=notes)
             )
         if notes:
@@ -130,3 +135,92 @@ class Dispatch:
                 notes=notes,
             )
         letter.settle()
+
+
+class Refusals:
+    """``inbox_waiting`` are the notifications that wait in a mailbox or are being saved; one that
+    is refused may come again.
+    """
+
+    def __init__(self, gateways: Gateways, counts: Counter[str]) -> None:
+        self.inbox_waiting: set[int] = set()
+        self._gateways = gateways
+        self._counts = counts
+
+    def refuse(self, runner: Runner, letters: Iterable[Letter], reason: str) -> None:
+        """Answer letters that will not be decided on. A notification stays untaken in the
+        inbox.
+        """
+        for letter in letters:
+            self._counts["refused"] += 1
+            event = letter.event
+            if letter.command_id:
+                notes = (runner.halt_reason,) if runner.halted else ()
+                self._gateways.send(
+                    letter.attachment,
+                    CommandDone(command_id=letter.command_id, refusal=reason, notes=notes),
+                )
+            elif isinstance(event, FrameReceived | Connected) and letter.attachment is not None:
+                closed = StreamClosed(
+                    machine_id=runner.machine_id, stream_id=event.stream_id, reason=reason
+                )
+                self._gateways.send(letter.attachment, closed)
+            elif isinstance(event, Disconnected):
+                self._gateways.leave(runner, event.stream_id)
+            if letter.inbox_id is not None:
+                self.inbox_waiting.discard(letter.inbox_id)
+                log.warning(
+                    "a notification stays in the inbox",
+                    machine_id=runner.machine_id,
+                    inbox_id=letter.inbox_id,
+                    reason=reason,
+                )
+            letter.settle()
+
+    def halt(self, runner: Runner, words: str, letters: Sequence[Letter]) -> None:
+        """Tell everybody that the machine decides nothing now. Its saved state is untouched; its
+        streams must say Hello again afterwards.
+        """
+        runner.halt(words)
+        self._counts["halted"] += 1
+        for stream_id, route in list(runner.routes.items()):
+            closed = StreamClosed(
+                machine_id=runner.machine_id, stream_id=stream_id, reason=CloseReason.HALTED
+            )
+            self._gateways.send(route.attachment, closed)
+            self._gateways.leave(runner, stream_id)
+        self.refuse(runner, letters, CloseReason.HALTED)
+        self._gateways.announce()
+
+    def turn_away(self, runner: Runner, letters: Sequence[Letter]) -> list[Letter]:
+        """Deny new requests for goods, and return the letters with what takes their place.
+
+        The number of a denied frame is used up later, and not acknowledged until then. A frame of a
+        lost attachment is left out: nobody can be told, and its gateway repeats it.
+        """
+        kept: list[Letter] = []
+        for letter in letters:
+            away = runner.turned_away(letter)
+            if away is None:
+                kept.append(letter)
+                continue
+            self._counts["turned_away"] += 1
+            if letter.attachment is None or letter.attachment.broken:
+                letter.settle()
+                continue
+            event = away.event
+            assert isinstance(event, FrameReceived)
+            assert isinstance(event.fact, VendTurnedAway)
+            known_minor = 0 if runner.saved is None else funds(runner.saved)
+            denial = DenyVend(
+                request_id=event.fact.request_id, reason=event.fact.reason, funds_minor=known_minor
+            )
+            told = ToMachine(
+                machine_id=runner.machine_id,
+                stream_id=event.stream_id,
+                ack=None,
+                commands=(denial,),
+            )
+            self._gateways.send(letter.attachment, told)
+            kept.append(away)
+        return kept

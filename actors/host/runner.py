@@ -2,8 +2,8 @@
 waiting.
 
 Flows in: letters, each an event and whom to answer. Flows out: one ``Turn`` for each, to be saved
-before anything of it leaves. The working state runs ahead of the saved one by the batch that is
-being saved; if that fails, ``forget`` drops it and the machine is loaded again.
+before anything of it leaves. Where the machine is in its life in memory is ``life``; only the
+methods here move it.
 """
 
 from collections import deque
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from actors.host.attachment import Attachment, Receipt
+from actors.host.life import LOADED, Life, moved
 from actors.machine import check_decision, decide, next_deadline, owed
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
@@ -43,8 +44,8 @@ class Letter:
     """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it
     to be saved.
 
-    ``call`` is the call to Alipay that the event answers. ``proves``: a TimePassed that is decided
-    upon whether or not a deadline has come; it shows that the machine works.
+    ``call`` is the call to Alipay that the event answers. ``forced``: a TimePassed that is decided
+    on even if no deadline has come; it shows that the machine works.
     """
 
     event: Event
@@ -53,14 +54,14 @@ class Letter:
     inbox_id: int | None = None
     receipt: Receipt | None = None
     call: ProviderCall | None = None
-    proves: bool = False
+    forced: bool = False
 
     @property
-    def rings(self) -> bool:
-        """It is the timer's, which is set anew at each load; all other letters must be kept until
-        they are decided or refused.
+    def is_timer(self) -> bool:
+        """The timer put it there, and each load sets the timer again; all other letters must be
+        kept until they are decided on or refused.
         """
-        return isinstance(self.event, TimePassed) and not self.proves
+        return isinstance(self.event, TimePassed) and not self.forced
 
     def settle(self) -> None:
         """The event is saved or refused."""
@@ -69,8 +70,8 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """The way to one stream of the machine, and the Connected that opened it."""
+class Route:
+    """How one stream of the machine is reached, and the Connected that opened it."""
 
     attachment: Attachment
     connected: Connected
@@ -104,52 +105,110 @@ class Turn:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Runner:
-    """``state`` is None until loaded; ``saved`` is the last state known to be in the database, and
-    may be old.
+    """``state`` is what the next turn is decided on, None unless the machine is loaded; ``saved``
+    is the last state known to be in the database, and may be old.
     """
 
     machine_id: MachineId
     core: Core
     fleet_policy: Policy
     mailbox: deque[Letter] = field(default_factory=deque)
+    life: Life = Life.UNLOADED
+    halt_reason: str = ""
+    """Why it is HALTED; empty otherwise."""
     state: MachineState | None = None
     saved: MachineState | None = None
     place: Place | None = None
     policy: Policy = field(init=False)
-    doors: dict[StreamId, Door] = field(default_factory=dict)
-    queued: bool = False
-    """It stands in a queue of the mailroom, or is being loaded."""
-    alone: bool = False
-    """Its next batch holds nobody else, so that what goes wrong can be laid at its door."""
-    alone_failures: int = 0
-    in_doubt: bool = False
-    """A commit of it was not answered: what was decided may be saved, and was not released."""
-    timer_waits: bool = False
-    halted: str = ""
-    """Why it decides nothing; empty if it does."""
-    marked: bool = False
+    routes: dict[StreamId, Route] = field(default_factory=dict)
+    in_line: bool = False
+    """It stands in one of the two lines of ``mailboxes``; it stands there once."""
+    isolated: bool = False
+    """Its next batch holds nobody else, so that what goes wrong is known to be its doing."""
+    isolated_failures: int = 0
+    halt_recorded: bool = False
     """The database may say that it is halted, until a decision is committed."""
-    stale: bool = False
-    """It is to be loaded anew before its next turn."""
+    reload_wanted: bool = False
+    """Somebody wants what the database holds from now on; it is read before the next turn."""
     used_at_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.policy = self.fleet_policy
 
+    # --- life ---
+
+    @property
+    def loaded(self) -> bool:
+        """It has a working state."""
+        return self.life in LOADED
+
+    @property
+    def halted(self) -> bool:
+        """It decides nothing."""
+        return self.life is Life.HALTED
+
+    @property
+    def recovers(self) -> bool:
+        """The next commit takes back the word that it is halted."""
+        return self.halt_recorded and not self.halted
+
+    def read(self) -> None:
+        """Its rows are being read from now on."""
+        self.reload_wanted = False
+        self._move(Life.RESOLVING if self.life is Life.IN_DOUBT else Life.LOADING)
+
+    def not_read(self) -> None:
+        """The store did not answer."""
+        self._move(Life.IN_DOUBT if self.life is Life.RESOLVING else Life.UNLOADED)
+
     def adopt(self, loaded: LoadedMachine) -> None:
         """Start from what the database has."""
+        self._move(Life.READY)
         self.place = loaded.place
         self.saved = loaded.state
         self._follow(loaded.state)
 
-    @property
-    def recovers(self) -> bool:
-        """The next commit takes the word back that it is halted."""
-        return self.marked and not self.halted
+    def save(self) -> None:
+        """Its turns are being saved from now on. One that a turn has halted stays halted."""
+        if not self.halted:
+            self._move(Life.SAVING)
+
+    def is_saved(self) -> None:
+        """The database has what was decided."""
+        if self.life is Life.SAVING:
+            self._move(Life.READY)
+
+    def undo(self, *, in_doubt: bool) -> None:
+        """Drop the working state; ``in_doubt``: what was decided may be saved all the same."""
+        self._move(Life.IN_DOUBT if in_doubt else Life.UNLOADED)
 
     def forget(self) -> None:
-        """Drop the working state; the machine must be loaded before its next turn."""
-        self.state = None
+        """Drop the working state, of which everything is saved."""
+        self._move(Life.UNLOADED)
+
+    def halt(self, reason: str) -> None:
+        """Decide nothing any more."""
+        if not self.halted:
+            self._move(Life.HALTED)
+        self.halt_reason = reason
+
+    def try_again(self) -> None:
+        """Let a halted machine be loaded, and decide, in a batch of its own."""
+        self._move(Life.UNLOADED)
+        self.halt_reason = ""
+        self.isolated = True
+
+    def _move(self, after: Life) -> None:
+        self.life = moved(self.machine_id, self.life, after)
+        if after not in LOADED:
+            self.state = None
+
+    # --- turns ---
+
+    @property
+    def timer_waits(self) -> bool:
+        """The timer's letter is in the mailbox already."""
+        return any(letter.is_timer for letter in self.mailbox)
 
     def deadline_ms(self) -> int | None:
         """Return when the core wants to be asked again, if ever."""
@@ -161,8 +220,7 @@ class Runner:
         """
         state = self.state
         assert state is not None, "a machine takes turns only once it is loaded"
-        if letter.rings:
-            self.timer_waits = False
+        if letter.is_timer:
             deadline_ms = self.deadline_ms()
             if deadline_ms is None or deadline_ms > now_ms:
                 return None
@@ -196,10 +254,10 @@ class Runner:
         if state is None:
             return False
         link = state.link
-        door = self.doors.get(frame.stream_id)
+        route = self.routes.get(frame.stream_id)
         same_boot = (
             frame.stream_id == link.stream_id
-            if door is None
-            else door.connected.boot_id == link.boot_id
+            if route is None
+            else route.connected.boot_id == link.boot_id
         )
         return same_boot and frame.seq <= link.last_seq

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 
 
-class Outage:
+class StoreHealth:
     """``time_s`` is the loop's time. Waits grow from ``first_s`` to ``longest_s``, cut by chance so
     that hosts do not come back in step.
     """
@@ -21,31 +21,31 @@ class Outage:
         self._until_s = 0.0
 
     @property
-    def on(self) -> bool:
-        """The last thing that was tried failed."""
+    def away(self) -> bool:
+        """The last try failed."""
         return self._failures > 0
 
     @property
-    def lasts_s(self) -> float:
+    def away_s(self) -> float:
         """For how long the store has been away."""
-        return self._time_s() - self._since_s if self.on else 0.0
+        return self._time_s() - self._since_s if self.away else 0.0
 
     @property
     def wait_s(self) -> float:
         """How long to wait before the next try."""
-        return max(0.0, self._until_s - self._time_s()) if self.on else 0.0
+        return max(0.0, self._until_s - self._time_s()) if self.away else 0.0
 
     def failed(self) -> None:
         """A try failed. Failures of tries that were made side by side count once."""
         now_s = self._time_s()
-        if self.on and now_s < self._until_s:
+        if self.away and now_s < self._until_s:
             return
-        if not self.on:
+        if not self.away:
             self._since_s = now_s
         longest = min(self._longest_s, self._first_s * 2 ** min(self._failures, 16))
         self._failures += 1
         self._until_s = now_s + longest * self._rng.uniform(0.5, 1.0)
 
-    def over(self) -> None:
+    def answered(self) -> None:
         """A try succeeded."""
         self._failures = 0

@@ -1,7 +1,7 @@
 """What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
 
 Notifications that are saved and not taken; registry changes that the actor has not heard of;
-streams of which nobody says any more that they are alive; machines that nothing has been heard of
+streams that no gateway announces any more; machines that nothing has been heard of
 and that owe nothing; machines that are halted. One task, on the loop's time.
 """
 
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from actors.host.gateways import Reception
+from actors.host.gateways import Gateways
+from actors.host.life import READING, Life
 from actors.host.loop import TurnLoop
-from actors.host.mailboxes import Mailroom
+from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Letter, Runner
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
@@ -48,8 +49,8 @@ class Sweeps:
         *,
         store: MachineStore,
         clock: Clock,
-        mailroom: Mailroom,
-        reception: Reception,
+        mailboxes: Mailboxes,
+        gateways: Gateways,
         turns: TurnLoop,
         limits: SweepLimits,
         notified: Callable[[InboxItem], bool],
@@ -57,9 +58,9 @@ class Sweeps:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._mailroom = mailroom
-        self._reception = reception
-        self._turns = turns
+        self._mailboxes = mailboxes
+        self._gateways = gateways
+        self._loop = turns
         self._limits = limits
         self._notified = notified
         self._fatal = fatal
@@ -94,19 +95,19 @@ class Sweeps:
                 self.idle()
 
     def streams(self) -> None:
-        """Say Disconnected for streams that nobody says are alive."""
-        for machine_id, stream_id in self._reception.fallen_silent(self._limits.silent_s):
+        """Report streams that no gateway announces as disconnected."""
+        for machine_id, stream_id in self._gateways.fallen_silent(self._limits.silent_s):
             self._gone(machine_id, stream_id, "its gateway fell silent")
-        for machine_id, stream_id in self._reception.given_up():
+        for machine_id, stream_id in self._gateways.given_up():
             self._gone(machine_id, stream_id, "no gateway attached it again")
 
     async def inbox(self, *, older_than_ms: int) -> None:
         """Put notifications that nobody has taken into their machines' mailboxes."""
-        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
+        assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
         async with self._reading_inbox:
-            self._turns.inbox_taken.clear()
+            self._loop.inbox_taken.clear()
             items = await self._store.untaken(
-                self._turns.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max
+                self._loop.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max
             )
             for item in items:
                 if isinstance(item, Unreadable):
@@ -119,16 +120,16 @@ class Sweeps:
                     )
                     continue
                 # What was saved while the answer was on its way is in the answer all the same.
-                if item.inbox_id not in self._turns.inbox_taken:
+                if item.inbox_id not in self._loop.inbox_taken:
                     self._notified(item)
 
     async def registry(self) -> None:
         """Give machines the configuration that the registry has for them."""
-        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
+        assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
         for machine_id in await self._store.reconfigured(
-            self._turns.ownership, limit=self._limits.registry_max
+            self._loop.ownership, limit=self._limits.registry_max
         ):
-            known = self._mailroom.runners.get(machine_id)
+            known = self._mailboxes.runners.get(machine_id)
             if known is not None and known.halted:
                 continue
             try:
@@ -136,74 +137,71 @@ class Sweeps:
             except StoreError:
                 raise
             except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
-                self._turns.halt(self._mailroom.runner(machine_id), error, fact="")
+                self._loop.halt(self._mailboxes.runner(machine_id), error, fact="")
                 continue
-            if loaded is None or not self._mailroom.has_room(machine_id):
+            if loaded is None or not self._mailboxes.has_room(machine_id):
                 continue
-            runner = self._mailroom.runner(machine_id)
-            if runner.halted or runner.queued:
-                # a machine that is being loaded is given its configuration then; the others come
-                # again
+            runner = self._mailboxes.runner(machine_id)
+            if runner.in_line or runner.life in READING:
+                # One that is being loaded is given its configuration then; the others come again.
                 continue
-            if runner.state is None:
-                self._turns.adopt(loaded)
-            elif runner.state.configuration.revision < loaded.configuration.configuration.revision:
+            if runner.life is Life.UNLOADED:
+                self._loop.adopt(loaded)
+            elif (
+                runner.state is not None
+                and runner.state.configuration.revision
+                < loaded.configuration.configuration.revision
+            ):
                 runner.place = loaded.place
-                self._turns.post(runner, Letter(event=loaded.configuration))
+                self._loop.post(runner, Letter(event=loaded.configuration))
 
     async def halts(self) -> None:
         """Write down which machines are halted, and try those again whose time has come."""
-        assert self._turns.ownership is not None, "sweeps begin once the partitions are claimed"
-        again = await self._turns.halts.write(self._turns.ownership)
-        if self._turns.saves:
-            again += self._turns.halts.due()
+        assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
+        again = await self._loop.halts.write(self._loop.ownership)
+        if self._loop.saves:
+            again += self._loop.halts.due()
         if again:
-            await self.reload(again, Letter(event=TimePassed(), proves=True))
+            await self.reload(again, Letter(event=TimePassed(), forced=True))
 
     async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
-        """Load machines anew and let each decide on what waits for it in the inbox, and then on
+        """Load machines again and let each decide on what waits for it in the inbox, and then on
         ``last``, which shows that it works.
         """
         for runner in runners:
-            self._turns.reload(runner)
+            self._loop.reload(runner)
         try:
             await self.inbox(older_than_ms=self._clock.now_ms())
         except StoreError as error:
             log.warning(
-                "machines are loaded anew without what waits in the inbox",
+                "machines are loaded again without what waits in the inbox",
                 machines=len(runners),
                 error=str(error),
             )
         for runner in runners:
-            self._turns.post(runner, last)
+            self._loop.post(runner, last)
 
     def idle(self) -> None:
         """Let machines out of memory that owe nothing and of which nothing was heard for long."""
         now_s = asyncio.get_running_loop().time()
-        for runner in list(self._mailroom.runners.values()):
+        for runner in list(self._mailboxes.runners.values()):
             if now_s - runner.used_at_s > self._limits.idle_after_s and self._at_rest(runner):
-                self._mailroom.drop(runner)
+                self._mailboxes.drop(runner)
 
     def _at_rest(self, runner: Runner) -> bool:
         state = runner.state
-        busy = (
-            runner.queued
-            or bool(runner.mailbox)
-            or bool(runner.doors)
-            or runner.timer_waits
-            or runner.marked
-            or runner.stale
-        )
+        busy = runner.mailbox or runner.routes or runner.halt_recorded or runner.reload_wanted
         return (
-            state is not None
+            runner.life is Life.READY
             and not busy
+            and state is not None
             and not state.link.online
-            and not self._turns.needs(runner)
+            and not self._loop.needs(runner)
         )
 
     def _gone(self, machine_id: MachineId, stream_id: StreamId, reason: str) -> None:
         log.info("stream is gone", machine_id=machine_id, stream_id=stream_id, reason=reason)
-        self._turns.post(
-            self._mailroom.runner(machine_id),
+        self._loop.post(
+            self._mailboxes.runner(machine_id),
             Letter(event=Disconnected(stream_id=stream_id, reason=reason)),
         )

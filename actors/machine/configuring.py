@@ -3,22 +3,22 @@
 from dataclasses import replace
 
 from actors.machine import commands, events, vending
+from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
 from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Column, column_named
-from actors.machine.turn import Turn
 
 
-def change(turn: Turn, event: events.ConfigurationChanged) -> None:
+def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     """The registry holds another configuration."""
-    before, after = turn.state.configuration, event.configuration
+    before, after = draft.state.configuration, event.configuration
     if after.revision <= before.revision:
-        turn.note(f"configuration {after.revision} is not newer than {before.revision}")
+        draft.note(f"configuration {after.revision} is not newer than {before.revision}")
         return
-    turn.update(configuration=after)
+    draft.update(configuration=after)
     if event.columns is not None and after.planogram_version != before.planogram_version:
-        turn.update(columns=tuple(_with_stock(turn, column) for column in event.columns))
-        turn.tell(commands.planogram(turn.state))
-    code = turn.state.code
+        draft.update(columns=tuple(_with_stock(draft, column) for column in event.columns))
+        draft.tell(commands.planogram(draft.state))
+    code = draft.state.code
     wanted = CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED
     if code.status is CodeStatus.REFUSED:
         # Somebody changed something: perhaps it goes better now.
@@ -27,18 +27,18 @@ def change(turn: Turn, event: events.ConfigurationChanged) -> None:
             qr_payload=code.qr_payload,
             image_url=code.image_url,
         )
-    turn.update(code=replace(code, wanted=wanted))
+    draft.update(code=replace(code, wanted=wanted))
     if (before.enabled, before.mode) != (after.enabled, after.mode):
-        turn.tell(commands.service(turn.state))
+        draft.tell(commands.service(draft.state))
     if not after.enabled:
-        vending.out_of_service(turn)
+        vending.out_of_service(draft)
 
 
-def _with_stock(turn: Turn, column: Column) -> Column:
+def _with_stock(draft: Draft, column: Column) -> Column:
     """A column that goes on keeps its own count; another product starts with the count that came
     with it.
     """
-    old = column_named(turn.state, column.column)
+    old = column_named(draft.state, column.column)
     stock = old.stock if old is not None and old.product == column.product else column.stock
     return replace(column, stock=min(stock, column.capacity))
 
@@ -63,36 +63,36 @@ def code_under_way(code: Code) -> bool:
     return code.attempts > 0 and code.next_attempt_at_ms is None and not code_settled(code)
 
 
-def drive_code(turn: Turn) -> None:
-    """At the end of a turn: order the next call about the code, if one is due."""
-    code = turn.state.code
-    if turn.state.configuration.revision == 0 or code_settled(code) or code_under_way(code):
+def drive_code(draft: Draft) -> None:
+    """At the end of a draft: order the next call about the code, if one is due."""
+    code = draft.state.code
+    if draft.state.configuration.revision == 0 or code_settled(code) or code_under_way(code):
         return
-    if code.next_attempt_at_ms is not None and code.next_attempt_at_ms > turn.now_ms:
+    if code.next_attempt_at_ms is not None and code.next_attempt_at_ms > draft.now_ms:
         return
-    turn.update(code=replace(code, attempts=code.attempts + 1, next_attempt_at_ms=None))
-    turn.call(code_order(code))
+    draft.update(code=replace(code, attempts=code.attempts + 1, next_attempt_at_ms=None))
+    draft.call(code_order(code))
 
 
-def code_created(turn: Turn, event: events.CodeCreated) -> None:
+def code_created(draft: Draft, event: events.CodeCreated) -> None:
     """Alipay gave the machine its code."""
-    code = turn.state.code
+    code = draft.state.code
     if code.status is not CodeStatus.PENDING:
-        turn.note("the machine has its code already")
+        draft.note("the machine has its code already")
         return
     size = len(event.qr_payload.encode())
     if size > QR_PAYLOAD_BYTES_MAX:
         # What Alipay said is in the journal. No machine has room for it, and a code cut short would
         # be another code.
         error = f"Alipay's code has {size} bytes: a machine has room for {QR_PAYLOAD_BYTES_MAX}"
-        turn.note(error)
-        turn.update(
+        draft.note(error)
+        draft.update(
             code=replace(
                 code, status=CodeStatus.REFUSED, error=error, attempts=0, next_attempt_at_ms=None
             )
         )
         return
-    turn.update(
+    draft.update(
         code=replace(
             code,
             status=CodeStatus.ACTIVE,
@@ -103,26 +103,26 @@ def code_created(turn: Turn, event: events.CodeCreated) -> None:
             next_attempt_at_ms=None,
         )
     )
-    turn.tell(commands.service(turn.state))
+    draft.tell(commands.service(draft.state))
 
 
-def code_changed(turn: Turn, event: events.CodeStatusChanged) -> None:
+def code_changed(draft: Draft, event: events.CodeStatusChanged) -> None:
     """Alipay stopped or restarted the code."""
-    turn.update(
+    draft.update(
         code=replace(
-            turn.state.code, status=event.status, error="", attempts=0, next_attempt_at_ms=None
+            draft.state.code, status=event.status, error="", attempts=0, next_attempt_at_ms=None
         )
     )
-    turn.tell(commands.service(turn.state))
+    draft.tell(commands.service(draft.state))
 
 
-def code_failed(turn: Turn, event: events.CodeFailed) -> None:
+def code_failed(draft: Draft, event: events.CodeFailed) -> None:
     """A call about the code failed."""
-    code = turn.state.code
+    code = draft.state.code
     if not code_under_way(code):
-        turn.note(f"a call about the code failed that nobody waits for: {event.detail}")
+        draft.note(f"a call about the code failed that nobody waits for: {event.detail}")
     elif event.final:
-        turn.update(
+        draft.update(
             code=replace(
                 code,
                 status=CodeStatus.REFUSED,
@@ -132,6 +132,6 @@ def code_failed(turn: Turn, event: events.CodeFailed) -> None:
             )
         )
     else:
-        waits = turn.policy.code_retry_ms
-        at_ms = turn.now_ms + waits[min(code.attempts, len(waits)) - 1]
-        turn.update(code=replace(code, error=event.detail, next_attempt_at_ms=at_ms))
+        waits = draft.policy.code_retry_ms
+        at_ms = draft.now_ms + waits[min(code.attempts, len(waits)) - 1]
+        draft.update(code=replace(code, error=event.detail, next_attempt_at_ms=at_ms))

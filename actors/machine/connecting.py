@@ -8,33 +8,33 @@ one that was opened earlier.
 
 from dataclasses import replace
 
-from actors.machine import commands, events, paying, vending
+from actors.machine import commands, events, paying, settling, vending
+from actors.machine.draft import Draft
 from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
 from actors.machine.state import FailureCause, Link, Vend, VendStatus
-from actors.machine.turn import Turn
 
 SUPERSEDED = "SUPERSEDED"
 
 
-def connect(turn: Turn, event: events.Connected) -> None:
+def connect(draft: Draft, event: events.Connected) -> None:
     """A stream said Hello: welcome it, settle what its journal settles, tell it what it may have
     missed.
     """
-    link = turn.state.link
+    link = draft.state.link
     if link.online and event.stream_id != link.stream_id:
         if event.opened_at_ms < link.opened_at_ms:
-            turn.note(f"stream {event.stream_id} is older than {link.stream_id}")
-            turn.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
+            draft.note(f"stream {event.stream_id} is older than {link.stream_id}")
+            draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
             return
-        turn.note(f"stream {event.stream_id} takes over from {link.stream_id}")
-        turn.call(CloseStream(stream_id=link.stream_id, reason=SUPERSEDED))
+        draft.note(f"stream {event.stream_id} takes over from {link.stream_id}")
+        draft.call(CloseStream(stream_id=link.stream_id, reason=SUPERSEDED))
     same_boot = event.boot_id == link.boot_id
-    turn.update(
+    draft.update(
         link=Link(
             online=True,
             stream_id=event.stream_id,
             opened_at_ms=event.opened_at_ms,
-            changed_at_ms=turn.now_ms,
+            changed_at_ms=draft.now_ms,
             boot_id=event.boot_id,
             last_seq=link.last_seq if same_boot else 0,
             firmware=event.firmware,
@@ -45,30 +45,30 @@ def connect(turn: Turn, event: events.Connected) -> None:
         )
     )
     # Before anything is told: how long the customer still has depends on it.
-    paying.note_availability(turn)
+    paying.note_availability(draft)
     if event.stream_id == link.stream_id:
-        # The same stream, said again by its gateway: its Hello, and the journal in it, are from
-        # before what happened on it since.
+        # The same stream, announced again by its gateway: its Hello, and the journal in it, are
+        # from before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
     # Told first, so that all that follows finds a machine that knows where it stands.
-    place = len(turn.effects)
-    _read_journal(turn, event, same_boot=same_boot)
-    turn.effects.insert(place, commands.welcome(turn.state))
-    if event.planogram_version != turn.state.configuration.planogram_version:
-        turn.effects.insert(place + 1, commands.planogram(turn.state))
-    _tell_what_is_open(turn)
+    place = len(draft.effects)
+    _read_journal(draft, event, same_boot=same_boot)
+    draft.effects.insert(place, commands.welcome(draft.state))
+    if event.planogram_version != draft.state.configuration.planogram_version:
+        draft.effects.insert(place + 1, commands.planogram(draft.state))
+    _tell_what_is_open(draft)
 
 
-def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> None:
+def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> None:
     entries = {entry.vend_id: entry for entry in event.journal}
-    session_vend = None if turn.state.session is None else turn.session.vend
-    for vend in (*turn.state.doubts, *((session_vend,) if session_vend is not None else ())):
+    session_vend = None if draft.state.session is None else draft.session.vend
+    for vend in (*draft.state.doubts, *((session_vend,) if session_vend is not None else ())):
         if vend.status is VendStatus.AWAITING_PAYMENT:
             continue
         _settle_by_journal(
-            turn, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost
+            draft, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost
         )
-    for settled in turn.state.settled_vends:
+    for settled in draft.state.settled_vends:
         entry = entries.get(settled.vend_id)
         # What was settled just above, by this very journal, is found here again and changes
         # nothing.
@@ -79,96 +79,96 @@ def _read_journal(turn: Turn, event: events.Connected, *, same_boot: bool) -> No
         ):
             continue
         if settled.status is VendStatus.DENIED:
-            turn.note(
+            draft.note(
                 f"vend {settled.vend_id} was denied, and the machine's journal says that it "
                 "was delivered"
             )
         else:
-            vending.result_again(turn, settled, delivered=True, evidence=entry.evidence)
+            settling.result_again(draft, settled, delivered=True, evidence=entry.evidence)
 
 
 def _settle_by_journal(
-    turn: Turn, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool
+    draft: Draft, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool
 ) -> None:
     """Settle one open vend as far as the journal can; what it cannot say waits for its result or
     its deadline.
     """
     of_session = (
-        turn.state.session is not None
-        and turn.session.vend is not None
-        and turn.session.vend.vend_id == vend.vend_id
+        draft.state.session is not None
+        and draft.session.vend is not None
+        and draft.session.vend.vend_id == vend.vend_id
     )
     if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
-        vending.succeeded(turn, vend, entry.evidence)
+        settling.succeeded(draft, vend, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
-        vending.failed(turn, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+        settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody
         # will ever know.
         if entry.stage is events.JournalStage.MOTOR_ON:
-            vending.unsettled(turn, vend, FailureCause.INDETERMINATE, entry.evidence)
+            vending.unsettled(draft, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
-            vending.failed(turn, vend, FailureCause.NOT_STARTED, entry.evidence)
+            settling.failed(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif vend.status is VendStatus.IN_REVIEW:
         return  # the machine has said all that it knew and may forget the vend; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was
         # never begun.
-        vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+        settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
-        vending.trust_again(turn, vend)
+        vending.trust_again(draft, vend)
 
 
-def _tell_what_is_open(turn: Turn) -> None:
-    session = turn.state.session
+def _tell_what_is_open(draft: Draft) -> None:
+    session = draft.state.session
     if session is None:
         return
     if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
         if session.announced:
             # A machine that was off knows no session whose funds could change: it is told of it
             # anew, and once.
-            turn.effects[:] = [
-                effect for effect in turn.effects if not isinstance(effect, UpdateFunds)
+            draft.effects[:] = [
+                effect for effect in draft.effects if not isinstance(effect, UpdateFunds)
             ]
-            paying.announce(turn)
+            paying.announce(draft)
         return
     if session.vend.status is VendStatus.APPROVED:
-        vending.tell_open_vend(turn)
+        vending.tell_open_vend(draft)
     else:
-        vending.paid(turn)
+        vending.paid(draft)
 
 
-def disconnect(turn: Turn, event: events.Disconnected) -> None:
+def disconnect(draft: Draft, event: events.Disconnected) -> None:
     """A stream is gone. A vend that was approved on it is in doubt."""
-    link = turn.state.link
+    link = draft.state.link
     if not link.online or event.stream_id != link.stream_id:
-        turn.note(f"stream {event.stream_id} was not the machine's any more")
+        draft.note(f"stream {event.stream_id} was not the machine's any more")
         return
-    turn.update(link=replace(link, online=False, changed_at_ms=turn.now_ms))
-    session = turn.state.session
+    draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
+    session = draft.state.session
     if (
         session is not None
         and session.vend is not None
         and session.vend.status is VendStatus.APPROVED
     ):
-        vending.doubt(turn)
+        vending.doubt(draft)
 
 
-def accept(turn: Turn, event: events.FrameReceived) -> bool:
+def accept(draft: Draft, event: events.FrameReceived) -> bool:
     """Return True if the frame is the next one of the machine's stream; else refuse it, and say
     what was expected.
     """
-    link = turn.state.link
+    link = draft.state.link
     if not link.online or event.stream_id != link.stream_id:
-        turn.note(f"a frame of stream {event.stream_id}, which is not the machine's")
-        turn.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
+        draft.note(f"a frame of stream {event.stream_id}, which is not the machine's")
+        draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
         return False
     if event.seq <= link.last_seq:
-        turn.note(f"frame {event.seq} was applied before")
+        draft.note(f"frame {event.seq} was applied before")
         return False
     if event.seq > link.last_seq + 1:
-        turn.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
-        turn.tell(
+        draft.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
+        draft.tell(
             RejectFrame(
                 code=RejectCode.OUT_OF_ORDER,
                 seq=event.seq,
@@ -177,16 +177,16 @@ def accept(turn: Turn, event: events.FrameReceived) -> bool:
             )
         )
         return False
-    turn.update(link=replace(link, last_seq=event.seq))
+    draft.update(link=replace(link, last_seq=event.seq))
     return True
 
 
-def reader(turn: Turn, *, enabled: bool, reason: str) -> None:
+def reader(draft: Draft, *, enabled: bool, reason: str) -> None:
     """The machine accepts customers, or accepts none."""
-    turn.update(link=replace(turn.state.link, reader_enabled=enabled, reader_reason=reason))
+    draft.update(link=replace(draft.state.link, reader_enabled=enabled, reader_reason=reason))
 
 
-def fault(turn: Turn, fact: events.FaultReported) -> None:
+def fault(draft: Draft, fact: events.FaultReported) -> None:
     """Something is broken; remembered for people."""
-    turn.update(link=replace(turn.state.link, last_fault=fact.code))
-    turn.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")
+    draft.update(link=replace(draft.state.link, last_fault=fact.code))
+    draft.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")

@@ -3,7 +3,7 @@ come out.
 
 First all deadlines that have come are acted on, in their order of meaning, so that a payment that
 arrives one millisecond after the wait is late whoever was quicker, the timer or the notification.
-Then the event. Then the standing rules at the end of each turn.
+Then the event. Then the standing rules at the end of each draft.
 """
 
 from typing import assert_never
@@ -20,9 +20,9 @@ from actors.machine import (
 )
 from actors.machine.deadlines import next_deadline
 from actors.machine.decision import Decision
+from actors.machine.draft import Draft
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
-from actors.machine.turn import Turn
 
 PASSES_MAX = 8
 """Deadlines may lead to deadlines (a voided vend ends its session); more rounds than this would be
@@ -34,43 +34,43 @@ def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy
     """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an
     answer, and nothing the world does raises.
     """
-    turn = Turn(state, now_ms, policy)
-    _let_time_pass(turn)
-    _apply(turn, event)
-    paying.settle_availability(turn)
-    configuring.drive_code(turn)
-    turn.close_trades()
-    return turn.decision()
+    draft = Draft(state, now_ms, policy)
+    _let_time_pass(draft)
+    _apply(draft, event)
+    paying.settle_availability(draft)
+    configuring.drive_code(draft)
+    draft.close_trades()
+    return draft.decision()
 
 
-def _let_time_pass(turn: Turn) -> None:
+def _let_time_pass(draft: Draft) -> None:
     for _ in range(PASSES_MAX):
-        deadline = next_deadline(turn.state, turn.policy)
-        if deadline is None or deadline > turn.now_ms:
+        deadline = next_deadline(draft.state, draft.policy)
+        if deadline is None or deadline > draft.now_ms:
             return
-        vending.end_if_over(turn)
-        paying.end_if_over(turn)
-        refunding.send_due(turn)
-        configuring.drive_code(turn)
-    raise AssertionError(f"deadlines of {turn.state.machine_id} do not come to rest")
+        vending.end_if_over(draft)
+        paying.end_if_over(draft)
+        refunding.send_due(draft)
+        configuring.drive_code(draft)
+    raise AssertionError(f"deadlines of {draft.state.machine_id} do not come to rest")
 
 
-def _apply(turn: Turn, event: events.Event) -> None:
+def _apply(draft: Draft, event: events.Event) -> None:
     match event:
         case events.Connected():
-            connecting.connect(turn, event)
+            connecting.connect(draft, event)
         case events.Disconnected():
-            connecting.disconnect(turn, event)
+            connecting.disconnect(draft, event)
         case events.FrameReceived():
-            if connecting.accept(turn, event):
-                _apply_frame(turn, event.seq, event.fact)
+            if connecting.accept(draft, event):
+                _apply_frame(draft, event.seq, event.fact)
         case events.TopUpPaid():
-            if paying.take(turn, event):
-                vending.paid(turn)
+            if paying.take(draft, event):
+                vending.paid(draft)
         case events.TradeFinished():
-            turn.note(f"Alipay closed trade {event.trade_id}: {event.status}")
+            draft.note(f"Alipay closed trade {event.trade_id}: {event.status}")
         case events.RefundSucceeded():
-            refunding.succeeded(turn, event)
+            refunding.succeeded(draft, event)
         case (
             events.RefundAccepted()
             | events.RefundUnknown()
@@ -78,66 +78,66 @@ def _apply(turn: Turn, event: events.Event) -> None:
             | events.RefundShortOfFunds()
             | events.RefundRefused()
         ):
-            refunding.answered(turn, event)
+            refunding.answered(draft, event)
         case events.RefundRetryAsked():
-            refunding.retry(turn, event)
+            refunding.retry(draft, event)
         case events.RefundWrittenOff():
-            refunding.give_up(turn, event)
+            refunding.give_up(draft, event)
         case events.VendSettled():
-            vending.settle_by_person(turn, event)
+            vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
-            goodwill.refund_vend(turn, event)
+            goodwill.refund_vend(draft, event)
         case events.CodeCreated():
-            configuring.code_created(turn, event)
+            configuring.code_created(draft, event)
         case events.CodeStatusChanged():
-            configuring.code_changed(turn, event)
+            configuring.code_changed(draft, event)
         case events.CodeFailed():
-            configuring.code_failed(turn, event)
+            configuring.code_failed(draft, event)
         case events.ConfigurationChanged():
-            configuring.change(turn, event)
+            configuring.change(draft, event)
         case events.StockCounted():
-            stock.set_stock(turn, event.column, event.stock)
+            stock.set_stock(draft, event.column, event.stock)
         case events.TimePassed():
             pass
         case _:
             assert_never(event)
 
 
-def _apply_frame(turn: Turn, seq: int, fact: events.MachineFact) -> None:
+def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
     match fact:
         case events.ReaderEnabled():
-            connecting.reader(turn, enabled=True, reason="")
+            connecting.reader(draft, enabled=True, reason="")
         case events.ReaderDisabled():
-            connecting.reader(turn, enabled=False, reason=fact.reason)
-            vending.out_of_service(turn)
+            connecting.reader(draft, enabled=False, reason=fact.reason)
+            vending.out_of_service(draft)
         case events.VendRequested():
-            vending.request(turn, seq, fact)
+            vending.request(draft, seq, fact)
         case events.VendTurnedAway():
-            vending.turned_away(turn, fact)
+            vending.turned_away(draft, fact)
         case events.VendCancelled():
-            vending.cancel(turn, fact)
+            vending.cancel(draft, fact)
         case events.VendSucceeded() | events.VendFailed():
-            vending.result(turn, seq, fact)
+            vending.result(draft, seq, fact)
         case events.SessionCompleted():
-            _complete(turn, seq, fact)
+            _complete(draft, seq, fact)
         case events.CashSold():
-            stock.take_one(turn, fact.column)
+            stock.take_one(draft, fact.column)
         case events.FaultReported():
-            connecting.fault(turn, fact)
+            connecting.fault(draft, fact)
         case _:
             assert_never(fact)
 
 
-def _complete(turn: Turn, seq: int, fact: events.SessionCompleted) -> None:
+def _complete(draft: Draft, seq: int, fact: events.SessionCompleted) -> None:
     """The customer is finished. With a vend still open the machine must say first how it ended."""
-    session = turn.state.session
+    session = draft.state.session
     if session is None or session.session_id != fact.session_id:
-        turn.note(f"session {fact.session_id} is over already")
+        draft.note(f"session {fact.session_id} is over already")
     elif session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT:
         vending.reject(
-            turn,
+            draft,
             seq,
             f"the result of vend {session.vend.vend_id}, or VendCancel, before SessionComplete",
         )
     else:
-        paying.end_session(turn, EndReason.COMPLETE)
+        paying.end_session(draft, EndReason.COMPLETE)

@@ -30,7 +30,7 @@ class Policy:
     its late payment.
     """
     clock_tolerance_ms: int = 3_000
-    """Alipay's clock and ours may differ by so much; its times are whole seconds."""
+    """Alipay's clock and ours may differ by this much; its times are whole seconds."""
     refund_retry_ms: tuple[int, ...] = (
         5_000,
         10_000,
@@ -46,7 +46,7 @@ class Policy:
     short_of_funds_retry_ms: int = 3_600_000
     """The wait when Alipay lacks our settlement funds; the same id each time."""
     short_of_funds_sync_tries: int = 2
-    """After so many such answers the refund is left to Alipay (asynchronous), which goes on each
+    """After this many such answers the refund is left to Alipay (asynchronous), which goes on each
     night; the same id still.
     """
     code_retry_ms: tuple[int, ...] = (5_000, 30_000, 120_000, 600_000)
@@ -60,9 +60,9 @@ class Policy:
     one person suffices.
     """
     doubts_max: int = 8
-    """So many vends in doubt and the machine sells nothing more."""
+    """With this many vends in doubt the machine sells nothing more."""
     trades_max: int = 64
-    """So many trades still open and new money is refunded at once, whoever paid it."""
+    """With this many trades open, new money is refunded at once, whoever paid it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from actors.machine import events, ledger
+from actors.machine.draft import Draft
 from actors.machine.effects import ProviderCall, QueryRefund, SendRefund
 from actors.machine.ids import Currency, RefundId, refund_id
 from actors.machine.state import Refund, RefundCause, RefundStatus, Trade, WriteOffProposal
-from actors.machine.turn import Turn
 
 
 def order_of(refund: Refund, currency: Currency) -> ProviderCall:
@@ -36,7 +36,7 @@ def under_way(refund: Refund) -> bool:
     return refund.next_attempt_at_ms is None and refund.status is not RefundStatus.REFUSED
 
 
-def make(turn: Turn, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
+def make(draft: Draft, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
     """Give ``amount_minor`` of the trade's free funds back."""
     number = trade.refunds_made + 1
     refund = Refund(
@@ -46,10 +46,10 @@ def make(turn: Turn, trade: Trade, amount_minor: int, cause: RefundCause) -> Non
         amount_minor=amount_minor,
         cause=cause,
         status=RefundStatus.DUE,
-        due_at_ms=turn.now_ms,
+        due_at_ms=draft.now_ms,
         attempts=1,
     )
-    turn.put_trade(
+    draft.put_trade(
         replace(
             trade,
             funds_minor=trade.funds_minor - amount_minor,
@@ -57,58 +57,58 @@ def make(turn: Turn, trade: Trade, amount_minor: int, cause: RefundCause) -> Non
             refunds_made=number,
         )
     )
-    turn.put_refund(refund)
-    turn.move(ledger.refund_asked(refund.refund_id, trade.trade_id, amount_minor))
-    turn.call(order_of(refund, turn.state.currency))
+    draft.put_refund(refund)
+    draft.move(ledger.refund_asked(refund.refund_id, trade.trade_id, amount_minor))
+    draft.call(order_of(refund, draft.state.currency))
 
 
-def send_due(turn: Turn) -> None:
+def send_due(draft: Draft) -> None:
     """Try every refund again whose time has come."""
-    for refund in turn.state.refunds:
-        if refund.next_attempt_at_ms is not None and refund.next_attempt_at_ms <= turn.now_ms:
-            _try(turn, refund)
+    for refund in draft.state.refunds:
+        if refund.next_attempt_at_ms is not None and refund.next_attempt_at_ms <= draft.now_ms:
+            _try(draft, refund)
 
 
-def _try(turn: Turn, refund: Refund) -> None:
+def _try(draft: Draft, refund: Refund) -> None:
     refund = replace(refund, attempts=refund.attempts + 1, next_attempt_at_ms=None)
-    turn.put_refund(refund)
-    turn.call(order_of(refund, turn.state.currency))
+    draft.put_refund(refund)
+    draft.call(order_of(refund, draft.state.currency))
 
 
-def _open(turn: Turn, wanted: RefundId) -> Refund | None:
-    refund = turn.refund(wanted)
+def _open(draft: Draft, wanted: RefundId) -> Refund | None:
+    refund = draft.refund(wanted)
     if refund is None:
-        turn.note(f"refund {wanted} is not open: done before, or not ours")
+        draft.note(f"refund {wanted} is not open: done before, or not ours")
     return refund
 
 
-def _wait(turn: Turn, refund: Refund) -> int:
-    waits = turn.policy.refund_retry_ms
-    return turn.now_ms + waits[min(refund.attempts, len(waits)) - 1]
+def _wait(draft: Draft, refund: Refund) -> int:
+    waits = draft.policy.refund_retry_ms
+    return draft.now_ms + waits[min(refund.attempts, len(waits)) - 1]
 
 
-def succeeded(turn: Turn, event: events.RefundSucceeded) -> None:
+def succeeded(draft: Draft, event: events.RefundSucceeded) -> None:
     """The money went back."""
-    refund = _open(turn, event.refund_id)
+    refund = _open(draft, event.refund_id)
     if refund is None:
         return
-    refund = _without_proposal(turn, refund)
+    refund = _without_proposal(draft, refund)
     done = replace(
         refund,
         status=RefundStatus.SUCCEEDED,
-        ended_at_ms=turn.now_ms,
+        ended_at_ms=draft.now_ms,
         next_attempt_at_ms=None,
         error="",
     )
-    turn.put_refund(done)
+    draft.put_refund(done)
     # The trade's row and the timeline of its session want to hear of it, although none of its sums
     # changes.
-    turn.put_trade(turn.trade(refund.trade_id))
-    turn.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
+    draft.put_trade(draft.trade(refund.trade_id))
+    draft.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
 def answered(
-    turn: Turn,
+    draft: Draft,
     event: events.RefundAccepted
     | events.RefundUnknown
     | events.RefundNotFound
@@ -116,14 +116,14 @@ def answered(
     | events.RefundRefused,
 ) -> None:
     """Alipay said something else than "done", or nothing that can be believed."""
-    refund = _open(turn, event.refund_id)
+    refund = _open(draft, event.refund_id)
     if refund is None:
         return
     if not (isinstance(event, events.RefundRefused) and event.detail == refund.error):
         # Whoever proposed to give it up did not know of this answer.
-        refund = _without_proposal(turn, refund)
+        refund = _without_proposal(draft, refund)
     if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
-        turn.note(
+        draft.note(
             f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing"
         )
         return
@@ -133,7 +133,7 @@ def answered(
                 refund,
                 status=RefundStatus.ACCEPTED,
                 query_next=True,
-                next_attempt_at_ms=_wait(turn, refund),
+                next_attempt_at_ms=_wait(draft, refund),
             )
         case events.RefundUnknown(detail=detail):
             # Twice the same request, then a question, then the request again, and so on.
@@ -143,7 +143,7 @@ def answered(
                 status=RefundStatus.UNKNOWN,
                 query_next=query,
                 error=detail,
-                next_attempt_at_ms=_wait(turn, refund),
+                next_attempt_at_ms=_wait(draft, refund),
             )
         case events.RefundNotFound():
             # Now it is known that nothing was done: as if it had never been sent.
@@ -151,17 +151,17 @@ def answered(
                 refund,
                 status=RefundStatus.DUE,
                 query_next=False,
-                next_attempt_at_ms=_wait(turn, refund),
+                next_attempt_at_ms=_wait(draft, refund),
             )
         case events.RefundShortOfFunds(detail=detail):
-            later = _short(turn, refund, detail)
+            later = _short(draft, refund, detail)
         case events.RefundRefused(detail=detail) if (
             refund.status is RefundStatus.UNKNOWN and not refund.query_next
         ):
             # An earlier try may have been done, and be the very reason of this no: ask before a
             # person is troubled.
             later = replace(
-                refund, query_next=True, error=detail, next_attempt_at_ms=_wait(turn, refund)
+                refund, query_next=True, error=detail, next_attempt_at_ms=_wait(draft, refund)
             )
         case events.RefundRefused(detail=detail):
             later = replace(
@@ -173,16 +173,16 @@ def answered(
             )
         case _:
             assert_never(event)
-    turn.put_refund(later)
-    turn.put_trade(turn.trade(refund.trade_id))
+    draft.put_refund(later)
+    draft.put_trade(draft.trade(refund.trade_id))
 
 
-def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
+def _short(draft: Draft, refund: Refund, detail: str) -> Refund:
     """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night
     by itself.
     """
     answers = refund.short_answers + 1
-    leave = not refund.asynchronous and answers >= turn.policy.short_of_funds_sync_tries
+    leave = not refund.asynchronous and answers >= draft.policy.short_of_funds_sync_tries
     return replace(
         refund,
         status=RefundStatus.SHORT_OF_FUNDS,
@@ -190,98 +190,98 @@ def _short(turn: Turn, refund: Refund, detail: str) -> Refund:
         error=detail,
         short_answers=answers,
         asynchronous=refund.asynchronous or leave,
-        next_attempt_at_ms=turn.now_ms
-        + (turn.policy.refund_retry_ms[0] if leave else turn.policy.short_of_funds_retry_ms),
+        next_attempt_at_ms=draft.now_ms
+        + (draft.policy.refund_retry_ms[0] if leave else draft.policy.short_of_funds_retry_ms),
     )
 
 
-def give_up(turn: Turn, event: events.RefundWrittenOff) -> None:
+def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
     """A person gives up a refund. Only one that Alipay refused: of any other the money may still go
     back, or be back already.
 
     Above the limit it takes two people: the first one's wish is kept, the second one's gives it up.
     """
-    refund = _open(turn, event.refund_id)
+    refund = _open(draft, event.refund_id)
     if refund is None:
         return
     if refund.status is not RefundStatus.REFUSED:
-        turn.note(
+        draft.note(
             f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund "
             "can be written off"
         )
         return
-    limit = turn.policy.write_off_second_person_above_minor
-    if limit is not None and refund.amount_minor > limit and not _confirms(turn, refund, event):
+    limit = draft.policy.write_off_second_person_above_minor
+    if limit is not None and refund.amount_minor > limit and not _confirms(draft, refund, event):
         return
-    turn.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
-    turn.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=turn.now_ms))
-    trade = turn.trade(refund.trade_id)
-    turn.put_trade(
+    draft.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
+    draft.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=draft.now_ms))
+    trade = draft.trade(refund.trade_id)
+    draft.put_trade(
         replace(
             trade,
             refunded_minor=trade.refunded_minor - refund.amount_minor,
             written_off_minor=trade.written_off_minor + refund.amount_minor,
         )
     )
-    turn.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
+    draft.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
-def _confirms(turn: Turn, refund: Refund, event: events.RefundWrittenOff) -> bool:
+def _confirms(draft: Draft, refund: Refund, event: events.RefundWrittenOff) -> bool:
     """Tell whether somebody else proposed it before; if nobody did, this is the proposal."""
     person, proposal = event.person or event.actor, refund.proposal
     if proposal is None:
-        turn.note(
+        draft.note(
             f"{event.actor} proposed to write off refund {refund.refund_id}: {event.reason}; "
             "another person must confirm it"
         )
-        turn.put_refund(
+        draft.put_refund(
             replace(
                 refund,
                 proposal=WriteOffProposal(
-                    actor=event.actor, person=person, reason=event.reason, at_ms=turn.now_ms
+                    actor=event.actor, person=person, reason=event.reason, at_ms=draft.now_ms
                 ),
             )
         )
         return False
     if proposal.person == person:
-        turn.note(
+        draft.note(
             f"{proposal.actor} proposed to write off refund {refund.refund_id} already; "
             "another person must confirm it"
         )
         return False
-    turn.note(
+    draft.note(
         f"{proposal.actor} had proposed to write off refund {refund.refund_id}: {proposal.reason}"
     )
     return True
 
 
-def _without_proposal(turn: Turn, refund: Refund) -> Refund:
+def _without_proposal(draft: Draft, refund: Refund) -> Refund:
     """Let go of a proposal that something has overtaken."""
     if refund.proposal is None:
         return refund
-    turn.note(
+    draft.note(
         f"the proposal of {refund.proposal.actor} to write off refund {refund.refund_id} is dropped"
     )
     dropped = replace(refund, proposal=None)
-    turn.put_refund(dropped)
+    draft.put_refund(dropped)
     return dropped
 
 
-def retry(turn: Turn, event: events.RefundRetryAsked) -> None:
+def retry(draft: Draft, event: events.RefundRetryAsked) -> None:
     """A person wants the refund to be tried now."""
-    refund = _open(turn, event.refund_id)
+    refund = _open(draft, event.refund_id)
     if refund is None:
         return
     if under_way(refund):
-        turn.note(f"refund {refund.refund_id} is being tried already")
+        draft.note(f"refund {refund.refund_id} is being tried already")
         return
-    turn.note(
+    draft.note(
         f"{event.actor} asked for refund {refund.refund_id} to be tried again: "
         f"{event.reason or 'no reason given'}"
     )
-    refund = _without_proposal(turn, refund)
+    refund = _without_proposal(draft, refund)
     _try(
-        turn,
+        draft,
         replace(
             refund,
             status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status,

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from actors.machine.draft import Draft
 from actors.machine.state import Column, MachineState, column_named
-from actors.machine.turn import Turn
 
 
 def available(state: MachineState, column: Column) -> int:
@@ -20,31 +20,31 @@ def can_sell(state: MachineState) -> bool:
     return ready and any(available(state, column) > 0 for column in state.columns)
 
 
-def take_one(turn: Turn, name: str) -> None:
+def take_one(draft: Draft, name: str) -> None:
     """An item left the column."""
-    column = column_named(turn.state, name)
+    column = column_named(draft.state, name)
     if column is None:
-        turn.note(f"column {name} is no longer in the planogram")
+        draft.note(f"column {name} is no longer in the planogram")
     elif column.stock == 0:
-        turn.note(f"an item left column {name}, which was believed empty")
+        draft.note(f"an item left column {name}, which was believed empty")
     else:
-        _put(turn, replace(column, stock=column.stock - 1))
+        _put(draft, replace(column, stock=column.stock - 1))
 
 
-def set_stock(turn: Turn, name: str, stock: int) -> None:
+def set_stock(draft: Draft, name: str, stock: int) -> None:
     """Somebody knows how many items are in the column."""
-    column = column_named(turn.state, name)
+    column = column_named(draft.state, name)
     if column is None:
-        turn.note(f"column {name} is not in the planogram")
+        draft.note(f"column {name} is not in the planogram")
     elif not 0 <= stock <= column.capacity:
-        turn.note(f"column {name} holds 0 to {column.capacity} items, not {stock}")
+        draft.note(f"column {name} holds 0 to {column.capacity} items, not {stock}")
     else:
-        _put(turn, replace(column, stock=stock))
+        _put(draft, replace(column, stock=stock))
 
 
-def _put(turn: Turn, column: Column) -> None:
-    turn.update(
+def _put(draft: Draft, column: Column) -> None:
+    draft.update(
         columns=tuple(
-            column if other.column == column.column else other for other in turn.state.columns
+            column if other.column == column.column else other for other in draft.state.columns
         )
     )

@@ -8,8 +8,9 @@ dispensed again for the same payment.
 
 from dataclasses import replace
 
-from actors.machine import events, ledger, paying, refunding, stock
+from actors.machine import events, ledger, paying, settling, stock
 from actors.machine.commands import planogram, sells
+from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
 from actors.machine.ids import SessionId, VendId, vend_id
 from actors.machine.state import (
@@ -25,48 +26,47 @@ from actors.machine.state import (
     VendStatus,
     column_named,
 )
-from actors.machine.turn import Turn
 
 # --- asking ---
 
 
-def request(turn: Turn, seq: int, fact: events.VendRequested) -> None:
+def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
     """The customer chose."""
-    open_vend = None if turn.state.session is None else turn.session.vend
+    open_vend = None if draft.state.session is None else draft.session.vend
     if open_vend is not None and open_vend.request_id == fact.request_id:
-        turn.note(f"request {fact.request_id} came again")
-        tell_open_vend(turn)
+        draft.note(f"request {fact.request_id} came again")
+        tell_open_vend(draft)
         return
     if any(
         vend.request_id == fact.request_id
-        for vend in (*turn.state.settled_vends, *turn.state.doubts)
+        for vend in (*draft.state.settled_vends, *draft.state.doubts)
     ):
-        reject(turn, seq, f"a request_id that was never used before; {fact.request_id} was")
+        reject(draft, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
-    column = column_named(turn.state, fact.column)
-    reason = _why_not(turn, fact, column)
+    column = column_named(draft.state, fact.column)
+    reason = _why_not(draft, fact, column)
     if column is None or reason is not None:
-        _deny_new(turn, fact, column, reason or DenyReason.UNKNOWN_COLUMN)
+        _deny_new(draft, fact, column, reason or DenyReason.UNKNOWN_COLUMN)
         return
-    if turn.state.session is not None:
-        vend = _new_vend(turn, fact, column)
-        turn.put_session(replace(turn.session, last_operation_at_ms=turn.now_ms))
-        _approve(turn, vend)
+    if draft.state.session is not None:
+        vend = _new_vend(draft, fact, column)
+        draft.put_session(replace(draft.session, last_operation_at_ms=draft.now_ms))
+        _approve(draft, vend)
         return
-    paying.open_session(turn, Mode.SELECTION_FIRST)
-    vend = _new_vend(turn, fact, column)
-    turn.put_session(replace(turn.session, vend=vend, announced=True))
-    turn.record_vend(vend)
-    _show_qr(turn, vend)
+    paying.open_session(draft, Mode.SELECTION_FIRST)
+    vend = _new_vend(draft, fact, column)
+    draft.put_session(replace(draft.session, vend=vend, announced=True))
+    draft.record_vend(vend)
+    _show_qr(draft, vend)
 
 
-def _why_not(turn: Turn, fact: events.VendRequested, column: Column | None) -> DenyReason | None:
-    state, session = turn.state, turn.state.session
+def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) -> DenyReason | None:
+    state, session = draft.state, draft.state.session
     if not sells(state):
         return DenyReason.OUT_OF_SERVICE
     if (session is not None and session.vend is not None) or len(
         state.doubts
-    ) >= turn.policy.doubts_max:
+    ) >= draft.policy.doubts_max:
         return DenyReason.BUSY
     if column is None:
         return DenyReason.UNKNOWN_COLUMN
@@ -84,54 +84,54 @@ def _why_not(turn: Turn, fact: events.VendRequested, column: Column | None) -> D
     return None if state.code.status is CodeStatus.ACTIVE else DenyReason.PROVIDER_DOWN
 
 
-def _new_vend(turn: Turn, fact: events.VendRequested, column: Column | None) -> Vend:
-    number = turn.state.vends_made + 1
-    turn.update(vends_made=number)
-    session = turn.state.session
+def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -> Vend:
+    number = draft.state.vends_made + 1
+    draft.update(vends_made=number)
+    session = draft.state.session
     return Vend(
-        vend_id=vend_id(turn.state.machine_id, number),
+        vend_id=vend_id(draft.state.machine_id, number),
         session_id=SessionId("") if session is None else session.session_id,
         request_id=fact.request_id,
         column=fact.column,
         product="" if column is None else column.product,
         price_minor=fact.price_minor if column is None else column.price_minor,
         status=VendStatus.AWAITING_PAYMENT,
-        requested_at_ms=turn.now_ms,
-        deadline_at_ms=turn.now_ms + turn.policy.payment_wait_ms,
+        requested_at_ms=draft.now_ms,
+        deadline_at_ms=draft.now_ms + draft.policy.payment_wait_ms,
     )
 
 
 def _deny_new(
-    turn: Turn, fact: events.VendRequested, column: Column | None, reason: DenyReason
+    draft: Draft, fact: events.VendRequested, column: Column | None, reason: DenyReason
 ) -> None:
-    """Deny at once. The customer did something, so the idle time starts anew; the wish is written
+    """Deny at once. The customer did something, so the idle time starts again; the wish is written
     down.
     """
-    vend = _new_vend(turn, fact, column)
-    turn.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=turn.now_ms))
-    if turn.state.session is not None:
-        paying.touch(turn)
-    turn.tell(
-        DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(turn.state))
+    vend = _new_vend(draft, fact, column)
+    draft.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=draft.now_ms))
+    if draft.state.session is not None:
+        paying.touch(draft)
+    draft.tell(
+        DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(draft.state))
     )
     if reason in {DenyReason.PRICE_STALE, DenyReason.UNKNOWN_COLUMN}:
-        turn.tell(planogram(turn.state))
+        draft.tell(planogram(draft.state))
 
 
-def turned_away(turn: Turn, fact: events.VendTurnedAway) -> None:
+def turned_away(draft: Draft, fact: events.VendTurnedAway) -> None:
     """The machine was denied while nothing could be saved; it waits for nothing any more.
 
     Had the request been approved all the same (a COMMIT whose answer was lost), its number would be
     used up and this would not be reached: the approval is told again when the stream is attached
     again, and the machine answers it with NOT_WAITING.
     """
-    turn.note(f"request {fact.request_id} was turned away: {fact.reason}")
+    draft.note(f"request {fact.request_id} was turned away: {fact.reason}")
 
 
-def reject(turn: Turn, seq: int, expected: str) -> None:
+def reject(draft: Draft, seq: int, expected: str) -> None:
     """Refuse a frame that makes no sense now; no money is touched."""
-    turn.note(f"frame {seq} refused, expected {expected}")
-    turn.tell(
+    draft.note(f"frame {seq} refused, expected {expected}")
+    draft.tell(
         RejectFrame(
             code=RejectCode.OUT_OF_SEQUENCE,
             seq=seq,
@@ -144,44 +144,46 @@ def reject(turn: Turn, seq: int, expected: str) -> None:
 # --- paying for it ---
 
 
-def paid(turn: Turn) -> None:
+def paid(draft: Draft) -> None:
     """Money came into the session: approve a selection that waited for it, or ask for the rest. A
     machine without stream is asked later.
     """
-    session = turn.session
+    session = draft.session
     if session.vend is None or session.vend.status is not VendStatus.AWAITING_PAYMENT:
         return
-    if not turn.state.link.online:
-        turn.note("the machine has no stream: its selection is approved when it comes back in time")
-    elif paying.funds(turn.state) >= session.vend.price_minor:
-        _approve(turn, session.vend)
+    if not draft.state.link.online:
+        draft.note(
+            "the machine has no stream: its selection is approved when it comes back in time"
+        )
+    elif paying.funds(draft.state) >= session.vend.price_minor:
+        _approve(draft, session.vend)
     else:
-        _show_qr(turn, session.vend)
+        _show_qr(draft, session.vend)
 
 
-def _show_qr(turn: Turn, vend: Vend) -> None:
-    turn.tell(
+def _show_qr(draft: Draft, vend: Vend) -> None:
+    draft.tell(
         ShowQr(
             request_id=vend.request_id,
-            qr_payload=turn.state.code.qr_payload,
-            amount_minor=vend.price_minor - paying.funds(turn.state),
-            expires_in_ms=max(0, vend.deadline_at_ms - turn.now_ms),
+            qr_payload=draft.state.code.qr_payload,
+            amount_minor=vend.price_minor - paying.funds(draft.state),
+            expires_in_ms=max(0, vend.deadline_at_ms - draft.now_ms),
         )
     )
 
 
-def _approve(turn: Turn, vend: Vend) -> None:
+def _approve(draft: Draft, vend: Vend) -> None:
     """Reserve the price on the session's trades, first in, first out; then let the machine
     dispense.
     """
     missing, reserved = vend.price_minor, []
-    for trade in paying.session_trades(turn.state):
+    for trade in paying.session_trades(draft.state):
         part = min(missing, trade.funds_minor)
         if part == 0:
             continue
         missing -= part
         reserved.append(Reservation(trade_id=trade.trade_id, amount_minor=part))
-        turn.put_trade(
+        draft.put_trade(
             replace(
                 trade,
                 funds_minor=trade.funds_minor - part,
@@ -189,80 +191,80 @@ def _approve(turn: Turn, vend: Vend) -> None:
             )
         )
     assert missing == 0
-    turn.move(*ledger.reserve(vend.vend_id, reserved))
+    draft.move(*ledger.reserve(vend.vend_id, reserved))
     _keep(
-        turn,
+        draft,
         replace(
             vend,
             status=VendStatus.APPROVED,
             reserved=tuple(reserved),
-            deadline_at_ms=_within_bound(turn, vend, turn.policy.vend_result_ms),
+            deadline_at_ms=_within_bound(draft, vend, draft.policy.vend_result_ms),
         ),
     )
-    tell_open_vend(turn)
+    tell_open_vend(draft)
 
 
-def tell_open_vend(turn: Turn) -> None:
+def tell_open_vend(draft: Draft) -> None:
     """Tell the machine, again if need be, what the open vend waits for."""
-    vend = turn.session.vend
+    vend = draft.session.vend
     assert vend is not None
     if vend.status is VendStatus.AWAITING_PAYMENT:
-        _show_qr(turn, vend)
+        _show_qr(draft, vend)
         return
-    turn.tell(
+    draft.tell(
         ApproveVend(
             vend_id=vend.vend_id,
             request_id=vend.request_id,
             column=vend.column,
             amount_minor=vend.price_minor,
-            valid_for_ms=turn.policy.approval_valid_ms,
+            valid_for_ms=draft.policy.approval_valid_ms,
         )
     )
 
 
-def cancel(turn: Turn, fact: events.VendCancelled) -> None:
+def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     """The customer changed their mind. The machine that says so will not dispense any more."""
-    vend = None if turn.state.session is None else turn.session.vend
+    vend = None if draft.state.session is None else draft.session.vend
     if vend is None or vend.request_id != fact.request_id:
-        turn.note(f"request {fact.request_id} is not open")
+        draft.note(f"request {fact.request_id} is not open")
     elif vend.status is VendStatus.AWAITING_PAYMENT:
-        _give_up(turn, vend, DenyReason.CANCELLED)
+        _give_up(draft, vend, DenyReason.CANCELLED)
         return
     else:
-        failed(turn, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
-    turn.tell(
+        settling.failed(draft, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
+    draft.tell(
         DenyVend(
             request_id=fact.request_id,
             reason=DenyReason.CANCELLED,
-            funds_minor=paying.funds(turn.state),
+            funds_minor=paying.funds(draft.state),
         )
     )
 
 
-def _give_up(turn: Turn, vend: Vend, reason: DenyReason) -> None:
+def _give_up(draft: Draft, vend: Vend, reason: DenyReason) -> None:
     """End a selection that was not paid: what was paid goes back, and so does what comes later."""
-    turn.tell(DenyVend(request_id=vend.request_id, reason=reason, funds_minor=0))
-    turn.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=turn.now_ms))
-    turn.put_session(replace(turn.session, vend=None))
-    turn.update(late_watch_until_ms=turn.now_ms + turn.policy.late_watch_ms)
-    paying.end_session(turn, EndReason.NOT_PAID)
+    draft.tell(DenyVend(request_id=vend.request_id, reason=reason, funds_minor=0))
+    draft.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=draft.now_ms))
+    draft.put_session(replace(draft.session, vend=None))
+    draft.update(late_watch_until_ms=draft.now_ms + draft.policy.late_watch_ms)
+    paying.end_session(draft, EndReason.NOT_PAID)
 
 
-def out_of_service(turn: Turn) -> None:
+def out_of_service(draft: Draft) -> None:
     """The machine may not sell any more: a selection that is not paid yet is denied."""
-    vend = None if turn.state.session is None else turn.session.vend
+    vend = None if draft.state.session is None else draft.session.vend
     if vend is not None and vend.status is VendStatus.AWAITING_PAYMENT:
-        _give_up(turn, vend, DenyReason.OUT_OF_SERVICE)
+        _give_up(draft, vend, DenyReason.OUT_OF_SERVICE)
 
 
 # --- how it ended ---
 
 
-def find(turn: Turn, wanted: VendId) -> Vend | None:
+def find(draft: Draft, wanted: VendId) -> Vend | None:
     """Return an approved or doubtful vend, of the open session or of one that is over."""
-    session = turn.state.session
+    session = draft.state.session
     open_vends = (
-        *turn.state.doubts,
+        *draft.state.doubts,
         *((session.vend,) if session is not None and session.vend is not None else ()),
     )
     return next(
@@ -275,228 +277,127 @@ def find(turn: Turn, wanted: VendId) -> Vend | None:
     )
 
 
-def result(turn: Turn, seq: int, fact: events.VendSucceeded | events.VendFailed) -> None:
+def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFailed) -> None:
     """The machine says how a vend ended."""
-    vend = find(turn, fact.vend_id)
+    vend = find(draft, fact.vend_id)
     if vend is not None:
         if isinstance(fact, events.VendSucceeded):
-            succeeded(turn, vend, fact.evidence)
+            settling.succeeded(draft, vend, fact.evidence)
         else:
-            failed(turn, vend, fact.cause, fact.evidence)
+            settling.failed(draft, vend, fact.cause, fact.evidence)
         return
     settled = next(
-        (vend for vend in turn.state.settled_vends if vend.vend_id == fact.vend_id), None
+        (vend for vend in draft.state.settled_vends if vend.vend_id == fact.vend_id), None
     )
     if settled is None or settled.status is VendStatus.DENIED:
-        reject(turn, seq, f"the vend_id of an approved vend; {fact.vend_id} is none")
+        reject(draft, seq, f"the vend_id of an approved vend; {fact.vend_id} is none")
     else:
-        result_again(
-            turn, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence
+        settling.result_again(
+            draft, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence
         )
-
-
-def result_again(turn: Turn, settled: Vend, *, delivered: bool, evidence: str) -> None:
-    """A vend that was settled before is reported once more. Goods that came after the money went
-    back are written off, once.
-    """
-    if not delivered or settled.status is VendStatus.SUCCEEDED:
-        turn.note(f"vend {settled.vend_id} was settled as {settled.status} before")
-        return
-    turn.note(
-        f"vend {settled.vend_id} was delivered after its price had gone back: "
-        f"{settled.price_minor} written off"
-    )
-    turn.move(ledger.write_off(settled.vend_id, settled.price_minor))
-    stock.take_one(turn, settled.column)
-    turn.settled(
-        replace(
-            settled,
-            status=VendStatus.SUCCEEDED,
-            reason="WRITTEN_OFF",
-            evidence=evidence,
-            ended_at_ms=turn.now_ms,
-        )
-    )
-
-
-def succeeded(turn: Turn, vend: Vend, evidence: str) -> None:
-    """Delivered: the reservation becomes a sale."""
-    for part in vend.reserved:
-        trade = turn.trade(part.trade_id)
-        left_minor = trade.reserved_minor - part.amount_minor
-        turn.put_trade(
-            replace(
-                trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor
-            )
-        )
-    turn.move(*ledger.settle(vend.vend_id, vend.reserved))
-    stock.take_one(turn, vend.column)
-    done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=turn.now_ms)
-    if _let_go(turn, done):
-        _go_on(turn, RefundCause.VEND_ENDED)
-
-
-def failed(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
-    """Not delivered: the reservation goes back to the customer's funds, and from there to the
-    customer if the session is over.
-    """
-    for part in vend.reserved:
-        trade = turn.trade(part.trade_id)
-        turn.put_trade(
-            replace(
-                trade,
-                reserved_minor=trade.reserved_minor - part.amount_minor,
-                funds_minor=trade.funds_minor + part.amount_minor,
-            )
-        )
-    turn.move(*ledger.give_back(vend.vend_id, vend.reserved))
-    if cause is FailureCause.EMPTY:
-        stock.set_stock(turn, vend.column, 0)
-    void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
-    done = replace(
-        vend,
-        status=VendStatus.VOIDED if void else VendStatus.FAILED,
-        reason=cause,
-        evidence=evidence,
-        ended_at_ms=turn.now_ms,
-    )
-    if _let_go(turn, done):
-        _go_on(turn, RefundCause.VEND_FAILED)
-        return
-    for part in vend.reserved:
-        refunding.make(turn, turn.trade(part.trade_id), part.amount_minor, RefundCause.VEND_FAILED)
-
-
-def _let_go(turn: Turn, done: Vend) -> bool:
-    """Settle the vend; return True if its session goes on."""
-    turn.settled(done)
-    session = turn.state.session
-    if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
-        # A deadline is no operation of the customer's.
-        at_ms = (
-            session.last_operation_at_ms
-            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
-            else turn.now_ms
-        )
-        turn.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
-        return True
-    turn.update(doubts=tuple(vend for vend in turn.state.doubts if vend.vend_id != done.vend_id))
-    return False
-
-
-def _go_on(turn: Turn, cause: RefundCause) -> None:
-    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is
-    left.
-    """
-    if turn.session.mode is Mode.SELECTION_FIRST:
-        paying.end_session(turn, EndReason.VEND_ENDED, cause)
-    elif paying.funds(turn.state) == 0:
-        paying.end_session(turn, EndReason.SPENT)
-    else:
-        paying.tell_funds(turn)
 
 
 # --- doubt and time ---
 
 
-def doubt(turn: Turn) -> None:
+def doubt(draft: Draft) -> None:
     """Nobody knows whether the approved vend of the session happened."""
-    vend = turn.session.vend
+    vend = draft.session.vend
     assert vend is not None
     _keep(
-        turn,
+        draft,
         replace(
             vend,
             status=VendStatus.IN_DOUBT,
-            deadline_at_ms=_within_bound(turn, vend, turn.policy.doubt_window_ms),
+            deadline_at_ms=_within_bound(draft, vend, draft.policy.doubt_window_ms),
         ),
     )
 
 
-def unsettled(turn: Turn, vend: Vend, cause: FailureCause, evidence: str) -> None:
+def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
     """Nobody will ever know: the customer gets the money, unless it is so much that a person shall
     look first.
     """
-    limit = turn.policy.doubt_review_above_minor
+    limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
-        failed(turn, vend, cause, evidence)
+        settling.failed(draft, vend, cause, evidence)
     elif vend.status is not VendStatus.IN_REVIEW:
-        _review(turn, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
+        _review(draft, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
 
 
-def _review(turn: Turn, vend: Vend) -> None:
+def _review(draft: Draft, vend: Vend) -> None:
     """Set the vend and its money aside for a person; its session goes on, or ends, without it."""
-    turn.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
-    turn.record_vend(vend)
-    turn.update(
-        doubts=(*(other for other in turn.state.doubts if other.vend_id != vend.vend_id), vend)
+    draft.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
+    draft.record_vend(vend)
+    draft.update(
+        doubts=(*(other for other in draft.state.doubts if other.vend_id != vend.vend_id), vend)
     )
-    session = turn.state.session
+    session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
-        turn.put_session(replace(session, vend=None))
-        _go_on(turn, RefundCause.VEND_FAILED)
+        draft.put_session(replace(session, vend=None))
+        settling.go_on(draft, RefundCause.VEND_FAILED)
 
 
-def settle_by_person(turn: Turn, event: events.VendSettled) -> None:
+def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
     """A person found out how a vend in doubt or in review ended."""
-    vend = find(turn, event.vend_id)
+    vend = find(draft, event.vend_id)
     if vend is None or vend.status is VendStatus.APPROVED:
-        turn.note(f"vend {event.vend_id} is not in doubt")
+        draft.note(f"vend {event.vend_id} is not in doubt")
         return
     words = f"{event.actor}: {event.reason}"
-    turn.note(
+    draft.note(
         f"vend {vend.vend_id} settled as {'delivered' if event.delivered else 'not delivered'} "
         f"by {words}"
     )
     if event.delivered:
-        succeeded(turn, vend, words)
+        settling.succeeded(draft, vend, words)
     else:
-        failed(turn, vend, FailureCause.REVIEWED, words)
+        settling.failed(draft, vend, FailureCause.REVIEWED, words)
 
 
-def trust_again(turn: Turn, vend: Vend) -> None:
+def trust_again(draft: Draft, vend: Vend) -> None:
     """The machine is back and still at it: its result is awaited as before."""
     _keep(
-        turn,
+        draft,
         replace(
             vend,
             status=VendStatus.APPROVED,
-            deadline_at_ms=_within_bound(turn, vend, turn.policy.vend_result_ms),
+            deadline_at_ms=_within_bound(draft, vend, draft.policy.vend_result_ms),
         ),
     )
 
 
-def _within_bound(turn: Turn, vend: Vend, wait_ms: int) -> int:
+def _within_bound(draft: Draft, vend: Vend, wait_ms: int) -> int:
     """Return the end of a wait, but never later than all waits of one vend together.
 
     A machine that comes and goes must not hold money for ever.
     """
-    policy = turn.policy
+    policy = draft.policy
     bound = (
         vend.requested_at_ms
         + policy.payment_wait_ms
         + policy.vend_result_ms
         + policy.doubt_window_ms
     )
-    return min(turn.now_ms + wait_ms, bound)
+    return min(draft.now_ms + wait_ms, bound)
 
 
-def _keep(turn: Turn, vend: Vend) -> None:
-    turn.record_vend(vend)
-    turn.put_session(replace(turn.session, vend=vend))
+def _keep(draft: Draft, vend: Vend) -> None:
+    draft.record_vend(vend)
+    draft.put_session(replace(draft.session, vend=vend))
 
 
-def end_if_over(turn: Turn) -> None:
+def end_if_over(draft: Draft) -> None:
     """Act on the deadlines of vends: not paid, no result, never settled."""
-    vend = None if turn.state.session is None else turn.session.vend
-    if vend is not None and vend.deadline_at_ms <= turn.now_ms:
+    vend = None if draft.state.session is None else draft.session.vend
+    if vend is not None and vend.deadline_at_ms <= draft.now_ms:
         match vend.status:
             case VendStatus.AWAITING_PAYMENT:
-                _give_up(turn, vend, DenyReason.PAYMENT_TIMEOUT)
+                _give_up(draft, vend, DenyReason.PAYMENT_TIMEOUT)
             case VendStatus.APPROVED:
-                doubt(turn)
+                doubt(draft)
             case _:
-                unsettled(turn, vend, FailureCause.UNSETTLED, "")
-    for doubtful in turn.state.doubts:
-        if doubtful.status is VendStatus.IN_DOUBT and doubtful.deadline_at_ms <= turn.now_ms:
-            unsettled(turn, doubtful, FailureCause.UNSETTLED, "")
+                unsettled(draft, vend, FailureCause.UNSETTLED, "")
+    for doubtful in draft.state.doubts:
+        if doubtful.status is VendStatus.IN_DOUBT and doubtful.deadline_at_ms <= draft.now_ms:
+            unsettled(draft, doubtful, FailureCause.UNSETTLED, "")

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("gateway", "storage", "actors", "alipay_client")
-LINES_MAX = 515
+LINES_MAX = 500
 TEST_LINES_MAX = 650
 """A test file may tell more stories than its module has functions."""
 

@@ -16,9 +16,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from actors import performer
 from actors.host import loop as turns
-from actors.host import runner, sweeps
+from actors.host import runner, saving, sweeps
 from actors.link import ToMachine
-from actors.machine import connecting, events, ledger, paying, refunding, stock, vending
+from actors.machine import connecting, events, ledger, paying, refunding, settling, stock, vending
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, RefundStatus, VendStatus
@@ -179,18 +179,18 @@ def done_is_unknown_again() -> Any:
 
 
 def ack_before_commit() -> Any:
-    saved = turns.TurnLoop._saved
+    commit = turns.TurnLoop.commit
 
-    async def bug(self: turns.TurnLoop, batch: Any, changes: Any) -> bool:
+    async def bug(self: turns.TurnLoop, batch: Any, made: Any) -> bool:
         for each, letters in batch:
             for letter in letters:
-                door = (
-                    each.doors.get(letter.event.stream_id)
+                route = (
+                    each.routes.get(letter.event.stream_id)
                     if isinstance(letter.event, events.FrameReceived)
                     else None
                 )
                 if (
-                    door is not None
+                    route is not None
                     and each.state is not None
                     and each.state.link.stream_id == letter.event.stream_id
                 ):
@@ -198,15 +198,15 @@ def ack_before_commit() -> Any:
                     told = ToMachine(
                         machine_id=each.machine_id, stream_id=letter.event.stream_id, ack=ack
                     )
-                    self._reception.send(door.attachment, told)
-        self._reception.announce()
-        return await saved(self, batch, changes)
+                    self._gateways.send(route.attachment, told)
+        self._gateways.announce()
+        return await commit(self, batch, made)
 
-    return patch.object(turns.TurnLoop, "_saved", bug)
+    return patch.object(turns.TurnLoop, "commit", bug)
 
 
 def effects_before_commit() -> Any:
-    decide = turns.TurnLoop._decide
+    decide = turns.TurnLoop.decide
 
     def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
         made = decide(self, batch, now_ms)
@@ -222,19 +222,19 @@ def effects_before_commit() -> Any:
                     )
         return made
 
-    return patch.object(turns.TurnLoop, "_decide", bug)
+    return patch.object(turns.TurnLoop, "decide", bug)
 
 
 def approval_before_commit() -> Any:
-    decide = turns.TurnLoop._decide
+    decide = turns.TurnLoop.decide
 
     def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
         made = decide(self, batch, now_ms)
-        self._dispatch.release(made)
-        self._reception.announce()
+        self._outgoing.release(made)
+        self._gateways.announce()
         return made
 
-    return patch.object(turns.TurnLoop, "_decide", bug)
+    return patch.object(turns.TurnLoop, "decide", bug)
 
 
 def no_epoch_check() -> Any:
@@ -244,15 +244,16 @@ def no_epoch_check() -> Any:
 def no_version_check() -> Any:
     return _both(
         patch.object(store, "_check_versions", lambda *_: None),
-        patch.object(turns.TurnLoop, "_undo", _undo_without_forgetting),
+        patch.object(saving.Saving, "undo", _undo_without_forgetting),
     )
 
 
-def _undo_without_forgetting(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
-    """Decide upon a state of which nobody knows whether it was saved."""
+def _undo_without_forgetting(self: saving.Saving, batch: Any, *, in_doubt: bool) -> None:
+    """Decide on a state of which nobody knows whether it was saved."""
     del in_doubt
     for each, letters in batch:
-        self._mailroom.put_back(each, list(letters))
+        each.is_saved()
+        self._mailboxes.put_back(each, list(letters))
 
 
 def success_without_row() -> Any:
@@ -288,17 +289,16 @@ def due_work_forgotten() -> Any:
     nobody loaded the machine again.
     """
 
-    def bug(self: turns.TurnLoop, batch: Any, *, in_doubt: bool) -> None:
+    def bug(self: saving.Saving, batch: Any, *, in_doubt: bool) -> None:
         for each, letters in batch:
-            each.forget()
-            each.in_doubt = each.in_doubt or in_doubt
+            each.undo(in_doubt=in_doubt)
             self._timers.arm(each.machine_id, None)
-            self._mailroom.put_back(
+            self._mailboxes.put_back(
                 each,
                 [letter for letter in letters if not isinstance(letter.event, events.TimePassed)],
             )
 
-    return patch.object(turns.TurnLoop, "_undo", bug)
+    return patch.object(saving.Saving, "undo", bug)
 
 
 def review_ends_by_silence() -> Any:
@@ -309,7 +309,7 @@ def review_ends_by_silence() -> Any:
 
     def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
         if vend.status is VendStatus.IN_REVIEW and entry is None and not lost:
-            vending.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
+            settling.failed(turn, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
         else:
             settle(turn, vend, entry, same_boot=same_boot, lost=lost)
 
@@ -382,21 +382,21 @@ def reservation_kept_on_failure() -> Any:
         done = replace(
             vend, status=VendStatus.FAILED, reason=cause, evidence=evidence, ended_at_ms=turn.now_ms
         )
-        vending._let_go(turn, done)
+        settling.let_go(turn, done)
 
-    return patch.object(vending, "failed", bug)
+    return patch.object(settling, "failed", bug)
 
 
 def doubt_is_success() -> Any:
-    failed = vending.failed
+    failed = settling.failed
 
     def bug(turn: Any, vend: Any, cause: Any, evidence: str) -> None:
         if cause in {FailureCause.INDETERMINATE, FailureCause.UNSETTLED, FailureCause.NOT_STARTED}:
-            vending.succeeded(turn, vend, evidence)
+            settling.succeeded(turn, vend, evidence)
         else:
             failed(turn, vend, cause, evidence)
 
-    return patch.object(vending, "failed", bug)
+    return patch.object(settling, "failed", bug)
 
 
 def doubt_is_failure_at_once() -> Any:
@@ -404,7 +404,7 @@ def doubt_is_failure_at_once() -> Any:
 
     def bug(turn: Any) -> None:
         vend = turn.session.vend
-        vending.failed(turn, vend, FailureCause.NOT_STARTED, "")
+        settling.failed(turn, vend, FailureCause.NOT_STARTED, "")
 
     return patch.object(vending, "doubt", bug)
 
@@ -420,7 +420,7 @@ def stock_taken_twice() -> Any:
 
 
 def settled_twice() -> Any:
-    result_again = vending.result_again
+    result_again = settling.result_again
 
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if delivered and settled.status is VendStatus.SUCCEEDED:
@@ -428,12 +428,12 @@ def settled_twice() -> Any:
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 
-    return patch.object(vending, "result_again", bug)
+    return patch.object(settling, "result_again", bug)
 
 
 def void_is_failure_later() -> Any:
     """The money had gone back, and stays so; only what is said of the vend changes."""
-    result_again = vending.result_again
+    result_again = settling.result_again
 
     def bug(turn: Any, settled: Any, *, delivered: bool, evidence: str) -> None:
         if not delivered and settled.status is VendStatus.VOIDED:
@@ -445,7 +445,7 @@ def void_is_failure_later() -> Any:
         else:
             result_again(turn, settled, delivered=delivered, evidence=evidence)
 
-    return patch.object(vending, "result_again", bug)
+    return patch.object(settling, "result_again", bug)
 
 
 def approved_unpaid() -> Any:

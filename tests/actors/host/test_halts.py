@@ -234,7 +234,7 @@ async def test_a_conflict_that_ends_lets_its_machine_go_on(stage: Stage) -> None
 async def test_a_machine_that_breaks_the_store_disturbs_nobody_when_it_is_tried_again(
     stage: Stage,
 ) -> None:
-    """One failure is enough then, and it does not count as an outage."""
+    """One failure is enough then, and it does not count as an store_health."""
     stage.store.breaking = {VM_1}
     await stage.gateway.give(stage.gateway.frame(FaultReported(code="EB"), "VM-1"))
     await asyncio.sleep(30)

@@ -1,24 +1,29 @@
 """The order in which mailboxes are read, and their bounds."""
 
-from actors.host.mailboxes import Mailroom
+from actors.host.life import Life
+from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
 from actors.machine.events import CashSold, FrameReceived, StockCounted
 from actors.machine.ids import Currency, MachineId, StreamId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState
+from tests.support.loaded import as_loaded
 
 
-def mailroom(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailroom:
-    """An empty mailroom."""
-    return Mailroom(
+def mailboxes(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailboxes:
+    """Mailboxes without a letter."""
+    return Mailboxes(
         core=Core(), policy=Policy(), per_machine_max=per_machine_max, letters_max=letters_max
     )
 
 
-def loaded(room: Mailroom, machine_id: str) -> Runner:
+def loaded(room: Mailboxes, machine_id: str) -> Runner:
     """A machine that can take turns."""
     runner = room.runner(MachineId(machine_id))
-    runner.state = MachineState(machine_id=MachineId(machine_id), currency=Currency("HKD"))
+    if runner.life is Life.UNLOADED:
+        runner.read()
+    state = MachineState(machine_id=MachineId(machine_id), currency=Currency("HKD"))
+    runner.adopt(as_loaded(state))
     return runner
 
 
@@ -40,7 +45,7 @@ def numbers(batch: list[tuple[Runner, list[Letter]]]) -> list[tuple[str, list[in
 
 def test_machines_are_read_in_turn_and_each_in_order() -> None:
     """Nobody's many letters keep the others waiting."""
-    room = mailroom()
+    room = mailboxes()
     one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
     for number in range(5):
         room.post(one, letter(number))
@@ -54,7 +59,7 @@ def test_machines_are_read_in_turn_and_each_in_order() -> None:
 
 def test_a_batch_is_bounded() -> None:
     """What does not fit stays where it is."""
-    room = mailroom()
+    room = mailboxes()
     one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
     for number in range(3):
         room.post(one, letter(number))
@@ -66,7 +71,7 @@ def test_a_batch_is_bounded() -> None:
 
 def test_letters_that_are_put_back_come_first() -> None:
     """A batch that was not saved is read again in its order, before what came meanwhile."""
-    room = mailroom()
+    room = mailboxes()
     one = loaded(room, "VM-1")
     for number in range(3):
         room.post(one, letter(number))
@@ -77,12 +82,12 @@ def test_letters_that_are_put_back_come_first() -> None:
     assert numbers(room.take(10, 10)) == [("VM-1", [0, 1, 2, 3])]
 
 
-def test_a_machine_that_must_be_alone_gets_its_own_batch() -> None:
+def test_an_isolated_machine_gets_its_own_batch() -> None:
     """Neither those before it nor those after it are in it."""
-    room = mailroom()
+    room = mailboxes()
     for name in ("VM-1", "VM-2", "VM-3"):
         room.post(loaded(room, name), letter(1))
-    room.runners[MachineId("VM-2")].alone = True
+    room.runners[MachineId("VM-2")].isolated = True
 
     assert [numbers(room.take(10, 10)) for _ in range(3)] == [
         [("VM-1", [1])],
@@ -91,45 +96,46 @@ def test_a_machine_that_must_be_alone_gets_its_own_batch() -> None:
     ]
 
 
-def test_a_machine_that_is_not_loaded_is_a_stranger() -> None:
+def test_a_machine_that_is_not_loaded_waits_in_the_other_line() -> None:
     """It keeps its place until it is loaded; letters that come meanwhile wait with the others."""
-    room = mailroom()
+    room = mailboxes()
     runner = room.runner(MachineId("VM-1"))
     room.post(runner, letter(1))
-    assert (room.has_strangers, room.has_work) == (True, False)
-    assert room.stranger() is runner
+    assert (room.has_unloaded, room.has_work) == (True, False)
+    assert room.next_unloaded() is runner
+    runner.read()
     room.post(runner, letter(2))
-    assert not room.has_strangers
+    assert not room.has_unloaded
     loaded(room, "VM-1")
-    room.queue_again(runner)
+    room.queue(runner)
 
     assert numbers(room.take(10, 10)) == [("VM-1", [1, 2])]
 
 
 def test_a_machine_that_was_dropped_while_it_stood_in_the_queue_is_loaded_first() -> None:
     """Its batch was not saved and its later letters wait."""
-    room = mailroom()
+    room = mailboxes()
     runner = loaded(room, "VM-1")
     room.post(runner, letter(1))
     runner.forget()
 
     assert room.take(10, 10) == []
-    assert room.has_strangers
+    assert room.has_unloaded
 
 
 def test_a_halted_machine_is_not_read() -> None:
-    """Neither as one that is ready nor as a stranger."""
-    room = mailroom()
+    """Neither as one that is ready nor as one that must be loaded."""
+    room = mailboxes()
     runner = room.runner(MachineId("VM-1"))
-    runner.halted = "a defect"
+    runner.halt("a defect")
     room.post(runner, letter(1))
 
-    assert (room.has_strangers, room.has_work) == (False, False)
+    assert (room.has_unloaded, room.has_work) == (False, False)
 
 
 def test_rooms_are_bounded() -> None:
     """Each machine's, and all together."""
-    room = mailroom(per_machine_max=2, letters_max=3)
+    room = mailboxes(per_machine_max=2, letters_max=3)
     one, two = loaded(room, "VM-1"), loaded(room, "VM-2")
     room.post(
         one,

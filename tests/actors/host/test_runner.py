@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from actors.host.attachment import Attachment
-from actors.host.runner import Core, Door, Letter, Runner
+from actors.host.runner import Core, Letter, Route, Runner
 from actors.machine.decision import Decision
 from actors.machine.events import (
     CashSold,
@@ -20,6 +20,7 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
 from actors.machine.invariants import InvariantBroken
 from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, DenyReason, Link, MachineState
+from tests.support.loaded import as_loaded
 
 STATE = MachineState(
     machine_id=MachineId("VM-1"),
@@ -32,8 +33,7 @@ STATE = MachineState(
 def runner(core: Core | None = None, state: MachineState = STATE) -> Runner:
     """A machine that was loaded."""
     found = Runner(machine_id=MachineId("VM-1"), core=core or Core(), fleet_policy=Policy())
-    found._follow(state)
-    found.saved = state
+    found.adopt(as_loaded(state))
     return found
 
 
@@ -110,7 +110,7 @@ def test_a_repetition_is_known_on_a_new_stream_of_the_same_boot() -> None:
     attachment = Attachment(name="a/1", gateway_id="gw-1", messages_max=1, now_s=0.0)
     for stream, boot in (("s-2", "b-1"), ("s-3", "b-2")):
         connected = Connected(stream_id=StreamId(stream), opened_at_ms=1, boot_id=BootId(boot))
-        found.doors[StreamId(stream)] = Door(attachment=attachment, connected=connected)
+        found.routes[StreamId(stream)] = Route(attachment=attachment, connected=connected)
 
     assert found.turned_away(request(4, "s-2")) is None
     assert found.turned_away(request(4, "s-3")) is not None

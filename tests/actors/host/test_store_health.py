@@ -2,7 +2,7 @@
 
 import random
 
-from actors.host.store_health import Outage
+from actors.host.store_health import StoreHealth
 
 
 class Time:
@@ -14,15 +14,15 @@ class Time:
         return self.now_s
 
 
-def outage(time: Time, seed: int = 1) -> Outage:
+def store_health(time: Time, seed: int = 1) -> StoreHealth:
     """Waits from 1 s to 8 s."""
-    return Outage(first_s=1.0, longest_s=8.0, rng=random.Random(seed), time_s=time)
+    return StoreHealth(first_s=1.0, longest_s=8.0, rng=random.Random(seed), time_s=time)
 
 
 def test_waits_double_up_to_the_longest_each_cut_by_chance() -> None:
     """Between a half and the whole of 1, 2, 4, 8, 8 seconds."""
     time = Time()
-    away = outage(time)
+    away = store_health(time)
     for longest in (1, 2, 4, 8, 8):
         away.failed()
         assert longest / 2 <= away.wait_s <= longest
@@ -31,7 +31,7 @@ def test_waits_double_up_to_the_longest_each_cut_by_chance() -> None:
 
 def test_failures_side_by_side_count_once() -> None:
     """Sixteen loads that fail together do not make the next wait long."""
-    away = outage(Time())
+    away = store_health(Time())
     for _ in range(16):
         away.failed()
 
@@ -41,13 +41,13 @@ def test_failures_side_by_side_count_once() -> None:
 def test_after_it_is_over_it_begins_anew() -> None:
     """No wait, no duration, and the next failure is a first one."""
     time = Time()
-    away = outage(time)
+    away = store_health(time)
     away.failed()
     time.now_s += 30
-    assert (away.on, away.lasts_s) == (True, 30)
-    away.over()
+    assert (away.away, away.away_s) == (True, 30)
+    away.answered()
 
-    assert (away.on, away.lasts_s, away.wait_s) == (False, 0, 0)
+    assert (away.away, away.away_s, away.wait_s) == (False, 0, 0)
     away.failed()
     assert away.wait_s <= 1
 
@@ -56,7 +56,7 @@ def test_hosts_do_not_come_back_in_step() -> None:
     """Chance makes their waits differ."""
     waits = set()
     for seed in range(10):
-        away = outage(Time(), seed)
+        away = store_health(Time(), seed)
         away.failed()
         waits.add(away.wait_s)
 

@@ -12,9 +12,9 @@ import pytest
 
 from actors.machine import MachineState, decide, events
 from actors.machine.decision import Record
+from actors.machine.draft import Draft
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
-from actors.machine.turn import Turn
 from tests.actors.machine.test_every_pair import STATES, every_event, refund_under_way
 from tests.support.moves import BEGINS, History, Move, leads, of_record, published
 from tests.support.story import Story, a_machine
@@ -38,13 +38,13 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
     once.
     """
     lines: list[Record] = []
-    record = Turn._record
+    record = Draft._record
 
-    def noted(turn: Turn, written: Record, key: str) -> None:
+    def noted(turn: Draft, written: Record, key: str) -> None:
         lines.append(written)
         record(turn, written, key)
 
-    monkeypatch.setattr(Turn, "_record", noted)
+    monkeypatch.setattr(Draft, "_record", noted)
     return lines
 
 

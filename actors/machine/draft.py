@@ -25,7 +25,7 @@ from actors.machine.state import (
 )
 
 
-class Turn:
+class Draft:
     """One decision in the making."""
 
     __slots__ = ("_records", "before", "effects", "notes", "now_ms", "policy", "state", "transfers")

@@ -1,0 +1,147 @@
+"""One transaction for a batch of turns, and what becomes of the batch if it is not saved.
+
+Flows in: a batch and its changes. Flows out: True once they are saved. If the database says no, or
+nothing, nothing of the batch leaves: the working states are dropped, the letters go back to the
+front of their mailboxes, and machines that break the store by themselves are halted.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from actors.host.mailboxes import Mailboxes
+from actors.host.release import Refusals
+from actors.host.runner import Letter, Runner
+from actors.host.timers import Timers
+from actors.link import CloseReason
+from actors.machine.events import TimePassed
+from actors.machine.ids import MachineId
+from actors.ports import Change, Conflict, MachineStore, Ownership, StaleOwner, StoreError
+
+log = structlog.get_logger()
+
+Batch = Sequence[tuple[Runner, list[Letter]]]
+
+
+class Saving:
+    """``store_failed`` and ``stop_waiting`` tell the loop that nothing can be saved now, ``halt``
+    that one machine must stop, ``fatal`` that this host must not go on.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: MachineStore,
+        mailboxes: Mailboxes,
+        refusals: Refusals,
+        timers: Timers,
+        counts: Counter[str],
+        commit_slow_s: float,
+        isolated_failures_max: int,
+        store_failed: Callable[[Exception], None],
+        stop_waiting: Callable[[], None],
+        halt: Callable[[Runner, Exception], None],
+        fatal: Callable[[str], None],
+    ) -> None:
+        self.slow = False
+        """A COMMIT has been under way for so long that nobody should wait for it."""
+        self._store = store
+        self._mailboxes = mailboxes
+        self._refusals = refusals
+        self._timers = timers
+        self._counts = counts
+        self._commit_slow_s = commit_slow_s
+        self._isolated_failures_max = isolated_failures_max
+        self._store_failed = store_failed
+        self._stop_waiting = stop_waiting
+        self._halt = halt
+        self._fatal = fatal
+
+    async def save(self, ownership: Ownership, batch: Batch, changes: Sequence[Change]) -> bool:
+        """Save the batch, or put everything back as it was before it."""
+        for runner, _ in batch:
+            runner.save()
+        try:
+            await self.commit(ownership, changes)
+        except StaleOwner as error:
+            self._fatal(f"another holder owns this host's partitions: {error}")
+        except Conflict as error:
+            self.undo(batch, in_doubt=False)
+            self._isolate(batch, [error.machine_id], error, failures_max=1)
+        except StoreError as error:
+            self.undo(batch, in_doubt=True)
+            self._store_failed(error)
+        except Exception as error:  # a mistake of the store's, perhaps about one machine only
+            log.exception("the store broke")
+            self.undo(batch, in_doubt=True)
+            if not self._isolate(batch, [], error, failures_max=self._isolated_failures_max):
+                self._store_failed(error)
+        else:
+            self._counts["commits"] += 1
+            for runner, _ in batch:
+                runner.is_saved()
+            return True
+        self._counts["commit_failures"] += 1
+        return False
+
+    async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
+        """Return once the database has answered, however long that takes; a slow answer counts as
+        an outage for those who ask meanwhile.
+        """
+        commit = asyncio.ensure_future(self._store.commit(ownership, changes))
+        commit.add_done_callback(_look_at)
+        done, _ = await asyncio.wait({commit}, timeout=self._commit_slow_s)
+        if not done:
+            log.warning("the store is slow", changes=len(changes))
+            self.slow = True
+            try:
+                self._stop_waiting()
+                await asyncio.wait({commit})
+            finally:
+                self.slow = False
+        await commit
+
+    def undo(self, batch: Batch, *, in_doubt: bool) -> None:
+        """Drop the working states of the batch; its letters come again, in their order, once the
+        machines are loaded.
+        """
+        for runner, letters in batch:
+            if runner.halted:
+                self._refusals.refuse(runner, letters, CloseReason.HALTED)
+                continue
+            runner.undo(in_doubt=in_doubt)
+            self._timers.arm(runner.machine_id, None)
+            again = [letter for letter in letters if not letter.is_timer]
+            if not runner.timer_waits:
+                # Without a letter nobody would load the machine, and what is due of it would wait
+                # for ever.
+                again.append(Letter(event=TimePassed()))
+            self._mailboxes.put_back(runner, again)
+
+    def _isolate(
+        self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int
+    ) -> bool:
+        """Let each suspect (all, if none is named) try again by itself, from what the database has;
+        one that fails by itself is halted.
+
+        Return whether one was.
+        """
+        found = False
+        runners = {runner.machine_id: runner for runner, _ in batch}
+        named = [runners[machine_id] for machine_id in suspects if machine_id in runners]
+        for runner in named or list(runners.values()):
+            if runner.isolated and len(runners) == 1:
+                runner.isolated_failures += 1
+                if runner.isolated_failures >= failures_max:
+                    self._halt(runner, error)
+                    found = True
+            runner.isolated = True
+        return found
+
+
+def _look_at(commit: asyncio.Future[None]) -> None:
+    """A host that is cancelled leaves its last COMMIT to itself; nobody asks what became of it."""
+    if not commit.cancelled():
+        commit.exception()

@@ -1,0 +1,121 @@
+"""How a vend ends: its reservation becomes a sale, or goes back to whom it came from.
+
+Called for the machine's result, for its journal after a power cut, for a deadline and for a
+person's word. What a session does after its vend is decided here too.
+"""
+
+from dataclasses import replace
+
+from actors.machine import ledger, paying, refunding, stock
+from actors.machine.draft import Draft
+from actors.machine.state import (
+    EndReason,
+    FailureCause,
+    Mode,
+    RefundCause,
+    Vend,
+    VendStatus,
+)
+
+
+def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
+    """A vend that was settled before is reported once more. Goods that came after the money went
+    back are written off, once.
+    """
+    if not delivered or settled.status is VendStatus.SUCCEEDED:
+        draft.note(f"vend {settled.vend_id} was settled as {settled.status} before")
+        return
+    draft.note(
+        f"vend {settled.vend_id} was delivered after its price had gone back: "
+        f"{settled.price_minor} written off"
+    )
+    draft.move(ledger.write_off(settled.vend_id, settled.price_minor))
+    stock.take_one(draft, settled.column)
+    draft.settled(
+        replace(
+            settled,
+            status=VendStatus.SUCCEEDED,
+            reason="WRITTEN_OFF",
+            evidence=evidence,
+            ended_at_ms=draft.now_ms,
+        )
+    )
+
+
+def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
+    """Delivered: the reservation becomes a sale."""
+    for part in vend.reserved:
+        trade = draft.trade(part.trade_id)
+        left_minor = trade.reserved_minor - part.amount_minor
+        draft.put_trade(
+            replace(
+                trade, reserved_minor=left_minor, sold_minor=trade.sold_minor + part.amount_minor
+            )
+        )
+    draft.move(*ledger.settle(vend.vend_id, vend.reserved))
+    stock.take_one(draft, vend.column)
+    done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
+    if let_go(draft, done):
+        go_on(draft, RefundCause.VEND_ENDED)
+
+
+def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
+    """Not delivered: the reservation goes back to the customer's funds, and from there to the
+    customer if the session is over.
+    """
+    for part in vend.reserved:
+        trade = draft.trade(part.trade_id)
+        draft.put_trade(
+            replace(
+                trade,
+                reserved_minor=trade.reserved_minor - part.amount_minor,
+                funds_minor=trade.funds_minor + part.amount_minor,
+            )
+        )
+    draft.move(*ledger.give_back(vend.vend_id, vend.reserved))
+    if cause is FailureCause.EMPTY:
+        stock.set_stock(draft, vend.column, 0)
+    void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
+    done = replace(
+        vend,
+        status=VendStatus.VOIDED if void else VendStatus.FAILED,
+        reason=cause,
+        evidence=evidence,
+        ended_at_ms=draft.now_ms,
+    )
+    if let_go(draft, done):
+        go_on(draft, RefundCause.VEND_FAILED)
+        return
+    for part in vend.reserved:
+        refunding.make(
+            draft, draft.trade(part.trade_id), part.amount_minor, RefundCause.VEND_FAILED
+        )
+
+
+def let_go(draft: Draft, done: Vend) -> bool:
+    """Settle the vend; return True if its session goes on."""
+    draft.settled(done)
+    session = draft.state.session
+    if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
+        # A deadline is no operation of the customer's.
+        at_ms = (
+            session.last_operation_at_ms
+            if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
+            else draft.now_ms
+        )
+        draft.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
+        return True
+    draft.update(doubts=tuple(vend for vend in draft.state.doubts if vend.vend_id != done.vend_id))
+    return False
+
+
+def go_on(draft: Draft, cause: RefundCause) -> None:
+    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is
+    left.
+    """
+    if draft.session.mode is Mode.SELECTION_FIRST:
+        paying.end_session(draft, EndReason.VEND_ENDED, cause)
+    elif paying.funds(draft.state) == 0:
+        paying.end_session(draft, EndReason.SPENT)
+    else:
+        paying.tell_funds(draft)

@@ -28,7 +28,8 @@ from actors.ports import (
 from storage import codec
 from storage.books.audit_rows import write_audit_row
 from storage.database import dialects
-from storage.database.engine import Database, describe
+from storage.database.engine import Database
+from storage.database.reader import describe
 from storage.machines import halts
 from storage.machines.loading import Loader, machine_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
@@ -104,7 +105,7 @@ class SqlMachineStore(MachineStore):
                 connection.execute(machine_rows(machines.c.machine_id == machine_id)).all(),
             )
 
-        return next(iter(await self._db.read(work)), None)
+        return next(iter(await self._db.read_money(work)), None)
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
         """Return the machines of these partitions that have something open or were halted, and
@@ -125,7 +126,7 @@ class SqlMachineStore(MachineStore):
                 connection, list({row.machine_id: row for row in rows}.values())
             )
 
-        return await self._db.read(work)
+        return await self._db.read_money(work)
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
         """Save all of it, or nothing, in one transaction that proves the ownership. Several changes
@@ -172,7 +173,9 @@ class SqlMachineStore(MachineStore):
         oldest first.
         """
         wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
-        rows = await self._db.read(lambda connection: connection.execute(_UNTAKEN, wanted).all())
+        rows = await self._db.read_money(
+            lambda connection: connection.execute(_UNTAKEN, wanted).all()
+        )
         return [_item(row) for row in rows]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
@@ -180,7 +183,7 @@ class SqlMachineStore(MachineStore):
         that the actor has not heard of.
         """
         wanted = {"ours": list(ownership.epochs), "most": limit}
-        found = await self._db.read(
+        found = await self._db.read_money(
             lambda connection: connection.scalars(_RECONFIGURED, wanted).all()
         )
         return [MachineId(machine_id) for machine_id in found]

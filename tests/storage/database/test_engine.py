@@ -7,11 +7,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, text
+from sqlalchemy.util import await_
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
@@ -19,6 +19,7 @@ from storage.database.engine import Database, StorageConfig, parse
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.tables import installation, journal
+from tests.storage.database.slow import Endless
 from tests.storage.machines.test_inbox import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid
 
@@ -91,24 +92,44 @@ async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
 
 async def test_a_read_sees_one_state(db: Database) -> None:
     """What is committed while a read runs does not show in it, and the read makes nobody wait."""
-    begun, written = threading.Event(), threading.Event()
-    if not is_sqlite(db):
-        pytest.skip("a greenlet cannot wait for an event of another one")
+    begun, written = asyncio.Event(), asyncio.Event()
 
     def read(connection: Connection) -> tuple[object, object]:
         first = connection.scalar(select(installation.c.created_at_ms))
         begun.set()
-        assert written.wait(10)
+        await_(written.wait())
         return first, connection.scalar(select(installation.c.created_at_ms))
 
     reading = asyncio.create_task(db.read(read))
-    await asyncio.to_thread(begun.wait, 10)
+    await begun.wait()
     await db.write(
         lambda connection: connection.execute(installation.update().values(created_at_ms=1))
     )
     written.set()
     first, second = await reading
     assert first == second != 1
+
+
+async def test_slow_lists_hold_no_notification_up(db: Database) -> None:
+    """While four lists run in the database and three more wait for a connection, a payment's
+    machine is found by its token, its notification is saved and its machine is loaded.
+    """
+    owner = await Owner.of(db, "VM-1")
+    registered = await Registry(db).get(MachineId("VM-1"))
+    assert registered is not None
+    slow = Endless()
+    lists = [asyncio.create_task(db.read(slow)) for _ in range(4 + 3)]
+    await slow.begun(4)
+    found = await Registry(db).by_token(registered.notify_token)
+    stored = await Inbox(db).put(received("n1", machine_id="VM-1"))
+    loaded = await owner.store.load(MachineId("VM-1"))
+    waiting = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    assert [False] * len(lists) == [one.done() for one in lists]
+    assert (registered, "NEW", 1) == (found, stored.verdict, len(waiting))
+    assert loaded is not None
+    for one in lists:
+        one.cancel()
+    await asyncio.gather(*lists, return_exceptions=True)
 
 
 async def test_two_databases_write_at_once(db: Database, url: str) -> None:

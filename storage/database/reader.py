@@ -2,7 +2,8 @@
 
 A ``Reader`` has connections of its own, a few, and so many reads run at the same time; the others
 wait their turn. A read is a plain function of a Core ``Connection``, run in the engine's greenlet:
-the loop goes on while the database works, and stands still while the function itself computes.
+the loop goes on while the database works, and stands still while the function itself computes;
+what makes values of many rows takes them ``in_turns``.
 Each read is one transaction that sees one state, cannot write, and is rolled back at its end.
 
 Nobody waits for ever. A read that takes longer than it may is ended, and the caller is told so; a
@@ -12,7 +13,7 @@ thing in which the databases differ (``storage.database.sqlite.end``, ``postgres
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -22,10 +23,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_
+from sqlalchemy.util.concurrency import in_greenlet
 
 from actors.ports import StoreError
 
 T = TypeVar("T")
+R = TypeVar("R")
 Work = Callable[[Connection], T]
 
 log = structlog.get_logger()
@@ -154,6 +158,18 @@ class Reader:
         ending = asyncio.create_task(self._end(task, self._running[task]))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+
+def in_turns(rows: Iterable[R], at_a_time: int = 50) -> Iterator[R]:
+    """Yield the rows, and let the event loop come round after every few of them.
+
+    Making values of rows is computing, and a read computes on the loop: a page of whole machines
+    would hold everything else up until it is made. Outside of an async engine it only yields.
+    """
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % at_a_time == 0 and in_greenlet():
+            await_(asyncio.sleep(0))
 
 
 @contextmanager

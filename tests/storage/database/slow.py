@@ -1,4 +1,4 @@
-"""A read that does not end by itself, for the tests of ``test_reader.py`` and ``test_engine.py``."""
+"""A read that does not end by itself, for the tests of the readers and of the engine."""
 
 import asyncio
 

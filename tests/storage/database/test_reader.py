@@ -41,7 +41,7 @@ async def count_up(db: Database) -> int:
 
 def created_at(connection: Connection) -> int:
     """What ``count_up`` has written."""
-    at_ms = connection.scalar(select(installation.c.created_at_ms))
+    at_ms: int | None = connection.scalar(select(installation.c.created_at_ms))
     assert at_ms is not None
     return at_ms
 

@@ -1,7 +1,7 @@
 """Reads, on SQLAlchemy's async engine: one class for aiosqlite and asyncpg.
 
-A ``Reader`` has connections of its own, a few, and so many reads run at the same time; the others
-wait their turn. A read is a plain function of a Core ``Connection``, run in the engine's greenlet:
+A ``Reader`` has a few connections of its own. As many reads run at the same time; the others wait
+their turn. A read is a plain function of a Core ``Connection``, run in the engine's greenlet:
 the loop goes on while the database works, and stands still while the function itself computes;
 what makes values of many rows takes them ``in_turns``.
 Each read is one transaction that sees one state, cannot write, and is rolled back at its end.

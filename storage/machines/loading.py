@@ -1,4 +1,4 @@
-"""Rows → machines, for the actors."""
+"""Makes machines of their rows, for the actors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from storage.database.reader import in_turns
 from storage.tables import machine_halts, machine_states, machines, planogram_columns
 
 IN_ONE_STATEMENT = 500
-"""So many ids are named in one statement at most; drivers have limits."""
+"""A statement names at most this many ids; drivers have limits."""
 
 
 def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:

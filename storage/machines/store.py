@@ -1,8 +1,9 @@
 """The actors' store: the only way in which a machine's state and money are written.
 
-Flows in: batches of decisions with the proof of ownership. Flows out: nothing before the
-transaction is committed. One batch is one transaction: fence, versions, then a few statements for
-all rows, whatever the size of the batch.
+A host commits a batch of decisions with the proof that it owns their machines, and gets no answer
+before the transaction is committed. One batch is one transaction: fence, versions, then a few
+statements for all rows, whatever the size of the batch. What the store reads it reads on the
+connections of the money's path (``Database.read_money``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -78,8 +79,8 @@ class _Broken(Exception):
 
 
 class SqlMachineStore(MachineStore):
-    """Keeps machines in SQL. Each method is one transaction, which runs to its end even if the
-    caller is cancelled.
+    """Keeps machines in SQL. Each method is one transaction. One that writes runs to its end even
+    if the caller is cancelled.
     """
 
     def __init__(self, db: Database, *, notify_base_url: str) -> None:

@@ -102,7 +102,7 @@ async def test_what_takes_too_long_is_a_warning(spoilt: Callable[..., str]) -> N
 
 
 async def test_findings_have_a_bound(spoilt: Callable[..., str]) -> None:
-    """A file that is wrong in every row is told of in so many sentences, and the audit says that
+    """A file that is wrong in every row is told of in 100 sentences, and the audit says that
     there are more.
     """
     many = (

@@ -361,7 +361,7 @@ async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -
 
 
 def forge(connection: Connection) -> None:
-    """Change money of VM-1, make its digests anew from the first to the last, and the last one of
+    """Change money of VM-1, make its digests again from the first to the last, and the last one of
     audit too.
     """
     unlock(connection)
@@ -396,7 +396,7 @@ def forge(connection: Connection) -> None:
     connection.execute(update(installation).values(audit_digest="f" * 64))
 
 
-async def test_a_chain_that_was_written_anew_is_found_by_a_seal(sound: Database) -> None:
+async def test_a_chain_that_was_written_again_is_found_by_a_seal(sound: Database) -> None:
     """Nothing in the database tells of it; a seal that was kept elsewhere does, and one behind
     whose row nothing was touched stands.
     """
@@ -427,11 +427,11 @@ async def test_a_seal_whose_row_is_gone_is_found(sound: Database) -> None:
     assert [
         (
             f"line 99 of machine VM-1 was sealed with digest {'a' * 64} and is gone: its chain was "
-            "written anew"
+            "written again"
         ),
         (
             f"line 1 of machine VM-9 was sealed with digest {'b' * 64} and is gone: its chain was "
-            "written anew"
+            "written again"
         ),
     ] == said
 

@@ -22,6 +22,6 @@ class Endless:
         return connection.scalar(ENDLESS)
 
     async def begun(self, times: int = 1) -> None:
-        """Return when it has begun so many times, each time on a connection of its own."""
+        """Return when it has begun this often more, each time on a connection of its own."""
         for _ in range(times):
             await self._begun.acquire()

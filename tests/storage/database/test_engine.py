@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -31,49 +29,12 @@ def is_sqlite(db: Database) -> bool:
     return db.dialect.name == "sqlite"
 
 
-async def test_sqlite_is_durable(db: Database) -> None:
-    """WAL with full synchronisation and foreign keys, set explicitly."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-
-    def pragmas(connection: Connection) -> list[object]:
-        return [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-
-    assert ["wal", 2, 1] == await db.write(pragmas)
-
-
 async def test_readers_cannot_write(db: Database) -> None:
     """A read that tries to write fails, and the database says why."""
     with pytest.raises(StoreError, match=r"readonly|read-only"):
         await db.read(
             lambda connection: connection.execute(installation.update().values(partition_count=1))
         )
-
-
-async def test_what_is_opened_for_reading_only_writes_nothing(
-    tmp_path: Path, upgraded_file: Path
-) -> None:
-    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not
-    there is not made.
-    """
-    folder = tmp_path / "a 50% folder?#&"
-    folder.mkdir()
-    shutil.copy(upgraded_file, folder / "vendgate.db")
-    database = await Database.open(
-        StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True)
-    )
-    assert 8 == database.partition_count
-    with pytest.raises(StoreError, match="opened for reading only"):
-        await database.write(
-            lambda connection: connection.execute(installation.update().values(partition_count=1))
-        )
-    await database.close()
-    with pytest.raises(StoreError, match="unable to open database file"):
-        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
-    assert not (tmp_path / "none.db").exists()
 
 
 async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
@@ -221,57 +182,6 @@ async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> 
     assert acknowledged[-1] <= saved.version <= acknowledged[-1] + 1
     assert list(range(1, saved.version + 1)) == list(lines)
     await owner.do("VM-1", paid("after"))
-
-
-async def test_a_full_disk_is_a_store_error(db: Database) -> None:
-    """Nothing is saved, the error says why, and when there is room again all goes on."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-    owner = await Owner.of(db, "VM-1")
-    before = owner.states["VM-1"]
-
-    def limit(connection: Connection, pages: int) -> int:
-        return int(connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar() or 0)
-
-    await db.write(lambda connection: limit(connection, 1))  # SQLite makes it the present size
-
-    async def fill() -> None:
-        for number in range(1_000):
-            await owner.do("VM-1", paid(f"t{number}"))
-
-    with pytest.raises(StoreError, match="full"):
-        await fill()
-    loaded = await owner.store.load(MachineId("VM-1"))
-    assert loaded is not None
-    assert before.version <= loaded.state.version < owner.states["VM-1"].version
-    await db.write(lambda connection: limit(connection, 1_000_000))
-    owner.states["VM-1"] = loaded.state
-    await owner.do("VM-1", paid("later"))
-
-
-async def test_a_read_only_file_is_a_store_error(db: Database) -> None:
-    """So is a database that must not be written."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-    owner = await Owner.of(db, "VM-1")
-    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
-    with pytest.raises(StoreError, match="readonly"):
-        await owner.do("VM-1", paid("t1"))
-
-
-async def test_a_lock_that_is_not_let_go_is_a_store_error(url: str) -> None:
-    """After the busy timeout the caller may try again."""
-    if not url.startswith("sqlite"):
-        pytest.skip("of SQLite")
-    db = await Database.open(StorageConfig(url=url, busy_timeout_ms=50))
-    hog = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    hog.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
-        await db.write(lambda _: None)
-    hog.execute("ROLLBACK")
-    hog.close()
-    await db.write(lambda _: None)
-    await db.close()
 
 
 async def test_a_closed_database_says_so(url: str) -> None:

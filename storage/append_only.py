@@ -1,8 +1,8 @@
 """Tables whose rows are written once: the database itself refuses to change or to delete them,
 whoever asks.
 
-Flows in: a table of ``storage.tables``. Flows out: triggers, made with the table. The migrations
-make the same where the table is there.
+The triggers are made with a table of ``storage.tables``. The migrations make the same where the
+table is there already.
 """
 
 from sqlalchemy import DDL, Table, event

@@ -25,9 +25,9 @@ from storage.database.engine import Database, StorageConfig
 from storage.fleet.views import BalanceView
 
 CLEAN, FOUND, UNREADABLE = 0, 1, 2
-STATEMENT_TIMEOUT_MS = 600_000
-"""A statement adds up the rows of a few hundred machines; on a database of many years that takes
-its time.
+READ_TIMEOUT_MS = 6 * 3_600_000
+"""An audit reads all there is, in one transaction; of a database of many years that takes its
+time.
 """
 
 
@@ -72,9 +72,8 @@ def _write(path: Path, found: Audit) -> str:
 
 
 async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
-    timeout_ms = max(storage.busy_timeout_ms, STATEMENT_TIMEOUT_MS)
     database = await Database.open(
-        replace(storage, read_only=True, readers=1, busy_timeout_ms=timeout_ms)
+        replace(storage, read_only=True, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
     )
     try:
         return await prove(

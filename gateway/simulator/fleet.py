@@ -25,7 +25,6 @@ from random import Random
 
 import structlog
 
-from gateway.process.signals import end_signals
 from gateway.simulator import customers
 from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
 from gateway.simulator.client import ClientConfig, MachineClient
@@ -231,7 +230,7 @@ class Fleet:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        wanted = {signal.SIGUSR1: self._no_more, **dict.fromkeys(end_signals(), self._leave)}
+        wanted = {signal.SIGUSR1: self._no_more, **dict.fromkeys(_end_signals(), self._leave)}
         if self._config.handle_signals:
             for number, event in wanted.items():
                 loop.add_signal_handler(number, event.set)
@@ -338,3 +337,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def _end_signals() -> Sequence[signal.Signals]:
+    """Return the signals that end the fleet. A SIGHUP that is ignored stays ignored (``nohup``)."""
+    always = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+    return always if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*always, signal.SIGHUP)

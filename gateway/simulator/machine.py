@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from gateway.simulator.frames import heartbeat, reader
 from gateway.simulator.memory import TAIL_MAX, Line, Memory, VendLine
 from gateway.simulator.orders import (
     Asked,
@@ -33,9 +34,7 @@ from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
 SILENT_BEATS_MAX = 3
-"""The gateway acknowledges every Heartbeat; if it says nothing for so many intervals, the stream is
-dead.
-"""
+"""The gateway acknowledges every Heartbeat; silent for this many intervals, the stream is dead."""
 UNTOLD_ACKS_MAX = 16
 """After so many handled frames a Heartbeat carries the ack, although nothing else is to be said."""
 
@@ -126,7 +125,7 @@ class Machine:
             "move_request": lambda frame, now_ms: self._asked_to_move(frame.move_request, now_ms),
             "protocol_error": lambda frame, now_ms: self._scolded(frame.protocol_error, now_ms),
         }
-        self._say(self._reader_frame(), 0)
+        self._say(reader(door_open=self.door_open), 0)
 
     # --- the stream ---
 
@@ -172,7 +171,7 @@ class Machine:
         if payload is not None:  # None: an acknowledgement only, or a payload of a newer backend
             orders += self._handlers[payload](frame, now_ms)
         if self._handled_seq - self._told_ack >= UNTOLD_ACKS_MAX:
-            orders += self._send([_heartbeat()], now_ms)
+            orders += self._send([heartbeat()], now_ms)
         return orders
 
     def tick(self, now_ms: int) -> list[Order]:
@@ -186,7 +185,7 @@ class Machine:
                 self._heard_at_ms = now_ms
                 orders.append(Redial(f"nothing was heard for {SILENT_BEATS_MAX} heartbeats"))
             elif now_ms >= self._sent_at_ms + self._heartbeat_ms:
-                orders += self._send([_heartbeat()], now_ms)
+                orders += self._send([heartbeat()], now_ms)
         return orders
 
     @property
@@ -247,7 +246,7 @@ class Machine:
         if is_open == self.door_open:
             return []
         self.door_open = is_open
-        return self._say(self._reader_frame(), now_ms)
+        return self._say(reader(door_open=self.door_open), now_ms)
 
     def repaired(self, column: str) -> None:
         """Somebody freed or refilled the column."""
@@ -303,9 +302,7 @@ class Machine:
         cause: pb.VendFailureCause.ValueType,
         now_ms: int,
     ) -> list[Order]:
-        """A motor that jammed, or a column that is empty, is taken out of use until somebody has
-        looked after it.
-        """
+        """A column that jammed or is empty is taken out of use until somebody has seen to it."""
         if motor == pb.MOTOR_EVIDENCE_JAMMED:
             self.blocked.add(column)
             code, what = "EJB", "motor jammed"
@@ -477,11 +474,6 @@ class Machine:
 
     # --- what the machine says ---
 
-    def _reader_frame(self) -> service_pb.ConnectRequest:
-        if self.door_open:
-            return service_pb.ConnectRequest(reader_disable=pb.ReaderDisable(reason="door open"))
-        return service_pb.ConnectRequest(reader_enable=pb.ReaderEnable())
-
     def _say(self, frame: service_pb.ConnectRequest, now_ms: int) -> list[Order]:
         return self._send(self.outbox.put(frame), now_ms)
 
@@ -502,11 +494,6 @@ class Machine:
         return None if self.vending.busy else self._move_at_ms
 
 
-def _heartbeat() -> service_pb.ConnectRequest:
-    return service_pb.ConnectRequest(heartbeat=pb.Heartbeat())
-
-
 def _ended_unseen(session: Session) -> SessionEnded:
-    return SessionEnded(
-        session_id=session.session_id, reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None
-    )
+    reason = pb.END_SESSION_REASON_UNSPECIFIED
+    return SessionEnded(session_id=session.session_id, reason=reason, refund_minor=None)

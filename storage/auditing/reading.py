@@ -33,8 +33,8 @@ from storage.tables import machine_states, machines
 MACHINES_AT_ONCE = 200
 ROWS_AT_ONCE = 1_000
 ODD_ONES_AT_ONCE = 101
-"""One more than anybody reads of a check: a statement that looks for what does not fit brings so
-many at most.
+"""One more than anybody reads of a check: a statement that looks for what does not fit returns at
+most this many.
 """
 
 

@@ -1,7 +1,7 @@
 """The chains of digests: walked from their beginnings, they name the first row that was changed,
 removed or put in.
 
-Whoever can rewrite every row can make all digests anew; only a seal that was kept elsewhere tells
+Whoever can rewrite every row can make all digests again; only a seal that was kept elsewhere tells
 of that (``storage.auditing.seals``).
 """
 

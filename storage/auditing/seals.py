@@ -44,7 +44,7 @@ def sealed_digests_stand(seals: Sequence[Seal]) -> Look:
                     yield Finding(
                         sentence=(
                             f"{seal.subject} was sealed with digest {seal.digest} and {now}: its "
-                            "chain was written anew"
+                            "chain was written again"
                         ),
                         machine_id=seal.machine_id,
                     )

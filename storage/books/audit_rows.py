@@ -1,7 +1,7 @@
 """The one place where rows of ``audit`` are written, each with a digest that chains it to the one
 before it (``storage.books.chain``).
 
-Flows in: who did what, within the transaction of the act. Flows out: a row, behind the newest one.
+Whoever acts calls it within the transaction of the act; the row stands behind the newest one.
 """
 
 from sqlalchemy import Connection, insert, select, update

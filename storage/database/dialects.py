@@ -20,8 +20,8 @@ def upsert(
     the same ``key`` exists.
 
     The other columns keep their first value; naming them all would make SQLite write every index
-    anew. With ``owned_by``, a row that differs in that column is another's: the statement breaks on
-    it, because ``changing[0]``, which may not be null, becomes null.
+    again. With ``owned_by``, a row that differs in that column is another's: the statement breaks
+    on it, because ``changing[0]``, which may not be null, becomes null.
     """
     insert = _insert(dialect_name, table)
     values: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in changing}

@@ -1,5 +1,4 @@
-"""Brings a database to the schema of this program. Flows in: its URL, as an argument. Flows out:
-tables, partitions, or an error.
+"""Brings a database to the schema of this program: its tables and its partitions.
 
 Safe to run again and by several processes at once: the whole upgrade is one transaction under a
 lock.
@@ -18,8 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from actors.placement import PARTITION_COUNT_DEFAULT
 from actors.ports import StoreError
 from storage.database import dialects, schema
-from storage.database.engine import describe, parse, postgres_engine, sqlite_engine
+from storage.database.engine import parse
+from storage.database.postgres import postgres_engine
+from storage.database.reader import describe
 from storage.database.schema import head
+from storage.database.sqlite import sqlite_engine
 from storage.tables import installation, partitions
 
 __all__ = ["current", "head", "upgrade"]
@@ -82,9 +84,7 @@ def _transact(url: URL, work: Callable[[Connection], T]) -> T:
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
-    engine = sqlite_engine(
-        url, busy_timeout_ms=LOCK_TIMEOUT_MS, connections=1, begin="BEGIN IMMEDIATE"
-    )
+    engine = sqlite_engine(url, busy_timeout_ms=LOCK_TIMEOUT_MS)
     try:
         with engine.begin() as connection:
             return work(connection)
@@ -93,7 +93,7 @@ def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
 
 
 async def _on_postgres(url: URL, work: Callable[[Connection], T]) -> T:
-    engine = postgres_engine(url, statement_timeout_ms=LOCK_TIMEOUT_MS, connections=1)
+    engine = postgres_engine(url, statement_timeout_ms=LOCK_TIMEOUT_MS)
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)

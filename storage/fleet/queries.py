@@ -28,6 +28,7 @@ from actors.machine.ledger import Account, Posting, Transfer, TransferKind
 from actors.machine.state import Phase, VendStatus
 from storage import codec
 from storage.database.engine import Database
+from storage.database.reader import in_turns
 from storage.fleet import positions, shapes, work_items
 from storage.fleet.balances import read_balances
 from storage.fleet.views import (
@@ -276,13 +277,15 @@ class Queries:
         def work(connection: Connection) -> list[MachineView]:
             rows = connection.execute(wanted).all()
             planograms = read_columns(connection, [row.machine_id for row in rows])
-            return [shapes.machine_view(row, planograms[row.machine_id]) for row in rows]
+            return [
+                shapes.machine_view(row, planograms[row.machine_id]) for row in in_turns(rows, 10)
+            ]
 
         return await self._db.read(work)
 
     async def _list(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> list[V]:
         return await self._db.read(
-            lambda connection: [shape(row) for row in connection.execute(wanted)]
+            lambda connection: [shape(row) for row in in_turns(connection.execute(wanted))]
         )
 
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:

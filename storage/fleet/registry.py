@@ -168,7 +168,7 @@ class Registry:
         return self._db.partition_count
 
     async def _find(self, wanted: Select[Any], key: str) -> Registered | None:
-        row = await self._db.read(
+        row = await self._db.read_money(
             lambda connection: connection.execute(wanted, {"key": key}).one_or_none()
         )
         return None if row is None else _registered(row)

@@ -1,5 +1,5 @@
-"""The rows of halted machines. Written by their owner, in transactions of its own; taken away
-within a commit.
+"""The rows of halted machines. Their owner writes them in transactions of its own, and takes them
+away within a commit.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ _OVER = delete(machine_halts).where(
 
 
 def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -> None:
-    """Write a row, or what is new of one that is there; since when, it says for as long as it is
-    there.
+    """Write a row, or what is new of one that is there. Its time stays for as long as it is there:
+    since then the machine has been halted.
     """
     values = {
         "machine_id": halt.machine_id,

@@ -1,7 +1,7 @@
 """Notifications, saved before they are acknowledged and decided upon later. Any gateway inserts;
 the owner marks rows as taken.
 
-The unique ``cause`` makes the same fact one row, however often and by whichever gateway it is told.
+The unique ``cause`` makes the same fact one row, whichever gateways are told it and how many times.
 """
 
 import functools

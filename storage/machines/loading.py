@@ -1,4 +1,4 @@
-"""Rows → machines, for the actors."""
+"""Makes machines of their rows, for the actors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, Configuration, MachineState, Mode
 from actors.ports import LoadedMachine, Place, Unreadable
 from storage import codec
+from storage.database.reader import in_turns
 from storage.tables import machine_halts, machine_states, machines, planogram_columns
 
 IN_ONE_STATEMENT = 500
-"""So many ids are named in one statement at most; drivers have limits."""
+"""A statement names at most this many ids; drivers have limits."""
 
 
 def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -57,9 +58,9 @@ def read_columns(
     c = planogram_columns.c
     for start in range(0, len(machine_ids), IN_ONE_STATEMENT):
         some = list(machine_ids[start : start + IN_ONE_STATEMENT])
-        for row in connection.execute(
-            select(planogram_columns).where(c.machine_id.in_(some)).order_by(c.machine_id, c.place)
-        ):
+        wanted = select(planogram_columns).where(c.machine_id.in_(some))
+        found = connection.execute(wanted.order_by(c.machine_id, c.place))
+        for row in in_turns(found, 200):
             columns[row.machine_id].append(
                 Column(
                     column=row.column,
@@ -69,7 +70,7 @@ def read_columns(
                     stock=row.stock,
                 )
             )
-    return {machine_id: tuple(found) for machine_id, found in columns.items()}
+    return {machine_id: tuple(ordered) for machine_id, ordered in columns.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ class Loader:
         """Return the machines of ``machine_rows``, each with its planogram if the actor has not
         heard of it.
         """
-        states = [state_of(row) for row in rows]
+        states = [state_of(row) for row in in_turns(rows, 10)]
         pairs = list(zip(rows, states, strict=True))
         newer = [
             row.machine_id
@@ -101,7 +102,7 @@ class Loader:
                 ),
                 halted=row.halted_at_ms is not None,
             )
-            for row, state in pairs
+            for row, state in in_turns(pairs)
         ]
 
     def load_each(

@@ -1,8 +1,9 @@
 """The actors' store: the only way in which a machine's state and money are written.
 
-Flows in: batches of decisions with the proof of ownership. Flows out: nothing before the
-transaction is committed. One batch is one transaction: fence, versions, then a few statements for
-all rows, whatever the size of the batch.
+A host commits a batch of decisions with the proof that it owns their machines, and gets no answer
+before the transaction is committed. One batch is one transaction: fence, versions, then a few
+statements for all rows, whatever the size of the batch. What the store reads it reads on the
+connections of the money's path (``Database.read_money``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,8 @@ from actors.ports import (
 from storage import codec
 from storage.books.audit_rows import write_audit_row
 from storage.database import dialects
-from storage.database.engine import Database, describe
+from storage.database.engine import Database
+from storage.database.reader import describe
 from storage.machines import halts
 from storage.machines.loading import Loader, machine_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
@@ -77,8 +79,8 @@ class _Broken(Exception):
 
 
 class SqlMachineStore(MachineStore):
-    """Keeps machines in SQL. Each method is one transaction, which runs to its end even if the
-    caller is cancelled.
+    """Keeps machines in SQL. Each method is one transaction. One that writes runs to its end even
+    if the caller is cancelled.
     """
 
     def __init__(self, db: Database, *, notify_base_url: str) -> None:
@@ -104,7 +106,7 @@ class SqlMachineStore(MachineStore):
                 connection.execute(machine_rows(machines.c.machine_id == machine_id)).all(),
             )
 
-        return next(iter(await self._db.read(work)), None)
+        return next(iter(await self._db.read_money(work)), None)
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
         """Return the machines of these partitions that have something open or were halted, and
@@ -125,7 +127,7 @@ class SqlMachineStore(MachineStore):
                 connection, list({row.machine_id: row for row in rows}.values())
             )
 
-        return await self._db.read(work)
+        return await self._db.read_money(work)
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
         """Save all of it, or nothing, in one transaction that proves the ownership. Several changes
@@ -172,7 +174,9 @@ class SqlMachineStore(MachineStore):
         oldest first.
         """
         wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
-        rows = await self._db.read(lambda connection: connection.execute(_UNTAKEN, wanted).all())
+        rows = await self._db.read_money(
+            lambda connection: connection.execute(_UNTAKEN, wanted).all()
+        )
         return [_item(row) for row in rows]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
@@ -180,7 +184,7 @@ class SqlMachineStore(MachineStore):
         that the actor has not heard of.
         """
         wanted = {"ours": list(ownership.epochs), "most": limit}
-        found = await self._db.read(
+        found = await self._db.read_money(
             lambda connection: connection.scalars(_RECONFIGURED, wanted).all()
         )
         return [MachineId(machine_id) for machine_id in found]

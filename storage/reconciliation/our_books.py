@@ -1,7 +1,7 @@
 """What our side says about the payments and refunds of one day, for the comparison with Alipay's
 file of that day.
 
-Flows in: the day as milliseconds, and what its file names. Flows out: ``OurBooks``, read in one
+A caller names the day in milliseconds and what its file names, and gets ``OurBooks``, read in one
 snapshot of the database.
 """
 
@@ -20,7 +20,7 @@ from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import inbox, machines, refunds, trades
 
 _TOLD_EARLY_MS = 3_600_000
-"""By so much our clock may be behind Alipay's."""
+"""Our clock may be behind Alipay's by this much."""
 _TOLD_LATE_MS = 26 * 3_600_000
 """Alipay tells of a payment for 25 hours (docs/alipay.md 7.3). What we heard of later we heard from
 a file.

@@ -1,9 +1,9 @@
 """The runs of the daily comparison with Alipay's files, and the differences that they found.
 
-Flows in: what a comparison found. Flows out: the same as rows, written in one transaction, and read
-back. A run is named by its file's content, a difference by its day, kind and subject: the same file
-again makes no row anew. A difference that is found no more is marked as resolved. Nothing of a
-machine's own is written here: what its owner must hear goes through the inbox. A person may close
+What a comparison found is written in one transaction, and read back. A run is named by its file's
+content, a difference by its day, kind and subject: whoever reads the same file again adds no row. A
+difference that is found no more is marked as resolved. Nothing of a machine's own is written here:
+what its owner must hear goes through the inbox. A person may close
 an open one (``storage.fleet.closings``); that holds for the money that it was about, and one that
 comes back with other money is open again.
 """

@@ -1,9 +1,11 @@
 """The database of the world: one real SQLite in memory, and for each process a way to it that
 stalls, refuses and loses answers.
 
-Flows in: units of work of ``storage.database.engine.Database``. Flows out: what they return, after
-the world's latency. A unit of work that was sent is on its way: it may be done although the process
-that sent it is dead. After each COMMIT the checker looks at the database.
+A process hands over units of work as to any ``storage.database.engine.Database``, and gets what
+they return after the world's latency: reads and writes run in place, on no thread and no async
+engine, so that a seed always tells the same story. A unit of work that was sent is on its way: it
+may be done although the process that sent it is dead. After each COMMIT the checker looks at the
+database.
 """
 
 import asyncio
@@ -20,8 +22,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
 from storage import codec
-from storage.database.engine import Database, Work
+from storage.database.engine import Database
 from storage.database.migrate import upgrade
+from storage.database.reader import Work
 from tests.simulation import moves
 from tests.simulation.processes import Process, outside
 from tests.simulation.weather import Weather
@@ -107,13 +110,14 @@ class Disk:
 
     def open_for(self, process: Process, rng: Random, weather: Weather) -> Database:
         """Return the database as this process sees it."""
-        database = Database(_Way(self, process, rng, weather))
+        way = _Way(self, process, rng, weather)
+        database = Database(way, lists=way, money=way)
         database.partition_count = PARTITIONS
         return database
 
 
 class _Way:
-    """One process's way to the database (``storage.database.engine.Ways``)."""
+    """One process's way to the database: its writer and its reads."""
 
     def __init__(self, disk: Disk, process: Process, rng: Random, weather: Weather) -> None:
         self._disk = disk

@@ -45,7 +45,7 @@ def postgres_url() -> Iterator[str]:
         yield url
 
 
-async def _emptied(url: str) -> None:
+async def emptied(url: str) -> None:
     """Throw away all that is in the test database."""
     engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
     async with engine.begin() as connection:
@@ -62,7 +62,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, upgraded_file: Path) -> 
         shutil.copy(upgraded_file, path)
         return f"sqlite:///{path}"
     there: str = request.getfixturevalue("postgres_url")
-    asyncio.run(_emptied(there))
+    asyncio.run(emptied(there))
     migrate.upgrade(there, partition_count=8)
     return there
 

@@ -101,14 +101,14 @@ async def test_postgresql_has_the_same_triggers_either_way(db: Database) -> None
         " WHERE NOT tgisinternal ORDER BY 1"
     )
 
-    def made_anew(connection: Connection) -> object:
+    def made_again(connection: Connection) -> object:
         metadata.drop_all(connection)
         metadata.create_all(connection)
         return connection.execute(wanted).all()
 
     migrated = await db.read(lambda connection: connection.execute(wanted).all())
     assert 6 == len(migrated)
-    assert migrated == await db.write(made_anew)
+    assert migrated == await db.write(made_again)
 
 
 def _triggers(path: str) -> list[tuple[str, str]]:

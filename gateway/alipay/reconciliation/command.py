@@ -6,6 +6,7 @@ database cannot be used.
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from alipay_client import files
@@ -15,6 +16,9 @@ from gateway.process import configs
 from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
 from storage.database.engine import Database, StorageConfig
+
+READ_TIMEOUT_MS = 600_000
+"""How long a day's payments of a large fleet may take to read."""
 
 
 def command(settings: Settings, file: Path, *, as_json: bool) -> int:
@@ -40,7 +44,7 @@ def command(settings: Settings, file: Path, *, as_json: bool) -> int:
 
 
 async def _run(storage: StorageConfig, daily: DailyFile, ours: Ours) -> Outcome:
-    database = await Database.open(storage)
+    database = await Database.open(replace(storage, read_timeout_ms=READ_TIMEOUT_MS))
     try:
         return await reconcile(database, daily, ours, now_ms=SystemClock().now_ms())
     finally:

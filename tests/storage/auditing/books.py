@@ -196,3 +196,9 @@ async def audited(url: str, *, now_ms: int = NOW_MS) -> Audit:
 def broken(audit: Audit) -> Sequence[str]:
     """Return the names of the checks that found something."""
     return [check.name for check in audit.checks if not check.holds]
+
+
+def found(result: Audit, name: str = "journals_are_as_written") -> Sequence[str]:
+    """Return what one check found."""
+    (check,) = [check for check in result.checks if check.name == name]
+    return [finding.sentence for finding in check.findings]

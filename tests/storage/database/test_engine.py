@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select, text
+from sqlalchemy.util import await_
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
@@ -19,6 +17,7 @@ from storage.database.engine import Database, StorageConfig, parse
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.tables import installation, journal
+from tests.storage.database.slow import Endless
 from tests.storage.machines.test_inbox import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid
 
@@ -30,49 +29,12 @@ def is_sqlite(db: Database) -> bool:
     return db.dialect.name == "sqlite"
 
 
-async def test_sqlite_is_durable(db: Database) -> None:
-    """WAL with full synchronisation and foreign keys, set explicitly."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-
-    def pragmas(connection: Connection) -> list[object]:
-        return [
-            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys")
-        ]
-
-    assert ["wal", 2, 1] == await db.write(pragmas)
-
-
 async def test_readers_cannot_write(db: Database) -> None:
     """A read that tries to write fails, and the database says why."""
     with pytest.raises(StoreError, match=r"readonly|read-only"):
         await db.read(
             lambda connection: connection.execute(installation.update().values(partition_count=1))
         )
-
-
-async def test_what_is_opened_for_reading_only_writes_nothing(
-    tmp_path: Path, upgraded_file: Path
-) -> None:
-    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not
-    there is not made.
-    """
-    folder = tmp_path / "a 50% folder?#&"
-    folder.mkdir()
-    shutil.copy(upgraded_file, folder / "vendgate.db")
-    database = await Database.open(
-        StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True)
-    )
-    assert 8 == database.partition_count
-    with pytest.raises(StoreError, match="opened for reading only"):
-        await database.write(
-            lambda connection: connection.execute(installation.update().values(partition_count=1))
-        )
-    await database.close()
-    with pytest.raises(StoreError, match="unable to open database file"):
-        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
-    assert not (tmp_path / "none.db").exists()
 
 
 async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
@@ -91,24 +53,44 @@ async def test_a_work_that_raises_is_rolled_back(db: Database) -> None:
 
 async def test_a_read_sees_one_state(db: Database) -> None:
     """What is committed while a read runs does not show in it, and the read makes nobody wait."""
-    begun, written = threading.Event(), threading.Event()
-    if not is_sqlite(db):
-        pytest.skip("a greenlet cannot wait for an event of another one")
+    begun, written = asyncio.Event(), asyncio.Event()
 
     def read(connection: Connection) -> tuple[object, object]:
         first = connection.scalar(select(installation.c.created_at_ms))
         begun.set()
-        assert written.wait(10)
+        await_(written.wait())
         return first, connection.scalar(select(installation.c.created_at_ms))
 
     reading = asyncio.create_task(db.read(read))
-    await asyncio.to_thread(begun.wait, 10)
+    await begun.wait()
     await db.write(
         lambda connection: connection.execute(installation.update().values(created_at_ms=1))
     )
     written.set()
     first, second = await reading
     assert first == second != 1
+
+
+async def test_slow_lists_hold_no_notification_up(db: Database) -> None:
+    """While four lists run in the database and three more wait for a connection, a payment's
+    machine is found by its token, its notification is saved and its machine is loaded.
+    """
+    owner = await Owner.of(db, "VM-1")
+    registered = await Registry(db).get(MachineId("VM-1"))
+    assert registered is not None
+    slow = Endless()
+    lists = [asyncio.create_task(db.read(slow)) for _ in range(4 + 3)]
+    await slow.begun(4)
+    found = await Registry(db).by_token(registered.notify_token)
+    stored = await Inbox(db).put(received("n1", machine_id="VM-1"))
+    loaded = await owner.store.load(MachineId("VM-1"))
+    waiting = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    assert [False] * len(lists) == [one.done() for one in lists]
+    assert (registered, "NEW", 1) == (found, stored.verdict, len(waiting))
+    assert loaded is not None
+    for one in lists:
+        one.cancel()
+    await asyncio.gather(*lists, return_exceptions=True)
 
 
 async def test_two_databases_write_at_once(db: Database, url: str) -> None:
@@ -200,57 +182,6 @@ async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> 
     assert acknowledged[-1] <= saved.version <= acknowledged[-1] + 1
     assert list(range(1, saved.version + 1)) == list(lines)
     await owner.do("VM-1", paid("after"))
-
-
-async def test_a_full_disk_is_a_store_error(db: Database) -> None:
-    """Nothing is saved, the error says why, and when there is room again all goes on."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-    owner = await Owner.of(db, "VM-1")
-    before = owner.states["VM-1"]
-
-    def limit(connection: Connection, pages: int) -> int:
-        return int(connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar() or 0)
-
-    await db.write(lambda connection: limit(connection, 1))  # SQLite makes it the present size
-
-    async def fill() -> None:
-        for number in range(1_000):
-            await owner.do("VM-1", paid(f"t{number}"))
-
-    with pytest.raises(StoreError, match="full"):
-        await fill()
-    loaded = await owner.store.load(MachineId("VM-1"))
-    assert loaded is not None
-    assert before.version <= loaded.state.version < owner.states["VM-1"].version
-    await db.write(lambda connection: limit(connection, 1_000_000))
-    owner.states["VM-1"] = loaded.state
-    await owner.do("VM-1", paid("later"))
-
-
-async def test_a_read_only_file_is_a_store_error(db: Database) -> None:
-    """So is a database that must not be written."""
-    if not is_sqlite(db):
-        pytest.skip("of SQLite")
-    owner = await Owner.of(db, "VM-1")
-    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
-    with pytest.raises(StoreError, match="readonly"):
-        await owner.do("VM-1", paid("t1"))
-
-
-async def test_a_lock_that_is_not_let_go_is_a_store_error(url: str) -> None:
-    """After the busy timeout the caller may try again."""
-    if not url.startswith("sqlite"):
-        pytest.skip("of SQLite")
-    db = await Database.open(StorageConfig(url=url, busy_timeout_ms=50))
-    hog = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    hog.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
-        await db.write(lambda _: None)
-    hog.execute("ROLLBACK")
-    hog.close()
-    await db.write(lambda _: None)
-    await db.close()
 
 
 async def test_a_closed_database_says_so(url: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs and differences: a file that is read again makes no row anew, and what is gone is
+"""Runs and differences: a file that is read again adds no row, and what is gone is
 resolved.
 """
 

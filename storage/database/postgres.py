@@ -1,0 +1,77 @@
+"""PostgreSQL, through asyncpg: the engine that writes, on one connection, and the engines that
+read, in ``REPEATABLE READ`` transactions that cannot write.
+"""
+
+import asyncio
+from typing import Any
+
+from sqlalchemy import URL, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage import codec
+from storage.database.reader import Reading, T, Work
+
+
+def postgres_engine(url: URL, *, statement_timeout_ms: int, connections: int = 1) -> AsyncEngine:
+    """Return an engine whose waits all have an end.
+
+    ``idle_in_transaction_session_timeout`` is part of the ownership protocol: a frozen owner inside
+    an open transaction holds its share of the fence, and a takeover waits exactly this long. Locks
+    give up before statements do, so that no COMMIT is ever cancelled for a lock.
+    """
+    connect_args: dict[str, Any] = {}
+    if url.get_driver_name() == "asyncpg":
+        connect_args = {
+            "timeout": 5,
+            "command_timeout": statement_timeout_ms / 1000 + 1,
+            "server_settings": {
+                "application_name": "vendgate",
+                "idle_in_transaction_session_timeout": "5000",
+                "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
+                "statement_timeout": str(statement_timeout_ms),
+            },
+        }
+    return create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args=connect_args,
+        json_serializer=codec.as_is,
+        json_deserializer=codec.as_is,
+    )
+
+
+def postgres_read_engine(url: URL, *, statement_timeout_ms: int, connections: int) -> AsyncEngine:
+    """Return an engine whose transactions see one state each and cannot write."""
+    return postgres_engine(
+        url, statement_timeout_ms=statement_timeout_ms, connections=connections
+    ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+async def end(task: "asyncio.Task[Any]", _reading: Reading) -> None:
+    """Cancel the read: the driver asks the server to cancel its statement, and the connection is
+    thrown away.
+    """
+    task.cancel()
+    await asyncio.wait({task})
+
+
+class PostgresWriter:
+    """Writes on one connection, so one transaction after the other, in the order in which they were
+    asked for.
+    """
+
+    def __init__(self, url: URL, *, busy_timeout_ms: int) -> None:
+        self._engine = postgres_engine(url, statement_timeout_ms=busy_timeout_ms)
+        self._writes = asyncio.Lock()
+        self.dialect: Dialect = self._engine.dialect
+
+    async def write(self, work: Work[T]) -> T:
+        """Run it in a transaction."""
+        async with self._writes, self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._engine.dispose()

@@ -1,0 +1,41 @@
+"""What SQL holds, by subject. Types are the same on both databases; times (``*_at_ms``) and amounts
+(``*_minor``) are 64-bit integers, never floats.
+
+The wide column stands last in each table, so that a scan over the others does not read it; a digest
+came later and stands behind it (``storage.books.chain``). Whoever needs a table takes it from here:
+so all of them are known wherever one is. A table may be called like the file that it stands in, and
+like no other file here, because the import of that file would hide it.
+"""
+
+from storage.tables.base import Position, metadata
+from storage.tables.books import audit, journal, ledger_entries
+from storage.tables.fleet import work_item_closings
+from storage.tables.installation import installation, partitions
+from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
+from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
+from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
+from storage.tables.records import refunds, sessions, trades, vends
+
+__all__ = [
+    "IS_CONFLICT",
+    "IS_REFUSED",
+    "Position",
+    "audit",
+    "inbox",
+    "installation",
+    "journal",
+    "ledger_entries",
+    "machine_halts",
+    "machine_states",
+    "machines",
+    "metadata",
+    "partitions",
+    "planogram_columns",
+    "reconciliation_differences",
+    "reconciliation_runs",
+    "refunds",
+    "sessions",
+    "trades",
+    "vends",
+    "work_item_closings",
+]

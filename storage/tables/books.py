@@ -1,0 +1,82 @@
+"""The books, which are only added to: the journal of what machines decided, the ledger of their
+money, and the audit of administrators' acts. The ledger has no foreign key: each row is written
+with a line of the journal, whose key holds for it.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from storage.append_only import refuse_changes
+from storage.tables.base import Position, metadata
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("session_id", String(64)),
+    Column("event", Text, nullable=False),
+    Column("effects", JSON, nullable=False),
+    Column("notes", JSON, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
+    UniqueConstraint("machine_id", "version"),
+    Index(None, "session_id", "id"),
+)
+
+ledger_entries = Table(
+    "ledger_entries",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("line", Integer, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("cause", String(200), nullable=False),
+    Column("account", String(32), nullable=False),
+    Column("reference", String(128), nullable=False),
+    Column("trade_id", String(64), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    # A cause is posted once, whatever happens: the last line of defence against paying or being
+    # paid twice.
+    UniqueConstraint("kind", "cause", "account", "reference"),
+    UniqueConstraint("machine_id", "version", "line"),
+    CheckConstraint("amount_minor <> 0", name="moves_money"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("machine_id", String(32), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("digest", String(64), nullable=False, server_default=text("''")),
+    Index(None, "machine_id", "id"),
+)
+
+for _table in (journal, ledger_entries, audit):
+    refuse_changes(_table)

@@ -1,0 +1,38 @@
+"""The database itself: how many partitions it has, fixed when it was created, and who owns each.
+A host takes partitions in a claim, each under its next epoch.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    text,
+)
+
+from storage.tables.base import metadata
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("partition_count", Integer, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("audit_digest", String(64), nullable=False, server_default=text("''")),
+    CheckConstraint("id = 1", name="is_single"),
+    CheckConstraint("partition_count > 0", name="has_partitions"),
+)
+
+partitions = Table(
+    "partitions",
+    metadata,
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("owner", String(128), nullable=False),
+    Column("holder", String(128), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("claimed_at_ms", BigInteger, nullable=False),
+    CheckConstraint("epoch >= 0", name="epoch_grows"),
+)

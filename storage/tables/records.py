@@ -1,0 +1,118 @@
+"""Each machine's sessions, vends, trades and refunds: in present or final form what its state holds
+only while they are open. Its owner alone writes them, under its epoch.
+
+They have no foreign keys: each row is written with a line of the journal, whose key holds for it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+)
+
+from storage.tables.base import metadata
+
+# A session's money is the sum over its trades: a vend in doubt may be settled long after its
+# session has ended.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("session_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("mode", String(32), nullable=False),
+    Column("end_reason", String(32), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("payer", String(128), nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    CheckConstraint("status IN ('OPEN', 'ENDED')", name="status_known"),
+    Index(None, "started_at_ms", "session_id"),
+    Index(None, "machine_id", "started_at_ms", "session_id"),
+    Index(None, "status", "started_at_ms", "session_id"),
+)
+
+vends = Table(
+    "vends",
+    metadata,
+    Column("vend_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("session_id", String(64), nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("column", String(16), nullable=False),
+    Column("product", String(64), nullable=False),
+    Column("price_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("evidence", Text, nullable=False),
+    CheckConstraint("price_minor >= 0", name="price_positive"),
+    Index(None, "requested_at_ms", "vend_id"),
+    Index(None, "machine_id", "requested_at_ms", "vend_id"),
+    Index(None, "session_id", "requested_at_ms", "vend_id"),
+    Index(None, "status", "requested_at_ms", "vend_id"),
+)
+
+trades = Table(
+    "trades",
+    metadata,
+    Column("trade_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("session_id", String(64)),
+    Column("partner_trans_id", String(64), nullable=False),
+    Column("payer", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("paid_minor", BigInteger, nullable=False),
+    Column("sold_minor", BigInteger, nullable=False),
+    Column("refunded_minor", BigInteger, nullable=False),
+    Column("written_off_minor", BigInteger, nullable=False),
+    Column("held_minor", BigInteger, nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("closed_at_ms", BigInteger),
+    CheckConstraint("status IN ('OPEN', 'CLOSED')", name="status_known"),
+    CheckConstraint(
+        "sold_minor >= 0 AND refunded_minor >= 0 AND written_off_minor >= 0 AND held_minor >= 0",
+        name="amounts_positive",
+    ),
+    CheckConstraint(
+        "paid_minor = sold_minor + refunded_minor + written_off_minor + held_minor", name="adds_up"
+    ),
+    Index(None, "received_at_ms", "trade_id"),
+    Index(None, "machine_id", "received_at_ms", "trade_id"),
+    Index(None, "session_id", "received_at_ms", "trade_id"),
+    Index(None, "status", "received_at_ms", "trade_id"),
+)
+
+refunds = Table(
+    "refunds",
+    metadata,
+    Column("refund_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("trade_id", String(64), nullable=False),
+    Column("partner_trans_id", String(64), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("cause", String(32), nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    Column("next_attempt_at_ms", BigInteger),
+    Column("ended_at_ms", BigInteger),
+    Column("proposed_at_ms", BigInteger),
+    Column("proposed_by", String(160)),
+    Column("proposed_reason", Text),
+    Column("error", Text, nullable=False),
+    CheckConstraint("amount_minor > 0", name="amount_positive"),
+    Index(None, "due_at_ms", "refund_id"),
+    Index(None, "machine_id", "due_at_ms", "refund_id"),
+    Index(None, "trade_id", "due_at_ms", "refund_id"),
+    Index(None, "status", "due_at_ms", "refund_id"),
+)

@@ -1,0 +1,50 @@
+"""PostgreSQL: readers see one state each and cannot write, and every wait has an end."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import Connection, text
+
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
+from tests.storage.conftest import ON_POSTGRES, emptied
+
+pytestmark = ON_POSTGRES
+SETTINGS = (
+    "transaction_isolation",
+    "transaction_read_only",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+)
+
+
+@pytest.fixture
+def url(postgres_url: str) -> str:
+    """An upgraded database on the server; these tests are PostgreSQL's alone."""
+    asyncio.run(emptied(postgres_url))
+    migrate.upgrade(postgres_url, partition_count=8)
+    return postgres_url
+
+
+def settings(connection: Connection) -> list[object]:
+    """What the server says of this transaction."""
+    return [connection.scalar(text(f"SHOW {name}")) for name in SETTINGS]
+
+
+async def test_reads_and_writes_are_bounded_by_the_server_too(db: Database) -> None:
+    """A gateway that has died holds nothing for long."""
+    reads = ["repeatable read", "on", "31s", "5s"]
+    assert reads == await db.read(settings) == await db.read_money(settings)
+    assert ["read committed", "off", "10s", "5s"] == await db.write(settings)
+
+
+async def test_a_process_holds_a_known_number_of_connections(url: str) -> None:
+    """One writes; of those that read there are never more than configured."""
+    db = await Database.open(StorageConfig(url=url, readers=2, money_readers=1))
+    mine = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vendgate' "
+        "AND datname = current_database()"
+    )
+    await asyncio.gather(*(db.read(settings) for _ in range(9)), db.write(settings))
+    assert 2 + 1 + 1 >= (await db.read_money(lambda connection: connection.scalar(mine)) or 0)
+    await db.close()

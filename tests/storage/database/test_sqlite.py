@@ -1,0 +1,126 @@
+"""SQLite in a file: durable, closed to readers that write, and its refusals are StoreErrors."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from actors.machine.ids import MachineId
+from actors.ports import StoreError
+from storage.database.engine import Database, StorageConfig
+from storage.tables import installation
+from tests.storage.owner import Owner, paid
+
+
+@pytest.fixture
+def url(tmp_path: Path, upgraded_file: Path) -> str:
+    """An upgraded file; these tests are SQLite's alone."""
+    path = tmp_path / "vendgate.db"
+    shutil.copy(upgraded_file, path)
+    return f"sqlite:///{path}"
+
+
+async def test_sqlite_is_durable(db: Database) -> None:
+    """WAL with full synchronisation and foreign keys, set explicitly."""
+
+    def pragmas(connection: Connection) -> list[object]:
+        return [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+
+    assert ["wal", 2, 1] == await db.write(pragmas)
+
+
+async def test_what_is_opened_for_reading_only_writes_nothing(
+    tmp_path: Path, upgraded_file: Path
+) -> None:
+    """Whatever the folder is called: reads are answered, a write is refused, and a file that is not
+    there is not made.
+    """
+    folder = tmp_path / "a 50% folder?#&"
+    folder.mkdir()
+    shutil.copy(upgraded_file, folder / "vendgate.db")
+    database = await Database.open(
+        StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}".replace("?", "%3F"), read_only=True)
+    )
+    assert 8 == database.partition_count
+    with pytest.raises(StoreError, match="opened for reading only"):
+        await database.write(
+            lambda connection: connection.execute(installation.update().values(partition_count=1))
+        )
+    await database.close()
+    with pytest.raises(StoreError, match="unable to open database file"):
+        await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
+    assert not (tmp_path / "none.db").exists()
+
+
+async def test_a_full_disk_is_a_store_error(db: Database) -> None:
+    """Nothing is saved, the error says why, and when there is room again all goes on."""
+    owner = await Owner.of(db, "VM-1")
+    before = owner.states["VM-1"]
+
+    def limit(connection: Connection, pages: int) -> int:
+        return int(connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar() or 0)
+
+    await db.write(lambda connection: limit(connection, 1))  # SQLite makes it the present size
+
+    async def fill() -> None:
+        for number in range(1_000):
+            await owner.do("VM-1", paid(f"t{number}"))
+
+    with pytest.raises(StoreError, match="full"):
+        await fill()
+    loaded = await owner.store.load(MachineId("VM-1"))
+    assert loaded is not None
+    assert before.version <= loaded.state.version < owner.states["VM-1"].version
+    await db.write(lambda connection: limit(connection, 1_000_000))
+    owner.states["VM-1"] = loaded.state
+    await owner.do("VM-1", paid("later"))
+
+
+async def test_a_read_only_file_is_a_store_error(db: Database) -> None:
+    """So is a database that must not be written."""
+    owner = await Owner.of(db, "VM-1")
+    await db.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
+    with pytest.raises(StoreError, match="readonly"):
+        await owner.do("VM-1", paid("t1"))
+
+
+async def test_a_lock_that_is_not_let_go_is_a_store_error(url: str) -> None:
+    """After the busy timeout the caller may try again."""
+    db = await Database.open(StorageConfig(url=url, busy_timeout_ms=50))
+    hog = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+    hog.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="locked"):
+        await db.write(lambda _: None)
+    hog.execute("ROLLBACK")
+    hog.close()
+    await db.write(lambda _: None)
+    await db.close()
+
+
+async def test_connections_that_read_are_prepared_too(db: Database) -> None:
+    """Each of them begins a snapshot, waits for a lock and cannot write."""
+
+    def look(connection: Connection) -> tuple[list[object], bool]:
+        names = ("journal_mode", "foreign_keys", "recursive_triggers", "query_only", "busy_timeout")
+        values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+        adapted = connection.connection.dbapi_connection
+        assert adapted is not None
+        return values, adapted.driver_connection.in_transaction
+
+    for read in (db.read, db.read_money):
+        assert (["wal", 1, 1, 1, 10_000], True) == await read(look)
+
+
+async def test_the_last_to_leave_folds_the_log_into_the_file(url: str) -> None:
+    """A closed database is one file, which may be copied."""
+    db = await Database.open(StorageConfig(url=url))
+    await Owner.of(db, "VM-1")
+    path = Path(url.removeprefix("sqlite:///"))
+    assert path.with_name("vendgate.db-wal").exists()
+    await db.close()
+    assert not path.with_name("vendgate.db-wal").exists()

@@ -1,0 +1,58 @@
+"""The records of money refuse what must never be."""
+
+from typing import Any
+
+import pytest
+
+from storage.database.engine import Database
+from storage.tables import refunds, trades
+from tests.storage.tables.refused import refused
+
+TRADE = {
+    "trade_id": "t1",
+    "machine_id": "VM-1",
+    "partner_trans_id": "out-t1",
+    "payer": "",
+    "status": "OPEN",
+    "currency": "HKD",
+    "paid_minor": 10,
+    "sold_minor": 5,
+    "refunded_minor": 3,
+    "held_minor": 2,
+    "received_at_ms": 1,
+}
+REFUND = {
+    "refund_id": "t1-r1",
+    "machine_id": "VM-1",
+    "trade_id": "t1",
+    "partner_trans_id": "out-t1",
+    "amount_minor": 0,
+    "currency": "HKD",
+    "cause": "IDLE",
+    "status": "DUE",
+    "attempts": 0,
+    "due_at_ms": 1,
+    "error": "",
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"held_minor": 3},
+        {"sold_minor": 15, "held_minor": -8},
+        {"status": "LOST"},
+        {"paid_minor": None},
+    ],
+    ids=str,
+)
+async def test_a_trade_that_does_not_add_up_is_refused(
+    db: Database, change: dict[str, Any]
+) -> None:
+    """Paid = sold + refunded + held, each of them 0 or more."""
+    await refused(db, trades, {**TRADE, **change})
+
+
+async def test_a_refund_of_nothing_is_refused(db: Database) -> None:
+    """A refund returns money."""
+    await refused(db, refunds, REFUND)

@@ -36,9 +36,7 @@ from actors.ports import Place
 from alipay_client import messages
 from alipay_client.client import AlipayClient
 from alipay_client.errors import AlipayError, Misused, Refused, Retry
-
-SHORT_OF_FUNDS = "MERCHANT_BALANCE_NOT_ENOUGH"
-"""The code with which a refund query says that settlement funds are short (docs/alipay.md 5.5)."""
+from alipay_client.retry import SHORT_OF_FUNDS
 
 _ACTIONS = {
     CodeStatus.ACTIVE: messages.CodeAction.RESTART,

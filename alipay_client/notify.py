@@ -23,6 +23,19 @@ from alipay_client.keys import Keys, allowed_notify_sign_types
 BODY_BYTES_MAX = 32_768
 FIELDS_MAX = 100
 
+BUYER_FIELDS = frozenset(
+    {
+        "buyer_id",
+        "buyer_email",
+        "buyer_logon_id",
+        "buyer_user_id",
+        "alipay_buyer_login_id",
+        "alipay_buyer_user_id",
+        "buyer_open_id",
+    }
+)
+"""The fields that name a customer (docs/alipay.md 7.1): in no log, and in no row as they came."""
+
 _NAME = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 

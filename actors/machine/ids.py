@@ -18,6 +18,12 @@ TradeId = NewType("TradeId", str)
 RefundId = NewType("RefundId", str)
 Currency = NewType("Currency", str)
 
+MACHINE_ID_PATTERN = "[A-Za-z0-9_-]{1,32}"
+"""What a machine may be called, in the registry, in its Hello, in its certificate. It stands in
+Alipay's ``store_id`` and in the ids of sessions and vends.
+"""
+MACHINE_ID_WORDS = "1 to 32 letters, digits, '_' or '-'"
+
 REFUND_ID_LENGTH_MAX = 64
 """alipay.acquire.overseas.spot.refund: ``partner_refund_id`` is String(64)."""
 

@@ -22,11 +22,13 @@ from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinish
 from actors.machine.ids import Currency, RefundId, TradeId
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
+from alipay_client.amounts import AMOUNT_MINOR_MAX
 from alipay_client.config import AlipayConfig
 from alipay_client.errors import AlipayError, OutcomeUnknown
 from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade
 from alipay_client.notify import (
+    BUYER_FIELDS,
     Notification,
     NotificationKind,
     NotificationRefused,
@@ -46,17 +48,6 @@ CAUSE_LENGTH_MAX = 300
 PASSBACK_MACHINE = "machine"
 """The passback parameter with which our codes carry the machine's id."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_PAYER_FIELDS = frozenset(
-    {
-        "buyer_id",
-        "buyer_email",
-        "buyer_logon_id",
-        "buyer_user_id",
-        "alipay_buyer_login_id",
-        "alipay_buyer_user_id",
-        "buyer_open_id",
-    }
-)
 _PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 
 
@@ -78,7 +69,7 @@ class NotifyLimits:
     body_bytes_max: int = 32_768
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
-    payment_minor_max: int = 10_000_000_000
+    payment_minor_max: int = AMOUNT_MINOR_MAX
 
 
 @dataclass(slots=True, kw_only=True)
@@ -346,7 +337,7 @@ class NotifyIngress:
 
     def _kept(self, fields: dict[str, str]) -> dict[str, str]:
         return {
-            name: self._payer(value) if name in _PAYER_FIELDS else value
+            name: self._payer(value) if name in BUYER_FIELDS else value
             for name, value in fields.items()
         }
 

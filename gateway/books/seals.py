@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from actors.machine.ids import MACHINE_ID_PATTERN
 from storage.auditing import Seal
 
 FIRST_LINE = "vendgate seals, format 1"
-_LINE = re.compile(r"(?:machine ([A-Za-z0-9_-]{1,32})|audit) ([1-9][0-9]{0,17}) ([0-9a-f]{64})")
+_LINE = re.compile(
+    rf"(?:machine ({MACHINE_ID_PATTERN})|audit) ([1-9][0-9]{{0,17}}) ([0-9a-f]{{64}})"
+)
 
 
 class SealsRefused(Exception):

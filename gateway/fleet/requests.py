@@ -8,9 +8,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Protocol, Self
 
-from actors.machine.ids import Currency, MachineId
+from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
+from alipay_client.amounts import AMOUNT_MINOR_MAX
 from gateway.fleet import pages
 from gateway.fleet.errors import invalid
 from gateway.rpc.statuses import FieldProblem
@@ -19,13 +20,13 @@ from storage.fleet.registry import NewMachine
 
 COLUMNS_MAX = 128
 CAPACITY_MAX = 9_999
-PRICE_MINOR_MAX = 10_000_000_000
+PRICE_MINOR_MAX = AMOUNT_MINOR_MAX
 LIMIT_MS_MAX = 86_400_000
 REASON_LENGTH_MAX = 500
 ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
 
-_MACHINE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 _MODES = {
     machine_pb2.MODE_AUTHORIZATION_FIRST: Mode.AUTHORIZATION_FIRST,
     machine_pb2.MODE_SELECTION_FIRST: Mode.SELECTION_FIRST,
@@ -80,7 +81,7 @@ class Fields:
     def machine_id(self, value: str, *, needed: bool = True) -> Self:
         """Check a machine id; empty is right only if it is not ``needed``."""
         if (needed or value) and not _MACHINE_ID.fullmatch(value):
-            self.wrong("machine_id", "must be 1 to 32 letters, digits, '_' or '-'")
+            self.wrong("machine_id", f"must be {MACHINE_ID_WORDS}")
         return self
 
     def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:

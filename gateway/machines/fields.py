@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, MachineId
+from alipay_client.amounts import AMOUNT_MINOR_MAX
+
 NUMBER_MAX = 2**63 - 1
 """uint64 on the wire, a signed 64-bit column in SQL."""
-AMOUNT_MAX_MINOR = 10**12
-"""No price of a vending machine is higher; sums of it stay far below 64 bits."""
-
 _ID = re.compile(r"[A-Za-z0-9._-]+", re.ASCII)
+_MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 E = TypeVar("E", bound=StrEnum)
@@ -27,6 +28,13 @@ class FieldWrong(Exception):
         super().__init__(f"{field}: {expected}")
         self.field = field
         self.expected = expected
+
+
+def machine_id(field: str, value: str) -> MachineId:
+    """Return the id of a machine."""
+    if _MACHINE_ID.fullmatch(value) is None:
+        raise FieldWrong(field, f"expected {MACHINE_ID_WORDS}, got {_shown(value)}")
+    return MachineId(value)
 
 
 def identifier(field: str, value: str, *, bytes_max: int) -> str:
@@ -62,7 +70,7 @@ def number(field: str, value: int, *, least: int = 0, most: int = NUMBER_MAX) ->
 
 def amount(field: str, value: int) -> int:
     """Return an amount in minor units, above zero."""
-    return number(field, value, least=1, most=AMOUNT_MAX_MINOR)
+    return number(field, value, least=1, most=AMOUNT_MINOR_MAX)
 
 
 def names_of(choices: Iterable[tuple[str, int]], prefix: str) -> Mapping[int, str]:

@@ -138,11 +138,7 @@ def _greeting(hello: wire.Hello) -> Greeting:
             "hello.journal_tail", f"expected at most {entries_max} entries, got {entries}"
         )
     return Greeting(
-        machine_id=MachineId(
-            fields.identifier(
-                "hello.machine_id", hello.machine_id, bytes_max=BYTES_MAX["Hello.machine_id"]
-            )
-        ),
+        machine_id=fields.machine_id("hello.machine_id", hello.machine_id),
         boot_id=BootId(_identifier("hello.boot_id", hello.boot_id)),
         firmware=fields.text(
             "hello.firmware", hello.firmware, bytes_max=BYTES_MAX["Hello.firmware"]

@@ -24,6 +24,7 @@ from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.process.sections import Address, Listener
 from gateway.process.settings import Settings, SettingsRefused
+from gateway.rpc.tls import Tls
 from storage.database.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
@@ -31,17 +32,6 @@ PAYER_SALT_LENGTH_MIN = 16
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
 _SECRET_FILE_BYTES_MAX = 65_536
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pem:
-    """What a TLS server needs. ``client_ca`` is empty if clients are not asked for a
-    certificate.
-    """
-
-    certificate: bytes
-    private_key: bytes = field(repr=False)
-    client_ca: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +45,8 @@ class Configs:
     policy: Policy
     public_url: str
     payer_salt: bytes = field(repr=False)
-    machines_tls: Pem | None
-    admin_tls: Pem | None
+    machines_tls: Tls | None
+    admin_tls: Tls | None
 
 
 class _Problems:
@@ -293,7 +283,7 @@ def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
     return salt.encode()
 
 
-def _tls(name: str, listener: Listener, problems: _Problems) -> Pem | None:
+def _tls(name: str, listener: Listener, problems: _Problems) -> Tls | None:
     certificate = problems.read(f"{name}.certificate_file", listener.certificate_file)
     private_key = problems.read(f"{name}.private_key_file", listener.private_key_file)
     client_ca = problems.read(f"{name}.client_ca_file", listener.client_ca_file)
@@ -327,7 +317,7 @@ def _tls(name: str, listener: Listener, problems: _Problems) -> Pem | None:
         name, certificate.encode(), private_key.encode(), client_ca.encode()
     ):
         problems.add(sentence)
-    return Pem(
+    return Tls(
         certificate=certificate.encode(),
         private_key=private_key.encode(),
         client_ca=client_ca.encode(),

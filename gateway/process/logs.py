@@ -12,20 +12,9 @@ from typing import Any, TextIO
 
 import structlog
 
-_FORBIDDEN = frozenset(
-    {
-        "sign",
-        "signed",
-        "md5_key",
-        "private_key",
-        "payer_salt",
-        "buyer_id",
-        "buyer_email",
-        "buyer_logon_id",
-        "alipay_buyer_login_id",
-        "alipay_buyer_user_id",
-    }
-)
+from alipay_client.notify import BUYER_FIELDS
+
+_FORBIDDEN = BUYER_FIELDS | {"sign", "signed", "md5_key", "private_key", "payer_salt"}
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )

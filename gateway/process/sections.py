@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from actors.machine.policy import Policy
+from alipay_client.amounts import AMOUNT_MINOR_MAX
 from alipay_client.config import AlipayConfig, SignType
 from gateway.rpc.limits import EdgeLimits
 
@@ -149,8 +150,8 @@ class Alipay(Section):
     """Ask Alipay once about each payment before it is believed (its documents disagree about the
     notification's amount).
     """
-    payment_minor_max: int = Field(default=10_000_000_000, gt=0)
-    """No single payment is larger: 100 000 000.00, Alipay's own limit (docs/alipay.md 6.1)."""
+    payment_minor_max: int = Field(default=AMOUNT_MINOR_MAX, gt=0, le=AMOUNT_MINOR_MAX)
+    """No single payment is larger."""
     merchant: Merchant = Merchant()
 
 
@@ -191,11 +192,11 @@ class FleetPolicy(Section):
     short_of_funds_sync_tries: int = Field(default=_FLEET.short_of_funds_sync_tries, ge=1, le=1_000)
     code_retry_ms: Waits = _FLEET.code_retry_ms
     doubt_review_above_minor: int | None = Field(
-        default=_FLEET.doubt_review_above_minor, ge=0, le=10_000_000_000
+        default=_FLEET.doubt_review_above_minor, ge=0, le=AMOUNT_MINOR_MAX
     )
     """Not set: no doubt waits for a person."""
     write_off_second_person_above_minor: int | None = Field(
-        default=_FLEET.write_off_second_person_above_minor, ge=0, le=10_000_000_000
+        default=_FLEET.write_off_second_person_above_minor, ge=0, le=AMOUNT_MINOR_MAX
     )
     """Not set: one person writes off a refund of any size."""
     doubts_max: int = Field(default=_FLEET.doubts_max, ge=1, le=1_000)

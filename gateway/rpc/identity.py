@@ -7,39 +7,25 @@ alternative name; nothing else in it is believed.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import grpc
 
-from actors.machine.ids import MachineId
+from actors.machine.ids import MACHINE_ID_PATTERN, MachineId
+from gateway.rpc.tls import Tls
 
 _MACHINE_URI = re.compile(
-    r"spiffe://(?P<domain>[a-z0-9._-]{1,255})/machine/(?P<machine_id>[A-Za-z0-9._-]{1,32})"
+    rf"spiffe://(?P<domain>[a-z0-9._-]{{1,255}})/machine/(?P<machine_id>{MACHINE_ID_PATTERN})"
 )
 _TRANSPORT = "transport_security_type"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TlsConfig:
-    """TLS of one listener, PEM. Clients must show a certificate of ``client_ca``; empty (admin
-    listener only) asks for none.
-
-    ``spiffe_domain`` is the trust domain that machine certificates must name; empty accepts any
-    that ``client_ca`` signed.
-    """
-
-    certificate: bytes
-    private_key: bytes = field(repr=False)
-    client_ca: bytes = b""
-    spiffe_domain: str = ""
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """Return the server credentials of this configuration."""
-        return grpc.ssl_server_credentials(
-            [(self.private_key, self.certificate)],
-            root_certificates=self.client_ca or None,
-            require_client_auth=bool(self.client_ca),
-        )
+def server_credentials(tls: Tls) -> grpc.ServerCredentials:
+    """Return what gRPC needs of a listener's TLS."""
+    return grpc.ssl_server_credentials(
+        [(tls.private_key, tls.certificate)],
+        root_certificates=tls.client_ca or None,
+        require_client_auth=bool(tls.client_ca),
+    )
 
 
 class NotIdentified(Exception):

@@ -17,8 +17,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.machines.service import MachineService
 from gateway.rpc import reflection
-from gateway.rpc.identity import TlsConfig
+from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.tls import Tls
 from gateway.v1 import fleet_service_pb2, machine_service_pb2
 
 Options = Sequence[tuple[str, Any]]
@@ -72,7 +73,7 @@ class Listener:
 
 
 def build_machine_server(
-    service: MachineService, *, address: str, tls: TlsConfig | None = None
+    service: MachineService, *, address: str, tls: Tls | None = None
 ) -> Listener:
     """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises
     ListenRefused.
@@ -96,7 +97,7 @@ def build_machine_server(
 
 
 def build_admin_server(
-    add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: TlsConfig | None = None
+    add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: Tls | None = None
 ) -> Listener:
     """Bind the administrators' listener to ``address``. ``add_services`` registers FleetService.
     Raises ListenRefused.
@@ -133,7 +134,7 @@ def _listener(
     *,
     files: Sequence[FileDescriptor],
     address: str,
-    tls: TlsConfig | None,
+    tls: Tls | None,
     audience: str,
 ) -> Listener:
     servicer = health.aio.HealthServicer()
@@ -147,9 +148,9 @@ def _listener(
     return Listener(server=server, port=port, services=names, health=servicer)
 
 
-def _bind(server: grpc.aio.Server, *, address: str, tls: TlsConfig | None, audience: str) -> int:
+def _bind(server: grpc.aio.Server, *, address: str, tls: Tls | None, audience: str) -> int:
     if tls is not None:
-        return server.add_secure_port(address, tls.credentials())
+        return server.add_secure_port(address, server_credentials(tls))
     if not is_loopback(address):
         raise ListenRefused(
             f"refusing to listen on {address} for {audience} without TLS: configure a "

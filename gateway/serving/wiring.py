@@ -27,11 +27,10 @@ from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process import logs
 from gateway.process.clock import SystemClock
-from gateway.process.configs import Configs, Pem, configs
+from gateway.process.configs import Configs, configs
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.rpc.counters import Counters
-from gateway.rpc.identity import TlsConfig
 from gateway.rpc.limits import EdgeLimits
 from gateway.serving import http_server
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
@@ -252,13 +251,13 @@ async def _open_grpc(
     machines = build_machine_server(
         service,
         address=settings.machines.listen,
-        tls=_tls(made.machines_tls, settings.machines.spiffe_domain),
+        tls=made.machines_tls,
     )
     stack.push_async_callback(machines.stop, grace_s=0)
     admin = build_admin_server(
         lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(fleet, to),
         address=settings.admin.listen,
-        tls=_tls(made.admin_tls),
+        tls=made.admin_tls,
     )
     stack.push_async_callback(admin.stop, grace_s=0)
     await service.start()
@@ -266,17 +265,6 @@ async def _open_grpc(
     await machines.start()
     await admin.start()
     return _Edge(service=service, machines=machines, admin=admin)
-
-
-def _tls(pem: Pem | None, spiffe_domain: str = "") -> TlsConfig | None:
-    if pem is None:
-        return None
-    return TlsConfig(
-        certificate=pem.certificate,
-        private_key=pem.private_key,
-        client_ca=pem.client_ca,
-        spiffe_domain=spiffe_domain,
-    )
 
 
 async def _attached(links: HostLinks, stop: asyncio.Event) -> None:

@@ -11,8 +11,8 @@ import grpc.aio
 
 from gateway.links.links import HostLinks, LinkLimits
 from gateway.machines.service import MachineService
-from gateway.rpc.identity import TlsConfig
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.tls import Tls
 from gateway.serving.listeners import Listener, build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
@@ -133,7 +133,7 @@ async def running_edge(
     *,
     limits: EdgeLimits | None = None,
     link_limits: LinkLimits = QUICK,
-    tls: TlsConfig | None = None,
+    tls: Tls | None = None,
 ) -> AsyncIterator[Edge]:
     """Start everything; end it in order."""
     link, clock, spans = ScriptedLink(), FixedClock(), Spans()

@@ -8,7 +8,8 @@ import grpc.aio
 import pytest
 
 from gateway.fleet.caller import caller_of, person_of
-from gateway.rpc.identity import TlsConfig
+from gateway.rpc.identity import server_credentials
+from gateway.rpc.tls import Tls
 from tests.support.certificates import Authority, Issued
 
 AUTHORITY = Authority("administrators")
@@ -21,7 +22,7 @@ Metadata = tuple[tuple[str, str], ...]
 async def _named(
     metadata: Metadata,
     credentials: grpc.ChannelCredentials | None = None,
-    tls: TlsConfig | None = None,
+    tls: Tls | None = None,
     *,
     told: Callable[[Any], str] = caller_of,
 ) -> str:
@@ -41,7 +42,7 @@ async def _named(
         )
     )
     port = (
-        server.add_secure_port("127.0.0.1:0", tls.credentials())
+        server.add_secure_port("127.0.0.1:0", server_credentials(tls))
         if tls
         else server.add_insecure_port("127.0.0.1:0")
     )
@@ -72,7 +73,7 @@ async def _with(
     client: Issued, metadata: Metadata, *, told: Callable[[Any], str] = caller_of
 ) -> str:
     server = AUTHORITY.server()
-    tls = TlsConfig(
+    tls = Tls(
         certificate=server.certificate,
         private_key=server.private_key,
         client_ca=AUTHORITY.certificate,

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from actors.machine.policy import Policy
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.service import FleetService
-from gateway.rpc.identity import TlsConfig
+from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
 from storage.fleet.closings import Closings
@@ -300,7 +300,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
     service = FleetService(
         acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping
     )
-    tls = TlsConfig(
+    tls = Tls(
         certificate=server.certificate,
         private_key=server.private_key,
         client_ca=authority.certificate,

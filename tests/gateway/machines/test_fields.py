@@ -33,6 +33,14 @@ def test_newline_at_the_end() -> None:
         fields.identifier("f", "m1\n", bytes_max=64)
 
 
+@pytest.mark.parametrize("value", ["", "a.b", "m 1", "m1\n", "x" * 33, "ü"])
+def test_a_machine_is_called_what_the_registry_allows(value: str) -> None:
+    """Its Hello, its certificate and its registration are held to one rule."""
+    assert "VM_1-x" == fields.machine_id("f", "VM_1-x")
+    with pytest.raises(FieldWrong, match="1 to 32 letters, digits, '_' or '-'"):
+        fields.machine_id("f", value)
+
+
 def test_lone_surrogates() -> None:
     """A text that is no UTF-8 is refused, not crashed on."""
     with pytest.raises(FieldWrong, match="no control characters"):

@@ -10,6 +10,7 @@ import sys
 import pytest
 import structlog
 
+from alipay_client.notify import BUYER_FIELDS
 from gateway.process import logs
 
 
@@ -62,6 +63,15 @@ def test_a_forgotten_secret_is_cut_out() -> None:
         line["private_key"],
         line["kept"],
     )
+
+
+@pytest.mark.parametrize("name", sorted(BUYER_FIELDS))
+def test_no_field_that_names_a_buyer_is_logged(name: str) -> None:
+    """Whatever a notification calls it."""
+    stream = io.StringIO()
+    logs.set_up(level="info", line_format="json", stream=stream)
+    structlog.get_logger().info("oops", **{name: "2088000000000009"})
+    assert "2088000000000009" not in stream.getvalue()
 
 
 def test_an_exception_is_in_its_line() -> None:

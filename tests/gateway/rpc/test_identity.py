@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import grpc
 import pytest
 
-from gateway.rpc.identity import NotIdentified, TlsConfig, certified_machine
+from gateway.rpc.identity import NotIdentified, certified_machine
+from gateway.rpc.tls import Tls
 from gateway.v1 import machine_pb2 as wire
 from tests.support.certificates import Authority, Issued
 from tests.support.edge import running_edge
@@ -13,13 +14,12 @@ from tests.support.edge import running_edge
 AUTHORITY = Authority()
 
 
-def _tls(*, spiffe_domain: str = "") -> TlsConfig:
+def _tls() -> Tls:
     server = AUTHORITY.server()
-    return TlsConfig(
+    return Tls(
         certificate=server.certificate,
         private_key=server.private_key,
         client_ca=AUTHORITY.certificate,
-        spiffe_domain=spiffe_domain,
     )
 
 
@@ -71,12 +71,12 @@ def test_trust_domain() -> None:
 
 def test_the_key_is_not_shown() -> None:
     """The private key is in no log of the configuration."""
-    assert "secret" not in repr(TlsConfig(certificate=b"c", private_key=b"secret"))
+    assert "secret" not in repr(Tls(certificate=b"c", private_key=b"secret"))
 
 
 async def test_certificate_and_hello_agree() -> None:
     """With mutual TLS a machine is welcomed under its certificate's name."""
-    async with running_edge(tls=_tls(spiffe_domain="vendgate.test")) as edge:
+    async with running_edge(tls=_tls()) as edge:
         machine = edge.machine(_client(AUTHORITY.machine("m1")), host="localhost")
         assert (await machine.hello("m1")).HasField("welcome")
 

@@ -8,8 +8,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from gateway.machines.service import MachineService
-from gateway.rpc.identity import TlsConfig
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.tls import Tls
 from gateway.serving.listeners import (
     Listener,
     ListenRefused,
@@ -105,7 +105,7 @@ async def test_no_open_port_without_tls() -> None:
 async def test_machines_must_show_a_certificate() -> None:
     """TLS for machines without the CA of their certificates would let anybody in."""
     server = Authority().server()
-    tls = TlsConfig(certificate=server.certificate, private_key=server.private_key)
+    tls = Tls(certificate=server.certificate, private_key=server.private_key)
     with pytest.raises(ListenRefused, match="no CA for machines"):
         build_machine_server(a_service(), address="127.0.0.1:0", tls=tls)
 
@@ -146,7 +146,7 @@ async def test_admin_listener_with_tls() -> None:
     listener = build_admin_server(
         add_fleet,
         address="127.0.0.1:0",
-        tls=TlsConfig(certificate=server.certificate, private_key=server.private_key),
+        tls=Tls(certificate=server.certificate, private_key=server.private_key),
     )
     await listener.start()
     credentials = grpc.ssl_channel_credentials(authority.certificate)

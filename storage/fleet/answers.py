@@ -1,5 +1,5 @@
-"""What became of requests that carry an id of their caller's choice: done once, answered as often as
-they come.
+"""What became of requests that carry an id of their caller's choice: done once, answered as often
+as they come.
 
 Flows in: who asks what under which id. Flows out: the answer of the first time, or a claim with
 which one caller goes on and all others wait. A claim that nobody gave back (its gateway died) runs

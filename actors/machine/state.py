@@ -164,6 +164,8 @@ class Configuration:
     mode: Mode = Mode.BOTH
     overrides: PolicyOverrides = PolicyOverrides()
     planogram_version: int = 0
+    retired: bool = False
+    """Its life in the fleet is over; money that comes all the same goes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from gateway.rpc.counters import Counters
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
+from storage.fleet.changes import MachineChange
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.views import SessionView, WorkItemKind
@@ -126,7 +127,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         mode = fields.mode(request.mode, default=None)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetMode", mode=mode
+            request.machine_id, MachineChange(mode=mode), _act(context), action="SetMode"
         )
         return wire.SetModeResponse(machine=fleet_views.machine(view))
 
@@ -138,7 +139,10 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         overrides = fields.overrides(request.policy)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetPolicy", overrides=overrides
+            request.machine_id,
+            MachineChange(overrides=overrides),
+            _act(context),
+            action="SetPolicy",
         )
         return wire.SetPolicyResponse(machine=fleet_views.machine(view))
 
@@ -150,7 +154,10 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         columns = fields.columns(request.columns)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetPlanogram", columns=columns
+            request.machine_id,
+            MachineChange(columns=columns),
+            _act(context),
+            action="SetPlanogram",
         )
         return wire.SetPlanogramResponse(machine=fleet_views.machine(view))
 
@@ -170,7 +177,11 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     ) -> wire.EnableMachineResponse:
         Fields().machine_id(request.machine_id).done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="EnableMachine", enabled=True
+            request.machine_id,
+            MachineChange(enabled=True),
+            _act(context),
+            action="EnableMachine",
+            detail="",
         )
         return wire.EnableMachineResponse(machine=fleet_views.machine(view))
 
@@ -181,9 +192,9 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         Fields().machine_id(request.machine_id).reason(request.reason).done()
         view = await self._acts.change(
             request.machine_id,
+            MachineChange(enabled=False),
             _act(context),
             action="DisableMachine",
-            enabled=False,
             detail=request.reason,
         )
         return wire.DisableMachineResponse(machine=fleet_views.machine(view))

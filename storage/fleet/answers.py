@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
 
+from actors.machine.events import Event
+from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.tables import answers, machine_states
+from storage.tables import answers, journal, machine_states
 
 KEPT_MS = 7 * 86_400_000
 """An answer is kept this long."""
@@ -84,6 +86,22 @@ class Answers:
             return _taken_over(connection, claim, now_ms, lease_ms)
 
         return await self._db.write(work)
+
+    async def decided(self, claim: Claim, machine_id: str, event: Event) -> bool:
+        """Return whether the machine's actor has decided on this very event since the claim's
+        request first came.
+        """
+        since = (
+            select(journal.c.body)
+            .where(
+                journal.c.machine_id == machine_id,
+                journal.c.version > claim.machine_version,
+                journal.c.kind == codec.event_kind(event),
+            )
+            .order_by(journal.c.version)
+        )
+        bodies = await self._db.read(lambda connection: connection.scalars(since).all())
+        return any(codec.decode_event(body) == event for body in bodies)
 
     async def finish(self, claim: Claim, answer: bytes) -> None:
         """Store the answer. If the claim has run out and is another's, that one stores its own."""

@@ -150,6 +150,7 @@ def _configured(before: Configuration, change: MachineChange) -> Configuration:
         mode=before.mode if change.mode is None else change.mode,
         overrides=replace(overrides, **dict(change.limits)),
         planogram_version=before.planogram_version + (change.columns is not None),
+        retired=change.retire,
     )
 
 

@@ -182,6 +182,8 @@ class Code:
     error: str = ""
     attempts: int = 0
     next_attempt_at_ms: int | None = None
+    asked_revision: int = 0
+    """Which configuration the last call was made under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from gateway.fleet import pages
 from gateway.fleet.errors import invalid
+from gateway.fleet.v1 import machine_pb2 as fleet_machine_pb2
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
 from storage.fleet.registry import NewMachine
@@ -104,6 +105,15 @@ class Fields:
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
         return self
 
+    def country_code(self, value: str) -> Self:
+        """Check the country of a machine's place; empty is right."""
+        if not re.fullmatch(r"([A-Z]{2})?", value):
+            self.wrong(
+                "country_code",
+                "must be two upper-case letters of ISO 3166-1, for example HK, or empty",
+            )
+        return self
+
     def reason(self, value: str, *, needed: bool = False) -> Self:
         """Check a reason for the audit log; empty is right only if it is not ``needed``."""
         if (
@@ -159,7 +169,7 @@ class Fields:
             )
         return _MODES.get(machine_pb2.Mode.ValueType(value), Mode.BOTH)
 
-    def overrides(self, policy: fleet_pb2.Policy) -> PolicyOverrides:
+    def overrides(self, policy: fleet_pb2.Policy | fleet_machine_pb2.Policy) -> PolicyOverrides:
         """Return the machine's own limits; what is not set follows the fleet."""
         own: dict[str, int] = {
             name: getattr(policy, name)
@@ -231,10 +241,7 @@ def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine
     fields.text("address", request.address, least=0, most=200)
     if not re.fullmatch(r"[A-Z]{3}", request.currency):
         fields.wrong("currency", "must be three upper-case letters of ISO 4217, for example HKD")
-    if not re.fullmatch(r"([A-Z]{2})?", request.country_code):
-        fields.wrong(
-            "country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty"
-        )
+    fields.country_code(request.country_code)
     made = NewMachine(
         machine_id=MachineId(request.machine_id),
         store_name=request.store_name,

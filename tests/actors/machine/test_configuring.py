@@ -130,7 +130,6 @@ def test_what_was_refused_before_a_change_is_asked_for_again() -> None:
 
     story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     assert [CreateCode()] == list(story.last.effects)
-    assert CodeStatus.PENDING is story.state.code.status
 
     story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     assert [] == list(story.last.effects)

@@ -13,7 +13,7 @@ made anew, and its id is free again if nothing came of the call. An answer that 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import grpc
@@ -22,6 +22,7 @@ from google.protobuf.message import Message
 
 from actors.ports import Clock, StoreError
 from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused, invalid
 from gateway.rpc.statuses import FieldProblem
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress, RequestReused
@@ -45,7 +46,7 @@ _NOBODY_KNOWS = frozenset(
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
-Do = Callable[[Claim | None], Awaitable[Response]]
+Do = Callable[[Act], Awaitable[Response]]
 
 
 def content_sha256(request: Message) -> str:
@@ -66,15 +67,14 @@ class Requests:
     clock: Clock
 
     async def once(
-        self, request: Request, response: type[Response], *, caller: str, rpc: str, do: Do[Response]
+        self, request: Request, response: type[Response], act: Act, do: Do[Response]
     ) -> Response:
-        """Return what ``do`` returns, or returned the first time. ``do`` is given the claim to work
-        under, None for a request without an id or one that is only checked. Raises CallRefused.
+        """Return what ``do`` returns, or returned the first time. ``do`` is given ``act`` with what
+        the request adds to it: that it is only checked, or its claim if it has an id. Raises
+        CallRefused.
         """
         request_id: str = getattr(request, "request_id")  # noqa: B009 - every change has it, which no type says
-        if not request_id:
-            return await do(None)
-        if not _REQUEST_ID.fullmatch(request_id):
+        if request_id and not _REQUEST_ID.fullmatch(request_id):
             raise invalid(
                 FieldProblem(
                     field="request_id",
@@ -82,17 +82,19 @@ class Requests:
                 )
             )
         if getattr(request, "validate_only", False):
-            return await do(None)
+            return await do(replace(act, validate_only=True))
+        if not request_id:
+            return await do(act)
         asked = Asked(
-            caller=caller,
+            caller=act.person or act.actor,
             request_id=request_id,
-            rpc=rpc,
+            rpc=request.DESCRIPTOR.name.removesuffix("Request"),
             content_sha256=content_sha256(request),
         )
         claim = await self._begin(asked, getattr(request, "machine_id", ""))
         if isinstance(claim, bytes):
             return response.FromString(claim)
-        return await self._under(claim, do)
+        return await self._under(claim, act, do)
 
     async def _begin(self, asked: Asked, machine_id: str) -> Claim | bytes:
         try:
@@ -104,9 +106,9 @@ class Requests:
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
 
-    async def _under(self, claim: Claim, do: Do[Response]) -> Response:
+    async def _under(self, claim: Claim, act: Act, do: Do[Response]) -> Response:
         try:
-            answer = await do(claim)
+            answer = await do(replace(act, claim=claim))
         except CallRefused as error:
             await self._give_up(claim, refused=error.refusal.code not in _NOBODY_KNOWS)
             raise

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 import pytest
 
 from actors.ports import StoreError
+from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused, host_away, not_possible
 from gateway.fleet.idempotence import LEASE_MS, Requests, content_sha256
 from gateway.fleet.v1 import fleet_service_pb2 as wire
@@ -15,7 +17,6 @@ from storage.fleet.answers import Answers, Claim
 from tests.support.site import Site
 
 ASKED = wire.SetStockRequest(machine_id="VM-1", column="A1", stock=7, request_id="r-1")
-RPC = "SetStock"
 
 
 class Work:
@@ -23,13 +24,15 @@ class Work:
 
     def __init__(self) -> None:
         self.claims: list[Claim | None] = []
+        self.checks: list[bool] = []
         self.fails: BaseException | None = None
         self.gate: asyncio.Event | None = None
         self.begun = asyncio.Event()
 
-    async def do(self, claim: Claim | None) -> wire.SetStockResponse:
+    async def do(self, act: Act) -> wire.SetStockResponse:
         """Answer with the number of the try."""
-        self.claims.append(claim)
+        self.claims.append(act.claim)
+        self.checks.append(act.validate_only)
         self.begun.set()
         if self.gate is not None:
             await self.gate.wait()
@@ -47,12 +50,12 @@ def requests(site: Site) -> Requests:
 async def _once(
     requests: Requests,
     work: Work,
-    request: wire.SetStockRequest = ASKED,
+    request: Any = ASKED,
     *,
     caller: str = "ann",
-    rpc: str = RPC,
 ) -> str:
-    answer = await requests.once(request, wire.SetStockResponse, caller=caller, rpc=rpc, do=work.do)
+    act = Act(actor="somebody", person=caller, within_s=5.0)
+    answer = await requests.once(request, wire.SetStockResponse, act, work.do)
     return answer.machine.machine_id
 
 
@@ -83,25 +86,24 @@ async def test_without_an_id_nothing_is_kept(requests: Requests) -> None:
         await _once(requests, work, request) for request in (bare, bare, checked, checked)
     ]
     assert [None] * 4 == work.claims
+    assert [False, False, True, True] == work.checks
     assert "5" == await _once(requests, work)
 
 
 @pytest.mark.parametrize(
-    ("request_", "rpc"),
+    "request_",
     [
-        (wire.SetStockRequest(machine_id="VM-1", column="A1", stock=8, request_id="r-1"), RPC),
-        (wire.SetStockRequest(machine_id="VM-1", column="A1", request_id="r-1"), RPC),
-        (ASKED, "EnableMachine"),
+        wire.SetStockRequest(machine_id="VM-1", column="A1", stock=8, request_id="r-1"),
+        wire.SetStockRequest(machine_id="VM-1", column="A1", request_id="r-1"),
+        wire.EnableMachineRequest(machine_id="VM-1", request_id="r-1"),
     ],
 )
-async def test_an_id_stands_for_one_request(
-    requests: Requests, request_: wire.SetStockRequest, rpc: str
-) -> None:
+async def test_an_id_stands_for_one_request(requests: Requests, request_: Any) -> None:
     """Another number, a number that is not there, or another call is another content."""
     work = Work()
     await _once(requests, work)
     assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == await _reason(
-        _once(requests, work, request_, rpc=rpc)
+        _once(requests, work, request_)
     )
     assert 1 == len(work.claims)
 

@@ -13,6 +13,7 @@ from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from gateway.fleet import pages
 from gateway.fleet.errors import invalid
+from gateway.fleet.v1 import fleet_service_pb2 as changes_pb2
 from gateway.fleet.v1 import machine_pb2 as fleet_machine_pb2
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
@@ -25,6 +26,7 @@ LIMIT_MS_MAX = 86_400_000
 REASON_LENGTH_MAX = 500
 ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
+ETAG_LENGTH_MAX = 64
 
 _MACHINE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _MODES = {
@@ -78,10 +80,10 @@ class Fields:
         self.done()
         return pages.asked(request.page_size, request.page_token, *filters)
 
-    def machine_id(self, value: str, *, needed: bool = True) -> Self:
+    def machine_id(self, value: str, *, needed: bool = True, field: str = "machine_id") -> Self:
         """Check a machine id; empty is right only if it is not ``needed``."""
         if (needed or value) and not _MACHINE_ID.fullmatch(value):
-            self.wrong("machine_id", "must be 1 to 32 letters, digits, '_' or '-'")
+            self.wrong(field, "must be 1 to 32 letters, digits, '_' or '-'")
         return self
 
     def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:
@@ -103,6 +105,12 @@ class Fields:
             or '"' in value
         ):
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
+        return self
+
+    def etag(self, value: str) -> Self:
+        """Check an etag; empty says that nobody cares who changed the machine."""
+        if len(value) > ETAG_LENGTH_MAX or not value.isprintable():
+            self.wrong("etag", "must be the etag of GetMachine, or empty")
         return self
 
     def country_code(self, value: str) -> Self:
@@ -195,7 +203,9 @@ class Fields:
                 )
         return PolicyOverrides(**own, **above)
 
-    def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
+    def columns(
+        self, columns: Sequence[fleet_pb2.Column | fleet_machine_pb2.Column]
+    ) -> tuple[Column, ...]:
         """Return the planogram."""
         if len(columns) > COLUMNS_MAX:
             self.wrong("columns", f"must be at most {COLUMNS_MAX}")
@@ -215,7 +225,12 @@ class Fields:
             for one in columns
         )
 
-    def _column(self, place: str, column: fleet_pb2.Column, seen: Collection[str]) -> None:
+    def _column(
+        self,
+        place: str,
+        column: fleet_pb2.Column | fleet_machine_pb2.Column,
+        seen: Collection[str],
+    ) -> None:
         if (
             not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX
             or not column.column.isprintable()
@@ -233,7 +248,9 @@ class Fields:
             self.wrong(f"{place}.stock", "must not be above the capacity")
 
 
-def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine:
+def new_machine(
+    request: fleet_service_pb2.RegisterMachineRequest | changes_pb2.RegisterMachineRequest,
+) -> NewMachine:
     """Check a registration. Raises CallRefused with every problem."""
     fields = Fields()
     fields.machine_id(request.machine_id)

@@ -64,8 +64,10 @@ def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> 
 
 
 def named(act: Act) -> Act:
-    """Return the act if it has a name. For what gives money away, ends somebody's question, takes a
-    halt back or is for ever: the journal, or the audit log, must say who did it. Raises CallRefused.
+    """Return the act if it has a name. Raises CallRefused.
+
+    For what gives money away, ends somebody's question, takes a halt back or is for ever: the
+    journal, or the audit log, must say who did it.
     """
     if act.actor == UNKNOWN:
         raise invalid(

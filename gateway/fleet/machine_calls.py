@@ -1,8 +1,8 @@
 """The changing calls of FleetService: each request is checked whole, then done by the acts.
 
-Flows in: a request of ``gateway.fleet.v1`` and who asks. Flows out: the machine, or CallRefused with
-every problem of the request. A field that was forgotten destroys nothing: no columns, no count and
-no mask are refused.
+Flows in: a request of ``gateway.fleet.v1`` and who asks. Flows out: the machine, or CallRefused
+with every problem of the request. A field that was forgotten destroys nothing: no columns, no count
+and no mask are refused.
 """
 
 from dataclasses import dataclass

@@ -97,6 +97,7 @@ class CloseReason:
     UNKNOWN_MACHINE = "UNKNOWN_MACHINE"
     OVERLOADED = "OVERLOADED"
     HALTED = "HALTED"
+    RETIRED = "RETIRED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

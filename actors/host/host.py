@@ -36,7 +36,13 @@ from actors.link import (
     StreamClosed,
     ToHost,
 )
-from actors.machine.events import Connected, Disconnected, FrameReceived, TimePassed
+from actors.machine.events import (
+    ConfigurationChanged,
+    Connected,
+    Disconnected,
+    FrameReceived,
+    TimePassed,
+)
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.placement import partition_of
@@ -382,6 +388,9 @@ class Host(HostLink):
             self._reloads.add(task)
             task.add_done_callback(self._reloads.discard)
             return
+        if isinstance(event, ConfigurationChanged):
+            # What Alipay is told of the machine's place may be new too, and stands beside it.
+            runner.reload_wanted = True
         receipt.expect()
         self._loop.post(
             runner,

@@ -70,7 +70,14 @@ def drive_code(draft: Draft) -> None:
         return
     if code.next_attempt_at_ms is not None and code.next_attempt_at_ms > draft.now_ms:
         return
-    draft.update(code=replace(code, attempts=code.attempts + 1, next_attempt_at_ms=None))
+    draft.update(
+        code=replace(
+            code,
+            attempts=code.attempts + 1,
+            next_attempt_at_ms=None,
+            asked_revision=draft.state.configuration.revision,
+        )
+    )
     draft.call(code_order(code))
 
 
@@ -121,6 +128,9 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
     code = draft.state.code
     if not code_under_way(code):
         draft.note(f"a call about the code failed that nobody waits for: {event.detail}")
+    elif event.final and code.asked_revision < draft.state.configuration.revision:
+        # Somebody changed something while Alipay was asked: what it refused is perhaps mended.
+        draft.update(code=replace(code, error=event.detail, attempts=0, next_attempt_at_ms=None))
     elif event.final:
         draft.update(
             code=replace(

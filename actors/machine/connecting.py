@@ -14,6 +14,7 @@ from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateF
 from actors.machine.state import FailureCause, Link, Vend, VendStatus
 
 SUPERSEDED = "SUPERSEDED"
+RETIRED = "RETIRED"
 
 
 def connect(draft: Draft, event: events.Connected) -> None:
@@ -21,6 +22,10 @@ def connect(draft: Draft, event: events.Connected) -> None:
     missed.
     """
     link = draft.state.link
+    if _is_over(draft):
+        draft.note("the machine was retired")
+        draft.call(CloseStream(stream_id=event.stream_id, reason=RETIRED))
+        return
     if link.online and event.stream_id != link.stream_id:
         if event.opened_at_ms < link.opened_at_ms:
             draft.note(f"stream {event.stream_id} is older than {link.stream_id}")
@@ -57,6 +62,21 @@ def connect(draft: Draft, event: events.Connected) -> None:
     if event.planogram_version != draft.state.configuration.planogram_version:
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)
+
+
+def end_if_retired(draft: Draft) -> None:
+    """At the end of a turn: a retired machine's stream ends as soon as nothing of it is open, which
+    its machine might still have to say something about.
+    """
+    link = draft.state.link
+    if link.online and _is_over(draft):
+        draft.call(CloseStream(stream_id=link.stream_id, reason=RETIRED))
+        draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
+
+
+def _is_over(draft: Draft) -> bool:
+    state = draft.state
+    return state.configuration.retired and state.session is None and not state.doubts
 
 
 def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> None:

@@ -39,6 +39,7 @@ def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy
     _apply(draft, event)
     paying.settle_availability(draft)
     configuring.drive_code(draft)
+    connecting.end_if_retired(draft)
     draft.close_trades()
     return draft.decision()
 

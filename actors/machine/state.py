@@ -164,6 +164,8 @@ class Configuration:
     mode: Mode = Mode.BOTH
     overrides: PolicyOverrides = PolicyOverrides()
     planogram_version: int = 0
+    retired: bool = False
+    """Its life in the fleet is over; money that comes all the same goes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +182,8 @@ class Code:
     error: str = ""
     attempts: int = 0
     next_attempt_at_ms: int | None = None
+    asked_revision: int = 0
+    """Which configuration the last call was made under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc.aio
 
+from gateway.fleet.act import Act
 from gateway.fleet.errors import invalid
 from gateway.rpc.statuses import FieldProblem
 
@@ -49,6 +50,32 @@ def person_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
         if len(certified) <= _LENGTH_MAX
         else hashlib.sha256(certified.encode()).hexdigest()
     )
+
+
+def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> Act:
+    """Return who acts and how long they wait: as long as their own deadline, ``longest_s`` at most.
+    Raises CallRefused.
+    """
+    left_s: float | None = (
+        context.time_remaining()
+    )  # None without a deadline, whatever its stub says
+    within_s = longest_s if left_s is None else min(left_s, longest_s)
+    return Act(actor=caller_of(context), within_s=within_s, person=person_of(context))
+
+
+def named(act: Act) -> Act:
+    """Return the act if it has a name. Raises CallRefused.
+
+    For what gives money away, ends somebody's question, takes a halt back or is for ever: the
+    journal, or the audit log, must say who did it.
+    """
+    if act.actor == UNKNOWN:
+        raise invalid(
+            FieldProblem(
+                field="x-actor", description="this needs the caller's name: send -H 'x-actor: name'"
+            )
+        )
+    return act
 
 
 def _certified(context: grpc.aio.ServicerContext[Any, Any]) -> str:

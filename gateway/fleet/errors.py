@@ -65,7 +65,7 @@ def already_registered(machine_id: str, detail: str) -> CallRefused:
             reason="MACHINE_EXISTS",
             message=(
                 f"machine {machine_id} is registered with other content ({detail}): change it with "
-                "the Set calls, or use another id"
+                "UpdateMachine or SetPlanogram, or use another id"
             ),
             metadata={"machine": machine_id},
         )
@@ -77,6 +77,49 @@ def not_possible(reason: str, message: str, **about: str) -> CallRefused:
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.FAILED_PRECONDITION, reason=reason, message=message, metadata=about
+        )
+    )
+
+
+def etag_stale(machine_id: str, etag: str) -> CallRefused:
+    """Somebody else has changed the machine since the caller looked at it."""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.ABORTED,
+            reason="ETAG_STALE",
+            message=(
+                f"machine {machine_id} was changed since its etag was read, which is {etag!r} now: "
+                "look at it again, then repeat the call with the new etag"
+            ),
+            metadata={"machine": machine_id, "etag": etag},
+        )
+    )
+
+
+def retired(machine_id: str) -> CallRefused:
+    """The machine is not part of the fleet any more."""
+    return not_possible(
+        "MACHINE_RETIRED",
+        f"machine {machine_id} was retired, which is for ever: register it under another id if it "
+        "is to sell again",
+        machine=machine_id,
+    )
+
+
+def request_id_reused(request_id: str) -> CallRefused:
+    """The id stands for another request of the same caller."""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.INVALID_ARGUMENT,
+            reason="REQUEST_ID_REUSED",
+            message=(
+                f"the request id {request_id!r} was used for another call or with other content: "
+                "nothing was done; choose a new id for a new request"
+            ),
+            metadata={"request_id": request_id},
+            problems=(
+                FieldProblem(field="request_id", description="was used for another request"),
+            ),
         )
     )
 
@@ -107,6 +150,14 @@ def host_away(machine_id: str, *, saved: bool, sent: bool) -> CallRefused:
     )
 
 
+REQUEST_IN_PROGRESS = Refusal(
+    code=grpc.StatusCode.ABORTED,
+    reason="REQUEST_IN_PROGRESS",
+    message=(
+        "the same request is being done just now: repeat the call in a moment to hear its answer"
+    ),
+    retry_after_ms=1_000,
+)
 SQL_AWAY = Refusal(
     code=grpc.StatusCode.UNAVAILABLE,
     reason="SQL_UNAVAILABLE",

@@ -14,6 +14,8 @@ from actors.machine.state import Column, Mode
 from alipay_client.amounts import AMOUNT_MINOR_MAX
 from gateway.fleet import pages
 from gateway.fleet.errors import invalid
+from gateway.fleet.v1 import fleet_service_pb2 as changes_pb2
+from gateway.fleet.v1 import machine_pb2 as fleet_machine_pb2
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
 from storage.fleet.registry import NewMachine
@@ -25,6 +27,7 @@ LIMIT_MS_MAX = 86_400_000
 REASON_LENGTH_MAX = 500
 ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
+ETAG_LENGTH_MAX = 64
 
 _MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 _MODES = {
@@ -78,10 +81,10 @@ class Fields:
         self.done()
         return pages.asked(request.page_size, request.page_token, *filters)
 
-    def machine_id(self, value: str, *, needed: bool = True) -> Self:
+    def machine_id(self, value: str, *, needed: bool = True, field: str = "machine_id") -> Self:
         """Check a machine id; empty is right only if it is not ``needed``."""
         if (needed or value) and not _MACHINE_ID.fullmatch(value):
-            self.wrong("machine_id", f"must be {MACHINE_ID_WORDS}")
+            self.wrong(field, f"must be {MACHINE_ID_WORDS}")
         return self
 
     def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:
@@ -103,6 +106,21 @@ class Fields:
             or '"' in value
         ):
             self.wrong(field, f"must have {least} to {most} characters and no double quote")
+        return self
+
+    def etag(self, value: str) -> Self:
+        """Check an etag; empty says that nobody cares who changed the machine."""
+        if len(value) > ETAG_LENGTH_MAX or not value.isprintable():
+            self.wrong("etag", "must be the etag of GetMachine, or empty")
+        return self
+
+    def country_code(self, value: str) -> Self:
+        """Check the country of a machine's place; empty is right."""
+        if not re.fullmatch(r"([A-Z]{2})?", value):
+            self.wrong(
+                "country_code",
+                "must be two upper-case letters of ISO 3166-1, for example HK, or empty",
+            )
         return self
 
     def reason(self, value: str, *, needed: bool = False) -> Self:
@@ -160,7 +178,7 @@ class Fields:
             )
         return _MODES.get(machine_pb2.Mode.ValueType(value), Mode.BOTH)
 
-    def overrides(self, policy: fleet_pb2.Policy) -> PolicyOverrides:
+    def overrides(self, policy: fleet_pb2.Policy | fleet_machine_pb2.Policy) -> PolicyOverrides:
         """Return the machine's own limits; what is not set follows the fleet."""
         own: dict[str, int] = {
             name: getattr(policy, name)
@@ -186,7 +204,9 @@ class Fields:
                 )
         return PolicyOverrides(**own, **above)
 
-    def columns(self, columns: Sequence[fleet_pb2.Column]) -> tuple[Column, ...]:
+    def columns(
+        self, columns: Sequence[fleet_pb2.Column | fleet_machine_pb2.Column]
+    ) -> tuple[Column, ...]:
         """Return the planogram."""
         if len(columns) > COLUMNS_MAX:
             self.wrong("columns", f"must be at most {COLUMNS_MAX}")
@@ -206,7 +226,12 @@ class Fields:
             for one in columns
         )
 
-    def _column(self, place: str, column: fleet_pb2.Column, seen: Collection[str]) -> None:
+    def _column(
+        self,
+        place: str,
+        column: fleet_pb2.Column | fleet_machine_pb2.Column,
+        seen: Collection[str],
+    ) -> None:
         if (
             not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX
             or not column.column.isprintable()
@@ -224,7 +249,9 @@ class Fields:
             self.wrong(f"{place}.stock", "must not be above the capacity")
 
 
-def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine:
+def new_machine(
+    request: fleet_service_pb2.RegisterMachineRequest | changes_pb2.RegisterMachineRequest,
+) -> NewMachine:
     """Check a registration. Raises CallRefused with every problem."""
     fields = Fields()
     fields.machine_id(request.machine_id)
@@ -232,10 +259,7 @@ def new_machine(request: fleet_service_pb2.RegisterMachineRequest) -> NewMachine
     fields.text("address", request.address, least=0, most=200)
     if not re.fullmatch(r"[A-Z]{3}", request.currency):
         fields.wrong("currency", "must be three upper-case letters of ISO 4217, for example HKD")
-    if not re.fullmatch(r"([A-Z]{2})?", request.country_code):
-        fields.wrong(
-            "country_code", "must be two upper-case letters of ISO 3166-1, for example HK, or empty"
-        )
+    fields.country_code(request.country_code)
     made = NewMachine(
         machine_id=MachineId(request.machine_id),
         store_name=request.store_name,

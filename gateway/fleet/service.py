@@ -9,7 +9,7 @@ Lists and watches are answered from SQL alone, so they work while every host is 
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc.aio
 import structlog
@@ -20,14 +20,14 @@ from gateway.fleet import errors as fleet_errors
 from gateway.fleet import pages, watch
 from gateway.fleet import views as fleet_views
 from gateway.fleet.acts import Act, FleetActs
-from gateway.fleet.caller import UNKNOWN, caller_of, person_of
-from gateway.fleet.errors import CallRefused, invalid, not_found
+from gateway.fleet.caller import act_of, named
+from gateway.fleet.errors import CallRefused, not_found
 from gateway.fleet.requests import Fields, new_machine
 from gateway.rpc import statuses
 from gateway.rpc.counters import Counters
-from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import fleet_service_pb2 as wire
 from gateway.v1 import fleet_service_pb2_grpc
+from storage.fleet.changes import MachineChange
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.views import SessionView, WorkItemKind
@@ -126,7 +126,7 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         mode = fields.mode(request.mode, default=None)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetMode", mode=mode
+            request.machine_id, MachineChange(mode=mode), _act(context), action="SetMode"
         )
         return wire.SetModeResponse(machine=fleet_views.machine(view))
 
@@ -138,7 +138,10 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         overrides = fields.overrides(request.policy)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetPolicy", overrides=overrides
+            request.machine_id,
+            MachineChange(overrides=overrides),
+            _act(context),
+            action="SetPolicy",
         )
         return wire.SetPolicyResponse(machine=fleet_views.machine(view))
 
@@ -150,7 +153,10 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         columns = fields.columns(request.columns)
         fields.done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="SetPlanogram", columns=columns
+            request.machine_id,
+            MachineChange(columns=columns),
+            _act(context),
+            action="SetPlanogram",
         )
         return wire.SetPlanogramResponse(machine=fleet_views.machine(view))
 
@@ -170,7 +176,11 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
     ) -> wire.EnableMachineResponse:
         Fields().machine_id(request.machine_id).done()
         view = await self._acts.change(
-            request.machine_id, _act(context), action="EnableMachine", enabled=True
+            request.machine_id,
+            MachineChange(enabled=True),
+            _act(context),
+            action="EnableMachine",
+            detail="",
         )
         return wire.EnableMachineResponse(machine=fleet_views.machine(view))
 
@@ -181,9 +191,9 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         Fields().machine_id(request.machine_id).reason(request.reason).done()
         view = await self._acts.change(
             request.machine_id,
+            MachineChange(enabled=False),
             _act(context),
             action="DisableMachine",
-            enabled=False,
             detail=request.reason,
         )
         return wire.DisableMachineResponse(machine=fleet_views.machine(view))
@@ -441,22 +451,8 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
 
 
 def _act(context: Context) -> Act:
-    left_s = cast(
-        "float | None", context.time_remaining()
-    )  # None without a deadline, whatever its stub says
-    within_s = _CALL_MAX_S if left_s is None else min(left_s, _CALL_MAX_S)
-    return Act(actor=caller_of(context), within_s=within_s, person=person_of(context))
+    return act_of(context, longest_s=_CALL_MAX_S)
 
 
 def _named_act(context: Context) -> Act:
-    """For what gives money away, ends somebody's question or takes a halt back: the journal, or the
-    audit log, must say who did it.
-    """
-    act = _act(context)
-    if act.actor == UNKNOWN:
-        raise invalid(
-            FieldProblem(
-                field="x-actor", description="this needs the caller's name: send -H 'x-actor: name'"
-            )
-        )
-    return act
+    return named(_act(context))

@@ -23,7 +23,11 @@ __all__ = ["HostLinks", "HostUnavailable", "LinkLimits", "LinkStats", "LinkedStr
 
 logger = structlog.get_logger()
 
-_KNOWN_TO_THE_HOST = {CloseReason.SUPERSEDED, CloseReason.UNKNOWN_MACHINE}
+_KNOWN_TO_THE_HOST = {
+    CloseReason.SUPERSEDED,
+    CloseReason.UNKNOWN_MACHINE,
+    CloseReason.RETIRED,
+}
 
 
 class HostLinks:

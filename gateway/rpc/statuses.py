@@ -158,6 +158,15 @@ UNKNOWN_MACHINE = Refusal(
     ),
     retry_after_ms=60_000,
 )
+RETIRED = Refusal(
+    code=grpc.StatusCode.NOT_FOUND,
+    reason="RETIRED",
+    message=(
+        "machine {machine_id} was retired and is not part of the fleet any more: if it is to sell "
+        "again, register it under another id"
+    ),
+    retry_after_ms=3_600_000,
+)
 OVERLOADED = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="OVERLOADED",
@@ -185,6 +194,7 @@ _BY_CLOSE_REASON = {
     CloseReason.UNKNOWN_MACHINE: UNKNOWN_MACHINE,
     CloseReason.OVERLOADED: OVERLOADED,
     CloseReason.HALTED: HALTED,
+    CloseReason.RETIRED: RETIRED,
 }
 
 

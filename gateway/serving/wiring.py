@@ -38,6 +38,7 @@ from gateway.serving.listeners import Listener, build_admin_server, build_machin
 from gateway.serving.metrics import Snapshot
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.database.engine import Database
+from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
@@ -242,6 +243,7 @@ async def _open_grpc(
     acts = FleetActs(
         registry=storage.registry,
         queries=storage.queries,
+        answers=Answers(storage.database),
         closings=Closings(storage.database),
         store=storage.store,
         commands=links,

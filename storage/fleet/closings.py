@@ -14,6 +14,7 @@ from storage.books.audit_rows import write_audit_row
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet import work_items
+from storage.fleet.answers import Claim, mark_done
 from storage.fleet.views import ClosingView, WorkItemKind, WorkItemView
 from storage.tables import work_item_closings
 
@@ -47,26 +48,65 @@ class Closings:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def close(self, item_id: str, *, actor: str, reason: str, now_ms: int) -> ClosingView:
+    async def close(
+        self,
+        item_id: str,
+        *,
+        actor: str,
+        reason: str,
+        now_ms: int,
+        claim: Claim | None = None,
+        only_check: bool = False,
+    ) -> ClosingView:
         """Close an item that waits; again, it returns the first closing and changes nothing. Raises
         NotWaiting or HasItsOwnAct.
+
+        A ``claim`` that has closed it already finds its own closing. ``only_check`` returns the
+        closing as it would be.
         """
+        if only_check:
+            return await self._db.read(
+                lambda connection: _possible(connection, item_id, actor, reason, now_ms)[0]
+            )
         return await self._db.write(
-            lambda connection: _close(connection, item_id, actor, reason, now_ms)
+            lambda connection: _close(connection, item_id, actor, reason, now_ms, claim)
         )
 
 
-def _close(
+def _possible(
     connection: Connection, item_id: str, actor: str, reason: str, now_ms: int
-) -> ClosingView:
+) -> tuple[ClosingView, WorkItemView | None]:
+    """Return the first closing, or the one that may be made now and the item that it is about."""
     if (first := _closing(connection, item_id)) is not None:
-        return replace(first, again=True)
+        return replace(first, again=True), None
     row = connection.execute(work_items.one(item_id, now_ms=now_ms)).one_or_none()
     if row is None:
         raise NotWaiting(item_id)
     item = work_items.work_item_view(row)
     if item.kind not in CLOSABLE:
         raise HasItsOwnAct(item)
+    closing = ClosingView(
+        item_id=item_id,
+        kind=item.kind,
+        machine_id=item.machine_id,
+        actor=actor,
+        reason=reason,
+        closed_at_ms=now_ms,
+    )
+    return closing, item
+
+
+def _close(
+    connection: Connection,
+    item_id: str,
+    actor: str,
+    reason: str,
+    now_ms: int,
+    claim: Claim | None,
+) -> ClosingView:
+    possible, item = _possible(connection, item_id, actor, reason, now_ms)
+    if item is None:
+        return replace(possible, again=claim is None or not claim.done)
     values = {
         "item_id": item_id,
         "kind": item.kind.value,
@@ -81,6 +121,8 @@ def _close(
     mine = connection.scalar(statement.returning(work_item_closings.c.item_id)) is not None
     closing = _closing(connection, item_id)
     assert closing is not None, "it is there: this transaction or another one has just written it"
+    if mine and claim is not None:
+        mark_done(connection, claim)
     if mine:
         # What it said is kept too: a difference's row says tomorrow what the next file says.
         detail = f"{item_id}: {reason} ({item.kind}: {item.reason})"

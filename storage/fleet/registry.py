@@ -1,8 +1,9 @@
 """The administrators' side: which machines there are and how they are to work. Every change leaves
 an audit row in its transaction.
 
-A change makes a new ``revision``. The machine's actor hears of it as ``ConfigurationChanged``; the
-registry never writes what the actor owns (stock, state, money).
+A change makes a new ``revision``, which is the machine's etag. The machine's actor hears of it as
+``ConfigurationChanged``; the registry never writes what the actor owns (stock, state, money). What
+a change is checked against is read in its own transaction (``storage.fleet.changes``).
 """
 
 import secrets
@@ -20,6 +21,8 @@ from actors.placement import partition_of
 from storage import codec
 from storage.books.audit_rows import write_audit_row
 from storage.database.engine import Database
+from storage.fleet.answers import Claim, mark_done
+from storage.fleet.changes import MachineChange, plan
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import machines, planogram_columns
 
@@ -28,10 +31,6 @@ TOKEN_BYTES = 24
 # What every notification asks, put together once.
 _BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
 _BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
-
-
-class UnknownMachine(Exception):
-    """No such machine is registered."""
 
 
 class AlreadyRegistered(Exception):
@@ -76,69 +75,111 @@ class Registry:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def register(self, new: NewMachine, *, actor: str, now_ms: int) -> Registered:
+    async def register(
+        self, new: NewMachine, *, actor: str, now_ms: int, claim: Claim | None = None
+    ) -> Registered:
         """Take a machine into the fleet. Again with the same content: the same answer; raises
-        AlreadyRegistered otherwise.
+        AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        return await self._db.write(
-            lambda connection: _register(
-                connection, new, token, self._db.partition_count, actor, now_ms
-            )
-        )
 
-    async def change(
-        self,
-        machine_id: MachineId,
-        *,
-        actor: str,
-        action: str,
-        now_ms: int,
-        mode: Mode | None = None,
-        overrides: PolicyOverrides | None = None,
-        enabled: bool | None = None,
-        columns: Sequence[Column] | None = None,
-        detail: str = "",
-    ) -> ConfigurationChanged:
-        """Change what is not None and return what the actor must be told; raises UnknownMachine.
-
-        ``columns`` is the whole planogram and makes a new version of it. The new revision counts
-        even if the actor is not told now: it is found by ``reconfigured``.
-        """
-
-        def work(connection: Connection) -> ConfigurationChanged:
-            row = _row(connection, machine_id, lock=True)
-            if row is None:
-                raise UnknownMachine(machine_id)
-            values: dict[str, Any] = {"revision": row.revision + 1}
-            if mode is not None:
-                values["mode"] = mode.value
-            if overrides is not None:
-                values["overrides"] = codec.encode_overrides(overrides)
-            if enabled is not None:
-                values["enabled"] = enabled
-            if columns is not None:
-                values["planogram_version"] = row.planogram_version + 1
-                _write_columns(connection, machine_id, columns)
-            connection.execute(
-                update(machines).where(machines.c.machine_id == machine_id).values(values)
-            )
-            changed = _row(connection, machine_id)
-            assert changed is not None
+        def work(connection: Connection) -> Registered:
+            there = _row(connection, new.machine_id)
+            if there is not None:
+                if claim is None or not claim.done:
+                    _same(connection, there, new)
+                return _registered(there)
+            made = _insert(connection, new, token, self._db.partition_count, now_ms)
+            if claim is not None:
+                mark_done(connection, claim)
             write_audit_row(
                 connection,
                 at_ms=now_ms,
                 actor=actor,
-                action=action,
-                machine_id=machine_id,
-                detail=detail,
+                action="register",
+                machine_id=new.machine_id,
+                detail=f"{new.store_name}, {new.currency}",
             )
-            return ConfigurationChanged(
-                configuration=configuration_of(changed),
-                columns=None if columns is None else tuple(columns),
-            )
+            return made
 
         return await self._db.write(work)
+
+    async def change(
+        self,
+        machine_id: MachineId,
+        change: MachineChange,
+        *,
+        actor: str,
+        action: str,
+        now_ms: int,
+        etag: str = "",
+        detail: str | None = None,
+        claim: Claim | None = None,
+    ) -> ConfigurationChanged:
+        """Make the change and return what the actor must be told; raises ChangeRefused.
+
+        The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
+        A ``claim`` whose change is made already changes nothing. Without a ``detail`` the audit row
+        says what was changed, before and after.
+        """
+
+        def work(connection: Connection) -> ConfigurationChanged:
+            row = _row(connection, machine_id, lock=True)
+            if claim is not None and claim.done and row is not None:
+                return ConfigurationChanged(configuration=configuration_of(row))
+            planned = plan(connection, machine_id, row, change, etag=etag, now_ms=now_ms)
+            if planned.values:
+                connection.execute(
+                    update(machines)
+                    .where(machines.c.machine_id == machine_id)
+                    .values(planned.values)
+                )
+                if change.columns is not None:
+                    _write_columns(connection, machine_id, change.columns)
+            if claim is not None:
+                mark_done(connection, claim)
+            if planned.values:
+                write_audit_row(
+                    connection,
+                    at_ms=now_ms,
+                    actor=actor,
+                    action=action,
+                    machine_id=machine_id,
+                    detail=planned.difference if detail is None else detail,
+                )
+            return planned.told
+
+        return await self._db.write(work)
+
+    async def check(
+        self, machine_id: MachineId, change: MachineChange, *, etag: str = "", now_ms: int
+    ) -> ConfigurationChanged:
+        """Return what ``change`` would return now, and change nothing; raises ChangeRefused."""
+        return await self._db.read(
+            lambda connection: (
+                plan(
+                    connection,
+                    machine_id,
+                    _row(connection, machine_id),
+                    change,
+                    etag=etag,
+                    now_ms=now_ms,
+                ).told
+            )
+        )
+
+    async def check_new(self, new: NewMachine) -> bool:
+        """Return whether ``register`` would take this machine in now, or find it there with the
+        same content. Raises AlreadyRegistered.
+        """
+
+        def work(connection: Connection) -> bool:
+            there = _row(connection, new.machine_id)
+            if there is not None:
+                _same(connection, there, new)
+            return there is None
+
+        return await self._db.read(work)
 
     async def by_token(self, token: str) -> Registered | None:
         """Return the machine whose notify URL ends in this token, or None."""
@@ -174,21 +215,19 @@ class Registry:
         return None if row is None else _registered(row)
 
 
-def _register(
-    connection: Connection,
-    new: NewMachine,
-    token: str,
-    partition_count: int,
-    actor: str,
-    now_ms: int,
+def _same(connection: Connection, there: Row[Any], new: NewMachine) -> None:
+    """Raise AlreadyRegistered unless the machine that is there is this one."""
+    if there.retired_at_ms is not None:
+        raise AlreadyRegistered(f"{new.machine_id} was retired, and an id is used once")
+    if differing := _differing(connection, there, new):
+        raise AlreadyRegistered(
+            f"{new.machine_id} is registered with another {', '.join(differing)}"
+        )
+
+
+def _insert(
+    connection: Connection, new: NewMachine, token: str, partition_count: int, now_ms: int
 ) -> Registered:
-    there = _row(connection, new.machine_id)
-    if there is not None:
-        if differing := _differing(connection, there, new):
-            raise AlreadyRegistered(
-                f"{new.machine_id} is registered with another {', '.join(differing)}"
-            )
-        return _registered(there)
     connection.execute(
         insert(machines).values(
             machine_id=new.machine_id,
@@ -207,15 +246,6 @@ def _register(
         )
     )
     _write_columns(connection, new.machine_id, new.columns)
-    detail = f"{new.store_name}, {new.currency}"
-    write_audit_row(
-        connection,
-        at_ms=now_ms,
-        actor=actor,
-        action="register",
-        machine_id=new.machine_id,
-        detail=detail,
-    )
     return Registered(
         machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1
     )

@@ -55,6 +55,8 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         host=row.owner,
         partition=row.partition,
         registered_at_ms=row.registered_at_ms,
+        revision=row.revision,
+        retired_at_ms=row.retired_at_ms,
         halt=halt_view(row),
     )
 

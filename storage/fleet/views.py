@@ -55,6 +55,8 @@ class MachineView:
     host: str
     partition: int
     registered_at_ms: int
+    revision: int
+    retired_at_ms: int | None
     halt: HaltView | None = None
 
 

@@ -40,6 +40,7 @@ def configuration_of(row: Row[Any]) -> Configuration:
         mode=Mode(row.mode),
         overrides=codec.decode_overrides(row.overrides),
         planogram_version=row.planogram_version,
+        retired=row.retired_at_ms is not None,
     )
 
 

@@ -2,7 +2,10 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
+    Index,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -21,4 +24,24 @@ work_item_closings = Table(
     Column("actor", String(160), nullable=False),
     Column("closed_at_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+)
+
+# What became of administrators' requests that carry an id, so that a repeated one is answered and
+# not done again. ``answer`` is null while it runs, or after it was cut off; ``done``: its change of
+# the registry is saved. ``machine_version``: what the machine's state had when it was begun.
+answers = Table(
+    "answers",
+    metadata,
+    Column("caller", String(200), primary_key=True),
+    Column("request_id", String(64), primary_key=True),
+    Column("rpc", String(64), nullable=False),
+    Column("content_sha256", String(64), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("token", String(32), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("done", Boolean(create_constraint=False), nullable=False),
+    Column("machine_version", BigInteger, nullable=False),
+    Column("answer", LargeBinary),
+    Index(None, "at_ms"),
+    Index(None, "caller", "at_ms"),
 )

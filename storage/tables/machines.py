@@ -37,6 +37,7 @@ machines = Table(
     Column("planogram_version", BigInteger, nullable=False),
     Column("registered_at_ms", BigInteger, nullable=False),
     Column("overrides", JSON, nullable=False),
+    Column("retired_at_ms", BigInteger),
     ForeignKeyConstraint(["partition"], ["partitions.partition"]),
     UniqueConstraint("notify_token"),
     CheckConstraint("revision > 0", name="revision_grows"),

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
+from storage.fleet.changes import MachineChange
 from tests.simulation import office
 
 if TYPE_CHECKING:
@@ -171,11 +172,10 @@ async def _office(world: "World", rng: Random) -> None:
     enabled = rng.random() < 0.7
     changed = await world.registry.change(
         MachineId(machine_id),
+        MachineChange(mode=mode, enabled=enabled),
         actor="office",
         action="configure",
         now_ms=world.clock.now_ms(),
-        mode=mode,
-        enabled=enabled,
     )
     world.note(f"the office wants {machine_id} {changed.configuration.mode}, enabled {enabled}")
     world.modes[machine_id] = changed.configuration.mode

@@ -38,6 +38,7 @@ from gateway.serving.metrics import Snapshot
 from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
 from storage.fleet.registry import NewMachine, Registered, Registry
@@ -274,6 +275,7 @@ async def a_site(
         acts = FleetActs(
             registry=registry,
             queries=queries,
+            answers=Answers(database),
             closings=Closings(database),
             store=store,
             commands=links,

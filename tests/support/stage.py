@@ -68,12 +68,14 @@ class Provider:
 
     def __init__(self) -> None:
         self.calls: list[tuple[MachineId, ProviderCall]] = []
+        self.places: list[Place] = []
         self.answer: Callable[[ProviderCall], Event] = answer_well
         self.gate: asyncio.Event | None = None
 
     async def perform(self, call: ProviderCall, place: Place, currency: Currency) -> Event:
         """Note the call and answer it."""
         self.calls.append((place.machine_id, call))
+        self.places.append(place)
         if self.gate is not None:
             await self.gate.wait()
         return self.answer(call)

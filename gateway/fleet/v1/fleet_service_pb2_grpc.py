@@ -32,10 +32,19 @@ class FleetServiceStub(object):
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
     token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-    same id with the same content gets the stored answer and changes nothing; with other content it is
-    refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+    same id of the same person with the same content gets the stored answer and changes nothing; with
+    other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+    first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+    repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+    the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+    the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+    where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+    line in the audit log, no word to the machine's actor. The answer shows what the registry would
+    hold (the machine as it would be, the closing of a work item), and for what the actor decides
+    (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """
@@ -105,10 +114,19 @@ class FleetServiceServicer(object):
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
     token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-    same id with the same content gets the stored answer and changes nothing; with other content it is
-    refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+    same id of the same person with the same content gets the stored answer and changes nothing; with
+    other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+    first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+    repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+    the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+    the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+    where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+    line in the audit log, no word to the machine's actor. The answer shows what the registry would
+    hold (the machine as it would be, the closing of a work item), and for what the actor decides
+    (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """
@@ -137,9 +155,9 @@ class FleetServiceServicer(object):
 
     def UpdateMachine(self, request, context):
         """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-        be changed as long as Alipay has no code of the machine; a refused code is asked for again with
-        what is new. A policy that guards money (doubt_review_above_minor,
-        write_off_second_person_above_minor) needs ROLE_OWNER.
+        be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
+        while it is being asked); a refused code is asked for again with what is new. A policy that guards
+        money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,9 +192,12 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def RetireMachine(self, request, context):
-        """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept. Refused
-        (MACHINE_IN_USE) while a session, a vend, a trade or a refund of it is open: DisableMachine first,
-        and let the money go back.
+        """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
+        up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
+        a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
+        first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
+        it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
+        of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,10 +279,19 @@ class FleetService(object):
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
     token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-    same id with the same content gets the stored answer and changes nothing; with other content it is
-    refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+    same id of the same person with the same content gets the stored answer and changes nothing; with
+    other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+    first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+    repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+    the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+    the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+    where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+    ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+    line in the audit log, no word to the machine's actor. The answer shows what the registry would
+    hold (the machine as it would be, the closing of a work item), and for what the actor decides
+    (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """

@@ -33,10 +33,19 @@ class FleetServiceStub:
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
       token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-      same id with the same content gets the stored answer and changes nothing; with other content it is
-      refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+      same id of the same person with the same content gets the stored answer and changes nothing; with
+      other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+      first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+      repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+      the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+      the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+      where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+      ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+      line in the audit log, no word to the machine's actor. The answer shows what the registry would
+      hold (the machine as it would be, the closing of a work item), and for what the actor decides
+      (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """
@@ -55,9 +64,9 @@ class FleetServiceStub:
     """Machines in the order of their ids."""
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-    be changed as long as Alipay has no code of the machine; a refused code is asked for again with
-    what is new. A policy that guards money (doubt_review_above_minor,
-    write_off_second_person_above_minor) needs ROLE_OWNER.
+    be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
+    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
     """Sets all columns, products, prices and capacities at once and makes a new version."""
@@ -68,9 +77,12 @@ class FleetServiceStub:
     DisableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]
     """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
     RetireMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]
-    """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept. Refused
-    (MACHINE_IN_USE) while a session, a vend, a trade or a refund of it is open: DisableMachine first,
-    and let the money go back.
+    """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
+    up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
+    a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
+    first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
+    it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
+    of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
     """
     ReloadMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -85,10 +97,19 @@ class FleetServiceAsyncStub(FleetServiceStub):
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
       token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-      same id with the same content gets the stored answer and changes nothing; with other content it is
-      refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+      same id of the same person with the same content gets the stored answer and changes nothing; with
+      other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+      first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+      repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+      the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+      the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+      where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+      ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+      line in the audit log, no word to the machine's actor. The answer shows what the registry would
+      hold (the machine as it would be, the closing of a work item), and for what the actor decides
+      (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """
@@ -104,9 +125,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     """Machines in the order of their ids."""
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]  # type: ignore[assignment]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-    be changed as long as Alipay has no code of the machine; a refused code is asked for again with
-    what is new. A policy that guards money (doubt_review_above_minor,
-    write_off_second_person_above_minor) needs ROLE_OWNER.
+    be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
+    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
     """Sets all columns, products, prices and capacities at once and makes a new version."""
@@ -117,9 +138,12 @@ class FleetServiceAsyncStub(FleetServiceStub):
     DisableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]  # type: ignore[assignment]
     """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
     RetireMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]  # type: ignore[assignment]
-    """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept. Refused
-    (MACHINE_IN_USE) while a session, a vend, a trade or a refund of it is open: DisableMachine first,
-    and let the money go back.
+    """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
+    up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
+    a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
+    first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
+    it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
+    of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
     """
     ReloadMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]  # type: ignore[assignment]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -133,10 +157,19 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     * Lists come at most 500 rows a page, 50 if page_size is 0; an empty next_page_token ends them. A
       token belongs to the filters and the order that it was made with.
     * A change takes a request_id of the caller's choice, 1 to 64 letters, digits, '.', '_' and '-'. The
-      same id with the same content gets the stored answer and changes nothing; with other content it is
-      refused (REQUEST_ID_REUSED). Without one, nothing is stored.
-    * A change with an etag is refused (ETAG_STALE) if somebody else changed the machine since.
-    * A change with validate_only is checked against the present state and changes nothing.
+      same id of the same person with the same content gets the stored answer and changes nothing; with
+      other content, or for another call, it is refused (INVALID_ARGUMENT, REQUEST_ID_REUSED); while the
+      first call runs, here or at another gateway, it is refused too (ABORTED, REQUEST_IN_PROGRESS:
+      repeat it in a second, for a minute at most if the gateway died). Answers are kept for 7 days, and
+      the newest 5000 of each person. A refusal is not stored: it is made anew, and if nothing came of
+      the call its id is free again. After UNAVAILABLE repeat the same call with the same id: it goes on
+      where it was cut off. Without an id, nothing is stored.
+    * A change with an etag is refused (ABORTED, ETAG_STALE, with the present one in
+      ErrorInfo.metadata["etag"]) if somebody else changed the machine since.
+    * A change with validate_only is checked against the present state and changes nothing: no row, no
+      line in the audit log, no word to the machine's actor. The answer shows what the registry would
+      hold (the machine as it would be, the closing of a work item), and for what the actor decides
+      (stock, refunds, vends) what is there now. Its request_id is not looked at.
     * Errors carry google.rpc.ErrorInfo, and BadRequest where a field is wrong.
     * The metadata key "x-actor" names the person in the audit log.
     """
@@ -174,9 +207,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.UpdateMachineResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMachineResponse]]:
         """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-        be changed as long as Alipay has no code of the machine; a refused code is asked for again with
-        what is new. A policy that guards money (doubt_review_above_minor,
-        write_off_second_person_above_minor) needs ROLE_OWNER.
+        be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
+        while it is being asked); a refused code is asked for again with what is new. A policy that guards
+        money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
 
     @_abc_1.abstractmethod
@@ -217,9 +250,12 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.RetireMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.RetireMachineResponse, _abc.Awaitable[_fleet_service_pb2.RetireMachineResponse]]:
-        """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept. Refused
-        (MACHINE_IN_USE) while a session, a vend, a trade or a refund of it is open: DisableMachine first,
-        and let the money go back.
+        """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
+        up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
+        a trade or a refund of it is open, a notification waits for it, or it is halted: DisableMachine
+        first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
+        it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
+        of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
         """
 
     @_abc_1.abstractmethod

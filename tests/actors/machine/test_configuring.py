@@ -121,6 +121,21 @@ def test_a_refused_code_rests_until_somebody_changes_something() -> None:
     assert 2 == len(story.effects(CreateCode))
 
 
+def test_what_was_refused_before_a_change_is_asked_for_again() -> None:
+    """What it refused was mended meanwhile; it is asked once more, not for ever."""
+    story = a_new_machine()
+    registered(story)
+    story.configure(mode=Mode.BOTH)
+    assert 1 == len(story.effects(CreateCode))
+
+    story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    assert [CreateCode()] == list(story.last.effects)
+
+    story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    assert [] == list(story.last.effects)
+    assert CodeStatus.REFUSED is story.state.code.status
+
+
 def test_no_code_no_purchase_first_sale() -> None:
     """Without a code nobody could pay, so a selection is denied instead of left waiting."""
     story = Story()

@@ -53,7 +53,7 @@ def test_a_configuration_is_told_in_full() -> None:
 
     assert (
         "ConfigurationChanged configuration=(revision=1 enabled=yes mode=BOTH overrides=() "
-        "planogram_version=1) columns=2"
+        "planogram_version=1 retired=no) columns=2"
     ) == describe.event(configured)
 
 

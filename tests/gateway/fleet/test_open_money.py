@@ -19,6 +19,7 @@ from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
 from gateway.process.clock import SystemClock
 from gateway.v1 import fleet_pb2, fleet_service_pb2
+from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
@@ -310,6 +311,7 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
     acts = FleetActs(
         registry=site.registry,
         queries=site.queries,
+        answers=Answers(site.database),
         closings=Closings(site.database),
         store=site.store,
         commands=_Deaf(),

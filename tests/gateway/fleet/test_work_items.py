@@ -17,6 +17,7 @@ from gateway.fleet.service import FleetService
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
+from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
@@ -292,6 +293,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
     acts = FleetActs(
         registry=site.registry,
         queries=site.queries,
+        answers=Answers(site.database),
         closings=Closings(site.database),
         store=site.store,
         commands=site.links,

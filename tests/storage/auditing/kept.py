@@ -7,6 +7,7 @@ from actors.machine.events import ConfigurationChanged, Event, TopUpPaid
 from actors.machine.policy import Policy
 from actors.ports import Change
 from storage.database.engine import Database
+from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine
@@ -62,11 +63,10 @@ class Keeper:
             new = event.configuration
             await Registry(self._db).change(
                 machine_id,
+                MachineChange(mode=new.mode, enabled=new.enabled),
                 actor="eve",
                 action="change",
                 now_ms=now_ms,
-                mode=new.mode,
-                enabled=new.enabled,
             )
         if isinstance(event, TopUpPaid):
             received = Received(

@@ -8,6 +8,7 @@ from actors.machine.events import RefundUnknown, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column
 from storage.database.engine import Database
+from storage.fleet.changes import MachineChange
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
@@ -63,7 +64,11 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     await Owner.of(db, "VM-1")
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
     await Registry(db).change(
-        MachineId("VM-1"), actor="ann", action="set planogram", now_ms=START_MS, columns=columns
+        MachineId("VM-1"),
+        MachineChange(columns=columns),
+        actor="ann",
+        action="set planogram",
+        now_ms=START_MS,
     )
     view = await Queries(db).machine("VM-1")
     assert view is not None

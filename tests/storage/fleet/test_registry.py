@@ -10,7 +10,8 @@ from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Configuration, Mode
 from storage.database.engine import Database
-from storage.fleet.registry import AlreadyRegistered, Registry, UnknownMachine
+from storage.fleet.changes import MachineChange, UnknownMachine
+from storage.fleet.registry import AlreadyRegistered, Registry
 from storage.tables import audit
 from tests.storage.owner import COLUMNS, START_MS, new_machine
 
@@ -66,12 +67,10 @@ async def test_a_change_makes_a_revision(db: Database) -> None:
     overrides = PolicyOverrides(idle_refund_ms=60_000)
     changed = await registry.change(
         VM_1,
+        MachineChange(overrides=overrides, mode=Mode.SELECTION_FIRST, enabled=False),
         actor="bob",
         action="set policy",
         now_ms=START_MS,
-        overrides=overrides,
-        mode=Mode.SELECTION_FIRST,
-        enabled=False,
         detail="why",
     )
     configuration = Configuration(
@@ -91,14 +90,20 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     columns = (Column(column="B1", product="water", price_minor=200, capacity=4, stock=4),)
     changed = await registry.change(
-        VM_1, actor="ann", action="set planogram", now_ms=START_MS, columns=columns
+        VM_1,
+        MachineChange(columns=columns),
+        actor="ann",
+        action="set planogram",
+        now_ms=START_MS,
     )
     assert (2, 2, columns) == (
         changed.configuration.revision,
         changed.configuration.planogram_version,
         changed.columns,
     )
-    again = await registry.change(VM_1, actor="ann", action="enable", now_ms=START_MS, enabled=True)
+    again = await registry.change(
+        VM_1, MachineChange(enabled=True), actor="ann", action="enable", now_ms=START_MS
+    )
     assert (3, 2, None) == (
         again.configuration.revision,
         again.configuration.planogram_version,
@@ -109,7 +114,9 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
 async def test_an_unknown_machine_cannot_be_changed(db: Database) -> None:
     """And leaves no audit row."""
     with pytest.raises(UnknownMachine):
-        await Registry(db).change(VM_1, actor="ann", action="enable", now_ms=START_MS, enabled=True)
+        await Registry(db).change(
+            VM_1, MachineChange(enabled=True), actor="ann", action="enable", now_ms=START_MS
+        )
     assert [] == await trail(db)
 
 

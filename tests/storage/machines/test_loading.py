@@ -3,6 +3,7 @@
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from storage.database.engine import Database
+from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.machines.loading import IN_ONE_STATEMENT, Loader, machine_rows, read_columns
 from storage.tables import machines
@@ -32,7 +33,11 @@ async def test_own_limits_are_loaded(db: Database) -> None:
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
     overrides = PolicyOverrides(doubt_window_ms=1)
     await registry.change(
-        MachineId("VM-1"), actor="ann", action="set policy", now_ms=START_MS, overrides=overrides
+        MachineId("VM-1"),
+        MachineChange(overrides=overrides),
+        actor="ann",
+        action="set policy",
+        now_ms=START_MS,
     )
     loader = Loader(notify_base_url="")
     wanted = machine_rows(machines.c.machine_id == "VM-1")

@@ -13,6 +13,7 @@ from actors.machine.state import Column, Mode
 from actors.ports import Conflict, InboxItem, LoadedMachine, Ownership, StaleOwner, Unreadable
 from storage.codec import CodecError
 from storage.database.engine import Database
+from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from storage.tables import (
@@ -347,11 +348,10 @@ async def test_reconfigured_names_whoever_has_not_heard(db: Database) -> None:
     columns = (Column(column="A1", product="cola", price_minor=600, capacity=10, stock=9),)
     changed = await Registry(db).change(
         MachineId("VM-1"),
+        MachineChange(columns=columns, mode=Mode.SELECTION_FIRST),
         actor="ann",
         action="set planogram",
         now_ms=START_MS,
-        columns=columns,
-        mode=Mode.SELECTION_FIRST,
     )
     assert ["VM-1"] == await owner.store.reconfigured(owner.ownership, limit=10)
     loaded = await owner.store.load(MachineId("VM-1"))

@@ -1,0 +1,246 @@
+"""Administrators' acts on machines: into the fleet, how each is to work, out of it again.
+
+A second time under the same claim: the registry is changed once; a count that the actor has decided
+on since the first time is not given to it again, because what was sold meanwhile would be
+forgotten; loading a machine again changes nothing of it.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from actors.link import Reload
+from actors.machine.events import ConfigurationChanged, StockCounted
+from actors.machine.ids import MachineId
+from actors.machine.state import CodeStatus, Column, Phase
+from actors.placement import partition_of
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act, Acts
+from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
+from gateway.rpc.statuses import FieldProblem
+from storage.fleet import changes
+from storage.fleet.answers import RequestInProgress
+from storage.fleet.changes import ChangeRefused, MachineChange
+from storage.fleet.registry import AlreadyRegistered, NewMachine
+from storage.fleet.views import MachineView
+
+_POLL_S = 0.1
+_NAMED_MAX = 10
+"""A refusal names at most this many open things."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineActs(Acts):
+    """Carries them out. ``code_wait_s``: how long a registration waits for Alipay's code."""
+
+    code_wait_s: float = 8.0
+
+    async def register(self, new: NewMachine, act: Act) -> MachineView:
+        """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
+        now_ms = self.clock.now_ms()
+        try:
+            if act.validate_only:
+                if await self.registry.check_new(new):
+                    count = await self.registry.partition_count()
+                    return _as_it_would_join(new, partition_of(new.machine_id, count), now_ms)
+                return await self.machine(new.machine_id)
+            await self.registry.register(new, actor=act.actor, now_ms=now_ms, claim=act.claim)
+        except AlreadyRegistered as error:
+            raise fleet_errors.already_registered(new.machine_id, error.detail) from None
+        except RequestInProgress:
+            raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+        view = await self.machine(new.machine_id)
+        if view.code_status != CodeStatus.PENDING:
+            return view
+        await self._configured(new.machine_id, act)
+        return await self._with_code(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
+
+    async def _with_code(self, machine_id: str, wait_s: float) -> MachineView:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        while True:
+            view = await self.machine(machine_id)
+            if view.code_status != CodeStatus.PENDING or loop.time() >= until:
+                return view
+            await asyncio.sleep(_POLL_S)
+
+    async def change(
+        self,
+        machine_id: str,
+        change: MachineChange,
+        act: Act,
+        *,
+        action: str,
+        etag: str = "",
+        detail: str | None = None,
+    ) -> MachineView:
+        """Change what is set in ``change`` and return the machine once its actor knows."""
+        known, now_ms = MachineId(machine_id), self.clock.now_ms()
+        try:
+            if act.validate_only:
+                told = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
+                return _as_it_would_be(await self.machine(machine_id), change, told, now_ms)
+            await self.registry.change(
+                known,
+                change,
+                actor=act.actor,
+                action=action,
+                now_ms=now_ms,
+                etag=etag,
+                detail=detail,
+                claim=act.claim,
+            )
+        except ChangeRefused as error:
+            raise _refused(machine_id, error) from None
+        except RequestInProgress:
+            raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+        await self._configured(known, act)
+        return await self.machine(machine_id)
+
+    async def _configured(self, machine_id: MachineId, act: Act) -> None:
+        """Tell the actor how the registry wants the machine now: all of it, so that acts which
+        overtake each other lose nothing.
+        """
+        loaded = await self.store.load(machine_id)
+        if loaded is not None:
+            await self._told(machine_id, loaded.configuration, act, saved=True)
+
+    async def count_stock(self, machine_id: str, column: str, stock: int, act: Act) -> MachineView:
+        """Tell the actor how many items are in a column."""
+        view = await self.machine(machine_id)
+        if view.retired_at_ms is not None:
+            raise fleet_errors.retired(machine_id)
+        known = {one.column: one for one in view.columns}
+        if column not in known:
+            raise not_possible(
+                "UNKNOWN_COLUMN",
+                f"machine {machine_id} has no column {column!r}: SetPlanogram makes columns",
+                machine=machine_id,
+                column=column,
+            )
+        if stock > known[column].capacity:
+            raise invalid(
+                FieldProblem(
+                    field="stock",
+                    description=f"must not be above the capacity {known[column].capacity}",
+                )
+            )
+        counted = StockCounted(column=column, stock=stock, actor=act.actor)
+        if act.validate_only or await self._decided_before(machine_id, counted, act):
+            return view
+        await self._audited(act, "SetStock", machine_id, f"column {column} stock {stock}")
+        await self._told(MachineId(machine_id), counted, act, saved=False)
+        return await self.machine(machine_id)
+
+    async def _decided_before(self, machine_id: str, event: StockCounted, act: Act) -> bool:
+        """Tell whether the actor has decided on this very count since the request first came."""
+        return (
+            act.claim is not None
+            and act.resumed
+            and await self.answers.decided(act.claim, machine_id, event)
+        )
+
+    async def reload_machine(self, machine_id: str, reason: str, act: Act) -> MachineView:
+        """Have the machine's host load it anew, halted or not, and return it once all that waited
+        for it is decided.
+        """
+        await self.machine(machine_id)
+        await self._audited(act, "ReloadMachine", machine_id, reason)
+        await self._told(MachineId(machine_id), Reload(), act, saved=False)
+        return await self.machine(machine_id)
+
+
+def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
+    """Return why the registry did not make the change, in words that say what to do."""
+    match error:
+        case changes.UnknownMachine():
+            return not_found("machine", machine_id)
+        case changes.EtagStale(etag=etag):
+            return fleet_errors.etag_stale(machine_id, etag)
+        case changes.MachineRetired():
+            return fleet_errors.retired(machine_id)
+        case changes.CodeExists():
+            return not_possible(
+                "CODE_EXISTS",
+                f"Alipay has a code of machine {machine_id}, which customers see with its present "
+                "store name and address: they cannot be changed any more",
+                machine=machine_id,
+            )
+        case changes.CodeAskedFor():
+            return not_possible(
+                "CODE_ASKED_FOR",
+                f"Alipay is being asked for the code of machine {machine_id} just now, so nobody "
+                "knows whether it has one: look at it in some seconds and repeat the call",
+                machine=machine_id,
+            )
+        case changes.MachineInUse(what=what):
+            listed = "; ".join(what[:_NAMED_MAX])
+            more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""
+            return not_possible(
+                "MACHINE_IN_USE",
+                f"of machine {machine_id} is open: {listed}{more}; DisableMachine, let it end and "
+                "the money go back, then repeat the call",
+                machine=machine_id,
+                open=f"{listed}{more}",
+            )
+    raise AssertionError(f"no words are known for {type(error).__name__}")
+
+
+def _as_it_would_be(
+    view: MachineView, change: MachineChange, told: ConfigurationChanged, now_ms: int
+) -> MachineView:
+    """Return the machine as the change would leave it, before anything else happens to it."""
+    after = told.configuration
+    return replace(
+        view,
+        store_name=view.store_name if change.store_name is None else change.store_name,
+        address=view.address if change.address is None else change.address,
+        country_code=view.country_code if change.country_code is None else change.country_code,
+        enabled=after.enabled,
+        mode=after.mode.value,
+        overrides=after.overrides,
+        planogram_version=after.planogram_version,
+        columns=view.columns if change.columns is None else _kept(view.columns, change.columns),
+        revision=after.revision,
+        retired_at_ms=view.retired_at_ms or (now_ms if after.retired else None),
+    )
+
+
+def _kept(there: tuple[Column, ...], new: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Return the new columns with the counts that the actor keeps."""
+    counts = {(one.column, one.product): one.stock for one in there}
+    return tuple(
+        replace(one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity))
+        for one in new
+    )
+
+
+def _as_it_would_join(new: NewMachine, partition: int, now_ms: int) -> MachineView:
+    return MachineView(
+        machine_id=new.machine_id,
+        store_name=new.store_name,
+        currency=new.currency,
+        country_code=new.country_code,
+        address=new.address,
+        enabled=True,
+        mode=new.mode.value,
+        overrides=new.overrides,
+        planogram_version=1 if new.columns else 0,
+        columns=new.columns,
+        code_status=CodeStatus.PENDING.value,
+        qr_payload="",
+        qr_image_url="",
+        code_error="",
+        phase=Phase.INACTIVE.value,
+        online=False,
+        connection_changed_at_ms=None,
+        firmware="",
+        session_id="",
+        funds_minor=0,
+        open_refund_count=0,
+        last_fault="",
+        host="",
+        partition=partition,
+        registered_at_ms=now_ms,
+        revision=1,
+        retired_at_ms=None,
+    )

@@ -1,0 +1,102 @@
+"""The changing calls of FleetService: each request is checked whole, then done by the acts.
+
+Flows in: a request of ``gateway.fleet.v1`` and who asks. Flows out: the machine, or CallRefused
+with every problem of the request. A field that was forgotten destroys nothing: no columns, no count
+and no mask are refused.
+"""
+
+from dataclasses import dataclass
+
+from gateway.fleet.act import Act
+from gateway.fleet.caller import named
+from gateway.fleet.machine_acts import MachineActs
+from gateway.fleet.masks import machine_change
+from gateway.fleet.requests import Fields, new_machine
+from gateway.fleet.v1 import fleet_service_pb2 as wire
+from storage.fleet.changes import MachineChange
+from storage.fleet.views import MachineView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineCalls:
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
+
+    acts: MachineActs
+
+    async def register(self, request: wire.RegisterMachineRequest, act: Act) -> MachineView:
+        """RegisterMachine."""
+        return await self.acts.register(new_machine(request), act)
+
+    async def update(self, request: wire.UpdateMachineRequest, act: Act) -> MachineView:
+        """UpdateMachine. The audit row says what was changed, before and after."""
+        fields = Fields().machine_id(request.machine.machine_id, field="machine.machine_id")
+        change = machine_change(fields, request.machine, request.update_mask)
+        fields.etag(request.etag).done()
+        return await self.acts.change(
+            request.machine.machine_id, change, act, action="UpdateMachine", etag=request.etag
+        )
+
+    async def set_planogram(self, request: wire.SetPlanogramRequest, act: Act) -> MachineView:
+        """SetPlanogram. No columns are meant only if the request says so in words."""
+        fields = Fields().machine_id(request.machine_id).etag(request.etag)
+        columns = fields.columns(request.columns)
+        if not request.columns and not request.remove_all:
+            fields.wrong("columns", "must be 1 to 128; remove_all says that there shall be none")
+        if request.columns and request.remove_all:
+            fields.wrong("remove_all", "must not be set beside columns")
+        fields.done()
+        change = MachineChange(columns=columns)
+        return await self.acts.change(
+            request.machine_id, change, act, action="SetPlanogram", etag=request.etag
+        )
+
+    async def set_stock(self, request: wire.SetStockRequest, act: Act) -> MachineView:
+        """SetStock. A count that is not there is no count of 0."""
+        fields = Fields().machine_id(request.machine_id).stock(request.column, request.stock)
+        if not request.HasField("stock"):
+            fields.wrong("stock", "must be there, 0 if the column is empty")
+        fields.done()
+        return await self.acts.count_stock(request.machine_id, request.column, request.stock, act)
+
+    async def enable(self, request: wire.EnableMachineRequest, act: Act) -> MachineView:
+        """EnableMachine."""
+        Fields().machine_id(request.machine_id).etag(request.etag).done()
+        return await self.acts.change(
+            request.machine_id,
+            MachineChange(enabled=True),
+            act,
+            action="EnableMachine",
+            etag=request.etag,
+            detail="",
+        )
+
+    async def disable(self, request: wire.DisableMachineRequest, act: Act) -> MachineView:
+        """DisableMachine."""
+        fields = Fields().machine_id(request.machine_id).etag(request.etag)
+        fields.reason(request.reason).done()
+        return await self.acts.change(
+            request.machine_id,
+            MachineChange(enabled=False),
+            act,
+            action="DisableMachine",
+            etag=request.etag,
+            detail=request.reason,
+        )
+
+    async def retire(self, request: wire.RetireMachineRequest, act: Act) -> MachineView:
+        """RetireMachine."""
+        fields = Fields().machine_id(request.machine_id).etag(request.etag)
+        fields.reason(request.reason, needed=True).done()
+        return await self.acts.change(
+            request.machine_id,
+            MachineChange(retire=True),
+            named(act),
+            action="RetireMachine",
+            etag=request.etag,
+            detail=request.reason,
+        )
+
+    async def reload(self, request: wire.ReloadMachineRequest, act: Act) -> MachineView:
+        """ReloadMachine."""
+        Fields().machine_id(request.machine_id).reason(request.reason, needed=True).done()
+        return await self.acts.reload_machine(request.machine_id, request.reason, named(act))

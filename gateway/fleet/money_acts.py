@@ -1,0 +1,186 @@
+"""Administrators' acts on money: a refund is tried again or given up, a vend in doubt is settled,
+an item that waits for a person is closed.
+
+A second time under the same claim: a refund is tried under its own id, which Alipay knows; what
+was written off, settled or closed is found so, and is the answer.
+"""
+
+from dataclasses import dataclass
+
+from actors.machine.events import RefundRetryAsked, RefundWrittenOff, VendSettled
+from actors.machine.ids import MachineId, RefundId, VendId
+from actors.machine.state import RefundStatus, VendStatus
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act, Acts, why_not
+from gateway.fleet.errors import not_found, not_possible
+from storage.fleet.answers import RequestInProgress
+from storage.fleet.closings import Closings, HasItsOwnAct, NotWaiting
+from storage.fleet.views import ClosingView, RefundView, VendView, WorkItemKind
+
+_ACTS = {
+    WorkItemKind.REFUND_REFUSED: "RetryRefund or WriteOffRefund",
+    WorkItemKind.REFUND_OVERDUE: "RetryRefund, or by itself",
+    WorkItemKind.VEND_IN_REVIEW: "SettleVend",
+    WorkItemKind.MACHINE_HALTED: "ReloadMachine, or by itself",
+}
+"""What ends the kinds that cannot be closed."""
+
+_OVER = frozenset({RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyActs(Acts):
+    """Carries them out."""
+
+    closings: Closings
+
+    async def retry_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
+        """Let the actor try a refund now, under its own id."""
+        refund = await self.refund(refund_id)
+        if act.resumed and refund.status in _OVER:
+            return refund
+        _not_over(refund, "try")
+        if act.validate_only:
+            return refund
+        await self._audited(
+            act,
+            "RetryRefund",
+            refund.machine_id,
+            f"refund {refund_id}: {reason}" if reason else f"refund {refund_id}",
+        )
+        event = RefundRetryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        await self._told(MachineId(refund.machine_id), event, act, saved=False)
+        return await self.refund(refund_id)
+
+    async def write_off_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
+        """Let the actor give up a refund that Alipay refused. A large one needs a second person:
+        then the first is refused, and noted.
+        """
+        refund = await self.refund(refund_id)
+        if act.resumed and refund.status == RefundStatus.WRITTEN_OFF:
+            return refund
+        _not_over(refund, "write off")
+        if refund.status != RefundStatus.REFUSED:
+            raise not_possible(
+                "REFUND_NOT_REFUSED",
+                f"refund {refund_id} is {refund.status}: its money may still go back, or be "
+                "back already, so only a REFUSED one can be "
+                "written off; wait, or RetryRefund to learn what Alipay says now",
+                refund=refund_id,
+                status=refund.status,
+            )
+        if act.validate_only:
+            return refund
+        await self._audited(
+            act, "WriteOffRefund", refund.machine_id, f"refund {refund_id}: {reason}"
+        )
+        event = RefundWrittenOff(
+            refund_id=RefundId(refund_id), actor=act.actor, reason=reason, person=act.person
+        )
+        notes = await self._told(MachineId(refund.machine_id), event, act, saved=False)
+        after = await self.refund(refund_id)
+        if after.status == RefundStatus.REFUSED and after.proposed_by:
+            raise not_possible(
+                "SECOND_PERSON_NEEDED",
+                f"refund {refund_id} is not written off yet: it takes two people, and "
+                f"{after.proposed_by} is the first, which is saved; "
+                "now another person must call WriteOffRefund for it, under their own name and "
+                "certificate; RetryRefund takes it back",
+                refund=refund_id,
+                proposed_by=after.proposed_by,
+            )
+        if after.status != RefundStatus.WRITTEN_OFF:
+            raise not_possible(
+                "REFUND_NOT_WRITTEN_OFF", why_not(notes), refund=refund_id, status=after.status
+            )
+        return after
+
+    async def settle_vend(
+        self, vend_id: str, reason: str, act: Act, *, delivered: bool
+    ) -> VendView:
+        """Tell the actor how a vend in doubt, or in review, really ended."""
+        vend = await self.vend(vend_id)
+        wanted = VendStatus.SUCCEEDED if delivered else VendStatus.VOIDED
+        if act.resumed and vend.status == wanted:
+            return vend
+        if vend.status not in {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}:
+            raise not_possible(
+                "VEND_NOT_IN_DOUBT",
+                (
+                    f"vend {vend_id} is {vend.status}: only one that is IN_DOUBT or IN_REVIEW is a "
+                    "person's to settle"
+                ),
+                vend=vend_id,
+                status=vend.status,
+            )
+        if act.validate_only:
+            return vend
+        outcome = "delivered" if delivered else "not delivered"
+        await self._audited(
+            act, "SettleVend", vend.machine_id, f"vend {vend_id} {outcome}: {reason}"
+        )
+        event = VendSettled(
+            vend_id=VendId(vend_id), delivered=delivered, actor=act.actor, reason=reason
+        )
+        notes = await self._told(MachineId(vend.machine_id), event, act, saved=False)
+        after = await self.vend(vend_id)
+        if after.status != wanted:
+            raise not_possible(
+                "VEND_NOT_SETTLED", why_not(notes), vend=vend_id, status=after.status
+            )
+        return after
+
+    async def close_work_item(self, item_id: str, reason: str, act: Act) -> ClosingView:
+        """End what waits for a person and needs no act on money. SQL alone decides: no actor knows
+        of these.
+        """
+        try:
+            return await self.closings.close(
+                item_id,
+                actor=act.actor,
+                reason=reason,
+                now_ms=self.clock.now_ms(),
+                claim=act.claim,
+                only_check=act.validate_only,
+            )
+        except RequestInProgress:
+            raise fleet_errors.CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+        except NotWaiting:
+            raise fleet_errors.no_work_item(item_id) from None
+        except HasItsOwnAct as error:
+            ends = _ACTS[error.item.kind]
+            raise not_possible(
+                "WORK_ITEM_HAS_ITS_OWN_ACT",
+                (
+                    f"{item_id} is {error.item.kind} and is about money of ours, which closing "
+                    f"would leave where it is: it ends by {ends}"
+                ),
+                item=item_id,
+                kind=error.item.kind,
+                ends_by=ends,
+            ) from None
+
+    async def vend(self, vend_id: str) -> VendView:
+        """Return the vend as SQL has it."""
+        view = await self.queries.vend(vend_id)
+        if view is None:
+            raise not_found("vend", vend_id)
+        return view
+
+    async def refund(self, refund_id: str) -> RefundView:
+        """Return the refund as SQL has it."""
+        view = await self.queries.refund(refund_id)
+        if view is None:
+            raise not_found("refund", refund_id)
+        return view
+
+
+def _not_over(refund: RefundView, act: str) -> None:
+    if refund.status in _OVER:
+        over = "succeeded" if refund.status == RefundStatus.SUCCEEDED else "was written off"
+        raise not_possible(
+            f"REFUND_{refund.status}",
+            f"refund {refund.refund_id} {over} already: nothing is left to {act}",
+            refund=refund.refund_id,
+            status=refund.status,
+        )

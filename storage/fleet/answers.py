@@ -1,0 +1,213 @@
+"""What became of requests that carry an id of their caller's choice: done once, answered as often
+as they come.
+
+Flows in: who asks what under which id. Flows out: the answer of the first time, or a claim with
+which one caller goes on and all others wait. A claim that nobody gave back (its gateway died) runs
+out; whoever asks then goes on with it and knows that something may have been done. A change of the
+registry marks its claim in its own transaction (``mark_done``), so that it is never made twice.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, tuple_, update
+
+from actors.machine.events import Event
+from storage import codec
+from storage.database import dialects
+from storage.database.engine import Database
+from storage.tables import answers, journal, machine_states
+
+KEPT_MS = 7 * 86_400_000
+"""An answer is kept this long."""
+KEPT_OF_CALLER = 5_000
+"""Of one caller at most this many; the oldest go first, however young."""
+SWEPT_MAX = 500
+"""Each new request takes away at most this many rows that are too old or too many."""
+
+
+class RequestReused(Exception):
+    """The caller has used the id for something else."""
+
+
+class RequestInProgress(Exception):
+    """Somebody is at it just now: another call under the same id, perhaps at another gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request: ``request_id`` is unique for its ``caller``; ``rpc`` and ``content_sha256`` say
+    what it is.
+    """
+
+    caller: str
+    request_id: str
+    rpc: str
+    content_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to do what was asked. ``resumed``: an earlier call began it and was cut off.
+    ``done``: its change of the registry is saved. ``machine_version`` is what the machine's state
+    had when it was first begun.
+    """
+
+    asked: Asked
+    token: str
+    resumed: bool = False
+    done: bool = False
+    machine_version: int = 0
+
+
+class Answers:
+    """The answers of an installation. Raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database, *, kept_of_caller: int = KEPT_OF_CALLER) -> None:
+        self._db = db
+        self._kept_of_caller = kept_of_caller
+
+    async def begin(
+        self, asked: Asked, *, machine_id: str = "", now_ms: int, lease_ms: int
+    ) -> Claim | bytes:
+        """Return the stored answer, or a claim that nobody else gets for ``lease_ms``. Raises
+        RequestReused or RequestInProgress.
+        """
+        token = secrets.token_hex(16)
+
+        def work(connection: Connection) -> Claim | bytes:
+            version = connection.scalar(
+                select(machine_states.c.version).where(machine_states.c.machine_id == machine_id)
+            )
+            claim = Claim(asked=asked, token=token, machine_version=version or 0)
+            if _inserted(connection, claim, now_ms, lease_ms):
+                self._sweep(connection, asked.caller, now_ms)
+                return claim
+            return _taken_over(connection, claim, now_ms, lease_ms)
+
+        return await self._db.write(work)
+
+    async def decided(self, claim: Claim, machine_id: str, event: Event) -> bool:
+        """Return whether the machine's actor has decided on this very event since the claim's
+        request first came.
+        """
+        since = (
+            select(journal.c.body)
+            .where(
+                journal.c.machine_id == machine_id,
+                journal.c.version > claim.machine_version,
+                journal.c.kind == codec.event_kind(event),
+            )
+            .order_by(journal.c.version)
+        )
+        bodies = await self._db.read(lambda connection: connection.scalars(since).all())
+        return any(codec.decode_event(body) == event for body in bodies)
+
+    async def finish(self, claim: Claim, answer: bytes) -> None:
+        """Store the answer. If the claim has run out and is another's, that one stores its own."""
+        await self._db.write(
+            lambda connection: connection.execute(
+                update(answers).where(_mine(claim)).values(answer=answer, until_ms=0)
+            )
+        )
+
+    async def give_up(self, claim: Claim, *, refused: bool) -> None:
+        """Let the next caller go on at once. ``refused``: nothing came of it, so the id is free
+        again, unless the registry was changed.
+        """
+
+        def work(connection: Connection) -> None:
+            if refused:
+                connection.execute(delete(answers).where(_mine(claim), answers.c.done.is_(False)))
+            connection.execute(update(answers).where(_mine(claim)).values(until_ms=0))
+
+        await self._db.write(work)
+
+    def _sweep(self, connection: Connection, caller: str, now_ms: int) -> None:
+        """Take away what is too old, or too much. Rows that another sweep has locked are left to
+        it, so that no two wait for each other.
+        """
+        c = answers.c
+        too_old = select(c.caller, c.request_id).where(c.at_ms < now_ms - KEPT_MS)
+        too_many = (
+            select(c.caller, c.request_id)
+            .where(c.caller == caller)
+            .order_by(c.at_ms.desc())
+            .offset(self._kept_of_caller)
+        )
+        for these in (too_old, too_many):
+            rows = these.limit(SWEPT_MAX).with_for_update(skip_locked=True)
+            if keys := [tuple(row) for row in connection.execute(rows)]:
+                connection.execute(delete(answers).where(tuple_(c.caller, c.request_id).in_(keys)))
+
+
+def mark_done(connection: Connection, claim: Claim) -> None:
+    """Say, within the transaction that changes the registry, that the claim's change is made.
+    Raises RequestInProgress if the claim has run out and is another's, so that nothing is made
+    twice.
+    """
+    marked = connection.execute(
+        update(answers).where(_mine(claim)).values(done=True).returning(answers.c.token)
+    ).one_or_none()
+    if marked is None:
+        raise RequestInProgress
+
+
+def _inserted(connection: Connection, claim: Claim, now_ms: int, lease_ms: int) -> bool:
+    asked = claim.asked
+    statement = (
+        dialects.insert_or_ignore(connection.dialect.name, answers, ("caller", "request_id"))
+        .values(
+            caller=asked.caller,
+            request_id=asked.request_id,
+            rpc=asked.rpc,
+            content_sha256=asked.content_sha256,
+            at_ms=now_ms,
+            token=claim.token,
+            until_ms=now_ms + lease_ms,
+            done=False,
+            machine_version=claim.machine_version,
+        )
+        .returning(answers.c.token)
+    )
+    return connection.scalar(statement) is not None
+
+
+def _taken_over(connection: Connection, claim: Claim, now_ms: int, lease_ms: int) -> Claim | bytes:
+    """Return what the row that is there allows."""
+    asked = claim.asked
+    row = connection.execute(
+        select(answers)
+        .where(answers.c.caller == asked.caller, answers.c.request_id == asked.request_id)
+        .with_for_update()
+    ).one_or_none()
+    if row is None:  # it was refused in this moment, and its id is free again
+        raise RequestInProgress
+    if (row.rpc, row.content_sha256) != (asked.rpc, asked.content_sha256):
+        raise RequestReused
+    if row.answer is not None:
+        return bytes(row.answer)
+    # A clock that was set back must not make a claim last for ever.
+    if now_ms < row.until_ms <= now_ms + lease_ms:
+        raise RequestInProgress
+    taken = Claim(
+        asked=asked,
+        token=claim.token,
+        resumed=True,
+        done=row.done,
+        machine_version=row.machine_version,
+    )
+    connection.execute(
+        update(answers)
+        .where(answers.c.caller == asked.caller, answers.c.request_id == asked.request_id)
+        .values(token=taken.token, until_ms=now_ms + lease_ms)
+    )
+    return taken
+
+
+def _mine(claim: Claim) -> ColumnElement[bool]:
+    return and_(
+        answers.c.caller == claim.asked.caller,
+        answers.c.request_id == claim.asked.request_id,
+        answers.c.token == claim.token,
+    )

@@ -1,0 +1,227 @@
+"""What a change of a machine's registration comes to, and why it may not be: checked against what
+SQL has, within the transaction that makes the change, or in one that only looks.
+
+Flows in: the machine's row and the change. Flows out: the row's new values, what its actor must be
+told, and the difference in one line for the audit log.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, exists, select
+
+from actors.machine.configuring import code_under_way
+from actors.machine.events import ConfigurationChanged
+from actors.machine.ids import MachineId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column, Configuration, MachineState, Mode
+from storage import codec
+from storage.machines.loading import configuration_of
+from storage.tables import inbox, machine_halts, machine_states
+
+PLACE = ("store_name", "address", "country_code")
+"""What Alipay's code is made with."""
+
+
+class ChangeRefused(Exception):
+    """The change was not made."""
+
+
+class UnknownMachine(ChangeRefused):
+    """No such machine is registered."""
+
+
+class MachineRetired(ChangeRefused):
+    """Its life in the fleet is over."""
+
+
+class EtagStale(ChangeRefused):
+    """Somebody else has changed the machine. ``etag`` is the present one."""
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(etag)
+        self.etag = etag
+
+
+class CodeExists(ChangeRefused):
+    """Alipay has a code of the machine, so that its place cannot be changed."""
+
+
+class CodeAskedFor(ChangeRefused):
+    """Alipay is being asked for the code just now: nobody knows whether it has one."""
+
+
+class MachineInUse(ChangeRefused):
+    """Something of the machine is open: ``what``, in words."""
+
+    def __init__(self, what: tuple[str, ...]) -> None:
+        super().__init__(", ".join(what))
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineChange:
+    """What is to be set; None leaves it as it is. ``overrides`` are all limits of the machine,
+    ``limits`` single ones by name, None for one that follows the fleet again. ``columns`` is the
+    whole planogram and makes a new version of it. ``retire`` disables the machine for ever.
+    """
+
+    store_name: str | None = None
+    address: str | None = None
+    country_code: str | None = None
+    mode: Mode | None = None
+    overrides: PolicyOverrides | None = None
+    limits: Mapping[str, int | None] = field(default_factory=dict)
+    enabled: bool | None = None
+    columns: tuple[Column, ...] | None = None
+    retire: bool = False
+
+    @property
+    def moves(self) -> bool:
+        """It sets something that Alipay's code is made with."""
+        return any(getattr(self, name) is not None for name in PLACE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """``values`` are the row's new ones, empty if there is nothing to do; ``difference`` says what
+    they change.
+    """
+
+    values: Mapping[str, Any]
+    told: ConfigurationChanged
+    difference: str
+
+
+def etag_of(revision: int) -> str:
+    """Return the etag of what administrators have set."""
+    return str(revision)
+
+
+def plan(
+    connection: Connection,
+    machine_id: MachineId,
+    row: Row[Any] | None,
+    change: MachineChange,
+    *,
+    etag: str,
+    now_ms: int,
+) -> Planned:
+    """Return what the change comes to; ``row`` is the machine's. Raises ChangeRefused."""
+    if row is None:
+        raise UnknownMachine(machine_id)
+    before = configuration_of(row)
+    if row.retired_at_ms is not None:
+        if not change.retire:
+            raise MachineRetired(machine_id)
+        return Planned(values={}, told=ConfigurationChanged(configuration=before), difference="")
+    if etag and etag != etag_of(row.revision):
+        raise EtagStale(etag_of(row.revision))
+    if change.moves:
+        _may_move(connection, machine_id)
+    if change.retire and (what := tuple(_open(connection, machine_id))):
+        raise MachineInUse(what)
+    after = _configured(before, change)
+    values: dict[str, Any] = {
+        "revision": after.revision,
+        "enabled": after.enabled,
+        "mode": after.mode.value,
+        "overrides": codec.encode_overrides(after.overrides),
+        "planogram_version": after.planogram_version,
+        **{name: value for name in PLACE if (value := getattr(change, name)) is not None},
+    }
+    if change.retire:
+        values["retired_at_ms"] = now_ms
+    return Planned(
+        values=values,
+        told=ConfigurationChanged(configuration=after, columns=change.columns),
+        difference="; ".join(_differences(row, before, after, change)) or "nothing differs",
+    )
+
+
+def _configured(before: Configuration, change: MachineChange) -> Configuration:
+    overrides = before.overrides if change.overrides is None else change.overrides
+    enabled = before.enabled if change.enabled is None else change.enabled
+    return Configuration(
+        revision=before.revision + 1,
+        enabled=enabled and not change.retire,
+        mode=before.mode if change.mode is None else change.mode,
+        overrides=replace(overrides, **dict(change.limits)),
+        planogram_version=before.planogram_version + (change.columns is not None),
+        retired=change.retire,
+    )
+
+
+def _state(connection: Connection, machine_id: MachineId) -> MachineState | None:
+    """Return what the actor has saved; None if it has decided nothing yet. Raises CodecError."""
+    row = connection.execute(
+        select(*machine_states.c["format", "body"]).where(machine_states.c.machine_id == machine_id)
+    ).one_or_none()
+    return None if row is None else codec.decode_state(row.format, row.body)
+
+
+def _may_move(connection: Connection, machine_id: MachineId) -> None:
+    """Raise unless Alipay has no code of the machine and is not being asked for one."""
+    try:
+        state = _state(connection, machine_id)
+    except codec.CodecError:  # its host has halted it: nobody knows
+        raise CodeAskedFor(machine_id) from None
+    if state is None:
+        return
+    if state.code.qr_payload:
+        raise CodeExists(machine_id)
+    if code_under_way(state.code):
+        raise CodeAskedFor(machine_id)
+
+
+def _open(connection: Connection, machine_id: MachineId) -> Iterator[str]:
+    """Return what of the machine is not over: its money, its customer, or our own trouble."""
+    try:
+        state = _state(connection, machine_id)
+    except codec.CodecError:
+        state = None
+        yield "a state that cannot be read"
+    if state is not None:
+        if state.session is not None:
+            yield f"session {state.session.session_id}"
+        vends = (state.session.vend,) if state.session is not None else ()
+        for vend in (*vends, *state.doubts):
+            if vend is not None:
+                yield f"vend {vend.vend_id}"
+        for trade in state.trades:
+            yield f"trade {trade.trade_id}"
+        for refund in state.refunds:
+            yield f"refund {refund.refund_id}"
+    if connection.scalar(select(exists().where(machine_halts.c.machine_id == machine_id))):
+        yield "a halt"
+    waits = exists().where(inbox.c.machine_id == machine_id, inbox.c.taken_at_ms.is_(None))
+    if connection.scalar(select(waits)):
+        yield "a notification that waits for the machine"
+
+
+def _differences(
+    row: Row[Any], before: Configuration, after: Configuration, change: MachineChange
+) -> Iterator[str]:
+    """Return what the change changes, each as ``field before -> after``."""
+    for name in PLACE:
+        new = getattr(change, name)
+        if new is not None and new != getattr(row, name):
+            old = json.dumps(getattr(row, name), ensure_ascii=False)
+            yield f"{name} {old} -> {json.dumps(new, ensure_ascii=False)}"
+    if before.mode is not after.mode:
+        yield f"mode {before.mode} -> {after.mode}"
+    for one in fields(PolicyOverrides):
+        old, new = getattr(before.overrides, one.name), getattr(after.overrides, one.name)
+        if old != new:
+            yield f"policy.{one.name} {_limit(old)} -> {_limit(new)}"
+    if before.planogram_version != after.planogram_version:
+        yield (
+            f"planogram {before.planogram_version} -> {after.planogram_version} with "
+            f"{len(change.columns or ())} columns"
+        )
+
+
+def _limit(value: int | None) -> str:
+    return "of the fleet" if value is None else str(value)

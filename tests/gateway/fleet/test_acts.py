@@ -1,0 +1,530 @@
+"""Acts of administrators as their requests repeat them and rehearse them: what was cut off is gone
+on with and not done twice; what is only checked changes nothing.
+
+A gateway that is killed between an act and its answer is a claim that nobody gave back: here it is
+one whose lease is over at once.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from sqlalchemy import func, select
+
+from actors.link import AdminEvent, CommandDone, Reload
+from actors.machine.ids import Currency, MachineId
+from actors.machine.policy import Policy
+from actors.machine.state import Mode, RefundStatus, VendStatus
+from gateway.fleet.acts import Act, FleetActs
+from gateway.fleet.errors import CallRefused
+from storage.fleet.answers import Answers, Asked, Claim
+from storage.fleet.changes import MachineChange, etag_of
+from storage.fleet.closings import Closings
+from storage.fleet.registry import NewMachine
+from storage.fleet.views import MachineView, WorkItemView
+from storage.tables import audit, journal, metadata
+from tests.alipay_client.wire import Pair
+from tests.support.fleet_calls import refunded
+from tests.support.site import COLUMNS, Site, a_site, found
+from tests.support.site_machine import a_machine, approved
+
+REFUND = "alipay.acquire.overseas.spot.refund"
+Do = Callable[[FleetActs, Act], Awaitable[Any]]
+
+
+class _NobodyThere:
+    """Actors that must not be told anything."""
+
+    async def command(
+        self, machine_id: MachineId, event: AdminEvent | Reload, *, timeout_s: float
+    ) -> CommandDone:
+        raise AssertionError(f"{machine_id} was told {event}")
+
+
+def _acts(site: Site, *, commands: Any = None) -> FleetActs:
+    return FleetActs(
+        registry=site.registry,
+        queries=site.queries,
+        answers=Answers(site.database),
+        closings=Closings(site.database),
+        store=site.store,
+        commands=commands or site.links,
+        clock=site.clock,
+        command_timeout_s=2.0,
+        code_wait_s=5.0,
+    )
+
+
+async def _act(site: Site, request_id: str = "r-1", *, machine_id: str = "VM-1") -> Act:
+    """Begin a request, or go on with it: its claim is over as soon as it is made."""
+    asked = Asked(caller="ann", request_id=request_id, rpc="Any", content_sha256="0" * 64)
+    claim = await Answers(site.database).begin(
+        asked, machine_id=machine_id, now_ms=site.clock.now_ms(), lease_ms=0
+    )
+    assert isinstance(claim, Claim)
+    return Act(actor="ann", person="ann", within_s=10.0, claim=claim)
+
+
+async def _registered(site: Site, machine_id: str = "VM-1") -> None:
+    """Register a machine, and wait until its actor has its code."""
+    await site.register(machine_id)
+    await _acts(site).change(
+        machine_id, MachineChange(), Act(actor="test", within_s=5.0), action="begin"
+    )
+
+    async def code() -> bool | None:
+        view = await site.queries.machine(machine_id)
+        return (view is not None and view.code_status == "ACTIVE") or None
+
+    await found(code)
+
+
+async def _trail(site: Site, action: str) -> list[str]:
+    """Return the details of the audit rows of an action."""
+    rows = await site.database.read(
+        lambda connection: connection.execute(select(audit).order_by(audit.c.id)).all()
+    )
+    return [row.detail for row in rows if row.action == action]
+
+
+async def _rows(site: Site) -> dict[str, int]:
+    """Return how many rows each table has."""
+    return await site.database.read(
+        lambda connection: {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in metadata.tables.items()
+        }
+    )
+
+
+async def _item(site: Site) -> WorkItemView:
+    """Return the only thing that waits for a person."""
+    (item,) = await site.queries.work_items(limit=9, now_ms=site.clock.now_ms())
+    return item
+
+
+async def _refusal(call: Awaitable[object]) -> tuple[grpc.StatusCode, str, dict[str, str]]:
+    with pytest.raises(CallRefused) as refused:
+        await call
+    refusal = refused.value.refusal
+    return refusal.code, refusal.reason, dict(refusal.metadata)
+
+
+def _change(change: MachineChange, action: str, **options: Any) -> Do:
+    return lambda acts, act: acts.change("VM-1", change, act, action=action, **options)
+
+
+NEW = NewMachine(
+    machine_id=MachineId("VM-1"),
+    store_name="Lobby",
+    currency=Currency("HKD"),
+    country_code="HK",
+    address="1 Queen's Road",
+    columns=COLUMNS,
+)
+CHANGES = {
+    "UpdateMachine": _change(
+        MachineChange(mode=Mode.SELECTION_FIRST, limits={"idle_refund_ms": 9_000}),
+        "UpdateMachine",
+        etag=etag_of(2),
+    ),
+    "SetPlanogram": _change(
+        MachineChange(columns=(replace(COLUMNS[0], price_minor=700),)),
+        "SetPlanogram",
+        etag=etag_of(2),
+    ),
+    "EnableMachine": _change(MachineChange(enabled=True), "EnableMachine", detail=""),
+    "DisableMachine": _change(MachineChange(enabled=False), "DisableMachine", detail="glass"),
+    "RetireMachine": _change(
+        MachineChange(retire=True), "RetireMachine", detail="scrap", etag=etag_of(2)
+    ),
+}
+"""The calls that change the registry, each with an etag of before where it has one."""
+
+
+# --- cut off between the act and its answer ---
+
+
+@pytest.mark.parametrize("rpc", CHANGES)
+async def test_a_change_of_the_registry_is_made_once(site: Site, rpc: str) -> None:
+    """Its claim says in its own transaction that it is made: what others changed since stays, its
+    own etag is not stale, and one audit row tells of it.
+    """
+    await _registered(site)
+    do = CHANGES[rpc]
+    first = await do(_acts(site), await _act(site))
+    if rpc != "RetireMachine":
+        await _acts(site).change(
+            "VM-1",
+            MachineChange(limits={"vend_result_ms": 8_000}, enabled=rpc == "DisableMachine"),
+            Act(actor="bob", within_s=5.0),
+            action="Other",
+        )
+    second = await do(_acts(site), await _act(site))
+    assert isinstance(first, MachineView)
+    now = await _acts(site).machine("VM-1")
+    assert now == second
+    assert (first.revision + (rpc != "RetireMachine")) == now.revision
+    assert 1 == len(await _trail(site, rpc))
+
+
+@pytest.mark.parametrize("rpc", CHANGES)
+async def test_a_change_whose_actor_did_not_hear_is_told_the_second_time(
+    site: Site, rpc: str
+) -> None:
+    """Killed between the registry and the actor: the second time makes up for it."""
+    await _registered(site)
+    with pytest.raises(AssertionError, match="was told"):
+        await CHANGES[rpc](_acts(site, commands=_NobodyThere()), await _act(site))
+    view = await CHANGES[rpc](_acts(site), await _act(site))
+    loaded = await site.store.load(MachineId("VM-1"))
+    assert loaded is not None
+    assert view.revision == loaded.state.configuration.revision == 3
+    assert 1 == len(await _trail(site, rpc))
+
+
+async def test_a_registration_is_made_once(site: Site) -> None:
+    """Who goes on with it hears of the machine as it is, also if somebody has changed it since."""
+    await _acts(site).register(NEW, await _act(site))
+    await _acts(site).change(
+        "VM-1",
+        MachineChange(mode=Mode.SELECTION_FIRST),
+        Act(actor="bob", within_s=5.0),
+        action="UpdateMachine",
+    )
+    view = await _acts(site).register(NEW, await _act(site))
+    assert ("SELECTION_FIRST", 2) == (view.mode, view.revision)
+    assert 1 == len(await _trail(site, "register"))
+
+
+async def test_a_count_is_not_given_again_after_others(site: Site) -> None:
+    """What was counted, or sold, since the first time is newer than the count."""
+    await _registered(site)
+    acts = _acts(site)
+    await acts.count_stock("VM-1", "A1", 7, await _act(site))
+    await acts.count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=5.0))
+    view = await acts.count_stock("VM-1", "A1", 7, await _act(site))
+    assert [3] == [column.stock for column in view.columns]
+    assert ["column A1 stock 7", "column A1 stock 3"] == await _trail(site, "SetStock")
+
+
+async def test_a_count_that_nobody_decided_on_is_given(site: Site) -> None:
+    """Killed between its audit row and the actor; an equal count from before is another one."""
+    await _registered(site)
+    await _acts(site).count_stock("VM-1", "A1", 7, Act(actor="ann", within_s=5.0))
+    await _acts(site).count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=5.0))
+    with pytest.raises(AssertionError, match="was told"):
+        await _acts(site, commands=_NobodyThere()).count_stock("VM-1", "A1", 7, await _act(site))
+    view = await _acts(site).count_stock("VM-1", "A1", 7, await _act(site))
+    assert [7] == [column.stock for column in view.columns]
+
+
+async def test_a_machine_is_reloaded_again(site: Site) -> None:
+    """Which changes nothing of it."""
+    await _registered(site)
+    before = await site.store.load(MachineId("VM-1"))
+    for _ in range(2):
+        await _acts(site).reload_machine("VM-1", "looked", await _act(site))
+    assert before == await site.store.load(MachineId("VM-1"))
+
+
+async def test_a_refund_is_tried_again_under_its_own_id(site: Site) -> None:
+    """Alipay knows it by that id; once it is back, that is the answer and no refusal."""
+    refund_id = await refunded(site)
+    for _ in range(2):
+        await _acts(site).retry_refund(refund_id, "", await _act(site))
+    asked = [call for call in site.asked if call["service"] == REFUND]
+    assert {refund_id} == {call["partner_refund_id"] for call in asked}
+
+    async def refused() -> bool | None:
+        view = await site.queries.refund(refund_id)
+        return (view is not None and view.status == RefundStatus.REFUSED) or None
+
+    await found(refused)
+    await _acts(site).write_off_refund(refund_id, "cash", Act(actor="bob", within_s=5.0))
+    view = await _acts(site).retry_refund(refund_id, "", await _act(site))
+    assert RefundStatus.WRITTEN_OFF == view.status
+    code, reason, _ = await _refusal(
+        _acts(site).retry_refund(refund_id, "", Act(actor="bob", within_s=5.0))
+    )
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_WRITTEN_OFF") == (code, reason)
+
+
+async def test_a_refund_is_written_off_once(site: Site) -> None:
+    """The second time finds it so; the books hold one write-off."""
+    refund_id = await refunded(site)
+    for _ in range(2):
+        view = await _acts(site).write_off_refund(refund_id, "cash", await _act(site))
+        assert RefundStatus.WRITTEN_OFF == view.status
+    assert 1 == len(await _trail(site, "WriteOffRefund"))
+    assert 1 == await _journal(site, "RefundWrittenOff")
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+async def test_a_vend_is_settled_once(
+    tmp_path: Path, upgraded_file: Path, pair: Pair, delivered: bool
+) -> None:
+    """The second time finds it so; what a person decided otherwise meanwhile is told."""
+    policy = Policy(vend_result_ms=200, doubt_window_ms=60_000)
+    async with a_site(tmp_path, upgraded_file, pair, policy=policy) as site:
+        await _registered(site)
+        machine = await _acts(site).machine("VM-1")
+        async with a_machine(site) as stream:
+            vend_id = await approved(site, stream, machine.qr_payload)
+
+            async def in_doubt() -> bool | None:
+                view = await site.queries.vend(vend_id)
+                return (view is not None and view.status == VendStatus.IN_DOUBT) or None
+
+            await found(in_doubt)
+            for _ in range(2):
+                view = await _acts(site).settle_vend(
+                    vend_id, "seen", await _act(site), delivered=delivered
+                )
+                assert (VendStatus.SUCCEEDED if delivered else VendStatus.VOIDED) == view.status
+            assert 1 == await _journal(site, "VendSettled")
+            _, reason, _ = await _refusal(
+                _acts(site).settle_vend(vend_id, "no", await _act(site), delivered=not delivered)
+            )
+            assert "VEND_NOT_IN_DOUBT" == reason
+
+
+async def test_an_item_is_closed_once(site: Site) -> None:
+    """Who goes on with the closing is not told that somebody else was first."""
+    await _registered(site)
+    machine = await site.registry.get(MachineId("VM-1"))
+    assert machine is not None
+    await site.post(machine.notify_token, site.signed(currency="JPY"))
+    item = await _item(site)
+    for _ in range(2):
+        closing = await _acts(site).close_work_item(item.item_id, "looked", await _act(site))
+        assert ("ann", False) == (closing.actor, closing.again)
+    again = await _acts(site).close_work_item(
+        item.item_id, "me too", Act(actor="bob", within_s=5.0)
+    )
+    assert ("ann", True) == (again.actor, again.again)
+    assert 1 == len(await _trail(site, "CloseWorkItem"))
+
+
+async def _journal(site: Site, kind: str) -> int:
+    return await site.database.read(
+        lambda connection: (
+            connection.scalar(
+                select(func.count()).select_from(journal).where(journal.c.kind == kind)
+            )
+            or 0
+        )
+    )
+
+
+# --- only checked ---
+
+CHECKED = Act(actor="ann", person="ann", within_s=5.0, validate_only=True)
+REHEARSED: dict[str, Do] = {
+    **CHANGES,
+    "RegisterMachine": lambda acts, act: acts.register(
+        replace(NEW, machine_id=MachineId("VM-2")), act
+    ),
+    "RegisterMachine again": lambda acts, act: acts.register(NEW, act),
+    "SetStock": lambda acts, act: acts.count_stock("VM-1", "A1", 2, act),
+}
+
+
+@pytest.mark.parametrize("rpc", REHEARSED)
+async def test_a_rehearsal_changes_nothing(site: Site, rpc: str) -> None:
+    """No row anywhere is new or another, and no actor is told anything."""
+    await _registered(site)
+    rows, machine = await _rows(site), await _acts(site).machine("VM-1")
+    await REHEARSED[rpc](_acts(site, commands=_NobodyThere()), CHECKED)
+    assert (rows, machine) == (await _rows(site), await _acts(site).machine("VM-1"))
+
+
+@pytest.mark.parametrize("rpc", CHANGES)
+async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> None:
+    """The same machine that the change itself answers with, but for what its actor does of it."""
+    await _registered(site)
+    shown = await CHANGES[rpc](_acts(site), CHECKED)
+    made = await CHANGES[rpc](_acts(site), Act(actor="ann", within_s=5.0))
+    assert isinstance(shown, MachineView)
+    retired = None if shown.retired_at_ms is None else made.retired_at_ms
+    assert made.retired_at_ms == retired
+    code = {"code_status": made.code_status}
+    assert made == replace(shown, retired_at_ms=retired, **code)
+
+
+async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
+    """A machine without a code yet; one that is there already is shown as it is."""
+    acts = _acts(site)
+    shown = await acts.register(NEW, CHECKED)
+    made = await acts.register(NEW, Act(actor="ann", within_s=5.0))
+    there = {
+        name: getattr(made, name)
+        for name in ("code_status", "qr_payload", "qr_image_url", "host", "registered_at_ms")
+    }
+    assert made == replace(shown, **there)
+    assert made == await acts.register(NEW, CHECKED)
+
+
+@pytest.mark.parametrize(
+    ("do", "reason"),
+    [
+        (_change(MachineChange(enabled=True), "EnableMachine", etag="0"), "ETAG_STALE"),
+        (_change(MachineChange(store_name="Hall"), "UpdateMachine"), "CODE_EXISTS"),
+        (
+            lambda acts, act: acts.register(replace(NEW, store_name="Hall"), act),
+            "MACHINE_EXISTS",
+        ),
+        (
+            lambda acts, act: acts.change("VM-9", MachineChange(), act, action="EnableMachine"),
+            "MACHINE_NOT_FOUND",
+        ),
+        (lambda acts, act: acts.count_stock("VM-1", "B7", 2, act), "UNKNOWN_COLUMN"),
+        (lambda acts, act: acts.count_stock("VM-1", "A1", 99, act), "INVALID_REQUEST"),
+        (lambda acts, act: acts.retry_refund("r", "", act), "REFUND_NOT_FOUND"),
+        (lambda acts, act: acts.write_off_refund("r", "cash", act), "REFUND_NOT_FOUND"),
+        (lambda acts, act: acts.settle_vend("v", "seen", act, delivered=True), "VEND_NOT_FOUND"),
+        (lambda acts, act: acts.close_work_item("i", "looked", act), "WORK_ITEM_NOT_FOUND"),
+    ],
+)
+async def test_a_rehearsal_is_refused_as_the_act_is(site: Site, do: Do, reason: str) -> None:
+    """It is checked in the same way, and neither leaves a row."""
+    await _registered(site)
+    rows = await _rows(site)
+    for act in (CHECKED, Act(actor="ann", within_s=5.0)):
+        assert reason == (await _refusal(do(_acts(site, commands=_NobodyThere()), act)))[1]
+    assert rows == await _rows(site)
+
+
+async def test_acts_that_an_actor_decides_show_what_is(site: Site) -> None:
+    """A refund that could be tried or written off, and an item that could be closed."""
+    refund_id = await refunded(site)
+    acts, view = _acts(site, commands=_NobodyThere()), await site.queries.refund(refund_id)
+    rows = await _rows(site)
+    assert view == await acts.retry_refund(refund_id, "", CHECKED)
+    assert view == await acts.write_off_refund(refund_id, "cash", CHECKED)
+    item = await _item(site)
+    _, reason, _ = await _refusal(acts.close_work_item(item.item_id, "looked", CHECKED))
+    assert "WORK_ITEM_HAS_ITS_OWN_ACT" == reason
+    assert rows == await _rows(site)
+
+
+async def test_a_rehearsed_closing_closes_nothing(site: Site) -> None:
+    """It shows the closing as it would be; the item goes on waiting."""
+    await _registered(site)
+    machine = await site.registry.get(MachineId("VM-1"))
+    assert machine is not None
+    await site.post(machine.notify_token, site.signed(currency="JPY"))
+    item = await _item(site)
+    rows = await _rows(site)
+    closing = await _acts(site).close_work_item(item.item_id, "looked", CHECKED)
+    assert ("ann", "looked", False) == (closing.actor, closing.reason, closing.again)
+    assert rows == await _rows(site)
+    assert item.item_id == (await _item(site)).item_id
+
+
+# --- etags, places, retirement ---
+
+
+async def test_a_stale_etag_is_told_with_the_present_one(site: Site) -> None:
+    """The refusal carries it, for programs."""
+    await _registered(site)
+    code, reason, about = await _refusal(
+        _change(MachineChange(enabled=True), "EnableMachine", etag=etag_of(1))(
+            _acts(site), Act(actor="ann", within_s=5.0)
+        )
+    )
+    assert (grpc.StatusCode.ABORTED, "ETAG_STALE", etag_of(2)) == (code, reason, about["etag"])
+
+
+async def test_a_refused_code_is_asked_for_with_what_was_mended(site: Site) -> None:
+    """Alipay refuses the address; UpdateMachine mends that, and the host asks with what is new."""
+    site.alipay.switch({"reject_address": True})
+    await site.register()
+    act = Act(actor="ann", within_s=5.0)
+    await _acts(site).change("VM-1", MachineChange(), act, action="begin")
+
+    async def status(wanted: str) -> bool | None:
+        return (await _acts(site).machine("VM-1")).code_status == wanted or None
+
+    await found(lambda: status("REFUSED"))
+    mended = MachineChange(store_name="Hall", country_code="", address="")
+    view = await _acts(site).change("VM-1", mended, act, action="UpdateMachine")
+    assert ("Hall", "", "") == (view.store_name, view.country_code, view.address)
+    await found(lambda: status("ACTIVE"))
+    asked = [json.loads(call["biz_data"]) for call in site.asked if "biz_data" in call]
+    assert ["Lobby", "Hall"] == [one["store_name"] for one in asked]
+    assert 1 == len(await _trail(site, "UpdateMachine"))
+    assert "CODE_EXISTS" == (await _refusal(_change(mended, "UpdateMachine")(_acts(site), act)))[1]
+
+
+async def test_a_machine_with_a_customer_is_not_retired(site: Site) -> None:
+    """The refusal names what is open, for people and programs; once it is over it can be."""
+    await _registered(site)
+    machine = await _acts(site).machine("VM-1")
+    act = Act(actor="ann", within_s=5.0)
+    site.alipay.pay(machine.qr_payload, "5.00")
+    await site.alipay.settle()
+
+    async def begun() -> bool | None:
+        return bool((await _acts(site).machine("VM-1")).session_id) or None
+
+    await found(begun)
+    retire = _change(MachineChange(retire=True), "RetireMachine", detail="scrap")
+    code, reason, about = await _refusal(retire(_acts(site), act))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "MACHINE_IN_USE") == (code, reason)
+    assert "session VM-1" in about["open"]
+    assert "trade " in about["open"]
+    assert [] == await _trail(site, "RetireMachine")
+
+
+async def test_a_retired_machine_stays_so(site: Site) -> None:
+    """Its code is stopped and every change of it is refused; looking at it, and loading it again,
+    goes on.
+    """
+    await _registered(site)
+    acts, act = _acts(site), Act(actor="ann", within_s=5.0)
+    assert (await CHANGES["RetireMachine"](acts, act)).retired_at_ms is not None
+    await CHANGES["RetireMachine"](acts, act)
+    assert ["scrap"] == await _trail(site, "RetireMachine")
+    for rpc in ("UpdateMachine", "SetPlanogram", "EnableMachine", "DisableMachine"):
+        assert "MACHINE_RETIRED" == (await _refusal(CHANGES[rpc](acts, act)))[1]
+    assert "MACHINE_RETIRED" == (await _refusal(acts.count_stock("VM-1", "A1", 1, act)))[1]
+    assert "MACHINE_EXISTS" == (await _refusal(acts.register(NEW, act)))[1]
+    await acts.reload_machine("VM-1", "looked", act)
+
+    async def stopped() -> bool | None:
+        return (await acts.machine("VM-1")).code_status == "STOPPED" or None
+
+    await found(stopped)
+
+
+async def test_who_pays_while_a_machine_is_retired_gets_the_money_back(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """The customer pays, the machine is retired, and then we hear of the payment; the stream ends
+    with the reason.
+    """
+    async with a_site(
+        tmp_path, upgraded_file, pair, policy=Policy(unavailable_grace_ms=100)
+    ) as site:
+        await _registered(site)
+        acts = _acts(site)
+        async with a_machine(site) as stream:
+            site.alipay.pay((await acts.machine("VM-1")).qr_payload, "5.00")
+            await CHANGES["RetireMachine"](acts, Act(actor="ann", within_s=5.0))
+            code, details = await stream.end()
+            assert grpc.StatusCode.NOT_FOUND is code
+            assert "machine VM-1 was retired" in details
+            await site.alipay.settle()
+
+            async def back() -> bool | None:
+                refunds = await site.queries.refunds(status="SUCCEEDED", limit=2)
+                return [500] == [one.amount_minor for one in refunds] or None
+
+            await found(back)
+        machine = await acts.machine("VM-1")
+        assert ("", 0, False) == (machine.session_id, machine.open_refund_count, machine.online)

@@ -1,0 +1,222 @@
+"""The changing calls of the new services: what a request must hold, and that each is checked only,
+done once and answered again, as every one of them says.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from actors.machine.policy import PolicyOverrides
+from gateway.fleet.act import Act
+from gateway.fleet.acts import FleetActs
+from gateway.fleet.errors import CallRefused
+from gateway.fleet.idempotence import Requests
+from gateway.fleet.machine_calls import MachineCalls
+from gateway.fleet.money_calls import MoneyCalls
+from gateway.fleet.v1 import fleet_service_pb2 as wire
+from gateway.fleet.v1 import machine_pb2
+from gateway.fleet.v1 import session_service_pb2 as session_wire
+from gateway.fleet.v1 import trade_service_pb2 as trade_wire
+from gateway.fleet.v1 import work_item_service_pb2 as item_wire
+from gateway.v1 import machine_pb2 as machine_wire
+from storage.fleet.answers import Answers
+from storage.fleet.closings import Closings
+from storage.fleet.views import MachineView
+from tests.support.site import Site
+
+ANN = Act(actor="ann", person="ann", within_s=5.0)
+NOBODY = Act(actor="unknown", person="unknown", within_s=5.0)
+COLUMN = machine_pb2.Column(column="A1", product="cola", price_minor=700, capacity=10, stock=9)
+Call = Callable[[Any, Act], Awaitable[Any]]
+
+
+def _acts(site: Site) -> FleetActs:
+    return FleetActs(
+        registry=site.registry,
+        queries=site.queries,
+        answers=Answers(site.database),
+        closings=Closings(site.database),
+        store=site.store,
+        commands=site.links,
+        clock=site.clock,
+        command_timeout_s=2.0,
+        code_wait_s=5.0,
+    )
+
+
+def _call(site: Site, request: Any) -> Call:
+    """Return the call that takes this request."""
+    machines, money = MachineCalls(acts=_acts(site)), MoneyCalls(acts=_acts(site))
+    calls: dict[type, Any] = {
+        wire.RegisterMachineRequest: machines.register,
+        wire.UpdateMachineRequest: machines.update,
+        wire.SetPlanogramRequest: machines.set_planogram,
+        wire.SetStockRequest: machines.set_stock,
+        wire.EnableMachineRequest: machines.enable,
+        wire.DisableMachineRequest: machines.disable,
+        wire.RetireMachineRequest: machines.retire,
+        wire.ReloadMachineRequest: machines.reload,
+        trade_wire.RetryRefundRequest: money.retry_refund,
+        trade_wire.WriteOffRefundRequest: money.write_off_refund,
+        session_wire.SettleVendRequest: money.settle_vend,
+        item_wire.CloseWorkItemRequest: money.close_work_item,
+    }
+    return calls[type(request)]  # type: ignore[no-any-return]
+
+
+async def _do(site: Site, request: Any, act: Act = ANN) -> Any:
+    return await _call(site, request)(request, act)
+
+
+async def _refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]]:
+    with pytest.raises(CallRefused) as refused:
+        await call
+    refusal = refused.value.refusal
+    return refusal.code, refusal.reason, [problem.field for problem in refusal.problems]
+
+
+def _registration(**changes: Any) -> wire.RegisterMachineRequest:
+    values: dict[str, Any] = {
+        "machine_id": "VM-1",
+        "store_name": "Lobby",
+        "currency": "HKD",
+        "country_code": "HK",
+        "address": "1 Queen's Road",
+        "columns": [COLUMN],
+        **changes,
+    }
+    return wire.RegisterMachineRequest(**values)
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (wire.RegisterMachineRequest(), ["machine_id", "store_name", "currency"]),
+        (wire.UpdateMachineRequest(etag="x" * 65), ["machine.machine_id", "update_mask", "etag"]),
+        (wire.SetPlanogramRequest(machine_id="VM-1"), ["columns"]),
+        (
+            wire.SetPlanogramRequest(machine_id="VM-1", columns=[COLUMN], remove_all=True),
+            ["remove_all"],
+        ),
+        (wire.SetPlanogramRequest(columns=[COLUMN, COLUMN]), ["machine_id", "columns[1].column"]),
+        (wire.SetStockRequest(machine_id="VM-1", column="A1"), ["stock"]),
+        (wire.SetStockRequest(stock=10_000), ["machine_id", "column", "stock"]),
+        (wire.EnableMachineRequest(etag="\n"), ["machine_id", "etag"]),
+        (wire.DisableMachineRequest(machine_id="VM-1", reason="x" * 501), ["reason"]),
+        (wire.RetireMachineRequest(machine_id="VM-1", reason=" "), ["reason"]),
+        (wire.ReloadMachineRequest(), ["machine_id", "reason"]),
+        (trade_wire.RetryRefundRequest(), ["refund_id"]),
+        (trade_wire.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        (session_wire.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
+        (session_wire.SettleVendRequest(vend_id="v", reason="seen"), ["outcome"]),
+        (item_wire.CloseWorkItemRequest(), ["item_id", "reason"]),
+    ],
+)
+async def test_a_forgotten_field_destroys_nothing(
+    site: Site, request_: Any, fields: list[str]
+) -> None:
+    """It is refused by name, with all others that are wrong; also where it is only checked."""
+    for act in (ANN, Act(actor="ann", within_s=5.0, validate_only=True)):
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
+            _do(site, request_, act)
+        )
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        wire.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
+        wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
+        trade_wire.WriteOffRefundRequest(refund_id="r", reason="cash"),
+        session_wire.SettleVendRequest(
+            vend_id="v", reason="seen", outcome=session_wire.VEND_OUTCOME_DELIVERED
+        ),
+        item_wire.CloseWorkItemRequest(item_id="i", reason="looked"),
+    ],
+)
+async def test_some_acts_need_a_name(site: Site, request_: Any) -> None:
+    """What is for ever, or about money, is nobody's who has no name."""
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["x-actor"]) == await _refusal(
+        _do(site, request_, NOBODY)
+    )
+
+
+async def test_the_life_of_a_machine(site: Site) -> None:
+    """Registered, changed in each way, retired; each answer shows it, with an etag of its own."""
+    machine = await _do(site, _registration())
+    etags = [machine.revision]
+    policy = machine_pb2.Policy(idle_refund_ms=9_000)
+    for request in (
+        wire.UpdateMachineRequest(
+            machine=machine_pb2.Machine(
+                machine_id="VM-1", mode=machine_wire.MODE_SELECTION_FIRST, policy=policy
+            ),
+            update_mask=FieldMask(paths=["mode", "policy.idle_refund_ms"]),
+            etag="1",
+        ),
+        wire.SetPlanogramRequest(machine_id="VM-1", columns=[COLUMN, _other("B1")], etag="2"),
+        wire.SetStockRequest(machine_id="VM-1", column="A1", stock=0),
+        wire.DisableMachineRequest(machine_id="VM-1", reason="glass", etag="3"),
+        wire.EnableMachineRequest(machine_id="VM-1", etag="4"),
+        wire.SetPlanogramRequest(machine_id="VM-1", remove_all=True, etag="5"),
+        wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
+        wire.RetireMachineRequest(machine_id="VM-1", reason="scrap", etag="6"),
+    ):
+        machine = await _do(site, request)
+        etags.append(machine.revision)
+        if isinstance(request, wire.SetStockRequest):
+            assert [("A1", 0), ("B1", 9)] == [(one.column, one.stock) for one in machine.columns]
+    assert [1, 2, 3, 3, 4, 5, 6, 6, 7] == etags
+    assert ("SELECTION_FIRST", PolicyOverrides(idle_refund_ms=9_000), (), False) == (
+        machine.mode,
+        machine.overrides,
+        machine.columns,
+        machine.enabled,
+    )
+    assert machine.retired_at_ms is not None
+
+
+def _other(column: str) -> machine_pb2.Column:
+    other = machine_pb2.Column()
+    other.CopyFrom(COLUMN)
+    other.column = column
+    return other
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        wire.UpdateMachineRequest(
+            machine=machine_pb2.Machine(machine_id="VM-1"), update_mask=FieldMask(paths=["policy"])
+        ),
+        wire.SetPlanogramRequest(machine_id="VM-1", remove_all=True),
+        wire.SetStockRequest(machine_id="VM-1", column="A1", stock=3),
+        wire.EnableMachineRequest(machine_id="VM-1"),
+        wire.DisableMachineRequest(machine_id="VM-1"),
+        wire.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
+        wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
+    ],
+)
+async def test_a_call_with_an_id_is_answered_again(site: Site, request_: Any) -> None:
+    """By the stored answer, also when the machine is another by then."""
+    await _do(site, _registration())
+    requests = Requests(answers=Answers(site.database), clock=site.clock)
+    asked = type(request_)()
+    asked.CopyFrom(request_)
+    asked.request_id = "r-1"
+    done: list[int] = []
+
+    async def do(act: Act) -> wire.GetMachineResponse:
+        view: MachineView = await _do(site, asked, act)
+        done.append(view.revision)
+        return wire.GetMachineResponse(machine=machine_pb2.Machine(etag=str(view.revision)))
+
+    answers = [
+        (await requests.once(asked, wire.GetMachineResponse, ANN, do)).machine.etag
+        for _ in range(3)
+    ]
+    assert 1 == len(done)
+    assert [str(done[0])] * 3 == answers

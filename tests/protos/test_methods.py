@@ -1,0 +1,65 @@
+"""Every call of the administrators says who may make it and whether it may be repeated."""
+
+import pytest
+from google.protobuf import descriptor_pb2
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from gateway.fleet.v1 import (
+    event_service_pb2,
+    fleet_service_pb2,
+    role_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+
+FILES = (
+    event_service_pb2,
+    fleet_service_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+SERVICES: list[ServiceDescriptor] = [
+    service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()
+]
+METHODS: list[MethodDescriptor] = [method for one in SERVICES for method in one.methods]
+LEVELS = descriptor_pb2.MethodOptions
+READS = ("Get", "List", "Watch")
+WITHOUT_REHEARSAL = {"ReloadMachine"}
+"""It changes nothing that is saved: there is nothing to be shown beforehand."""
+
+
+def _is_change(method: MethodDescriptor) -> bool:
+    return not method.name.startswith(READS)
+
+
+def test_all_services_are_looked_at() -> None:
+    """A service in a file of its own must be added above."""
+    assert 5 == len(SERVICES)
+    assert len(METHODS) > 25
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_a_call_states_its_role(method: MethodDescriptor) -> None:
+    """Whoever adds a call decides who may make it; a look needs no more than a viewer."""
+    role = method.GetOptions().Extensions[role_pb2.required_role]
+    assert role_pb2.ROLE_UNSPECIFIED != role
+    assert _is_change(method) or role_pb2.ROLE_VIEWER == role
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.full_name)
+def test_a_call_says_whether_it_may_be_repeated(method: MethodDescriptor) -> None:
+    """A look has no side effects; every change is idempotent, by its state or by its request id."""
+    level = method.GetOptions().idempotency_level
+    assert (LEVELS.IDEMPOTENT if _is_change(method) else LEVELS.NO_SIDE_EFFECTS) == level
+
+
+@pytest.mark.parametrize(
+    "method", [one for one in METHODS if _is_change(one)], ids=lambda method: method.full_name
+)
+def test_a_change_has_an_id_and_can_be_rehearsed(method: MethodDescriptor) -> None:
+    """Each has request_id, and validate_only where there is something to be shown."""
+    names = set(method.input_type.fields_by_name)
+    assert "request_id" in names
+    assert ("validate_only" in names) != (method.name in WITHOUT_REHEARSAL)

@@ -1,0 +1,159 @@
+"""A request with an id is done once, and answered as often as it comes."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.answers import (
+    KEPT_MS,
+    Answers,
+    Asked,
+    Claim,
+    RequestInProgress,
+    RequestReused,
+    mark_done,
+)
+from storage.tables import answers
+from tests.storage.owner import START_MS, Owner
+
+ASKED = Asked(caller="ann", request_id="r-1", rpc="SetStock", content_sha256="a" * 64)
+LEASE_MS = 60_000
+
+
+async def _begun(
+    db: Database, asked: Asked = ASKED, *, now_ms: int = START_MS, machine_id: str = ""
+) -> Claim:
+    claim = await Answers(db).begin(asked, now_ms=now_ms, lease_ms=LEASE_MS, machine_id=machine_id)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def _count(db: Database) -> int:
+    return (
+        await db.read(
+            lambda connection: connection.scalar(select(func.count()).select_from(answers))
+        )
+        or 0
+    )
+
+
+async def test_the_first_answer_is_kept(db: Database) -> None:
+    """The same request hears it again, also from another process."""
+    claim = await _begun(db)
+    assert not claim.resumed
+    await Answers(db).finish(claim, b"seven")
+    assert b"seven" == await Answers(db).begin(ASKED, now_ms=START_MS + 1, lease_ms=LEASE_MS)
+
+
+async def test_an_id_belongs_to_its_caller(db: Database) -> None:
+    """Two people may choose the same id."""
+    await Answers(db).finish(await _begun(db), b"ann's")
+    bobs = await _begun(db, replace(ASKED, caller="bob", content_sha256="b" * 64))
+    assert not bobs.resumed
+
+
+@pytest.mark.parametrize("other", [{"rpc": "EnableMachine"}, {"content_sha256": "b" * 64}])
+@pytest.mark.parametrize("answered", [True, False])
+async def test_an_id_stands_for_one_request(
+    db: Database, other: dict[str, Any], answered: bool
+) -> None:
+    """Another call, or other content, is refused under it, while the first runs and afterwards."""
+    claim = await _begun(db)
+    if answered:
+        await Answers(db).finish(claim, b"seven")
+    with pytest.raises(RequestReused):
+        await _begun(db, replace(ASKED, **other))
+
+
+async def test_one_of_two_at_once_does_it(db: Database, url: str) -> None:
+    """Two gateways ask in the same moment; one gets the claim, the other hears that it runs."""
+    async with asyncio.timeout(30):
+        other = await Database.open(StorageConfig(url=url))
+        outcomes = await asyncio.gather(
+            *(_begun(one) for one in (db, other) * 4), return_exceptions=True
+        )
+        await other.close()
+    assert 1 == sum(isinstance(one, Claim) for one in outcomes)
+    assert 7 == sum(isinstance(one, RequestInProgress) for one in outcomes)
+
+
+async def test_a_claim_of_the_dead_runs_out(db: Database) -> None:
+    """Then the next caller goes on, knows it, and what the first would say is not kept."""
+    await Owner.of(db, "VM-1")
+    dead = await _begun(db, machine_id="VM-1")
+    with pytest.raises(RequestInProgress):
+        await _begun(db, now_ms=START_MS + LEASE_MS - 1)
+    heir = await _begun(db, now_ms=START_MS + LEASE_MS)
+    assert (True, False, dead.machine_version) == (heir.resumed, heir.done, heir.machine_version)
+    assert heir.machine_version > 0
+    await Answers(db).finish(dead, b"too late")
+    with pytest.raises(RequestInProgress):
+        await _begun(db, now_ms=START_MS + LEASE_MS + 1)
+    await Answers(db).finish(heir, b"heir's")
+    assert b"heir's" == await Answers(db).begin(ASKED, now_ms=START_MS, lease_ms=LEASE_MS)
+
+
+async def test_a_claim_from_a_clock_that_ran_ahead_is_no_claim(db: Database) -> None:
+    """A gateway whose clock was wrong by a day blocks nobody for a day."""
+    await _begun(db, now_ms=START_MS + 86_400_000)
+    assert (await _begun(db)).resumed
+
+
+async def test_what_is_refused_frees_its_id(db: Database) -> None:
+    """Nothing came of it, so the id may be used for what was meant."""
+    await Answers(db).give_up(await _begun(db), refused=True)
+    assert not (await _begun(db, replace(ASKED, content_sha256="b" * 64))).resumed
+
+
+async def test_what_was_cut_off_keeps_its_id(db: Database) -> None:
+    """Nobody knows what came of it: the same request goes on at once, another is refused."""
+    await Answers(db).give_up(await _begun(db), refused=False)
+    with pytest.raises(RequestReused):
+        await _begun(db, replace(ASKED, content_sha256="b" * 64))
+    assert (await _begun(db)).resumed
+
+
+async def test_a_change_that_is_made_is_known_to_the_heir(db: Database) -> None:
+    """Also if it was refused afterwards: its id is not free again."""
+    claim = await _begun(db)
+    await db.write(lambda connection: mark_done(connection, claim))
+    await Answers(db).give_up(claim, refused=True)
+    heir = await _begun(db)
+    assert (True, True) == (heir.resumed, heir.done)
+
+
+async def test_a_claim_that_ran_out_changes_nothing_any_more(db: Database) -> None:
+    """Its transaction fails as a whole."""
+    dead = await _begun(db)
+    await _begun(db, now_ms=START_MS + LEASE_MS)
+    with pytest.raises(RequestInProgress):
+        await db.write(lambda connection: mark_done(connection, dead))
+
+
+async def test_answers_go_after_a_week(db: Database) -> None:
+    """A later request takes them away; a younger one stays."""
+    await Answers(db).finish(await _begun(db), b"old")
+    await _begun(db, replace(ASKED, request_id="r-2"), now_ms=START_MS + KEPT_MS)
+    assert 2 == await _count(db)
+    await _begun(db, replace(ASKED, request_id="r-3"), now_ms=START_MS + KEPT_MS + 1)
+    assert 2 == await _count(db)
+
+
+async def test_a_caller_has_so_many_answers_at_most(db: Database) -> None:
+    """The oldest go; those of others stay."""
+    few = Answers(db, kept_of_caller=3)
+    for number in range(6):
+        asked = replace(ASKED, request_id=f"r-{number}")
+        await few.begin(asked, now_ms=START_MS + number, lease_ms=LEASE_MS)
+        await few.begin(replace(asked, caller="bob"), now_ms=START_MS + number, lease_ms=LEASE_MS)
+    rows = await db.read(
+        lambda connection: connection.execute(
+            select(answers.c.request_id).where(answers.c.caller == "ann").order_by("request_id")
+        ).all()
+    )
+    assert ["r-3", "r-4", "r-5"] == [row.request_id for row in rows]
+    assert 6 == await _count(db)

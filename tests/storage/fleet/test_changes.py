@@ -1,0 +1,282 @@
+"""A change is checked within its own transaction against what the database has."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from actors.machine.events import CodeFailed, ConfigurationChanged, RefundSucceeded
+from actors.machine.ids import MachineId
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column, Mode
+from actors.ports import MachineHalt
+from storage.auditing import prove
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
+from storage.fleet.changes import (
+    CodeAskedFor,
+    CodeExists,
+    EtagStale,
+    MachineChange,
+    MachineInUse,
+    MachineRetired,
+    etag_of,
+)
+from storage.fleet.registry import AlreadyRegistered, Registry
+from storage.machines.inbox import Inbox
+from storage.tables import audit, machine_states, machines
+from tests.storage.machines.test_inbox import received
+from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
+
+VM_1 = MachineId("VM-1")
+MOVED = MachineChange(store_name="Hall", address="", country_code="SG")
+RETIRED = MachineChange(retire=True)
+
+
+async def _change(db: Database, change: MachineChange, **options: Any) -> ConfigurationChanged:
+    return await Registry(db).change(
+        VM_1, change, actor="ann", action="UpdateMachine", now_ms=START_MS, **options
+    )
+
+
+async def _registered(db: Database) -> None:
+    await Registry(db).register(new_machine("VM-1"), actor="test", now_ms=START_MS)
+
+
+async def _row(db: Database) -> Any:
+    return await db.read(
+        lambda connection: connection.execute(
+            select(machines).where(machines.c.machine_id == VM_1)
+        ).one()
+    )
+
+
+async def _details(db: Database) -> list[str]:
+    rows = await db.read(
+        lambda connection: connection.execute(select(audit).order_by(audit.c.id)).all()
+    )
+    return [row.detail for row in rows if row.action == "UpdateMachine"]
+
+
+async def _claim(db: Database) -> Claim:
+    asked = Asked(caller="ann", request_id="r", rpc="UpdateMachine", content_sha256="0" * 64)
+    claim = await Answers(db).begin(asked, now_ms=START_MS, lease_ms=0)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_a_machine_whose_code_was_refused_can_move(db: Database) -> None:
+    """Also one whose code nobody has asked for yet; the audit row says before and after."""
+    owner = await Owner.of(db)
+    await _registered(db)
+    await _change(db, replace(MOVED, store_name="Gate"))
+    owner = await Owner.claim(db, "VM-1", holder="h1")
+    loaded = await owner.store.load(VM_1)
+    assert loaded is not None
+    await owner.do("VM-1", loaded.configuration)
+    await owner.do("VM-1", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    await _change(db, MOVED)
+    row = await _row(db)
+    assert ("Hall", "", "SG", 3) == (row.store_name, row.address, row.country_code, row.revision)
+    all_three = (
+        'store_name "Pier 7" -> "Gate"; address "Central, Hong Kong" -> ""; '
+        'country_code "HK" -> "SG"'
+    )
+    assert [all_three, 'store_name "Gate" -> "Hall"'] == await _details(db)
+
+
+async def test_a_machine_with_a_code_stays_where_it_is(db: Database) -> None:
+    """Alipay would go on showing the old place; nothing else of the change is made either."""
+    await Owner.of(db, "VM-1")
+    with pytest.raises(CodeExists):
+        await _change(db, replace(MOVED, mode=Mode.SELECTION_FIRST))
+    row = await _row(db)
+    assert ("Pier 7", "BOTH", 1) == (row.store_name, row.mode, row.revision)
+    await _change(db, MachineChange(mode=Mode.SELECTION_FIRST))
+
+
+async def test_a_machine_does_not_move_while_its_code_is_asked_for(db: Database) -> None:
+    """Nobody knows then whether Alipay has made it, with the old place; a try that failed is
+    over.
+    """
+    await _registered(db)
+    owner = await Owner.claim(db, "VM-1", holder="h1")
+    loaded = await owner.store.load(VM_1)
+    assert loaded is not None
+    await owner.do("VM-1", loaded.configuration)
+    with pytest.raises(CodeAskedFor):
+        await _change(db, MOVED)
+    await owner.do("VM-1", CodeFailed(final=False, detail="SYSTEM_ERROR"))
+    await _change(db, MOVED)
+
+
+async def test_single_limits_are_set_and_follow_the_fleet_again(db: Database) -> None:
+    """The others keep their values; ``overrides`` are all of them."""
+    await _registered(db)
+    await _change(db, MachineChange(overrides=PolicyOverrides(idle_refund_ms=1, vend_result_ms=2)))
+    told = await _change(db, MachineChange(limits={"idle_refund_ms": None, "doubt_window_ms": 9}))
+    assert told.configuration.overrides == PolicyOverrides(vend_result_ms=2, doubt_window_ms=9)
+    assert (
+        "policy.idle_refund_ms 1 -> of the fleet; policy.doubt_window_ms of the fleet -> 9"
+        == (await _details(db))[-1]
+    )
+
+
+async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> None:
+    """The other is told the etag that the winner has made, and nothing of its change is there."""
+    await _registered(db)
+    other = await Database.open(StorageConfig(url=url))
+    async with asyncio.timeout(30):
+        outcomes = await asyncio.gather(
+            *(
+                _change(one, MachineChange(limits={"idle_refund_ms": number}), etag=etag_of(1))
+                for number, one in enumerate((db, other) * 3, start=1)
+            ),
+            return_exceptions=True,
+        )
+        await other.close()
+    won = [one for one in outcomes if isinstance(one, ConfigurationChanged)]
+    stale = [one for one in outcomes if isinstance(one, EtagStale)]
+    assert (1, 5) == (len(won), len(stale))
+    assert {etag_of(2)} == {one.etag for one in stale}
+    there = await Registry(db).check(VM_1, MachineChange(), etag=etag_of(2), now_ms=START_MS)
+    assert won[0].configuration.overrides == there.configuration.overrides
+    assert 1 == len(await _details(db))
+
+
+async def test_a_planogram_makes_an_etag(db: Database) -> None:
+    """What administrators set is one whole."""
+    await _registered(db)
+    column = Column(column="A1", product="tea", price_minor=1, capacity=1, stock=1)
+    await _change(db, MachineChange(columns=(column,)), etag=etag_of(1))
+    assert ["planogram 1 -> 2 with 1 columns"] == await _details(db)
+    with pytest.raises(EtagStale):
+        await _change(db, MachineChange(columns=()), etag=etag_of(1))
+
+
+async def test_a_check_changes_nothing(db: Database) -> None:
+    """It says what the change would say, also if that is no."""
+    await _registered(db)
+    registry = Registry(db)
+    before, trail = await _row(db), await _details(db)
+    checked = await registry.check(VM_1, MOVED, etag=etag_of(1), now_ms=START_MS)
+    with pytest.raises(EtagStale):
+        await registry.check(VM_1, MOVED, etag=etag_of(2), now_ms=START_MS)
+    assert await registry.check_new(new_machine("VM-2"))
+    assert not await registry.check_new(new_machine("VM-1"))
+    with pytest.raises(AlreadyRegistered):
+        await registry.check_new(new_machine("VM-1", currency="JPY"))
+    assert (before, trail) == (await _row(db), await _details(db))
+    assert checked == await _change(db, MOVED)
+
+
+async def test_a_machine_is_retired_for_ever(db: Database) -> None:
+    """It is disabled, keeps its rows and its id; nothing of it can be changed; again is the
+    same.
+    """
+    await Owner.of(db, "VM-1")
+    told = await _change(db, RETIRED, detail="sold for scrap")
+    assert not told.configuration.enabled
+    assert told == await _change(db, RETIRED, etag=etag_of(1))
+    row = await _row(db)
+    assert (START_MS, False) == (row.retired_at_ms, row.enabled)
+    assert ["sold for scrap"] == await _details(db)
+    for change in (MachineChange(enabled=True), MOVED, MachineChange(columns=())):
+        with pytest.raises(MachineRetired):
+            await _change(db, change)
+    with pytest.raises(AlreadyRegistered, match="retired"):
+        await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
+
+
+async def test_a_machine_with_money_is_in_use(db: Database) -> None:
+    """Its session, its trade and then its refund, each by its id, until the money is back."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.do("VM-1", paid("t1"))
+    with pytest.raises(MachineInUse, match=r"session VM-1\S*, trade t1"):
+        await _change(db, RETIRED)
+    owner.now_ms += owner.policy.idle_refund_ms
+    await owner.do("VM-1", paid("t2", at_ms=1))
+    with pytest.raises(MachineInUse, match="refund t1R1, refund t2R1"):
+        await _change(db, RETIRED)
+    for trade in ("t1", "t2"):
+        await owner.do("VM-1", RefundSucceeded(refund_id=refund_of(trade), source="answer"))
+    await _change(db, RETIRED)
+
+
+async def test_money_that_waits_is_in_use_too(db: Database) -> None:
+    """A payment that is saved and that its actor has not heard of."""
+    await Owner.of(db, "VM-1")
+    await Inbox(db).put(received("t5"))
+    with pytest.raises(MachineInUse, match="a notification"):
+        await _change(db, RETIRED)
+
+
+async def test_a_halted_machine_is_in_use(db: Database) -> None:
+    """So is one whose state nobody can read."""
+    owner = await Owner.of(db, "VM-1")
+    halt = MachineHalt(machine_id=VM_1, halted_at_ms=START_MS, fact="", error="broke")
+    await owner.store.halt(owner.ownership, halt)
+    with pytest.raises(MachineInUse, match="a halt"):
+        await _change(db, RETIRED)
+    await db.write(lambda connection: connection.execute(update(machine_states).values(body="?")))
+    with pytest.raises(MachineInUse, match="cannot be read, a halt"):
+        await _change(db, RETIRED)
+    with pytest.raises(CodeAskedFor):
+        await _change(db, MOVED)
+
+
+async def test_a_change_under_a_claim_is_made_once(db: Database) -> None:
+    """Who goes on with it after a crash changes nothing, whatever was changed since, and no second
+    audit row is there.
+    """
+    await _registered(db)
+    dead = await _claim(db)
+    await _change(db, MachineChange(mode=Mode.SELECTION_FIRST), claim=dead, etag=etag_of(1))
+    await _change(db, MachineChange(mode=Mode.AUTHORIZATION_FIRST))
+    heir = await _claim(db)
+    told = await _change(db, MachineChange(mode=Mode.SELECTION_FIRST), claim=heir, etag=etag_of(1))
+    assert (Mode.AUTHORIZATION_FIRST, 3) == (
+        told.configuration.mode,
+        told.configuration.revision,
+    )
+    assert 2 == len(await _details(db))
+
+
+async def test_a_claim_that_ran_out_changes_nothing(db: Database) -> None:
+    """The change of a gateway that woke up too late is rolled back."""
+    await _registered(db)
+    dead = await _claim(db)
+    await _claim(db)
+    with pytest.raises(RequestInProgress):
+        await _change(db, MachineChange(mode=Mode.SELECTION_FIRST), claim=dead)
+    assert ("BOTH", []) == ((await _row(db)).mode, await _details(db))
+
+
+async def test_a_registration_under_a_claim_is_its_own(db: Database) -> None:
+    """Who goes on with it is not told that somebody has changed the machine since."""
+    dead = await _claim(db)
+    first = await Registry(db).register(
+        new_machine("VM-1"), actor="ann", now_ms=START_MS, claim=dead
+    )
+    await _change(db, MachineChange(mode=Mode.SELECTION_FIRST))
+    again = await Registry(db).register(
+        new_machine("VM-1"), actor="ann", now_ms=START_MS, claim=await _claim(db)
+    )
+    assert first.notify_token == again.notify_token
+    count = await db.read(
+        lambda connection: connection.scalar(select(func.count()).select_from(machines))
+    )
+    assert 1 == count
+
+
+async def test_retired_machines_leave_clean_books(db: Database) -> None:
+    """The audit of the books finds nothing wrong with one."""
+    await Owner.of(db, "VM-1")
+    await _change(db, RETIRED)
+    owner = await Owner.claim(db, "VM-1", holder="h2")
+    loaded = await owner.store.load(VM_1)
+    assert loaded is not None
+    await owner.do("VM-1", loaded.configuration)
+    assert () == (await prove(db, now_ms=START_MS, own_ids=set())).sentences

@@ -307,7 +307,7 @@ def demo(
 
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
-    call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.v1.FleetService"
+    call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
     new = (
         '{"machine_id":"VM-0001","store_name":"Lobby","currency":"HKD",'
         '"country_code":"HK","address":"1 Queens Road"}'
@@ -321,10 +321,10 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
         "\n"
-        f"  grpcurl {how} {addresses.admin} list gateway.v1.FleetService\n"
-        f"  {call.replace('{}', new)}/RegisterMachine\n"
-        f"  {call}/ListMachines\n"
-        f"  {call}/WatchEvents"
+        f"  grpcurl {how} {addresses.admin} list gateway.fleet.v1.FleetService\n"
+        f"  {call.replace('{}', new)}.FleetService/RegisterMachine\n"
+        f"  {call}.FleetService/ListMachines\n"
+        f"  {call}.EventService/WatchEvents"
     )
 
 

@@ -151,8 +151,8 @@ class Stage:
         return replace(report, audit_clean=found.clean, findings=found.sentences)
 
     async def _trades(self) -> AsyncIterator[books.OurTrade]:
-        before = ""
-        while page := await self.queries.trades(before=before, limit=PAGE):
+        position = ""
+        while page := await self.queries.trades(position=position, limit=PAGE):
             for trade in page:
                 yield books.OurTrade(
                     trade_id=trade.trade_id,
@@ -160,7 +160,7 @@ class Stage:
                     paid_minor=trade.paid_minor,
                     refunded_minor=trade.refunded_minor,
                 )
-            before = page[-1].position
+            position = page[-1].position
 
 
 async def play(demo: Demo, *, console: Console | None) -> Report | None:

@@ -115,14 +115,11 @@ def _try_it(scene: Scene) -> RenderableType:
 
 def grpcurl_lines(admin_address: str) -> Sequence[str]:
     """Return lines that can be pasted into another terminal while the demo runs."""
-    call = f"grpcurl -plaintext {admin_address} gateway.v1.FleetService"
-    fleet = (
-        f'grpcurl -plaintext -d \'{{"machine_id":"VM-0001"}}\' {admin_address} '
-        "gateway.v1.FleetService"
-    )
+    call, services = f"grpcurl -plaintext {admin_address}", "gateway.fleet.v1"
+    of_one = f'grpcurl -plaintext -d \'{{"machine_id":"VM-0001"}}\' {admin_address}'
     return (
-        f"{call}/ListMachines",
-        f"{fleet}/GetMachine",
-        f"{call}/GetBalances",
-        f"{call}/WatchEvents",
+        f"{call} {services}.FleetService/ListMachines",
+        f"{of_one} {services}.FleetService/GetMachine",
+        f"{call} {services}.TradeService/GetBalances",
+        f"{call} {services}.EventService/WatchEvents",
     )

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import grpc.aio
 
-from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
+from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc
+from gateway.fleet.v1 import machine_pb2 as fleet_wire
+from gateway.v1 import machine_pb2
 
 CURRENCY = "HKD"
 PARTNER = "2088000000000001"
@@ -143,7 +145,7 @@ async def register(channel: grpc.aio.Channel, machine_ids: Sequence[str]) -> Non
     """Take the machines into the fleet, as an administrator would."""
     fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
     columns = [
-        fleet_pb2.Column(
+        fleet_wire.Column(
             column=column, product=product, price_minor=price, capacity=STOCK, stock=STOCK
         )
         for column, product, price in PRODUCTS

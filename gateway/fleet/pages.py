@@ -46,15 +46,15 @@ class Page(Generic[Row]):
     next_page_token: str
 
 
-def asked(page_size: int, page_token: str, *filters: object) -> Asked:
-    """Check size and token. Raises CallRefused."""
+def asked(page_size: int, page_token: str, *filters: object, most: int = PAGE_SIZE_MAX) -> Asked:
+    """Check size and token; a page has ``most`` rows at most. Raises CallRefused."""
     if page_size < 0:
         raise invalid(
             FieldProblem(field="page_size", description="must not be below 0; 0 means 50")
         )
     name = hashlib.sha256(repr(filters).encode()).hexdigest()[:12]
     return Asked(
-        limit=min(page_size or PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX),
+        limit=min(page_size or PAGE_SIZE_DEFAULT, most),
         position=_position(page_token, name),
         filters=name,
     )

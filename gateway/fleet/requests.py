@@ -1,48 +1,41 @@
 """What administrators ask, checked: request messages in, values of the core and the registry out,
 or all problems at once.
 
-The limits are those that ``protos/gateway/v1`` documents, field by field.
+The limits are those that ``protos/gateway/fleet/v1`` documents, field by field.
 """
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import fields as fields_of
 from typing import Protocol, Self
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, Currency, MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
 from alipay_client.amounts import AMOUNT_MINOR_MAX
-from gateway.fleet import pages
+from gateway.fleet import enums, pages
 from gateway.fleet.errors import invalid
-from gateway.fleet.v1 import fleet_service_pb2 as changes_pb2
-from gateway.fleet.v1 import machine_pb2 as fleet_machine_pb2
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.rpc.statuses import FieldProblem
-from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
+from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.registry import NewMachine
 
 COLUMNS_MAX = 128
 CAPACITY_MAX = 9_999
-PRICE_MINOR_MAX = AMOUNT_MINOR_MAX
 LIMIT_MS_MAX = 86_400_000
 REASON_LENGTH_MAX = 500
 ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
 ETAG_LENGTH_MAX = 64
+PLACE_LENGTH_MAX = 64
+TIME_MS_MAX = 253_402_300_800_000
+"""The end of the year 9999, where Timestamp ends."""
 
 _MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
-_MODES = {
-    machine_pb2.MODE_AUTHORIZATION_FIRST: Mode.AUTHORIZATION_FIRST,
-    machine_pb2.MODE_SELECTION_FIRST: Mode.SELECTION_FIRST,
-    machine_pb2.MODE_BOTH: Mode.BOTH,
-}
-_LIMITS = (
-    "idle_refund_ms",
-    "payment_wait_ms",
-    "unavailable_grace_ms",
-    "vend_result_ms",
-    "doubt_window_ms",
-)
-_AMOUNTS = ("doubt_review_above_minor", "write_off_second_person_above_minor")
+_MODE = enums.descriptor_of(machines_wire.Mode)
+_LIMITS = tuple(one.name for one in fields_of(PolicyOverrides))
 
 
 class Paged(Protocol):
@@ -74,12 +67,14 @@ class Fields:
         if self.problems:
             raise invalid(*self.problems)
 
-    def done_page(self, request: Paged, *filters: object) -> pages.Asked:
-        """Return what page is asked for, of the list that ``filters`` names. Raises CallRefused as
-        ``done`` does.
+    def done_page(
+        self, request: Paged, *filters: object, most: int = pages.PAGE_SIZE_MAX
+    ) -> pages.Asked:
+        """Return what page is asked for, of the list that ``filters`` names; it has ``most`` rows
+        at most. Raises CallRefused as ``done`` does.
         """
         self.done()
-        return pages.asked(request.page_size, request.page_token, *filters)
+        return pages.asked(request.page_size, request.page_token, *filters, most=most)
 
     def machine_id(self, value: str, *, needed: bool = True, field: str = "machine_id") -> Self:
         """Check a machine id; empty is right only if it is not ``needed``."""
@@ -136,15 +131,53 @@ class Fields:
             )
         return self
 
-    def status(self, value: str, known: Collection[str]) -> Self:
-        """Check a status that a list is filtered by."""
-        return self.one_of("status", value, known)
+    def word(self, field: str, enum: object, value: int) -> str:
+        """Return the word of an enum's value that a list is filtered by; UNSPECIFIED asks for all
+        and is empty.
+        """
+        known = enums.descriptor_of(enum)
+        word = enums.word_of(known, value)
+        if not word and value != enums.UNSPECIFIED:
+            self.wrong(field, f"must be a {known.name}")
+        return word
 
-    def one_of(self, field: str, value: str, known: Collection[str]) -> Self:
-        """Check a word that a list is filtered by; empty asks for all."""
-        if value and value not in known:
-            self.wrong(field, f"must be empty or one of {', '.join(known)}")
+    def words(self, field: str, enum: object, values: Sequence[int]) -> tuple[str, ...]:
+        """Return the words of the values that a list is filtered by, each once; none asks for
+        all.
+        """
+        known = enums.descriptor_of(enum)
+        words: set[str] = set()
+        for index, value in enumerate(values):
+            word = enums.word_of(known, value)
+            if not word:
+                self.wrong(
+                    f"{field}[{index}]",
+                    f"must be a {known.name} other than {enums.prefix_of(known)}UNSPECIFIED",
+                )
+            words.add(word)
+        return tuple(sorted(words))
+
+    def part(self, field: str, value: str) -> Self:
+        """Check a text that is looked for in names and addresses."""
+        if len(value) > PLACE_LENGTH_MAX or not value.isprintable():
+            self.wrong(field, f"must have at most {PLACE_LENGTH_MAX} printable characters")
         return self
+
+    def amount(self, field: str, minor: int) -> Self:
+        """Check an amount that is looked for."""
+        if not 0 <= minor <= AMOUNT_MINOR_MAX:
+            self.wrong(field, f"must be 0 to {AMOUNT_MINOR_MAX} minor units")
+        return self
+
+    def time_ms(self, field: str, at: Timestamp) -> int:
+        """Return a time in milliseconds; what is less than one counts as a whole one, so that
+        "before" and "not before" meet nowhere.
+        """
+        at_ms = at.seconds * 1_000 - (-at.nanos // 1_000_000)
+        if not (0 <= at_ms <= TIME_MS_MAX and 0 <= at.nanos < 1_000_000_000):
+            self.wrong(field, "must be a time from 1970 to 9999")
+            return 0
+        return at_ms
 
     def stock(self, column: str, stock: int) -> Self:
         """Check a count; whether the column has room for it, its machine knows."""
@@ -154,59 +187,39 @@ class Fields:
             self.wrong("stock", f"must be at most {CAPACITY_MAX}")
         return self
 
-    def phases(self, values: Sequence[int]) -> list[str]:
-        """Return the names of the phases that a list is filtered by, each once."""
-        names: set[str] = set()
-        for index, value in enumerate(values):
-            name = (
-                fleet_pb2.Phase.Name(fleet_pb2.Phase.ValueType(value))
-                if value in fleet_pb2.Phase.values()
-                else ""
-            )
-            if not name or value == fleet_pb2.PHASE_UNSPECIFIED:
-                self.wrong(f"phases[{index}]", "must be a phase other than PHASE_UNSPECIFIED")
-            names.add(name.removeprefix("PHASE_"))
-        return sorted(names)
-
     def mode(self, value: int, *, default: Mode | None) -> Mode:
         """Return the mode; ``default`` stands for MODE_UNSPECIFIED, None: it must be said."""
-        if value == machine_pb2.MODE_UNSPECIFIED and default is not None:
+        if value == enums.UNSPECIFIED and default is not None:
             return default
-        if value not in _MODES:
-            self.wrong(
-                "mode", "must be MODE_AUTHORIZATION_FIRST, MODE_SELECTION_FIRST or MODE_BOTH"
-            )
-        return _MODES.get(machine_pb2.Mode.ValueType(value), Mode.BOTH)
+        word = enums.word_of(_MODE, value)
+        if not word:
+            names = [f"{enums.prefix_of(_MODE)}{one}" for one in enums.words_of(_MODE)]
+            self.wrong("mode", f"must be one of {', '.join(names)}")
+        return Mode(word) if word else Mode.BOTH
 
-    def overrides(self, policy: fleet_pb2.Policy | fleet_machine_pb2.Policy) -> PolicyOverrides:
-        """Return the machine's own limits; what is not set follows the fleet."""
+    def overrides(self, policy: machine_pb2.Policy) -> PolicyOverrides:
+        """Return the machine's own limits; what is not set follows the fleet. What a limit may be,
+        the end of its name says.
+        """
         own: dict[str, int] = {
             name: getattr(policy, name)
             for name in _LIMITS
-            if policy.HasField(name)  # type: ignore[arg-type]
+            if policy.HasField(name)  # type: ignore[arg-type]  # a test holds the names to each other
         }
         for name, value in own.items():
-            if not 0 < value <= LIMIT_MS_MAX:
+            least, most, unit = (
+                (1, LIMIT_MS_MAX, "milliseconds")
+                if name.endswith("_ms")
+                else (0, AMOUNT_MINOR_MAX, "minor units")
+            )
+            if not least <= value <= most:
                 self.wrong(
                     f"policy.{name}",
-                    f"must be 1 to {LIMIT_MS_MAX} milliseconds; leave it out to follow the fleet",
+                    f"must be {least} to {most} {unit}; leave it out to follow the fleet",
                 )
-        above: dict[str, int] = {
-            name: getattr(policy, name)
-            for name in _AMOUNTS
-            if policy.HasField(name)  # type: ignore[arg-type]
-        }
-        for name, above_minor in above.items():
-            if not 0 <= above_minor <= PRICE_MINOR_MAX:
-                self.wrong(
-                    f"policy.{name}",
-                    f"must be 0 to {PRICE_MINOR_MAX} minor units; leave it out to follow the fleet",
-                )
-        return PolicyOverrides(**own, **above)
+        return PolicyOverrides(**own)
 
-    def columns(
-        self, columns: Sequence[fleet_pb2.Column | fleet_machine_pb2.Column]
-    ) -> tuple[Column, ...]:
+    def columns(self, columns: Sequence[machine_pb2.Column]) -> tuple[Column, ...]:
         """Return the planogram."""
         if len(columns) > COLUMNS_MAX:
             self.wrong("columns", f"must be at most {COLUMNS_MAX}")
@@ -229,7 +242,7 @@ class Fields:
     def _column(
         self,
         place: str,
-        column: fleet_pb2.Column | fleet_machine_pb2.Column,
+        column: machine_pb2.Column,
         seen: Collection[str],
     ) -> None:
         if (
@@ -241,8 +254,8 @@ class Fields:
             self.wrong(f"{place}.column", f"{column.column!r} is there twice")
         if len(column.product.encode()) > 64 or not column.product.isprintable():
             self.wrong(f"{place}.product", "must have at most 64 bytes")
-        if not 0 < column.price_minor <= PRICE_MINOR_MAX:
-            self.wrong(f"{place}.price_minor", f"must be 1 to {PRICE_MINOR_MAX}")
+        if not 0 < column.price_minor <= AMOUNT_MINOR_MAX:
+            self.wrong(f"{place}.price_minor", f"must be 1 to {AMOUNT_MINOR_MAX}")
         if not 1 <= column.capacity <= CAPACITY_MAX:
             self.wrong(f"{place}.capacity", f"must be 1 to {CAPACITY_MAX}")
         elif column.stock > column.capacity:
@@ -250,7 +263,7 @@ class Fields:
 
 
 def new_machine(
-    request: fleet_service_pb2.RegisterMachineRequest | changes_pb2.RegisterMachineRequest,
+    request: fleet_service_pb2.RegisterMachineRequest,
 ) -> NewMachine:
     """Check a registration. Raises CallRefused with every problem."""
     fields = Fields()

@@ -1,21 +1,31 @@
-"""What storage knows, as administrators read it: frozen views in, messages of ``gateway.v1`` out.
-Pure and total.
+"""What storage knows, as administrators read it: frozen views in, messages of ``gateway.fleet.v1``
+out. Pure and total.
+
+A field of a message is the field of the view that has its name, made into what its type says:
+``started_at`` of ``started_at_ms``, ``paid`` of ``paid_minor`` and ``currency``, an enum of its
+word, a message of another view. What is named otherwise, or made of more than one field, stands in
+``EXCEPTIONS``, and nowhere else.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.v1 import fleet_pb2, machine_pb2, money_pb2
+from gateway.fleet import enums
+from gateway.fleet.v1 import event_pb2, machine_pb2, session_pb2, trade_pb2, work_item_pb2
+from gateway.v1 import money_pb2
 from storage.fleet import views
+from storage.fleet.changes import etag_of
 
-_LIMITS = (
-    "idle_refund_ms",
-    "payment_wait_ms",
-    "unavailable_grace_ms",
-    "vend_result_ms",
-    "doubt_window_ms",
-    "doubt_review_above_minor",
-    "write_off_second_person_above_minor",
-)
+M = TypeVar("M", bound=Message)
+
+COLUMNS_AND_TEXTS = frozenset({"columns", "policy", "qr_payload", "qr_image_url", "code_error"})
+"""What a machine in a basic view is without, so that 500 of them fit a client's 4 MiB."""
+
 _NEXT_STEPS = {
     views.WorkItemKind.REFUND_REFUSED: (
         "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way"
@@ -24,7 +34,8 @@ _NEXT_STEPS = {
         "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now"
     ),
     views.WorkItemKind.VEND_IN_REVIEW: (
-        "find out whether the goods were delivered, then SettleVend with delivered true or false"
+        "find out whether the goods were delivered, then SettleVend with outcome "
+        "VEND_OUTCOME_DELIVERED or VEND_OUTCOME_NOT_DELIVERED"
     ),
     views.WorkItemKind.PAYMENT_CONFLICT: (
         "compare GetTrade with Alipay's own books and mend the difference there; nothing was "
@@ -43,155 +54,46 @@ _NEXT_STEPS = {
 }
 
 
-def timestamp(at_ms: int | None) -> Timestamp | None:
-    """Return the time, or None (an absent field) for none."""
-    return (
-        None
-        if at_ms is None
-        else Timestamp(seconds=at_ms // 1_000, nanos=at_ms % 1_000 * 1_000_000)
-    )
+def timestamp(at_ms: int) -> Timestamp:
+    """Return the time."""
+    return Timestamp(seconds=at_ms // 1_000, nanos=at_ms % 1_000 * 1_000_000)
 
 
-def money(minor: int, currency: str) -> money_pb2.Money:
-    """Return an exact amount."""
-    return money_pb2.Money(minor=minor, currency=currency)
-
-
-def machine(view: views.MachineView) -> fleet_pb2.Machine:
-    """Return a machine with its live state."""
-    limits = {
-        name: value for name in _LIMITS if (value := getattr(view.overrides, name)) is not None
+def message(
+    kind: type[M], view: object, *, without: frozenset[str] = frozenset(), **more: object
+) -> M:
+    """Return the message of a view. ``without``: fields that are left out; ``more``: values of
+    fields that the view cannot know.
+    """
+    made = {
+        field.name: _value(cast("FieldDescriptor", field), view)
+        for field in kind.DESCRIPTOR.fields
+        if field.name not in without and field.name not in more
     }
-    made = fleet_pb2.Machine(
-        machine_id=view.machine_id,
-        store_name=view.store_name,
-        currency=view.currency,
-        country_code=view.country_code,
-        address=view.address,
-        enabled=view.enabled,
-        mode=machine_pb2.Mode.Value(f"MODE_{view.mode}"),
-        policy=fleet_pb2.Policy(**limits),
-        planogram_version=view.planogram_version,
-        columns=[
-            fleet_pb2.Column(
-                column=one.column,
-                product=one.product,
-                price_minor=one.price_minor,
-                capacity=one.capacity,
-                stock=one.stock,
-            )
-            for one in view.columns
-        ],
-        code_status=fleet_pb2.CodeStatus.Value(f"CODE_STATUS_{view.code_status}"),
-        qr_payload=view.qr_payload,
-        qr_image_url=view.qr_image_url,
-        code_error=view.code_error,
-        phase=fleet_pb2.Phase.Value(f"PHASE_{view.phase}"),
-        online=view.online,
-        connection_changed_at=timestamp(view.connection_changed_at_ms),
-        firmware=view.firmware,
-        session_id=view.session_id,
-        open_refund_count=view.open_refund_count,
-        last_fault=view.last_fault,
-        host=view.host,
-        partition=view.partition,
-        registered_at=timestamp(view.registered_at_ms),
-    )
-    if view.halt is not None:
-        since = timestamp(view.halt.halted_at_ms)
-        made.halted.CopyFrom(
-            fleet_pb2.Halt(since=since, fact=view.halt.fact, error=view.halt.error)
-        )
-    if view.session_id:
-        made.funds.CopyFrom(money(view.funds_minor, view.currency))
-    return made
+    return kind(**{name: one for name, one in (made | more).items() if one is not None})
 
 
-def session(view: views.SessionView) -> fleet_pb2.Session:
-    """Return one customer's stay."""
-    return fleet_pb2.Session(
-        session_id=view.session_id,
-        machine_id=view.machine_id,
-        status=view.status,
-        mode=view.mode,
-        end_reason=view.end_reason,
-        paid=money(view.paid_minor, view.currency),
-        sold=money(view.sold_minor, view.currency),
-        refunded=money(view.refunded_minor, view.currency),
-        started_at=timestamp(view.started_at_ms),
-        ended_at=timestamp(view.ended_at_ms),
-    )
-
-
-def vend(view: views.VendView) -> fleet_pb2.Vend:
-    """Return one selection and its outcome."""
-    return fleet_pb2.Vend(
-        vend_id=view.vend_id,
-        machine_id=view.machine_id,
-        session_id=view.session_id,
-        request_id=view.request_id,
-        column=view.column,
-        product=view.product,
-        price=money(view.price_minor, view.currency),
-        status=view.status,
-        reason=view.reason,
-        requested_at=timestamp(view.requested_at_ms),
-        ended_at=timestamp(view.ended_at_ms),
-    )
-
-
-def trade(view: views.TradeView) -> fleet_pb2.Trade:
-    """Return one payment."""
-    return fleet_pb2.Trade(
-        trade_id=view.trade_id,
-        partner_trans_id=view.partner_trans_id,
-        machine_id=view.machine_id,
-        session_id=view.session_id,
-        paid=money(view.paid_minor, view.currency),
-        sold=money(view.sold_minor, view.currency),
-        refunded=money(view.refunded_minor, view.currency),
-        held=money(view.held_minor, view.currency),
-        status=view.status,
-        received_at=timestamp(view.received_at_ms),
-        written_off=money(view.written_off_minor, view.currency),
-    )
-
-
-def refund(view: views.RefundView) -> fleet_pb2.Refund:
-    """Return money that goes back."""
-    return fleet_pb2.Refund(
-        refund_id=view.refund_id,
-        trade_id=view.trade_id,
-        machine_id=view.machine_id,
-        amount=money(view.amount_minor, view.currency),
-        cause=view.cause,
-        status=view.status,
-        last_error=view.last_error,
-        attempt_count=view.attempt_count,
-        due_at=timestamp(view.due_at_ms),
-        next_attempt_at=timestamp(view.next_attempt_at_ms),
-        ended_at=timestamp(view.ended_at_ms),
-        write_off_proposed_by=view.proposed_by,
-        write_off_proposed_reason=view.proposed_reason,
-        write_off_proposed_at=timestamp(view.proposed_at_ms),
-    )
-
-
-def work_item(view: views.WorkItemView, now_ms: int) -> fleet_pb2.WorkItem:
-    """Return something that waits for a person, with what ends it."""
-    return fleet_pb2.WorkItem(
-        item_id=view.item_id,
-        kind=view.kind.value,
-        machine_id=view.machine_id,
-        trade_id=view.trade_id,
-        refund_id=view.refund_id,
-        vend_id=view.vend_id,
-        amount=money(view.amount_minor, view.currency),
-        reason=view.reason,
-        since=timestamp(view.since_at_ms),
-        age_seconds=max(0, now_ms - view.since_at_ms) // 1_000,
-        next_step=_next_step(view),
-    )
+def _value(field: FieldDescriptor, view: Any) -> Any:
+    """Return what the message has in this field; None leaves it out."""
+    if (exception := EXCEPTIONS.get(field.full_name)) is not None:
+        return exception(view)
+    match field.message_type or field.enum_type:
+        case None:
+            return getattr(view, field.name)
+        case EnumDescriptor() as enum:
+            return enums.number_of(enum, getattr(view, field.name))
+        case of if of.full_name == Timestamp.DESCRIPTOR.full_name:
+            at_ms: int | None = getattr(view, f"{field.name}_ms")
+            return None if at_ms is None else timestamp(at_ms)
+        case of if of.full_name == money_pb2.Money.DESCRIPTOR.full_name:
+            minor: int = getattr(view, f"{field.name}_minor")
+            return money_pb2.Money(minor=minor, currency=view.currency)
+        case of:
+            inner = message_factory.GetMessageClass(of)
+            value = getattr(view, field.name)
+            if field.is_repeated:
+                return [message(inner, one) for one in value]
+            return None if value is None else message(inner, value)
 
 
 def _next_step(view: views.WorkItemView) -> str:
@@ -203,45 +105,89 @@ def _next_step(view: views.WorkItemView) -> str:
     return f"{view.advice} {_NEXT_STEPS[view.kind]}" if view.advice else _NEXT_STEPS[view.kind]
 
 
-def closing(view: views.ClosingView) -> fleet_pb2.WorkItemClosing:
-    """Return how a person ended a work item."""
-    return fleet_pb2.WorkItemClosing(
-        item_id=view.item_id,
-        kind=view.kind.value,
-        machine_id=view.machine_id,
-        actor=view.actor,
-        reason=view.reason,
-        closed_at=timestamp(view.closed_at_ms),
-    )
+def _funds(view: views.MachineView) -> money_pb2.Money | None:
+    """Return what the customer can spend, nothing if there is none."""
+    if not view.session_id:
+        return None
+    return money_pb2.Money(minor=view.funds_minor, currency=view.currency)
 
 
-def timeline_entry(view: views.TimelineView) -> fleet_pb2.TimelineEntry:
+EXCEPTIONS: Mapping[str, Callable[[Any], object]] = {
+    "gateway.fleet.v1.Machine.policy": lambda view: message(machine_pb2.Policy, view.overrides),
+    "gateway.fleet.v1.Machine.funds": _funds,
+    "gateway.fleet.v1.Machine.halted": lambda view: (
+        None if view.halt is None else message(machine_pb2.Halt, view.halt)
+    ),
+    "gateway.fleet.v1.Machine.etag": lambda view: etag_of(view.revision),
+    "gateway.fleet.v1.Halt.since": lambda view: timestamp(view.halted_at_ms),
+    "gateway.fleet.v1.Refund.write_off_proposed_by": lambda view: view.proposed_by,
+    "gateway.fleet.v1.Refund.write_off_proposed_reason": lambda view: view.proposed_reason,
+    "gateway.fleet.v1.Refund.write_off_proposed_at": lambda view: (
+        None if view.proposed_at_ms is None else timestamp(view.proposed_at_ms)
+    ),
+    "gateway.fleet.v1.WorkItem.since": lambda view: timestamp(view.since_at_ms),
+    "gateway.fleet.v1.WorkItem.next_step": _next_step,
+    "gateway.fleet.v1.Event.token": lambda view: str(view.position),
+}
+"""Fields that are not the field of the view that has their name, by their full name."""
+
+
+def machine(view: views.MachineView) -> machine_pb2.Machine:
+    """Return a machine with its live state."""
+    return message(machine_pb2.Machine, view)
+
+
+def basic_machine(view: views.MachineView) -> machine_pb2.Machine:
+    """Return a machine as a long list shows it."""
+    return message(machine_pb2.Machine, view, without=COLUMNS_AND_TEXTS)
+
+
+def session(view: views.SessionView) -> session_pb2.Session:
+    """Return one customer's stay."""
+    return message(session_pb2.Session, view)
+
+
+def vend(view: views.VendView) -> session_pb2.Vend:
+    """Return one selection and its outcome."""
+    return message(session_pb2.Vend, view)
+
+
+def timeline_entry(view: views.TimelineView) -> session_pb2.TimelineEntry:
     """Return one line of a story."""
-    return fleet_pb2.TimelineEntry(
-        at=timestamp(view.at_ms), event=view.event, decisions=view.decisions, money=view.money
-    )
+    return message(session_pb2.TimelineEntry, view)
 
 
-def event(view: views.EventView) -> fleet_pb2.Event:
-    """Return something that happened; its token is its position."""
-    return fleet_pb2.Event(
-        token=str(view.position),
-        at=timestamp(view.at_ms),
-        machine_id=view.machine_id,
-        kind=view.kind,
-        text=view.text,
-    )
+def trade(view: views.TradeView) -> trade_pb2.Trade:
+    """Return one payment."""
+    return message(trade_pb2.Trade, view)
 
 
-def balance(view: views.BalanceView) -> fleet_pb2.Balance:
+def refund(view: views.RefundView) -> trade_pb2.Refund:
+    """Return money that goes back."""
+    return message(trade_pb2.Refund, view)
+
+
+def balance(view: views.BalanceView) -> trade_pb2.Balance:
     """Return all money of one currency."""
-    return fleet_pb2.Balance(
-        currency=view.currency,
-        money_in_minor=view.money_in_minor,
-        money_sold_minor=view.money_sold_minor,
-        money_refunded_minor=view.money_refunded_minor,
-        money_held_minor=view.money_held_minor,
-        refunds_open_minor=view.refunds_open_minor,
-        written_off_minor=view.written_off_minor,
-        ledger_balanced=view.ledger_balanced,
-    )
+    return message(trade_pb2.Balance, view)
+
+
+def work_item(view: views.WorkItemView, now_ms: int) -> work_item_pb2.WorkItem:
+    """Return something that waits for a person, with what ends it."""
+    age_seconds = max(0, now_ms - view.since_at_ms) // 1_000
+    return message(work_item_pb2.WorkItem, view, age_seconds=age_seconds)
+
+
+def closing(view: views.ClosingView) -> work_item_pb2.WorkItemClosing:
+    """Return how a person ended a work item."""
+    return message(work_item_pb2.WorkItemClosing, view)
+
+
+def event(view: views.EventView) -> event_pb2.Event:
+    """Return something that happened; its token is its position."""
+    return message(event_pb2.Event, view)
+
+
+def audit_record(view: views.AuditView) -> event_pb2.AuditRecord:
+    """Return what an administrator did."""
+    return message(event_pb2.AuditRecord, view)

@@ -154,7 +154,7 @@ UNKNOWN_MACHINE = Refusal(
     reason="UNKNOWN_MACHINE",
     message=(
         "machine {machine_id} is not registered: register it with "
-        "gateway.v1.FleetService/RegisterMachine, then connect again"
+        "gateway.fleet.v1.FleetService/RegisterMachine, then connect again"
     ),
     retry_after_ms=60_000,
 )

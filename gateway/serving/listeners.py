@@ -15,12 +15,13 @@ import grpc.aio
 from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from gateway.fleet import services
 from gateway.machines.service import MachineService
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
-from gateway.v1 import fleet_service_pb2, machine_service_pb2
+from gateway.v1 import machine_service_pb2
 
 Options = Sequence[tuple[str, Any]]
 
@@ -99,14 +100,14 @@ def build_machine_server(
 def build_admin_server(
     add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: Tls | None = None
 ) -> Listener:
-    """Bind the administrators' listener to ``address``. ``add_services`` registers FleetService.
-    Raises ListenRefused.
+    """Bind the administrators' listener to ``address``. ``add_services`` registers what
+    ``gateway.fleet.services`` names. Raises ListenRefused.
     """
     server = grpc.aio.server(options=_COMMON)
     add_services(server)
     return _listener(
         server,
-        files=(fleet_service_pb2.DESCRIPTOR,),
+        files=services.FILES,
         address=address,
         tls=tls,
         audience="administrators",

@@ -21,7 +21,8 @@ from alipay_client import AlipayClient
 from gateway.alipay.notify import NotifyIngress, NotifyLimits
 from gateway.books.database import require_schema
 from gateway.fleet.acts import FleetActs
-from gateway.fleet.service import FleetService
+from gateway.fleet.answering import Parts
+from gateway.fleet.services import add_services
 from gateway.links.hosts import Hosts, open_hosts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
@@ -36,7 +37,6 @@ from gateway.serving import http_server
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
 from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
 from gateway.serving.metrics import Snapshot
-from gateway.v1 import fleet_service_pb2_grpc
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
@@ -251,7 +251,7 @@ async def _open_grpc(
         commands=links,
         clock=SystemClock(),
     )
-    fleet = FleetService(acts=acts, queries=storage.queries, metrics=metrics, stopping=stopping)
+    parts = Parts(acts=acts, queries=storage.queries, metrics=metrics, stopping=stopping)
     machines = build_machine_server(
         service,
         address=settings.machines.listen,
@@ -259,7 +259,7 @@ async def _open_grpc(
     )
     stack.push_async_callback(machines.stop, grace_s=0)
     admin = build_admin_server(
-        lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(fleet, to),
+        lambda to: add_services(parts, to),
         address=settings.admin.listen,
         tls=made.admin_tls,
     )

@@ -20,3 +20,10 @@ def parse(text: str) -> tuple[int, str]:
     if not (separator and at_ms.isascii() and at_ms.isdecimal() and len(at_ms) <= 18):
         raise InvalidPosition("The page token is none of ours: start again without one.")
     return int(at_ms), key
+
+
+def number(text: str) -> int:
+    """Return the number that a position of a counted list is; raises InvalidPosition."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise InvalidPosition("The page token is none of ours: start again without one.")
+    return int(text)

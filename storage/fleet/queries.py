@@ -5,18 +5,14 @@ Lists go by keys, never by counting rows off: a page costs the same at any depth
 arrive meanwhile shift nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Row,
     Select,
     Table,
-    and_,
-    cast,
     func,
     literal,
     select,
@@ -25,14 +21,17 @@ from sqlalchemy import (
 
 from actors.machine import describe
 from actors.machine.ledger import Account, Posting, Transfer, TransferKind
-from actors.machine.state import Phase, VendStatus
+from actors.machine.state import VendStatus
 from storage import codec
 from storage.database.engine import Database
 from storage.database.reader import in_turns
-from storage.fleet import positions, shapes, work_items
+from storage.fleet import lists, shapes, work_items
 from storage.fleet.balances import read_balances
+from storage.fleet.lists import ALL, EVERY_MACHINE, MachinesWanted, Wanted
 from storage.fleet.views import (
+    AuditView,
     BalanceView,
+    ClosingView,
     EventView,
     GaugeView,
     MachineView,
@@ -50,10 +49,8 @@ from storage.tables import (
     inbox,
     journal,
     ledger_entries,
-    machine_halts,
     machine_states,
     machines,
-    partitions,
     reconciliation_differences,
     refunds,
     sessions,
@@ -74,122 +71,100 @@ class Queries:
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state, or None."""
-        found = await self._machines(machines.c.machine_id == machine_id, limit=1)
-        return next(iter(found), None)
+        wanted = lists.MACHINES.where(machines.c.machine_id == machine_id)
+        return next(iter(await self._machines(wanted, columns=True)), None)
 
     async def machines(
-        self, *, after: str = "", limit: int, phases: Sequence[str] = ()
+        self,
+        wanted: MachinesWanted = EVERY_MACHINE,
+        *,
+        after: str = "",
+        limit: int,
+        columns: bool = True,
     ) -> list[MachineView]:
-        """Return machines in the order of their ids, those behind ``after``, in one of ``phases``
-        (all if empty).
+        """Return machines in the order of their ids, those behind ``after``. Without ``columns``
+        no planogram is read for them.
         """
-        condition = machines.c.machine_id > after
-        if phases:
-            of_state = machine_states.c.phase.in_(list(phases))
-            condition = and_(
-                condition,
-                of_state | machine_states.c.machine_id.is_(None)
-                if Phase.INACTIVE in phases
-                else of_state,
-            )
-        return await self._machines(condition, limit=limit)
+        return await self._machines(lists.machines_page(wanted, after, limit), columns=columns)
 
     async def sessions(
-        self, *, machine_id: str = "", status: str = "", before: str = "", limit: int
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
     ) -> list[SessionView]:
-        """Return sessions, newest first."""
-        wanted = _page(
-            sessions,
-            "started_at_ms",
-            "session_id",
-            before,
-            limit,
-            machine_id=machine_id,
-            status=status,
-        )
-        return await self._list(wanted.add_columns(*SESSION_MONEY), shapes.session_view)
+        """Return sessions, newest first unless ``wanted`` says otherwise."""
+        return await self._list(lists.SESSIONS.page(wanted, position, limit), shapes.session_view)
 
     async def session(self, session_id: str) -> SessionView | None:
         """Return a session, or None."""
-        return await self._one(
-            select(sessions, *SESSION_MONEY).where(sessions.c.session_id == session_id),
-            shapes.session_view,
-        )
+        return await self._one(lists.SESSIONS.one(session_id), shapes.session_view)
 
     async def vends(
-        self,
-        *,
-        machine_id: str = "",
-        session_id: str = "",
-        status: str = "",
-        before: str = "",
-        limit: int,
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
     ) -> list[VendView]:
-        """Return vends, newest first."""
-        equal = {"machine_id": machine_id, "session_id": session_id, "status": status}
-        return await self._list(
-            _page(vends, "requested_at_ms", "vend_id", before, limit, **equal), shapes.vend_view
-        )
+        """Return vends, newest first unless ``wanted`` says otherwise."""
+        return await self._list(lists.VENDS.page(wanted, position, limit), shapes.vend_view)
 
     async def vend(self, vend_id: str) -> VendView | None:
         """Return a vend, or None."""
-        return await self._one(select(vends).where(vends.c.vend_id == vend_id), shapes.vend_view)
+        return await self._one(lists.VENDS.one(vend_id), shapes.vend_view)
 
     async def trades(
-        self,
-        *,
-        machine_id: str = "",
-        session_id: str = "",
-        status: str = "",
-        before: str = "",
-        limit: int,
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
     ) -> list[TradeView]:
-        """Return trades, newest first."""
-        equal = {"machine_id": machine_id, "session_id": session_id, "status": status}
-        return await self._list(
-            _page(trades, "received_at_ms", "trade_id", before, limit, **equal), shapes.trade_view
-        )
+        """Return trades, newest first unless ``wanted`` says otherwise."""
+        return await self._list(lists.TRADES.page(wanted, position, limit), shapes.trade_view)
 
     async def trade(self, trade_id: str) -> TradeView | None:
         """Return a trade, or None."""
-        return await self._one(
-            select(trades).where(trades.c.trade_id == trade_id), shapes.trade_view
-        )
+        return await self._one(lists.TRADES.one(trade_id), shapes.trade_view)
 
     async def refunds(
-        self,
-        *,
-        machine_id: str = "",
-        trade_id: str = "",
-        status: str = "",
-        before: str = "",
-        limit: int,
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
     ) -> list[RefundView]:
-        """Return refunds, newest first. The status OPEN stands for all that are not over."""
-        equal = {
-            "machine_id": machine_id,
-            "trade_id": trade_id,
-            "status": "" if status == "OPEN" else status,
-        }
-        wanted = _page(refunds, "due_at_ms", "refund_id", before, limit, **equal)
-        if status == "OPEN":
-            wanted = wanted.where(refunds.c.status.in_(OPEN_REFUNDS))
-        return await self._list(wanted, shapes.refund_view)
+        """Return refunds, newest first unless ``wanted`` says otherwise."""
+        return await self._list(lists.REFUNDS.page(wanted, position, limit), shapes.refund_view)
 
     async def refund(self, refund_id: str) -> RefundView | None:
         """Return a refund, or None."""
-        return await self._one(
-            select(refunds).where(refunds.c.refund_id == refund_id), shapes.refund_view
+        return await self._one(lists.REFUNDS.one(refund_id), shapes.refund_view)
+
+    async def closings(
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
+    ) -> list[ClosingView]:
+        """Return how people ended work items, newest first; the statuses of ``wanted`` are their
+        kinds.
+        """
+        return await self._list(lists.CLOSINGS.page(wanted, position, limit), shapes.closing_view)
+
+    async def events(
+        self, machine_id: str, wanted: Wanted = ALL, *, position: str = "", limit: int
+    ) -> list[EventView]:
+        """Return one machine's journal, newest first. The next page goes on behind the last
+        ``version``.
+        """
+        return await self._list(
+            lists.events(machine_id, wanted, position, limit), shapes.event_view
         )
 
+    async def audit_records(
+        self, wanted: Wanted = ALL, *, position: str = "", limit: int
+    ) -> list[AuditView]:
+        """Return what administrators did, newest first."""
+        return await self._list(lists.audit_records(wanted, position, limit), shapes.audit_view)
+
     async def work_items(
-        self, *, machine_id: str = "", kind: str = "", after: str = "", limit: int, now_ms: int
+        self,
+        *,
+        machine_id: str = "",
+        kinds: Collection[str] = (),
+        after: str = "",
+        limit: int,
+        now_ms: int,
     ) -> list[WorkItemView]:
-        """Return what waits for a person, oldest first, behind ``after``; ``kind`` is empty or one
-        of WorkItemKind.
+        """Return what waits for a person, oldest first, behind ``after``; ``kinds`` are words of
+        WorkItemKind, none asks for all.
         """
         wanted = work_items.page(
-            machine_id=machine_id, kind=kind, after=after, limit=limit, now_ms=now_ms
+            machine_id=machine_id, kinds=kinds, after=after, limit=limit, now_ms=now_ms
         )
         return await self._list(wanted, work_items.work_item_view)
 
@@ -254,31 +229,13 @@ class Queries:
 
         return await self._db.read(work)
 
-    async def _machines(self, condition: ColumnElement[bool], *, limit: int) -> list[MachineView]:
-        wanted = (
-            select(
-                machines,
-                *machine_states.c["format", "body"],
-                *machine_halts.c["halted_at_ms", "fact", "error"],
-                partitions.c.owner,
-            )
-            .select_from(
-                machines.outerjoin(
-                    machine_states, machine_states.c.machine_id == machines.c.machine_id
-                )
-                .outerjoin(machine_halts, machine_halts.c.machine_id == machines.c.machine_id)
-                .join(partitions, partitions.c.partition == machines.c.partition)
-            )
-            .where(condition)
-            .order_by(machines.c.machine_id)
-            .limit(limit)
-        )
-
+    async def _machines(self, wanted: Select[Any], *, columns: bool) -> list[MachineView]:
         def work(connection: Connection) -> list[MachineView]:
             rows = connection.execute(wanted).all()
-            planograms = read_columns(connection, [row.machine_id for row in rows])
+            planograms = read_columns(connection, [row.machine_id for row in rows if columns])
             return [
-                shapes.machine_view(row, planograms[row.machine_id]) for row in in_turns(rows, 10)
+                shapes.machine_view(row, planograms.get(row.machine_id, ()))
+                for row in in_turns(rows, 10)
             ]
 
         return await self._db.read(work)
@@ -291,22 +248,6 @@ class Queries:
     async def _one(self, wanted: Select[Any], shape: Callable[[Row[Any]], V]) -> V | None:
         return next(iter(await self._list(wanted, shape)), None)
 
-
-def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
-    """Return the sum over a session's trades."""
-    total = func.coalesce(cast(func.sum(amount), BigInteger), 0)
-    return (
-        select(total)
-        .where(trades.c.session_id == sessions.c.session_id)
-        .correlate(sessions)
-        .scalar_subquery()
-        .label(amount.key)
-    )
-
-
-SESSION_MONEY = tuple(
-    _of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor")
-)
 
 OPEN_REFUNDS = work_items.OPEN_REFUNDS
 
@@ -340,19 +281,6 @@ def _gauges(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Gau
         GaugeView(name=name, status=status, count=count, oldest_at_ms=oldest_at_ms)
         for name, status, count, oldest_at_ms in connection.execute(query)
     ]
-
-
-def _page(table: Table, at: str, key: str, before: str, limit: int, **equal: str) -> Select[Any]:
-    """Return the query for one page, newest first; an empty value of ``equal`` asks for nothing."""
-    order = (table.c[at], table.c[key])
-    wanted = select(table).order_by(*(column.desc() for column in order)).limit(limit)
-    for name, value in equal.items():
-        if value:
-            wanted = wanted.where(table.c[name] == value)
-    if before:
-        at_ms, last_key = positions.parse(before)
-        wanted = wanted.where(tuple_(*order) < tuple_(literal(at_ms), literal(last_key)))
-    return wanted
 
 
 def _timeline(connection: Connection, lines: Sequence[Row[Any]]) -> list[TimelineView]:

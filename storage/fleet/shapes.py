@@ -1,13 +1,24 @@
-"""Rows → views. Pure."""
+"""Rows → views, by the names of their fields. Pure.
 
-from typing import Any
+A column that has the name of a view's field is that field; what is named otherwise, or made of more
+than one column, is given beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
+from storage.fleet import positions
 from storage.fleet.views import (
+    AuditView,
+    ClosingView,
     EventView,
     HaltView,
     MachineView,
@@ -17,6 +28,35 @@ from storage.fleet.views import (
     VendView,
 )
 from storage.machines.loading import configuration_of, state_of
+
+V = TypeVar("V")
+
+
+def view_of(row: Row[Any], view: type[V], **more: object) -> V:
+    """Return the view of a row. A text that the row does not have is empty; a word of an enum is
+    that enum's.
+    """
+    columns = row._mapping  # noqa: SLF001 - public, and named so that no column can have its name
+    return view(
+        **{
+            name: more[name] if name in more else _made(columns[name], kind)
+            for name, kind in _fields(cast("Any", view)).items()
+            if name in more or name in columns
+        }
+    )
+
+
+@cache
+def _fields(view: Any) -> Mapping[str, Any]:
+    return {field.name: field.type for field in fields(view)}
+
+
+def _made(value: object, kind: Any) -> object:
+    if kind is str and value is None:
+        return ""
+    if isinstance(value, str) and isinstance(kind, type) and issubclass(kind, StrEnum):
+        return kind(value)
+    return value
 
 
 def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
@@ -29,16 +69,10 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         # Its host has halted it, which must be seen here: ours is to show the rest.
         state = MachineState(machine_id=MachineId(row.machine_id), currency=Currency(row.currency))
     configuration = configuration_of(row)
-    return MachineView(
-        machine_id=row.machine_id,
-        store_name=row.store_name,
-        currency=row.currency,
-        country_code=row.country_code,
-        address=row.address,
-        enabled=configuration.enabled,
-        mode=configuration.mode.value,
+    return view_of(
+        row,
+        MachineView,
         overrides=configuration.overrides,
-        planogram_version=configuration.planogram_version,
         columns=_columns(state, configuration.planogram_version, planogram),
         code_status=state.code.status.value,
         qr_payload=state.code.qr_payload,
@@ -53,10 +87,6 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         open_refund_count=len(state.refunds),
         last_fault=state.link.last_fault,
         host=row.owner,
-        partition=row.partition,
-        registered_at_ms=row.registered_at_ms,
-        revision=row.revision,
-        retired_at_ms=row.retired_at_ms,
         halt=halt_view(row),
     )
 
@@ -77,98 +107,48 @@ def _columns(
 
 
 def session_view(row: Row[Any]) -> SessionView:
-    """Return one row of ``sessions``."""
-    return SessionView(
-        position=f"{row.started_at_ms}:{row.session_id}",
-        session_id=row.session_id,
-        machine_id=row.machine_id,
-        status=row.status,
-        mode=row.mode,
-        end_reason=row.end_reason,
-        currency=row.currency,
-        paid_minor=row.paid_minor,
-        sold_minor=row.sold_minor,
-        refunded_minor=row.refunded_minor,
-        started_at_ms=row.started_at_ms,
-        ended_at_ms=row.ended_at_ms,
-    )
+    """Return one row of ``sessions`` with its money."""
+    return view_of(row, SessionView, position=positions.position(row.started_at_ms, row.session_id))
 
 
 def vend_view(row: Row[Any]) -> VendView:
     """Return one row of ``vends``."""
-    return VendView(
-        position=f"{row.requested_at_ms}:{row.vend_id}",
-        vend_id=row.vend_id,
-        machine_id=row.machine_id,
-        session_id=row.session_id,
-        request_id=row.request_id,
-        column=row.column,
-        product=row.product,
-        price_minor=row.price_minor,
-        currency=row.currency,
-        status=row.status,
-        reason=row.reason,
-        requested_at_ms=row.requested_at_ms,
-        ended_at_ms=row.ended_at_ms,
-    )
+    return view_of(row, VendView, position=positions.position(row.requested_at_ms, row.vend_id))
 
 
 def trade_view(row: Row[Any]) -> TradeView:
     """Return one row of ``trades``."""
-    return TradeView(
-        position=f"{row.received_at_ms}:{row.trade_id}",
-        trade_id=row.trade_id,
-        partner_trans_id=row.partner_trans_id,
-        machine_id=row.machine_id,
-        session_id=row.session_id or "",
-        status=row.status,
-        currency=row.currency,
-        paid_minor=row.paid_minor,
-        sold_minor=row.sold_minor,
-        refunded_minor=row.refunded_minor,
-        written_off_minor=row.written_off_minor,
-        held_minor=row.held_minor,
-        received_at_ms=row.received_at_ms,
-        closed_at_ms=row.closed_at_ms,
-    )
+    return view_of(row, TradeView, position=positions.position(row.received_at_ms, row.trade_id))
 
 
 def refund_view(row: Row[Any]) -> RefundView:
     """Return one row of ``refunds``."""
-    return RefundView(
-        position=f"{row.due_at_ms}:{row.refund_id}",
-        refund_id=row.refund_id,
-        trade_id=row.trade_id,
-        machine_id=row.machine_id,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        cause=row.cause,
-        status=row.status,
+    return view_of(
+        row,
+        RefundView,
+        position=positions.position(row.due_at_ms, row.refund_id),
         last_error=row.error,
         attempt_count=row.attempts,
-        due_at_ms=row.due_at_ms,
-        next_attempt_at_ms=row.next_attempt_at_ms,
-        ended_at_ms=row.ended_at_ms,
-        proposed_by=row.proposed_by or "",
-        proposed_reason=row.proposed_reason or "",
-        proposed_at_ms=row.proposed_at_ms,
     )
+
+
+def closing_view(row: Row[Any]) -> ClosingView:
+    """Return one row of ``work_item_closings``."""
+    return view_of(row, ClosingView)
 
 
 def event_view(row: Row[Any]) -> EventView:
     """Return one row of ``journal``; the text is the event, then what was decided."""
     decided = [*codec.decode_lines(row.effects), *codec.decode_lines(row.notes)]
-    return EventView(
-        position=row.id,
-        at_ms=row.at_ms,
-        machine_id=row.machine_id,
-        kind=row.kind,
-        text=" | ".join([row.event, "; ".join(decided)] if decided else [row.event]),
-    )
+    text = " | ".join([row.event, "; ".join(decided)] if decided else [row.event])
+    return view_of(row, EventView, position=row.id, text=text)
+
+
+def audit_view(row: Row[Any]) -> AuditView:
+    """Return one row of ``audit``."""
+    return view_of(row, AuditView, position=row.id)
 
 
 def halt_view(row: Row[Any]) -> HaltView | None:
     """Return the halt of a row that was joined with ``machine_halts``, or None if there is none."""
-    if row.halted_at_ms is None:
-        return None
-    return HaltView(halted_at_ms=row.halted_at_ms, fact=row.fact, error=row.error)
+    return None if row.halted_at_ms is None else view_of(row, HaltView)

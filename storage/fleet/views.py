@@ -1,8 +1,8 @@
-"""What administrators see: plain values, the same fields as ``gateway/v1/fleet.proto``. Amounts are
+"""What administrators see: plain values, the same fields as the messages of
+``gateway.fleet.v1``. Amounts are
 minor units of ``currency``.
 
-``position`` is what the next page's call is given as ``before``; nobody but
-``storage.fleet.queries`` reads it.
+``position`` is what the next page's call is given; nobody but ``storage.fleet.lists`` reads it.
 """
 
 from collections.abc import Mapping
@@ -193,6 +193,11 @@ class ClosingView:
     closed_at_ms: int
     again: bool = False
 
+    @property
+    def position(self) -> str:
+        """What the next page's call is given."""
+        return f"{self.closed_at_ms}:{self.item_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineView:
@@ -206,13 +211,29 @@ class TimelineView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventView:
-    """Something that happened. Positions grow in the order of saving."""
+    """Something that happened. Positions grow in the order of saving; ``version`` counts the
+    machine's own. ``session_id`` is empty if it belongs to none.
+    """
 
     position: int
+    version: int
     at_ms: int
     machine_id: str
     kind: str
     text: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    """What an administrator did. ``machine_id`` is empty if it was about none."""
+
+    position: int
+    at_ms: int
+    actor: str
+    action: str
+    machine_id: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,11 +119,13 @@ class _Branch:
         return wanted.order_by(self.since, self.item_id).limit(limit)
 
 
-def page(*, machine_id: str, kind: str, after: str, limit: int, now_ms: int) -> Select[Any]:
-    """Return the query for a page; ``kind`` is empty or one of WorkItemKind. Raises
+def page(
+    *, machine_id: str, kinds: Collection[str], after: str, limit: int, now_ms: int
+) -> Select[Any]:
+    """Return the query for a page; ``kinds`` are words of WorkItemKind, none asks for all. Raises
     InvalidPosition.
     """
-    branches = [branch for branch in _branches(now_ms) if kind in {"", branch.kind}]
+    branches = [branch for branch in _branches(now_ms) if not kinds or branch.kind in kinds]
     pages = [
         branch.page(machine_id=machine_id, after=after, limit=limit).subquery()
         for branch in branches

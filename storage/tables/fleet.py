@@ -24,6 +24,7 @@ work_item_closings = Table(
     Column("actor", String(160), nullable=False),
     Column("closed_at_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Index(None, "closed_at_ms", "item_id"),
 )
 
 # What became of administrators' requests that carry an id, so that a repeated one is answered and

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from storage.fleet.lists import Wanted
 from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -31,8 +32,8 @@ async def check(system: System) -> None:
     )
     assert set(system.motor_turns().values()) <= {1}
     dropped = system.dropped()
-    before = ""
-    while page := await system.queries.vends(status="SUCCEEDED", before=before, limit=500):
+    before, wanted = "", Wanted(statuses=("SUCCEEDED",))
+    while page := await system.queries.vends(wanted, position=before, limit=500):
         assert [] == [vend.vend_id for vend in page if dropped[vend.vend_id] != 1]
         before = page[-1].position
 

@@ -3,18 +3,24 @@ have a refund that Alipay refuses.
 """
 
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from gateway.v1 import fleet_pb2, fleet_service_pb2
+from gateway.fleet import enums
+from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
+from gateway.v1 import machine_pb2 as machines_wire
+from storage.fleet.lists import Wanted
 from tests.support.site import Site, found
 
-COLUMNS = [fleet_pb2.Column(column="A1", product="cola", price_minor=500, capacity=10, stock=4)]
+COLUMNS = [machine_pb2.Column(column="A1", product="cola", price_minor=500, capacity=10, stock=4)]
 OLD = "2026-01-15 11:59:58"
 
 
@@ -34,12 +40,35 @@ def registration(
     return fleet_service_pb2.RegisterMachineRequest(**values)
 
 
-async def registered(site: Site, machine_id: str = "VM-1", **changes: Any) -> fleet_pb2.Machine:
+async def registered(site: Site, machine_id: str = "VM-1", **changes: Any) -> machine_pb2.Machine:
     """Register a machine and return it."""
     response: fleet_service_pb2.RegisterMachineResponse = await site.fleet.RegisterMachine(
         registration(machine_id, **changes)
     )
     return response.machine
+
+
+def with_mode(machine_id: str, mode: machines_wire.Mode.ValueType) -> Any:
+    """Return the request that sets a machine's mode."""
+    return fleet_service_pb2.UpdateMachineRequest(
+        machine=machine_pb2.Machine(machine_id=machine_id, mode=mode),
+        update_mask=FieldMask(paths=["mode"]),
+    )
+
+
+def with_policy(machine_id: str, policy: machine_pb2.Policy) -> Any:
+    """Return the request that sets all of a machine's own limits."""
+    return fleet_service_pb2.UpdateMachineRequest(
+        machine=machine_pb2.Machine(machine_id=machine_id, policy=policy),
+        update_mask=FieldMask(paths=["policy"]),
+    )
+
+
+def word(message: Message, field: str) -> str:
+    """Return an enum of a message as the core's word."""
+    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    assert enum is not None
+    return enums.word_of(cast("EnumDescriptor", enum), getattr(message, field))
 
 
 async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]]:
@@ -67,7 +96,7 @@ async def refunded(site: Site) -> str:
     await site.post(machine.notify_token, site.signed(gmt_payment=OLD))
 
     async def refused() -> str | None:
-        refunds = await site.queries.refunds(status="REFUSED", limit=1)
+        refunds = await site.queries.refunds(Wanted(statuses=("REFUSED",)), limit=1)
         return refunds[0].refund_id if refunds else None
 
     return await found(refused)

@@ -29,13 +29,20 @@ from alipay_client.keys import load_keys
 from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, build
 from gateway.alipay.notify import NotifyIngress, NotifyLimits
 from gateway.fleet.acts import FleetActs
-from gateway.fleet.service import FleetService
+from gateway.fleet.answering import Parts
+from gateway.fleet.services import add_services
+from gateway.fleet.v1 import (
+    event_service_pb2_grpc,
+    fleet_service_pb2_grpc,
+    session_service_pb2_grpc,
+    trade_service_pb2_grpc,
+    work_item_service_pb2_grpc,
+)
 from gateway.links.links import HostLinks
 from gateway.process.clock import SystemClock
 from gateway.rpc.counters import Counters
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
 from gateway.serving.metrics import Snapshot
-from gateway.v1 import fleet_service_pb2_grpc
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.answers import Answers
@@ -102,6 +109,26 @@ class Site:
     def fleet(self) -> Any:
         """A client of FleetService, as grpcurl is one; its stub's types are loose on purpose."""
         return fleet_service_pb2_grpc.FleetServiceStub(self.channel)
+
+    @property
+    def sessions(self) -> Any:
+        """A client of SessionService."""
+        return session_service_pb2_grpc.SessionServiceStub(self.channel)
+
+    @property
+    def trades(self) -> Any:
+        """A client of TradeService."""
+        return trade_service_pb2_grpc.TradeServiceStub(self.channel)
+
+    @property
+    def work_items(self) -> Any:
+        """A client of WorkItemService."""
+        return work_item_service_pb2_grpc.WorkItemServiceStub(self.channel)
+
+    @property
+    def events(self) -> Any:
+        """A client of EventService."""
+        return event_service_pb2_grpc.EventServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""
@@ -287,7 +314,7 @@ async def a_site(
         )
         stopping = asyncio.Event()
         channel = await _serve(
-            stack, FleetService(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
+            stack, Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
         )
         site = Site(
             path=folder / "site.db",
@@ -330,9 +357,9 @@ async def _leaves_clean_books(path: Path) -> None:
         await database.close()
 
 
-async def _serve(stack: AsyncExitStack, service: FleetService) -> grpc.aio.Channel:
+async def _serve(stack: AsyncExitStack, parts: Parts) -> grpc.aio.Channel:
     server = grpc.aio.server()
-    fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(service, server)
+    add_services(parts, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     stack.push_async_callback(server.stop, None)

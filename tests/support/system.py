@@ -158,7 +158,7 @@ class System:
         """Compare the two books, and say what is not at rest yet."""
         balance, book = await self.balance(), await self.book()
         ours, before = [], ""
-        while page := await self.queries.trades(before=before, limit=500):
+        while page := await self.queries.trades(position=before, limit=500):
             ours += [
                 books.OurTrade(
                     trade_id=t.trade_id,

@@ -146,6 +146,8 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """Its doubt outlived the policy's window."""
     VEND_REASON_REVIEWED: _VendReason.ValueType  # 18
     """A person said so."""
+    VEND_REASON_WRITTEN_OFF: _VendReason.ValueType  # 19
+    """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -174,6 +176,8 @@ VEND_REASON_UNSETTLED: VendReason.ValueType  # 17
 """Its doubt outlived the policy's window."""
 VEND_REASON_REVIEWED: VendReason.ValueType  # 18
 """A person said so."""
+VEND_REASON_WRITTEN_OFF: VendReason.ValueType  # 19
+"""Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

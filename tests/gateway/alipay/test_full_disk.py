@@ -19,7 +19,7 @@ from actors.host.host import HostLimits
 from actors.host.loop import TurnLimits
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
-from gateway.v1 import fleet_service_pb2
+from gateway.fleet.v1 import fleet_service_pb2
 from gateway.v1 import machine_pb2 as wire
 from storage.fleet.views import RefundView
 from storage.tables import inbox, ledger_entries
@@ -179,7 +179,7 @@ async def test_nothing_is_acknowledged_and_no_refund_leaves(site: Site) -> None:
 
 
 async def _done(site: Site) -> list[RefundView] | None:
-    refunds = await site.queries.refunds(before="", limit=10)
+    refunds = await site.queries.refunds(limit=10)
     return [refund for refund in refunds if refund.status == "SUCCEEDED"] or None
 
 

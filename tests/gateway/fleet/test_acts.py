@@ -24,6 +24,7 @@ from gateway.fleet.errors import CallRefused
 from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
+from storage.fleet.lists import Wanted
 from storage.fleet.registry import NewMachine
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView, WorkItemView
@@ -524,7 +525,7 @@ async def test_who_pays_while_a_machine_is_retired_gets_the_money_back(
             await site.alipay.settle()
 
             async def back() -> bool | None:
-                refunds = await site.queries.refunds(status="SUCCEEDED", limit=2)
+                refunds = await site.queries.refunds(Wanted(statuses=("SUCCEEDED",)), limit=2)
                 return [500] == [one.amount_minor for one in refunds] or None
 
             await found(back)

@@ -13,9 +13,16 @@ import grpc.aio
 import pytest
 from sqlalchemy import select
 
-from gateway.v1 import fleet_pb2, fleet_service_pb2
+from gateway.fleet.v1 import (
+    fleet_service_pb2,
+    machine_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_pb2,
+    work_item_service_pb2,
+)
 from storage.tables import audit
-from tests.support.fleet_calls import refusal, registered
+from tests.support.fleet_calls import refusal, registered, word
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, approved
 
@@ -46,19 +53,21 @@ def _reload(
     return call
 
 
-async def _machine(site: Site) -> fleet_pb2.Machine:
+async def _machine(site: Site) -> machine_pb2.Machine:
     response: fleet_service_pb2.GetMachineResponse = await site.fleet.GetMachine(
         fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
     )
     return response.machine
 
 
-async def _items(site: Site) -> list[fleet_pb2.WorkItem]:
-    request = fleet_service_pb2.ListWorkItemsRequest(kind="MACHINE_HALTED")
-    return list((await site.fleet.ListWorkItems(request)).work_items)
+async def _items(site: Site) -> list[work_item_pb2.WorkItem]:
+    request = work_item_service_pb2.ListWorkItemsRequest(
+        kinds=[work_item_pb2.WORK_ITEM_KIND_MACHINE_HALTED]
+    )
+    return list((await site.work_items.ListWorkItems(request)).work_items)
 
 
-async def _halted(site: Site) -> fleet_pb2.Machine:
+async def _halted(site: Site) -> machine_pb2.Machine:
     """Let the database refuse what a payment leads to, and return the machine once its halt is
     seen.
     """
@@ -67,7 +76,7 @@ async def _halted(site: Site) -> fleet_pb2.Machine:
     site.alipay.pay(machine.qr_payload, "5.00")
     await site.alipay.settle()
 
-    async def look() -> fleet_pb2.Machine | None:
+    async def look() -> machine_pb2.Machine | None:
         seen = await _machine(site)
         return seen if seen.HasField("halted") else None
 
@@ -101,7 +110,7 @@ async def test_a_halt_is_seen_and_ended(site: Site) -> None:
     assert (
         'vendgate_work_items{status="MACHINE_HALTED"} 0.0' in (await site.http.get("/metrics")).text
     )
-    (trade,) = (await site.fleet.ListTrades(fleet_service_pb2.ListTradesRequest())).trades
+    (trade,) = (await site.trades.ListTrades(trade_service_pb2.ListTradesRequest())).trades
     assert 500 == trade.paid.minor
 
 
@@ -145,7 +154,7 @@ async def test_a_state_that_cannot_be_read_is_shown_as_halted(site: Site) -> Non
     _sql(site, "UPDATE machine_states SET format = format - 98")
     machine = (await _reload(site)).machine
     assert not machine.HasField("halted")
-    assert "CODE_STATUS_ACTIVE" == fleet_pb2.CodeStatus.Name(machine.code_status)
+    assert "CODE_STATUS_ACTIVE" == machine_pb2.CodeStatus.Name(machine.code_status)
 
 
 async def test_other_calls_say_what_to_do(site: Site) -> None:
@@ -167,13 +176,15 @@ async def test_a_reload_in_the_middle_of_a_vend_is_not_noticed(site: Site) -> No
     async with a_machine(site) as stream:
         vend_id = await approved(site, stream, machine.qr_payload)
         after = (await _reload(site, reason="a drill")).machine
-        assert (True, "PHASE_VEND_APPROVED") == (after.online, fleet_pb2.Phase.Name(after.phase))
+        assert (True, "PHASE_VEND_APPROVED") == (after.online, machine_pb2.Phase.Name(after.phase))
         await stream.say(2, vend_success={"vend_id": vend_id})
         async with asyncio.timeout(5):
             while (await stream.hear()).ack < 2:
                 pass
-        vend = (await site.fleet.GetVend(fleet_service_pb2.GetVendRequest(vend_id=vend_id))).vend
-        assert "SUCCEEDED" == vend.status
+        vend = (
+            await site.sessions.GetVend(session_service_pb2.GetVendRequest(vend_id=vend_id))
+        ).vend
+        assert "SUCCEEDED" == word(vend, "status")
 
 
 async def test_a_halt_ends_the_stream_and_a_reload_lets_it_come_back(site: Site) -> None:

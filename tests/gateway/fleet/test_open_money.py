@@ -17,14 +17,22 @@ from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
+from gateway.fleet.v1 import (
+    fleet_service_pb2,
+    machine_pb2,
+    session_service_pb2,
+    trade_pb2,
+    trade_service_pb2,
+    work_item_pb2,
+    work_item_service_pb2,
+)
 from gateway.process.clock import SystemClock
-from gateway.v1 import fleet_pb2, fleet_service_pb2
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
-from tests.support.fleet_calls import refunded, refusal, registered
+from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
 from tests.support.site import Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
 
@@ -41,19 +49,23 @@ def open_site(tmp_path: Path, upgraded_file: Path, pair: Pair) -> OpenSite:
     return partial(a_site, tmp_path, upgraded_file, pair)
 
 
-async def _refund(site: Site, status: str) -> fleet_pb2.Refund:
+async def _refund(site: Site, status: str) -> trade_pb2.Refund:
     """Return the refund once it has this status."""
 
-    async def look() -> fleet_pb2.Refund | None:
-        refunds = await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status=status))
+    async def look() -> trade_pb2.Refund | None:
+        refunds = await site.trades.ListRefunds(
+            trade_service_pb2.ListRefundsRequest(
+                statuses=[trade_pb2.RefundStatus.Value(f"REFUND_STATUS_{status}")]
+            )
+        )
         return next(iter(refunds.refunds), None)
 
     return await found(look)
 
 
-async def _balance(site: Site) -> fleet_pb2.Balance:
+async def _balance(site: Site) -> trade_pb2.Balance:
     """Return all money, which adds up."""
-    (balance,) = (await site.fleet.GetBalances(fleet_service_pb2.GetBalancesRequest())).balances
+    (balance,) = (await site.trades.GetBalances(trade_service_pb2.GetBalancesRequest())).balances
     spoken_for = (
         balance.money_sold_minor
         + balance.money_refunded_minor
@@ -65,9 +77,11 @@ async def _balance(site: Site) -> fleet_pb2.Balance:
     return balance  # type: ignore[no-any-return]
 
 
-async def _items(site: Site, **asked: Any) -> list[fleet_pb2.WorkItem]:
+async def _items(site: Site, **asked: Any) -> list[work_item_pb2.WorkItem]:
     return list(
-        (await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items
+        (
+            await site.work_items.ListWorkItems(work_item_service_pb2.ListWorkItemsRequest(**asked))
+        ).work_items
     )
 
 
@@ -97,8 +111,8 @@ def _write_off(
     reason: str = "paid in cash",
     who: tuple[tuple[str, str], ...] = ANN,
 ) -> Awaitable[Any]:
-    call: Awaitable[Any] = site.fleet.WriteOffRefund(
-        fleet_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason=reason), metadata=who
+    call: Awaitable[Any] = site.trades.WriteOffRefund(
+        trade_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason=reason), metadata=who
     )
     return call
 
@@ -111,8 +125,13 @@ def _settle(
     reason: str = "seen on the camera",
     who: tuple[tuple[str, str], ...] = ANN,
 ) -> Awaitable[Any]:
-    call: Awaitable[Any] = site.fleet.SettleVend(
-        fleet_service_pb2.SettleVendRequest(vend_id=vend_id, delivered=delivered, reason=reason),
+    outcome = (
+        session_service_pb2.VEND_OUTCOME_DELIVERED
+        if delivered
+        else session_service_pb2.VEND_OUTCOME_NOT_DELIVERED
+    )
+    call: Awaitable[Any] = site.sessions.SettleVend(
+        session_service_pb2.SettleVendRequest(vend_id=vend_id, outcome=outcome, reason=reason),
         metadata=who,
     )
     return call
@@ -176,7 +195,7 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
     (item,) = await _items(site)
     assert (f"refund:{refund_id}", "REFUND_REFUSED", "VM-1", refund_id, "", 500, "HKD") == (
         item.item_id,
-        item.kind,
+        word(item, "kind"),
         item.machine_id,
         item.refund_id,
         item.vend_id,
@@ -191,7 +210,7 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
 
     written_off = (await _write_off(site, refund_id)).refund
     assert ("WRITTEN_OFF", 500, True) == (
-        written_off.status,
+        word(written_off, "status"),
         written_off.amount.minor,
         written_off.HasField("ended_at"),
     )
@@ -201,14 +220,14 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
     )
     assert ("WriteOffRefund", "ann", f"refund {refund_id}: paid in cash") == (await _acts(site))[-1]
     trade = (
-        await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=item.trade_id))
+        await site.trades.GetTrade(trade_service_pb2.GetTradeRequest(trade_id=item.trade_id))
     ).trade
     assert (500, 0, 0, 500, "CLOSED") == (
         trade.paid.minor,
         trade.refunded.minor,
         trade.held.minor,
         trade.written_off.minor,
-        trade.status,
+        word(trade, "status"),
     )
     balance = await _balance(site)
     assert (500, 0, -500) == (
@@ -228,11 +247,11 @@ async def test_what_was_written_off_is_over(site: Site) -> None:
         [],
     )
     assert over == await refusal(
-        site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
+        site.trades.RetryRefund(trade_service_pb2.RetryRefundRequest(refund_id=refund_id))
     )
     assert over == await refusal(_write_off(site, refund_id))
     assert [] == list(
-        (await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status="OPEN"))).refunds
+        (await site.trades.ListRefunds(trade_service_pb2.ListRefundsRequest(open=True))).refunds
     )
     assert refund_id == (await _refund(site, "WRITTEN_OFF")).refund_id
     assert 1 == len(_refunds_asked(site))
@@ -285,7 +304,7 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
         assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_REFUSED", []) == await refusal(
             _write_off(site, refund_id)
         )
-        await site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
+        await site.trades.RetryRefund(trade_service_pb2.RetryRefundRequest(refund_id=refund_id))
         await _refund(site, "SUCCEEDED")
         assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await refusal(
             _write_off(site, refund_id)
@@ -343,7 +362,7 @@ async def test_a_vend_in_review_is_settled_by_a_person(
         async with a_machine(site) as machine:
             vend_id = await approved(site, machine, code)
             await _vend_is(site, vend_id, "IN_REVIEW")
-        (item,) = await _items(site, kind="VEND_IN_REVIEW")
+        (item,) = await _items(site, kinds=["WORK_ITEM_KIND_VEND_IN_REVIEW"])
         assert (f"vend:{vend_id}", "VM-1", vend_id, 500, "UNSETTLED") == (
             item.item_id,
             item.machine_id,
@@ -356,17 +375,17 @@ async def test_a_vend_in_review_is_settled_by_a_person(
 
         vend = (await _settle(site, vend_id, delivered=delivered)).vend
         assert ("SUCCEEDED" if delivered else "VOIDED", True) == (
-            vend.status,
+            word(vend, "status"),
             vend.HasField("ended_at"),
         )
         assert [] == await _items(site)
-        word = "delivered" if delivered else "not delivered"
-        assert ("SettleVend", "ann", f"vend {vend_id} {word}: seen on the camera") == (
+        told = "delivered" if delivered else "not delivered"
+        assert ("SettleVend", "ann", f"vend {vend_id} {told}: seen on the camera") == (
             await _acts(site)
         )[-1]
         if not delivered:
             assert ("VEND_FAILED", 500) == (
-                (refund := await _refund(site, "SUCCEEDED")).cause,
+                word(refund := await _refund(site, "SUCCEEDED"), "cause"),
                 refund.amount.minor,
             )
         balance = await _balance(site)
@@ -414,7 +433,9 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
     """It is set, shown and taken away with the others; one below 0 is refused."""
     await registered(
         site,
-        policy=fleet_pb2.Policy(doubt_review_above_minor=0, write_off_second_person_above_minor=7),
+        policy=machine_pb2.Policy(
+            doubt_review_above_minor=0, write_off_second_person_above_minor=7
+        ),
     )
     shown = (
         await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
@@ -425,25 +446,23 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
     )
     assert 7 == shown.policy.write_off_second_person_above_minor
 
-    async def sets(policy: fleet_pb2.Policy) -> fleet_pb2.Policy:
-        set_ = await site.fleet.SetPolicy(
-            fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy)
-        )
+    async def sets(policy: machine_pb2.Policy) -> machine_pb2.Policy:
+        set_ = await site.fleet.UpdateMachine(with_policy("VM-1", policy))
         return set_.machine.policy  # type: ignore[no-any-return]
 
     assert (
         5_000
-        == (await sets(fleet_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
+        == (await sets(machine_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
     )
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
-    assert not (none := await sets(fleet_pb2.Policy())).HasField("doubt_review_above_minor")
+    assert not (none := await sets(machine_pb2.Policy())).HasField("doubt_review_above_minor")
     assert not none.HasField("write_off_second_person_above_minor")
     both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
         sets(
-            fleet_pb2.Policy(
+            machine_pb2.Policy(
                 doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001
             )
         )
@@ -469,20 +488,24 @@ async def test_work_items_are_listed_while_the_host_is_away(site: Site) -> None:
     refused, conflict = await _items(site)
     assert (refund_id, "PAYMENT_CONFLICT", 900) == (
         refused.refund_id,
-        conflict.kind,
+        word(conflict, "kind"),
         conflict.amount.minor,
     )
     assert "GetTrade" in conflict.next_step
     assert 3_600 <= conflict.age_seconds < 3_660 <= refused.age_seconds < 3_720
-    first = await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(page_size=1))
+    first = await site.work_items.ListWorkItems(
+        work_item_service_pb2.ListWorkItemsRequest(page_size=1)
+    )
     assert [refused.item_id] == [item.item_id for item in first.work_items]
     token = first.next_page_token
     assert [conflict.item_id] == [
         item.item_id for item in await _items(site, page_size=1, page_token=token)
     ]
-    foreign = fleet_service_pb2.ListWorkItemsRequest(kind="REFUND_REFUSED", page_token=token)
+    foreign = work_item_service_pb2.ListWorkItemsRequest(
+        kinds=[work_item_pb2.WORK_ITEM_KIND_REFUND_REFUSED], page_token=token
+    )
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["page_token"]) == await refusal(
-        site.fleet.ListWorkItems(foreign)
+        site.work_items.ListWorkItems(foreign)
     )
     assert [] == await _items(site, machine_id="VM-2")
 
@@ -500,7 +523,7 @@ async def test_a_refund_that_nobody_answers_is_overdue_after_a_day(open_site: Op
         assert [] == await _items(site)
         site.clock.ahead_ms += 86_400_000
         (item,) = await _items(site)
-        assert ("REFUND_OVERDUE", refund_id) == (item.kind, item.refund_id)
+        assert ("REFUND_OVERDUE", refund_id) == (word(item, "kind"), item.refund_id)
         assert item.reason.startswith("UNKNOWN: ")
         assert item.age_seconds >= 86_400
         assert "RetryRefund" in item.next_step
@@ -523,7 +546,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
         done = await _refund(site, "SUCCEEDED")
         assert ("20251231", "UNAVAILABLE", 1_230) == (
             trade.trade_no[:8],
-            done.cause,
+            word(done, "cause"),
             done.amount.minor,
         )
         assert trade.paid_at_ms < NEW_YEAR_MS <= done.ended_at.ToMilliseconds()

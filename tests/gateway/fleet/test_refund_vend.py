@@ -9,6 +9,7 @@ from actors.machine.state import RefundStatus
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.money_acts import MoneyActs
+from gateway.fleet.v1 import session_service_pb2
 from storage.auditing import prove
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
@@ -102,3 +103,19 @@ async def test_a_rehearsal_gives_nothing_back(site: Site) -> None:
         rehearsal = replace(ANN, validate_only=True)
         _, refund_ids = await acts_of(site).refund_vend(vend_id, "stale", rehearsal)
         assert ([], []) == (refund_ids, await site.queries.refunds(limit=10))
+
+
+async def test_the_call_answers_the_same_under_its_id(site: Site) -> None:
+    """The refunds' ids come back, and the repeated request asks for nothing more."""
+    machine = await registered(site)
+    async with a_machine(site) as stream:
+        vend_id = await sold(site, stream, machine.qr_payload)
+        request = session_service_pb2.RefundVendRequest(
+            vend_id=vend_id, reason="stale", request_id="r-1"
+        )
+        metadata = (("x-actor", "ann"),)
+        first = await site.sessions.RefundVend(request, metadata=metadata)
+        again = await site.sessions.RefundVend(request, metadata=metadata)
+    assert first == again
+    (refund_id,) = first.refund_ids
+    assert [refund_id] == [one.refund_id for one in await site.queries.refunds(limit=10)]

@@ -11,14 +11,34 @@ import pytest
 from google.protobuf import json_format
 from sqlalchemy import select
 
-from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
+from gateway.fleet.v1 import (
+    event_service_pb2,
+    fleet_service_pb2,
+    machine_pb2,
+    session_pb2,
+    session_service_pb2,
+    trade_service_pb2,
+    work_item_service_pb2,
+)
+from gateway.v1 import machine_pb2 as machines_wire
+from storage.fleet.lists import Wanted
 from storage.tables import audit
-from tests.support.fleet_calls import COLUMNS
+from tests.support.fleet_calls import COLUMNS, with_mode, with_policy, word
 from tests.support.fleet_calls import refunded as _refunded
 from tests.support.fleet_calls import refusal as _refusal
 from tests.support.fleet_calls import registered as _registered
 from tests.support.fleet_calls import registration as _registration
 from tests.support.site import Site, found
+
+NO_ENUM: Any = [99]
+"""A number that no enum of ours has."""
+
+
+def _call(site: Site, call: str, request_: Any) -> Any:
+    """Make the call at the one service that has it."""
+    services = (site.fleet, site.sessions, site.trades, site.work_items, site.events)
+    (made,) = (getattr(one, call) for one in services if hasattr(one, call))
+    return made(request_, metadata=(("x-actor", "ann"),))
 
 
 async def test_a_registered_machine_has_its_code(site: Site) -> None:
@@ -52,9 +72,7 @@ async def test_registering_again_keeps_later_changes(site: Site) -> None:
     that the machine differs.
     """
     await _registered(site)
-    await site.fleet.SetMode(
-        fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
-    )
+    await site.fleet.UpdateMachine(with_mode("VM-1", machines_wire.MODE_SELECTION_FIRST))
     assert (grpc.StatusCode.ALREADY_EXISTS, "MACHINE_EXISTS", []) == await _refusal(
         site.fleet.RegisterMachine(_registration())
     )
@@ -74,44 +92,45 @@ async def test_registering_again_keeps_later_changes(site: Site) -> None:
         ({"country_code": "HKG"}, "country_code"),
         ({"address": "x" * 201}, "address"),
         ({"mode": 77}, "mode"),
-        ({"policy": fleet_pb2.Policy(idle_refund_ms=0)}, "policy.idle_refund_ms"),
-        ({"policy": fleet_pb2.Policy(payment_wait_ms=86_400_001)}, "policy.payment_wait_ms"),
+        ({"policy": machine_pb2.Policy(idle_refund_ms=0)}, "policy.idle_refund_ms"),
+        ({"policy": machine_pb2.Policy(payment_wait_ms=86_400_001)}, "policy.payment_wait_ms"),
         (
-            {"columns": [fleet_pb2.Column(column="", price_minor=1, capacity=1)]},
+            {"columns": [machine_pb2.Column(column="", price_minor=1, capacity=1)]},
             "columns[0].column",
         ),
         (
-            {"columns": [fleet_pb2.Column(column="A", price_minor=0, capacity=1)]},
+            {"columns": [machine_pb2.Column(column="A", price_minor=0, capacity=1)]},
             "columns[0].price_minor",
         ),
         (
-            {"columns": [fleet_pb2.Column(column="A", price_minor=-5, capacity=1)]},
+            {"columns": [machine_pb2.Column(column="A", price_minor=-5, capacity=1)]},
             "columns[0].price_minor",
         ),
         (
-            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=0)]},
+            {"columns": [machine_pb2.Column(column="A", price_minor=1, capacity=0)]},
             "columns[0].capacity",
         ),
         (
-            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1, stock=2)]},
+            {"columns": [machine_pb2.Column(column="A", price_minor=1, capacity=1, stock=2)]},
             "columns[0].stock",
         ),
         (
             {
                 "columns": [
-                    fleet_pb2.Column(column="A", product="ü" * 33, price_minor=1, capacity=1)
+                    machine_pb2.Column(column="A", product="ü" * 33, price_minor=1, capacity=1)
                 ]
             },
             "columns[0].product",
         ),
         (
-            {"columns": [fleet_pb2.Column(column="A", price_minor=1, capacity=1)] * 2},
+            {"columns": [machine_pb2.Column(column="A", price_minor=1, capacity=1)] * 2},
             "columns[1].column",
         ),
         (
             {
                 "columns": [
-                    fleet_pb2.Column(column=f"A{n}", price_minor=1, capacity=1) for n in range(129)
+                    machine_pb2.Column(column=f"A{n}", price_minor=1, capacity=1)
+                    for n in range(129)
                 ]
             },
             "columns",
@@ -140,20 +159,26 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
     ("call", "request_", "reason"),
     [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
+        ("UpdateMachine", with_mode("VM-9", machines_wire.MODE_BOTH), "MACHINE_NOT_FOUND"),
+        ("UpdateMachine", with_policy("VM-9", machine_pb2.Policy()), "MACHINE_NOT_FOUND"),
         (
-            "SetMode",
-            fleet_service_pb2.SetModeRequest(machine_id="VM-9", mode=machine_pb2.MODE_BOTH),
+            "RetireMachine",
+            fleet_service_pb2.RetireMachineRequest(machine_id="VM-9", reason="scrap"),
             "MACHINE_NOT_FOUND",
         ),
-        ("SetPolicy", fleet_service_pb2.SetPolicyRequest(machine_id="VM-9"), "MACHINE_NOT_FOUND"),
+        (
+            "ListEvents",
+            event_service_pb2.ListEventsRequest(machine_id="VM-9"),
+            "MACHINE_NOT_FOUND",
+        ),
         (
             "SetPlanogram",
-            fleet_service_pb2.SetPlanogramRequest(machine_id="VM-9"),
+            fleet_service_pb2.SetPlanogramRequest(machine_id="VM-9", remove_all=True),
             "MACHINE_NOT_FOUND",
         ),
         (
             "SetStock",
-            fleet_service_pb2.SetStockRequest(machine_id="VM-9", column="A1"),
+            fleet_service_pb2.SetStockRequest(machine_id="VM-9", column="A1", stock=0),
             "MACHINE_NOT_FOUND",
         ),
         (
@@ -168,35 +193,33 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
         ),
         (
             "GetBalances",
-            fleet_service_pb2.GetBalancesRequest(machine_id="VM-9"),
+            trade_service_pb2.GetBalancesRequest(machine_id="VM-9"),
             "MACHINE_NOT_FOUND",
         ),
-        ("GetSession", fleet_service_pb2.GetSessionRequest(session_id="s"), "SESSION_NOT_FOUND"),
+        ("GetSession", session_service_pb2.GetSessionRequest(session_id="s"), "SESSION_NOT_FOUND"),
         (
             "GetSessionTimeline",
-            fleet_service_pb2.GetSessionTimelineRequest(session_id="s"),
+            session_service_pb2.GetSessionTimelineRequest(session_id="s"),
             "SESSION_NOT_FOUND",
         ),
-        ("GetVend", fleet_service_pb2.GetVendRequest(vend_id="v"), "VEND_NOT_FOUND"),
-        ("GetTrade", fleet_service_pb2.GetTradeRequest(trade_id="t"), "TRADE_NOT_FOUND"),
-        ("GetRefund", fleet_service_pb2.GetRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
-        ("RetryRefund", fleet_service_pb2.RetryRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
+        ("GetVend", session_service_pb2.GetVendRequest(vend_id="v"), "VEND_NOT_FOUND"),
+        ("GetTrade", trade_service_pb2.GetTradeRequest(trade_id="t"), "TRADE_NOT_FOUND"),
+        ("GetRefund", trade_service_pb2.GetRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
+        ("RetryRefund", trade_service_pb2.RetryRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
     ],
 )
 async def test_what_is_not_there_is_not_found(
     site: Site, call: str, request_: Any, reason: str
 ) -> None:
     """Each kind of thing has a reason of its own."""
-    assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(
-        getattr(site.fleet, call)(request_)
-    )
+    assert (grpc.StatusCode.NOT_FOUND, reason, []) == await _refusal(_call(site, call, request_))
 
 
 @pytest.mark.parametrize(
     ("call", "request_", "fields"),
     [
         ("GetMachine", fleet_service_pb2.GetMachineRequest(), ["machine_id"]),
-        ("SetMode", fleet_service_pb2.SetModeRequest(machine_id="VM-1"), ["mode"]),
+        ("UpdateMachine", with_mode("VM-1", machines_wire.MODE_UNSPECIFIED), ["mode"]),
         (
             "SetStock",
             fleet_service_pb2.SetStockRequest(machine_id="VM-1", stock=10_000),
@@ -211,34 +234,48 @@ async def test_what_is_not_there_is_not_found(
         ("ListMachines", fleet_service_pb2.ListMachinesRequest(page_token="???"), ["page_token"]),
         (
             "ListMachines",
-            fleet_service_pb2.ListMachinesRequest(phases=[fleet_pb2.PHASE_UNSPECIFIED]),
+            fleet_service_pb2.ListMachinesRequest(phases=[machine_pb2.PHASE_UNSPECIFIED]),
             ["phases[0]"],
         ),
-        ("ListSessions", fleet_service_pb2.ListSessionsRequest(status="open"), ["status"]),
+        (
+            "ListSessions",
+            session_service_pb2.ListSessionsRequest(status=NO_ENUM[0]),
+            ["status"],
+        ),
         (
             "ListVends",
-            fleet_service_pb2.ListVendsRequest(machine_id="a b", status="x"),
-            ["machine_id", "status"],
+            session_service_pb2.ListVendsRequest(
+                machine_id="a b", statuses=[session_pb2.VEND_STATUS_UNSPECIFIED, *NO_ENUM]
+            ),
+            ["statuses[0]", "statuses[1]", "machine_id"],
         ),
-        ("ListTrades", fleet_service_pb2.ListTradesRequest(session_id="\n"), ["session_id"]),
-        ("ListRefunds", fleet_service_pb2.ListRefundsRequest(status="GONE"), ["status"]),
-        ("GetVend", fleet_service_pb2.GetVendRequest(), ["vend_id"]),
-        ("GetTrade", fleet_service_pb2.GetTradeRequest(), ["trade_id"]),
-        ("GetRefund", fleet_service_pb2.GetRefundRequest(refund_id="x" * 129), ["refund_id"]),
-        ("GetBalances", fleet_service_pb2.GetBalancesRequest(machine_id="ü"), ["machine_id"]),
+        ("ListTrades", trade_service_pb2.ListTradesRequest(session_id="\n"), ["session_id"]),
+        (
+            "ListRefunds",
+            trade_service_pb2.ListRefundsRequest(statuses=NO_ENUM),
+            ["statuses[0]"],
+        ),
+        ("GetVend", session_service_pb2.GetVendRequest(), ["vend_id"]),
+        ("GetTrade", trade_service_pb2.GetTradeRequest(), ["trade_id"]),
+        ("GetRefund", trade_service_pb2.GetRefundRequest(refund_id="x" * 129), ["refund_id"]),
+        ("GetBalances", trade_service_pb2.GetBalancesRequest(machine_id="ü"), ["machine_id"]),
         (
             "ListWorkItems",
-            fleet_service_pb2.ListWorkItemsRequest(machine_id="a b", kind="REFUSED"),
-            ["machine_id", "kind"],
+            work_item_service_pb2.ListWorkItemsRequest(machine_id="a b", kinds=NO_ENUM),
+            ["machine_id", "kinds[0]"],
         ),
-        ("ListWorkItems", fleet_service_pb2.ListWorkItemsRequest(page_token="???"), ["page_token"]),
-        ("WriteOffRefund", fleet_service_pb2.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        (
+            "ListWorkItems",
+            work_item_service_pb2.ListWorkItemsRequest(page_token="???"),
+            ["page_token"],
+        ),
+        ("WriteOffRefund", trade_service_pb2.WriteOffRefundRequest(), ["refund_id", "reason"]),
         (
             "CloseWorkItem",
-            fleet_service_pb2.CloseWorkItemRequest(item_id="a\nb", reason=" "),
+            work_item_service_pb2.CloseWorkItemRequest(item_id="a\nb", reason=" "),
             ["item_id", "reason"],
         ),
-        ("SettleVend", fleet_service_pb2.SettleVendRequest(), ["vend_id", "reason"]),
+        ("SettleVend", session_service_pb2.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
     ],
 )
 async def test_wrong_arguments_are_refused(
@@ -246,7 +283,7 @@ async def test_wrong_arguments_are_refused(
 ) -> None:
     """No call goes to SQL with an argument that cannot be right."""
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
-        getattr(site.fleet, call)(request_)
+        _call(site, call, request_)
     )
 
 
@@ -255,20 +292,16 @@ async def test_settings_of_a_machine_reach_its_actor(site: Site) -> None:
     returns.
     """
     await _registered(site)
-    await site.fleet.SetMode(
-        fleet_service_pb2.SetModeRequest(machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST)
-    )
-    await site.fleet.SetPolicy(
-        fleet_service_pb2.SetPolicyRequest(
-            machine_id="VM-1", policy=fleet_pb2.Policy(idle_refund_ms=9_000)
-        )
-    )
+    await site.fleet.UpdateMachine(with_mode("VM-1", machines_wire.MODE_SELECTION_FIRST))
+    await site.fleet.UpdateMachine(with_policy("VM-1", machine_pb2.Policy(idle_refund_ms=9_000)))
     response = await site.fleet.SetPlanogram(
         fleet_service_pb2.SetPlanogramRequest(
             machine_id="VM-1",
             columns=[
                 *COLUMNS,
-                fleet_pb2.Column(column="B1", product="tea", price_minor=300, capacity=5, stock=5),
+                machine_pb2.Column(
+                    column="B1", product="tea", price_minor=300, capacity=5, stock=5
+                ),
             ],
         )
     )
@@ -345,18 +378,18 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
     """The same id goes to Alipay once more; money, trade and timeline are shown as they are."""
     refund_id = await _refunded(site)
     before = (
-        await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))
+        await site.trades.GetRefund(trade_service_pb2.GetRefundRequest(refund_id=refund_id))
     ).refund
     assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 1) == (
-        before.status,
+        word(before, "status"),
         before.amount.minor,
         before.amount.currency,
-        before.cause,
+        word(before, "cause"),
         before.attempt_count,
     )
     assert before.last_error
-    await site.fleet.RetryRefund(
-        fleet_service_pb2.RetryRefundRequest(refund_id=refund_id, reason="Alipay says so")
+    await site.trades.RetryRefund(
+        trade_service_pb2.RetryRefundRequest(refund_id=refund_id, reason="Alipay says so")
     )
 
     async def tried_twice() -> bool | None:
@@ -364,22 +397,22 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
         return (refund.attempt_count, refund.status) == (2, "REFUSED") or None
 
     await found(tried_twice)
-    open_ones = await site.fleet.ListRefunds(fleet_service_pb2.ListRefundsRequest(status="OPEN"))
+    open_ones = await site.trades.ListRefunds(trade_service_pb2.ListRefundsRequest(open=True))
     assert [refund_id] == [one.refund_id for one in open_ones.refunds]
     (trade,) = (
-        await site.fleet.ListTrades(fleet_service_pb2.ListTradesRequest(machine_id="VM-1"))
+        await site.trades.ListTrades(trade_service_pb2.ListTradesRequest(machine_id="VM-1"))
     ).trades
     assert (500, 500, 0) == (trade.paid.minor, trade.refunded.minor, trade.held.minor)
     assert (
         trade
         == (
-            await site.fleet.GetTrade(fleet_service_pb2.GetTradeRequest(trade_id=trade.trade_id))
+            await site.trades.GetTrade(trade_service_pb2.GetTradeRequest(trade_id=trade.trade_id))
         ).trade
     )
     for machine_id in ("", "VM-1"):
         (balance,) = (
-            await site.fleet.GetBalances(
-                fleet_service_pb2.GetBalancesRequest(machine_id=machine_id)
+            await site.trades.GetBalances(
+                trade_service_pb2.GetBalancesRequest(machine_id=machine_id)
             )
         ).balances
         assert (500, 500, True) == (
@@ -393,23 +426,25 @@ async def test_a_refund_that_succeeded_is_not_tried_again(site: Site) -> None:
     """A customer pays a machine that is away; the money goes back by itself, and then there is
     nothing left to try.
     """
-    machine = await _registered(site, policy=fleet_pb2.Policy(unavailable_grace_ms=1))
+    machine = await _registered(site, policy=machine_pb2.Policy(unavailable_grace_ms=1))
     site.alipay.pay(machine.qr_payload, "5.00")
     async with site.alipay.running():
 
         async def succeeded() -> str | None:
-            refunds = await site.queries.refunds(status="SUCCEEDED", limit=1)
+            refunds = await site.queries.refunds(Wanted(statuses=("SUCCEEDED",)), limit=1)
             return refunds[0].refund_id if refunds else None
 
         refund_id = await found(succeeded)
     assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await _refusal(
-        site.fleet.RetryRefund(fleet_service_pb2.RetryRefundRequest(refund_id=refund_id))
+        site.trades.RetryRefund(trade_service_pb2.RetryRefundRequest(refund_id=refund_id))
     )
     (session,) = (
-        await site.fleet.ListSessions(fleet_service_pb2.ListSessionsRequest(status="ENDED"))
+        await site.sessions.ListSessions(
+            session_service_pb2.ListSessionsRequest(status=session_pb2.SESSION_STATUS_ENDED)
+        )
     ).sessions
-    story = await site.fleet.GetSessionTimeline(
-        fleet_service_pb2.GetSessionTimelineRequest(session_id=session.session_id)
+    story = await site.sessions.GetSessionTimeline(
+        session_service_pb2.GetSessionTimelineRequest(session_id=session.session_id)
     )
     assert session == story.session
     assert story.entries
@@ -433,7 +468,7 @@ async def test_pages_follow_each_other(site: Site) -> None:
         if not token:
             break
         other = fleet_service_pb2.ListMachinesRequest(
-            page_token=token, phases=[fleet_pb2.PHASE_ENABLED]
+            page_token=token, phases=[machine_pb2.PHASE_ENABLED]
         )
         assert (
             grpc.StatusCode.INVALID_ARGUMENT,
@@ -442,7 +477,7 @@ async def test_pages_follow_each_other(site: Site) -> None:
         ) == await _refusal(site.fleet.ListMachines(other))
     assert [f"VM-{number}" for number in range(5)] == seen
     inactive = fleet_service_pb2.ListMachinesRequest(
-        phases=[fleet_pb2.PHASE_INACTIVE, fleet_pb2.PHASE_INACTIVE], page_size=9_999
+        phases=[machine_pb2.PHASE_INACTIVE, machine_pb2.PHASE_INACTIVE], page_size=9_999
     )
     assert 5 == len((await site.fleet.ListMachines(inactive)).machines)
 
@@ -452,30 +487,26 @@ async def test_a_host_that_is_away_is_said(site: Site) -> None:
     await _registered(site)
     refund_id = await _refunded(site)
     await site.host.stop()
-    mode = fleet_service_pb2.SetModeRequest(
-        machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST
-    )
+    mode = with_mode("VM-1", machines_wire.MODE_SELECTION_FIRST)
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await site.fleet.SetMode(mode, timeout=1.0)
+        await site.fleet.UpdateMachine(mode, timeout=1.0)
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
     assert "the change is saved" in str(refused.value.details())
     shown = await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
-    assert machine_pb2.MODE_SELECTION_FIRST == shown.machine.mode
-    retry = fleet_service_pb2.RetryRefundRequest(refund_id=refund_id)
+    assert machines_wire.MODE_SELECTION_FIRST == shown.machine.mode
+    retry = trade_service_pb2.RetryRefundRequest(refund_id=refund_id)
     assert (grpc.StatusCode.UNAVAILABLE, "HOST_UNAVAILABLE", []) == await _refusal(
-        site.fleet.RetryRefund(retry, timeout=1.0)
+        site.trades.RetryRefund(retry, timeout=1.0)
     )
 
 
 async def test_sql_away_is_said(site: Site) -> None:
     """A change that cannot be saved is not made."""
     await _registered(site)
-    mode = fleet_service_pb2.SetModeRequest(
-        machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST
-    )
+    mode = with_mode("VM-1", machines_wire.MODE_SELECTION_FIRST)
     with site.sql_away():
         assert (grpc.StatusCode.UNAVAILABLE, "SQL_UNAVAILABLE", []) == await _refusal(
-            site.fleet.SetMode(mode)
+            site.fleet.UpdateMachine(mode)
         )
     assert "BOTH" == (await found(lambda: site.queries.machine("VM-1"))).mode
 
@@ -496,7 +527,7 @@ async def test_a_registration_that_gets_no_code_is_still_one(site: Site) -> None
     """
     site.alipay.switch({"no_answer_undone": 1.0})
     response = await site.fleet.RegisterMachine(_registration(), timeout=1.5)
-    assert fleet_pb2.CODE_STATUS_PENDING == response.machine.code_status
+    assert machine_pb2.CODE_STATUS_PENDING == response.machine.code_status
 
 
 async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
@@ -504,13 +535,13 @@ async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
     machine.
     """
     await _registered(site)
-    watch = site.fleet.WatchEvents(
-        fleet_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0")
+    watch = site.events.WatchEvents(
+        event_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0")
     )
     first = (await watch.read()).event
     assert ("VM-1", "ConfigurationChanged") == (first.machine_id, first.kind)
     watch.cancel()
-    rest = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest(after_token=first.token))
+    rest = site.events.WatchEvents(event_service_pb2.WatchEventsRequest(after_token=first.token))
     second = (await rest.read()).event
     assert int(second.token) > int(first.token)
     await site.fleet.SetStock(
@@ -525,7 +556,7 @@ async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
 async def test_a_watch_begins_now_by_default(site: Site) -> None:
     """Who says nothing hears only what is new."""
     await _registered(site)
-    watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest())
+    watch = site.events.WatchEvents(event_service_pb2.WatchEventsRequest())
     reading = asyncio.create_task(watch.read())
     await asyncio.wait([reading], timeout=0.3)
     await site.fleet.SetStock(
@@ -537,7 +568,7 @@ async def test_a_watch_begins_now_by_default(site: Site) -> None:
 
 async def test_a_watch_ends_with_the_gateway(site: Site) -> None:
     """The caller is told to go on elsewhere, from the last token it has."""
-    watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest())
+    watch = site.events.WatchEvents(event_service_pb2.WatchEventsRequest())
     site.stopping.set()
     assert (grpc.StatusCode.UNAVAILABLE, "DRAINING", []) == await _refusal(watch.read())
 
@@ -545,7 +576,7 @@ async def test_a_watch_ends_with_the_gateway(site: Site) -> None:
 @pytest.mark.parametrize("token", ["-1", "x", "9" * 20, "٣"])
 async def test_a_watch_from_nowhere_is_refused(site: Site, token: str) -> None:
     """A token is what an event carried."""
-    watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest(after_token=token))
+    watch = site.events.WatchEvents(event_service_pb2.WatchEventsRequest(after_token=token))
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["after_token"]) == await _refusal(
         watch.read()
     )

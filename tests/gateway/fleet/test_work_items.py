@@ -13,10 +13,18 @@ from sqlalchemy import select
 
 from actors.machine.policy import Policy
 from gateway.fleet.acts import FleetActs
-from gateway.fleet.service import FleetService
+from gateway.fleet.answering import Parts
+from gateway.fleet.services import add_services
+from gateway.fleet.v1 import (
+    machine_pb2,
+    trade_pb2,
+    trade_service_pb2,
+    trade_service_pb2_grpc,
+    work_item_pb2,
+    work_item_service_pb2,
+)
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
-from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
@@ -25,7 +33,7 @@ from storage.tables import audit, journal
 from tests.alipay_client.wire import Pair
 from tests.storage.reconciliation.test_runs import RUN, difference
 from tests.support.certificates import Authority
-from tests.support.fleet_calls import refunded, refusal, registered
+from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
 from tests.support.site import Site, a_site, found
 
 Who = tuple[tuple[str, str], ...]
@@ -48,32 +56,34 @@ async def strict(tmp_path: Path, upgraded_file: Path, pair: Pair) -> AsyncIterat
         yield opened
 
 
-async def _items(site: Site, **asked: Any) -> list[fleet_pb2.WorkItem]:
+async def _items(site: Site, **asked: Any) -> list[work_item_pb2.WorkItem]:
     return list(
-        (await site.fleet.ListWorkItems(fleet_service_pb2.ListWorkItemsRequest(**asked))).work_items
+        (
+            await site.work_items.ListWorkItems(work_item_service_pb2.ListWorkItemsRequest(**asked))
+        ).work_items
     )
 
 
 def _close(
     site: Site, item_id: str, *, reason: str = "mended in the portal", who: Who = ANN
 ) -> Awaitable[Any]:
-    call: Awaitable[Any] = site.fleet.CloseWorkItem(
-        fleet_service_pb2.CloseWorkItemRequest(item_id=item_id, reason=reason), metadata=who
+    call: Awaitable[Any] = site.work_items.CloseWorkItem(
+        work_item_service_pb2.CloseWorkItemRequest(item_id=item_id, reason=reason), metadata=who
     )
     return call
 
 
-def _write_off(fleet: Any, refund_id: str, *, who: Who = ANN) -> Awaitable[Any]:
-    call: Awaitable[Any] = fleet.WriteOffRefund(
-        fleet_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason="paid in cash"),
+def _write_off(trades: Any, refund_id: str, *, who: Who = ANN) -> Awaitable[Any]:
+    call: Awaitable[Any] = trades.WriteOffRefund(
+        trade_service_pb2.WriteOffRefundRequest(refund_id=refund_id, reason="paid in cash"),
         metadata=who,
     )
     return call
 
 
-async def _refund(site: Site, refund_id: str) -> fleet_pb2.Refund:
-    refund: fleet_pb2.Refund = (
-        await site.fleet.GetRefund(fleet_service_pb2.GetRefundRequest(refund_id=refund_id))
+async def _refund(site: Site, refund_id: str) -> trade_pb2.Refund:
+    refund: trade_pb2.Refund = (
+        await site.trades.GetRefund(trade_service_pb2.GetRefundRequest(refund_id=refund_id))
     ).refund
     return refund
 
@@ -84,7 +94,7 @@ async def _acts(site: Site, action: str) -> list[tuple[str, str, str]]:
     return [(row.actor, row.machine_id, row.detail) for row in rows]
 
 
-async def _one_of_each(site: Site) -> dict[str, fleet_pb2.WorkItem]:
+async def _one_of_each(site: Site) -> dict[str, work_item_pb2.WorkItem]:
     """A payment told with two amounts, one in a foreign currency, and a line of the daily file that
     differs.
     """
@@ -97,7 +107,9 @@ async def _one_of_each(site: Site) -> dict[str, fleet_pb2.WorkItem]:
         await site.post(machine.notify_token, site.signed(**fields))
     await found(lambda: site.queries.trade(TRADE))
     await Reconciliation(site.database).record(RUN, [difference("t7")], now_ms=site.clock.now_ms())
-    return {item.kind: item for item in await _items(site) if item.kind in CLOSABLE}
+    return {
+        word(item, "kind"): item for item in await _items(site) if word(item, "kind") in CLOSABLE
+    }
 
 
 # --- closing ---
@@ -134,7 +146,7 @@ async def test_each_kind_is_told_and_closed(site: Site) -> None:
             False,
         ) == (
             closing.item_id,
-            closing.kind,
+            word(closing, "kind"),
             closing.machine_id,
             closing.actor,
             closing.reason,
@@ -146,7 +158,7 @@ async def test_each_kind_is_told_and_closed(site: Site) -> None:
             item.machine_id,
             f"{item.item_id}: mended in the portal ({kind}: {item.reason})",
         ) == (await _acts(site, "CloseWorkItem"))[-1]
-    assert [] == [item.kind for item in await _items(site) if item.kind in CLOSABLE]
+    assert [] == [one for item in await _items(site) if (one := word(item, "kind")) in CLOSABLE]
     metrics = (await site.http.get("/metrics")).text
     assert all(f'vendgate_work_items{{status="{kind}"}} 0.0' in metrics for kind in CLOSABLE)
 
@@ -211,25 +223,28 @@ async def test_a_large_write_off_takes_two_people(strict: Site) -> None:
     """
     refund_id = await refunded(strict)
     for _ in range(2):
-        assert SECOND == await refusal(_write_off(strict.fleet, refund_id))
+        assert SECOND == await refusal(_write_off(strict.trades, refund_id))
     with pytest.raises(
         grpc.aio.AioRpcError,
         match="ann is the first, which is saved; now another person must call WriteOffRefund",
     ):
-        await _write_off(strict.fleet, refund_id, who=(("x-actor", "ANN"),))
+        await _write_off(strict.trades, refund_id, who=(("x-actor", "ANN"),))
     (item,) = await _items(strict)
     assert item.reason.endswith("; ann proposed to write it off: paid in cash")
     assert item.next_step.startswith("WriteOffRefund by another person than ann confirms it")
     proposed = await _refund(strict, refund_id)
     assert ("REFUSED", "ann", "paid in cash", True) == (
-        proposed.status,
+        word(proposed, "status"),
         proposed.write_off_proposed_by,
         proposed.write_off_proposed_reason,
         proposed.HasField("write_off_proposed_at"),
     )
 
-    written_off = (await _write_off(strict.fleet, refund_id, who=BOB)).refund
-    assert ("WRITTEN_OFF", "ann") == (written_off.status, written_off.write_off_proposed_by)
+    written_off = (await _write_off(strict.trades, refund_id, who=BOB)).refund
+    assert ("WRITTEN_OFF", "ann") == (
+        word(written_off, "status"),
+        written_off.write_off_proposed_by,
+    )
     assert [] == await _items(strict)
     assert ["ann", "ann", "ANN", "bob"] == [
         actor for actor, _, _ in await _acts(strict, "WriteOffRefund")
@@ -246,28 +261,26 @@ async def test_a_large_write_off_takes_two_people(strict: Site) -> None:
 async def test_a_new_try_drops_the_proposal(strict: Site) -> None:
     """Whoever comes next is the first one again."""
     refund_id = await refunded(strict)
-    await refusal(_write_off(strict.fleet, refund_id))
-    await strict.fleet.RetryRefund(
-        fleet_service_pb2.RetryRefundRequest(refund_id=refund_id), metadata=BOB
+    await refusal(_write_off(strict.trades, refund_id))
+    await strict.trades.RetryRefund(
+        trade_service_pb2.RetryRefundRequest(refund_id=refund_id), metadata=BOB
     )
 
-    async def refused_again() -> fleet_pb2.Refund | None:
+    async def refused_again() -> trade_pb2.Refund | None:
         refund = await _refund(strict, refund_id)
-        return refund if refund.status == "REFUSED" and refund.attempt_count > 1 else None
+        return refund if word(refund, "status") == "REFUSED" and refund.attempt_count > 1 else None
 
     assert "" == (await found(refused_again)).write_off_proposed_by
-    assert SECOND == await refusal(_write_off(strict.fleet, refund_id, who=BOB))
+    assert SECOND == await refusal(_write_off(strict.trades, refund_id, who=BOB))
     assert "bob" == (await _refund(strict, refund_id)).write_off_proposed_by
 
 
 async def test_a_machine_s_own_limit_counts(strict: Site) -> None:
     """Where it allows more than the fleet's, one person suffices."""
     refund_id = await refunded(strict)
-    policy = fleet_pb2.Policy(write_off_second_person_above_minor=500)
-    await strict.fleet.SetPolicy(
-        fleet_service_pb2.SetPolicyRequest(machine_id="VM-1", policy=policy)
-    )
-    assert "WRITTEN_OFF" == (await _write_off(strict.fleet, refund_id)).refund.status
+    policy = machine_pb2.Policy(write_off_second_person_above_minor=500)
+    await strict.fleet.UpdateMachine(with_policy("VM-1", policy))
+    assert "WRITTEN_OFF" == word((await _write_off(strict.trades, refund_id)).refund, "status")
 
 
 async def test_two_names_over_one_certificate_are_one_person(strict: Site) -> None:
@@ -282,7 +295,7 @@ async def test_two_names_over_one_certificate_are_one_person(strict: Site) -> No
             == (await _refund(strict, refund_id)).write_off_proposed_by
         )
     async with _proven(strict, authority, "bob") as bob:
-        assert "WRITTEN_OFF" == (await _write_off(bob, refund_id)).refund.status
+        assert "WRITTEN_OFF" == word((await _write_off(bob, refund_id)).refund, "status")
 
 
 @asynccontextmanager
@@ -301,9 +314,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
         commands=site.links,
         clock=site.clock,
     )
-    service = FleetService(
-        acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping
-    )
+    parts = Parts(acts=acts, queries=site.queries, metrics=site.metrics, stopping=site.stopping)
     tls = Tls(
         certificate=server.certificate,
         private_key=server.private_key,
@@ -311,7 +322,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
     )
     async with AsyncExitStack() as stack:
         listener = build_admin_server(
-            lambda to: fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(service, to),
+            lambda to: add_services(parts, to),
             address="127.0.0.1:0",
             tls=tls,
         )
@@ -323,11 +334,11 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
         channel = await stack.enter_async_context(
             grpc.aio.secure_channel(f"localhost:{listener.port}", credentials)
         )
-        yield fleet_service_pb2_grpc.FleetServiceStub(channel)
+        yield trade_service_pb2_grpc.TradeServiceStub(channel)
 
 
 async def test_the_fleet_s_limit_is_off_by_default(site: Site) -> None:
     """One person writes off a refund of any size, as before."""
     await registered(site, "VM-2")
     refund_id = await refunded(site)
-    assert "WRITTEN_OFF" == (await _write_off(site.fleet, refund_id)).refund.status
+    assert "WRITTEN_OFF" == word((await _write_off(site.trades, refund_id)).refund, "status")

@@ -143,8 +143,8 @@ async def test_unknown_machine(edge: Edge) -> None:
     code, message = await machine.end()
     assert code is grpc.StatusCode.NOT_FOUND
     assert (
-        "machine m9 is not registered: register it with gateway.v1.FleetService/RegisterMachine"
-        in message
+        "machine m9 is not registered: register it with "
+        "gateway.fleet.v1.FleetService/RegisterMachine" in message
     )
     details = await details_of(machine)
     info = details["ErrorInfo"]

@@ -70,7 +70,9 @@ async def test_symbols(edge: Edge) -> None:
     answer = await ask(
         edge,
         reflection.NAME,
-        reflection_pb2.ServerReflectionRequest(file_containing_symbol="gateway.v1.FleetService"),
+        reflection_pb2.ServerReflectionRequest(
+            file_containing_symbol="gateway.fleet.v1.FleetService"
+        ),
     )
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 

@@ -7,6 +7,8 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2
 
+from gateway.fleet.v1 import trade_service_pb2
+from gateway.fleet.v1.trade_service_pb2_grpc import TradeServiceStub
 from gateway.machines.service import MachineService
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
@@ -17,8 +19,6 @@ from gateway.serving.listeners import (
     build_machine_server,
     is_loopback,
 )
-from gateway.v1 import fleet_service_pb2
-from gateway.v1.fleet_service_pb2_grpc import FleetServiceStub
 from tests.support.certificates import Authority
 from tests.support.edge import Edge, FixedClock, MachineCall, running_edge
 from tests.support.fake_links import NoLinks
@@ -30,20 +30,24 @@ def a_service() -> MachineService:
 
 
 def add_fleet(server: grpc.aio.Server) -> None:
-    """A fleet service with one method."""
+    """A service of trades with one method."""
 
-    async def balances(_request: object, _context: object) -> fleet_service_pb2.GetBalancesResponse:
-        return fleet_service_pb2.GetBalancesResponse()
+    async def balances(_request: object, _context: object) -> trade_service_pb2.GetBalancesResponse:
+        return trade_service_pb2.GetBalancesResponse()
 
-    method: grpc.RpcMethodHandler[object, fleet_service_pb2.GetBalancesResponse] = (
+    method: grpc.RpcMethodHandler[object, trade_service_pb2.GetBalancesResponse] = (
         grpc.unary_unary_rpc_method_handler(
             balances,
-            request_deserializer=fleet_service_pb2.GetBalancesRequest.FromString,
-            response_serializer=fleet_service_pb2.GetBalancesResponse.SerializeToString,
+            request_deserializer=trade_service_pb2.GetBalancesRequest.FromString,
+            response_serializer=trade_service_pb2.GetBalancesResponse.SerializeToString,
         )
     )
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("gateway.v1.FleetService", {"GetBalances": method}),)
+        (
+            grpc.method_handlers_generic_handler(
+                "gateway.fleet.v1.TradeService", {"GetBalances": method}
+            ),
+        )
     )
 
 
@@ -119,16 +123,16 @@ async def test_the_port_belongs_to_one() -> None:
 
 
 async def test_admin_listener() -> None:
-    """Administrators reach FleetService, its health and its reflection, and not the machines'
+    """Administrators reach their services, their health and their reflection, and not the machines'
     service.
     """
     listener = build_admin_server(add_fleet, address="127.0.0.1:0")
     await listener.start()
-    assert listener.services[0] == "gateway.v1.FleetService"
-    assert await health_of(listener, "gateway.v1.FleetService") == "SERVING"
+    assert listener.services[0] == "gateway.fleet.v1.FleetService"
+    assert await health_of(listener, "gateway.fleet.v1.FleetService") == "SERVING"
     async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
         assert (
-            await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest())
+            await TradeServiceStub(channel).GetBalances(trade_service_pb2.GetBalancesRequest())
             is not None
         )
         machine = MachineCall(channel)
@@ -152,7 +156,7 @@ async def test_admin_listener_with_tls() -> None:
     credentials = grpc.ssl_channel_credentials(authority.certificate)
     async with grpc.aio.secure_channel(f"localhost:{listener.port}", credentials) as channel:
         assert (
-            await FleetServiceStub(channel).GetBalances(fleet_service_pb2.GetBalancesRequest())
+            await TradeServiceStub(channel).GetBalances(trade_service_pb2.GetBalancesRequest())
             is not None
         )
     await listener.stop(grace_s=0)

@@ -10,10 +10,10 @@ import grpc.aio
 import httpx
 import pytest
 
+from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
 from gateway.serving.listeners import ListenRefused
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
-from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
 from storage.database.engine import Database
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import Pair
@@ -79,7 +79,7 @@ async def test_a_gateway_serves_all_three_sides(tmp_path: Path, tables: Tables) 
                 machine_id="VM-1", store_name="Lobby", currency="HKD"
             )
             registered = await fleet.RegisterMachine(request, timeout=2.0)
-            assert fleet_pb2.CODE_STATUS_PENDING == registered.machine.code_status
+            assert machine_pb2.CODE_STATUS_PENDING == registered.machine.code_status
             assert "host-0" == registered.machine.host
         stop.set()
         await running

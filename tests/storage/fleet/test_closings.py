@@ -190,7 +190,7 @@ async def test_the_audit_row_and_the_closing_are_one(db: Database) -> None:
 async def _difference_items(db: Database) -> list[tuple[str, int]]:
     return [
         (item.item_id, item.amount_minor)
-        for item in await items(db, kind="RECONCILIATION_DIFFERENCE")
+        for item in await items(db, kinds=["RECONCILIATION_DIFFERENCE"])
     ]
 
 

@@ -9,10 +9,12 @@ from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
+from storage.fleet.lists import MachinesWanted, Wanted
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.views import BalanceView, GaugeView, TallyView, WorkItemKind
+from storage.fleet.work_items import OPEN_REFUNDS
 from storage.machines.inbox import Inbox
 from tests.storage.machines.test_inbox import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
@@ -85,7 +87,9 @@ async def test_machines_come_by_id_and_phase(db: Database) -> None:
     async def ids(after: str, limit: int, *phases: str) -> list[str]:
         return [
             view.machine_id
-            for view in await queries.machines(after=after, limit=limit, phases=phases)
+            for view in await queries.machines(
+                MachinesWanted(phases=tuple(phases)), after=after, limit=limit
+            )
         ]
 
     assert ["VM-1", "VM-2"] == await ids("", 2)
@@ -155,13 +159,13 @@ async def test_pages_are_newest_first_and_lose_nothing(db: Database) -> None:
     pages = await queries.trades(limit=4)
     owner.now_ms += 1
     await owner.buy("VM-1", 4)
-    pages += await queries.trades(limit=4, before=pages[-1].position)
+    pages += await queries.trades(limit=4, position=pages[-1].position)
     assert whole == pages
     assert ["VM-2-s3", "VM-2-s2", "VM-2-s1"] == [
-        view.session_id for view in await queries.sessions(machine_id="VM-2", limit=10)
+        view.session_id for view in await queries.sessions(Wanted(machine_id="VM-2"), limit=10)
     ]
     assert ["VM-1-v2"] == [
-        view.vend_id for view in await queries.vends(session_id="VM-1-s2", limit=10)
+        view.vend_id for view in await queries.vends(Wanted(session_id="VM-1-s2"), limit=10)
     ]
 
 
@@ -173,25 +177,32 @@ async def test_lists_are_filtered(db: Database) -> None:
     await owner.do("VM-1", paid("t3", payer="hash-of-bob"))
     queries = Queries(db)
     assert ["VM-1-s2"] == [
-        view.session_id for view in await queries.sessions(status="OPEN", limit=10)
+        view.session_id for view in await queries.sessions(Wanted(statuses=("OPEN",)), limit=10)
     ]
     assert ["VM-1-s1"] == [
-        view.session_id for view in await queries.sessions(status="ENDED", limit=10)
+        view.session_id for view in await queries.sessions(Wanted(statuses=("ENDED",)), limit=10)
     ]
     assert ["VM-1-t1"] == [
-        view.trade_id for view in await queries.trades(status="CLOSED", limit=10)
+        view.trade_id for view in await queries.trades(Wanted(statuses=("CLOSED",)), limit=10)
     ]
     assert ["t2"] == [
-        view.trade_id for view in await queries.trades(session_id="VM-1-s2", limit=10)
+        view.trade_id for view in await queries.trades(Wanted(session_id="VM-1-s2"), limit=10)
     ]
-    assert ["t3R1"] == [view.refund_id for view in await queries.refunds(status="OPEN", limit=10)]
+    assert ["t3R1"] == [
+        view.refund_id
+        for view in await queries.refunds(Wanted(statuses=tuple(OPEN_REFUNDS)), limit=10)
+    ]
     assert ["VM-1-t1R1"] == [
-        view.refund_id for view in await queries.refunds(status="SUCCEEDED", limit=10)
+        view.refund_id for view in await queries.refunds(Wanted(statuses=("SUCCEEDED",)), limit=10)
     ]
-    assert ["t3R1"] == [view.refund_id for view in await queries.refunds(trade_id="t3", limit=10)]
+    assert ["t3R1"] == [
+        view.refund_id for view in await queries.refunds(Wanted(trade_id="t3"), limit=10)
+    ]
     assert ["VM-1-v1"] == [
         view.vend_id
-        for view in await queries.vends(status="SUCCEEDED", machine_id="VM-1", limit=10)
+        for view in await queries.vends(
+            Wanted(statuses=("SUCCEEDED",), machine_id="VM-1"), limit=10
+        )
     ]
 
 
@@ -199,7 +210,7 @@ async def test_lists_are_filtered(db: Database) -> None:
 async def test_a_position_that_is_none_of_ours_is_refused(db: Database, before: str) -> None:
     """It is the caller's mistake, not an empty page."""
     with pytest.raises(InvalidPosition):
-        await Queries(db).trades(before=before, limit=10)
+        await Queries(db).trades(position=before, limit=10)
 
 
 async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -71,7 +72,7 @@ async def in_review(db: Database, vend_id: str, at_ms: int) -> None:
 
 
 async def items(
-    db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: str
+    db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: Any
 ) -> list[WorkItemView]:
     return await Queries(db).work_items(limit=limit, now_ms=now_ms, **asked)
 
@@ -314,7 +315,7 @@ def test_each_kind_is_read_through_an_index(
     upgraded_file: Path, kind: WorkItemKind, after: str
 ) -> None:
     """Of no table every row is looked at, however long the list is."""
-    wanted = work_items.page(machine_id="", kind=kind, after=after, limit=50, now_ms=LATER_MS)
+    wanted = work_items.page(machine_id="", kinds=[kind], after=after, limit=50, now_ms=LATER_MS)
     sql = str(wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
     with closing(sqlite3.connect(upgraded_file)) as connection:
         plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
@@ -353,11 +354,11 @@ async def test_the_list_is_filtered(db: Database) -> None:
     """By machine and by kind, together too."""
     await _mixed(db)
     assert {"t3R1"} == {item.refund_id for item in await items(db, machine_id="VM-2")}
-    assert ["refund:t2R1"] == [item.item_id for item in await items(db, kind="REFUND_REFUSED")]
+    assert ["refund:t2R1"] == [item.item_id for item in await items(db, kinds=["REFUND_REFUSED"])]
     assert ["t1R1", "t4R1"] == [
-        item.refund_id for item in await items(db, machine_id="VM-1", kind="REFUND_OVERDUE")
+        item.refund_id for item in await items(db, machine_id="VM-1", kinds=["REFUND_OVERDUE"])
     ]
-    assert [] == await items(db, machine_id="VM-2", kind="PAYMENT_CONFLICT")
+    assert [] == await items(db, machine_id="VM-2", kinds=["PAYMENT_CONFLICT"])
     assert [] == await items(db, machine_id="VM-9")
 
 

@@ -22,9 +22,10 @@ from alipay_client.simulator.model import Trade
 from gateway import cli
 from gateway.alipay.reconciliation.run import DAY_MS
 from gateway.demo import books
+from gateway.fleet.v1 import fleet_service_pb2, work_item_pb2, work_item_service_pb2
 from gateway.process.clock import SystemClock
-from gateway.v1 import fleet_service_pb2
 from storage.auditing import prove
+from storage.fleet.lists import Wanted
 from storage.fleet.views import RefundView
 from storage.tables import (
     inbox,
@@ -133,7 +134,7 @@ class Office:
 
         async def look() -> RefundView | None:
             refunds = await self.site.queries.refunds(
-                trade_id=trade.trade_no, status=status.value, limit=1
+                Wanted(trade_id=trade.trade_no, statuses=(status.value,)), limit=1
             )
             return refunds[0] if refunds else None
 
@@ -267,15 +268,17 @@ async def test_what_a_person_closed_is_open_no_more(office: Office, pair: Pair) 
     path.write_bytes(daily.whole(paid, day=day))
     assert 1 == (await office.reconcile(path)).exit_code
     (item,) = (
-        await office.site.fleet.ListWorkItems(
-            fleet_service_pb2.ListWorkItemsRequest(kind="RECONCILIATION_DIFFERENCE")
+        await office.site.work_items.ListWorkItems(
+            work_item_service_pb2.ListWorkItemsRequest(
+                kinds=[work_item_pb2.WORK_ITEM_KIND_RECONCILIATION_DIFFERENCE]
+            )
         )
     ).work_items
     assert ("VM-1", trade.trade_no, 200) == (item.machine_id, item.trade_id, item.amount.minor)
-    asked = fleet_service_pb2.CloseWorkItemRequest(
+    asked = work_item_service_pb2.CloseWorkItemRequest(
         item_id=item.item_id, reason="Alipay mends it, case 17"
     )
-    await office.site.fleet.CloseWorkItem(asked, metadata=(("x-actor", "ann"),))
+    await office.site.work_items.CloseWorkItem(asked, metadata=(("x-actor", "ann"),))
     newer = office.folder / "newer.txt"
     newer.write_bytes(daily.whole(paid, day=day) + b"\n")
     for each in (path, newer, path):

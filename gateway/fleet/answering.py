@@ -1,0 +1,110 @@
+"""What the services of administrators share: what they are made of, and how a call is answered.
+
+Flows in: a method that returns a message or raises. Flows out: the message, or a status with
+details; each call is counted by its name and status.
+"""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import grpc.aio
+import structlog
+from google.protobuf.message import Message
+
+from actors.ports import StoreError
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet import pages
+from gateway.fleet.act import Act
+from gateway.fleet.acts import FleetActs
+from gateway.fleet.caller import act_of
+from gateway.fleet.errors import CallRefused
+from gateway.fleet.idempotence import Requests
+from gateway.rpc import statuses
+from gateway.rpc.counters import Counters
+from storage.fleet.positions import InvalidPosition
+from storage.fleet.queries import Queries
+
+_log = structlog.get_logger()
+
+CALL_MAX_S = 30.0
+"""No call waits longer, whatever its caller's deadline is."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
+Answer = TypeVar("Answer", bound=Message)
+View = TypeVar("View")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the services are made of. ``stopping`` ends the watches, so that a gateway can go
+    away.
+    """
+
+    acts: FleetActs
+    queries: Queries
+    metrics: Counters
+    stopping: asyncio.Event
+
+    async def change(
+        self,
+        request: Request,
+        context: Context,
+        do: Callable[[Request, Act], Awaitable[View]],
+        answer: Callable[[View], Answer],
+        kind: type[Answer],
+    ) -> Answer:
+        """Carry out a change, once for each caller and request id. Raises CallRefused."""
+
+        async def done(act: Act) -> Answer:
+            return answer(await do(request, act))
+
+        requests = Requests(answers=self.acts.answers, clock=self.acts.clock)
+        return await requests.once(request, kind, act_of(context, longest_s=CALL_MAX_S), done)
+
+
+class Counted(Protocol):
+    """A service whose calls are counted."""
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of."""
+        ...
+
+
+Service = TypeVar("Service", bound=Counted)
+
+
+def answered(
+    method: Callable[[Service, Request, Context], Awaitable[Response]],
+) -> Callable[[Service, Request, Context], Coroutine[Any, Any, Response]]:
+    """Turn what a call raises into a status with details, and count it."""
+
+    @functools.wraps(method)
+    async def call(self: Service, request: Request, context: Context) -> Response:
+        calls = self.parts.metrics.admin_calls
+        try:
+            response = await method(self, request, context)
+        except CallRefused as error:
+            refusal = error.refusal
+        except InvalidPosition:
+            refusal = pages.wrong_token().refusal
+        except StoreError as error:
+            _log.warning(
+                "sql does not answer an administrator", call=method.__name__, error=str(error)
+            )
+            refusal = fleet_errors.SQL_AWAY
+        except Exception:  # noqa: BLE001 - whatever it is, the caller gets a status with details and the log the rest
+            _log.exception("an administrator's call failed", call=method.__name__)
+            refusal = fleet_errors.FAILED
+        else:
+            calls.labels(method.__name__, "OK").inc()
+            return response
+        calls.labels(method.__name__, refusal.code.name).inc()
+        return await statuses.abort(context, refusal)
+
+    return call

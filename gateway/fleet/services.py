@@ -1,0 +1,46 @@
+"""All services of administrators: their files, for reflection and health, and what serves them."""
+
+from typing import cast
+
+import grpc.aio
+from google.protobuf.descriptor import FileDescriptor
+
+from gateway.fleet.answering import Parts
+from gateway.fleet.events import EventService
+from gateway.fleet.machines import FleetService
+from gateway.fleet.sessions import SessionService
+from gateway.fleet.trades import TradeService
+from gateway.fleet.v1 import (
+    event_service_pb2,
+    event_service_pb2_grpc,
+    fleet_service_pb2,
+    fleet_service_pb2_grpc,
+    session_service_pb2,
+    session_service_pb2_grpc,
+    trade_service_pb2,
+    trade_service_pb2_grpc,
+    work_item_service_pb2,
+    work_item_service_pb2_grpc,
+)
+from gateway.fleet.work_items import WorkItemService
+
+FILES = tuple(
+    cast("FileDescriptor", file.DESCRIPTOR)
+    for file in (
+        fleet_service_pb2,
+        session_service_pb2,
+        trade_service_pb2,
+        work_item_service_pb2,
+        event_service_pb2,
+    )
+)
+"""One file for each service."""
+
+
+def add_services(parts: Parts, server: grpc.aio.Server) -> None:
+    """Let the server answer all calls of administrators."""
+    fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(FleetService(parts), server)
+    session_service_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(parts), server)
+    trade_service_pb2_grpc.add_TradeServiceServicer_to_server(TradeService(parts), server)
+    work_item_service_pb2_grpc.add_WorkItemServiceServicer_to_server(WorkItemService(parts), server)
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(EventService(parts), server)

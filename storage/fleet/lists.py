@@ -1,0 +1,278 @@
+"""Lists of what happened, as SQL: filtered, in the order of time or against it, a page at a time.
+Pure; ``storage.fleet.queries`` runs what is built here.
+
+Every page goes along an index from where the page before ended, so it costs the same at any depth.
+Several statuses are as many short lists put together: one index holds each of them in order, and no
+index holds them all.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Exists,
+    Select,
+    Table,
+    and_,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+
+from actors.machine.state import CodeStatus, Phase
+from storage.fleet import positions
+from storage.tables import (
+    audit,
+    journal,
+    machine_halts,
+    machine_states,
+    machines,
+    partitions,
+    refunds,
+    sessions,
+    trades,
+    vends,
+    work_item_closings,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a list shows; empty and None ask for all. ``from_ms`` is the first moment and
+    ``until_ms`` the first one that is too late; ``place`` is part of the machine's id, store name
+    or address, whatever its case (on SQLite, of the letters A to Z).
+    """
+
+    machine_id: str = ""
+    session_id: str = ""
+    trade_id: str = ""
+    statuses: tuple[str, ...] = ()
+    from_ms: int | None = None
+    until_ms: int | None = None
+    place: str = ""
+    amount_minor: int | None = None
+    ascending: bool = False
+
+
+ALL = Wanted()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinesWanted:
+    """Which machines a list shows; empty and None ask for all, but for the retired ones, which
+    ``retired`` asks for. ``text`` is like ``Wanted.place``.
+    """
+
+    phases: tuple[str, ...] = ()
+    text: str = ""
+    online: bool | None = None
+    halted: bool | None = None
+    code_statuses: tuple[str, ...] = ()
+    retired: bool = False
+
+
+EVERY_MACHINE = MachinesWanted(retired=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """One kind of record: ``at`` and ``key`` are its order, and ``status`` the column that
+    ``Wanted.statuses`` speaks of. ``more`` are columns beside the table's.
+    """
+
+    table: Table
+    at: str
+    key: str
+    status: str = "status"
+    amount: ColumnElement[int] | None = None
+    more: tuple[ColumnElement[Any], ...] = ()
+
+    def page(self, wanted: Wanted, position: str, limit: int) -> Select[Any]:
+        """Return the query for the first ``limit`` records behind ``position``; raises
+        InvalidPosition.
+        """
+        rows = self._rows(wanted, position)
+        if len(wanted.statuses) < 2:
+            for status in wanted.statuses:
+                rows = rows.where(self.table.c[self.status] == status)
+            return self._ordered(rows, self.table.c, wanted).limit(limit)
+        of_each = [
+            self._ordered(
+                rows.where(self.table.c[self.status] == status), self.table.c, wanted
+            ).limit(limit)
+            for status in wanted.statuses
+        ]
+        together = union_all(*(select(one.subquery()) for one in of_each)).subquery()
+        return self._ordered(select(together), together.c, wanted).limit(limit)
+
+    def one(self, key: str) -> Select[Any]:
+        """Return the query for the record of this key."""
+        return select(self.table, *self.more).where(self.table.c[self.key] == key)
+
+    def _rows(self, wanted: Wanted, position: str) -> Select[Any]:
+        at = self.table.c[self.at]
+        rows = select(self.table, *self.more)
+        for name in ("machine_id", "session_id", "trade_id"):
+            if value := getattr(wanted, name):
+                rows = rows.where(self.table.c[name] == value)
+        if wanted.from_ms is not None:
+            rows = rows.where(at >= wanted.from_ms)
+        if wanted.until_ms is not None:
+            rows = rows.where(at < wanted.until_ms)
+        if wanted.amount_minor is not None and self.amount is not None:
+            rows = rows.where(self.amount == wanted.amount_minor)
+        if wanted.place:
+            rows = rows.where(*_at_place(self.table.c.machine_id, wanted.place))
+        if position:
+            at_ms, last_key = positions.parse(position)
+            order = tuple_(at, self.table.c[self.key])
+            behind = tuple_(literal(at_ms), literal(last_key))
+            rows = rows.where(order > behind if wanted.ascending else order < behind)
+        return rows
+
+    def _ordered(self, rows: Select[Any], columns: Any, wanted: Wanted) -> Select[Any]:
+        order = (columns[self.at], columns[self.key])
+        return rows.order_by(*(one.asc() if wanted.ascending else one.desc() for one in order))
+
+
+def _holds(text: str) -> ColumnElement[bool]:
+    """Return whether a machine's id, store name or address holds the text."""
+    return or_(
+        *(
+            machines.c[name].icontains(text, autoescape=True)
+            for name in ("machine_id", "store_name", "address")
+        )
+    )
+
+
+def _at_place(machine_id: ColumnElement[str], text: str) -> tuple[Exists, Exists]:
+    """Return the conditions for a record of a machine at this place. Nothing is looked through if
+    there is no such place, which the first one says once.
+    """
+    return (
+        exists(select(literal(1)).where(_holds(text))),
+        exists(
+            select(literal(1))
+            .select_from(machines)
+            .where(machines.c.machine_id == machine_id, _holds(text))
+            .correlate_except(machines)
+        ),
+    )
+
+
+def _of_trades(amount: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the sum over a session's trades."""
+    total = func.coalesce(cast(func.sum(amount), BigInteger), 0)
+    return (
+        select(total)
+        .where(trades.c.session_id == sessions.c.session_id)
+        .correlate(sessions)
+        .scalar_subquery()
+        .label(amount.key)
+    )
+
+
+SESSIONS = Records(
+    table=sessions,
+    at="started_at_ms",
+    key="session_id",
+    amount=_of_trades(trades.c.paid_minor),
+    more=tuple(
+        _of_trades(trades.c[name]) for name in ("paid_minor", "sold_minor", "refunded_minor")
+    ),
+)
+VENDS = Records(table=vends, at="requested_at_ms", key="vend_id", amount=vends.c.price_minor)
+TRADES = Records(table=trades, at="received_at_ms", key="trade_id", amount=trades.c.paid_minor)
+REFUNDS = Records(table=refunds, at="due_at_ms", key="refund_id", amount=refunds.c.amount_minor)
+CLOSINGS = Records(table=work_item_closings, at="closed_at_ms", key="item_id", status="kind")
+
+
+def events(machine_id: str, wanted: Wanted, position: str, limit: int) -> Select[Any]:
+    """Return the query for a page of one machine's journal, newest first; raises
+    InvalidPosition.
+    """
+    c = journal.c
+    rows = _since(
+        select(journal).where(c.machine_id == machine_id), c.at_ms, wanted, position, c.version
+    )
+    return rows.order_by(c.version.desc()).limit(limit)
+
+
+def audit_records(wanted: Wanted, position: str, limit: int) -> Select[Any]:
+    """Return the query for a page of the audit log, newest first; raises InvalidPosition."""
+    c = audit.c
+    rows = select(audit)
+    if wanted.machine_id:
+        rows = rows.where(c.machine_id == wanted.machine_id)
+    rows = _since(rows, c.at_ms, wanted, position, c.id)
+    return rows.order_by(c.id.desc()).limit(limit)
+
+
+def _since(
+    rows: Select[Any],
+    at: ColumnElement[int],
+    wanted: Wanted,
+    position: str,
+    counted: ColumnElement[int],
+) -> Select[Any]:
+    if wanted.from_ms is not None:
+        rows = rows.where(at >= wanted.from_ms)
+    if wanted.until_ms is not None:
+        rows = rows.where(at < wanted.until_ms)
+    if position:
+        rows = rows.where(counted < positions.number(position))
+    return rows
+
+
+MACHINES: Select[Any] = select(
+    machines,
+    *machine_states.c["format", "body"],
+    *machine_halts.c["halted_at_ms", "fact", "error"],
+    partitions.c.owner,
+).select_from(
+    machines.outerjoin(machine_states, machine_states.c.machine_id == machines.c.machine_id)
+    .outerjoin(machine_halts, machine_halts.c.machine_id == machines.c.machine_id)
+    .join(partitions, partitions.c.partition == machines.c.partition)
+)
+"""All that is known of machines, one row for each."""
+
+
+def machines_page(wanted: MachinesWanted, after: str, limit: int) -> Select[Any]:
+    """Return the query for the first ``limit`` machines behind the id ``after``."""
+    rows = MACHINES.where(machines.c.machine_id > after)
+    state = machine_states.c
+    # A machine that nothing was decided for has no state: it is what a fresh one is.
+    without_state = state.machine_id.is_(None)
+    if wanted.phases:
+        of_state = state.phase.in_(wanted.phases)
+        rows = rows.where(of_state | without_state if Phase.INACTIVE in wanted.phases else of_state)
+    if wanted.text:
+        rows = rows.where(_holds(wanted.text))
+    if wanted.online is not None:
+        up = and_(state.machine_id.is_not(None), state.online.is_(True))
+        rows = rows.where(up if wanted.online else or_(without_state, state.online.is_(False)))
+    if wanted.halted is not None:
+        no_halt = machine_halts.c.machine_id.is_(None)
+        rows = rows.where(~no_halt if wanted.halted else no_halt)
+    if wanted.code_statuses:
+        has = [code_status_is(status) for status in wanted.code_statuses]
+        if CodeStatus.PENDING in wanted.code_statuses:
+            has.append(without_state)
+        rows = rows.where(or_(*has))
+    if not wanted.retired:
+        rows = rows.where(machines.c.retired_at_ms.is_(None))
+    return rows.order_by(machines.c.machine_id).limit(limit)
+
+
+def code_status_is(status: str) -> ColumnElement[bool]:
+    """Return whether a saved state has its code in this status. It is asked of the text, as
+    ``storage.codec`` writes it: a state that is damaged is then not found, and breaks nothing.
+    """
+    return machine_states.c.body.contains(f'"code":{{"status":"{status}"', autoescape=True)

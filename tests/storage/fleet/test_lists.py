@@ -1,0 +1,357 @@
+"""Lists of what happened: each filter, both directions, page by page, and along an index."""
+
+import sqlite3
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Select, Update, insert, update
+from sqlalchemy.dialects.sqlite import dialect
+
+from actors.machine.ids import MachineId
+from actors.machine.state import CodeStatus
+from storage.database.engine import Database
+from storage.fleet import lists
+from storage.fleet.lists import MachinesWanted, Records, Wanted
+from storage.fleet.positions import InvalidPosition
+from storage.fleet.queries import Queries
+from storage.fleet.registry import Registry
+from storage.tables import machine_states, machines, trades, vends, work_item_closings
+from tests.storage.owner import START_MS, Owner, new_machine, paid
+
+STATION, PIER = "VM-1", "VM_2"
+STATUSES = ("SUCCEEDED", "FAILED", "DENIED")
+
+
+async def _fleet(db: Database) -> None:
+    """Register a machine near the station and one at a pier, whose id has a wildcard in it."""
+    for machine_id, name, address in (
+        (STATION, "Hall 1", "Central STATION, Hong Kong"),
+        (PIER, "100% Fresh", "Pier 7"),
+    ):
+        await Registry(db).register(new_machine(machine_id), actor="ann", now_ms=START_MS)
+        placed = (
+            update(machines)
+            .where(machines.c.machine_id == machine_id)
+            .values(store_name=name, address=address)
+        )
+        await db.write(partial(_executed, placed))
+
+
+def _executed(statement: Update, connection: Connection) -> None:
+    connection.execute(statement)
+
+
+async def _trades(db: Database) -> None:
+    """Ten payments, one each minute, turn by turn at the two machines; every third is of 4.50."""
+    rows = [
+        {
+            "trade_id": f"t{number}",
+            "machine_id": (STATION, PIER)[number % 2],
+            "session_id": None,
+            "partner_trans_id": f"p{number}",
+            "payer": "x",
+            "status": "CLOSED",
+            "currency": "HKD",
+            "paid_minor": 450 if number % 3 == 0 else 500,
+            "sold_minor": 450 if number % 3 == 0 else 500,
+            "refunded_minor": 0,
+            "written_off_minor": 0,
+            "held_minor": 0,
+            "received_at_ms": START_MS + number * 60_000,
+            "closed_at_ms": None,
+        }
+        for number in range(10)
+    ]
+    await db.write(lambda connection: connection.execute(insert(trades), rows))
+
+
+async def _vends(db: Database) -> None:
+    """Nine vends of three statuses, three of them at each moment."""
+    rows = [
+        {
+            "vend_id": f"v{number}",
+            "machine_id": STATION,
+            "session_id": "s",
+            "request_id": "r",
+            "column": "A1",
+            "product": "cola",
+            "price_minor": 500,
+            "currency": "HKD",
+            "status": STATUSES[number % 3],
+            "reason": "",
+            "requested_at_ms": START_MS + number // 3,
+            "ended_at_ms": None,
+            "evidence": "",
+        }
+        for number in range(9)
+    ]
+    await db.write(lambda connection: connection.execute(insert(vends), rows))
+
+
+async def _found(db: Database, **wanted: Any) -> list[str]:
+    return [one.trade_id for one in await Queries(db).trades(Wanted(**wanted), limit=100)]
+
+
+async def test_an_administrator_finds_a_payment(db: Database) -> None:
+    """4.50, this morning, near the station."""
+    await _fleet(db)
+    await _trades(db)
+    assert ["t6", "t0"] == await _found(db, amount_minor=450, place="station")
+    assert ["t6"] == await _found(
+        db,
+        amount_minor=450,
+        place="station",
+        from_ms=START_MS + 60_000,
+        until_ms=START_MS + 600_000,
+    )
+
+
+async def test_a_time_range_holds_its_beginning_and_not_its_end(db: Database) -> None:
+    """Two ranges that meet show each payment once."""
+    await _fleet(db)
+    await _trades(db)
+    middle = START_MS + 5 * 60_000
+    assert ["t9", "t8", "t7", "t6", "t5"] == await _found(db, from_ms=middle)
+    assert ["t4", "t3", "t2", "t1", "t0"] == await _found(db, until_ms=middle)
+
+
+@pytest.mark.parametrize(
+    ("place", "machine_ids"),
+    [
+        ("sTaTiOn", {STATION}),
+        ("vm", {STATION, PIER}),
+        ("_2", {PIER}),
+        ("M_", {PIER}),
+        ("0%", {PIER}),
+        ("%", {PIER}),
+        ("/", set()),
+        ("nowhere", set()),
+    ],
+)
+async def test_a_place_is_part_of_id_name_or_address(
+    db: Database, place: str, machine_ids: set[str]
+) -> None:
+    """Whatever its case, and letter by letter: no sign in it stands for another one."""
+    await _fleet(db)
+    await _trades(db)
+    queries = Queries(db)
+    shown = await queries.trades(Wanted(place=place), limit=100)
+    assert machine_ids == {one.machine_id for one in shown}
+    listed = await queries.machines(MachinesWanted(text=place), limit=100)
+    assert machine_ids == {one.machine_id for one in listed}
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("statuses", [(), ("FAILED",), ("FAILED", "SUCCEEDED"), STATUSES])
+@pytest.mark.parametrize("limit", [1, 2, 4])
+async def test_pages_follow_each_other_in_both_directions(
+    db: Database, statuses: tuple[str, ...], limit: int, *, ascending: bool
+) -> None:
+    """No vend is left out and none comes twice, though several are of the same moment."""
+    await _vends(db)
+    wanted, queries = Wanted(statuses=statuses, ascending=ascending), Queries(db)
+    seen: list[str] = []
+    position = ""
+    while page := await queries.vends(wanted, position=position, limit=limit):
+        seen += [one.vend_id for one in page]
+        position = page[-1].position
+    expected = [
+        f"v{number}" for number in range(9) if not statuses or STATUSES[number % 3] in statuses
+    ]
+    assert (expected if ascending else expected[::-1]) == seen
+
+
+async def test_a_session_is_found_by_what_was_paid_in_it(db: Database) -> None:
+    """The sum of its payments, whatever each of them was."""
+    owner = await Owner.of(db, STATION)
+    await owner.do(STATION, paid("t1", 200))
+    await owner.do(STATION, paid("t2", 250))
+    queries = Queries(db)
+    (session,) = await queries.sessions(Wanted(amount_minor=450), limit=9)
+    assert 450 == session.paid_minor
+    assert [] == await queries.sessions(Wanted(amount_minor=200), limit=9)
+
+
+async def test_machines_are_filtered_by_what_they_are(db: Database) -> None:
+    """By stream, halt, code and end of life; one that nothing was decided for is as a fresh one."""
+    await Owner.of(db, "VM-1")
+    for machine_id in ("VM-2", "VM-3"):
+        await Registry(db).register(new_machine(machine_id), actor="ann", now_ms=START_MS)
+    await db.write(
+        lambda connection: connection.execute(
+            update(machines).where(machines.c.machine_id == "VM-3").values(retired_at_ms=START_MS)
+        )
+    )
+
+    async def shown(**wanted: Any) -> list[str]:
+        found = await Queries(db).machines(MachinesWanted(**wanted), limit=9)
+        return [one.machine_id for one in found]
+
+    assert ["VM-1", "VM-2"] == await shown()
+    assert ["VM-1", "VM-2", "VM-3"] == await shown(retired=True)
+    assert ["VM-1"] == await shown(online=True)
+    assert ["VM-2"] == await shown(online=False)
+    assert [] == await shown(halted=True)
+    assert ["VM-1", "VM-2"] == await shown(halted=False)
+    assert ["VM-1"] == await shown(code_statuses=("ACTIVE",))
+    assert ["VM-2"] == await shown(code_statuses=("PENDING", "REFUSED"))
+    assert ["VM-2"] == await shown(phases=("INACTIVE",))
+
+
+async def test_a_code_s_status_is_asked_of_the_state_as_it_is_written(db: Database) -> None:
+    """Of the text: each machine is found by the status that it shows, and a damaged state by
+    none.
+    """
+    await Owner.of(db, "VM-1")
+    queries = Queries(db)
+    for status in CodeStatus:
+        found = await queries.machines(MachinesWanted(code_statuses=(status,)), limit=9)
+        assert ([status] if status == CodeStatus.ACTIVE else []) == [
+            one.code_status for one in found
+        ]
+    await db.write(lambda connection: connection.execute(update(machine_states).values(body="{")))
+    assert [] == await queries.machines(MachinesWanted(code_statuses=("ACTIVE",)), limit=9)
+
+
+async def test_a_long_list_reads_no_columns(db: Database) -> None:
+    """Unless it is asked to."""
+    await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
+    (without,) = await Queries(db).machines(limit=9, columns=False)
+    (whole,) = await Queries(db).machines(limit=9)
+    assert (0, 2) == (len(without.columns), len(whole.columns))
+
+
+async def test_a_journal_is_read_backwards(db: Database) -> None:
+    """One machine's, newest first, from a time on, page by page."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    owner.now_ms += 5_000
+    await owner.do("VM-1", paid("t1"))
+    queries = Queries(db)
+    whole = await queries.events("VM-1", limit=100)
+    assert {"VM-1"} == {one.machine_id for one in whole}
+    assert sorted((one.version for one in whole), reverse=True) == [one.version for one in whole]
+    assert ("TopUpPaid", "VM-1-s1") == (whole[0].kind, whole[0].session_id)
+    recent = await queries.events("VM-1", Wanted(from_ms=START_MS + 1), limit=100)
+    assert whole[: len(recent)] == recent
+    assert {START_MS + 5_000} == {one.at_ms for one in recent}
+    behind = await queries.events("VM-1", position=str(whole[1].version), limit=100)
+    assert whole[2:] == behind
+
+
+async def test_the_audit_log_is_read_backwards(db: Database) -> None:
+    """Of all machines or of one, within a time range."""
+    for number in range(4):
+        await Registry(db).register(
+            new_machine(f"VM-{number}"), actor="ann", now_ms=START_MS + number
+        )
+    queries = Queries(db)
+    whole = await queries.audit_records(limit=9)
+    assert ["VM-3", "VM-2", "VM-1", "VM-0"] == [one.machine_id for one in whole]
+    assert whole[2:] == await queries.audit_records(position=str(whole[1].position), limit=9)
+    assert whole[1:3] == await queries.audit_records(
+        Wanted(from_ms=START_MS + 1, until_ms=START_MS + 3), limit=9
+    )
+    assert whole[:1] == await queries.audit_records(Wanted(machine_id="VM-3"), limit=9)
+
+
+async def test_what_was_closed_is_listed(db: Database) -> None:
+    """Newest first, by kind and machine."""
+    rows = [
+        {
+            "item_id": f"inbox:{number}",
+            "kind": ("PAYMENT_CONFLICT", "NOTIFICATION_REFUSED")[number % 2],
+            "machine_id": f"VM-{number}",
+            "actor": "ann",
+            "closed_at_ms": START_MS + number,
+            "reason": "seen",
+        }
+        for number in range(4)
+    ]
+    await db.write(lambda connection: connection.execute(insert(work_item_closings), rows))
+    queries = Queries(db)
+    whole = await queries.closings(limit=9)
+    assert ["inbox:3", "inbox:2", "inbox:1", "inbox:0"] == [one.item_id for one in whole]
+    assert whole[2:] == await queries.closings(position=whole[1].position, limit=9)
+    assert whole[::2] == await queries.closings(Wanted(statuses=("NOTIFICATION_REFUSED",)), limit=9)
+    assert whole[1:2] == await queries.closings(Wanted(machine_id="VM-2"), limit=9)
+
+
+@pytest.mark.parametrize("position", ["x", "-1", "1.5", "9" * 19, "1:2"])
+async def test_a_position_of_a_counted_list_is_a_number(db: Database, position: str) -> None:
+    """Whatever else comes is refused before SQL sees it."""
+    with pytest.raises(InvalidPosition):
+        await Queries(db).audit_records(position=position, limit=1)
+    with pytest.raises(InvalidPosition):
+        await Queries(db).events(MachineId("VM-1"), position=position, limit=1)
+
+
+# --- the way that SQLite goes ---
+
+
+def _plan(file: Path, wanted: Select[Any]) -> list[str]:
+    sql = str(wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True}))
+    with closing(sqlite3.connect(file)) as connection:
+        return [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+
+
+POSITION = f"{START_MS}:x"
+RANGE = {"from_ms": START_MS, "until_ms": START_MS + 1}
+RECORDS = [lists.SESSIONS, lists.VENDS, lists.TRADES, lists.REFUNDS, lists.CLOSINGS]
+
+
+@pytest.mark.parametrize("records", RECORDS, ids=lambda one: one.table.name)
+@pytest.mark.parametrize("position", ["", POSITION])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(ascending=True),
+        Wanted(**RANGE),  # type: ignore[arg-type]  # its values are times
+        Wanted(place="station", **RANGE),  # type: ignore[arg-type]
+        Wanted(statuses=("X",)),
+        Wanted(machine_id="VM-1"),
+        Wanted(machine_id="VM-1", ascending=True),
+    ],
+)
+def test_a_list_goes_along_an_index(
+    upgraded_file: Path, records: Records, wanted: Wanted, position: str
+) -> None:
+    """Its rows come in the order of time from the index: nothing is sorted, no table is scanned."""
+    plan = _plan(upgraded_file, records.page(wanted, position, 51))
+    (own,) = (line for line in plan if line.split()[1] == records.table.name)
+    assert " USING INDEX " in own or " USING COVERING INDEX " in own, plan
+    assert [] == [line for line in plan if "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize("records", RECORDS[1:4], ids=lambda one: one.table.name)
+def test_each_of_several_statuses_goes_along_its_index(
+    upgraded_file: Path, records: Records
+) -> None:
+    """Only what the short lists hold together is sorted, which is a page for each."""
+    plan = _plan(upgraded_file, records.page(Wanted(statuses=("A", "B", "C")), POSITION, 51))
+    own = [line for line in plan if f" {records.table.name} " in line]
+    assert 3 == len(own)
+    assert all("USING INDEX" in line and "status=?" in line for line in own), plan
+    # What is sorted is what a short list has given, never what its table holds.
+    before = [one for one, line in zip(plan, plan[1:], strict=False) if "TEMP B-TREE" in line]
+    assert before
+    assert all(line.startswith("SCAN anon_") for line in before), plan
+
+
+@pytest.mark.parametrize("position", ["", "7"])
+def test_journal_and_audit_log_go_along_an_index(upgraded_file: Path, position: str) -> None:
+    """Backwards by the number that counts them."""
+    for query in (
+        lists.events("VM-1", Wanted(), position, 51),
+        lists.audit_records(Wanted(machine_id="VM-1"), position, 51),
+    ):
+        plan = _plan(upgraded_file, query)
+        assert all(line.startswith("SEARCH") and "INDEX" in line for line in plan), plan
+    assert [] == [
+        line
+        for line in _plan(upgraded_file, lists.audit_records(Wanted(), position, 51))
+        if "TEMP B-TREE" in line
+    ]

@@ -7,12 +7,13 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
-.PHONY: help demo test lint types contracts protos-check unit proto protos-image lock soak bench clean
+.PHONY: help demo test lint types contracts protos-check unit proto docs-reference protos-image lock soak bench clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make proto  regenerate gateway/v1 and gateway/fleet/v1 from protos/"
+	@echo "make docs-reference  write docs/api.md anew from the protos"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make bench  the benchmarks"
@@ -54,6 +55,7 @@ protos-check: .venv/.dev
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/compatibility.py --check
+	$(BIN)/python docs/reference.py --check
 
 # Two side by side; tests that start processes of their own go one after the other (tests/conftest.py).
 unit: .venv/.dev
@@ -74,6 +76,9 @@ bench: .venv/.dev
 proto: .venv/.dev
 	$(BIN)/buf format --write
 	$(BIN)/python protos/generate.py
+
+docs-reference: .venv/.dev
+	$(BIN)/python docs/reference.py
 
 # Refuses what would break machines in the field, like protos-check.
 protos-image: .venv/.dev

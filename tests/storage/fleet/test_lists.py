@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -336,7 +337,7 @@ def test_each_of_several_statuses_goes_along_its_index(
     assert 3 == len(own)
     assert all("USING INDEX" in line and "status=?" in line for line in own), plan
     # What is sorted is what a short list has given, never what its table holds.
-    before = [one for one, line in zip(plan, plan[1:], strict=False) if "TEMP B-TREE" in line]
+    before = [one for one, line in pairwise(plan) if "TEMP B-TREE" in line]
     assert before
     assert all(line.startswith("SCAN anon_") for line in before), plan
 

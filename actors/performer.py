@@ -1,4 +1,4 @@
-"""Carries out one order to Alipay and says what became of it, as an event. It decides nothing.
+"""Makes one call to Alipay and returns what became of it, as an event. It decides nothing.
 
 Refused, unknown and done are three different answers: no time-out and no exception becomes a
 refusal or a success. What Alipay refused for want of settlement funds may be tried again under the
@@ -77,8 +77,8 @@ class Performer:
         self._call_max_s = call_max_s
 
     async def perform(self, call: ProviderCall, place: Place, currency: Currency) -> Event:
-        """Make the call and return what became of it. Raises nothing but CancelledError; then
-        nobody knows.
+        """Make the call and return what became of it. Raises CancelledError only; then the outcome
+        is unknown.
         """
         async with self._room:
             try:
@@ -95,12 +95,12 @@ class Performer:
                 )
                 return event
             except TimeoutError:
-                return _unknown(call, f"no answer within {self._call_max_s:g} s")
+                return unknown(call, f"no answer within {self._call_max_s:g} s")
             except Exception as error:
                 log.exception(
                     "a call to alipay broke", machine_id=place.machine_id, order=type(call).__name__
                 )
-                return _unknown(call, f"{type(error).__name__} on our side")
+                return unknown(call, f"{type(error).__name__} on our side")
 
     async def _make(self, call: ProviderCall, place: Place, currency: Currency) -> Event:
         match call:
@@ -116,14 +116,14 @@ class Performer:
                         notify_url="" if call.synchronous else place.notify_url,
                     )
                 )
-                return _refund_answered(call.refund_id, answer)
+                return refund_answered(call.refund_id, answer)
             case QueryRefund():
                 answer = await self._alipay.query_refund(
                     messages.QueryRefund(
                         partner_trans_id=call.partner_trans_id, partner_refund_id=call.refund_id
                     )
                 )
-                return _query_answered(call.refund_id, answer)
+                return query_answered(call.refund_id, answer)
             case CreateCode():
                 code = await self._alipay.create_code(
                     messages.CreateCode(
@@ -157,7 +157,8 @@ class Performer:
         )
 
 
-def _refund_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event:
+def refund_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event:
+    """Return what Alipay's answer to a refund request means."""
     match answer.state:
         case messages.RefundState.SUCCEEDED:
             return RefundSucceeded(refund_id=refund_id)
@@ -172,7 +173,10 @@ def _refund_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Even
             assert_never(answer.state)
 
 
-def _query_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event:
+def query_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event:
+    """Return what Alipay's answer to a refund query means; only a query can refuse or find
+    nothing.
+    """
     match answer.state:
         case messages.RefundState.SUCCEEDED:
             return RefundSucceeded(refund_id=refund_id, source="query")
@@ -200,10 +204,11 @@ def _event_of(call: ProviderCall, error: AlipayError) -> Event:
             later = isinstance(error, Refused) and error.retry is Retry.LATER_SAME_ID
             return CodeFailed(final=not later, detail=detail)
         case _:
-            return _unknown(call, detail)
+            return unknown(call, detail)
 
 
-def _unknown(call: ProviderCall, detail: str) -> Event:
+def unknown(call: ProviderCall, detail: str) -> Event:
+    """Return the event of a call whose outcome cannot be known; ``detail`` tells why."""
     match call:
         case SendRefund() | QueryRefund():
             return RefundUnknown(refund_id=call.refund_id, detail=detail)

@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
+
 from actors.host.calls import Calls
 from actors.host.gateways import Gateways
-from actors.host.life import Life
+from actors.host.life import IllegalMove, Life
 from actors.host.mailboxes import Mailboxes
 from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
@@ -21,9 +23,13 @@ from actors.link import CloseReason
 from actors.machine.events import TimePassed
 from actors.ports import LoadedMachine, MachineStore, StoreError
 
+log = structlog.get_logger()
+
 
 class Loader:
-    """``done`` is called after each load, whatever came of it."""
+    """``done`` is called after each load, whatever came of it; ``store_failed``, ``halt`` and
+    ``fatal`` tell the loop that the store, one machine or this host must stop.
+    """
 
     def __init__(
         self,
@@ -37,6 +43,7 @@ class Loader:
         done: Callable[[], None],
         store_failed: Callable[[Exception], None],
         halt: Callable[[Runner, Exception], None],
+        fatal: Callable[[str], None],
     ) -> None:
         self._store = store
         self._mailboxes = mailboxes
@@ -47,6 +54,7 @@ class Loader:
         self._done = done
         self._store_failed = store_failed
         self._halt = halt
+        self._fatal = fatal
         self._loads: set[asyncio.Task[None]] = set()
 
     @property
@@ -70,7 +78,17 @@ class Loader:
             task.add_done_callback(self._loads.discard)
 
     def adopt(self, runner: Runner, loaded: LoadedMachine) -> None:
-        """Let the machine go on from what the database has, and take up what it owes."""
+        """Let the machine go on from what the database has, and take up what it owes. A machine
+        whose core raises over its state is halted.
+        """
+        try:
+            self._take_up(runner, loaded)
+        except IllegalMove:
+            raise  # the host's mistake, not the machine's
+        except Exception as error:  # noqa: BLE001 - a mistake about one machine must not stop the others
+            self._halt(runner, error)
+
+    def _take_up(self, runner: Runner, loaded: LoadedMachine) -> None:
         state, was_in_doubt = loaded.state, runner.life is Life.RESOLVING
         runner.adopt(loaded)
         runner.used_at_s = asyncio.get_running_loop().time()
@@ -111,7 +129,13 @@ class Loader:
         await asyncio.gather(*loads, return_exceptions=True)
 
     async def _load(self, runner: Runner) -> None:
-        await self._read(runner)
+        try:
+            await self._read(runner)
+        except IllegalMove as error:
+            # Nobody waits for this task, so the error would be lost with it.
+            log.exception("a load broke", machine_id=runner.machine_id)
+            self._fatal(f"{type(error).__name__}: {error}")
+            return
         self._mailboxes.queue(runner)
         task = asyncio.current_task()
         if task is not None:

@@ -99,7 +99,7 @@ class TurnLoop:
         self.counts = Counter(dict.fromkeys(_COUNTED, 0))
         self._clock = clock
         self._mailboxes = mailboxes
-        self._gateways = gateways
+        self.gateways = gateways
         self._limits = limits
         self._timers = Timers()
         self.calls = Calls(
@@ -107,7 +107,7 @@ class TurnLoop:
         )
         self.refusals = Refusals(gateways, self.counts)
         self.halts = Halts(store=store, clock=clock, runners=mailboxes.runners, limits=limits.halts)
-        self._outgoing = Release(gateways, self.calls)
+        self.outgoing = Release(gateways, self.calls)
         self._store_health = StoreHealth(
             first_s=limits.retry_first_s,
             longest_s=limits.retry_longest_s,
@@ -137,6 +137,7 @@ class TurnLoop:
             done=self._loaded,
             store_failed=self._store_failed,
             halt=lambda runner, error: self.halt(runner, error, fact=""),
+            fatal=fatal,
         )
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
@@ -172,13 +173,13 @@ class TurnLoop:
         runner.used_at_s = asyncio.get_running_loop().time()
         if runner.halted:
             self.refusals.refuse(runner, [letter], CloseReason.HALTED)
-            self._gateways.announce()
+            self.gateways.announce()
             return
         if letter.inbox_id is not None:
             self.refusals.inbox_waiting.add(letter.inbox_id)
         if not self.saves:
             kept = self.refusals.turn_away(runner, [letter])
-            self._gateways.announce()
+            self.gateways.announce()
             if not kept:
                 return
             letter = kept[0]
@@ -285,7 +286,7 @@ class TurnLoop:
             return
         self.counts["turns"] += len(turns)
         self.counts["batches"] += 1
-        self._outgoing.release(turns)
+        self.outgoing.release(turns)
         for turn in turns:
             turn.runner.saved = turn.decision.state
             turn.runner.halt_recorded = turn.runner.halted
@@ -296,7 +297,7 @@ class TurnLoop:
             runner.isolated = False
             runner.isolated_failures = 0
             self._arm(runner, now_ms)
-        self._gateways.announce()
+        self.gateways.announce()
 
     # --- when there is something to do ---
 
@@ -344,7 +345,11 @@ class TurnLoop:
                 self._mailboxes.post(runner, Letter(event=TimePassed()))
 
     def _arm(self, runner: Runner, decided_at_ms: int) -> None:
-        deadline_ms = None if runner.halted or runner.timer_waits else runner.deadline_ms()
+        try:
+            deadline_ms = None if runner.halted or runner.timer_waits else runner.deadline_ms()
+        except Exception as error:  # noqa: BLE001 - a mistake about one machine must not stop the others
+            self.halt(runner, error)
+            return
         if deadline_ms is not None and deadline_ms <= decided_at_ms:
             log.error("a deadline stays due", machine_id=runner.machine_id, deadline_ms=deadline_ms)
             deadline_ms = decided_at_ms + self._limits.deadline_again_ms
@@ -371,13 +376,13 @@ class TurnLoop:
             if runner.mailbox:
                 letters = self._mailboxes.empty(runner)
                 self._mailboxes.put_back(runner, self.refusals.turn_away(runner, letters))
-        self._gateways.announce()
+        self.gateways.announce()
         for receipt in list(self.receipts):
             receipt.release()
 
     def _loaded(self) -> None:
         self.counts["loads"] += 1
-        self._gateways.announce()
+        self.gateways.announce()
         self._wake.set()
 
     def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:

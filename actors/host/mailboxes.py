@@ -1,8 +1,9 @@
 """All mailboxes of a host and the order in which they are read.
 
-Flows in: letters. Flows out: batches of them, machine by machine in turn, all of a machine's in the
-order in which they came. A full mailbox says no; what must not be lost (answers to our own calls,
-timers, the end of a stream) is always taken, and is bounded by what it is about.
+Flows in: letters. Flows out: batches of them, machine by machine in turn; letters of one machine
+stay in the order in which they came. ``has_room`` bounds what may be refused. Letters that must not
+be lost (answers to our own calls, timers, the end of a stream) are always taken: there are only as
+many as there are calls, deadlines and streams.
 """
 
 from collections import deque
@@ -12,6 +13,16 @@ from actors.host.life import READING
 from actors.host.runner import Core, Letter, Runner
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
+
+
+def needs_place(runner: Runner) -> bool:
+    """Return whether the machine must stand in line: it has mail, stands nowhere and may decide."""
+    return (
+        bool(runner.mailbox)
+        and not runner.in_line
+        and not runner.halted
+        and runner.life not in READING
+    )
 
 
 class Mailboxes:
@@ -71,7 +82,7 @@ class Mailboxes:
         """Give the machine a place in line if it has mail and needs one. One that is being read has
         none until ``queue`` is called again.
         """
-        if runner.in_line or runner.halted or runner.life in READING or not runner.mailbox:
+        if not needs_place(runner):
             return
         runner.in_line = True
         (self._ready if runner.loaded else self._unloaded).append(runner)

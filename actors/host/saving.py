@@ -48,9 +48,9 @@ class Saving:
         self.slow = False
         """A COMMIT has been under way for so long that nobody should wait for it."""
         self._store = store
-        self._mailboxes = mailboxes
+        self.mailboxes = mailboxes
         self._refusals = refusals
-        self._timers = timers
+        self.timers = timers
         self._counts = counts
         self._commit_slow_s = commit_slow_s
         self._isolated_failures_max = isolated_failures_max
@@ -112,13 +112,13 @@ class Saving:
                 self._refusals.refuse(runner, letters, CloseReason.HALTED)
                 continue
             runner.undo(in_doubt=in_doubt)
-            self._timers.arm(runner.machine_id, None)
+            self.timers.arm(runner.machine_id, None)
             again = [letter for letter in letters if not letter.is_timer]
             if not runner.timer_waits:
                 # Without a letter nobody would load the machine, and what is due of it would wait
                 # for ever.
                 again.append(Letter(event=TimePassed()))
-            self._mailboxes.put_back(runner, again)
+            self.mailboxes.put_back(runner, again)
 
     def _isolate(
         self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int

@@ -85,7 +85,7 @@ def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> 
     for vend in (*draft.state.doubts, *((session_vend,) if session_vend is not None else ())):
         if vend.status is VendStatus.AWAITING_PAYMENT:
             continue
-        _settle_by_journal(
+        settle_by_journal(
             draft, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost
         )
     for settled in draft.state.settled_vends:
@@ -107,7 +107,7 @@ def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> 
             settling.result_again(draft, settled, delivered=True, evidence=entry.evidence)
 
 
-def _settle_by_journal(
+def settle_by_journal(
     draft: Draft, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool
 ) -> None:
     """Settle one open vend as far as the journal can; what it cannot say waits for its result or

@@ -86,7 +86,7 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
     )
     draft.put_trade(trade)
     draft.move(ledger.top_up(trade.trade_id, trade.paid_minor))
-    unwanted = _why_unwanted(draft, event)
+    unwanted = why_unwanted(draft, event)
     if unwanted is not None:
         refunding.make(draft, trade, trade.funds_minor, unwanted)
         return False
@@ -94,7 +94,7 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
     return True
 
 
-def _why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
+def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
     """Return why the money must not feed a session; None if it may."""
     session, mode = draft.state.session, draft.state.configuration.mode
     if draft.now_ms - event.paid_at_ms > draft.policy.payment_age_max_ms:
@@ -104,15 +104,13 @@ def _why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
     if session is not None:
         # A payer whom Alipay does not name cannot be proved to be the one who is there.
         same = session.paid_minor == 0 or (session.payer != "" and session.payer == event.payer)
-        return (
-            _why_before_the_choice(draft, event, session) if same else RefundCause.SECOND_CUSTOMER
-        )
+        return why_before_the_choice(draft, event, session) if same else RefundCause.SECOND_CUSTOMER
     if draft.now_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
     return RefundCause.NO_SELECTION if mode is Mode.SELECTION_FIRST else None
 
 
-def _why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
+def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
     """Return why the first money of a selection must not pay for it: it was paid before, for the
     last selection or for none.
     """

@@ -211,7 +211,7 @@ def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
         )
         return
     limit = draft.policy.write_off_second_person_above_minor
-    if limit is not None and refund.amount_minor > limit and not _confirms(draft, refund, event):
+    if limit is not None and refund.amount_minor > limit and not confirms(draft, refund, event):
         return
     draft.note(f"{event.actor} wrote off refund {refund.refund_id}: {event.reason}")
     draft.put_refund(replace(refund, status=RefundStatus.WRITTEN_OFF, ended_at_ms=draft.now_ms))
@@ -226,7 +226,7 @@ def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
     draft.move(ledger.refund_given_up(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
-def _confirms(draft: Draft, refund: Refund, event: events.RefundWrittenOff) -> bool:
+def confirms(draft: Draft, refund: Refund, event: events.RefundWrittenOff) -> bool:
     """Tell whether somebody else proposed it before; if nobody did, this is the proposal."""
     person, proposal = event.person or event.actor, refund.proposal
     if proposal is None:

@@ -113,6 +113,7 @@ class HostProcess:
     def _fatal(self, reason: str) -> None:
         if self.process.alive:
             self.world.note(f"{self.process.name} must not go on: {reason}")
+            self.world.checker.host_ended(self.process.name, reason)
             self.process.kill()
 
 

@@ -15,8 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from actors import performer
-from actors.host import loop as turns
-from actors.host import runner, saving, sweeps
+from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import connecting, events, ledger, paying, refunding, settling, stock, vending
 from actors.machine.effects import ProviderCall, SendRefund
@@ -51,7 +50,7 @@ def unknown_is_refused() -> Any:
             else _no_code(detail)
         )
 
-    return patch.object(performer, "_unknown", bug)
+    return patch.object(performer, "unknown", bug)
 
 
 def _no_code(detail: str) -> events.CodeFailed:
@@ -83,7 +82,7 @@ def unknown_is_done() -> Any:
             else _no_code(detail)
         )
 
-    return patch.object(performer, "_unknown", bug)
+    return patch.object(performer, "unknown", bug)
 
 
 def cents_everywhere() -> Any:
@@ -91,11 +90,11 @@ def cents_everywhere() -> Any:
 
 
 def first_person_suffices() -> Any:
-    return patch.object(refunding, "_confirms", lambda *_: True)
+    return patch.object(refunding, "confirms", lambda *_: True)
 
 
 def accepted_is_done() -> Any:
-    query_answered = performer._query_answered
+    query_answered = performer.query_answered
 
     def bug(refund_id: RefundId, answer: Any) -> Any:
         if answer.state is RefundState.ACCEPTED:
@@ -103,10 +102,10 @@ def accepted_is_done() -> Any:
         return query_answered(refund_id, answer)
 
     return _both(
-        patch.object(performer, "_query_answered", bug),
+        patch.object(performer, "query_answered", bug),
         patch.object(
             performer,
-            "_refund_answered",
+            "refund_answered",
             lambda refund_id, _: events.RefundSucceeded(refund_id=refund_id),
         ),
     )
@@ -179,9 +178,9 @@ def done_is_unknown_again() -> Any:
 
 
 def ack_before_commit() -> Any:
-    commit = turns.TurnLoop.commit
+    commit = loop.TurnLoop.commit
 
-    async def bug(self: turns.TurnLoop, batch: Any, made: Any) -> bool:
+    async def bug(self: loop.TurnLoop, batch: Any, made: Any) -> bool:
         for each, letters in batch:
             for letter in letters:
                 route = (
@@ -198,17 +197,17 @@ def ack_before_commit() -> Any:
                     told = ToMachine(
                         machine_id=each.machine_id, stream_id=letter.event.stream_id, ack=ack
                     )
-                    self._gateways.send(route.attachment, told)
-        self._gateways.announce()
+                    self.gateways.send(route.attachment, told)
+        self.gateways.announce()
         return await commit(self, batch, made)
 
-    return patch.object(turns.TurnLoop, "commit", bug)
+    return patch.object(loop.TurnLoop, "commit", bug)
 
 
 def effects_before_commit() -> Any:
-    decide = turns.TurnLoop.decide
+    decide = loop.TurnLoop.decide
 
-    def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
+    def bug(self: loop.TurnLoop, batch: Any, now_ms: int) -> Any:
         made = decide(self, batch, now_ms)
         for turn in made:
             for effect in turn.decision.effects:
@@ -222,19 +221,19 @@ def effects_before_commit() -> Any:
                     )
         return made
 
-    return patch.object(turns.TurnLoop, "decide", bug)
+    return patch.object(loop.TurnLoop, "decide", bug)
 
 
 def approval_before_commit() -> Any:
-    decide = turns.TurnLoop.decide
+    decide = loop.TurnLoop.decide
 
-    def bug(self: turns.TurnLoop, batch: Any, now_ms: int) -> Any:
+    def bug(self: loop.TurnLoop, batch: Any, now_ms: int) -> Any:
         made = decide(self, batch, now_ms)
-        self._outgoing.release(made)
-        self._gateways.announce()
+        self.outgoing.release(made)
+        self.gateways.announce()
         return made
 
-    return patch.object(turns.TurnLoop, "decide", bug)
+    return patch.object(loop.TurnLoop, "decide", bug)
 
 
 def no_epoch_check() -> Any:
@@ -253,7 +252,7 @@ def _undo_without_forgetting(self: saving.Saving, batch: Any, *, in_doubt: bool)
     del in_doubt
     for each, letters in batch:
         each.is_saved()
-        self._mailboxes.put_back(each, list(letters))
+        self.mailboxes.put_back(each, list(letters))
 
 
 def success_without_row() -> Any:
@@ -292,8 +291,8 @@ def due_work_forgotten() -> Any:
     def bug(self: saving.Saving, batch: Any, *, in_doubt: bool) -> None:
         for each, letters in batch:
             each.undo(in_doubt=in_doubt)
-            self._timers.arm(each.machine_id, None)
-            self._mailboxes.put_back(
+            self.timers.arm(each.machine_id, None)
+            self.mailboxes.put_back(
                 each,
                 [letter for letter in letters if not isinstance(letter.event, events.TimePassed)],
             )
@@ -301,11 +300,20 @@ def due_work_forgotten() -> Any:
     return patch.object(saving.Saving, "undo", bug)
 
 
+def machine_is_read_twice() -> Any:
+    """A machine that is being read gets a place in line all the same."""
+    return patch.object(
+        mailboxes,
+        "needs_place",
+        lambda each: bool(each.mailbox) and not each.in_line and not each.halted,
+    )
+
+
 def review_ends_by_silence() -> Any:
     """A bug that the world found: what a machine was told to forget counted as never begun, while a
     person was still to decide.
     """
-    settle = connecting._settle_by_journal
+    settle = connecting.settle_by_journal
 
     def bug(turn: Any, vend: Any, entry: Any, *, same_boot: bool, lost: bool) -> None:
         if vend.status is VendStatus.IN_REVIEW and entry is None and not lost:
@@ -313,7 +321,7 @@ def review_ends_by_silence() -> Any:
         else:
             settle(turn, vend, entry, same_boot=same_boot, lost=lost)
 
-    return patch.object(connecting, "_settle_by_journal", bug)
+    return patch.object(connecting, "settle_by_journal", bug)
 
 
 # --- money that comes in ---
@@ -351,11 +359,11 @@ def paid_twice() -> Any:
 
 
 def late_money_pays_for_the_next() -> Any:
-    return patch.object(paying, "_why_before_the_choice", lambda *_: None)
+    return patch.object(paying, "why_before_the_choice", lambda *_: None)
 
 
 def second_customer_is_the_first() -> Any:
-    why = paying._why_unwanted
+    why = paying.why_unwanted
 
     def bug(turn: Any, event: Any) -> Any:
         session = turn.state.session
@@ -363,7 +371,7 @@ def second_customer_is_the_first() -> Any:
             turn, event if session is None else replace(event, payer=session.payer or event.payer)
         )
 
-    return patch.object(paying, "_why_unwanted", bug)
+    return patch.object(paying, "why_unwanted", bug)
 
 
 def signature_not_checked() -> Any:

@@ -82,6 +82,13 @@ class Checker:
                 if self.minds_halts and (halted := host.host.stats()["halted"]):
                     self.broken("no machine is halted", f"{host.process.name} halted {halted}")
 
+    def host_ended(self, name: str, reason: str) -> None:
+        """A host ends by itself only when another one owns its machines: whatever else ends it is
+        a defect, also a machine's life that goes where it cannot go.
+        """
+        if self.minds_halts and not reason.startswith("another holder owns"):
+            self.broken("no host breaks", f"{name}: {reason}")
+
     def conservation(self, trade_id: str) -> None:
         """B1: paid = free + held for vends + sold + due back + given back; nothing below zero; the
         row says what the ledger says.

@@ -37,8 +37,8 @@ class Planted:
     steer: Callable[[World], None] = as_it_comes
     """Makes what the bug needs less rare in its worlds."""
     halts: bool = False
-    """The product stops the machine whatever its assertions say, and nothing else is ever seen of
-    the bug.
+    """The product stops the machine, or the host, whatever its assertions say, and nothing else is
+    ever seen of the bug.
     """
 
 
@@ -307,6 +307,12 @@ PLANTED = (
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
         steer=saving_fails_often,
+    ),
+    Planted(
+        name="read-twice",
+        sentence="A machine that is being read is read again beside it.",
+        bug=bugs.machine_is_read_twice,
+        halts=True,
     ),
     Planted(
         name="review-ends-by-silence",

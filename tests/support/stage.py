@@ -4,8 +4,9 @@ keeps all it is told.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from actors.host.host import Host, HostLimits, HostServices
 from actors.host.runner import Core
@@ -26,6 +27,7 @@ from actors.link import (
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DenyVend,
     MachineCommand,
     ProviderCall,
     QueryRefund,
@@ -41,10 +43,12 @@ from actors.machine.events import (
     MachineFact,
     RefundSucceeded,
     TopUpPaid,
+    VendRequested,
+    VendTurnedAway,
 )
-from actors.machine.ids import BootId, Currency, MachineId, StreamId, TradeId
+from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
 from actors.machine.policy import Policy
-from actors.machine.state import Column
+from actors.machine.state import Column, DenyReason
 from actors.ports import InboxItem, Place
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import LoopClock
@@ -97,7 +101,7 @@ class Gateway:
     seqs: dict[StreamId, int] = field(default_factory=dict)
 
     async def attach(self) -> None:
-        """Open the link anew."""
+        """Open the link, again if need be."""
         self.attachment = await self.stage.host.attach(self.gateway_id)
         self.broken = ""
 
@@ -206,6 +210,7 @@ class Stage:
         limits: HostLimits | None = None,
         core: Core | None = None,
         policy: Policy | None = None,
+        partitions: Sequence[int] | None = None,
     ) -> None:
         self.store = MemoryStore()
         self.provider = Provider()
@@ -213,8 +218,10 @@ class Stage:
         self.limits = limits
         self.core = core
         self.policy = policy or Policy()
+        self.partitions = range(self.store.partition_count) if partitions is None else partitions
         self.fatal: list[str] = []
         self.host: Host = self.new_host()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.gateway = Gateway(stage=self)
 
     def new_host(self) -> Host:
@@ -234,7 +241,7 @@ class Stage:
         return Host(
             name="host-0",
             services=services,
-            partitions=range(self.store.partition_count),
+            partitions=self.partitions,
             limits=self.limits,
             core=self.core,
             rng=random.Random(len(self.store.epochs) + len(self.fatal)),
@@ -245,18 +252,23 @@ class Stage:
         """Register machines, start the host and attach the gateway."""
         for machine_id in machines:
             self.store.register(machine_id, columns=COLUMNS)
-        await self.host.start()
+        await self._start_host()
         await self.gateway.attach()
 
     async def restart(self) -> None:
         """A new process: the old host is simply gone."""
-        old = self.host
+        old = self._tasks
         self.host = self.new_host()
-        await self.host.start()
-        for task in old._tasks:
+        await self._start_host()
+        for task in old:
             task.cancel()
-        await asyncio.gather(*old._tasks, return_exceptions=True)
+        await asyncio.gather(*old, return_exceptions=True)
         await self.gateway.attach()
+
+    async def _start_host(self) -> None:
+        others = asyncio.all_tasks()
+        await self.host.start()
+        self._tasks = asyncio.all_tasks() - others
 
     def pays(self, trade: str, amount_minor: int = 1_000, machine_id: str = "VM-1") -> InboxItem:
         """A customer paid and the notification is saved; nobody was woken."""
@@ -272,6 +284,16 @@ class Stage:
         return self.store.notify(machine_id, event, received_at_ms=now_ms)
 
 
+def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
+    """The customer chose."""
+    return VendRequested(
+        request_id=RequestId(request_id),
+        column=column,
+        price_minor=price_minor,
+        planogram_version=1,
+    )
+
+
 def acks(messages: list[FromHost]) -> list[int | None]:
     """Return the acknowledgements, in order."""
     return [message.ack for message in messages if isinstance(message, ToMachine)]
@@ -283,6 +305,23 @@ def closings(messages: list[FromHost]) -> list[tuple[str, str]]:
         (message.stream_id, message.reason)
         for message in messages
         if isinstance(message, StreamClosed)
+    ]
+
+
+def denials(stage: Stage) -> list[tuple[DenyReason, int]]:
+    """Return the denials that VM-1 was sent: why, and the funds that it may show."""
+    return [
+        (command.reason, command.funds_minor)
+        for command in stage.gateway.commands()
+        if isinstance(command, DenyVend)
+    ]
+
+
+def vends_saved(stage: Stage) -> list[str]:
+    """Return what became of each vend request of VM-1, as saved."""
+    facts = [event.fact for event in stage.store.events("VM-1") if isinstance(event, FrameReceived)]
+    return [
+        type(fact).__name__ for fact in facts if isinstance(fact, VendRequested | VendTurnedAway)
     ]
 
 

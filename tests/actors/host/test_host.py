@@ -1,9 +1,9 @@
-"""A host on virtual time: the order of things, timers, takeovers. The link is in
-``test_host_link``, outages in ``test_turns``.
+"""A host on virtual time: the order of things, timers, takeovers. Gateways are in
+``test_gateways``, what happens when the store or a machine misbehaves in ``test_loop``,
+``test_saving`` and ``test_loading``.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,7 +11,6 @@ from actors.link import CloseReason, LinkBroken
 from actors.machine.effects import (
     ApproveVend,
     BeginSession,
-    CreateCode,
     DenyVend,
     EndSession,
     SendRefund,
@@ -21,36 +20,19 @@ from actors.machine.events import (
     RefundRetryAsked,
     SessionCompleted,
     StockCounted,
-    TopUpPaid,
-    VendRequested,
     VendSucceeded,
 )
-from actors.machine.ids import MachineId, RefundId, RequestId, SessionId, VendId
+from actors.machine.ids import RefundId, SessionId, VendId
 from actors.machine.state import EndReason
-from actors.ports import Unreadable
-from tests.support.memory_store import InboxRow
-from tests.support.stage import Stage, acks, answers, closings
+from tests.support.stage import Stage, acks, answers, closings, request
 
 pytestmark = pytest.mark.virtual_time
 
 
-def request(request_id: str = "r-1", column: str = "A1", price_minor: int = 500) -> VendRequested:
-    """The customer chose."""
-    return VendRequested(
-        request_id=RequestId(request_id),
-        column=column,
-        price_minor=price_minor,
-        planogram_version=1,
-    )
-
-
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+def stage(quiet_stage: Stage) -> Stage:
     """A host that serves one machine."""
-    stage = Stage()
-    await stage.start("VM-1")
-    yield stage
-    await stage.host.stop()
+    return quiet_stage
 
 
 async def sell_to_paying_customer(stage: Stage) -> None:
@@ -205,51 +187,6 @@ async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
     listening.cancel()
 
 
-async def test_the_code_is_made_when_a_registered_machine_is_first_heard_of(stage: Stage) -> None:
-    """The registry sweep finds the machine; nobody has to connect."""
-    await asyncio.sleep(10)
-
-    assert len(stage.provider.of(CreateCode)) == 1
-    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
-
-
-async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
-    """A saved notification is decided upon within seconds, once."""
-    stage.pays("t-1")
-    await asyncio.sleep(10)
-
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
-    assert all(row.taken for row in stage.store.inbox.values())
-
-
-async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage) -> None:
-    """It waits for a host that can read it; the others are decided upon, and the host lives."""
-    stage.store.inbox[0] = InboxRow(
-        item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")),
-        received_at_ms=0,
-    )
-    stage.pays("t-1")
-    await asyncio.sleep(10)
-
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
-    assert [False, True] == [
-        stage.store.inbox[number].taken for number in sorted(stage.store.inbox)
-    ]
-    assert stage.host.stats()["halted"] == 0
-
-
-async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
-    """A row that waits in a mailbox is not put there again."""
-    stage.store.gate = asyncio.Event()
-    giving = asyncio.create_task(stage.gateway.give(stage.gateway.paid("t-1")))
-    await asyncio.sleep(20)
-    stage.store.gate.set()
-    await giving
-    await asyncio.sleep(10)
-
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
-
-
 async def test_after_a_restart_what_is_owed_is_done_under_the_same_id(stage: Stage) -> None:
     """The refund whose answer never came is asked for again by the next host, and timers run on."""
     stage.provider.gate = asyncio.Event()
@@ -318,17 +255,6 @@ async def test_a_command_that_changes_nothing_says_why(stage: Stage) -> None:
     )
 
     assert answers(stage.gateway.heard) == {"c-1": ""}
-
-
-async def test_an_idle_machine_leaves_memory_and_comes_back(stage: Stage) -> None:
-    """Offline, owing nothing and long silent: it is loaded again when something comes."""
-    await stage.gateway.give(stage.gateway.hello(), stage.gateway.bye())
-    await asyncio.sleep(800)
-    assert stage.host.stats()["machines"] == 0
-
-    await stage.gateway.attach()
-    await stage.gateway.give(stage.gateway.hello())
-    assert stage.store.state("VM-1").link.online
 
 
 async def test_stopping_saves_what_is_here_and_breaks_the_link(stage: Stage) -> None:

@@ -1,7 +1,7 @@
 """The life of a machine in memory: the published moves are those that a host makes, all of them.
 
-That nothing else ever happens is held where it happens: a move that is not in the table raises, in
-every test of the host and in every simulated world.
+That nothing else ever happens is held where it would: a move that is not in the table raises;
+``conftest`` fails the test in which it does, and the worlds fail when a host breaks.
 """
 
 import asyncio

@@ -3,8 +3,6 @@ and how it all comes back.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -13,59 +11,20 @@ from actors.host.loop import TurnLimits
 from actors.host.runner import Core
 from actors.link import CloseReason, ToMachine
 from actors.machine.decision import Decision
-from actors.machine.effects import ApproveVend, BeginSession, DenyVend, SendRefund, Welcome
+from actors.machine.effects import ApproveVend, SendRefund, Welcome
 from actors.machine.events import (
     Event,
     FaultReported,
     FrameReceived,
     StockCounted,
     TimePassed,
-    VendRequested,
     VendSucceeded,
-    VendTurnedAway,
 )
-from actors.machine.ids import RequestId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
-from tests.support.stage import Stage, acks, answers, closings
+from tests.support.stage import Stage, acks, answers, closings, denials, request, vends_saved
 
 pytestmark = pytest.mark.virtual_time
-
-
-def request(request_id: str = "r-1") -> VendRequested:
-    """The customer chose."""
-    return VendRequested(
-        request_id=RequestId(request_id), column="A1", price_minor=500, planogram_version=1
-    )
-
-
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
-    """A machine that is connected, with a customer who has paid 10.00."""
-    stage = Stage()
-    await stage.start("VM-1", "VM-2")
-    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
-    await asyncio.sleep(0.1)
-    await stage.gateway.give(stage.gateway.paid("t-1"))
-    yield stage
-    await stage.host.stop()
-
-
-def vends_saved(stage: Stage) -> list[str]:
-    """Return what became of each vend request, as saved."""
-    facts = [event.fact for event in stage.store.events("VM-1") if isinstance(event, FrameReceived)]
-    return [
-        type(fact).__name__ for fact in facts if isinstance(fact, VendRequested | VendTurnedAway)
-    ]
-
-
-def denials(stage: Stage) -> list[tuple[DenyReason, int]]:
-    """Return the denials that the machine was told."""
-    return [
-        (command.reason, command.funds_minor)
-        for command in stage.gateway.commands()
-        if isinstance(command, DenyVend)
-    ]
 
 
 async def test_a_request_is_denied_at_once_while_the_store_is_away(stage: Stage) -> None:
@@ -131,128 +90,6 @@ async def test_the_store_is_not_hammered_while_it_is_away(stage: Stage) -> None:
     await asyncio.sleep(60)
 
     assert stage.store.attempts - before <= 20
-
-
-async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same(
-    stage: Stage,
-) -> None:
-    """The approval is saved, the machine was denied: it is told both, in that order, and no second
-    vend is made.
-    """
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    stage.store.lost_answers = 1
-    await stage.gateway.give(stage.gateway.frame(request()))
-    await asyncio.sleep(5)
-
-    kinds = [type(command) for command in stage.gateway.commands()]
-    assert kinds.index(DenyVend) < kinds.index(ApproveVend)
-    assert (
-        len(
-            {
-                command.vend_id
-                for command in stage.gateway.commands()
-                if isinstance(command, ApproveVend)
-            }
-        )
-        == 1
-    )
-    assert stage.store.state("VM-1").vends_made == 1
-    assert vends_saved(stage)[:1] == ["VendRequested"]
-    listening.cancel()
-
-
-async def test_a_lost_answer_about_a_payment_does_not_lose_the_customer(stage: Stage) -> None:
-    """Saved and never released: after the reload the machine hears of the funds, and the trade is
-    counted once.
-    """
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    stage.store.lost_answers = 1
-    await stage.gateway.give(stage.gateway.paid("t-9", 700, "VM-2"))
-    await asyncio.sleep(5)
-
-    assert [trade.funds_minor for trade in stage.store.state("VM-2").trades] == [700]
-    begun = [
-        command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)
-    ]
-    assert {700} == {command.funds_minor for command in begun}
-    assert begun
-    listening.cancel()
-
-
-async def test_a_slow_commit_denies_newcomers_and_answers_its_own(stage: Stage) -> None:
-    """After three seconds who comes is denied; what is being saved is answered when it is saved."""
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    stage.store.gate = asyncio.Event()
-    first = asyncio.create_task(stage.gateway.give(stage.gateway.frame(request())))
-    await asyncio.sleep(4)
-    assert first.done()
-    assert denials(stage) == []
-    await stage.gateway.give(stage.gateway.frame(request("r-2"), "VM-2"))
-    assert any(isinstance(command, DenyVend) for command in stage.gateway.commands("VM-2"))
-    stage.store.gate.set()
-    await asyncio.sleep(1)
-
-    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
-    listening.cancel()
-
-
-async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
-    """Both were in one batch: one is served, the other's stream is closed as halted, and so it
-    stays.
-    """
-    await asyncio.sleep(10)
-    stage.store.conflicting = {stage.store.state("VM-2").machine_id}
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    await stage.gateway.give(
-        stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
-    )
-    await asyncio.sleep(1)
-
-    assert any(isinstance(command, ApproveVend) for command in stage.gateway.commands())
-    assert list(dict.fromkeys(closings(stage.gateway.heard))) == [
-        ("VM-2-stream", CloseReason.HALTED)
-    ]
-    messages = await stage.gateway.give(
-        stage.gateway.command(StockCounted(column="A1", stock=1), "VM-2"),
-        stage.gateway.hello("VM-2"),
-    )
-    assert answers(messages) == {"c-1": CloseReason.HALTED}
-    assert [reason for _, reason in closings(messages)] == [CloseReason.HALTED]
-    assert stage.host.stats()["halted"] == 1
-    listening.cancel()
-
-
-async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
-    """A COMMIT that was given up and took place later: the reload finds it, and the machine goes
-    on.
-    """
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    row = stage.store.rows[stage.store.state("VM-1").machine_id]
-    row.state = replace(row.state, version=row.state.version + 1)
-    await stage.gateway.give(stage.gateway.frame(request()))
-    await asyncio.sleep(1)
-
-    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
-    assert stage.host.stats()["halted"] == 0
-    listening.cancel()
-
-
-async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage) -> None:
-    """A mistake of the store's about one machine stops that machine in the end; the others are
-    served.
-    """
-    stage.store.breaking = {stage.store.state("VM-2").machine_id}
-    listening = asyncio.create_task(stage.gateway.keep_listening())
-    await stage.gateway.give(
-        stage.gateway.paid("t-3", 300), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
-    )
-    await asyncio.sleep(60)
-
-    assert all(row.taken for row in stage.store.inbox.values())
-    assert stage.host.stats()["halted"] == 1
-    await stage.gateway.give(stage.gateway.frame(request()))
-    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
-    listening.cancel()
 
 
 async def test_a_mistake_of_the_core_halts_one_machine() -> None:
@@ -384,34 +221,3 @@ async def test_frames_of_one_batch_are_acknowledged_by_the_last(stage: Stage) ->
     )
 
     assert acks([message for message in messages if isinstance(message, ToMachine)]) == [3]
-
-
-async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store_is_back(
-    stage: Stage,
-) -> None:
-    """A machine of which nothing else is heard gets its customer's money back all the same."""
-    await stage.gateway.give(stage.gateway.bye())
-    stage.store.away = True
-    await asyncio.sleep(120)
-    stage.store.away = False
-    await asyncio.sleep(30)
-
-    assert 1 == len([call for _, call in stage.provider.calls if isinstance(call, SendRefund)])
-
-
-async def test_a_load_that_failed_is_tried_again_though_nobody_else_comes() -> None:
-    """Whatever the moment in which it failed, the loop does not go to sleep over the machine that
-    still waits for it.
-    """
-    stage = Stage()
-    await stage.start("VM-1")
-    stage.store.away = True
-    giving = asyncio.create_task(stage.gateway.give(stage.gateway.bye()))
-    await asyncio.sleep(5)
-    stage.store.away = False
-    await giving
-    await asyncio.sleep(15)
-
-    assert 1 == stage.host.stats()["saves"]
-    assert 0 == stage.host.stats()["letters"]
-    await stage.host.stop()

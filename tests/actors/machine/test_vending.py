@@ -2,9 +2,9 @@
 
 from actors.machine import events
 from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, ShowQr
-from actors.machine.ids import RequestId, VendId
+from actors.machine.ids import RequestId
 from actors.machine.policy import Policy
-from actors.machine.state import DenyReason, FailureCause, Mode, VendStatus
+from actors.machine.state import DenyReason, Mode, VendStatus
 from tests.support.story import Story, a_machine
 
 
@@ -61,26 +61,6 @@ def test_a_request_that_the_shell_turned_away_only_uses_its_number() -> None:
 
     assert 1 == story.state.link.last_seq
     assert 0 == story.state.vends_made
-
-
-def test_a_cancelled_approval_gives_the_money_back_and_a_late_delivery_is_written_off_once() -> (
-    None
-):
-    """The machine that cancels promised not to dispense; if it did all the same, the loss is ours
-    and is counted once.
-    """
-    story = Story()
-    story.connect()
-    story.pay(500)
-    story.select()
-    story.cancel()
-    assert [DenyReason.CANCELLED] == denied(story)
-    assert FailureCause.NOT_WAITING == story.state.settled_vends[-1].reason
-    story.success("VM-1-v1")
-    story.success("VM-1-v1")
-
-    assert 500 == story.accounts["WRITE_OFF"]
-    assert VendStatus.SUCCEEDED is story.state.settled_vends[-1].status
 
 
 def test_cancelling_what_is_not_open_is_still_answered() -> None:
@@ -164,69 +144,3 @@ def test_a_machine_that_comes_and_goes_cannot_hold_money_for_ever() -> None:
         story.connect()
 
     assert 500 == story.money()["due"]
-
-
-def test_cash_takes_an_item_from_the_column() -> None:
-    """A cash sale moves stock and no money of ours; an item nobody knew of is noted."""
-    story = Story(a_machine(stock=1))
-    story.connect()
-    for column in ("A1", "A1", "Z9"):
-        story.frame(events.CashSold(column=column, price_minor=500))
-
-    assert 0 == story.state.columns[0].stock
-    assert [
-        "an item left column A1, which was believed empty",
-        "column Z9 is no longer in the planogram",
-    ] == [note for decision in story.decisions for note in decision.notes]
-
-
-def test_counting_knows_the_columns_limits() -> None:
-    """A count above the capacity, or of an unknown column, is noted and left."""
-    story = Story()
-    for column, stock in (("A1", 11), ("Z9", 1)):
-        story.do(events.StockCounted(column=column, stock=stock))
-
-    assert 3 == story.state.columns[0].stock
-    assert 2 == sum(len(decision.notes) for decision in story.decisions)
-
-
-def test_a_stream_that_is_said_again_does_not_judge_vends_by_its_old_hello() -> None:
-    """A gateway that attaches anew repeats a Hello from before the vend: its journal says nothing
-    about it.
-    """
-    story = Story()
-    story.connect()
-    link = story.state.link
-    story.pay(1_000)
-    story.select()
-    story.wait(120_000)
-    story.complete()
-    assert 1 == len(story.state.doubts)
-    story.do(
-        events.Connected(
-            stream_id=link.stream_id,
-            opened_at_ms=link.opened_at_ms,
-            boot_id=link.boot_id,
-            planogram_version=1,
-        )
-    )
-
-    assert 1 == len(story.state.doubts)
-    story.success("VM-1-v1")
-    assert 500 == story.money()["sold"]
-
-
-def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:
-    """Nobody paid for it and nobody approved it: what the machine writes is noted for people, and
-    no money moves.
-    """
-    story = Story()
-    story.connect()
-    story.select("Z9", price=100_000)
-    told = story.connect(
-        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
-    )
-
-    assert () == told.transfers
-    assert any("was denied" in note for note in told.notes)
-    assert VendStatus.DENIED is story.state.settled_vends[-1].status

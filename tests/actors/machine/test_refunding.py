@@ -1,8 +1,11 @@
-"""Giving up a refund: by one person, or above the limit by two."""
+"""Refunds that are asked for again, and refunds that people give up: one person, or above the limit
+two. How Alipay's answers lead on is in the transcripts.
+"""
 
 import pytest
 
 from actors.machine import events
+from actors.machine.effects import QueryRefund, SendRefund
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
 from actors.machine.state import Refund, RefundStatus, WriteOffProposal
@@ -105,3 +108,63 @@ def test_a_refund_that_was_done_after_all_has_no_proposal() -> None:
     story.do(events.RefundSucceeded(refund_id=REFUND))
     (done,) = (record for record in story.last.records if isinstance(record, Refund))
     assert (RefundStatus.SUCCEEDED, None) == (done.status, done.proposal)
+
+
+# --- tried again ---
+
+
+def test_a_person_has_a_refused_refund_tried_again_under_its_id() -> None:
+    """Same id, same amount: were it done already, Alipay would say so."""
+    story = refused()
+    asked = story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann", reason="unblocked"))
+
+    (order,) = asked.effects
+    assert isinstance(order, SendRefund)
+    assert (REFUND, 500) == (order.refund_id, order.amount_minor)
+    assert RefundStatus.DUE is story.state.refunds[0].status
+    busy = story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    assert ((), ("refund t1R1 is being tried already",)) == (busy.effects, busy.notes)
+
+
+def test_waits_between_tries_grow_and_the_last_one_repeats() -> None:
+    """For ever: a refund is never dropped."""
+    story = refused()
+    story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    waits = []
+    for _ in range(12):
+        story.do(events.RefundUnknown(refund_id=REFUND, detail="time-out"))
+        at_ms = story.state.refunds[0].next_attempt_at_ms
+        assert at_ms is not None
+        waits.append(at_ms - story.now_ms)
+        story.wait(waits[-1])
+
+    assert sorted(waits) == waits
+    assert [Policy().refund_retry_ms[-1]] * 4 == waits[-4:]
+
+
+def test_after_two_tries_it_is_asked_what_became_of_them() -> None:
+    """A question and a request take turns, so that neither a lost refund nor a double one can
+    hide.
+    """
+    story = refused(above=None)
+    story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
+    kinds = []
+    for _ in range(4):
+        story.do(events.RefundUnknown(refund_id=REFUND, detail="time-out"))
+        story.wait(3_600_000)
+        kinds.append(type(story.last.effects[0]))
+
+    assert [QueryRefund, SendRefund, QueryRefund, SendRefund] == kinds
+
+
+def test_what_is_not_open_is_noted() -> None:
+    """Done before, or not ours: no money moves."""
+    story = refused()
+    for event in (
+        events.RefundSucceeded(refund_id=RefundId("t9R1")),
+        events.RefundUnknown(refund_id=RefundId("t9R1"), detail=""),
+        events.RefundRetryAsked(refund_id=RefundId("t9R1"), actor="ann"),
+    ):
+        told = story.do(event)
+        assert ((), ()) == (told.transfers, told.effects)
+        assert ("refund t9R1 is not open: done before, or not ours",) == told.notes

@@ -1,0 +1,163 @@
+"""Machines that are brought into memory: what they owe is taken up, and what goes wrong on the way
+is one machine's matter.
+"""
+
+import asyncio
+
+import pytest
+
+from actors.host.runner import Core, Runner
+from actors.link import CloseReason
+from actors.machine import next_deadline, owed
+from actors.machine.effects import ApproveVend, BeginSession, DenyVend, ProviderCall, Welcome
+from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
+from actors.machine.state import MachineState
+from actors.ports import LoadedMachine
+from tests.support.stage import Stage, closings, request, vends_saved
+
+pytestmark = pytest.mark.virtual_time
+VM_2 = MachineId("VM-2")
+
+
+async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same(
+    stage: Stage,
+) -> None:
+    """The approval is saved, the machine was denied: it is told both, in that order, and no second
+    vend is made.
+    """
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.lost_answers = 1
+    await stage.gateway.give(stage.gateway.frame(request()))
+    await asyncio.sleep(5)
+
+    kinds = [type(command) for command in stage.gateway.commands()]
+    assert kinds.index(DenyVend) < kinds.index(ApproveVend)
+    assert (
+        len(
+            {
+                command.vend_id
+                for command in stage.gateway.commands()
+                if isinstance(command, ApproveVend)
+            }
+        )
+        == 1
+    )
+    assert stage.store.state("VM-1").vends_made == 1
+    assert vends_saved(stage)[:1] == ["VendRequested"]
+    listening.cancel()
+
+
+async def test_a_lost_answer_about_a_payment_does_not_lose_the_customer(stage: Stage) -> None:
+    """Saved and never released: after the reload the machine hears of the funds, and the trade is
+    counted once.
+    """
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.lost_answers = 1
+    await stage.gateway.give(stage.gateway.paid("t-9", 700, "VM-2"))
+    await asyncio.sleep(5)
+
+    assert [trade.funds_minor for trade in stage.store.state("VM-2").trades] == [700]
+    begun = [
+        command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)
+    ]
+    assert {700} == {command.funds_minor for command in begun}
+    assert begun
+    listening.cancel()
+
+
+async def test_a_load_that_failed_is_tried_again_though_nobody_else_comes() -> None:
+    """Whatever the moment in which it failed, the loop does not go to sleep over the machine that
+    still waits for it.
+    """
+    stage = Stage()
+    await stage.start("VM-1")
+    stage.store.away = True
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.bye()))
+    await asyncio.sleep(5)
+    stage.store.away = False
+    await giving
+    await asyncio.sleep(15)
+
+    assert 1 == stage.host.stats()["saves"]
+    assert 0 == stage.host.stats()["letters"]
+    await stage.host.stop()
+
+
+async def test_an_unknown_machine_leaves_memory(stage: Stage) -> None:
+    """All that waits for it is refused, and nothing of it is kept."""
+    messages = await stage.gateway.give(stage.gateway.hello("VM-404"), stage.gateway.bye("VM-404"))
+
+    assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
+    assert stage.host.stats()["machines"] == 2
+
+
+# --- a core that raises ---
+
+
+def owed_raises(state: MachineState) -> tuple[ProviderCall, ...]:
+    """A core that cannot say what VM-2 owes."""
+    if state.machine_id == VM_2:
+        raise RuntimeError("a defect")
+    return owed(state)
+
+
+def deadline_raises(state: MachineState, policy: Policy) -> int | None:
+    """A core that cannot say when VM-2 wants to be asked again, once something was decided."""
+    if state.machine_id == VM_2 and state.version:
+        raise RuntimeError("a defect")
+    return next_deadline(state, policy)
+
+
+@pytest.mark.parametrize("core", [Core(owed=owed_raises), Core(next_deadline=deadline_raises)])
+async def test_a_machine_whose_core_raises_is_halted_and_the_others_are_served(core: Core) -> None:
+    """Whether it raises when the machine is taken up or after its first turn."""
+    stage = Stage(core=core)
+    await stage.start("VM-1", "VM-2")
+    messages = await stage.gateway.give(stage.gateway.hello("VM-2"), stage.gateway.hello("VM-1"))
+    await asyncio.sleep(1)
+
+    assert ("VM-2-stream", CloseReason.HALTED) in closings(messages)
+    assert any(isinstance(command, Welcome) for command in stage.gateway.commands("VM-1"))
+    assert stage.host.stats()["halted"] == 1
+    assert not stage.fatal
+    await stage.host.stop()
+
+
+@pytest.mark.parametrize("core", [Core(owed=owed_raises), Core(next_deadline=deadline_raises)])
+async def test_the_next_owner_is_not_stopped_by_it_either(core: Core) -> None:
+    """A machine with something open is taken up at the start, and is halted there."""
+    stage = Stage()
+    await stage.start("VM-1", "VM-2")
+    await stage.gateway.give(stage.gateway.hello("VM-1"), stage.gateway.hello("VM-2"))
+    await asyncio.sleep(1)
+    stage.core = core
+    await stage.restart()
+    messages = await stage.gateway.give(stage.gateway.hello("VM-2"), stage.gateway.hello("VM-1"))
+
+    assert [("VM-2-stream", CloseReason.HALTED)] == closings(messages)
+    assert stage.host.stats()["halted"] == 1
+    await stage.host.stop()
+
+
+async def test_an_illegal_move_of_a_load_ends_the_host(
+    monkeypatch: pytest.MonkeyPatch, illegal_moves: list[str]
+) -> None:
+    """It is the host's mistake, not the machine's, and is not lost with its task."""
+    stage = Stage()
+    await stage.start("VM-1")
+    adopt = Runner.adopt
+
+    def twice(runner: Runner, loaded: LoadedMachine) -> None:
+        adopt(runner, loaded)
+        adopt(runner, loaded)
+
+    monkeypatch.setattr(Runner, "adopt", twice)
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.hello()))
+    await asyncio.sleep(1)
+
+    assert ["IllegalMove: VM-1: READY -> READY is no move of a machine in memory"] == stage.fatal
+    assert ["VM-1: READY -> READY is no move of a machine in memory"] == illegal_moves
+    illegal_moves.clear()
+    await asyncio.gather(giving, return_exceptions=True)
+    await stage.host.stop()

@@ -1,0 +1,128 @@
+"""One transaction for a batch: what leaves, what waits and who is halted if it is slow, refused or
+not answered.
+"""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from actors.link import CloseReason
+from actors.machine.effects import ApproveVend, DenyVend, SendRefund
+from actors.machine.events import FaultReported, FrameReceived, StockCounted
+from tests.support.stage import Stage, acks, answers, closings, denials, request
+
+pytestmark = pytest.mark.virtual_time
+
+
+async def test_a_slow_commit_denies_newcomers_and_answers_its_own(stage: Stage) -> None:
+    """After three seconds who comes is denied; what is being saved is answered when it is saved."""
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    stage.store.gate = asyncio.Event()
+    first = asyncio.create_task(stage.gateway.give(stage.gateway.frame(request())))
+    await asyncio.sleep(4)
+    assert first.done()
+    assert denials(stage) == []
+    await stage.gateway.give(stage.gateway.frame(request("r-2"), "VM-2"))
+    assert any(isinstance(command, DenyVend) for command in stage.gateway.commands("VM-2"))
+    stage.store.gate.set()
+    await asyncio.sleep(1)
+
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    listening.cancel()
+
+
+async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
+    """Both were in one batch: one is served, the other's stream is closed as halted, and so it
+    stays.
+    """
+    await asyncio.sleep(10)
+    stage.store.conflicting = {stage.store.state("VM-2").machine_id}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(
+        stage.gateway.frame(request()), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
+    )
+    await asyncio.sleep(1)
+
+    assert any(isinstance(command, ApproveVend) for command in stage.gateway.commands())
+    assert list(dict.fromkeys(closings(stage.gateway.heard))) == [
+        ("VM-2-stream", CloseReason.HALTED)
+    ]
+    messages = await stage.gateway.give(
+        stage.gateway.command(StockCounted(column="A1", stock=1), "VM-2"),
+        stage.gateway.hello("VM-2"),
+    )
+    assert answers(messages) == {"c-1": CloseReason.HALTED}
+    assert [reason for _, reason in closings(messages)] == [CloseReason.HALTED]
+    assert stage.host.stats()["halted"] == 1
+    listening.cancel()
+
+
+async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
+    """A COMMIT that was given up and took place later: the reload finds it, and the machine goes
+    on.
+    """
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    row = stage.store.rows[stage.store.state("VM-1").machine_id]
+    row.state = replace(row.state, version=row.state.version + 1)
+    await stage.gateway.give(stage.gateway.frame(request()))
+    await asyncio.sleep(1)
+
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    assert stage.host.stats()["halted"] == 0
+    listening.cancel()
+
+
+async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage) -> None:
+    """A mistake of the store's about one machine stops that machine in the end; the others are
+    served.
+    """
+    stage.store.breaking = {stage.store.state("VM-2").machine_id}
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await stage.gateway.give(
+        stage.gateway.paid("t-3", 300), stage.gateway.frame(FaultReported(code="EB"), "VM-2")
+    )
+    await asyncio.sleep(60)
+
+    assert all(row.taken for row in stage.store.inbox.values())
+    assert stage.host.stats()["halted"] == 1
+    await stage.gateway.give(stage.gateway.frame(request()))
+    assert isinstance(stage.gateway.commands()[-1], ApproveVend)
+    listening.cancel()
+
+
+async def test_a_deadline_that_meets_a_failing_commit_is_acted_on_when_the_store_is_back(
+    stage: Stage,
+) -> None:
+    """A machine of which nothing else is heard gets its customer's money back all the same."""
+    await stage.gateway.give(stage.gateway.bye())
+    stage.store.away = True
+    await asyncio.sleep(120)
+    stage.store.away = False
+    await asyncio.sleep(30)
+
+    assert 1 == len([call for _, call in stage.provider.calls if isinstance(call, SendRefund)])
+
+
+async def test_a_batch_that_is_not_saved_is_decided_again_in_its_order(stage: Stage) -> None:
+    """Nothing of it leaves before; each letter is decided on once more, and saved once."""
+    before = len(stage.store.events("VM-1"))
+    stage.store.full = True
+    giving = asyncio.create_task(
+        stage.gateway.give(
+            stage.gateway.frame(FaultReported(code="one")),
+            stage.gateway.frame(FaultReported(code="two")),
+        )
+    )
+    await asyncio.sleep(3)
+    assert acks(stage.gateway.heard)[-1:] != [2]
+    assert before == len(stage.store.events("VM-1"))
+    stage.store.full = False
+    await giving
+    await asyncio.sleep(15)
+    heard = [*stage.gateway.heard, *await stage.gateway.hear()]
+
+    saved = stage.store.events("VM-1")[before:]
+    facts = [event.fact for event in saved if isinstance(event, FrameReceived)]
+    assert [FaultReported(code="one"), FaultReported(code="two")] == facts
+    assert acks(heard)[-1] == 2

@@ -1,0 +1,125 @@
+"""What the sweeps find: notifications and registry changes that nobody announced, streams that are
+gone, machines at rest.
+"""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from actors.machine.effects import CreateCode, UpdatePlanogram
+from actors.machine.events import ConfigurationChanged, Disconnected, TopUpPaid
+from actors.machine.ids import MachineId
+from actors.machine.state import Configuration
+from actors.ports import Unreadable
+from tests.support.memory_store import InboxRow
+from tests.support.stage import Stage
+
+pytestmark = pytest.mark.virtual_time
+
+
+@pytest.fixture
+def stage(quiet_stage: Stage) -> Stage:
+    """A host that serves one machine."""
+    return quiet_stage
+
+
+async def test_the_code_is_made_when_a_registered_machine_is_first_heard_of(stage: Stage) -> None:
+    """The registry sweep finds the machine; nobody has to connect."""
+    await asyncio.sleep(10)
+
+    assert len(stage.provider.of(CreateCode)) == 1
+    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
+
+
+async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
+    """A saved notification is decided upon within seconds, once."""
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert all(row.taken for row in stage.store.inbox.values())
+
+
+async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage) -> None:
+    """It waits for a host that can read it; the others are decided upon, and the host lives."""
+    stage.store.inbox[0] = InboxRow(
+        item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")),
+        received_at_ms=0,
+    )
+    stage.pays("t-1")
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert [False, True] == [
+        stage.store.inbox[number].taken for number in sorted(stage.store.inbox)
+    ]
+    assert stage.host.stats()["halted"] == 0
+
+
+async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
+    """A row that waits in a mailbox is not put there again."""
+    stage.store.gate = asyncio.Event()
+    giving = asyncio.create_task(stage.gateway.give(stage.gateway.paid("t-1")))
+    await asyncio.sleep(20)
+    stage.store.gate.set()
+    await giving
+    await asyncio.sleep(10)
+
+    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+
+
+async def test_an_idle_machine_leaves_memory_and_comes_back(stage: Stage) -> None:
+    """Offline, owing nothing and long silent: it is loaded again when something comes."""
+    await stage.gateway.give(stage.gateway.hello(), stage.gateway.bye())
+    await asyncio.sleep(800)
+    assert stage.host.stats()["machines"] == 0
+
+    await stage.gateway.attach()
+    await stage.gateway.give(stage.gateway.hello())
+    assert stage.store.state("VM-1").link.online
+
+
+async def test_a_change_of_the_registry_reaches_a_machine_that_works(stage: Stage) -> None:
+    """Within seconds it is decided on, and the machine is sent its new columns."""
+    await stage.gateway.give(stage.gateway.hello())
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await asyncio.sleep(1)
+    row = stage.store.rows[MachineId("VM-1")]
+    row.configuration = replace(
+        row.configuration, configuration=Configuration(revision=2, planogram_version=2)
+    )
+    await asyncio.sleep(6)
+
+    assert stage.store.state("VM-1").configuration.revision == 2
+    assert isinstance(stage.store.events("VM-1")[-1], ConfigurationChanged)
+    assert isinstance(stage.gateway.commands()[-1], UpdatePlanogram)
+    listening.cancel()
+
+
+async def test_a_machine_at_rest_stays_in_memory_while_it_owes_something(stage: Stage) -> None:
+    """A refund that Alipay has not answered keeps its machine."""
+    await stage.gateway.give(stage.gateway.hello(), stage.gateway.paid("t-1"))
+    stage.provider.gate = asyncio.Event()
+    await stage.gateway.give(stage.gateway.bye())
+    await asyncio.sleep(800)
+    assert stage.host.stats()["calls"] == 1
+    assert stage.host.stats()["machines"] == 1
+
+    stage.provider.gate.set()
+    await asyncio.sleep(800)
+    assert stage.host.stats()["machines"] == 0
+
+
+async def test_a_sweep_outlives_a_store_that_is_away(stage: Stage) -> None:
+    """The next one finds the same; what needs no store goes on meanwhile."""
+    await stage.gateway.give(stage.gateway.hello())
+    stage.store.away = True
+    await asyncio.sleep(60)
+    stage.store.away = False
+    stage.pays("t-1")
+    await asyncio.sleep(30)
+
+    kinds = [type(event) for event in stage.store.events("VM-1")]
+    assert {Disconnected, TopUpPaid} <= set(kinds)
+    assert not stage.fatal

@@ -1,0 +1,206 @@
+"""Streams: which one counts, which frames are applied, and what a machine that comes back tells
+about its vends.
+"""
+
+import pytest
+
+from actors.machine import events
+from actors.machine.connecting import SUPERSEDED
+from actors.machine.effects import (
+    ApproveVend,
+    BeginSession,
+    CloseStream,
+    RejectFrame,
+    UpdatePlanogram,
+    Welcome,
+)
+from actors.machine.ids import BootId, StreamId, VendId
+from actors.machine.state import FailureCause, VendStatus
+from tests.support.story import Story
+
+VEND = VendId("VM-1-v1")
+
+
+def connected(stream: str, opened_at_ms: int, planogram_version: int = 1) -> events.Connected:
+    """A stream says Hello."""
+    return events.Connected(
+        stream_id=StreamId(stream),
+        opened_at_ms=opened_at_ms,
+        boot_id=BootId("b1"),
+        planogram_version=planogram_version,
+    )
+
+
+def entry(stage: events.JournalStage, cause: FailureCause | None = None) -> events.JournalEntry:
+    """What the machine's journal holds of the vend."""
+    return events.JournalEntry(vend_id=VEND, stage=stage, cause=cause)
+
+
+def dispensing() -> Story:
+    """A vend of 5.00 that is approved; another 5.00 is left."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    return story
+
+
+def test_a_stream_that_is_announced_again_does_not_judge_vends_by_its_old_hello() -> None:
+    """A gateway that attaches again repeats a Hello from before the vend: its journal says nothing
+    about it.
+    """
+    story = Story()
+    story.connect()
+    link = story.state.link
+    story.pay(1_000)
+    story.select()
+    story.wait(120_000)
+    story.complete()
+    assert 1 == len(story.state.doubts)
+    story.do(
+        events.Connected(
+            stream_id=link.stream_id,
+            opened_at_ms=link.opened_at_ms,
+            boot_id=link.boot_id,
+            planogram_version=1,
+        )
+    )
+
+    assert 1 == len(story.state.doubts)
+    story.success("VM-1-v1")
+    assert 500 == story.money()["sold"]
+
+
+def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:
+    """Nobody paid for it and nobody approved it: what the machine writes is noted for people, and
+    no money moves.
+    """
+    story = Story()
+    story.connect()
+    story.select("Z9", price=100_000)
+    told = story.connect(
+        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
+    )
+
+    assert () == told.transfers
+    assert any("was denied" in note for note in told.notes)
+    assert VendStatus.DENIED is story.state.settled_vends[-1].status
+
+
+def test_the_stream_that_was_opened_later_counts() -> None:
+    """Whichever of the two says Hello first; the other one is closed, and its end changes
+    nothing.
+    """
+    story = Story()
+    story.do(connected("new", 2_000))
+    late = story.do(connected("old", 1_000))
+    assert (CloseStream(stream_id=StreamId("old"), reason=SUPERSEDED),) == late.effects
+    assert "new" == story.state.link.stream_id
+    newer = story.do(connected("newer", 3_000))
+
+    assert CloseStream(stream_id=StreamId("new"), reason=SUPERSEDED) == newer.effects[0]
+    story.do(events.Disconnected(stream_id=StreamId("new")))
+    assert (True, "newer") == (story.state.link.online, story.state.link.stream_id)
+
+
+def test_frames_of_another_stream_close_it() -> None:
+    """They are not applied, whatever their number."""
+    story = Story()
+    story.connect()
+    stray = story.do(
+        events.FrameReceived(stream_id=StreamId("x"), seq=1, fact=events.FaultReported(code="EB"))
+    )
+
+    assert (CloseStream(stream_id=StreamId("x"), reason=SUPERSEDED),) == stray.effects
+    assert (0, "") == (story.state.link.last_seq, story.state.link.last_fault)
+
+
+def test_only_the_next_frame_is_applied() -> None:
+    """One that came before changes nothing; one that leaves a number out is refused with the number
+    that was expected.
+    """
+    story = Story()
+    story.connect()
+    for seq, code in ((1, "first"), (1, "again"), (3, "third")):
+        story.do(
+            events.FrameReceived(
+                stream_id=story.stream, seq=seq, fact=events.FaultReported(code=code)
+            )
+        )
+
+    assert (1, "first") == (story.state.link.last_seq, story.state.link.last_fault)
+    assert [(3, 2)] == [
+        (order.seq, order.expected_seq)
+        for order in story.effects(RejectFrame)
+        if isinstance(order, RejectFrame)
+    ]
+
+
+def test_a_new_boot_counts_from_one() -> None:
+    """The same boot goes on counting on its next stream."""
+    story = Story()
+    story.connect()
+    story.frame(events.FaultReported(code="EB"))
+    story.disconnect()
+    story.connect()
+    assert (1, "EB") == (story.state.link.last_seq, story.state.link.last_fault)
+    story.connect("b2")
+
+    assert (0, "") == (story.state.link.last_seq, story.state.link.last_fault)
+
+
+def test_the_welcome_comes_first_and_then_what_the_machine_may_have_missed() -> None:
+    """An old planogram is replaced; a customer who has funds is announced again, once."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.disconnect()
+    back = story.do(connected("s-9", story.now_ms + 1, planogram_version=0))
+
+    assert [Welcome, UpdatePlanogram, BeginSession] == [type(order) for order in back.effects]
+
+
+def test_a_stream_that_is_lost_puts_its_vend_in_doubt_and_the_same_boot_clears_it() -> None:
+    """The machine is still at it: it is approved again and its result counts."""
+    story = dispensing()
+    story.disconnect()
+    assert VendStatus.IN_DOUBT is story.state.session.vend.status  # type: ignore[union-attr]
+    back = story.connect()
+
+    assert any(isinstance(order, ApproveVend) for order in back.effects)
+    story.success()
+    assert 500 == story.money()["sold"]
+
+
+@pytest.mark.parametrize(
+    ("boot", "journal", "lost", "status"),
+    [
+        ("b2", (entry(events.JournalStage.SUCCEEDED),), False, VendStatus.SUCCEEDED),
+        (
+            "b2",
+            (entry(events.JournalStage.FAILED, FailureCause.EMPTY),),
+            False,
+            VendStatus.FAILED,
+        ),
+        ("b2", (entry(events.JournalStage.ACCEPTED),), False, VendStatus.FAILED),
+        ("b2", (entry(events.JournalStage.MOTOR_ON),), False, VendStatus.VOIDED),
+        ("b2", (), False, VendStatus.FAILED),
+        ("b2", (), True, None),
+        ("b1", (), False, None),
+    ],
+    ids=["done", "failed", "not begun", "motor on", "forgotten", "journal lost", "same boot"],
+)
+def test_the_journal_settles_what_it_can(
+    boot: str,
+    journal: tuple[events.JournalEntry, ...],
+    lost: bool,
+    status: VendStatus | None,
+) -> None:
+    """What it cannot say stays open: a result or a deadline ends it."""
+    story = dispensing()
+    story.disconnect()
+    story.connect(boot, *journal, lost=lost)
+
+    settled = [vend.status for vend in story.state.settled_vends]
+    assert ([] if status is None else [status]) == settled
+    assert (500 if status is VendStatus.SUCCEEDED else 0) == story.money()["sold"]

@@ -1,0 +1,61 @@
+"""What is to be done again after a restart: whatever was ordered and not answered, under its id."""
+
+from dataclasses import replace
+
+from actors.machine import events, owed
+from actors.machine.effects import CreateCode, QueryRefund, SendRefund
+from actors.machine.ids import RefundId
+from actors.machine.state import Code
+from tests.support.story import Story, a_machine
+
+REFUND = RefundId("t1R1")
+
+
+def refunding() -> Story:
+    """A refund of 5.00 that was ordered."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.complete()
+    return story
+
+
+def test_a_call_is_owed_until_it_is_answered() -> None:
+    """It is word for word the order that was saved."""
+    story = refunding()
+    (order,) = story.effects(SendRefund)
+    assert (order,) == owed(story.state)
+    story.do(events.RefundSucceeded(refund_id=REFUND))
+
+    assert () == owed(story.state)
+
+
+def test_between_two_tries_nothing_is_owed() -> None:
+    """The deadline orders the next one, which may be a question."""
+    story = refunding()
+    for _ in range(2):
+        story.do(events.RefundUnknown(refund_id=REFUND, detail="time-out"))
+        assert () == owed(story.state)
+        story.wait(10_000)
+
+    (question,) = owed(story.state)
+    assert isinstance(question, QueryRefund)
+    assert REFUND == question.refund_id
+
+
+def test_a_refused_refund_is_owed_by_nobody() -> None:
+    """It waits for a person."""
+    story = refunding()
+    story.do(events.RefundRefused(refund_id=REFUND, detail="no"))
+
+    assert () == owed(story.state)
+
+
+def test_a_code_is_owed_too() -> None:
+    """Until Alipay has made it."""
+    story = Story(replace(a_machine(), code=Code()))
+    story.do(events.TimePassed())
+    assert (CreateCode(),) == owed(story.state)
+    story.do(events.CodeCreated(qr_payload="q"))
+
+    assert () == owed(story.state)

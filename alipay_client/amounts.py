@@ -4,9 +4,6 @@ the other one, exactly or not at all.
 
 import re
 
-AMOUNT_MINOR_MAX = 10_000_000_000
-"""No price, payment or refund is larger: 100 000 000.00, Alipay's limit (docs/alipay.md 6.1)."""
-
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,15}))?")
 _WITHOUT_DECIMALS = frozenset({"JPY", "KRW"})

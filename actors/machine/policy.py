@@ -2,36 +2,91 @@
 
 Flows in: the fleet's defaults from the settings and a machine's own overrides from the registry.
 Flows out: one :class:`Policy`. All times are milliseconds.
+
+A new limit is one field of :class:`Policy`: its default, its bounds, its unit. The settings'
+section and the checks of requests are made from ``BOUNDS``. A limit that a machine may have for
+itself is named once more in :class:`PolicyOverrides`, and in the ``Policy`` message of the protos.
 """
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+
+AMOUNT_MINOR_MAX = 10_000_000_000
+"""No price, payment or refund is larger: 100 000 000.00, which is Alipay's own limit
+(docs/alipay.md 6.1).
+"""
+
+
+class Unit(StrEnum):
+    """What the number of a limit counts; the value is its name in a sentence."""
+
+    MILLISECONDS = "milliseconds"
+    MINOR = "minor units"
+    TIMES = "times"
+    PIECES = "pieces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What one limit may be: ``least`` to ``most`` of its ``unit``, both included.
+
+    ``count_max`` above 1: the limit is a list of 1 to that many such numbers.
+    """
+
+    unit: Unit
+    least: int
+    most: int
+    count_max: int = 1
+
+
+WAIT = Bounds(unit=Unit.MILLISECONDS, least=1, most=86_400_000)
+"""Every wait ends within a day."""
+_WAITS = replace(WAIT, count_max=32)
+_ABOVE = Bounds(unit=Unit.MINOR, least=0, most=AMOUNT_MINOR_MAX)
+
+
+def _wait(default: int) -> int:
+    return field(default=default, metadata={"bounds": WAIT})
+
+
+def _waits(*default: int) -> tuple[int, ...]:
+    return field(default=default, metadata={"bounds": _WAITS})
+
+
+def _above() -> int | None:
+    return field(default=None, metadata={"bounds": _ABOVE})
+
+
+def _at_most(default: int, most: int, unit: Unit) -> int:
+    return field(default=default, metadata={"bounds": Bounds(unit=unit, least=1, most=most)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Every limit that the core applies."""
 
-    idle_refund_ms: int = 300_000
+    idle_refund_ms: int = _wait(300_000)
     """Pay first: what is left goes back this long after the customer's last operation."""
-    payment_wait_ms: int = 25_000
+    payment_wait_ms: int = _wait(25_000)
     """Purchase first: how long a selection waits for its payment."""
-    unavailable_grace_ms: int = 60_000
+    unavailable_grace_ms: int = _wait(60_000)
     """How long money rests with a machine that is offline, out of service or sold out."""
-    approval_valid_ms: int = 30_000
+    approval_valid_ms: int = _wait(30_000)
     """The machine must not start the motor later than this after it received the approval."""
-    vend_result_ms: int = 120_000
+    vend_result_ms: int = _wait(120_000)
     """An approved vend without a result is in doubt after this."""
-    doubt_window_ms: int = 600_000
+    doubt_window_ms: int = _wait(600_000)
     """A vend in doubt is voided and refunded after this."""
-    payment_age_max_ms: int = 300_000
+    payment_age_max_ms: int = _wait(300_000)
     """A payment of which we hear later than this is late money: refunded at once, in full."""
-    late_watch_ms: int = 30_000
+    late_watch_ms: int = _wait(30_000)
     """For this long after an unpaid selection, money that comes in without a session is taken for
     its late payment.
     """
-    clock_tolerance_ms: int = 3_000
+    clock_tolerance_ms: int = _wait(3_000)
     """Alipay's clock and ours may differ by this much; its times are whole seconds."""
-    refund_retry_ms: tuple[int, ...] = (
+    refund_retry_ms: tuple[int, ...] = _waits(
         5_000,
         10_000,
         30_000,
@@ -43,26 +98,30 @@ class Policy:
         3_600_000,
     )
     """Waits between tries of a refund whose outcome is unknown; the last one repeats."""
-    short_of_funds_retry_ms: int = 3_600_000
+    short_of_funds_retry_ms: int = _wait(3_600_000)
     """The wait when Alipay lacks our settlement funds; the same id each time."""
-    short_of_funds_sync_tries: int = 2
+    short_of_funds_sync_tries: int = _at_most(2, 1_000, Unit.TIMES)
     """After this many such answers the refund is left to Alipay (asynchronous), which goes on each
     night; the same id still.
     """
-    code_retry_ms: tuple[int, ...] = (5_000, 30_000, 120_000, 600_000)
+    code_retry_ms: tuple[int, ...] = _waits(5_000, 30_000, 120_000, 600_000)
     """Waits between tries to make or change the machine's code; the last one repeats."""
-    doubt_review_above_minor: int | None = None
+    doubt_review_above_minor: int | None = _above()
     """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt
     is.
     """
-    write_off_second_person_above_minor: int | None = None
+    write_off_second_person_above_minor: int | None = _above()
     """A refund of more than this is written off by two different people, one after the other; None:
     one person suffices.
     """
-    doubts_max: int = 8
+    doubts_max: int = _at_most(8, 1_000, Unit.PIECES)
     """With this many vends in doubt the machine sells nothing more."""
-    trades_max: int = 64
+    trades_max: int = _at_most(64, 10_000, Unit.PIECES)
     """With this many trades open, new money is refunded at once, whoever paid it."""
+
+
+BOUNDS: Mapping[str, Bounds] = {limit.name: limit.metadata["bounds"] for limit in fields(Policy)}
+"""What each limit may be, by its name. One whose default is None may also be left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +140,9 @@ class PolicyOverrides:
         """Return ``policy`` with every limit that is set here."""
         own = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(policy, **{name: value for name, value in own.items() if value is not None})
+
+
+OVERRIDABLE: Mapping[str, Bounds] = {
+    limit.name: BOUNDS[limit.name] for limit in fields(PolicyOverrides)
+}
+"""The limits that a machine may have for itself."""

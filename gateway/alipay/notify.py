@@ -20,9 +20,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinished
 from actors.machine.ids import Currency, RefundId, TradeId
+from actors.machine.policy import AMOUNT_MINOR_MAX
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
-from alipay_client.amounts import AMOUNT_MINOR_MAX
 from alipay_client.config import AlipayConfig
 from alipay_client.errors import AlipayError, OutcomeUnknown
 from alipay_client.keys import Keys

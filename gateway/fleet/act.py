@@ -21,7 +21,7 @@ from actors.machine.ids import MachineId
 from actors.ports import Clock, MachineStore
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.errors import CallRefused, not_found, not_possible
-from gateway.links.links import HostUnavailable
+from gateway.links.commands import HostUnavailable
 from gateway.rpc import statuses
 from storage.fleet.answers import Answers, Claim
 from storage.fleet.queries import Queries

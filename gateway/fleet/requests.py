@@ -12,9 +12,8 @@ from typing import Protocol, Self
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, Currency, MachineId
-from actors.machine.policy import PolicyOverrides
+from actors.machine.policy import AMOUNT_MINOR_MAX, PolicyOverrides
 from actors.machine.state import Column, Mode
-from alipay_client.amounts import AMOUNT_MINOR_MAX
 from gateway.fleet import enums, pages
 from gateway.fleet.errors import invalid
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, MachineId
-from alipay_client.amounts import AMOUNT_MINOR_MAX
+from actors.machine.policy import AMOUNT_MINOR_MAX
 
 NUMBER_MAX = 2**63 - 1
 """uint64 on the wire, a signed 64-bit column in SQL."""

@@ -14,20 +14,19 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 import grpc.aio
 import structlog
 
 from actors.link import CloseReason
-from actors.machine.events import FrameReceived
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
-from gateway.links.terms import LinkedStream
+from gateway.links.links import HostLinks
 from gateway.machines import translate
 from gateway.machines.outbox import Context
-from gateway.machines.stream import Stream, Times
+from gateway.machines.stream import Stream
 from gateway.machines.translate import Greeting
 from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
@@ -37,27 +36,7 @@ from gateway.v1.machine_service_pb2 import ConnectResponse
 
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
-logger = structlog.get_logger()
-
-
-class Links(Protocol):
-    """What the service needs of :class:`gateway.links.links.HostLinks`."""
-
-    def open_stream(self, stream: LinkedStream) -> None:
-        """A stream said Hello."""
-        ...
-
-    def close_stream(self, stream: LinkedStream, reason: str = "") -> None:
-        """A stream is gone."""
-        ...
-
-    def submit(self, stream: LinkedStream, frame: FrameReceived) -> None:
-        """A frame came."""
-        ...
-
-    async def room(self, stream: LinkedStream) -> None:
-        """Return once more frames may be read."""
-        ...
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +61,7 @@ class MachineService:
 
     def __init__(
         self,
-        links: Links,
+        links: HostLinks,
         *,
         gateway_id: str,
         clock: Clock,
@@ -95,12 +74,12 @@ class MachineService:
         self._links = links
         self._gateway_id = gateway_id
         self._spiffe_domain = spiffe_domain
-        self._times = Times(now_ms=clock.now_ms, monotonic=monotonic)
+        self._clock = clock
+        self._monotonic = monotonic
         self._random = random
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
-        self._certified: dict[Stream, MachineId | None] = {}
         self._closers: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -154,14 +133,21 @@ class MachineService:
         self._opened += 1
         stream_id = StreamId(f"{self._gateway_id}-{self._opened}")
         stream = Stream(
-            context, stream_id=stream_id, limits=self.limits, times=self._times, gate=self
+            context,
+            stream_id=stream_id,
+            limits=self.limits,
+            clock=self._clock,
+            monotonic=self._monotonic,
         )
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
-        self._certified[stream] = certified
         try:
-            await stream.read()
+            greeting = await stream.hello()
+            if greeting is not None and self._is_machine(stream, greeting, certified):
+                self._take_in(stream, greeting)
+                await stream.read()
+            stream.finish()
             await writer
         finally:
             self._forget(stream)
@@ -196,60 +182,46 @@ class MachineService:
         return 1 + int(self._random() * range_ms)
 
     def _forget(self, stream: Stream) -> None:
-        del self._handlers[stream], self._writers[stream], self._certified[stream]
+        del self._handlers[stream], self._writers[stream]
         reason = stream.ending.reason if stream.ending is not None else "GONE"
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
         if self._by_machine.get(stream.machine_id) is stream:
             del self._by_machine[stream.machine_id]
-        if stream.connected is not None:
-            self._links.close_stream(stream, reason)
-            logger.info(
-                "stream closed",
-                machine_id=stream.machine_id,
-                stream_id=stream.stream_id,
-                reason=reason,
-            )
+        stream.leave(reason)
         if not self._handlers:
             self._empty.set()
 
-    # --- the stream's gate ---
-
-    def greet(self, stream: Stream, greeting: Greeting) -> Refusal | None:
-        """Take a machine's stream in, in place of its older one in this gateway."""
-        certified = self._certified[stream]
-        if certified not in {None, greeting.machine_id}:
-            logger.warning(
-                "certificate of another machine",
-                machine_id=greeting.machine_id,
-                certified_machine_id=certified,
-            )
-            return statuses.CERTIFICATE_MISMATCH.about(
+    def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
+        """Return whether the caller may speak for the machine; if not, the stream ends."""
+        if certified in {None, greeting.machine_id}:
+            return True
+        log.warning(
+            "certificate of another machine",
+            machine_id=greeting.machine_id,
+            certified_machine_id=certified,
+        )
+        stream.end(
+            statuses.CERTIFICATE_MISMATCH.about(
                 certified_machine_id=str(certified), machine_id=greeting.machine_id
             )
+        )
+        return False
+
+    def _take_in(self, stream: Stream, greeting: Greeting) -> None:
+        """Join a machine's stream to its host, in place of its older one in this gateway."""
         older = self._by_machine.get(greeting.machine_id)
-        opened_at_ms = self._times.now_ms()
+        opened_at_ms = self._clock.now_ms()
         if older is not None and older.connected is not None:
             opened_at_ms = max(opened_at_ms, older.connected.opened_at_ms + 1)
-        stream.machine_id = greeting.machine_id
-        stream.connected = greeting.connected(stream.stream_id, opened_at_ms)
         self._by_machine[greeting.machine_id] = stream
         # First the newer stream, then the end of the older one: the host never sees the machine go
         # away in between.
-        self._links.open_stream(stream)
+        stream.join(self._links.of(greeting.machine_id), greeting, opened_at_ms=opened_at_ms)
         if older is not None:
             older.close(CloseReason.SUPERSEDED)
         self._ask_to_move(stream)
-        return None
-
-    def submit(self, stream: Stream, frame: FrameReceived) -> None:
-        """Give a frame to the machine's host."""
-        self._links.submit(stream, frame)
-
-    async def room(self, stream: Stream) -> None:
-        """Return once the queue to the machine's host has room."""
-        await self._links.room(stream)
 
     # --- looking after, draining ---
 
@@ -276,9 +248,7 @@ class MachineService:
         """End a call whose writes do not come back: leave the status with gRPC, which tells the
         machine should it ever read again.
         """
-        logger.warning(
-            "stream broken off", machine_id=stream.machine_id, stream_id=stream.stream_id
-        )
+        log.warning("stream broken off", machine_id=stream.machine_id, stream_id=stream.stream_id)
         writer.cancel()
         await asyncio.gather(writer, return_exceptions=True)
         with suppress(TimeoutError, grpc.aio.BaseError):
@@ -296,7 +266,7 @@ class MachineService:
         the time for closing later.
         """
         span_s = (self.limits.move_deadline_ms if within_ms is None else within_ms) / 1000
-        self._drain_ends_at = self._times.monotonic() + span_s
+        self._drain_ends_at = self._monotonic() + span_s
         for stream in tuple(self._by_machine.values()):
             self._ask_to_move(stream)
         await self._emptied(span_s)
@@ -314,7 +284,7 @@ class MachineService:
             async with asyncio.timeout(within_s):
                 await self._empty.wait()
         except TimeoutError:
-            logger.info("streams are left", streams=len(self._handlers))
+            log.info("streams are left", streams=len(self._handlers))
 
     def _ask_to_move(self, stream: Stream) -> None:
         """Give the machine a time of its own to come back, within the first half of what is left,
@@ -323,13 +293,11 @@ class MachineService:
         ends_at = self._drain_ends_at
         if ends_at is None:
             return
-        spread_s = min(
-            self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._times.monotonic()) / 2
-        )
-        moves_at = self._times.monotonic() + self._random() * spread_s
+        spread_s = min(self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._monotonic()) / 2)
+        moves_at = self._monotonic() + self._random() * spread_s
 
         def request() -> ConnectResponse:
-            now = self._times.monotonic()
+            now = self._monotonic()
             return translate.move_request(
                 not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000)
             )

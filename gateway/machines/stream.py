@@ -1,16 +1,15 @@
 """One open stream of one machine: what came and was not acknowledged yet, and how it ends.
 
-Flows in: the machine's bytes (``read``, in the handler's own coroutine) and what its host says
-(``deliver``). Flows out: values to a ``Gate`` (the service), and frames to the machine through the
-outbox, by one writer task (``write``). A stream decides nothing about the machine; it only keeps
-the protocol's bounds. It has no timer of its own: the service has it ``examine`` itself from time
-to time.
+Flows in: the machine's bytes (``hello``, then ``read``, in the handler's own coroutine) and what
+its host says (``deliver``). Flows out: facts to the machine's host, over the link that the stream
+holds since its Hello, and frames to the machine through the outbox, by one writer task (``write``).
+A stream decides nothing about the machine; it only keeps the protocol's bounds. It has no timer of
+its own: the service has it ``examine`` itself from time to time.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import grpc.aio
 import structlog
@@ -19,9 +18,12 @@ from actors.link import CloseReason
 from actors.machine import effects, events
 from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
+from actors.ports import Clock
+from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate
 from gateway.machines.bounds import Unsendable
 from gateway.machines.outbox import Context, Outbox
+from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
@@ -29,80 +31,32 @@ from gateway.rpc.statuses import FieldProblem, Refusal
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
-logger = structlog.get_logger()
-
-
-class Gate(Protocol):
-    """What a stream needs of the service."""
-
-    def greet(self, stream: "Stream", greeting: Greeting) -> Refusal | None:
-        """Take the machine's stream in (sets ``machine_id`` and ``connected``, tells its host), or
-        say why not.
-        """
-        ...
-
-    def submit(self, stream: "Stream", frame: FrameReceived) -> None:
-        """Give a frame to the machine's host."""
-        ...
-
-    async def room(self, stream: "Stream") -> None:
-        """Return once the queue to the machine's host has room."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """The clocks of the gateway: ``now_ms`` since 1970 UTC for people, ``monotonic`` in seconds for
-    spans.
-    """
-
-    now_ms: Callable[[], int]
-    monotonic: Callable[[], float]
-
-
-class Bucket:
-    """A token bucket: ``burst`` at once, ``rate`` a second."""
-
-    __slots__ = ("_burst", "_filled_at", "_rate", "_tokens")
-
-    def __init__(self, *, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._tokens = burst
-        self._filled_at = now
-
-    def take(self, now: float) -> bool:
-        """Take one token; False if there is none."""
-        self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
-        self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+log = structlog.get_logger()
 
 
 class Stream:
-    """One stream. ``connected`` is None until the machine's Hello was taken in; ``ending`` is why
-    we close it, once we do.
+    """One stream, open from its call's first moment to its last. ``hello`` it, ``join`` it to its
+    host, ``read`` it; meanwhile one task runs ``write``.
     """
 
     __slots__ = (
         "_bad_in_row",
         "_bucket",
+        "_clock",
         "_context",
         "_ended_at",
         "_finished",
         "_forwarded",
-        "_gate",
         "_heard_at",
+        "_host_spoke",
         "_limits",
+        "_link",
+        "_monotonic",
         "_move_owed",
         "_moved",
-        "_moved_on",
         "_outbox",
         "_pending",
         "_reading",
-        "_times",
         "_vend_open",
         "_waits_since",
         "_welcomed",
@@ -115,33 +69,64 @@ class Stream:
     )
 
     def __init__(
-        self, context: Context, *, stream_id: StreamId, limits: EdgeLimits, times: Times, gate: Gate
+        self,
+        context: Context,
+        *,
+        stream_id: StreamId,
+        limits: EdgeLimits,
+        clock: Clock,
+        monotonic: Callable[[], float],
     ) -> None:
-        now = times.monotonic()
+        now = monotonic()
+        self._context = context
+        self._limits = limits
+        self._clock = clock  # Wall time, which is told to the machine.
+        self._monotonic = monotonic  # Seconds, for spans.
+
+        # Who this is. The machine and its Connected are known since its Hello was taken in; until
+        # then ``connected`` is None. It is sent again whenever the link opens again.
         self.stream_id = stream_id
         self.machine_id = MachineId("")
         self.connected: Connected | None = None
-        self.ending: Refusal | None = None
+        # The link to the machine's host, held from Hello to the end.
+        self._link: BatchedLink | None = None
+
+        # How many frames came, good or bad.
         self.received = 0
-        self._context = context
-        self._limits = limits
-        self._times = times
-        self._gate = gate
-        self._outbox = Outbox(size_max=limits.outbox_max, monotonic=times.monotonic)
-        self._bucket = Bucket(rate=limits.frames_per_s, burst=limits.frames_burst, now=now)
+        # What the machine may send over time; empty ends the stream.
+        self._bucket = TokenBucket(rate=limits.frames_per_s, burst=limits.frames_burst, now=now)
+        # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
+        # Frames that the host has not acknowledged, by seq. They are what a new link repeats.
         self._window: dict[int, FrameReceived] = {}
+        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
         self._pending = 0
-        self._moved_on = asyncio.Event()
+        # The highest seq that is in use, for telling the machine which one we expect.
         self._forwarded = 0
+        # Set whenever the host may have made room, or the stream ends; ``read`` waits for it.
+        self._host_spoke = asyncio.Event()
+
+        # Frames to the machine, bounded.
+        self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
+        # Whether Welcome was queued; until then it is the host that is waited for.
         self._welcomed = False
+        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
         self._vend_open = False
+        # Makes the MoveRequest that is due once the vend is over.
         self._move_owed: Callable[[], ConnectResponse] | None = None
+        # Whether the machine was asked to move; it is asked once.
         self._moved = False
-        self._waits_since = now
+
+        # When the machine was last heard, and whether it is being read. Only then its silence
+        # counts.
         self._heard_at = now
-        self._ended_at: float | None = None
         self._reading = True
+        # Since when the stream waits for Hello, for Welcome, or for the host to catch up.
+        self._waits_since = now
+        # Why we close the stream, once we do, and since when.
+        self.ending: Refusal | None = None
+        self._ended_at: float | None = None
+        # Whether the machine half-closed and its answers are queued: what waits is still written.
         self._finished = False
 
     @property
@@ -151,69 +136,104 @@ class Stream:
 
     # --- from the machine ---
 
+    async def hello(self) -> Greeting | None:
+        """Return the machine's Hello; None if something else came, or nothing: then the stream
+        ends.
+        """
+        raw = await self._next()
+        if raw is None:
+            return None
+        frame = translate.from_bytes(raw)
+        if isinstance(frame, Greeting):
+            return frame
+        if not isinstance(frame, BadFrame):
+            frame = BadFrame(
+                code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
+                seq=frame.seq if isinstance(frame, Numbered) else 0,
+                detail="expected Hello as the first frame",
+            )
+        self._refuse_frame(frame)
+        problems = (
+            (FieldProblem(field=frame.field, description=frame.detail_alone()),)
+            if frame.field
+            else ()
+        )
+        self.end(statuses.HELLO_EXPECTED.because(frame.detail, *problems))
+        return None
+
+    def join(self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int) -> None:
+        """Tell the machine's host of the stream, which may be read from now on."""
+        self._link = link
+        self.machine_id = greeting.machine_id
+        self.connected = greeting.connected(self.stream_id, opened_at_ms)
+        self._forwarded = greeting.last_acked_seq
+        self._pending += 1
+        self._waits_since = self._heard_at
+        link.open_stream(self)
+        log.info(
+            "stream opened",
+            **self._names(),
+            boot_id=greeting.boot_id,
+            firmware=greeting.firmware,
+            journal=len(greeting.journal),
+        )
+
+    def leave(self, reason: str) -> None:
+        """Tell the machine's host, if one was told of the stream, that it is gone."""
+        if self._link is not None:
+            self._link.close_stream(self, reason)
+            log.info("stream closed", **self._names(), reason=reason)
+
     async def read(self) -> None:
         """Read until the machine half-closes or the stream ends; after a half-close let what is
         under way come to rest.
         """
+        assert self._link is not None, "a stream is read once it was joined to its host"
         while self.ending is None:
-            frame = await self._context.read()
-            if frame is grpc.aio.EOF:
-                await self._rest()
-                break
-            self._heard_at = self._times.monotonic()
-            self.received += 1
-            if not self._bucket.take(self._heard_at):
-                self.end(statuses.FLOOD, flush=False)
-                break
-            self._take(translate.from_bytes(frame))
+            raw = await self._next()
+            if raw is None:
+                await self._rest()  # At once, if the stream ends.
+                return
+            self._take(translate.from_bytes(raw), self._link)
             if self._is_full():
-                await self._host_caught_up()
+                await self._host_caught_up(self._link)
+
+    def finish(self) -> None:
+        """Nothing more is read; what is queued is still written."""
         self._finished = True
         self._outbox.wake()
 
-    def _take(self, frame: translate.Frame) -> None:
-        if isinstance(frame, BadFrame):
-            self._refuse_frame(frame)
-        elif self.connected is None:
-            self._hello(frame)
-        elif isinstance(frame, Numbered):
-            self._numbered(frame)
-        elif isinstance(frame, Beat):
-            self._bad_in_row = 0
-            self._outbox.acknowledge(self._outbox.ack)
-        else:
-            self._refuse_frame(
-                BadFrame(
-                    code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
-                    seq=0,
-                    detail="expected Hello as the first frame only: it was said",
+    async def _next(self) -> bytes | None:
+        """Return the next frame; None if there is none, or one too many."""
+        frame: bytes | object = await self._context.read()
+        if not isinstance(frame, bytes):
+            return None  # grpc.aio.EOF
+        self._heard_at = self._monotonic()
+        self.received += 1
+        if not self._bucket.take(self._heard_at):
+            self.end(statuses.FLOOD, flush=False)
+            return None
+        return frame
+
+    def _take(self, frame: translate.Frame, link: BatchedLink) -> None:
+        match frame:
+            case Numbered():
+                self._numbered(frame, link)
+            case Beat():
+                self._bad_in_row = 0
+                self._outbox.acknowledge(self._outbox.ack)
+            case BadFrame():
+                self._bad_frame(frame)
+            case Greeting():
+                self._bad_frame(
+                    BadFrame(
+                        code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
+                        seq=0,
+                        detail="expected Hello as the first frame only: it was said",
+                    )
                 )
-            )
 
-    def _hello(self, frame: Greeting | Beat | Numbered) -> None:
-        if not isinstance(frame, Greeting):
-            seq = frame.seq if isinstance(frame, Numbered) else 0
-            detail = "expected Hello as the first frame"
-            self._refuse_frame(
-                BadFrame(code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=seq, detail=detail)
-            )
-            return
-        self._forwarded = frame.last_acked_seq
-        self._pending += 1
-        refusal = self._gate.greet(self, frame)
-        if refusal is not None:
-            self.end(refusal)
-            return
-        self._waits_since = self._heard_at
-        logger.info(
-            "stream opened",
-            **self._names(),
-            boot_id=frame.boot_id,
-            firmware=frame.firmware,
-            journal=len(frame.journal),
-        )
-
-    def _numbered(self, frame: Numbered) -> None:
+    def _numbered(self, frame: Numbered, link: BatchedLink) -> None:
         self._bad_in_row = 0
         if frame.seq in self._window and self._pending > 0:
             return  # sent again before its acknowledgement, which is still to come
@@ -225,15 +245,20 @@ class Stream:
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
             self._vend_closed()
         self._pending += 1
-        self._gate.submit(self, received)
+        link.submit(self, received)
+
+    def _bad_frame(self, bad: BadFrame) -> None:
+        self._refuse_frame(bad)
+        self._bad_in_row += 1
+        if self._bad_in_row > self._limits.bad_frames_max:
+            self.end(statuses.BAD_FRAMES)
 
     def _refuse_frame(self, bad: BadFrame) -> None:
         """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still
         free.
         """
-        self._bad_in_row += 1
         expected_seq = 0 if self.connected is None else max(self._outbox.ack, self._forwarded) + 1
-        logger.debug(
+        log.debug(
             "frame refused",
             **self._names(),
             seq=bad.seq,
@@ -245,19 +270,6 @@ class Stream:
                 bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail
             )
         )
-        if self.connected is None:
-            problems = (
-                (
-                    FieldProblem(
-                        field=bad.field, description=bad.detail.removeprefix(f"{bad.field}: ")
-                    ),
-                )
-                if bad.field
-                else ()
-            )
-            self.end(statuses.HELLO_EXPECTED.because(bad.detail, *problems))
-        elif self._bad_in_row > self._limits.bad_frames_max:
-            self.end(statuses.BAD_FRAMES)
 
     def _is_full(self) -> bool:
         return (
@@ -265,7 +277,7 @@ class Stream:
             and max(self._pending, len(self._window)) >= self._limits.unacked_max
         )
 
-    async def _host_caught_up(self) -> None:
+    async def _host_caught_up(self, link: BatchedLink) -> None:
         """Back-pressure: as long as this waits, the machine's frames stay in its own and the
         network's buffers.
         """
@@ -273,19 +285,19 @@ class Stream:
         self._waits_since = self._heard_at
         await self._host_did(lambda: not self._is_full())
         if self.ending is None:
-            await self._gate.room(self)
+            await link.room()
         self._reading = True
-        self._heard_at = self._times.monotonic()
+        self._heard_at = self._monotonic()
 
     async def _rest(self) -> None:
         """The machine half-closed: what it asked is still answered, for a while."""
         self._reading = False
-        self._waits_since = self._times.monotonic()
+        self._waits_since = self._monotonic()
         try:
             async with asyncio.timeout(self._limits.settle_timeout_s):
                 await self._host_did(lambda: self._pending == 0)
         except TimeoutError:
-            logger.info(
+            log.info(
                 "half-closed stream ends before its host answered",
                 **self._names(),
                 pending=self._pending,
@@ -296,26 +308,26 @@ class Stream:
         stream ends.
         """
         while not condition() and self.ending is None:
-            self._moved_on.clear()
-            await self._moved_on.wait()
+            self._host_spoke.clear()
+            await self._host_spoke.wait()
 
     # --- from the host ---
 
     def unacked(self) -> Sequence[FrameReceived]:
-        """Return the frames that the host has not acknowledged, in order, to be said again."""
+        """Return the frames that the host has not acknowledged, in order, to be sent again."""
         return [self._window[seq] for seq in sorted(self._window)]
 
     def repeated(self, count: int) -> None:
-        """So many messages of this stream were given to the host anew; nothing else waits for its
-        answer.
+        """Exactly ``count`` messages of this stream wait for their answers: they were sent
+        again.
         """
         self._pending = count
-        self._moved_on.set()
+        self._host_spoke.set()
 
     def answered(self) -> None:
         """The host is done with one message of this stream."""
         self._pending = max(0, self._pending - 1)
-        self._moved_on.set()
+        self._host_spoke.set()
 
     def deliver(self, ack: int | None, commands: Sequence[effects.MachineCommand]) -> None:
         """Queue commands and the acknowledgement behind them. A machine that reads too slowly loses
@@ -328,11 +340,11 @@ class Stream:
         for command in commands:
             try:
                 response = translate.to_wire(
-                    command, limits=self._limits, server_time_ms=self._times.now_ms()
+                    command, limits=self._limits, server_time_ms=self._clock.now_ms()
                 )
             except Unsendable as error:
                 # A frame left out would be missed in silence: the machine would wait for it.
-                logger.exception(
+                log.exception(
                     "frame that the machine has no room for",
                     **self._names(),
                     field=error.field,
@@ -346,7 +358,7 @@ class Stream:
         if ack is not None:
             self._forget(ack)
             self._outbox.acknowledge(ack)
-        self._moved_on.set()
+        self._host_spoke.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
         """Follow what the edge must know: the numbers in use, and whether the machine may be asked
@@ -355,8 +367,8 @@ class Stream:
         if isinstance(command, effects.Welcome):
             self._welcomed = True
             if self.connected is not None:
-                # What the journal said is saved. Should Hello be told again, what it said is old
-                # and must not be judged by.
+                # What the journal said is saved. Should Hello be sent again, its journal would be
+                # old, and the core must not judge by it.
                 self.connected = replace(self.connected, journal=(), journal_lost=True)
             self._forget(command.last_seq)
             self._forwarded = max(self._forwarded, command.last_seq)
@@ -370,7 +382,7 @@ class Stream:
         elif isinstance(command, effects.DenyVend):
             self._vend_closed()
         elif isinstance(command, effects.RejectFrame):
-            # Refused for good: said again as it is, it would be refused again.
+            # Refused for good: sent again as it is, it would be refused again.
             self._window.pop(command.seq, None)
             if command.code is effects.RejectCode.OUT_OF_ORDER:
                 self._forwarded = command.expected_seq - 1
@@ -395,7 +407,7 @@ class Stream:
             )
         except grpc.aio.BaseError as error:
             # The connection is going. gRPC says so here and to the reader, in no certain order.
-            logger.debug("write failed", **self._names(), detail=str(error))
+            log.debug("write failed", **self._names(), detail=str(error))
             self.end(statuses.FAILED, flush=False)
         if self.ending is not None:
             await self.abort()
@@ -427,12 +439,12 @@ class Stream:
         if self.ending is not None:
             return
         self.ending = refusal
-        self._ended_at = self._times.monotonic()
+        self._ended_at = self._monotonic()
         if not flush:
             self._outbox.drop()
         self._outbox.wake()
-        self._moved_on.set()
-        logger.info("stream ends", **self._names(), reason=refusal.reason, status=refusal.code.name)
+        self._host_spoke.set()
+        log.info("stream ends", **self._names(), reason=refusal.reason, status=refusal.code.name)
 
     def close(self, reason: str) -> None:
         """End the stream because its host said so."""
@@ -445,7 +457,7 @@ class Stream:
         """End the stream if its time is up: no Hello, no answer of its host, or silence of the
         machine.
         """
-        now = self._times.monotonic()
+        now = self._monotonic()
         waited_s = now - self._waits_since
         if self.connected is None:
             if waited_s > self._limits.hello_timeout_s and self.ending is None:
@@ -469,7 +481,7 @@ class Stream:
     def stuck(self) -> bool:
         """Return whether a write, or the ending itself, takes longer than it may."""
         since = self._outbox.writing_since if self._ended_at is None else self._ended_at
-        return since is not None and self._times.monotonic() - since > self._limits.write_timeout_s
+        return since is not None and self._monotonic() - since > self._limits.write_timeout_s
 
     def _names(self) -> dict[str, str]:
         return {"machine_id": self.machine_id, "stream_id": self.stream_id}

@@ -83,6 +83,10 @@ class BadFrame:
     detail: str
     field: str = ""
 
+    def detail_alone(self) -> str:
+        """Return the detail without the field's name in front."""
+        return self.detail.removeprefix(f"{self.field}: ")
+
 
 Frame = Greeting | Beat | Numbered | BadFrame
 

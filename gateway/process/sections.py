@@ -2,21 +2,19 @@
 in ``gateway.process.configs``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model
 
-from actors.machine.policy import Policy
-from alipay_client.amounts import AMOUNT_MINOR_MAX
+from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
 from alipay_client.config import AlipayConfig, SignType
 from gateway.rpc.limits import EdgeLimits
 
 _RUN_DIR = Path("run/ray").absolute()
 _ALIPAY = AlipayConfig(partner="")
 _EDGE = EdgeLimits()
-_FLEET = Policy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,36 +169,26 @@ class Ray(Section):
     hosts: int = Field(default=1, ge=1, le=256)
 
 
-Wait = Annotated[int, Field(gt=0, le=86_400_000)]
-Waits = Annotated[tuple[Wait, ...], Field(min_length=1, max_length=32)]
+def _policy_settings() -> Any:
+    """Return the kind and the default of each setting: a limit of the core's policy each."""
+    return {
+        limit.name: (_kind(BOUNDS[limit.name], needed=limit.default is not None), limit.default)
+        for limit in fields(Policy)
+    }
 
 
-class FleetPolicy(Section):
-    """The fleet's limits; see ``actors.machine.policy``. A machine may have its own."""
+def _kind(bounds: Bounds, *, needed: bool) -> Any:
+    kind: Any = Annotated[int, Field(ge=bounds.least, le=bounds.most)]
+    if bounds.count_max > 1:
+        kind = Annotated[tuple[kind, ...], Field(min_length=1, max_length=bounds.count_max)]
+    return kind if needed else kind | None
 
-    idle_refund_ms: Wait = _FLEET.idle_refund_ms
-    payment_wait_ms: Wait = _FLEET.payment_wait_ms
-    unavailable_grace_ms: Wait = _FLEET.unavailable_grace_ms
-    approval_valid_ms: Wait = _FLEET.approval_valid_ms
-    vend_result_ms: Wait = _FLEET.vend_result_ms
-    doubt_window_ms: Wait = _FLEET.doubt_window_ms
-    payment_age_max_ms: Wait = _FLEET.payment_age_max_ms
-    late_watch_ms: Wait = _FLEET.late_watch_ms
-    clock_tolerance_ms: Wait = _FLEET.clock_tolerance_ms
-    refund_retry_ms: Waits = _FLEET.refund_retry_ms
-    short_of_funds_retry_ms: Wait = _FLEET.short_of_funds_retry_ms
-    short_of_funds_sync_tries: int = Field(default=_FLEET.short_of_funds_sync_tries, ge=1, le=1_000)
-    code_retry_ms: Waits = _FLEET.code_retry_ms
-    doubt_review_above_minor: int | None = Field(
-        default=_FLEET.doubt_review_above_minor, ge=0, le=AMOUNT_MINOR_MAX
-    )
-    """Not set: no doubt waits for a person."""
-    write_off_second_person_above_minor: int | None = Field(
-        default=_FLEET.write_off_second_person_above_minor, ge=0, le=AMOUNT_MINOR_MAX
-    )
-    """Not set: one person writes off a refund of any size."""
-    doubts_max: int = Field(default=_FLEET.doubts_max, ge=1, le=1_000)
-    trades_max: int = Field(default=_FLEET.trades_max, ge=1, le=10_000)
+
+class FleetPolicy(create_model("_Policy", __base__=Section, **_policy_settings())):  # type: ignore[misc]  # made of Policy's fields
+    """The fleet's limits; see ``actors.machine.policy``. A machine may have its own.
+
+    Not set, where the default is None: nothing waits for a person.
+    """
 
 
 class Limits(Section):

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from gateway.links.links import LinkStats
+from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
 from storage.fleet.views import GaugeView

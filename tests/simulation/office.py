@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from actors.link import AdminEvent, Reload
 from actors.machine.events import RefundRetryAsked, RefundWrittenOff, VendSettled
 from actors.machine.ids import MachineId, RefundId, VendId
-from gateway.links.terms import HostUnavailable
+from gateway.links.commands import HostUnavailable
 from tests.simulation.processes import Died
 
 if TYPE_CHECKING:

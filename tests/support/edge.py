@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import grpc.aio
 
-from gateway.links.links import HostLinks, LinkLimits
+from gateway.links.batched_link import LinkLimits
+from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.link import CloseReason, Commanded, FromMachine, Notified
-from actors.machine.events import Connected, Disconnected, StockCounted, TimePassed
+from actors.link import Commanded, Notified
+from actors.machine.events import StockCounted, TimePassed
 from actors.machine.ids import MachineId
 from actors.placement import host_of, partition_of
 from actors.ports import InboxItem
@@ -45,8 +45,9 @@ async def test_machines_go_to_their_hosts(links: HostLinks, hosts: list[Scripted
     assert {_host(machine) for machine in machines} == {0, 1, 2}
     for number, machine in enumerate(machines):
         stream = a_stream(machine, number)
-        links.open_stream(stream)
-        links.submit(stream, stream.frame(1))
+        link = links.of(MachineId(machine))
+        link.open_stream(stream)
+        link.submit(stream, stream.frame(1))
         links.notify(InboxItem(inbox_id=number, machine_id=MachineId(machine), event=TimePassed()))
     await until(lambda: sum(len(host.received()) for host in hosts) == 36)
     for index, host in enumerate(hosts):
@@ -63,40 +64,6 @@ async def test_commands_are_answered(links: HostLinks) -> None:
     first = await links.command(MachineId("m1"), StockCounted(column="A1", stock=3))
     second = await links.command(MachineId("m2"), StockCounted(column="A1", stock=3))
     assert (first.command_id, second.command_id, second.refusal) == ("g1-c1", "g1-c2", "")
-
-
-async def test_a_stream_that_never_said_hello(links: HostLinks, hosts: list[ScriptedLink]) -> None:
-    """Nobody hears of a stream that never said Hello."""
-    stream = a_stream()
-    stream.connected = None
-    links.close_stream(stream)
-    await links.stop()
-    assert all(host.received() == [] for host in hosts)
-
-
-@pytest.mark.parametrize(
-    ("reason", "told"),
-    [("GONE", True), (CloseReason.SUPERSEDED, False), (CloseReason.UNKNOWN_MACHINE, False)],
-)
-async def test_disconnected(
-    links: HostLinks, hosts: list[ScriptedLink], reason: str, *, told: bool
-) -> None:
-    """A host hears of a stream that is gone, before the links stop, unless it ended the stream's
-    turn itself.
-    """
-    stream = a_stream()
-    links.open_stream(stream)
-    links.close_stream(stream, reason)
-    links.close_stream(stream, reason)
-    await links.stop()
-    events = [
-        message.event
-        for message in hosts[_host("m1")].received()
-        if isinstance(message, FromMachine)
-    ]
-    gone = [Disconnected(stream_id=stream.stream_id, reason=reason)] if told else []
-    assert [stream.connected, *gone] == events
-    assert isinstance(events[0], Connected)
 
 
 async def test_one_host_at_least() -> None:

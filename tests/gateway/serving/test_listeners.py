@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2
 
 from gateway.fleet.v1 import trade_service_pb2
 from gateway.fleet.v1.trade_service_pb2_grpc import TradeServiceStub
+from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
@@ -21,12 +22,13 @@ from gateway.serving.listeners import (
 )
 from tests.support.certificates import Authority
 from tests.support.edge import Edge, FixedClock, MachineCall, running_edge
-from tests.support.fake_links import NoLinks
+from tests.support.scripted_link import ScriptedLink
 
 
 def a_service() -> MachineService:
     """A service that nobody calls."""
-    return MachineService(NoLinks(), gateway_id="g1", clock=FixedClock())
+    links = HostLinks([ScriptedLink()], gateway_id="g1", partition_count=1)
+    return MachineService(links, gateway_id="g1", clock=FixedClock())
 
 
 def add_fleet(server: grpc.aio.Server) -> None:

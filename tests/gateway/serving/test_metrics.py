@@ -4,7 +4,7 @@ grow.
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.links.links import LinkStats
+from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import Snapshot, render

@@ -1,19 +1,21 @@
-"""The way to one host: what arrives while an exchange is in flight goes into the next; deliveries
-are handed on by their numbers.
+"""The way to one host, in batches: what arrives while an exchange is in flight goes into the next.
 
 Flows in: messages for the host, and its deliveries. Flows out: to the streams what is theirs, to
 administrators the answers to their commands. When a call fails, does not come back, or a delivery
-is missing, the pump attaches anew: it says ``Connected`` for each of its streams and repeats their
-unacknowledged frames, and tells those who wait for a command that its outcome is unknown.
+is missing, the link attaches again: it sends ``Connected`` for each of its streams and repeats
+their unacknowledged frames, and tells those who wait for a command that its outcome is unknown.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from actors.link import (
+    CloseReason,
     CommandDone,
     Commanded,
     Delivery,
@@ -26,39 +28,85 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
-from actors.machine.events import Disconnected, FrameReceived
-from actors.machine.ids import StreamId
-from gateway.links.terms import HostUnavailable, LinkedStream, LinkLimits, LinkStats
+from actors.machine.effects import MachineCommand
+from actors.machine.events import Connected, Disconnected, FrameReceived
+from actors.machine.ids import MachineId, StreamId
+from gateway.links.commands import HostUnavailable, OpenCommands
+from gateway.links.delivery_order import DeliveryOrder
 
-logger = structlog.get_logger()
+log = structlog.get_logger()
 
-
-class Row:
-    """Deliveries by their numbers: what comes too early waits for what is before it."""
-
-    def __init__(self) -> None:
-        self.expected = 1
-        self._early: dict[int, tuple[Delivery, Sequence[ToHost]]] = {}
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something came too early."""
-        return bool(self._early)
-
-    def take(
-        self, delivery: Delivery, batch: Sequence[ToHost]
-    ) -> list[tuple[Delivery, Sequence[ToHost]]]:
-        """Return what may be handed on now, in order, each with the batch that it answers."""
-        self._early[delivery.number] = (delivery, batch)
-        ready = []
-        while self.expected in self._early:
-            ready.append(self._early.pop(self.expected))
-            self.expected += 1
-        return ready
+_KNOWN_TO_THE_HOST = {CloseReason.SUPERSEDED, CloseReason.UNKNOWN_MACHINE, CloseReason.RETIRED}
+"""Why a host itself ended the stream's turn; it need not hear of the end."""
 
 
-class HostPump:
-    """One host's link. ``run`` it as a task."""
+class LinkedStream(Protocol):
+    """What a link needs of a machine's stream: ``gateway.machines.stream.Stream``, which stands
+    above the links and may not be imported here.
+    """
+
+    stream_id: StreamId
+    machine_id: MachineId
+    connected: Connected | None
+
+    def unacked(self) -> Sequence[FrameReceived]:
+        """Return the frames that the host has not acknowledged, in order."""
+        ...
+
+    def repeated(self, count: int) -> None:
+        """Exactly ``count`` messages of the stream wait for their answers: they were sent again."""
+        ...
+
+    def answered(self) -> None:
+        """The host is done with one message of the stream."""
+        ...
+
+    def deliver(self, ack: int | None, commands: Sequence[MachineCommand]) -> None:
+        """Commands and an acknowledgement for the machine."""
+        ...
+
+    def close(self, reason: str) -> None:
+        """End the stream for one of ``CloseReason``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkLimits:
+    """The bounds of the way to one host."""
+
+    queue_max: int = 4_096
+    """With this many messages waiting for the next exchange, streams pause and commands are
+    refused.
+    """
+    batch_max: int = 1_024
+    attach_timeout_s: float = 10.0
+    exchange_timeout_s: float = 30.0
+    listen_timeout_s: float = 60.0
+    gap_timeout_s: float = 5.0
+    """How long a delivery waits for the one before it."""
+    backoff_initial_s: float = 0.05
+    backoff_max_s: float = 5.0
+    stop_timeout_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStats:
+    """What the way to one host looks like; the counts are since the start of the gateway."""
+
+    host: int
+    attached: bool
+    streams: int
+    queued: int
+    commands_waiting: int
+    exchanges: int
+    messages: int
+    attachments: int
+    notifications_dropped: int
+    undeliverable: int
+
+
+class BatchedLink:
+    """A gateway's way to one host over its ``HostLink``. ``run`` it as a task."""
 
     def __init__(
         self,
@@ -70,25 +118,39 @@ class HostPump:
         random: Callable[[], float],
     ) -> None:
         self._link = link
-        self._host = host
+        self._host = host  # Its place in the layout; for people.
         self._gateway_id = gateway_id
         self._limits = limits
         self._random = random
+        # The streams of this gateway whose machines live there, by what the host calls them.
         self._streams: dict[StreamId, LinkedStream] = {}
+
+        # What waits for the next exchange, in order, and whether there is any.
         self._queue: deque[ToHost] = deque()
         self._queued = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        # Cleared while the queue is full; streams wait for it before they read on.
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        # Set while nothing is queued or in flight; who stops waits for it.
         self._idle = asyncio.Event()
         self._idle.set()
+        # The batch of the exchange that is under way. At most one is.
         self._in_flight: Sequence[ToHost] = ()
-        self._waiting: dict[str, asyncio.Future[CommandDone]] = {}
-        self._sent: set[str] = set()
+        # Administrators' acts without an answer.
+        self._commands = OpenCommands()
+
+        # Whether the host knows this attachment; else nothing is exchanged.
         self._attached = False
+        # Since the last delivery; the wait before the next try grows with it.
         self._failures = 0
-        self._row = Row()
-        self._gap: asyncio.TimerHandle | None = None
-        self._broken: asyncio.Future[None] | None = None
+        # The numbered deliveries of this attachment.
+        self._order = DeliveryOrder()
+        # Running while a delivery waits for one before it.
+        self._gap_timer: asyncio.TimerHandle | None = None
+        # Failed when that one did not come: the attachment is given up.
+        self._missing: asyncio.Future[None] | None = None
+
+        # Counted since the start of the gateway, for ``stats``.
         self._exchanges = 0
         self._messages = 0
         self._attachments = 0
@@ -98,16 +160,17 @@ class HostPump:
     # --- from the gateway ---
 
     def open_stream(self, stream: LinkedStream) -> None:
-        """Take a stream in and say ``Connected`` for it: now, or with the next attachment."""
+        """Take a stream in and send ``Connected`` for it: now, or with the next attachment."""
         self._streams[stream.stream_id] = stream
         if self._attached and stream.connected is not None:
             self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
 
-    def close_stream(self, stream: LinkedStream, reason: str, *, tell: bool) -> None:
-        """Forget a stream and, with ``tell``, say ``Disconnected`` for it, also if the link breaks
-        in between.
+    def close_stream(self, stream: LinkedStream, reason: str) -> None:
+        """Forget a stream. Send ``Disconnected`` for it, also if the link breaks in between, unless
+        the host gave the reason itself.
         """
-        if self._streams.pop(stream.stream_id, None) is not None and tell:
+        known = self._streams.pop(stream.stream_id, None) is not None
+        if known and reason not in _KNOWN_TO_THE_HOST:
             self._put(
                 FromMachine(
                     machine_id=stream.machine_id,
@@ -123,8 +186,8 @@ class HostPump:
             self._put(FromMachine(machine_id=stream.machine_id, event=frame))
 
     async def room(self) -> None:
-        """Return once the queue has room."""
-        await self._room.wait()
+        """Return once the queue has room; until then no more should be read from a stream."""
+        await self._has_room.wait()
 
     def notify(self, message: Notified) -> None:
         """Send a wake-up, or drop it if the queue is full: the host finds what was saved by
@@ -139,14 +202,13 @@ class HostPump:
         """Send an administrator's act and wait until it is saved. Raises HostUnavailable."""
         if len(self._queue) >= self._limits.queue_max:
             raise HostUnavailable(f"the queue to host {self._host} is full", sent=False)
-        answer: asyncio.Future[CommandDone] = asyncio.get_running_loop().create_future()
-        self._waiting[message.command_id] = answer
+        answer = self._commands.ask(message.command_id)
         self._put(message)
         try:
             async with asyncio.timeout(timeout_s):
                 return await answer
         except TimeoutError:
-            sent = message.command_id in self._sent
+            sent = self._commands.sent(message.command_id)
             if not sent:
                 self._queue.remove(message)
                 self._look_at_queue()
@@ -154,8 +216,7 @@ class HostPump:
                 f"host {self._host} did not answer within {timeout_s:g} s", sent=sent
             ) from None
         finally:
-            self._waiting.pop(message.command_id, None)
-            self._sent.discard(message.command_id)
+            self._commands.forget(message.command_id)
 
     def stats(self) -> LinkStats:
         """Return what the link looks like."""
@@ -164,7 +225,7 @@ class HostPump:
             attached=self._attached,
             streams=len(self._streams),
             queued=len(self._queue),
-            commands_waiting=len(self._waiting),
+            commands_waiting=len(self._commands),
             exchanges=self._exchanges,
             messages=self._messages,
             attachments=self._attachments,
@@ -177,7 +238,7 @@ class HostPump:
         self._queued.set()
         self._idle.clear()
         if len(self._queue) >= self._limits.queue_max:
-            self._room.clear()
+            self._has_room.clear()
 
     # --- the link ---
 
@@ -190,14 +251,14 @@ class HostPump:
                 self._opened()
                 await self._serve(attachment)
             except (LinkBroken, TimeoutError) as broken:
-                logger.warning(
+                log.warning(
                     "link to host broken",
                     host=self._host,
                     failures=self._failures,
                     detail=str(broken) or "timed out",
                 )
             except Exception:
-                logger.exception("link to host failed", host=self._host, failures=self._failures)
+                log.exception("link to host failed", host=self._host, failures=self._failures)
             finally:
                 self._closed()
             await asyncio.sleep(self._delay_s())
@@ -208,7 +269,7 @@ class HostPump:
             async with asyncio.timeout(self._limits.stop_timeout_s):
                 await self._idle.wait()
         except TimeoutError:
-            logger.warning(
+            log.warning(
                 "link to host closed with messages left", host=self._host, queued=len(self._queue)
             )
 
@@ -224,7 +285,7 @@ class HostPump:
     def _opened(self) -> None:
         self._attached = True
         self._attachments += 1
-        self._row = Row()
+        self._order = DeliveryOrder()
         for stream in self._streams.values():
             if stream.connected is None:
                 continue
@@ -233,7 +294,7 @@ class HostPump:
             self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
             for frame in frames:
                 self._put(FromMachine(machine_id=stream.machine_id, event=frame))
-        logger.info(
+        log.info(
             "link to host open",
             host=self._host,
             streams=len(self._streams),
@@ -241,31 +302,31 @@ class HostPump:
         )
 
     async def _serve(self, attachment: str) -> None:
-        self._broken = asyncio.get_running_loop().create_future()
+        self._missing = asyncio.get_running_loop().create_future()
         tasks = [
             asyncio.create_task(self._exchange(attachment)),
             asyncio.create_task(self._listen(attachment)),
         ]
         try:
-            await asyncio.wait([*tasks, self._broken], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*tasks, self._missing], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
-        if self._broken.done():
-            self._broken.result()
+        if self._missing.done():
+            self._missing.result()
         for result in results:
             if isinstance(result, Exception):
                 raise result
 
     def _closed(self) -> None:
-        """The link is gone: keep what must be said again, give up what nobody can know."""
+        """The link is gone: keep what must be sent again, give up what nobody can know."""
         if not self._attached:
             return
         self._attached = False
-        if self._gap is not None:
-            self._gap.cancel()
-            self._gap = None
+        if self._gap_timer is not None:
+            self._gap_timer.cancel()
+            self._gap_timer = None
         again = [message for message in self._in_flight if _is_disconnected(message)]
         again += [
             message
@@ -275,12 +336,7 @@ class HostPump:
         self._in_flight = ()
         self._queue = deque(again)
         self._look_at_queue()
-        for command_id in tuple(self._sent):
-            answer = self._waiting.get(command_id)
-            if answer is not None and not answer.done():
-                answer.set_exception(
-                    HostUnavailable(f"the link to host {self._host} broke", sent=True)
-                )
+        self._commands.link_broke(f"the link to host {self._host} broke")
 
     async def _exchange(self, attachment: str) -> None:
         while True:
@@ -289,7 +345,7 @@ class HostPump:
                 self._queue.popleft() for _ in range(min(len(self._queue), self._limits.batch_max))
             ]
             self._in_flight = batch
-            self._sent.update(
+            self._commands.leave(
                 message.command_id for message in batch if isinstance(message, Commanded)
             )
             self._look_at_queue()
@@ -307,13 +363,12 @@ class HostPump:
                 delivery = await self._link.listen(attachment)
             self._arrived(delivery, ())
             if not delivery.messages:
-                await asyncio.sleep(
-                    0
-                )  # a host that is never idle for long must not keep the loop to itself
+                # A host that is never idle for long must not keep the loop to itself.
+                await asyncio.sleep(0)
 
     def _look_at_queue(self) -> None:
         if len(self._queue) < self._limits.queue_max:
-            self._room.set()
+            self._has_room.set()
         if not self._queue:
             self._queued.clear()
             if not self._in_flight:
@@ -322,34 +377,34 @@ class HostPump:
     # --- from the host ---
 
     def _arrived(self, delivery: Delivery, batch: Sequence[ToHost]) -> None:
-        """Hand on what is next in the row; hold what came too early, but not for ever."""
+        """Hand on what is next in order; hold what came too early, for a bounded time."""
         self._failures = 0
-        if delivery.number < self._row.expected:  # idle answers have number 0
+        if delivery.number < self._order.expected:  # idle answers have number 0
             if delivery.messages:
-                logger.warning(
+                log.warning(
                     "delivery came twice",
                     host=self._host,
                     number=delivery.number,
-                    expected=self._row.expected,
+                    expected=self._order.expected,
                 )
             self._answered(batch)
             return
-        ready = self._row.take(delivery, batch)
+        ready = self._order.take(delivery, batch)
         for each, answered in ready:
             for message in each.messages:
                 self._hand_on(message)
             self._answered(answered)
-        if self._gap is not None and (ready or not self._row.waiting):
-            self._gap.cancel()
-            self._gap = None
-        if self._row.waiting and self._gap is None:
-            self._gap = asyncio.get_running_loop().call_later(
-                self._limits.gap_timeout_s, self._missing
+        if self._gap_timer is not None and (ready or not self._order.waiting):
+            self._gap_timer.cancel()
+            self._gap_timer = None
+        if self._order.waiting and self._gap_timer is None:
+            self._gap_timer = asyncio.get_running_loop().call_later(
+                self._limits.gap_timeout_s, self._did_not_come
             )
 
-    def _missing(self) -> None:
-        if self._broken is not None and not self._broken.done():
-            self._broken.set_exception(LinkBroken(f"delivery {self._row.expected} did not come"))
+    def _did_not_come(self) -> None:
+        if self._missing is not None and not self._missing.done():
+            self._missing.set_exception(LinkBroken(f"delivery {self._order.expected} did not come"))
 
     def _answered(self, batch: Sequence[ToHost]) -> None:
         for message in batch:
@@ -360,15 +415,12 @@ class HostPump:
 
     def _hand_on(self, message: FromHost) -> None:
         if isinstance(message, CommandDone):
-            answer = self._waiting.get(message.command_id)
-            if answer is not None and not answer.done():
-                answer.set_result(message)
+            self._commands.done(message)
             return
         stream = self._streams.get(message.stream_id)
         if stream is None:
-            self._undeliverable += (
-                1  # the machine hears of it when it connects again: the state is the outbox
-            )
+            # The machine hears of it when it connects again: the state is the outbox.
+            self._undeliverable += 1
         elif isinstance(message, ToMachine):
             self._deliver(stream, message)
         else:
@@ -379,13 +431,13 @@ class HostPump:
             stream.deliver(message.ack, message.commands)
         except Exception:
             # One machine's trouble must not become that of all machines of the host.
-            logger.exception(
+            log.exception(
                 "delivery failed", machine_id=message.machine_id, stream_id=message.stream_id
             )
             stream.close("FAILED")
 
     def _close(self, stream: LinkedStream, message: StreamClosed) -> None:
-        logger.info(
+        log.info(
             "host closes stream",
             machine_id=message.machine_id,
             stream_id=message.stream_id,

@@ -1,5 +1,5 @@
-"""Every transition of a session, trade, vend or refund, written down by the world's own database and
-held against the published table.
+"""Every transition of a session, trade, vend or refund, written down by the world's own database
+and held against the published table.
 
 Flows in: triggers on the four tables, which write into a table of the world's own. Flows out, at
 rest: the first transition to which no path of docs/architecture.md ("States") leads. Asks no code
@@ -42,8 +42,8 @@ def watch(database: sqlite3.Connection) -> None:
             place = when if " ON " in when else f"{when} ON {table}"
             database.execute(
                 f"CREATE TRIGGER world_{kind}_{name} AFTER {place} BEGIN "
-                f"INSERT INTO world_transitions SELECT '{kind}', NEW.{kind}_id, {before}, {new}, coalesce((SELECT max(id) "
-                "FROM journal), 0); END"
+                f"INSERT INTO world_transitions SELECT '{kind}', NEW.{kind}_id, {before}, {new}, "
+                "coalesce((SELECT max(id) FROM journal), 0); END"
             )
     database.commit()
 

@@ -15,7 +15,7 @@ from actors.machine.decision import Record
 from actors.machine.draft import Draft
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
-from tests.actors.machine.test_every_pair import STATES, every_event, refund_under_way
+from tests.support.every_event import STATES, every_event, refund_under_way
 from tests.support.story import Story, a_machine
 from tests.support.transitions import BEGINS, History, Transition, leads, of_record, published
 

@@ -14,7 +14,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.views import BalanceView, GaugeView, TallyView, WorkItemKind
 from storage.machines.inbox import Inbox
-from tests.storage.machines.test_inbox import received
+from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
 
 

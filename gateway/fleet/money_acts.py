@@ -2,12 +2,17 @@
 an item that waits for a person is closed.
 
 A second time under the same claim: a refund is tried under its own id, which Alipay knows; what
-was written off, settled or closed is found so, and is the answer.
+was written off, settled, given back or closed is found so, and is the answer.
 """
 
 from dataclasses import dataclass
 
-from actors.machine.events import RefundRetryAsked, RefundWrittenOff, VendSettled
+from actors.machine.events import (
+    RefundRetryAsked,
+    RefundWrittenOff,
+    VendRefundAsked,
+    VendSettled,
+)
 from actors.machine.ids import MachineId, RefundId, VendId
 from actors.machine.state import RefundStatus, VendStatus
 from gateway.fleet import errors as fleet_errors
@@ -15,6 +20,7 @@ from gateway.fleet.act import Act, Acts, why_not
 from gateway.fleet.errors import not_found, not_possible
 from storage.fleet.answers import RequestInProgress
 from storage.fleet.closings import Closings, HasItsOwnAct, NotWaiting
+from storage.fleet.sold import SoldVends
 from storage.fleet.views import ClosingView, RefundView, VendView, WorkItemKind
 
 _ACTS = {
@@ -25,6 +31,7 @@ _ACTS = {
 }
 """What ends the kinds that cannot be closed."""
 
+REFUND_VEND_TRIES = 5
 _OVER = frozenset({RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF})
 
 
@@ -33,6 +40,7 @@ class MoneyActs(Acts):
     """Carries them out."""
 
     closings: Closings
+    sold: SoldVends
 
     async def retry_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
         """Let the actor try a refund now, under its own id."""
@@ -129,6 +137,50 @@ class MoneyActs(Acts):
                 "VEND_NOT_SETTLED", why_not(notes), vend=vend_id, status=after.status
             )
         return after
+
+    async def refund_vend(self, vend_id: str, reason: str, act: Act) -> tuple[VendView, list[str]]:
+        """Let the actor give the price of sold goods back; return the vend and the refunds' ids.
+
+        What paid for it is read from SQL, and believed by the actor only if it decided on nothing
+        since: so a busy machine may need more than one reading.
+        """
+        vend = await self.vend(vend_id)
+        notes: tuple[str, ...] = ()
+        for again in range(REFUND_VEND_TRIES):
+            sold = await self.sold.find(VendId(vend_id))
+            if sold is not None and sold.refund_ids:
+                if again or act.resumed:
+                    return await self.vend(vend_id), list(sold.refund_ids)
+                raise not_possible(
+                    "VEND_REFUNDED",
+                    f"vend {vend_id} was refunded already, by {', '.join(sold.refund_ids)}: "
+                    "GetRefund tells how far that is",
+                    vend=vend_id,
+                )
+            if vend.status != VendStatus.SUCCEEDED or sold is None or not sold.parts:
+                raise not_possible(
+                    "VEND_NOT_SOLD",
+                    f"vend {vend_id} is {vend.status} {vend.reason}".rstrip()
+                    + ": nothing of it was sold, so nothing is there to be given back",
+                    vend=vend_id,
+                    status=vend.status,
+                )
+            if act.validate_only:
+                return vend, []
+            if not again:
+                await self._audited(act, "RefundVend", vend.machine_id, f"vend {vend_id}: {reason}")
+            event = VendRefundAsked(
+                vend_id=VendId(vend_id),
+                version=sold.version,
+                parts=sold.parts,
+                actor=act.actor,
+                reason=reason,
+            )
+            notes = await self._told(MachineId(vend.machine_id), event, act, saved=False)
+        sold = await self.sold.find(VendId(vend_id))
+        if sold is None or not sold.refund_ids:
+            raise not_possible("VEND_NOT_REFUNDED", why_not(notes), vend=vend_id)
+        return await self.vend(vend_id), list(sold.refund_ids)
 
     async def close_work_item(self, item_id: str, reason: str, act: Act) -> ClosingView:
         """End what waits for a person and needs no act on money. SQL alone decides: no actor knows

@@ -52,6 +52,13 @@ class MoneyCalls:
             request.vend_id, request.reason, named(act), delivered=delivered is True
         )
 
+    async def refund_vend(
+        self, request: session_service_pb2.RefundVendRequest, act: Act
+    ) -> tuple[VendView, list[str]]:
+        """RefundVend."""
+        Fields().some_id("vend_id", request.vend_id).reason(request.reason, needed=True).done()
+        return await self.acts.refund_vend(request.vend_id, request.reason, named(act))
+
     async def close_work_item(
         self, request: work_item_service_pb2.CloseWorkItemRequest, act: Act
     ) -> ClosingView:

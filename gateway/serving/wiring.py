@@ -42,6 +42,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
+from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
@@ -245,6 +246,7 @@ async def _open_grpc(
         queries=storage.queries,
         answers=Answers(storage.database),
         closings=Closings(storage.database),
+        sold=SoldVends(storage.database),
         store=storage.store,
         commands=links,
         clock=SystemClock(),

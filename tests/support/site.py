@@ -42,6 +42,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
 from storage.fleet.registry import NewMachine, Registered, Registry
+from storage.fleet.sold import SoldVends
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
@@ -277,6 +278,7 @@ async def a_site(
             queries=queries,
             answers=Answers(database),
             closings=Closings(database),
+            sold=SoldVends(database),
             store=store,
             commands=links,
             clock=clock,

@@ -25,6 +25,7 @@ from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
 from storage.fleet.registry import NewMachine
+from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView, WorkItemView
 from storage.tables import audit, journal, metadata
 from tests.alipay_client.wire import Pair
@@ -51,6 +52,7 @@ def _acts(site: Site, *, commands: Any = None) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        sold=SoldVends(site.database),
         store=site.store,
         commands=commands or site.links,
         clock=site.clock,

@@ -24,6 +24,7 @@ from gateway.fleet.v1 import work_item_service_pb2 as item_wire
 from gateway.v1 import machine_pb2 as machine_wire
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
 from tests.support.site import Site
 
@@ -39,6 +40,7 @@ def _acts(site: Site) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,
         clock=site.clock,

@@ -21,6 +21,7 @@ from gateway.process.clock import SystemClock
 from gateway.v1 import fleet_pb2, fleet_service_pb2
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered
@@ -313,6 +314,7 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        sold=SoldVends(site.database),
         store=site.store,
         commands=_Deaf(),
         clock=SystemClock(),

@@ -19,6 +19,7 @@ from gateway.serving.listeners import build_admin_server
 from gateway.v1 import fleet_pb2, fleet_service_pb2, fleet_service_pb2_grpc
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.sold import SoldVends
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
 from tests.alipay_client.wire import Pair
@@ -295,6 +296,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,
         clock=site.clock,

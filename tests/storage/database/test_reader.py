@@ -15,6 +15,7 @@ from sqlalchemy.util import await_
 
 from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
+from storage.database.reader import Reader
 from storage.tables import installation, partitions
 from tests.storage.database.slow import Endless
 
@@ -133,7 +134,9 @@ async def test_a_read_that_takes_too_long_is_ended_and_says_so(url: str) -> None
 
 async def test_a_read_that_finds_no_connection_says_so(url: str) -> None:
     """Its waiting counts; and a read that was ended keeps its connection until it has stopped."""
-    db = await Database.open(StorageConfig(url=url, readers=1, read_timeout_ms=100))
+    db = await Database.open(StorageConfig(url=url, readers=1))
+    assert isinstance(db._lists, Reader)
+    db._lists._within_ms = 100  # not before it was opened, which may take longer
     begun, go = asyncio.Event(), asyncio.Event()
 
     def stubborn(_: Connection) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol, Self
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, Currency, MachineId
-from actors.machine.policy import AMOUNT_MINOR_MAX, PolicyOverrides
+from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, PolicyOverrides
 from actors.machine.state import Column, Mode
 from gateway.fleet import enums, pages
 from gateway.fleet.errors import invalid
@@ -23,7 +23,6 @@ from storage.fleet.registry import NewMachine
 
 COLUMNS_MAX = 128
 CAPACITY_MAX = 9_999
-LIMIT_MS_MAX = 86_400_000
 REASON_LENGTH_MAX = 500
 ID_LENGTH_MAX = 128
 COLUMN_BYTES_MAX = 16
@@ -197,24 +196,19 @@ class Fields:
         return Mode(word) if word else Mode.BOTH
 
     def overrides(self, policy: machine_pb2.Policy) -> PolicyOverrides:
-        """Return the machine's own limits; what is not set follows the fleet. What a limit may be,
-        the end of its name says.
-        """
+        """Return the machine's own limits; what is not set follows the fleet."""
         own: dict[str, int] = {
             name: getattr(policy, name)
             for name in _LIMITS
             if policy.HasField(name)  # type: ignore[arg-type]  # a test holds the names to each other
         }
         for name, value in own.items():
-            least, most, unit = (
-                (1, LIMIT_MS_MAX, "milliseconds")
-                if name.endswith("_ms")
-                else (0, AMOUNT_MINOR_MAX, "minor units")
-            )
-            if not least <= value <= most:
+            limit = BOUNDS[name]
+            if not limit.least <= value <= limit.most:
                 self.wrong(
                     f"policy.{name}",
-                    f"must be {least} to {most} {unit}; leave it out to follow the fleet",
+                    f"must be {limit.least} to {limit.most} {limit.unit}; "
+                    "leave it out to follow the fleet",
                 )
         return PolicyOverrides(**own)
 

@@ -37,7 +37,7 @@ def report(outcome: Outcome) -> str:
 
 def again(seed: int, dooms: Sequence[str]) -> Outcome:
     """Live a world once more and write its story down; ``dooms``: ``name@await`` of each process
-    that dies in a quiet one.
+    that dies in a fault-free one.
     """
     if not dooms:
         return live(seed, traced=True)
@@ -111,14 +111,14 @@ def main() -> int:
         nargs="*",
         default=(),
         metavar="NAME@AWAIT",
-        help="in the quiet world of that seed, let these die there",
+        help="in the fault-free world of that seed, let these die there",
     )
     parser.add_argument("--seeds", type=int, default=100, help="run so many")
     parser.add_argument("--start", type=int, default=0, help="from this one on")
     parser.add_argument(
         "--awaits",
         action="store_true",
-        help="live each quiet world again for every await at which a process can die",
+        help="live each fault-free world again for every await at which a process can die",
     )
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="so many side by side"

@@ -1,4 +1,4 @@
-"""Death at every await: a small quiet world, lived again for each await of its host and of its
+"""Death at every await: a small fault-free world, lived again for each await of its host and of its
 gateway, which die there.
 
 Flows in: a seed. Flows out: how many awaits its first host and its first gateway live through, and
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.simulation.backend import HostSlot
-from tests.simulation.weather import Weather
+from tests.simulation.faults import Faults
 from tests.simulation.world import Outcome, World, live
 
 NEVER = 10**9
@@ -22,19 +22,19 @@ RECOVERY = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """Who dies, at which await, in the quiet world of which seed; perhaps its successor too, at an
-    await of its own.
+    """Who dies, at which await, in the fault-free world of which seed; perhaps its successor too,
+    at an await of its own.
     """
 
     seed: int
     dooms: tuple[tuple[str, int], ...]
 
 
-def quiet(world: World, dooms: dict[str, int]) -> None:
+def fault_free(world: World, dooms: dict[str, int]) -> None:
     """One machine, one host, one gateway, two customers, and nothing that goes wrong but a
     death.
     """
-    world.weather = Weather()
+    world.faults = Faults()
     world.machines_wanted = world.gateways_wanted = 1
     world.visits_wanted = 2
     world.slots = [HostSlot(world, 0, 1)]
@@ -47,7 +47,7 @@ def deaths(seed: int) -> list[Death]:
 
     def watched(world: World) -> None:
         worlds.append(world)
-        quiet(world, dict.fromkeys(MORTALS, NEVER))
+        fault_free(world, dict.fromkeys(MORTALS, NEVER))
 
     outcome = live(seed, prepare=watched)
     assert outcome.failure is None, outcome.failure
@@ -62,4 +62,4 @@ def deaths(seed: int) -> list[Death]:
 
 def die(death: Death, *, traced: bool = False) -> Outcome:
     """Live the story in which it happens."""
-    return live(death.seed, traced=traced, prepare=partial(quiet, dooms=dict(death.dooms)))
+    return live(death.seed, traced=traced, prepare=partial(fault_free, dooms=dict(death.dooms)))

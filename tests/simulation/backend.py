@@ -32,8 +32,8 @@ from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
 from tests.simulation.clock import WallClock
-from tests.simulation.contract import AtOnce, contract
 from tests.simulation.disk import PARTITIONS
+from tests.simulation.keys import AtOnce, merchant_keys
 from tests.simulation.processes import Died, Process
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class HostProcess:
         self._slot = slot
         rng = world.rng(f"host/{self.process.name}")
         self._http = httpx.AsyncClient(transport=_WayToAlipay(self.process, world, rng))
-        ours = contract(world.sign_type).ours
+        ours = merchant_keys(world.sign_type).ours
         self._client = AlipayClient(
             ours,
             self._http,
@@ -85,7 +85,7 @@ class HostProcess:
             name=slot.name,
             services=HostServices(
                 store=SqlMachineStore(
-                    world.disk.open_for(self.process, rng, world.weather),
+                    world.disk.open_for(self.process, rng, world.faults),
                     notify_base_url=NOTIFY_BASE,
                 ),
                 performer=Performer(self._client, MERCHANT),
@@ -188,10 +188,10 @@ class HostPort(HostLink):
         return answer
 
     def _delay_s(self) -> float:
-        return 0.0005 + self._rng.random() * (0.001 + self._world.weather.link_delay_s)
+        return 0.0005 + self._rng.random() * (0.001 + self._world.faults.link_delay_s)
 
     def _lost(self) -> bool:
-        return self._rng.random() < self._world.weather.link_loses
+        return self._rng.random() < self._world.faults.link_loses
 
 
 async def _through(process: Process, what: Callable[[], Awaitable[T]]) -> T:
@@ -225,7 +225,7 @@ class GatewayProcess:
         self.process = Process(name, died)
         self.clock = WallClock(world.loop)
         rng = world.rng(f"gateway/{name}")
-        database = world.disk.open_for(self.process, rng, world.weather)
+        database = world.disk.open_for(self.process, rng, world.faults)
         self._world = world
         self._rng = rng
         ports = [HostPort(world, slot, self.process, rng) for slot in world.slots]
@@ -245,8 +245,8 @@ class GatewayProcess:
             registry=self.registry,
             inbox=Inbox(database),
             wake=self._wake,
-            config=contract(world.sign_type).ours,
-            keys=contract(world.sign_type).keys,
+            config=merchant_keys(world.sign_type).ours,
+            keys=merchant_keys(world.sign_type).keys,
             payer_salt=SALT,
             clock=self.clock,
             metrics=METRICS,
@@ -280,7 +280,7 @@ class GatewayProcess:
         return response.status_code, bytes(response.body)
 
     def _wake(self, item: InboxItem) -> None:
-        if self._rng.random() >= self._world.weather.wake_lost:
+        if self._rng.random() >= self._world.faults.wake_lost:
             self.links.notify(item)
 
 

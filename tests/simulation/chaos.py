@@ -1,6 +1,6 @@
 """The blows that fall on a world while it is busy, each a task of its own, and the calm after them.
 
-Flows in: the weather. Flows out: crashes, freezes, outages, clocks that jump, people in the office
+Flows in: the faults. Flows out: crashes, freezes, outages, clocks that jump, administrators
 who change their mind.
 """
 
@@ -14,7 +14,7 @@ from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
 from storage.fleet.changes import MachineChange
-from tests.simulation import office
+from tests.simulation import admins
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -28,27 +28,27 @@ def fields_of(body: str) -> dict[str, str]:
 
 def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
     """Return the tasks that make trouble."""
-    weather = world.weather
+    faults = world.faults
     kinds: tuple[tuple[str, float, Callable[[World, Random], Awaitable[None]]], ...] = (
-        ("outage", weather.sql_outage_every_s, _outage),
+        ("outage", faults.sql_outage_every_s, _outage),
         (
             "crash",
             0.0
-            if weather.host_crash_at_crossing or weather.host_crash_at_await
-            else weather.host_crash_every_s,
+            if faults.host_crash_at_crossing or faults.host_crash_at_await
+            else faults.host_crash_every_s,
             _crash,
         ),
-        ("usurper", weather.host_usurped_every_s, _usurper),
-        ("freeze", weather.host_frozen_every_s, _freeze),
-        ("stop", weather.host_stopped_every_s, _stop),
-        ("gateway", weather.gateway_crash_every_s, _gateway),
-        ("clock", weather.clock_jump_every_s, _clock),
-        ("forger", weather.forged_every_s, _forger),
-        ("funds", weather.short_of_funds_every_s, _funds),
-        ("again", weather.redelivered_every_s, _again),
-        ("office", weather.reconfigured_every_s, _office),
-        ("impatience", weather.retried_every_s, _impatience),
-        ("reload", weather.reloaded_every_s, _reload),
+        ("usurper", faults.host_usurped_every_s, _usurper),
+        ("freeze", faults.host_frozen_every_s, _freeze),
+        ("stop", faults.host_stopped_every_s, _stop),
+        ("gateway", faults.gateway_crash_every_s, _gateway),
+        ("clock", faults.clock_jump_every_s, _clock),
+        ("forger", faults.forged_every_s, _forger),
+        ("funds", faults.short_of_funds_every_s, _funds),
+        ("again", faults.redelivered_every_s, _again),
+        ("office", faults.reconfigured_every_s, _reconfigure),
+        ("impatience", faults.retried_every_s, _impatience),
+        ("reload", faults.reloaded_every_s, _reload),
     )
     for name, every_s, blow in kinds:
         if every_s:
@@ -65,7 +65,7 @@ async def _now_and_then(
 
 def calm(world: "World") -> None:
     """All trouble ends; what is dead is started again, what is broken is mended."""
-    world.weather.calm()
+    world.faults.calm()
     world.provider.calm()
     for slot in world.slots:
         for host in slot.everyone:
@@ -92,11 +92,11 @@ def _host(world: "World", rng: Random) -> "HostProcess | None":
 async def _outage(world: "World", rng: Random) -> None:
     what = rng.choice(("sql_away", "sql_away", "sql_full"))
     world.note(f"{what} begins")
-    setattr(world.weather, what, True)
+    setattr(world.faults, what, True)
     try:
         await asyncio.sleep(rng.choice((3, 15, 60)))
     finally:
-        setattr(world.weather, what, False)
+        setattr(world.faults, what, False)
         world.note(f"{what} is over")
 
 
@@ -166,7 +166,7 @@ async def _again(world: "World", rng: Random) -> None:
         world.provider.redeliver(rng.choice(trades).trade_no)
 
 
-async def _office(world: "World", rng: Random) -> None:
+async def _reconfigure(world: "World", rng: Random) -> None:
     machine_id = rng.choice(sorted(world.machines))
     mode = rng.choice((None, Mode.BOTH, Mode.AUTHORIZATION_FIRST, Mode.SELECTION_FIRST))
     enabled = rng.random() < 0.7
@@ -177,7 +177,9 @@ async def _office(world: "World", rng: Random) -> None:
         action="configure",
         now_ms=world.clock.now_ms(),
     )
-    world.note(f"the office wants {machine_id} {changed.configuration.mode}, enabled {enabled}")
+    world.note(
+        f"an administrator wants {machine_id} {changed.configuration.mode}, enabled {enabled}"
+    )
     world.modes[machine_id] = changed.configuration.mode
 
 
@@ -185,8 +187,8 @@ async def _reload(world: "World", rng: Random) -> None:
     """Somebody has a machine that works loaded anew, and gives up waiting for the answer after a
     while.
     """
-    await office.tell(world, rng.choice(sorted(world.machines)), Reload())
+    await admins.tell(world, rng.choice(sorted(world.machines)), Reload())
 
 
 async def _impatience(world: "World", _: Random) -> None:
-    await office.retry_refused(world)
+    await admins.retry_refused(world)

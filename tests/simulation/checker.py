@@ -1,19 +1,19 @@
-"""The truths about money that must hold whatever the weather, each a function with the promise that
+"""The truths about money that must hold whatever goes wrong, each a function with the promise that
 it checks.
 
 Flows in: our SQL after each COMMIT, frames as they leave a gateway, refunds as they reach Alipay,
 motors as they turn. Flows out: the first truth that does not hold. Reads the three books only (SQL,
-Alipay's, the shelves) and what went over the wires. What holds at rest is in ``rest``.
+Alipay's, the shelves) and what went over the network. What holds at rest is in ``final_checks``.
 """
 
 from typing import TYPE_CHECKING
 
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.books import Fold
-from tests.simulation.contract import minor
+from tests.simulation.keys import minor
 
 if TYPE_CHECKING:
-    from tests.simulation.wires import Call
+    from tests.simulation.network import Call
     from tests.simulation.world import World
 
 TOLERANCE_MS = 5_000
@@ -240,7 +240,7 @@ class Checker:
                 )
             self._versions[machine_id] = version
 
-    # --- on the wires ---
+    # --- on the network ---
 
     def frame_leaves(self, call: "Call", frame: service_pb.ConnectResponse) -> None:
         """A gateway writes a frame for a machine."""

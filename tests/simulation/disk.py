@@ -25,9 +25,9 @@ from storage import codec
 from storage.database.engine import Database
 from storage.database.migrate import upgrade
 from storage.database.reader import Work
-from tests.simulation import moves
+from tests.simulation import transitions
+from tests.simulation.faults import Faults
 from tests.simulation.processes import Process, outside
-from tests.simulation.weather import Weather
 
 T = TypeVar("T")
 PARTITIONS = 4
@@ -44,7 +44,7 @@ def _template() -> bytes:
         target = sqlite3.connect(":memory:")
         source.backup(target)
         source.close()
-        moves.watch(target)
+        transitions.watch(target)
         return target.serialize()
 
 
@@ -108,9 +108,9 @@ class Disk:
         """Look at the database, as a checker does."""
         return self.raw.execute(sql, values).fetchall()
 
-    def open_for(self, process: Process, rng: Random, weather: Weather) -> Database:
+    def open_for(self, process: Process, rng: Random, faults: Faults) -> Database:
         """Return the database as this process sees it."""
-        way = _Way(self, process, rng, weather)
+        way = _Way(self, process, rng, faults)
         database = Database(way, lists=way, money=way)
         database.partition_count = PARTITIONS
         return database
@@ -119,11 +119,11 @@ class Disk:
 class _Way:
     """One process's way to the database: its writer and its reads."""
 
-    def __init__(self, disk: Disk, process: Process, rng: Random, weather: Weather) -> None:
+    def __init__(self, disk: Disk, process: Process, rng: Random, faults: Faults) -> None:
         self._disk = disk
         self._process = process
         self._rng = rng
-        self._weather = weather
+        self._faults = faults
         self._one_at_a_time = asyncio.Lock()
         self.dialect = disk.dialect
 
@@ -139,19 +139,19 @@ class _Way:
 
     async def _run(self, work: Work[T], do: Callable[[Work[T]], T]) -> T:
         await self._process.cross()
-        weather, rng = self._weather, self._rng
-        if weather.sql_away or rng.random() < weather.sql_refuses:
+        faults, rng = self._faults, self._rng
+        if faults.sql_away or rng.random() < faults.sql_refuses:
             await asyncio.sleep(0.05 + rng.random() * 0.5)
             raise _away("the database does not answer")
-        if weather.sql_full and do == self._disk.write:
+        if faults.sql_full and do == self._disk.write:
             raise _away("database or disk is full")
-        sent = outside(self._do(work, do, weather.sql_latency_s(rng)))
+        sent = outside(self._do(work, do, faults.sql_latency_s(rng)))
         result = await asyncio.shield(sent)
-        if rng.random() < weather.sql_loses:
+        if rng.random() < faults.sql_loses:
             await asyncio.sleep(rng.random())
             raise _away("the connection broke after COMMIT was sent")
-        if weather.slow_answers:
-            await asyncio.sleep(weather.sql_latency_s(rng))
+        if faults.slow_answers:
+            await asyncio.sleep(faults.sql_latency_s(rng))
         await self._process.cross()
         return result
 

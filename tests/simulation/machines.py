@@ -17,7 +17,7 @@ from gateway.simulator.machine import Identity
 from gateway.simulator.orders import Asked, Happening
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_pb2 as pb
-from tests.simulation.wires import SimLine
+from tests.simulation.network import SimLine
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -29,13 +29,13 @@ class SimMachine(MachineClient):
     """One machine."""
 
     def __init__(self, world: "World", machine_id: str, folder: Path, rng: Random) -> None:
-        weather = world.weather
+        faults = world.faults
         config = ClientConfig(
             gateway="",
             identity=Identity(machine_id=machine_id, response_time_ms=rng.choice((40_000, 60_000))),
             state_dir=folder,
             motor_ms=rng.choice((200, 2_000)),
-            faults=Faults(jam=weather.jam, hook=weather.hook),
+            faults=Faults(jam=faults.jam, hook=faults.hook),
             reconnect_max_ms=20_000,
             refusal_waits_ms=(5_000,) * 10_000,
         )
@@ -59,25 +59,25 @@ class SimMachine(MachineClient):
         return SimLine(
             machine_id=self.machine_id,
             rng=self._rng_wire,
-            weather=self.world.weather,
+            faults=self.world.faults,
             dial=self.world.dial,
         )
 
     def misfortune(self) -> None:
         """Perhaps something befalls the machine during the next visit."""
-        weather, rng = self.world.weather, self._rng
-        if rng.random() < weather.power_cut:
+        faults, rng = self.world.faults, self._rng
+        if rng.random() < faults.power_cut:
             point = rng.choice(CUT_POINTS)
             self.world.note(f"{self.machine_id} will lose power at {point}")
             self.cut_power_at(point)
-        elif rng.random() < weather.unplug:
+        elif rng.random() < faults.unplug:
             self.world.loop.call_later(rng.random() * 20, self.unplug)
             self.world.loop.call_later(20 + rng.random() * 40, self.plug)
 
     def revive(self) -> None:
         """Somebody switches the machine on again and puts the cable in."""
         if self.machine is None:
-            if self._rng.random() < self.world.weather.flash_lost:
+            if self._rng.random() < self.world.faults.flash_lost:
                 self._journal_path.unlink(missing_ok=True)
                 self.world.flash_lost.add(self.machine_id)
                 self.world.note(f"{self.machine_id} comes back with an empty flash")

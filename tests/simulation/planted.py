@@ -70,7 +70,7 @@ def saving_fails_often(world: World) -> None:
     """SQL refuses every third time while deadlines come, and most machines never come back to
     remind anybody.
     """
-    world.weather.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
+    world.faults.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
     world.policy = replace(world.policy, idle_refund_ms=3_000, unavailable_grace_ms=3_000)
 
 
@@ -78,7 +78,7 @@ def nobody_waits_long(world: World) -> None:
     """Streams are lost in the middle of a vend, motors jam, and a doubt is over before the machine
     is back.
     """
-    world.weather.power_cut, world.weather.jam, world.weather.unplug, world.weather.wire_cut = (
+    world.faults.power_cut, world.faults.jam, world.faults.unplug, world.faults.wire_cut = (
         0.0,
         0.8,
         0.9,
@@ -91,12 +91,12 @@ def nobody_waits_long(world: World) -> None:
 
 def cables_are_bad(world: World) -> None:
     """Streams are lost, also in the middle of a vend."""
-    world.weather.wire_cut, world.weather.unplug = 0.1, 0.5
+    world.faults.wire_cut, world.faults.unplug = 0.1, 0.5
 
 
 def machines_leave(world: World) -> None:
     """Hosts die, and most machines never come back to remind them."""
-    world.leaves, world.weather.host_crash_every_s, world.weather.host_crash_at_crossing = (
+    world.leaves, world.faults.host_crash_every_s, world.faults.host_crash_at_crossing = (
         0.9,
         60.0,
         True,
@@ -105,7 +105,7 @@ def machines_leave(world: World) -> None:
 
 def refunds_are_refused(world: World) -> None:
     """Alipay says no, and each write-off takes two people."""
-    world.weather.alipay["refund_refused"] = 0.8
+    world.faults.alipay["refund_refused"] = 0.8
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 

@@ -1,7 +1,7 @@
 """The pretend Alipay of the world, and what the world's own witness of its wire writes down.
 
 Flows in: requests of the hosts, payments of the customers. Flows out: answers, spoilt as the
-weather wants, and notifications to whichever gateway is alive. The witness knows every refund that
+faults wants, and notifications to whichever gateway is alive. The witness knows every refund that
 was ever asked for, under which id and for how much.
 """
 
@@ -17,9 +17,9 @@ import httpx
 
 from alipay_client.simulator import SimulatorConfig, build, payments
 from alipay_client.simulator.model import Declined, Trade
-from tests.simulation.contract import MD5_KEY, PARTNER, contract, spelt
+from tests.simulation.faults import ALIPAY_FAULTS
+from tests.simulation.keys import MD5_KEY, PARTNER, merchant_keys, spelt
 from tests.simulation.processes import Died, outside
-from tests.simulation.weather import ALIPAY_FAULTS
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -62,7 +62,7 @@ class Provider:
         self._world = world
         self._rng = rng
         config = SimulatorConfig(
-            **contract(world.sign_type).theirs,
+            **merchant_keys(world.sign_type).theirs,
             redelivery_ms=REDELIVERY_MS,
             seed=rng.getrandbits(32),
         )
@@ -74,9 +74,9 @@ class Provider:
         self.answered_success: Callable[[str], None] = lambda _body: None
 
     def switch_on(self) -> None:
-        """Let the weather's faults begin."""
+        """Let the world's faults begin."""
         self.alipay.switch(
-            dict(self._world.weather.alipay)
+            dict(self._world.faults.alipay)
             | {"slow_ms": self._rng.choice((2_000, 16_000, 25_000)), "funds_retry_ms": 60_000}
         )
 

@@ -1,5 +1,5 @@
-"""A process may die at any await of a small quiet story: here at some of them, in ``make soak`` at
-each.
+"""A process may die at any await of a small fault-free story: here at some of them, in
+``make soak`` at each.
 """
 
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Whole worlds, one after the other: whatever the weather, the books agree in the end.
+"""Whole worlds, one after the other: whatever goes wrong, the books agree in the end.
 
 ``make soak`` runs thousands; here are as many as the suite has time for. A seed that once found a
 bug stays in ``FOUND``.
@@ -14,7 +14,7 @@ import pytest
 
 from tests.simulation.__main__ import report
 from tests.simulation.world import Outcome, live
-from tests.support.moves import published
+from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
 SEEDS = 200
@@ -41,20 +41,23 @@ def test_every_truth_holds_in_every_world(lived: list[Outcome]) -> None:
 
 def test_worlds_are_full_of_life(lived: list[Outcome]) -> None:
     """A world in which nothing happens proves nothing: customers come, sessions open, money
-    moves.
+    transitions.
     """
     assert sum(outcome.sessions for outcome in lived) > 8 * SEEDS
     assert sum(outcome.commits for outcome in lived) > 80 * SEEDS
     assert sum(outcome.virtual_s for outcome in lived) > 100 * SEEDS
 
 
-def test_the_worlds_see_the_moves_that_the_docs_say_they_see(lived: list[Outcome]) -> None:
-    """Each move that docs/architecture.md marks "worlds" is made in some world, so that allowed
-    moves are held where they are claimed.
+def test_the_worlds_see_the_transitions_that_the_docs_say_they_see(lived: list[Outcome]) -> None:
+    """Each transition that docs/architecture.md marks "worlds" is made in some world, so that
+    allowed transitions are held where they are claimed.
     """
-    seen = {move for outcome in lived for move in outcome.moves}
+    seen = {transition for outcome in lived for transition in outcome.transitions}
 
-    assert set() == {move for move, seen_in in published().items() if seen_in == "worlds"} - seen
+    assert (
+        set()
+        == {transition for transition, seen_in in published().items() if seen_in == "worlds"} - seen
+    )
     assert {"worlds", "core"} == set(published().values())
 
 

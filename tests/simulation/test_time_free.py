@@ -11,10 +11,10 @@ import pytest
 
 from storage.auditing import Audit, prove_within
 from storage.auditing.findings import CHAINS
-from tests.simulation import rest, world
+from tests.simulation import final_checks, world
 from tests.simulation.checker import Checker
-from tests.simulation.contract import PARTNER
 from tests.simulation.disk import PARTITIONS, Disk
+from tests.simulation.keys import PARTNER
 from tests.simulation.world import World, live
 
 SEEDS = range(6)
@@ -83,7 +83,7 @@ def test_money_hangs_on_no_clock(seed: int, monkeypatch: pytest.MonkeyPatch) -> 
     find nothing, and no balance differs.
     """
     rested: list[int] = []
-    check_all = rest.check_all
+    check_all = final_checks.check_all
 
     def without_time(of: World) -> None:
         check_all(of)
@@ -100,7 +100,7 @@ def test_money_hangs_on_no_clock(seed: int, monkeypatch: pytest.MonkeyPatch) -> 
         after = audited(of.disk)
         assert [] == found(after)
         assert before.balances == after.balances
-        for truth in rest.TRUTHS:
+        for truth in final_checks.TRUTHS:
             truth(of)
         told_again(of)
         _can_still_fail(of)

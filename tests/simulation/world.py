@@ -28,20 +28,20 @@ from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.fleet.registry import NewMachine, Registry
-from tests.simulation import chaos, moves, office
+from tests.simulation import admins, chaos, transitions
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
+from tests.simulation.customers import Customer
 from tests.simulation.disk import PARTITIONS, Disk
+from tests.simulation.faults import drawn
+from tests.simulation.final_checks import check_all, the_audit_is_clean, unrest
 from tests.simulation.machines import SimMachine
-from tests.simulation.people import Customer
+from tests.simulation.network import Call, SimLine
+from tests.simulation.no_logs import without_logs
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
-from tests.simulation.quiet import quietly
-from tests.simulation.rest import check_all, the_audit_is_clean, unrest
-from tests.simulation.weather import drawn
-from tests.simulation.wires import Call, SimLine
-from tests.support.moves import Move
+from tests.support.transitions import Transition
 
 REST_WITHIN_S = 2.5 * 3_600.0
 LOOK_EVERY_S = 30.0
@@ -74,8 +74,8 @@ class Outcome:
     virtual_s: float
     story: tuple[str, ...] = ()
     dooms: tuple[str, ...] = ()
-    """In a quiet world: which process died at which await, as ``name@await``."""
-    moves: frozenset[Move] = frozenset()
+    """In a fault-free world: which process died at which await, as ``name@await``."""
+    transitions: frozenset[Transition] = frozenset()
 
 
 class World:
@@ -91,10 +91,11 @@ class World:
         self.story: deque[str] = deque(maxlen=None if traced else 1)
         self._failed = asyncio.Event()
         rng = self.rng("world")
-        self.weather = drawn(self.rng("weather"))
+        # Generators keep the names that they had when seeds got their meaning.
+        self.faults = drawn(self.rng("weather"))
         self._agree(self.rng("contract"))
         self.core = Core()
-        self.clocks_jump = self.weather.clock_jump_every_s > 0
+        self.clocks_jump = self.faults.clock_jump_every_s > 0
         self.policy = fleet_policy(self.rng("policy"))
         self.clock = WallClock(loop)
         self.disk = Disk()
@@ -231,7 +232,7 @@ class World:
         rng = self.rng("machines")
         self._rng_of_lines = self.rng("lines")
         registry = Registry(
-            self.disk.open_for(Process("office", lambda _: None), rng, type(self.weather)())
+            self.disk.open_for(Process("office", lambda _: None), rng, type(self.faults)())
         )
         self.registry = registry
         for number in range(self.machines_wanted):
@@ -294,15 +295,15 @@ class World:
         """A host was started; perhaps it is to die at one of its crossings or awaits."""
         self._processes.append(host.process)
         host.process.dies_at_await = self.dooms.get(host.process.name)
-        weather = self.weather
-        if not weather.host_crash_every_s:
+        faults = self.faults
+        if not faults.host_crash_every_s:
             return
         rng = self.rng(f"crash/{host.process.name}")
-        if weather.host_crash_at_crossing:
-            host.process.dies_at_crossing = 1 + int(rng.expovariate(1 / weather.host_crash_every_s))
-        elif weather.host_crash_at_await:
+        if faults.host_crash_at_crossing:
+            host.process.dies_at_crossing = 1 + int(rng.expovariate(1 / faults.host_crash_every_s))
+        elif faults.host_crash_at_await:
             host.process.dies_at_await = 1 + int(
-                rng.expovariate(1 / (LATER_AT_AWAITS * weather.host_crash_every_s))
+                rng.expovariate(1 / (LATER_AT_AWAITS * faults.host_crash_every_s))
             )
 
     # --- living it ---
@@ -369,8 +370,8 @@ class World:
             for machine in self.machines.values():
                 if machine.machine_id not in self.gone:
                     machine.revive()
-            await office.settle_reviewed(self)
-            await office.settle_refused(self)
+            await admins.settle_reviewed(self)
+            await admins.settle_refused(self)
             left = unrest(self)
         if left:
             self.fail("rest within bounds", left)
@@ -428,7 +429,7 @@ def live(
         await world.live()
 
     try:
-        with quietly(), asyncio.Runner(loop_factory=WorldLoop) as runner:
+        with without_logs(), asyncio.Runner(loop_factory=WorldLoop) as runner:
             runner.run(run())
             loop = runner.get_loop()
             virtual_s = loop.time()
@@ -445,5 +446,5 @@ def live(
         virtual_s=virtual_s,
         story=tuple(world.story),
         dooms=tuple(f"{name}@{at}" for name, at in world.dooms.items()),
-        moves=moves.seen(world.disk),
+        transitions=transitions.seen(world.disk),
     )

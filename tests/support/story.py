@@ -38,7 +38,7 @@ from actors.machine.state import (
     Mode,
     VendStatus,
 )
-from tests.support.moves import History
+from tests.support.transitions import History
 
 START_MS = 1_767_225_600_000
 HKD = Currency("HKD")

@@ -15,9 +15,9 @@ from actors.machine.decision import Record
 from actors.machine.draft import Draft
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
-from tests.actors.machine.test_every_pair import STATES, every_event, refund_under_way
-from tests.support.moves import BEGINS, History, Move, leads, of_record, published
+from tests.support.every_event import STATES, every_event, refund_under_way
 from tests.support.story import Story, a_machine
+from tests.support.transitions import BEGINS, History, Transition, leads, of_record, published
 
 DEPTH = 2
 LATER_MS = (0, 61_000, 2_000_000)
@@ -48,7 +48,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[Record]:
     return lines
 
 
-def walk(written: list[Record]) -> Iterator[list[Move]]:
+def walk(written: list[Record]) -> Iterator[list[Transition]]:
     """Let everything happen in every state that can be told apart from those before, a few events
     deep; yield each decision's moves.
     """
@@ -69,7 +69,7 @@ def walk(written: list[Record]) -> Iterator[list[Move]]:
                     history = History(state)
                     for each in written:
                         history.goes_on(each)
-                    yield history.moves
+                    yield history.transitions
                     if (shape := _shape(after)) not in known:
                         known.add(shape)
                         there.append((after, teller.now_ms))
@@ -118,11 +118,11 @@ def test_final_states_are_never_left() -> None:
             if not any((move.kind, move.before) == (kind, state) for move in published())
         }
         assert final[kind] | ({"SUCCEEDED (WRITTEN_OFF)"} if kind == "vend" else set()) == dead
-    assert [Move("trade", "CLOSED", "OPEN")] == [
+    assert [Transition("trade", "CLOSED", "OPEN")] == [
         move for move in published() if move.before == "CLOSED"
     ]
     for failed in ("FAILED", "VOIDED"):
-        assert [Move("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [
+        assert [Transition("vend", failed, "SUCCEEDED (WRITTEN_OFF)")] == [
             move for move in published() if move.before == failed
         ]
 
@@ -140,7 +140,7 @@ def test_a_move_that_is_not_published_is_not_allowed() -> None:
     (denied,) = [record for record in story.last.records if of_record(record)[0] == "vend"]
     assert ("vend", "VM-1-v1", "DENIED") == of_record(denied)
     story.history.goes_on(denied)
-    assert [Move("vend", BEGINS, "DENIED")] == story.history.moves
+    assert [Transition("vend", BEGINS, "DENIED")] == story.history.transitions
     sold = Story()
     sold.connect()
     sold.pay(500)

@@ -8,7 +8,7 @@ import pytest
 from alipay_client.simulator import gmt8
 from alipay_client.simulator.book import Book
 from alipay_client.simulator.model import Refund, RefundState
-from tests.alipay_client.simulator.test_model import CODE, NOON_MS, TRADE
+from tests.alipay_client.simulator.examples import CODE, NOON_MS, TRADE
 
 REFUND = Refund(
     refund_id="R1",

@@ -8,7 +8,6 @@ from hypothesis import strategies as some
 
 from alipay_client.simulator import gmt8, model
 from alipay_client.simulator.model import (
-    Code,
     CodeStatus,
     Declined,
     Refund,
@@ -19,8 +18,8 @@ from alipay_client.simulator.model import (
     Trade,
     TradeStatus,
 )
+from tests.alipay_client.simulator.examples import CODE, NOON_MS, TRADE
 
-NOON_MS = gmt8.parse("2026-01-15 12:00:00")
 TERMS = Terms(
     short_of_funds=False,
     funds_retry_ms=0,
@@ -28,22 +27,6 @@ TERMS = Terms(
     refund_window_ms=365 * gmt8.DAY_MS,
 )
 SHORT = replace(TERMS, short_of_funds=True)
-CODE = Code(
-    qrcode="https://qr.alipay.com/bax1",
-    secondary_merchant_id="m",
-    store_id="VM_0001",
-    store_name="Lobby",
-    trans_currency="HKD",
-    currency="HKD",
-    channel_fee="",
-    passback="",
-    notify_url="",
-    notify_sign_type="",
-    notify_charset="",
-    status=CodeStatus.ACTIVE,
-    created_at_ms=NOON_MS,
-)
-TRADE = model.pay(CODE, amount_minor=1_000, buyer="alice", now_ms=NOON_MS, birth=NOON_MS, number=1)
 
 
 def asked(amount_minor: int, **changes: object) -> RefundAsked:

@@ -31,7 +31,7 @@ from storage.fleet.sold import SoldVends
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
 from tests.alipay_client.wire import Pair
-from tests.storage.reconciliation.test_runs import RUN, difference
+from tests.storage.reconciliation.differences import RUN, difference
 from tests.support.certificates import Authority
 from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
 from tests.support.site import Site, a_site, found

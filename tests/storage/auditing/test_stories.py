@@ -15,9 +15,9 @@ from hypothesis.stateful import initialize, run_state_machine_as_test
 from actors.machine.state import Mode
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
-from tests.actors.machine.test_journeys import MachineJourney
 from tests.storage.auditing.kept import Keeper, KeptStory
 from tests.support import transcript
+from tests.support.journey import MachineJourney
 from tests.support.story import a_machine
 
 TRANSCRIPTS = {

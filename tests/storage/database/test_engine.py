@@ -18,7 +18,7 @@ from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.tables import installation, journal
 from tests.storage.database.slow import Endless
-from tests.storage.machines.test_inbox import received
+from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid
 
 ROOT = Path(__file__).parents[3]

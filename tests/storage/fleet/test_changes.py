@@ -27,7 +27,7 @@ from storage.fleet.changes import (
 from storage.fleet.registry import AlreadyRegistered, Registry
 from storage.machines.inbox import Inbox
 from storage.tables import audit, machine_states, machines
-from tests.storage.machines.test_inbox import received
+from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 
 VM_1 = MachineId("VM-1")

@@ -18,10 +18,10 @@ from storage.fleet.views import ClosingView, WorkItemKind
 from storage.machines.inbox import Inbox
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, work_item_closings
-from tests.storage.fleet.test_work_items import LATER_MS, in_review, items, late
-from tests.storage.machines.test_inbox import other, received
+from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
+from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, refund_of
-from tests.storage.reconciliation.test_runs import NEWER, NOW_MS, RUN, difference, standing
+from tests.storage.reconciliation.differences import NEWER, NOW_MS, RUN, difference, standing
 
 
 async def _close(

@@ -16,7 +16,7 @@ from storage.fleet.registry import Registry
 from storage.fleet.views import BalanceView, GaugeView, TallyView, WorkItemKind
 from storage.fleet.work_items import OPEN_REFUNDS
 from storage.machines.inbox import Inbox
-from tests.storage.machines.test_inbox import received
+from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
 
 

@@ -4,14 +4,11 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import insert
 from sqlalchemy.dialects.sqlite import dialect
 
 from actors.machine.events import (
-    Event,
     RefundAccepted,
     RefundRefused,
     RefundRetryAsked,
@@ -31,50 +28,10 @@ from storage.fleet.views import GaugeView, WorkItemKind, WorkItemView
 from storage.fleet.work_items import OVERDUE_AFTER_MS
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox
 from storage.reconciliation.runs import DifferenceStatus, Reconciliation
-from storage.tables import vends
-from tests.storage.machines.test_inbox import other, received
-from tests.storage.owner import START_MS, Owner, paid, refund_of
-from tests.storage.reconciliation.test_runs import RUN, difference
-
-LATER_MS = START_MS + OVERDUE_AFTER_MS + 10_000
-
-
-async def late(
-    owner: Owner, trade_id: str, answer: Event | None, *, machine_id: str = "VM-1"
-) -> None:
-    """A payment that came too late, goes back at once, and what Alipay said to that; each takes a
-    millisecond.
-    """
-    owner.now_ms += 1
-    await owner.do(machine_id, paid(trade_id, at_ms=START_MS - 3_600_000))
-    if answer is not None:
-        await owner.do(machine_id, answer)
-
-
-async def in_review(db: Database, vend_id: str, at_ms: int) -> None:
-    """A row as the actor writes it."""
-    row = {
-        "vend_id": vend_id,
-        "machine_id": "VM-1",
-        "session_id": "VM-1-s1",
-        "request_id": "r1",
-        "column": "A1",
-        "product": "cola",
-        "price_minor": 500,
-        "currency": "HKD",
-        "status": "IN_REVIEW",
-        "reason": "INDETERMINATE",
-        "requested_at_ms": at_ms,
-        "ended_at_ms": None,
-        "evidence": "the motor ran",
-    }
-    await db.write(lambda connection: connection.execute(insert(vends).values(row)))
-
-
-async def items(
-    db: Database, *, now_ms: int = LATER_MS, limit: int = 100, **asked: Any
-) -> list[WorkItemView]:
-    return await Queries(db).work_items(limit=limit, now_ms=now_ms, **asked)
+from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
+from tests.storage.notifications import other, received
+from tests.storage.owner import START_MS, Owner, refund_of
+from tests.storage.reconciliation.differences import RUN, difference
 
 
 async def _mixed(db: Database) -> Owner:

@@ -26,7 +26,7 @@ from storage.tables import (
     sessions,
     trades,
 )
-from tests.storage.machines.test_inbox import received
+from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from actors.machine import check
 from storage import codec
 from storage.auditing import prove_within
-from tests.simulation.contract import PARTNER
 from tests.simulation.disk import PARTITIONS
+from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
-from tests.simulation.moves import allowed_moves
+from tests.simulation.transitions import allowed_transitions
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -302,7 +302,7 @@ TRUTHS = (
     notifications_are_taken,
     one_customer_per_session,
     states_agree_with_rows,
-    allowed_moves,
+    allowed_transitions,
     privacy,
 )
 """Every truth that holds at rest, but for the audit."""

@@ -19,7 +19,7 @@ import grpc.aio
 from gateway.simulator.line import Ended, Line
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.backend import GatewayProcess
-from tests.simulation.weather import Weather
+from tests.simulation.faults import Faults
 
 REMEMBERED = 12
 APART_S = 1e-4
@@ -106,7 +106,7 @@ class SimLine(Line):
         *,
         machine_id: str,
         rng: Random,
-        weather: Weather,
+        faults: Faults,
         dial: Callable[["SimLine"], Call | None],
     ) -> None:
         super().__init__("", None)
@@ -114,7 +114,7 @@ class SimLine(Line):
         self.silent = False
         """Nothing gets through any more, and nobody says so."""
         self._rng = rng
-        self._weather = weather
+        self._faults = faults
         self._dial = dial
         self._loop = asyncio.get_running_loop()
         self._there: Call | None = None
@@ -131,25 +131,25 @@ class SimLine(Line):
         """Write a frame; the world may repeat it, or let the next one overtake it."""
         if self._hung_up:
             return
-        weather, rng, body = self._weather, self._rng, frame.SerializeToString()
-        if rng.random() < weather.wire_cut:
+        faults, rng, body = self._faults, self._rng, frame.SerializeToString()
+        if rng.random() < faults.wire_cut:
             self._later(rng.random() * 0.2, self.hang_up)
-        elif rng.random() < weather.wire_silent:
+        elif rng.random() < faults.wire_silent:
             self.silent = True
         if frame.seq == 0:
             self._up(body)
             return
-        if self._said and rng.random() < weather.wire_replays:
+        if self._said and rng.random() < faults.wire_replays:
             for old in list(self._said)[-rng.randrange(1, 1 + len(self._said)) :]:
                 self._up(old)
         self._said.append(body)
-        if self._held is None and rng.random() < weather.wire_swaps:
+        if self._held is None and rng.random() < faults.wire_swaps:
             self._held = body
             self._later(0.5, self._let_go)
             return
         self._up(body)
         self._let_go()
-        if rng.random() < weather.wire_repeats:
+        if rng.random() < faults.wire_repeats:
             self._up(body)
 
     def replay_late(self) -> None:
@@ -202,7 +202,7 @@ class SimLine(Line):
         """The gateway wrote a frame."""
         if self._hung_up or self.silent:
             return
-        if self._rng.random() < self._weather.wire_cut:
+        if self._rng.random() < self._faults.wire_cut:
             self.hang_up()
             return
         self._down_at = max(self._down_at + APART_S, self._loop.time() + self._delay_s())
@@ -231,4 +231,4 @@ class SimLine(Line):
         self._loop.call_at(at_s, what, *values, context=Context())
 
     def _delay_s(self) -> float:
-        return 0.005 + self._rng.random() * (0.01 + self._weather.wire_delay_s)
+        return 0.005 + self._rng.random() * (0.01 + self._faults.wire_delay_s)

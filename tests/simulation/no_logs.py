@@ -10,7 +10,7 @@ from alipay_client.simulator import delivery
 
 
 @contextlib.contextmanager
-def quietly() -> Iterator[None]:
+def without_logs() -> Iterator[None]:
     """No log lines, and a courier that does not look at its watch every second."""
     before, poll_s = structlog.get_config(), delivery._POLL_S
     structlog.configure(

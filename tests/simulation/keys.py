@@ -47,7 +47,7 @@ def minor(amount: str, currency: str) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class MerchantKeys:
     """``ours``: settings of our client. ``theirs``: what the pretend Alipay is made with."""
 
     ours: AlipayConfig
@@ -56,11 +56,11 @@ class Contract:
 
 
 @functools.cache
-def contract(sign_type: SignType) -> Contract:
+def merchant_keys(sign_type: SignType) -> MerchantKeys:
     """Return the contract; its RSA keys are new in each Python, and no story depends on them."""
     if sign_type is SignType.MD5:
         ours = AlipayConfig(partner=PARTNER, sign_type=sign_type, md5_key=MD5_KEY)
-        return Contract(
+        return MerchantKeys(
             ours=ours,
             keys=load_keys(ours),
             theirs={"partner": PARTNER, "sign_type": "MD5", "md5_key": MD5_KEY},
@@ -79,7 +79,7 @@ def contract(sign_type: SignType) -> Contract:
         "alipay_private_key": their_private,
         "merchant_public_key": our_public,
     }
-    return Contract(ours=ours, keys=load_keys(ours), theirs=theirs)
+    return MerchantKeys(ours=ours, keys=load_keys(ours), theirs=theirs)
 
 
 def _pair() -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The moves of sessions, trades, vends and refunds that are allowed: the table "States" of
+"""The transitions of sessions, trades, vends and refunds that are allowed: the table "States" of
 docs/architecture.md, read once.
 
 Flows in: the published table, and records as decisions leave them. Flows out: whether what was seen
@@ -21,7 +21,7 @@ _HEAD = "| Kind | From | To | What makes it so | Seen in |"
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Move:
+class Transition:
     """One thing of a kind went from one state to another; ``before`` is ``(begins)`` for its first
     state.
     """
@@ -35,36 +35,39 @@ class Move:
 
 
 @functools.cache
-def published() -> dict[Move, str]:
-    """Return every move of the published table, and where the suite is to see it: ``worlds`` or
-    ``core``.
+def published() -> dict[Transition, str]:
+    """Return every transition of the published table, and where the suite is to see it:
+    ``worlds`` or ``core``.
     """
     _, found, rest = PAGE.read_text().partition(_HEAD + "\n")
-    assert found, f"{PAGE} has no table of moves"
-    moves: dict[Move, str] = {}
+    assert found, f"{PAGE} has no table of transitions"
+    transitions: dict[Transition, str] = {}
     for line in rest.splitlines()[1:]:
         if not line.startswith("|"):
             break
         kind, befores, after, _, seen_in = (cell.strip() for cell in line.strip("|").split("|"))
         for before in befores.split(", "):
-            move = Move(kind, before, after)
-            assert move not in moves, f"{move} is published twice"
-            moves[move] = seen_in
-    return moves
+            transition = Transition(kind, before, after)
+            assert transition not in transitions, f"{transition} is published twice"
+            transitions[transition] = seen_in
+    return transitions
 
 
 @functools.cache
 def leads(kind: str, before: str, after: str) -> bool:
-    """Whether a path of published moves leads from one state to the other. Staying is no move, and
-    always allowed.
+    """Whether a path of published transitions leads from one state to the other. Staying is no
+    transition, and always allowed.
     """
     reached, waiting = {before}, [before]
     while waiting:
         here = waiting.pop()
-        for move in published():
-            if (move.kind, move.before) == (kind, here) and move.after not in reached:
-                reached.add(move.after)
-                waiting.append(move.after)
+        for transition in published():
+            if (transition.kind, transition.before) == (
+                kind,
+                here,
+            ) and transition.after not in reached:
+                reached.add(transition.after)
+                waiting.append(transition.after)
     return after in reached
 
 
@@ -85,8 +88,8 @@ def of_record(record: Record) -> tuple[str, str, str]:
 
 
 class History:
-    """In which state each thing was last, and each move that it made; ``state`` is where the story
-    begins.
+    """In which state each thing was last, and each transition that it made; ``state`` is where the
+    story begins.
     """
 
     def __init__(self, state: MachineState) -> None:
@@ -94,18 +97,18 @@ class History:
         self._now.update(
             {(kind, name): status for kind, name, status in map(of_record, _things(state))}
         )
-        self.moves: list[Move] = []
+        self.transitions: list[Transition] = []
 
     def goes_on(self, *records: Record) -> None:
-        """Take what was written next; fail if no path of published moves leads there."""
+        """Take what was written next; fail if no path of published transitions leads there."""
         for kind, name, after in map(of_record, records):
             before = self._now.get((kind, name), BEGINS)
             assert leads(kind, before, after), (
-                f"{name}: {Move(kind, before, after)} is not allowed ({PAGE.name}, States)"
+                f"{name}: {Transition(kind, before, after)} is not allowed ({PAGE.name}, States)"
             )
             self._now[kind, name] = after
             if before != after:
-                self.moves.append(Move(kind, before, after))
+                self.transitions.append(Transition(kind, before, after))
 
 
 def _things(state: MachineState) -> Iterator[Record]:

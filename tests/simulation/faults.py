@@ -1,6 +1,6 @@
 """What goes wrong in one world, and how often: drawn once from the seed, calmed at the end.
 
-Flows in: a seeded generator. Flows out: a ``Weather``. Not every fault is on in every world: a
+Flows in: a seeded generator. Flows out: a ``Faults``. Not every fault is on in every world: a
 world in which everything breaks all the time hides what a world with one rare fault shows.
 """
 
@@ -28,7 +28,7 @@ ALIPAY_FAULTS = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Weather:
+class Faults:
     """Chances between 0 and 1 for each occasion; ``*_every_s`` is the mean time between two blows,
     0 for never.
     """
@@ -73,7 +73,7 @@ class Weather:
     forged_every_s: float = 0.0
     short_of_funds_every_s: float = 0.0
     redelivered_every_s: float = 0.0
-    # people in the office
+    # administrators
     reconfigured_every_s: float = 0.0
     reloaded_every_s: float = 0.0
     retried_every_s: float = 0.0
@@ -93,49 +93,49 @@ class Weather:
                 setattr(self, item.name, item.type(0))  # type: ignore[operator]  # bool or float
 
 
-def drawn(rng: Random) -> Weather:
-    """Return the weather of a world."""
+def drawn(rng: Random) -> Faults:
+    """Return the faults of a world."""
     on = 0.0 if rng.random() < 0.03 else rng.choice((0.15, 0.3, 0.5))
-    weather = Weather()
+    faults = Faults()
 
     def sometimes(*values: float) -> float:
         return rng.choice(values) if rng.random() < on else 0.0
 
-    weather.sql_refuses = sometimes(0.01, 0.05, 0.2)
-    weather.sql_loses = sometimes(0.01, 0.05, 0.15)
-    weather.sql_stalls = sometimes(0.01, 0.05)
-    weather.sql_stall_s = rng.choice((2.0, 8.0, 20.0))
-    weather.slow_answers = rng.random() < on
-    weather.sql_outage_every_s = sometimes(200, 600)
-    weather.host_crash_every_s = sometimes(60, 200, 600)
+    faults.sql_refuses = sometimes(0.01, 0.05, 0.2)
+    faults.sql_loses = sometimes(0.01, 0.05, 0.15)
+    faults.sql_stalls = sometimes(0.01, 0.05)
+    faults.sql_stall_s = rng.choice((2.0, 8.0, 20.0))
+    faults.slow_answers = rng.random() < on
+    faults.sql_outage_every_s = sometimes(200, 600)
+    faults.host_crash_every_s = sometimes(60, 200, 600)
     where = rng.choice(("crossing", "crossing", "await", "await", "anywhere"))
-    weather.host_crash_at_crossing = where == "crossing"
-    weather.host_crash_at_await = where == "await"
-    weather.host_usurped_every_s = sometimes(150, 500)
-    weather.host_frozen_every_s = sometimes(200, 600)
-    weather.host_stopped_every_s = sometimes(300, 600)
-    weather.gateway_crash_every_s = sometimes(100, 400)
-    weather.clock_jump_every_s = sometimes(200, 600)
-    weather.link_loses = sometimes(0.005, 0.03)
-    weather.link_delay_s = sometimes(0.05, 0.5, 3.0)
-    weather.wire_cut = sometimes(0.01, 0.05)
-    weather.wire_silent = sometimes(0.01, 0.03)
-    weather.wire_repeats = sometimes(0.05, 0.3)
-    weather.wire_swaps = sometimes(0.05, 0.2)
-    weather.wire_replays = sometimes(0.05, 0.2)
-    weather.wire_delay_s = sometimes(0.05, 0.5, 2.0)
-    weather.power_cut = sometimes(0.1, 0.3, 0.6)
-    weather.unplug = sometimes(0.1, 0.3)
-    weather.jam = sometimes(0.05, 0.3)
-    weather.hook = sometimes(0.05, 0.3)
-    weather.flash_lost = sometimes(0.3)
-    weather.alipay = {name: value for name in ALIPAY_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
-    weather.wake_lost = sometimes(0.2, 1.0)
-    weather.forged_every_s = sometimes(100, 300)
-    weather.short_of_funds_every_s = sometimes(300, 600)
-    weather.redelivered_every_s = sometimes(60, 200)
-    weather.reconfigured_every_s = sometimes(120, 400)
+    faults.host_crash_at_crossing = where == "crossing"
+    faults.host_crash_at_await = where == "await"
+    faults.host_usurped_every_s = sometimes(150, 500)
+    faults.host_frozen_every_s = sometimes(200, 600)
+    faults.host_stopped_every_s = sometimes(300, 600)
+    faults.gateway_crash_every_s = sometimes(100, 400)
+    faults.clock_jump_every_s = sometimes(200, 600)
+    faults.link_loses = sometimes(0.005, 0.03)
+    faults.link_delay_s = sometimes(0.05, 0.5, 3.0)
+    faults.wire_cut = sometimes(0.01, 0.05)
+    faults.wire_silent = sometimes(0.01, 0.03)
+    faults.wire_repeats = sometimes(0.05, 0.3)
+    faults.wire_swaps = sometimes(0.05, 0.2)
+    faults.wire_replays = sometimes(0.05, 0.2)
+    faults.wire_delay_s = sometimes(0.05, 0.5, 2.0)
+    faults.power_cut = sometimes(0.1, 0.3, 0.6)
+    faults.unplug = sometimes(0.1, 0.3)
+    faults.jam = sometimes(0.05, 0.3)
+    faults.hook = sometimes(0.05, 0.3)
+    faults.flash_lost = sometimes(0.3)
+    faults.alipay = {name: value for name in ALIPAY_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
+    faults.wake_lost = sometimes(0.2, 1.0)
+    faults.forged_every_s = sometimes(100, 300)
+    faults.short_of_funds_every_s = sometimes(300, 600)
+    faults.redelivered_every_s = sometimes(60, 200)
+    faults.reconfigured_every_s = sometimes(120, 400)
     reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
-    weather.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
-    weather.retried_every_s = sometimes(30, 120)
-    return weather
+    faults.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
+    faults.retried_every_s = sometimes(30, 120)
+    return faults

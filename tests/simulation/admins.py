@@ -1,5 +1,4 @@
-"""What people in the operator's office do about machines and money, each act a command to the
-machine's actor.
+"""What administrators do about machines and money, each act a command to the machine's actor.
 
 Flows in: what our own SQL says waits for a person. Flows out: commands through a gateway, some of
 which are lost or whose answers are.

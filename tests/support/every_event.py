@@ -1,0 +1,319 @@
+"""Every kind of state that a machine can be in, and every event that it can meet there."""
+
+from collections.abc import Callable
+
+from actors.machine import MachineState, events
+from actors.machine.ids import (
+    BootId,
+    Currency,
+    RefundId,
+    RequestId,
+    SessionId,
+    StreamId,
+    TradeId,
+    VendId,
+)
+from actors.machine.policy import Policy
+from actors.machine.state import (
+    CodeStatus,
+    Column,
+    Configuration,
+    DenyReason,
+    FailureCause,
+    Mode,
+    Phase,
+    Trade,
+    VendStatus,
+)
+from tests.support.story import HKD, START_MS, Story
+
+
+def inactive() -> Story:
+    return Story()
+
+
+def disabled() -> Story:
+    story = enabled()
+    story.frame(events.ReaderDisabled(reason="door"))
+    return story
+
+
+def enabled() -> Story:
+    story = Story()
+    story.connect()
+    return story
+
+
+def session_idle() -> Story:
+    story = enabled()
+    story.pay(1_000)
+    return story
+
+
+def awaiting_payment() -> Story:
+    story = enabled()
+    story.select()
+    return story
+
+
+def approved() -> Story:
+    story = session_idle()
+    story.select()
+    return story
+
+
+def in_doubt() -> Story:
+    story = approved()
+    story.disconnect()
+    return story
+
+
+def doubt_left_behind() -> Story:
+    story = in_doubt()
+    story.wait(61_000)
+    story.connect("b2", lost=True)
+    return story
+
+
+def in_review() -> Story:
+    story = Story(policy=Policy(doubt_review_above_minor=100))
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.disconnect()
+    story.connect(
+        "b2", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON)
+    )
+    return story
+
+
+def refund_under_way() -> Story:
+    story = session_idle()
+    story.complete()
+    return story
+
+
+def refund_refused() -> Story:
+    story = refund_under_way()
+    story.do(events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE"))
+    return story
+
+
+def write_off_proposed() -> Story:
+    story = refund_refused()
+    story.policy = Policy(write_off_second_person_above_minor=100)
+    story.do(
+        events.RefundWrittenOff(refund_id=RefundId("t1R1"), actor="ann", reason="paid in cash")
+    )
+    return story
+
+
+def sold() -> Story:
+    story = enabled()
+    story.pay(500)
+    story.select()
+    story.success()
+    return story
+
+
+def sold_parts(state: MachineState) -> tuple[events.SoldPart, ...]:
+    """What SQL would say of the newest sold vend's payments: of a closed trade, that all of it was
+    sold.
+    """
+    known = {trade.trade_id: trade for trade in state.trades}
+    sold_vends = [vend for vend in state.settled_vends if vend.status is VendStatus.SUCCEEDED]
+    return tuple(
+        events.SoldPart(
+            trade=known.get(part.trade_id)
+            or Trade(
+                trade_id=part.trade_id,
+                partner_trans_id="o",
+                payer="ann",
+                paid_minor=part.amount_minor,
+                funds_minor=0,
+                received_at_ms=START_MS,
+                sold_minor=part.amount_minor,
+                closed_at_ms=START_MS,
+            ),
+            amount_minor=part.amount_minor,
+        )
+        for vend in sold_vends[-1:]
+        if vend.reason != "WRITTEN_OFF"
+        for part in vend.reserved
+    )
+
+
+PHASES: dict[Phase, Callable[[], Story]] = {
+    Phase.INACTIVE: inactive,
+    Phase.DISABLED: disabled,
+    Phase.ENABLED: enabled,
+    Phase.SESSION_IDLE: session_idle,
+    Phase.VEND_AWAITING_PAYMENT: awaiting_payment,
+    Phase.VEND_APPROVED: approved,
+    Phase.VEND_IN_DOUBT: in_doubt,
+}
+
+
+STATES = [
+    *PHASES.values(),
+    doubt_left_behind,
+    in_review,
+    refund_under_way,
+    refund_refused,
+    write_off_proposed,
+    sold,
+]
+
+
+FACTS: list[events.MachineFact] = [
+    events.ReaderEnabled(),
+    events.ReaderDisabled(reason="door"),
+    events.VendRequested(
+        request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="A1", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="Z9", price_minor=500, planogram_version=1
+    ),
+    events.VendRequested(
+        request_id=RequestId("q9"), column="A1", price_minor=1, planogram_version=1
+    ),
+    events.VendTurnedAway(request_id=RequestId("q9"), reason=DenyReason.BACKEND_UNAVAILABLE),
+    events.VendCancelled(request_id=RequestId("q1")),
+    events.VendCancelled(request_id=RequestId("q9")),
+    events.VendSucceeded(vend_id=VendId("VM-1-v1"), evidence="motor=RAN drop=SEEN"),
+    events.VendSucceeded(vend_id=VendId("VM-1-v9")),
+    *(events.VendFailed(vend_id=VendId("VM-1-v1"), cause=cause) for cause in FailureCause),
+    events.SessionCompleted(session_id=SessionId("VM-1-s1")),
+    events.SessionCompleted(session_id=SessionId("VM-1-s9")),
+    events.CashSold(column="A1", price_minor=500),
+    events.CashSold(column="Z9", price_minor=500),
+    events.FaultReported(code="EJB", detail="motor"),
+    events.FaultReported(code="EGS"),
+]
+
+
+def every_event(story: Story) -> list[events.Event]:
+    """Each event with what it may meet: ours and foreign, first and repeated, in and out of
+    order.
+    """
+    link = story.state.link
+    paid = {"partner_trans_id": "o", "currency": HKD, "paid_at_ms": story.now_ms}
+    return [
+        *(
+            events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 1, fact=fact)
+            for fact in FACTS
+        ),
+        events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq, fact=FACTS[0]),
+        events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 2, fact=FACTS[0]),
+        events.FrameReceived(stream_id=StreamId("other"), seq=1, fact=FACTS[0]),
+        events.Connected(stream_id=StreamId("n"), opened_at_ms=story.now_ms, boot_id=link.boot_id),
+        events.Connected(
+            stream_id=link.stream_id,
+            opened_at_ms=link.opened_at_ms,
+            boot_id=link.boot_id,
+            planogram_version=1,
+        ),
+        events.Connected(
+            stream_id=StreamId("old"), opened_at_ms=START_MS - 1, boot_id=BootId("b0")
+        ),
+        *(
+            events.Connected(
+                stream_id=StreamId("n"),
+                opened_at_ms=story.now_ms,
+                boot_id=BootId("b9"),
+                journal=(
+                    events.JournalEntry(
+                        vend_id=VendId("VM-1-v1"), stage=stage, cause=FailureCause.JAMMED
+                    ),
+                ),
+            )
+            for stage in events.JournalStage
+        ),
+        events.Connected(
+            stream_id=StreamId("n"),
+            opened_at_ms=story.now_ms,
+            boot_id=BootId("b9"),
+            journal_lost=True,
+        ),
+        events.Disconnected(stream_id=link.stream_id),
+        events.Disconnected(stream_id=StreamId("other")),
+        *(
+            events.TopUpPaid(trade_id=TradeId(trade), amount_minor=amount, payer=payer, **paid)  # type: ignore[arg-type]
+            for trade in ("t1", "t9")
+            for amount in (0, 1, 500, 5_000)
+            for payer in ("ann", "bob", "")
+        ),
+        events.TopUpPaid(
+            trade_id=TradeId("t8"),
+            partner_trans_id="o",
+            amount_minor=5,
+            currency=Currency("USD"),
+            paid_at_ms=0,
+        ),
+        events.TopUpPaid(
+            trade_id=TradeId("t8"),
+            partner_trans_id="o",
+            amount_minor=500,
+            currency=HKD,
+            paid_at_ms=0,
+        ),
+        events.TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED"),
+        *(
+            event
+            for refund_id in (RefundId("t1R1"), RefundId("t9R9"))
+            for event in (
+                events.RefundSucceeded(refund_id=refund_id),
+                events.RefundAccepted(refund_id=refund_id),
+                events.RefundUnknown(refund_id=refund_id, detail="time-out"),
+                events.RefundNotFound(refund_id=refund_id),
+                events.RefundShortOfFunds(refund_id=refund_id, detail="funds"),
+                events.RefundRefused(refund_id=refund_id, detail="no"),
+                events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
+                events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
+                events.RefundWrittenOff(
+                    refund_id=refund_id, actor="ann", reason="paid in cash", person="spiffe://ann"
+                ),
+            )
+        ),
+        *(
+            events.VendSettled(
+                vend_id=VendId(vend_id), delivered=delivered, actor="eve", reason="looked"
+            )
+            for vend_id in ("VM-1-v1", "VM-1-v9")
+            for delivered in (True, False)
+        ),
+        *(
+            events.VendRefundAsked(
+                vend_id=VendId("VM-1-v1"),
+                version=version,
+                parts=sold_parts(story.state),
+                actor="eve",
+                reason="stale",
+            )
+            for version in (story.state.version, story.state.version - 1)
+        ),
+        events.CodeCreated(qr_payload="https://qr.example/x"),
+        events.CodeStatusChanged(status=CodeStatus.STOPPED),
+        events.CodeFailed(final=False, detail="time-out"),
+        events.CodeFailed(final=True, detail="ILLEGAL_PARTNER"),
+        events.ConfigurationChanged(configuration=Configuration(revision=0)),
+        *(
+            events.ConfigurationChanged(
+                configuration=Configuration(revision=9, enabled=on, mode=mode, planogram_version=2),
+                columns=(),
+            )
+            for on in (True, False)
+            for mode in Mode
+        ),
+        events.ConfigurationChanged(
+            configuration=Configuration(revision=9, planogram_version=2),
+            columns=(Column(column="A1", product="cola", price_minor=600, capacity=2, stock=1),),
+        ),
+        events.StockCounted(column="A1", stock=7),
+        events.StockCounted(column="A1", stock=11),
+        events.StockCounted(column="Z9", stock=1),
+        events.TimePassed(),
+    ]

@@ -211,11 +211,3 @@ async def test_a_page_of_machines_fits_a_client(site: Site) -> None:
         connection.execute(delete(machines).where(machines.c.machine_id.in_(ids)))
 
     await site.database.write(take_away)
-
-
-async def test_a_vend_is_not_refunded_by_this_version(site: Site) -> None:
-    """It says so with details, and not as if there were no such call."""
-    call = session_service_pb2.RefundVendRequest(vend_id="v", reason="stale")
-    assert (grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED", []) == await refusal(
-        site.sessions.RefundVend(call)
-    )

@@ -206,6 +206,11 @@ async def test_all_wrong_fields_are_named_at_once(site: Site) -> None:
         ("GetTrade", trade_service_pb2.GetTradeRequest(trade_id="t"), "TRADE_NOT_FOUND"),
         ("GetRefund", trade_service_pb2.GetRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
         ("RetryRefund", trade_service_pb2.RetryRefundRequest(refund_id="r"), "REFUND_NOT_FOUND"),
+        (
+            "RefundVend",
+            session_service_pb2.RefundVendRequest(vend_id="v", reason="stale"),
+            "VEND_NOT_FOUND",
+        ),
     ],
 )
 async def test_what_is_not_there_is_not_found(

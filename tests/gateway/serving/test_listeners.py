@@ -5,12 +5,15 @@ import asyncio
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.fleet.v1 import trade_service_pb2
 from gateway.fleet.v1.trade_service_pb2_grpc import TradeServiceStub
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
+from gateway.rpc import reflection
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
 from gateway.serving.listeners import (
@@ -143,6 +146,44 @@ async def test_admin_listener() -> None:
         finally:
             machine.call.cancel()
     await listener.stop(grace_s=0)
+
+
+async def test_administrators_services_are_told_and_described() -> None:
+    """Each of the five is listed, has its health, and is described with all that it needs, so that
+    grpcurl needs no proto files.
+    """
+    listener = build_admin_server(add_fleet, address="127.0.0.1:0")
+    await listener.start()
+    try:
+        for noun in ("Fleet", "Session", "Trade", "WorkItem", "Event"):
+            service = f"gateway.fleet.v1.{noun}Service"
+            assert service in listener.services
+            assert await health_of(listener, service) == "SERVING"
+            files = await _described(listener, service)
+            assert f"{noun}Service" in {one.name for file in files for one in file.service}
+            assert "gateway/fleet/v1/role.proto" in {file.name for file in files} | {
+                dependency for file in files for dependency in file.dependency
+            }
+    finally:
+        await listener.stop(grace_s=0)
+
+
+async def _described(listener: Listener, symbol: str) -> list[descriptor_pb2.FileDescriptorProto]:
+    """Ask reflection, as grpcurl's describe does."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
+        call: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(
+            f"/{reflection.NAME}/ServerReflectionInfo"
+        )()
+        asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+        await call.write(asked.SerializeToString())
+        await call.done_writing()
+        answer = await call.read()
+        assert isinstance(answer, bytes)
+        told = reflection_pb2.ServerReflectionResponse.FromString(answer)
+    return [
+        descriptor_pb2.FileDescriptorProto.FromString(one)
+        for one in told.file_descriptor_response.file_descriptor_proto
+    ]
 
 
 async def test_admin_listener_with_tls() -> None:

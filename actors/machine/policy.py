@@ -24,7 +24,7 @@ class Policy:
     doubt_window_ms: int = 600_000
     """A vend in doubt is voided and refunded after this."""
     payment_age_max_ms: int = 300_000
-    """A payment of which we hear later than this is late money: refunded at once, in full."""
+    """A payment that we hear of later than this is late money: refunded at once, in full."""
     late_watch_ms: int = 30_000
     """For this long after an unpaid selection, money that comes in without a session is taken for
     its late payment.
@@ -62,7 +62,7 @@ class Policy:
     doubts_max: int = 8
     """With this many vends in doubt the machine sells nothing more."""
     trades_max: int = 64
-    """With this many trades open, new money is refunded at once, whoever paid it."""
+    """With this many trades open, new money is refunded at once, whichever customer paid it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

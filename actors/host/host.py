@@ -389,7 +389,7 @@ class Host(HostLink):
             task.add_done_callback(self._reloads.discard)
             return
         if isinstance(event, ConfigurationChanged):
-            # What Alipay is told of the machine's place may be new too, and stands beside it.
+            # The place of the machine, which Alipay gets, may be new too; it is read beside it.
             runner.reload_wanted = True
         receipt.expect()
         self._loop.post(

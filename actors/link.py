@@ -1,12 +1,11 @@
-"""What a gateway and a host say to each other: plain values, in batches.
+"""The port between a gateway and a host: plain values, in batches.
 
 Gateway to host: ``exchange`` carries all that arrived while the last call was in flight; one call
-at a time. Host to gateway: each ``Delivery`` is the next one in a numbered row, whether it comes
-back from ``exchange`` (answers) or from ``listen`` (what nobody asked for). A gateway hands
-deliveries on in the order of their numbers. When a call fails, or a number does not come, the
-gateway opens the link anew: it ``attach``es again (the host forgets what it had for the gateway),
-says ``Connected`` for each of its streams and repeats their unacknowledged frames. All of it is
-safe to repeat.
+at a time. Host to gateway: each ``Delivery`` has the next number, whether it comes back from
+``exchange`` (answers) or from ``listen`` (everything else). A gateway hands deliveries on in the
+order of their numbers. When a call fails, or a number does not come, the gateway ``attach``es again
+(the host forgets what it had for the gateway), sends ``Connected`` for each of its streams and
+repeats their unacknowledged frames. All of it is safe to repeat.
 """
 
 from collections.abc import Sequence
@@ -46,7 +45,7 @@ class Notified:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reload:
-    """Drop what memory has of the machine, load it from the database and go on: the way out of a
+    """Have the host load the machine from the database again, whatever memory has: the way out of a
     halt, and safe on a machine that works.
     """
 
@@ -111,8 +110,8 @@ class StreamClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandDone:
-    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's;
-    of a halted machine, its error.
+    """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's,
+    or a halted machine's error.
     """
 
     command_id: str

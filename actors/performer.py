@@ -59,7 +59,7 @@ class Merchant:
 
 
 class Performer:
-    """Makes the calls of all machines of a host, at most ``in_flight_max`` at a time, each for at
+    """Makes the calls of all machines of a host: at most ``in_flight_max`` at a time, each for at
     most ``call_max_s`` seconds.
     """
 

@@ -13,7 +13,7 @@ PARTITION_COUNT_DEFAULT = 256
 
 
 def partition_of(machine_id: MachineId, partition_count: int) -> int:
-    """Return the machine's partition, the same in every process and for ever."""
+    """Return the machine's partition: the same in every process and in every version."""
     return zlib.crc32(machine_id.encode()) % partition_count
 
 

@@ -53,8 +53,8 @@ class LoadedMachine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """A machine, or a notification for it, whose rows are there and make no sense to this program;
-    ``error`` says why.
+    """A machine, or a notification for it, whose rows this program cannot read; ``error`` tells
+    why.
     """
 
     machine_id: MachineId
@@ -63,8 +63,8 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineHalt:
-    """A machine that its host has halted: since when, over what kind of fact (empty if it could not
-    be loaded), and the error's words.
+    """A machine that its host has halted: since when, over what kind of event (empty if it could
+    not be loaded), and the error's text.
     """
 
     machine_id: MachineId
@@ -75,7 +75,7 @@ class MachineHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """A notification that is saved and not yet decided on. ``event`` is what it says."""
+    """A notification that is saved and not yet decided on, with the event that it became."""
 
     inbox_id: int
     machine_id: MachineId
@@ -110,7 +110,8 @@ class Ownership:
 
 
 class StoreError(Exception):
-    """The store did not do it, or its answer was lost: nobody knows. Reload before deciding again.
+    """The store did not do it, or its answer was lost: the outcome is unknown. Reload before
+    deciding again.
 
     StaleOwner and Conflict below are definite; any other StoreError means "try again".
     """
@@ -124,7 +125,7 @@ class StaleOwner(StoreError):
 
 class Conflict(StoreError):
     """The saved version is not the one that was decided on, or a unique key was hit. Nothing was
-    saved. ``machine_id`` says whose.
+    saved. ``machine_id`` is the machine that it concerns.
     """
 
     def __init__(self, machine_id: MachineId, detail: str) -> None:
@@ -139,7 +140,7 @@ class MachineStore(Protocol):
     async def claim(
         self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
     ) -> Ownership:
-        """Take partitions from whoever had them, each under its next epoch."""
+        """Take partitions from their last owners, each under its next epoch."""
         ...
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
@@ -167,13 +168,11 @@ class MachineStore(Protocol):
     async def untaken(
         self, ownership: Ownership, *, older_than_ms: int, limit: int
     ) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and that nobody has
-        taken.
-        """
+        """Return notifications that were saved before ``older_than_ms`` and are not taken."""
         ...
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
-        """Return machines whose registry revision is above their state's: an administrator's change
-        that the actor has not heard of.
+        """Return machines whose registry revision is above their state's: the actor has not decided
+        on an administrator's change.
         """
         ...

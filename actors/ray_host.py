@@ -45,7 +45,7 @@ _KNOBS = {
     "RAY_core_worker_internal_heartbeat_ms": "50",
     "RAY_timeout_ms_task_wait_for_death_info": "20",
     "RAY_task_retry_delay_ms": "0",
-    # Nobody looks at task events here; they are a fifth of a call's cost.
+    # We do not read task events; they are a fifth of a call's cost.
     "RAY_task_events_report_interval_ms": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     # A busy gRPC server and fork handlers keep Ray from starting.
@@ -140,8 +140,8 @@ def stop_ray() -> None:
 
 @contextmanager
 def _deaf_to_terminals() -> Iterator[None]:
-    """Let Ray's processes inherit deafness to what a terminal sends to its whole group; Ray does so
-    itself for Ctrl-C only.
+    """Let Ray's processes ignore the signals that a terminal sends to its whole group; Ray does so
+    by itself for Ctrl-C only.
 
     A terminal that is closed must not take the hosts from a gateway that is about to stop in order.
     What comes for us meanwhile waits.
@@ -172,8 +172,8 @@ def _token(path: Path) -> Path:
 
 
 def _temp_dir(run_dir: Path) -> Path:
-    """Return a short path for Ray's sessions, inside a folder that nobody else may enter (Ray opens
-    its own to all).
+    """Return a short path for Ray's sessions, inside a folder that only we may enter (Ray opens its
+    own to all).
     """
     folder = run_dir.resolve() / "ray"
     if len(str(folder)) > _TEMP_PATH_MAX:
@@ -300,8 +300,8 @@ def _die(reason: str) -> None:
 
 
 class RayHostLink(HostLink):
-    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: nobody knows
-    what arrived.
+    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: what arrived
+    is unknown.
     """
 
     def __init__(self, name: str, actor: Any) -> None:
@@ -320,7 +320,7 @@ class RayHostLink(HostLink):
         )
 
     async def listen(self, attachment: str) -> Delivery:
-        """Wait for what nobody asked for."""
+        """Wait for what is ready for this gateway."""
         return cast("Delivery", await self._call(_LISTEN_TIMEOUT_S, self._actor.listen, attachment))
 
     async def stats(self) -> dict[str, int]:

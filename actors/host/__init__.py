@@ -8,7 +8,7 @@ This is all it does; the rest of the room is how, and what happens when somethin
         read the rows of machines that must be loaded           loading
         batch = some letters of each machine that is ready      mailboxes.take
         turns = the core's decision on each letter              loop.decide -> runner.turn
-        COMMIT all of them in one transaction, or nothing       loop.commit -> saving
+        COMMIT all of them in one transaction, or none          loop.commit -> saving
         send what the turns ordered: frames, calls, answers     loop.release -> release
 
 Four duties follow from it, in this order:

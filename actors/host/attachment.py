@@ -1,9 +1,8 @@
-"""What waits for one gateway: the host's side of an attachment, and the receipts of what the
-gateway gave.
+"""What waits for one gateway: the host's side of an attachment, and receipts of its exchanges.
 
-Flows in: messages that may leave, which is after their COMMIT. Flows out: numbered deliveries,
-through whichever call of the gateway comes first. An outbox that is full breaks the attachment,
-since the gateway can always attach again and be told all that is owed.
+Flows in: messages that may leave. Flows out: numbered deliveries, with the gateway's next call. A
+full outbox breaks the attachment: the gateway can always attach again, and what is owed is then
+sent.
 """
 
 import asyncio
@@ -42,9 +41,7 @@ class Receipt:
             self._settled.set_result(None)
 
     async def wait(self, timeout_s: float) -> None:
-        """Return once nothing is on its way, or it is not worth waiting for, or the time is
-        over.
-        """
+        """Return once all messages are settled, or ``release`` was called, or the time is over."""
         if self._closed or self._left <= 0:
             return
         self._settled = asyncio.get_running_loop().create_future()
@@ -56,9 +53,7 @@ class Receipt:
 
 
 class Attachment:
-    """One opening of the link by one gateway. ``streams`` are those whose Connected came through
-    it.
-    """
+    """One opening of the link by one gateway. ``streams``: whose Connected came through it."""
 
     __slots__ = (
         "_calls",
@@ -89,8 +84,8 @@ class Attachment:
         return len(self._messages)
 
     def put(self, message: FromHost) -> bool:
-        """Add a message for the gateway; return False if that broke the attachment. ``announce``
-        afterwards.
+        """Add a message for the gateway, and call ``announce`` afterwards. Return False if the
+        attachment is broken, perhaps by this message.
         """
         if self.broken:
             return False
@@ -101,7 +96,7 @@ class Attachment:
         return True
 
     def announce(self) -> None:
-        """Wake who listens, if there is something left to take."""
+        """Wake the gateway's ``listen``, if there is something left to take."""
         if self._messages:
             self._ready.set()
 
@@ -132,7 +127,7 @@ class Attachment:
 
     @contextmanager
     def call(self) -> Iterator[None]:
-        """The gateway is heard for as long as a call of it is here."""
+        """Hold the gateway for alive while a call of it is here."""
         self._calls += 1
         try:
             yield

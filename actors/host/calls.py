@@ -1,5 +1,4 @@
-"""Calls to Alipay that are under way: bounded, one of a kind for each machine, answered by an
-event.
+"""Calls to Alipay that are under way: bounded, and each made once.
 
 Flows in: orders that are saved. Flows out: what became of each, as an event for the machine's
 mailbox. A call that is ordered again while it is under way (after a reload) is not made twice; its
@@ -92,6 +91,6 @@ class Calls:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            # a performer never raises; if it did, the loop's exception handler says so
+            # A performer never raises; if it did, the event loop's exception handler would log it.
             task.result()
             self._fill()

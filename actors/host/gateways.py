@@ -1,9 +1,9 @@
 """Which gateways are attached to a host, and through which of them each stream of a machine is
 reached.
 
-Flows in: attachments, and streams that said Hello through them. Flows out: messages into the right
-attachment, and the streams that no gateway announces any more: their gateway attached again without
-them, or has been silent for too long.
+Flows in: attachments, and streams that say Hello through them. Flows out: messages into the right
+attachment, and the streams that no gateway announces: their gateway attached again without them, or
+has made no call for too long.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from actors.machine.ids import MachineId, StreamId
 
 
 class Gateways:
-    """``name`` makes attachments of this start of the host different from those of any other."""
+    """The attachments of one start of a host; ``name`` tells it from all others."""
 
     def __init__(
         self, *, name: str, outbox_max: int, attachments_max: int, reattach_s: float
@@ -36,8 +36,8 @@ class Gateways:
         return len(self._attachments)
 
     def attach(self, gateway_id: str) -> Attachment:
-        """Open the link for a gateway; an older attachment of it is broken and its streams must be
-        announced again.
+        """Open the link for a gateway and break its older attachment, whose streams the gateway
+        must announce again. Raises LinkBroken if too many gateways are attached.
         """
         for old in [
             attachment
@@ -65,21 +65,21 @@ class Gateways:
         return attachment
 
     def enter(self, runner: Runner, attachment: Attachment, connected: Connected) -> None:
-        """The stream is reached through this attachment from now on."""
+        """Reach the stream through this attachment from now on."""
         self.leave(runner, connected.stream_id)
         runner.routes[connected.stream_id] = Route(attachment=attachment, connected=connected)
         attachment.streams.add((runner.machine_id, connected.stream_id))
         self._missing.pop((runner.machine_id, connected.stream_id), None)
 
     def leave(self, runner: Runner, stream_id: StreamId) -> None:
-        """The stream is over."""
+        """Forget the route to a stream that is over."""
         route = runner.routes.pop(stream_id, None)
         if route is not None:
             route.attachment.streams.discard((runner.machine_id, stream_id))
 
     def send(self, attachment: Attachment | None, message: FromHost) -> None:
-        """Put a message into the attachment's outbox; ``announce`` once all are in. What nobody can
-        be told is counted and owed.
+        """Put a message into the attachment's outbox; call ``announce`` once all are in. A message
+        without a way is counted; the state owes it.
         """
         if attachment is None or attachment.broken:
             self.undelivered += 1
@@ -95,14 +95,14 @@ class Gateways:
         self._touched.clear()
 
     def expect(self, machine_id: MachineId, stream_id: StreamId) -> None:
-        """The stream was alive when we last heard; somebody must say so again."""
+        """Wait for a gateway to announce the stream, which was alive when we last heard of it."""
         self._missing.pop(
             (machine_id, stream_id), None
         )  # so that the order of entries stays the order of times
         self._missing[machine_id, stream_id] = asyncio.get_running_loop().time() + self._reattach_s
 
     def given_up(self) -> list[tuple[MachineId, StreamId]]:
-        """Take out the streams that no gateway has announced again in time."""
+        """Take out and return the streams that no gateway has announced in time."""
         now_s = asyncio.get_running_loop().time()
         gone: list[tuple[MachineId, StreamId]] = []
         while self._missing and next(iter(self._missing.values())) <= now_s:

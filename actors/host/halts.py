@@ -1,8 +1,7 @@
-"""Machines that their host has halted: what the database is to say of them, and when each is tried
-again.
+"""Machines that their host has halted: their rows in the database, and when each is tried again.
 
-Flows in: each halt, as it happens. Flows out: rows, written by the sweeps and never in the way of a
-turn, and the machines whose next try has come: a deploy or a repair may have mended them, and their
+Flows in: each halt, as it happens. Flows out: rows, which the sweeps write and no turn waits for,
+and the machines whose next try has come: a deploy or a repair may have mended them, and their
 customers' money waits.
 """
 
@@ -48,7 +47,7 @@ def words(error: Exception) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class _Row:
-    """A row that is not known to be written. ``sent``: it may be all the same."""
+    """A row that may not be written yet. ``sent``: a try was made, so it may be."""
 
     halt: MachineHalt
     sent: bool = False
@@ -56,9 +55,7 @@ class _Row:
 
 @dataclass(slots=True, kw_only=True)
 class _Trouble:
-    """How often the machine was tried in vain, when it is tried next, and until when that
-    counts.
-    """
+    """How many tries were in vain, when the next one comes, and until when these count."""
 
     tries: int
     next_s: float
@@ -66,7 +63,7 @@ class _Trouble:
 
 
 class Halts:
-    """Of one host. ``runners`` are the mailboxes's."""
+    """The halts of one host. ``runners`` are those of its mailboxes."""
 
     def __init__(
         self,
@@ -84,8 +81,8 @@ class Halts:
         self._troubles: dict[MachineId, _Trouble] = {}
 
     def happened(self, machine_id: MachineId, *, error: str, fact: str) -> None:
-        """A machine is halted: say so in the database, and try it again later than the last
-        time.
+        """Note a halt: its row is written by the next sweep, and its next try comes later than the
+        last one did.
         """
         now_s = asyncio.get_running_loop().time()
         known = self._troubles.get(machine_id)
@@ -124,10 +121,10 @@ class Halts:
         return found
 
     async def write(self, ownership: Ownership) -> list[Runner]:
-        """Write the rows that are missing; return the machines that work again by now and of which
-        a row may say otherwise.
+        """Write the rows that are missing, and return the machines that work again by now although
+        a row may say that they are halted.
 
-        What cannot be written now is tried again by the next call. Raises StaleOwner.
+        A row that cannot be written now is left to the next call. Raises StaleOwner.
         """
         doubtful: list[Runner] = []
         for machine_id, row in list(self._rows.items())[: self._limits.rows_max]:

@@ -1,9 +1,9 @@
 """Thousands of machines in one process, and the gateways' way to them.
 
-Flows in: batches from gateways, answers to our own calls, timers, and what sweeps of the database
-find. Flows out: deliveries to gateways and calls to Alipay, after the COMMIT that justifies them.
-One event loop; one task turns (``turns``), one sweeps. The same class runs in a Ray actor, in the
-gateway's own process and on a virtual clock: all waiting goes through the loop's time.
+Flows in: batches from gateways. Flows out: deliveries to gateways, after the COMMIT that justifies
+them. A host claims its partitions, starts two tasks, ``loop`` and ``sweeps``, and from then on only
+puts what comes in into mailboxes. The same class runs in a Ray actor, in the gateway's own process
+and on a virtual clock: all waiting goes through the loop's time.
 """
 
 import asyncio
@@ -88,8 +88,8 @@ class HostLimits:
 
 
 class Host(HostLink):
-    """Owns the machines of ``partitions``. ``on_fatal`` is told why once this host must not go on:
-    another one owns its machines now.
+    """Owns the machines of ``partitions``. ``on_fatal`` gets the reason, once, when this host must
+    not go on: another one owns its machines, or it has a defect.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Host(HostLink):
             clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
-            turns=self._loop,
+            loop=self._loop,
             limits=self._limits.sweeps,
             notified=self._notified,
             fatal=self._die,
@@ -153,8 +153,8 @@ class Host(HostLink):
     # --- life ---
 
     async def start(self) -> None:
-        """Claim the partitions, load what is open, take up what was missed; then serve. Waits for a
-        store that is away.
+        """Claim the partitions, load the machines that have something open, take up what was
+        missed; then serve. Waits for a store that is away.
         """
         health = StoreHealth(
             first_s=self._limits.turns.retry_first_s,
@@ -183,8 +183,8 @@ class Host(HostLink):
         )
 
     async def stop(self) -> None:
-        """Take no more, save what is here if that is quick, and end. What is not done is owed and
-        taken up by the next owner.
+        """Take no more, save what is here if that is quick, and end. What is not done is owed, and
+        the next owner takes it up.
         """
         if not self._over:
             self._over = "the host stops"
@@ -245,8 +245,8 @@ class Host(HostLink):
         return attachment.name
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        """Take a batch; return once it is saved or refused, or the store is away, or it takes too
-        long, with what is ready.
+        """Take a batch; return what is ready for the gateway once the batch is saved or refused, or
+        the store is away, or it takes too long.
         """
         self._serving()
         found = self._gateways.find(attachment)
@@ -264,7 +264,7 @@ class Host(HostLink):
         return self._delivery(found)
 
     async def listen(self, attachment: str) -> Delivery:
-        """Wait for what is ready for this gateway, for some seconds."""
+        """Wait some seconds for something that is ready for this gateway, and return it."""
         self._serving()
         found = self._gateways.find(attachment)
         with found.call():
@@ -272,7 +272,7 @@ class Host(HostLink):
         return self._delivery(found)
 
     def stats(self) -> dict[str, int]:
-        """Return what there is and what was done since the start."""
+        """Return counts: what there is now, and what was done since the start."""
         return {
             **self._loop.counts,
             "machines": len(self._mailboxes.runners),
@@ -313,8 +313,8 @@ class Host(HostLink):
         attachment: Attachment,
         receipt: Receipt,
     ) -> None:
-        """A full mailbox closes the stream: the machine keeps what was not acknowledged. The end of
-        a known stream is always taken.
+        """Take what happened on a stream. A full mailbox closes the stream: the machine keeps what
+        was not acknowledged. The end of a known stream is always taken.
         """
         refusal = self._refusal(machine_id)
         runner = self._mailboxes.runners.get(machine_id)
@@ -343,8 +343,8 @@ class Host(HostLink):
         self._loop.post(runner, Letter(event=event, attachment=attachment, receipt=receipt))
 
     def _notified(self, item: InboxItem, receipt: Receipt | None = None) -> bool:
-        """Return False if there is no room now: the row stays untaken and the sweep brings it
-        again.
+        """Take a notification; return False if there is no room now: the row stays untaken, and
+        the sweep brings it again.
         """
         if item.inbox_id in self._loop.refusals.inbox_waiting:
             return True
@@ -360,8 +360,8 @@ class Host(HostLink):
         return True
 
     def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:
-        """A reload is what a halted machine is there for; it waits for the database outside the
-        exchange, which serves others too.
+        """Take an administrator's act. A reload is accepted for a halted machine too, which is its
+        purpose; it waits for the database outside the exchange, which serves others.
         """
         event = message.event
         refusal = self._refusal(message.machine_id)
@@ -389,7 +389,7 @@ class Host(HostLink):
             task.add_done_callback(self._reloads.discard)
             return
         if isinstance(event, ConfigurationChanged):
-            # What Alipay is told of the machine's place may be new too, and stands beside it.
+            # The place of the machine, which Alipay gets, may be new too; it is read beside it.
             runner.reload_wanted = True
         receipt.expect()
         self._loop.post(
@@ -403,7 +403,7 @@ class Host(HostLink):
         await self._guarded(partial(self._sweeps.reload, [runner], last))
 
     def _refusal(self, machine_id: MachineId) -> str:
-        """Return why nothing can be taken for this machine now, or nothing."""
+        """Return why nothing can be taken for this machine now; empty if it can."""
         runner = self._mailboxes.runners.get(machine_id)
         if runner is not None and runner.halted:
             return CloseReason.HALTED

@@ -1,9 +1,10 @@
-"""Brings machines into memory before their turn: at their first letter, and after a commit that
+"""Brings machines into memory before their turn: at their first letter, and after a COMMIT that
 failed.
 
 Flows in: unloaded machines from the mailboxes. Flows out: machines that can take turns, with what
-their state owes taken up again: calls to Alipay under their old ids, the timer, the registry's
-configuration, and, after a COMMIT whose answer was lost, what the machine was not told.
+their state owes taken up: calls to Alipay under their old ids, the timer, the registry's
+configuration. After a COMMIT whose answer was lost the machine is welcomed once more, because what
+it was to hear never left.
 """
 
 import asyncio
@@ -59,7 +60,7 @@ class Loader:
 
     @property
     def busy(self) -> bool:
-        """Some machine is being loaded."""
+        """Whether some machine is being loaded."""
         return bool(self._loads)
 
     def can_load(self, *, at_once: int) -> bool:
@@ -103,16 +104,16 @@ class Loader:
         if state.link.online and (route is None or route.attachment.broken):
             self._gateways.expect(runner.machine_id, state.link.stream_id)
         elif state.link.online and route is not None and was_in_doubt:
-            # What a lost COMMIT ordered never left; the machine is told where it stands. The
-            # journal that its Hello brought is old by now and must not be judged by.
+            # What a lost COMMIT ordered never left, so the machine is welcomed again. The journal
+            # that its Hello brought is old by now and must not settle anything.
             first.append(
                 Letter(
                     event=replace(route.connected, journal=(), journal_lost=True),
                     attachment=route.attachment,
                 )
             )
-        # A store that can be read and saves nothing (a full disk) leads here again and again: what
-        # waits already is not added once more.
+        # A store that can be read and saves nothing (a full disk) leads here again and again: a
+        # letter that waits already is not added once more.
         answered = {letter.call for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
             if call not in answered:
@@ -122,7 +123,7 @@ class Loader:
             self._timers.arm(runner.machine_id, runner.deadline_ms())
 
     async def close(self) -> None:
-        """Load nothing more."""
+        """End all loads."""
         loads = list(self._loads)
         for task in loads:
             task.cancel()
@@ -139,7 +140,7 @@ class Loader:
         self._mailboxes.queue(runner)
         task = asyncio.current_task()
         if task is not None:
-            # Before ``done`` is called: who is woken looks whether there is room for the next load.
+            # Before ``done``: the loop that it wakes asks whether there is room for the next load.
             self._loads.discard(task)
         self._done()
 
@@ -168,7 +169,7 @@ class Loader:
 
 
 def _waits(runner: Runner, letter: Letter) -> bool:
-    """Whether the mailbox holds the same already, for the same gateway."""
+    """Return whether the mailbox holds the same event already, for the same gateway."""
     return any(
         other.event == letter.event and other.attachment is letter.attachment
         for other in runner.mailbox

@@ -1,10 +1,10 @@
-"""The loop of a host: load, decide, save, let out.
+"""The loop of a host: take, decide, commit, release. ``TurnLoop.run`` is all of it.
 
-Flows in: letters from the mailboxes and timers that came due. Flows out: one transaction for each
-batch, and after its COMMIT what the dispatch lets out. While a batch is being saved the next one
-gathers. When the store fails, nothing of the batch leaves, its working states are dropped and its
-letters stay where they were; requests for goods are denied at once, because a customer stands
-there.
+Flows in: letters from the mailboxes, and deadlines that have come. Flows out: one transaction for
+each batch and, after its COMMIT, what ``release`` sends. While a batch is being saved the next one
+gathers in the mailboxes. What goes wrong stands elsewhere: a machine that must stop in ``halts``, a
+COMMIT that fails in ``saving``. While the store is away requests for goods are denied at once,
+because a customer stands there.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class TurnLimits:
     loads_max: int = 16
     calls_in_flight_max: int = 64
     commit_slow_s: float = 3.0
-    """A COMMIT that takes longer counts as an outage for those who ask meanwhile."""
+    """While a COMMIT takes longer than this, the store counts as away."""
     retry_first_s: float = 0.2
     retry_longest_s: float = 10.0
     isolated_failures_max: int = 5
@@ -76,8 +76,8 @@ class TurnLimits:
 
 
 class TurnLoop:
-    """Owns the mailboxes' contents, the timers and the calls; ``fatal`` is called once if this host
-    must not go on.
+    """Owns the timers, the calls and the loads, and empties the mailboxes; calls ``fatal`` if this
+    host must not go on.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class TurnLoop:
         self.ownership: Ownership | None = None
         self.receipts: set[Receipt] = set()
         self.inbox_taken: set[int] = set()
-        """Notifications that were saved since somebody emptied this."""
+        """Notifications that were saved since the sweep last emptied this."""
         self.counts = Counter(dict.fromkeys(_COUNTED, 0))
         self._clock = clock
         self._mailboxes = mailboxes
@@ -142,22 +142,20 @@ class TurnLoop:
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
 
-    # --- what others give ---
+    # --- for the host and its sweeps ---
 
     @property
     def saves(self) -> bool:
-        """The store answers; what is given now is saved soon."""
+        """The store answers: a letter that is posted now is saved soon."""
         return not (self._store_health.away or self._saving.slow)
 
     @property
     def idle(self) -> bool:
-        """There is no letter anywhere."""
+        """No letter waits, and no machine is being loaded."""
         return self._mailboxes.size == 0 and not self._loader.busy
 
     async def done(self) -> None:
-        """Return once all that was given is decided and let out; at once if nothing can be
-        saved.
-        """
+        """Return once all letters are decided and released; at once if nothing can be saved."""
         if self.saves:
             await self._resting.wait()
 
@@ -167,8 +165,8 @@ class TurnLoop:
         return len(self._timers)
 
     def post(self, runner: Runner, letter: Letter) -> None:
-        """Give a machine a letter. A request for goods that cannot be saved now is denied at
-        once.
+        """Put a letter into the machine's mailbox. A halted machine's is refused; a request for
+        goods that cannot be saved now is denied at once.
         """
         runner.used_at_s = asyncio.get_running_loop().time()
         if runner.halted:
@@ -188,13 +186,13 @@ class TurnLoop:
         self._wake.set()
 
     def adopt(self, loaded: LoadedMachine) -> None:
-        """Take a machine as the database has it, and take up what it owes."""
+        """Let a machine go on from what the database has, and take up what it owes."""
         self._loader.adopt(self._mailboxes.runner(loaded.state.machine_id), loaded)
         self._wake.set()
 
     def reload(self, runner: Runner) -> None:
-        """Have the machine loaded again before its next turn. A halted one may try again: once, and
-        in batches of its own.
+        """Have the machine loaded again before its next turn. A halted one tries once more, in a
+        batch of its own.
         """
         runner.reload_wanted = True
         if runner.halted:
@@ -210,8 +208,8 @@ class TurnLoop:
         *,
         fact: str | None = None,
     ) -> None:
-        """Stop one machine loudly; the others go on. ``letters`` were taken out of its mailbox;
-        ``fact`` is the first one's if not said.
+        """Halt one machine loudly; the others go on. ``letters`` were taken out of its mailbox;
+        ``fact`` names what it halted over, by default the first letter's event.
         """
         runner.halt_recorded = True
         self._timers.arm(runner.machine_id, None)
@@ -227,13 +225,13 @@ class TurnLoop:
         self.halts.happened(runner.machine_id, error=runner.halt_reason, fact=fact)
 
     def needs(self, runner: Runner) -> bool:
-        """Return whether the machine must stay in memory for its timer or for a call that is under
-        way.
+        """Return whether the machine has a deadline, or a call under way, and must stay in
+        memory.
         """
         return runner.deadline_ms() is not None or self.calls.of(runner.machine_id) > 0
 
     async def close(self) -> None:
-        """Stop loading and calling; nothing is saved any more."""
+        """End all loads and calls; nothing is saved after this."""
         await self._loader.close()
         await self.calls.close()
 
@@ -270,7 +268,9 @@ class TurnLoop:
         return turns
 
     async def commit(self, batch: Batch, turns: Sequence[Turn]) -> bool:
-        """Return whether all that was decided is in the database; nothing to save is saved."""
+        """Save what was decided, and return whether the database has it. With nothing to save it
+        does.
+        """
         changes = [turn.change() for turn in turns if turn.to_save]
         if not changes:
             return True
@@ -302,7 +302,7 @@ class TurnLoop:
     # --- when there is something to do ---
 
     async def _something_to_do(self) -> None:
-        await asyncio.sleep(0)  # let those in who wait to give us something
+        await asyncio.sleep(0)  # let exchanges that wait for their turn post their letters
         while True:
             if self._store_health.away:
                 await asyncio.sleep(self._store_health.wait_s)
@@ -330,8 +330,8 @@ class TurnLoop:
         return 1 if self._store_health.away else self._limits.loads_max
 
     def _next_timer_s(self) -> float | None:
-        """Return how long to wait for the next timer: 0 if it is due, None if there is none; never
-        too long for a clock that jumps.
+        """Return how long to wait for the next deadline: 0 if it has come, None if there is none.
+        Never longer than ``timer_check_s``, because the wall clock may jump.
         """
         next_at_ms = self._timers.next_at_ms()
         if next_at_ms is None:
@@ -369,8 +369,8 @@ class TurnLoop:
             self._store_health.answered()
 
     def _stop_waiting(self) -> None:
-        """Nothing can be saved now: deny the requests that wait, and let the gateways have what
-        there is.
+        """Deny the requests that wait, because nothing can be saved now, and let all exchanges
+        return with what there is.
         """
         for runner in list(self._mailboxes.runners.values()):
             if runner.mailbox:

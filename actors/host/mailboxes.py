@@ -42,12 +42,12 @@ class Mailboxes:
 
     @property
     def has_work(self) -> bool:
-        """Some machine can take a turn."""
+        """Whether some machine has mail and can take a turn."""
         return bool(self._ready)
 
     @property
     def has_unloaded(self) -> bool:
-        """Some machine has mail and must be loaded first."""
+        """Whether some machine has mail and must be loaded first."""
         return bool(self._unloaded)
 
     def runner(self, machine_id: MachineId) -> Runner:
@@ -60,7 +60,7 @@ class Mailboxes:
         return runner
 
     def has_room(self, machine_id: MachineId) -> bool:
-        """Return whether a letter that may be refused can be taken."""
+        """Return whether there is room for one more letter that may be refused."""
         runner = self.runners.get(machine_id)
         return self.size < self._letters_max and (
             runner is None or len(runner.mailbox) < self._per_machine_max
@@ -124,7 +124,7 @@ class Mailboxes:
         return batch
 
     def empty(self, runner: Runner) -> list[Letter]:
-        """Take all letters of one machine out; its place in line finds nothing."""
+        """Take all letters of one machine out; its place in line stays and finds nothing."""
         letters = list(runner.mailbox)
         runner.mailbox.clear()
         self.size -= len(letters)

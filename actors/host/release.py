@@ -1,10 +1,10 @@
-"""What leaves a host: after a COMMIT what the turns ordered, and without one what can only be
-refused.
+"""What leaves a host: after a COMMIT what the turns ordered, and without one only refusals.
 
-``Release`` sends frames, calls, answers and receipts of a saved batch, and only of a saved one. All
-frames of one stream leave as one message with one acknowledgement. ``Refusals`` answers letters
-that will not be decided on, now or ever: to streams, to administrators, to the customer in front of
-the machine. That needs no COMMIT, because nothing came of them; nothing is dropped silently.
+Flows in: saved turns, or letters that are not decided on. Flows out: messages to gateways, calls to
+Alipay. ``Release`` sends frames, calls, answers and receipts of a saved batch, and only of a saved
+one; all that one stream gets leaves as one message with one acknowledgement. ``Refusals`` answers
+letters that are not decided on, now or ever: it closes streams, refuses commands, denies requests.
+That needs no COMMIT, because nothing came of these letters; none is dropped silently.
 """
 
 from collections import Counter
@@ -138,8 +138,8 @@ class Release:
 
 
 class Refusals:
-    """``inbox_waiting`` are the notifications that wait in a mailbox or are being saved; one that
-    is refused may come again.
+    """Answers letters without a decision. ``inbox_waiting``: the notifications that wait in a
+    mailbox or are being saved; one that is refused may come again.
     """
 
     def __init__(self, gateways: Gateways, counts: Counter[str]) -> None:
@@ -178,8 +178,8 @@ class Refusals:
             letter.settle()
 
     def halt(self, runner: Runner, words: str, letters: Sequence[Letter]) -> None:
-        """Tell everybody that the machine decides nothing now. Its saved state is untouched; its
-        streams must say Hello again afterwards.
+        """Halt the machine, close its streams and refuse these letters. Its saved state stays as it
+        is; its streams must say Hello again afterwards.
         """
         runner.halt(words)
         self._counts["halted"] += 1
@@ -193,10 +193,11 @@ class Refusals:
         self._gateways.announce()
 
     def turn_away(self, runner: Runner, letters: Sequence[Letter]) -> list[Letter]:
-        """Deny new requests for goods, and return the letters with what takes their place.
+        """Deny new requests for goods, and return the letters to keep, denied ones replaced.
 
-        The number of a denied frame is used up later, and not acknowledged until then. A frame of a
-        lost attachment is left out: nobody can be told, and its gateway repeats it.
+        A letter that takes a denied one's place uses the frame's number up later; until then the
+        frame is not acknowledged. A request of a lost attachment is left out: its gateway repeats
+        it through the next one.
         """
         kept: list[Letter] = []
         for letter in letters:
@@ -215,12 +216,12 @@ class Refusals:
             denial = DenyVend(
                 request_id=event.fact.request_id, reason=event.fact.reason, funds_minor=known_minor
             )
-            told = ToMachine(
+            message = ToMachine(
                 machine_id=runner.machine_id,
                 stream_id=event.stream_id,
                 ack=None,
                 commands=(denial,),
             )
-            self._gateways.send(letter.attachment, told)
+            self._gateways.send(letter.attachment, message)
             kept.append(away)
         return kept

@@ -1,9 +1,8 @@
-"""One machine in memory: its mailbox, its working state, and a turn of the core. No I/O and no
-waiting.
+"""One machine in memory: its mailbox, its working state, a turn of the core. No I/O, no waiting.
 
-Flows in: letters, each an event and whom to answer. Flows out: one ``Turn`` for each, to be saved
-before anything of it leaves. Where the machine is in its life in memory is ``life``; only the
-methods here move it.
+Flows in: letters, each an event and whom to answer. Flows out: one ``Turn`` for each, which must be
+saved before anything of it leaves. ``Runner.life`` is where the machine stands in ``life``'s table;
+only the methods here move it.
 """
 
 from collections import deque
@@ -31,7 +30,7 @@ from actors.ports import Change, LoadedMachine, Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Core:
-    """The pure functions that a runner turns; tests give others."""
+    """The pure functions that a runner calls; tests give others."""
 
     decide: Callable[[MachineState, Event, int, Policy], Decision] = decide
     next_deadline: Callable[[MachineState, Policy], int | None] = next_deadline
@@ -41,8 +40,8 @@ class Core:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One event in a mailbox. ``attachment`` is where its answer goes, ``receipt`` who waits for it
-    to be saved.
+    """One event in a mailbox. ``attachment`` is where its answer goes; ``receipt`` is settled once
+    the event is saved or refused.
 
     ``call`` is the call to Alipay that the event answers. ``forced``: a TimePassed that is decided
     on even if no deadline has come; it shows that the machine works.
@@ -58,13 +57,13 @@ class Letter:
 
     @property
     def is_timer(self) -> bool:
-        """The timer put it there, and each load sets the timer again; all other letters must be
-        kept until they are decided on or refused.
+        """A deadline made it. It may be dropped, because each load sets the timer again; all other
+        letters are kept until they are decided on or refused.
         """
         return isinstance(self.event, TimePassed) and not self.forced
 
     def settle(self) -> None:
-        """The event is saved or refused."""
+        """Tell the exchange that brought it that it is saved or refused."""
         if self.receipt is not None:
             self.receipt.settle()
 
@@ -88,7 +87,7 @@ class Turn:
 
     @property
     def to_save(self) -> bool:
-        """Something of it must be in the database before anything of it may leave."""
+        """Whether something must be in the database before anything of it may leave."""
         return self.decision.changed or self.letter.inbox_id is not None or self.runner.recovers
 
     def change(self) -> Change:
@@ -122,14 +121,14 @@ class Runner:
     policy: Policy = field(init=False)
     routes: dict[StreamId, Route] = field(default_factory=dict)
     in_line: bool = False
-    """It stands in one of the two lines of ``mailboxes``; it stands there once."""
+    """It stands in one of the two lines of ``mailboxes``, where it may stand only once."""
     isolated: bool = False
-    """Its next batch holds nobody else, so that what goes wrong is known to be its doing."""
+    """Its next batch holds no other machine: what goes wrong then is its doing."""
     isolated_failures: int = 0
     halt_recorded: bool = False
-    """The database may say that it is halted, until a decision is committed."""
+    """A row may say that it is halted; the next COMMIT takes the row away."""
     reload_wanted: bool = False
-    """Somebody wants what the database holds from now on; it is read before the next turn."""
+    """Its rows must be read before its next turn: somebody wants what the database holds now."""
     used_at_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -139,21 +138,21 @@ class Runner:
 
     @property
     def loaded(self) -> bool:
-        """It has a working state."""
+        """Whether it has a working state."""
         return self.life in LOADED
 
     @property
     def halted(self) -> bool:
-        """It decides nothing."""
+        """Whether it decides nothing."""
         return self.life is Life.HALTED
 
     @property
     def recovers(self) -> bool:
-        """The next commit takes back the word that it is halted."""
+        """Whether the next COMMIT takes away the row that says it is halted."""
         return self.halt_recorded and not self.halted
 
     def read(self) -> None:
-        """Its rows are being read from now on."""
+        """Its rows are being read."""
         self.reload_wanted = False
         self._move(Life.RESOLVING if self.life is Life.IN_DOUBT else Life.LOADING)
 
@@ -169,7 +168,7 @@ class Runner:
         self._follow(loaded.state)
 
     def save(self) -> None:
-        """Its turns are being saved from now on. One that a turn has halted stays halted."""
+        """Its turns are being saved. One that a turn has halted stays halted."""
         if not self.halted:
             self._move(Life.SAVING)
 
@@ -179,15 +178,17 @@ class Runner:
             self._move(Life.READY)
 
     def undo(self, *, in_doubt: bool) -> None:
-        """Drop the working state; ``in_doubt``: what was decided may be saved all the same."""
+        """Drop the working state after a COMMIT that failed; ``in_doubt``: it may be saved all the
+        same.
+        """
         self._move(Life.IN_DOUBT if in_doubt else Life.UNLOADED)
 
     def forget(self) -> None:
-        """Drop the working state, of which everything is saved."""
+        """Drop the working state, which is saved, so that it is read again."""
         self._move(Life.UNLOADED)
 
     def halt(self, reason: str) -> None:
-        """Decide nothing any more."""
+        """Stop deciding; an older reason is replaced."""
         if not self.halted:
             self._move(Life.HALTED)
         self.halt_reason = reason
@@ -207,7 +208,7 @@ class Runner:
 
     @property
     def timer_waits(self) -> bool:
-        """The timer's letter is in the mailbox already."""
+        """Whether the timer's letter is in the mailbox already."""
         return any(letter.is_timer for letter in self.mailbox)
 
     def deadline_ms(self) -> int | None:
@@ -249,7 +250,7 @@ class Runner:
         self.state = state
 
     def _repeats(self, frame: FrameReceived) -> bool:
-        """The frame was applied before, so whatever the machine was told then still holds."""
+        """Whether the frame was applied before: then the answer of that time still holds."""
         state = self.state or self.saved
         if state is None:
             return False

@@ -1,8 +1,8 @@
 """One transaction for a batch of turns, and what becomes of the batch if it is not saved.
 
-Flows in: a batch and its changes. Flows out: True once they are saved. If the database says no, or
-nothing, nothing of the batch leaves: the working states are dropped, the letters go back to the
-front of their mailboxes, and machines that break the store by themselves are halted.
+Flows in: a batch and its changes. Flows out: True once they are saved. If the database refuses, or
+does not answer, nothing of the batch leaves: the working states are dropped, the letters go back to
+the front of their mailboxes, and a machine that breaks the store all by itself is halted.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Saving:
         fatal: Callable[[str], None],
     ) -> None:
         self.slow = False
-        """A COMMIT has been under way for so long that nobody should wait for it."""
+        """A COMMIT has been under way for longer than ``commit_slow_s``."""
         self._store = store
         self.mailboxes = mailboxes
         self._refusals = refusals
@@ -87,8 +87,8 @@ class Saving:
         return False
 
     async def commit(self, ownership: Ownership, changes: Sequence[Change]) -> None:
-        """Return once the database has answered, however long that takes; a slow answer counts as
-        an outage for those who ask meanwhile.
+        """Return once the database has answered, however long that takes; meanwhile a slow one
+        counts as away.
         """
         commit = asyncio.ensure_future(self._store.commit(ownership, changes))
         commit.add_done_callback(_look_at)
@@ -104,8 +104,8 @@ class Saving:
         await commit
 
     def undo(self, batch: Batch, *, in_doubt: bool) -> None:
-        """Drop the working states of the batch; its letters come again, in their order, once the
-        machines are loaded.
+        """Drop the working states of the batch. Its letters go back to the front of their
+        mailboxes, in their order, and are decided again once the machines are loaded.
         """
         for runner, letters in batch:
             if runner.halted:
@@ -115,18 +115,15 @@ class Saving:
             self.timers.arm(runner.machine_id, None)
             again = [letter for letter in letters if not letter.is_timer]
             if not runner.timer_waits:
-                # Without a letter nobody would load the machine, and what is due of it would wait
-                # for ever.
+                # A machine without a letter is not loaded, and its deadlines would never come.
                 again.append(Letter(event=TimePassed()))
             self.mailboxes.put_back(runner, again)
 
     def _isolate(
         self, batch: Batch, suspects: Iterable[MachineId], error: Exception, *, failures_max: int
     ) -> bool:
-        """Let each suspect (all, if none is named) try again by itself, from what the database has;
-        one that fails by itself is halted.
-
-        Return whether one was.
+        """Give each suspect (all, if none is named) a batch of its own; one that fails alone
+        ``failures_max`` times is halted. Return whether one was.
         """
         found = False
         runners = {runner.machine_id: runner for runner, _ in batch}
@@ -142,6 +139,6 @@ class Saving:
 
 
 def _look_at(commit: asyncio.Future[None]) -> None:
-    """A host that is cancelled leaves its last COMMIT to itself; nobody asks what became of it."""
+    """Take the outcome of a COMMIT that a cancelled host has left to itself."""
     if not commit.cancelled():
         commit.exception()

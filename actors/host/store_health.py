@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 
 class StoreHealth:
-    """``time_s`` is the loop's time. Waits grow from ``first_s`` to ``longest_s``, cut by chance so
-    that hosts do not come back in step.
+    """``time_s`` is the loop's time. Waits grow from ``first_s`` to ``longest_s``, shortened by
+    chance, so that hosts do not try in step.
     """
 
     def __init__(
@@ -22,7 +22,7 @@ class StoreHealth:
 
     @property
     def away(self) -> bool:
-        """The last try failed."""
+        """Whether the last try failed."""
         return self._failures > 0
 
     @property
@@ -36,7 +36,7 @@ class StoreHealth:
         return max(0.0, self._until_s - self._time_s()) if self.away else 0.0
 
     def failed(self) -> None:
-        """A try failed. Failures of tries that were made side by side count once."""
+        """Note a failed try. Failures of tries that were made side by side count once."""
         now_s = self._time_s()
         if self.away and now_s < self._until_s:
             return
@@ -47,5 +47,5 @@ class StoreHealth:
         self._until_s = now_s + longest * self._rng.uniform(0.5, 1.0)
 
     def answered(self) -> None:
-        """A try succeeded."""
+        """Note a try that succeeded."""
         self._failures = 0

@@ -1,8 +1,8 @@
-"""What a host looks after from time to time, so that nothing hangs on a wake-up that was lost.
+"""What a host looks for from time to time, so that nothing depends on a wake-up that was lost.
 
-Notifications that are saved and not taken; registry changes that the actor has not heard of;
-streams that no gateway announces any more; machines that nothing has been heard of
-and that owe nothing; machines that are halted. One task, on the loop's time.
+It finds notifications that are saved and not taken, registry changes that the actor has not decided
+on, streams that no gateway announces, machines that may leave memory, and halted machines that may
+try again. One task, on the loop's time.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepLimits:
-    """How often, how much, how long. Seconds of the loop's time."""
+    """How often each sweep comes, and how much it takes. Seconds of the loop's time."""
 
     streams_s: float = 1.0
     inbox_s: float = 2.0
@@ -51,7 +51,7 @@ class Sweeps:
         clock: Clock,
         mailboxes: Mailboxes,
         gateways: Gateways,
-        turns: TurnLoop,
+        loop: TurnLoop,
         limits: SweepLimits,
         notified: Callable[[InboxItem], bool],
         fatal: Callable[[str], None],
@@ -60,16 +60,14 @@ class Sweeps:
         self._clock = clock
         self._mailboxes = mailboxes
         self._gateways = gateways
-        self._loop = turns
+        self._loop = loop
         self._limits = limits
         self._notified = notified
         self._fatal = fatal
         self._reading_inbox = asyncio.Lock()
 
     async def run(self) -> None:
-        """Sweep until cancelled. A store that is away makes no difference: the next sweep finds the
-        same.
-        """
+        """Sweep until cancelled. If the store is away, the next sweep finds the same."""
         loop = asyncio.get_running_loop()
         due_s = dict.fromkeys(("inbox", "registry", "idle"), loop.time())
         while True:
@@ -111,15 +109,15 @@ class Sweeps:
             )
             for item in items:
                 if isinstance(item, Unreadable):
-                    # A newer gateway's, in the middle of an upgrade: it waits for a host that can
-                    # read it, and its age is an alarm.
+                    # A newer gateway wrote it, in the middle of an upgrade: it waits for a host
+                    # that can read it, and its age is an alarm.
                     log.error(
                         "a notification cannot be read by this version",
                         machine_id=item.machine_id,
                         error=str(item.error),
                     )
                     continue
-                # What was saved while the answer was on its way is in the answer all the same.
+                # A notification that was saved while the answer was on its way is still in it.
                 if item.inbox_id not in self._loop.inbox_taken:
                     self._notified(item)
 
@@ -143,7 +141,7 @@ class Sweeps:
                 continue
             runner = self._mailboxes.runner(machine_id)
             if runner.in_line or runner.life in READING:
-                # One that is being loaded is given its configuration then; the others come again.
+                # A load brings the configuration with it; the next sweep finds what is left.
                 continue
             if runner.life is Life.UNLOADED:
                 self._loop.adopt(loaded)
@@ -165,7 +163,7 @@ class Sweeps:
             await self.reload(again, Letter(event=TimePassed(), forced=True))
 
     async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
-        """Load machines again and let each decide on what waits for it in the inbox, and then on
+        """Have machines loaded again. Each decides on what waits for it in the inbox, and then on
         ``last``, which shows that it works.
         """
         for runner in runners:
@@ -182,7 +180,7 @@ class Sweeps:
             self._loop.post(runner, last)
 
     def idle(self) -> None:
-        """Let machines out of memory that owe nothing and of which nothing was heard for long."""
+        """Drop machines that owe nothing and have been silent for ``idle_after_s``."""
         now_s = asyncio.get_running_loop().time()
         for runner in list(self._mailboxes.runners.values()):
             if now_s - runner.used_at_s > self._limits.idle_after_s and self._at_rest(runner):

@@ -1,8 +1,8 @@
 """The timers of all machines of a host: one heap, at most one live entry for each machine.
 
 Flows in: each machine's next deadline after each of its turns. Flows out: the machines whose time
-has come. A deadline that moves later leaves the old entry where it is; when that comes up, the
-machine's present deadline is looked at again. So the usual "five more minutes" costs nothing.
+has come. A deadline that moves later leaves its old entry where it is; when that entry comes up,
+the machine's present deadline is read. So the usual "five more minutes" costs nothing.
 """
 
 import heapq

@@ -1,5 +1,5 @@
-"""What a machine is told about itself: made from the state alone, so that telling it again is
-always right.
+"""Commands that tell a machine about itself: made from the state alone, so that they can be sent
+again at any time.
 """
 
 from actors.machine.effects import UpdatePlanogram, UpdateService, Welcome

@@ -21,7 +21,7 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     code = draft.state.code
     wanted = CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED
     if code.status is CodeStatus.REFUSED:
-        # Somebody changed something: perhaps it goes better now.
+        # The change may have removed the reason of the refusal.
         code = Code(
             status=CodeStatus.STOPPED if code.qr_payload else CodeStatus.PENDING,
             qr_payload=code.qr_payload,
@@ -35,9 +35,7 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
 
 
 def _with_stock(draft: Draft, column: Column) -> Column:
-    """A column that goes on keeps its own count; another product starts with the count that came
-    with it.
-    """
+    """Return the column with its stock: a column whose product stays keeps its own count."""
     old = column_named(draft.state, column.column)
     stock = old.stock if old is not None and old.product == column.product else column.stock
     return replace(column, stock=min(stock, column.capacity))
@@ -89,8 +87,8 @@ def code_created(draft: Draft, event: events.CodeCreated) -> None:
         return
     size = len(event.qr_payload.encode())
     if size > QR_PAYLOAD_BYTES_MAX:
-        # What Alipay said is in the journal. No machine has room for it, and a code cut short would
-        # be another code.
+        # Alipay's answer is in the journal. No machine has room for the code, and a code cut short
+        # would be another code.
         error = f"Alipay's code has {size} bytes: a machine has room for {QR_PAYLOAD_BYTES_MAX}"
         draft.note(error)
         draft.update(

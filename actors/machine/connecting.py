@@ -1,9 +1,9 @@
-"""Streams: which one counts, which frames were applied, and what a machine that comes back says of
-its open vends.
+"""Streams: which one counts, which frames were applied, and what a machine that comes back reports
+about its open vends.
 
-(machine, boot, seq) names a frame for ever. A repeated frame changes nothing; a frame that leaves
-one out is refused with the number that was expected. A stream that was opened later takes over from
-one that was opened earlier.
+(machine, boot, seq) names one frame and is never used again. A repeated frame changes nothing; a
+frame that leaves one out is refused with the number that was expected. A stream that was opened
+later takes over from one that was opened earlier.
 """
 
 from dataclasses import replace
@@ -18,8 +18,8 @@ RETIRED = "RETIRED"
 
 
 def connect(draft: Draft, event: events.Connected) -> None:
-    """A stream said Hello: welcome it, settle what its journal settles, tell it what it may have
-    missed.
+    """Welcome a stream that said Hello, settle what its journal settles, and send what the machine
+    may have missed.
     """
     link = draft.state.link
     if _is_over(draft):
@@ -49,13 +49,13 @@ def connect(draft: Draft, event: events.Connected) -> None:
             last_fault=link.last_fault if same_boot else "",
         )
     )
-    # Before anything is told: how long the customer still has depends on it.
+    # Before any command: how long the customer still has depends on it.
     paying.note_availability(draft)
     if event.stream_id == link.stream_id:
         # The same stream, announced again by its gateway: its Hello, and the journal in it, are
         # from before what happened on it since.
         event = replace(event, journal=(), journal_lost=True)
-    # Told first, so that all that follows finds a machine that knows where it stands.
+    # The welcome leaves first, so that the machine knows where it stands when the rest comes.
     place = len(draft.effects)
     _read_journal(draft, event, same_boot=same_boot)
     draft.effects.insert(place, commands.welcome(draft.state))
@@ -110,8 +110,8 @@ def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> 
 def settle_by_journal(
     draft: Draft, vend: Vend, entry: events.JournalEntry | None, *, same_boot: bool, lost: bool
 ) -> None:
-    """Settle one open vend as far as the journal can; what it cannot say waits for its result or
-    its deadline.
+    """Settle one open vend as far as the journal can; otherwise it waits for its result or its
+    deadline.
     """
     of_session = (
         draft.state.session is not None
@@ -123,14 +123,14 @@ def settle_by_journal(
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
         settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
     elif entry is not None and not same_boot:
-        # The motor does not go on after a power cut. Accepted only: it never ran. Started: nobody
-        # will ever know.
+        # The motor does not go on after a power cut. Accepted only: it never ran. Started: the
+        # outcome stays unknown.
         if entry.stage is events.JournalStage.MOTOR_ON:
             vending.unsettled(draft, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
             settling.failed(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif vend.status is VendStatus.IN_REVIEW:
-        return  # the machine has said all that it knew and may forget the vend; a person decides
+        return  # the machine has reported all that it knew and may forget it; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
         # The machine writes an approval down before anything moves: what is not in the journal was
         # never begun.
@@ -145,8 +145,8 @@ def _tell_what_is_open(draft: Draft) -> None:
         return
     if session.vend is None or session.vend.status is VendStatus.IN_DOUBT:
         if session.announced:
-            # A machine that was off knows no session whose funds could change: it is told of it
-            # anew, and once.
+            # A machine that was off knows no session whose funds could change: the session is
+            # announced again, once.
             draft.effects[:] = [
                 effect for effect in draft.effects if not isinstance(effect, UpdateFunds)
             ]
@@ -159,7 +159,7 @@ def _tell_what_is_open(draft: Draft) -> None:
 
 
 def disconnect(draft: Draft, event: events.Disconnected) -> None:
-    """A stream is gone. A vend that was approved on it is in doubt."""
+    """Note that a stream is gone, and put a vend that was approved on it in doubt."""
     link = draft.state.link
     if not link.online or event.stream_id != link.stream_id:
         draft.note(f"stream {event.stream_id} was not the machine's any more")
@@ -175,8 +175,8 @@ def disconnect(draft: Draft, event: events.Disconnected) -> None:
 
 
 def accept(draft: Draft, event: events.FrameReceived) -> bool:
-    """Return True if the frame is the next one of the machine's stream; else refuse it, and say
-    what was expected.
+    """Return True if the frame is the next one of the machine's stream; else refuse it with the
+    number that was expected.
     """
     link = draft.state.link
     if not link.online or event.stream_id != link.stream_id:

@@ -1,9 +1,9 @@
 """The core: a fact, the state and the time go in; the new state and everything that must be done
 come out.
 
-First all deadlines that have come are acted on, in their order of meaning, so that a payment that
-arrives one millisecond after the wait is late whoever was quicker, the timer or the notification.
-Then the event. Then the standing rules at the end of each draft.
+First the core acts on all deadlines that have come, so that a payment that arrives one millisecond
+after the wait is late, whether the timer or the notification was quicker. Then it applies the
+event. Then come the standing rules at the end of each draft.
 """
 
 from typing import assert_never

@@ -17,7 +17,7 @@ class Decision:
     """``state.version`` is one above the old one, unless nothing at all came of the event (then
     ``changed`` is False).
 
-    ``effects`` may be carried out once the rest is saved. ``notes`` say what was left undone and
+    ``effects`` may be carried out once the rest is saved. ``notes`` tell what was left undone and
     why (a duplicate, a late fact).
     """
 

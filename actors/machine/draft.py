@@ -43,9 +43,7 @@ class Draft:
     # --- orders and words ---
 
     def tell(self, command: MachineCommand) -> None:
-        """Order a command, if the machine has a stream; what it misses is told again when it
-        connects.
-        """
+        """Order a command, if the machine has a stream; what it misses is sent when it connects."""
         if self.state.link.online:
             self.effects.append(command)
 
@@ -82,7 +80,7 @@ class Draft:
         self.update(session=None if session.ended_at_ms is not None else session)
 
     def record_vend(self, vend: Vend) -> None:
-        """Let the vend's row be written; where the vend is kept is the caller's business."""
+        """Let the vend's row be written; the caller decides where the state keeps the vend."""
         self._record(vend, vend.vend_id)
 
     def settled(self, vend: Vend) -> None:

@@ -29,7 +29,7 @@ from actors.machine.state import (
 
 
 class JournalStage(StrEnum):
-    """How far the machine's own journal says a vend went; the wire's ``JournalStage``."""
+    """How far a vend went, according to the machine's journal; the wire's ``JournalStage``."""
 
     ACCEPTED = "ACCEPTED"
     MOTOR_ON = "MOTOR_ON"
@@ -49,7 +49,7 @@ class JournalEntry:
     evidence: str = ""
 
 
-# --- what a numbered frame of the machine says ---
+# --- the content of a machine's numbered frame ---
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,8 @@ class VendRequested:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendTurnedAway:
-    """The shell had to deny a request itself because nothing could be saved then; the frame's
-    number is used up all the same.
+    """The shell denied a request because nothing could be saved then; the frame's number is used up
+    all the same.
     """
 
     request_id: RequestId
@@ -182,8 +182,8 @@ class FrameReceived:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpPaid:
-    """A verified notification (or the daily file) says that a customer paid. ``payer`` is a keyed
-    hash, empty if not told.
+    """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
+    hash, empty if Alipay did not name the payer.
     """
 
     trade_id: TradeId
@@ -206,8 +206,8 @@ class TradeFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundSucceeded:
-    """Alipay's answer, query or notification says that the money went back. ``source`` says
-    which.
+    """The money went back, according to Alipay. ``source``: its answer, a query or a
+    notification.
     """
 
     refund_id: RefundId
@@ -223,7 +223,7 @@ class RefundAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundUnknown:
-    """Nobody knows: time-out, broken or unsigned answer, SYSTEM_ERROR. Neither done nor refused."""
+    """Time-out, broken or unsigned answer, SYSTEM_ERROR: the refund is neither done nor refused."""
 
     refund_id: RefundId
     detail: str
@@ -231,7 +231,7 @@ class RefundUnknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundNotFound:
-    """A query says that Alipay never heard of the refund."""
+    """Alipay answered a query: it never heard of the refund."""
 
     refund_id: RefundId
 
@@ -246,7 +246,7 @@ class RefundShortOfFunds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRefused:
-    """Alipay said a definite, signed no."""
+    """Alipay refused, definitely and signed."""
 
     refund_id: RefundId
     detail: str
@@ -266,8 +266,7 @@ class RefundWrittenOff:
     """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or
     cannot be paid.
 
-    ``person`` is who it is as far as that is proven, and tells two people apart; empty: ``actor``
-    does.
+    ``person`` is the proven identity, which tells two people apart; if it is empty, ``actor`` does.
     """
 
     refund_id: RefundId
@@ -325,7 +324,7 @@ class CodeStatusChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFailed:
-    """A call about the code failed: for ever if ``final``, else it is tried again."""
+    """A call about the code failed. Unless ``final``, it is tried again."""
 
     final: bool
     detail: str

@@ -1,8 +1,8 @@
 """The price of sold goods goes back because an administrator wants it to: stale crisps.
 
-Flows in: the trades that paid for the vend, as SQL holds them, because the state has long forgotten
-most of them. They are current only if nothing was decided since they were read, so the event names
-the version of the state that stood beside them; of another version nothing is believed.
+The event brings the trades that paid for the vend, as SQL holds them, because the state has
+forgotten most of them. They are current only if nothing was decided since they were read, so the
+event names the version of the state that stood beside them; with another version it is not done.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def refund_vend(draft: Draft, event: events.VendRefundAsked) -> None:
 
 
 def _unfit(draft: Draft, parts: Sequence[tuple[Trade, events.SoldPart]]) -> str:
-    """Return why these payments cannot be given back now, or nothing."""
+    """Return why these payments cannot be given back now; empty if they can."""
     if not parts:
         return "nothing of it was sold"
     for trade, part in parts:

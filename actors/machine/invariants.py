@@ -1,8 +1,8 @@
 """What is always true of a state and of a decision. Checked after every decision, in production
 too.
 
-A broken invariant is a defect of ours: the machine is stopped loudly, its last saved state
-untouched, and a person looks at it.
+A broken invariant is a defect of ours: the host halts the machine, keeps its last saved state, and
+a person looks at it.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
 
 
 class InvariantBroken(Exception):
-    """The sentence says which truth does not hold."""
+    """The message is the truth that does not hold."""
 
 
 def _hold(truth: bool, sentence: str) -> None:

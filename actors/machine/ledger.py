@@ -64,7 +64,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One balanced movement. ``kind`` and ``cause`` together are unique for ever; ``trade_id`` is
+    """One balanced movement. ``kind`` and ``cause`` together are never used again; ``trade_id`` is
     empty for write-offs only.
     """
 

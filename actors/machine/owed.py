@@ -1,6 +1,6 @@
 """The state is the outbox: which calls to Alipay were ordered and never answered.
 
-What is owed to the machine is told when it connects (``connecting``).
+What is owed to the machine itself is sent when it connects (``connecting``).
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
 """Money that comes in, and the session that it feeds or does not feed.
 
-One trade is credited once. It feeds the session of the customer who pays; everything else (a second
-customer, late money, money without a selection where one is needed) goes back by itself, at once
-and in full.
+One trade is credited once. It feeds the session of the customer who pays; any other money (a second
+customer's, late money, money without a selection where one is needed) goes back at once, in full.
 """
 
 from dataclasses import replace
@@ -111,8 +110,8 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
-    """Return why the first money of a selection must not pay for it: it was paid before, for the
-    last selection or for none.
+    """Return why the first money of a selection must not pay for it: it was paid before that
+    selection, for the last one or for none. None if it may.
     """
     if (
         session.paid_minor
@@ -121,7 +120,7 @@ def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> R
         return None
     if session.started_at_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
-    # Where one may pay first, who paid and then chose before we heard of it gets the choice.
+    # Where one may pay first, who paid, and chose before we heard of it, gets the choice.
     return (
         RefundCause.NO_SELECTION if draft.state.configuration.mode is Mode.SELECTION_FIRST else None
     )
@@ -189,9 +188,7 @@ def announce(draft: Draft) -> None:
 
 
 def end_session(draft: Draft, reason: EndReason, cause: RefundCause | None = None) -> None:
-    """End the stay: all free funds go back, a vend in doubt stays behind with its money
-    reserved.
-    """
+    """End the stay: all free funds go back; a vend in doubt stays, with its money reserved."""
     session = draft.session
     rest = funds(draft.state)
     for trade in session_trades(draft.state):
@@ -200,7 +197,7 @@ def end_session(draft: Draft, reason: EndReason, cause: RefundCause | None = Non
     if session.vend is not None:
         assert session.vend.status is VendStatus.IN_DOUBT
         draft.update(doubts=(*draft.state.doubts, session.vend))
-    # What the session saw is written once more with its end; the vend in doubt lives on by itself.
+    # The session's row is written once more with its end; the vend in doubt lives on by itself.
     draft.put_session(replace(session, vend=None, ended_at_ms=draft.now_ms, end_reason=reason))
     draft.tell(EndSession(session_id=session.session_id, reason=reason, refund_minor=rest))
 
@@ -222,8 +219,8 @@ def end_if_over(draft: Draft) -> None:
 
 
 def note_availability(draft: Draft) -> bool:
-    """Note since when the machine cannot serve its customer. Return True if it can, and no vend
-    stands in the way.
+    """Note since when the machine cannot serve its customer. Return True if it can and no vend is
+    open.
     """
     session = draft.state.session
     if session is None or (
@@ -239,8 +236,8 @@ def note_availability(draft: Draft) -> bool:
 
 
 def settle_availability(draft: Draft) -> None:
-    """At the end of a draft: note whether the machine can serve its customer, and tell it of a
-    customer it can serve.
+    """At the end of a draft: note whether the machine can serve its customer, and announce a
+    customer whom it can serve.
     """
     if note_availability(draft) and not draft.session.announced:
         announce(draft)

@@ -79,7 +79,7 @@ class Policy:
     doubt_window_ms: int = _wait(600_000)
     """A vend in doubt is voided and refunded after this."""
     payment_age_max_ms: int = _wait(300_000)
-    """A payment of which we hear later than this is late money: refunded at once, in full."""
+    """A payment that we hear of later than this is late money: refunded at once, in full."""
     late_watch_ms: int = _wait(30_000)
     """For this long after an unpaid selection, money that comes in without a session is taken for
     its late payment.
@@ -117,7 +117,7 @@ class Policy:
     doubts_max: int = _at_most(8, 1_000, Unit.PIECES)
     """With this many vends in doubt the machine sells nothing more."""
     trades_max: int = _at_most(64, 10_000, Unit.PIECES)
-    """With this many trades open, new money is refunded at once, whoever paid it."""
+    """With this many trades open, new money is refunded at once, whichever customer paid it."""
 
 
 BOUNDS: Mapping[str, Bounds] = {limit.name: limit.metadata["bounds"] for limit in fields(Policy)}

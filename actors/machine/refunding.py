@@ -1,5 +1,5 @@
-"""Money that goes back: one refund for each cause, one id and one amount for ever, until Alipay has
-done it or a person must look.
+"""Money that goes back: one refund for each cause, with one id and one amount, tried until Alipay
+has done it or a person must look.
 
 due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id,
 hours later) | accepted (Alipay does it by itself; asked after) | refused (a person's work). "Sent"
@@ -101,8 +101,8 @@ def succeeded(draft: Draft, event: events.RefundSucceeded) -> None:
         error="",
     )
     draft.put_refund(done)
-    # The trade's row and the timeline of its session want to hear of it, although none of its sums
-    # changes.
+    # The trade's row is written, and the timeline of its session shows it, although none of its
+    # sums changes.
     draft.put_trade(draft.trade(refund.trade_id))
     draft.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
 
@@ -115,12 +115,12 @@ def answered(
     | events.RefundShortOfFunds
     | events.RefundRefused,
 ) -> None:
-    """Alipay said something else than "done", or nothing that can be believed."""
+    """Take an answer other than "done", or the lack of one that can be believed."""
     refund = _open(draft, event.refund_id)
     if refund is None:
         return
     if not (isinstance(event, events.RefundRefused) and event.detail == refund.error):
-        # Whoever proposed to give it up did not know of this answer.
+        # The person who proposed to give it up did not know of this answer.
         refund = _without_proposal(draft, refund)
     if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
         draft.note(
@@ -196,10 +196,10 @@ def _short(draft: Draft, refund: Refund, detail: str) -> Refund:
 
 
 def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
-    """A person gives up a refund. Only one that Alipay refused: of any other the money may still go
-    back, or be back already.
+    """Give up a refund for a person. Only one that Alipay refused: the money of any other may still
+    go back, or be back already.
 
-    Above the limit it takes two people: the first one's wish is kept, the second one's gives it up.
+    Above the limit it takes two people: the first proposes it, the second gives it up.
     """
     refund = _open(draft, event.refund_id)
     if refund is None:
@@ -227,7 +227,7 @@ def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
 
 
 def confirms(draft: Draft, refund: Refund, event: events.RefundWrittenOff) -> bool:
-    """Tell whether somebody else proposed it before; if nobody did, this is the proposal."""
+    """Tell whether another person proposed it before; if there is no proposal, this is one."""
     person, proposal = event.person or event.actor, refund.proposal
     if proposal is None:
         draft.note(
@@ -256,7 +256,7 @@ def confirms(draft: Draft, refund: Refund, event: events.RefundWrittenOff) -> bo
 
 
 def _without_proposal(draft: Draft, refund: Refund) -> Refund:
-    """Let go of a proposal that something has overtaken."""
+    """Drop a proposal that something has overtaken."""
     if refund.proposal is None:
         return refund
     draft.note(
@@ -268,7 +268,7 @@ def _without_proposal(draft: Draft, refund: Refund) -> Refund:
 
 
 def retry(draft: Draft, event: events.RefundRetryAsked) -> None:
-    """A person wants the refund to be tried now."""
+    """Try the refund now, because a person asked for it."""
     refund = _open(draft, event.refund_id)
     if refund is None:
         return

@@ -1,7 +1,7 @@
 """How a vend ends: its reservation becomes a sale, or goes back to whom it came from.
 
-Called for the machine's result, for its journal after a power cut, for a deadline and for a
-person's word. What a session does after its vend is decided here too.
+The machine's result, its journal after a power cut, a deadline or a person leads here. What a
+session does after its vend is decided here too.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ from actors.machine.state import (
 
 
 def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
-    """A vend that was settled before is reported once more. Goods that came after the money went
-    back are written off, once.
+    """Take a second result of a settled vend. Goods that came after the money went back are written
+    off, once.
     """
     if not delivered or settled.status is VendStatus.SUCCEEDED:
         draft.note(f"vend {settled.vend_id} was settled as {settled.status} before")
@@ -97,7 +97,7 @@ def let_go(draft: Draft, done: Vend) -> bool:
     draft.settled(done)
     session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == done.vend_id:
-        # A deadline is no operation of the customer's.
+        # A deadline or a person's decision is not an operation of the customer's.
         at_ms = (
             session.last_operation_at_ms
             if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
@@ -110,7 +110,7 @@ def let_go(draft: Draft, done: Vend) -> bool:
 
 
 def go_on(draft: Draft, cause: RefundCause) -> None:
-    """After a vend: a purchase-first session is over; a pay-first one is over when nothing is
+    """Go on after a vend: a purchase-first session ends; a pay-first one ends if nothing is
     left.
     """
     if draft.session.mode is Mode.SELECTION_FIRST:

@@ -156,7 +156,7 @@ class Column:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """What administrators decide about the machine. ``revision`` grows with each change and names
-    it once and for ever.
+    it; no revision is used twice.
     """
 
     revision: int = 0
@@ -236,8 +236,8 @@ class Vend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid or when Alipay did
-    not say who.
+    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid, or when Alipay did
+    not name the payer.
     """
 
     session_id: SessionId
@@ -246,7 +246,7 @@ class Session:
     last_operation_at_ms: int
     payer: str = ""
     announced: bool = False
-    """The machine was told BeginSession or ShowQr on some stream."""
+    """BeginSession or ShowQr was sent to the machine, on some stream."""
     unavailable_since_ms: int | None = None
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
@@ -280,7 +280,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOffProposal:
-    """Somebody wants a refund to be written off, and another person must confirm it.
+    """A person's wish to write a refund off, which another person must confirm.
 
     ``actor`` is the name for people to read; ``person`` is who it was, and tells two people apart.
     """
@@ -309,12 +309,12 @@ class Refund:
     query_next: bool = False
     """The next try asks what became of it instead of asking for it again."""
     short_answers: int = 0
-    """How often Alipay lacked our settlement funds."""
+    """How many of Alipay's answers were that our settlement funds are short."""
     asynchronous: bool = False
     """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
     proposal: WriteOffProposal | None = None
-    """Who wants it to be written off, while it is REFUSED and a second person is needed."""
+    """Set while it is REFUSED and a second person must confirm the write-off."""
     ended_at_ms: int | None = None
 
 

@@ -1,8 +1,8 @@
-"""One selection: asked, perhaps paid for, approved, and settled by what the machine says happened.
+"""One selection: asked, perhaps paid for, approved, and settled by what the machine reports.
 
 The price is reserved before the approval leaves; the result turns the reservation into a sale or
-gives it back. Between the two nobody knows: a vend whose machine fell silent is in doubt until the
-machine's own journal says what happened, and then until the policy's deadline. Nothing is ever
+gives it back. Between the two the outcome is unknown: a vend whose machine fell silent is in doubt
+until the machine's journal tells what happened, or the policy's deadline comes. Nothing is ever
 dispensed again for the same payment.
 """
 
@@ -104,8 +104,8 @@ def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -
 def _deny_new(
     draft: Draft, fact: events.VendRequested, column: Column | None, reason: DenyReason
 ) -> None:
-    """Deny at once. The customer did something, so the idle time starts again; the wish is written
-    down.
+    """Deny at once, and write the denied vend down. The customer did something, so the idle time
+    starts again.
     """
     vend = _new_vend(draft, fact, column)
     draft.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=draft.now_ms))
@@ -119,10 +119,11 @@ def _deny_new(
 
 
 def turned_away(draft: Draft, fact: events.VendTurnedAway) -> None:
-    """The machine was denied while nothing could be saved; it waits for nothing any more.
+    """Note a request that the shell denied while nothing could be saved; the machine has stopped
+    waiting for it.
 
     Had the request been approved all the same (a COMMIT whose answer was lost), its number would be
-    used up and this would not be reached: the approval is told again when the stream is attached
+    used up and this would not be reached: the approval is sent again when the stream is announced
     again, and the machine answers it with NOT_WAITING.
     """
     draft.note(f"request {fact.request_id} was turned away: {fact.reason}")
@@ -145,8 +146,8 @@ def reject(draft: Draft, seq: int, expected: str) -> None:
 
 
 def paid(draft: Draft) -> None:
-    """Money came into the session: approve a selection that waited for it, or ask for the rest. A
-    machine without stream is asked later.
+    """Approve a selection whose money has come in, or ask for the rest. A machine without a stream
+    is asked later.
     """
     session = draft.session
     if session.vend is None or session.vend.status is not VendStatus.AWAITING_PAYMENT:
@@ -205,7 +206,7 @@ def _approve(draft: Draft, vend: Vend) -> None:
 
 
 def tell_open_vend(draft: Draft) -> None:
-    """Tell the machine, again if need be, what the open vend waits for."""
+    """Tell the machine what the open vend waits for; safe to repeat."""
     vend = draft.session.vend
     assert vend is not None
     if vend.status is VendStatus.AWAITING_PAYMENT:
@@ -223,7 +224,7 @@ def tell_open_vend(draft: Draft) -> None:
 
 
 def cancel(draft: Draft, fact: events.VendCancelled) -> None:
-    """The customer changed their mind. The machine that says so will not dispense any more."""
+    """Cancel: the customer changed their mind. A machine that reports this will not dispense."""
     vend = None if draft.state.session is None else draft.session.vend
     if vend is None or vend.request_id != fact.request_id:
         draft.note(f"request {fact.request_id} is not open")
@@ -278,7 +279,7 @@ def find(draft: Draft, wanted: VendId) -> Vend | None:
 
 
 def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFailed) -> None:
-    """The machine says how a vend ended."""
+    """Settle a vend by the machine's result."""
     vend = find(draft, fact.vend_id)
     if vend is not None:
         if isinstance(fact, events.VendSucceeded):
@@ -301,7 +302,7 @@ def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFaile
 
 
 def doubt(draft: Draft) -> None:
-    """Nobody knows whether the approved vend of the session happened."""
+    """Put the session's approved vend in doubt: whether it happened is unknown."""
     vend = draft.session.vend
     assert vend is not None
     _keep(
@@ -315,8 +316,8 @@ def doubt(draft: Draft) -> None:
 
 
 def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
-    """Nobody will ever know: the customer gets the money, unless it is so much that a person shall
-    look first.
+    """End a doubt that nothing will clear up: the customer gets the money back, unless it is above
+    the limit from which a person looks first.
     """
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
@@ -339,7 +340,7 @@ def _review(draft: Draft, vend: Vend) -> None:
 
 
 def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
-    """A person found out how a vend in doubt or in review ended."""
+    """Settle a vend in doubt or in review by what a person found out."""
     vend = find(draft, event.vend_id)
     if vend is None or vend.status is VendStatus.APPROVED:
         draft.note(f"vend {event.vend_id} is not in doubt")
@@ -356,7 +357,7 @@ def settle_by_person(draft: Draft, event: events.VendSettled) -> None:
 
 
 def trust_again(draft: Draft, vend: Vend) -> None:
-    """The machine is back and still at it: its result is awaited as before."""
+    """Await the result as before: the machine is back and still busy with the vend."""
     _keep(
         draft,
         replace(
@@ -370,7 +371,7 @@ def trust_again(draft: Draft, vend: Vend) -> None:
 def _within_bound(draft: Draft, vend: Vend, wait_ms: int) -> int:
     """Return the end of a wait, but never later than all waits of one vend together.
 
-    A machine that comes and goes must not hold money for ever.
+    A machine that comes and goes must not hold money without an end.
     """
     policy = draft.policy
     bound = (

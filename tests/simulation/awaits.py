@@ -17,7 +17,7 @@ NEVER = 10**9
 MORTALS = {"host-0#1": "host-0#2", "gw-1": "gw-2"}
 """Who may die, and who takes its place."""
 RECOVERY = 80
-"""So many awaits a successor needs until all is as before; somewhere there it may die too."""
+"""A successor needs this many awaits until all is as before; it may die at any of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,5 @@
-"""The bugs themselves: each function returns a context in which one part of the product is wrong.
-
-Flows in: nothing. Flows out: patches of single functions, by name; ``planted`` says in a sentence
-what each of them means.
+"""The bugs themselves: each function returns a context in which one part of the product is wrong,
+because one function of it is replaced. ``planted`` tells in a sentence what each of them means.
 """
 
 import asyncio
@@ -310,8 +308,8 @@ def machine_is_read_twice() -> Any:
 
 
 def review_ends_by_silence() -> Any:
-    """A bug that the world found: what a machine was told to forget counted as never begun, while a
-    person was still to decide.
+    """A bug that the world found: a vend that a machine might forget counted as never begun, while
+    a person was still to decide.
     """
     settle = connecting.settle_by_journal
 

@@ -25,7 +25,7 @@ def as_it_comes(_: World) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
     """One bug. ``start``: from where the hunt begins, a little before a seed that found it;
-    ``within``: so many seeds are enough.
+    ``within``: this many seeds are enough.
     """
 
     name: str
@@ -67,8 +67,8 @@ def review_every_doubt(world: World) -> None:
 
 
 def saving_fails_often(world: World) -> None:
-    """SQL refuses every third time while deadlines come, and most machines never come back to
-    remind anybody.
+    """SQL refuses every third time while deadlines come, and most machines never come back to cause
+    a load.
     """
     world.faults.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
     world.policy = replace(world.policy, idle_refund_ms=3_000, unavailable_grace_ms=3_000)

@@ -10,7 +10,7 @@ from tests.simulation.awaits import deaths, die
 
 SEEDS = (1, 4)
 EACH = 9
-"""Every so many deaths one is tried; the two stories together have more than a thousand."""
+"""One death in this many is tried; the two stories together have more than a thousand."""
 
 
 @pytest.mark.timeout(300)

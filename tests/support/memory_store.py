@@ -68,14 +68,14 @@ class MemoryStore(MachineStore):
         self.full = False
         """What is saved can be read, and nothing can be saved: a disk without room."""
         self.lost_answers = 0
-        """So many commits are done, and their answers are lost."""
+        """This many commits are done, and their answers are lost."""
         self.conflicting: set[MachineId] = set()
         self.breaking: set[MachineId] = set()
         """Commits with these machines raise what is no StoreError."""
         self.unreadable: set[MachineId] = set()
         """Loads of these machines raise what is no StoreError."""
         self.halts_refused = 0
-        """So many rows of halted machines are not written."""
+        """This many rows of halted machines are not written."""
         self.gate: asyncio.Event | None = None
         """Commits wait here before anything is done."""
         self.delay_s = 0.0

@@ -20,7 +20,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinished
 from actors.machine.ids import Currency, RefundId, TradeId
-from actors.machine.policy import AMOUNT_MINOR_MAX
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from alipay_client.config import AlipayConfig
@@ -35,10 +34,11 @@ from alipay_client.notify import (
     parse_notification,
 )
 from gateway.rpc.counters import Counters
+from gateway.rpc.limits import NotifyLimits
 from storage.fleet.registry import Registered, Registry
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 SUCCESS = "success"
 """Exactly these seven letters acknowledge (docs/alipay.md 7.2)."""
@@ -60,16 +60,6 @@ class Unacceptable(Exception):
         super().__init__(reason)
         self.reason = reason
         self.http_status = http_status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotifyLimits:
-    """Bounds of the ingress. ``payment_minor_max``: no single payment is larger."""
-
-    body_bytes_max: int = 32_768
-    read_timeout_ms: int = 10_000
-    in_flight_max: int = 64
-    payment_minor_max: int = AMOUNT_MINOR_MAX
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,10 +92,10 @@ class NotifyIngress:
         try:
             return await self._handle(request)
         except StoreError as error:
-            _log.warning("notification not saved, Alipay will repeat it", error=str(error))
+            log.warning("notification not saved, Alipay will repeat it", error=str(error))
             return self._answered("failed", "sql", 503, "fail")
         except OutcomeUnknown as error:
-            _log.warning(
+            log.warning(
                 "payment not confirmed, Alipay will repeat the notification", code=error.code
             )
             return self._answered("failed", "unconfirmed", 503, "fail")
@@ -140,7 +130,7 @@ class NotifyIngress:
         return await self._store(notification, machine, event, digest)
 
     def _refused(self, machine: Registered, error: Unacceptable, detail: str = "") -> Response:
-        _log.warning(
+        log.warning(
             "notification refused",
             machine_id=machine.machine_id,
             reason=error.reason,
@@ -254,7 +244,7 @@ class NotifyIngress:
         """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a
         person must look.
         """
-        _log.error(
+        log.error(
             (
                 "notification is signed by Alipay and does not fit; it was put aside, compare it "
                 "with Alipay's books"
@@ -305,7 +295,7 @@ class NotifyIngress:
         }
         kind = notification.kind.value.lower()
         if stored.verdict == "CONFLICT":
-            _log.error(
+            log.error(
                 (
                     "notification contradicts an earlier one and was put aside; compare it with "
                     "Alipay's books"
@@ -314,7 +304,7 @@ class NotifyIngress:
                 **names,
             )
         else:
-            _log.info(
+            log.info(
                 "notification saved",
                 kind=kind,
                 verdict=stored.verdict,

@@ -7,14 +7,16 @@ loaded it could not be forked, and would pay for it in memory.
 """
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from actors.host.host import HostServices
 from actors.performer import Performer
+from actors.ports import Clock
 from alipay_client import AlipayClient
 from gateway.process import logs
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs, configs
-from gateway.process.settings import Settings, load
+from gateway.process.settings import load
 from storage.database.engine import Database
 from storage.machines.store import SqlMachineStore
 
@@ -30,7 +32,7 @@ async def open_host_services(config_path: str | None) -> HostServices:
     made = configs(settings)
     database = await Database.open(made.storage)
     try:
-        services = await make_host_services(settings, made, database)
+        services = make_host_services(made, database)
     except BaseException:
         await database.close()
         raise
@@ -40,24 +42,26 @@ async def open_host_services(config_path: str | None) -> HostServices:
             stack.push_async_callback(database.close)
             stack.push_async_callback(services.close)
 
-    return HostServices(
-        store=services.store,
-        performer=services.performer,
-        clock=services.clock,
-        policy=services.policy,
-        partition_count=services.partition_count,
-        close=close,
-    )
+    return replace(services, close=close)
 
 
-async def make_host_services(settings: Settings, made: Configs, database: Database) -> HostServices:
-    """Make the services of a host over an open database, which stays open when they are closed."""
-    alipay = AlipayClient.open(made.alipay)
+def make_host_services(
+    made: Configs,
+    database: Database,
+    *,
+    alipay: AlipayClient | None = None,
+    clock: Clock | None = None,
+) -> HostServices:
+    """Make the services of a host over an open database, which stays open when they are closed.
+
+    ``alipay`` and ``clock`` are seams: left out, they are what the real program has.
+    """
+    client = alipay or AlipayClient.open(made.alipay)
     return HostServices(
         store=SqlMachineStore(database, notify_base_url=made.public_url),
-        performer=Performer(alipay, made.merchant, in_flight_max=settings.alipay.in_flight_max),
-        clock=SystemClock(),
+        performer=Performer(client, made.merchant, in_flight_max=made.alipay_in_flight_max),
+        clock=clock or SystemClock(),
         policy=made.policy,
         partition_count=database.partition_count,
-        close=alipay.close,
+        close=client.close,
     )

@@ -52,20 +52,19 @@ async def open_hosts(
     ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed.
     """
     if not ray or settings.ray.mode == "none":
-        return await _in_process(stack, settings, made, database, on_fatal=on_fatal)
+        return await _in_process(stack, made, database, on_fatal=on_fatal)
     return await _on_ray(stack, settings, config_path)
 
 
 async def _in_process(
     stack: AsyncExitStack,
-    settings: Settings,
     made: Configs,
     database: Database,
     *,
     on_fatal: Callable[[str], None],
 ) -> Hosts:
     """Start one host that owns every machine, beside the gateway; it shares the open database."""
-    services = await make_host_services(settings, made, database)
+    services = make_host_services(made, database)
     stack.push_async_callback(services.close)
     host = Host(
         name="host-0",
@@ -109,9 +108,8 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
             if own
             else f"the Ray cluster at {section.address} cannot be used"
         )
-        why = (
-            str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()
-        )  # a worker's own comes with its traceback for a text
+        # A worker's own error comes as a text with its traceback.
+        why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()
         raise HostsFailed(
             f'{where}, or its hosts not: {why}\nIt works without Ray, too: ray.mode = "none", '
             "or --no-ray."

@@ -81,6 +81,11 @@ class HostLinks:
         message = Commanded(machine_id=machine_id, command_id=command_id, event=event)
         return await self.of(machine_id).command(message, timeout_s=timeout_s)
 
+    @property
+    def attached(self) -> bool:
+        """Whether every host is attached to."""
+        return all(link.attached for link in self.stats())
+
     def stats(self) -> list[LinkStats]:
         """Return how each link is doing."""
         return [link.stats() for link in self._links]

@@ -24,6 +24,7 @@ from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.process.sections import Address, Listener
 from gateway.process.settings import Settings, SettingsRefused
+from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
 from storage.database.engine import StorageConfig
 
@@ -45,8 +46,13 @@ class Configs:
     policy: Policy
     public_url: str
     payer_salt: bytes = field(repr=False)
-    machines_tls: Tls | None
-    admin_tls: Tls | None
+    machines_tls: Tls | None = None
+    admin_tls: Tls | None = None
+    spiffe_domain: str = ""
+    edge_limits: EdgeLimits = EdgeLimits()
+    notify_limits: NotifyLimits = NotifyLimits()
+    alipay_in_flight_max: int = 32
+    confirm_payments_by_query: bool = False
 
 
 class _Problems:
@@ -109,6 +115,15 @@ def configs(settings: Settings) -> Configs:
         payer_salt=payer_salt,
         machines_tls=machines_tls,
         admin_tls=admin_tls,
+        spiffe_domain=settings.machines.spiffe_domain,
+        edge_limits=EdgeLimits(**settings.limits.model_dump()),
+        notify_limits=NotifyLimits(
+            read_timeout_ms=settings.http.read_timeout_ms,
+            in_flight_max=settings.http.in_flight_max,
+            payment_minor_max=settings.alipay.payment_minor_max,
+        ),
+        alipay_in_flight_max=settings.alipay.in_flight_max,
+        confirm_payments_by_query=settings.alipay.confirm_payments_by_query,
     )
 
 

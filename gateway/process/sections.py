@@ -10,11 +10,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, cr
 
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
 from alipay_client.config import AlipayConfig, SignType
-from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.limits import EdgeLimits, NotifyLimits
 
 _RUN_DIR = Path("run/ray").absolute()
 _ALIPAY = AlipayConfig(partner="")
 _EDGE = EdgeLimits()
+_NOTIFY = NotifyLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +108,8 @@ class Http(Section):
 
     listen: Listen = "127.0.0.1:8080"
     public_url: str = ""
-    in_flight_max: int = Field(default=64, gt=0, le=10_000)
-    read_timeout_ms: int = Field(default=10_000, gt=0, le=60_000)
+    in_flight_max: int = Field(default=_NOTIFY.in_flight_max, gt=0, le=10_000)
+    read_timeout_ms: int = Field(default=_NOTIFY.read_timeout_ms, gt=0, le=60_000)
 
     @property
     def address(self) -> Address:
@@ -148,7 +149,7 @@ class Alipay(Section):
     """Ask Alipay once about each payment before it is believed (its documents disagree about the
     notification's amount).
     """
-    payment_minor_max: int = Field(default=AMOUNT_MINOR_MAX, gt=0, le=AMOUNT_MINOR_MAX)
+    payment_minor_max: int = Field(default=_NOTIFY.payment_minor_max, gt=0, le=AMOUNT_MINOR_MAX)
     """No single payment is larger."""
     merchant: Merchant = Merchant()
 

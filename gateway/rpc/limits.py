@@ -1,8 +1,10 @@
-"""The bounds of the machine side of the gateway. Flows out: one frozen value that the stream, the
-service and the server share.
+"""The bounds of the gateway's doors: machines' streams with their listener, and Alipay's
+notifications.
 """
 
 from dataclasses import dataclass
+
+from actors.machine.policy import AMOUNT_MINOR_MAX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,15 +22,15 @@ class EdgeLimits:
     for this long.
     """
     outbox_max: int = 64
-    """So many frames wait to be written; one more and the machine reads too slowly."""
+    """With this many frames waiting to be written, one more is too much: the reader is too slow."""
     unacked_max: int = 32
-    """So many frames of the machine wait for their acknowledgement; then nothing more is read."""
+    """With this many frames of the machine waiting for acknowledgement, nothing more is read."""
     write_timeout_s: float = 5.0
     """A write, or a closing, that takes longer ends the stream the hard way."""
     settle_timeout_s: float = 5.0
     """How long a stream that the machine half-closed waits for the answers that are still due."""
     bad_frames_max: int = 20
-    """So many refused frames in a row, and one more closes the stream."""
+    """This many refused frames in a row are borne; one more closes the stream."""
     frames_per_s: int = 50
     """What a machine may send over time."""
     frames_burst: int = 200
@@ -36,7 +38,7 @@ class EdgeLimits:
     message_bytes_max: int = 65_536
     metadata_bytes_max: int = 8_192
     streams_max: int = 20_000
-    """So many streams in this gateway; further ones get RESOURCE_EXHAUSTED."""
+    """This many streams are served in this gateway; further ones get RESOURCE_EXHAUSTED."""
     streams_per_connection_max: int = 4
     """A machine needs one; a second while it moves; health and reflection by hand."""
     reconnect_initial_ms: int = 1_000
@@ -50,5 +52,17 @@ class EdgeLimits:
     watch_interval_s: float = 0.5
     """How often the streams are looked at."""
     connection_age_max_ms: int = 3_600_000
-    """A safety net against connections that stay for ever on one gateway."""
+    """A safety net against connections that never leave one gateway."""
     connection_age_grace_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotifyLimits:
+    """Every bound of the way by which Alipay's notifications come in."""
+
+    body_bytes_max: int = 32_768
+    read_timeout_ms: int = 10_000
+    in_flight_max: int = 64
+    """With this many notifications under way, a further one gets 503 and comes again."""
+    payment_minor_max: int = AMOUNT_MINOR_MAX
+    """No single payment is larger."""

@@ -15,22 +15,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from starlette.requests import Request
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits
 from actors.host.loop import TurnLimits
 from actors.host.sweeps import SweepLimits
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
 from actors.machine.policy import Policy
-from actors.performer import Merchant, Performer
+from actors.performer import Merchant
 from actors.ports import InboxItem
 from alipay_client import AlipayClient
-from gateway.alipay.notify import NotifyIngress
+from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
-from gateway.machines.service import MachineService
+from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import EdgeLimits
-from storage.fleet.registry import Registry
-from storage.machines.inbox import Inbox
-from storage.machines.store import SqlMachineStore
+from gateway.serving.assemble import assemble
+from storage.database.engine import StorageConfig
 from tests.simulation.clock import WallClock
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import AtOnce, merchant_keys
@@ -83,16 +82,11 @@ class HostProcess:
         self._client._signers = AtOnce()  # type: ignore[assignment]
         self.host = Host(
             name=slot.name,
-            services=HostServices(
-                store=SqlMachineStore(
-                    world.disk.open_for(self.process, rng, world.faults),
-                    notify_base_url=NOTIFY_BASE,
-                ),
-                performer=Performer(self._client, MERCHANT),
+            services=make_host_services(
+                _configs(world),
+                world.disk.open_for(self.process, rng, world.faults),
+                alipay=self._client,
                 clock=self.clock,
-                policy=world.policy,
-                partition_count=PARTITIONS,
-                close=self._client.close,
             ),
             partitions=slot.partitions,
             on_fatal=self._fatal,
@@ -232,25 +226,18 @@ class GatewayProcess:
         self.links = HostLinks(
             ports, gateway_id=name, partition_count=PARTITIONS, random=rng.random
         )
-        self.service = MachineService(
+        gateway = assemble(
+            _configs(world),
+            database,
             self.links,
             gateway_id=name,
             clock=self.clock,
-            limits=EDGE_LIMITS,
             monotonic=world.loop.time,
             random=rng.random,
-        )
-        self.registry = Registry(database)
-        self.ingress = NotifyIngress(
-            registry=self.registry,
-            inbox=Inbox(database),
             wake=self._wake,
-            config=merchant_keys(world.sign_type).ours,
-            keys=merchant_keys(world.sign_type).keys,
-            payer_salt=SALT,
-            clock=self.clock,
             metrics=METRICS,
         )
+        self.service, self.ingress = gateway.machines, gateway.ingress
 
     def start(self) -> None:
         """Start it."""
@@ -282,6 +269,21 @@ class GatewayProcess:
     def _wake(self, item: InboxItem) -> None:
         if self._rng.random() >= self._world.faults.wake_lost:
             self.links.notify(item)
+
+
+def _configs(world: "World") -> Configs:
+    """What an operator of this world decided before the start."""
+    agreed = merchant_keys(world.sign_type)
+    return Configs(
+        storage=StorageConfig(url="sqlite://"),
+        alipay=agreed.ours,
+        keys=agreed.keys,
+        merchant=MERCHANT,
+        policy=world.policy,
+        public_url=NOTIFY_BASE,
+        payer_salt=SALT,
+        edge_limits=EDGE_LIMITS,
+    )
 
 
 def fleet_policy(rng: Random) -> Policy:

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -18,19 +18,16 @@ from urllib.parse import parse_qsl
 import grpc.aio
 import httpx
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host, HostLimits
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Column
-from actors.performer import Merchant, Performer
+from actors.performer import Merchant
 from actors.ports import InboxItem
 from alipay_client import AlipayClient
 from alipay_client.keys import load_keys
 from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, build
-from gateway.alipay.notify import NotifyIngress, NotifyLimits
-from gateway.fleet.acts import FleetActs
-from gateway.fleet.answering import Parts
-from gateway.fleet.services import add_services
+from gateway.alipay.notify import NotifyIngress
 from gateway.fleet.v1 import (
     event_service_pb2_grpc,
     fleet_service_pb2_grpc,
@@ -38,19 +35,18 @@ from gateway.fleet.v1 import (
     trade_service_pb2_grpc,
     work_item_service_pb2_grpc,
 )
+from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.process.clock import SystemClock
+from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
-from gateway.serving.http_app import Readiness, build_http_app, sql_check
-from gateway.serving.metrics import Snapshot
+from gateway.rpc.limits import NotifyLimits
+from gateway.serving.assemble import Gateway, assemble
+from gateway.serving.http_app import Readiness
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
-from storage.fleet.answers import Answers
-from storage.fleet.closings import Closings
 from storage.fleet.queries import Queries
 from storage.fleet.registry import NewMachine, Registered, Registry
-from storage.fleet.sold import SoldVends
-from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
 
@@ -89,21 +85,46 @@ class Site:
     pair: Pair
     database: Database
     close_database: Callable[[], Awaitable[None]]
-    registry: Registry
-    queries: Queries
-    store: SqlMachineStore
     clock: SiteClock
     alipay: SimulatedAlipay
     asked: list[dict[str, str]]
     host: Host
-    links: HostLinks
-    ingress: NotifyIngress
-    readiness: Readiness
-    metrics: Counters
+    gateway: Gateway
     http: httpx.AsyncClient
     channel: grpc.aio.Channel
-    stopping: asyncio.Event
-    woken: list[InboxItem] = field(default_factory=list)
+    woken: list[InboxItem]
+
+    @property
+    def registry(self) -> Registry:
+        return self.gateway.registry
+
+    @property
+    def queries(self) -> Queries:
+        return self.gateway.queries
+
+    @property
+    def store(self) -> SqlMachineStore:
+        return self.gateway.store
+
+    @property
+    def links(self) -> HostLinks:
+        return self.gateway.links
+
+    @property
+    def ingress(self) -> NotifyIngress:
+        return self.gateway.ingress
+
+    @property
+    def readiness(self) -> Readiness:
+        return self.gateway.readiness
+
+    @property
+    def metrics(self) -> Counters:
+        return self.gateway.metrics
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        return self.gateway.stopping
 
     @property
     def fleet(self) -> Any:
@@ -211,20 +232,13 @@ async def a_site(
     sound.
     """
     clock = clock or SiteClock()
-    shutil.copy(upgraded_file, folder / "site.db")
+    path = folder / "site.db"
+    shutil.copy(upgraded_file, path)
+    made = _configs(path, pair, limits or NotifyLimits(), policy or Policy())
     async with AsyncExitStack() as stack:
-        database = await Database.open(
-            StorageConfig(url=f"sqlite:///{folder / 'site.db'}", busy_timeout_ms=100)
-        )
-        closed: list[bool] = []
-
-        async def close_database() -> None:
-            if not closed:
-                closed.append(True)
-                await database.close()
-
+        database = await Database.open(made.storage)
+        close_database = _once(database.close)
         stack.push_async_callback(close_database)
-        config = pair.config()
         site: Site
 
         async def deliver(url: str, body: bytes, content_type: str) -> bytes:
@@ -234,31 +248,10 @@ async def a_site(
         alipay = build(_simulator(pair), deliver=deliver, now_ms=clock.now_ms)
         stack.push_async_callback(alipay.close)
         asked: list[dict[str, str]] = []
-
-        async def call_alipay(request: httpx.Request) -> httpx.Response:
-            asked.append(
-                dict(parse_qsl((await request.aread()).decode() or request.url.query.decode()))
-            )
-            return await alipay.handle(request)
-
-        http_to_alipay = await stack.enter_async_context(
-            httpx.AsyncClient(transport=httpx.MockTransport(call_alipay))
-        )
-        client = AlipayClient(
-            config, http_to_alipay, now=lambda: _EPOCH + dt.timedelta(milliseconds=clock.now_ms())
-        )
-        stack.push_async_callback(client.close)
-        store = SqlMachineStore(database, notify_base_url=BASE_URL)
+        client = await _client(stack, made, alipay, clock, asked)
         host = Host(
             name="host-0",
-            services=HostServices(
-                store=store,
-                performer=Performer(client, MERCHANT),
-                clock=clock,
-                policy=policy or Policy(),
-                partition_count=PARTITIONS,
-                close=client.close,
-            ),
+            services=make_host_services(made, database, alipay=client, clock=clock),
             partitions=range(PARTITIONS),
             limits=host_limits,
             on_fatal=_not_expected,
@@ -266,79 +259,104 @@ async def a_site(
         await host.start()
         stack.push_async_callback(host.stop)
         links = HostLinks([host], gateway_id="gw-1", partition_count=PARTITIONS)
-        await links.start()
-        stack.push_async_callback(links.stop)
-        registry, queries, metrics = Registry(database), Queries(database), Counters()
         woken: list[InboxItem] = []
 
         def wake(item: InboxItem) -> None:
             woken.append(item)
             links.notify(item)
 
-        ingress = NotifyIngress(
-            registry=registry,
-            inbox=Inbox(database),
+        gateway = assemble(
+            made,
+            database,
+            links,
+            gateway_id="gw-1",
+            clock=clock,
             wake=wake,
-            config=config,
-            keys=load_keys(config),
-            payer_salt=b"0123456789abcdef",
-            clock=clock,
-            metrics=metrics,
-            limits=limits or NotifyLimits(),
-        )
-        readiness = Readiness(checks={"sql": sql_check(queries)})
-        app = build_http_app(
-            ingress=ingress,
-            readiness=readiness,
-            metrics=metrics,
-            queries=queries,
-            clock=clock,
-            present=lambda open_items: Snapshot(
-                now_ms=clock.now_ms(), open_items=open_items, links=links.stats()
-            ),
-        )
-        http = await stack.enter_async_context(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=BASE_URL)
-        )
-        acts = FleetActs(
-            registry=registry,
-            queries=queries,
-            answers=Answers(database),
-            closings=Closings(database),
-            sold=SoldVends(database),
-            store=store,
-            commands=links,
-            clock=clock,
             command_timeout_s=2.0,
             code_wait_s=5.0,
         )
-        stopping = asyncio.Event()
-        channel = await _serve(
-            stack, Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
+        await links.start()
+        stack.push_async_callback(links.stop)
+        await gateway.machines.start()
+        stack.push_async_callback(gateway.machines.stop)
+        http = await stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app=gateway.http_app), base_url=BASE_URL
+            )
         )
         site = Site(
-            path=folder / "site.db",
+            path=path,
             pair=pair,
             database=database,
             close_database=close_database,
-            registry=registry,
-            queries=queries,
-            store=store,
             clock=clock,
             alipay=alipay,
             asked=asked,
             host=host,
-            links=links,
-            ingress=ingress,
-            readiness=readiness,
-            metrics=metrics,
+            gateway=gateway,
             http=http,
-            channel=channel,
-            stopping=stopping,
+            channel=await _administrator(stack, gateway),
             woken=woken,
         )
+        await _attached(links)
         yield site
-        await _leaves_clean_books(site.path)
+        await _leaves_clean_books(path)
+
+
+def _configs(path: Path, pair: Pair, limits: NotifyLimits, policy: Policy) -> Configs:
+    config = pair.config()
+    return Configs(
+        storage=StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=100),
+        alipay=config,
+        keys=load_keys(config),
+        merchant=MERCHANT,
+        policy=policy,
+        public_url=BASE_URL,
+        payer_salt=b"0123456789abcdef",
+        notify_limits=limits,
+    )
+
+
+def _once(close: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    closed: list[bool] = []
+
+    async def close_once() -> None:
+        if not closed:
+            closed.append(True)
+            await close()
+
+    return close_once
+
+
+async def _client(
+    stack: AsyncExitStack,
+    made: Configs,
+    alipay: SimulatedAlipay,
+    clock: SiteClock,
+    asked: list[dict[str, str]],
+) -> AlipayClient:
+    """A client whose calls the pretend Alipay answers, at the site's time."""
+
+    async def call_alipay(request: httpx.Request) -> httpx.Response:
+        asked.append(
+            dict(parse_qsl((await request.aread()).decode() or request.url.query.decode()))
+        )
+        return await alipay.handle(request)
+
+    http = await stack.enter_async_context(
+        httpx.AsyncClient(transport=httpx.MockTransport(call_alipay))
+    )
+    client = AlipayClient(
+        made.alipay, http, now=lambda: _EPOCH + dt.timedelta(milliseconds=clock.now_ms())
+    )
+    stack.push_async_callback(client.close)
+    return client
+
+
+async def _attached(links: HostLinks) -> None:
+    async with asyncio.timeout(10):
+        while not links.attached:
+            await asyncio.sleep(0)
 
 
 async def _leaves_clean_books(path: Path) -> None:
@@ -357,13 +375,11 @@ async def _leaves_clean_books(path: Path) -> None:
         await database.close()
 
 
-async def _serve(stack: AsyncExitStack, parts: Parts) -> grpc.aio.Channel:
-    server = grpc.aio.server()
-    add_services(parts, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    stack.push_async_callback(server.stop, None)
-    channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+async def _administrator(stack: AsyncExitStack, gateway: Gateway) -> grpc.aio.Channel:
+    listener = gateway.admin_listener("127.0.0.1:0", None)
+    await listener.start()
+    stack.push_async_callback(listener.stop, grace_s=0)
+    channel = grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}")
     stack.push_async_callback(channel.close)
     return channel
 

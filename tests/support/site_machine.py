@@ -5,8 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
 
-from gateway.machines.service import MachineService
-from gateway.serving.listeners import build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectResponse
 from tests.support.edge import MachineCall
@@ -17,10 +15,7 @@ from tests.support.site import Site
 async def a_machine(site: Site, machine_id: str = "VM-1") -> AsyncIterator[MachineCall]:
     """Connect a machine, and take its stream away at the end."""
     async with AsyncExitStack() as stack:
-        service = MachineService(site.links, gateway_id="gw-1", clock=site.clock)
-        listener = build_machine_server(service, address="127.0.0.1:0")
-        await service.start()
-        stack.push_async_callback(service.stop)
+        listener = site.gateway.machine_listener("127.0.0.1:0", None)
         await listener.start()
         stack.push_async_callback(listener.stop, grace_s=0)
         channel = await stack.enter_async_context(

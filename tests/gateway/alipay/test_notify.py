@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from actors.machine.events import RefundSucceeded, TopUpPaid, TradeFinished
 from alipay_client import AlipayClient
-from gateway.alipay.notify import NotifyLimits
+from gateway.rpc.limits import NotifyLimits
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.tables import inbox
 from tests.alipay_client.wire import Pair, answer, transport

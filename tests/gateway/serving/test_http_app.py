@@ -13,7 +13,7 @@ async def test_health_readiness_and_figures(site: Site) -> None:
         answer.text,
     )
     ready = await site.http.get("/readyz")
-    assert (200, {"ready": True, "checks": {"sql": True, "not_draining": True}}) == (
+    assert (200, {"ready": True, "checks": {"sql": True, "hosts": True, "not_draining": True}}) == (
         ready.status_code,
         ready.json(),
     )

@@ -1,0 +1,172 @@
+"""The one place where a gateway is put together: for the real program (``wiring``), for a test's
+site, and for a process of a simulated world.
+
+Flows in: configs, an open database, the links to the hosts, and what differs from one world to the
+next: clocks, randomness, who is asked about payments. Flows out: the parts, of which none runs yet.
+Nothing is opened here. What a host needs is made in ``gateway.links.host_services``, which must
+load without gRPC.
+"""
+
+import asyncio
+import random as random_module
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+
+from actors.ports import Clock, InboxItem
+from alipay_client import AlipayClient
+from gateway.alipay.notify import NotifyIngress
+from gateway.fleet.acts import FleetActs
+from gateway.fleet.answering import Parts
+from gateway.fleet.services import add_services
+from gateway.links.links import HostLinks
+from gateway.machines.service import MachineService
+from gateway.process.clock import SystemClock
+from gateway.process.configs import Configs
+from gateway.rpc.counters import Counters
+from gateway.rpc.tls import Tls
+from gateway.serving.http_app import Readiness, build_http_app, sql_check
+from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
+from gateway.serving.metrics import Snapshot
+from storage.database.engine import Database
+from storage.fleet.answers import Answers
+from storage.fleet.closings import Closings
+from storage.fleet.queries import Queries
+from storage.fleet.registry import Registry
+from storage.fleet.sold import SoldVends
+from storage.fleet.views import GaugeView
+from storage.machines.inbox import Inbox
+from storage.machines.store import SqlMachineStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The parts of one gateway. ``start`` the links and the machines' service, serve the listeners
+    and ``http_app``, and stop in the reverse order.
+
+    Set ``stopping`` to end administrators' watches before their listener is stopped.
+    """
+
+    registry: Registry
+    queries: Queries
+    store: SqlMachineStore
+    links: HostLinks
+    machines: MachineService
+    fleet: Parts
+    ingress: NotifyIngress
+    readiness: Readiness
+    http_app: Starlette
+    metrics: Counters
+    stopping: asyncio.Event
+
+    def machine_listener(self, address: str, tls: Tls | None) -> Listener:
+        """Bind the machines' listener. Raises ListenRefused."""
+        return build_machine_server(self.machines, address=address, tls=tls)
+
+    def admin_listener(self, address: str, tls: Tls | None) -> Listener:
+        """Bind the administrators' listener. Raises ListenRefused."""
+        return build_admin_server(lambda to: add_services(self.fleet, to), address=address, tls=tls)
+
+
+def assemble(
+    made: Configs,
+    database: Database,
+    links: HostLinks,
+    *,
+    gateway_id: str,
+    asked: AlipayClient | None = None,
+    clock: Clock | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+    random: Callable[[], float] = random_module.random,
+    wake: Callable[[InboxItem], None] | None = None,
+    metrics: Counters | None = None,
+    command_timeout_s: float = 10.0,
+    code_wait_s: float = 8.0,
+) -> Gateway:
+    """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
+    the real program has.
+
+    ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
+    """
+    clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
+    registry, queries = Registry(database), Queries(database)
+    store = SqlMachineStore(database, notify_base_url=made.public_url)
+    machines = MachineService(
+        links,
+        gateway_id=gateway_id,
+        clock=clock,
+        limits=made.edge_limits,
+        spiffe_domain=made.spiffe_domain,
+        monotonic=monotonic,
+        random=random,
+    )
+    ingress = NotifyIngress(
+        registry=registry,
+        inbox=Inbox(database),
+        wake=wake or links.notify,
+        config=made.alipay,
+        keys=made.keys,
+        payer_salt=made.payer_salt,
+        clock=clock,
+        metrics=metrics,
+        limits=made.notify_limits,
+        alipay=asked,
+    )
+    acts = FleetActs(
+        registry=registry,
+        queries=queries,
+        answers=Answers(database),
+        closings=Closings(database),
+        sold=SoldVends(database),
+        store=store,
+        commands=links,
+        clock=clock,
+        command_timeout_s=command_timeout_s,
+        code_wait_s=code_wait_s,
+    )
+    readiness = _readiness(queries, links)
+    return Gateway(
+        registry=registry,
+        queries=queries,
+        store=store,
+        links=links,
+        machines=machines,
+        fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
+        ingress=ingress,
+        readiness=readiness,
+        http_app=build_http_app(
+            ingress=ingress,
+            readiness=readiness,
+            metrics=metrics,
+            queries=queries,
+            clock=clock,
+            present=_figures(links, machines, clock),
+        ),
+        metrics=metrics,
+        stopping=stopping,
+    )
+
+
+def _readiness(queries: Queries, links: HostLinks) -> Readiness:
+    async def hosts_attached() -> bool:
+        # One of them is enough: a host that starts again must not take every gateway out of the
+        # balancer at once.
+        return any(link.attached for link in links.stats())
+
+    return Readiness(checks={"sql": sql_check(queries), "hosts": hosts_attached})
+
+
+def _figures(
+    links: HostLinks, machines: MachineService, clock: Clock
+) -> Callable[[Sequence[GaugeView] | None], Snapshot]:
+    def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
+        return Snapshot(
+            now_ms=clock.now_ms(),
+            open_items=open_items,
+            links=links.stats(),
+            edge=machines.stats(),
+        )
+
+    return present

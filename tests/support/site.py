@@ -46,6 +46,7 @@ from storage.fleet.sold import SoldVends
 from storage.machines.inbox import Inbox
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
+from tests.support.patience import HANGS_AFTER_S
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
@@ -94,6 +95,7 @@ class Site:
     readiness: Readiness
     metrics: Counters
     http: httpx.AsyncClient
+    acts: FleetActs
     channel: grpc.aio.Channel
     stopping: asyncio.Event
     woken: list[InboxItem] = field(default_factory=list)
@@ -162,8 +164,8 @@ class Site:
 
 
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
-    """Return what ``look`` finds as soon as it finds something; fail after some seconds."""
-    async with asyncio.timeout(10):
+    """Return what ``look`` finds as soon as it finds something; fail after a long while."""
+    async with asyncio.timeout(HANGS_AFTER_S):
         while (seen := await look()) is None:
             await asyncio.sleep(0.01)
     return seen
@@ -179,6 +181,8 @@ async def a_site(
     policy: Policy | None = None,
     clock: SiteClock | None = None,
     host_limits: HostLimits | None = None,
+    command_timeout_s: float = HANGS_AFTER_S,
+    code_wait_s: float = 5.0,
 ) -> AsyncIterator[Site]:
     """Open all of it and close it again; in between, see that what the test leaves behind is
     sound.
@@ -282,8 +286,8 @@ async def a_site(
             store=store,
             commands=links,
             clock=clock,
-            command_timeout_s=2.0,
-            code_wait_s=5.0,
+            command_timeout_s=command_timeout_s,
+            code_wait_s=code_wait_s,
         )
         stopping = asyncio.Event()
         channel = await _serve(
@@ -306,6 +310,7 @@ async def a_site(
             readiness=readiness,
             metrics=metrics,
             http=http,
+            acts=acts,
             channel=channel,
             stopping=stopping,
             woken=woken,

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from gateway.v1 import fleet_pb2, fleet_service_pb2
 from storage.tables import audit
 from tests.support.fleet_calls import refusal, registered
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, approved
 
@@ -169,7 +170,7 @@ async def test_a_reload_in_the_middle_of_a_vend_is_not_noticed(site: Site) -> No
         after = (await _reload(site, reason="a drill")).machine
         assert (True, "PHASE_VEND_APPROVED") == (after.online, fleet_pb2.Phase.Name(after.phase))
         await stream.say(2, vend_success={"vend_id": vend_id})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             while (await stream.hear()).ack < 2:
                 pass
         vend = (await site.fleet.GetVend(fleet_service_pb2.GetVendRequest(vend_id=vend_id))).vend

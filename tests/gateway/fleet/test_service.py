@@ -3,6 +3,8 @@ behind it.
 """
 
 import asyncio
+import itertools
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,14 +13,20 @@ import pytest
 from google.protobuf import json_format
 from sqlalchemy import select
 
+from actors.machine.ids import Currency, MachineId
+from actors.machine.state import CodeStatus
+from gateway.fleet.acts import Act
 from gateway.v1 import fleet_pb2, fleet_service_pb2, machine_pb2
+from storage.fleet.registry import NewMachine
 from storage.tables import audit
+from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import COLUMNS
 from tests.support.fleet_calls import refunded as _refunded
 from tests.support.fleet_calls import refusal as _refusal
 from tests.support.fleet_calls import registered as _registered
 from tests.support.fleet_calls import registration as _registration
-from tests.support.site import Site, found
+from tests.support.patience import HANGS_AFTER_S
+from tests.support.site import Site, a_site, found
 
 
 async def test_a_registered_machine_has_its_code(site: Site) -> None:
@@ -447,8 +455,13 @@ async def test_pages_follow_each_other(site: Site) -> None:
     assert 5 == len((await site.fleet.ListMachines(inactive)).machines)
 
 
-async def test_a_host_that_is_away_is_said(site: Site) -> None:
+async def test_a_host_that_is_away_is_said(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
     """A change of the registry is saved all the same; an act on money is not done. Lists go on."""
+    async with a_site(tmp_path, upgraded_file, pair, command_timeout_s=3.0) as site:
+        await _a_host_that_is_away(site)
+
+
+async def _a_host_that_is_away(site: Site) -> None:
     await _registered(site)
     refund_id = await _refunded(site)
     await site.host.stop()
@@ -456,14 +469,14 @@ async def test_a_host_that_is_away_is_said(site: Site) -> None:
         machine_id="VM-1", mode=machine_pb2.MODE_SELECTION_FIRST
     )
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await site.fleet.SetMode(mode, timeout=1.0)
+        await site.fleet.SetMode(mode)
     assert grpc.StatusCode.UNAVAILABLE == refused.value.code()
     assert "the change is saved" in str(refused.value.details())
     shown = await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
     assert machine_pb2.MODE_SELECTION_FIRST == shown.machine.mode
     retry = fleet_service_pb2.RetryRefundRequest(refund_id=refund_id)
     assert (grpc.StatusCode.UNAVAILABLE, "HOST_UNAVAILABLE", []) == await _refusal(
-        site.fleet.RetryRefund(retry, timeout=1.0)
+        site.fleet.RetryRefund(retry)
     )
 
 
@@ -490,13 +503,34 @@ async def test_a_caller_without_a_good_name_is_refused(site: Site) -> None:
     )
 
 
-async def test_a_registration_that_gets_no_code_is_still_one(site: Site) -> None:
-    """While Alipay is away the machine is registered with a PENDING code, within the caller's own
-    deadline.
+async def test_a_registration_that_gets_no_code_is_still_one(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """While Alipay is away the machine is registered with a PENDING code, as soon as the wait for
+    the code is over.
     """
-    site.alipay.switch({"no_answer_undone": 1.0})
-    response = await site.fleet.RegisterMachine(_registration(), timeout=1.5)
-    assert fleet_pb2.CODE_STATUS_PENDING == response.machine.code_status
+    async with a_site(tmp_path, upgraded_file, pair, code_wait_s=0.5) as site:
+        site.alipay.switch({"no_answer_undone": 1.0})
+        response = await site.fleet.RegisterMachine(_registration())
+        assert fleet_pb2.CODE_STATUS_PENDING == response.machine.code_status
+
+
+async def test_a_registration_waits_for_its_code_no_longer_than_its_caller(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """A second before the caller's deadline it answers with what it has."""
+    async with a_site(tmp_path, upgraded_file, pair, code_wait_s=10 * HANGS_AFTER_S) as site:
+        site.alipay.switch({"no_answer_undone": 1.0})
+        new = NewMachine(
+            machine_id=MachineId("VM-1"),
+            store_name="Lobby",
+            currency=Currency("HKD"),
+            country_code="HK",
+            address="",
+        )
+        async with asyncio.timeout(HANGS_AFTER_S):
+            view = await site.acts.register(new, Act(actor="ann", within_s=2.0))
+        assert CodeStatus.PENDING == view.code_status
 
 
 async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
@@ -516,7 +550,7 @@ async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
     await site.fleet.SetStock(
         fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7)
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_AFTER_S):
         while (await rest.read()).event.kind != "StockCounted":
             pass
     rest.cancel()
@@ -527,10 +561,13 @@ async def test_a_watch_begins_now_by_default(site: Site) -> None:
     await _registered(site)
     watch = site.fleet.WatchEvents(fleet_service_pb2.WatchEventsRequest())
     reading = asyncio.create_task(watch.read())
-    await asyncio.wait([reading], timeout=0.3)
-    await site.fleet.SetStock(
-        fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=7)
-    )
+    for stock in itertools.cycle(range(10)):
+        await site.fleet.SetStock(
+            fleet_service_pb2.SetStockRequest(machine_id="VM-1", column="A1", stock=stock)
+        )
+        await asyncio.wait([reading], timeout=0.1)
+        if reading.done():
+            break
     assert "StockCounted" == (await reading).event.kind
     watch.cancel()
 

@@ -23,8 +23,9 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 from gateway.links.pump import HostPump, Row
 from gateway.links.terms import HostUnavailable, LinkLimits
-from tests.support.edge import QUICK, until
+from tests.support.edge import QUICK
 from tests.support.fake_stream import a_stream
+from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
 
 COUNTED = StockCounted(column="A1", stock=3)
@@ -126,7 +127,7 @@ async def test_a_full_queue(host: ScriptedLink) -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     task = asyncio.create_task(pump.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_AFTER_S):
         await waiting
     assert pump.stats().notifications_dropped == 1
     assert await pump.command(a_command(), timeout_s=5) == CommandDone(command_id="c1")

@@ -6,7 +6,6 @@ anything does :class:`Patience` decide.
 """
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
@@ -101,7 +100,8 @@ class Visit:
         self._kind = kind
         self._currency = machine.machine.service.currency if machine.machine is not None else ""
         self._phone = phone
-        self._began = time.monotonic()
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
         self._watch = machine.watch()
         self._story: list[str] = []
         self._delivered: list[str] = []
@@ -159,9 +159,9 @@ class Visit:
         """Return the next happening of one of these kinds; what is seen on the way is
         remembered.
         """
-        deadline = time.monotonic() + within_s
+        deadline = self._clock() + within_s
         while True:
-            happening = await self._watch.until(within_s=max(0.0, deadline - time.monotonic()))
+            happening = await self._watch.until(within_s=max(0.0, deadline - self._clock()))
             if happening is None:
                 return None
             self._remember(happening)
@@ -297,7 +297,7 @@ class Visit:
             trades=tuple(self.trades),
             delivered=tuple(self._delivered),
             failed=tuple(self._failed),
-            seconds=round(time.monotonic() - self._began, 3),
+            seconds=round(self._clock() - self._began, 3),
             story=tuple(self._story),
         )
 

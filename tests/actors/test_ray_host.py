@@ -21,6 +21,7 @@ from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPa
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
 from actors.ray_host import RayHostLink, RayHosts, RaySettings, start_ray, stop_ray
 from tests.support.file_store import FileStore
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, command_line, descendants
 from tests.support.stage import COLUMNS
 
@@ -94,7 +95,7 @@ def request(request_id: str = "r-1") -> VendRequested:
 
 async def attach(link: RayHostLink) -> str:
     """Attach as a gateway does: again and again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_AFTER_S):
         while True:
             with contextlib.suppress(LinkBroken):
                 return await link.attach("gw-1")
@@ -125,7 +126,7 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
 
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
-    """The link breaks, comes back within seconds, and the vend that was approved is still the same
+    """The link breaks, comes back, and the vend that was approved is still the same
     vend.
     """
     link = hosts.links[0]
@@ -136,17 +137,12 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
     await asyncio.sleep(0.1)
     old = (await hosts.pids())[link.name]
     os.kill(old, signal.SIGKILL)
-    killed_s = time.monotonic()
     with pytest.raises(LinkBroken):
         await listening
     attachment = await attach(link)
-    back_s = time.monotonic() - killed_s
     again = await link.exchange(attachment, [hello(), frame(1, request())])
 
     assert (await hosts.pids())[link.name] != old
-    assert (
-        back_s < 30
-    )  # two seconds on a machine that has nothing else to do; a busy one starts processes slowly
     told = [
         command
         for message in again.messages
@@ -262,12 +258,12 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
     names = {pid: command_line(pid).replace(b"\0", b" ").decode() for pid in family}
     assert host in family
     program.send_signal(how)
-    program.wait(30)
+    program.wait(HANGS_AFTER_S)
     program.stdout.close()
     # After kill -9 two agents of Ray's look for their head for up to a minute before they end; all
     # that could act ends at once.
     agents = {pid for pid in family if "Agent" in names[pid]} if how == signal.SIGKILL else set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANGS_AFTER_S
     while (
         left := [names[pid] for pid in family if pid not in agents and alive(pid)]
     ) and time.monotonic() < deadline:

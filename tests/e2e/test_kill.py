@@ -15,7 +15,7 @@ import pytest
 from storage.fleet.lists import Wanted
 from tests.support.system import System
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
 SEED = 11
 

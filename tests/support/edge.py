@@ -3,7 +3,7 @@ that tests move.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,10 +18,11 @@ from gateway.serving.listeners import Listener, build_machine_server
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 from gateway.v1.machine_service_pb2_grpc import MachineServiceStub
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.scripted_link import ScriptedLink
 
 QUICK = LinkLimits(
-    backoff_initial_s=0.001, backoff_max_s=0.01, gap_timeout_s=0.05, stop_timeout_s=0.5
+    backoff_initial_s=0.001, backoff_max_s=0.01, gap_timeout_s=0.05, stop_timeout_s=5.0
 )
 
 NOW_MS = 1_700_000_000_000
@@ -70,14 +71,14 @@ class MachineCall:
 
     async def hear(self) -> ConnectResponse:
         """Return the next frame; the stream must not end."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             frame = await self.call.read()
         assert isinstance(frame, ConnectResponse), "the stream ended"
         return frame
 
     async def end(self) -> tuple[grpc.StatusCode, str]:
         """Read to the end and return how it ended."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             try:
                 while await self.call.read() is not grpc.aio.EOF:
                     pass
@@ -163,10 +164,3 @@ async def running_edge(
         await listener.stop(grace_s=0)
         await service.stop()
         await links.stop()
-
-
-async def until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
-    """Return once the condition holds; raise TimeoutError if it does not."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.002)

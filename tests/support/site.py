@@ -49,6 +49,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.registry import NewMachine, Registered, Registry
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
+from tests.support.patience import HANGS_AFTER_S
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
@@ -91,6 +92,7 @@ class Site:
     host: Host
     gateway: Gateway
     http: httpx.AsyncClient
+    acts: FleetActs
     channel: grpc.aio.Channel
     woken: list[InboxItem]
 
@@ -210,8 +212,8 @@ class Site:
 
 
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
-    """Return what ``look`` finds as soon as it finds something; fail after some seconds."""
-    async with asyncio.timeout(10):
+    """Return what ``look`` finds as soon as it finds something; fail after a long while."""
+    async with asyncio.timeout(HANGS_AFTER_S):
         while (seen := await look()) is None:
             await asyncio.sleep(0.01)
     return seen
@@ -227,6 +229,8 @@ async def a_site(
     policy: Policy | None = None,
     clock: SiteClock | None = None,
     host_limits: HostLimits | None = None,
+    command_timeout_s: float = HANGS_AFTER_S,
+    code_wait_s: float = 5.0,
 ) -> AsyncIterator[Site]:
     """Open all of it and close it again; in between, see that what the test leaves behind is
     sound.

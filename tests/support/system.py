@@ -26,7 +26,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.views import BalanceView
 from tests.support.processes import command_line, descendants
 
-QUIET_TIMEOUT_S = 150
+QUIET_TIMEOUT_S = 600
 LOOK_EVERY_S = 0.25
 
 
@@ -133,7 +133,7 @@ class System:
         """How many vends succeeded so far."""
         return (await self.queries.tally()).vends.get("SUCCEEDED", 0)
 
-    async def until_sales(self, wanted: int, timeout_s: float = 90) -> None:
+    async def until_sales(self, wanted: int, timeout_s: float = 600) -> None:
         """Wait for so many sales."""
         until = time.monotonic() + timeout_s
         while await self.sales() < wanted:

@@ -92,7 +92,6 @@ def _shape(state: MachineState) -> object:
     )
 
 
-@pytest.mark.timeout(120)
 def test_the_published_moves_are_those_that_are_made(written: list[Record]) -> None:
     """Each step is a published move, and each published move is a step that something leads to."""
     seen = {move for moves in walk(written) for move in moves}

@@ -12,6 +12,7 @@ from alipay_client.simulator import Limits, gmt8
 from alipay_client.simulator.config import DOCUMENTED_REDELIVERY_MS
 from alipay_client.simulator.delivery import HttpDelivery
 from tests.alipay_client.simulator.merchant import CONFIG, World, world
+from tests.support.patience import HANGS_AFTER_S
 
 
 async def _run_clock(here: World, hours: int) -> None:
@@ -160,7 +161,7 @@ async def test_running_delivers_by_itself(here: World) -> None:
     here.alipay.courier._deliver = listening
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), HANGS_AFTER_S)
     assert here.letters.received[0]["trade_status"] == "TRADE_SUCCESS"
 
 
@@ -176,7 +177,7 @@ async def test_stopping_ends_deliveries_in_flight(here: World) -> None:
     here.alipay.courier._deliver = for_ever
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
-        await asyncio.wait_for(started.wait(), 5)
+        await asyncio.wait_for(started.wait(), HANGS_AFTER_S)
     assert here.alipay.book()["trades"][0]["notifications"] == [
         {"cause": "paid", "state": "DUE", "attempts": 0}
     ]

@@ -17,6 +17,7 @@ import pytest
 from alipay_client.simulator import Faults, SimulatorConfig, build, gmt8
 from alipay_client.simulator.serve import serve
 from tests.alipay_client.simulator.merchant import CONFIG, KEY, PARTNER, read, shop, signed
+from tests.support.patience import HANGS_AFTER_S
 
 PROGRAM = f"""
 import asyncio, sys
@@ -89,7 +90,7 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
         )
         assert read(refunded.content).error == ""
         process.kill()
-        assert process.wait(5) == -signal.SIGKILL
+        assert process.wait(HANGS_AFTER_S) == -signal.SIGKILL
 
     alipay = build(CONFIG, tmp_path / "book")
     book = alipay.book()
@@ -102,16 +103,14 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_signals_end_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
-    """Within two seconds, with a kept-alive connection open, without a word and with success."""
+    """A kept-alive connection that stays open is not waited for; without a word and with success."""
     with (
         _process(tmp_path / "book") as (process, url),
         httpx.Client(base_url=url, trust_env=False) as http,
     ):
         assert http.get("/healthz").status_code == 200
-        started = time.monotonic()
         process.send_signal(number)
-        assert process.wait(5) == 0
-        assert time.monotonic() - started < 2
+        assert process.wait(HANGS_AFTER_S) == 0
     assert _stderr(tmp_path / "book").read_text() == ""
 
 
@@ -122,17 +121,22 @@ async def test_a_slow_answer_does_not_hold_it_up() -> None:
         _Served(config) as (served, url),
         httpx.AsyncClient(base_url=url, trust_env=False) as http,
     ):
+        sent = asyncio.Event()
+
+        async def look(event: str, _: object) -> None:
+            if event == "http11.receive_response_headers.started":
+                sent.set()
+
         asked = asyncio.create_task(
             http.post(
                 "/gateway.do?_input_charset=UTF-8",
                 data=signed("alipay.acquire.overseas.query", partner_trans_id="x"),
+                extensions={"trace": look},
             )
         )
-        await asyncio.sleep(0.1)
-        started = time.monotonic()
+        await asyncio.wait_for(sent.wait(), HANGS_AFTER_S)
         served.stop.set()
-        await asyncio.wait_for(served.task, 5)
-        assert time.monotonic() - started < 2
+        await asyncio.wait_for(served.task, HANGS_AFTER_S)
         await asyncio.gather(asked, return_exceptions=True)
 
 
@@ -197,7 +201,9 @@ async def test_notifications_over_http() -> None:
             await http.post(
                 "/control/pay", json={"qrcode": answer.signed["qrcode"], "amount": "5.00"}
             )
-            assert b"trade_status=TRADE_SUCCESS" in await asyncio.wait_for(heard.get(), 5)
+            assert b"trade_status=TRADE_SUCCESS" in await asyncio.wait_for(
+                heard.get(), HANGS_AFTER_S
+            )
     assert heard.empty()
 
 
@@ -239,7 +245,7 @@ class _Served:
         self.task = asyncio.create_task(
             serve(self._config, host=self._host, ready=ready.set_result, stop=self.stop)
         )
-        return self, await asyncio.wait_for(ready, 5)
+        return self, await asyncio.wait_for(ready, HANGS_AFTER_S)
 
     async def __aexit__(self, *_failure: object) -> None:
         self.stop.set()

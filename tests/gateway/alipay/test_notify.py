@@ -22,7 +22,7 @@ from gateway.rpc.limits import NotifyLimits
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.tables import inbox
 from tests.alipay_client.wire import Pair, answer, transport
-from tests.support.edge import until
+from tests.support.patience import until
 from tests.support.site import Site, a_site, found
 
 TRADE = "2026011522001400000000000001"

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.demo import children as module
 from gateway.demo.children import ChildFailed, Children, shorten
-from tests.support.edge import until
+from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.processes import alive, descendants, gone
 
 READY = """
@@ -47,7 +47,7 @@ async def test_megabytes_after_ready_hold_nobody_up(tmp_path: Path) -> None:
     """A child that says far more than a pipe holds, on both outputs, and that nobody listens to,
     comes to its end.
     """
-    async with children(tmp_path) as started, asyncio.timeout(60):
+    async with children(tmp_path) as started, asyncio.timeout(HANGS_AFTER_S):
         child = await started.start("talker", READY + TALK)
 
         assert 0 == await child.gone
@@ -71,7 +71,7 @@ async def test_what_a_child_writes_is_bounded(
             words = child.out.read_text().split()
             return int(words[-1]) if words and words[-1].isdigit() else 0
 
-        await until(lambda: last() > 50_000, within_s=60)
+        await until(lambda: last() > 50_000, within_s=HANGS_AFTER_S)
         assert child.out.read_text().startswith("... ")
         assert child.out.stat().st_size < 1_000_000
 
@@ -95,7 +95,7 @@ def test_the_newest_half_stays(tmp_path: Path) -> None:
 )
 async def test_a_child_that_does_not_become_ready(tmp_path: Path, program: str) -> None:
     """It is noticed when it ends, not after a time-out, and the end of its log is told."""
-    async with children(tmp_path) as started, asyncio.timeout(30):
+    async with children(tmp_path) as started, asyncio.timeout(HANGS_AFTER_S):
         with pytest.raises(
             ChildFailed, match=r"(?s)^poor ended before it was ready.*no such money"
         ):
@@ -107,7 +107,7 @@ async def test_a_child_that_never_says_it_is_ready(
 ) -> None:
     """The wait has an end."""
     monkeypatch.setattr(module, "READY_TIMEOUT_S", 0.3)
-    async with children(tmp_path) as started, asyncio.timeout(30):
+    async with children(tmp_path) as started, asyncio.timeout(HANGS_AFTER_S):
         with pytest.raises(ChildFailed, match="silent was not ready within"):
             await started.start("silent", "import time; time.sleep(600)")
 
@@ -120,7 +120,7 @@ async def test_a_dead_child_is_noticed_at_once(tmp_path: Path) -> None:
         lost = asyncio.create_task(started.lost())
         second.tell(signal.SIGKILL)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             assert second is await lost
 
 
@@ -140,15 +140,15 @@ async def test_who_does_not_go_is_made_to_go_with_all_that_is_his(
     """A child that does not obey is killed after a bounded time, with what it has started."""
     monkeypatch.setattr(module, "STOP_TIMEOUT_S", 600 if hurry else 0.1)
     monkeypatch.setattr(module, "HURRY_TIMEOUT_S", 0.1)
-    async with children(tmp_path) as started, asyncio.timeout(30):
+    async with children(tmp_path) as started, asyncio.timeout(HANGS_AFTER_S):
         child = await started.start("stubborn", READY + FAMILY)
-        await until(lambda: len(descendants(child.process.pid)) == 1, within_s=30)
+        await until(lambda: len(descendants(child.process.pid)) == 1, within_s=HANGS_AFTER_S)
         family = [child.process.pid, *descendants(child.process.pid)]
         if hurry:
             started.hurry()
         await started.stop()
 
-        assert [] == await gone(family, 10)
+        assert [] == await gone(family, HANGS_AFTER_S)
         assert -signal.SIGKILL == child.process.returncode
 
 
@@ -156,14 +156,14 @@ async def test_what_a_dead_child_left_behind_goes(tmp_path: Path) -> None:
     """Killed from outside, it could not end its own; the stop does."""
     async with children(tmp_path) as started:
         child = await started.start("stubborn", READY + FAMILY)
-        await until(lambda: len(descendants(child.process.pid)) == 1, within_s=30)
+        await until(lambda: len(descendants(child.process.pid)) == 1, within_s=HANGS_AFTER_S)
         left = descendants(child.process.pid)
         child.tell(signal.SIGKILL)
         await child.gone
         assert all(alive(pid) for pid in left)
         await started.stop()
 
-        assert [] == await gone(left, 10)
+        assert [] == await gone(left, HANGS_AFTER_S)
 
 
 async def test_the_lifeline_ends_with_the_stop(tmp_path: Path) -> None:

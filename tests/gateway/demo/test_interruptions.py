@@ -13,7 +13,7 @@ from gateway.demo import interruptions as module
 from gateway.demo.children import ChildFailed, Children, NoAnswer
 from gateway.demo.interruptions import Interruptions
 from gateway.process.signals import end_signals
-from tests.support.edge import until
+from tests.support.patience import HANGS_AFTER_S, until
 
 CHILD = "import time; print('{}', flush=True); time.sleep(600)"
 
@@ -71,7 +71,7 @@ async def test_a_lost_child_ends_the_story(
     child = await children.start("sleeper", CHILD)
     playing = asyncio.create_task(Interruptions(children).play(story()))
     child.tell(signal.SIGKILL)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_AFTER_S):
         with pytest.raises(ChildFailed, match=r"sleeper ended by itself; see .*sleeper\.log"):
             await playing
     over.set()
@@ -151,5 +151,5 @@ async def test_a_loop_that_hangs_is_over_too(tmp_path: Path) -> None:
     assert process.stdout is not None
     assert b"hanging\n" == await process.stdout.readline()
     process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_AFTER_S):
         assert 128 + signal.SIGHUP == await process.wait()

@@ -31,6 +31,7 @@ from storage.fleet.views import MachineView, WorkItemView
 from storage.tables import audit, journal, metadata
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import COLUMNS, Site, a_site, found
 from tests.support.site_machine import a_machine, approved
 
@@ -57,7 +58,7 @@ def _acts(site: Site, *, commands: Any = None) -> FleetActs:
         store=site.store,
         commands=commands or site.links,
         clock=site.clock,
-        command_timeout_s=2.0,
+        command_timeout_s=HANGS_AFTER_S,
         code_wait_s=5.0,
     )
 
@@ -69,14 +70,14 @@ async def _act(site: Site, request_id: str = "r-1", *, machine_id: str = "VM-1")
         asked, machine_id=machine_id, now_ms=site.clock.now_ms(), lease_ms=0
     )
     assert isinstance(claim, Claim)
-    return Act(actor="ann", person="ann", within_s=10.0, claim=claim)
+    return Act(actor="ann", person="ann", within_s=HANGS_AFTER_S, claim=claim)
 
 
 async def _registered(site: Site, machine_id: str = "VM-1") -> None:
     """Register a machine, and wait until its actor has its code."""
     await site.register(machine_id)
     await _acts(site).change(
-        machine_id, MachineChange(), Act(actor="test", within_s=5.0), action="begin"
+        machine_id, MachineChange(), Act(actor="test", within_s=HANGS_AFTER_S), action="begin"
     )
 
     async def code() -> bool | None:
@@ -164,7 +165,7 @@ async def test_a_change_of_the_registry_is_made_once(site: Site, rpc: str) -> No
         await _acts(site).change(
             "VM-1",
             MachineChange(limits={"vend_result_ms": 8_000}, enabled=rpc == "DisableMachine"),
-            Act(actor="bob", within_s=5.0),
+            Act(actor="bob", within_s=HANGS_AFTER_S),
             action="Other",
         )
     second = await do(_acts(site), await _act(site))
@@ -196,7 +197,7 @@ async def test_a_registration_is_made_once(site: Site) -> None:
     await _acts(site).change(
         "VM-1",
         MachineChange(mode=Mode.SELECTION_FIRST),
-        Act(actor="bob", within_s=5.0),
+        Act(actor="bob", within_s=HANGS_AFTER_S),
         action="UpdateMachine",
     )
     view = await _acts(site).register(NEW, await _act(site))
@@ -209,7 +210,7 @@ async def test_a_count_is_not_given_again_after_others(site: Site) -> None:
     await _registered(site)
     acts = _acts(site)
     await acts.count_stock("VM-1", "A1", 7, await _act(site))
-    await acts.count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=5.0))
+    await acts.count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=HANGS_AFTER_S))
     view = await acts.count_stock("VM-1", "A1", 7, await _act(site))
     assert [3] == [column.stock for column in view.columns]
     assert ["column A1 stock 7", "column A1 stock 3"] == await _trail(site, "SetStock")
@@ -218,8 +219,8 @@ async def test_a_count_is_not_given_again_after_others(site: Site) -> None:
 async def test_a_count_that_nobody_decided_on_is_given(site: Site) -> None:
     """Killed between its audit row and the actor; an equal count from before is another one."""
     await _registered(site)
-    await _acts(site).count_stock("VM-1", "A1", 7, Act(actor="ann", within_s=5.0))
-    await _acts(site).count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=5.0))
+    await _acts(site).count_stock("VM-1", "A1", 7, Act(actor="ann", within_s=HANGS_AFTER_S))
+    await _acts(site).count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=HANGS_AFTER_S))
     with pytest.raises(AssertionError, match="was told"):
         await _acts(site, commands=_NobodyThere()).count_stock("VM-1", "A1", 7, await _act(site))
     view = await _acts(site).count_stock("VM-1", "A1", 7, await _act(site))
@@ -248,11 +249,11 @@ async def test_a_refund_is_tried_again_under_its_own_id(site: Site) -> None:
         return (view is not None and view.status == RefundStatus.REFUSED) or None
 
     await found(refused)
-    await _acts(site).write_off_refund(refund_id, "cash", Act(actor="bob", within_s=5.0))
+    await _acts(site).write_off_refund(refund_id, "cash", Act(actor="bob", within_s=HANGS_AFTER_S))
     view = await _acts(site).retry_refund(refund_id, "", await _act(site))
     assert RefundStatus.WRITTEN_OFF == view.status
     code, reason, _ = await _refusal(
-        _acts(site).retry_refund(refund_id, "", Act(actor="bob", within_s=5.0))
+        _acts(site).retry_refund(refund_id, "", Act(actor="bob", within_s=HANGS_AFTER_S))
     )
     assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_WRITTEN_OFF") == (code, reason)
 
@@ -307,7 +308,7 @@ async def test_an_item_is_closed_once(site: Site) -> None:
         closing = await _acts(site).close_work_item(item.item_id, "looked", await _act(site))
         assert ("ann", False) == (closing.actor, closing.again)
     again = await _acts(site).close_work_item(
-        item.item_id, "me too", Act(actor="bob", within_s=5.0)
+        item.item_id, "me too", Act(actor="bob", within_s=HANGS_AFTER_S)
     )
     assert ("ann", True) == (again.actor, again.again)
     assert 1 == len(await _trail(site, "CloseWorkItem"))
@@ -326,7 +327,7 @@ async def _journal(site: Site, kind: str) -> int:
 
 # --- only checked ---
 
-CHECKED = Act(actor="ann", person="ann", within_s=5.0, validate_only=True)
+CHECKED = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S, validate_only=True)
 REHEARSED: dict[str, Do] = {
     **CHANGES,
     "RegisterMachine": lambda acts, act: acts.register(
@@ -351,7 +352,7 @@ async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> N
     """The same machine that the change itself answers with, but for what its actor does of it."""
     await _registered(site)
     shown = await CHANGES[rpc](_acts(site), CHECKED)
-    made = await CHANGES[rpc](_acts(site), Act(actor="ann", within_s=5.0))
+    made = await CHANGES[rpc](_acts(site), Act(actor="ann", within_s=HANGS_AFTER_S))
     assert isinstance(shown, MachineView)
     retired = None if shown.retired_at_ms is None else made.retired_at_ms
     assert made.retired_at_ms == retired
@@ -363,7 +364,7 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
     """A machine without a code yet; one that is there already is shown as it is."""
     acts = _acts(site)
     shown = await acts.register(NEW, CHECKED)
-    made = await acts.register(NEW, Act(actor="ann", within_s=5.0))
+    made = await acts.register(NEW, Act(actor="ann", within_s=HANGS_AFTER_S))
     there = {
         name: getattr(made, name)
         for name in ("code_status", "qr_payload", "qr_image_url", "host", "registered_at_ms")
@@ -397,7 +398,7 @@ async def test_a_rehearsal_is_refused_as_the_act_is(site: Site, do: Do, reason: 
     """It is checked in the same way, and neither leaves a row."""
     await _registered(site)
     rows = await _rows(site)
-    for act in (CHECKED, Act(actor="ann", within_s=5.0)):
+    for act in (CHECKED, Act(actor="ann", within_s=HANGS_AFTER_S)):
         assert reason == (await _refusal(do(_acts(site, commands=_NobodyThere()), act)))[1]
     assert rows == await _rows(site)
 
@@ -437,7 +438,7 @@ async def test_a_stale_etag_is_told_with_the_present_one(site: Site) -> None:
     await _registered(site)
     code, reason, about = await _refusal(
         _change(MachineChange(enabled=True), "EnableMachine", etag=etag_of(1))(
-            _acts(site), Act(actor="ann", within_s=5.0)
+            _acts(site), Act(actor="ann", within_s=HANGS_AFTER_S)
         )
     )
     assert (grpc.StatusCode.ABORTED, "ETAG_STALE", etag_of(2)) == (code, reason, about["etag"])
@@ -447,7 +448,7 @@ async def test_a_refused_code_is_asked_for_with_what_was_mended(site: Site) -> N
     """Alipay refuses the address; UpdateMachine mends that, and the host asks with what is new."""
     site.alipay.switch({"reject_address": True})
     await site.register()
-    act = Act(actor="ann", within_s=5.0)
+    act = Act(actor="ann", within_s=HANGS_AFTER_S)
     await _acts(site).change("VM-1", MachineChange(), act, action="begin")
 
     async def status(wanted: str) -> bool | None:
@@ -468,7 +469,7 @@ async def test_a_machine_with_a_customer_is_not_retired(site: Site) -> None:
     """The refusal names what is open, for people and programs; once it is over it can be."""
     await _registered(site)
     machine = await _acts(site).machine("VM-1")
-    act = Act(actor="ann", within_s=5.0)
+    act = Act(actor="ann", within_s=HANGS_AFTER_S)
     site.alipay.pay(machine.qr_payload, "5.00")
     await site.alipay.settle()
 
@@ -489,7 +490,7 @@ async def test_a_retired_machine_stays_so(site: Site) -> None:
     goes on.
     """
     await _registered(site)
-    acts, act = _acts(site), Act(actor="ann", within_s=5.0)
+    acts, act = _acts(site), Act(actor="ann", within_s=HANGS_AFTER_S)
     assert (await CHANGES["RetireMachine"](acts, act)).retired_at_ms is not None
     await CHANGES["RetireMachine"](acts, act)
     assert ["scrap"] == await _trail(site, "RetireMachine")
@@ -518,7 +519,7 @@ async def test_who_pays_while_a_machine_is_retired_gets_the_money_back(
         acts = _acts(site)
         async with a_machine(site) as stream:
             site.alipay.pay((await acts.machine("VM-1")).qr_payload, "5.00")
-            await CHANGES["RetireMachine"](acts, Act(actor="ann", within_s=5.0))
+            await CHANGES["RetireMachine"](acts, Act(actor="ann", within_s=HANGS_AFTER_S))
             code, details = await stream.end()
             assert grpc.StatusCode.NOT_FOUND is code
             assert "machine VM-1 was retired" in details

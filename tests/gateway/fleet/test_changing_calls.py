@@ -26,10 +26,11 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
-ANN = Act(actor="ann", person="ann", within_s=5.0)
-NOBODY = Act(actor="unknown", person="unknown", within_s=5.0)
+ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S)
+NOBODY = Act(actor="unknown", person="unknown", within_s=HANGS_AFTER_S)
 COLUMN = machine_pb2.Column(column="A1", product="cola", price_minor=700, capacity=10, stock=9)
 Call = Callable[[Any, Act], Awaitable[Any]]
 
@@ -44,7 +45,7 @@ def _acts(site: Site) -> FleetActs:
         store=site.store,
         commands=site.links,
         clock=site.clock,
-        command_timeout_s=2.0,
+        command_timeout_s=HANGS_AFTER_S,
         code_wait_s=5.0,
     )
 
@@ -121,7 +122,7 @@ async def test_a_forgotten_field_destroys_nothing(
     site: Site, request_: Any, fields: list[str]
 ) -> None:
     """It is refused by name, with all others that are wrong; also where it is only checked."""
-    for act in (ANN, Act(actor="ann", within_s=5.0, validate_only=True)):
+    for act in (ANN, Act(actor="ann", within_s=HANGS_AFTER_S, validate_only=True)):
         assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await _refusal(
             _do(site, request_, act)
         )

@@ -178,7 +178,7 @@ async def test_a_reload_in_the_middle_of_a_vend_is_not_noticed(site: Site) -> No
         after = (await _reload(site, reason="a drill")).machine
         assert (True, "PHASE_VEND_APPROVED") == (after.online, machine_pb2.Phase.Name(after.phase))
         await stream.say(2, vend_success={"vend_id": vend_id})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             while (await stream.hear()).ack < 2:
                 pass
         vend = (

@@ -14,6 +14,7 @@ from gateway.fleet.idempotence import LEASE_MS, Requests, content_sha256
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import machine_pb2
 from storage.fleet.answers import Answers, Claim
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
 ASKED = wire.SetStockRequest(machine_id="VM-1", column="A1", stock=7, request_id="r-1")
@@ -54,7 +55,7 @@ async def _once(
     *,
     caller: str = "ann",
 ) -> str:
-    act = Act(actor="somebody", person=caller, within_s=5.0)
+    act = Act(actor="somebody", person=caller, within_s=HANGS_AFTER_S)
     answer = await requests.once(request, wire.SetStockResponse, act, work.do)
     return answer.machine.machine_id
 

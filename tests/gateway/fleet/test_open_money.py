@@ -339,7 +339,9 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
         clock=SystemClock(),
     )
     with pytest.raises(CallRefused, match="is DUE, not REFUSED") as refused:
-        await acts.write_off_refund(refund_id, "paid in cash", Act(actor="ann", within_s=5.0))
+        await acts.write_off_refund(
+            refund_id, "paid in cash", Act(actor="ann", within_s=HANGS_AFTER_S)
+        )
     assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_NOT_WRITTEN_OFF") == (
         refused.value.refusal.code,
         refused.value.refusal.reason,

@@ -17,10 +17,11 @@ from storage.fleet.sold import SoldVends
 from tests.alipay_client.wire import PARTNER
 from tests.support.edge import MachineCall
 from tests.support.fleet_calls import registered
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, approved
 
-ANN = Act(actor="ann", person="ann", within_s=10.0)
+ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S)
 
 
 def acts_of(site: Site) -> MoneyActs:
@@ -34,7 +35,7 @@ def acts_of(site: Site) -> MoneyActs:
         store=site.store,
         commands=site.links,
         clock=site.clock,
-        command_timeout_s=2.0,
+        command_timeout_s=HANGS_AFTER_S,
     )
 
 

@@ -10,8 +10,9 @@ from actors.machine.ids import MachineId
 from actors.placement import host_of, partition_of
 from actors.ports import InboxItem
 from gateway.links.links import HostLinks
-from tests.support.edge import QUICK, until
+from tests.support.edge import QUICK
 from tests.support.fake_stream import a_stream
+from tests.support.patience import until
 from tests.support.scripted_link import ScriptedLink
 
 PARTITIONS = 16

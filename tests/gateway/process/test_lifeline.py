@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import gone
 
 HELD = """
@@ -61,7 +62,7 @@ def test_the_end_of_the_pipe_ends_the_process(setting: str, status: int) -> None
         assert process.poll() is None
         process.stdin.close()
 
-        assert status == process.wait(30)
+        assert status == process.wait(HANGS_AFTER_S)
 
 
 async def test_kill_9_of_the_parent_ends_the_child() -> None:
@@ -72,7 +73,7 @@ async def test_kill_9_of_the_parent_ends_the_child() -> None:
         assert "held\n" == process.stdout.readline()
         process.kill()
         process.wait()
-        left = await gone([child], 30)
+        left = await gone([child], HANGS_AFTER_S)
         if left:
             os.kill(child, signal.SIGKILL)
 

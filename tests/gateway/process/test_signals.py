@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from gateway.process.signals import stop_signals
-from tests.support.edge import until
+from tests.support.patience import until
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])

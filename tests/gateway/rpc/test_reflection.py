@@ -12,7 +12,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gateway.rpc import reflection
-from tests.support.edge import Edge, running_edge, until
+from tests.support.edge import Edge, running_edge
+from tests.support.patience import until
 
 SERVICES = {
     "gateway.v1.MachineService",

@@ -18,6 +18,7 @@ from storage.database.engine import Database
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import Pair
 from tests.support import installed
+from tests.support.patience import HANGS_AFTER_S
 
 Tables = dict[str, Any]
 
@@ -55,7 +56,7 @@ async def _running(
         yield await waiting, stop, running
     finally:
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await asyncio.wait([running])
 
 
@@ -96,7 +97,7 @@ async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) 
             fleet_service_pb2.RegisterMachineRequest(
                 machine_id="VM-1", store_name="Lobby", currency="HKD"
             ),
-            timeout=2.0,
+            timeout=HANGS_AFTER_S,
         )
     async with (
         _running(tmp_path, tables) as (addresses, _, _),
@@ -139,9 +140,9 @@ async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: 
             machine_id="VM-1", store_name="Lobby", currency="HKD"
         )
         with pytest.raises(grpc.aio.AioRpcError):
-            await fleet.RegisterMachine(request, timeout=2.0)
+            await fleet.RegisterMachine(request, timeout=HANGS_AFTER_S)
         with pytest.raises(GatewayLost, match="Is another gateway using the same database"):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(HANGS_AFTER_S):
                 await running
 
 

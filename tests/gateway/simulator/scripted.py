@@ -18,15 +18,7 @@ from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from gateway.v1 import machine_service_pb2_grpc as service_grpc
 from tests.gateway.simulator.backend import COLUMNS, QR, Backend
-
-READ_WITHIN_S = 10.0
-
-
-async def becomes(check: Callable[[], bool]) -> None:
-    """Wait until something is true."""
-    async with asyncio.timeout(5):
-        while not check():
-            await asyncio.sleep(0.002)
+from tests.support.patience import HANGS_AFTER_S
 
 
 class ScriptedStream:
@@ -41,7 +33,7 @@ class ScriptedStream:
 
     async def read(self) -> service_pb.ConnectRequest:
         """Return the machine's next frame."""
-        async with asyncio.timeout(READ_WITHIN_S):
+        async with asyncio.timeout(HANGS_AFTER_S):
             frame = await self._context.read()
         assert isinstance(frame, service_pb.ConnectRequest), "the machine hung up"
         return frame
@@ -118,7 +110,7 @@ class ScriptedGateway(service_grpc.MachineServiceServicer):
 
     async def stream(self) -> ScriptedStream:
         """Return the next stream that a machine opens."""
-        async with asyncio.timeout(READ_WITHIN_S):
+        async with asyncio.timeout(HANGS_AFTER_S):
             return await self.streams.get()
 
 
@@ -204,7 +196,11 @@ class LoopbackMachine(Board):
 
     def __init__(self, folder: Path, *, seed: int = 1, **backend: Any) -> None:
         super().__init__(
-            identity=Identity(machine_id="VM-0001"), folder=folder, rng=Random(seed), motor_ms=1
+            identity=Identity(machine_id="VM-0001"),
+            folder=folder,
+            rng=Random(seed),
+            motor_ms=1,
+            clock=asyncio.get_running_loop().time,
         )
         self.backend = Backend(emit=lambda _: None, **backend)
         self._generation = 0

@@ -7,14 +7,17 @@ import pytest
 
 from gateway.simulator.orders import NotNow, PowerLost, Restart, Tell, TurnedAway
 from gateway.simulator.screen import Show
-from tests.gateway.simulator.scripted import LoopbackMachine, becomes
+from tests.gateway.simulator.scripted import LoopbackMachine
+from tests.support.patience import HANGS_AFTER_S, until
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
 async def machine(tmp_path: Path) -> LoopbackMachine:
     """A machine that can sell."""
     made = LoopbackMachine(tmp_path)
-    await becomes(lambda: made.free and bool(made.machine and made.machine.columns))
+    await until(lambda: made.free and bool(made.machine and made.machine.columns))
     return made
 
 
@@ -33,12 +36,12 @@ async def test_without_power_no_button_works(machine: LoopbackMachine) -> None:
         machine.power_cut()
         machine.select("A1")
         assert not machine.cash("A1")
-        assert await watch.until(within_s=1) == PowerLost()
-        assert await watch.until(within_s=1) == TurnedAway(reason=NotNow.NO_POWER)
+        assert await watch.until(within_s=HANGS_AFTER_S) == PowerLost()
+        assert await watch.until(within_s=HANGS_AFTER_S) == TurnedAway(reason=NotNow.NO_POWER)
     assert machine.screen.show is Show.DARK
     machine.power_on()
     machine.power_on()
-    await becomes(lambda: machine.free)
+    await until(lambda: machine.free)
     assert machine.boots == before + 1
 
 
@@ -52,7 +55,7 @@ async def test_cash_is_sold_without_asking(machine: LoopbackMachine) -> None:
     machine.shelf.load("A2", -machine.shelf.stock["A2"])
     assert not machine.cash("A2")
     assert not machine.cash("Z9")
-    await becomes(lambda: machine.backend.last_seq == 3)
+    await until(lambda: machine.backend.last_seq == 3)
     assert machine.shelf.drops["cash"] == 2
 
 
@@ -62,7 +65,7 @@ async def test_an_open_door_outlives_a_power_cut(machine: LoopbackMachine) -> No
     machine.power_cut()
     machine.door(is_open=True)
     machine.power_on()
-    await becomes(
+    await until(
         lambda: (
             machine.backend.boot_id == (machine.machine.boot_id if machine.machine else "")
             and machine.backend.last_seq == 1
@@ -81,9 +84,9 @@ async def test_an_empty_column_is_loaded_when_the_machine_refills(
     await machine.backend.pay(
         qr_payload=machine.sticker, amount_minor=500, currency="HKD", buyer="alice"
     )
-    await becomes(lambda: machine.machine is not None and machine.machine.session is not None)
+    await until(lambda: machine.machine is not None and machine.machine.session is not None)
     machine.select("A1")
-    await becomes(lambda: machine.backend.sold_minor == 500)
+    await until(lambda: machine.backend.sold_minor == 500)
 
     assert machine.shelf.stock["A1"] == 9
 

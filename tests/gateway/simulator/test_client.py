@@ -13,7 +13,8 @@ from gateway.simulator.board import CutPoint
 from gateway.simulator.client import MachineClient
 from gateway.simulator.orders import Denied, Greeted, Happening, PowerLost, SessionBegan, VendEnded
 from gateway.v1 import machine_pb2 as pb
-from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, becomes, refusing
+from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, refusing
+from tests.support.patience import HANGS_AFTER_S, until
 
 Make = Callable[..., MachineClient]
 
@@ -26,7 +27,7 @@ async def running(client: MachineClient) -> AsyncIterator[MachineClient]:
         yield client
     finally:
         client.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await life
 
 
@@ -48,7 +49,7 @@ async def ready(gateway: ScriptedGateway, client: MachineClient, **welcome: Any)
     """Welcome the machine and wait until it can sell."""
     stream = await gateway.stream()
     await stream.welcome(**welcome)
-    await becomes(lambda: client.machine is not None and bool(client.machine.columns))
+    await until(lambda: client.machine is not None and bool(client.machine.columns))
     return stream
 
 
@@ -62,7 +63,7 @@ async def test_a_vend_over_the_wire(gateway: ScriptedGateway, make_client: Make)
             result = await stream.read_kind("vend_success")
             await stream.write(ack=result.seq)
 
-            assert isinstance(await watch.until(VendEnded, within_s=5), VendEnded)
+            assert isinstance(await watch.until(VendEnded, within_s=HANGS_AFTER_S), VendEnded)
         assert result.vend_success.evidence == pb.Evidence(
             motor=pb.MOTOR_EVIDENCE_RAN, drop=pb.DROP_EVIDENCE_SEEN
         )
@@ -116,7 +117,7 @@ async def test_a_machine_comes_back(
         await stream.welcome()
         stream.end(code, "why")
         await (await gateway.stream()).welcome()
-        await becomes(lambda: client.welcomes == 2)
+        await until(lambda: client.welcomes == 2)
 
 
 async def test_a_refused_machine_stops_after_long_waits(
@@ -124,7 +125,10 @@ async def test_a_refused_machine_stops_after_long_waits(
 ) -> None:
     """NOT_FOUND after NOT_FOUND: in the end the machine stops and says why."""
     client = make_client()
-    async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown machine"), asyncio.timeout(10):
+    async with (
+        refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown machine"),
+        asyncio.timeout(HANGS_AFTER_S),
+    ):
         await client.run()
 
     assert client.refusal is not None
@@ -139,8 +143,7 @@ async def test_a_refused_machine_stops_after_long_waits(
 async def test_no_gateway_at_all(tmp_path: Path, make_client: Make) -> None:
     """Without a server the machine keeps trying, and can be stopped."""
     async with running(make_client(gateway="127.0.0.1:1")) as client:
-        await asyncio.sleep(0.05)
-        assert client.screen.show == "NO_CONNECTION"
+        await until(lambda: client.screen.show == "NO_CONNECTION")
 
 
 async def test_a_gateway_that_does_not_answer_hello(
@@ -176,7 +179,7 @@ async def test_power_fails_at_every_point_of_a_vend(
             client.select("A1")
             if point is not CutPoint.ASKED:
                 await approve(stream)
-            assert isinstance(await watch.until(PowerLost, within_s=5), PowerLost)
+            assert isinstance(await watch.until(PowerLost, within_s=HANGS_AFTER_S), PowerLost)
         assert client.screen.show == "DARK"
         turns, drops = client.shelf.turns["v1"], client.shelf.drops["v1"]
         boots = client.boots
@@ -194,7 +197,7 @@ async def test_power_fails_at_every_point_of_a_vend(
         await again.write(
             begin_session=pb.BeginSession(session_id="s1", funds_minor=1, expires_in_ms=1_000)
         )
-        await becomes(lambda: client.machine is not None and client.machine.session is not None)
+        await until(lambda: client.machine is not None and client.machine.session is not None)
 
         assert client.boots == boots + 1
         expected = {
@@ -225,14 +228,14 @@ async def test_a_machine_moves_to_the_new_stream_before_it_leaves_the_old(
         await old.write(
             begin_session=pb.BeginSession(session_id="s1", funds_minor=700, expires_in_ms=60_000)
         )
-        await becomes(lambda: client.machine is not None and client.machine.session is not None)
+        await until(lambda: client.machine is not None and client.machine.session is not None)
         session = pb.ResumedSession(session_id="s1", funds_minor=700)
         await new.write(
             welcome=pb.Welcome(
                 last_seq=hello.last_acked_seq, in_service=True, mode=pb.MODE_BOTH, session=session
             )
         )
-        await becomes(lambda: client.welcomes == 2)
+        await until(lambda: client.welcomes == 2)
         client.select("A1")
         request = await new.read_kind("vend_request")
 
@@ -256,7 +259,7 @@ async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(
         client.cash("A1")
         assert (await old.read_kind("cash_sale")).cash_sale.column == "A1"
         await second.welcome(last_seq=2)
-        await becomes(lambda: client.welcomes == 2)
+        await until(lambda: client.welcomes == 2)
         old.end()
         client.cash("A2")
         assert (await second.read_kind("cash_sale")).seq == 3
@@ -271,9 +274,9 @@ async def test_an_old_stream_that_ends_during_the_move(
         await old.write(move_request=pb.MoveRequest(not_before_ms=0, not_after_ms=1))
         new = await gateway.stream()
         old.end(grpc.StatusCode.ABORTED, "SUPERSEDED")
-        await becomes(lambda: client.machine is not None and not client.machine.online)
+        await until(lambda: client.machine is not None and not client.machine.online)
         await new.welcome()
-        await becomes(lambda: client.free)
+        await until(lambda: client.free)
 
 
 async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> None:
@@ -282,7 +285,7 @@ async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> No
         stream = await ready(gateway, client)
         await stream.read()
         client.unplug()
-        await becomes(lambda: client.machine is not None and not client.machine.online)
+        await until(lambda: client.machine is not None and not client.machine.online)
         assert client.cash("A1")
         client.plug()
         again = await gateway.stream()
@@ -300,7 +303,7 @@ async def test_a_boot_id_that_the_backend_has_met_before(
         first = (await stream.read()).hello
         await stream.write(welcome=pb.Welcome(last_seq=99))
         second = await (await gateway.stream()).welcome()
-        await becomes(lambda: client.free)
+        await until(lambda: client.free)
 
         assert first.boot_id != second.boot_id
 
@@ -330,7 +333,7 @@ async def test_the_machine_gives_up_on_a_silent_backend(
                     request_id=request.request_id, reason=pb.VEND_DENIED_REASON_CANCELLED
                 )
             )
-            denied = await watch.until(Denied, within_s=5)
+            denied = await watch.until(Denied, within_s=HANGS_AFTER_S)
             seen += [denied] if denied is not None else []
     assert seen
 
@@ -351,7 +354,7 @@ async def test_a_broken_disk_stops_the_machine(
     client.select("A1")
     await approve(stream)
     with pytest.raises(OSError, match="No space"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await life
     assert client.shelf.turns["v1"] == 0
 
@@ -366,5 +369,5 @@ async def test_a_session_is_seen_by_who_looks(gateway: ScriptedGateway, make_cli
                     session_id="s1", funds_minor=700, expires_in_ms=60_000
                 )
             )
-            assert isinstance(await watch.until(Greeted, within_s=5), Greeted)
-            assert isinstance(await watch.until(SessionBegan, within_s=5), SessionBegan)
+            assert isinstance(await watch.until(Greeted, within_s=HANGS_AFTER_S), Greeted)
+            assert isinstance(await watch.until(SessionBegan, within_s=HANGS_AFTER_S), SessionBegan)

@@ -14,7 +14,10 @@ from gateway.simulator.customers import KINDS
 from gateway.simulator.phone import NotPaid
 from gateway.simulator.visit import Patience, Seen
 from gateway.v1 import machine_pb2 as pb
-from tests.gateway.simulator.scripted import LoopbackMachine, becomes
+from tests.gateway.simulator.scripted import LoopbackMachine
+from tests.support.patience import until
+
+pytestmark = pytest.mark.virtual_time
 
 PATIENCE = Patience(answer_s=2.0, margin_s=1.0, glance_s=0.03, think_s=0.002, away_s=0.01)
 
@@ -58,11 +61,11 @@ async def visit(
     """Let one customer use a fresh machine."""
     machine = LoopbackMachine(folder / f"{kind}-{seed}", **backend)
     machines.append(machine)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     seen = await customers.serve(
         kind, machine, machine.backend, rng=Random(seed), buyer="alice", patience=PATIENCE
     )
-    await becomes(lambda: machine.free)
+    await until(lambda: machine.free)
     return seen, machine
 
 
@@ -121,7 +124,7 @@ async def test_the_street_goes_dark(
     seen, machine = await visit(machines, tmp_path, "loses_power", seed=seed)
 
     assert seen.outcome.startswith("CUT_AT_")
-    await becomes(lambda: balance(machine)[0] == balance(machine)[1])
+    await until(lambda: balance(machine)[0] == balance(machine)[1])
     point = CutPoint(seen.outcome.removeprefix("CUT_AT_").partition(":")[0])
     dropped = sum(machine.shelf.drops.values())
     if point is CutPoint.ASKED:  # the answer may have been quicker than the cut
@@ -144,7 +147,7 @@ async def test_an_empty_machine_sells_nothing(
     """Nobody pays a machine that offers nothing."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     assert machine.machine is not None
     machine.machine.columns = {}
     seen = await customers.serve(
@@ -161,11 +164,11 @@ async def test_alipay_takes_no_money(
     """A payment that fails is reported, and the machine is free for the next customer."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     seen = await customers.serve(
         kind, machine, EmptyPurse(), rng=Random(1), buyer="alice", patience=PATIENCE
     )
-    await becomes(lambda: machine.free)
+    await until(lambda: machine.free)
 
     assert seen.outcome in {"NOT_PAID", "CANCELLED", "PAYMENT_TIMEOUT"}
     assert balance(machine) == (0, 0)
@@ -177,7 +180,7 @@ async def test_a_machine_that_never_hears_of_the_money(
     """A customer whose session does not begin goes away and says so."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     machine.backend.mode = pb.MODE_SELECTION_FIRST
     patience = Patience(answer_s=0.05, think_s=0.0)
     outcomes = [
@@ -214,7 +217,7 @@ async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(
     """Power and cable are put back and the motor is freed, whatever interrupts the customer."""
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(away_s=60.0)
     serving = asyncio.create_task(
         customers.serve(
@@ -226,10 +229,10 @@ async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(
             patience=patience,
         )
     )
-    await becomes(lambda: machine.backend.paid_minor > 0)
+    await until(lambda: machine.backend.paid_minor > 0)
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await serving
 
-    await becomes(lambda: machine.machine is not None and machine.machine.online)
+    await until(lambda: machine.machine is not None and machine.machine.online)
     assert not machine._watches

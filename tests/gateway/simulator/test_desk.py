@@ -16,7 +16,8 @@ from gateway.simulator.machine import Identity
 from gateway.simulator.shelf import Act, read
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.backend import Backend
-from tests.gateway.simulator.scripted import ScriptedGateway, attend, becomes, refusing
+from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
+from tests.support.patience import HANGS_AFTER_S, until
 
 
 def config(gateway: ScriptedGateway, folder: Path) -> ClientConfig:
@@ -45,7 +46,7 @@ async def sit_at(gateway: ScriptedGateway, folder: Path, *script: str) -> tuple[
     attending = asyncio.create_task(attend(gateway, lambda _: books))
     printed: list[str] = []
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_AFTER_S):
             await sit(config(gateway, folder), lines(*script), printed.append, seed=1)
     finally:
         attending.cancel()
@@ -140,7 +141,10 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
         await asyncio.Event().wait()
         yield ""
 
-    async with refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown"), asyncio.timeout(10):
+    async with (
+        refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown"),
+        asyncio.timeout(HANGS_AFTER_S),
+    ):
         await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
 
     assert printed[-1] == "! the gateway refuses this machine: NOT_FOUND unknown"
@@ -187,7 +191,7 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     )
     await stream.write(vend_approved=approved)
     shelf = tmp_path / "VM-0001" / "shelf.log"
-    await becomes(lambda: any(line.act is Act.TURN for line in read(shelf)))
+    await until(lambda: any(line.act is Act.TURN for line in read(shelf)))
     process.send_signal(signal.SIGKILL)
     await process.wait()
 
@@ -199,7 +203,7 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     ]
     assert process.stdin is not None
     process.stdin.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_AFTER_S):
         assert await process.wait() == 0
     assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [
         (Act.TURN, "v1")

@@ -17,14 +17,17 @@ from gateway.simulator.orders import (
 )
 from gateway.simulator.visit import STORY_MAX, Patience, Visit, word_of
 from gateway.v1 import machine_pb2 as pb
-from tests.gateway.simulator.scripted import LoopbackMachine, becomes
+from tests.gateway.simulator.scripted import LoopbackMachine
+from tests.support.patience import until
+
+pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
 async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     """A customer in front of a machine that can sell."""
     machine = LoopbackMachine(tmp_path)
-    await becomes(lambda: machine.free and bool(machine.machine and machine.machine.columns))
+    await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(answer_s=0.1, think_s=0.0)
     with Visit(
         kind="test",

@@ -2,8 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from gateway.simulator.orders import Greeted, PowerLost
 from gateway.simulator.watch import UNREAD_MAX, Watch
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_an_onlooker_sees_what_it_waits_for() -> None:

@@ -15,6 +15,7 @@ from storage.fleet.registry import Registry
 from tests.storage import verifier
 from tests.storage.auditing.books import NOW_MS
 from tests.storage.owner import START_MS, Owner, paid
+from tests.support.patience import HANGS_AFTER_S
 
 
 async def test_acts_at_the_same_time_stand_in_one_chain(db: Database, url: str) -> None:
@@ -57,7 +58,7 @@ async def test_no_commit_of_a_machine_waits_for_an_act(db: Database, url: str) -
 
     act = asyncio.create_task(other.write(change))
     await held.wait()
-    await asyncio.wait_for(owner.do("VM-1", paid("t1")), 3)
+    await asyncio.wait_for(owner.do("VM-1", paid("t1")), HANGS_AFTER_S)
     go_on.set()
     await act
     await other.close()

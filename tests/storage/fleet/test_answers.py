@@ -19,6 +19,7 @@ from storage.fleet.answers import (
 )
 from storage.tables import answers
 from tests.storage.owner import START_MS, Owner
+from tests.support.patience import HANGS_AFTER_S
 
 ASKED = Asked(caller="ann", request_id="r-1", rpc="SetStock", content_sha256="a" * 64)
 LEASE_MS = 60_000
@@ -71,7 +72,7 @@ async def test_an_id_stands_for_one_request(
 
 async def test_one_of_two_at_once_does_it(db: Database, url: str) -> None:
     """Two gateways ask in the same moment; one gets the claim, the other hears that it runs."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_AFTER_S):
         other = await Database.open(StorageConfig(url=url))
         outcomes = await asyncio.gather(
             *(_begun(one) for one in (db, other) * 4), return_exceptions=True

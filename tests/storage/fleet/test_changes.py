@@ -29,6 +29,7 @@ from storage.machines.inbox import Inbox
 from storage.tables import audit, machine_states, machines
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
+from tests.support.patience import HANGS_AFTER_S
 
 VM_1 = MachineId("VM-1")
 MOVED = MachineChange(store_name="Hall", address="", country_code="SG")
@@ -128,7 +129,7 @@ async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> Non
     """The other is told the etag that the winner has made, and nothing of its change is there."""
     await _registered(db)
     other = await Database.open(StorageConfig(url=url))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_AFTER_S):
         outcomes = await asyncio.gather(
             *(
                 _change(one, MachineChange(limits={"idle_refund_ms": number}), etag=etag_of(1))

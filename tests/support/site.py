@@ -92,7 +92,6 @@ class Site:
     host: Host
     gateway: Gateway
     http: httpx.AsyncClient
-    acts: FleetActs
     channel: grpc.aio.Channel
     woken: list[InboxItem]
 
@@ -276,8 +275,8 @@ async def a_site(
             gateway_id="gw-1",
             clock=clock,
             wake=wake,
-            command_timeout_s=2.0,
-            code_wait_s=5.0,
+            command_timeout_s=command_timeout_s,
+            code_wait_s=code_wait_s,
         )
         await links.start()
         stack.push_async_callback(links.stop)

@@ -1,5 +1,7 @@
 """The state's own words: in which phase a machine is, and which column has which name."""
 
+from collections.abc import Callable
+
 from actors.machine import events, phase
 from actors.machine.state import Phase, column_named
 from tests.support.story import Story, a_machine
@@ -9,7 +11,7 @@ def test_a_machine_passes_through_the_phases_of_one_sale() -> None:
     """From its registration to the end of its customer's stay."""
     story = Story()
     seen = [phase(story.state)]
-    for step in (
+    steps: list[Callable[[], object]] = [
         story.connect,
         lambda: story.frame(events.ReaderDisabled()),
         lambda: story.frame(events.ReaderEnabled()),
@@ -20,7 +22,8 @@ def test_a_machine_passes_through_the_phases_of_one_sale() -> None:
         story.success,
         lambda: story.select("A2"),
         story.complete,
-    ):
+    ]
+    for step in steps:
         step()
         seen.append(phase(story.state))
 

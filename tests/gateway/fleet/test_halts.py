@@ -23,6 +23,7 @@ from gateway.fleet.v1 import (
 )
 from storage.tables import audit
 from tests.support.fleet_calls import refusal, registered, word
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, approved
 

@@ -33,6 +33,7 @@ from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
 

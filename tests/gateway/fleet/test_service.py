@@ -25,6 +25,7 @@ from gateway.fleet.v1 import (
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.lists import Wanted
 from storage.tables import audit
+from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import COLUMNS, with_mode, with_policy, word
 from tests.support.fleet_calls import refunded as _refunded
 from tests.support.fleet_calls import refusal as _refusal
@@ -540,9 +541,10 @@ async def test_a_registration_that_gets_no_code_is_still_one(
     """While Alipay is away the machine is registered with a PENDING code, as soon as the wait for
     the code is over.
     """
-    site.alipay.switch({"no_answer_undone": 1.0})
-    response = await site.fleet.RegisterMachine(_registration(), timeout=1.5)
-    assert machine_pb2.CODE_STATUS_PENDING == response.machine.code_status
+    async with a_site(tmp_path, upgraded_file, pair, code_wait_s=0.5) as site:
+        site.alipay.switch({"no_answer_undone": 1.0})
+        response = await site.fleet.RegisterMachine(_registration())
+        assert machine_pb2.CODE_STATUS_PENDING == response.machine.code_status
 
 
 async def test_events_are_watched_as_they_are_saved(site: Site) -> None:

@@ -23,9 +23,9 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 from gateway.links.batched_link import BatchedLink, LinkLimits
 from gateway.links.commands import HostUnavailable
-from tests.support.edge import QUICK, until
+from tests.support.edge import QUICK
 from tests.support.fake_stream import a_stream
-from tests.support.patience import HANGS_AFTER_S, until
+from tests.support.patience import until
 from tests.support.scripted_link import ScriptedLink
 
 COUNTED = StockCounted(column="A1", stock=3)

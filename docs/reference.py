@@ -26,7 +26,8 @@ HEAD = """# The calls of administrators
 Made from the protos by `make docs-reference`; edit the comments there, not here.
 grpcurl needs no proto files: `describe gateway.fleet.v1.FleetService` shows the same.
 A zero, an empty text and the first value of an enum are left out unless `-emit-defaults` is given.
-In JSON, so with grpcurl too, an `update_mask` is in camel case: `policy.idleRefundMs`.
+grpcurl takes an `update_mask` as a message, `{"paths": ["policy.idle_refund_ms"]}`;
+clients of the JSON mapping write `"policy.idleRefundMs"`.
 """
 
 File = descriptor_pb2.FileDescriptorProto

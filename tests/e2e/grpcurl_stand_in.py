@@ -1,7 +1,18 @@
 """grpcurl's command line, as far as the documents use it, carried out by ``buf curl``."""
 
+import json
+import re
 import subprocess
 import sys
+
+
+def as_buf_reads(data: str) -> str:
+    """Write a field mask as ProtoJSON has it; grpcurl takes it as the message that it is."""
+    request = json.loads(data)
+    if isinstance(mask := request.get("update_mask"), dict):
+        paths = (re.sub("_([a-z])", lambda m: m[1].upper(), path) for path in mask["paths"])
+        request["update_mask"] = ",".join(paths)
+    return json.dumps(request)
 
 
 def main(words: list[str]) -> int:
@@ -15,7 +26,7 @@ def main(words: list[str]) -> int:
                 pass
             case "-d":
                 data = words.pop(0)
-                call += ["-d", "@-" if data == "@" else data]
+                call += ["-d", "@-" if data == "@" else as_buf_reads(data)]
             case "-H":
                 call += ["-H", words.pop(0)]
             case "-max-time":

@@ -72,7 +72,7 @@ async def test_what_a_child_writes_is_bounded(
             return int(words[-1]) if words and words[-1].isdigit() else 0
 
         await until(lambda: last() > 50_000, within_s=HANGS_AFTER_S)
-        assert child.out.read_text().startswith("... ")
+        assert " bytes were here\n" in child.out.read_text()
         assert child.out.stat().st_size < 1_000_000
 
 

@@ -13,7 +13,7 @@ help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make proto  regenerate gateway/v1 and gateway/fleet/v1 from protos/"
-	@echo "make docs-reference  write docs/api.md from the protos"
+	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make bench  the benchmarks"
@@ -56,6 +56,7 @@ protos-check: .venv/.dev
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/python protos/compatibility.py --check
 	$(BIN)/python docs/reference.py --check
+	$(BIN)/python docs/errors.py --check
 
 # Two side by side; tests that start processes of their own go one after the other (tests/conftest.py).
 unit: .venv/.dev
@@ -79,6 +80,7 @@ proto: .venv/.dev
 
 docs-reference: .venv/.dev
 	$(BIN)/python docs/reference.py
+	$(BIN)/python docs/errors.py
 
 # Refuses what would break machines in the field, like protos-check.
 protos-image: .venv/.dev

@@ -3,7 +3,7 @@ Pure; ``storage.fleet.queries`` runs what is built here.
 
 Every page goes along an index from where the page before ended, so it costs the same at any depth.
 Several statuses are as many short lists put together: one index holds each of them in order, and no
-index holds them all.
+index holds them all. But the rows of one machine are few, so its statuses are looked at on the way.
 """
 
 from dataclasses import dataclass
@@ -62,6 +62,8 @@ class Wanted:
 
 
 ALL = Wanted()
+_OF_ONE = ("machine_id", "session_id", "trade_id")
+"""What narrows a list to the few rows of one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,13 @@ class Records:
         InvalidPosition.
         """
         rows = self._rows(wanted, position)
+        if any(getattr(wanted, name) for name in _OF_ONE):
+            if wanted.statuses:
+                # Joined with nothing, it is no column that an index holds: that of the machine's,
+                # session's or trade's own rows shall be taken, which are few, and not that of all
+                # the fleet's rows in these statuses.
+                rows = rows.where((self.table.c[self.status] + "").in_(wanted.statuses))
+            return self._ordered(rows, self.table.c, wanted).limit(limit)
         if len(wanted.statuses) < 2:
             for status in wanted.statuses:
                 rows = rows.where(self.table.c[self.status] == status)
@@ -119,9 +128,16 @@ class Records:
     def _rows(self, wanted: Wanted, position: str) -> Select[Any]:
         at = self.table.c[self.at]
         rows = select(self.table, *self.more)
-        for name in ("machine_id", "session_id", "trade_id"):
+        for name in _OF_ONE:
             if value := getattr(wanted, name):
                 rows = rows.where(self.table.c[name] == value)
+        if position:
+            # Before the time range: SQLite takes the first of two beginnings, and would look at
+            # every row from the range's up to here.
+            at_ms, last_key = positions.parse(position)
+            order = tuple_(at, self.table.c[self.key])
+            behind = tuple_(literal(at_ms), literal(last_key))
+            rows = rows.where(order > behind if wanted.ascending else order < behind)
         if wanted.from_ms is not None:
             rows = rows.where(at >= wanted.from_ms)
         if wanted.until_ms is not None:
@@ -130,11 +146,6 @@ class Records:
             rows = rows.where(self.amount == wanted.amount_minor)
         if wanted.place:
             rows = rows.where(*_at_place(self.table.c.machine_id, wanted.place))
-        if position:
-            at_ms, last_key = positions.parse(position)
-            order = tuple_(at, self.table.c[self.key])
-            behind = tuple_(literal(at_ms), literal(last_key))
-            rows = rows.where(order > behind if wanted.ascending else order < behind)
         return rows
 
     def _ordered(self, rows: Select[Any], columns: Any, wanted: Wanted) -> Select[Any]:

@@ -5,7 +5,7 @@ VENDGATE_TEST_POSTGRES_URL names one.
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,47 @@ async def emptied(url: str) -> None:
     await engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def fresh_postgres(postgres_url: str) -> Callable[[], str]:
+    """Make an upgraded PostgreSQL database. On a server of our own it is a copy of one that was
+    upgraded once; a database that was named is emptied and upgraded each time, because it may be
+    the only one.
+    """
+    if postgres.GIVEN_URL:
+
+        def upgraded() -> str:
+            asyncio.run(emptied(postgres_url))
+            migrate.upgrade(postgres_url, partition_count=8)
+            return postgres_url
+
+        return upgraded
+
+    server = postgres_url.rpartition("/")[0]
+    asyncio.run(_on(postgres_url, "CREATE DATABASE upgraded"))
+    migrate.upgrade(f"{server}/upgraded", partition_count=8)
+
+    def copied() -> str:
+        asyncio.run(
+            _on(
+                postgres_url,
+                "DROP DATABASE IF EXISTS fresh WITH (FORCE)",
+                "CREATE DATABASE fresh TEMPLATE upgraded STRATEGY FILE_COPY",
+            )
+        )
+        return f"{server}/fresh"
+
+    return copied
+
+
+async def _on(url: str, *statements: str) -> None:
+    there = make_url(url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(there, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])
 def url(request: pytest.FixtureRequest, tmp_path: Path, upgraded_file: Path) -> str:
     """The URL of an upgraded database with 8 partitions and nothing else."""
@@ -61,10 +102,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, upgraded_file: Path) -> 
         path = tmp_path / "vendgate.db"
         shutil.copy(upgraded_file, path)
         return f"sqlite:///{path}"
-    there: str = request.getfixturevalue("postgres_url")
-    asyncio.run(emptied(there))
-    migrate.upgrade(there, partition_count=8)
-    return there
+    fresh: Callable[[], str] = request.getfixturevalue("fresh_postgres")
+    return fresh()
 
 
 @pytest.fixture

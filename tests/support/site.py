@@ -237,7 +237,7 @@ async def a_site(
     clock = clock or SiteClock()
     path = folder / "site.db"
     shutil.copy(upgraded_file, path)
-    made = _configs(path, pair, limits or NotifyLimits(), policy or Policy())
+    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or Policy())
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         close_database = _once(database.close)
@@ -306,17 +306,18 @@ async def a_site(
         await _leaves_clean_books(path)
 
 
-def _configs(path: Path, pair: Pair, limits: NotifyLimits, policy: Policy) -> Configs:
+def configs(path: Path, pair: Pair, **more: Any) -> Configs:
+    """What an operator of the site decided: the database at ``path``, and ``more``."""
     config = pair.config()
+    whole: dict[str, Any] = {"policy": Policy(), **more}
     return Configs(
         storage=StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=100),
         alipay=config,
         keys=load_keys(config),
         merchant=MERCHANT,
-        policy=policy,
         public_url=BASE_URL,
         payer_salt=b"0123456789abcdef",
-        notify_limits=limits,
+        **whole,
     )
 
 

@@ -299,7 +299,7 @@ def _plan(file: Path, wanted: Select[Any]) -> list[str]:
 
 
 POSITION = f"{START_MS}:x"
-RANGE = {"from_ms": START_MS, "until_ms": START_MS + 1}
+RANGE: dict[str, Any] = {"from_ms": START_MS, "until_ms": START_MS + 1}
 RECORDS = [lists.SESSIONS, lists.VENDS, lists.TRADES, lists.REFUNDS, lists.CLOSINGS]
 
 
@@ -310,8 +310,8 @@ RECORDS = [lists.SESSIONS, lists.VENDS, lists.TRADES, lists.REFUNDS, lists.CLOSI
     [
         Wanted(),
         Wanted(ascending=True),
-        Wanted(**RANGE),  # type: ignore[arg-type]  # its values are times
-        Wanted(place="station", **RANGE),  # type: ignore[arg-type]
+        Wanted(**RANGE),
+        Wanted(place="station", **RANGE),
         Wanted(statuses=("X",)),
         Wanted(machine_id="VM-1"),
         Wanted(machine_id="VM-1", ascending=True),
@@ -325,6 +325,63 @@ def test_a_list_goes_along_an_index(
     (own,) = (line for line in plan if line.split()[1] == records.table.name)
     assert " USING INDEX " in own or " USING COVERING INDEX " in own, plan
     assert [] == [line for line in plan if "TEMP B-TREE" in line]
+
+
+@pytest.mark.parametrize("records", RECORDS, ids=lambda one: one.table.name)
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize("machine_id", ["", "VM-1"])
+def test_a_later_page_of_a_time_range_begins_where_the_one_before_ended(
+    upgraded_file: Path, records: Records, machine_id: str, *, ascending: bool
+) -> None:
+    """Not at the beginning of the range, up to where every row would be looked at again."""
+    wanted = Wanted(machine_id=machine_id, ascending=ascending, **RANGE)
+    plan = _plan(upgraded_file, records.page(wanted, POSITION, 51))
+    (own,) = (line for line in plan if line.split()[1] == records.table.name)
+    assert f"({records.at},{records.key}){'>' if ascending else '<'}(?,?)" in own
+
+
+@pytest.mark.parametrize(
+    ("records", "of_one"),
+    [
+        (lists.SESSIONS, "machine_id"),
+        (lists.VENDS, "machine_id"),
+        (lists.VENDS, "session_id"),
+        (lists.TRADES, "machine_id"),
+        (lists.TRADES, "session_id"),
+        (lists.REFUNDS, "machine_id"),
+        (lists.REFUNDS, "trade_id"),
+    ],
+    ids=lambda one: getattr(one, "table", one),
+)
+@pytest.mark.parametrize("statuses", [("DENIED",), ("DENIED", "VOIDED")])
+@pytest.mark.parametrize("position", ["", POSITION])
+def test_statuses_of_one_machine_are_looked_for_among_its_own_rows(
+    upgraded_file: Path, records: Records, of_one: str, statuses: tuple[str, ...], position: str
+) -> None:
+    """Not among all rows that the fleet has in these statuses, and without being sorted."""
+    one: dict[str, Any] = {of_one: "x"}
+    wanted = Wanted(statuses=statuses, **one)
+    plan = _plan(upgraded_file, records.page(wanted, position, 51))
+    (own,) = (line for line in plan if line.split()[1] == records.table.name)
+    assert f"_by_{of_one}_{records.at}_{records.key} ({of_one}=?" in own
+    assert [] == [line for line in plan if "TEMP B-TREE" in line]
+
+
+async def test_a_machine_s_rows_are_filtered_by_status(db: Database) -> None:
+    """One status and several, page by page, as without a machine."""
+    await _fleet(db)
+    await _vends(db)
+    queries = Queries(db)
+    whole = await queries.vends(limit=100)
+    for statuses in (STATUSES[:1], STATUSES[:2], STATUSES):
+        of_machine = Wanted(machine_id=whole[0].machine_id, statuses=statuses)
+        expected = [
+            one for one in whole if one.machine_id == whole[0].machine_id and one.status in statuses
+        ]
+        assert expected
+        first = await queries.vends(of_machine, limit=2)
+        rest = await queries.vends(of_machine, position=first[-1].position, limit=100)
+        assert expected == first + rest
 
 
 @pytest.mark.parametrize("records", RECORDS[1:4], ids=lambda one: one.table.name)

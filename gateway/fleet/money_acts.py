@@ -142,10 +142,12 @@ class MoneyActs(Acts):
         """Let the actor give the price of sold goods back; return the vend and the refunds' ids.
 
         What paid for it is read from SQL, and believed by the actor only if it decided on nothing
-        since: so a busy machine may need more than one reading.
+        since: so a busy machine may need more than one reading. If this was the only decision
+        since, the actor believed it and said no.
         """
         vend = await self.vend(vend_id)
         notes: tuple[str, ...] = ()
+        decided = -1  # the version that the machine has if it believed what it was last told
         for again in range(REFUND_VEND_TRIES):
             sold = await self.sold.find(VendId(vend_id))
             if sold is not None and sold.refund_ids:
@@ -167,6 +169,8 @@ class MoneyActs(Acts):
                 )
             if act.validate_only:
                 return vend, []
+            if sold.version == decided:
+                break
             if not again:
                 await self._audited(act, "RefundVend", vend.machine_id, f"vend {vend_id}: {reason}")
             event = VendRefundAsked(
@@ -177,6 +181,7 @@ class MoneyActs(Acts):
                 reason=reason,
             )
             notes = await self._told(MachineId(vend.machine_id), event, act, saved=False)
+            decided = sold.version + 1
         sold = await self.sold.find(VendId(vend_id))
         if sold is None or not sold.refund_ids:
             raise not_possible("VEND_NOT_REFUNDED", why_not(notes), vend=vend_id)

@@ -2,7 +2,7 @@
 one snapshot, with the version of the machine's state beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,46 +39,46 @@ class SoldVends:
 
 
 def _find(connection: Connection, vend_id: VendId) -> Sold | None:
-    version = connection.scalar(
-        select(machine_states.c.version)
+    vend = connection.execute(
+        select(machine_states.c.version, vends.c.session_id)
         .join(vends, vends.c.machine_id == machine_states.c.machine_id)
         .where(vends.c.vend_id == vend_id)
-    )
-    if version is None:
+    ).one_or_none()
+    if vend is None:
         return None
-    settled = {
-        row.trade_id: row.amount_minor
-        for row in connection.execute(_entries(vend_id, TransferKind.SETTLE, Account.RESERVED))
+    # A vend is paid by trades of its own session and no others (docs/reliability.md, B15).
+    paid = {
+        f"{vend_id}/{row.trade_id}": row for row in connection.execute(_trades(vend.session_id))
     }
-    rows = connection.execute(_trades(settled)).all() if settled else []
-    given = connection.execute(_entries(vend_id, TransferKind.GOODWILL, Account.SALES)).all()
+    settled = {
+        row.cause: row.amount_minor
+        for row in connection.execute(_entries(paid, TransferKind.SETTLE, Account.RESERVED))
+    }
+    given = connection.execute(_entries(paid, TransferKind.GOODWILL, Account.SALES)).all()
     return Sold(
-        version=version,
+        version=vend.version,
         parts=tuple(
-            SoldPart(trade=_trade(row), amount_minor=settled[row.trade_id]) for row in rows
+            SoldPart(trade=_trade(row), amount_minor=settled[cause])
+            for cause, row in paid.items()
+            if cause in settled
         ),
         refund_ids=tuple(_refund_ids(connection, given)),
     )
 
 
-def _entries(vend_id: VendId, kind: TransferKind, account: Account) -> Select[Any]:
-    """Return one line of each transfer of this kind about the vend. Causes are ``<vend>/<trade>``,
-    and '0' is the letter behind '/': the unique key serves the range.
+def _entries(causes: Iterable[str], kind: TransferKind, account: Account) -> Select[Any]:
+    """Return one line of each transfer of this kind and these causes, which are
+    ``<vend>/<trade>``; the unique key finds them.
     """
     c = ledger_entries.c
     return (
-        select(c.trade_id, c.machine_id, c.version, c.amount_minor)
-        .where(
-            c.kind == kind.value,
-            c.cause >= f"{vend_id}/",
-            c.cause < f"{vend_id}0",
-            c.account == account.value,
-        )
+        select(c.cause, c.trade_id, c.machine_id, c.version, c.amount_minor)
+        .where(c.kind == kind.value, c.cause.in_(list(causes)), c.account == account.value)
         .order_by(c.id)
     )
 
 
-def _trades(settled: dict[str, int]) -> Select[Any]:
+def _trades(session_id: str) -> Select[Any]:
     made = (
         select(func.count())
         .where(refunds.c.trade_id == trades.c.trade_id)
@@ -88,7 +88,7 @@ def _trades(settled: dict[str, int]) -> Select[Any]:
     )
     return (
         select(trades, made)
-        .where(trades.c.trade_id.in_(list(settled)))
+        .where(trades.c.session_id == session_id)
         .order_by(trades.c.received_at_ms, trades.c.trade_id)
     )
 

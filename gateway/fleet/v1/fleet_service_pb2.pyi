@@ -154,7 +154,7 @@ class ListMachinesRequest(_message.Message):
     page_size: _builtins.int
     page_token: _builtins.str
     text: _builtins.str
-    """Only machines whose id, store name or address holds this text, whatever its case."""
+    """Only machines whose id, store name or address holds this text, in any case (on SQLite for A to Z only)."""
     online: _builtins.bool
     """Only machines whose stream is up, or down."""
     halted: _builtins.bool

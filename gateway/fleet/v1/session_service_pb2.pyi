@@ -65,7 +65,7 @@ class ListSessionsRequest(_message.Message):
     machine_id: _builtins.str
     status: _session_pb2.SessionStatus.ValueType
     place: _builtins.str
-    """Only sessions of machines whose id, store name or address holds this text, whatever its case."""
+    """Only sessions of machines whose id, store name or address holds this text, in any case (on SQLite for A to Z only)."""
     paid_minor: _builtins.int
     """Only sessions in which exactly this much was paid, in minor units."""
     @_builtins.property

@@ -42,7 +42,7 @@ class ListTradesRequest(_message.Message):
     session_id: _builtins.str
     status: _trade_pb2.TradeStatus.ValueType
     place: _builtins.str
-    """Only trades at machines whose id, store name or address holds this text, whatever its case."""
+    """Only trades at machines whose id, store name or address holds this text, in any case (on SQLite for A to Z only)."""
     paid_minor: _builtins.int
     """Only trades of exactly this much, in minor units."""
     @_builtins.property

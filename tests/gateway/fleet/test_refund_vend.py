@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import grpc
 import pytest
+from sqlalchemy import func, select
 
+from actors.machine.ids import VendId
 from actors.machine.state import RefundStatus
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused
@@ -13,7 +15,8 @@ from gateway.fleet.v1 import session_service_pb2
 from storage.auditing import prove
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
-from storage.fleet.sold import SoldVends
+from storage.fleet.sold import Sold, SoldVends
+from storage.tables import journal
 from tests.alipay_client.wire import PARTNER
 from tests.support.edge import MachineCall
 from tests.support.fleet_calls import registered
@@ -120,3 +123,25 @@ async def test_the_call_answers_the_same_under_its_id(site: Site) -> None:
     assert first == again
     (refund_id,) = first.refund_ids
     assert [refund_id] == [one.refund_id for one in await site.queries.refunds(limit=10)]
+
+
+async def test_an_actor_that_says_no_is_not_asked_again(site: Site) -> None:
+    """It believed what it was told, and it did not fit: one line in its journal, and no money."""
+
+    class TooMuch(SoldVends):
+        async def find(self, vend_id: VendId) -> Sold | None:
+            found = await super().find(vend_id)
+            assert found is not None
+            parts = tuple(replace(part, amount_minor=9_999) for part in found.parts)
+            return replace(found, parts=parts)
+
+    machine = await registered(site)
+    async with a_machine(site) as stream:
+        vend_id = await sold(site, stream, machine.qr_payload)
+        acts = replace(acts_of(site), sold=TooMuch(site.database))
+        with pytest.raises(CallRefused, match="more than it sold") as no:
+            await acts.refund_vend(vend_id, "stale", ANN)
+    assert "VEND_NOT_REFUNDED" == no.value.refusal.reason
+    asked = select(func.count()).select_from(journal).where(journal.c.kind == "VendRefundAsked")
+    assert 1 == await site.database.read(lambda connection: connection.scalar(asked))
+    assert [] == await site.queries.refunds(limit=10)

@@ -2,13 +2,13 @@
 
 import time
 
-from actors.machine.events import RefundSucceeded, VendRefundAsked
-from actors.machine.ids import VendId
+from actors.machine.events import RefundSucceeded, VendRefundAsked, VendRequested, VendSucceeded
+from actors.machine.ids import RequestId, VendId
 from storage.auditing import prove
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
 from storage.fleet.sold import Sold, SoldVends
-from tests.storage.owner import Owner
+from tests.storage.owner import Owner, paid
 
 VEND = VendId("VM-1-v1")
 
@@ -61,3 +61,26 @@ async def test_a_vend_of_another_number_is_not_taken_for_it(db: Database) -> Non
         await owner.buy("VM-1", number)
         owner.refill("VM-1")
     assert 1 == len((await found(db)).parts)
+
+
+async def test_of_two_vends_that_one_payment_paid_each_is_given_back_once(db: Database) -> None:
+    """The trade still has sold money when the first one is asked for again: SQL must know."""
+    owner = await Owner.of(db, "VM-1")
+    await owner.do("VM-1", paid("t1", at_ms=owner.now_ms))
+    for number in (1, 2):
+        request = VendRequested(
+            request_id=RequestId(f"r{number}"), column="A1", price_minor=500, planogram_version=1
+        )
+        await owner.do("VM-1", owner.frame("VM-1", request))
+        done = VendSucceeded(vend_id=VendId(f"VM-1-v{number}"))
+        await owner.do("VM-1", owner.frame("VM-1", done))
+    sold = await found(db)
+    event = VendRefundAsked(
+        vend_id=VEND, version=sold.version, parts=sold.parts, actor="ann", reason="stale"
+    )
+    await owner.do("VM-1", event)
+    refunded = await found(db)
+    other = await SoldVends(db).find(VendId("VM-1-v2"))
+    assert other is not None
+    assert (1, ()) == (len(refunded.refund_ids), other.refund_ids)
+    assert [500] == [part.amount_minor for part in other.parts] == [other.parts[0].trade.sold_minor]

@@ -97,12 +97,12 @@ def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
         currency="EUR",
         synchronous=False,
     )
-    assert retry.refund(answer, REFUND) == messages.RefundAnswer(
+    assert messages.RefundAnswer(
         state=RefundState.SUCCEEDED, partner_refund_id="RF1"
-    )
-    assert retry.refund(answer, later) == messages.RefundAnswer(
+    ) == retry.refund(answer, REFUND)
+    assert messages.RefundAnswer(
         state=RefundState.ACCEPTED, partner_refund_id="RF1"
-    )
+    ) == retry.refund(answer, later)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_short_of_funds_is_refused_until_later() -> None:
     final = refund_error(yes({**ECHO, "result_code": "FAIL", "error": "TRADE_STATUS_ERROR"}))
     assert isinstance(short, Refused)
     assert isinstance(final, Refused)
-    assert (short.retry, final.retry) == (Retry.LATER_SAME_ID, Retry.NEVER)
+    assert (Retry.LATER_SAME_ID, Retry.NEVER) == (short.retry, final.retry)
 
 
 @pytest.mark.parametrize("result", ["SUCCESS", "FAIL"])
@@ -291,16 +291,16 @@ def test_an_unpaid_trade_may_name_no_amount() -> None:
         "alipay_trans_status": "WAIT_BUYER_PAY",
         "partner_trans_id": "OT1",
     }
-    assert retry.query_trade(yes(fields), TRADE) == messages.TradeAnswer(
+    assert messages.TradeAnswer(
         status="WAIT_BUYER_PAY", partner_trans_id="OT1"
-    )
+    ) == retry.query_trade(yes(fields), TRADE)
 
 
 @pytest.mark.parametrize("name", ["error", "detail_error_code"])
 def test_a_signed_unknown_trade_does_not_exist(name: str) -> None:
     """An answer, not an error."""
     answer = retry.query_trade(yes({"result_code": "FAIL", name: "TRADE_NOT_EXIST"}), TRADE)
-    assert answer == messages.TradeAnswer(status="NOT_EXIST", partner_trans_id="OT1")
+    assert messages.TradeAnswer(status="NOT_EXIST", partner_trans_id="OT1") == answer
 
 
 @pytest.mark.parametrize(
@@ -332,10 +332,10 @@ def test_a_trade_query_that_tells_nothing_certain_is_named(
 )
 def test_a_code_is_read_with_or_without_result_code(fields: Mapping[str, str]) -> None:
     """Its presence is not documented for these calls; the picture comes with create alone."""
-    assert retry.code(yes(fields)) == messages.CodeAnswer(qrcode=QRCODE)
-    assert retry.code(
+    assert messages.CodeAnswer(qrcode=QRCODE) == retry.code(yes(fields))
+    assert messages.CodeAnswer(qrcode=QRCODE, image_url="https://i") == retry.code(
         yes({**fields, "qrcode_img_url": "https://i"}), QRCODE
-    ) == messages.CodeAnswer(qrcode=QRCODE, image_url="https://i")
+    )
 
 
 @pytest.mark.parametrize(

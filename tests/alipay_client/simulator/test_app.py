@@ -24,8 +24,8 @@ async def test_under_a_mock_transport(here: World) -> None:
     ) as http:
         body = signed(QUERY, partner_trans_id="x")
         response = await http.post("/gateway.do?_input_charset=UTF-8", data=body)
-        assert response.headers["content-type"] == "text/xml;charset=UTF-8"
-        assert read(response.content).error == "TRADE_NOT_EXIST"
+        assert "text/xml;charset=UTF-8" == response.headers["content-type"]
+        assert "TRADE_NOT_EXIST" == read(response.content).error
         here.alipay.plan("no_answer_undone")
         with pytest.raises(httpx.RemoteProtocolError):
             await http.post("/gateway.do?_input_charset=UTF-8", data=body)
@@ -74,7 +74,7 @@ async def test_built_with_defaults() -> None:
     """
     alipay = build(CONFIG)
     assert isinstance(alipay._deliver, HttpDelivery)
-    assert alipay.book() == {"trades": [], "totals": {}, "left_off": 0}
+    assert {"trades": [], "totals": {}, "left_off": 0} == alipay.book()
     assert wall_clock_ms() > gmt8.parse("2025-01-01 00:00:00")
     await alipay.close()
     with pytest.raises(ValueError, match="md5_key"):

@@ -17,8 +17,8 @@ def test_never_and_always() -> None:
     """A chance of 0 never hits and of 1 always; a half hits about half of the tries."""
     dice = Dice(1)
     turns = [dice.turn("k") for _ in range(400)]
-    assert sum(turn.hits("x", 0.0) for turn in turns) == 0
-    assert sum(turn.hits("x", 1.0) for turn in turns) == 400
+    assert 0 == sum(turn.hits("x", 0.0) for turn in turns)
+    assert 400 == sum(turn.hits("x", 1.0) for turn in turns)
     assert 150 < sum(turn.hits("x", 0.5) for turn in turns) < 250
 
 
@@ -27,5 +27,5 @@ def test_memory_is_bounded() -> None:
     dice = Dice(1, keys_max=2)
     for key in "abc":
         dice.turn(key)
-    assert dice.turn("a").number == 0
-    assert dice.turn("c").number == 1
+    assert 0 == dice.turn("a").number
+    assert 1 == dice.turn("c").number

@@ -51,7 +51,7 @@ def test_the_form_of_switches_comes_back_whole(here: World) -> None:
         name: str(value).lower() for name, value in switches.items() if isinstance(value, bool)
     }
     here.alipay.switch(page.read_switches(switches, form))
-    assert here.alipay.desk.switches() == switches
-    assert page.read_switches(switches, {"services": "a, b,"}) == {"services": ["a", "b"]}
+    assert switches == here.alipay.desk.switches()
+    assert {"services": ["a", "b"]} == page.read_switches(switches, {"services": "a, b,"})
     with pytest.raises(ValueError, match="float"):
         page.read_switches(switches, {"slow": "x"})

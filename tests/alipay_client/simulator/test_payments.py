@@ -24,7 +24,7 @@ async def test_what_cannot_be_paid(here: World, changes: dict[str, str], code: s
     whole = {"qrcode": await here.create(), "amount": "5.00", "buyer": "alice"} | changes
     with pytest.raises(Declined, match=code):
         here.alipay.pay(**whole)
-    assert here.alipay.book()["trades"] == []
+    assert [] == here.alipay.book()["trades"]
 
 
 async def test_a_stopped_code_takes_nothing(here: World) -> None:
@@ -34,7 +34,7 @@ async def test_a_stopped_code_takes_nothing(here: World) -> None:
     with pytest.raises(Declined, match="CODE_STOPPED"):
         here.alipay.pay(qrcode, "5.00")
     await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")
-    assert here.alipay.pay(qrcode, "5.00").paid_minor == 500
+    assert 500 == here.alipay.pay(qrcode, "5.00").paid_minor
 
 
 async def test_a_full_book_takes_nothing(here: World) -> None:

@@ -64,15 +64,16 @@ async def test_a_vend_over_the_wire(gateway: ScriptedGateway, make_client: Make)
             await stream.write(ack=result.seq)
 
             assert isinstance(await watch.until(VendEnded, within_s=HANGS_AFTER_S), VendEnded)
-        assert result.vend_success.evidence == pb.Evidence(
-            motor=pb.MOTOR_EVIDENCE_RAN, drop=pb.DROP_EVIDENCE_SEEN
+        assert (
+            pb.Evidence(motor=pb.MOTOR_EVIDENCE_RAN, drop=pb.DROP_EVIDENCE_SEEN)
+            == result.vend_success.evidence
         )
-        assert (client.shelf.turns["v1"], client.shelf.drops["v1"], client.shelf.stock["A1"]) == (
+        assert (
             1,
             1,
             49,
-        )
-        assert client.sticker == "https://qr.example/VM-0001"
+        ) == (client.shelf.turns["v1"], client.shelf.drops["v1"], client.shelf.stock["A1"])
+        assert "https://qr.example/VM-0001" == client.sticker
 
 
 async def test_unacknowledged_frames_are_sent_again(
@@ -89,10 +90,10 @@ async def test_unacknowledged_frames_are_sent_again(
         again = await gateway.stream()
         hello = await again.welcome(last_seq=first.seq)
 
-        assert [
+        assert [(2, "A1"), (3, "A2")] == [
             (frame.seq, frame.cash_sale.column)
             for frame in [await again.read(), await again.read()]
-        ] == [(2, "A1"), (3, "A2")]
+        ]
         assert hello.boot_id == client.machine.boot_id if client.machine is not None else False
 
 
@@ -132,10 +133,10 @@ async def test_a_refused_machine_stops_after_long_waits(
         await client.run()
 
     assert client.refusal is not None
-    assert (client.refusal.code, client.refusal.detail) == (
+    assert (
         grpc.StatusCode.NOT_FOUND,
         "unknown machine",
-    )
+    ) == (client.refusal.code, client.refusal.detail)
     client.power_on()
     assert client.machine is None
 
@@ -161,7 +162,7 @@ async def test_a_dead_stream_is_given_up(gateway: ScriptedGateway, make_client: 
         stream = await gateway.stream()
         await stream.welcome(heartbeat_interval_ms=10)
         beat = await stream.read_kind("heartbeat")
-        assert beat.seq == 0
+        assert 0 == beat.seq
         await (await gateway.stream()).welcome()
 
 
@@ -180,7 +181,7 @@ async def test_power_fails_at_every_point_of_a_vend(
             if point is not CutPoint.ASKED:
                 await approve(stream)
             assert isinstance(await watch.until(PowerLost, within_s=HANGS_AFTER_S), PowerLost)
-        assert client.screen.show == "DARK"
+        assert "DARK" == client.screen.show
         turns, drops = client.shelf.turns["v1"], client.shelf.drops["v1"]
         boots = client.boots
         client.power_on()
@@ -199,7 +200,7 @@ async def test_power_fails_at_every_point_of_a_vend(
         )
         await until(lambda: client.machine is not None and client.machine.session is not None)
 
-        assert client.boots == boots + 1
+        assert boots + 1 == client.boots
         expected = {
             "ASKED": [],
             "APPROVED": [],
@@ -239,10 +240,10 @@ async def test_a_machine_moves_to_the_new_stream_before_it_leaves_the_old(
         client.select("A1")
         request = await new.read_kind("vend_request")
 
-        assert request.vend_request.column == "A1"
+        assert "A1" == request.vend_request.column
         assert client.machine is not None
         assert client.machine.session is not None
-        assert await old.rest() == []
+        assert [] == await old.rest()
 
 
 async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(
@@ -257,12 +258,12 @@ async def test_a_move_that_fails_is_tried_again_while_the_old_stream_stands(
         refused.end(grpc.StatusCode.UNAVAILABLE, "draining")
         second = await gateway.stream()
         client.cash("A1")
-        assert (await old.read_kind("cash_sale")).cash_sale.column == "A1"
+        assert "A1" == (await old.read_kind("cash_sale")).cash_sale.column
         await second.welcome(last_seq=2)
         await until(lambda: client.welcomes == 2)
         old.end()
         client.cash("A2")
-        assert (await second.read_kind("cash_sale")).seq == 3
+        assert 3 == (await second.read_kind("cash_sale")).seq
 
 
 async def test_an_old_stream_that_ends_during_the_move(
@@ -291,7 +292,7 @@ async def test_a_pulled_cable(gateway: ScriptedGateway, make_client: Make) -> No
         again = await gateway.stream()
         await again.welcome(last_seq=1)
 
-        assert (await again.read()).cash_sale.price_minor == 500
+        assert 500 == (await again.read()).cash_sale.price_minor
 
 
 async def test_a_boot_id_that_the_backend_has_met_before(
@@ -356,7 +357,7 @@ async def test_a_broken_disk_stops_the_machine(
     with pytest.raises(OSError, match="No space"):
         async with asyncio.timeout(HANGS_AFTER_S):
             await life
-    assert client.shelf.turns["v1"] == 0
+    assert 0 == client.shelf.turns["v1"]
 
 
 async def test_a_session_is_seen_by_who_looks(gateway: ScriptedGateway, make_client: Make) -> None:

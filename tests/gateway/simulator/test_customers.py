@@ -90,7 +90,7 @@ async def test_a_customer_lives_through_it(
     )
     paid, accounted = balance(machine)
     assert paid == accounted == seen.paid_minor
-    assert set(seen.delivered) == {cause for cause in machine.shelf.drops if cause != "cash"}
+    assert {cause for cause in machine.shelf.drops if cause != "cash"} == set(seen.delivered)
     assert len(seen.delivered) == outcome.count("DELIVERED")
     assert all(count == 1 for count in machine.shelf.turns.values())
     assert seen.story
@@ -102,7 +102,7 @@ async def test_who_pays_late_gets_it_back_at_once(
     """With a machine that only sells purchase first, money after the wait opens no session."""
     seen, machine = await visit(machines, tmp_path, "pays_late", mode=pb.MODE_SELECTION_FIRST)
 
-    assert seen.outcome == "LATE:PAYMENT_TIMEOUT"
+    assert "LATE:PAYMENT_TIMEOUT" == seen.outcome
     assert machine.backend.refunded_minor == seen.paid_minor > 0
 
 
@@ -112,7 +112,7 @@ async def test_who_pays_late_at_a_machine_of_both_modes_may_find_a_session(
     """The customer takes the money back from it."""
     seen, _ = await visit(machines, tmp_path, "pays_late")
 
-    assert seen.outcome == "SESSION:COMPLETE"
+    assert "SESSION:COMPLETE" == seen.outcome
     assert seen.refund_minor == seen.paid_minor
 
 
@@ -137,7 +137,7 @@ async def test_the_street_goes_dark(
 
 def test_every_kind_is_tested() -> None:
     """No kind of customer is left out here."""
-    assert set(KINDS) == {*OUTCOMES, "pays_late", "loses_power"}
+    assert {*OUTCOMES, "pays_late", "loses_power"} == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,7 +154,7 @@ async def test_an_empty_machine_sells_nothing(
         kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=PATIENCE
     )
 
-    assert (seen.outcome, seen.paid_minor) == ("NOTHING_TO_BUY", 0)
+    assert ("NOTHING_TO_BUY", 0) == (seen.outcome, seen.paid_minor)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"cancels", "pays_late"}])
@@ -171,7 +171,7 @@ async def test_alipay_takes_no_money(
     await until(lambda: machine.free)
 
     assert seen.outcome in {"NOT_PAID", "CANCELLED", "PAYMENT_TIMEOUT"}
-    assert balance(machine) == (0, 0)
+    assert (0, 0) == balance(machine)
 
 
 async def test_a_machine_that_never_hears_of_the_money(
@@ -193,7 +193,7 @@ async def test_a_machine_that_never_hears_of_the_money(
         if pb.MODE_SELECTION_FIRST not in each.modes and kind != "pays_an_offline_machine"
     ]
 
-    assert set(outcomes) == {"NO_SESSION"}
+    assert {"NO_SESSION"} == set(outcomes)
 
 
 def test_customers_fit_the_machine() -> None:
@@ -206,7 +206,7 @@ def test_customers_fit_the_machine() -> None:
     assert seen == {
         kind for kind, each in KINDS.items() if pb.MODE_AUTHORIZATION_FIRST in each.modes
     }
-    assert {customers.kind_for(pb.MODE_BOTH, rng, ("cancels",)) for _ in range(10)} == {"cancels"}
+    assert {"cancels"} == {customers.kind_for(pb.MODE_BOTH, rng, ("cancels",)) for _ in range(10)}
     assert customers.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng, ("cancels",)) is None
     assert customers.kind_for(pb.MODE_UNSPECIFIED, rng) is None
 

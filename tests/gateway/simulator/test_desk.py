@@ -147,7 +147,7 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
     ):
         await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
 
-    assert printed[-1] == "! the gateway refuses this machine: NOT_FOUND unknown"
+    assert "! the gateway refuses this machine: NOT_FOUND unknown" == printed[-1]
 
 
 async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path: Path) -> None:
@@ -198,13 +198,13 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     process = await start()
     hello = await (await gateway.stream()).welcome()
     assert hello.boot_id != first.boot_id
-    assert [(entry.vend_id, entry.stage) for entry in hello.journal_tail] == [
-        ("v1", pb.JOURNAL_STAGE_MOTOR_ON)
+    assert [("v1", pb.JOURNAL_STAGE_MOTOR_ON)] == [
+        (entry.vend_id, entry.stage) for entry in hello.journal_tail
     ]
     assert process.stdin is not None
     process.stdin.close()
     async with asyncio.timeout(HANGS_AFTER_S):
-        assert await process.wait() == 0
-    assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [
-        (Act.TURN, "v1")
+        assert 0 == await process.wait()
+    assert [(Act.TURN, "v1")] == [
+        (line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD
     ]

@@ -47,7 +47,7 @@ def test_a_new_journal_says_that_it_is_new(tmp_path: Path) -> None:
     """An empty flash cannot know whether there was another one before."""
     with Journal(tmp_path / "vm" / "journal.log") as journal:
         assert journal.unreadable
-        assert journal.memory.boots == 0
+        assert 0 == journal.memory.boots
 
 
 def test_a_journal_is_read_again(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_a_journal_is_read_again(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.boots == 1
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert 1 == journal.memory.boots
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
 
 
 @pytest.mark.parametrize("cut", range(1, 30, 4))
@@ -70,10 +70,10 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path, cut: int) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.tail == ()
+        assert () == journal.memory.tail
         journal.append(LINES[1])
     with Journal(path) as journal:
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
 
 
 def test_a_last_line_with_rubbish_in_it_is_dropped(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_last_line_with_rubbish_in_it_is_dropped(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.tail == ()
+        assert () == journal.memory.tail
 
 
 def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert journal.unreadable
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
     with Journal(path) as journal:
         assert not journal.unreadable
 
@@ -116,7 +116,7 @@ def test_a_long_journal_is_rewritten_short(tmp_path: Path, monkeypatch: pytest.M
     before = path.stat().st_size
 
     with Journal(path) as journal:
-        assert [line.vend_id for line in journal.memory.tail] == ["v2"]
+        assert ["v2"] == [line.vend_id for line in journal.memory.tail]
         assert journal.memory.known("v1") is not None
     assert path.stat().st_size < before / 2
 

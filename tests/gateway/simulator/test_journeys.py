@@ -358,7 +358,7 @@ class World(RuleBasedStateMachine):
                     same.CopyFrom(frame)
                     same.ack = 0
                     body = same.SerializeToString(deterministic=True)
-                    assert self.said.setdefault((machine.boot_id, frame.seq), body) == body
+                    assert body == self.said.setdefault((machine.boot_id, frame.seq), body)
                 if machine.online:
                     self.wire.append(frame)
             case Write(line=line):
@@ -369,7 +369,7 @@ class World(RuleBasedStateMachine):
             case TurnMotor():
                 on_flash = Memory(self.flash).known(order.vend_id)
                 assert on_flash is not None, "the motor turns before the journal says so"
-                assert on_flash.stage == pb.JOURNAL_STAGE_MOTOR_ON, (
+                assert pb.JOURNAL_STAGE_MOTOR_ON == on_flash.stage, (
                     "the motor turns before the journal says so"
                 )
                 assert self.motor is None
@@ -407,9 +407,9 @@ class World(RuleBasedStateMachine):
         """
         if self.machine is not None:
             outbox = self.machine.outbox
-            assert [frame.seq for frame in outbox.unacked] == list(
-                range(outbox.acked_seq + 1, outbox.last_seq + 1)
-            )
+            assert list(range(outbox.acked_seq + 1, outbox.last_seq + 1)) == [
+                frame.seq for frame in outbox.unacked
+            ]
             assert len(outbox.unacked) <= UNACKED_MAX
             if self.boot_id == self.machine.boot_id:
                 assert outbox.acked_seq <= self.last_seq
@@ -422,9 +422,9 @@ class World(RuleBasedStateMachine):
         for vend_id, stages in self.told.items():
             assert not {pb.JOURNAL_STAGE_SUCCEEDED, pb.JOURNAL_STAGE_FAILED} <= stages
             if pb.JOURNAL_STAGE_SUCCEEDED in stages:
-                assert self.drops[vend_id] == 1
+                assert 1 == self.drops[vend_id]
             elif pb.JOURNAL_STAGE_FAILED in stages:
-                assert self.drops[vend_id] == 0
+                assert 0 == self.drops[vend_id]
 
     def teardown(self) -> None:
         """With power and stream back, everything is told: every motor turn is accounted for and
@@ -442,8 +442,8 @@ class World(RuleBasedStateMachine):
         for _ in range(20):
             self.rest()
             self.answer(service_pb.ConnectResponse(ack=self.last_seq))
-        assert len(self.machine.outbox) == 0
-        assert self.machine.vending.memory.tail == ()
+        assert 0 == len(self.machine.outbox)
+        assert () == self.machine.vending.memory.tail
         settled = {line.vend_id for line in self.flash if isinstance(line, VendLine)}
         for vend_id in settled:
             assert self.told[vend_id], f"nobody was told of {vend_id}"

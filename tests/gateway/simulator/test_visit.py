@@ -43,12 +43,12 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
 
 async def test_a_customer_sees_the_offers_cheapest_first(visit: Visit) -> None:
     """Blocked columns are not offered; a choice keeps to what can be paid and was not tried."""
-    assert [column.column for column in visit.columns] == ["A1", "A2"]
+    assert ["A1", "A2"] == [column.column for column in visit.columns]
     assert visit.pick(at_most_minor=500) == visit.columns[0]
     assert visit.pick(but={"A1", "A2"}) is None
-    assert visit.funds_minor == 0
+    assert 0 == visit.funds_minor
     visit.machine.power_cut()
-    assert visit.columns == []
+    assert [] == visit.columns
 
 
 async def test_a_column_that_is_sold_out_leads_to_another(
@@ -73,17 +73,17 @@ async def test_a_column_that_is_sold_out_leads_to_another(
 
     monkeypatch.setattr(visit, "choose", choose)
     monkeypatch.setattr(Visit, "funds_minor", 700)
-    assert await visit.buy(visit.columns[0]) == "DELIVERED"
-    assert pressed == ["A1", "A2"]
+    assert "DELIVERED" == await visit.buy(visit.columns[0])
+    assert ["A1", "A2"] == pressed
 
     answers = [Denied(request_id="r1", reason=pb.VEND_DENIED_REASON_SOLD_OUT, funds_minor=0)]
     monkeypatch.setattr(Visit, "funds_minor", 0)
-    assert await visit.buy(visit.columns[0]) == "SOLD_OUT"
+    assert "SOLD_OUT" == await visit.buy(visit.columns[0])
 
 
 async def test_who_has_no_money_in_the_machine_is_asked_for_it(visit: Visit) -> None:
     """A customer whose stay is over gives the new request up."""
-    assert await visit.buy(visit.columns[0]) == "ASKED_TO_PAY"
+    assert "ASKED_TO_PAY" == await visit.buy(visit.columns[0])
 
 
 async def test_a_story_is_bounded(visit: Visit) -> None:
@@ -91,12 +91,12 @@ async def test_a_story_is_bounded(visit: Visit) -> None:
     for _ in range(STORY_MAX + 5):
         visit.note("x")
 
-    assert len(visit.seen("WELL").story) == STORY_MAX
+    assert STORY_MAX == len(visit.seen("WELL").story)
 
 
 async def test_leaving_without_money_is_simple(visit: Visit) -> None:
     """Nothing to ask for, nothing to wait for."""
-    assert await visit.leave() == "LEFT"
+    assert "LEFT" == await visit.leave()
     assert await visit.begins() is None
     assert await visit.ends(within_s=0.01) is None
     assert await visit.settles() is None
@@ -134,4 +134,4 @@ async def test_leaving_without_money_is_simple(visit: Visit) -> None:
 )
 def test_one_word_for_an_answer(happening: Happening | None, word: str) -> None:
     """Reports count words, not sentences."""
-    assert word_of(happening) == word
+    assert word == word_of(happening)

@@ -20,12 +20,12 @@ from starlette.applications import Starlette
 from alipay_client.simulator import control, gmt8, mishaps, payments, views
 from alipay_client.simulator.book import Book
 from alipay_client.simulator.config import SimulatorConfig
+from alipay_client.simulator.context import Context, TurnedAway
 from alipay_client.simulator.delivery import Courier, Deliver, HttpDelivery
-from alipay_client.simulator.desk import Desk, Turned
 from alipay_client.simulator.gateway import admit, notify_verify
 from alipay_client.simulator.model import Trade
 from alipay_client.simulator.wire import (
-    Answer,
+    HttpAnswer,
     NoAnswer,
     Refusal,
     outage,
@@ -52,34 +52,34 @@ class SimulatedAlipay:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.desk = Desk(config, book, now_ms)
-        self.courier = Courier(self.desk, deliver)
+        self.context = Context(config, book, now_ms)
+        self.courier = Courier(self.context, deliver)
         self.asgi: Starlette = control.application(self)
         self._deliver = deliver
         self._sleep = sleep
 
-    async def answer(self, method: str, query: bytes, body: bytes) -> Answer:
+    async def answer(self, method: str, query: bytes, body: bytes) -> HttpAnswer:
         """One call of ``/gateway.do``; raises NoAnswer when the connection is to end without a
         byte.
         """
-        desk = self.desk
+        context = self.context
         service_name, wait_ms = "", 0
         try:
-            call = read_call(method, query, body, desk.limits)
+            call = read_call(method, query, body, context.limits)
             service_name = call.get("service")
-            if desk.quirks.sandbox_maintenance and gmt8.in_maintenance(desk.now_ms()):
+            if context.quirks.sandbox_maintenance and gmt8.in_maintenance(context.now_ms()):
                 return outage()
             if service_name == "notify_verify":
-                return plain("true" if notify_verify(desk, call) else "false")
-            service = admit(desk, call)
-            turn = mishaps.turn_of(desk, call)
-            if turn.hits("slow", desk.faults.slow):
-                wait_ms = desk.faults.slow_ms
-            return mishaps.work(desk, call, service, turn)
+                return plain("true" if notify_verify(context, call) else "false")
+            service = admit(context, call)
+            attempt = mishaps.attempt_of(context, call)
+            if attempt.hits("slow", context.faults.slow):
+                wait_ms = context.faults.slow_ms
+            return mishaps.work(context, call, service, attempt)
         except Refusal as refusal:
-            desk.turned.append(
-                Turned(
-                    at_ms=desk.now_ms(),
+            context.turned_away.append(
+                TurnedAway(
+                    at_ms=context.now_ms(),
                     service=service_name[:64],
                     code=refusal.code,
                     reason=refusal.reason,
@@ -88,7 +88,7 @@ class SimulatedAlipay:
             structlog.get_logger().info(
                 "call refused", service=service_name[:64], code=refusal.code, reason=refusal.reason
             )
-            return refused(refusal.code, desk.quirks.answer_charset)
+            return refused(refusal.code, context.quirks.answer_charset)
         finally:
             self.courier.wake()
             if wait_ms:
@@ -113,25 +113,25 @@ class SimulatedAlipay:
         """A customer pays; raises ``model.Declined``. The notification goes out with ``settle`` or
         while ``running``.
         """
-        trade = payments.pay(self.desk, qrcode=qrcode, amount=amount, buyer=buyer)
+        trade = payments.pay(self.context, qrcode=qrcode, amount=amount, buyer=buyer)
         self.courier.wake()
         return trade
 
     def book(self) -> dict[str, Any]:
         """What ``GET /control/book`` says."""
-        return views.book(self.desk, self.desk.limits.list_max)
+        return views.book(self.context, self.context.limits.list_max)
 
     def codes(self) -> dict[str, Any]:
         """What ``GET /control/codes`` says."""
-        return views.codes(self.desk, self.desk.limits.list_max)
+        return views.codes(self.context, self.context.limits.list_max)
 
     def switch(self, wanted: Mapping[str, object]) -> None:
         """Sets quirks and faults by name; ValueError, and nothing set, when one is wrong."""
-        self.desk.switch(wanted)
+        self.context.switch(wanted)
 
     def plan(self, *faults: str) -> None:
         """The next calls are struck by these faults in turn; see ``Faults``."""
-        self.desk.plan(*faults)
+        self.context.plan(*faults)
 
     async def settle(self) -> None:
         """Carries out refunds and delivers notifications that are due now."""
@@ -151,7 +151,7 @@ class SimulatedAlipay:
         """Closes connections and the book."""
         if isinstance(self._deliver, HttpDelivery):
             await self._deliver.close()
-        self.desk.book.close()
+        self.context.book.close()
 
 
 def build(

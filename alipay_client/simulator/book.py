@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alipay_client.simulator.model import Code, CodeStatus, Refund, RefundState, Trade
+from alipay_client.simulator.model import Code, CodeStatus, RefundEntry, RefundStatus, Trade
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -90,7 +90,7 @@ class NotificationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class NotificationEntry:
     """One thing that the merchant is to be told, until it says success. ``fields`` is JSON, without
     what each delivery adds.
     """
@@ -107,7 +107,7 @@ class Notification:
     next_at_ms: int
 
 
-Record = TypeVar("Record", Code, Trade, Refund, Notification)
+Record = TypeVar("Record", Code, Trade, RefundEntry, NotificationEntry)
 
 
 class Book:
@@ -239,7 +239,7 @@ class Book:
         )
         return self._all(Trade, sql, paid_before_ms, limit)
 
-    def put_refund(self, refund: Refund) -> None:
+    def put_refund(self, refund: RefundEntry) -> None:
         """Writes a refund, or how it stands now."""
         self._db.execute(
             """INSERT INTO refunds VALUES (:refund_id, :trade_no, :out_trade_no, :amount_minor,
@@ -251,38 +251,38 @@ class Book:
             asdict(refund),
         )
 
-    def refund(self, refund_id: str) -> Refund | None:
+    def refund(self, refund_id: str) -> RefundEntry | None:
         """By the merchant's refund id."""
-        return self._one(Refund, "SELECT * FROM refunds WHERE refund_id = ?", refund_id)
+        return self._one(RefundEntry, "SELECT * FROM refunds WHERE refund_id = ?", refund_id)
 
-    def refunds_of(self, trade_no: str) -> list[Refund]:
+    def refunds_of(self, trade_no: str) -> list[RefundEntry]:
         """Oldest first."""
         return self._all(
-            Refund,
+            RefundEntry,
             "SELECT * FROM refunds WHERE trade_no = ? ORDER BY accepted_at_ms, refund_id",
             trade_no,
         )
 
-    def refunds_due(self, now_ms: int, limit: int) -> list[Refund]:
+    def refunds_due(self, now_ms: int, limit: int) -> list[RefundEntry]:
         """Accepted refunds whose time has come."""
         sql = (
             "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY "
             "due_at_ms LIMIT ?"
         )
-        return self._all(Refund, sql, now_ms, limit)
+        return self._all(RefundEntry, sql, now_ms, limit)
 
-    def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[Refund]:
+    def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[RefundEntry]:
         """Gone back at ``from_ms`` or later and before ``to_ms``."""
         sql = (
             "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? "
             "ORDER BY due_at_ms LIMIT ?"
         )
-        return self._all(Refund, sql, from_ms, to_ms, limit)
+        return self._all(RefundEntry, sql, from_ms, to_ms, limit)
 
     def refunded_minor(self, trade_no: str) -> int:
         """What has gone back to the customer."""
         sql = "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state = ?"
-        return self._number(sql, trade_no, RefundState.SUCCEEDED.value)
+        return self._number(sql, trade_no, RefundStatus.SUCCEEDED.value)
 
     def taken_minor(self, trade_no: str) -> int:
         """What has gone back or is on its way."""
@@ -309,7 +309,7 @@ class Book:
             sums[row[0]]["refunded_minor"] = row[1]
         return sums
 
-    def put_notification(self, notification: Notification) -> None:
+    def put_notification(self, notification: NotificationEntry) -> None:
         """Writes a notification, or how its delivery stands."""
         self._db.execute(
             """INSERT INTO notifications VALUES (:notify_id, :trade_no, :cause, :url, :fields,
@@ -320,23 +320,27 @@ class Book:
             asdict(notification),
         )
 
-    def notification(self, notify_id: str) -> Notification | None:
+    def notification(self, notify_id: str) -> NotificationEntry | None:
         """By its id."""
-        return self._one(Notification, "SELECT * FROM notifications WHERE notify_id = ?", notify_id)
-
-    def notifications_of(self, trade_no: str) -> list[Notification]:
-        """Oldest first."""
-        return self._all(
-            Notification, "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid", trade_no
+        return self._one(
+            NotificationEntry, "SELECT * FROM notifications WHERE notify_id = ?", notify_id
         )
 
-    def notifications_due(self, now_ms: int, limit: int) -> list[Notification]:
+    def notifications_of(self, trade_no: str) -> list[NotificationEntry]:
+        """Oldest first."""
+        return self._all(
+            NotificationEntry,
+            "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid",
+            trade_no,
+        )
+
+    def notifications_due(self, now_ms: int, limit: int) -> list[NotificationEntry]:
         """Longest due first."""
         sql = (
             "SELECT * FROM notifications WHERE state = 'DUE' AND next_at_ms <= ? ORDER BY "
             "next_at_ms, rowid LIMIT ?"
         )
-        return self._all(Notification, sql, now_ms, limit)
+        return self._all(NotificationEntry, sql, now_ms, limit)
 
     def next_due_ms(self) -> int | None:
         """When the next refund or notification is due."""

@@ -13,8 +13,8 @@ import httpx
 import structlog
 
 from alipay_client.simulator import gmt8, payments
-from alipay_client.simulator.book import Notification, NotificationState
-from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.book import NotificationEntry, NotificationState
+from alipay_client.simulator.context import Context
 from alipay_client.simulator.wire import notification_form
 
 Deliver = Callable[[str, bytes, str], Awaitable[bytes]]
@@ -61,8 +61,8 @@ class Courier:
     tests on a clock of their own.
     """
 
-    def __init__(self, desk: Desk, deliver: Deliver) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, deliver: Deliver) -> None:
+        self._context = context
         self._deliver = deliver
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
@@ -73,14 +73,14 @@ class Courier:
 
     def redeliver(self, trade_no: str) -> int:
         """Every notification of the trade is due again, acknowledged or not; returns how many."""
-        now_ms = self._desk.now_ms()
-        with self._desk.book.change():
-            known = self._desk.book.notifications_of(trade_no)
+        now_ms = self._context.now_ms()
+        with self._context.book.change():
+            known = self._context.book.notifications_of(trade_no)
             for notification in known:
                 again = replace(
                     notification, state=NotificationState.DUE, attempts=0, next_at_ms=now_ms
                 )
-                self._desk.book.put_notification(again)
+                self._context.book.put_notification(again)
         self.wake()
         return len(known)
 
@@ -114,19 +114,19 @@ class Courier:
             await asyncio.wait(self._in_flight.values())
 
     def _pause_s(self) -> float:
-        next_at_ms = self._desk.book.next_due_ms()
+        next_at_ms = self._context.book.next_due_ms()
         if next_at_ms is None:
             return _POLL_S
-        wait_ms = next_at_ms - self._desk.now_ms()
+        wait_ms = next_at_ms - self._context.now_ms()
         if wait_ms <= 0:  # whatever is due and in flight wakes us when it ends
             return _POLL_S if self._in_flight else 0.001
         return min(_POLL_S, wait_ms / 1000)
 
     def _start_due(self) -> None:
-        payments.carry_out_due(self._desk)
-        most = self._desk.limits.deliveries_max
-        for notification in self._desk.book.notifications_due(
-            self._desk.now_ms(), most + len(self._in_flight)
+        payments.carry_out_due(self._context)
+        most = self._context.limits.deliveries_max
+        for notification in self._context.book.notifications_due(
+            self._context.now_ms(), most + len(self._in_flight)
         ):
             if len(self._in_flight) >= most:
                 return
@@ -134,17 +134,17 @@ class Courier:
                 task = asyncio.create_task(self._bring(notification))
                 self._in_flight[notification.notify_id] = task
 
-    async def _bring(self, notification: Notification) -> None:
-        started_at_ms = self._desk.now_ms()
+    async def _bring(self, notification: NotificationEntry) -> None:
+        started_at_ms = self._context.now_ms()
         try:
             acknowledged = await self._send(notification)
         finally:
             del self._in_flight[notification.notify_id]
             self.wake()
-        book = self._desk.book
+        book = self._context.book
         with book.change():
             current = book.notification(notification.notify_id) or notification
-            schedule = self._desk.config.redelivery_ms
+            schedule = self._context.config.redelivery_ms
             attempts = current.attempts + 1
             if acknowledged:
                 after = replace(current, state=NotificationState.ACKNOWLEDGED, attempts=attempts)
@@ -163,22 +163,22 @@ class Courier:
         else:
             log.debug("notification sent", acknowledged=acknowledged)
 
-    async def _send(self, notification: Notification) -> bool:
+    async def _send(self, notification: NotificationEntry) -> bool:
         """One delivery, and its copies; whether any was acknowledged."""
-        desk, faults = self._desk, self._desk.faults
-        turn = desk.dice.turn(f"delivery|{notification.trade_no}|{notification.cause}")
-        if turn.hits("lost", faults.notify_lost):
+        context, faults = self._context, self._context.faults
+        attempt = context.dice.attempt(f"delivery|{notification.trade_no}|{notification.cause}")
+        if attempt.hits("lost", faults.notify_lost):
             return False
         copies = 1 + (
-            faults.notify_copies if turn.hits("duplicated", faults.notify_duplicated) else 0
+            faults.notify_copies if attempt.hits("duplicated", faults.notify_duplicated) else 0
         )
         acknowledged = False
         for _ in range(copies):
-            fields = {"notify_time": gmt8.text(desk.now_ms()), **json.loads(notification.fields)}
+            fields = {"notify_time": gmt8.text(context.now_ms()), **json.loads(notification.fields)}
             body, content_type = notification_form(
                 fields,
                 sign_type=notification.sign_type,
-                ring=desk.ring,
+                ring=context.ring,
                 charset=notification.charset,
             )
             try:
@@ -191,6 +191,6 @@ class Courier:
                 )
                 continue
             acknowledged |= (
-                answer.lower() if desk.quirks.success_any_case else answer
+                answer.lower() if context.quirks.success_any_case else answer
             ) == b"success"
         return acknowledged

@@ -30,7 +30,7 @@ class TradeStatus(StrEnum):
     TRADE_FINISHED = "TRADE_FINISHED"
 
 
-class RefundState(StrEnum):
+class RefundStatus(StrEnum):
     """FAILED is only kept for want of funds: any other refusal leaves no trace, and the same id may
     be asked again.
     """
@@ -83,7 +83,7 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
+class RefundEntry:
     """One refund, for ever under its ``refund_id``."""
 
     refund_id: str
@@ -92,7 +92,7 @@ class Refund:
     amount_minor: int
     currency: str
     notify_url: str
-    state: RefundState
+    state: RefundStatus
     error: str
     accepted_at_ms: int
     due_at_ms: int
@@ -128,7 +128,7 @@ class RefundVerdict:
 
     result_code: str
     error: str = ""
-    refund: Refund | None = None
+    refund: RefundEntry | None = None
 
 
 class Declined(Exception):
@@ -186,7 +186,7 @@ def ask_refund(
     asked: RefundAsked,
     *,
     trade: Trade | None,
-    known: Refund | None,
+    known: RefundEntry | None,
     taken_minor: int,
     now_ms: int,
     terms: Terms,
@@ -202,23 +202,23 @@ def ask_refund(
         return RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST")
     if trade is None:
         return RefundVerdict(result_code="FAIL", error="TRADE_NOT_EXIST")
-    if known is not None and known.state is RefundState.SUCCEEDED:
+    if known is not None and known.state is RefundStatus.SUCCEEDED:
         return RefundVerdict(result_code="SUCCESS")
-    if known is not None and known.state is RefundState.PROCESSING:
+    if known is not None and known.state is RefundStatus.PROCESSING:
         # Accepted is the truth to an asynchronous caller; a synchronous one would read SUCCESS as
         # done.
         return RefundVerdict(result_code="UNKNOWN" if asked.synchronous else "SUCCESS")
     error = _objection(asked, trade, taken_minor, now_ms, terms)
     if error:
         return RefundVerdict(result_code="FAIL", error=error)
-    refund = Refund(
+    refund = RefundEntry(
         refund_id=asked.refund_id,
         trade_no=trade.trade_no,
         out_trade_no=trade.out_trade_no,
         amount_minor=asked.amount_minor,
         currency=trade.currency,
         notify_url="" if asked.synchronous else asked.notify_url,
-        state=RefundState.SUCCEEDED,
+        state=RefundStatus.SUCCEEDED,
         error="",
         accepted_at_ms=now_ms,
         due_at_ms=now_ms,
@@ -226,7 +226,7 @@ def ask_refund(
     if not asked.synchronous:
         return RefundVerdict(result_code="SUCCESS", refund=_accepted(refund, trade, now_ms, terms))
     if terms.short_of_funds:
-        short = replace(refund, state=RefundState.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
+        short = replace(refund, state=RefundStatus.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
         return RefundVerdict(result_code="FAIL", error=short.error, refund=short)
     return RefundVerdict(result_code="SUCCESS", refund=refund)
 
@@ -246,23 +246,23 @@ def _objection(
     return "RETURN_AMOUNT_EXCEED" if asked.amount_minor > trade.paid_minor - taken_minor else ""
 
 
-def _accepted(refund: Refund, trade: Trade, now_ms: int, terms: Terms) -> Refund:
+def _accepted(refund: RefundEntry, trade: Trade, now_ms: int, terms: Terms) -> RefundEntry:
     """On the day of payment at once, later in the batch (docs/alipay.md 5.3)."""
     at_once = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms) or gmt8.in_batch(now_ms)
     starts_at_ms = now_ms if at_once else gmt8.next_batch(now_ms)
     return replace(
-        refund, state=RefundState.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms
+        refund, state=RefundStatus.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms
     )
 
 
-def carry_out(refund: Refund, *, now_ms: int, terms: Terms) -> Refund:
+def carry_out(refund: RefundEntry, *, now_ms: int, terms: Terms) -> RefundEntry:
     """An accepted refund's time has come: done, or tried again later for want of funds, or given up
     in silence after 180 days.
     """
     if not terms.short_of_funds:
-        return replace(refund, state=RefundState.SUCCEEDED, error="")
+        return replace(refund, state=RefundStatus.SUCCEEDED, error="")
     if now_ms >= refund.accepted_at_ms + _FUNDS_RETRY_DAYS * gmt8.DAY_MS:
-        return replace(refund, state=RefundState.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
+        return replace(refund, state=RefundStatus.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
     again_at_ms = now_ms + terms.funds_retry_ms if terms.funds_retry_ms else gmt8.next_batch(now_ms)
     return replace(refund, error="MERCHANT_BALANCE_NOT_ENOUGH", due_at_ms=again_at_ms)
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from alipay_client.simulator.book import NotificationState
-from alipay_client.simulator.desk import Desk
-from alipay_client.simulator.model import RefundState, Trade
+from alipay_client.simulator.context import Context
+from alipay_client.simulator.model import RefundStatus, Trade
 
 
-def codes(desk: Desk, limit: int) -> dict[str, Any]:
+def codes(context: Context, limit: int) -> dict[str, Any]:
     """Codes that live first, then by store; ``left_off`` counts the rest."""
-    shown = desk.book.codes(limit)
+    shown = context.book.codes(limit)
     rows = [
         {
             "qrcode": code.qrcode,
@@ -20,25 +20,25 @@ def codes(desk: Desk, limit: int) -> dict[str, Any]:
         }
         for code in shown
     ]
-    return {"codes": rows, "left_off": desk.book.count("code") - len(rows)}
+    return {"codes": rows, "left_off": context.book.count("code") - len(rows)}
 
 
-def book(desk: Desk, limit: int) -> dict[str, Any]:
+def book(context: Context, limit: int) -> dict[str, Any]:
     """The newest trades, oldest of them first, and totals over all of them; ``left_off`` counts the
     rest.
     """
-    rows = [trade(desk, item) for item in desk.book.trades(limit)]
+    rows = [trade(context, item) for item in context.book.trades(limit)]
     return {
         "trades": rows,
-        "totals": desk.book.totals(),
-        "left_off": desk.book.count("trade") - len(rows),
+        "totals": context.book.totals(),
+        "left_off": context.book.count("trade") - len(rows),
     }
 
 
-def trade(desk: Desk, item: Trade) -> dict[str, Any]:
+def trade(context: Context, item: Trade) -> dict[str, Any]:
     """One trade with its refunds and whether the merchant has acknowledged the payment."""
-    refunds = desk.book.refunds_of(item.trade_no)
-    notifications = desk.book.notifications_of(item.trade_no)
+    refunds = context.book.refunds_of(item.trade_no)
+    notifications = context.book.notifications_of(item.trade_no)
     return {
         "trade_no": item.trade_no,
         "out_trade_no": item.out_trade_no,
@@ -49,7 +49,7 @@ def trade(desk: Desk, item: Trade) -> dict[str, Any]:
         "status": item.status.value,
         "paid_minor": item.paid_minor,
         "refunded_minor": sum(
-            refund.amount_minor for refund in refunds if refund.state is RefundState.SUCCEEDED
+            refund.amount_minor for refund in refunds if refund.state is RefundStatus.SUCCEEDED
         ),
         "paid_at_ms": item.paid_at_ms,
         "refunds": [

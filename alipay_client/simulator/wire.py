@@ -46,7 +46,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What goes back over HTTP."""
 
     body: bytes
@@ -103,7 +103,7 @@ def accepted(
     ring: KeyRing,
     charset: str,
     spoil_sign: bool = False,
-) -> Answer:
+) -> HttpAnswer:
     """A signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out) in the
     one element that is signed.
     """
@@ -128,32 +128,32 @@ def accepted(
         f"<response><{wrapper}>{inner}</{wrapper}></response>"
         f"<sign>{sign(message, sign_type, ring)}</sign><sign_type>{sign_type}</sign_type></alipay>"
     )
-    return Answer(
+    return HttpAnswer(
         body=text.encode(codec, "xmlcharrefreplace"), content_type=f"text/xml;charset={charset}"
     )
 
 
-def refused(code: str, charset: str) -> Answer:
+def refused(code: str, charset: str) -> HttpAnswer:
     """An unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
     text = (
         '<?xml version="1.0" '
         f'encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
     )
-    return Answer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
+    return HttpAnswer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
 
 
-def plain(text: str) -> Answer:
+def plain(text: str) -> HttpAnswer:
     """The answer of notify_verify."""
-    return Answer(body=text.encode(), content_type="text/plain;charset=UTF-8")
+    return HttpAnswer(body=text.encode(), content_type="text/plain;charset=UTF-8")
 
 
-def outage(status: int = 200) -> Answer:
+def outage(status: int = 200) -> HttpAnswer:
     """The page for people that stands in for the gateway when it is down."""
     page = (
         "<!DOCTYPE html><html><head><title>Alipay</title></head><body><h1>System "
         "busy</h1><p>Please try again later.</p></body></html>"
     )
-    return Answer(body=page.encode(), content_type="text/html;charset=UTF-8", status=status)
+    return HttpAnswer(body=page.encode(), content_type="text/html;charset=UTF-8", status=status)
 
 
 def notification_form(

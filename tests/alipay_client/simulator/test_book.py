@@ -7,17 +7,17 @@ import pytest
 
 from alipay_client.simulator import gmt8
 from alipay_client.simulator.book import Book
-from alipay_client.simulator.model import Refund, RefundState
+from alipay_client.simulator.model import RefundEntry, RefundStatus
 from tests.alipay_client.simulator.examples import CODE, NOON_MS, TRADE
 
-REFUND = Refund(
+REFUND = RefundEntry(
     refund_id="R1",
     trade_no=TRADE.trade_no,
     out_trade_no=TRADE.out_trade_no,
     amount_minor=400,
     currency="HKD",
     notify_url="",
-    state=RefundState.PROCESSING,
+    state=RefundStatus.PROCESSING,
     error="",
     accepted_at_ms=NOON_MS,
     due_at_ms=NOON_MS + 5,
@@ -72,9 +72,9 @@ def test_sums_by_state() -> None:
     book = Book.open(None, now_ms=1)
     with book.change():
         book.put_trade(TRADE)
-        for number, state in enumerate(RefundState):
+        for number, state in enumerate(RefundStatus):
             book.put_refund(
-                Refund(
+                RefundEntry(
                     **{name: getattr(REFUND, name) for name in REFUND.__slots__}
                     | {"refund_id": f"R{number}", "state": state}
                 )

@@ -77,7 +77,7 @@ async def test_faults_are_switched_at_run_time(here: World, http: httpx.AsyncCli
     ).json()
     assert 400 == (await http.post("/control/plan", json={"faults": ["nonsense"]})).status_code
     assert 400 == (await http.post("/control/plan", json={"faults": "http_500"})).status_code
-    assert ["http_500"] == list(here.alipay.desk.planned)
+    assert ["http_500"] == list(here.alipay.context.planned)
 
 
 async def test_redeliver_and_finish(here: World, http: httpx.AsyncClient) -> None:
@@ -161,8 +161,8 @@ async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> 
             )
         ).text
     )
-    assert 0.5 == here.alipay.desk.faults.slow
-    assert here.alipay.desk.quirks.short_of_funds is True
+    assert 0.5 == here.alipay.context.faults.slow
+    assert here.alipay.context.quirks.short_of_funds is True
     assert (
         "slow is a number"
         in (await http.post("/faults", data={"slow": "7"}, follow_redirects=True)).text

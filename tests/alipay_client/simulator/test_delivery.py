@@ -19,7 +19,7 @@ async def _run_clock(here: World, hours: int) -> None:
     """Goes from due time to due time."""
     end_ms = here.clock.at_ms + hours * 3_600_000
     await here.alipay.settle()
-    while (due_ms := here.alipay.desk.book.next_due_ms()) is not None and due_ms <= end_ms:
+    while (due_ms := here.alipay.context.book.next_due_ms()) is not None and due_ms <= end_ms:
         here.clock.at_ms = max(here.clock.at_ms, due_ms)
         await here.alipay.settle()
 

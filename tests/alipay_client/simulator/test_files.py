@@ -43,13 +43,13 @@ async def test_a_day_is_a_header_and_a_line_for_each_item(here: World) -> None:
             f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 "
             f"12:01:02|CANCEL||{shop}|HKD|3.00|1.00000000"
         ),
-    ] == files.transactions(here.alipay.desk, TODAY).splitlines()
+    ] == files.transactions(here.alipay.context, TODAY).splitlines()
 
 
 async def test_settlement_may_be_in_cny(here: World) -> None:
     """Then the price stands in its own columns, with the rate."""
     here.alipay.pay(await here.create(currency="CNY", trans_currency="JPY"), "500")
-    columns = files.transactions(here.alipay.desk, TODAY).splitlines()[1].split("|")
+    columns = files.transactions(here.alipay.context, TODAY).splitlines()[1].split("|")
     assert ("23.90", "CNY", ["JPY", "500", "0.04780000"]) == (columns[2], columns[4], columns[12:])
 
 
@@ -63,7 +63,10 @@ async def test_a_day_is_a_day_of_gmt8(here: World) -> None:
     await here.refund(trade.out_trade_no, "R1", "1.00")
     await here.refund(trade.out_trade_no, "R2", "1.00", is_sync="N")
     kinds = [
-        [line.split("|")[6] for line in files.transactions(here.alipay.desk, day).splitlines()[1:]]
+        [
+            line.split("|")[6]
+            for line in files.transactions(here.alipay.context, day).splitlines()[1:]
+        ]
         for day in range(TODAY, TODAY + 3)
     ]
     assert [["PAYMENT"], ["PAYMENT", "REFUND"], []] == kinds
@@ -72,7 +75,7 @@ async def test_a_day_is_a_day_of_gmt8(here: World) -> None:
 async def test_a_name_cannot_part_a_line(here: World) -> None:
     """Separators in it become blanks."""
     here.alipay.pay(await here.create(store_name="A|B\nC"), "5.00")
-    _, line = files.transactions(here.alipay.desk, TODAY).splitlines()
+    _, line = files.transactions(here.alipay.context, TODAY).splitlines()
     assert "A B C" == line.split("|")[10]
 
 
@@ -83,10 +86,10 @@ async def test_a_file_has_a_bound() -> None:
     )
     qrcode = await there.create()
     there.alipay.pay(qrcode, "5.00")
-    assert files.transactions(there.alipay.desk, TODAY).startswith("Partner:")
+    assert files.transactions(there.alipay.context, TODAY).startswith("Partner:")
     there.alipay.pay(qrcode, "5.00")
     with pytest.raises(Declined, match="FILE_TOO_LONG"):
-        files.transactions(there.alipay.desk, TODAY)
+        files.transactions(there.alipay.context, TODAY)
     await there.alipay.close()
 
 

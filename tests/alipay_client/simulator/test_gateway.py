@@ -52,7 +52,7 @@ async def test_access_codes(here: World, changes: dict[str, str], code: str) -> 
     """Each broken rule has its code, unsigned, and is kept for the control page."""
     response = await here.send(signed(QUERY, partner_trans_id="x") | changes)
     assert code == read(response.content).error
-    assert [code] == [turned.code for turned in here.alipay.desk.turned]
+    assert [code] == [turned.code for turned in here.alipay.context.turned_away]
 
 
 async def test_an_unknown_parameter_breaks_the_signature(here: World) -> None:

@@ -146,5 +146,5 @@ async def test_the_same_seed_strikes_the_same(here: World) -> None:
     here.alipay.switch({"http_500": 0.5})
     seen = [(await _refund(here)).status_code for _ in range(12)]
     assert {200, 500} == set(seen)
-    here.alipay.desk.dice._tries.clear()
+    here.alipay.context.dice._tries.clear()
     assert seen == [(await _refund(here)).status_code for _ in range(12)]

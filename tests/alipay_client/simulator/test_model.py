@@ -10,9 +10,9 @@ from alipay_client.simulator import gmt8, model
 from alipay_client.simulator.model import (
     CodeStatus,
     Declined,
-    Refund,
     RefundAsked,
-    RefundState,
+    RefundEntry,
+    RefundStatus,
     RefundVerdict,
     Terms,
     Trade,
@@ -45,7 +45,7 @@ def asked(amount_minor: int, **changes: object) -> RefundAsked:
 def ask(
     wish: RefundAsked,
     *,
-    known: Refund | None = None,
+    known: RefundEntry | None = None,
     taken: int = 0,
     now_ms: int = NOON_MS,
     terms: Terms = TERMS,
@@ -57,7 +57,7 @@ def ask(
     )
 
 
-def refund_of(verdict: RefundVerdict) -> Refund:
+def refund_of(verdict: RefundVerdict) -> RefundEntry:
     """What is to be kept."""
     assert verdict.refund is not None
     return verdict.refund
@@ -121,26 +121,26 @@ def test_refunds_never_exceed_the_payment(wishes: list[tuple[int, int, bool, boo
     """Whatever is asked, under whichever ids and however often, at most what was paid goes back,
     and an id's amount never changes.
     """
-    kept: dict[str, Refund] = {}
+    kept: dict[str, RefundEntry] = {}
     for number, amount, synchronous, short in wishes:
         wish = asked(amount, refund_id=f"R{number}", synchronous=synchronous)
         known = kept.get(wish.refund_id)
         taken = sum(
             refund.amount_minor
             for refund in kept.values()
-            if refund.state is not RefundState.FAILED
+            if refund.state is not RefundStatus.FAILED
         )
         verdict = ask(wish, known=known, taken=taken, terms=SHORT if short else TERMS)
         if known is not None and known.amount_minor != amount:
             assert RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST") == verdict
         if verdict.refund is not None:
-            assert known is None or known.state is RefundState.FAILED
+            assert known is None or known.state is RefundStatus.FAILED
             kept[wish.refund_id] = verdict.refund
     assert (
         sum(
             refund.amount_minor
             for refund in kept.values()
-            if refund.state is not RefundState.FAILED
+            if refund.state is not RefundStatus.FAILED
         )
         <= TRADE.paid_minor
     )
@@ -153,7 +153,7 @@ def test_the_same_refund_again_tells_the_true_state() -> None:
     done = refund_of(ask(asked(400)))
     assert RefundVerdict(result_code="SUCCESS") == ask(asked(400), known=done, taken=400)
     waiting = refund_of(ask(asked(400, synchronous=False)))
-    assert waiting.state is RefundState.PROCESSING
+    assert waiting.state is RefundStatus.PROCESSING
     assert RefundVerdict(result_code="SUCCESS") == ask(
         asked(400, synchronous=False), known=waiting, taken=400
     )
@@ -201,19 +201,19 @@ def test_short_of_funds() -> None:
     assert (
         "FAIL",
         "MERCHANT_BALANCE_NOT_ENOUGH",
-        RefundState.FAILED,
+        RefundStatus.FAILED,
     ) == (failed.result_code, failed.error, refund_of(failed).state)
-    assert refund_of(ask(asked(400), known=failed.refund)).state is RefundState.SUCCEEDED
+    assert refund_of(ask(asked(400), known=failed.refund)).state is RefundStatus.SUCCEEDED
     waiting = refund_of(ask(asked(400, synchronous=False), known=failed.refund, terms=SHORT))
     later = model.carry_out(waiting, now_ms=waiting.due_at_ms, terms=SHORT)
-    assert (RefundState.PROCESSING, "MERCHANT_BALANCE_NOT_ENOUGH") == (later.state, later.error)
+    assert (RefundStatus.PROCESSING, "MERCHANT_BALANCE_NOT_ENOUGH") == (later.state, later.error)
     assert "2026-01-15 23:00:00" == gmt8.text(later.due_at_ms)
     assert (
-        model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundState.SUCCEEDED
+        model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundStatus.SUCCEEDED
     )
     assert (
         model.carry_out(later, now_ms=NOON_MS + 181 * gmt8.DAY_MS, terms=SHORT).state
-        is RefundState.FAILED
+        is RefundStatus.FAILED
     )
     soon = model.carry_out(waiting, now_ms=NOON_MS, terms=replace(SHORT, funds_retry_ms=5))
     assert NOON_MS + 5 == soon.due_at_ms

@@ -81,7 +81,9 @@ async def test_gbk_notifications(here: World, where: str) -> None:
     assert passback == here.letters.received[0]["extra_common_param"]
     assert (
         "GBK"
-        == here.alipay.desk.book.notifications_of(here.letters.received[0]["trade_no"])[0].charset
+        == here.alipay.context.book.notifications_of(here.letters.received[0]["trade_no"])[
+            0
+        ].charset
     )
 
 
@@ -137,7 +139,7 @@ async def test_waiting_goes_before_paid(here: World) -> None:
 async def test_without_an_url_nobody_is_told(here: World) -> None:
     """notify_url is optional, and then there is nothing to deliver."""
     qrcode = await here.create()
-    book = here.alipay.desk.book
+    book = here.alipay.context.book
     with book.change():
         book._db.execute("UPDATE codes SET notify_url = ''")
     here.alipay.pay(qrcode, "5.00")

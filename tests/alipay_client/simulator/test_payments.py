@@ -40,14 +40,14 @@ async def test_a_stopped_code_takes_nothing(here: World) -> None:
 async def test_a_full_book_takes_nothing(here: World) -> None:
     """Full is an answer."""
     qrcode = await here.create()
-    with here.alipay.desk.book.change():
-        here.alipay.desk.book._db.execute("INSERT INTO facts VALUES ('trade', 1000000)")
+    with here.alipay.context.book.change():
+        here.alipay.context.book._db.execute("INSERT INTO facts VALUES ('trade', 1000000)")
     with pytest.raises(Declined, match="BOOK_FULL"):
         here.alipay.pay(qrcode, "5.00")
 
 
 async def test_a_trade_is_finished_once(here: World) -> None:
     """Only an open trade can be."""
-    trade = payments.finish(here.alipay.desk, here.alipay.pay(await here.create(), "5.00"))
+    trade = payments.finish(here.alipay.context, here.alipay.pay(await here.create(), "5.00"))
     with pytest.raises(Declined, match="TRADE_STATUS_ERROR"):
-        payments.finish(here.alipay.desk, trade)
+        payments.finish(here.alipay.context, trade)

@@ -19,7 +19,7 @@ async def test_create_is_idempotent_for_a_store(here: World) -> None:
     assert with_fee != first
     assert with_fee == await here.create(channel_fee={"type": "FIXED", "value": "0"})
     assert await here.create(store_id="VM_0002") not in {first, with_fee}
-    known = here.alipay.desk.book.code(first)
+    known = here.alipay.context.book.code(first)
     assert known is not None
     assert ("Lobby", NOTIFY_URL) == (known.store_name, known.notify_url)
 
@@ -115,7 +115,7 @@ async def test_modify_replaces_what_may_change(here: World) -> None:
     )
     assert {"qrcode": qrcode} == answer.signed
     await here.code_call("modify", qrcode=qrcode, biz_data=shop(store_name="Hall 2"))
-    known = here.alipay.desk.book.code(qrcode)
+    known = here.alipay.context.book.code(qrcode)
     assert known is not None
     assert ("Hall 2", "https://gw.example.com/new") == (known.store_name, known.notify_url)
 
@@ -159,7 +159,7 @@ async def test_stop_restart_delete(here: World) -> None:
         assert {"qrcode": qrcode} == (
             await here.code_call("modifyStatus", qrcode=qrcode, status=status)
         ).signed
-        known = here.alipay.desk.book.code(qrcode)
+        known = here.alipay.context.book.code(qrcode)
         assert known is not None
         assert known.status is after
     await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")
@@ -183,7 +183,7 @@ async def test_stop_restart_delete(here: World) -> None:
 
 async def test_a_book_holds_only_so_many_codes(here: World) -> None:
     """Full is an answer, and nothing is made."""
-    with here.alipay.desk.book.change():
-        here.alipay.desk.book._db.execute("INSERT INTO facts VALUES ('code', 100000)")
+    with here.alipay.context.book.change():
+        here.alipay.context.book._db.execute("INSERT INTO facts VALUES ('code', 100000)")
     assert "SYSTEM_ERROR" == (await here.code_call("create", biz_data=shop())).error
     assert [] == here.alipay.codes()["codes"]

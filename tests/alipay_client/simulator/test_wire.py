@@ -7,8 +7,8 @@ import pytest
 from alipay_client.simulator import Limits
 from alipay_client.simulator.signing import KeyRing
 from alipay_client.simulator.wire import (
-    Answer,
     Call,
+    HttpAnswer,
     Refusal,
     accepted,
     notification_form,
@@ -108,7 +108,7 @@ def test_the_other_answers() -> None:
     assert "ILLEGAL_SIGN" == read(refused("ILLEGAL_SIGN", "GBK").body).error
     assert 500 == outage(500).status
     assert outage().content_type.startswith("text/html")
-    assert Answer(body=b"true", content_type="text/plain;charset=UTF-8") == plain("true")
+    assert HttpAnswer(body=b"true", content_type="text/plain;charset=UTF-8") == plain("true")
 
 
 def test_a_notification_is_a_signed_form() -> None:

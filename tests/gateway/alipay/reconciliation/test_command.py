@@ -69,10 +69,10 @@ class Office:
         """Let a customer pay some time ago; Alipay tells of it now, or never."""
         alipay = self.site.alipay
         alipay.switch({"notify_lost": 1.0 if lost else 0.0})
-        alipay.desk.now_ms = lambda: now_ms() - ago_ms
+        alipay.context.now_ms = lambda: now_ms() - ago_ms
         trade = alipay.pay(qrcode, amount)
         await alipay.settle()
-        alipay.desk.now_ms = now_ms
+        alipay.context.now_ms = now_ms
         return trade
 
     async def file_of(self, at_ms: int) -> Path:
@@ -211,7 +211,7 @@ async def test_a_refund_of_unknown_outcome_is_closed_by_the_file(office: Office)
     office.site.alipay.switch({"no_answer_done": 1.0, "services": [REFUND]})
     trade = await office.pay(qrcode, "5.00", ago_ms=DAY_MS)
     await office.refund_of(trade, RefundStatus.UNKNOWN)
-    (done,) = office.site.alipay.desk.book.refunds_of(trade.trade_no)
+    (done,) = office.site.alipay.context.book.refunds_of(trade.trade_no)
     result = await office.reconcile(await office.file_of(done.due_at_ms))
     assert (0, True) == (result.exit_code, "PASSED_ON REFUND_OPEN_HERE" in result.stdout), (
         result.output

@@ -29,7 +29,7 @@ _PLANNED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turned:
+class TurnedAway:
     """A call that was not let in; kept for the control page."""
 
     at_ms: int
@@ -38,7 +38,7 @@ class Turned:
     reason: str
 
 
-class Desk:
+class Context:
     """One for each pretend Alipay; raises ValueError when the configuration lacks a key."""
 
     def __init__(self, config: SimulatorConfig, book: Book, now_ms: Callable[[], int]) -> None:
@@ -50,7 +50,7 @@ class Desk:
         self.faults: Faults = config.faults
         self.dice = Dice(config.seed)
         self.planned: deque[str] = deque(maxlen=_PLANNED_MAX)
-        self.turned: deque[Turned] = deque(maxlen=config.limits.refusals_max)
+        self.turned_away: deque[TurnedAway] = deque(maxlen=config.limits.refusals_max)
 
     @property
     def limits(self) -> Limits:

@@ -7,5 +7,14 @@ in one of them shows.
 
 from alipay_client.simulator.app import SimulatedAlipay, build
 from alipay_client.simulator.config import Faults, Limits, Quirks, SimulatorConfig
+from alipay_client.simulator.control import application
 
-__all__ = ["Faults", "Limits", "Quirks", "SimulatedAlipay", "SimulatorConfig", "build"]
+__all__ = [
+    "Faults",
+    "Limits",
+    "Quirks",
+    "SimulatedAlipay",
+    "SimulatorConfig",
+    "application",
+    "build",
+]

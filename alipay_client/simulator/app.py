@@ -1,9 +1,9 @@
-"""A pretend Alipay in one object: HTTP in, signed answers and notifications out. ``build`` makes
+"""A pretend Alipay in one object: calls in, signed answers and notifications out. ``build`` makes
 one.
 
-It runs over a real port (``serve``), or inside a test: ``httpx.ASGITransport(app=alipay.asgi)`` or
-``httpx.MockTransport(alipay.handle)`` under the real client, ``alipay.pay(...)`` for a customer,
-``await alipay.settle()`` to have done what is due.
+It runs over a real port (``serve``), or inside a test: ``httpx.MockTransport(alipay.handle)`` or
+``httpx.ASGITransport(app=application(alipay))`` (``control``) under the real client,
+``alipay.pay(...)`` for a customer, ``await alipay.settle()`` to have done what is due.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from typing import Any
 
 import httpx
 import structlog
-from starlette.applications import Starlette
 
-from alipay_client.simulator import control, gmt8, mishaps, payments, views
+from alipay_client.simulator import gmt8, mishaps, payments, views
 from alipay_client.simulator.book import Book
 from alipay_client.simulator.config import SimulatorConfig
 from alipay_client.simulator.context import Context, TurnedAway
 from alipay_client.simulator.delivery import Courier, Deliver, HttpDelivery
 from alipay_client.simulator.gateway import admit, notify_verify
 from alipay_client.simulator.model import Trade
+from alipay_client.simulator.reader import Reader
 from alipay_client.simulator.wire import (
     HttpAnswer,
     NoAnswer,
@@ -53,8 +53,8 @@ class SimulatedAlipay:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.context = Context(config, book, now_ms)
+        self.reader = Reader(book.path)
         self.courier = Courier(self.context, deliver)
-        self.asgi: Starlette = control.application(self)
         self._deliver = deliver
         self._sleep = sleep
 
@@ -117,13 +117,13 @@ class SimulatedAlipay:
         self.courier.wake()
         return trade
 
-    def book(self) -> dict[str, Any]:
-        """What ``GET /control/book`` says."""
-        return views.book(self.context, self.context.limits.list_max)
+    async def book(self, limit: int | None = None) -> dict[str, Any]:
+        """Return what ``GET /control/book`` says."""
+        return views.book(await self.reader.trades(limit or self.context.limits.list_max))
 
-    def codes(self) -> dict[str, Any]:
-        """What ``GET /control/codes`` says."""
-        return views.codes(self.context, self.context.limits.list_max)
+    async def codes(self, limit: int | None = None) -> dict[str, Any]:
+        """Return what ``GET /control/codes`` says."""
+        return views.codes(await self.reader.codes(limit or self.context.limits.list_max))
 
     def switch(self, wanted: Mapping[str, object]) -> None:
         """Sets quirks and faults by name; ValueError, and nothing set, when one is wrong."""

@@ -2,18 +2,22 @@
 (WAL, FULL) before anything is answered.
 
 The file is the state: nothing is held in memory beside it, so opening it again after a kill -9 is
-all there is to a restart. Without a path it lives in memory and ends with the process.
+all there is to a restart. This is the one writer, and it reads what a call decides upon; ``reader``
+reads the same file for those who only look.
 """
 
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from alipay_client.simulator.model import Code, CodeStatus, RefundEntry, RefundStatus, Trade
+from alipay_client.simulator.model import Code, RefundEntry, RefundStatus, Trade
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -110,23 +114,40 @@ class NotificationEntry:
 Record = TypeVar("Record", Code, Trade, RefundEntry, NotificationEntry)
 
 
+class Row(Protocol):
+    """A row of either driver: its values by the names of their columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
 class Book:
     """Open with ``Book.open``; one per process. Reads see what the current transaction has
     written.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
         self._db = connection
 
     @classmethod
     def open(cls, path: Path | None, *, now_ms: int) -> "Book":
-        """Opens or makes the file; ``now_ms`` becomes the birth of a new book."""
-        connection = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False
-        )
+        """Open or make the file; ``now_ms`` becomes the birth of a new book. Without a path the
+        file lies in a folder of its own, is not waited for, and goes when nobody has the book any
+        more.
+        """
+        if path is None:
+            folder = tempfile.mkdtemp(prefix="pretend-alipay-")
+            book = cls._open(Path(folder) / "book", now_ms=now_ms, synchronous="OFF")
+            weakref.finalize(book, shutil.rmtree, folder, ignore_errors=True)
+            return book
+        return cls._open(path, now_ms=now_ms, synchronous="FULL")
+
+    @classmethod
+    def _open(cls, path: Path, *, now_ms: int, synchronous: str) -> "Book":
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.executescript(_SCHEMA)
         for table, names in _ADDED.items():
             there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
@@ -135,7 +156,7 @@ class Book:
                     f"ALTER TABLE {table} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
                 )
         connection.execute("INSERT OR IGNORE INTO facts VALUES ('birth', ?)", (now_ms,))
-        return cls(connection)
+        return cls(connection, path)
 
     def close(self) -> None:
         """Lets go of the file; needed by no one but the tidy."""
@@ -151,12 +172,6 @@ class Book:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-    def count(self, name: str) -> int:
-        """The last number given out under ``name``; nothing is ever deleted, so it also counts the
-        rows.
-        """
-        return self._number("SELECT coalesce(max(value), 0) FROM facts WHERE name = ?", name)
 
     @property
     def birth(self) -> int:
@@ -194,11 +209,6 @@ class Book:
         )
         return self._all(Code, sql, secondary_merchant_id, store_id)
 
-    def codes(self, limit: int) -> list[Code]:
-        """Those that live first, then by store."""
-        sql = "SELECT * FROM codes ORDER BY status = ?, store_id, created_at_ms LIMIT ?"
-        return self._all(Code, sql, CodeStatus.DELETED.value, limit)
-
     def put_trade(self, trade: Trade) -> None:
         """Writes a trade, or its new status."""
         self._db.execute(
@@ -222,14 +232,6 @@ class Book:
         return self._all(
             Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit
         )[::-1]
-
-    def paid_between(self, from_ms: int, to_ms: int, limit: int) -> list[Trade]:
-        """Paid at ``from_ms`` or later and before ``to_ms``."""
-        sql = (
-            "SELECT * FROM trades WHERE paid_at_ms >= ? AND paid_at_ms < ? ORDER BY paid_at_ms "
-            "LIMIT ?"
-        )
-        return self._all(Trade, sql, from_ms, to_ms, limit)
 
     def trades_over(self, paid_before_ms: int, limit: int) -> list[Trade]:
         """Trades whose refund window has ended."""
@@ -271,14 +273,6 @@ class Book:
         )
         return self._all(RefundEntry, sql, now_ms, limit)
 
-    def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[RefundEntry]:
-        """Gone back at ``from_ms`` or later and before ``to_ms``."""
-        sql = (
-            "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? "
-            "ORDER BY due_at_ms LIMIT ?"
-        )
-        return self._all(RefundEntry, sql, from_ms, to_ms, limit)
-
     def refunded_minor(self, trade_no: str) -> int:
         """What has gone back to the customer."""
         sql = "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state = ?"
@@ -293,21 +287,6 @@ class Book:
             ),
             trade_no,
         )
-
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Paid and refunded by currency, over the whole book."""
-        sums = {
-            row[0]: {"paid_minor": row[1], "refunded_minor": 0}
-            for row in self._db.execute(
-                "SELECT currency, sum(paid_minor) FROM trades GROUP BY currency ORDER BY currency"
-            )
-        }
-        for row in self._db.execute(
-            "SELECT currency, sum(amount_minor) FROM refunds WHERE state = 'SUCCEEDED' GROUP "
-            "BY currency"
-        ):
-            sums[row[0]]["refunded_minor"] = row[1]
-        return sums
 
     def put_notification(self, notification: NotificationEntry) -> None:
         """Writes a notification, or how its delivery stands."""
@@ -356,14 +335,16 @@ class Book:
 
     def _one(self, kind: type[Record], sql: str, *values: object) -> Record | None:
         row = self._db.execute(sql, values).fetchone()
-        return None if row is None else _record(kind, row)
+        return None if row is None else record(kind, row)
 
     def _all(self, kind: type[Record], sql: str, *values: object) -> list[Record]:
-        return [_record(kind, row) for row in self._db.execute(sql, values)]
+        return [record(kind, row) for row in self._db.execute(sql, values)]
 
 
-def _record(kind: type[Record], row: sqlite3.Row) -> Record:
-    """Columns bear the names of the fields, and each field's type makes its value."""
+def record(kind: type[Record], row: Row) -> Record:
+    """Return the row as a record: columns bear the names of the fields, and each field's type makes
+    its value.
+    """
     values: dict[str, Any] = {
         item.name: item.type(row[item.name])  # type: ignore[operator]
         for item in fields(kind)

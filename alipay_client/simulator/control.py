@@ -4,7 +4,7 @@ and book-keeper.
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from alipay_client.simulator import files, gmt8, page, payments, views
+from alipay_client.simulator import files, gmt8, page, payments
+from alipay_client.simulator.app import SimulatedAlipay
 from alipay_client.simulator.model import Declined
 from alipay_client.simulator.wire import CODECS, NoAnswer
-
-if TYPE_CHECKING:
-    from alipay_client.simulator.app import SimulatedAlipay
 
 _STATUS = {
     "CODE_UNKNOWN": 404,
@@ -52,7 +50,7 @@ class _Hangup(Response):
             pass
 
 
-def application(alipay: "SimulatedAlipay") -> Starlette:
+def application(alipay: SimulatedAlipay) -> Starlette:
     """The ASGI application."""
     site = _Site(alipay)
     routes = [
@@ -99,7 +97,7 @@ def _guarded(endpoint: _Endpoint) -> _Endpoint:
 
 
 class _Site:
-    def __init__(self, alipay: "SimulatedAlipay") -> None:
+    def __init__(self, alipay: SimulatedAlipay) -> None:
         self._alipay = alipay
         self._context = alipay.context
 
@@ -118,15 +116,17 @@ class _Site:
         return JSONResponse({"status": "ok"})
 
     async def codes(self, request: Request) -> Response:
-        return JSONResponse(views.codes(self._context, self._limit(request)))
+        return JSONResponse(await self._alipay.codes(self._limit(request)))
 
     async def book(self, request: Request) -> Response:
-        return JSONResponse(views.book(self._context, self._limit(request)))
+        return JSONResponse(await self._alipay.book(self._limit(request)))
 
     async def transactions(self, request: Request) -> Response:
         day = _day(request.path_params["day"])
         charset = self._context.quirks.answer_charset
-        content = files.transactions(self._context, day).encode(CODECS[charset], "replace")
+        most = self._context.limits.file_rows_max
+        found = await self._alipay.reader.day(*files.span(day), limit=most + 1)
+        content = files.transactions(self._context, day, found).encode(CODECS[charset], "replace")
         name = files.file_name(self._context, day)
         headers = {
             "content-type": f"text/plain; charset={charset}",
@@ -183,7 +183,9 @@ class _Site:
 
     async def show(self, request: Request) -> Response:
         said = request.query_params.get("said", "")[:200]
-        return HTMLResponse(page.render(self._context, said))
+        codes = await self._alipay.reader.codes(page.CODES_MAX)
+        trades = await self._alipay.reader.trades(page.TRADES_MAX)
+        return HTMLResponse(page.render(self._context, codes, trades, said))
 
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)

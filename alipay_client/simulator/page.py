@@ -9,9 +9,10 @@ from typing import Any
 from alipay_client.simulator import gmt8, views
 from alipay_client.simulator.amounts import exponent, to_text
 from alipay_client.simulator.context import Context
+from alipay_client.simulator.reader import CodeList, TradeList
 
-_CODES_MAX = 200
-_TRADES_MAX = 50
+CODES_MAX = 200
+TRADES_MAX = 50
 _STYLE = """body{font:15px/1.4 sans-serif;margin:2em auto;max-width:76em;padding:0 1em}
 table{border-collapse:collapse;width:100%}
 td,th{border-bottom:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}
@@ -21,7 +22,7 @@ code{font-size:13px}
 .switches input,.switches select{width:9em}form{margin:0}"""
 
 
-def render(context: Context, said: str = "") -> str:
+def render(context: Context, codes: CodeList, trades: TradeList, said: str = "") -> str:
     """The whole page; ``said`` is what the last button did."""
     note = f'<p class="said">{escape(said)}</p>' if said else ""
     return (
@@ -30,12 +31,12 @@ def render(context: Context, said: str = "") -> str:
         f"<h1>Pretend Alipay</h1><p>Merchant {escape(context.config.partner)}; "
         f"{gmt8.text(context.now_ms())} GMT+8. No real money moves here. "
         "<a "
-        f'href="/">Reload</a></p>{note}{_codes(context)}{_book(context)}{_switches(context)}{_turned(context)}</body></html>'
+        f'href="/">Reload</a></p>{note}{_codes(codes)}{_book(trades)}{_switches(context)}{_turned(context)}</body></html>'
     )
 
 
-def _codes(context: Context) -> str:
-    view = views.codes(context, _CODES_MAX)
+def _codes(found: CodeList) -> str:
+    view = views.codes(found)
     rows = "".join(
         f"<tr><td>{escape(code['store_id'])}</td><td>{escape(code['store_name'])}</td><td><code>{escape(code['qrcode'])}</code></td>"
         f"<td>{code['status']}</td><td>{_pay_form(code)}</td></tr>"
@@ -61,8 +62,8 @@ def _pay_form(code: Mapping[str, str]) -> str:
     )
 
 
-def _book(context: Context) -> str:
-    view = views.book(context, _TRADES_MAX)
+def _book(found: TradeList) -> str:
+    view = views.book(found)
     rows = (
         "".join(_trade(trade) for trade in reversed(view["trades"]))
         or '<tr><td colspan="7">Nobody has paid yet.</td></tr>'

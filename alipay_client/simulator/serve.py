@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from alipay_client.simulator.app import build
 from alipay_client.simulator.config import SimulatorConfig
-from alipay_client.simulator.control import CUT
+from alipay_client.simulator.control import CUT, application
 
 _GRACE_S = 1
 
@@ -41,7 +41,7 @@ async def serve(
             listener = stack.enter_context(_listener(host, port))
             server = _Server(
                 uvicorn.Config(
-                    alipay.asgi,
+                    application(alipay),
                     http=_CuttableProtocol,
                     ws="none",
                     lifespan="off",

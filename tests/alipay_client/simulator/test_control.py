@@ -6,13 +6,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from alipay_client.simulator import application
 from tests.alipay_client.simulator.merchant import World, signed
 
 
 @pytest_asyncio.fixture(name="http")
 async def a_browser(here: World) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks to the world's ASGI application."""
-    transport = httpx.ASGITransport(app=here.alipay.asgi)
+    transport = httpx.ASGITransport(app=application(here.alipay))
     async with httpx.AsyncClient(transport=transport, base_url="http://alipay") as http:
         yield http
 
@@ -132,7 +133,7 @@ async def test_other_sites_may_not_press_our_buttons(here: World, http: httpx.As
     assert (
         303 == (await http.post("/pay", data=form, headers={"origin": "http://alipay"})).status_code
     )
-    assert {"HKD": {"paid_minor": 500, "refunded_minor": 0}} == here.alipay.book()["totals"]
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 0}} == (await here.alipay.book())["totals"]
 
 
 async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> None:
@@ -141,7 +142,7 @@ async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> 
     said = await http.post(
         "/pay", data={"qrcode": qrcode, "amount": "5.00", "buyer": "alice"}, follow_redirects=True
     )
-    trade_no = here.alipay.book()["trades"][0]["trade_no"]
+    trade_no = (await here.alipay.book())["trades"][0]["trade_no"]
     assert f"Paid: trade {trade_no}" in said.text
     assert (
         "BAD_AMOUNT"

@@ -35,13 +35,13 @@ async def test_eight_times_in_25_hours(here: World) -> None:
     assert DOCUMENTED_REDELIVERY_MS == gaps
     assert 1 == len({told["notify_id"] for told in here.letters.received})
     assert "2026-01-15 12:02:00" == here.letters.received[1]["notify_time"]
-    assert [{"cause": "paid", "state": "GIVEN_UP", "attempts": 8}] == here.alipay.book()["trades"][
-        0
-    ]["notifications"]
+    assert [{"cause": "paid", "state": "GIVEN_UP", "attempts": 8}] == (await here.alipay.book())[
+        "trades"
+    ][0]["notifications"]
     assert 1 == here.alipay.courier.redeliver(trade.trade_no)
     here.letters.answer = b"success"
     await here.alipay.settle()
-    assert here.alipay.book()["trades"][0]["notified"] is True
+    assert (await here.alipay.book())["trades"][0]["notified"] is True
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_deliveries_are_bounded() -> None:
         made.alipay.pay(qrcode, "5.00")
     await made.alipay.settle()
     assert 3 == most
-    assert all(trade["notified"] for trade in made.alipay.book()["trades"])
+    assert all(trade["notified"] for trade in (await made.alipay.book())["trades"])
     await made.alipay.close()
 
 
@@ -178,9 +178,9 @@ async def test_stopping_ends_deliveries_in_flight(here: World) -> None:
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
         await asyncio.wait_for(started.wait(), HANGS_AFTER_S)
-    assert [{"cause": "paid", "state": "DUE", "attempts": 0}] == here.alipay.book()["trades"][0][
-        "notifications"
-    ]
+    assert [{"cause": "paid", "state": "DUE", "attempts": 0}] == (await here.alipay.book())[
+        "trades"
+    ][0]["notifications"]
 
 
 async def test_over_http() -> None:

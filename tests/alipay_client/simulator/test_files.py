@@ -7,12 +7,18 @@ from pathlib import Path
 import httpx
 import pytest
 
-from alipay_client.simulator import files, gmt8
+from alipay_client.simulator import application, files, gmt8
 from alipay_client.simulator.book import Book
 from alipay_client.simulator.model import Declined
 from tests.alipay_client.simulator.merchant import CONFIG, NOON_MS, PARTNER, World, world
 
 TODAY = gmt8.day(NOON_MS)
+
+
+async def _file(here: World, day: int) -> str:
+    most = here.alipay.context.limits.file_rows_max
+    found = await here.alipay.reader.day(*files.span(day), limit=most + 1)
+    return files.transactions(here.alipay.context, day, found)
 
 
 async def test_a_day_is_a_header_and_a_line_for_each_item(here: World) -> None:
@@ -43,13 +49,13 @@ async def test_a_day_is_a_header_and_a_line_for_each_item(here: World) -> None:
             f"{two.out_trade_no}|{two.trade_no}|3.00|0.00|HKD|2026-01-15 "
             f"12:01:02|CANCEL||{shop}|HKD|3.00|1.00000000"
         ),
-    ] == files.transactions(here.alipay.context, TODAY).splitlines()
+    ] == (await _file(here, TODAY)).splitlines()
 
 
 async def test_settlement_may_be_in_cny(here: World) -> None:
     """Then the price stands in its own columns, with the rate."""
     here.alipay.pay(await here.create(currency="CNY", trans_currency="JPY"), "500")
-    columns = files.transactions(here.alipay.context, TODAY).splitlines()[1].split("|")
+    columns = (await _file(here, TODAY)).splitlines()[1].split("|")
     assert ("23.90", "CNY", ["JPY", "500", "0.04780000"]) == (columns[2], columns[4], columns[12:])
 
 
@@ -63,10 +69,7 @@ async def test_a_day_is_a_day_of_gmt8(here: World) -> None:
     await here.refund(trade.out_trade_no, "R1", "1.00")
     await here.refund(trade.out_trade_no, "R2", "1.00", is_sync="N")
     kinds = [
-        [
-            line.split("|")[6]
-            for line in files.transactions(here.alipay.context, day).splitlines()[1:]
-        ]
+        [line.split("|")[6] for line in (await _file(here, day)).splitlines()[1:]]
         for day in range(TODAY, TODAY + 3)
     ]
     assert [["PAYMENT"], ["PAYMENT", "REFUND"], []] == kinds
@@ -75,7 +78,7 @@ async def test_a_day_is_a_day_of_gmt8(here: World) -> None:
 async def test_a_name_cannot_part_a_line(here: World) -> None:
     """Separators in it become blanks."""
     here.alipay.pay(await here.create(store_name="A|B\nC"), "5.00")
-    _, line = files.transactions(here.alipay.context, TODAY).splitlines()
+    _, line = (await _file(here, TODAY)).splitlines()
     assert "A B C" == line.split("|")[10]
 
 
@@ -86,10 +89,10 @@ async def test_a_file_has_a_bound() -> None:
     )
     qrcode = await there.create()
     there.alipay.pay(qrcode, "5.00")
-    assert files.transactions(there.alipay.context, TODAY).startswith("Partner:")
+    assert (await _file(there, TODAY)).startswith("Partner:")
     there.alipay.pay(qrcode, "5.00")
     with pytest.raises(Declined, match="FILE_TOO_LONG"):
-        files.transactions(there.alipay.context, TODAY)
+        (await _file(there, TODAY))
     await there.alipay.close()
 
 
@@ -97,7 +100,7 @@ async def test_files_are_fetched_over_http(here: World) -> None:
     """Under their documented name, in either charset; a day that is none is refused."""
     here.alipay.pay(await here.create(store_name="大堂"), "5.00")
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+        transport=httpx.ASGITransport(app=application(here.alipay)), base_url="http://alipay"
     ) as http:
         for charset in ("UTF-8", "GBK"):
             here.alipay.switch({"answer_charset": charset})

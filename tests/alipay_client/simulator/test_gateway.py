@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from alipay_client.simulator import gmt8
+from alipay_client.simulator import application, gmt8
 from tests.alipay_client.simulator.merchant import (
     CONFIG,
     NOON_MS,
@@ -79,7 +79,7 @@ async def test_a_get_works_too(here: World) -> None:
     }
     parameters |= {"sign": md5_of(parameters), "sign_type": "MD5"}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+        transport=httpx.ASGITransport(app=application(here.alipay)), base_url="http://alipay"
     ) as http:
         assert (
             "TRADE_NOT_EXIST"
@@ -171,7 +171,7 @@ async def test_notify_verify(here: World) -> None:
 
 async def _verify(here: World, notify_id: str, partner: str = PARTNER) -> str:
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+        transport=httpx.ASGITransport(app=application(here.alipay)), base_url="http://alipay"
     ) as http:
         parameters = {"service": "notify_verify", "partner": partner, "notify_id": notify_id}
         return (await http.get("/gateway.do", params=parameters)).text

@@ -11,17 +11,17 @@ REFUND = "alipay.acquire.overseas.spot.refund"
 
 
 async def _refund(here: World, refund_id: str = "R1") -> httpx.Response:
-    if not here.alipay.book()["trades"]:
+    if not (await here.alipay.book())["trades"]:
         here.alipay.pay(await here.create(), "50.00")
     ids = {
-        "partner_trans_id": here.alipay.book()["trades"][0]["out_trade_no"],
+        "partner_trans_id": (await here.alipay.book())["trades"][0]["out_trade_no"],
         "partner_refund_id": refund_id,
     }
     return await here.send(signed(REFUND, **ids, refund_amount="1.00", currency="HKD", is_sync="Y"))
 
 
-def _done(here: World) -> int:
-    return len(here.alipay.book()["trades"][0]["refunds"])
+async def _done(here: World) -> int:
+    return len((await here.alipay.book())["trades"][0]["refunds"])
 
 
 @pytest.mark.parametrize(("fault", "done"), [("no_answer_done", 1), ("no_answer_undone", 0)])
@@ -33,9 +33,9 @@ async def test_no_answer(here: World, fault: str, done: int) -> None:
     here.alipay.plan(fault)
     with pytest.raises(httpx.RemoteProtocolError):
         await _refund(here)
-    assert done == _done(here)
+    assert done == await _done(here)
     assert read((await _refund(here)).content).signed is not None
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 @pytest.mark.parametrize("fault", ["http_500", "html_page"])
@@ -47,7 +47,7 @@ async def test_pages_for_people(here: World, fault: str) -> None:
         response = await _refund(here, f"R{number}")
         assert response.status_code == (500 if fault == "http_500" else 200)
         assert response.headers["content-type"].startswith("text/html")
-    assert 0 < _done(here) < 20
+    assert 0 < await _done(here) < 20
 
 
 async def test_cut_xml(here: World) -> None:
@@ -56,7 +56,7 @@ async def test_cut_xml(here: World) -> None:
     here.alipay.plan("cut_xml")
     with pytest.raises((ParseError, IndexError)):
         read((await _refund(here)).content)
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 async def test_wrong_sign(here: World) -> None:
@@ -66,7 +66,7 @@ async def test_wrong_sign(here: World) -> None:
     response = await _refund(here)
     with pytest.raises(AssertionError):
         read(response.content)
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 async def test_unsigned_failure(here: World) -> None:
@@ -75,7 +75,7 @@ async def test_unsigned_failure(here: World) -> None:
     here.alipay.plan("unsigned_failure")
     answer = read((await _refund(here)).content)
     assert (None, "ILLEGAL_PARTNER_EXTERFACE") == (answer.signed, answer.error)
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 async def test_system_error(here: World) -> None:
@@ -85,7 +85,7 @@ async def test_system_error(here: World) -> None:
     answers = [read((await _refund(here, f"R{number}")).content) for number in range(20)]
     assert {"SYSTEM_ERROR"} == {answer.error for answer in answers}
     assert {True, False} == {answer.signed is None for answer in answers}
-    assert 20 == _done(here)
+    assert 20 == await _done(here)
 
 
 async def test_unknown(here: World) -> None:
@@ -99,7 +99,7 @@ async def test_unknown(here: World) -> None:
         assert signed_part is not None
         assert "UNKNOW" == signed_part["result_code"]
         assert f"R{number}" == signed_part["partner_refund_id"]
-    assert 0 < _done(here) < 20
+    assert 0 < await _done(here) < 20
     query = await here.call("alipay.acquire.overseas.query", partner_trans_id="x")
     assert "TRADE_NOT_EXIST" == query.error
 
@@ -119,7 +119,7 @@ async def test_a_refund_that_is_refused(here: World) -> None:
     assert "SUCCESS" == known.signed["result_code"]
     assert other.signed is not None
     assert ("FAIL", "TRADE_HAS_CLOSE") == (other.signed["result_code"], other.signed["error"])
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 async def test_gbk_and_slow(here: World) -> None:
@@ -130,7 +130,7 @@ async def test_gbk_and_slow(here: World) -> None:
     assert "text/xml;charset=GBK" == response.headers["content-type"]
     assert "" == read(response.content).error
     assert [0.25] == here.slept
-    assert 1 == _done(here)
+    assert 1 == await _done(here)
 
 
 async def test_only_named_services_are_struck(here: World) -> None:

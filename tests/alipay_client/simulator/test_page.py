@@ -6,9 +6,14 @@ from alipay_client.simulator import page
 from tests.alipay_client.simulator.merchant import World, signed
 
 
-def test_an_empty_page_says_what_to_do(here: World) -> None:
+async def _page(here: World, said: str = "") -> str:
+    reader = here.alipay.reader
+    return page.render(here.alipay.context, await reader.codes(200), await reader.trades(50), said)
+
+
+async def test_an_empty_page_says_what_to_do(here: World) -> None:
     """Without codes and trades it says where they come from."""
-    html = page.render(here.alipay.context)
+    html = await _page(here)
     assert "None yet" in html
     assert "Nobody has paid yet" in html
 
@@ -22,7 +27,7 @@ async def test_a_full_page(here: World) -> None:
     trade = here.alipay.pay(qrcode, "5.00", "<b>")
     await here.refund(trade.out_trade_no, "R1", "2.00")
     await here.send(signed("alipay.acquire.overseas.query", partner_trans_id="x") | {"sign": "x"})
-    html = page.render(here.alipay.context, "<said>")
+    html = await _page(here, "<said>")
     assert "<script>" not in html
     assert "<said>" not in html
     assert "<b>" not in html

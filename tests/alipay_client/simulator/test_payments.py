@@ -24,7 +24,7 @@ async def test_what_cannot_be_paid(here: World, changes: dict[str, str], code: s
     whole = {"qrcode": await here.create(), "amount": "5.00", "buyer": "alice"} | changes
     with pytest.raises(Declined, match=code):
         here.alipay.pay(**whole)
-    assert [] == here.alipay.book()["trades"]
+    assert [] == (await here.alipay.book())["trades"]
 
 
 async def test_a_stopped_code_takes_nothing(here: World) -> None:

@@ -69,7 +69,7 @@ async def test_create_answers_with_a_picture(here: World) -> None:
 async def test_biz_data_is_checked(here: World, changes: dict[str, object]) -> None:
     """Every rule of the table is held."""
     assert "ILLEGAL_ARGUMENT" == (await here.code_call("create", biz_data=shop(**changes))).error
-    assert {"codes": [], "left_off": 0} == here.alipay.codes()
+    assert {"codes": [], "left_off": 0} == (await here.alipay.codes())
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 1_900])
@@ -186,4 +186,4 @@ async def test_a_book_holds_only_so_many_codes(here: World) -> None:
     with here.alipay.context.book.change():
         here.alipay.context.book._db.execute("INSERT INTO facts VALUES ('code', 100000)")
     assert "SYSTEM_ERROR" == (await here.code_call("create", biz_data=shop())).error
-    assert [] == here.alipay.codes()["codes"]
+    assert [] == (await here.alipay.codes())["codes"]

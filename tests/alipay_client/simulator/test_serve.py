@@ -92,13 +92,16 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
         process.kill()
         assert -signal.SIGKILL == process.wait(HANGS_AFTER_S)
 
-    alipay = build(CONFIG, tmp_path / "book")
-    book = alipay.book()
-    assert set(codes) == {code["qrcode"] for code in alipay.codes()["codes"]}
-    assert {trade["trade_no"] for trade in paid} == {trade["trade_no"] for trade in book["trades"]}
-    assert {"HKD": {"paid_minor": 1_500, "refunded_minor": 200}} == book["totals"]
-    assert ["DUE"] * 3 == [trade["notifications"][0]["state"] for trade in book["trades"]]
-    asyncio.run(alipay.close())
+    async def look() -> None:
+        alipay = build(CONFIG, tmp_path / "book")
+        book = await alipay.book()
+        assert set(codes) == {code["qrcode"] for code in (await alipay.codes())["codes"]}
+        assert {one["trade_no"] for one in paid} == {one["trade_no"] for one in book["trades"]}
+        assert {"HKD": {"paid_minor": 1_500, "refunded_minor": 200}} == book["totals"]
+        assert ["DUE"] * 3 == [one["notifications"][0]["state"] for one in book["trades"]]
+        await alipay.close()
+
+    asyncio.run(look())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])

@@ -16,7 +16,7 @@ async def test_a_refund_is_done_once(here: World) -> None:
     answers = [await here.refund(out_trade_no, "R1", "2.00") for _ in range(3)]
     assert answers[0].signed == answers[1].signed == answers[2].signed
     assert "alipay" == answers[0].wrapper
-    trade = here.alipay.book()["trades"][0]
+    trade = (await here.alipay.book())["trades"][0]
     assert {
         "result_code": "SUCCESS",
         "partner_trans_id": out_trade_no,
@@ -42,7 +42,9 @@ async def test_one_id_is_one_content(here: World) -> None:
         await here.refund(other, "R1", "2.00"),
     ):
         assert "DISCORDANT_REPEAT_REQUEST" == answer.error
-    assert {"HKD": {"paid_minor": 1_000, "refunded_minor": 200}} == here.alipay.book()["totals"]
+    assert {"HKD": {"paid_minor": 1_000, "refunded_minor": 200}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_parts_add_up_to_the_payment(here: World) -> None:
@@ -90,7 +92,9 @@ async def test_yen_have_no_decimals(here: World) -> None:
         == (await here.refund(out_trade_no, "R1", "100.00", currency="JPY")).error
     )
     assert "" == (await here.refund(out_trade_no, "R1", "100", currency="JPY")).error
-    assert {"JPY": {"paid_minor": 500, "refunded_minor": 100}} == here.alipay.book()["totals"]
+    assert {"JPY": {"paid_minor": 500, "refunded_minor": 100}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_an_asynchronous_refund(here: World) -> None:
@@ -154,7 +158,9 @@ async def test_short_of_funds(here: World) -> None:
     assert "" == (await here.refund(out_trade_no, "R1", "2.00")).error
     here.clock.at_ms = gmt8.parse("2026-01-15 23:00:00")
     await here.alipay.settle()
-    assert {"HKD": {"paid_minor": 500, "refunded_minor": 300}} == here.alipay.book()["totals"]
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 300}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_refund_query_knows_what_it_does_not_know(here: World) -> None:
@@ -202,7 +208,9 @@ async def test_cancel(here: World) -> None:
         )
         assert answer.signed is not None
         assert ("SUCCESS", "refund") == (answer.signed["result_code"], answer.signed["action"])
-    assert {"HKD": {"paid_minor": 500, "refunded_minor": 500}} == here.alipay.book()["totals"]
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 500}} == (await here.alipay.book())[
+        "totals"
+    ]
     await here.alipay.settle()
     assert "reverseAction" == here.letters.received[-1]["notify_action_type"]
     never = await here.call(

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from actors.machine.state import RefundStatus
 from alipay_client import AlipayClient, messages
-from alipay_client.simulator import gmt8
+from alipay_client.simulator import application, gmt8
 from alipay_client.simulator.model import Trade
 from gateway import cli
 from gateway.alipay.reconciliation.run import DAY_MS
@@ -79,7 +79,8 @@ class Office:
         """Fetch the pretend Alipay's file of the day of this moment."""
         day = gmt8.digits(at_ms)[:8]
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.site.alipay.asgi), base_url="http://alipay"
+            transport=httpx.ASGITransport(app=application(self.site.alipay)),
+            base_url="http://alipay",
         ) as http:
             answer = await http.get(f"/control/files/{day}/transaction")
         path = self.folder / f"{PARTNER}_transaction_{day}.txt"
@@ -125,7 +126,9 @@ class Office:
         (balance,) = await self.site.queries.balances()
         return list(
             books.differences(
-                ours, self.site.alipay.book(), {balance.currency: balance.money_refunded_minor}
+                ours,
+                (await self.site.alipay.book()),
+                {balance.currency: balance.money_refunded_minor},
             )
         )
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulator.orders import NotNow, PowerLost, Restart, Tell, TurnedAway
+from gateway.simulator.commands import Restart, Tell
+from gateway.simulator.happenings import NotNow, PowerLost, TurnedAway
 from gateway.simulator.screen import Show
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import HANGS_AFTER_S, until

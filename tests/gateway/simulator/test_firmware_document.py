@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from gateway.simulator import backoff, desk, line, machine, memory, outbox
+from gateway.simulator import backoff, connection, console, line, machine, memory, outbox
 from gateway.simulator.board import CutPoint
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -82,7 +82,7 @@ def test_the_numbers_are_the_reference_machines() -> None:
     assert (backoff.INITIAL_MS, backoff.MAX_MS) == (1_000, 60_000)
     assert [1, 5, 15, 60] == [wait // 60_000 for wait in backoff.REFUSAL_WAITS_MS]
     assert 40_000 == machine.Identity(machine_id="VM-0001").response_time_ms
-    assert (machine.SILENT_BEATS_MAX, machine.UNTOLD_ACKS_MAX) == (3, 16)
+    assert (connection.SILENT_BEATS_MAX, connection.UNTOLD_ACKS_MAX) == (3, 16)
     for name, value in line.OPTIONS:
         if "keepalive" in name or "ping" in name:
             assert re.search(rf"`{re.escape(name)}` \| {value:,}".replace(",", " "), TEXT), name
@@ -104,5 +104,5 @@ def test_the_desks_commands_exist() -> None:
         "power-on",
         "status",
     ):
-        assert command in desk.HELP
-    assert all(f"`{point.lower()}`" in TEXT and point.lower() in desk.HELP for point in CutPoint)
+        assert command in console.HELP
+    assert all(f"`{point.lower()}`" in TEXT and point.lower() in console.HELP for point in CutPoint)

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from gateway.simulator import fleet as fleets
+from gateway.simulator.customer import Patience
 from gateway.simulator.fleet import FleetConfig, run_fleet
 from gateway.simulator.phone import Paid, Phone
-from gateway.simulator.visit import Patience
 from tests.gateway.simulator.backend import Backend
 from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
 from tests.support.patience import HANGS_AFTER_S, until

@@ -31,7 +31,18 @@ def test_a_machine_knows_the_wire_only() -> None:
 
 def test_the_model_is_pure() -> None:
     """The rules of a machine need no clock, no file and no socket."""
-    pure = ("memory", "orders", "outbox", "vending", "machine", "screen")
+    pure = (
+        "commands",
+        "connection",
+        "frames",
+        "happenings",
+        "memory",
+        "machine",
+        "outbox",
+        "screen",
+        "sessions",
+        "vending",
+    )
     world = {"asyncio", "time", "os", "pathlib", "secrets", "grpc", "httpx", "structlog", "json"}
 
     assert set() == {

@@ -11,10 +11,10 @@ import pytest
 
 from gateway.simulator import journal as journals
 from gateway.simulator.journal import Journal, decode, encode
-from gateway.simulator.memory import Booted, Line, Settled, VendLine
+from gateway.simulator.memory import Booted, JournalLine, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 
-LINES: list[Line] = [
+LINES: list[JournalLine] = [
     Booted(number=1, boot_id="b1", lost=True),
     VendLine(vend_id="v1", boot_id="b1", stage=pb.JOURNAL_STAGE_ACCEPTED, column="A1"),
     VendLine(
@@ -31,12 +31,12 @@ LINES: list[Line] = [
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: type(line).__name__)
-def test_a_line_reads_as_it_was_written(line: Line) -> None:
+def test_a_line_reads_as_it_was_written(line: JournalLine) -> None:
     """Encoding and decoding lose nothing."""
     assert line == decode(encode(line).removesuffix(b"\n"))
 
 
-def write(path: Path, lines: list[Line]) -> None:
+def write(path: Path, lines: list[JournalLine]) -> None:
     """Write a journal."""
     with Journal(path) as journal:
         for line in lines:

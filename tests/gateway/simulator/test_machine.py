@@ -1,15 +1,9 @@
 """The pure model of one boot: streams, numbers, moves."""
 
-from gateway.simulator.machine import SILENT_BEATS_MAX, UNTOLD_ACKS_MAX
+from gateway.simulator.commands import Command, Redial, Reopen, Restart
+from gateway.simulator.connection import SILENT_BEATS_MAX, UNTOLD_ACKS_MAX
+from gateway.simulator.happenings import Greeted, Scolded
 from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
-from gateway.simulator.orders import (
-    Greeted,
-    Order,
-    Redial,
-    Reopen,
-    Restart,
-    Scolded,
-)
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.bench import Bench, frames, happenings, kinds, scold, vend
 
@@ -44,10 +38,10 @@ def test_nothing_is_said_before_welcome() -> None:
     bench = Bench()
 
     assert [] == bench.machine.door(is_open=True, now_ms=1)
-    orders = bench.connect()
-    assert ["reader_enable", "reader_disable"] == kinds(orders)
-    assert [1, 2] == [frame.seq for frame in frames(orders)]
-    assert [Greeted(boot_id="b2")] == happenings(orders)
+    commands = bench.connect()
+    assert ["reader_enable", "reader_disable"] == kinds(commands)
+    assert [1, 2] == [frame.seq for frame in frames(commands)]
+    assert [Greeted(boot_id="b2")] == happenings(commands)
 
 
 def test_a_boot_with_an_open_door_says_so_first() -> None:
@@ -71,12 +65,12 @@ def test_what_was_not_saved_is_sent_again_in_order() -> None:
     bench.connect()
     for _ in range(3):
         bench.machine.cash_sold("A1", 500, 0)
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     bench.machine.cash_sold("A1", 500, 0)
 
     assert 0 == bench.machine.hello().hello.last_acked_seq
-    orders = bench.connect(last_seq=2)
-    assert [3, 4, 5] == [frame.seq for frame in frames(orders)]
+    commands = bench.connect(last_seq=2)
+    assert [3, 4, 5] == [frame.seq for frame in frames(commands)]
     assert 2 == bench.machine.outbox.acked_seq
     assert 2 == bench.machine.hello().hello.last_acked_seq
 
@@ -105,9 +99,9 @@ def test_a_number_that_was_never_used_restarts_the_firmware() -> None:
     """A backend that knows frames of this boot which were never sent has met this boot id before:
     only a new one heals that.
     """
-    orders = Bench().connect(last_seq=9)
+    commands = Bench().connect(last_seq=9)
 
-    assert [Restart] == [type(order) for order in orders]
+    assert [Restart] == [type(command) for command in commands]
 
 
 def test_every_frame_carries_what_was_handled() -> None:
@@ -116,7 +110,7 @@ def test_every_frame_carries_what_was_handled() -> None:
     bench.connect()
 
     assert [2] == [frame.ack for frame in frames(bench.machine.cash_sold("A1", 500, 0))]
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     assert [1] == [frame.ack for frame in frames(bench.connect(last_seq=1))]
 
 
@@ -124,13 +118,13 @@ def test_a_silent_machine_still_acknowledges() -> None:
     """After so many handled frames a heartbeat carries the ack."""
     bench = Bench()
     bench.connect()
-    orders: list[Order] = []
-    while not orders:
-        orders = bench.say(service_update=pb.ServiceUpdate(in_service=True))
+    commands: list[Command] = []
+    while not commands:
+        commands = bench.say(service_update=pb.ServiceUpdate(in_service=True))
 
-    assert ["heartbeat"] == kinds(orders)
-    assert UNTOLD_ACKS_MAX + 1 == frames(orders)[0].ack
-    assert 0 == frames(orders)[0].seq
+    assert ["heartbeat"] == kinds(commands)
+    assert UNTOLD_ACKS_MAX + 1 == frames(commands)[0].ack
+    assert 0 == frames(commands)[0].seq
 
 
 def test_heartbeats_fill_the_silence() -> None:
@@ -142,7 +136,7 @@ def test_heartbeats_fill_the_silence() -> None:
     assert [] == bench.machine.tick(20_999)
     assert ["heartbeat"] == kinds(bench.machine.tick(21_000))
     assert 41_000 == bench.machine.next_tick_at_ms
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     assert bench.machine.next_tick_at_ms is None
 
 
@@ -152,7 +146,7 @@ def test_a_stream_on_which_nothing_comes_is_given_up() -> None:
     bench.connect()
     dead_at_ms = 1_000 + SILENT_BEATS_MAX * 20_000
 
-    assert [Redial] == [type(order) for order in bench.machine.tick(dead_at_ms)]
+    assert [Redial] == [type(command) for command in bench.machine.tick(dead_at_ms)]
 
 
 def test_an_unknown_payload_is_handled_as_an_acknowledgement() -> None:
@@ -177,9 +171,9 @@ def test_a_left_out_number_is_sent_again_once() -> None:
         bench.machine.cash_sold("A1", 500, 0)
     code = pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER
 
-    orders = scold(bench, code, 3, 2)
-    assert [Scolded(code=code, detail="why")] == happenings(orders)
-    assert [2, 3, 4] == [frame.seq for frame in frames(orders)]
+    commands = scold(bench, code, 3, 2)
+    assert [Scolded(code=code, detail="why")] == happenings(commands)
+    assert [2, 3, 4] == [frame.seq for frame in frames(commands)]
     assert [] == frames(scold(bench, code, 4, 2))
     bench.machine.cash_sold("A1", 500, 0)
     assert [2, 3, 4, 5] == [frame.seq for frame in frames(scold(bench, code, 5, 2))]
@@ -192,8 +186,8 @@ def test_a_wish_for_what_was_acknowledged_restarts_the_firmware() -> None:
     bench.say(ack=1)
 
     assert any(
-        isinstance(order, Restart)
-        for order in scold(bench, pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, 2, 1)
+        isinstance(command, Restart)
+        for command in scold(bench, pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER, 2, 1)
     )
 
 
@@ -206,9 +200,9 @@ def test_a_frame_that_cannot_be_read_gives_its_number_away() -> None:
     bench.do(bench.machine.select("A1", 0))
     bench.machine.cash_sold("A1", 500, 0)
 
-    orders = scold(bench, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, 2, 2)
+    commands = scold(bench, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, 2, 2)
     assert [(2, "cash_sale")] == [
-        (frame.seq, frame.WhichOneof("payload")) for frame in frames(orders)
+        (frame.seq, frame.WhichOneof("payload")) for frame in frames(commands)
     ]
     assert not bench.machine.vending.busy
     assert [] == frames(scold(bench, pb.PROTOCOL_ERROR_CODE_BAD_FIELD, 9, 9))
@@ -259,7 +253,7 @@ def test_a_lost_stream_ends_the_wish_to_move() -> None:
     bench = Bench()
     bench.connect()
     bench.say(move_request=pb.MoveRequest(not_before_ms=0, not_after_ms=0))
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
 
     assert [] == bench.machine.tick(9_000)
 

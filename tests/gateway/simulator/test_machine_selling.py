@@ -4,17 +4,16 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
-from gateway.simulator.orders import (
+from gateway.simulator.commands import Tell, TurnMotor
+from gateway.simulator.happenings import (
     Denied,
     FundsChanged,
     NotNow,
     SessionBegan,
     SessionEnded,
-    Tell,
     TurnedAway,
-    TurnMotor,
 )
+from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.bench import Bench, frames, happenings, kinds, vend, why_not
 
@@ -26,26 +25,26 @@ def test_a_session_lives_from_begin_to_end() -> None:
     bench = Bench()
     bench.connect()
 
-    orders = bench.say(
+    commands = bench.say(
         begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
     )
     assert [SessionBegan(session_id="s1", funds_minor=900, expires_in_ms=300_000)] == happenings(
-        orders
+        commands
     )
     assert [] == happenings(bench.say(funds_update=pb.FundsUpdate(session_id="s0", funds_minor=1)))
-    orders = bench.say(
+    commands = bench.say(
         funds_update=pb.FundsUpdate(session_id="s1", funds_minor=400, expires_in_ms=9)
     )
-    assert [FundsChanged(session_id="s1", funds_minor=400, expires_in_ms=9)] == happenings(orders)
+    assert [FundsChanged(session_id="s1", funds_minor=400, expires_in_ms=9)] == happenings(commands)
     assert ["session_complete"] == kinds(bench.machine.complete(0))
-    orders = bench.say(
+    commands = bench.say(
         end_session=pb.EndSession(
             session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400
         )
     )
     assert [
         SessionEnded(session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400)
-    ] == happenings(orders)
+    ] == happenings(commands)
     assert bench.machine.session is None
     assert [Tell(TurnedAway(reason=NotNow.NO_SESSION))] == bench.machine.complete(0)
 
@@ -58,12 +57,12 @@ def test_welcome_says_what_goes_on(resumed: str) -> None:
     bench.say(
         begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
     )
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     session: dict[str, Any] = {
         "same": pb.ResumedSession(session_id="s1", funds_minor=400),
         "other": pb.ResumedSession(session_id="s2", funds_minor=5),
     }
-    orders = bench.connect(**({"session": session[resumed]} if resumed in session else {}))
+    commands = bench.connect(**({"session": session[resumed]} if resumed in session else {}))
     ended = SessionEnded(
         session_id="s1", reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None
     )
@@ -73,7 +72,7 @@ def test_welcome_says_what_goes_on(resumed: str) -> None:
         "other": [ended, SessionBegan(session_id="s2", funds_minor=5, expires_in_ms=None)],
         "none": [ended],
     }
-    assert happenings(orders)[1:] == expected[resumed]
+    assert happenings(commands)[1:] == expected[resumed]
     now = bench.machine.session
     assert (now.funds_minor if now is not None else None) == {
         "same": 400,
@@ -87,14 +86,14 @@ def test_an_answer_that_was_lost_with_its_stream() -> None:
     bench = Bench()
     bench.connect()
     bench.machine.select("A1", 0)
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     bench.connect(last_seq=1)
     assert bench.machine.vending.busy
 
-    orders = bench.connect(last_seq=2)
+    commands = bench.connect(last_seq=2)
     assert Denied(
         request_id="b2-r1", reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0
-    ) in happenings(orders)
+    ) in happenings(commands)
     assert not bench.machine.vending.busy
 
 
@@ -222,11 +221,11 @@ def test_the_sensors_decide(
     """
     bench = Bench()
     bench.connect()
-    assert any(isinstance(order, TurnMotor) for order in vend(bench))
-    orders = bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
+    assert any(isinstance(command, TurnMotor) for command in vend(bench))
+    commands = bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
 
-    assert said == [frame.fault.code or frame.WhichOneof("payload") for frame in frames(orders)]
-    assert list(range(3, 3 + len(said))) == [frame.seq for frame in frames(orders)]
+    assert said == [frame.fault.code or frame.WhichOneof("payload") for frame in frames(commands)]
+    assert list(range(3, 3 + len(said))) == [frame.seq for frame in frames(commands)]
     assert blocked == ("A1" in bench.machine.blocked)
     assert [] == bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
 
@@ -236,15 +235,15 @@ def test_a_vend_under_way_is_in_the_tail_of_a_reconnection() -> None:
     bench = Bench()
     bench.connect()
     vend(bench)
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
 
     assert [("v1", pb.JOURNAL_STAGE_MOTOR_ON)] == [
         (entry.vend_id, entry.stage) for entry in bench.machine.hello().hello.journal_tail
     ]
-    orders = bench.do(
+    commands = bench.do(
         bench.machine.motor_stopped("v1", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN, 0)
     )
-    assert [] == frames(orders)
+    assert [] == frames(commands)
     assert ["vend_success"] == kinds(bench.connect(last_seq=2))
     assert ["v1"] == [line.vend_id for line in bench.machine.vending.memory.tail]
     bench.say(ack=3)

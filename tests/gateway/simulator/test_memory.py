@@ -1,6 +1,6 @@
 """What the journal's lines add up to."""
 
-from gateway.simulator.memory import SETTLED_KEPT, Booted, Line, Memory, Settled, VendLine
+from gateway.simulator.memory import SETTLED_KEPT, Booted, JournalLine, Memory, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 
 
@@ -49,7 +49,10 @@ def test_settled_vends_are_forgotten_in_the_end() -> None:
 
 def test_a_loss_is_remembered_until_it_was_told() -> None:
     """A journal that could not be read is told in every Hello until one of them is answered."""
-    lines: list[Line] = [Booted(number=1, boot_id="b1", lost=True), Booted(number=2, boot_id="b2")]
+    lines: list[JournalLine] = [
+        Booted(number=1, boot_id="b1", lost=True),
+        Booted(number=2, boot_id="b2"),
+    ]
 
     assert Memory(lines).lost
     assert not Memory([*lines, Settled(loss_told=True)]).lost

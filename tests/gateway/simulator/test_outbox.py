@@ -85,7 +85,7 @@ def test_a_refused_frame_gives_its_number_to_the_next() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 400)), max_size=300))
 def test_every_frame_is_kept_until_it_is_acknowledged(steps: list[int | None]) -> None:
-    """Whatever is put and acknowledged in whatever order: numbers have no gap and nothing
+    """Whatever is put and acknowledged in whatever command: numbers have no gap and nothing
     unacknowledged is lost.
     """
     outbox = Outbox()

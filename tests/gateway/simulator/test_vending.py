@@ -4,18 +4,9 @@ import itertools
 
 import pytest
 
+from gateway.simulator.commands import Command, Send, Tell, TurnMotor, Write
+from gateway.simulator.happenings import Denied, PaymentAsked, VendEnded, VendStarted
 from gateway.simulator.memory import Memory, Settled, VendLine
-from gateway.simulator.orders import (
-    Denied,
-    Order,
-    PaymentAsked,
-    Send,
-    Tell,
-    TurnMotor,
-    VendEnded,
-    VendStarted,
-    Write,
-)
 from gateway.simulator.vending import Vending, judge, result_of
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -47,22 +38,26 @@ def approval(
     )
 
 
-def carry_out(subject: Vending, orders: list[Order], now_ms: int = 0) -> list[Order]:
-    """Write what is to be written, and what follows from it; return all orders in the order of
+def carry_out(subject: Vending, commands: list[Command], now_ms: int = 0) -> list[Command]:
+    """Write what is to be written, and what follows from it; return all commands in the order of
     their carrying out.
     """
-    waiting, done = list(orders), []
+    waiting, done = list(commands), []
     while waiting:
-        order = waiting.pop(0)
-        done.append(order)
-        if isinstance(order, Write):
-            waiting += subject.written(order.line, now_ms)
+        command = waiting.pop(0)
+        done.append(command)
+        if isinstance(command, Write):
+            waiting += subject.written(command.line, now_ms)
     return done
 
 
-def sent(orders: list[Order]) -> list[str]:
-    """Return the kinds of the frames among the orders."""
-    return [str(order.frame.WhichOneof("payload")) for order in orders if isinstance(order, Send)]
+def sent(commands: list[Command]) -> list[str]:
+    """Return the kinds of the frames among the commands."""
+    return [
+        str(command.frame.WhichOneof("payload"))
+        for command in commands
+        if isinstance(command, Send)
+    ]
 
 
 def test_the_journal_comes_before_the_motor() -> None:
@@ -72,14 +67,14 @@ def test_the_journal_comes_before_the_motor() -> None:
     before = carry_out(subject, subject.approved(approval(), 0))
     after = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
 
-    assert [Write, Tell, Write, TurnMotor] == [type(order) for order in before]
+    assert [Write, Tell, Write, TurnMotor] == [type(command) for command in before]
     assert [
         pb.JOURNAL_STAGE_ACCEPTED,
         pb.JOURNAL_STAGE_MOTOR_ON,
     ] == [
-        order.line.stage
-        for order in before
-        if isinstance(order, Write) and isinstance(order.line, VendLine)
+        command.line.stage
+        for command in before
+        if isinstance(command, Write) and isinstance(command.line, VendLine)
     ]
     assert isinstance(after[0], Write)
     assert ["vend_success"] == sent(after)
@@ -102,9 +97,9 @@ def test_the_motor_is_not_ordered_before_the_line_is_on_flash() -> None:
     """As long as nobody reports the line as written, nothing moves."""
     subject = vending()
     subject.ask(COLUMN, 1, 0)
-    orders = subject.approved(approval(), 0)
+    commands = subject.approved(approval(), 0)
 
-    assert [Write, Tell] == [type(order) for order in orders]
+    assert [Write, Tell] == [type(command) for command in commands]
     assert [] == subject.motor_stopped("v1", RAN, SEEN)
 
 
@@ -115,13 +110,13 @@ def test_an_approval_is_void_when_its_time_is_over(first_ms: int, second_ms: int
     subject.ask(COLUMN, 1, 0)
     accepted = subject.approved(approval(), 0)[0]
     assert isinstance(accepted, Write)
-    orders = subject.written(accepted.line, first_ms)
-    written = orders[0]
+    commands = subject.written(accepted.line, first_ms)
+    written = commands[0]
     assert isinstance(written, Write)
-    orders = carry_out(subject, [written], second_ms)
+    commands = carry_out(subject, [written], second_ms)
 
-    assert not any(isinstance(order, TurnMotor) for order in orders)
-    failure = next(order.frame.vend_failure for order in orders if isinstance(order, Send))
+    assert not any(isinstance(command, TurnMotor) for command in commands)
+    failure = next(command.frame.vend_failure for command in commands if isinstance(command, Send))
     assert (
         pb.VEND_FAILURE_CAUSE_NOT_WAITING,
         pb.MOTOR_EVIDENCE_NOT_RUN,
@@ -146,10 +141,10 @@ def test_an_approval_that_nobody_waits_for_is_refused(why: str) -> None:
         subject.give_up(1)
     elif why == "a vend runs":
         carry_out(subject, subject.approved(approval("v1"), 0))
-    orders = carry_out(subject, subject.approved(wanted, 5))
+    commands = carry_out(subject, subject.approved(wanted, 5))
 
-    assert ["vend_failure"] == sent(orders)
-    assert not any(isinstance(order, TurnMotor | Tell) for order in orders)
+    assert ["vend_failure"] == sent(commands)
+    assert not any(isinstance(command, TurnMotor | Tell) for command in commands)
     assert [] == carry_out(subject, subject.approved(wanted, 5))
 
 
@@ -169,8 +164,8 @@ def test_a_known_result_is_told_again() -> None:
     subject = vending()
     subject.ask(COLUMN, 1, 0)
     carry_out(subject, subject.approved(approval(), 0))
-    orders = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
-    frame = next(order.frame for order in orders if isinstance(order, Send))
+    commands = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
+    frame = next(command.frame for command in commands if isinstance(command, Send))
 
     assert [] == subject.approved(approval(), 1)  # its result is still in the outbox
     settled = subject.acknowledged([frame])
@@ -179,7 +174,7 @@ def test_a_known_result_is_told_again() -> None:
     subject.ask(COLUMN, 1, 0)
     again = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 2))
     assert ["vend_success"] == sent(again)
-    assert not any(isinstance(order, TurnMotor) for order in again)
+    assert not any(isinstance(command, TurnMotor) for command in again)
 
 
 @pytest.mark.parametrize(
@@ -192,10 +187,10 @@ def test_a_vend_of_an_earlier_boot_is_never_begun_again(
     """ACCEPTED is void after a reboot; after MOTOR_ON nobody knows, and nothing turns again."""
     subject = vending(Memory([VendLine(vend_id="v1", boot_id="b1", stage=stage, column="A1")]))
     subject.ask(COLUMN, 1, 0)
-    orders = carry_out(subject, subject.approved(approval(), 0))
+    commands = carry_out(subject, subject.approved(approval(), 0))
 
-    assert [said] == sent(orders)
-    assert not any(isinstance(order, TurnMotor) for order in orders)
+    assert [said] == sent(commands)
+    assert not any(isinstance(command, TurnMotor) for command in commands)
 
 
 def test_what_hello_told_of_earlier_boots_is_settled_by_welcome() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.simulator.orders import Greeted, PowerLost
+from gateway.simulator.happenings import Greeted, PowerLost
 from gateway.simulator.watch import UNREAD_MAX, Watch
 
 pytestmark = pytest.mark.virtual_time

@@ -10,9 +10,9 @@ from pathlib import Path
 import grpc
 import pytest
 
-from gateway.simulator.client import ClientConfig
-from gateway.simulator.desk import HELP, sit
+from gateway.simulator.console import HELP, sit
 from gateway.simulator.machine import Identity
+from gateway.simulator.machine_client import ClientConfig
 from gateway.simulator.shelf import Act, read
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.backend import Backend

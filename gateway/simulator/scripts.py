@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from random import Random
 
 from gateway.simulator.board import Board, CutPoint
-from gateway.simulator.orders import (
+from gateway.simulator.customer import Customer, Patience, PhoneAtHand, Seen, word_of
+from gateway.simulator.happenings import (
     Denied,
     FundsChanged,
     Greeted,
@@ -20,10 +21,9 @@ from gateway.simulator.orders import (
     SessionBegan,
     VendEnded,
 )
-from gateway.simulator.visit import Patience, PhoneAtHand, Seen, Visit, word_of
 from gateway.v1 import machine_pb2 as pb
 
-Script = Callable[[Visit], Awaitable[str]]
+Script = Callable[[Customer], Awaitable[str]]
 
 NOTHING_TO_BUY = "NOTHING_TO_BUY"
 NOT_PAID = "NOT_PAID"
@@ -32,32 +32,34 @@ NO_SESSION = "NO_SESSION"
 # --- pay first ---
 
 
-async def exact_payer(visit: Visit) -> str:
+async def exact_payer(customer: Customer) -> str:
     """Pays the price, buys, leaves nothing behind."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    if not await visit.pay(column.price_minor):
+    if not await customer.pay(column.price_minor):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    word = await visit.buy(column)
-    if await visit.settles() is None:
-        await visit.leave()
+    word = await customer.buy(column)
+    if await customer.settles() is None:
+        await customer.leave()
     return word
 
 
-async def tops_up_and_walks_away(visit: Visit) -> str:
+async def tops_up_and_walks_away(customer: Customer) -> str:
     """Pays and is called away; the rest must come back by itself."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    if not await visit.pay(column.price_minor * visit.rng.randint(1, 3)):
+    if not await customer.pay(column.price_minor * customer.rng.randint(1, 3)):
         return NOT_PAID
-    began = await visit.begins()
+    began = await customer.begins()
     if began is None:
         return NO_SESSION
-    ended = await visit.ends(within_s=(began.expires_in_ms or 0) / 1000 + visit.patience.margin_s)
+    ended = await customer.ends(
+        within_s=(began.expires_in_ms or 0) / 1000 + customer.patience.margin_s
+    )
     return (
         "NO_END"
         if ended is None
@@ -65,201 +67,204 @@ async def tops_up_and_walks_away(visit: Visit) -> str:
     )
 
 
-async def tops_up_twice(visit: Visit) -> str:
+async def tops_up_twice(customer: Customer) -> str:
     """Pays too little, sees it, pays the rest, buys."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None or column.price_minor < 2:
         return NOTHING_TO_BUY
-    first = visit.rng.randint(1, column.price_minor - 1)
-    if not await visit.pay(first):
+    first = customer.rng.randint(1, column.price_minor - 1)
+    if not await customer.pay(first):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    if not await visit.pay(column.price_minor - first):
-        return await visit.leave()
-    await visit.until(FundsChanged, within_s=visit.patience.answer_s)
-    word = await visit.buy(column)
-    if await visit.settles() is None:
-        await visit.leave()
+    if not await customer.pay(column.price_minor - first):
+        return await customer.leave()
+    await customer.until(FundsChanged, within_s=customer.patience.answer_s)
+    word = await customer.buy(column)
+    if await customer.settles() is None:
+        await customer.leave()
     return word
 
 
-async def buys_three(visit: Visit) -> str:
+async def buys_three(customer: Customer) -> str:
     """Pays for three and a little more, buys three, takes the rest back."""
-    dearest = max((column.price_minor for column in visit.columns), default=0)
+    dearest = max((column.price_minor for column in customer.columns), default=0)
     if dearest == 0:
         return NOTHING_TO_BUY
-    if not await visit.pay(3 * dearest + visit.rng.randint(0, dearest)):
+    if not await customer.pay(3 * dearest + customer.rng.randint(0, dearest)):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
     words = []
     for _ in range(3):
-        column = visit.pick(at_most_minor=visit.funds_minor)
+        column = customer.pick(at_most_minor=customer.funds_minor)
         if column is None:
             break
-        words.append(await visit.buy(column))
-        if words[-1] == "NO_ANSWER" or await visit.settles() is not None:
+        words.append(await customer.buy(column))
+        if words[-1] == "NO_ANSWER" or await customer.settles() is not None:
             break
-    await visit.leave()
+    await customer.leave()
     return "+".join(words) or NOTHING_TO_BUY
 
 
-async def pays_a_machine_that_jams(visit: Visit) -> str:
+async def pays_a_machine_that_jams(customer: Customer) -> str:
     """Pays the price; the motor jams; wants the money back."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    visit.jam(column.column)
-    if not await visit.pay(column.price_minor):
+    customer.jam(column.column)
+    if not await customer.pay(column.price_minor):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    word = await visit.buy(column)
-    await visit.settles()
-    await visit.leave()
+    word = await customer.buy(column)
+    await customer.settles()
+    await customer.leave()
     return word
 
 
-async def two_at_once(visit: Visit) -> str:
+async def two_at_once(customer: Customer) -> str:
     """Two people pay the same machine in the same moment; one of them buys."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
     paid = await asyncio.gather(
-        visit.pay(column.price_minor), visit.pay(column.price_minor, buyer=f"{visit.buyer}-friend")
+        customer.pay(column.price_minor),
+        customer.pay(column.price_minor, buyer=f"{customer.buyer}-friend"),
     )
     if not any(paid):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    word = await visit.buy(column)
-    if await visit.settles() is None:
-        await visit.leave()
+    word = await customer.buy(column)
+    if await customer.settles() is None:
+        await customer.leave()
     return word
 
 
-async def loses_power(visit: Visit) -> str:
+async def loses_power(customer: Customer) -> str:
     """Pays, chooses, and the street goes dark at some point of the vend."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    point = visit.rng.choice(list(CutPoint))
-    if not await visit.pay(column.price_minor * 2):
+    point = customer.rng.choice(list(CutPoint))
+    if not await customer.pay(column.price_minor * 2):
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    visit.machine.cut_power_at(point)
-    await visit.think()
-    visit.machine.select(column.column)
-    dark = await visit.until(PowerLost, Denied, within_s=visit.patience.answer_s)
+    customer.machine.cut_power_at(point)
+    await customer.think()
+    customer.machine.select(column.column)
+    dark = await customer.until(PowerLost, Denied, within_s=customer.patience.answer_s)
     if not isinstance(dark, PowerLost):
-        await visit.leave()
+        await customer.leave()
         return f"NOT_CUT_AT_{point}"
-    visit.note(f"dark at {point}")
-    await visit.away()
-    visit.machine.power_on()
-    await visit.until(Greeted, within_s=visit.patience.answer_s)
+    customer.note(f"dark at {point}")
+    await customer.away()
+    customer.machine.power_on()
+    await customer.until(Greeted, within_s=customer.patience.answer_s)
     # Whether and how the stay goes on is the backend's decision; it may take the machine's journal
     # to decide.
-    await visit.until(SessionBegan, within_s=visit.patience.glance_s)
-    await visit.until(FundsChanged, within_s=visit.patience.glance_s)
-    return f"CUT_AT_{point}:{await visit.leave()}"
+    await customer.until(SessionBegan, within_s=customer.patience.glance_s)
+    await customer.until(FundsChanged, within_s=customer.patience.glance_s)
+    return f"CUT_AT_{point}:{await customer.leave()}"
 
 
-async def pays_an_offline_machine(visit: Visit) -> str:
+async def pays_an_offline_machine(customer: Customer) -> str:
     """Pays a machine that has lost its network, by the code that is glued to it."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    visit.machine.unplug()
-    paid = await visit.pay(column.price_minor)
-    await visit.away()
-    visit.machine.plug()
+    customer.machine.unplug()
+    paid = await customer.pay(column.price_minor)
+    await customer.away()
+    customer.machine.plug()
     if not paid:
         return NOT_PAID
-    if await visit.begins() is None:
+    if await customer.begins() is None:
         return NO_SESSION
-    word = await visit.buy(column)
-    if await visit.settles() is None:
-        await visit.leave()
+    word = await customer.buy(column)
+    if await customer.settles() is None:
+        await customer.leave()
     return word
 
 
 # --- purchase first ---
 
 
-async def purchase_first(visit: Visit) -> str:
+async def purchase_first(customer: Customer) -> str:
     """Chooses, pays what the screen asks for, gets the goods."""
-    return await _choose_and_pay(visit, lambda asked_minor: asked_minor)
+    return await _choose_and_pay(customer, lambda asked_minor: asked_minor)
 
 
-async def overpays(visit: Visit) -> str:
+async def overpays(customer: Customer) -> str:
     """Chooses and pays more than asked; the rest must come back."""
-    return await _choose_and_pay(visit, lambda asked_minor: asked_minor + visit.rng.randint(1, 500))
+    return await _choose_and_pay(
+        customer, lambda asked_minor: asked_minor + customer.rng.randint(1, 500)
+    )
 
 
-async def underpays(visit: Visit) -> str:
+async def underpays(customer: Customer) -> str:
     """Chooses, pays less than asked, and waits in vain."""
-    asked = await _asked(visit)
+    asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
-    if asked.amount_minor < 2 or not await visit.pay(
-        visit.rng.randint(1, asked.amount_minor - 1), qr_payload=asked.qr_payload
+    if asked.amount_minor < 2 or not await customer.pay(
+        customer.rng.randint(1, asked.amount_minor - 1), qr_payload=asked.qr_payload
     ):
-        visit.machine.cancel()
-    within_s = asked.expires_in_ms / 1000 + visit.patience.margin_s
-    word = word_of(await visit.until(Denied, VendEnded, within_s=within_s))
-    await visit.ends()
+        customer.machine.cancel()
+    within_s = asked.expires_in_ms / 1000 + customer.patience.margin_s
+    word = word_of(await customer.until(Denied, VendEnded, within_s=within_s))
+    await customer.ends()
     return word
 
 
-async def pays_late(visit: Visit) -> str:
+async def pays_late(customer: Customer) -> str:
     """Chooses, fumbles with the phone until the machine has given up, pays all the same."""
-    asked = await _asked(visit)
+    asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
-    denied = await visit.until(
-        Denied, within_s=asked.expires_in_ms / 1000 + visit.patience.margin_s
+    denied = await customer.until(
+        Denied, within_s=asked.expires_in_ms / 1000 + customer.patience.margin_s
     )
-    if not await visit.pay(asked.amount_minor, qr_payload=asked.qr_payload):
+    if not await customer.pay(asked.amount_minor, qr_payload=asked.qr_payload):
         return NOT_PAID
-    if await visit.until(SessionBegan, within_s=visit.patience.glance_s) is not None:
-        return f"SESSION:{await visit.leave()}"
+    if await customer.until(SessionBegan, within_s=customer.patience.glance_s) is not None:
+        return f"SESSION:{await customer.leave()}"
     return f"LATE:{word_of(denied)}"
 
 
-async def cancels(visit: Visit) -> str:
+async def cancels(customer: Customer) -> str:
     """Chooses, and changes their mind before paying."""
-    asked = await _asked(visit)
+    asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
-    await visit.think()
-    visit.machine.cancel()
-    return word_of(await visit.until(Denied, VendEnded, within_s=visit.patience.answer_s))
+    await customer.think()
+    customer.machine.cancel()
+    return word_of(await customer.until(Denied, VendEnded, within_s=customer.patience.answer_s))
 
 
-async def _asked(visit: Visit) -> PaymentAsked | str:
+async def _asked(customer: Customer) -> PaymentAsked | str:
     """Choose a column and wait to be asked for money; one word if that is not what happens."""
-    column = visit.pick()
+    column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
-    answer = await visit.choose(column.column)
+    answer = await customer.choose(column.column)
     return answer if isinstance(answer, PaymentAsked) else word_of(answer)
 
 
-async def _choose_and_pay(visit: Visit, amount: Callable[[int], int]) -> str:
-    asked = await _asked(visit)
+async def _choose_and_pay(customer: Customer, amount: Callable[[int], int]) -> str:
+    asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
-    await visit.think()
-    if not await visit.pay(amount(asked.amount_minor), qr_payload=asked.qr_payload):
-        visit.machine.cancel()
-        await visit.until(Denied, within_s=visit.patience.answer_s)
+    await customer.think()
+    if not await customer.pay(amount(asked.amount_minor), qr_payload=asked.qr_payload):
+        customer.machine.cancel()
+        await customer.until(Denied, within_s=customer.patience.answer_s)
         return NOT_PAID
-    within_s = asked.expires_in_ms / 1000 + visit.patience.answer_s
-    word = word_of(await visit.until(VendEnded, Denied, PowerLost, within_s=within_s))
-    await visit.ends()
+    within_s = asked.expires_in_ms / 1000 + customer.patience.answer_s
+    word = word_of(await customer.until(VendEnded, Denied, PowerLost, within_s=within_s))
+    await customer.ends()
     return word
 
 
@@ -321,13 +326,13 @@ async def serve(
     patience: Patience | None = None,
 ) -> Seen:
     """Let one customer of this kind use the machine, which must be free."""
-    with Visit(
+    with Customer(
         kind=kind,
         machine=machine,
         phone=phone,
         rng=rng,
         buyer=buyer,
         patience=patience or Patience(),
-    ) as visit:
-        outcome = await KINDS[kind].script(visit)
-        return visit.seen(outcome)
+    ) as customer:
+        outcome = await KINDS[kind].script(customer)
+        return customer.seen(outcome)

@@ -10,8 +10,15 @@ import grpc
 import pytest
 
 from gateway.simulator.board import CutPoint
-from gateway.simulator.client import MachineClient
-from gateway.simulator.orders import Denied, Greeted, Happening, PowerLost, SessionBegan, VendEnded
+from gateway.simulator.happenings import (
+    Denied,
+    Greeted,
+    Happening,
+    PowerLost,
+    SessionBegan,
+    VendEnded,
+)
+from gateway.simulator.machine_client import MachineClient
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import ScriptedGateway, ScriptedStream, refusing
 from tests.support.patience import HANGS_AFTER_S, until

@@ -1,4 +1,4 @@
-"""A pretend Alipay for demos, tests and firmware on the desk: real HTTP, real signatures, pretend
+"""A pretend Alipay for demos, tests and firmware engineers: real HTTP, real signatures, pretend
 money.
 
 It shares the documented wire with the client beside it and none of its code, so that a misreading

@@ -34,9 +34,11 @@ from alipay_client.simulator.wire import (
     refused,
 )
 
+log = structlog.get_logger()
+
 
 def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Return milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 
@@ -59,9 +61,7 @@ class SimulatedAlipay:
         self._sleep = sleep
 
     async def answer(self, method: str, query: bytes, body: bytes) -> HttpAnswer:
-        """One call of ``/gateway.do``; raises NoAnswer when the connection is to end without a
-        byte.
-        """
+        """Answer one call of ``/gateway.do``. NoAnswer: the connection is to end without a byte."""
         context = self.context
         service_name, wait_ms = "", 0
         try:
@@ -85,8 +85,11 @@ class SimulatedAlipay:
                     reason=refusal.reason,
                 )
             )
-            structlog.get_logger().info(
-                "call refused", service=service_name[:64], code=refusal.code, reason=refusal.reason
+            log.info(
+                "a call was turned away",
+                service=service_name[:64],
+                code=refusal.code,
+                reason=refusal.reason,
             )
             return refused(refusal.code, context.quirks.answer_charset)
         finally:
@@ -95,7 +98,9 @@ class SimulatedAlipay:
                 await self._sleep(wait_ms / 1000)
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
-        """For ``httpx.MockTransport``; a missing answer looks as it does to a real client."""
+        """Answer as ``httpx.MockTransport`` asks; a missing answer looks as it does to a real
+        client.
+        """
         try:
             answer = await self.answer(request.method, request.url.query, await request.aread())
         except NoAnswer:
@@ -110,8 +115,8 @@ class SimulatedAlipay:
         )
 
     def pay(self, qrcode: str, amount: str, buyer: str = "alice") -> Trade:
-        """A customer pays; raises ``model.Declined``. The notification goes out with ``settle`` or
-        while ``running``.
+        """Let a customer pay; ``model.Declined`` if Alipay takes nothing. The notification goes out
+        with ``settle`` or while ``running``.
         """
         trade = payments.pay(self.context, qrcode=qrcode, amount=amount, buyer=buyer)
         self.courier.wake()
@@ -126,20 +131,20 @@ class SimulatedAlipay:
         return views.codes(await self.reader.codes(limit or self.context.limits.list_max))
 
     def switch(self, wanted: Mapping[str, object]) -> None:
-        """Sets quirks and faults by name; ValueError, and nothing set, when one is wrong."""
+        """Set quirks and faults by name; ValueError, and nothing set, when one is wrong."""
         self.context.switch(wanted)
 
     def plan(self, *faults: str) -> None:
-        """The next calls are struck by these faults in turn; see ``Faults``."""
+        """Let these faults strike the next calls in turn; see ``Faults``."""
         self.context.plan(*faults)
 
     async def settle(self) -> None:
-        """Carries out refunds and delivers notifications that are due now."""
+        """Carry out refunds and deliver notifications that are due now."""
         await self.courier.settle()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Delivers in the background while the block lasts."""
+        """Deliver in the background while the block lasts."""
         courier = asyncio.create_task(self.courier.run())
         try:
             yield
@@ -148,7 +153,7 @@ class SimulatedAlipay:
             await asyncio.gather(courier, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes connections and the book."""
+        """Close connections and the book."""
         if isinstance(self._deliver, HttpDelivery):
             await self._deliver.close()
         self.context.book.close()
@@ -162,8 +167,8 @@ def build(
     deliver: Deliver | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> SimulatedAlipay:
-    """A pretend Alipay whose book lives in ``book_path``, or in memory; ValueError says which key
-    is missing or unreadable.
+    """Make a pretend Alipay whose book lives in ``book_path``, or ends with it; ValueError says
+    which key is missing or unreadable.
 
     Without ``deliver`` notifications go out over real HTTP.
     """

@@ -1,4 +1,4 @@
-"""Keeps the book in one sqlite file. Every ``with book.change():`` is one transaction, on disk
+"""The book in one SQLite file. Every ``with book.change():`` is one transaction, on disk
 (WAL, FULL) before anything is answered.
 
 The file is the state: nothing is held in memory beside it, so opening it again after a kill -9 is
@@ -159,12 +159,12 @@ class Book:
         return cls(connection, path)
 
     def close(self) -> None:
-        """Lets go of the file; needed by no one but the tidy."""
+        """Let go of the file; a process that ends need not."""
         self._db.close()
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """One transaction: committed when the block ends, undone when it raises."""
+        """Hold one transaction: committed when the block ends, undone when it raises."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -179,7 +179,7 @@ class Book:
         return self._number("SELECT value FROM facts WHERE name = 'birth'")
 
     def next_number(self, name: str) -> int:
-        """1, 2, 3 ...; call it inside ``change``."""
+        """Return 1, 2, 3 ... under each name; call it inside ``change``."""
         self._db.execute(
             "INSERT INTO facts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
             (name,),
@@ -187,7 +187,7 @@ class Book:
         return self._number("SELECT value FROM facts WHERE name = ?", name)
 
     def put_code(self, code: Code) -> None:
-        """Writes a code as it is now."""
+        """Write a code as it is now."""
         self._db.execute(
             """INSERT OR REPLACE INTO codes VALUES (:qrcode, :secondary_merchant_id, :store_id,
             :store_name, :trans_currency, :currency,
@@ -198,11 +198,11 @@ class Book:
         )
 
     def code(self, qrcode: str) -> Code | None:
-        """By its text."""
+        """Return the code with this text."""
         return self._one(Code, "SELECT * FROM codes WHERE qrcode = ?", qrcode)
 
     def codes_of(self, secondary_merchant_id: str, store_id: str) -> list[Code]:
-        """Newest first; more than two only where deleting frees a slot."""
+        """Return a store's codes, newest first; more than two only where deleting frees a slot."""
         sql = (
             "SELECT * FROM codes WHERE secondary_merchant_id = ? AND store_id = ? ORDER BY "
             "created_at_ms DESC LIMIT 1000"
@@ -210,7 +210,7 @@ class Book:
         return self._all(Code, sql, secondary_merchant_id, store_id)
 
     def put_trade(self, trade: Trade) -> None:
-        """Writes a trade, or its new status."""
+        """Write a trade, or its new status."""
         self._db.execute(
             """INSERT INTO trades VALUES (:trade_no, :out_trade_no, :qrcode, :store_id, :buyer,
             :buyer_id, :buyer_email, :currency,
@@ -220,21 +220,21 @@ class Book:
         )
 
     def trade(self, trade_no: str) -> Trade | None:
-        """By Alipay's number."""
+        """Return the trade with Alipay's number."""
         return self._one(Trade, "SELECT * FROM trades WHERE trade_no = ?", trade_no)
 
     def trade_by_out(self, out_trade_no: str) -> Trade | None:
-        """By the merchant's transaction id."""
+        """Return the trade with the merchant's transaction id."""
         return self._one(Trade, "SELECT * FROM trades WHERE out_trade_no = ?", out_trade_no)
 
     def trades(self, limit: int) -> list[Trade]:
-        """The newest, oldest of them first."""
+        """Return the newest trades, oldest of them first."""
         return self._all(
             Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit
         )[::-1]
 
     def trades_over(self, paid_before_ms: int, limit: int) -> list[Trade]:
-        """Trades whose refund window has ended."""
+        """Return trades whose refund window has ended."""
         sql = (
             "SELECT * FROM trades WHERE status = 'TRADE_SUCCESS' AND paid_at_ms <= ? ORDER BY "
             "paid_at_ms LIMIT ?"
@@ -242,7 +242,7 @@ class Book:
         return self._all(Trade, sql, paid_before_ms, limit)
 
     def put_refund(self, refund: RefundEntry) -> None:
-        """Writes a refund, or how it stands now."""
+        """Write a refund, or how it stands now."""
         self._db.execute(
             """INSERT INTO refunds VALUES (:refund_id, :trade_no, :out_trade_no, :amount_minor,
             :currency, :notify_url, :state,
@@ -254,11 +254,11 @@ class Book:
         )
 
     def refund(self, refund_id: str) -> RefundEntry | None:
-        """By the merchant's refund id."""
+        """Return the refund with the merchant's id."""
         return self._one(RefundEntry, "SELECT * FROM refunds WHERE refund_id = ?", refund_id)
 
     def refunds_of(self, trade_no: str) -> list[RefundEntry]:
-        """Oldest first."""
+        """Return the refunds of a trade, oldest first."""
         return self._all(
             RefundEntry,
             "SELECT * FROM refunds WHERE trade_no = ? ORDER BY accepted_at_ms, refund_id",
@@ -266,7 +266,7 @@ class Book:
         )
 
     def refunds_due(self, now_ms: int, limit: int) -> list[RefundEntry]:
-        """Accepted refunds whose time has come."""
+        """Return accepted refunds whose time has come, longest due first."""
         sql = (
             "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY "
             "due_at_ms LIMIT ?"
@@ -274,12 +274,12 @@ class Book:
         return self._all(RefundEntry, sql, now_ms, limit)
 
     def refunded_minor(self, trade_no: str) -> int:
-        """What has gone back to the customer."""
+        """Return what has gone back to the customer of a trade."""
         sql = "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state = ?"
         return self._number(sql, trade_no, RefundStatus.SUCCEEDED.value)
 
     def taken_minor(self, trade_no: str) -> int:
-        """What has gone back or is on its way."""
+        """Return what has gone back or is on its way."""
         return self._number(
             (
                 "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state "
@@ -289,7 +289,7 @@ class Book:
         )
 
     def put_notification(self, notification: NotificationEntry) -> None:
-        """Writes a notification, or how its delivery stands."""
+        """Write a notification, or how its delivery stands."""
         self._db.execute(
             """INSERT INTO notifications VALUES (:notify_id, :trade_no, :cause, :url, :fields,
             :sign_type, :charset, :state,
@@ -300,13 +300,13 @@ class Book:
         )
 
     def notification(self, notify_id: str) -> NotificationEntry | None:
-        """By its id."""
+        """Return the notification with this id."""
         return self._one(
             NotificationEntry, "SELECT * FROM notifications WHERE notify_id = ?", notify_id
         )
 
     def notifications_of(self, trade_no: str) -> list[NotificationEntry]:
-        """Oldest first."""
+        """Return the notifications of a trade, oldest first."""
         return self._all(
             NotificationEntry,
             "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid",
@@ -314,7 +314,7 @@ class Book:
         )
 
     def notifications_due(self, now_ms: int, limit: int) -> list[NotificationEntry]:
-        """Longest due first."""
+        """Return the notifications to send, longest due first."""
         sql = (
             "SELECT * FROM notifications WHERE state = 'DUE' AND next_at_ms <= ? ORDER BY "
             "next_at_ms, rowid LIMIT ?"
@@ -322,7 +322,7 @@ class Book:
         return self._all(NotificationEntry, sql, now_ms, limit)
 
     def next_due_ms(self) -> int | None:
-        """When the next refund or notification is due."""
+        """Return when the next refund or notification is due; None if nothing waits."""
         row = self._db.execute(
             """SELECT min(at_ms) FROM (SELECT min(next_at_ms) AS at_ms FROM notifications WHERE
             state = 'DUE'

@@ -1,5 +1,5 @@
-"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for whoever plays customer, fate
-and book-keeper.
+"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for those who play customer,
+fate and book-keeper.
 """
 
 import json
@@ -51,7 +51,7 @@ class _Hangup(Response):
 
 
 def application(alipay: SimulatedAlipay) -> Starlette:
-    """The ASGI application."""
+    """Return the ASGI application that serves this Alipay."""
     site = _Site(alipay)
     routes = [
         Route("/gateway.do", site.gateway, methods=["GET", "POST"]),
@@ -74,7 +74,7 @@ def application(alipay: SimulatedAlipay) -> Starlette:
 
 
 def _guarded(endpoint: _Endpoint) -> _Endpoint:
-    """Bad requests become answers; pages of other sites may not press our buttons."""
+    """Turn bad requests into answers, and let no page of another site press our buttons."""
 
     async def answer(request: Request) -> Response:
         origin = request.headers.get("origin")

@@ -1,4 +1,4 @@
-"""Brings notifications to the merchant until he says ``success`` (docs/alipay.md 7.2 and 7.3).
+"""Notifications on their way to the merchant, until it says ``success`` (docs/alipay.md 7.2, 7.3).
 
 What is due stands in the book, so a restart goes on where the last process ended. A delivery is
 written down when it has ended: one that a crash cuts off happens again, as Alipay's do.
@@ -16,6 +16,8 @@ from alipay_client.simulator import gmt8, payments
 from alipay_client.simulator.book import NotificationEntry, NotificationState
 from alipay_client.simulator.context import Context
 from alipay_client.simulator.wire import notification_form
+
+log = structlog.get_logger()
 
 Deliver = Callable[[str, bytes, str], Awaitable[bytes]]
 """POSTs a body of a content type to a URL and returns the body of the answer; raises when that is
@@ -38,7 +40,7 @@ class HttpDelivery:
         )
 
     async def __call__(self, url: str, body: bytes, content_type: str) -> bytes:
-        """Raises httpx.HTTPError, httpx.InvalidURL or OSError when it is not a plain 200."""
+        """Send once. httpx.HTTPError, httpx.InvalidURL, OSError: the answer is not a plain 200."""
         async with self._http.stream(
             "POST", url, content=body, headers={"content-type": content_type}
         ) as response:
@@ -52,13 +54,13 @@ class HttpDelivery:
             return answer
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
 
 class Courier:
-    """Owns the deliveries in flight. ``run`` goes on for ever; ``settle`` does what is due now, for
-    tests on a clock of their own.
+    """Owner of the deliveries in flight. ``run`` never returns; ``settle`` does what is due now,
+    for tests on a clock of their own.
     """
 
     def __init__(self, context: Context, deliver: Deliver) -> None:
@@ -68,11 +70,13 @@ class Courier:
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something may be due now."""
+        """Look now: something may be due."""
         self._wake.set()
 
     def redeliver(self, trade_no: str) -> int:
-        """Every notification of the trade is due again, acknowledged or not; returns how many."""
+        """Make every notification of the trade due again, acknowledged or not; return how many
+        there are.
+        """
         now_ms = self._context.now_ms()
         with self._context.book.change():
             known = self._context.book.notifications_of(trade_no)
@@ -85,7 +89,7 @@ class Courier:
         return len(known)
 
     async def run(self) -> None:
-        """Until cancelled; deliveries in flight end with it."""
+        """Deliver what is due until cancelled; deliveries in flight end with it."""
         try:
             while True:
                 self._wake.clear()
@@ -104,7 +108,7 @@ class Courier:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self) -> None:
-        """Carries out and delivers all that is due at this moment, and what follows from it at this
+        """Carry out and deliver all that is due at this moment, and what follows from it at this
         moment.
         """
         while True:
@@ -155,16 +159,14 @@ class Courier:
                     current, attempts=attempts, next_at_ms=started_at_ms + schedule[attempts - 1]
                 )
             book.put_notification(after)
-        log = structlog.get_logger().bind(
-            trade_id=after.trade_no, cause=after.cause, attempts=attempts
-        )
+        facts = {"trade_id": after.trade_no, "cause": after.cause, "attempts": attempts}
         if after.state is NotificationState.GIVEN_UP:
-            log.warning("notification given up")
+            log.warning("a notification was given up", **facts)
         else:
-            log.debug("notification sent", acknowledged=acknowledged)
+            log.debug("a notification was sent", acknowledged=acknowledged, **facts)
 
     async def _send(self, notification: NotificationEntry) -> bool:
-        """One delivery, and its copies; whether any was acknowledged."""
+        """Deliver once, with its copies; return whether any was acknowledged."""
         context, faults = self._context, self._context.faults
         attempt = context.dice.attempt(f"delivery|{notification.trade_no}|{notification.cause}")
         if attempt.hits("lost", faults.notify_lost):
@@ -184,8 +186,8 @@ class Courier:
             try:
                 answer = await self._deliver(notification.url, body, content_type)
             except Exception as error:  # noqa: BLE001  # whatever the other side or its stand-in does, the schedule goes on
-                structlog.get_logger().info(
-                    "notification not delivered",
+                log.info(
+                    "a notification could not be delivered",
                     trade_id=notification.trade_no,
                     error=repr(error)[:200],
                 )

@@ -21,12 +21,12 @@ class Attempt:
     number: int
 
     def below(self, kind: str, limit: int) -> int:
-        """A whole number from 0 to limit - 1."""
+        """Return a whole number from 0 to limit - 1."""
         drawn = sha256(f"{self.seed}|{kind}|{self.key}|{self.number}".encode()).digest()
         return int.from_bytes(drawn[:8]) * limit // _SCALE
 
     def hits(self, kind: str, chance: float) -> bool:
-        """True in ``chance`` of all cases; never at 0, always at 1."""
+        """Return True in ``chance`` of all cases; never at 0, always at 1."""
         return self.below(kind, _SCALE) < int(chance * _SCALE)
 
 
@@ -39,7 +39,7 @@ class Dice:
         self._tries: OrderedDict[str, int] = OrderedDict()
 
     def attempt(self, key: str) -> Attempt:
-        """The next try of ``key``."""
+        """Return the next try of ``key``."""
         number = self._tries.pop(key, 0)
         self._tries[key] = number + 1
         if len(self._tries) > self._keys_max:

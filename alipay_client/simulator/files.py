@@ -12,7 +12,7 @@ _OWN_LINES = str.maketrans(dict.fromkeys("|\r\n", " "))
 
 
 def file_name(context: Context, day: int) -> str:
-    """``PID_transaction_YYYYMMDD.txt``"""
+    """Return ``PID_transaction_YYYYMMDD.txt``."""
     return f"{context.config.partner}_transaction_{gmt8.digits(gmt8.starts_ms(day))[:8]}.txt"
 
 

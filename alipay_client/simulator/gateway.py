@@ -80,8 +80,8 @@ SERVICES = {
 
 
 def admit(context: Context, call: Call) -> Service:
-    """The service called, if this merchant may call it so; raises Refusal with the code of the
-    first rule that is broken.
+    """Return the service that is called, if this merchant may call it so. Refusal: its code names
+    the first rule that is broken.
     """
     service = SERVICES.get(call.get("service"))
     if service is None:
@@ -105,8 +105,8 @@ def admit(context: Context, call: Call) -> Service:
 
 
 def _check_signature(context: Context, call: Call, service: Service) -> None:
-    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the
-    real gateway (docs/alipay.md 1).
+    """Check the documented parameters only: a caller who signs any other gets ILLEGAL_SIGN, as at
+    the real gateway (docs/alipay.md 1).
     """
     sign_type = call.get("sign_type")
     if sign_type not in SIGN_TYPES:
@@ -135,8 +135,8 @@ def _check_timestamp(context: Context, text: str) -> None:
 
 
 def perform(context: Context, call: Call, service: Service) -> dict[str, str]:
-    """Does the work and returns the fields to sign; on disk when it returns. Raises Refusal for
-    what the service itself turns away.
+    """Do the work and return the fields to sign; on disk when it returns. Refusal: the service
+    itself turns the call away.
     """
     try:
         with context.book.change():
@@ -148,8 +148,8 @@ def perform(context: Context, call: Call, service: Service) -> dict[str, str]:
 
 
 def notify_verify(context: Context, call: Call) -> bool:
-    """Whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5). Unsigned
-    calls are let in.
+    """Return whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5).
+    Unsigned calls are let in.
     """
     if call.get("partner") != context.config.partner:
         raise Refusal("ILLEGAL_PARTNER", "partner is not the merchant of this Alipay")

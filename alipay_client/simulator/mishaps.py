@@ -18,14 +18,14 @@ _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_
 
 
 def attempt_of(context: Context, call: Call) -> Attempt:
-    """The try of this very request: the same business ids count as one key."""
+    """Return the try of this very request: the same business ids count as one key."""
     ids = "|".join(call.get(name) for name in (*_ECHOED, "alipay_trans_id", "biz_data", "status"))
     return context.dice.attempt(f"{call.get('service')}|{ids}")
 
 
 def pick(context: Context, call: Call, attempt: Attempt) -> str:
-    """The fault that strikes, or an empty text: a planned one first, else the first whose chance
-    hits.
+    """Return the fault that strikes, or an empty text: a planned one first, else the first whose
+    chance hits.
     """
     service, faults = call.get("service"), context.faults
     if faults.services and service not in faults.services:
@@ -48,8 +48,8 @@ def _is_known(context: Context, call: Call) -> bool:
 
 
 def work(context: Context, call: Call, service: Service, attempt: Attempt) -> HttpAnswer:
-    """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises
-    NoAnswer and Refusal.
+    """Do what was asked, unless a fault strikes first, and answer as the fault leaves it. NoAnswer,
+    Refusal.
     """
     fault = pick(context, call, attempt)
     undone = fault in {"no_answer_undone", "refund_refused"} or (

@@ -84,7 +84,7 @@ class Trade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundEntry:
-    """One refund, for ever under its ``refund_id``."""
+    """One refund, and the only one that its ``refund_id`` will ever name."""
 
     refund_id: str
     trade_no: str
@@ -141,8 +141,8 @@ class Declined(Exception):
 
 
 def qrcode_text(birth: int, number: int, seed: int) -> str:
-    """The text of a new code. ``birth`` tells books apart, so that a new book never repeats what an
-    old one said.
+    """Return the text of a new code. ``birth`` tells books apart, so that a new book never repeats
+    what an old one said.
     """
     return (
         f"https://qr.alipay.com/bax{sha256(f'{seed}|{birth}|{number}'.encode()).hexdigest()[:20]}"
@@ -150,20 +150,20 @@ def qrcode_text(birth: int, number: int, seed: int) -> str:
 
 
 def change_status(code: Code, wanted: str) -> Code:
-    """STOP, RESTART and DELETE, each harmless when repeated; raises Declined for what a deleted
-    code cannot do.
+    """Stop, restart or delete a code; each is harmless when repeated. Declined: a deleted code
+    cannot do it.
     """
     if wanted == "DELETE":
         return replace(code, status=CodeStatus.DELETED)
     if code.status is CodeStatus.DELETED:
-        raise Declined("ILLEGAL_ARGUMENT", "the code is deleted for ever")
+        raise Declined("ILLEGAL_ARGUMENT", "a deleted code stays deleted")
     return replace(code, status=CodeStatus.STOPPED if wanted == "STOP" else CodeStatus.ACTIVE)
 
 
 def pay(
     code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, number: int
 ) -> Trade:
-    """A customer pays; raises Declined when the code cannot take money."""
+    """Make the trade of a customer who pays. Declined: the code cannot take money."""
     if code.status is not CodeStatus.ACTIVE:
         raise Declined(f"CODE_{code.status}")
     today = gmt8.digits(now_ms)
@@ -191,8 +191,8 @@ def ask_refund(
     now_ms: int,
     terms: Terms,
 ) -> RefundVerdict:
-    """The refund service (docs/alipay.md 5). ``taken_minor``: what other refunds of the trade have
-    returned or hold.
+    """Decide what the refund service answers (docs/alipay.md 5). ``taken_minor``: what other
+    refunds of the trade have returned or hold.
     """
     if known is not None and (known.out_trade_no, known.amount_minor, known.currency) != (
         asked.out_trade_no,
@@ -247,7 +247,9 @@ def _objection(
 
 
 def _accepted(refund: RefundEntry, trade: Trade, now_ms: int, terms: Terms) -> RefundEntry:
-    """On the day of payment at once, later in the batch (docs/alipay.md 5.3)."""
+    """Say when the refund is carried out: on the day of payment at once, later in the batch
+    (docs/alipay.md 5.3).
+    """
     at_once = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms) or gmt8.in_batch(now_ms)
     starts_at_ms = now_ms if at_once else gmt8.next_batch(now_ms)
     return replace(
@@ -256,8 +258,8 @@ def _accepted(refund: RefundEntry, trade: Trade, now_ms: int, terms: Terms) -> R
 
 
 def carry_out(refund: RefundEntry, *, now_ms: int, terms: Terms) -> RefundEntry:
-    """An accepted refund's time has come: done, or tried again later for want of funds, or given up
-    in silence after 180 days.
+    """Return an accepted refund whose time has come: done, or to be tried again later for want of
+    funds, or given up in silence after 180 days.
     """
     if not terms.short_of_funds:
         return replace(refund, state=RefundStatus.SUCCEEDED, error="")
@@ -268,7 +270,7 @@ def carry_out(refund: RefundEntry, *, now_ms: int, terms: Terms) -> RefundEntry:
 
 
 def after_refunds(trade: Trade, refunded_minor: int) -> Trade:
-    """A trade that has been returned whole is closed."""
+    """Return the trade, closed if all of it has gone back."""
     return (
         replace(trade, status=TradeStatus.TRADE_CLOSED)
         if refunded_minor >= trade.paid_minor

@@ -15,7 +15,7 @@ from alipay_client.simulator.model import RefundEntry, Trade, TradeStatus
 
 
 def paid(context: Context, trade: Trade) -> None:
-    """The customer has paid; before it, where switched on, that he was about to."""
+    """Tell that the customer has paid; before it, where switched on, that they were about to."""
     if context.quirks.notify_waiting:
         _post_up(
             context,
@@ -38,8 +38,8 @@ def paid(context: Context, trade: Trade) -> None:
 
 
 def refunded(context: Context, trade: Trade, refund: RefundEntry) -> None:
-    """A refund has gone back: to the refund's own URL, or, when it closed the trade, to the
-    code's.
+    """Tell that a refund has gone back: to the refund's own URL, or, when it closed the trade, to
+    the code's.
     """
     extra = {
         "notify_action_type": "refundFPAction",
@@ -54,7 +54,7 @@ def refunded(context: Context, trade: Trade, refund: RefundEntry) -> None:
 
 
 def cancelled(context: Context, trade: Trade) -> None:
-    """The trade was cancelled, and its money went back."""
+    """Tell that the trade was cancelled and its money went back."""
     if context.quirks.notify_on_full_refund:
         _post_up(
             context,
@@ -65,7 +65,7 @@ def cancelled(context: Context, trade: Trade) -> None:
 
 
 def finished(context: Context, trade: Trade) -> None:
-    """The refund window has ended, about a year later (docs/alipay.md 7.4)."""
+    """Tell that the refund window has ended, about a year later (docs/alipay.md 7.4)."""
     _post_up(
         context,
         trade,
@@ -104,7 +104,7 @@ def _post_up(
 
 
 def _told_of(context: Context, trade: Trade, passback: str) -> dict[str, str]:
-    """The fields that every notification of a trade bears."""
+    """Return the fields that every notification of a trade bears."""
     amount = to_text(trade.paid_minor, trade.currency)
     in_foreign = context.quirks.notify_amount_field == "forex_total_fee"
     total = cny_text(trade.paid_minor, trade.currency) if in_foreign else amount

@@ -23,7 +23,7 @@ code{font-size:13px}
 
 
 def render(context: Context, codes: CodeList, trades: TradeList, said: str = "") -> str:
-    """The whole page; ``said`` is what the last button did."""
+    """Return the whole page; ``said`` is what the last button did."""
     note = f'<p class="said">{escape(said)}</p>' if said else ""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Pretend '
@@ -136,7 +136,7 @@ def _input(name: str, value: object) -> str:
 
 
 def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dict[str, object]:
-    """The switches that the form sets, in the types that they have; ValueError on what is no
+    """Return the switches that the form sets, in the types that they have; ValueError on what is no
     number.
     """
     wanted: dict[str, object] = {}

@@ -11,16 +11,19 @@ from alipay_client.simulator.amounts import to_minor
 from alipay_client.simulator.context import Context
 from alipay_client.simulator.model import Declined, RefundStatus, Trade, TradeStatus
 
+log = structlog.get_logger()
+
 _AMOUNT_MAX = 100_000_000
 _BUYER_MAX = 64
 _AT_ONCE_MAX = 100
 
 
 def pay(context: Context, *, qrcode: str, amount: str, buyer: str) -> Trade:
-    """A customer scans ``qrcode`` and types ``amount`` in the code's currency ("5.00"; JPY "500").
+    """Let a customer scan ``qrcode`` and type ``amount`` in the code's currency ("5.00"; JPY
+    "500").
 
-    Raises Declined: CODE_UNKNOWN, CODE_STOPPED, CODE_DELETED, BAD_AMOUNT, BAD_BUYER, BOOK_FULL; no
-    money has moved then.
+    Declined: CODE_UNKNOWN, CODE_STOPPED, CODE_DELETED, BAD_AMOUNT, BAD_BUYER, BOOK_FULL; no money
+    has moved then.
     """
     code = context.book.code(qrcode)
     if code is None:
@@ -47,8 +50,8 @@ def pay(context: Context, *, qrcode: str, amount: str, buyer: str) -> Trade:
         )
         context.book.put_trade(trade)
         notices.paid(context, trade)
-    structlog.get_logger().info(
-        "paid",
+    log.info(
+        "a customer paid",
         trade_id=trade.trade_no,
         machine_id=trade.store_id,
         amount_minor=amount_minor,
@@ -58,8 +61,8 @@ def pay(context: Context, *, qrcode: str, amount: str, buyer: str) -> Trade:
 
 
 def carry_out_due(context: Context) -> None:
-    """Accepted refunds whose time has come, then trades whose refund window has ended; at most a
-    hundred of each.
+    """Carry out accepted refunds whose time has come, then finish trades whose refund window has
+    ended; at most a hundred of each.
     """
     now_ms, terms = context.now_ms(), context.terms()
     for refund in context.book.refunds_due(now_ms, _AT_ONCE_MAX):
@@ -69,8 +72,8 @@ def carry_out_due(context: Context) -> None:
             refund = model.carry_out(refund, now_ms=now_ms, terms=terms)  # noqa: PLW2901  # the same refund, a step on
             trades.keep(context, trade, refund)
         if refund.state is not RefundStatus.PROCESSING:
-            structlog.get_logger().info(
-                "refund ended",
+            log.info(
+                "a refund has ended",
                 refund_id=refund.refund_id,
                 trade_id=refund.trade_no,
                 state=refund.state.value,
@@ -80,9 +83,7 @@ def carry_out_due(context: Context) -> None:
 
 
 def finish(context: Context, trade: Trade) -> Trade:
-    """Ends a trade's refund window; the merchant is told anew. Raises Declined when it is not
-    open.
-    """
+    """End a trade's refund window and tell the merchant. Declined: it is not open."""
     if trade.status is not TradeStatus.TRADE_SUCCESS:
         raise Declined("TRADE_STATUS_ERROR", f"the trade is {trade.status}")
     trade = replace(trade, status=TradeStatus.TRADE_FINISHED)

@@ -14,6 +14,8 @@ from alipay_client.simulator.model import Code, CodeStatus, Declined
 from alipay_client.simulator.signing import SIGN_TYPES
 from alipay_client.simulator.wire import CODECS, Call, Refusal
 
+log = structlog.get_logger()
+
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _ID_WITH_DASH = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MCC = re.compile(r"[0-9]{4}", re.ASCII)
@@ -44,7 +46,7 @@ _OTHER_MEMBERS = frozenset(
 
 
 def create(context: Context, call: Call) -> dict[str, str]:
-    """Makes the code of a store, or returns the one that it has: one with and one without a channel
+    """Make the code of a store, or return the one that it has: one with and one without a channel
     fee, unchanged by the repeat.
     """
     asked = _read_shop(context, call)
@@ -63,12 +65,12 @@ def create(context: Context, call: Call) -> dict[str, str]:
 
 
 def modify(context: Context, call: Call) -> dict[str, str]:
-    """Replaces what the code says; its store, sub-merchant and currencies stay, and a channel fee
+    """Replace what the code says; its store, sub-merchant and currencies stay, and a channel fee
     cannot be taken away.
     """
     code, asked = _known(context, call), _read_shop(context, call)
     if code.status is CodeStatus.DELETED:
-        raise Declined("ILLEGAL_ARGUMENT", "the code is deleted for ever")
+        raise Declined("ILLEGAL_ARGUMENT", "a deleted code stays deleted")
     for name in ("secondary_merchant_id", "store_id", "trans_currency", "currency"):
         if getattr(code, name) != getattr(asked, name):
             raise Declined("ILLEGAL_ARGUMENT", f"{name} cannot be modified")
@@ -86,7 +88,7 @@ def modify(context: Context, call: Call) -> dict[str, str]:
 
 
 def modify_status(context: Context, call: Call) -> dict[str, str]:
-    """STOP, RESTART or DELETE; harmless when repeated."""
+    """Stop, restart or delete a code; harmless when repeated."""
     if call.get("status") not in {"STOP", "RESTART", "DELETE"}:
         raise Refusal("ILLEGAL_ARGUMENT", "status is STOP, RESTART or DELETE")
     code = model.change_status(_known(context, call), call.get("status"))
@@ -113,7 +115,7 @@ def _answer(context: Context, code: Code, *, with_image: bool = False) -> dict[s
 
 
 def _read_shop(context: Context, call: Call) -> Code:
-    """``biz_data`` as a code without a text; raises Refusal at the first rule it breaks."""
+    """Return ``biz_data`` as a code without a text. Refusal: the first rule that it breaks."""
     text = call.get("biz_data")
     if len(text) > _BIZ_DATA_MAX:
         raise Refusal("ILLEGAL_ARGUMENT", f"biz_data is longer than {_BIZ_DATA_MAX}")
@@ -125,7 +127,7 @@ def _read_shop(context: Context, call: Call) -> Code:
         raise Refusal("ILLEGAL_ARGUMENT", "biz_data is no JSON object")
     unknown = sorted(set(data) - _OTHER_MEMBERS)
     if unknown:
-        structlog.get_logger().warning(
+        log.warning(
             "biz_data has members that no page documents",
             members=unknown[:10],
             store_id=str(data.get("store_id")),

@@ -15,7 +15,7 @@ _REASON_MAX = 128
 
 
 def refund(context: Context, call: Call) -> dict[str, str]:
-    """alipay.acquire.overseas.spot.refund"""
+    """Answer alipay.acquire.overseas.spot.refund."""
     refund_id, out_trade_no, currency = (
         call.get("partner_refund_id"),
         call.get("partner_trans_id"),
@@ -72,8 +72,8 @@ def refund(context: Context, call: Call) -> dict[str, str]:
 
 
 def keep(context: Context, trade: Trade, refund: RefundEntry) -> None:
-    """Writes a refund down, and if its money has gone back, what that makes of the trade and whom
-    to tell.
+    """Write a refund down, and if its money has gone back, what that makes of the trade and whom to
+    tell.
     """
     context.book.put_refund(refund)
     if refund.state is not RefundStatus.SUCCEEDED:
@@ -84,7 +84,7 @@ def keep(context: Context, trade: Trade, refund: RefundEntry) -> None:
 
 
 def query_refund(context: Context, call: Call) -> dict[str, str]:
-    """alipay.acquire.refund.query"""
+    """Answer alipay.acquire.refund.query."""
     out_trade_no, refund_id = call.get("out_trade_no"), call.get("out_return_no")
     ids = {"out_trade_no": out_trade_no, "out_return_no": refund_id}
     trade = context.book.trade_by_out(out_trade_no)
@@ -111,7 +111,7 @@ def query_refund(context: Context, call: Call) -> dict[str, str]:
 
 
 def query_trade(context: Context, call: Call) -> dict[str, str]:
-    """alipay.acquire.overseas.query; ``alipay_trans_id`` is looked at first."""
+    """Answer alipay.acquire.overseas.query; ``alipay_trans_id`` is looked at first."""
     if not call.get("alipay_trans_id") and not call.get("partner_trans_id"):
         raise Refusal("ILLEGAL_ARGUMENT", "neither alipay_trans_id nor partner_trans_id")
     if call.get("alipay_trans_id"):
@@ -145,8 +145,8 @@ def query_trade(context: Context, call: Call) -> dict[str, str]:
 
 
 def cancel(context: Context, call: Call) -> dict[str, str]:
-    """alipay.acquire.cancel: the whole amount, on T day; succeeds also for a trade that never
-    was.
+    """Answer alipay.acquire.cancel: the whole amount, on T day; it succeeds also for a trade that
+    never was.
     """
     _check_cancel_timestamp(context, call.get("timestamp"))
     trade = (
@@ -194,7 +194,9 @@ def cancel(context: Context, call: Call) -> dict[str, str]:
 
 
 def _check_cancel_timestamp(context: Context, text: str) -> None:
-    """Milliseconds in the documents, date text in the SDK sample (docs/alipay.md 2)."""
+    """Read milliseconds, as in the documents, or date text, as in the SDK sample (docs/alipay.md
+    2).
+    """
     form = context.quirks.cancel_timestamp
     if form != "DATE" and _MILLIS.fullmatch(text):
         return

@@ -41,7 +41,7 @@ class Call:
     codec: str
 
     def get(self, name: str) -> str:
-        """The value, or an empty text."""
+        """Return the value, or an empty text."""
         return self.parameters.get(name, "")
 
 
@@ -55,8 +55,8 @@ class HttpAnswer:
 
 
 def read_call(method: str, query: bytes, body: bytes, limits: Limits) -> Call:
-    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the
-    URL (docs/alipay.md 1).
+    """Read a GET or POST; Refusal when it cannot be read. On POST the charset stands in the URL
+    (docs/alipay.md 1).
     """
     if len(query) + len(body) > limits.body_bytes_max:
         raise Refusal("ILLEGAL_ARGUMENT", "larger than this gateway reads")
@@ -104,8 +104,8 @@ def accepted(
     charset: str,
     spoil_sign: bool = False,
 ) -> HttpAnswer:
-    """A signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out) in the
-    one element that is signed.
+    """Return a signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out)
+    in the one element that is signed.
     """
     kept = {name: value for name, value in fields.items() if value}
     signed = canonical(kept)
@@ -134,7 +134,7 @@ def accepted(
 
 
 def refused(code: str, charset: str) -> HttpAnswer:
-    """An unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
+    """Return an unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
     text = (
         '<?xml version="1.0" '
         f'encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
@@ -143,12 +143,12 @@ def refused(code: str, charset: str) -> HttpAnswer:
 
 
 def plain(text: str) -> HttpAnswer:
-    """The answer of notify_verify."""
+    """Return the answer of notify_verify."""
     return HttpAnswer(body=text.encode(), content_type="text/plain;charset=UTF-8")
 
 
 def outage(status: int = 200) -> HttpAnswer:
-    """The page for people that stands in for the gateway when it is down."""
+    """Return the page for people that stands in for the gateway when it is down."""
     page = (
         "<!DOCTYPE html><html><head><title>Alipay</title></head><body><h1>System "
         "busy</h1><p>Please try again later.</p></body></html>"
@@ -159,8 +159,8 @@ def outage(status: int = 200) -> HttpAnswer:
 def notification_form(
     fields: Mapping[str, str], *, sign_type: str, ring: KeyRing, charset: str
 ) -> tuple[bytes, str]:
-    """A signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the charset
-    cannot say it.
+    """Return a signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the
+    charset cannot say it.
     """
     try:
         message = canonical(fields).encode(CODECS[charset])

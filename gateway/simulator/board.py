@@ -222,7 +222,7 @@ class Board(ABC):
     def _cut(self, point: CutPoint) -> bool:
         if self._armed is not point:
             return False
-        self._log.info("power cut", point=point)
+        self._log.info("the power is cut", point=point)
         self.power_cut()
         return True
 

@@ -149,7 +149,7 @@ class Fleet:
             self._inside += 1
             self._totals["started"] += 1
             try:
-                log.debug("customer comes", kind=kind, machine_id=machine_id)
+                log.debug("a customer comes", kind=kind, machine_id=machine_id)
                 buyer = f"buyer-{machine_id}-{self._totals['runs']}-{number}"
                 seen = await scripts.serve(
                     kind, client, phone, rng=rng, buyer=buyer, patience=self._config.patience
@@ -189,7 +189,9 @@ class Fleet:
         totals["trades"] += len(seen.trades)
         totals["delivered"] += len(seen.delivered)
         totals["failed"] += len(seen.failed)
-        log.info("customer left", kind=seen.kind, machine_id=seen.machine_id, outcome=seen.outcome)
+        log.info(
+            "a customer left", kind=seen.kind, machine_id=seen.machine_id, outcome=seen.outcome
+        )
         if self._config.report:
             print(json.dumps(dataclasses.asdict(seen)), flush=True)
 

@@ -124,7 +124,7 @@ class MachineClient(Board):
                 ended.retry_after_ms
             )  # the gateway's wish, and our jitter on top: all were told the same
             self._log.info(
-                "stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms
+                "the stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms
             )
             await self._pause(wait_ms)
 
@@ -194,7 +194,9 @@ class MachineClient(Board):
 
     def _not_welcome(self, line: Line) -> None:
         if self._line is not line:
-            self._log.warning("no Welcome in time", within_ms=self.config.welcome_within_ms)
+            self._log.warning(
+                "the gateway sent no Welcome in time", within_ms=self.config.welcome_within_ms
+            )
             line.hang_up()
 
     async def _pause(self, wait_ms: int | None) -> None:

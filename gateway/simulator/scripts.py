@@ -33,7 +33,7 @@ NO_SESSION = "NO_SESSION"
 
 
 async def exact_payer(customer: Customer) -> str:
-    """Pays the price, buys, leaves nothing behind."""
+    """Pay the price, buy, leave nothing behind."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -48,7 +48,7 @@ async def exact_payer(customer: Customer) -> str:
 
 
 async def tops_up_and_walks_away(customer: Customer) -> str:
-    """Pays and is called away; the rest must come back by itself."""
+    """Pay and be called away; the rest must come back by itself."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -68,7 +68,7 @@ async def tops_up_and_walks_away(customer: Customer) -> str:
 
 
 async def tops_up_twice(customer: Customer) -> str:
-    """Pays too little, sees it, pays the rest, buys."""
+    """Pay too little, see it, pay the rest, buy."""
     column = customer.pick()
     if column is None or column.price_minor < 2:
         return NOTHING_TO_BUY
@@ -87,7 +87,7 @@ async def tops_up_twice(customer: Customer) -> str:
 
 
 async def buys_three(customer: Customer) -> str:
-    """Pays for three and a little more, buys three, takes the rest back."""
+    """Pay for three and a little more, buy three, take the rest back."""
     dearest = max((column.price_minor for column in customer.columns), default=0)
     if dearest == 0:
         return NOTHING_TO_BUY
@@ -108,7 +108,7 @@ async def buys_three(customer: Customer) -> str:
 
 
 async def pays_a_machine_that_jams(customer: Customer) -> str:
-    """Pays the price; the motor jams; wants the money back."""
+    """Pay the price; the motor jams; want the money back."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -124,7 +124,7 @@ async def pays_a_machine_that_jams(customer: Customer) -> str:
 
 
 async def two_at_once(customer: Customer) -> str:
-    """Two people pay the same machine in the same moment; one of them buys."""
+    """Pay the same machine twice in the same moment, as two people do; one of them buys."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -143,7 +143,7 @@ async def two_at_once(customer: Customer) -> str:
 
 
 async def loses_power(customer: Customer) -> str:
-    """Pays, chooses, and the street goes dark at some point of the vend."""
+    """Pay, choose, and lose the power at some point of the vend."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -171,7 +171,7 @@ async def loses_power(customer: Customer) -> str:
 
 
 async def pays_an_offline_machine(customer: Customer) -> str:
-    """Pays a machine that has lost its network, by the code that is glued to it."""
+    """Pay a machine that has lost its network, by the code that is glued to it."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY
@@ -193,19 +193,19 @@ async def pays_an_offline_machine(customer: Customer) -> str:
 
 
 async def purchase_first(customer: Customer) -> str:
-    """Chooses, pays what the screen asks for, gets the goods."""
+    """Choose, pay what the screen asks for, get the goods."""
     return await _choose_and_pay(customer, lambda asked_minor: asked_minor)
 
 
 async def overpays(customer: Customer) -> str:
-    """Chooses and pays more than asked; the rest must come back."""
+    """Choose and pay more than asked; the rest must come back."""
     return await _choose_and_pay(
         customer, lambda asked_minor: asked_minor + customer.rng.randint(1, 500)
     )
 
 
 async def underpays(customer: Customer) -> str:
-    """Chooses, pays less than asked, and waits in vain."""
+    """Choose, pay less than asked, and wait in vain."""
     asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
@@ -220,7 +220,7 @@ async def underpays(customer: Customer) -> str:
 
 
 async def pays_late(customer: Customer) -> str:
-    """Chooses, fumbles with the phone until the machine has given up, pays all the same."""
+    """Choose, fumble with the phone until the machine has given up, pay all the same."""
     asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
@@ -235,7 +235,7 @@ async def pays_late(customer: Customer) -> str:
 
 
 async def cancels(customer: Customer) -> str:
-    """Chooses, and changes their mind before paying."""
+    """Choose, and cancel before paying."""
     asked = await _asked(customer)
     if not isinstance(asked, PaymentAsked):
         return asked
@@ -245,7 +245,7 @@ async def cancels(customer: Customer) -> str:
 
 
 async def _asked(customer: Customer) -> PaymentAsked | str:
-    """Choose a column and wait to be asked for money; one word if that is not what happens."""
+    """Choose a column and wait to be asked for money; return one word if something else happens."""
     column = customer.pick()
     if column is None:
         return NOTHING_TO_BUY

@@ -321,7 +321,7 @@ async def test_an_endless_answer_is_not_held(pair: Pair) -> None:
 
 
 async def test_cancelling_is_never_an_outcome(pair: Pair) -> None:
-    """Whoever cancels gets CancelledError, and the backup is not asked."""
+    """A caller who cancels gets CancelledError, and the backup is not asked."""
     asked = asyncio.Event()
     hosts: list[str] = []
 

@@ -20,7 +20,7 @@ def test_switches_are_set_together(here: World) -> None:
 
 
 def test_planned_faults_have_names_and_a_bound(here: World) -> None:
-    """Only faults of answers can be planned, and only so many."""
+    """Only faults of answers can be planned, and no more than the limit."""
     here.alipay.plan("", *ANSWER_FAULTS)
     assert ["", *ANSWER_FAULTS] == list(here.alipay.context.planned)
     with pytest.raises(ValueError, match="no fault"):

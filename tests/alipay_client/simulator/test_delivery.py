@@ -124,7 +124,7 @@ async def test_a_restart_goes_on(tmp_path: Path) -> None:
 
 
 async def test_deliveries_are_bounded() -> None:
-    """No more than so many at once, however many are due; all arrive."""
+    """No more than the limit are sent at once, however many are due; all arrive."""
     made = world(replace(CONFIG, limits=Limits(deliveries_max=3)))
     at_once, most = 0, 0
 

@@ -23,7 +23,7 @@ def test_never_and_always() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """The longest unused key is forgotten and begins anew."""
+    """The longest unused key is forgotten and begins at its first try again."""
     dice = Dice(1, keys_max=2)
     for key in "abc":
         dice.attempt(key)

@@ -56,7 +56,7 @@ async def test_access_codes(here: World, changes: dict[str, str], code: str) -> 
 
 
 async def test_an_unknown_parameter_breaks_the_signature(here: World) -> None:
-    """Only documented parameters count, so whoever signs another one signs something else."""
+    """Only documented parameters count, so a caller who signs another one signs something else."""
     assert "ILLEGAL_SIGN" == (await here.call(QUERY, partner_trans_id="x", qr_code="y")).error
     unsigned_extra = signed(QUERY, partner_trans_id="x") | {"qr_code": "y"}
     assert "TRADE_NOT_EXIST" == read((await here.send(unsigned_extra)).content).error

@@ -108,8 +108,8 @@ async def test_a_full_refund_closes_and_tells(here: World) -> None:
 
 
 async def test_a_year_later(here: World) -> None:
-    """At the end of the refund window the trade is finished, told anew with its old creation time,
-    and can no longer be refunded.
+    """At the end of the refund window the trade is finished and told again with its old creation
+    time, and can no longer be refunded.
     """
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()

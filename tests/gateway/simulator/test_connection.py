@@ -69,7 +69,7 @@ def test_every_frame_carries_what_was_handled() -> None:
 
 
 def test_a_silent_machine_still_acknowledges() -> None:
-    """After so many handled frames a heartbeat carries the ack."""
+    """After a bounded number of handled frames a heartbeat carries the ack."""
     bench = Bench()
     bench.connect()
     commands: list[Command] = []

@@ -1,4 +1,4 @@
-"""A machine on the desk."""
+"""The console of one machine."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -129,7 +129,7 @@ async def test_what_makes_no_sense_is_answered(
 
 
 async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Path) -> None:
-    """When only a person can help, the desk says why and ends."""
+    """When only a person can help, the console says why and ends."""
     printed: list[str] = []
 
     async def wait_for_ever() -> AsyncIterator[str]:

@@ -88,8 +88,8 @@ def test_the_numbers_are_the_reference_machines() -> None:
             assert re.search(rf"`{re.escape(name)}` \| {value:,}".replace(",", " "), TEXT), name
 
 
-def test_the_desks_commands_exist() -> None:
-    """What the document tells to type, the desk's help knows."""
+def test_the_consoles_commands_exist() -> None:
+    """What the document tells to type, the help of the console knows."""
     for command in (
         "select",
         "cancel",

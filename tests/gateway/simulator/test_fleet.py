@@ -95,7 +95,7 @@ async def test_customers_come_and_go(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """So many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM
+    """As many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM
     ends it.
     """
     running = asyncio.create_task(run_fleet(config(customers_max=20, report=True)))

@@ -103,7 +103,7 @@ def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
 
 
 def test_a_long_journal_is_rewritten_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file does not grow for ever; open vends stay."""
+    """The file is bounded; open vends stay."""
     monkeypatch.setattr(journals, "LINES_MAX", 10)
     path = tmp_path / "journal.log"
     write(

@@ -236,7 +236,7 @@ class World(RuleBasedStateMachine):
     @rule(valid_for_ms=st.sampled_from([1, 30_000]), which=st.integers(-3, -1))
     def approve(self, valid_for_ms: int, which: int) -> None:
         """Approve a request, perhaps one that nobody waits for any more; each vend_id names one
-        request for ever.
+        request without an end.
         """
         request = self.requests[max(which, -len(self.requests))]
         approval = next(

@@ -235,8 +235,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.online and self.requests)
     @rule(valid_for_ms=st.sampled_from([1, 30_000]), which=st.integers(-3, -1))
     def approve(self, valid_for_ms: int, which: int) -> None:
-        """Approve a request, perhaps one that nobody waits for any more; each vend_id names one
-        request without an end.
+        """Approve a request, perhaps one that nobody waits for any more; each vend_id
+        always names the same request.
         """
         request = self.requests[max(which, -len(self.requests))]
         approval = next(

@@ -80,6 +80,7 @@ def test_sums_by_state() -> None:
                 )
             )
     assert 400 == book.refunded_minor(TRADE.trade_no)
+    assert ["R0", "R1", "R2"] == [one.refund_id for one in book.refunds_of(TRADE.trade_no)]
     assert 800 == book.taken_minor(TRADE.trade_no)
     assert ["R0"] == [refund.refund_id for refund in book.refunds_due(NOON_MS + 5, 9)]
     assert [] == book.refunds_due(NOON_MS + 4, 9)

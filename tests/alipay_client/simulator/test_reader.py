@@ -77,7 +77,7 @@ async def test_the_newest_trades_with_all_that_belongs_to_them(book: Book) -> No
         TRADE, trade_no="T9", out_trade_no="O9", paid_at_ms=TRADE.paid_at_ms + 1
     )
     theirs = [
-        dataclasses.replace(REFUND, refund_id=f"R{number}", trade_no="T9", state=state)
+        dataclasses.replace(REFUND, refund_id=f"S{number}", trade_no="T9", state=state)
         for number, state in enumerate(RefundStatus)
     ]
     told = [

@@ -34,9 +34,9 @@ from actors.machine.ids import Currency, RefundId
 from actors.machine.state import CodeStatus
 from actors.ports import Place
 from alipay_client import messages
+from alipay_client.answers import SHORT_OF_FUNDS
 from alipay_client.client import AlipayClient
 from alipay_client.errors import AlipayError, Misused, Refused, Retry
-from alipay_client.retry import SHORT_OF_FUNDS
 
 _ACTIONS = {
     CodeStatus.ACTIVE: messages.CodeAction.RESTART,

@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
-from alipay_client import envelope, fields, messages, retry
+from alipay_client import answers, envelope, fields, messages
 from alipay_client.config import AlipayConfig, SignType
 from alipay_client.errors import Misused, OutcomeUnknown, Unreachable, Untrusted
 from alipay_client.keys import Keys, load_keys
 
-_log = structlog.get_logger()
+log = structlog.get_logger()
 
 _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
@@ -108,19 +108,19 @@ class AlipayClient:
         """Create the shop's code, or get the one that it has (docs/alipay.md 4.1). Refused,
         OutcomeUnknown, Misused.
         """
-        return retry.code(await self._call(fields.create_code(m, self._config, self._now())))
+        return answers.code(await self._call(fields.create_code(m, self._config, self._now())))
 
     async def modify_code(self, m: messages.ModifyCode) -> messages.CodeAnswer:
         """Replace all that a code says of its shop (docs/alipay.md 4.2). Refused, OutcomeUnknown,
         Misused.
         """
-        return retry.code(
+        return answers.code(
             await self._call(fields.modify_code(m, self._config, self._now())), m.qrcode
         )
 
     async def modify_code_status(self, m: messages.ModifyCodeStatus) -> messages.CodeAnswer:
         """Stop, restart or delete a code (docs/alipay.md 4.3). Refused, OutcomeUnknown, Misused."""
-        return retry.code(
+        return answers.code(
             await self._call(fields.modify_code_status(m, self._config, self._now())), m.qrcode
         )
 
@@ -128,15 +128,15 @@ class AlipayClient:
         """Refund: SUCCEEDED, or ACCEPTED if asynchronous (docs/alipay.md 5). Refused,
         OutcomeUnknown (same id again, or query), Misused.
         """
-        return retry.refund(await self._call(fields.refund(m, self._config)), m)
+        return answers.refund(await self._call(fields.refund(m, self._config)), m)
 
     async def query_refund(self, m: messages.QueryRefund) -> messages.RefundAnswer:
         """Ask what became of a refund (docs/alipay.md 5.8). OutcomeUnknown, Misused."""
-        return retry.query_refund(await self._call(fields.query_refund(m, self._config)), m)
+        return answers.query_refund(await self._call(fields.query_refund(m, self._config)), m)
 
     async def query_trade(self, m: messages.QueryTrade) -> messages.TradeAnswer:
         """Ask for the state of a trade (docs/alipay.md 6.1). Refused, OutcomeUnknown, Misused."""
-        return retry.query_trade(await self._call(fields.query_trade(m, self._config)), m)
+        return answers.query_trade(await self._call(fields.query_trade(m, self._config)), m)
 
     async def _call(self, parameters: Mapping[str, str]) -> envelope.Answer:
         body = await self._signed(parameters)
@@ -144,8 +144,8 @@ class AlipayClient:
             try:
                 return envelope.read(await self._exchange(url, body), self._keys)
             except Unreachable as error:
-                _log.warning(
-                    "alipay_backup_host",
+                log.warning(
+                    "Alipay's gateway could not be reached; the backup host is asked",
                     service=parameters["service"],
                     host=urlsplit(url).hostname,
                     cause=error.code,

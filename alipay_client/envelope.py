@@ -90,7 +90,9 @@ def read(body: bytes, keys: Keys) -> Answer:
 
 
 def _parse(body: bytes) -> tuple["Element", str]:
-    """Expat reads no GBK: decode by the charset that the prolog declares and hand on UTF-8."""
+    """Parse the answer. Expat reads no GBK: decode by the charset that the prolog declares and hand
+    on UTF-8.
+    """
     body = body.removeprefix(_BOM)
     prolog = _PROLOG.match(body)
     declared = _ENCODING.search(prolog[1]) if prolog else None

@@ -70,7 +70,7 @@ def modify_code_status(
 
 def refund(message: messages.Refund, config: AlipayConfig) -> dict[str, str]:
     """Return the parameters of alipay.acquire.overseas.spot.refund; without a timestamp: one
-    message is one request for ever.
+    message is one request, whenever it is sent.
     """
     if message.partner_refund_id == message.partner_trans_id:
         raise Misused("bad_refund_id", "partner_refund_id must differ from partner_trans_id")

@@ -68,8 +68,8 @@ class CodeAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """alipay.acquire.overseas.spot.refund. ``partner_refund_id`` is the idempotency key: same id,
-    same amount, for ever.
+    """alipay.acquire.overseas.spot.refund. ``partner_refund_id`` is the idempotency key: the same
+    id always means the same refund.
     """
 
     partner_trans_id: str

@@ -55,7 +55,9 @@ def sign(data: bytes, keys: Keys) -> str:
 
 
 def verify(data: bytes, signature: str, sign_type: SignType, keys: Keys) -> bool:
-    """Whether ``signature`` is Alipay's over ``data``. A key that is not there proves nothing."""
+    """Return whether ``signature`` is Alipay's over ``data``. A key that is not there proves
+    nothing.
+    """
     if sign_type is SignType.MD5:
         return bool(keys.md5_key) and hmac.compare_digest(
             _md5(data, keys.md5_key).encode(), signature.encode("utf-8", "replace")

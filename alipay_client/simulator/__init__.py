@@ -1,4 +1,4 @@
-"""A pretend Alipay for demos, tests and firmware on the desk: real HTTP, real signatures, pretend
+"""A pretend Alipay for demos, tests and firmware engineers: real HTTP, real signatures, pretend
 money.
 
 It shares the documented wire with the client beside it and none of its code, so that a misreading
@@ -7,5 +7,14 @@ in one of them shows.
 
 from alipay_client.simulator.app import SimulatedAlipay, build
 from alipay_client.simulator.config import Faults, Limits, Quirks, SimulatorConfig
+from alipay_client.simulator.control import application
 
-__all__ = ["Faults", "Limits", "Quirks", "SimulatedAlipay", "SimulatorConfig", "build"]
+__all__ = [
+    "Faults",
+    "Limits",
+    "Quirks",
+    "SimulatedAlipay",
+    "SimulatorConfig",
+    "application",
+    "build",
+]

@@ -25,20 +25,20 @@ has no rates.
 
 
 def is_currency(text: str) -> bool:
-    """Three capital letters; the official list could not be read, so none is held against a
-    merchant.
+    """Whether the text is three capital letters; the official list could not be read, so none is
+    held against a merchant.
     """
     return _CURRENCY.fullmatch(text) is not None
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the currency has."""
+    """Return how many decimals the currency has."""
     return 0 if currency in _ZERO_DECIMALS else 2
 
 
 def to_minor(text: str, currency: str) -> int:
-    """Minor units; ValueError when the text is no positive amount of that currency (JPY ``100.00``
-    is none).
+    """Return minor units; ValueError when the text is no positive amount of that currency (JPY
+    ``100.00`` is none).
     """
     match = _TEXT.fullmatch(text)
     if match is None:
@@ -54,7 +54,7 @@ def to_minor(text: str, currency: str) -> int:
 
 
 def to_text(minor: int, currency: str) -> str:
-    """The amount as Alipay writes it."""
+    """Return the amount as Alipay writes it."""
     places = exponent(currency)
     if places == 0:
         return str(minor)
@@ -62,13 +62,13 @@ def to_text(minor: int, currency: str) -> str:
 
 
 def rate_text(currency: str) -> str:
-    """``exchange_rate``: CNY for one unit of the currency, eight decimals."""
+    """Return ``exchange_rate``: CNY for one unit of the currency, eight decimals."""
     rate = _CNY_RATES.get(currency, _RATE_UNIT)
     return f"{rate // _RATE_UNIT}.{rate % _RATE_UNIT:08d}"
 
 
 def cny_text(minor: int, currency: str) -> str:
-    """The amount in CNY, rounded half up to the fen."""
+    """Return the amount in CNY, rounded half up to the fen."""
     divisor = _RATE_UNIT * 10 ** exponent(currency)
     fen = (2 * minor * _CNY_RATES.get(currency, _RATE_UNIT) * 100 + divisor) // (2 * divisor)
     return to_text(fen, "CNY")

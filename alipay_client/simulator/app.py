@@ -1,9 +1,9 @@
-"""A pretend Alipay in one object: HTTP in, signed answers and notifications out. ``build`` makes
+"""A pretend Alipay in one object: calls in, signed answers and notifications out. ``build`` makes
 one.
 
-It runs over a real port (``serve``), or inside a test: ``httpx.ASGITransport(app=alipay.asgi)`` or
-``httpx.MockTransport(alipay.handle)`` under the real client, ``alipay.pay(...)`` for a customer,
-``await alipay.settle()`` to have done what is due.
+It runs over a real port (``serve``), or inside a test: ``httpx.MockTransport(alipay.handle)`` or
+``httpx.ASGITransport(app=application(alipay))`` (``control``) under the real client,
+``alipay.pay(...)`` for a customer, ``await alipay.settle()`` to have done what is due.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from typing import Any
 
 import httpx
 import structlog
-from starlette.applications import Starlette
 
-from alipay_client.simulator import control, gmt8, mishaps, payments, views
+from alipay_client.simulator import gmt8, mishaps, payments, views
 from alipay_client.simulator.book import Book
 from alipay_client.simulator.config import SimulatorConfig
+from alipay_client.simulator.context import Context, TurnedAway
 from alipay_client.simulator.delivery import Courier, Deliver, HttpDelivery
-from alipay_client.simulator.desk import Desk, Turned
 from alipay_client.simulator.gateway import admit, notify_verify
 from alipay_client.simulator.model import Trade
+from alipay_client.simulator.reader import Reader
 from alipay_client.simulator.wire import (
-    Answer,
+    HttpAnswer,
     NoAnswer,
     Refusal,
     outage,
@@ -34,9 +34,11 @@ from alipay_client.simulator.wire import (
     refused,
 )
 
+log = structlog.get_logger()
+
 
 def wall_clock_ms() -> int:
-    """Milliseconds since the epoch."""
+    """Return milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 
@@ -52,50 +54,53 @@ class SimulatedAlipay:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self.desk = Desk(config, book, now_ms)
-        self.courier = Courier(self.desk, deliver)
-        self.asgi: Starlette = control.application(self)
+        self.context = Context(config, book, now_ms)
+        self.reader = Reader(book.path)
+        self.courier = Courier(self.context, deliver)
         self._deliver = deliver
         self._sleep = sleep
 
-    async def answer(self, method: str, query: bytes, body: bytes) -> Answer:
-        """One call of ``/gateway.do``; raises NoAnswer when the connection is to end without a
-        byte.
-        """
-        desk = self.desk
+    async def answer(self, method: str, query: bytes, body: bytes) -> HttpAnswer:
+        """Answer one call of ``/gateway.do``. NoAnswer: the connection is to end without a byte."""
+        context = self.context
         service_name, wait_ms = "", 0
         try:
-            call = read_call(method, query, body, desk.limits)
+            call = read_call(method, query, body, context.limits)
             service_name = call.get("service")
-            if desk.quirks.sandbox_maintenance and gmt8.in_maintenance(desk.now_ms()):
+            if context.quirks.sandbox_maintenance and gmt8.in_maintenance(context.now_ms()):
                 return outage()
             if service_name == "notify_verify":
-                return plain("true" if notify_verify(desk, call) else "false")
-            service = admit(desk, call)
-            turn = mishaps.turn_of(desk, call)
-            if turn.hits("slow", desk.faults.slow):
-                wait_ms = desk.faults.slow_ms
-            return mishaps.work(desk, call, service, turn)
+                return plain("true" if notify_verify(context, call) else "false")
+            service = admit(context, call)
+            attempt = mishaps.attempt_of(context, call)
+            if attempt.hits("slow", context.faults.slow):
+                wait_ms = context.faults.slow_ms
+            return mishaps.work(context, call, service, attempt)
         except Refusal as refusal:
-            desk.turned.append(
-                Turned(
-                    at_ms=desk.now_ms(),
+            context.turned_away.append(
+                TurnedAway(
+                    at_ms=context.now_ms(),
                     service=service_name[:64],
                     code=refusal.code,
                     reason=refusal.reason,
                 )
             )
-            structlog.get_logger().info(
-                "call refused", service=service_name[:64], code=refusal.code, reason=refusal.reason
+            log.info(
+                "a call was turned away",
+                service=service_name[:64],
+                code=refusal.code,
+                reason=refusal.reason,
             )
-            return refused(refusal.code, desk.quirks.answer_charset)
+            return refused(refusal.code, context.quirks.answer_charset)
         finally:
             self.courier.wake()
             if wait_ms:
                 await self._sleep(wait_ms / 1000)
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
-        """For ``httpx.MockTransport``; a missing answer looks as it does to a real client."""
+        """Answer as ``httpx.MockTransport`` asks; a missing answer looks as it does to a real
+        client.
+        """
         try:
             answer = await self.answer(request.method, request.url.query, await request.aread())
         except NoAnswer:
@@ -110,36 +115,36 @@ class SimulatedAlipay:
         )
 
     def pay(self, qrcode: str, amount: str, buyer: str = "alice") -> Trade:
-        """A customer pays; raises ``model.Declined``. The notification goes out with ``settle`` or
-        while ``running``.
+        """Let a customer pay; ``model.Declined`` if Alipay takes nothing. The notification goes out
+        with ``settle`` or while ``running``.
         """
-        trade = payments.pay(self.desk, qrcode=qrcode, amount=amount, buyer=buyer)
+        trade = payments.pay(self.context, qrcode=qrcode, amount=amount, buyer=buyer)
         self.courier.wake()
         return trade
 
-    def book(self) -> dict[str, Any]:
-        """What ``GET /control/book`` says."""
-        return views.book(self.desk, self.desk.limits.list_max)
+    async def book(self, limit: int | None = None) -> dict[str, Any]:
+        """Return what ``GET /control/book`` says."""
+        return views.book(await self.reader.trades(limit or self.context.limits.list_max))
 
-    def codes(self) -> dict[str, Any]:
-        """What ``GET /control/codes`` says."""
-        return views.codes(self.desk, self.desk.limits.list_max)
+    async def codes(self, limit: int | None = None) -> dict[str, Any]:
+        """Return what ``GET /control/codes`` says."""
+        return views.codes(await self.reader.codes(limit or self.context.limits.list_max))
 
     def switch(self, wanted: Mapping[str, object]) -> None:
-        """Sets quirks and faults by name; ValueError, and nothing set, when one is wrong."""
-        self.desk.switch(wanted)
+        """Set quirks and faults by name; ValueError, and nothing set, when one is wrong."""
+        self.context.switch(wanted)
 
     def plan(self, *faults: str) -> None:
-        """The next calls are struck by these faults in turn; see ``Faults``."""
-        self.desk.plan(*faults)
+        """Let these faults strike the next calls in turn; see ``Faults``."""
+        self.context.plan(*faults)
 
     async def settle(self) -> None:
-        """Carries out refunds and delivers notifications that are due now."""
+        """Carry out refunds and deliver notifications that are due now."""
         await self.courier.settle()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Delivers in the background while the block lasts."""
+        """Deliver in the background while the block lasts."""
         courier = asyncio.create_task(self.courier.run())
         try:
             yield
@@ -148,10 +153,10 @@ class SimulatedAlipay:
             await asyncio.gather(courier, return_exceptions=True)
 
     async def close(self) -> None:
-        """Closes connections and the book."""
+        """Close connections and the book."""
         if isinstance(self._deliver, HttpDelivery):
             await self._deliver.close()
-        self.desk.book.close()
+        self.context.book.close()
 
 
 def build(
@@ -162,8 +167,8 @@ def build(
     deliver: Deliver | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> SimulatedAlipay:
-    """A pretend Alipay whose book lives in ``book_path``, or in memory; ValueError says which key
-    is missing or unreadable.
+    """Make a pretend Alipay whose book lives in ``book_path``, or ends with it; ValueError says
+    which key is missing or unreadable.
 
     Without ``deliver`` notifications go out over real HTTP.
     """

@@ -1,19 +1,23 @@
-"""Keeps the book in one sqlite file. Every ``with book.change():`` is one transaction, on disk
+"""The book in one SQLite file. Every ``with book.change():`` is one transaction, on disk
 (WAL, FULL) before anything is answered.
 
 The file is the state: nothing is held in memory beside it, so opening it again after a kill -9 is
-all there is to a restart. Without a path it lives in memory and ends with the process.
+all there is to a restart. This is the one writer, and it reads what a call decides upon; ``reader``
+reads the same file for those who only look.
 """
 
+import shutil
 import sqlite3
+import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from alipay_client.simulator.model import Code, CodeStatus, Refund, RefundState, Trade
+from alipay_client.simulator.model import Code, RefundEntry, RefundStatus, Trade
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -90,7 +94,7 @@ class NotificationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notification:
+class NotificationEntry:
     """One thing that the merchant is to be told, until it says success. ``fields`` is JSON, without
     what each delivery adds.
     """
@@ -107,7 +111,13 @@ class Notification:
     next_at_ms: int
 
 
-Record = TypeVar("Record", Code, Trade, Refund, Notification)
+Record = TypeVar("Record", Code, Trade, RefundEntry, NotificationEntry)
+
+
+class Row(Protocol):
+    """A row of either driver: its values by the names of their columns."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Book:
@@ -115,18 +125,29 @@ class Book:
     written.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
         self._db = connection
 
     @classmethod
     def open(cls, path: Path | None, *, now_ms: int) -> "Book":
-        """Opens or makes the file; ``now_ms`` becomes the birth of a new book."""
-        connection = sqlite3.connect(
-            path or ":memory:", isolation_level=None, check_same_thread=False
-        )
+        """Open or make the file; ``now_ms`` becomes the birth of a new book. Without a path the
+        file lies in a folder of its own, is not waited for, and goes when nobody has the book any
+        more.
+        """
+        if path is None:
+            folder = tempfile.mkdtemp(prefix="pretend-alipay-")
+            book = cls._open(Path(folder) / "book", now_ms=now_ms, synchronous="OFF")
+            weakref.finalize(book, shutil.rmtree, folder, ignore_errors=True)
+            return book
+        return cls._open(path, now_ms=now_ms, synchronous="FULL")
+
+    @classmethod
+    def _open(cls, path: Path, *, now_ms: int, synchronous: str) -> "Book":
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.executescript(_SCHEMA)
         for table, names in _ADDED.items():
             there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
@@ -135,15 +156,15 @@ class Book:
                     f"ALTER TABLE {table} ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
                 )
         connection.execute("INSERT OR IGNORE INTO facts VALUES ('birth', ?)", (now_ms,))
-        return cls(connection)
+        return cls(connection, path)
 
     def close(self) -> None:
-        """Lets go of the file; needed by no one but the tidy."""
+        """Let go of the file; a process that ends need not."""
         self._db.close()
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """One transaction: committed when the block ends, undone when it raises."""
+        """Hold one transaction: committed when the block ends, undone when it raises."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -152,19 +173,13 @@ class Book:
             raise
         self._db.execute("COMMIT")
 
-    def count(self, name: str) -> int:
-        """The last number given out under ``name``; nothing is ever deleted, so it also counts the
-        rows.
-        """
-        return self._number("SELECT coalesce(max(value), 0) FROM facts WHERE name = ?", name)
-
     @property
     def birth(self) -> int:
         """What tells this book from any other."""
         return self._number("SELECT value FROM facts WHERE name = 'birth'")
 
     def next_number(self, name: str) -> int:
-        """1, 2, 3 ...; call it inside ``change``."""
+        """Return 1, 2, 3 ... under each name; call it inside ``change``."""
         self._db.execute(
             "INSERT INTO facts VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
             (name,),
@@ -172,7 +187,7 @@ class Book:
         return self._number("SELECT value FROM facts WHERE name = ?", name)
 
     def put_code(self, code: Code) -> None:
-        """Writes a code as it is now."""
+        """Write a code as it is now."""
         self._db.execute(
             """INSERT OR REPLACE INTO codes VALUES (:qrcode, :secondary_merchant_id, :store_id,
             :store_name, :trans_currency, :currency,
@@ -183,24 +198,19 @@ class Book:
         )
 
     def code(self, qrcode: str) -> Code | None:
-        """By its text."""
+        """Return the code with this text."""
         return self._one(Code, "SELECT * FROM codes WHERE qrcode = ?", qrcode)
 
     def codes_of(self, secondary_merchant_id: str, store_id: str) -> list[Code]:
-        """Newest first; more than two only where deleting frees a slot."""
+        """Return a store's codes, newest first; more than two only where deleting frees a slot."""
         sql = (
             "SELECT * FROM codes WHERE secondary_merchant_id = ? AND store_id = ? ORDER BY "
             "created_at_ms DESC LIMIT 1000"
         )
         return self._all(Code, sql, secondary_merchant_id, store_id)
 
-    def codes(self, limit: int) -> list[Code]:
-        """Those that live first, then by store."""
-        sql = "SELECT * FROM codes ORDER BY status = ?, store_id, created_at_ms LIMIT ?"
-        return self._all(Code, sql, CodeStatus.DELETED.value, limit)
-
     def put_trade(self, trade: Trade) -> None:
-        """Writes a trade, or its new status."""
+        """Write a trade, or its new status."""
         self._db.execute(
             """INSERT INTO trades VALUES (:trade_no, :out_trade_no, :qrcode, :store_id, :buyer,
             :buyer_id, :buyer_email, :currency,
@@ -210,37 +220,29 @@ class Book:
         )
 
     def trade(self, trade_no: str) -> Trade | None:
-        """By Alipay's number."""
+        """Return the trade with Alipay's number."""
         return self._one(Trade, "SELECT * FROM trades WHERE trade_no = ?", trade_no)
 
     def trade_by_out(self, out_trade_no: str) -> Trade | None:
-        """By the merchant's transaction id."""
+        """Return the trade with the merchant's transaction id."""
         return self._one(Trade, "SELECT * FROM trades WHERE out_trade_no = ?", out_trade_no)
 
     def trades(self, limit: int) -> list[Trade]:
-        """The newest, oldest of them first."""
+        """Return the newest trades, oldest of them first."""
         return self._all(
             Trade, "SELECT * FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT ?", limit
         )[::-1]
 
-    def paid_between(self, from_ms: int, to_ms: int, limit: int) -> list[Trade]:
-        """Paid at ``from_ms`` or later and before ``to_ms``."""
-        sql = (
-            "SELECT * FROM trades WHERE paid_at_ms >= ? AND paid_at_ms < ? ORDER BY paid_at_ms "
-            "LIMIT ?"
-        )
-        return self._all(Trade, sql, from_ms, to_ms, limit)
-
     def trades_over(self, paid_before_ms: int, limit: int) -> list[Trade]:
-        """Trades whose refund window has ended."""
+        """Return trades whose refund window has ended."""
         sql = (
             "SELECT * FROM trades WHERE status = 'TRADE_SUCCESS' AND paid_at_ms <= ? ORDER BY "
             "paid_at_ms LIMIT ?"
         )
         return self._all(Trade, sql, paid_before_ms, limit)
 
-    def put_refund(self, refund: Refund) -> None:
-        """Writes a refund, or how it stands now."""
+    def put_refund(self, refund: RefundEntry) -> None:
+        """Write a refund, or how it stands now."""
         self._db.execute(
             """INSERT INTO refunds VALUES (:refund_id, :trade_no, :out_trade_no, :amount_minor,
             :currency, :notify_url, :state,
@@ -251,41 +253,33 @@ class Book:
             asdict(refund),
         )
 
-    def refund(self, refund_id: str) -> Refund | None:
-        """By the merchant's refund id."""
-        return self._one(Refund, "SELECT * FROM refunds WHERE refund_id = ?", refund_id)
+    def refund(self, refund_id: str) -> RefundEntry | None:
+        """Return the refund with the merchant's id."""
+        return self._one(RefundEntry, "SELECT * FROM refunds WHERE refund_id = ?", refund_id)
 
-    def refunds_of(self, trade_no: str) -> list[Refund]:
-        """Oldest first."""
+    def refunds_of(self, trade_no: str) -> list[RefundEntry]:
+        """Return the refunds of a trade, oldest first."""
         return self._all(
-            Refund,
+            RefundEntry,
             "SELECT * FROM refunds WHERE trade_no = ? ORDER BY accepted_at_ms, refund_id",
             trade_no,
         )
 
-    def refunds_due(self, now_ms: int, limit: int) -> list[Refund]:
-        """Accepted refunds whose time has come."""
+    def refunds_due(self, now_ms: int, limit: int) -> list[RefundEntry]:
+        """Return accepted refunds whose time has come, longest due first."""
         sql = (
             "SELECT * FROM refunds WHERE state = 'PROCESSING' AND due_at_ms <= ? ORDER BY "
             "due_at_ms LIMIT ?"
         )
-        return self._all(Refund, sql, now_ms, limit)
-
-    def returned_between(self, from_ms: int, to_ms: int, limit: int) -> list[Refund]:
-        """Gone back at ``from_ms`` or later and before ``to_ms``."""
-        sql = (
-            "SELECT * FROM refunds WHERE state = 'SUCCEEDED' AND due_at_ms >= ? AND due_at_ms < ? "
-            "ORDER BY due_at_ms LIMIT ?"
-        )
-        return self._all(Refund, sql, from_ms, to_ms, limit)
+        return self._all(RefundEntry, sql, now_ms, limit)
 
     def refunded_minor(self, trade_no: str) -> int:
-        """What has gone back to the customer."""
+        """Return what has gone back to the customer of a trade."""
         sql = "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state = ?"
-        return self._number(sql, trade_no, RefundState.SUCCEEDED.value)
+        return self._number(sql, trade_no, RefundStatus.SUCCEEDED.value)
 
     def taken_minor(self, trade_no: str) -> int:
-        """What has gone back or is on its way."""
+        """Return what has gone back or is on its way."""
         return self._number(
             (
                 "SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE trade_no = ? AND state "
@@ -294,23 +288,8 @@ class Book:
             trade_no,
         )
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Paid and refunded by currency, over the whole book."""
-        sums = {
-            row[0]: {"paid_minor": row[1], "refunded_minor": 0}
-            for row in self._db.execute(
-                "SELECT currency, sum(paid_minor) FROM trades GROUP BY currency ORDER BY currency"
-            )
-        }
-        for row in self._db.execute(
-            "SELECT currency, sum(amount_minor) FROM refunds WHERE state = 'SUCCEEDED' GROUP "
-            "BY currency"
-        ):
-            sums[row[0]]["refunded_minor"] = row[1]
-        return sums
-
-    def put_notification(self, notification: Notification) -> None:
-        """Writes a notification, or how its delivery stands."""
+    def put_notification(self, notification: NotificationEntry) -> None:
+        """Write a notification, or how its delivery stands."""
         self._db.execute(
             """INSERT INTO notifications VALUES (:notify_id, :trade_no, :cause, :url, :fields,
             :sign_type, :charset, :state,
@@ -320,26 +299,30 @@ class Book:
             asdict(notification),
         )
 
-    def notification(self, notify_id: str) -> Notification | None:
-        """By its id."""
-        return self._one(Notification, "SELECT * FROM notifications WHERE notify_id = ?", notify_id)
-
-    def notifications_of(self, trade_no: str) -> list[Notification]:
-        """Oldest first."""
-        return self._all(
-            Notification, "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid", trade_no
+    def notification(self, notify_id: str) -> NotificationEntry | None:
+        """Return the notification with this id."""
+        return self._one(
+            NotificationEntry, "SELECT * FROM notifications WHERE notify_id = ?", notify_id
         )
 
-    def notifications_due(self, now_ms: int, limit: int) -> list[Notification]:
-        """Longest due first."""
+    def notifications_of(self, trade_no: str) -> list[NotificationEntry]:
+        """Return the notifications of a trade, oldest first."""
+        return self._all(
+            NotificationEntry,
+            "SELECT * FROM notifications WHERE trade_no = ? ORDER BY rowid",
+            trade_no,
+        )
+
+    def notifications_due(self, now_ms: int, limit: int) -> list[NotificationEntry]:
+        """Return the notifications to send, longest due first."""
         sql = (
             "SELECT * FROM notifications WHERE state = 'DUE' AND next_at_ms <= ? ORDER BY "
             "next_at_ms, rowid LIMIT ?"
         )
-        return self._all(Notification, sql, now_ms, limit)
+        return self._all(NotificationEntry, sql, now_ms, limit)
 
     def next_due_ms(self) -> int | None:
-        """When the next refund or notification is due."""
+        """Return when the next refund or notification is due; None if nothing waits."""
         row = self._db.execute(
             """SELECT min(at_ms) FROM (SELECT min(next_at_ms) AS at_ms FROM notifications WHERE
             state = 'DUE'
@@ -352,14 +335,16 @@ class Book:
 
     def _one(self, kind: type[Record], sql: str, *values: object) -> Record | None:
         row = self._db.execute(sql, values).fetchone()
-        return None if row is None else _record(kind, row)
+        return None if row is None else record(kind, row)
 
     def _all(self, kind: type[Record], sql: str, *values: object) -> list[Record]:
-        return [_record(kind, row) for row in self._db.execute(sql, values)]
+        return [record(kind, row) for row in self._db.execute(sql, values)]
 
 
-def _record(kind: type[Record], row: sqlite3.Row) -> Record:
-    """Columns bear the names of the fields, and each field's type makes its value."""
+def record(kind: type[Record], row: Row) -> Record:
+    """Return the row as a record: columns bear the names of the fields, and each field's type makes
+    its value.
+    """
     values: dict[str, Any] = {
         item.name: item.type(row[item.name])  # type: ignore[operator]
         for item in fields(kind)

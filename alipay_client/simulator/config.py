@@ -168,12 +168,12 @@ Switch = TypeVar("Switch", Quirks, Faults)
 
 
 def names(kind: type[Quirks | Faults]) -> frozenset[str]:
-    """The switches of one kind."""
+    """Return the names of the switches of one kind."""
     return frozenset(item.name for item in fields(kind))
 
 
 def switched(current: Switch, wanted: Mapping[str, object]) -> Switch:
-    """``current`` with the named switches set anew; ValueError, with a sentence, on a wrong name,
+    """Return ``current`` with the named switches set; ValueError, with a sentence, on a wrong name,
     type or range.
     """
     known = {item.name: item for item in fields(current)}

@@ -1,10 +1,10 @@
-"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for whoever plays customer, fate
-and book-keeper.
+"""The HTTP side: ``/gateway.do`` for the merchant; a page and JSON for those who play customer,
+fate and book-keeper.
 """
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from alipay_client.simulator import files, gmt8, page, payments, views
+from alipay_client.simulator import files, gmt8, page, payments
+from alipay_client.simulator.app import SimulatedAlipay
 from alipay_client.simulator.model import Declined
 from alipay_client.simulator.wire import CODECS, NoAnswer
-
-if TYPE_CHECKING:
-    from alipay_client.simulator.app import SimulatedAlipay
 
 _STATUS = {
     "CODE_UNKNOWN": 404,
@@ -52,8 +50,8 @@ class _Hangup(Response):
             pass
 
 
-def application(alipay: "SimulatedAlipay") -> Starlette:
-    """The ASGI application."""
+def application(alipay: SimulatedAlipay) -> Starlette:
+    """Return the ASGI application that serves this Alipay."""
     site = _Site(alipay)
     routes = [
         Route("/gateway.do", site.gateway, methods=["GET", "POST"]),
@@ -76,7 +74,7 @@ def application(alipay: "SimulatedAlipay") -> Starlette:
 
 
 def _guarded(endpoint: _Endpoint) -> _Endpoint:
-    """Bad requests become answers; pages of other sites may not press our buttons."""
+    """Turn bad requests into answers, and let no page of another site press our buttons."""
 
     async def answer(request: Request) -> Response:
         origin = request.headers.get("origin")
@@ -99,9 +97,9 @@ def _guarded(endpoint: _Endpoint) -> _Endpoint:
 
 
 class _Site:
-    def __init__(self, alipay: "SimulatedAlipay") -> None:
+    def __init__(self, alipay: SimulatedAlipay) -> None:
         self._alipay = alipay
-        self._desk = alipay.desk
+        self._context = alipay.context
 
     async def gateway(self, request: Request) -> Response:
         try:
@@ -118,16 +116,18 @@ class _Site:
         return JSONResponse({"status": "ok"})
 
     async def codes(self, request: Request) -> Response:
-        return JSONResponse(views.codes(self._desk, self._limit(request)))
+        return JSONResponse(await self._alipay.codes(self._limit(request)))
 
     async def book(self, request: Request) -> Response:
-        return JSONResponse(views.book(self._desk, self._limit(request)))
+        return JSONResponse(await self._alipay.book(self._limit(request)))
 
     async def transactions(self, request: Request) -> Response:
         day = _day(request.path_params["day"])
-        charset = self._desk.quirks.answer_charset
-        content = files.transactions(self._desk, day).encode(CODECS[charset], "replace")
-        name = files.file_name(self._desk, day)
+        charset = self._context.quirks.answer_charset
+        most = self._context.limits.file_rows_max
+        found = await self._alipay.reader.day(*files.span(day), limit=most + 1)
+        content = files.transactions(self._context, day, found).encode(CODECS[charset], "replace")
+        name = files.file_name(self._context, day)
         headers = {
             "content-type": f"text/plain; charset={charset}",
             "content-disposition": f'attachment; filename="{name}"',
@@ -149,7 +149,7 @@ class _Site:
         )
 
     async def faults(self, _request: Request) -> Response:
-        return JSONResponse(self._desk.switches())
+        return JSONResponse(self._context.switches())
 
     async def set_faults(self, request: Request) -> Response:
         wanted = await self._json(request)
@@ -157,7 +157,7 @@ class _Site:
             self._alipay.switch(wanted)
         except ValueError as error:
             raise _BadRequest(str(error)) from error
-        return JSONResponse(self._desk.switches())
+        return JSONResponse(self._context.switches())
 
     async def plan(self, request: Request) -> Response:
         wanted = (await self._json(request)).get("faults")
@@ -167,7 +167,7 @@ class _Site:
             self._alipay.plan(*wanted)
         except ValueError as error:
             raise _BadRequest(str(error)) from error
-        return JSONResponse({"planned": len(self._desk.planned)})
+        return JSONResponse({"planned": len(self._context.planned)})
 
     async def redeliver(self, request: Request) -> Response:
         trade_no = _text(await self._json(request), "trade_no")
@@ -176,14 +176,16 @@ class _Site:
 
     async def finish(self, request: Request) -> Response:
         trade = payments.finish(
-            self._desk, self._trade(_text(await self._json(request), "trade_no"))
+            self._context, self._trade(_text(await self._json(request), "trade_no"))
         )
         self._alipay.courier.wake()
         return JSONResponse({"status": trade.status.value})
 
     async def show(self, request: Request) -> Response:
         said = request.query_params.get("said", "")[:200]
-        return HTMLResponse(page.render(self._desk, said))
+        codes = await self._alipay.reader.codes(page.CODES_MAX)
+        trades = await self._alipay.reader.trades(page.TRADES_MAX)
+        return HTMLResponse(page.render(self._context, codes, trades, said))
 
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)
@@ -198,7 +200,7 @@ class _Site:
     async def faults_form(self, request: Request) -> Response:
         try:
             self._alipay.switch(
-                page.read_switches(self._desk.switches(), await self._form(request))
+                page.read_switches(self._context.switches(), await self._form(request))
             )
         except ValueError as error:
             return _back(str(error))
@@ -209,13 +211,13 @@ class _Site:
         return _back(f"Due again: {self._alipay.courier.redeliver(trade_no)}")
 
     def _trade(self, trade_no: str) -> Any:
-        trade = self._desk.book.trade(trade_no)
+        trade = self._context.book.trade(trade_no)
         if trade is None:
             raise Declined("TRADE_UNKNOWN", "there is no such trade")
         return trade
 
     def _limit(self, request: Request) -> int:
-        most = self._desk.limits.list_max
+        most = self._context.limits.list_max
         text = request.query_params.get("limit", str(most))
         if not text.isascii() or not text.isdigit() or len(text) > 9 or not 0 < int(text) <= most:
             raise _BadRequest(f"limit is a number from 1 to {most}")
@@ -236,14 +238,14 @@ class _Site:
             pairs = parse_qsl(
                 body.decode(),
                 keep_blank_values=True,
-                max_num_fields=self._desk.limits.fields_max * 2,
+                max_num_fields=self._context.limits.fields_max * 2,
             )
         except ValueError as error:
             raise _BadRequest("the body is no form") from error
         return dict(pairs)
 
     async def _body(self, request: Request) -> bytes:
-        most = self._desk.limits.body_bytes_max
+        most = self._context.limits.body_bytes_max
         body = b""
         async for piece in request.stream():
             body += piece

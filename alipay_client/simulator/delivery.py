@@ -1,4 +1,4 @@
-"""Brings notifications to the merchant until he says ``success`` (docs/alipay.md 7.2 and 7.3).
+"""Notifications on their way to the merchant, until it says ``success`` (docs/alipay.md 7.2, 7.3).
 
 What is due stands in the book, so a restart goes on where the last process ended. A delivery is
 written down when it has ended: one that a crash cuts off happens again, as Alipay's do.
@@ -13,9 +13,11 @@ import httpx
 import structlog
 
 from alipay_client.simulator import gmt8, payments
-from alipay_client.simulator.book import Notification, NotificationState
-from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.book import NotificationEntry, NotificationState
+from alipay_client.simulator.context import Context
 from alipay_client.simulator.wire import notification_form
+
+log = structlog.get_logger()
 
 Deliver = Callable[[str, bytes, str], Awaitable[bytes]]
 """POSTs a body of a content type to a URL and returns the body of the answer; raises when that is
@@ -38,7 +40,7 @@ class HttpDelivery:
         )
 
     async def __call__(self, url: str, body: bytes, content_type: str) -> bytes:
-        """Raises httpx.HTTPError, httpx.InvalidURL or OSError when it is not a plain 200."""
+        """Send once. httpx.HTTPError, httpx.InvalidURL, OSError: the answer is not a plain 200."""
         async with self._http.stream(
             "POST", url, content=body, headers={"content-type": content_type}
         ) as response:
@@ -52,40 +54,42 @@ class HttpDelivery:
             return answer
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
 
 class Courier:
-    """Owns the deliveries in flight. ``run`` goes on for ever; ``settle`` does what is due now, for
-    tests on a clock of their own.
+    """Owner of the deliveries in flight. ``run`` never returns; ``settle`` does what is due now,
+    for tests on a clock of their own.
     """
 
-    def __init__(self, desk: Desk, deliver: Deliver) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, deliver: Deliver) -> None:
+        self._context = context
         self._deliver = deliver
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Something may be due now."""
+        """Look now: something may be due."""
         self._wake.set()
 
     def redeliver(self, trade_no: str) -> int:
-        """Every notification of the trade is due again, acknowledged or not; returns how many."""
-        now_ms = self._desk.now_ms()
-        with self._desk.book.change():
-            known = self._desk.book.notifications_of(trade_no)
+        """Make every notification of the trade due again, acknowledged or not; return how many
+        there are.
+        """
+        now_ms = self._context.now_ms()
+        with self._context.book.change():
+            known = self._context.book.notifications_of(trade_no)
             for notification in known:
                 again = replace(
                     notification, state=NotificationState.DUE, attempts=0, next_at_ms=now_ms
                 )
-                self._desk.book.put_notification(again)
+                self._context.book.put_notification(again)
         self.wake()
         return len(known)
 
     async def run(self) -> None:
-        """Until cancelled; deliveries in flight end with it."""
+        """Deliver what is due until cancelled; deliveries in flight end with it."""
         try:
             while True:
                 self._wake.clear()
@@ -104,7 +108,7 @@ class Courier:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def settle(self) -> None:
-        """Carries out and delivers all that is due at this moment, and what follows from it at this
+        """Carry out and deliver all that is due at this moment, and what follows from it at this
         moment.
         """
         while True:
@@ -114,19 +118,19 @@ class Courier:
             await asyncio.wait(self._in_flight.values())
 
     def _pause_s(self) -> float:
-        next_at_ms = self._desk.book.next_due_ms()
+        next_at_ms = self._context.book.next_due_ms()
         if next_at_ms is None:
             return _POLL_S
-        wait_ms = next_at_ms - self._desk.now_ms()
+        wait_ms = next_at_ms - self._context.now_ms()
         if wait_ms <= 0:  # whatever is due and in flight wakes us when it ends
             return _POLL_S if self._in_flight else 0.001
         return min(_POLL_S, wait_ms / 1000)
 
     def _start_due(self) -> None:
-        payments.carry_out_due(self._desk)
-        most = self._desk.limits.deliveries_max
-        for notification in self._desk.book.notifications_due(
-            self._desk.now_ms(), most + len(self._in_flight)
+        payments.carry_out_due(self._context)
+        most = self._context.limits.deliveries_max
+        for notification in self._context.book.notifications_due(
+            self._context.now_ms(), most + len(self._in_flight)
         ):
             if len(self._in_flight) >= most:
                 return
@@ -134,17 +138,17 @@ class Courier:
                 task = asyncio.create_task(self._bring(notification))
                 self._in_flight[notification.notify_id] = task
 
-    async def _bring(self, notification: Notification) -> None:
-        started_at_ms = self._desk.now_ms()
+    async def _bring(self, notification: NotificationEntry) -> None:
+        started_at_ms = self._context.now_ms()
         try:
             acknowledged = await self._send(notification)
         finally:
             del self._in_flight[notification.notify_id]
             self.wake()
-        book = self._desk.book
+        book = self._context.book
         with book.change():
             current = book.notification(notification.notify_id) or notification
-            schedule = self._desk.config.redelivery_ms
+            schedule = self._context.config.redelivery_ms
             attempts = current.attempts + 1
             if acknowledged:
                 after = replace(current, state=NotificationState.ACKNOWLEDGED, attempts=attempts)
@@ -155,42 +159,40 @@ class Courier:
                     current, attempts=attempts, next_at_ms=started_at_ms + schedule[attempts - 1]
                 )
             book.put_notification(after)
-        log = structlog.get_logger().bind(
-            trade_id=after.trade_no, cause=after.cause, attempts=attempts
-        )
+        facts = {"trade_id": after.trade_no, "cause": after.cause, "attempts": attempts}
         if after.state is NotificationState.GIVEN_UP:
-            log.warning("notification given up")
+            log.warning("a notification was given up", **facts)
         else:
-            log.debug("notification sent", acknowledged=acknowledged)
+            log.debug("a notification was sent", acknowledged=acknowledged, **facts)
 
-    async def _send(self, notification: Notification) -> bool:
-        """One delivery, and its copies; whether any was acknowledged."""
-        desk, faults = self._desk, self._desk.faults
-        turn = desk.dice.turn(f"delivery|{notification.trade_no}|{notification.cause}")
-        if turn.hits("lost", faults.notify_lost):
+    async def _send(self, notification: NotificationEntry) -> bool:
+        """Deliver once, with its copies; return whether any was acknowledged."""
+        context, faults = self._context, self._context.faults
+        attempt = context.dice.attempt(f"delivery|{notification.trade_no}|{notification.cause}")
+        if attempt.hits("lost", faults.notify_lost):
             return False
         copies = 1 + (
-            faults.notify_copies if turn.hits("duplicated", faults.notify_duplicated) else 0
+            faults.notify_copies if attempt.hits("duplicated", faults.notify_duplicated) else 0
         )
         acknowledged = False
         for _ in range(copies):
-            fields = {"notify_time": gmt8.text(desk.now_ms()), **json.loads(notification.fields)}
+            fields = {"notify_time": gmt8.text(context.now_ms()), **json.loads(notification.fields)}
             body, content_type = notification_form(
                 fields,
                 sign_type=notification.sign_type,
-                ring=desk.ring,
+                ring=context.ring,
                 charset=notification.charset,
             )
             try:
                 answer = await self._deliver(notification.url, body, content_type)
             except Exception as error:  # noqa: BLE001  # whatever the other side or its stand-in does, the schedule goes on
-                structlog.get_logger().info(
-                    "notification not delivered",
+                log.info(
+                    "a notification could not be delivered",
                     trade_id=notification.trade_no,
                     error=repr(error)[:200],
                 )
                 continue
             acknowledged |= (
-                answer.lower() if desk.quirks.success_any_case else answer
+                answer.lower() if context.quirks.success_any_case else answer
             ) == b"success"
         return acknowledged

@@ -13,7 +13,7 @@ _SCALE = 2**64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Attempt:
     """One try of one key; asked any number of times, it answers the same."""
 
     seed: int
@@ -21,12 +21,12 @@ class Turn:
     number: int
 
     def below(self, kind: str, limit: int) -> int:
-        """A whole number from 0 to limit - 1."""
+        """Return a whole number from 0 to limit - 1."""
         drawn = sha256(f"{self.seed}|{kind}|{self.key}|{self.number}".encode()).digest()
         return int.from_bytes(drawn[:8]) * limit // _SCALE
 
     def hits(self, kind: str, chance: float) -> bool:
-        """True in ``chance`` of all cases; never at 0, always at 1."""
+        """Return True in ``chance`` of all cases; never at 0, always at 1."""
         return self.below(kind, _SCALE) < int(chance * _SCALE)
 
 
@@ -38,10 +38,10 @@ class Dice:
         self._keys_max = keys_max
         self._tries: OrderedDict[str, int] = OrderedDict()
 
-    def turn(self, key: str) -> Turn:
-        """The next try of ``key``."""
+    def attempt(self, key: str) -> Attempt:
+        """Return the next try of ``key``."""
         number = self._tries.pop(key, 0)
         self._tries[key] = number + 1
         if len(self._tries) > self._keys_max:
             self._tries.popitem(last=False)
-        return Turn(seed=self._seed, key=key, number=number)
+        return Attempt(seed=self._seed, key=key, number=number)

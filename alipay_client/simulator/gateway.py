@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from alipay_client.simulator import gmt8, qrcodes, trades
 from alipay_client.simulator.book import NotificationState
-from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.context import Context
 from alipay_client.simulator.model import Declined
 from alipay_client.simulator.signing import SIGN_TYPES, canonical, verifies
 from alipay_client.simulator.wire import Call, Refusal
@@ -28,7 +28,7 @@ class Service:
     wrapper: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
-    perform: Callable[[Desk, Call], dict[str, str]]
+    perform: Callable[[Context, Call], dict[str, str]]
 
 
 _CODE = ("_input_charset", "timestamp", "biz_type")
@@ -79,18 +79,18 @@ SERVICES = {
 }
 
 
-def admit(desk: Desk, call: Call) -> Service:
-    """The service called, if this merchant may call it so; raises Refusal with the code of the
-    first rule that is broken.
+def admit(context: Context, call: Call) -> Service:
+    """Return the service that is called, if this merchant may call it so. Refusal: its code names
+    the first rule that is broken.
     """
     service = SERVICES.get(call.get("service"))
     if service is None:
         raise Refusal("ILLEGAL_SERVICE", "there is no such service")
-    if call.get("partner") != desk.config.partner:
+    if call.get("partner") != context.config.partner:
         raise Refusal("ILLEGAL_PARTNER", "partner is not the merchant of this Alipay")
-    if call.get("service") in desk.quirks.closed_services:
+    if call.get("service") in context.quirks.closed_services:
         raise Refusal("ILLEGAL_PARTNER_EXTERFACE", "the contract does not hold this service")
-    _check_signature(desk, call, service)
+    _check_signature(context, call, service)
     for name in service.required:
         if not call.get(name):
             raise Refusal("ILLEGAL_ARGUMENT", f"{name} is missing")
@@ -100,58 +100,58 @@ def admit(desk: Desk, call: Call) -> Service:
     if "biz_type" in service.required:
         if call.get("biz_type") != "OVERSEASHOPQRCODE":
             raise Refusal("ILLEGAL_ARGUMENT", "biz_type is OVERSEASHOPQRCODE")
-        _check_timestamp(desk, call.get("timestamp"))
+        _check_timestamp(context, call.get("timestamp"))
     return service
 
 
-def _check_signature(desk: Desk, call: Call, service: Service) -> None:
-    """Over the documented parameters only: whoever signs any other gets ILLEGAL_SIGN, as at the
-    real gateway (docs/alipay.md 1).
+def _check_signature(context: Context, call: Call, service: Service) -> None:
+    """Check the documented parameters only: a caller who signs any other gets ILLEGAL_SIGN, as at
+    the real gateway (docs/alipay.md 1).
     """
     sign_type = call.get("sign_type")
     if sign_type not in SIGN_TYPES:
         raise Refusal("ILLEGAL_SIGN_TYPE", "sign_type is MD5, RSA or RSA2, in capitals")
-    if not desk.ring.holds(sign_type):
+    if not context.ring.holds(sign_type):
         raise Refusal("ILLEGAL_SECURITY_PROFILE", f"no {sign_type} key is on file")
     counted = _ACCESS.union(service.required, service.optional)
     if "refund_reason" in counted:
-        counted -= {"refund_reason", "refund_reson"} - {desk.quirks.refund_reason_name}
+        counted -= {"refund_reason", "refund_reson"} - {context.quirks.refund_reason_name}
     signed = canonical({name: value for name, value in call.parameters.items() if name in counted})
-    if not verifies(signed.encode(call.codec), call.get("sign"), sign_type, desk.ring):
+    if not verifies(signed.encode(call.codec), call.get("sign"), sign_type, context.ring):
         raise Refusal("ILLEGAL_SIGN", "the signature does not fit the documented parameters")
 
 
-def _check_timestamp(desk: Desk, text: str) -> None:
+def _check_timestamp(context: Context, text: str) -> None:
     try:
         asked_at_ms = gmt8.parse(text)
     except ValueError as error:
         raise Refusal(
             "ILLEGAL_ARGUMENT", "timestamp is not in the form yyyy-MM-dd HH:mm:ss"
         ) from error
-    if abs(desk.now_ms() - asked_at_ms) > _EXPIRES_MS:
+    if abs(context.now_ms() - asked_at_ms) > _EXPIRES_MS:
         raise Refusal(
-            desk.quirks.stale_timestamp_error, "timestamp is more than 30 minutes off in GMT+8"
+            context.quirks.stale_timestamp_error, "timestamp is more than 30 minutes off in GMT+8"
         )
 
 
-def perform(desk: Desk, call: Call, service: Service) -> dict[str, str]:
-    """Does the work and returns the fields to sign; on disk when it returns. Raises Refusal for
-    what the service itself turns away.
+def perform(context: Context, call: Call, service: Service) -> dict[str, str]:
+    """Do the work and return the fields to sign; on disk when it returns. Refusal: the service
+    itself turns the call away.
     """
     try:
-        with desk.book.change():
-            return service.perform(desk, call)
+        with context.book.change():
+            return service.perform(context, call)
     except Declined as declined:
-        if desk.quirks.qrcode_failure == "F":
+        if context.quirks.qrcode_failure == "F":
             raise Refusal(declined.code, declined.detail) from declined
         return {"result_code": "FAIL", "error": declined.code, "detail_error_des": declined.detail}
 
 
-def notify_verify(desk: Desk, call: Call) -> bool:
-    """Whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5). Unsigned
-    calls are let in.
+def notify_verify(context: Context, call: Call) -> bool:
+    """Return whether that notification is ours and not yet acknowledged (docs/alipay.md 7.5).
+    Unsigned calls are let in.
     """
-    if call.get("partner") != desk.config.partner:
+    if call.get("partner") != context.config.partner:
         raise Refusal("ILLEGAL_PARTNER", "partner is not the merchant of this Alipay")
-    known = desk.book.notification(call.get("notify_id"))
+    known = context.book.notification(call.get("notify_id"))
     return known is not None and known.state is not NotificationState.ACKNOWLEDGED

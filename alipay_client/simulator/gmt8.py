@@ -13,22 +13,22 @@ _SUNDAY = 6
 
 
 def moment(at_ms: int) -> datetime:
-    """The wall clock in Hangzhou."""
+    """Return the wall clock in Hangzhou."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)).astimezone(GMT8)
 
 
 def text(at_ms: int) -> str:
-    """``yyyy-MM-dd HH:mm:ss``"""
+    """Return ``yyyy-MM-dd HH:mm:ss``."""
     return moment(at_ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def digits(at_ms: int) -> str:
-    """``yyyyMMddHHmmss``"""
+    """Return ``yyyyMMddHHmmss``."""
     return moment(at_ms).strftime("%Y%m%d%H%M%S")
 
 
 def parse(value: str) -> int:
-    """Milliseconds of ``yyyy-MM-dd HH:mm:ss``; ValueError on any other form."""
+    """Return the milliseconds of ``yyyy-MM-dd HH:mm:ss``; ValueError on any other form."""
     read = datetime.strptime(value, "%Y-%m-%d %H:%M:%S").replace(tzinfo=GMT8)
     if len(value) != 19:
         raise ValueError("not in the form yyyy-MM-dd HH:mm:ss")
@@ -36,28 +36,28 @@ def parse(value: str) -> int:
 
 
 def day(at_ms: int) -> int:
-    """The number of the calendar day; T day is the day of the payment."""
+    """Return the number of the calendar day; T day is the day of the payment."""
     return (at_ms + _OFFSET_MS) // DAY_MS
 
 
 def starts_ms(day: int) -> int:
-    """When the calendar day of this number begins."""
+    """Return when the calendar day of this number begins."""
     return day * DAY_MS - _OFFSET_MS
 
 
 def in_batch(at_ms: int) -> bool:
-    """Within 23:00-05:00, when refunds of earlier days are carried out (docs/alipay.md 5.3)."""
+    """Whether it is 23:00-05:00, when refunds of earlier days go back (docs/alipay.md 5.3)."""
     of_day = (at_ms + _OFFSET_MS) % DAY_MS
     return of_day >= _BATCH_OPENS_MS or of_day < _BATCH_ENDS_MS
 
 
 def next_batch(at_ms: int) -> int:
-    """The next 23:00, later than ``at_ms``."""
+    """Return the next 23:00, later than ``at_ms``."""
     opens = day(at_ms) * DAY_MS - _OFFSET_MS + _BATCH_OPENS_MS
     return opens if opens > at_ms else opens + DAY_MS
 
 
 def in_maintenance(at_ms: int) -> bool:
-    """The sandbox rests from Sunday 12:00 to Monday 12:00 (docs/alipay.md 9)."""
+    """Whether the sandbox rests: from Sunday 12:00 to Monday 12:00 (docs/alipay.md 9)."""
     now = moment(at_ms)
     return (now.weekday() == _SUNDAY and now.hour >= 12) or (now.weekday() == 0 and now.hour < 12)

@@ -2,10 +2,10 @@
 struck, and spoils the answer.
 """
 
-from alipay_client.simulator.desk import ANSWER_FAULTS, Desk
-from alipay_client.simulator.dice import Turn
+from alipay_client.simulator.context import ANSWER_FAULTS, Context
+from alipay_client.simulator.dice import Attempt
 from alipay_client.simulator.gateway import Service, perform
-from alipay_client.simulator.wire import Answer, Call, NoAnswer, accepted, outage, refused
+from alipay_client.simulator.wire import Call, HttpAnswer, NoAnswer, accepted, outage, refused
 
 _EITHER_WAY = frozenset({"http_500", "html_page", "unknown"})
 _REFUND = "alipay.acquire.overseas.spot.refund"
@@ -17,51 +17,60 @@ _ONLY = {
 _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
 
 
-def turn_of(desk: Desk, call: Call) -> Turn:
-    """The try of this very request: the same business ids count as one key."""
+def attempt_of(context: Context, call: Call) -> Attempt:
+    """Return the try of this very request: the same business ids count as one key."""
     ids = "|".join(call.get(name) for name in (*_ECHOED, "alipay_trans_id", "biz_data", "status"))
-    return desk.dice.turn(f"{call.get('service')}|{ids}")
+    return context.dice.attempt(f"{call.get('service')}|{ids}")
 
 
-def pick(desk: Desk, call: Call, turn: Turn) -> str:
-    """The fault that strikes, or an empty text: a planned one first, else the first whose chance
-    hits.
+def pick(context: Context, call: Call, attempt: Attempt) -> str:
+    """Return the fault that strikes, or an empty text: a planned one first, else the first whose
+    chance hits.
     """
-    service, faults = call.get("service"), desk.faults
+    service, faults = call.get("service"), context.faults
     if faults.services and service not in faults.services:
         return ""
-    if desk.planned:
-        return desk.planned.popleft()
+    if context.planned:
+        return context.planned.popleft()
     for name in ANSWER_FAULTS:
-        if (name not in _ONLY or service in _ONLY[name]) and turn.hits(name, getattr(faults, name)):
-            return "" if name == "refund_refused" and _is_known(desk, call) else name
+        if (name not in _ONLY or service in _ONLY[name]) and attempt.hits(
+            name, getattr(faults, name)
+        ):
+            return "" if name == "refund_refused" and _is_known(context, call) else name
     return ""
 
 
-def _is_known(desk: Desk, call: Call) -> bool:
+def _is_known(context: Context, call: Call) -> bool:
     """Whether this refund was taken on: the same again gets its true state then (docs/alipay.md
     5.4).
     """
-    return desk.book.refund(call.get("partner_refund_id")) is not None
+    return context.book.refund(call.get("partner_refund_id")) is not None
 
 
-def work(desk: Desk, call: Call, service: Service, turn: Turn) -> Answer:
-    """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises
-    NoAnswer and Refusal.
+def work(context: Context, call: Call, service: Service, attempt: Attempt) -> HttpAnswer:
+    """Do what was asked, unless a fault strikes first, and answer as the fault leaves it. NoAnswer,
+    Refusal.
     """
-    fault = pick(desk, call, turn)
+    fault = pick(context, call, attempt)
     undone = fault in {"no_answer_undone", "refund_refused"} or (
-        fault in _EITHER_WAY and turn.hits("undone", 0.5)
+        fault in _EITHER_WAY and attempt.hits("undone", 0.5)
     )
-    fields = {} if undone else perform(desk, call, service)
-    return _spoilt(desk, call, service, turn, fault, fields)
+    fields = {} if undone else perform(context, call, service)
+    return _spoilt(context, call, service, attempt, fault, fields)
 
 
 def _spoilt(
-    desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fields: dict[str, str]
-) -> Answer:
+    context: Context,
+    call: Call,
+    service: Service,
+    attempt: Attempt,
+    fault: str,
+    fields: dict[str, str],
+) -> HttpAnswer:
     charset = (
-        "GBK" if turn.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
+        "GBK"
+        if attempt.hits("gbk_answer", context.faults.gbk_answer)
+        else context.quirks.answer_charset
     )
     ids = {name: call.get(name) for name in _ECHOED if name in service.required}
     match fault:
@@ -73,14 +82,14 @@ def _spoilt(
             return outage()
         case "unsigned_failure":
             return refused("ILLEGAL_PARTNER_EXTERFACE", charset)
-        case "system_error" if turn.hits("unsigned", 0.5):
+        case "system_error" if attempt.hits("unsigned", 0.5):
             return refused("SYSTEM_ERROR", charset)
         case "system_error":
             fields = {"result_code": "FAIL", "error": "SYSTEM_ERROR", **ids}
         case "refund_refused":
             fields = {"result_code": "FAIL", "error": "TRADE_HAS_CLOSE", **ids}
         case "unknown":
-            fields = {"result_code": desk.quirks.unknown_spelling, **ids}
+            fields = {"result_code": context.quirks.unknown_spelling, **ids}
         case _:
             pass
     answer = accepted(
@@ -88,11 +97,11 @@ def _spoilt(
         service.wrapper,
         fields,
         sign_type=call.get("sign_type"),
-        ring=desk.ring,
+        ring=context.ring,
         charset=charset,
         spoil_sign=fault == "wrong_sign",
     )
     if fault == "cut_xml":
-        kept = turn.below("cut", len(answer.body) - 10)
-        return Answer(body=answer.body[:kept], content_type=answer.content_type)
+        kept = attempt.below("cut", len(answer.body) - 10)
+        return HttpAnswer(body=answer.body[:kept], content_type=answer.content_type)
     return answer

@@ -30,7 +30,7 @@ class TradeStatus(StrEnum):
     TRADE_FINISHED = "TRADE_FINISHED"
 
 
-class RefundState(StrEnum):
+class RefundStatus(StrEnum):
     """FAILED is only kept for want of funds: any other refusal leaves no trace, and the same id may
     be asked again.
     """
@@ -83,8 +83,8 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
-    """One refund, for ever under its ``refund_id``."""
+class RefundEntry:
+    """One refund, and the only one that its ``refund_id`` will ever name."""
 
     refund_id: str
     trade_no: str
@@ -92,7 +92,7 @@ class Refund:
     amount_minor: int
     currency: str
     notify_url: str
-    state: RefundState
+    state: RefundStatus
     error: str
     accepted_at_ms: int
     due_at_ms: int
@@ -128,7 +128,7 @@ class RefundVerdict:
 
     result_code: str
     error: str = ""
-    refund: Refund | None = None
+    refund: RefundEntry | None = None
 
 
 class Declined(Exception):
@@ -141,8 +141,8 @@ class Declined(Exception):
 
 
 def qrcode_text(birth: int, number: int, seed: int) -> str:
-    """The text of a new code. ``birth`` tells books apart, so that a new book never repeats what an
-    old one said.
+    """Return the text of a new code. ``birth`` tells books apart, so that a new book never repeats
+    what an old one said.
     """
     return (
         f"https://qr.alipay.com/bax{sha256(f'{seed}|{birth}|{number}'.encode()).hexdigest()[:20]}"
@@ -150,20 +150,20 @@ def qrcode_text(birth: int, number: int, seed: int) -> str:
 
 
 def change_status(code: Code, wanted: str) -> Code:
-    """STOP, RESTART and DELETE, each harmless when repeated; raises Declined for what a deleted
-    code cannot do.
+    """Stop, restart or delete a code; each is harmless when repeated. Declined: a deleted code
+    cannot do it.
     """
     if wanted == "DELETE":
         return replace(code, status=CodeStatus.DELETED)
     if code.status is CodeStatus.DELETED:
-        raise Declined("ILLEGAL_ARGUMENT", "the code is deleted for ever")
+        raise Declined("ILLEGAL_ARGUMENT", "a deleted code stays deleted")
     return replace(code, status=CodeStatus.STOPPED if wanted == "STOP" else CodeStatus.ACTIVE)
 
 
 def pay(
     code: Code, *, amount_minor: int, buyer: str, now_ms: int, birth: int, number: int
 ) -> Trade:
-    """A customer pays; raises Declined when the code cannot take money."""
+    """Make the trade of a customer who pays. Declined: the code cannot take money."""
     if code.status is not CodeStatus.ACTIVE:
         raise Declined(f"CODE_{code.status}")
     today = gmt8.digits(now_ms)
@@ -186,13 +186,13 @@ def ask_refund(
     asked: RefundAsked,
     *,
     trade: Trade | None,
-    known: Refund | None,
+    known: RefundEntry | None,
     taken_minor: int,
     now_ms: int,
     terms: Terms,
 ) -> RefundVerdict:
-    """The refund service (docs/alipay.md 5). ``taken_minor``: what other refunds of the trade have
-    returned or hold.
+    """Decide what the refund service answers (docs/alipay.md 5). ``taken_minor``: what other
+    refunds of the trade have returned or hold.
     """
     if known is not None and (known.out_trade_no, known.amount_minor, known.currency) != (
         asked.out_trade_no,
@@ -202,23 +202,23 @@ def ask_refund(
         return RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST")
     if trade is None:
         return RefundVerdict(result_code="FAIL", error="TRADE_NOT_EXIST")
-    if known is not None and known.state is RefundState.SUCCEEDED:
+    if known is not None and known.state is RefundStatus.SUCCEEDED:
         return RefundVerdict(result_code="SUCCESS")
-    if known is not None and known.state is RefundState.PROCESSING:
+    if known is not None and known.state is RefundStatus.PROCESSING:
         # Accepted is the truth to an asynchronous caller; a synchronous one would read SUCCESS as
         # done.
         return RefundVerdict(result_code="UNKNOWN" if asked.synchronous else "SUCCESS")
     error = _objection(asked, trade, taken_minor, now_ms, terms)
     if error:
         return RefundVerdict(result_code="FAIL", error=error)
-    refund = Refund(
+    refund = RefundEntry(
         refund_id=asked.refund_id,
         trade_no=trade.trade_no,
         out_trade_no=trade.out_trade_no,
         amount_minor=asked.amount_minor,
         currency=trade.currency,
         notify_url="" if asked.synchronous else asked.notify_url,
-        state=RefundState.SUCCEEDED,
+        state=RefundStatus.SUCCEEDED,
         error="",
         accepted_at_ms=now_ms,
         due_at_ms=now_ms,
@@ -226,7 +226,7 @@ def ask_refund(
     if not asked.synchronous:
         return RefundVerdict(result_code="SUCCESS", refund=_accepted(refund, trade, now_ms, terms))
     if terms.short_of_funds:
-        short = replace(refund, state=RefundState.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
+        short = replace(refund, state=RefundStatus.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
         return RefundVerdict(result_code="FAIL", error=short.error, refund=short)
     return RefundVerdict(result_code="SUCCESS", refund=refund)
 
@@ -246,29 +246,31 @@ def _objection(
     return "RETURN_AMOUNT_EXCEED" if asked.amount_minor > trade.paid_minor - taken_minor else ""
 
 
-def _accepted(refund: Refund, trade: Trade, now_ms: int, terms: Terms) -> Refund:
-    """On the day of payment at once, later in the batch (docs/alipay.md 5.3)."""
+def _accepted(refund: RefundEntry, trade: Trade, now_ms: int, terms: Terms) -> RefundEntry:
+    """Say when the refund is carried out: on the day of payment at once, later in the batch
+    (docs/alipay.md 5.3).
+    """
     at_once = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms) or gmt8.in_batch(now_ms)
     starts_at_ms = now_ms if at_once else gmt8.next_batch(now_ms)
     return replace(
-        refund, state=RefundState.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms
+        refund, state=RefundStatus.PROCESSING, due_at_ms=starts_at_ms + terms.async_refund_ms
     )
 
 
-def carry_out(refund: Refund, *, now_ms: int, terms: Terms) -> Refund:
-    """An accepted refund's time has come: done, or tried again later for want of funds, or given up
-    in silence after 180 days.
+def carry_out(refund: RefundEntry, *, now_ms: int, terms: Terms) -> RefundEntry:
+    """Return an accepted refund whose time has come: done, or to be tried again later for want of
+    funds, or given up in silence after 180 days.
     """
     if not terms.short_of_funds:
-        return replace(refund, state=RefundState.SUCCEEDED, error="")
+        return replace(refund, state=RefundStatus.SUCCEEDED, error="")
     if now_ms >= refund.accepted_at_ms + _FUNDS_RETRY_DAYS * gmt8.DAY_MS:
-        return replace(refund, state=RefundState.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
+        return replace(refund, state=RefundStatus.FAILED, error="MERCHANT_BALANCE_NOT_ENOUGH")
     again_at_ms = now_ms + terms.funds_retry_ms if terms.funds_retry_ms else gmt8.next_batch(now_ms)
     return replace(refund, error="MERCHANT_BALANCE_NOT_ENOUGH", due_at_ms=again_at_ms)
 
 
 def after_refunds(trade: Trade, refunded_minor: int) -> Trade:
-    """A trade that has been returned whole is closed."""
+    """Return the trade, closed if all of it has gone back."""
     return (
         replace(trade, status=TradeStatus.TRADE_CLOSED)
         if refunded_minor >= trade.paid_minor

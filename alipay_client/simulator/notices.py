@@ -9,16 +9,16 @@ from hashlib import sha256
 
 from alipay_client.simulator import gmt8
 from alipay_client.simulator.amounts import cny_text, rate_text, to_text
-from alipay_client.simulator.book import Notification, NotificationState
-from alipay_client.simulator.desk import Desk
-from alipay_client.simulator.model import Refund, Trade, TradeStatus
+from alipay_client.simulator.book import NotificationEntry, NotificationState
+from alipay_client.simulator.context import Context
+from alipay_client.simulator.model import RefundEntry, Trade, TradeStatus
 
 
-def paid(desk: Desk, trade: Trade) -> None:
-    """The customer has paid; before it, where switched on, that he was about to."""
-    if desk.quirks.notify_waiting:
+def paid(context: Context, trade: Trade) -> None:
+    """Tell that the customer has paid; before it, where switched on, that they were about to."""
+    if context.quirks.notify_waiting:
         _post_up(
-            desk,
+            context,
             trade,
             "waiting",
             {
@@ -27,7 +27,7 @@ def paid(desk: Desk, trade: Trade) -> None:
             },
         )
     _post_up(
-        desk,
+        context,
         trade,
         "paid",
         {
@@ -37,9 +37,9 @@ def paid(desk: Desk, trade: Trade) -> None:
     )
 
 
-def refunded(desk: Desk, trade: Trade, refund: Refund) -> None:
-    """A refund has gone back: to the refund's own URL, or, when it closed the trade, to the
-    code's.
+def refunded(context: Context, trade: Trade, refund: RefundEntry) -> None:
+    """Tell that a refund has gone back: to the refund's own URL, or, when it closed the trade, to
+    the code's.
     """
     extra = {
         "notify_action_type": "refundFPAction",
@@ -48,63 +48,65 @@ def refunded(desk: Desk, trade: Trade, refund: Refund) -> None:
         "out_biz_no": refund.refund_id,
     }
     if refund.notify_url:
-        _post_up(desk, trade, f"refunded:{refund.refund_id}", extra, url=refund.notify_url)
-    elif trade.status is TradeStatus.TRADE_CLOSED and desk.quirks.notify_on_full_refund:
-        _post_up(desk, trade, f"refunded:{refund.refund_id}", extra)
+        _post_up(context, trade, f"refunded:{refund.refund_id}", extra, url=refund.notify_url)
+    elif trade.status is TradeStatus.TRADE_CLOSED and context.quirks.notify_on_full_refund:
+        _post_up(context, trade, f"refunded:{refund.refund_id}", extra)
 
 
-def cancelled(desk: Desk, trade: Trade) -> None:
-    """The trade was cancelled, and its money went back."""
-    if desk.quirks.notify_on_full_refund:
+def cancelled(context: Context, trade: Trade) -> None:
+    """Tell that the trade was cancelled and its money went back."""
+    if context.quirks.notify_on_full_refund:
         _post_up(
-            desk,
+            context,
             trade,
             "closed",
             {"notify_action_type": "reverseAction", "trade_status": trade.status.value},
         )
 
 
-def finished(desk: Desk, trade: Trade) -> None:
-    """The refund window has ended, about a year later (docs/alipay.md 7.4)."""
+def finished(context: Context, trade: Trade) -> None:
+    """Tell that the refund window has ended, about a year later (docs/alipay.md 7.4)."""
     _post_up(
-        desk,
+        context,
         trade,
         "finished",
         {"notify_action_type": "finishFPAction", "trade_status": trade.status.value},
     )
 
 
-def _post_up(desk: Desk, trade: Trade, cause: str, extra: dict[str, str], *, url: str = "") -> None:
-    code = desk.book.code(trade.qrcode)
+def _post_up(
+    context: Context, trade: Trade, cause: str, extra: dict[str, str], *, url: str = ""
+) -> None:
+    code = context.book.code(trade.qrcode)
     assert code is not None
     url = url or code.notify_url
     if not url:
         return
-    number = desk.book.next_number("notification")
+    number = context.book.next_number("notification")
     notify_id = sha256(
-        f"{desk.config.seed}|{desk.book.birth}|notify|{number}".encode()
+        f"{context.config.seed}|{context.book.birth}|notify|{number}".encode()
     ).hexdigest()[:34]
-    fields = {"notify_id": notify_id, **_told_of(desk, trade, code.passback), **extra}
-    desk.book.put_notification(
-        Notification(
+    fields = {"notify_id": notify_id, **_told_of(context, trade, code.passback), **extra}
+    context.book.put_notification(
+        NotificationEntry(
             notify_id=notify_id,
             trade_no=trade.trade_no,
             cause=cause,
             url=url,
             fields=json.dumps(fields, ensure_ascii=False),
-            sign_type=code.notify_sign_type or desk.config.sign_type,
-            charset=code.notify_charset or desk.quirks.notify_charset,
+            sign_type=code.notify_sign_type or context.config.sign_type,
+            charset=code.notify_charset or context.quirks.notify_charset,
             state=NotificationState.DUE,
             attempts=0,
-            next_at_ms=desk.now_ms() + _held_back_ms(desk, f"{trade.trade_no}|{cause}"),
+            next_at_ms=context.now_ms() + _held_back_ms(context, f"{trade.trade_no}|{cause}"),
         )
     )
 
 
-def _told_of(desk: Desk, trade: Trade, passback: str) -> dict[str, str]:
-    """The fields that every notification of a trade bears."""
+def _told_of(context: Context, trade: Trade, passback: str) -> dict[str, str]:
+    """Return the fields that every notification of a trade bears."""
     amount = to_text(trade.paid_minor, trade.currency)
-    in_foreign = desk.quirks.notify_amount_field == "forex_total_fee"
+    in_foreign = context.quirks.notify_amount_field == "forex_total_fee"
     total = cny_text(trade.paid_minor, trade.currency) if in_foreign else amount
     fields = {
         "notify_type": "trade_status_sync",
@@ -113,7 +115,7 @@ def _told_of(desk: Desk, trade: Trade, passback: str) -> dict[str, str]:
         "subject": "Vending machine top-up",
         "gmt_create": gmt8.text(trade.paid_at_ms),
         "gmt_payment": gmt8.text(trade.paid_at_ms),
-        "seller_id": desk.config.partner,
+        "seller_id": context.config.partner,
         "seller_email": "seller@example.com",
         "buyer_id": trade.buyer_id,
         "buyer_email": trade.buyer_email,
@@ -126,18 +128,18 @@ def _told_of(desk: Desk, trade: Trade, passback: str) -> dict[str, str]:
     }
     if in_foreign:
         fields |= {"forex_total_fee": amount, "exchange_rate": rate_text(trade.currency)}
-    if desk.quirks.notify_currency_field != "none":
-        fields[desk.quirks.notify_currency_field] = trade.currency
+    if context.quirks.notify_currency_field != "none":
+        fields[context.quirks.notify_currency_field] = trade.currency
     if passback:
         fields["extra_common_param"] = passback
-    if desk.quirks.notify_code_fields:
+    if context.quirks.notify_code_fields:
         fields |= {"qrcode": trade.qrcode, "store_id": trade.store_id}
     return fields
 
 
-def _held_back_ms(desk: Desk, key: str) -> int:
-    faults, turn = desk.faults, desk.dice.turn(f"notice|{key}")
-    delay_ms = faults.notify_delay_ms if turn.hits("delayed", faults.notify_delayed) else 0
-    if turn.hits("reordered", faults.notify_reordered):
-        delay_ms += turn.below("by", faults.notify_reorder_ms + 1)
+def _held_back_ms(context: Context, key: str) -> int:
+    faults, attempt = context.faults, context.dice.attempt(f"notice|{key}")
+    delay_ms = faults.notify_delay_ms if attempt.hits("delayed", faults.notify_delayed) else 0
+    if attempt.hits("reordered", faults.notify_reordered):
+        delay_ms += attempt.below("by", faults.notify_reorder_ms + 1)
     return delay_ms

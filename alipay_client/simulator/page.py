@@ -8,10 +8,11 @@ from typing import Any
 
 from alipay_client.simulator import gmt8, views
 from alipay_client.simulator.amounts import exponent, to_text
-from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.context import Context
+from alipay_client.simulator.reader import CodeList, TradeList
 
-_CODES_MAX = 200
-_TRADES_MAX = 50
+CODES_MAX = 200
+TRADES_MAX = 50
 _STYLE = """body{font:15px/1.4 sans-serif;margin:2em auto;max-width:76em;padding:0 1em}
 table{border-collapse:collapse;width:100%}
 td,th{border-bottom:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}
@@ -21,21 +22,21 @@ code{font-size:13px}
 .switches input,.switches select{width:9em}form{margin:0}"""
 
 
-def render(desk: Desk, said: str = "") -> str:
-    """The whole page; ``said`` is what the last button did."""
+def render(context: Context, codes: CodeList, trades: TradeList, said: str = "") -> str:
+    """Return the whole page; ``said`` is what the last button did."""
     note = f'<p class="said">{escape(said)}</p>' if said else ""
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Pretend '
         f"Alipay</title><style>{_STYLE}</style></head><body>"
-        f"<h1>Pretend Alipay</h1><p>Merchant {escape(desk.config.partner)}; "
-        f"{gmt8.text(desk.now_ms())} GMT+8. No real money moves here. "
+        f"<h1>Pretend Alipay</h1><p>Merchant {escape(context.config.partner)}; "
+        f"{gmt8.text(context.now_ms())} GMT+8. No real money moves here. "
         "<a "
-        f'href="/">Reload</a></p>{note}{_codes(desk)}{_book(desk)}{_switches(desk)}{_turned(desk)}</body></html>'
+        f'href="/">Reload</a></p>{note}{_codes(codes)}{_book(trades)}{_switches(context)}{_turned(context)}</body></html>'
     )
 
 
-def _codes(desk: Desk) -> str:
-    view = views.codes(desk, _CODES_MAX)
+def _codes(found: CodeList) -> str:
+    view = views.codes(found)
     rows = "".join(
         f"<tr><td>{escape(code['store_id'])}</td><td>{escape(code['store_name'])}</td><td><code>{escape(code['qrcode'])}</code></td>"
         f"<td>{code['status']}</td><td>{_pay_form(code)}</td></tr>"
@@ -61,8 +62,8 @@ def _pay_form(code: Mapping[str, str]) -> str:
     )
 
 
-def _book(desk: Desk) -> str:
-    view = views.book(desk, _TRADES_MAX)
+def _book(found: TradeList) -> str:
+    view = views.book(found)
     rows = (
         "".join(_trade(trade) for trade in reversed(view["trades"]))
         or '<tr><td colspan="7">Nobody has paid yet.</td></tr>'
@@ -110,10 +111,10 @@ def _rest(view: Mapping[str, Any]) -> str:
     return f"<p>{view['left_off']} more are not shown.</p>" if view["left_off"] else ""
 
 
-def _switches(desk: Desk) -> str:
+def _switches(context: Context) -> str:
     inputs = "".join(
         f"<label>{_input(name, value)} {escape(name)}</label>"
-        for name, value in desk.switches().items()
+        for name, value in context.switches().items()
     )
     return (
         "<h2>Faults and quirks</h2><p>Faults are chances from 0 to 1; <code>_ms</code> are "
@@ -135,7 +136,7 @@ def _input(name: str, value: object) -> str:
 
 
 def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dict[str, object]:
-    """The switches that the form sets, in the types that they have; ValueError on what is no
+    """Return the switches that the form sets, in the types that they have; ValueError on what is no
     number.
     """
     wanted: dict[str, object] = {}
@@ -152,9 +153,9 @@ def read_switches(current: Mapping[str, object], form: Mapping[str, str]) -> dic
     return wanted
 
 
-def _turned(desk: Desk) -> str:
+def _turned(context: Context) -> str:
     rows = "".join(
         f"<tr><td>{gmt8.text(item.at_ms)}</td><td>{escape(item.service)}</td><td>{item.code}</td><td>{escape(item.reason)}</td></tr>"
-        for item in reversed(desk.turned)
+        for item in reversed(context.turned_away)
     )
     return f"<h2>Calls turned away</h2><table>{rows}</table>" if rows else ""

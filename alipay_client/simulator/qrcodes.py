@@ -9,10 +9,12 @@ import structlog
 
 from alipay_client.simulator import model
 from alipay_client.simulator.amounts import is_currency
-from alipay_client.simulator.desk import Desk
+from alipay_client.simulator.context import Context
 from alipay_client.simulator.model import Code, CodeStatus, Declined
 from alipay_client.simulator.signing import SIGN_TYPES
 from alipay_client.simulator.wire import CODECS, Call, Refusal
+
+log = structlog.get_logger()
 
 _ID = re.compile(r"[A-Za-z0-9_]{1,64}", re.ASCII)
 _ID_WITH_DASH = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -43,32 +45,32 @@ _OTHER_MEMBERS = frozenset(
 )
 
 
-def create(desk: Desk, call: Call) -> dict[str, str]:
-    """Makes the code of a store, or returns the one that it has: one with and one without a channel
+def create(context: Context, call: Call) -> dict[str, str]:
+    """Make the code of a store, or return the one that it has: one with and one without a channel
     fee, unchanged by the repeat.
     """
-    asked = _read_shop(desk, call)
-    for code in desk.book.codes_of(asked.secondary_merchant_id, asked.store_id):
+    asked = _read_shop(context, call)
+    for code in context.book.codes_of(asked.secondary_merchant_id, asked.store_id):
         deleted = code.status is CodeStatus.DELETED
         if bool(code.channel_fee) == bool(asked.channel_fee) and not (
-            deleted and desk.quirks.delete_frees_slot
+            deleted and context.quirks.delete_frees_slot
         ):
-            return _answer(desk, code, with_image=True)
-    number = desk.book.next_number("code")
-    if number > desk.limits.codes_max:
+            return _answer(context, code, with_image=True)
+    number = context.book.next_number("code")
+    if number > context.limits.codes_max:
         raise Refusal("SYSTEM_ERROR", "this book holds no more codes")
-    code = replace(asked, qrcode=model.qrcode_text(desk.book.birth, number, desk.config.seed))
-    desk.book.put_code(code)
-    return _answer(desk, code, with_image=True)
+    code = replace(asked, qrcode=model.qrcode_text(context.book.birth, number, context.config.seed))
+    context.book.put_code(code)
+    return _answer(context, code, with_image=True)
 
 
-def modify(desk: Desk, call: Call) -> dict[str, str]:
-    """Replaces what the code says; its store, sub-merchant and currencies stay, and a channel fee
+def modify(context: Context, call: Call) -> dict[str, str]:
+    """Replace what the code says; its store, sub-merchant and currencies stay, and a channel fee
     cannot be taken away.
     """
-    code, asked = _known(desk, call), _read_shop(desk, call)
+    code, asked = _known(context, call), _read_shop(context, call)
     if code.status is CodeStatus.DELETED:
-        raise Declined("ILLEGAL_ARGUMENT", "the code is deleted for ever")
+        raise Declined("ILLEGAL_ARGUMENT", "a deleted code stays deleted")
     for name in ("secondary_merchant_id", "store_id", "trans_currency", "currency"):
         if getattr(code, name) != getattr(asked, name):
             raise Declined("ILLEGAL_ARGUMENT", f"{name} cannot be modified")
@@ -81,39 +83,39 @@ def modify(desk: Desk, call: Call) -> dict[str, str]:
         status=code.status,
         created_at_ms=code.created_at_ms,
     )
-    desk.book.put_code(code)
-    return _answer(desk, code)
+    context.book.put_code(code)
+    return _answer(context, code)
 
 
-def modify_status(desk: Desk, call: Call) -> dict[str, str]:
-    """STOP, RESTART or DELETE; harmless when repeated."""
+def modify_status(context: Context, call: Call) -> dict[str, str]:
+    """Stop, restart or delete a code; harmless when repeated."""
     if call.get("status") not in {"STOP", "RESTART", "DELETE"}:
         raise Refusal("ILLEGAL_ARGUMENT", "status is STOP, RESTART or DELETE")
-    code = model.change_status(_known(desk, call), call.get("status"))
-    desk.book.put_code(code)
-    return _answer(desk, code)
+    code = model.change_status(_known(context, call), call.get("status"))
+    context.book.put_code(code)
+    return _answer(context, code)
 
 
-def _known(desk: Desk, call: Call) -> Code:
-    code = desk.book.code(call.get("qrcode"))
+def _known(context: Context, call: Call) -> Code:
+    code = context.book.code(call.get("qrcode"))
     if code is None:
         raise Declined("ILLEGAL_ARGUMENT", "there is no such code")
     return code
 
 
-def _answer(desk: Desk, code: Code, *, with_image: bool = False) -> dict[str, str]:
+def _answer(context: Context, code: Code, *, with_image: bool = False) -> dict[str, str]:
     fields = {"qrcode": code.qrcode}
     if with_image:
         fields["qrcode_img_url"] = (
             f"https://mobilecodec.alipay.com/show.htm?code={code.qrcode.rpartition('/')[2]}&picSize=L"
         )
-    if desk.quirks.result_code_in_qrcodeinfo:
+    if context.quirks.result_code_in_qrcodeinfo:
         fields["result_code"] = "SUCCESS"
     return fields
 
 
-def _read_shop(desk: Desk, call: Call) -> Code:
-    """``biz_data`` as a code without a text; raises Refusal at the first rule it breaks."""
+def _read_shop(context: Context, call: Call) -> Code:
+    """Return ``biz_data`` as a code without a text. Refusal: the first rule that it breaks."""
     text = call.get("biz_data")
     if len(text) > _BIZ_DATA_MAX:
         raise Refusal("ILLEGAL_ARGUMENT", f"biz_data is longer than {_BIZ_DATA_MAX}")
@@ -125,7 +127,7 @@ def _read_shop(desk: Desk, call: Call) -> Code:
         raise Refusal("ILLEGAL_ARGUMENT", "biz_data is no JSON object")
     unknown = sorted(set(data) - _OTHER_MEMBERS)
     if unknown:
-        structlog.get_logger().warning(
+        log.warning(
             "biz_data has members that no page documents",
             members=unknown[:10],
             store_id=str(data.get("store_id")),
@@ -134,7 +136,7 @@ def _read_shop(desk: Desk, call: Call) -> Code:
     for name, value in shop.items():
         if not isinstance(value, str):
             raise Refusal("ILLEGAL_ARGUMENT", f"{name} is no text")
-    _check_shop(desk, shop)
+    _check_shop(context, shop)
     return Code(
         qrcode="",
         secondary_merchant_id=shop["secondary_merchant_id"],
@@ -148,14 +150,14 @@ def _read_shop(desk: Desk, call: Call) -> Code:
         notify_sign_type=shop.get("notify_sign_type", ""),
         notify_charset=shop.get("notify_charset", "").upper(),
         status=CodeStatus.ACTIVE,
-        created_at_ms=desk.now_ms(),
+        created_at_ms=context.now_ms(),
         secondary_merchant_industry=shop["secondary_merchant_industry"],
         secondary_merchant_name=shop["secondary_merchant_name"],
     )
 
 
-def _check_shop(desk: Desk, shop: dict[str, str]) -> None:
-    id_form = _ID_WITH_DASH if desk.quirks.dash_in_ids else _ID
+def _check_shop(context: Context, shop: dict[str, str]) -> None:
+    id_form = _ID_WITH_DASH if context.quirks.dash_in_ids else _ID
     rules: dict[str, Callable[[str], object]] = {
         "secondary_merchant_id": id_form.fullmatch,
         "store_id": id_form.fullmatch,
@@ -177,21 +179,21 @@ def _check_shop(desk: Desk, shop: dict[str, str]) -> None:
         and shop["trans_currency"] != "CNY"
     ):
         raise Refusal("ILLEGAL_ARGUMENT", "currency is neither CNY nor trans_currency")
-    _check_place(desk, shop)
+    _check_place(context, shop)
     _check_passback(shop.get("passback_parameters", ""))
     if shop.get("notify_sign_type", "") not in {"", *SIGN_TYPES} or shop.get(
         "notify_charset", ""
     ).upper() not in {"", *CODECS}:
         raise Refusal("ILLEGAL_ARGUMENT", "notify_sign_type or notify_charset is unknown")
-    if shop.get("notify_sign_type") and not desk.ring.holds(shop["notify_sign_type"]):
+    if shop.get("notify_sign_type") and not context.ring.holds(shop["notify_sign_type"]):
         raise Refusal("ILLEGAL_SECURITY_PROFILE", "no key for notify_sign_type")
 
 
-def _check_place(desk: Desk, shop: dict[str, str]) -> None:
+def _check_place(context: Context, shop: dict[str, str]) -> None:
     place = (shop.get("country_code", ""), shop.get("address", ""))
-    if desk.quirks.reject_address and any(place):
+    if context.quirks.reject_address and any(place):
         raise Refusal("ILLEGAL_ARGUMENT", "the sandbox refuses country_code and address")
-    if desk.quirks.require_address and not all(place):
+    if context.quirks.require_address and not all(place):
         raise Refusal("ILLEGAL_ARGUMENT", "country_code or address is missing")
     if place[0] and not _COUNTRY.fullmatch(place[0]):
         raise Refusal("ILLEGAL_ARGUMENT", "country_code is not two capital letters")

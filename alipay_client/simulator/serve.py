@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from alipay_client.simulator.app import build
 from alipay_client.simulator.config import SimulatorConfig
-from alipay_client.simulator.control import CUT
+from alipay_client.simulator.control import CUT, application
 
 _GRACE_S = 1
 
@@ -28,12 +28,12 @@ async def serve(
     ready: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serves until SIGTERM, SIGINT, SIGQUIT or SIGHUP, until ``stop`` is set, or until cancelled;
+    """Serve until SIGTERM, SIGINT, SIGQUIT or SIGHUP, until ``stop`` is set, or until cancelled;
     all end within two seconds.
 
-    Calls ``ready`` with the base URL once it listens; port 0 lets the system choose. With ``stop``
-    given no signal is touched, so that a larger program can keep its own. Raises OSError when it
-    cannot bind, ValueError when a key is missing.
+    ``ready`` gets the base URL once the server listens; port 0 lets the system choose. With
+    ``stop`` given no signal is touched, so that a larger program can keep its own. OSError: it
+    cannot bind. ValueError: a key is missing.
     """
     alipay = build(config, book_path)
     try:
@@ -41,7 +41,7 @@ async def serve(
             listener = stack.enter_context(_listener(host, port))
             server = _Server(
                 uvicorn.Config(
-                    alipay.asgi,
+                    application(alipay),
                     http=_CuttableProtocol,
                     ws="none",
                     lifespan="off",
@@ -120,8 +120,8 @@ def _url(listener: socket.socket) -> str:
 
 @contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Whatever asks for an end stops the server; only the main thread can listen. A SIGHUP that is
-    ignored (nohup) stays ignored.
+    """Let every signal that asks for an end stop the server; only the main thread can listen. A
+    SIGHUP that is ignored (nohup) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -27,14 +27,14 @@ class KeyRing:
     public: rsa.RSAPublicKey | None = field(default=None, repr=False)
 
     def holds(self, sign_type: str) -> bool:
-        """Whether requests of that type can be verified and answered."""
+        """Return whether requests of that type can be verified and answered."""
         if sign_type == "MD5":
             return bool(self.md5_key)
         return self.private is not None and self.public is not None
 
 
 def key_ring(config: SimulatorConfig) -> KeyRing:
-    """Loads the keys; ValueError says which one is missing or unreadable."""
+    """Load the keys; ValueError says which one is missing or unreadable."""
     private = public = None
     try:
         if config.alipay_private_key:
@@ -83,8 +83,8 @@ def _public(text: str) -> rsa.RSAPublicKey:
 
 
 def canonical(parameters: Mapping[str, str]) -> str:
-    """The string to sign: raw values, without sign, sign_type and whatever is empty, in the order
-    of the names (docs/alipay.md 3.1).
+    """Return the string to sign: raw values, without sign, sign_type and all that is empty, in the
+    order of the names (docs/alipay.md 3.1).
     """
     kept = sorted(
         (name, value)
@@ -95,7 +95,7 @@ def canonical(parameters: Mapping[str, str]) -> str:
 
 
 def sign(message: bytes, sign_type: str, ring: KeyRing) -> str:
-    """The signature as it stands on the wire; ValueError when there is no key for it."""
+    """Return the signature as it stands on the wire; ValueError when there is no key for it."""
     if sign_type == "MD5" and ring.md5_key:
         return hashlib.md5(message + ring.md5_key.encode(), usedforsecurity=False).hexdigest()
     if sign_type in {"RSA", "RSA2"} and ring.private is not None:
@@ -104,7 +104,7 @@ def sign(message: bytes, sign_type: str, ring: KeyRing) -> str:
 
 
 def verifies(message: bytes, signature: str, sign_type: str, ring: KeyRing) -> bool:
-    """Whether the merchant signed this message."""
+    """Return whether the merchant signed this message."""
     if sign_type == "MD5" and ring.md5_key:
         return hmac.compare_digest(sign(message, "MD5", ring).encode(), signature.encode())
     if sign_type in {"RSA", "RSA2"} and ring.public is not None:

@@ -6,16 +6,16 @@ import re
 
 from alipay_client.simulator import gmt8, model, notices
 from alipay_client.simulator.amounts import cny_text, rate_text, to_minor, to_text
-from alipay_client.simulator.desk import Desk
-from alipay_client.simulator.model import Refund, RefundAsked, RefundState, Trade, TradeStatus
+from alipay_client.simulator.context import Context
+from alipay_client.simulator.model import RefundAsked, RefundEntry, RefundStatus, Trade, TradeStatus
 from alipay_client.simulator.wire import Call, Refusal
 
 _MILLIS = re.compile(r"[0-9]{13}", re.ASCII)
 _REASON_MAX = 128
 
 
-def refund(desk: Desk, call: Call) -> dict[str, str]:
-    """alipay.acquire.overseas.spot.refund"""
+def refund(context: Context, call: Call) -> dict[str, str]:
+    """Answer alipay.acquire.overseas.spot.refund."""
     refund_id, out_trade_no, currency = (
         call.get("partner_refund_id"),
         call.get("partner_trans_id"),
@@ -29,7 +29,7 @@ def refund(desk: Desk, call: Call) -> dict[str, str]:
         )
     if (
         call.get("is_sync") not in {"", "Y", "N"}
-        or len(call.get(desk.quirks.refund_reason_name)) > _REASON_MAX
+        or len(call.get(context.quirks.refund_reason_name)) > _REASON_MAX
     ):
         raise Refusal(
             "ILLEGAL_ARGUMENT", f"is_sync is Y or N, the reason at most {_REASON_MAX} long"
@@ -38,7 +38,7 @@ def refund(desk: Desk, call: Call) -> dict[str, str]:
         amount_minor = to_minor(call.get("refund_amount"), currency)
     except ValueError:
         return {"result_code": "FAIL", "error": "INVALID_PARAMETER", **ids}
-    trade = desk.book.trade_by_out(out_trade_no)
+    trade = context.book.trade_by_out(out_trade_no)
     if trade is not None and call.get("alipay_trans_id") not in {"", trade.trade_no}:
         trade = None
     asked = RefundAsked(
@@ -52,13 +52,13 @@ def refund(desk: Desk, call: Call) -> dict[str, str]:
     verdict = model.ask_refund(
         asked,
         trade=trade,
-        known=desk.book.refund(refund_id),
-        taken_minor=desk.book.taken_minor(trade.trade_no) if trade else 0,
-        now_ms=desk.now_ms(),
-        terms=desk.terms(),
+        known=context.book.refund(refund_id),
+        taken_minor=context.book.taken_minor(trade.trade_no) if trade else 0,
+        now_ms=context.now_ms(),
+        terms=context.terms(),
     )
     if verdict.refund is not None and trade is not None:
-        keep(desk, trade, verdict.refund)
+        keep(context, trade, verdict.refund)
     fields = {"result_code": verdict.result_code, "error": verdict.error, **ids}
     if trade is None or verdict.result_code != "SUCCESS":
         return fields
@@ -71,33 +71,33 @@ def refund(desk: Desk, call: Call) -> dict[str, str]:
     }
 
 
-def keep(desk: Desk, trade: Trade, refund: Refund) -> None:
-    """Writes a refund down, and if its money has gone back, what that makes of the trade and whom
-    to tell.
+def keep(context: Context, trade: Trade, refund: RefundEntry) -> None:
+    """Write a refund down, and if its money has gone back, what that makes of the trade and whom to
+    tell.
     """
-    desk.book.put_refund(refund)
-    if refund.state is not RefundState.SUCCEEDED:
+    context.book.put_refund(refund)
+    if refund.state is not RefundStatus.SUCCEEDED:
         return
-    trade = model.after_refunds(trade, desk.book.refunded_minor(trade.trade_no))
-    desk.book.put_trade(trade)
-    notices.refunded(desk, trade, refund)
+    trade = model.after_refunds(trade, context.book.refunded_minor(trade.trade_no))
+    context.book.put_trade(trade)
+    notices.refunded(context, trade, refund)
 
 
-def query_refund(desk: Desk, call: Call) -> dict[str, str]:
-    """alipay.acquire.refund.query"""
+def query_refund(context: Context, call: Call) -> dict[str, str]:
+    """Answer alipay.acquire.refund.query."""
     out_trade_no, refund_id = call.get("out_trade_no"), call.get("out_return_no")
     ids = {"out_trade_no": out_trade_no, "out_return_no": refund_id}
-    trade = desk.book.trade_by_out(out_trade_no)
+    trade = context.book.trade_by_out(out_trade_no)
     if trade is None:
         return {"response_code": "TRADE_NOT_EXIST", **ids}
-    known = desk.book.refund(refund_id)
+    known = context.book.refund(refund_id)
     if known is None or known.trade_no != trade.trade_no:
         return {"response_code": "NOT_FOUND", **ids}
     state = (
         "FAILED"
-        if known.state is RefundState.FAILED
+        if known.state is RefundStatus.FAILED
         else "SUCCESS"
-        if known.state is RefundState.SUCCEEDED
+        if known.state is RefundStatus.SUCCEEDED
         else "PROCESSING"
     )
     return {
@@ -110,14 +110,14 @@ def query_refund(desk: Desk, call: Call) -> dict[str, str]:
     }
 
 
-def query_trade(desk: Desk, call: Call) -> dict[str, str]:
-    """alipay.acquire.overseas.query; ``alipay_trans_id`` is looked at first."""
+def query_trade(context: Context, call: Call) -> dict[str, str]:
+    """Answer alipay.acquire.overseas.query; ``alipay_trans_id`` is looked at first."""
     if not call.get("alipay_trans_id") and not call.get("partner_trans_id"):
         raise Refusal("ILLEGAL_ARGUMENT", "neither alipay_trans_id nor partner_trans_id")
     if call.get("alipay_trans_id"):
-        trade = desk.book.trade(call.get("alipay_trans_id"))
+        trade = context.book.trade(call.get("alipay_trans_id"))
     else:
-        trade = desk.book.trade_by_out(call.get("partner_trans_id"))
+        trade = context.book.trade_by_out(call.get("partner_trans_id"))
     if trade is None:
         return {
             "result_code": "FAIL",
@@ -140,19 +140,19 @@ def query_trade(desk: Desk, call: Call) -> dict[str, str]:
         "exchange_rate": rate_text(trade.currency),
         "forex_total_fee": amount,
         "trans_forex_rate": "1",
-        "refund_amount_cny": cny_text(desk.book.refunded_minor(trade.trade_no), trade.currency),
+        "refund_amount_cny": cny_text(context.book.refunded_minor(trade.trade_no), trade.currency),
     }
 
 
-def cancel(desk: Desk, call: Call) -> dict[str, str]:
-    """alipay.acquire.cancel: the whole amount, on T day; succeeds also for a trade that never
-    was.
+def cancel(context: Context, call: Call) -> dict[str, str]:
+    """Answer alipay.acquire.cancel: the whole amount, on T day; it succeeds also for a trade that
+    never was.
     """
-    _check_cancel_timestamp(desk, call.get("timestamp"))
+    _check_cancel_timestamp(context, call.get("timestamp"))
     trade = (
-        desk.book.trade(call.get("trade_no"))
+        context.book.trade(call.get("trade_no"))
         if call.get("trade_no")
-        else desk.book.trade_by_out(call.get("out_trade_no"))
+        else context.book.trade_by_out(call.get("out_trade_no"))
     )
     if trade is None:
         return {
@@ -163,39 +163,41 @@ def cancel(desk: Desk, call: Call) -> dict[str, str]:
         }
     ids = {"retry_flag": "N", "out_trade_no": trade.out_trade_no, "trade_no": trade.trade_no}
     refund_id = f"cancel_{trade.trade_no}"
-    if desk.book.refund(refund_id) is not None:
+    if context.book.refund(refund_id) is not None:
         return {"result_code": "SUCCESS", "action": "refund", **ids}
-    now_ms = desk.now_ms()
+    now_ms = context.now_ms()
     same_day = gmt8.day(now_ms) == gmt8.day(trade.paid_at_ms)
     if (
         trade.status is not TradeStatus.TRADE_SUCCESS
         or not same_day
-        or desk.book.taken_minor(trade.trade_no)
+        or context.book.taken_minor(trade.trade_no)
     ):
         return {"result_code": "FAIL", "detail_error_code": "TRADE_STATUS_ERROR", **ids}
-    desk.book.put_refund(
-        Refund(
+    context.book.put_refund(
+        RefundEntry(
             refund_id=refund_id,
             trade_no=trade.trade_no,
             out_trade_no=trade.out_trade_no,
             amount_minor=trade.paid_minor,
             currency=trade.currency,
             notify_url="",
-            state=RefundState.SUCCEEDED,
+            state=RefundStatus.SUCCEEDED,
             error="",
             accepted_at_ms=now_ms,
             due_at_ms=now_ms,
         )
     )
     trade = model.after_refunds(trade, trade.paid_minor)
-    desk.book.put_trade(trade)
-    notices.cancelled(desk, trade)
+    context.book.put_trade(trade)
+    notices.cancelled(context, trade)
     return {"result_code": "SUCCESS", "action": "refund", **ids}
 
 
-def _check_cancel_timestamp(desk: Desk, text: str) -> None:
-    """Milliseconds in the documents, date text in the SDK sample (docs/alipay.md 2)."""
-    form = desk.quirks.cancel_timestamp
+def _check_cancel_timestamp(context: Context, text: str) -> None:
+    """Read milliseconds, as in the documents, or date text, as in the SDK sample (docs/alipay.md
+    2).
+    """
+    form = context.quirks.cancel_timestamp
     if form != "DATE" and _MILLIS.fullmatch(text):
         return
     try:

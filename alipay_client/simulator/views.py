@@ -1,15 +1,18 @@
-"""The book as JSON, for the control interface and for tests that check the money."""
+"""The book as JSON, for the control interface and for tests that check the money. Pure.
 
+Flows in: what ``reader`` found. Flows out: lists and sums, amounts in minor units.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
-from alipay_client.simulator.book import NotificationState
-from alipay_client.simulator.desk import Desk
-from alipay_client.simulator.model import RefundState, Trade
+from alipay_client.simulator.book import NotificationEntry, NotificationState
+from alipay_client.simulator.model import RefundEntry, RefundStatus, Trade
+from alipay_client.simulator.reader import CodeList, TradeList
 
 
-def codes(desk: Desk, limit: int) -> dict[str, Any]:
-    """Codes that live first, then by store; ``left_off`` counts the rest."""
-    shown = desk.book.codes(limit)
+def codes(found: CodeList) -> dict[str, Any]:
+    """Return the codes as they were found; ``left_off`` counts the rest."""
     rows = [
         {
             "qrcode": code.qrcode,
@@ -18,27 +21,32 @@ def codes(desk: Desk, limit: int) -> dict[str, Any]:
             "currency": code.trans_currency,
             "status": code.status.value,
         }
-        for code in shown
+        for code in found.codes
     ]
-    return {"codes": rows, "left_off": desk.book.count("code") - len(rows)}
+    return {"codes": rows, "left_off": found.made - len(rows)}
 
 
-def book(desk: Desk, limit: int) -> dict[str, Any]:
-    """The newest trades, oldest of them first, and totals over all of them; ``left_off`` counts the
+def book(found: TradeList) -> dict[str, Any]:
+    """Return the trades as they were found, and totals over the whole book; ``left_off`` counts the
     rest.
     """
-    rows = [trade(desk, item) for item in desk.book.trades(limit)]
+    rows = [
+        trade(
+            item, found.refunds.get(item.trade_no, ()), found.notifications.get(item.trade_no, ())
+        )
+        for item in found.trades
+    ]
     return {
         "trades": rows,
-        "totals": desk.book.totals(),
-        "left_off": desk.book.count("trade") - len(rows),
+        "totals": {currency: dict(sums) for currency, sums in found.totals.items()},
+        "left_off": found.made - len(rows),
     }
 
 
-def trade(desk: Desk, item: Trade) -> dict[str, Any]:
-    """One trade with its refunds and whether the merchant has acknowledged the payment."""
-    refunds = desk.book.refunds_of(item.trade_no)
-    notifications = desk.book.notifications_of(item.trade_no)
+def trade(
+    item: Trade, refunds: Sequence[RefundEntry], notifications: Sequence[NotificationEntry]
+) -> dict[str, Any]:
+    """Return one trade with its refunds and whether the merchant has acknowledged the payment."""
     return {
         "trade_no": item.trade_no,
         "out_trade_no": item.out_trade_no,
@@ -49,7 +57,7 @@ def trade(desk: Desk, item: Trade) -> dict[str, Any]:
         "status": item.status.value,
         "paid_minor": item.paid_minor,
         "refunded_minor": sum(
-            refund.amount_minor for refund in refunds if refund.state is RefundState.SUCCEEDED
+            refund.amount_minor for refund in refunds if refund.state is RefundStatus.SUCCEEDED
         ),
         "paid_at_ms": item.paid_at_ms,
         "refunds": [

@@ -41,12 +41,12 @@ class Call:
     codec: str
 
     def get(self, name: str) -> str:
-        """The value, or an empty text."""
+        """Return the value, or an empty text."""
         return self.parameters.get(name, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """What goes back over HTTP."""
 
     body: bytes
@@ -55,8 +55,8 @@ class Answer:
 
 
 def read_call(method: str, query: bytes, body: bytes, limits: Limits) -> Call:
-    """Reads a GET or POST; raises Refusal when it cannot be read. On POST the charset stands in the
-    URL (docs/alipay.md 1).
+    """Read a GET or POST; Refusal when it cannot be read. On POST the charset stands in the URL
+    (docs/alipay.md 1).
     """
     if len(query) + len(body) > limits.body_bytes_max:
         raise Refusal("ILLEGAL_ARGUMENT", "larger than this gateway reads")
@@ -103,9 +103,9 @@ def accepted(
     ring: KeyRing,
     charset: str,
     spoil_sign: bool = False,
-) -> Answer:
-    """A signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out) in the
-    one element that is signed.
+) -> HttpAnswer:
+    """Return a signed ``is_success=T``: the request's echo, then ``fields`` (empty ones left out)
+    in the one element that is signed.
     """
     kept = {name: value for name, value in fields.items() if value}
     signed = canonical(kept)
@@ -128,39 +128,39 @@ def accepted(
         f"<response><{wrapper}>{inner}</{wrapper}></response>"
         f"<sign>{sign(message, sign_type, ring)}</sign><sign_type>{sign_type}</sign_type></alipay>"
     )
-    return Answer(
+    return HttpAnswer(
         body=text.encode(codec, "xmlcharrefreplace"), content_type=f"text/xml;charset={charset}"
     )
 
 
-def refused(code: str, charset: str) -> Answer:
-    """An unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
+def refused(code: str, charset: str) -> HttpAnswer:
+    """Return an unsigned ``is_success=F``; nothing else is guaranteed (docs/alipay.md 4.4)."""
     text = (
         '<?xml version="1.0" '
         f'encoding="{charset}"?>\n<alipay><is_success>F</is_success><error>{code}</error></alipay>'
     )
-    return Answer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
+    return HttpAnswer(body=text.encode(CODECS[charset]), content_type=f"text/xml;charset={charset}")
 
 
-def plain(text: str) -> Answer:
-    """The answer of notify_verify."""
-    return Answer(body=text.encode(), content_type="text/plain;charset=UTF-8")
+def plain(text: str) -> HttpAnswer:
+    """Return the answer of notify_verify."""
+    return HttpAnswer(body=text.encode(), content_type="text/plain;charset=UTF-8")
 
 
-def outage(status: int = 200) -> Answer:
-    """The page for people that stands in for the gateway when it is down."""
+def outage(status: int = 200) -> HttpAnswer:
+    """Return the page for people that stands in for the gateway when it is down."""
     page = (
         "<!DOCTYPE html><html><head><title>Alipay</title></head><body><h1>System "
         "busy</h1><p>Please try again later.</p></body></html>"
     )
-    return Answer(body=page.encode(), content_type="text/html;charset=UTF-8", status=status)
+    return HttpAnswer(body=page.encode(), content_type="text/html;charset=UTF-8", status=status)
 
 
 def notification_form(
     fields: Mapping[str, str], *, sign_type: str, ring: KeyRing, charset: str
 ) -> tuple[bytes, str]:
-    """A signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the charset
-    cannot say it.
+    """Return a signed notification and its content type (docs/alipay.md 3.4); UTF-8 where the
+    charset cannot say it.
     """
     try:
         message = canonical(fields).encode(CODECS[charset])

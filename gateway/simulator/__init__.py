@@ -5,7 +5,8 @@ Flows in: frames of ``gateway.v1``, buttons that customers press, power cuts. Fl
 journal and the shelf on disk. It shares the wire with the rest of the product and not a line of
 code: only ``gateway.v1`` is imported.
 
-Inside, from the pure to the physical: ``orders`` and ``memory`` are values; ``outbox``, ``vending``
-and ``machine`` decide; ``journal`` and ``shelf`` are what survives a kill; ``line`` and ``client``
-talk; ``customers`` and ``fleet`` are the people.
+Inside, from the pure to the physical: ``commands``, ``happenings`` and ``memory`` are values;
+``outbox``, ``connection``, ``sessions``, ``vending`` and ``machine`` decide; ``journal`` and
+``shelf`` are what survives a kill; ``board`` carries out; ``line`` and ``machine_client`` talk;
+``customer``, ``scripts`` and ``fleet`` are the people. ``client`` and ``fleet`` are command lines.
 """

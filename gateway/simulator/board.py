@@ -1,9 +1,9 @@
 """The body of a machine: power, flash, shelf, motor and buttons around the pure model.
 
-Flows in: buttons, what the wire brings (in ``client``), power cuts at any point of a vend. Flows
-out: lines on disk, happenings for whoever watches, frames for the wire. It carries out the model's
-orders one after the other; a line of the journal is on the disk before the next order is looked at,
-as on a small board.
+Flows in: buttons, what the wire brings (in ``machine_client``), power cuts at any point of a vend.
+Flows out: lines on disk, happenings for everybody who watches, frames for the wire. It carries out
+the model's commands one after the other; a line of the journal is on the disk before it looks at
+the next command, as on a small board.
 """
 
 import asyncio
@@ -20,24 +20,20 @@ from typing import assert_never
 import structlog
 
 from gateway.simulator import screen as screens
-from gateway.simulator.journal import Journal
-from gateway.simulator.machine import Identity, Machine
-from gateway.simulator.memory import Booted, VendLine
-from gateway.simulator.memory import Line as JournalLine
-from gateway.simulator.orders import (
-    Happening,
-    NotNow,
-    Order,
-    PowerLost,
+from gateway.simulator.commands import (
+    Command,
     Redial,
     Reopen,
     Restart,
     Send,
     Tell,
-    TurnedAway,
     TurnMotor,
     Write,
 )
+from gateway.simulator.happenings import Happening, NotNow, PowerLost, TurnedAway
+from gateway.simulator.journal import Journal
+from gateway.simulator.machine import Identity, Machine
+from gateway.simulator.memory import Booted, JournalLine, VendLine
 from gateway.simulator.shelf import CASH, NO_FAULTS, Faults, Shelf
 from gateway.simulator.vending import result_of
 from gateway.simulator.watch import Watch
@@ -111,7 +107,7 @@ class Board(ABC):
         self._clock = clock
         self._motor_ms = motor_ms
         self._refills = refills
-        self._orders: deque[Order] = deque()
+        self._commands: deque[Command] = deque()
         self._carrying_out = False
         self._over = False
         self._watches: list[Watch] = []
@@ -156,14 +152,14 @@ class Board(ABC):
         """Handle a frame of the backend."""
         if self.machine is None:
             return
-        orders = self.machine.received(frame, self._now_ms())
+        commands = self.machine.received(frame, self._now_ms())
         self.sticker = self.machine.service.qr_payload or self.sticker
         for column in frame.planogram_update.columns:
             if (
                 column.column not in self.shelf.loaded
             ):  # who put the machine up loaded it as the backend believes
                 self.shelf.load(column.column, column.stock)
-        self._do(orders)
+        self._do(commands)
 
     # --- power ---
 
@@ -202,7 +198,7 @@ class Board(ABC):
             return
         self.machine = None
         self._armed = None
-        self._orders.clear()
+        self._commands.clear()
         if self._motor is not None:
             self._motor.cancel()
             self._motor = None
@@ -226,7 +222,7 @@ class Board(ABC):
     def _cut(self, point: CutPoint) -> bool:
         if self._armed is not point:
             return False
-        self._log.info("power cut", point=point)
+        self._log.info("the power is cut", point=point)
         self.power_cut()
         return True
 
@@ -296,11 +292,11 @@ class Board(ABC):
             or column in machine.blocked
         ):
             return False
-        turn = self.shelf.plan(column)
-        if turn.motor == pb.MOTOR_EVIDENCE_NOT_RUN:
+        run = self.shelf.plan(column)
+        if run.motor == pb.MOTOR_EVIDENCE_NOT_RUN:
             return False
         self.shelf.turned(column, CASH)
-        if not turn.falls:
+        if not run.falls:
             return False
         self.shelf.dropped(column, CASH)
         self._do(machine.cash_sold(column, machine.columns[column].price_minor, self._now_ms()))
@@ -316,7 +312,7 @@ class Board(ABC):
         if self.machine is not None:
             self.machine.repaired(column)
 
-    def _press(self, button: Callable[[Machine], list[Order]]) -> None:
+    def _press(self, button: Callable[[Machine], list[Command]]) -> None:
         if self.machine is None:
             self._tell(TurnedAway(reason=NotNow.NO_POWER))
             return
@@ -324,15 +320,15 @@ class Board(ABC):
 
     # --- carrying out ---
 
-    def _do(self, orders: list[Order]) -> None:
-        """Carry out the orders, first in, first out, and all that follows from them."""
-        self._orders.extend(orders)
+    def _do(self, commands: list[Command]) -> None:
+        """Carry out the commands, first in, first out, and all that follows from them."""
+        self._commands.extend(commands)
         if self._carrying_out:
             return
         self._carrying_out = True
         try:
-            while self._orders:
-                self._carry_out(self._orders.popleft())
+            while self._commands:
+                self._carry_out(self._commands.popleft())
         except OSError as error:  # the flash is broken: a machine that cannot write must not sell
             self._log.exception("cannot write to disk; the machine stops")
             self._broken = error
@@ -342,17 +338,17 @@ class Board(ABC):
             self._carrying_out = False
         self._set_timer()
 
-    def _carry_out(self, order: Order) -> None:
+    def _carry_out(self, command: Command) -> None:
         machine, journal = self.machine, self._journal
         if machine is None or journal is None:
             return
-        match order:
+        match command:
             case Send(frame=frame):
                 self._send(frame)
             case Write(line=line):
                 self._write(machine, journal, line)
             case TurnMotor():
-                self._motor = asyncio.create_task(self._turn(machine, order))
+                self._motor = asyncio.create_task(self._turn(machine, command))
             case Reopen():
                 self._reopen()
             case Redial(reason=reason):
@@ -365,7 +361,7 @@ class Board(ABC):
             case Tell(happening=happening):
                 self._tell(happening)
             case _:
-                assert_never(order)
+                assert_never(command)
 
     def _send(self, frame: service_pb.ConnectRequest) -> None:
         self._transmit(frame)
@@ -380,20 +376,20 @@ class Board(ABC):
             return
         journal.append(line)
         if stage is None or not self._cut(_AFTER_WRITE[stage]):
-            self._orders.extend(machine.written(line, self._now_ms()))
+            self._commands.extend(machine.written(line, self._now_ms()))
 
-    async def _turn(self, machine: Machine, order: TurnMotor) -> None:
-        if self._refills and self.shelf.stock[order.column] <= 0:
-            self.shelf.load(order.column, REFILL_ITEMS)
-        turn = self.shelf.plan(order.column)
-        if turn.motor != pb.MOTOR_EVIDENCE_NOT_RUN:
-            self.shelf.turned(order.column, order.vend_id)
+    async def _turn(self, machine: Machine, command: TurnMotor) -> None:
+        if self._refills and self.shelf.stock[command.column] <= 0:
+            self.shelf.load(command.column, REFILL_ITEMS)
+        run = self.shelf.plan(command.column)
+        if run.motor != pb.MOTOR_EVIDENCE_NOT_RUN:
+            self.shelf.turned(command.column, command.vend_id)
             await asyncio.sleep(self._motor_ms / 1000)
-        if turn.falls:
-            self.shelf.dropped(order.column, order.vend_id)
+        if run.falls:
+            self.shelf.dropped(command.column, command.vend_id)
         self._motor = None
         if not self._cut(CutPoint.DROPPED):
-            self._do(machine.motor_stopped(order.vend_id, turn.motor, turn.drop, self._now_ms()))
+            self._do(machine.motor_stopped(command.vend_id, run.motor, run.drop, self._now_ms()))
 
     def _tell(self, happening: Happening) -> None:
         for watch in self._watches:

@@ -1,258 +1,65 @@
-"""The reference machine's wire: one stream to the gateway, kept up, replaced and taken up again.
+"""The command line of one machine: commands on stdin, its screen on stdout.
 
-Flows in: frames of the backend, network cuts, buttons (through ``board``). Flows out: frames of the
-pure model. Nothing is decided here but when to call: Hello first, back-off with full jitter, a move
-to another gateway before the old stream is closed.
-
-By itself it is a machine on the desk, driven by lines on stdin:
 ``python -m gateway.simulator.client --gateway 127.0.0.1:7443 --machine VM-0001 --state-dir DIR``
 """
 
+import argparse
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from random import Random
+import sys
+import threading
+from collections.abc import AsyncIterator, Sequence
 
-import grpc
-
-from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Backoff
-from gateway.simulator.board import Board
-from gateway.simulator.line import Ended, Line, Tls
+from gateway.simulator.arguments import log_to_stderr, machine_arguments
+from gateway.simulator.console import sit
+from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
-from gateway.simulator.shelf import Faults
-from gateway.v1 import machine_service_pb2 as service_pb
+from gateway.simulator.machine_client import ClientConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientConfig:
-    """One machine. Its files are in ``state_dir / machine_id``."""
-
-    gateway: str
-    identity: Identity
-    state_dir: Path
-    tls: Tls | None = None
-    motor_ms: int = 200
-    welcome_within_ms: int = 15_000
-    reconnect_initial_ms: int = INITIAL_MS
-    reconnect_max_ms: int = MAX_MS
-    refusal_waits_ms: tuple[int, ...] = REFUSAL_WAITS_MS
-    faults: Faults = Faults()
-    refills: bool = False
-    """A column that is empty when its motor is to turn was loaded by somebody just before."""
-
-
-class MachineClient(Board):
-    """A machine with its wires. ``run`` is its life; all other methods are called from the same
-    event loop.
+async def stdin_lines() -> AsyncIterator[str]:
+    """Yield the lines of stdin; a thread reads them, because stdin may be a terminal, a pipe or a
+    file.
     """
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[str | None] = asyncio.Queue()
 
-    def __init__(
-        self, config: ClientConfig, *, rng: Random, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(
-            identity=config.identity,
-            folder=config.state_dir / config.identity.machine_id,
-            rng=rng,
-            clock=clock,
-            motor_ms=config.motor_ms,
-            faults=config.faults,
-            refills=config.refills,
-        )
-        self.config = config
-        self.refusal: Ended | None = None
-        """Set when the machine has stopped calling because only a person can help."""
-        self.welcomes = 0
-        self._line: Line | None = None
-        self._lines: set[Line] = set()
-        self._successor: asyncio.Task[Ended] | None = None
-        self._changed = asyncio.Event()
-        self._plugged = True
-        self._fresh = True
-        self._stopping = False
-        self._backoff = self._new_backoff()
+    def read() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed while we waited for a line
+            for text in sys.stdin:
+                loop.call_soon_threadsafe(queue.put_nowait, text)
+            loop.call_soon_threadsafe(queue.put_nowait, None)
 
-    # --- its life ---
+    threading.Thread(target=read, daemon=True).start()
+    while (text := await queue.get()) is not None:
+        yield text
 
-    async def run(self) -> None:
-        """Switch on, stay connected until ``stop``, or until the gateway refused so often that a
-        person has to come (``refusal``).
-        """
-        self.power_on()
-        try:
-            await self._stay_connected()
-        finally:
-            self._stopping = True
-            if self._successor is not None:
-                self._successor.cancel()
-                await asyncio.wait([self._successor])
-            self._end()
-        if self._broken is not None:
-            raise self._broken
 
-    def stop(self) -> None:
-        """Hang up and let ``run`` return. A vend that is under way is left to the journal, as in a
-        power cut.
-        """
-        self._stopping = True
-        self._hang_up()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of ``python -m gateway.simulator.client``."""
+    parser = argparse.ArgumentParser(
+        description="The reference machine on the desk: commands on stdin, its screen on stdout."
+    )
+    machine_arguments(parser)
+    parser.add_argument("--machine", default="VM-0001", help="the machine's id, as registered")
+    parser.add_argument("--motor-ms", type=int, default=1_000, help="how long a motor turns")
+    options = parser.parse_args(arguments)
+    log_to_stderr()
+    config = ClientConfig(
+        gateway=options.gateway,
+        identity=Identity(machine_id=options.machine),
+        state_dir=options.state_dir,
+        tls=read_tls(options.machine, ca=options.ca, cert=options.cert, key=options.key),
+        motor_ms=options.motor_ms,
+    )
 
-    async def _stay_connected(self) -> None:
-        while not self._stopping:
-            if self.machine is None or not self._plugged:
-                await self._pause(None)
-                continue
-            if self._fresh:
-                self._fresh = False
-                await self._pause(self._backoff.after_power_up())
-                continue
-            ended = await self._talk()
-            while (successor := self._successor) is not None:
-                self._successor = None
-                ended = await successor
-            if self._interrupted():
-                continue
-            wait_ms = self._backoff.after(ended.code)
-            if wait_ms is None:
-                self.refusal = ended
-                self._log.error(
-                    "the gateway refuses this machine; a person has to look",
-                    code=ended.code.name,
-                    detail=ended.detail,
-                )
-                return
-            wait_ms += (
-                ended.retry_after_ms
-            )  # the gateway's wish, and our jitter on top: all were told the same
-            self._log.info(
-                "stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms
-            )
-            await self._pause(wait_ms)
+    def write(text: str) -> None:
+        print(text, flush=True)
 
-    def _interrupted(self) -> bool:
-        """Whether the stream ended for a reason of the machine's own, so that no back-off is
-        due.
-        """
-        return self._stopping or self.machine is None or not self._plugged or self._fresh
-
-    async def _talk(self) -> Ended:
-        """Open one stream and stay on it to its end."""
-        machine = self.machine
-        assert machine is not None
-        line = self._new_line()
-        self._lines.add(line)
-        line.send(machine.hello())
-        impatience = asyncio.get_running_loop().call_later(
-            self.config.welcome_within_ms / 1000, self._not_welcome, line
-        )
-        try:
-            return await line.run(self._received)
-        finally:
-            impatience.cancel()
-            self._lines.discard(line)
-            if self._line is line:
-                self._line = None
-                if self.machine is not None:
-                    self.machine.stream_lost()
-                self._set_timer()
-
-    def _new_line(self) -> Line:
-        """Return the line for one call."""
-        return Line(self.config.gateway, self.config.tls)
-
-    async def _follow(self) -> Ended:
-        """Open the stream that is to replace the present one, again and again while the present one
-        stands.
-        """
-        old = self._line
-        if old is None or self.machine is None:
-            return Ended(code=grpc.StatusCode.CANCELLED, detail="no stream to replace")
-        ended = await self._talk()
-        while self._line is old and not self._interrupted():
-            wait_ms = self._backoff.after(ended.code)
-            if wait_ms is None:
-                break
-            await self._pause(wait_ms + ended.retry_after_ms)
-            if self._line is old and not self._interrupted():
-                ended = await self._talk()
-        return ended
-
-    def _received(self, line: Line, frame: service_pb.ConnectResponse) -> None:
-        machine = self.machine
-        if machine is None or line not in self._lines:
-            return
-        if frame.HasField("welcome"):
-            if self._line is not None and self._line is not line:
-                # moved: the new stream is welcome, so the old one has done its work
-                self._line.hang_up()
-            self._line = line
-        elif self._line is not line:
-            return
-        self._take_in(frame)
-        if frame.HasField("welcome") and machine.online:
-            self.welcomes += 1
-            self._backoff.welcomed(machine.reconnect)
-
-    def _not_welcome(self, line: Line) -> None:
-        if self._line is not line:
-            self._log.warning("no Welcome in time", within_ms=self.config.welcome_within_ms)
-            line.hang_up()
-
-    async def _pause(self, wait_ms: int | None) -> None:
-        """Wait, at most until power, cable or ``stop`` change."""
-        self._changed.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if wait_ms is None else wait_ms / 1000):
-                await self._changed.wait()
-
-    def _hang_up(self) -> None:
-        for line in self._lines:
-            line.hang_up()
-        self._changed.set()
-
-    # --- power and cable ---
-
-    def unplug(self) -> None:
-        """Pull the network cable."""
-        self._plugged = False
-        self._hang_up()
-
-    def plug(self) -> None:
-        """Put the network cable in again."""
-        self._plugged = True
-        self._changed.set()
-
-    def _power_changed(self) -> None:
-        self._line = None
-        self._fresh = True
-        self._backoff = self._new_backoff()
-        self._hang_up()
-
-    def _transmit(self, frame: service_pb.ConnectRequest) -> None:
-        if self._line is not None:
-            self._line.send(frame)
-
-    def _reopen(self) -> None:
-        if self._successor is None or self._successor.done():
-            self._successor = asyncio.create_task(self._follow())
-
-    def _redial(self) -> None:
-        if self._line is not None:
-            self._line.hang_up()
-
-    def _new_backoff(self) -> Backoff:
-        config = self.config
-        return Backoff(
-            self._rng,
-            initial_ms=config.reconnect_initial_ms,
-            max_ms=config.reconnect_max_ms,
-            refusal_waits_ms=config.refusal_waits_ms,
-        )
+    write("commands on stdin; 'help' lists them")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(sit(config, stdin_lines(), write, seed=options.seed))
 
 
 if __name__ == "__main__":
-    from gateway.simulator.desk import main  # here, because the desk imports this module
-
     main()

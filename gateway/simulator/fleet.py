@@ -25,15 +25,15 @@ from random import Random
 
 import structlog
 
-from gateway.simulator import customers
+from gateway.simulator import scripts
+from gateway.simulator.arguments import log_to_stderr, machine_arguments
 from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
-from gateway.simulator.client import ClientConfig, MachineClient
-from gateway.simulator.desk import log_to_stderr, machine_arguments
+from gateway.simulator.customer import Patience, Seen
 from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
+from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.phone import Phone
 from gateway.simulator.shelf import NO_FAULTS, Faults
-from gateway.simulator.visit import Patience, Seen
 
 log = structlog.get_logger()
 
@@ -139,7 +139,7 @@ class Fleet:
             kind = (
                 None
                 if machine is None
-                else customers.kind_for(machine.service.mode, rng, self._config.kinds)
+                else scripts.kind_for(machine.service.mode, rng, self._config.kinds)
             )
             if kind is None:
                 log.warning("no kind of customer fits this machine's mode", machine_id=machine_id)
@@ -149,9 +149,9 @@ class Fleet:
             self._inside += 1
             self._totals["started"] += 1
             try:
-                log.debug("customer comes", kind=kind, machine_id=machine_id)
+                log.debug("a customer comes", kind=kind, machine_id=machine_id)
                 buyer = f"buyer-{machine_id}-{self._totals['runs']}-{number}"
-                seen = await customers.serve(
+                seen = await scripts.serve(
                     kind, client, phone, rng=rng, buyer=buyer, patience=self._config.patience
                 )
             finally:
@@ -189,7 +189,9 @@ class Fleet:
         totals["trades"] += len(seen.trades)
         totals["delivered"] += len(seen.delivered)
         totals["failed"] += len(seen.failed)
-        log.info("customer left", kind=seen.kind, machine_id=seen.machine_id, outcome=seen.outcome)
+        log.info(
+            "a customer left", kind=seen.kind, machine_id=seen.machine_id, outcome=seen.outcome
+        )
         if self._config.report:
             print(json.dumps(dataclasses.asdict(seen)), flush=True)
 
@@ -309,10 +311,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--pace", type=float, default=5.0, help="seconds between two customers of one machine"
     )
     parser.add_argument(
-        "--customers", type=int, help="so many customers in all, then only stay connected"
+        "--customers", type=int, help="how many customers in all; then only stay connected"
     )
     parser.add_argument(
-        "--kinds", default="", help=f"comma-separated, of: {', '.join(customers.KINDS)}"
+        "--kinds", default="", help=f"comma-separated, of: {', '.join(scripts.KINDS)}"
     )
     parser.add_argument("--quiet", action="store_true", help="print no line for each customer")
     options = parser.parse_args(arguments)

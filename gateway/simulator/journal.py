@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
-from gateway.simulator.memory import Booted, Line, Memory, Settled, VendLine
+from gateway.simulator.memory import Booted, JournalLine, Memory, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 
 LINES_MAX = 4096
@@ -47,7 +47,7 @@ class Journal:
     ) -> None:
         self.close()
 
-    def append(self, line: Line) -> None:
+    def append(self, line: JournalLine) -> None:
         """Write the line and return when it is on the disk. Losing a ``Settled`` only means telling
         twice, so it does not wait.
         """
@@ -62,7 +62,7 @@ class Journal:
             self._file = -1
 
 
-def encode(line: Line) -> bytes:
+def encode(line: JournalLine) -> bytes:
     """Return the line as it stands on the disk."""
     body: dict[str, Any]
     match line:
@@ -86,7 +86,7 @@ def encode(line: Line) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def decode(text: bytes) -> Line:
+def decode(text: bytes) -> JournalLine:
     """Return the line, or raise ValueError if it is damaged."""
     checksum, _, body_text = text.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(body_text):
@@ -107,7 +107,7 @@ def decode(text: bytes) -> Line:
     )
 
 
-def _read(path: Path) -> tuple[list[Line], bool]:
+def _read(path: Path) -> tuple[list[JournalLine], bool]:
     """Return the lines that count and whether one before the last was damaged; cut a torn last line
     off the file.
     """
@@ -117,7 +117,7 @@ def _read(path: Path) -> tuple[list[Line], bool]:
         return [], False
     raw = content.split(b"\n")
     torn = raw.pop()  # what follows the last line end: nothing, or a line that was being written
-    lines: list[Line] = []
+    lines: list[JournalLine] = []
     damaged = False
     for number, text in enumerate(raw, start=1):
         try:

@@ -12,9 +12,10 @@ from typing import assert_never
 from gateway.v1 import machine_pb2 as pb
 
 TAIL_MAX = 32
-"""Hello carries at most so many journal lines."""
+"""Hello carries at most this many journal lines."""
 SETTLED_KEPT = 256
-"""So many settled vends are remembered, so that a repeated approval is answered and not dispensed.
+"""The machine remembers this many settled vends, so that a repeated approval is answered and not
+dispensed.
 """
 
 
@@ -66,13 +67,13 @@ class Settled:
     loss_told: bool = False
 
 
-Line = Booted | VendLine | Settled
+JournalLine = Booted | VendLine | Settled
 
 
 class Memory:
-    """All lines added up. Knows an open vend for ever and the last settled ones."""
+    """All lines added up. Knows every open vend and the last settled ones."""
 
-    def __init__(self, lines: Iterable[Line] = ()) -> None:
+    def __init__(self, lines: Iterable[JournalLine] = ()) -> None:
         self.boots = 0
         self.boot_id = ""
         self.lost = False
@@ -81,7 +82,7 @@ class Memory:
         for line in lines:
             self.add(line)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: JournalLine) -> None:
         """Take one more line that is on disk."""
         match line:
             case Booted():
@@ -111,7 +112,7 @@ class Memory:
         """The last line of each vend that is not settled, oldest vend first."""
         return tuple(self._open.values())
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[JournalLine]:
         """Return the fewest lines that add up to this memory again."""
         if self.boots:
             yield Booted(number=self.boots, boot_id=self.boot_id, lost=self.lost)

@@ -1,7 +1,7 @@
 """What the machine's screen shows, worked out from the model. Pure.
 
-Flows in: the machine and the time. Flows out: one :class:`Screen`, which the desk prints and which
-a customer would read.
+Flows in: the machine and the time. Flows out: one :class:`Screen`, which the console prints and
+which a customer would read.
 """
 
 from dataclasses import dataclass

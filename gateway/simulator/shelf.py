@@ -1,6 +1,6 @@
 """The physical side: goods, motors and sensors, and the only honest witness of what really dropped.
 
-Flows in: motor orders and what people do to the machine (load it, jam it, repair it). Flows out:
+Flows in: motor commands and what people do to the machine (load it, jam it, repair it). Flows out:
 what the sensors see, and the shelf file: one JSON line for each motor turn, each item that fell
 (``vend_id``, or ``"cash"``) and each loading, on the disk before anybody is told. A checker that
 compares this file with the books needs nothing else from the machine.
@@ -53,8 +53,8 @@ NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """How one turn of a motor goes: what the sensors will see, and whether something will fall."""
+class MotorRun:
+    """How one run of a motor goes: what the sensors will see, and whether something will fall."""
 
     motor: pb.MotorEvidence.ValueType
     drop: pb.DropEvidence.ValueType
@@ -98,19 +98,19 @@ class Shelf:
 
     # --- what motors do ---
 
-    def plan(self, column: str) -> Turn:
-        """Work out how the next turn of this motor will go."""
+    def plan(self, column: str) -> MotorRun:
+        """Work out how the next run of this motor will go."""
         unseen = pb.DROP_EVIDENCE_NOT_SEEN if self._drop_sensor else pb.DROP_EVIDENCE_NO_SENSOR
         chance = self._rng.random()
         if self.stock[column] <= 0:  # the empty switch keeps the motor from starting
-            return Turn(motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=unseen, falls=False)
+            return MotorRun(motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=unseen, falls=False)
         if column in self._jammed or chance < self._faults.jam:
             self._jammed.add(column)
-            return Turn(motor=pb.MOTOR_EVIDENCE_JAMMED, drop=unseen, falls=False)
+            return MotorRun(motor=pb.MOTOR_EVIDENCE_JAMMED, drop=unseen, falls=False)
         if self._drop_sensor and chance < self._faults.jam + self._faults.hook:
-            return Turn(motor=pb.MOTOR_EVIDENCE_RAN, drop=unseen, falls=False)
+            return MotorRun(motor=pb.MOTOR_EVIDENCE_RAN, drop=unseen, falls=False)
         seen = pb.DROP_EVIDENCE_SEEN if self._drop_sensor else pb.DROP_EVIDENCE_NO_SENSOR
-        return Turn(motor=pb.MOTOR_EVIDENCE_RAN, drop=seen, falls=True)
+        return MotorRun(motor=pb.MOTOR_EVIDENCE_RAN, drop=seen, falls=True)
 
     def turned(self, column: str, cause: str) -> None:
         """The motor has begun to turn."""

@@ -1,28 +1,20 @@
 """One vend from the button to the result: the part of a machine that must never be wrong. Pure.
 
 Flows in: the customer's choice, the backend's answers, what flash and motor report, and the time
-(monotonic milliseconds). Flows out: orders. The rule that all of it serves: the motor turns at most
-once for each vend_id, and only after the journal says so.
+(monotonic milliseconds). Flows out: commands. The rule that all of it serves: the motor turns at
+most once for each vend_id, and only after the journal says so.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from gateway.simulator.memory import Line, Memory, Settled, VendLine
-from gateway.simulator.orders import (
-    Denied,
-    Order,
-    PaymentAsked,
-    Tell,
-    TurnMotor,
-    VendEnded,
-    VendStarted,
-    Write,
-)
+from gateway.simulator.commands import Command, Tell, TurnMotor, Write
+from gateway.simulator.happenings import Denied, PaymentAsked, VendEnded, VendStarted
+from gateway.simulator.memory import JournalLine, Memory, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
-Say = Callable[[service_pb.ConnectRequest, int], list[Order]]
+Say = Callable[[service_pb.ConnectRequest, int], list[Command]]
 """Put a frame into the outbox, at this time."""
 
 
@@ -96,7 +88,7 @@ class Vending:
 
     def ask(
         self, column: pb.PlanogramColumn, planogram_version: int, now_ms: int
-    ) -> tuple[Request, list[Order]]:
+    ) -> tuple[Request, list[Command]]:
         """The customer chose; nobody else may be waiting."""
         self._requests_made += 1
         request = Request(
@@ -114,7 +106,7 @@ class Vending:
         )
         return request, self._say(service_pb.ConnectRequest(vend_request=body), now_ms)
 
-    def give_up(self, now_ms: int) -> list[Order]:
+    def give_up(self, now_ms: int) -> list[Command]:
         """The customer, or the machine's own patience, gives the request up. The answer
         (VendDenied) is still awaited.
         """
@@ -127,7 +119,7 @@ class Vending:
             now_ms,
         )
 
-    def tick(self, now_ms: int) -> list[Order]:
+    def tick(self, now_ms: int) -> list[Command]:
         """After the response time the machine gives up; after another one it forgets the
         request.
         """
@@ -161,7 +153,7 @@ class Vending:
 
     # --- the backend's answers ---
 
-    def show_qr(self, message: pb.ShowQr, now_ms: int) -> list[Order]:
+    def show_qr(self, message: pb.ShowQr, now_ms: int) -> list[Command]:
         """Ask the customer for money, if this is still the customer's choice; a choice of an
         earlier boot is given up.
         """
@@ -182,7 +174,7 @@ class Vending:
         )
         return [Tell(payment)]
 
-    def denied(self, message: pb.VendDenied) -> list[Order]:
+    def denied(self, message: pb.VendDenied) -> list[Command]:
         """The request is over. An answer to another request changes nothing."""
         if self.request is None or self.request.request_id != message.request_id:
             return []
@@ -197,11 +189,11 @@ class Vending:
             )
         ]
 
-    def refused(self, request_id: str) -> list[Order]:
+    def refused(self, request_id: str) -> list[Command]:
         """The backend could not even read the request: no answer will come."""
         return self.denied(pb.VendDenied(request_id=request_id))
 
-    def answer_lost(self, unacked: Iterable[service_pb.ConnectRequest]) -> list[Order]:
+    def answer_lost(self, unacked: Iterable[service_pb.ConnectRequest]) -> list[Command]:
         """Welcome says that the machine is free: a request that is not on its way any more was
         answered on the stream that is gone.
         """
@@ -211,7 +203,7 @@ class Vending:
             return []
         return self.refused(self.request.request_id)
 
-    def approved(self, message: pb.VendApproved, now_ms: int) -> list[Order]:
+    def approved(self, message: pb.VendApproved, now_ms: int) -> list[Command]:
         """Begin the vend, unless it is known already or nobody waits for it any more."""
         if self.vend is not None and self.vend.vend_id == message.vend_id:
             return []
@@ -250,7 +242,7 @@ class Vending:
 
     # --- flash and motor ---
 
-    def written(self, line: Line, now_ms: int) -> list[Order]:
+    def written(self, line: JournalLine, now_ms: int) -> list[Command]:
         """A line is on flash: take the next step. The motor is ordered here and nowhere else."""
         self.memory.add(line)
         if not isinstance(line, VendLine):
@@ -269,7 +261,7 @@ class Vending:
 
     def motor_stopped(
         self, vend_id: str, motor: pb.MotorEvidence.ValueType, drop: pb.DropEvidence.ValueType
-    ) -> list[Order]:
+    ) -> list[Command]:
         """The motor came to rest: write down what the sensors saw."""
         vend = self.vend
         if vend is None or vend.vend_id != vend_id or not vend.turning:
@@ -286,13 +278,13 @@ class Vending:
 
     # --- what the backend has saved ---
 
-    def acknowledged(self, frames: Iterable[service_pb.ConnectRequest]) -> list[Order]:
+    def acknowledged(self, frames: Iterable[service_pb.ConnectRequest]) -> list[Command]:
         """These frames are saved: the results among them are settled."""
         ids = tuple(result_of(frame) for frame in frames if result_of(frame))
         self._unacked_results.difference_update(ids)
         return [Write(Settled(vend_ids=ids))] if ids else []
 
-    def told(self, tail: Iterable[VendLine], *, loss_told: bool) -> list[Order]:
+    def told(self, tail: Iterable[VendLine], *, loss_told: bool) -> list[Command]:
         """Welcome came, so what Hello told of earlier boots is saved: there is nothing more to say
         about it.
         """
@@ -314,7 +306,7 @@ class Vending:
             )
         )
 
-    def _repeat(self, known: VendLine, now_ms: int) -> list[Order]:
+    def _repeat(self, known: VendLine, now_ms: int) -> list[Command]:
         """A known vend is approved again: say its result again, never turn the motor."""
         if known.vend_id in self._unacked_results:
             return []  # its result waits in the outbox and is sent from there
@@ -331,8 +323,8 @@ class Vending:
             service_pb.ConnectRequest(fault=pb.Fault(code="EJM", detail=detail)), now_ms
         )
 
-    def _ended(self, line: VendLine, now_ms: int) -> list[Order]:
-        orders = self._report(line, now_ms)
+    def _ended(self, line: VendLine, now_ms: int) -> list[Command]:
+        commands = self._report(line, now_ms)
         vend = self.vend
         if vend is not None and vend.vend_id == line.vend_id:
             self.vend = None
@@ -343,10 +335,10 @@ class Vending:
                 delivered=line.stage == pb.JOURNAL_STAGE_SUCCEEDED,
                 cause=line.cause,
             )
-            orders.append(Tell(ended))
-        return orders
+            commands.append(Tell(ended))
+        return commands
 
-    def _report(self, line: VendLine, now_ms: int) -> list[Order]:
+    def _report(self, line: VendLine, now_ms: int) -> list[Command]:
         evidence = pb.Evidence(motor=line.motor, drop=line.drop)
         self._unacked_results.add(line.vend_id)
         if line.stage == pb.JOURNAL_STAGE_SUCCEEDED:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from gateway.simulator.orders import Happening
+from gateway.simulator.happenings import Happening
 
 UNREAD_MAX = 1024
 

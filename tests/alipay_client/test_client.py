@@ -58,16 +58,16 @@ async def test_a_request_is_the_documented_one_byte_for_byte() -> None:
     handler, seen = transport(
         answer({"qrcode": QRCODE}, md5, wrapper="qrcodeinfo", sign_type="MD5")
     )
-    assert await client(md5_config(), handler).modify_code_status(STOP) == messages.CodeAnswer(
-        qrcode=QRCODE
-    )
-    assert (seen[0].method, str(seen[0].url)) == (
+    assert messages.CodeAnswer(qrcode=QRCODE) == await client(
+        md5_config(), handler
+    ).modify_code_status(STOP)
+    assert (
         "POST",
         "https://mapi.alipaydev.com/gateway.do?_input_charset=UTF-8",
-    )
-    assert seen[0].content == vectors.D2_BODY
-    assert seen[0].headers["Content-Type"] == "application/x-www-form-urlencoded;charset=UTF-8"
-    assert seen[0].headers["Accept-Encoding"] == "identity"
+    ) == (seen[0].method, str(seen[0].url))
+    assert vectors.D2_BODY == seen[0].content
+    assert "application/x-www-form-urlencoded;charset=UTF-8" == seen[0].headers["Content-Type"]
+    assert "identity" == seen[0].headers["Accept-Encoding"]
 
 
 async def test_every_call_asks_its_service(pair: Pair) -> None:
@@ -105,7 +105,7 @@ async def test_every_call_asks_its_service(pair: Pair) -> None:
         ),
         await ours.query_trade(messages.QueryTrade(partner_trans_id="OT1")),
     ]
-    assert answers == [
+    assert [
         messages.CodeAnswer(qrcode=QRCODE, image_url=image),
         messages.CodeAnswer(qrcode=QRCODE),
         messages.CodeAnswer(qrcode=QRCODE),
@@ -114,16 +114,16 @@ async def test_every_call_asks_its_service(pair: Pair) -> None:
         messages.TradeAnswer(
             status="TRADE_SUCCESS", partner_trans_id="OT1", amount_minor=500, currency="JPY"
         ),
-    ]
+    ] == answers
     services = [parse_qs(request.content.decode())["service"][0] for request in seen]
-    assert services == [
+    assert [
         "alipay.commerce.qrcode.create",
         "alipay.commerce.qrcode.modify",
         "alipay.commerce.qrcode.modifyStatus",
         "alipay.acquire.overseas.spot.refund",
         "alipay.acquire.refund.query",
         "alipay.acquire.overseas.query",
-    ]
+    ] == services
     await ours.close()
 
 
@@ -155,7 +155,7 @@ async def test_a_request_is_signed_with_our_key_off_the_loop(
     pair.merchant.public_key().verify(
         base64.b64decode(sent["sign"]), text.encode(), padding.PKCS1v15(), algorithm
     )
-    assert sent["partner"] == PARTNER
+    assert PARTNER == sent["partner"]
 
 
 def broken(
@@ -227,7 +227,7 @@ async def test_whatever_is_no_answer_leaves_the_refund_unknown(pair: Pair) -> No
         with pytest.raises(OutcomeUnknown) as caught:
             await client(pair.config(), handler).refund(REFUND)
         assert (name, kind, code) == (name, type(caught.value), caught.value.code)
-        assert len(seen) == 1
+        assert 1 == len(seen)
 
 
 async def test_a_signed_refusal_in_gbk_is_believed(pair: Pair) -> None:
@@ -257,7 +257,7 @@ async def test_the_identical_request_goes_once_to_the_backup(fault: Exception, p
     handler, seen = transport(fault, signed(pair, REFUNDED))
     answered = await client(pair.config(backup_url=BACKUP), handler).refund(REFUND)
     assert answered.state is RefundState.SUCCEEDED
-    assert [request.url.host for request in seen] == ["gateway.example.com", "backup.example.com"]
+    assert ["gateway.example.com", "backup.example.com"] == [request.url.host for request in seen]
     assert seen[0].content == seen[1].content
 
 
@@ -266,7 +266,7 @@ async def test_when_both_hosts_are_away_the_refund_is_unknown(pair: Pair) -> Non
     handler, seen = transport(httpx.ConnectError("refused"), httpx.ReadError("reset"))
     with pytest.raises(OutcomeUnknown, match="transport"):
         await client(pair.config(backup_url=BACKUP), handler).refund(REFUND)
-    assert len(seen) == 2
+    assert 2 == len(seen)
 
 
 @pytest.mark.parametrize("name", ["502", "html", "unsigned failure", "edited", "redirect"])
@@ -275,7 +275,7 @@ async def test_the_backup_is_for_transport_faults_alone(name: str, pair: Pair) -
     handler, seen = transport(broken(pair)[name][0])
     with pytest.raises(OutcomeUnknown):
         await client(pair.config(backup_url=BACKUP), handler).refund(REFUND)
-    assert len(seen) == 1
+    assert 1 == len(seen)
 
 
 class Dripping(httpx.AsyncByteStream):
@@ -317,11 +317,11 @@ async def test_an_endless_answer_is_not_held(pair: Pair) -> None:
     handler = httpx.MockTransport(lambda _: httpx.Response(200, stream=endless))
     with pytest.raises(Untrusted, match="oversized"):
         await client(pair.config(), handler).refund(REFUND)
-    assert endless.sent == 65_536 + 1_024
+    assert 65_536 + 1_024 == endless.sent
 
 
 async def test_cancelling_is_never_an_outcome(pair: Pair) -> None:
-    """Whoever cancels gets CancelledError, and the backup is not asked."""
+    """A caller who cancels gets CancelledError, and the backup is not asked."""
     asked = asyncio.Event()
     hosts: list[str] = []
 
@@ -337,7 +337,7 @@ async def test_cancelling_is_never_an_outcome(pair: Pair) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert hosts == ["gateway.example.com"]
+    assert ["gateway.example.com"] == hosts
 
 
 async def test_misuse_sends_nothing() -> None:
@@ -345,7 +345,7 @@ async def test_misuse_sends_nothing() -> None:
     handler, seen = transport()
     with pytest.raises(Misused):
         await client(md5_config(), handler).query_trade(messages.QueryTrade())
-    assert seen == []
+    assert [] == seen
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ async def test_its_own_connections_trust_no_environment(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     ours = AlipayClient.open(md5_config(gateway_url="http://127.0.0.1:9/gateway.do"))
     http = ours._http
-    assert (http.trust_env, http.follow_redirects, http._mounts) == (False, False, {})
+    assert (False, False, {}) == (http.trust_env, http.follow_redirects, http._mounts)
     assert ours.keys.md5_key == md5_config().md5_key.encode()
     assert ours._now().utcoffset() == datetime.now(UTC).utcoffset()
     await ours.close()

@@ -65,14 +65,16 @@ def test_requests_are_those_of_the_derived_vectors() -> None:
 def test_a_trade_is_asked_for_by_either_id() -> None:
     """The published query vector's fields; one id is enough."""
     asked = fields.query_trade(messages.QueryTrade(partner_trans_id="2010121000000002"), CONFIG)
-    assert as_signed(asked) == {
+    assert {
         **vectors.named("4").fields(),
         "_input_charset": "UTF-8",
         "partner": PARTNER,
-    }
+    } == as_signed(asked)
     assert (
-        fields.query_trade(messages.QueryTrade(alipay_trans_id="2026"), CONFIG)["alipay_trans_id"]
-        == "2026"
+        "2026"
+        == fields.query_trade(messages.QueryTrade(alipay_trans_id="2026"), CONFIG)[
+            "alipay_trans_id"
+        ]
     )
 
 
@@ -84,8 +86,8 @@ def test_create_sends_the_whole_shop_as_flat_json() -> None:
     made = fields.create_code(
         messages.CreateCode(shop=shop, notify_url="https://gw.example.com/n/1"), CONFIG, MOMENT
     )
-    assert list(made) == ["service", "partner", "timestamp", "notify_url", "biz_type", "biz_data"]
-    assert json.loads(made["biz_data"]) == {
+    assert ["service", "partner", "timestamp", "notify_url", "biz_type", "biz_data"] == list(made)
+    assert {
         "secondary_merchant_industry": "5499",
         "secondary_merchant_id": "op_1",
         "secondary_merchant_name": "Example Vending",
@@ -94,7 +96,7 @@ def test_create_sends_the_whole_shop_as_flat_json() -> None:
         "trans_currency": "HKD",
         "currency": "HKD",
         "passback_parameters": '{"machine":"VM_0001"}',
-    }
+    } == json.loads(made["biz_data"])
 
 
 def test_modify_sends_the_code_and_the_whole_shop_again() -> None:
@@ -105,8 +107,8 @@ def test_modify_sends_the_code_and_the_whole_shop_again() -> None:
         CONFIG,
         MOMENT,
     )
-    assert made["service"] == "alipay.commerce.qrcode.modify"
-    assert made["qrcode"] == QRCODE
+    assert "alipay.commerce.qrcode.modify" == made["service"]
+    assert QRCODE == made["qrcode"]
     assert {"country_code": "HK", "address": "1 Some Street"}.items() <= json.loads(
         made["biz_data"]
     ).items()
@@ -117,8 +119,8 @@ def test_timestamps_are_those_of_china(zone: timezone) -> None:
     """GMT+8 whatever the clock's zone; the other calls have none."""
     stop = messages.ModifyCodeStatus(qrcode=QRCODE, action=messages.CodeAction.STOP)
     assert (
-        fields.modify_code_status(stop, CONFIG, MOMENT.astimezone(zone))["timestamp"]
-        == "2026-01-15 10:20:32"
+        "2026-01-15 10:20:32"
+        == fields.modify_code_status(stop, CONFIG, MOMENT.astimezone(zone))["timestamp"]
     )
     assert "timestamp" not in fields.refund(REFUND, CONFIG)
 
@@ -126,12 +128,12 @@ def test_timestamps_are_those_of_china(zone: timezone) -> None:
 def test_the_hong_kong_spelling_of_the_reason_is_a_setting() -> None:
     """One letter less, and the gateway would refuse the signature of the other."""
     told = dataclasses.replace(REFUND, reason="change")
-    assert fields.refund(told, CONFIG)["refund_reason"] == "change"
+    assert "change" == fields.refund(told, CONFIG)["refund_reason"]
     assert (
-        fields.refund(told, dataclasses.replace(CONFIG, refund_reason_field="refund_reson"))[
+        "change"
+        == fields.refund(told, dataclasses.replace(CONFIG, refund_reason_field="refund_reson"))[
             "refund_reson"
         ]
-        == "change"
     )
 
 
@@ -191,28 +193,21 @@ def test_what_names_nothing_is_not_sent() -> None:
     a zone.
     """
     stop = messages.ModifyCodeStatus(qrcode=QRCODE, action=messages.CodeAction.STOP)
-    assert (
-        misused(lambda config: fields.query_trade(messages.QueryTrade(), config)) == "missing_field"
+    assert "missing_field" == misused(
+        lambda config: fields.query_trade(messages.QueryTrade(), config)
     )
-    assert (
-        misused(
-            lambda config: fields.modify_code_status(
-                dataclasses.replace(stop, qrcode=""), config, MOMENT
-            )
+    assert "missing_field" == misused(
+        lambda config: fields.modify_code_status(
+            dataclasses.replace(stop, qrcode=""), config, MOMENT
         )
-        == "missing_field"
     )
-    assert (
-        misused(
-            lambda config: fields.create_code(
-                messages.CreateCode(shop=SHOP, notify_url=""), config, MOMENT
-            )
+    assert "bad_url" == misused(
+        lambda config: fields.create_code(
+            messages.CreateCode(shop=SHOP, notify_url=""), config, MOMENT
         )
-        == "bad_url"
     )
-    assert (
-        misused(lambda config: fields.modify_code_status(stop, config, MOMENT.replace(tzinfo=None)))
-        == "naive_clock"
+    assert "naive_clock" == misused(
+        lambda config: fields.modify_code_status(stop, config, MOMENT.replace(tzinfo=None))
     )
 
 

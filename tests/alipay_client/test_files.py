@@ -351,7 +351,7 @@ def test_what_was_written_is_read(items: list[tuple[RowType, int, str, int]]) ->
         for row in parse(whole(*lines)).rows
     ]
     at_ms = int(start.timestamp()) * 1_000
-    assert [
+    assert read == [
         (kind, minor, cur, at_ms + second * 1_000, f"T{n}")
         for n, (kind, minor, cur, second) in enumerate(items)
-    ] == read
+    ]

@@ -67,11 +67,11 @@ def test_md5_needs_no_rsa_key() -> None:
 
 def test_rsa_needs_no_md5_key_but_a_notification_may(pair: Pair) -> None:
     """The allow-list of notifications adds keys of its own."""
-    assert load_keys(pair.config()).md5_key == b""
+    assert b"" == load_keys(pair.config()).md5_key
     both = dataclasses.replace(
         pair.config(), notify_sign_types=frozenset({SignType.RSA2, SignType.MD5})
     )
-    assert refusal(both) == "missing_key"
+    assert "missing_key" == refusal(both)
     assert MD5_KEY.encode() == load_keys(dataclasses.replace(both, md5_key=MD5_KEY)).md5_key
 
 
@@ -90,7 +90,7 @@ def test_keys_and_configuration_show_no_secret(pair: Pair) -> None:
 )
 def test_a_partner_is_sixteen_digits(partner: str) -> None:
     """2088 and twelve more."""
-    assert refusal(md5_config(partner=partner)) == "bad_partner"
+    assert "bad_partner" == refusal(md5_config(partner=partner))
 
 
 @pytest.mark.parametrize(
@@ -112,17 +112,14 @@ def test_a_wrong_md5_key_is_named(md5_key: str, code: str) -> None:
 def test_a_key_in_the_wrong_place_is_named(pair: Pair) -> None:
     """A private key as Alipay's, a public one as ours, our own public half as Alipay's."""
     config = pair.config()
-    assert (
-        refusal(dataclasses.replace(config, alipay_public_key=private_pem(pair.alipay)))
-        == "private_key_as_public"
+    assert "private_key_as_public" == refusal(
+        dataclasses.replace(config, alipay_public_key=private_pem(pair.alipay))
     )
-    assert (
-        refusal(dataclasses.replace(config, private_key=public_pem(pair.merchant)))
-        == "public_key_as_private"
+    assert "public_key_as_private" == refusal(
+        dataclasses.replace(config, private_key=public_pem(pair.merchant))
     )
-    assert (
-        refusal(dataclasses.replace(config, alipay_public_key=public_pem(pair.merchant)))
-        == "own_public_key"
+    assert "own_public_key" == refusal(
+        dataclasses.replace(config, alipay_public_key=public_pem(pair.merchant))
     )
 
 
@@ -155,24 +152,23 @@ def test_keys_that_cannot_be_used_are_named(pair: Pair) -> None:
             pem[:200],
         )
     }
-    assert codes == {"bad_key_text"}
-    assert refusal(dataclasses.replace(config, private_key=" ")) == "missing_key"
-    assert refusal(dataclasses.replace(config, alipay_public_key="")) == "missing_key"
-    assert refusal(dataclasses.replace(config, private_key=locked)) == "encrypted_key"
-    assert refusal(dataclasses.replace(config, private_key=old_locked)) == "encrypted_key"
-    assert refusal(dataclasses.replace(config, private_key=curve_private)) == "bad_private_key"
-    assert refusal(dataclasses.replace(config, alipay_public_key=curve_public)) == "bad_public_key"
-    assert refusal(dataclasses.replace(config, alipay_public_key="AAAA")) == "bad_public_key"
-    assert (
-        refusal(dataclasses.replace(config, alipay_public_key=certificate(pair.alipay)))
-        == "certificate"
+    assert {"bad_key_text"} == codes
+    assert "missing_key" == refusal(dataclasses.replace(config, private_key=" "))
+    assert "missing_key" == refusal(dataclasses.replace(config, alipay_public_key=""))
+    assert "encrypted_key" == refusal(dataclasses.replace(config, private_key=locked))
+    assert "encrypted_key" == refusal(dataclasses.replace(config, private_key=old_locked))
+    assert "bad_private_key" == refusal(dataclasses.replace(config, private_key=curve_private))
+    assert "bad_public_key" == refusal(dataclasses.replace(config, alipay_public_key=curve_public))
+    assert "bad_public_key" == refusal(dataclasses.replace(config, alipay_public_key="AAAA"))
+    assert "certificate" == refusal(
+        dataclasses.replace(config, alipay_public_key=certificate(pair.alipay))
     )
 
 
 def test_a_short_key_is_named(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Below the floor a key is refused whatever it signs."""
     monkeypatch.setattr("alipay_client.keys._BITS_MIN", 4_096)
-    assert refusal(pair.config()) == "short_key"
+    assert "short_key" == refusal(pair.config())
 
 
 def certificate(key: rsa.RSAPrivateKey) -> str:

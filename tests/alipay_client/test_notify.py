@@ -73,7 +73,7 @@ def test_the_derived_vector_is_a_payment() -> None:
         buyer_id="2088000000000099",
         fields={**PAID, "sign": D9.md5, "sign_type": "MD5"},
     )
-    assert read.fields["subject"] == "Example+Vending 100%"
+    assert "Example+Vending 100%" == read.fields["subject"]
 
 
 def test_blanks_may_be_written_as_plus() -> None:
@@ -81,8 +81,8 @@ def test_blanks_may_be_written_as_plus() -> None:
     body = form(PAID, md5, sign_type="MD5").replace(b"%20", b"+")
     assert b"+" in body
     assert (
-        parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD").fields["subject"]
-        == "Example+Vending 100%"
+        "Example+Vending 100%"
+        == parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD").fields["subject"]
     )
 
 
@@ -91,9 +91,8 @@ def test_one_changed_byte_of_the_vector_is_refused() -> None:
     for name, value in PAID.items():
         for at in range(len(value)):
             changed = value[:at] + chr(ord(value[at]) ^ 1) + value[at + 1 :]
-            assert (
-                refusal(form({**PAID, name: changed}, lambda _: D9.md5, sign_type="MD5"))
-                == "bad_signature"
+            assert "bad_signature" == refusal(
+                form({**PAID, name: changed}, lambda _: D9.md5, sign_type="MD5")
             )
 
 
@@ -125,16 +124,16 @@ def test_rsa_notifications_are_believed_also_when_decoded_twice(
 def test_gbk_notifications_are_believed(declared: Mapping[str, str]) -> None:
     """Whether they say so or not: the bytes are what was signed."""
     assert (
-        parse({**BARE, **declared, "subject": "自动售货机"}, charset="GBK").fields["subject"]
-        == "自动售货机"
+        "自动售货机"
+        == parse({**BARE, **declared, "subject": "自动售货机"}, charset="GBK").fields["subject"]
     )
 
 
 def test_utf8_notifications_are_believed() -> None:
     """Also with a charset declared."""
     assert (
-        parse({**BARE, "charset": "UTF-8", "subject": "自动售货机"}).fields["subject"]
-        == "自动售货机"
+        "自动售货机"
+        == parse({**BARE, "charset": "UTF-8", "subject": "自动售货机"}).fields["subject"]
     )
 
 
@@ -165,7 +164,7 @@ def test_kinds_are_told_apart(
     """The echo of a refund keeps the trade's status, so a status alone does not make a payment."""
     read = parse({**BARE, **changes})
     assert (kind, refund_id, refund_minor) == (read.kind, read.refund_id, read.refund_minor)
-    assert (read.amount_minor, read.currency) == (500, "HKD")
+    assert (500, "HKD") == (read.amount_minor, read.currency)
 
 
 def test_amount_and_currency_come_from_the_configured_fields() -> None:
@@ -177,7 +176,7 @@ def test_amount_and_currency_come_from_the_configured_fields() -> None:
         {**BARE, "total_fee": "35.00", "forex_total_fee": "500", "forex_currency": "JPY"},
         config=config,
     )
-    assert (read.amount_minor, read.currency) == (500, "JPY")
+    assert (500, "JPY") == (read.amount_minor, read.currency)
 
 
 def test_an_amount_that_is_not_a_payments_may_be_missing() -> None:
@@ -192,7 +191,7 @@ def test_an_amount_that_is_not_a_payments_may_be_missing() -> None:
 )
 def test_a_passback_that_is_not_ours_is_empty(text: str) -> None:
     """It is a hint; the URL names the machine."""
-    assert parse({**BARE, "extra_common_param": text}).passback == {}
+    assert {} == parse({**BARE, "extra_common_param": text}).passback
 
 
 @pytest.mark.parametrize(
@@ -235,28 +234,28 @@ def test_bytes_outside_of_every_charset_are_refused() -> None:
         raw.replace(b"trade_no=2026", b"subject=\xff\xff&trade_no=2026") + b"&sign_type=MD5&sign="
     )
     signed = b"&".join(sorted(plain.removesuffix(b"&sign_type=MD5&sign=").split(b"&")))
-    assert refusal(plain + md5(signed).encode()) == "bad_charset"
+    assert "bad_charset" == refusal(plain + md5(signed).encode())
     gbk = form({**BARE, "charset": "UTF-8", "subject": "账"}, md5, charset="GBK", sign_type="MD5")
-    assert refusal(gbk) == "bad_charset"
+    assert "bad_charset" == refusal(gbk)
 
 
 def test_a_sign_type_outside_of_the_allow_list_is_refused(pair: Pair) -> None:
     """No notification talks RSA2 down to MD5, unless the configuration says so."""
     config = pair.config(SignType.RSA2)
     body = form(BARE, md5, sign_type="MD5")
-    assert refusal(body, config=config) == "bad_sign_type"
+    assert "bad_sign_type" == refusal(body, config=config)
     both = dataclasses.replace(
         config, md5_key=CONFIG.md5_key, notify_sign_types=frozenset({SignType.RSA2, SignType.MD5})
     )
     assert parse(BARE, config=both).kind is NotificationKind.PAID
-    assert refusal(form(BARE, md5, sign_type="md5")) == "bad_sign_type"
-    assert refusal(form(BARE, md5, sign_type="自")) == "bad_sign_type"
+    assert "bad_sign_type" == refusal(form(BARE, md5, sign_type="md5"))
+    assert "bad_sign_type" == refusal(form(BARE, md5, sign_type="自"))
 
 
 def test_an_unsigned_notification_is_refused() -> None:
     """Without sign or without sign_type there is nothing to prove."""
-    assert refusal(b"notify_id=1&sign=x") == "missing_field"
-    assert refusal(b"notify_id=1&sign_type=MD5&sign=") == "missing_field"
+    assert "missing_field" == refusal(b"notify_id=1&sign=x")
+    assert "missing_field" == refusal(b"notify_id=1&sign_type=MD5&sign=")
 
 
 @pytest.mark.parametrize(
@@ -310,7 +309,7 @@ def test_signed_garbage_is_refused_or_read(changes: Mapping[str, str], unsigned:
             currency="HKD",
         )
         assert not unsigned
-        assert read.seller_id == PARTNER
+        assert PARTNER == read.seller_id
         assert read.kind is not NotificationKind.PAID or read.amount_minor
 
 

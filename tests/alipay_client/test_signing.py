@@ -52,12 +52,12 @@ def test_one_changed_byte_is_refused(vector: Vector) -> None:
 
 def test_empties_are_kept_when_asked() -> None:
     """The second reading of an answer includes them as name=."""
-    assert signing.canonical([(b"b", b""), (b"a", b"1")], keep_empty=True) == b"a=1&b="
+    assert b"a=1&b=" == signing.canonical([(b"b", b""), (b"a", b"1")], keep_empty=True)
 
 
 def test_order_is_that_of_bytes() -> None:
     """Capitals come before the underscore, the underscore before small letters."""
-    assert signing.canonical([(b"a", b"3"), (b"_b", b"2"), (b"Z", b"1")]) == b"Z=1&_b=2&a=3"
+    assert b"Z=1&_b=2&a=3" == signing.canonical([(b"a", b"3"), (b"_b", b"2"), (b"Z", b"1")])
 
 
 def test_the_published_rsa_vector_verifies_with_its_short_key() -> None:

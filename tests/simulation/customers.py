@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from gateway.simulator.orders import (
+from gateway.simulator.happenings import (
     Denied,
     PaymentAsked,
     SessionBegan,

@@ -11,10 +11,10 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.simulator.board import CutPoint
-from gateway.simulator.client import ClientConfig, MachineClient
+from gateway.simulator.happenings import Asked, Happening
 from gateway.simulator.line import Line
 from gateway.simulator.machine import Identity
-from gateway.simulator.orders import Asked, Happening
+from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_pb2 as pb
 from tests.simulation.network import SimLine

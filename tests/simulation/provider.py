@@ -67,7 +67,7 @@ class Provider:
             seed=rng.getrandbits(32),
         )
         self.alipay = build(config, now_ms=world.clock.now_ms, deliver=self._deliver)
-        self.book = self.alipay.desk.book
+        self.book = self.alipay.context.book
         self.asked_of: Callable[[str, str, str, str], None] = (
             lambda _refund, _trade, _amount, _currency: None
         )
@@ -126,7 +126,7 @@ class Provider:
         """A year goes by for every trade."""
         for trade in self.book.trades(10_000):
             if trade.status == "TRADE_SUCCESS":
-                payments.finish(self.alipay.desk, trade)
+                payments.finish(self.alipay.context, trade)
 
     def redeliver(self, trade_no: str) -> None:
         """Tell once more all that was ever told of a trade."""

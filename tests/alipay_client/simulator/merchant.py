@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 from defusedxml import ElementTree
 
-from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, build, gmt8
+from alipay_client.simulator import SimulatedAlipay, SimulatorConfig, application, build, gmt8
 
 PARTNER = "2088000000000001"
 KEY = "1" + 31 * "0"
@@ -129,7 +129,7 @@ class World:
         """POSTs the parameters as they are."""
         query = f"?_input_charset={charset}" if charset else ""
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.alipay.asgi), base_url="http://alipay"
+            transport=httpx.ASGITransport(app=application(self.alipay)), base_url="http://alipay"
         ) as http:
             codec = charset or "utf-8"
             body = urlencode(parameters, encoding=codec)

@@ -52,10 +52,10 @@ def test_unreadable(text: str, currency: str) -> None:
 
 def test_in_cny() -> None:
     """Rates are exact and rounded half up to the fen; unknown currencies go one to one."""
-    assert cny_text(150, "EUR") == "11.76"
-    assert rate_text("EUR") == "7.84239700"
-    assert cny_text(100, "JPY") == "4.78"
-    assert cny_text(123, "XTS") == "1.23"
+    assert "11.76" == cny_text(150, "EUR")
+    assert "7.84239700" == rate_text("EUR")
+    assert "4.78" == cny_text(100, "JPY")
+    assert "1.23" == cny_text(123, "XTS")
 
 
 def test_currencies() -> None:

@@ -15,7 +15,7 @@ def test_switching_changes_only_what_is_named() -> None:
     faults = switched(
         Faults(slow=0.5), {"notify_lost": 1, "slow_ms": 20.0, "services": ["notify_verify"]}
     )
-    assert faults == Faults(slow=0.5, notify_lost=1.0, slow_ms=20, services=("notify_verify",))
+    assert Faults(slow=0.5, notify_lost=1.0, slow_ms=20, services=("notify_verify",)) == faults
     assert isinstance(faults.slow_ms, int)
 
 
@@ -43,8 +43,8 @@ def test_wrong_switches_are_refused(wanted: dict[str, object]) -> None:
 
 def test_choices_and_truths() -> None:
     """A quirk takes one of its values, a truth only true or false."""
-    assert switched(Quirks(), {"unknown_spelling": "UNKNOW", "short_of_funds": True}) == Quirks(
-        unknown_spelling="UNKNOW", short_of_funds=True
+    assert Quirks(unknown_spelling="UNKNOW", short_of_funds=True) == switched(
+        Quirks(), {"unknown_spelling": "UNKNOW", "short_of_funds": True}
     )
     for wanted in ({"unknown_spelling": "?"}, {"short_of_funds": 1}):
         with pytest.raises(ValueError, match="is"):
@@ -54,5 +54,5 @@ def test_choices_and_truths() -> None:
 def test_schedules() -> None:
     """Both schedules in print have eight deliveries within 25 hours."""
     for schedule in (DOCUMENTED_REDELIVERY_MS, HELP_CENTRE_REDELIVERY_MS):
-        assert len(schedule) + 1 == 8
+        assert 8 == len(schedule) + 1
         assert sum(schedule) < 25 * 3_600_000

@@ -6,13 +6,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from alipay_client.simulator import application
 from tests.alipay_client.simulator.merchant import World, signed
 
 
 @pytest_asyncio.fixture(name="http")
 async def a_browser(here: World) -> AsyncIterator[httpx.AsyncClient]:
     """Speaks to the world's ASGI application."""
-    transport = httpx.ASGITransport(app=here.alipay.asgi)
+    transport = httpx.ASGITransport(app=application(here.alipay))
     async with httpx.AsyncClient(transport=transport, base_url="http://alipay") as http:
         yield http
 
@@ -27,32 +28,32 @@ async def test_a_customer_pays(here: World, http: httpx.AsyncClient) -> None:
         "currency": "HKD",
         "status": "ACTIVE",
     }
-    assert (await http.get("/control/codes")).json() == {"codes": [expected], "left_off": 0}
+    assert {"codes": [expected], "left_off": 0} == (await http.get("/control/codes")).json()
     paid = await http.post(
         "/control/pay", json={"qrcode": qrcode, "amount": "5.00", "buyer": "bob"}
     )
     trade = (await http.get("/control/book")).json()["trades"][0]
-    assert paid.status_code == 200
-    assert paid.json() == {
+    assert 200 == paid.status_code
+    assert {
         "trade_no": trade["trade_no"],
         "out_trade_no": trade["out_trade_no"],
         "amount_minor": 500,
         "currency": "HKD",
-    }
-    assert trade["buyer"] == "bob"
-    assert (await http.get("/healthz")).json() == {"status": "ok"}
+    } == paid.json()
+    assert "bob" == trade["buyer"]
+    assert {"status": "ok"} == (await http.get("/healthz")).json()
 
 
 async def test_why_a_customer_cannot_pay(here: World, http: httpx.AsyncClient) -> None:
     """Unknown, stopped and deleted codes, and amounts that are none, each with status and code."""
     qrcode = await here.create()
-    assert (await _pay(http, "https://none")) == (404, "CODE_UNKNOWN")
-    assert (await _pay(http, qrcode, amount="0")) == (400, "BAD_AMOUNT")
-    assert (await _pay(http, qrcode, amount=5)) == (400, "BAD_REQUEST")
+    assert (404, "CODE_UNKNOWN") == await _pay(http, "https://none")
+    assert (400, "BAD_AMOUNT") == await _pay(http, qrcode, amount="0")
+    assert (400, "BAD_REQUEST") == await _pay(http, qrcode, amount=5)
     await here.code_call("modifyStatus", qrcode=qrcode, status="STOP")
-    assert (await _pay(http, qrcode)) == (409, "CODE_STOPPED")
+    assert (409, "CODE_STOPPED") == await _pay(http, qrcode)
     await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")
-    assert (await _pay(http, qrcode)) == (409, "CODE_DELETED")
+    assert (409, "CODE_DELETED") == await _pay(http, qrcode)
 
 
 async def _pay(http: httpx.AsyncClient, qrcode: str, amount: object = "5.00") -> tuple[int, str]:
@@ -66,18 +67,18 @@ async def test_faults_are_switched_at_run_time(here: World, http: httpx.AsyncCli
     after = await http.post(
         "/control/faults", json={"notify_lost": 1, "services": ["x"], "short_of_funds": True}
     )
-    assert after.json() == before | {"notify_lost": 1.0, "services": ["x"], "short_of_funds": True}
+    assert before | {"notify_lost": 1.0, "services": ["x"], "short_of_funds": True} == after.json()
     wrong = await http.post("/control/faults", json={"notify_lost": 2})
-    assert (wrong.status_code, wrong.json()["detail"]) == (
+    assert (
         400,
         "notify_lost is a number from 0 to 1.0",
-    )
-    assert (await http.post("/control/plan", json={"faults": ["http_500"]})).json() == {
-        "planned": 1
-    }
-    assert (await http.post("/control/plan", json={"faults": ["nonsense"]})).status_code == 400
-    assert (await http.post("/control/plan", json={"faults": "http_500"})).status_code == 400
-    assert list(here.alipay.desk.planned) == ["http_500"]
+    ) == (wrong.status_code, wrong.json()["detail"])
+    assert {"planned": 1} == (
+        await http.post("/control/plan", json={"faults": ["http_500"]})
+    ).json()
+    assert 400 == (await http.post("/control/plan", json={"faults": ["nonsense"]})).status_code
+    assert 400 == (await http.post("/control/plan", json={"faults": "http_500"})).status_code
+    assert ["http_500"] == list(here.alipay.context.planned)
 
 
 async def test_redeliver_and_finish(here: World, http: httpx.AsyncClient) -> None:
@@ -86,39 +87,40 @@ async def test_redeliver_and_finish(here: World, http: httpx.AsyncClient) -> Non
     """
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
-    assert (await http.post("/control/redeliver", json={"trade_no": trade.trade_no})).json() == {
-        "redelivered": 1
-    }
+    assert {"redelivered": 1} == (
+        await http.post("/control/redeliver", json={"trade_no": trade.trade_no})
+    ).json()
     await here.alipay.settle()
-    assert [told["trade_status"] for told in here.letters.received] == ["TRADE_SUCCESS"] * 2
-    assert (await http.post("/control/finish", json={"trade_no": trade.trade_no})).json() == {
-        "status": "TRADE_FINISHED"
-    }
-    await here.alipay.settle()
-    assert here.letters.received[-1]["trade_status"] == "TRADE_FINISHED"
-    assert (
+    assert ["TRADE_SUCCESS"] * 2 == [told["trade_status"] for told in here.letters.received]
+    assert {"status": "TRADE_FINISHED"} == (
         await http.post("/control/finish", json={"trade_no": trade.trade_no})
-    ).status_code == 409
+    ).json()
+    await here.alipay.settle()
+    assert "TRADE_FINISHED" == here.letters.received[-1]["trade_status"]
+    assert (
+        409 == (await http.post("/control/finish", json={"trade_no": trade.trade_no})).status_code
+    )
     for path in ("/control/redeliver", "/control/finish"):
-        assert (await http.post(path, json={"trade_no": "1"})).status_code == 404
+        assert 404 == (await http.post(path, json={"trade_no": "1"})).status_code
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 60_000, b"\xff"])
 async def test_bodies_that_are_no_json(http: httpx.AsyncClient, body: bytes) -> None:
     """Refused with a sentence."""
     response = await http.post("/control/pay", content=body)
-    assert (response.status_code, response.json()["error"]) == (400, "BAD_REQUEST")
+    assert (400, "BAD_REQUEST") == (response.status_code, response.json()["error"])
 
 
 async def test_everything_has_a_bound(http: httpx.AsyncClient) -> None:
     """Bodies and lists."""
-    assert (await http.post("/control/pay", content=b"x" * 70_000)).status_code == 413
+    assert 413 == (await http.post("/control/pay", content=b"x" * 70_000)).status_code
     assert (
-        await http.post("/gateway.do?_input_charset=UTF-8", content=b"x" * 70_000)
-    ).status_code == 413
-    assert (await http.get("/control/book", params={"limit": "5"})).status_code == 200
+        413
+        == (await http.post("/gateway.do?_input_charset=UTF-8", content=b"x" * 70_000)).status_code
+    )
+    assert 200 == (await http.get("/control/book", params={"limit": "5"})).status_code
     for limit in ("0", "10001", "-1", "x", "9" * 30):
-        assert (await http.get("/control/book", params={"limit": limit})).status_code == 400
+        assert 400 == (await http.get("/control/book", params={"limit": limit})).status_code
 
 
 async def test_other_sites_may_not_press_our_buttons(here: World, http: httpx.AsyncClient) -> None:
@@ -126,12 +128,12 @@ async def test_other_sites_may_not_press_our_buttons(here: World, http: httpx.As
     qrcode = await here.create()
     form = {"qrcode": qrcode, "amount": "5.00"}
     assert (
-        await http.post("/pay", data=form, headers={"origin": "http://evil"})
-    ).status_code == 403
+        403 == (await http.post("/pay", data=form, headers={"origin": "http://evil"})).status_code
+    )
     assert (
-        await http.post("/pay", data=form, headers={"origin": "http://alipay"})
-    ).status_code == 303
-    assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 500, "refunded_minor": 0}}
+        303 == (await http.post("/pay", data=form, headers={"origin": "http://alipay"})).status_code
+    )
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 0}} == (await here.alipay.book())["totals"]
 
 
 async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> None:
@@ -140,7 +142,7 @@ async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> 
     said = await http.post(
         "/pay", data={"qrcode": qrcode, "amount": "5.00", "buyer": "alice"}, follow_redirects=True
     )
-    trade_no = here.alipay.book()["trades"][0]["trade_no"]
+    trade_no = (await here.alipay.book())["trades"][0]["trade_no"]
     assert f"Paid: trade {trade_no}" in said.text
     assert (
         "BAD_AMOUNT"
@@ -160,15 +162,15 @@ async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> 
             )
         ).text
     )
-    assert here.alipay.desk.faults.slow == 0.5
-    assert here.alipay.desk.quirks.short_of_funds is True
+    assert 0.5 == here.alipay.context.faults.slow
+    assert here.alipay.context.quirks.short_of_funds is True
     assert (
         "slow is a number"
         in (await http.post("/faults", data={"slow": "7"}, follow_redirects=True)).text
     )
     assert (
-        await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))
-    ).status_code == 400
+        400 == (await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))).status_code
+    )
 
 
 async def test_no_answer_in_process(here: World, http: httpx.AsyncClient) -> None:

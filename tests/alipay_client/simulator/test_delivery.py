@@ -19,7 +19,7 @@ async def _run_clock(here: World, hours: int) -> None:
     """Goes from due time to due time."""
     end_ms = here.clock.at_ms + hours * 3_600_000
     await here.alipay.settle()
-    while (due_ms := here.alipay.desk.book.next_due_ms()) is not None and due_ms <= end_ms:
+    while (due_ms := here.alipay.context.book.next_due_ms()) is not None and due_ms <= end_ms:
         here.clock.at_ms = max(here.clock.at_ms, due_ms)
         await here.alipay.settle()
 
@@ -32,16 +32,16 @@ async def test_eight_times_in_25_hours(here: World) -> None:
     trade = here.alipay.pay(await here.create(), "5.00")
     await _run_clock(here, 48)
     gaps = tuple(after - before for before, after in pairwise(here.letters.at_ms))
-    assert gaps == DOCUMENTED_REDELIVERY_MS
-    assert len({told["notify_id"] for told in here.letters.received}) == 1
-    assert here.letters.received[1]["notify_time"] == "2026-01-15 12:02:00"
-    assert here.alipay.book()["trades"][0]["notifications"] == [
-        {"cause": "paid", "state": "GIVEN_UP", "attempts": 8}
-    ]
-    assert here.alipay.courier.redeliver(trade.trade_no) == 1
+    assert DOCUMENTED_REDELIVERY_MS == gaps
+    assert 1 == len({told["notify_id"] for told in here.letters.received})
+    assert "2026-01-15 12:02:00" == here.letters.received[1]["notify_time"]
+    assert [{"cause": "paid", "state": "GIVEN_UP", "attempts": 8}] == (await here.alipay.book())[
+        "trades"
+    ][0]["notifications"]
+    assert 1 == here.alipay.courier.redeliver(trade.trade_no)
     here.letters.answer = b"success"
     await here.alipay.settle()
-    assert here.alipay.book()["trades"][0]["notified"] is True
+    assert (await here.alipay.book())["trades"][0]["notified"] is True
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ async def test_nothing_but_success_counts(here: World, answer: bytes) -> None:
     here.letters.answer = answer
     here.alipay.pay(await here.create(), "5.00")
     await _run_clock(here, 1)
-    assert len(here.letters.received) == 4
+    assert 4 == len(here.letters.received)
 
 
 async def test_success_ends_it(here: World) -> None:
@@ -65,7 +65,7 @@ async def test_success_ends_it(here: World) -> None:
     here.letters.broken, here.letters.answer = False, b"SUCCESS"
     here.alipay.switch({"success_any_case": True})
     await _run_clock(here, 48)
-    assert len(here.letters.received) == 2
+    assert 2 == len(here.letters.received)
 
 
 async def test_lost_delayed_duplicated(here: World) -> None:
@@ -76,16 +76,16 @@ async def test_lost_delayed_duplicated(here: World) -> None:
     here.alipay.switch({"notify_lost": 1.0})
     here.alipay.pay(qrcode, "5.00")
     await here.alipay.settle()
-    assert here.letters.received == []
+    assert [] == here.letters.received
     here.alipay.switch({"notify_lost": 0.0, "notify_duplicated": 1.0, "notify_copies": 2})
     await _run_clock(here, 1)
-    assert len(here.letters.received) == 3
-    assert len({told["notify_id"] for told in here.letters.received}) == 1
+    assert 3 == len(here.letters.received)
+    assert 1 == len({told["notify_id"] for told in here.letters.received})
     here.alipay.switch({"notify_duplicated": 0.0, "notify_delayed": 1.0, "notify_delay_ms": 60_000})
     started_ms = here.clock.at_ms
     here.alipay.pay(qrcode, "5.00")
     await _run_clock(here, 1)
-    assert here.letters.at_ms[-1] == started_ms + 60_000
+    assert started_ms + 60_000 == here.letters.at_ms[-1]
 
 
 async def test_reordered(here: World) -> None:
@@ -95,7 +95,7 @@ async def test_reordered(here: World) -> None:
     paid = [here.alipay.pay(qrcode, "5.00").trade_no for _ in range(10)]
     await _run_clock(here, 1)
     told = [one["trade_no"] for one in here.letters.received]
-    assert sorted(told) == sorted(paid)
+    assert sorted(paid) == sorted(told)
     assert told != paid
 
 
@@ -117,14 +117,14 @@ async def test_a_restart_goes_on(tmp_path: Path) -> None:
 
     second = world(book_path=tmp_path / "book", clock=first.clock)
     await _run_clock(second, 1)
-    assert [told["total_fee"] for told in second.letters.received] == ["3.00", "3.00", "2.00"]
-    assert second.letters.received[1]["out_biz_no"] == "R1"
+    assert ["3.00", "3.00", "2.00"] == [told["total_fee"] for told in second.letters.received]
+    assert "R1" == second.letters.received[1]["out_biz_no"]
     await first.alipay.close()
     await second.alipay.close()
 
 
 async def test_deliveries_are_bounded() -> None:
-    """No more than so many at once, however many are due; all arrive."""
+    """No more than the limit are sent at once, however many are due; all arrive."""
     made = world(replace(CONFIG, limits=Limits(deliveries_max=3)))
     at_once, most = 0, 0
 
@@ -141,8 +141,8 @@ async def test_deliveries_are_bounded() -> None:
     for _ in range(10):
         made.alipay.pay(qrcode, "5.00")
     await made.alipay.settle()
-    assert most == 3
-    assert all(trade["notified"] for trade in made.alipay.book()["trades"])
+    assert 3 == most
+    assert all(trade["notified"] for trade in (await made.alipay.book())["trades"])
     await made.alipay.close()
 
 
@@ -162,7 +162,7 @@ async def test_running_delivers_by_itself(here: World) -> None:
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
         await asyncio.wait_for(arrived.wait(), HANGS_AFTER_S)
-    assert here.letters.received[0]["trade_status"] == "TRADE_SUCCESS"
+    assert "TRADE_SUCCESS" == here.letters.received[0]["trade_status"]
 
 
 async def test_stopping_ends_deliveries_in_flight(here: World) -> None:
@@ -178,9 +178,9 @@ async def test_stopping_ends_deliveries_in_flight(here: World) -> None:
     async with here.alipay.running():
         here.alipay.pay(await here.create(), "5.00")
         await asyncio.wait_for(started.wait(), HANGS_AFTER_S)
-    assert here.alipay.book()["trades"][0]["notifications"] == [
-        {"cause": "paid", "state": "DUE", "attempts": 0}
-    ]
+    assert [{"cause": "paid", "state": "DUE", "attempts": 0}] == (await here.alipay.book())[
+        "trades"
+    ][0]["notifications"]
 
 
 async def test_over_http() -> None:
@@ -194,7 +194,7 @@ async def test_over_http() -> None:
     }
 
     def answer(request: httpx.Request) -> httpx.Response:
-        assert request.headers["content-type"] == "text/form"
+        assert "text/form" == request.headers["content-type"]
         status, body = answers[request.url.path]
         return httpx.Response(
             status, content=body, headers={"location": "/ok"} if status == 302 else {}
@@ -202,7 +202,7 @@ async def test_over_http() -> None:
 
     await deliver._http.aclose()
     deliver._http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
-    assert await deliver("http://gw/ok", b"", "text/form") == b"success"
+    assert b"success" == await deliver("http://gw/ok", b"", "text/form")
     for path in ("/no", "/away", "/long"):
         with pytest.raises(OSError, match=r"HTTP|longer"):
             await deliver(f"http://gw{path}", b"", "text/form")
@@ -214,7 +214,7 @@ async def test_given_up_stays_given_up(here: World) -> None:
     here.letters.answer = b""
     here.alipay.pay(await here.create(), "5.00")
     await _run_clock(here, 24 * 30)
-    assert len(here.letters.received) == 8
+    assert 8 == len(here.letters.received)
     here.clock.at_ms += 365 * gmt8.DAY_MS
     await here.alipay.settle()
-    assert here.letters.received[-1]["trade_status"] == "TRADE_FINISHED"
+    assert "TRADE_FINISHED" == here.letters.received[-1]["trade_status"]

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from alipay_client.simulator import gmt8
+from alipay_client.simulator import application, gmt8
 from tests.alipay_client.simulator.merchant import (
     CONFIG,
     NOON_MS,
@@ -27,13 +27,13 @@ STOP = "alipay.commerce.qrcode.modifyStatus"
 async def test_a_signed_call_is_let_in(here: World) -> None:
     """The charset of the URL is part of what is signed, and the request comes back as an echo."""
     answer = await here.call(QUERY, partner_trans_id="unknown")
-    assert answer.signed == {
+    assert {
         "result_code": "FAIL",
         "error": "TRADE_NOT_EXIST",
         "detail_error_code": "TRADE_NOT_EXIST",
-    }
-    assert answer.echo["partner_trans_id"] == "unknown"
-    assert answer.echo["_input_charset"] == "UTF-8"
+    } == answer.signed
+    assert "unknown" == answer.echo["partner_trans_id"]
+    assert "UTF-8" == answer.echo["_input_charset"]
 
 
 @pytest.mark.parametrize(
@@ -51,21 +51,21 @@ async def test_a_signed_call_is_let_in(here: World) -> None:
 async def test_access_codes(here: World, changes: dict[str, str], code: str) -> None:
     """Each broken rule has its code, unsigned, and is kept for the control page."""
     response = await here.send(signed(QUERY, partner_trans_id="x") | changes)
-    assert read(response.content).error == code
-    assert [turned.code for turned in here.alipay.desk.turned] == [code]
+    assert code == read(response.content).error
+    assert [code] == [turned.code for turned in here.alipay.context.turned_away]
 
 
 async def test_an_unknown_parameter_breaks_the_signature(here: World) -> None:
-    """Only documented parameters count, so whoever signs another one signs something else."""
-    assert (await here.call(QUERY, partner_trans_id="x", qr_code="y")).error == "ILLEGAL_SIGN"
+    """Only documented parameters count, so a caller who signs another one signs something else."""
+    assert "ILLEGAL_SIGN" == (await here.call(QUERY, partner_trans_id="x", qr_code="y")).error
     unsigned_extra = signed(QUERY, partner_trans_id="x") | {"qr_code": "y"}
-    assert read((await here.send(unsigned_extra)).content).error == "TRADE_NOT_EXIST"
+    assert "TRADE_NOT_EXIST" == read((await here.send(unsigned_extra)).content).error
 
 
 async def test_the_charset_belongs_into_the_url(here: World) -> None:
     """A POST without it in the URL is refused, even if the body names it."""
     parameters = signed(QUERY, partner_trans_id="x") | {"_input_charset": "UTF-8"}
-    assert read((await here.send(parameters, charset="")).content).error == "ILLEGAL_CHARSET"
+    assert "ILLEGAL_CHARSET" == read((await here.send(parameters, charset="")).content).error
     assert read((await here.send(parameters)).content).ok
 
 
@@ -79,11 +79,11 @@ async def test_a_get_works_too(here: World) -> None:
     }
     parameters |= {"sign": md5_of(parameters), "sign_type": "MD5"}
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+        transport=httpx.ASGITransport(app=application(here.alipay)), base_url="http://alipay"
     ) as http:
         assert (
-            read((await http.get("/gateway.do", params=parameters)).content).error
-            == "TRADE_NOT_EXIST"
+            "TRADE_NOT_EXIST"
+            == read((await http.get("/gateway.do", params=parameters)).content).error
         )
 
 
@@ -104,7 +104,7 @@ async def test_timestamps_are_gmt8_and_expire(here: World, timestamp: str, code:
     answer = await here.call(
         STOP, timestamp=timestamp, biz_type="OVERSEASHOPQRCODE", qrcode=qrcode, status="STOP"
     )
-    assert answer.error == code
+    assert code == answer.error
 
 
 @pytest.mark.parametrize("name", ["timestamp", "biz_type", "qrcode", "status"])
@@ -116,7 +116,7 @@ async def test_required_parameters(here: World, name: str) -> None:
         "qrcode": "q",
         "status": "STOP",
     }
-    assert (await here.call(STOP, **(whole | {name: ""}))).error == "ILLEGAL_ARGUMENT"
+    assert "ILLEGAL_ARGUMENT" == (await here.call(STOP, **(whole | {name: ""}))).error
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ async def test_malformed_parameters(here: World, changes: dict[str, str]) -> Non
         "qrcode": "q",
         "status": "STOP",
     }
-    assert (await here.call(STOP, **(whole | changes))).error == "ILLEGAL_ARGUMENT"
+    assert "ILLEGAL_ARGUMENT" == (await here.call(STOP, **(whole | changes))).error
 
 
 async def test_a_service_outside_the_contract(here: World) -> None:
     """The vending page's list holds no query; a contract may lack it."""
     here.alipay.switch({"closed_services": [QUERY]})
-    assert (await here.call(QUERY, partner_trans_id="x")).error == "ILLEGAL_PARTNER_EXTERFACE"
+    assert "ILLEGAL_PARTNER_EXTERFACE" == (await here.call(QUERY, partner_trans_id="x")).error
 
 
 async def test_business_failures_can_be_unsigned(here: World) -> None:
@@ -146,12 +146,12 @@ async def test_business_failures_can_be_unsigned(here: World) -> None:
         "modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP"
     )
     assert failed.signed is not None
-    assert failed.signed["result_code"] == "FAIL"
+    assert "FAIL" == failed.signed["result_code"]
     here.alipay.switch({"qrcode_failure": "F"})
     failed = await here.code_call(
         "modifyStatus", qrcode="https://qr.alipay.com/none", status="STOP"
     )
-    assert (failed.signed, failed.error) == (None, "ILLEGAL_ARGUMENT")
+    assert (None, "ILLEGAL_ARGUMENT") == (failed.signed, failed.error)
 
 
 async def test_notify_verify(here: World) -> None:
@@ -160,18 +160,18 @@ async def test_notify_verify(here: World) -> None:
     here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
     notify_id = here.letters.received[0]["notify_id"]
-    assert await _verify(here, notify_id) == "true"
-    assert await _verify(here, "0" * 34) == "false"
+    assert "true" == await _verify(here, notify_id)
+    assert "false" == await _verify(here, "0" * 34)
     assert "ILLEGAL_PARTNER" in await _verify(here, notify_id, partner="2088000000000009")
     here.letters.answer = b"success"
     here.clock.at_ms += 120_000
     await here.alipay.settle()
-    assert await _verify(here, notify_id) == "false"
+    assert "false" == await _verify(here, notify_id)
 
 
 async def _verify(here: World, notify_id: str, partner: str = PARTNER) -> str:
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=here.alipay.asgi), base_url="http://alipay"
+        transport=httpx.ASGITransport(app=application(here.alipay)), base_url="http://alipay"
     ) as http:
         parameters = {"service": "notify_verify", "partner": partner, "notify_id": notify_id}
         return (await http.get("/gateway.do", params=parameters)).text

@@ -11,17 +11,17 @@ REFUND = "alipay.acquire.overseas.spot.refund"
 
 
 async def _refund(here: World, refund_id: str = "R1") -> httpx.Response:
-    if not here.alipay.book()["trades"]:
+    if not (await here.alipay.book())["trades"]:
         here.alipay.pay(await here.create(), "50.00")
     ids = {
-        "partner_trans_id": here.alipay.book()["trades"][0]["out_trade_no"],
+        "partner_trans_id": (await here.alipay.book())["trades"][0]["out_trade_no"],
         "partner_refund_id": refund_id,
     }
     return await here.send(signed(REFUND, **ids, refund_amount="1.00", currency="HKD", is_sync="Y"))
 
 
-def _done(here: World) -> int:
-    return len(here.alipay.book()["trades"][0]["refunds"])
+async def _done(here: World) -> int:
+    return len((await here.alipay.book())["trades"][0]["refunds"])
 
 
 @pytest.mark.parametrize(("fault", "done"), [("no_answer_done", 1), ("no_answer_undone", 0)])
@@ -33,9 +33,9 @@ async def test_no_answer(here: World, fault: str, done: int) -> None:
     here.alipay.plan(fault)
     with pytest.raises(httpx.RemoteProtocolError):
         await _refund(here)
-    assert _done(here) == done
+    assert done == await _done(here)
     assert read((await _refund(here)).content).signed is not None
-    assert _done(here) == 1
+    assert 1 == await _done(here)
 
 
 @pytest.mark.parametrize("fault", ["http_500", "html_page"])
@@ -47,7 +47,7 @@ async def test_pages_for_people(here: World, fault: str) -> None:
         response = await _refund(here, f"R{number}")
         assert response.status_code == (500 if fault == "http_500" else 200)
         assert response.headers["content-type"].startswith("text/html")
-    assert 0 < _done(here) < 20
+    assert 0 < await _done(here) < 20
 
 
 async def test_cut_xml(here: World) -> None:
@@ -56,7 +56,7 @@ async def test_cut_xml(here: World) -> None:
     here.alipay.plan("cut_xml")
     with pytest.raises((ParseError, IndexError)):
         read((await _refund(here)).content)
-    assert _done(here) == 1
+    assert 1 == await _done(here)
 
 
 async def test_wrong_sign(here: World) -> None:
@@ -66,7 +66,7 @@ async def test_wrong_sign(here: World) -> None:
     response = await _refund(here)
     with pytest.raises(AssertionError):
         read(response.content)
-    assert _done(here) == 1
+    assert 1 == await _done(here)
 
 
 async def test_unsigned_failure(here: World) -> None:
@@ -74,8 +74,8 @@ async def test_unsigned_failure(here: World) -> None:
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.plan("unsigned_failure")
     answer = read((await _refund(here)).content)
-    assert (answer.signed, answer.error) == (None, "ILLEGAL_PARTNER_EXTERFACE")
-    assert _done(here) == 1
+    assert (None, "ILLEGAL_PARTNER_EXTERFACE") == (answer.signed, answer.error)
+    assert 1 == await _done(here)
 
 
 async def test_system_error(here: World) -> None:
@@ -83,9 +83,9 @@ async def test_system_error(here: World) -> None:
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.plan(*["system_error"] * 20)
     answers = [read((await _refund(here, f"R{number}")).content) for number in range(20)]
-    assert {answer.error for answer in answers} == {"SYSTEM_ERROR"}
-    assert {answer.signed is None for answer in answers} == {True, False}
-    assert _done(here) == 20
+    assert {"SYSTEM_ERROR"} == {answer.error for answer in answers}
+    assert {True, False} == {answer.signed is None for answer in answers}
+    assert 20 == await _done(here)
 
 
 async def test_unknown(here: World) -> None:
@@ -97,11 +97,11 @@ async def test_unknown(here: World) -> None:
     for number in range(20):
         signed_part = read((await _refund(here, f"R{number}")).content).signed
         assert signed_part is not None
-        assert signed_part["result_code"] == "UNKNOW"
-        assert signed_part["partner_refund_id"] == f"R{number}"
-    assert 0 < _done(here) < 20
+        assert "UNKNOW" == signed_part["result_code"]
+        assert f"R{number}" == signed_part["partner_refund_id"]
+    assert 0 < await _done(here) < 20
     query = await here.call("alipay.acquire.overseas.query", partner_trans_id="x")
-    assert query.error == "TRADE_NOT_EXIST"
+    assert "TRADE_NOT_EXIST" == query.error
 
 
 async def test_a_refund_that_is_refused(here: World) -> None:
@@ -116,10 +116,10 @@ async def test_a_refund_that_is_refused(here: World) -> None:
         read((await _refund(here, "R2")).content),
     )
     assert known.signed is not None
-    assert known.signed["result_code"] == "SUCCESS"
+    assert "SUCCESS" == known.signed["result_code"]
     assert other.signed is not None
-    assert (other.signed["result_code"], other.signed["error"]) == ("FAIL", "TRADE_HAS_CLOSE")
-    assert _done(here) == 1
+    assert ("FAIL", "TRADE_HAS_CLOSE") == (other.signed["result_code"], other.signed["error"])
+    assert 1 == await _done(here)
 
 
 async def test_gbk_and_slow(here: World) -> None:
@@ -127,17 +127,17 @@ async def test_gbk_and_slow(here: World) -> None:
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.switch({"gbk_answer": 1.0, "slow": 1.0, "slow_ms": 250})
     response = await _refund(here)
-    assert response.headers["content-type"] == "text/xml;charset=GBK"
-    assert read(response.content).error == ""
-    assert here.slept == [0.25]
-    assert _done(here) == 1
+    assert "text/xml;charset=GBK" == response.headers["content-type"]
+    assert "" == read(response.content).error
+    assert [0.25] == here.slept
+    assert 1 == await _done(here)
 
 
 async def test_only_named_services_are_struck(here: World) -> None:
     """Faults can be aimed."""
     here.alipay.switch({"http_500": 1.0, "services": [REFUND]})
     assert (await here.create()).startswith("https://")
-    assert (await _refund(here)).status_code == 500
+    assert 500 == (await _refund(here)).status_code
 
 
 async def test_the_same_seed_strikes_the_same(here: World) -> None:
@@ -145,6 +145,6 @@ async def test_the_same_seed_strikes_the_same(here: World) -> None:
     here.alipay.pay(await here.create(), "50.00")
     here.alipay.switch({"http_500": 0.5})
     seen = [(await _refund(here)).status_code for _ in range(12)]
-    assert set(seen) == {200, 500}
-    here.alipay.desk.dice._tries.clear()
+    assert {200, 500} == set(seen)
+    here.alipay.context.dice._tries.clear()
     assert seen == [(await _refund(here)).status_code for _ in range(12)]

@@ -10,9 +10,9 @@ from alipay_client.simulator import gmt8, model
 from alipay_client.simulator.model import (
     CodeStatus,
     Declined,
-    Refund,
     RefundAsked,
-    RefundState,
+    RefundEntry,
+    RefundStatus,
     RefundVerdict,
     Terms,
     Trade,
@@ -45,7 +45,7 @@ def asked(amount_minor: int, **changes: object) -> RefundAsked:
 def ask(
     wish: RefundAsked,
     *,
-    known: Refund | None = None,
+    known: RefundEntry | None = None,
     taken: int = 0,
     now_ms: int = NOON_MS,
     terms: Terms = TERMS,
@@ -57,7 +57,7 @@ def ask(
     )
 
 
-def refund_of(verdict: RefundVerdict) -> Refund:
+def refund_of(verdict: RefundVerdict) -> RefundEntry:
     """What is to be kept."""
     assert verdict.refund is not None
     return verdict.refund
@@ -67,14 +67,14 @@ def test_a_payment_bears_alipays_ids() -> None:
     """Trade numbers have 28 digits and begin with the day in GMT+8; buyers are 2088 ids and masked
     logins.
     """
-    assert len(TRADE.trade_no) == 28
+    assert 28 == len(TRADE.trade_no)
     assert TRADE.trade_no.isdigit()
     assert TRADE.trade_no.startswith("20260115")
     assert TRADE.out_trade_no != TRADE.trade_no
     assert len(TRADE.out_trade_no) <= 64
     assert TRADE.buyer_id.startswith("2088")
-    assert len(TRADE.buyer_id) == 16
-    assert TRADE.buyer_email == "ali***@example.com"
+    assert 16 == len(TRADE.buyer_id)
+    assert "ali***@example.com" == TRADE.buyer_email
 
 
 def test_another_book_never_repeats_a_number() -> None:
@@ -104,7 +104,7 @@ def test_deleted_for_ever() -> None:
     """
     stopped = model.change_status(model.change_status(CODE, "STOP"), "STOP")
     assert stopped.status is CodeStatus.STOPPED
-    assert model.change_status(stopped, "RESTART") == CODE
+    assert CODE == model.change_status(stopped, "RESTART")
     deleted = model.change_status(model.change_status(stopped, "DELETE"), "DELETE")
     for wanted in ("STOP", "RESTART"):
         with pytest.raises(Declined, match="deleted"):
@@ -121,26 +121,26 @@ def test_refunds_never_exceed_the_payment(wishes: list[tuple[int, int, bool, boo
     """Whatever is asked, under whichever ids and however often, at most what was paid goes back,
     and an id's amount never changes.
     """
-    kept: dict[str, Refund] = {}
+    kept: dict[str, RefundEntry] = {}
     for number, amount, synchronous, short in wishes:
         wish = asked(amount, refund_id=f"R{number}", synchronous=synchronous)
         known = kept.get(wish.refund_id)
         taken = sum(
             refund.amount_minor
             for refund in kept.values()
-            if refund.state is not RefundState.FAILED
+            if refund.state is not RefundStatus.FAILED
         )
         verdict = ask(wish, known=known, taken=taken, terms=SHORT if short else TERMS)
         if known is not None and known.amount_minor != amount:
-            assert verdict == RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST")
+            assert RefundVerdict(result_code="FAIL", error="DISCORDANT_REPEAT_REQUEST") == verdict
         if verdict.refund is not None:
-            assert known is None or known.state is RefundState.FAILED
+            assert known is None or known.state is RefundStatus.FAILED
             kept[wish.refund_id] = verdict.refund
     assert (
         sum(
             refund.amount_minor
             for refund in kept.values()
-            if refund.state is not RefundState.FAILED
+            if refund.state is not RefundStatus.FAILED
         )
         <= TRADE.paid_minor
     )
@@ -151,13 +151,13 @@ def test_the_same_refund_again_tells_the_true_state() -> None:
     one; nothing is done twice.
     """
     done = refund_of(ask(asked(400)))
-    assert ask(asked(400), known=done, taken=400) == RefundVerdict(result_code="SUCCESS")
+    assert RefundVerdict(result_code="SUCCESS") == ask(asked(400), known=done, taken=400)
     waiting = refund_of(ask(asked(400, synchronous=False)))
-    assert waiting.state is RefundState.PROCESSING
-    assert ask(asked(400, synchronous=False), known=waiting, taken=400) == RefundVerdict(
-        result_code="SUCCESS"
+    assert waiting.state is RefundStatus.PROCESSING
+    assert RefundVerdict(result_code="SUCCESS") == ask(
+        asked(400, synchronous=False), known=waiting, taken=400
     )
-    assert ask(asked(400), known=waiting, taken=400) == RefundVerdict(result_code="UNKNOWN")
+    assert RefundVerdict(result_code="UNKNOWN") == ask(asked(400), known=waiting, taken=400)
 
 
 def test_objections() -> None:
@@ -166,16 +166,16 @@ def test_objections() -> None:
         replace(TRADE, status=TradeStatus.TRADE_CLOSED),
         replace(TRADE, status=TradeStatus.TRADE_FINISHED),
     )
-    assert ask(asked(1, currency="USD")).error == "CURRENCY_NOT_SAME"
-    assert ask(asked(601), taken=400).error == "RETURN_AMOUNT_EXCEED"
-    assert ask(asked(1), trade=closed).error == "TRADE_HAS_CLOSE"
-    assert ask(asked(1), trade=finished).error == "TRADE_HAS_FINISHED"
-    assert ask(asked(1), now_ms=NOON_MS + 365 * gmt8.DAY_MS).error == "TRADE_HAS_FINISHED"
+    assert "CURRENCY_NOT_SAME" == ask(asked(1, currency="USD")).error
+    assert "RETURN_AMOUNT_EXCEED" == ask(asked(601), taken=400).error
+    assert "TRADE_HAS_CLOSE" == ask(asked(1), trade=closed).error
+    assert "TRADE_HAS_FINISHED" == ask(asked(1), trade=finished).error
+    assert "TRADE_HAS_FINISHED" == ask(asked(1), now_ms=NOON_MS + 365 * gmt8.DAY_MS).error
     assert (
-        model.ask_refund(
+        "TRADE_NOT_EXIST"
+        == model.ask_refund(
             asked(1), trade=None, known=None, taken_minor=0, now_ms=0, terms=TERMS
         ).error
-        == "TRADE_NOT_EXIST"
     )
 
 
@@ -198,25 +198,25 @@ def test_short_of_funds() -> None:
     and fails in silence after 180 days.
     """
     failed = ask(asked(400), terms=SHORT)
-    assert (failed.result_code, failed.error, refund_of(failed).state) == (
+    assert (
         "FAIL",
         "MERCHANT_BALANCE_NOT_ENOUGH",
-        RefundState.FAILED,
-    )
-    assert refund_of(ask(asked(400), known=failed.refund)).state is RefundState.SUCCEEDED
+        RefundStatus.FAILED,
+    ) == (failed.result_code, failed.error, refund_of(failed).state)
+    assert refund_of(ask(asked(400), known=failed.refund)).state is RefundStatus.SUCCEEDED
     waiting = refund_of(ask(asked(400, synchronous=False), known=failed.refund, terms=SHORT))
     later = model.carry_out(waiting, now_ms=waiting.due_at_ms, terms=SHORT)
-    assert (later.state, later.error) == (RefundState.PROCESSING, "MERCHANT_BALANCE_NOT_ENOUGH")
-    assert gmt8.text(later.due_at_ms) == "2026-01-15 23:00:00"
+    assert (RefundStatus.PROCESSING, "MERCHANT_BALANCE_NOT_ENOUGH") == (later.state, later.error)
+    assert "2026-01-15 23:00:00" == gmt8.text(later.due_at_ms)
     assert (
-        model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundState.SUCCEEDED
+        model.carry_out(later, now_ms=later.due_at_ms, terms=TERMS).state is RefundStatus.SUCCEEDED
     )
     assert (
         model.carry_out(later, now_ms=NOON_MS + 181 * gmt8.DAY_MS, terms=SHORT).state
-        is RefundState.FAILED
+        is RefundStatus.FAILED
     )
     soon = model.carry_out(waiting, now_ms=NOON_MS, terms=replace(SHORT, funds_retry_ms=5))
-    assert soon.due_at_ms == NOON_MS + 5
+    assert NOON_MS + 5 == soon.due_at_ms
 
 
 def test_a_trade_returned_whole_is_closed() -> None:

@@ -11,11 +11,11 @@ async def test_a_payment(here: World) -> None:
     trade = here.alipay.pay(await here.create(), "5.00", "alice")
     await here.alipay.settle()
     (told,) = here.letters.received
-    assert here.letters.urls == [NOTIFY_URL]
+    assert [NOTIFY_URL] == here.letters.urls
     assert told.pop("sign")
-    assert len(told.pop("notify_id")) == 34
+    assert 34 == len(told.pop("notify_id"))
     assert told.pop("buyer_id").startswith("2088")
-    assert told == {
+    assert {
         "notify_time": "2026-01-15 12:00:00",
         "notify_type": "trade_status_sync",
         "notify_action_type": "payByAccountAction",
@@ -35,7 +35,7 @@ async def test_a_payment(here: World) -> None:
         "currency": "HKD",
         "paytools_pay_amount": '[{"ALIPAYACCOUNT":"4.61"}]',
         "extra_common_param": '{"machine": "VM_0001"}',
-    }
+    } == told
 
 
 async def test_disputed_fields(here: World) -> None:
@@ -53,11 +53,11 @@ async def test_disputed_fields(here: World) -> None:
     here.alipay.pay(qrcode, "5.00")
     await here.alipay.settle()
     told = here.letters.received[0]
-    assert (told["total_fee"], told["forex_total_fee"], told["forex_currency"]) == (
+    assert (
         "4.61",
         "5.00",
         "HKD",
-    )
+    ) == (told["total_fee"], told["forex_total_fee"], told["forex_currency"])
     assert (told["qrcode"], told["store_id"]) == (qrcode, "VM_0001")
     here.alipay.switch({"notify_currency_field": "none"})
     here.alipay.pay(qrcode, "5.00")
@@ -78,10 +78,12 @@ async def test_gbk_notifications(here: World, where: str) -> None:
     )
     here.alipay.pay(qrcode, "5.00", "王")
     await here.alipay.settle()
-    assert here.letters.received[0]["extra_common_param"] == passback
+    assert passback == here.letters.received[0]["extra_common_param"]
     assert (
-        here.alipay.desk.book.notifications_of(here.letters.received[0]["trade_no"])[0].charset
-        == "GBK"
+        "GBK"
+        == here.alipay.context.book.notifications_of(here.letters.received[0]["trade_no"])[
+            0
+        ].charset
     )
 
 
@@ -95,32 +97,32 @@ async def test_a_full_refund_closes_and_tells(here: World) -> None:
     await here.refund(first, "R2", "3.00")
     await here.alipay.settle()
     told = here.letters.received[2:]
-    assert [(one["trade_status"], one["refund_fee"], one["out_biz_no"]) for one in told] == [
-        ("TRADE_CLOSED", "3.00", "R2")
+    assert [("TRADE_CLOSED", "3.00", "R2")] == [
+        (one["trade_status"], one["refund_fee"], one["out_biz_no"]) for one in told
     ]
-    assert told[0]["notify_action_type"] == "refundFPAction"
+    assert "refundFPAction" == told[0]["notify_action_type"]
     here.alipay.switch({"notify_on_full_refund": False})
     await here.refund(second, "R3", "5.00")
     await here.alipay.settle()
-    assert len(here.letters.received) == 3
+    assert 3 == len(here.letters.received)
 
 
 async def test_a_year_later(here: World) -> None:
-    """At the end of the refund window the trade is finished, told anew with its old creation time,
-    and can no longer be refunded.
+    """At the end of the refund window the trade is finished and told again with its old creation
+    time, and can no longer be refunded.
     """
     trade = here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
     here.clock.at_ms += 365 * gmt8.DAY_MS
     await here.alipay.settle()
     paid, finished = here.letters.received
-    assert (finished["trade_status"], finished["notify_action_type"]) == (
+    assert (
         "TRADE_FINISHED",
         "finishFPAction",
-    )
+    ) == (finished["trade_status"], finished["notify_action_type"])
     assert finished["gmt_create"] == paid["gmt_create"]
     assert finished["notify_id"] != paid["notify_id"]
-    assert (await here.refund(trade.out_trade_no, "R1", "1.00")).error == "TRADE_HAS_FINISHED"
+    assert "TRADE_HAS_FINISHED" == (await here.refund(trade.out_trade_no, "R1", "1.00")).error
 
 
 async def test_waiting_goes_before_paid(here: World) -> None:
@@ -128,18 +130,18 @@ async def test_waiting_goes_before_paid(here: World) -> None:
     here.alipay.switch({"notify_waiting": True})
     here.alipay.pay(await here.create(), "5.00")
     await here.alipay.settle()
-    assert [told["trade_status"] for told in here.letters.received] == [
+    assert [
         "WAIT_BUYER_PAY",
         "TRADE_SUCCESS",
-    ]
+    ] == [told["trade_status"] for told in here.letters.received]
 
 
 async def test_without_an_url_nobody_is_told(here: World) -> None:
     """notify_url is optional, and then there is nothing to deliver."""
     qrcode = await here.create()
-    book = here.alipay.desk.book
+    book = here.alipay.context.book
     with book.change():
         book._db.execute("UPDATE codes SET notify_url = ''")
     here.alipay.pay(qrcode, "5.00")
     await here.alipay.settle()
-    assert here.letters.received == []
+    assert [] == here.letters.received

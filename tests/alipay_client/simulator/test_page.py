@@ -6,9 +6,14 @@ from alipay_client.simulator import page
 from tests.alipay_client.simulator.merchant import World, signed
 
 
-def test_an_empty_page_says_what_to_do(here: World) -> None:
+async def _page(here: World, said: str = "") -> str:
+    reader = here.alipay.reader
+    return page.render(here.alipay.context, await reader.codes(200), await reader.trades(50), said)
+
+
+async def test_an_empty_page_says_what_to_do(here: World) -> None:
     """Without codes and trades it says where they come from."""
-    html = page.render(here.alipay.desk)
+    html = await _page(here)
     assert "None yet" in html
     assert "Nobody has paid yet" in html
 
@@ -22,7 +27,7 @@ async def test_a_full_page(here: World) -> None:
     trade = here.alipay.pay(qrcode, "5.00", "<b>")
     await here.refund(trade.out_trade_no, "R1", "2.00")
     await here.send(signed("alipay.acquire.overseas.query", partner_trans_id="x") | {"sign": "x"})
-    html = page.render(here.alipay.desk, "<said>")
+    html = await _page(here, "<said>")
     assert "<script>" not in html
     assert "<said>" not in html
     assert "<b>" not in html
@@ -42,7 +47,7 @@ async def test_a_full_page(here: World) -> None:
 
 def test_the_form_of_switches_comes_back_whole(here: World) -> None:
     """What the page shows, sent back unchanged, changes nothing."""
-    switches = here.alipay.desk.switches()
+    switches = here.alipay.context.switches()
     form = {
         name: ",".join(value) if isinstance(value, tuple) else str(value)
         for name, value in switches.items()
@@ -51,7 +56,7 @@ def test_the_form_of_switches_comes_back_whole(here: World) -> None:
         name: str(value).lower() for name, value in switches.items() if isinstance(value, bool)
     }
     here.alipay.switch(page.read_switches(switches, form))
-    assert here.alipay.desk.switches() == switches
-    assert page.read_switches(switches, {"services": "a, b,"}) == {"services": ["a", "b"]}
+    assert switches == here.alipay.context.switches()
+    assert {"services": ["a", "b"]} == page.read_switches(switches, {"services": "a, b,"})
     with pytest.raises(ValueError, match="float"):
         page.read_switches(switches, {"slow": "x"})

@@ -24,7 +24,7 @@ async def test_what_cannot_be_paid(here: World, changes: dict[str, str], code: s
     whole = {"qrcode": await here.create(), "amount": "5.00", "buyer": "alice"} | changes
     with pytest.raises(Declined, match=code):
         here.alipay.pay(**whole)
-    assert here.alipay.book()["trades"] == []
+    assert [] == (await here.alipay.book())["trades"]
 
 
 async def test_a_stopped_code_takes_nothing(here: World) -> None:
@@ -34,20 +34,20 @@ async def test_a_stopped_code_takes_nothing(here: World) -> None:
     with pytest.raises(Declined, match="CODE_STOPPED"):
         here.alipay.pay(qrcode, "5.00")
     await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")
-    assert here.alipay.pay(qrcode, "5.00").paid_minor == 500
+    assert 500 == here.alipay.pay(qrcode, "5.00").paid_minor
 
 
 async def test_a_full_book_takes_nothing(here: World) -> None:
     """Full is an answer."""
     qrcode = await here.create()
-    with here.alipay.desk.book.change():
-        here.alipay.desk.book._db.execute("INSERT INTO facts VALUES ('trade', 1000000)")
+    with here.alipay.context.book.change():
+        here.alipay.context.book._db.execute("INSERT INTO facts VALUES ('trade', 1000000)")
     with pytest.raises(Declined, match="BOOK_FULL"):
         here.alipay.pay(qrcode, "5.00")
 
 
 async def test_a_trade_is_finished_once(here: World) -> None:
     """Only an open trade can be."""
-    trade = payments.finish(here.alipay.desk, here.alipay.pay(await here.create(), "5.00"))
+    trade = payments.finish(here.alipay.context, here.alipay.pay(await here.create(), "5.00"))
     with pytest.raises(Declined, match="TRADE_STATUS_ERROR"):
-        payments.finish(here.alipay.desk, trade)
+        payments.finish(here.alipay.context, trade)

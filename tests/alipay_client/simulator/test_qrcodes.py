@@ -14,14 +14,14 @@ async def test_create_is_idempotent_for_a_store(here: World) -> None:
     """
     first = await here.create()
     assert first.startswith("https://qr.alipay.com/bax")
-    assert await here.create(store_name="Renamed") == first
+    assert first == await here.create(store_name="Renamed")
     with_fee = await here.create(channel_fee={"type": "RATE", "value": "0.01"})
     assert with_fee != first
-    assert await here.create(channel_fee={"type": "FIXED", "value": "0"}) == with_fee
+    assert with_fee == await here.create(channel_fee={"type": "FIXED", "value": "0"})
     assert await here.create(store_id="VM_0002") not in {first, with_fee}
-    known = here.alipay.desk.book.code(first)
+    known = here.alipay.context.book.code(first)
     assert known is not None
-    assert (known.store_name, known.notify_url) == ("Lobby", NOTIFY_URL)
+    assert ("Lobby", NOTIFY_URL) == (known.store_name, known.notify_url)
 
 
 async def test_create_answers_with_a_picture(here: World) -> None:
@@ -29,14 +29,14 @@ async def test_create_answers_with_a_picture(here: World) -> None:
     only where switched on.
     """
     answer = await here.code_call("create", notify_url=NOTIFY_URL, biz_data=shop())
-    assert answer.wrapper == "qrcodeinfo"
+    assert "qrcodeinfo" == answer.wrapper
     assert answer.signed is not None
-    assert set(answer.signed) == {"qrcode", "qrcode_img_url"}
+    assert {"qrcode", "qrcode_img_url"} == set(answer.signed)
     assert "&picSize=L" in answer.signed["qrcode_img_url"]
     here.alipay.switch({"result_code_in_qrcodeinfo": True})
     answer = await here.code_call("create", biz_data=shop())
     assert answer.signed is not None
-    assert answer.signed["result_code"] == "SUCCESS"
+    assert "SUCCESS" == answer.signed["result_code"]
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ async def test_create_answers_with_a_picture(here: World) -> None:
 )
 async def test_biz_data_is_checked(here: World, changes: dict[str, object]) -> None:
     """Every rule of the table is held."""
-    assert (await here.code_call("create", biz_data=shop(**changes))).error == "ILLEGAL_ARGUMENT"
-    assert here.alipay.codes() == {"codes": [], "left_off": 0}
+    assert "ILLEGAL_ARGUMENT" == (await here.code_call("create", biz_data=shop(**changes))).error
+    assert {"codes": [], "left_off": 0} == (await here.alipay.codes())
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "[" * 1_900])
 async def test_biz_data_is_a_json_object(here: World, text: str) -> None:
     """Anything else is an illegal argument."""
-    assert (await here.code_call("create", biz_data=text)).error == "ILLEGAL_ARGUMENT"
+    assert "ILLEGAL_ARGUMENT" == (await here.code_call("create", biz_data=text)).error
 
 
 async def test_settlement_defaults_to_cny(here: World) -> None:
@@ -89,17 +89,19 @@ async def test_disputed_rules_can_be_switched(here: World) -> None:
     assert await here.create(store_id="vm-1", country_code="HK", address="1 Queen's Road")
     here.alipay.switch({"dash_in_ids": False, "reject_address": True})
     assert (
-        await here.code_call("create", biz_data=shop(store_id="vm-2"))
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT" == (await here.code_call("create", biz_data=shop(store_id="vm-2"))).error
+    )
     assert (
-        await here.code_call("create", biz_data=shop(country_code="HK"))
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT"
+        == (await here.code_call("create", biz_data=shop(country_code="HK"))).error
+    )
     here.alipay.switch({"reject_address": False, "require_address": True})
-    assert (await here.code_call("create", biz_data=shop())).error == "ILLEGAL_ARGUMENT"
+    assert "ILLEGAL_ARGUMENT" == (await here.code_call("create", biz_data=shop())).error
     here.alipay.switch({"require_address": False})
     assert (
-        await here.code_call("create", biz_data=shop(notify_sign_type="RSA2"))
-    ).error == "ILLEGAL_SECURITY_PROFILE"
+        "ILLEGAL_SECURITY_PROFILE"
+        == (await here.code_call("create", biz_data=shop(notify_sign_type="RSA2"))).error
+    )
 
 
 async def test_modify_replaces_what_may_change(here: World) -> None:
@@ -111,11 +113,11 @@ async def test_modify_replaces_what_may_change(here: World) -> None:
         notify_url="https://gw.example.com/new",
         biz_data=shop(store_name="Hall"),
     )
-    assert answer.signed == {"qrcode": qrcode}
+    assert {"qrcode": qrcode} == answer.signed
     await here.code_call("modify", qrcode=qrcode, biz_data=shop(store_name="Hall 2"))
-    known = here.alipay.desk.book.code(qrcode)
+    known = here.alipay.context.book.code(qrcode)
     assert known is not None
-    assert (known.store_name, known.notify_url) == ("Hall 2", "https://gw.example.com/new")
+    assert ("Hall 2", "https://gw.example.com/new") == (known.store_name, known.notify_url)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +142,8 @@ async def test_modify_keeps_what_may_not_change(here: World, changes: dict[str, 
         ("https://none", shop()),
     ):
         assert (
-            await here.code_call("modify", qrcode=code, biz_data=data)
-        ).error == "ILLEGAL_ARGUMENT"
+            "ILLEGAL_ARGUMENT" == (await here.code_call("modify", qrcode=code, biz_data=data)).error
+        )
 
 
 async def test_stop_restart_delete(here: World) -> None:
@@ -154,32 +156,34 @@ async def test_stop_restart_delete(here: World) -> None:
         ("STOP", CodeStatus.STOPPED),
         ("RESTART", CodeStatus.ACTIVE),
     ):
-        assert (await here.code_call("modifyStatus", qrcode=qrcode, status=status)).signed == {
-            "qrcode": qrcode
-        }
-        known = here.alipay.desk.book.code(qrcode)
+        assert {"qrcode": qrcode} == (
+            await here.code_call("modifyStatus", qrcode=qrcode, status=status)
+        ).signed
+        known = here.alipay.context.book.code(qrcode)
         assert known is not None
         assert known.status is after
     await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")
-    assert (await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")).error == ""
+    assert "" == (await here.code_call("modifyStatus", qrcode=qrcode, status="DELETE")).error
     assert (
-        await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT"
+        == (await here.code_call("modifyStatus", qrcode=qrcode, status="RESTART")).error
+    )
     assert (
-        await here.code_call("modify", qrcode=qrcode, biz_data=shop())
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT" == (await here.code_call("modify", qrcode=qrcode, biz_data=shop())).error
+    )
     assert (
-        await here.code_call("modifyStatus", qrcode=qrcode, status="PAUSE")
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT"
+        == (await here.code_call("modifyStatus", qrcode=qrcode, status="PAUSE")).error
+    )
     here.alipay.switch({"delete_frees_slot": False})
-    assert await here.create() == qrcode
+    assert qrcode == await here.create()
     here.alipay.switch({"delete_frees_slot": True})
     assert await here.create() != qrcode
 
 
 async def test_a_book_holds_only_so_many_codes(here: World) -> None:
     """Full is an answer, and nothing is made."""
-    with here.alipay.desk.book.change():
-        here.alipay.desk.book._db.execute("INSERT INTO facts VALUES ('code', 100000)")
-    assert (await here.code_call("create", biz_data=shop())).error == "SYSTEM_ERROR"
-    assert here.alipay.codes()["codes"] == []
+    with here.alipay.context.book.change():
+        here.alipay.context.book._db.execute("INSERT INTO facts VALUES ('code', 100000)")
+    assert "SYSTEM_ERROR" == (await here.code_call("create", biz_data=shop())).error
+    assert [] == (await here.alipay.codes())["codes"]

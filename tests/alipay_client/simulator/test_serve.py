@@ -88,17 +88,20 @@ def test_kill_9_loses_nothing_answered(tmp_path: Path) -> None:
             "/gateway.do?_input_charset=UTF-8",
             data=signed("alipay.acquire.overseas.spot.refund", is_sync="Y", **refund),
         )
-        assert read(refunded.content).error == ""
+        assert "" == read(refunded.content).error
         process.kill()
-        assert process.wait(HANGS_AFTER_S) == -signal.SIGKILL
+        assert -signal.SIGKILL == process.wait(HANGS_AFTER_S)
 
-    alipay = build(CONFIG, tmp_path / "book")
-    book = alipay.book()
-    assert {code["qrcode"] for code in alipay.codes()["codes"]} == set(codes)
-    assert {trade["trade_no"] for trade in book["trades"]} == {trade["trade_no"] for trade in paid}
-    assert book["totals"] == {"HKD": {"paid_minor": 1_500, "refunded_minor": 200}}
-    assert [trade["notifications"][0]["state"] for trade in book["trades"]] == ["DUE"] * 3
-    asyncio.run(alipay.close())
+    async def look() -> None:
+        alipay = build(CONFIG, tmp_path / "book")
+        book = await alipay.book()
+        assert set(codes) == {code["qrcode"] for code in (await alipay.codes())["codes"]}
+        assert {one["trade_no"] for one in paid} == {one["trade_no"] for one in book["trades"]}
+        assert {"HKD": {"paid_minor": 1_500, "refunded_minor": 200}} == book["totals"]
+        assert ["DUE"] * 3 == [one["notifications"][0]["state"] for one in book["trades"]]
+        await alipay.close()
+
+    asyncio.run(look())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
@@ -108,10 +111,10 @@ def test_signals_end_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
         _process(tmp_path / "book") as (process, url),
         httpx.Client(base_url=url, trust_env=False) as http,
     ):
-        assert http.get("/healthz").status_code == 200
+        assert 200 == http.get("/healthz").status_code
         process.send_signal(number)
-        assert process.wait(HANGS_AFTER_S) == 0
-    assert _stderr(tmp_path / "book").read_text() == ""
+        assert 0 == process.wait(HANGS_AFTER_S)
+    assert "" == _stderr(tmp_path / "book").read_text()
 
 
 async def test_a_slow_answer_does_not_hold_it_up() -> None:
@@ -148,12 +151,13 @@ async def test_a_connection_ends_without_a_byte() -> None:
     ):
         body = signed("alipay.acquire.overseas.query", partner_trans_id="x")
         assert (
-            await http.post("/control/plan", json={"faults": ["no_answer_done"]})
-        ).status_code == 200
+            200
+            == (await http.post("/control/plan", json={"faults": ["no_answer_done"]})).status_code
+        )
         with pytest.raises(httpx.TransportError):
             await http.post("/gateway.do?_input_charset=UTF-8", data=body)
         answer = await http.post("/gateway.do?_input_charset=UTF-8", data=body)
-        assert read(answer.content).error == "TRADE_NOT_EXIST"
+        assert "TRADE_NOT_EXIST" == read(answer.content).error
         assert "server" not in answer.headers
 
 
@@ -230,7 +234,7 @@ async def test_ipv6() -> None:
     async with _Served(CONFIG, host="::1") as (_served, url):
         assert url.startswith("http://[::1]:")
         async with httpx.AsyncClient(trust_env=False) as http:
-            assert (await http.get(f"{url}/healthz")).status_code == 200
+            assert 200 == (await http.get(f"{url}/healthz")).status_code
 
 
 class _Served:

@@ -15,9 +15,9 @@ async def test_a_refund_is_done_once(here: World) -> None:
     out_trade_no = await _paid(here)
     answers = [await here.refund(out_trade_no, "R1", "2.00") for _ in range(3)]
     assert answers[0].signed == answers[1].signed == answers[2].signed
-    assert answers[0].wrapper == "alipay"
-    trade = here.alipay.book()["trades"][0]
-    assert answers[0].signed == {
+    assert "alipay" == answers[0].wrapper
+    trade = (await here.alipay.book())["trades"][0]
+    assert {
         "result_code": "SUCCESS",
         "partner_trans_id": out_trade_no,
         "partner_refund_id": "R1",
@@ -26,9 +26,9 @@ async def test_a_refund_is_done_once(here: World) -> None:
         "currency": "HKD",
         "exchange_rate": "0.92150000",
         "refund_amount_cny": "1.84",
-    }
-    assert trade["refunds"] == [
-        {"refund_id": "R1", "amount_minor": 200, "state": "SUCCEEDED", "error": ""}
+    } == answers[0].signed
+    assert [{"refund_id": "R1", "amount_minor": 200, "state": "SUCCEEDED", "error": ""}] == trade[
+        "refunds"
     ]
 
 
@@ -41,53 +41,60 @@ async def test_one_id_is_one_content(here: World) -> None:
         await here.refund(out_trade_no, "R1", "2.00", currency="USD"),
         await here.refund(other, "R1", "2.00"),
     ):
-        assert answer.error == "DISCORDANT_REPEAT_REQUEST"
-    assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 1_000, "refunded_minor": 200}}
+        assert "DISCORDANT_REPEAT_REQUEST" == answer.error
+    assert {"HKD": {"paid_minor": 1_000, "refunded_minor": 200}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_parts_add_up_to_the_payment(here: World) -> None:
     """Partial refunds are bounded by what was paid; the last one closes the trade."""
     out_trade_no = await _paid(here)
-    assert (await here.refund(out_trade_no, "R1", "3.00")).error == ""
-    assert (await here.refund(out_trade_no, "R2", "2.01")).error == "RETURN_AMOUNT_EXCEED"
-    assert (await here.refund(out_trade_no, "R2", "2.00")).error == ""
-    assert (await here.refund(out_trade_no, "R3", "0.01")).error == "TRADE_HAS_CLOSE"
-    assert (await here.refund(out_trade_no, "R1", "3")).error == ""
+    assert "" == (await here.refund(out_trade_no, "R1", "3.00")).error
+    assert "RETURN_AMOUNT_EXCEED" == (await here.refund(out_trade_no, "R2", "2.01")).error
+    assert "" == (await here.refund(out_trade_no, "R2", "2.00")).error
+    assert "TRADE_HAS_CLOSE" == (await here.refund(out_trade_no, "R3", "0.01")).error
+    assert "" == (await here.refund(out_trade_no, "R1", "3")).error
     query = await here.call("alipay.acquire.overseas.query", partner_trans_id=out_trade_no)
     assert query.signed is not None
-    assert query.signed["alipay_trans_status"] == "TRADE_CLOSED"
+    assert "TRADE_CLOSED" == query.signed["alipay_trans_status"]
 
 
 async def test_what_a_refund_must_say(here: World) -> None:
     """Wrong amounts, currencies, ids and trades each have their code."""
     out_trade_no = await _paid(here)
-    assert (await here.refund(out_trade_no, "R1", "1.001")).error == "INVALID_PARAMETER"
+    assert "INVALID_PARAMETER" == (await here.refund(out_trade_no, "R1", "1.001")).error
     assert (
-        await here.refund(out_trade_no, "R1", "1.00", currency="USD")
-    ).error == "CURRENCY_NOT_SAME"
-    assert (await here.refund("unknown", "R1", "1.00")).error == "TRADE_NOT_EXIST"
+        "CURRENCY_NOT_SAME" == (await here.refund(out_trade_no, "R1", "1.00", currency="USD")).error
+    )
+    assert "TRADE_NOT_EXIST" == (await here.refund("unknown", "R1", "1.00")).error
     assert (
-        await here.refund(out_trade_no, "R1", "1.00", alipay_trans_id="other")
-    ).error == "TRADE_NOT_EXIST"
-    assert (await here.refund(out_trade_no, out_trade_no, "1.00")).error == "ILLEGAL_ARGUMENT"
-    assert (await here.refund(out_trade_no, "R" * 65, "1.00")).error == "ILLEGAL_ARGUMENT"
-    assert (await here.refund(out_trade_no, "R1", "1.00", is_sync="T")).error == "ILLEGAL_ARGUMENT"
-    assert (await here.refund(out_trade_no, "R1", "1.00", refund_reason="change")).error == ""
+        "TRADE_NOT_EXIST"
+        == (await here.refund(out_trade_no, "R1", "1.00", alipay_trans_id="other")).error
+    )
+    assert "ILLEGAL_ARGUMENT" == (await here.refund(out_trade_no, out_trade_no, "1.00")).error
+    assert "ILLEGAL_ARGUMENT" == (await here.refund(out_trade_no, "R" * 65, "1.00")).error
+    assert "ILLEGAL_ARGUMENT" == (await here.refund(out_trade_no, "R1", "1.00", is_sync="T")).error
+    assert "" == (await here.refund(out_trade_no, "R1", "1.00", refund_reason="change")).error
     assert (
-        await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")
-    ).error == "ILLEGAL_SIGN"
+        "ILLEGAL_SIGN"
+        == (await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")).error
+    )
     here.alipay.switch({"refund_reason_name": "refund_reson"})
-    assert (await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")).error == ""
+    assert "" == (await here.refund(out_trade_no, "R1", "1.00", refund_reson="change")).error
 
 
 async def test_yen_have_no_decimals(here: World) -> None:
     """100 is an amount, 100.00 an error."""
     out_trade_no = await _paid(here, "500", trans_currency="JPY", currency="JPY")
     assert (
-        await here.refund(out_trade_no, "R1", "100.00", currency="JPY")
-    ).error == "INVALID_PARAMETER"
-    assert (await here.refund(out_trade_no, "R1", "100", currency="JPY")).error == ""
-    assert here.alipay.book()["totals"] == {"JPY": {"paid_minor": 500, "refunded_minor": 100}}
+        "INVALID_PARAMETER"
+        == (await here.refund(out_trade_no, "R1", "100.00", currency="JPY")).error
+    )
+    assert "" == (await here.refund(out_trade_no, "R1", "100", currency="JPY")).error
+    assert {"JPY": {"paid_minor": 500, "refunded_minor": 100}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_an_asynchronous_refund(here: World) -> None:
@@ -99,19 +106,19 @@ async def test_an_asynchronous_refund(here: World) -> None:
     answer = await here.refund(
         out_trade_no, "R1", "2.00", is_sync="N", notify_url="https://gw.example.com/refunds"
     )
-    assert answer.error == ""
-    assert (await here.refund_state(out_trade_no, "R1"))["refund_result_code"] == "PROCESSING"
-    assert (await here.refund(out_trade_no, "R2", "3.01")).error == "RETURN_AMOUNT_EXCEED"
+    assert "" == answer.error
+    assert "PROCESSING" == (await here.refund_state(out_trade_no, "R1"))["refund_result_code"]
+    assert "RETURN_AMOUNT_EXCEED" == (await here.refund(out_trade_no, "R2", "3.01")).error
     synchronous = (await here.refund(out_trade_no, "R1", "2.00")).signed
     assert synchronous is not None
-    assert synchronous["result_code"] == "UNKNOWN"
+    assert "UNKNOWN" == synchronous["result_code"]
     here.clock.at_ms += 2_000
     await here.alipay.settle()
-    assert (await here.refund_state(out_trade_no, "R1"))["refund_result_code"] == "SUCCESS"
+    assert "SUCCESS" == (await here.refund_state(out_trade_no, "R1"))["refund_result_code"]
     told = here.letters.received[-1]
-    assert here.letters.urls[-1] == "https://gw.example.com/refunds"
-    assert (told["notify_action_type"], told["trade_status"]) == ("refundFPAction", "TRADE_SUCCESS")
-    assert (told["refund_fee"], told["out_biz_no"]) == ("2.00", "R1")
+    assert "https://gw.example.com/refunds" == here.letters.urls[-1]
+    assert ("refundFPAction", "TRADE_SUCCESS") == (told["notify_action_type"], told["trade_status"])
+    assert ("2.00", "R1") == (told["refund_fee"], told["out_biz_no"])
 
 
 async def test_after_midnight_it_waits_for_the_batch(here: World) -> None:
@@ -121,10 +128,10 @@ async def test_after_midnight_it_waits_for_the_batch(here: World) -> None:
     await here.refund(out_trade_no, "R1", "2.00", is_sync="N")
     here.clock.at_ms = gmt8.parse("2026-01-16 22:59:59")
     await here.alipay.settle()
-    assert (await here.refund_state(out_trade_no, "R1"))["refund_result_code"] == "PROCESSING"
+    assert "PROCESSING" == (await here.refund_state(out_trade_no, "R1"))["refund_result_code"]
     here.clock.at_ms = gmt8.parse("2026-01-16 23:00:02")
     await here.alipay.settle()
-    assert (await here.refund_state(out_trade_no, "R1"))["refund_result_code"] == "SUCCESS"
+    assert "SUCCESS" == (await here.refund_state(out_trade_no, "R1"))["refund_result_code"]
 
 
 async def test_short_of_funds(here: World) -> None:
@@ -133,25 +140,27 @@ async def test_short_of_funds(here: World) -> None:
     """
     out_trade_no = await _paid(here)
     here.alipay.switch({"short_of_funds": True})
-    assert (await here.refund(out_trade_no, "R1", "2.00")).error == "MERCHANT_BALANCE_NOT_ENOUGH"
+    assert "MERCHANT_BALANCE_NOT_ENOUGH" == (await here.refund(out_trade_no, "R1", "2.00")).error
     state = await here.refund_state(out_trade_no, "R1")
-    assert (state["refund_result_code"], state["refund_error_code"]) == (
+    assert (
         "FAILED",
         "MERCHANT_BALANCE_NOT_ENOUGH",
-    )
-    assert (await here.refund(out_trade_no, "R2", "1.00", is_sync="N")).error == ""
+    ) == (state["refund_result_code"], state["refund_error_code"])
+    assert "" == (await here.refund(out_trade_no, "R2", "1.00", is_sync="N")).error
     here.clock.at_ms += 2_000
     await here.alipay.settle()
     state = await here.refund_state(out_trade_no, "R2")
-    assert (state["refund_result_code"], state["refund_error_code"]) == (
+    assert (
         "PROCESSING",
         "MERCHANT_BALANCE_NOT_ENOUGH",
-    )
+    ) == (state["refund_result_code"], state["refund_error_code"])
     here.alipay.switch({"short_of_funds": False})
-    assert (await here.refund(out_trade_no, "R1", "2.00")).error == ""
+    assert "" == (await here.refund(out_trade_no, "R1", "2.00")).error
     here.clock.at_ms = gmt8.parse("2026-01-15 23:00:00")
     await here.alipay.settle()
-    assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 500, "refunded_minor": 300}}
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 300}} == (await here.alipay.book())[
+        "totals"
+    ]
 
 
 async def test_refund_query_knows_what_it_does_not_know(here: World) -> None:
@@ -160,15 +169,15 @@ async def test_refund_query_knows_what_it_does_not_know(here: World) -> None:
     """
     out_trade_no, other = await _paid(here), await _paid(here)
     await here.refund(other, "R1", "1.00")
-    assert (await here.refund_state("unknown", "R1"))["response_code"] == "TRADE_NOT_EXIST"
-    assert (await here.refund_state(out_trade_no, "R9"))["response_code"] == "NOT_FOUND"
-    assert (await here.refund_state(out_trade_no, "R1"))["response_code"] == "NOT_FOUND"
+    assert "TRADE_NOT_EXIST" == (await here.refund_state("unknown", "R1"))["response_code"]
+    assert "NOT_FOUND" == (await here.refund_state(out_trade_no, "R9"))["response_code"]
+    assert "NOT_FOUND" == (await here.refund_state(out_trade_no, "R1"))["response_code"]
     found = await here.refund_state(other, "R1")
-    assert (found["response_code"], found["out_return_no"], found["gmt_create"]) == (
+    assert (
         "SUCCESS",
         "R1",
         "2026-01-15 12:00:00",
-    )
+    ) == (found["response_code"], found["out_return_no"], found["gmt_create"])
 
 
 async def test_trade_query(here: World) -> None:
@@ -181,10 +190,10 @@ async def test_trade_query(here: World) -> None:
     )
     assert by_own.signed == both.signed
     assert by_own.signed is not None
-    assert by_own.signed["trans_amount"] == "5.00"
-    assert by_own.signed["alipay_pay_time"] == "20260115120000"
-    assert by_own.signed["refund_amount_cny"] == "1.84"
-    assert (await here.call("alipay.acquire.overseas.query")).error == "ILLEGAL_ARGUMENT"
+    assert "5.00" == by_own.signed["trans_amount"]
+    assert "20260115120000" == by_own.signed["alipay_pay_time"]
+    assert "1.84" == by_own.signed["refund_amount_cny"]
+    assert "ILLEGAL_ARGUMENT" == (await here.call("alipay.acquire.overseas.query")).error
 
 
 async def test_cancel(here: World) -> None:
@@ -198,20 +207,22 @@ async def test_cancel(here: World) -> None:
             "alipay.acquire.cancel", out_trade_no=out_trade_no, timestamp=millis
         )
         assert answer.signed is not None
-        assert (answer.signed["result_code"], answer.signed["action"]) == ("SUCCESS", "refund")
-    assert here.alipay.book()["totals"] == {"HKD": {"paid_minor": 500, "refunded_minor": 500}}
+        assert ("SUCCESS", "refund") == (answer.signed["result_code"], answer.signed["action"])
+    assert {"HKD": {"paid_minor": 500, "refunded_minor": 500}} == (await here.alipay.book())[
+        "totals"
+    ]
     await here.alipay.settle()
-    assert here.letters.received[-1]["notify_action_type"] == "reverseAction"
+    assert "reverseAction" == here.letters.received[-1]["notify_action_type"]
     never = await here.call(
         "alipay.acquire.cancel", out_trade_no="never", timestamp="2026-01-15 12:00:00"
     )
     assert never.signed is not None
-    assert never.signed["action"] == "close"
+    assert "close" == never.signed["action"]
     partly, late = await _paid(here), await _paid(here)
     await here.refund(partly, "R1", "1.00")
-    assert await _cancel_code(here, partly) == "TRADE_STATUS_ERROR"
+    assert "TRADE_STATUS_ERROR" == await _cancel_code(here, partly)
     here.clock.at_ms += gmt8.DAY_MS
-    assert await _cancel_code(here, late) == "TRADE_STATUS_ERROR"
+    assert "TRADE_STATUS_ERROR" == await _cancel_code(here, late)
 
 
 @pytest.mark.parametrize(
@@ -226,8 +237,9 @@ async def test_the_timestamp_of_cancel(here: World, form: str, good: str, bad: s
     here.alipay.switch({"cancel_timestamp": form})
     assert (await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=good)).ok
     assert (
-        await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=bad)
-    ).error == "ILLEGAL_ARGUMENT"
+        "ILLEGAL_ARGUMENT"
+        == (await here.call("alipay.acquire.cancel", out_trade_no="x", timestamp=bad)).error
+    )
 
 
 async def _cancel_code(here: World, out_trade_no: str) -> str:

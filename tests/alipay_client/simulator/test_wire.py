@@ -7,8 +7,8 @@ import pytest
 from alipay_client.simulator import Limits
 from alipay_client.simulator.signing import KeyRing
 from alipay_client.simulator.wire import (
-    Answer,
     Call,
+    HttpAnswer,
     Refusal,
     accepted,
     notification_form,
@@ -30,13 +30,13 @@ def test_a_post_is_decoded_once_in_its_own_charset() -> None:
     call = read_call(
         "POST", b"_input_charset=GBK", b"subject=%D7%D4%B6%AF&sum=1%2B1+%2525", Limits()
     )
-    assert call.parameters == {"_input_charset": "GBK", "subject": "自动", "sum": "1+1 %25"}
-    assert call.codec == "gbk"
+    assert {"_input_charset": "GBK", "subject": "自动", "sum": "1+1 %25"} == call.parameters
+    assert "gbk" == call.codec
 
 
 def test_a_get_carries_everything_in_the_url() -> None:
     """Without a charset it is read as GBK, the documented default."""
-    assert read_call("GET", b"service=notify_verify&notify_id=1", b"", Limits()).codec == "gbk"
+    assert "gbk" == read_call("GET", b"service=notify_verify&notify_id=1", b"", Limits()).codec
 
 
 @pytest.mark.parametrize(
@@ -72,24 +72,24 @@ def test_an_accepted_call_is_signed_over_its_inner_element(charset: str) -> None
     """
     fields = {"qrcode": "https://q/?a=1&b=<2>", "name": "自动", "error": ""}
     answer = accepted(CALL, "qrcodeinfo", fields, sign_type="MD5", ring=RING, charset=charset)
-    assert answer.content_type == f"text/xml;charset={charset}"
+    assert f"text/xml;charset={charset}" == answer.content_type
     xml = read(answer.body)
     assert xml.ok
-    assert xml.wrapper == "qrcodeinfo"
-    assert xml.signed == {"qrcode": "https://q/?a=1&b=<2>", "name": "自动"}
+    assert "qrcodeinfo" == xml.wrapper
+    assert {"qrcode": "https://q/?a=1&b=<2>", "name": "自动"} == xml.signed
     assert xml.echo == CALL.parameters
 
 
 def test_gbk_gives_way_where_it_has_no_character() -> None:
     """An answer that GBK cannot say comes in UTF-8."""
     answer = accepted(CALL, "alipay", {"name": "🥤"}, sign_type="MD5", ring=RING, charset="GBK")
-    assert answer.content_type == "text/xml;charset=UTF-8"
-    assert read(answer.body).signed == {"name": "🥤"}
+    assert "text/xml;charset=UTF-8" == answer.content_type
+    assert {"name": "🥤"} == read(answer.body).signed
     body, content_type = notification_form(
         {"name": "🥤"}, sign_type="MD5", ring=RING, charset="GBK"
     )
     assert content_type.endswith("UTF-8")
-    assert dict(parse_qsl(body.decode()))["name"] == "🥤"
+    assert "🥤" == dict(parse_qsl(body.decode()))["name"]
 
 
 def test_a_spoilt_signature_does_not_fit() -> None:
@@ -105,15 +105,15 @@ def test_the_other_answers() -> None:
     """A refusal is unsigned, an outage is a page for people, notify_verify answers in plain
     text.
     """
-    assert read(refused("ILLEGAL_SIGN", "GBK").body).error == "ILLEGAL_SIGN"
-    assert outage(500).status == 500
+    assert "ILLEGAL_SIGN" == read(refused("ILLEGAL_SIGN", "GBK").body).error
+    assert 500 == outage(500).status
     assert outage().content_type.startswith("text/html")
-    assert plain("true") == Answer(body=b"true", content_type="text/plain;charset=UTF-8")
+    assert HttpAnswer(body=b"true", content_type="text/plain;charset=UTF-8") == plain("true")
 
 
 def test_a_notification_is_a_signed_form() -> None:
     """Raw values are signed, then encoded once."""
     fields = {"subject": "1+1 100%", "extra_common_param": '{"machine":"VM_0001"}'}
     body, content_type = notification_form(fields, sign_type="MD5", ring=RING, charset="UTF-8")
-    assert content_type == "application/x-www-form-urlencoded;charset=UTF-8"
-    assert dict(parse_qsl(body.decode())) == {**fields, "sign_type": "MD5", "sign": md5_of(fields)}
+    assert "application/x-www-form-urlencoded;charset=UTF-8" == content_type
+    assert {**fields, "sign_type": "MD5", "sign": md5_of(fields)} == dict(parse_qsl(body.decode()))

@@ -180,7 +180,7 @@ async def test_a_refund_short_of_funds_is_left_to_alipay_and_closed_by_its_word(
             (balance := await _balance(site)).refunds_open_minor,
             balance.money_refunded_minor,
         )
-        (kept,) = site.alipay.book()["trades"]
+        (kept,) = (await site.alipay.book())["trades"]
         assert [(waiting.refund_id, "SUCCEEDED")] == [
             (one["refund_id"], one["state"]) for one in kept["refunds"]
         ]
@@ -577,7 +577,7 @@ async def test_yen_have_no_decimals(open_site: OpenSite) -> None:
         assert ("500", "JPY") == (asked["refund_amount"], asked["currency"])
         assert {"JPY": (500, 500)} == {
             currency: (total["paid_minor"], total["refunded_minor"])
-            for currency, total in site.alipay.book()["totals"].items()
+            for currency, total in (await site.alipay.book())["totals"].items()
         }
         balance = await _balance(site)
         assert ("JPY", 500, 500) == (

@@ -59,7 +59,7 @@ async def test_a_registered_machine_has_its_code(site: Site) -> None:
         {"column": "A1", "product": "cola", "priceMinor": "500", "capacity": 10, "stock": 4}
     ] == told["columns"]
     assert told["registeredAt"].endswith("Z")
-    assert machine.qr_payload in {code["qrcode"] for code in site.alipay.codes()["codes"]}
+    assert machine.qr_payload in {code["qrcode"] for code in (await site.alipay.codes())["codes"]}
 
 
 async def test_registering_again_is_the_same(site: Site) -> None:

@@ -3,17 +3,10 @@
 from random import Random
 from typing import Any
 
+from gateway.simulator.commands import Command, Send, Tell, Write
+from gateway.simulator.happenings import Happening, NotNow, TurnedAway
 from gateway.simulator.machine import Identity, Machine
 from gateway.simulator.memory import Memory
-from gateway.simulator.orders import (
-    Happening,
-    NotNow,
-    Order,
-    Send,
-    Tell,
-    TurnedAway,
-    Write,
-)
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -34,7 +27,7 @@ class Bench:
         self.now_ms = 1_000
         self.seq = 0
 
-    def say(self, *, ack: int = 0, **payload: Any) -> list[Order]:
+    def say(self, *, ack: int = 0, **payload: Any) -> list[Command]:
         """Let the backend say something; carry out what is to be written."""
         self.seq += 1
         return self.do(
@@ -43,17 +36,17 @@ class Bench:
             )
         )
 
-    def do(self, orders: list[Order]) -> list[Order]:
+    def do(self, commands: list[Command]) -> list[Command]:
         """Carry out writes, first in, first out."""
-        waiting, done = list(orders), []
+        waiting, done = list(commands), []
         while waiting:
-            order = waiting.pop(0)
-            done.append(order)
-            if isinstance(order, Write):
-                waiting += self.machine.written(order.line, self.now_ms)
+            command = waiting.pop(0)
+            done.append(command)
+            if isinstance(command, Write):
+                waiting += self.machine.written(command.line, self.now_ms)
         return done
 
-    def connect(self, *, ack: int = 0, **welcome: Any) -> list[Order]:
+    def connect(self, *, ack: int = 0, **welcome: Any) -> list[Command]:
         """Open a stream and welcome the machine."""
         self.machine.hello()
         self.seq = 0
@@ -65,42 +58,44 @@ class Bench:
             "planogram_version": 7,
             "qr_payload": "qr",
         } | welcome
-        orders = self.say(ack=ack, welcome=pb.Welcome(**told))
+        commands = self.say(ack=ack, welcome=pb.Welcome(**told))
         if self.machine.online and not self.machine.columns:
             self.say(planogram_update=pb.PlanogramUpdate(planogram_version=7, columns=COLUMNS))
-        return orders
+        return commands
 
 
-def frames(orders: list[Order]) -> list[service_pb.ConnectRequest]:
-    """Return the frames among the orders."""
-    return [order.frame for order in orders if isinstance(order, Send)]
+def frames(commands: list[Command]) -> list[service_pb.ConnectRequest]:
+    """Return the frames among the commands."""
+    return [command.frame for command in commands if isinstance(command, Send)]
 
 
-def kinds(orders: list[Order]) -> list[str]:
-    """Return the kinds of the frames among the orders."""
-    return [str(frame.WhichOneof("payload")) for frame in frames(orders)]
+def kinds(commands: list[Command]) -> list[str]:
+    """Return the kinds of the frames among the commands."""
+    return [str(frame.WhichOneof("payload")) for frame in frames(commands)]
 
 
-def happenings(orders: list[Order]) -> list[Happening]:
-    """Return what the customer sees of the orders."""
-    return [order.happening for order in orders if isinstance(order, Tell)]
+def happenings(commands: list[Command]) -> list[Happening]:
+    """Return what the customer sees of the commands."""
+    return [command.happening for command in commands if isinstance(command, Tell)]
 
 
 def scold(
     bench: Bench, code: pb.ProtocolErrorCode.ValueType, seq: int, expected_seq: int
-) -> list[Order]:
+) -> list[Command]:
     """Let the backend refuse a frame."""
     return bench.say(
         protocol_error=pb.ProtocolError(code=code, seq=seq, expected_seq=expected_seq, detail="why")
     )
 
 
-def why_not(orders: list[Order]) -> NotNow | None:
+def why_not(commands: list[Command]) -> NotNow | None:
     """Return why a button did nothing."""
-    return next((each.reason for each in happenings(orders) if isinstance(each, TurnedAway)), None)
+    return next(
+        (each.reason for each in happenings(commands) if isinstance(each, TurnedAway)), None
+    )
 
 
-def vend(bench: Bench, vend_id: str = "v1") -> list[Order]:
+def vend(bench: Bench, vend_id: str = "v1") -> list[Command]:
     """Choose and be approved."""
     request = frames(bench.machine.select("A1", bench.now_ms))[0].vend_request
     approved = pb.VendApproved(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator.client import ClientConfig, MachineClient
 from gateway.simulator.machine import Identity
+from gateway.simulator.machine_client import ClientConfig, MachineClient
 from tests.gateway.simulator.scripted import ScriptedGateway, scripted_gateway
 
 

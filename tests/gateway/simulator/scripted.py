@@ -249,7 +249,7 @@ class LoopbackMachine(Board):
         self._generation += 1
         self.backend.online = False
         if self.machine is not None:
-            self.machine.stream_lost()
+            self.machine.connection.lost()
 
     def plug(self) -> None:
         """Put it in again."""

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.simulator.orders import NotNow, PowerLost, Restart, Tell, TurnedAway
+from gateway.simulator.commands import Restart, Tell
+from gateway.simulator.happenings import NotNow, PowerLost, TurnedAway
 from gateway.simulator.screen import Show
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import HANGS_AFTER_S, until
@@ -36,13 +37,13 @@ async def test_without_power_no_button_works(machine: LoopbackMachine) -> None:
         machine.power_cut()
         machine.select("A1")
         assert not machine.cash("A1")
-        assert await watch.until(within_s=HANGS_AFTER_S) == PowerLost()
-        assert await watch.until(within_s=HANGS_AFTER_S) == TurnedAway(reason=NotNow.NO_POWER)
+        assert PowerLost() == await watch.until(within_s=HANGS_AFTER_S)
+        assert TurnedAway(reason=NotNow.NO_POWER) == await watch.until(within_s=HANGS_AFTER_S)
     assert machine.screen.show is Show.DARK
     machine.power_on()
     machine.power_on()
     await until(lambda: machine.free)
-    assert machine.boots == before + 1
+    assert before + 1 == machine.boots
 
 
 async def test_cash_is_sold_without_asking(machine: LoopbackMachine) -> None:
@@ -56,7 +57,7 @@ async def test_cash_is_sold_without_asking(machine: LoopbackMachine) -> None:
     assert not machine.cash("A2")
     assert not machine.cash("Z9")
     await until(lambda: machine.backend.last_seq == 3)
-    assert machine.shelf.drops["cash"] == 2
+    assert 2 == machine.shelf.drops["cash"]
 
 
 async def test_an_open_door_outlives_a_power_cut(machine: LoopbackMachine) -> None:
@@ -72,7 +73,7 @@ async def test_an_open_door_outlives_a_power_cut(machine: LoopbackMachine) -> No
         )
     )
 
-    assert machine.backend.frames[-1].reader_disable.reason == "door open"
+    assert "door open" == machine.backend.frames[-1].reader_disable.reason
 
 
 async def test_an_empty_column_is_loaded_when_the_machine_refills(
@@ -88,7 +89,7 @@ async def test_an_empty_column_is_loaded_when_the_machine_refills(
     machine.select("A1")
     await until(lambda: machine.backend.sold_minor == 500)
 
-    assert machine.shelf.stock["A1"] == 9
+    assert 9 == machine.shelf.stock["A1"]
 
 
 async def test_a_restart_is_a_new_boot(machine: LoopbackMachine) -> None:

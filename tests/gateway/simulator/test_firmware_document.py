@@ -7,7 +7,7 @@ import grpc
 import pytest
 from google.protobuf import json_format
 
-from gateway.simulator import backoff, desk, line, machine, memory, outbox
+from gateway.simulator import backoff, connection, console, line, machine, memory, outbox
 from gateway.simulator.board import CutPoint
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -23,7 +23,7 @@ def test_every_frame_is_one(side: str, text: str) -> None:
         text, service_pb.ConnectRequest() if side == ">" else service_pb.ConnectResponse()
     )
 
-    assert frame.WhichOneof("payload") is not None or side == "<"
+    assert frame.WhichOneof("payload") is not None or "<" == side
 
 
 def test_both_modes_are_shown() -> None:
@@ -60,7 +60,7 @@ def test_every_answer_is_explained(enum: type[pb.VendDeniedReason]) -> None:
         "JOURNAL_STA": "JOURNAL_STAGE_",
     }[names[0][:11]]
 
-    assert [name for name in names if f"`{name.removeprefix(prefix)}`" not in TEXT] == []
+    assert [] == [name for name in names if f"`{name.removeprefix(prefix)}`" not in TEXT]
 
 
 def test_every_status_is_explained() -> None:
@@ -73,23 +73,23 @@ def test_every_status_is_explained() -> None:
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 
-    assert [code.name for code in told if f"`{code.name}`" not in TEXT] == []
+    assert [] == [code.name for code in told if f"`{code.name}`" not in TEXT]
 
 
 def test_the_numbers_are_the_reference_machines() -> None:
     """Windows, waits and keepalive are the same in the document and in the code."""
     assert (outbox.UNACKED_MAX, memory.TAIL_MAX, memory.SETTLED_KEPT) == (32, 32, 256)
     assert (backoff.INITIAL_MS, backoff.MAX_MS) == (1_000, 60_000)
-    assert [wait // 60_000 for wait in backoff.REFUSAL_WAITS_MS] == [1, 5, 15, 60]
-    assert machine.Identity(machine_id="VM-0001").response_time_ms == 40_000
-    assert (machine.SILENT_BEATS_MAX, machine.UNTOLD_ACKS_MAX) == (3, 16)
+    assert [1, 5, 15, 60] == [wait // 60_000 for wait in backoff.REFUSAL_WAITS_MS]
+    assert 40_000 == machine.Identity(machine_id="VM-0001").response_time_ms
+    assert (connection.SILENT_BEATS_MAX, connection.UNTOLD_ACKS_MAX) == (3, 16)
     for name, value in line.OPTIONS:
         if "keepalive" in name or "ping" in name:
             assert re.search(rf"`{re.escape(name)}` \| {value:,}".replace(",", " "), TEXT), name
 
 
-def test_the_desks_commands_exist() -> None:
-    """What the document tells to type, the desk's help knows."""
+def test_the_consoles_commands_exist() -> None:
+    """What the document tells to type, the help of the console knows."""
     for command in (
         "select",
         "cancel",
@@ -104,5 +104,5 @@ def test_the_desks_commands_exist() -> None:
         "power-on",
         "status",
     ):
-        assert command in desk.HELP
-    assert all(f"`{point.lower()}`" in TEXT and point.lower() in desk.HELP for point in CutPoint)
+        assert command in console.HELP
+    assert all(f"`{point.lower()}`" in TEXT and point.lower() in console.HELP for point in CutPoint)

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from gateway.simulator import fleet as fleets
+from gateway.simulator.customer import Patience
 from gateway.simulator.fleet import FleetConfig, run_fleet
 from gateway.simulator.phone import Paid, Phone
-from gateway.simulator.visit import Patience
 from tests.gateway.simulator.backend import Backend
 from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
 from tests.support.patience import HANGS_AFTER_S, until
@@ -95,7 +95,7 @@ async def test_customers_come_and_go(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """So many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM
+    """As many customers as wished, one JSON line for each, then quiet; the money adds up; SIGTERM
     ends it.
     """
     running = asyncio.create_task(run_fleet(config(customers_max=20, report=True)))
@@ -107,15 +107,15 @@ async def test_customers_come_and_go(
     reports = [
         json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")
     ]
-    assert len(reports) == 20
+    assert 20 == len(reports)
     counted = counters(tmp_path)
-    assert (counted["state"], counted["totals"]["finished"], counted["machines"]) == ("left", 20, 3)
+    assert ("left", 20, 3) == (counted["state"], counted["totals"]["finished"], counted["machines"])
     assert sum(report["paid_minor"] for report in reports) == sum(
         backend.paid_minor for backend in books.values()
     )
     for backend in books.values():
         assert (
-            backend.paid_minor == backend.sold_minor + backend.refunded_minor + backend.funds_minor
+            backend.sold_minor + backend.refunded_minor + backend.funds_minor == backend.paid_minor
         )
 
 
@@ -137,7 +137,7 @@ async def test_no_new_customers(
     with pytest.raises(asyncio.CancelledError):
         await running
 
-    assert (counted["online"], counted["customers_inside"]) == (3, 0)
+    assert (3, 0) == (counted["online"], counted["customers_inside"])
     assert counted["totals"]["started"] == counted["totals"]["finished"]
 
 
@@ -154,7 +154,7 @@ async def test_whatever_asks_for_an_end_ends_it(
     os.kill(os.getpid(), number)
     await running
 
-    assert counters(tmp_path)["state"] == "left"
+    assert "left" == counters(tmp_path)["state"]
 
 
 async def test_a_second_run_goes_on_from_the_files(
@@ -167,10 +167,10 @@ async def test_a_second_run_goes_on_from_the_files(
         os.kill(os.getpid(), signal.SIGINT)
         await running
 
-    assert (counters(tmp_path)["totals"]["runs"], counters(tmp_path)["totals"]["finished"]) == (
+    assert (
         2,
         4,
-    )
+    ) == (counters(tmp_path)["totals"]["runs"], counters(tmp_path)["totals"]["finished"])
     assert all(len({hello.boot_id for hello in backend.hellos}) >= 2 for backend in books.values())
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from gateway.simulator import journal as journals
 from gateway.simulator.journal import Journal, decode, encode
-from gateway.simulator.memory import Booted, Line, Settled, VendLine
+from gateway.simulator.memory import Booted, JournalLine, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 
-LINES: list[Line] = [
+LINES: list[JournalLine] = [
     Booted(number=1, boot_id="b1", lost=True),
     VendLine(vend_id="v1", boot_id="b1", stage=pb.JOURNAL_STAGE_ACCEPTED, column="A1"),
     VendLine(
@@ -31,12 +31,12 @@ LINES: list[Line] = [
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: type(line).__name__)
-def test_a_line_reads_as_it_was_written(line: Line) -> None:
+def test_a_line_reads_as_it_was_written(line: JournalLine) -> None:
     """Encoding and decoding lose nothing."""
     assert line == decode(encode(line).removesuffix(b"\n"))
 
 
-def write(path: Path, lines: list[Line]) -> None:
+def write(path: Path, lines: list[JournalLine]) -> None:
     """Write a journal."""
     with Journal(path) as journal:
         for line in lines:
@@ -47,7 +47,7 @@ def test_a_new_journal_says_that_it_is_new(tmp_path: Path) -> None:
     """An empty flash cannot know whether there was another one before."""
     with Journal(tmp_path / "vm" / "journal.log") as journal:
         assert journal.unreadable
-        assert journal.memory.boots == 0
+        assert 0 == journal.memory.boots
 
 
 def test_a_journal_is_read_again(tmp_path: Path) -> None:
@@ -57,8 +57,8 @@ def test_a_journal_is_read_again(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.boots == 1
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert 1 == journal.memory.boots
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
 
 
 @pytest.mark.parametrize("cut", range(1, 30, 4))
@@ -70,10 +70,10 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path, cut: int) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.tail == ()
+        assert () == journal.memory.tail
         journal.append(LINES[1])
     with Journal(path) as journal:
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
 
 
 def test_a_last_line_with_rubbish_in_it_is_dropped(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_last_line_with_rubbish_in_it_is_dropped(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert not journal.unreadable
-        assert journal.memory.tail == ()
+        assert () == journal.memory.tail
 
 
 def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
@@ -97,13 +97,13 @@ def test_damage_elsewhere_is_a_lost_journal(tmp_path: Path) -> None:
 
     with Journal(path) as journal:
         assert journal.unreadable
-        assert [line.vend_id for line in journal.memory.tail] == ["v1"]
+        assert ["v1"] == [line.vend_id for line in journal.memory.tail]
     with Journal(path) as journal:
         assert not journal.unreadable
 
 
 def test_a_long_journal_is_rewritten_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file does not grow for ever; open vends stay."""
+    """The file is bounded; open vends stay."""
     monkeypatch.setattr(journals, "LINES_MAX", 10)
     path = tmp_path / "journal.log"
     write(
@@ -116,7 +116,7 @@ def test_a_long_journal_is_rewritten_short(tmp_path: Path, monkeypatch: pytest.M
     before = path.stat().st_size
 
     with Journal(path) as journal:
-        assert [line.vend_id for line in journal.memory.tail] == ["v2"]
+        assert ["v2"] == [line.vend_id for line in journal.memory.tail]
         assert journal.memory.known("v1") is not None
     assert path.stat().st_size < before / 2
 

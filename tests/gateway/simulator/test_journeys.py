@@ -1,4 +1,4 @@
-"""Everything that can happen to a machine, in any order: power cuts between any two steps, lost
+"""Everything that can happen to a machine, in any command: power cuts between any two steps, lost
 streams, old and foreign approvals.
 
 The world keeps what a checker would keep: flash, shelf, and what an honest backend was told. After
@@ -12,9 +12,18 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gateway.simulator.commands import (
+    Command,
+    Redial,
+    Reopen,
+    Restart,
+    Send,
+    Tell,
+    TurnMotor,
+    Write,
+)
 from gateway.simulator.machine import Identity, Machine
-from gateway.simulator.memory import Booted, Line, Memory, VendLine
-from gateway.simulator.orders import Order, Redial, Reopen, Restart, Send, Tell, TurnMotor, Write
+from gateway.simulator.memory import Booted, JournalLine, Memory, VendLine
 from gateway.simulator.outbox import UNACKED_MAX
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -33,12 +42,12 @@ class World(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_ms = 0
-        self.flash: list[Line] = []
+        self.flash: list[JournalLine] = []
         self.turns: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.boots = 0
         self.machine: Machine | None = None
-        self.orders: deque[Order] = deque()
+        self.commands: deque[Command] = deque()
         self.motor: TurnMotor | None = None
         # the backend
         self.boot_id = ""
@@ -90,13 +99,13 @@ class World(RuleBasedStateMachine):
         """Dark between any two steps: a line may be on flash unreported, goods may fall, some
         frames may still arrive.
         """
-        if half_written and self.orders and isinstance(self.orders[0], Write):
-            self.flash.append(self.orders[0].line)
+        if half_written and self.commands and isinstance(self.commands[0], Write):
+            self.flash.append(self.commands[0].line)
         if self.motor is not None and falls:
             self.drops[self.motor.vend_id] += 1
         self.read(arrives)
         self.machine, self.motor = None, None
-        self.orders.clear()
+        self.commands.clear()
         self.wire.clear()
         if back:
             self.come_back()
@@ -140,8 +149,8 @@ class World(RuleBasedStateMachine):
         """What was ordered to be sent on the stream that is gone is gone with it."""
         assert self.machine is not None
         self.wire.clear()
-        self.orders = deque(order for order in self.orders if not isinstance(order, Send))
-        self.machine.stream_lost()
+        self.commands = deque(command for command in self.commands if not isinstance(command, Send))
+        self.machine.connection.lost()
 
     @rule(count=st.integers(1, 5))
     def read(self, count: int) -> None:
@@ -192,7 +201,7 @@ class World(RuleBasedStateMachine):
         self.sent_seq += 1
         response.seq = self.sent_seq
         response.ack = response.ack or self.last_seq
-        self.orders += self.machine.received(response, self.now_ms)
+        self.commands += self.machine.received(response, self.now_ms)
 
     # --- vends ---
 
@@ -204,15 +213,15 @@ class World(RuleBasedStateMachine):
         assert machine is not None
         match button:
             case "cancel":
-                self.orders += machine.cancel(now_ms)
+                self.commands += machine.cancel(now_ms)
             case "complete":
-                self.orders += machine.complete(now_ms)
+                self.commands += machine.complete(now_ms)
             case "cash":
-                self.orders += machine.cash_sold("A1", 500, now_ms)
+                self.commands += machine.cash_sold("A1", 500, now_ms)
             case "open" | "close":
-                self.orders += machine.door(is_open=button == "open", now_ms=now_ms)
+                self.commands += machine.door(is_open=button == "open", now_ms=now_ms)
             case _:
-                self.orders += machine.select(button, now_ms)
+                self.commands += machine.select(button, now_ms)
         for column in COLUMNS:
             machine.repaired(column.column)
         self.note_given_up()
@@ -226,8 +235,8 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.online and self.requests)
     @rule(valid_for_ms=st.sampled_from([1, 30_000]), which=st.integers(-3, -1))
     def approve(self, valid_for_ms: int, which: int) -> None:
-        """Approve a request, perhaps one that nobody waits for any more; each vend_id names one
-        request for ever.
+        """Approve a request, perhaps one that nobody waits for any more; each vend_id
+        always names the same request.
         """
         request = self.requests[max(which, -len(self.requests))]
         approval = next(
@@ -276,14 +285,14 @@ class World(RuleBasedStateMachine):
         motor, self.motor = self.motor, None
         if outcome[1] == pb.DROP_EVIDENCE_SEEN:
             self.drops[motor.vend_id] += 1
-        self.orders += self.machine.motor_stopped(motor.vend_id, *outcome, self.now_ms)
+        self.commands += self.machine.motor_stopped(motor.vend_id, *outcome, self.now_ms)
 
     @rule(ms=st.sampled_from([1, 1_000, 20_000, 41_000]))
     def time_passes(self, ms: int) -> None:
         """Time passes."""
         self.now_ms += ms
         if self.machine is not None:
-            self.orders += self.machine.tick(self.now_ms)
+            self.commands += self.machine.tick(self.now_ms)
             self.note_given_up()
 
     # --- carrying out ---
@@ -342,54 +351,54 @@ class World(RuleBasedStateMachine):
 
     @rule(count=st.sampled_from([1, 2, 3]))
     def carry_out(self, count: int) -> None:
-        """Carry out some orders, first in, first out."""
+        """Carry out some commands, first in, first out."""
         for _ in range(count):
-            if self.orders:
-                self.carry_out_one(self.orders.popleft())
+            if self.commands:
+                self.carry_out_one(self.commands.popleft())
 
-    def carry_out_one(self, order: Order) -> None:
-        """Carry out one order."""
+    def carry_out_one(self, command: Command) -> None:
+        """Carry out one command."""
         machine = self.machine
         assert machine is not None
-        match order:
+        match command:
             case Send(frame=frame):
                 if frame.seq:  # a frame that is sent again says the same
                     same = service_pb.ConnectRequest()
                     same.CopyFrom(frame)
                     same.ack = 0
                     body = same.SerializeToString(deterministic=True)
-                    assert self.said.setdefault((machine.boot_id, frame.seq), body) == body
+                    assert body == self.said.setdefault((machine.boot_id, frame.seq), body)
                 if machine.online:
                     self.wire.append(frame)
             case Write(line=line):
                 self.flash.append(line)
                 follow = machine.written(line, self.now_ms)
                 assert all(self.in_time(each) for each in follow), "the motor is to turn too late"
-                self.orders += follow
+                self.commands += follow
             case TurnMotor():
-                on_flash = Memory(self.flash).known(order.vend_id)
+                on_flash = Memory(self.flash).known(command.vend_id)
                 assert on_flash is not None, "the motor turns before the journal says so"
-                assert on_flash.stage == pb.JOURNAL_STAGE_MOTOR_ON, (
+                assert pb.JOURNAL_STAGE_MOTOR_ON == on_flash.stage, (
                     "the motor turns before the journal says so"
                 )
                 assert self.motor is None
-                approval = next(each for each in self.approvals if each.vend_id == order.vend_id)
+                approval = next(each for each in self.approvals if each.vend_id == command.vend_id)
                 assert approval.request_id not in self.given_up, (
                     "the motor turns for a request that was given up"
                 )
-                self.turns[order.vend_id] += 1
-                self.motor = order
+                self.turns[command.vend_id] += 1
+                self.motor = command
             case Tell() | Reopen() | Redial():
                 return
             case Restart():
-                raise AssertionError(order.reason)
+                raise AssertionError(command.reason)
 
-    def in_time(self, order: Order) -> bool:
-        """Whether the order is no motor order, or is given while its approval is valid."""
-        if not isinstance(order, TurnMotor):
+    def in_time(self, command: Command) -> bool:
+        """Whether the command is no motor command, or is given while its approval is valid."""
+        if not isinstance(command, TurnMotor):
             return True
-        approval = next(each for each in self.approvals if each.vend_id == order.vend_id)
-        return self.now_ms < self.received_at_ms[order.vend_id] + approval.valid_for_ms
+        approval = next(each for each in self.approvals if each.vend_id == command.vend_id)
+        return self.now_ms < self.received_at_ms[command.vend_id] + approval.valid_for_ms
 
     # --- promises ---
 
@@ -407,9 +416,9 @@ class World(RuleBasedStateMachine):
         """
         if self.machine is not None:
             outbox = self.machine.outbox
-            assert [frame.seq for frame in outbox.unacked] == list(
-                range(outbox.acked_seq + 1, outbox.last_seq + 1)
-            )
+            assert list(range(outbox.acked_seq + 1, outbox.last_seq + 1)) == [
+                frame.seq for frame in outbox.unacked
+            ]
             assert len(outbox.unacked) <= UNACKED_MAX
             if self.boot_id == self.machine.boot_id:
                 assert outbox.acked_seq <= self.last_seq
@@ -422,9 +431,9 @@ class World(RuleBasedStateMachine):
         for vend_id, stages in self.told.items():
             assert not {pb.JOURNAL_STAGE_SUCCEEDED, pb.JOURNAL_STAGE_FAILED} <= stages
             if pb.JOURNAL_STAGE_SUCCEEDED in stages:
-                assert self.drops[vend_id] == 1
+                assert 1 == self.drops[vend_id]
             elif pb.JOURNAL_STAGE_FAILED in stages:
-                assert self.drops[vend_id] == 0
+                assert 0 == self.drops[vend_id]
 
     def teardown(self) -> None:
         """With power and stream back, everything is told: every motor turn is accounted for and
@@ -442,8 +451,8 @@ class World(RuleBasedStateMachine):
         for _ in range(20):
             self.rest()
             self.answer(service_pb.ConnectResponse(ack=self.last_seq))
-        assert len(self.machine.outbox) == 0
-        assert self.machine.vending.memory.tail == ()
+        assert 0 == len(self.machine.outbox)
+        assert () == self.machine.vending.memory.tail
         settled = {line.vend_id for line in self.flash if isinstance(line, VendLine)}
         for vend_id in settled:
             assert self.told[vend_id], f"nobody was told of {vend_id}"
@@ -452,8 +461,8 @@ class World(RuleBasedStateMachine):
 
     def rest(self) -> None:
         """Carry out and deliver all that waits."""
-        while self.orders:
-            self.carry_out_one(self.orders.popleft())
+        while self.commands:
+            self.carry_out_one(self.commands.popleft())
         self.read(len(self.wire))
 
 

@@ -30,13 +30,13 @@ async def test_frames_go_both_ways(gateway: ScriptedGateway) -> None:
     stream = await gateway.stream()
     for seq in (1, 2, 3):
         line.send(service_pb.ConnectRequest(seq=seq))
-    assert [(await stream.read()).seq for _ in range(3)] == [1, 2, 3]
+    assert [1, 2, 3] == [(await stream.read()).seq for _ in range(3)]
     await stream.write()
     await stream.write()
     stream.end(grpc.StatusCode.ABORTED, "taken over")
 
-    assert await call == Ended(code=grpc.StatusCode.ABORTED, detail="taken over")
-    assert seen == [1, 2]
+    assert Ended(code=grpc.StatusCode.ABORTED, detail="taken over") == await call
+    assert [1, 2] == seen
 
 
 async def test_a_clean_end_is_ok(gateway: ScriptedGateway) -> None:
@@ -56,7 +56,7 @@ async def test_hanging_up_ends_the_call(gateway: ScriptedGateway) -> None:
     stream = await gateway.stream()
     await stream.read()
     line.hang_up()
-    assert await call == Ended(code=grpc.StatusCode.CANCELLED, detail="hung up")
+    assert Ended(code=grpc.StatusCode.CANCELLED, detail="hung up") == await call
 
     early = Line(gateway.address, None)
     early.hang_up()
@@ -110,20 +110,18 @@ async def test_the_gateways_wish_is_heard(gateway: ScriptedGateway) -> None:
     stream = await gateway.stream()
     stream.refuse(rpc_status.to_status(status_pb2.Status(code=8, message="full", details=[packed])))
 
-    assert await call == Ended(
-        code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail="full", retry_after_ms=1_500
+    assert (
+        Ended(code=grpc.StatusCode.RESOURCE_EXHAUSTED, detail="full", retry_after_ms=1_500)
+        == await call
     )
 
 
 def test_details_that_cannot_be_read_are_no_wish() -> None:
     """Only a RetryInfo counts."""
-    assert _retry_after_ms(None) == 0
-    assert _retry_after_ms([("other", "x"), ("grpc-status-details-bin", b"\xff")]) == 0
-    assert (
-        _retry_after_ms(
-            [("grpc-status-details-bin", status_pb2.Status(code=8).SerializeToString())]
-        )
-        == 0
+    assert 0 == _retry_after_ms(None)
+    assert 0 == _retry_after_ms([("other", "x"), ("grpc-status-details-bin", b"\xff")])
+    assert 0 == _retry_after_ms(
+        [("grpc-status-details-bin", status_pb2.Status(code=8).SerializeToString())]
     )
 
 
@@ -162,7 +160,7 @@ def test_tls_files_are_each_machines_own(tmp_path: Path) -> None:
     )
 
     assert tls is not None
-    assert (tls.ca, tls.certificate, tls.private_key) == (b"ca", b"certificate", b"secret")
+    assert (b"ca", b"certificate", b"secret") == (tls.ca, tls.certificate, tls.private_key)
     assert "secret" not in repr(tls)
     assert read_tls("VM-1", ca=None, cert=None, key=None) is None
     with pytest.raises(ValueError, match="ca"):

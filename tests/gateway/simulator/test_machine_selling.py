@@ -1,85 +1,17 @@
 """The pure model of one boot: sessions, buttons, vends."""
 
-from typing import Any
-
 import pytest
 
-from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
-from gateway.simulator.orders import (
+from gateway.simulator.commands import TurnMotor
+from gateway.simulator.happenings import (
     Denied,
-    FundsChanged,
     NotNow,
-    SessionBegan,
-    SessionEnded,
-    Tell,
-    TurnedAway,
-    TurnMotor,
 )
+from gateway.simulator.memory import TAIL_MAX, Booted, Memory, VendLine
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.bench import Bench, frames, happenings, kinds, vend, why_not
 
 # --- sessions ---
-
-
-def test_a_session_lives_from_begin_to_end() -> None:
-    """Funds are shown as told; updates of other sessions change nothing."""
-    bench = Bench()
-    bench.connect()
-
-    orders = bench.say(
-        begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
-    )
-    assert happenings(orders) == [
-        SessionBegan(session_id="s1", funds_minor=900, expires_in_ms=300_000)
-    ]
-    assert happenings(bench.say(funds_update=pb.FundsUpdate(session_id="s0", funds_minor=1))) == []
-    orders = bench.say(
-        funds_update=pb.FundsUpdate(session_id="s1", funds_minor=400, expires_in_ms=9)
-    )
-    assert happenings(orders) == [FundsChanged(session_id="s1", funds_minor=400, expires_in_ms=9)]
-    assert kinds(bench.machine.complete(0)) == ["session_complete"]
-    orders = bench.say(
-        end_session=pb.EndSession(
-            session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400
-        )
-    )
-    assert happenings(orders) == [
-        SessionEnded(session_id="s1", reason=pb.END_SESSION_REASON_COMPLETE, refund_minor=400)
-    ]
-    assert bench.machine.session is None
-    assert bench.machine.complete(0) == [Tell(TurnedAway(reason=NotNow.NO_SESSION))]
-
-
-@pytest.mark.parametrize("resumed", ["same", "other", "none"])
-def test_welcome_says_what_goes_on(resumed: str) -> None:
-    """After a lost stream the session goes on, was replaced, or ended unseen."""
-    bench = Bench()
-    bench.connect()
-    bench.say(
-        begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
-    )
-    bench.machine.stream_lost()
-    session: dict[str, Any] = {
-        "same": pb.ResumedSession(session_id="s1", funds_minor=400),
-        "other": pb.ResumedSession(session_id="s2", funds_minor=5),
-    }
-    orders = bench.connect(**({"session": session[resumed]} if resumed in session else {}))
-    ended = SessionEnded(
-        session_id="s1", reason=pb.END_SESSION_REASON_UNSPECIFIED, refund_minor=None
-    )
-
-    expected = {
-        "same": [],
-        "other": [ended, SessionBegan(session_id="s2", funds_minor=5, expires_in_ms=None)],
-        "none": [ended],
-    }
-    assert happenings(orders)[1:] == expected[resumed]
-    now = bench.machine.session
-    assert (now.funds_minor if now is not None else None) == {
-        "same": 400,
-        "other": 5,
-        "none": None,
-    }[resumed]
 
 
 def test_an_answer_that_was_lost_with_its_stream() -> None:
@@ -87,14 +19,14 @@ def test_an_answer_that_was_lost_with_its_stream() -> None:
     bench = Bench()
     bench.connect()
     bench.machine.select("A1", 0)
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
     bench.connect(last_seq=1)
     assert bench.machine.vending.busy
 
-    orders = bench.connect(last_seq=2)
+    commands = bench.connect(last_seq=2)
     assert Denied(
         request_id="b2-r1", reason=pb.VEND_DENIED_REASON_UNSPECIFIED, funds_minor=0
-    ) in happenings(orders)
+    ) in happenings(commands)
     assert not bench.machine.vending.busy
 
 
@@ -114,14 +46,14 @@ def test_service_and_planogram_follow_the_backend() -> None:
     )
     service = bench.machine.service
 
-    assert (service.in_service, service.qr_payload, service.mode, service.currency) == (
+    assert (
         False,
         "other",
         pb.MODE_SELECTION_FIRST,
         "HKD",
-    )
-    assert (bench.machine.planogram_version, list(bench.machine.columns)) == (8, ["C1"])
-    assert bench.machine.hello().hello.planogram_version == 8
+    ) == (service.in_service, service.qr_payload, service.mode, service.currency)
+    assert (8, ["C1"]) == (bench.machine.planogram_version, list(bench.machine.columns))
+    assert 8 == bench.machine.hello().hello.planogram_version
 
 
 # --- buttons ---
@@ -133,12 +65,12 @@ def test_a_choice_goes_out_with_the_price_that_was_seen() -> None:
     bench.connect()
     request = frames(bench.machine.select("A1", 0))[0].vend_request
 
-    assert (request.request_id, request.column, request.price_minor, request.planogram_version) == (
+    assert (
         "b2-r1",
         "A1",
         500,
         7,
-    )
+    ) == (request.request_id, request.column, request.price_minor, request.planogram_version)
 
 
 def test_a_button_that_cannot_work_asks_nobody() -> None:
@@ -155,7 +87,7 @@ def test_a_button_that_cannot_work_asks_nobody() -> None:
     machine.door(is_open=True, now_ms=0)
     assert why_not(machine.select("A1", 0)) is NotNow.DOOR_OPEN
     machine.door(is_open=False, now_ms=0)
-    assert machine.door(is_open=False, now_ms=0) == []
+    assert [] == machine.door(is_open=False, now_ms=0)
     bench.say(service_update=pb.ServiceUpdate(in_service=True, mode=pb.MODE_BOTH))
     machine.blocked.add("A1")
     assert why_not(machine.select("A1", 0)) is NotNow.COLUMN_BLOCKED
@@ -163,7 +95,7 @@ def test_a_button_that_cannot_work_asks_nobody() -> None:
     assert why_not(machine.cancel(0)) is NotNow.NO_REQUEST
     assert why_not(machine.select("A1", 0)) is None
     assert why_not(machine.select("A1", 0)) is NotNow.BUSY
-    assert kinds(machine.cancel(0)) == ["vend_cancel"]
+    assert ["vend_cancel"] == kinds(machine.cancel(0))
     assert why_not(machine.cancel(0)) is NotNow.NO_REQUEST
 
 
@@ -222,13 +154,13 @@ def test_the_sensors_decide(
     """
     bench = Bench()
     bench.connect()
-    assert any(isinstance(order, TurnMotor) for order in vend(bench))
-    orders = bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
+    assert any(isinstance(command, TurnMotor) for command in vend(bench))
+    commands = bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
 
-    assert [frame.fault.code or frame.WhichOneof("payload") for frame in frames(orders)] == said
-    assert [frame.seq for frame in frames(orders)] == list(range(3, 3 + len(said)))
+    assert said == [frame.fault.code or frame.WhichOneof("payload") for frame in frames(commands)]
+    assert list(range(3, 3 + len(said))) == [frame.seq for frame in frames(commands)]
     assert blocked == ("A1" in bench.machine.blocked)
-    assert bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms)) == []
+    assert [] == bench.do(bench.machine.motor_stopped("v1", motor, drop, bench.now_ms))
 
 
 def test_a_vend_under_way_is_in_the_tail_of_a_reconnection() -> None:
@@ -236,19 +168,19 @@ def test_a_vend_under_way_is_in_the_tail_of_a_reconnection() -> None:
     bench = Bench()
     bench.connect()
     vend(bench)
-    bench.machine.stream_lost()
+    bench.machine.connection.lost()
 
-    assert [(entry.vend_id, entry.stage) for entry in bench.machine.hello().hello.journal_tail] == [
-        ("v1", pb.JOURNAL_STAGE_MOTOR_ON)
+    assert [("v1", pb.JOURNAL_STAGE_MOTOR_ON)] == [
+        (entry.vend_id, entry.stage) for entry in bench.machine.hello().hello.journal_tail
     ]
-    orders = bench.do(
+    commands = bench.do(
         bench.machine.motor_stopped("v1", pb.MOTOR_EVIDENCE_RAN, pb.DROP_EVIDENCE_SEEN, 0)
     )
-    assert frames(orders) == []
-    assert kinds(bench.connect(last_seq=2)) == ["vend_success"]
-    assert [line.vend_id for line in bench.machine.vending.memory.tail] == ["v1"]
+    assert [] == frames(commands)
+    assert ["vend_success"] == kinds(bench.connect(last_seq=2))
+    assert ["v1"] == [line.vend_id for line in bench.machine.vending.memory.tail]
     bench.say(ack=3)
-    assert bench.machine.vending.memory.tail == ()
+    assert () == bench.machine.vending.memory.tail
 
 
 def test_an_earlier_boots_vend_is_told_until_welcome() -> None:
@@ -259,5 +191,5 @@ def test_an_earlier_boots_vend_is_told_until_welcome() -> None:
 
     assert first == again
     bench.connect()
-    assert bench.machine.vending.memory.tail == ()
+    assert () == bench.machine.vending.memory.tail
     assert not bench.machine.hello().hello.journal_lost

@@ -1,6 +1,6 @@
 """What the journal's lines add up to."""
 
-from gateway.simulator.memory import SETTLED_KEPT, Booted, Line, Memory, Settled, VendLine
+from gateway.simulator.memory import SETTLED_KEPT, Booted, JournalLine, Memory, Settled, VendLine
 from gateway.v1 import machine_pb2 as pb
 
 
@@ -19,17 +19,17 @@ def test_the_tail_holds_the_last_line_of_each_open_vend() -> None:
         ]
     )
 
-    assert [(line.vend_id, line.stage, line.column) for line in memory.tail] == [
+    assert [
         ("v1", pb.JOURNAL_STAGE_MOTOR_ON, "A1"),
         ("v2", pb.JOURNAL_STAGE_ACCEPTED, "A1"),
-    ]
+    ] == [(line.vend_id, line.stage, line.column) for line in memory.tail]
 
 
 def test_a_settled_vend_is_still_known() -> None:
     """Settled means nothing more to tell; a second approval must still find it."""
     memory = Memory([vend("v1", pb.JOURNAL_STAGE_SUCCEEDED), Settled(vend_ids=("v1", "v9"))])
 
-    assert memory.tail == ()
+    assert () == memory.tail
     known = memory.known("v1")
     assert known is not None
     assert known.ended
@@ -49,7 +49,10 @@ def test_settled_vends_are_forgotten_in_the_end() -> None:
 
 def test_a_loss_is_remembered_until_it_was_told() -> None:
     """A journal that could not be read is told in every Hello until one of them is answered."""
-    lines: list[Line] = [Booted(number=1, boot_id="b1", lost=True), Booted(number=2, boot_id="b2")]
+    lines: list[JournalLine] = [
+        Booted(number=1, boot_id="b1", lost=True),
+        Booted(number=2, boot_id="b2"),
+    ]
 
     assert Memory(lines).lost
     assert not Memory([*lines, Settled(loss_told=True)]).lost
@@ -71,7 +74,7 @@ def test_the_fewest_lines_say_the_same() -> None:
     lines = list(memory.lines())
     again = Memory(lines)
 
-    assert len(lines) == 4
+    assert 4 == len(lines)
     assert (memory.boots, memory.boot_id, memory.lost, memory.tail) == (
         again.boots,
         again.boot_id,
@@ -79,7 +82,7 @@ def test_the_fewest_lines_say_the_same() -> None:
         again.tail,
     )
     assert memory.known("v1") == again.known("v1")
-    assert list(Memory().lines()) == []
+    assert [] == list(Memory().lines())
 
 
 def test_an_entry_tells_only_what_its_stage_allows() -> None:
@@ -95,8 +98,8 @@ def test_an_entry_tells_only_what_its_stage_allows() -> None:
     ).entry()
 
     assert not accepted.HasField("evidence")
-    assert accepted.cause == pb.VEND_FAILURE_CAUSE_UNSPECIFIED
-    assert (failed.cause, failed.evidence.motor) == (
+    assert pb.VEND_FAILURE_CAUSE_UNSPECIFIED == accepted.cause
+    assert (
         pb.VEND_FAILURE_CAUSE_JAMMED,
         pb.MOTOR_EVIDENCE_JAMMED,
-    )
+    ) == (failed.cause, failed.evidence.motor)

@@ -16,8 +16,8 @@ def test_frames_count_from_one() -> None:
     """Each frame gets the next number, and may be sent at once."""
     outbox = Outbox()
 
-    assert [outbox.put(frame())[0].seq for _ in range(3)] == [1, 2, 3]
-    assert outbox.last_seq == 3
+    assert [1, 2, 3] == [outbox.put(frame())[0].seq for _ in range(3)]
+    assert 3 == outbox.last_seq
 
 
 def test_at_most_32_are_unacknowledged() -> None:
@@ -26,11 +26,11 @@ def test_at_most_32_are_unacknowledged() -> None:
     for _ in range(UNACKED_MAX):
         outbox.put(frame())
 
-    assert outbox.put(frame("33")) == ()
+    assert () == outbox.put(frame("33"))
     done, more = outbox.acknowledge(2)
 
-    assert [each.seq for each in done] == [1, 2]
-    assert [(each.seq, each.fault.detail) for each in more] == [(33, "33")]
+    assert [1, 2] == [each.seq for each in done]
+    assert [(33, "33")] == [(each.seq, each.fault.detail) for each in more]
 
 
 def test_a_full_waiting_room_is_counted() -> None:
@@ -39,8 +39,8 @@ def test_a_full_waiting_room_is_counted() -> None:
     for _ in range(UNACKED_MAX + WAITING_MAX + 5):
         outbox.put(frame())
 
-    assert outbox.overflowed == 5
-    assert len(outbox) == UNACKED_MAX + WAITING_MAX
+    assert 5 == outbox.overflowed
+    assert UNACKED_MAX + WAITING_MAX == len(outbox)
 
 
 def test_an_acknowledgement_of_what_was_never_sent_is_ignored() -> None:
@@ -50,7 +50,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_ignored() -> None:
 
     outbox.acknowledge(99)
 
-    assert outbox.acked_seq == 1
+    assert 1 == outbox.acked_seq
 
 
 def test_what_was_acknowledged_cannot_be_resent() -> None:
@@ -63,7 +63,7 @@ def test_what_was_acknowledged_cannot_be_resent() -> None:
     assert outbox.from_seq(2) is None
     resent = outbox.from_seq(3)
     assert resent is not None
-    assert [each.seq for each in resent] == [3]
+    assert [3] == [each.seq for each in resent]
 
 
 def test_a_refused_frame_gives_its_number_to_the_next() -> None:
@@ -77,15 +77,15 @@ def test_a_refused_frame_gives_its_number_to_the_next() -> None:
     refused = outbox.take_back(2)
 
     assert refused is not None
-    assert refused.fault.detail == "bad"
-    assert [(each.seq, each.fault.detail) for each in outbox.unacked] == [(1, "good"), (2, "next")]
-    assert outbox.last_seq == 2
+    assert "bad" == refused.fault.detail
+    assert [(1, "good"), (2, "next")] == [(each.seq, each.fault.detail) for each in outbox.unacked]
+    assert 2 == outbox.last_seq
     assert outbox.take_back(7) is None
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 400)), max_size=300))
 def test_every_frame_is_kept_until_it_is_acknowledged(steps: list[int | None]) -> None:
-    """Whatever is put and acknowledged in whatever order: numbers have no gap and nothing
+    """Whatever is put and acknowledged in whatever command: numbers have no gap and nothing
     unacknowledged is lost.
     """
     outbox = Outbox()

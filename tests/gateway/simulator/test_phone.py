@@ -31,14 +31,14 @@ async def test_a_payment_names_code_amount_and_buyer() -> None:
         200, json={"trade_no": "t1", "out_trade_no": "o1", "amount_minor": 1230, "currency": "HKD"}
     )
 
-    assert await pay(answer, seen) == Paid(trade_no="t1", amount_minor=1230)
-    assert seen == [
+    assert Paid(trade_no="t1", amount_minor=1230) == await pay(answer, seen)
+    assert [
         (
             "POST",
             "http://alipay.test/control/pay",
             {"qrcode": "qr", "amount": "12.30", "buyer": "alice"},
         )
-    ]
+    ] == seen
 
 
 @pytest.mark.parametrize(

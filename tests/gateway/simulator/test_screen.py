@@ -20,7 +20,7 @@ from tests.gateway.simulator.bench import Bench, vend
 )
 def test_amounts_are_exact(amount_minor: int, currency: str, text: str) -> None:
     """Two decimals, or none where the currency has none."""
-    assert amount_text(amount_minor, currency) == text
+    assert text == amount_text(amount_minor, currency)
 
 
 def test_the_screen_follows_a_customer() -> None:
@@ -29,7 +29,7 @@ def test_the_screen_follows_a_customer() -> None:
     assert screen_of(bench.machine, 0).show is Show.NO_CONNECTION
     bench.connect()
     ready = screen_of(bench.machine, 0)
-    assert (ready.show, ready.qr_payload) == (Show.READY, "qr")
+    assert (Show.READY, "qr") == (ready.show, ready.qr_payload)
     bench.machine.select("A1", 1_000)
     assert screen_of(bench.machine, 1_000).show is Show.WAITING
     bench.say(
@@ -38,7 +38,7 @@ def test_the_screen_follows_a_customer() -> None:
         )
     )
     pay = screen_of(bench.machine, 2_000)
-    assert (pay.show, pay.amount_minor, pay.left_ms, pay.currency) == (Show.PAY, 500, 24_000, "HKD")
+    assert (Show.PAY, 500, 24_000, "HKD") == (pay.show, pay.amount_minor, pay.left_ms, pay.currency)
     bench.machine.cancel(2_000)
     assert screen_of(bench.machine, 2_000).show is Show.WAITING
     bench.say(vend_denied=pb.VendDenied(request_id="b2-r1"))
@@ -46,10 +46,10 @@ def test_the_screen_follows_a_customer() -> None:
         begin_session=pb.BeginSession(session_id="s1", funds_minor=900, expires_in_ms=300_000)
     )
     credit = screen_of(bench.machine, 2_000)
-    assert (credit.show, credit.funds_minor, credit.left_ms) == (Show.CREDIT, 900, 299_000)
+    assert (Show.CREDIT, 900, 299_000) == (credit.show, credit.funds_minor, credit.left_ms)
     vend(bench)
     dispensing = screen_of(bench.machine, 2_000)
-    assert (dispensing.show, dispensing.funds_minor) == (Show.DISPENSING, 900)
+    assert (Show.DISPENSING, 900) == (dispensing.show, dispensing.funds_minor)
 
 
 def test_without_a_planogram_nothing_is_offered() -> None:

@@ -26,13 +26,13 @@ def test_everything_that_falls_is_on_the_disk(path: Path) -> None:
     shelf.close()
     again = Shelf(path, rng=Random(1))
 
-    assert (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH]) == (
+    assert (
         3,
         1,
         1,
         1,
-    )
-    assert [line.act for line in shelves.read(path)] == [Act.LOAD, Act.TURN, Act.DROP, Act.DROP]
+    ) == (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH])
+    assert [Act.LOAD, Act.TURN, Act.DROP, Act.DROP] == [line.act for line in shelves.read(path)]
     again.close()
     again.close()
 
@@ -44,7 +44,7 @@ def test_a_torn_line_has_not_happened(path: Path) -> None:
     shelf.close()
     path.write_bytes(path.read_bytes() + b'{"act": "dr')
 
-    assert [line.items for line in shelves.read(path)] == [5]
+    assert [5] == [line.items for line in shelves.read(path)]
     assert path.read_bytes().endswith(b"}\n")
 
 
@@ -86,7 +86,7 @@ def test_a_jam_stays_until_it_is_repaired(path: Path) -> None:
     shelf.plan("A1")
     shelf._faults = Faults()
 
-    assert shelf.plan("A1").motor == pb.MOTOR_EVIDENCE_JAMMED
+    assert pb.MOTOR_EVIDENCE_JAMMED == shelf.plan("A1").motor
     shelf.repair("A1")
-    assert shelf.plan("A1").motor == pb.MOTOR_EVIDENCE_RAN
+    assert pb.MOTOR_EVIDENCE_RAN == shelf.plan("A1").motor
     shelf.close()

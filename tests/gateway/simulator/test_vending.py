@@ -4,18 +4,9 @@ import itertools
 
 import pytest
 
+from gateway.simulator.commands import Command, Send, Tell, TurnMotor, Write
+from gateway.simulator.happenings import Denied, PaymentAsked, VendEnded, VendStarted
 from gateway.simulator.memory import Memory, Settled, VendLine
-from gateway.simulator.orders import (
-    Denied,
-    Order,
-    PaymentAsked,
-    Send,
-    Tell,
-    TurnMotor,
-    VendEnded,
-    VendStarted,
-    Write,
-)
 from gateway.simulator.vending import Vending, judge, result_of
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -47,22 +38,26 @@ def approval(
     )
 
 
-def carry_out(subject: Vending, orders: list[Order], now_ms: int = 0) -> list[Order]:
-    """Write what is to be written, and what follows from it; return all orders in the order of
+def carry_out(subject: Vending, commands: list[Command], now_ms: int = 0) -> list[Command]:
+    """Write what is to be written, and what follows from it; return all commands in the order of
     their carrying out.
     """
-    waiting, done = list(orders), []
+    waiting, done = list(commands), []
     while waiting:
-        order = waiting.pop(0)
-        done.append(order)
-        if isinstance(order, Write):
-            waiting += subject.written(order.line, now_ms)
+        command = waiting.pop(0)
+        done.append(command)
+        if isinstance(command, Write):
+            waiting += subject.written(command.line, now_ms)
     return done
 
 
-def sent(orders: list[Order]) -> list[str]:
-    """Return the kinds of the frames among the orders."""
-    return [str(order.frame.WhichOneof("payload")) for order in orders if isinstance(order, Send)]
+def sent(commands: list[Command]) -> list[str]:
+    """Return the kinds of the frames among the commands."""
+    return [
+        str(command.frame.WhichOneof("payload"))
+        for command in commands
+        if isinstance(command, Send)
+    ]
 
 
 def test_the_journal_comes_before_the_motor() -> None:
@@ -72,25 +67,28 @@ def test_the_journal_comes_before_the_motor() -> None:
     before = carry_out(subject, subject.approved(approval(), 0))
     after = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
 
-    assert [type(order) for order in before] == [Write, Tell, Write, TurnMotor]
+    assert [Write, Tell, Write, TurnMotor] == [type(command) for command in before]
     assert [
-        order.line.stage
-        for order in before
-        if isinstance(order, Write) and isinstance(order.line, VendLine)
-    ] == [
         pb.JOURNAL_STAGE_ACCEPTED,
         pb.JOURNAL_STAGE_MOTOR_ON,
+    ] == [
+        command.line.stage
+        for command in before
+        if isinstance(command, Write) and isinstance(command.line, VendLine)
     ]
     assert isinstance(after[0], Write)
-    assert sent(after) == ["vend_success"]
-    assert after[-1] == Tell(
-        VendEnded(
-            vend_id="v1",
-            request_id="b2-r1",
-            column="A1",
-            delivered=True,
-            cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED,
+    assert ["vend_success"] == sent(after)
+    assert (
+        Tell(
+            VendEnded(
+                vend_id="v1",
+                request_id="b2-r1",
+                column="A1",
+                delivered=True,
+                cause=pb.VEND_FAILURE_CAUSE_UNSPECIFIED,
+            )
         )
+        == after[-1]
     )
     assert not subject.busy
 
@@ -99,10 +97,10 @@ def test_the_motor_is_not_ordered_before_the_line_is_on_flash() -> None:
     """As long as nobody reports the line as written, nothing moves."""
     subject = vending()
     subject.ask(COLUMN, 1, 0)
-    orders = subject.approved(approval(), 0)
+    commands = subject.approved(approval(), 0)
 
-    assert [type(order) for order in orders] == [Write, Tell]
-    assert subject.motor_stopped("v1", RAN, SEEN) == []
+    assert [Write, Tell] == [type(command) for command in commands]
+    assert [] == subject.motor_stopped("v1", RAN, SEEN)
 
 
 @pytest.mark.parametrize(("first_ms", "second_ms"), [(30_000, 30_000), (29_999, 30_000)])
@@ -112,17 +110,17 @@ def test_an_approval_is_void_when_its_time_is_over(first_ms: int, second_ms: int
     subject.ask(COLUMN, 1, 0)
     accepted = subject.approved(approval(), 0)[0]
     assert isinstance(accepted, Write)
-    orders = subject.written(accepted.line, first_ms)
-    written = orders[0]
+    commands = subject.written(accepted.line, first_ms)
+    written = commands[0]
     assert isinstance(written, Write)
-    orders = carry_out(subject, [written], second_ms)
+    commands = carry_out(subject, [written], second_ms)
 
-    assert not any(isinstance(order, TurnMotor) for order in orders)
-    failure = next(order.frame.vend_failure for order in orders if isinstance(order, Send))
-    assert (failure.cause, failure.evidence.motor) == (
+    assert not any(isinstance(command, TurnMotor) for command in commands)
+    failure = next(command.frame.vend_failure for command in commands if isinstance(command, Send))
+    assert (
         pb.VEND_FAILURE_CAUSE_NOT_WAITING,
         pb.MOTOR_EVIDENCE_NOT_RUN,
-    )
+    ) == (failure.cause, failure.evidence.motor)
     assert not subject.busy
 
 
@@ -143,11 +141,11 @@ def test_an_approval_that_nobody_waits_for_is_refused(why: str) -> None:
         subject.give_up(1)
     elif why == "a vend runs":
         carry_out(subject, subject.approved(approval("v1"), 0))
-    orders = carry_out(subject, subject.approved(wanted, 5))
+    commands = carry_out(subject, subject.approved(wanted, 5))
 
-    assert sent(orders) == ["vend_failure"]
-    assert not any(isinstance(order, TurnMotor | Tell) for order in orders)
-    assert carry_out(subject, subject.approved(wanted, 5)) == []
+    assert ["vend_failure"] == sent(commands)
+    assert not any(isinstance(command, TurnMotor | Tell) for command in commands)
+    assert [] == carry_out(subject, subject.approved(wanted, 5))
 
 
 def test_a_running_vend_is_not_begun_again() -> None:
@@ -156,7 +154,7 @@ def test_a_running_vend_is_not_begun_again() -> None:
     subject.ask(COLUMN, 1, 0)
     carry_out(subject, subject.approved(approval(), 0))
 
-    assert subject.approved(approval(), 1) == []
+    assert [] == subject.approved(approval(), 1)
 
 
 def test_a_known_result_is_told_again() -> None:
@@ -166,17 +164,17 @@ def test_a_known_result_is_told_again() -> None:
     subject = vending()
     subject.ask(COLUMN, 1, 0)
     carry_out(subject, subject.approved(approval(), 0))
-    orders = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
-    frame = next(order.frame for order in orders if isinstance(order, Send))
+    commands = carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
+    frame = next(command.frame for command in commands if isinstance(command, Send))
 
-    assert subject.approved(approval(), 1) == []  # its result is still in the outbox
+    assert [] == subject.approved(approval(), 1)  # its result is still in the outbox
     settled = subject.acknowledged([frame])
-    assert settled == [Write(Settled(vend_ids=("v1",)))]
+    assert [Write(Settled(vend_ids=("v1",)))] == settled
     carry_out(subject, settled)
     subject.ask(COLUMN, 1, 0)
     again = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 2))
-    assert sent(again) == ["vend_success"]
-    assert not any(isinstance(order, TurnMotor) for order in again)
+    assert ["vend_success"] == sent(again)
+    assert not any(isinstance(command, TurnMotor) for command in again)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +187,10 @@ def test_a_vend_of_an_earlier_boot_is_never_begun_again(
     """ACCEPTED is void after a reboot; after MOTOR_ON nobody knows, and nothing turns again."""
     subject = vending(Memory([VendLine(vend_id="v1", boot_id="b1", stage=stage, column="A1")]))
     subject.ask(COLUMN, 1, 0)
-    orders = carry_out(subject, subject.approved(approval(), 0))
+    commands = carry_out(subject, subject.approved(approval(), 0))
 
-    assert sent(orders) == [said]
-    assert not any(isinstance(order, TurnMotor) for order in orders)
+    assert [said] == sent(commands)
+    assert not any(isinstance(command, TurnMotor) for command in commands)
 
 
 def test_what_hello_told_of_earlier_boots_is_settled_by_welcome() -> None:
@@ -200,9 +198,9 @@ def test_what_hello_told_of_earlier_boots_is_settled_by_welcome() -> None:
     earlier = VendLine(vend_id="v1", boot_id="b1", stage=pb.JOURNAL_STAGE_MOTOR_ON)
     present = VendLine(vend_id="v2", boot_id="b2", stage=pb.JOURNAL_STAGE_MOTOR_ON)
 
-    assert vending().told([earlier, present], loss_told=False) == [Write(Settled(vend_ids=("v1",)))]
-    assert vending().told([present], loss_told=False) == []
-    assert vending().told([], loss_told=True) == [Write(Settled(loss_told=True))]
+    assert [Write(Settled(vend_ids=("v1",)))] == vending().told([earlier, present], loss_told=False)
+    assert [] == vending().told([present], loss_told=False)
+    assert [Write(Settled(loss_told=True))] == vending().told([], loss_told=True)
 
 
 def test_the_machine_gives_up_after_its_response_time_and_forgets_after_another() -> None:
@@ -210,11 +208,11 @@ def test_the_machine_gives_up_after_its_response_time_and_forgets_after_another(
     subject = vending()
     request, _ = subject.ask(COLUMN, 1, 1_000)
 
-    assert subject.tick(40_999) == []
-    assert sent(subject.tick(41_000)) == ["vend_cancel"]
-    assert subject.next_tick_at_ms == 81_000
-    assert subject.tick(80_000) == []
-    assert subject.tick(81_000) == [
+    assert [] == subject.tick(40_999)
+    assert ["vend_cancel"] == sent(subject.tick(41_000))
+    assert 81_000 == subject.next_tick_at_ms
+    assert [] == subject.tick(80_000)
+    assert [
         Tell(
             Denied(
                 request_id=request.request_id,
@@ -222,9 +220,9 @@ def test_the_machine_gives_up_after_its_response_time_and_forgets_after_another(
                 funds_minor=0,
             )
         )
-    ]
+    ] == subject.tick(81_000)
     assert not subject.busy
-    assert subject.give_up(90_000) == []
+    assert [] == subject.give_up(90_000)
 
 
 def test_money_is_asked_for_the_present_choice_only() -> None:
@@ -238,12 +236,12 @@ def test_money_is_asked_for_the_present_choice_only() -> None:
     asked = PaymentAsked(
         request_id=request.request_id, qr_payload="qr", amount_minor=500, expires_in_ms=25_000
     )
-    assert subject.show_qr(mine, 7) == [Tell(asked)]
+    assert [Tell(asked)] == subject.show_qr(mine, 7)
     assert subject.request is not None
-    assert subject.request.pay_until_ms == 25_007
-    assert sent(subject.show_qr(pb.ShowQr(request_id="b1-r9"), 8)) == ["vend_cancel"]
+    assert 25_007 == subject.request.pay_until_ms
+    assert ["vend_cancel"] == sent(subject.show_qr(pb.ShowQr(request_id="b1-r9"), 8))
     subject.give_up(9)
-    assert subject.show_qr(mine, 10) == []
+    assert [] == subject.show_qr(mine, 10)
 
 
 def test_only_the_answer_to_the_present_request_counts() -> None:
@@ -251,8 +249,8 @@ def test_only_the_answer_to_the_present_request_counts() -> None:
     subject = vending()
     request, _ = subject.ask(COLUMN, 1, 0)
 
-    assert subject.denied(pb.VendDenied(request_id="b1-r9")) == []
-    assert len(subject.denied(pb.VendDenied(request_id=request.request_id))) == 1
+    assert [] == subject.denied(pb.VendDenied(request_id="b1-r9"))
+    assert 1 == len(subject.denied(pb.VendDenied(request_id=request.request_id)))
     assert not subject.busy
 
 
@@ -265,7 +263,7 @@ def test_requests_are_never_named_twice() -> None:
         names.append(request.request_id)
         subject.refused(request.request_id)
 
-    assert names == ["b2-r1", "b2-r2", "b2-r3"]
+    assert ["b2-r1", "b2-r2", "b2-r3"] == names
 
 
 @pytest.mark.parametrize(
@@ -284,8 +282,8 @@ def test_what_was_seen_to_fall_is_delivered(
 
 def test_a_frame_tells_whose_result_it_is() -> None:
     """Only results name a vend."""
-    assert result_of(service_pb.ConnectRequest(vend_success=pb.VendSuccess(vend_id="v1"))) == "v1"
-    assert result_of(service_pb.ConnectRequest(vend_failure=pb.VendFailure(vend_id="v2"))) == "v2"
+    assert "v1" == result_of(service_pb.ConnectRequest(vend_success=pb.VendSuccess(vend_id="v1")))
+    assert "v2" == result_of(service_pb.ConnectRequest(vend_failure=pb.VendFailure(vend_id="v2")))
     assert not result_of(service_pb.ConnectRequest(heartbeat=pb.Heartbeat()))
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.simulator.orders import Greeted, PowerLost
+from gateway.simulator.happenings import Greeted, PowerLost
 from gateway.simulator.watch import UNREAD_MAX, Watch
 
 pytestmark = pytest.mark.virtual_time
@@ -18,7 +18,7 @@ async def test_an_onlooker_sees_what_it_waits_for() -> None:
     watch.see(Greeted(boot_id="b1"))
     watch.see(PowerLost())
 
-    assert await waiting == PowerLost()
+    assert PowerLost() == await waiting
 
 
 async def test_nothing_comes_in_time() -> None:
@@ -34,7 +34,7 @@ async def test_any_happening_will_do() -> None:
     watch = Watch(lambda _: None)
     watch.see(PowerLost())
 
-    assert await watch.until(within_s=0) == PowerLost()
+    assert PowerLost() == await watch.until(within_s=0)
 
 
 async def test_the_queue_is_bounded() -> None:
@@ -44,5 +44,5 @@ async def test_the_queue_is_bounded() -> None:
         for number in range(UNREAD_MAX + 1):
             watch.see(Greeted(boot_id=f"b{number}"))
 
-        assert await watch.until(within_s=0) == Greeted(boot_id="b1")
-    assert looked_away == [watch]
+        assert Greeted(boot_id="b1") == await watch.until(within_s=0)
+    assert [watch] == looked_away

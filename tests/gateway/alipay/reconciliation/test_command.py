@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from actors.machine.state import RefundStatus
 from alipay_client import AlipayClient, messages
-from alipay_client.simulator import gmt8
+from alipay_client.simulator import application, gmt8
 from alipay_client.simulator.model import Trade
 from gateway import cli
 from gateway.alipay.reconciliation.run import DAY_MS
@@ -69,17 +69,18 @@ class Office:
         """Let a customer pay some time ago; Alipay tells of it now, or never."""
         alipay = self.site.alipay
         alipay.switch({"notify_lost": 1.0 if lost else 0.0})
-        alipay.desk.now_ms = lambda: now_ms() - ago_ms
+        alipay.context.now_ms = lambda: now_ms() - ago_ms
         trade = alipay.pay(qrcode, amount)
         await alipay.settle()
-        alipay.desk.now_ms = now_ms
+        alipay.context.now_ms = now_ms
         return trade
 
     async def file_of(self, at_ms: int) -> Path:
         """Fetch the pretend Alipay's file of the day of this moment."""
         day = gmt8.digits(at_ms)[:8]
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app=self.site.alipay.asgi), base_url="http://alipay"
+            transport=httpx.ASGITransport(app=application(self.site.alipay)),
+            base_url="http://alipay",
         ) as http:
             answer = await http.get(f"/control/files/{day}/transaction")
         path = self.folder / f"{PARTNER}_transaction_{day}.txt"
@@ -125,7 +126,9 @@ class Office:
         (balance,) = await self.site.queries.balances()
         return list(
             books.differences(
-                ours, self.site.alipay.book(), {balance.currency: balance.money_refunded_minor}
+                ours,
+                (await self.site.alipay.book()),
+                {balance.currency: balance.money_refunded_minor},
             )
         )
 
@@ -211,7 +214,7 @@ async def test_a_refund_of_unknown_outcome_is_closed_by_the_file(office: Office)
     office.site.alipay.switch({"no_answer_done": 1.0, "services": [REFUND]})
     trade = await office.pay(qrcode, "5.00", ago_ms=DAY_MS)
     await office.refund_of(trade, RefundStatus.UNKNOWN)
-    (done,) = office.site.alipay.desk.book.refunds_of(trade.trade_no)
+    (done,) = office.site.alipay.context.book.refunds_of(trade.trade_no)
     result = await office.reconcile(await office.file_of(done.due_at_ms))
     assert (0, True) == (result.exit_code, "PASSED_ON REFUND_OPEN_HERE" in result.stdout), (
         result.output

@@ -1,6 +1,6 @@
-"""One customer's visit to a machine: what hands, eyes and phone can do.
+"""One customer in front of a machine: what hands, eyes and phone can do.
 
-Flows in: steps of a script (``customers``). Flows out: presses and payments, and in the end what
+Flows in: steps of a script (``scripts``). Flows out: presses and payments, and in the end what
 the customer saw. Waits follow what the machine tells (``expires_in_ms``); only where nobody tells
 anything does :class:`Patience` decide.
 """
@@ -12,8 +12,7 @@ from random import Random
 from typing import Protocol, Self
 
 from gateway.simulator.board import Board
-from gateway.simulator.desk import told
-from gateway.simulator.orders import (
+from gateway.simulator.happenings import (
     Denied,
     FundsChanged,
     Happening,
@@ -23,6 +22,7 @@ from gateway.simulator.orders import (
     SessionEnded,
     TurnedAway,
     VendEnded,
+    one_line,
 )
 from gateway.simulator.phone import NotPaid, Paid
 from gateway.simulator.screen import amount_text
@@ -76,7 +76,7 @@ class Seen:
     story: tuple[str, ...]
 
 
-class Visit:
+class Customer:
     """One customer in front of one machine. Use as a context: whatever happens, the machine is left
     as others need it.
     """
@@ -174,7 +174,7 @@ class Visit:
             self._story.append(text)
 
     def _remember(self, happening: Happening) -> None:
-        self.note(told(happening))
+        self.note(one_line(happening))
         if isinstance(happening, VendEnded):
             (self._delivered if happening.delivered else self._failed).append(happening.vend_id)
         elif isinstance(happening, SessionEnded) and happening.refund_minor is not None:
@@ -191,7 +191,7 @@ class Visit:
         await asyncio.sleep(self.rng.uniform(0, self.patience.away_s))
 
     def jam(self, column: str) -> None:
-        """Block a motor for the time of the visit."""
+        """Block a motor until this customer has gone."""
         self._repairs.add(column)
         self.machine.jam(column)
 
@@ -286,7 +286,7 @@ class Visit:
         )
 
     def seen(self, outcome: str) -> Seen:
-        """Return the visit as a report."""
+        """Return what this customer saw."""
         return Seen(
             kind=self._kind,
             machine_id=self.machine.identity.machine_id,

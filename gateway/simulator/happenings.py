@@ -1,19 +1,16 @@
-"""What the pure machine wants done (orders) and what a customer at its front can see happening
-(happenings).
+"""What a customer at a machine's front can see happening, and how it reads in one line. Pure.
 
-Flows out of ``machine``; ``client`` carries it out first in, first out: what follows from carrying
-out one order goes behind those that wait. Amounts are integers in minor units, times are
-milliseconds.
+Flows out of ``machine``, by the command ``Tell``, to everybody who watches. Amounts are integers in
+minor units, times are milliseconds.
 """
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from gateway.simulator.memory import Line
 from gateway.v1 import machine_pb2 as pb
-from gateway.v1 import machine_service_pb2 as service_pb
-
-# --- what a customer sees ---
 
 
 class NotNow(StrEnum):
@@ -156,57 +153,19 @@ Happening = (
 )
 
 
-# --- what the machine wants done ---
+_ENUM_NAMES: dict[tuple[type, str], Callable[[Any], str]] = {
+    (Denied, "reason"): pb.VendDeniedReason.Name,
+    (VendEnded, "cause"): pb.VendFailureCause.Name,
+    (SessionEnded, "reason"): pb.EndSessionReason.Name,
+    (Scolded, "code"): pb.ProtocolErrorCode.Name,
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write the frame to the stream that is up now. If that goes first, the frame is lost with it
-    and sent again from the outbox.
-    """
-
-    frame: service_pb.ConnectRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Put the line on flash, wait until it is really there, then tell ``Machine.written``."""
-
-    line: Line
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnMotor:
-    """Turn the motor of the column once, then tell ``Machine.motor_stopped``."""
-
-    vend_id: str
-    column: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reopen:
-    """Open a new stream and, once it is welcome, close this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Redial:
-    """Hang up and dial again: the stream is dead, although nobody said so."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restart:
-    """Restart the firmware: this boot's numbering is beyond repair, a new boot begins at 1."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """Let the people in front of the machine see it."""
-
-    happening: Happening
-
-
-Order = Send | Write | TurnMotor | Reopen | Redial | Restart | Tell
+def one_line(happening: Happening) -> str:
+    """Return a happening as one line of text: its name and its fields."""
+    words = [type(happening).__name__]
+    for field in dataclasses.fields(happening):
+        value = getattr(happening, field.name)
+        name = _ENUM_NAMES.get((type(happening), field.name))
+        words.append(f"{field.name}={name(value) if name else value}")
+    return " ".join(words)

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from gateway.simulator.orders import (
+from gateway.simulator.customer import STORY_MAX, Customer, Patience, word_of
+from gateway.simulator.happenings import (
     Asked,
     Denied,
     Happening,
@@ -15,7 +16,6 @@ from gateway.simulator.orders import (
     TurnedAway,
     VendEnded,
 )
-from gateway.simulator.visit import STORY_MAX, Patience, Visit, word_of
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import until
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.virtual_time
 
 
 @pytest.fixture
-async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
+async def customer(tmp_path: Path) -> AsyncIterator[Customer]:
     """A customer in front of a machine that can sell."""
     machine = LoopbackMachine(tmp_path)
     await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(answer_s=0.1, think_s=0.0)
-    with Visit(
+    with Customer(
         kind="test",
         machine=machine,
         phone=machine.backend,
@@ -41,18 +41,18 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     machine.stop()
 
 
-async def test_a_customer_sees_the_offers_cheapest_first(visit: Visit) -> None:
+async def test_a_customer_sees_the_offers_cheapest_first(customer: Customer) -> None:
     """Blocked columns are not offered; a choice keeps to what can be paid and was not tried."""
-    assert [column.column for column in visit.columns] == ["A1", "A2"]
-    assert visit.pick(at_most_minor=500) == visit.columns[0]
-    assert visit.pick(but={"A1", "A2"}) is None
-    assert visit.funds_minor == 0
-    visit.machine.power_cut()
-    assert visit.columns == []
+    assert ["A1", "A2"] == [column.column for column in customer.columns]
+    assert customer.pick(at_most_minor=500) == customer.columns[0]
+    assert customer.pick(but={"A1", "A2"}) is None
+    assert 0 == customer.funds_minor
+    customer.machine.power_cut()
+    assert [] == customer.columns
 
 
 async def test_a_column_that_is_sold_out_leads_to_another(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    customer: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With money in the machine a customer tries what else there is."""
     answers: list[Happening] = [
@@ -71,35 +71,35 @@ async def test_a_column_that_is_sold_out_leads_to_another(
         pressed.append(column)
         return answers.pop(0)
 
-    monkeypatch.setattr(visit, "choose", choose)
-    monkeypatch.setattr(Visit, "funds_minor", 700)
-    assert await visit.buy(visit.columns[0]) == "DELIVERED"
-    assert pressed == ["A1", "A2"]
+    monkeypatch.setattr(customer, "choose", choose)
+    monkeypatch.setattr(Customer, "funds_minor", 700)
+    assert "DELIVERED" == await customer.buy(customer.columns[0])
+    assert ["A1", "A2"] == pressed
 
     answers = [Denied(request_id="r1", reason=pb.VEND_DENIED_REASON_SOLD_OUT, funds_minor=0)]
-    monkeypatch.setattr(Visit, "funds_minor", 0)
-    assert await visit.buy(visit.columns[0]) == "SOLD_OUT"
+    monkeypatch.setattr(Customer, "funds_minor", 0)
+    assert "SOLD_OUT" == await customer.buy(customer.columns[0])
 
 
-async def test_who_has_no_money_in_the_machine_is_asked_for_it(visit: Visit) -> None:
+async def test_who_has_no_money_in_the_machine_is_asked_for_it(customer: Customer) -> None:
     """A customer whose stay is over gives the new request up."""
-    assert await visit.buy(visit.columns[0]) == "ASKED_TO_PAY"
+    assert "ASKED_TO_PAY" == await customer.buy(customer.columns[0])
 
 
-async def test_a_story_is_bounded(visit: Visit) -> None:
+async def test_a_story_is_bounded(customer: Customer) -> None:
     """Not every word is remembered."""
     for _ in range(STORY_MAX + 5):
-        visit.note("x")
+        customer.note("x")
 
-    assert len(visit.seen("WELL").story) == STORY_MAX
+    assert STORY_MAX == len(customer.seen("WELL").story)
 
 
-async def test_leaving_without_money_is_simple(visit: Visit) -> None:
+async def test_leaving_without_money_is_simple(customer: Customer) -> None:
     """Nothing to ask for, nothing to wait for."""
-    assert await visit.leave() == "LEFT"
-    assert await visit.begins() is None
-    assert await visit.ends(within_s=0.01) is None
-    assert await visit.settles() is None
+    assert "LEFT" == await customer.leave()
+    assert await customer.begins() is None
+    assert await customer.ends(within_s=0.01) is None
+    assert await customer.settles() is None
 
 
 @pytest.mark.parametrize(
@@ -134,4 +134,4 @@ async def test_leaving_without_money_is_simple(visit: Visit) -> None:
 )
 def test_one_word_for_an_answer(happening: Happening | None, word: str) -> None:
     """Reports count words, not sentences."""
-    assert word_of(happening) == word
+    assert word == word_of(happening)

@@ -29,7 +29,7 @@ _PLANNED_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turned:
+class TurnedAway:
     """A call that was not let in; kept for the control page."""
 
     at_ms: int
@@ -38,7 +38,7 @@ class Turned:
     reason: str
 
 
-class Desk:
+class Context:
     """One for each pretend Alipay; raises ValueError when the configuration lacks a key."""
 
     def __init__(self, config: SimulatorConfig, book: Book, now_ms: Callable[[], int]) -> None:
@@ -50,7 +50,7 @@ class Desk:
         self.faults: Faults = config.faults
         self.dice = Dice(config.seed)
         self.planned: deque[str] = deque(maxlen=_PLANNED_MAX)
-        self.turned: deque[Turned] = deque(maxlen=config.limits.refusals_max)
+        self.turned_away: deque[TurnedAway] = deque(maxlen=config.limits.refusals_max)
 
     @property
     def limits(self) -> Limits:
@@ -58,11 +58,11 @@ class Desk:
         return self.config.limits
 
     def switches(self) -> dict[str, object]:
-        """Quirks and faults as they stand."""
+        """Return quirks and faults as they stand."""
         return {**asdict(self.faults), **asdict(self.quirks)}
 
     def switch(self, wanted: Mapping[str, object]) -> None:
-        """Sets the named quirks and faults; all or, with ValueError, none. They last until this
+        """Set the named quirks and faults; all or, with ValueError, none. They last until this
         process ends.
         """
         of_quirks = names(Quirks)
@@ -75,8 +75,8 @@ class Desk:
         self.quirks, self.faults = quirks, faults
 
     def plan(self, *faults: str) -> None:
-        """The next calls are struck by these faults in turn, whatever the chances; an empty text
-        lets one pass. ValueError on others.
+        """Let these faults strike the next calls in turn, whatever the chances; an empty text lets
+        one pass. ValueError on others.
         """
         for name in faults:
             if name and name not in ANSWER_FAULTS:
@@ -86,7 +86,7 @@ class Desk:
         self.planned.extend(faults)
 
     def terms(self) -> Terms:
-        """The circumstances of a refund as they stand."""
+        """Return the circumstances of a refund as they stand."""
         return Terms(
             short_of_funds=self.quirks.short_of_funds,
             funds_retry_ms=self.quirks.funds_retry_ms,

@@ -1,23 +1,18 @@
-"""A machine on the desk."""
+"""The console of one machine."""
 
 import asyncio
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import pytest
 
-from gateway.simulator.client import ClientConfig
-from gateway.simulator.desk import HELP, sit
+from gateway.simulator.console import HELP, sit
 from gateway.simulator.machine import Identity
-from gateway.simulator.shelf import Act, read
-from gateway.v1 import machine_pb2 as pb
+from gateway.simulator.machine_client import ClientConfig
 from tests.gateway.simulator.backend import Backend
 from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
-from tests.support.patience import HANGS_AFTER_S, until
+from tests.support.patience import HANGS_AFTER_S
 
 
 def config(gateway: ScriptedGateway, folder: Path) -> ClientConfig:
@@ -134,7 +129,7 @@ async def test_what_makes_no_sense_is_answered(
 
 
 async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Path) -> None:
-    """When only a person can help, the desk says why and ends."""
+    """When only a person can help, the console says why and ends."""
     printed: list[str] = []
 
     async def wait_for_ever() -> AsyncIterator[str]:
@@ -147,64 +142,4 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
     ):
         await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
 
-    assert printed[-1] == "! the gateway refuses this machine: NOT_FOUND unknown"
-
-
-async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path: Path) -> None:
-    """A killed process is a power cut: the next one has a new boot id, reports MOTOR_ON and does
-    not turn the motor again.
-    """
-    command = [
-        sys.executable,
-        "-m",
-        "gateway.simulator.client",
-        "--gateway",
-        gateway.address,
-        "--state-dir",
-        str(tmp_path),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-
-    async def start() -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            "--motor-ms",
-            "60000",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=environment,
-        )
-
-    process = await start()
-    stream = await gateway.stream()
-    first = await stream.welcome()
-    assert process.stdin is not None
-    process.stdin.write(b"wait READY\nselect A1\n")
-    request = (await stream.read_kind("vend_request")).vend_request
-    approved = pb.VendApproved(
-        vend_id="v1",
-        request_id=request.request_id,
-        column="A1",
-        amount_minor=500,
-        valid_for_ms=30_000,
-    )
-    await stream.write(vend_approved=approved)
-    shelf = tmp_path / "VM-0001" / "shelf.log"
-    await until(lambda: any(line.act is Act.TURN for line in read(shelf)))
-    process.send_signal(signal.SIGKILL)
-    await process.wait()
-
-    process = await start()
-    hello = await (await gateway.stream()).welcome()
-    assert hello.boot_id != first.boot_id
-    assert [(entry.vend_id, entry.stage) for entry in hello.journal_tail] == [
-        ("v1", pb.JOURNAL_STAGE_MOTOR_ON)
-    ]
-    assert process.stdin is not None
-    process.stdin.close()
-    async with asyncio.timeout(HANGS_AFTER_S):
-        assert await process.wait() == 0
-    assert [(line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD] == [
-        (Act.TURN, "v1")
-    ]
+    assert "! the gateway refuses this machine: NOT_FOUND unknown" == printed[-1]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.simulator import customers
+from gateway.simulator import scripts
 from gateway.simulator.board import CutPoint
-from gateway.simulator.customers import KINDS
+from gateway.simulator.customer import Patience, Seen
 from gateway.simulator.phone import NotPaid
-from gateway.simulator.visit import Patience, Seen
+from gateway.simulator.scripts import KINDS
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import LoopbackMachine
 from tests.support.patience import until
@@ -55,14 +55,14 @@ class EmptyPurse:
         return NotPaid(reason="CODE_STOPPED")
 
 
-async def visit(
+async def customer(
     machines: list[LoopbackMachine], folder: Path, kind: str, *, seed: int = 1, **backend: Any
 ) -> tuple[Seen, LoopbackMachine]:
     """Let one customer use a fresh machine."""
     machine = LoopbackMachine(folder / f"{kind}-{seed}", **backend)
     machines.append(machine)
     await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
-    seen = await customers.serve(
+    seen = await scripts.serve(
         kind, machine, machine.backend, rng=Random(seed), buyer="alice", patience=PATIENCE
     )
     await until(lambda: machine.free)
@@ -80,7 +80,7 @@ async def test_a_customer_lives_through_it(
     machines: list[LoopbackMachine], tmp_path: Path, kind: str, outcome: str
 ) -> None:
     """Each kind ends as it should, the money adds up and the shelf agrees."""
-    seen, machine = await visit(machines, tmp_path, kind)
+    seen, machine = await customer(machines, tmp_path, kind)
 
     assert (seen.kind, seen.outcome, seen.machine_id, seen.currency) == (
         kind,
@@ -90,7 +90,7 @@ async def test_a_customer_lives_through_it(
     )
     paid, accounted = balance(machine)
     assert paid == accounted == seen.paid_minor
-    assert set(seen.delivered) == {cause for cause in machine.shelf.drops if cause != "cash"}
+    assert {cause for cause in machine.shelf.drops if cause != "cash"} == set(seen.delivered)
     assert len(seen.delivered) == outcome.count("DELIVERED")
     assert all(count == 1 for count in machine.shelf.turns.values())
     assert seen.story
@@ -100,9 +100,9 @@ async def test_who_pays_late_gets_it_back_at_once(
     machines: list[LoopbackMachine], tmp_path: Path
 ) -> None:
     """With a machine that only sells purchase first, money after the wait opens no session."""
-    seen, machine = await visit(machines, tmp_path, "pays_late", mode=pb.MODE_SELECTION_FIRST)
+    seen, machine = await customer(machines, tmp_path, "pays_late", mode=pb.MODE_SELECTION_FIRST)
 
-    assert seen.outcome == "LATE:PAYMENT_TIMEOUT"
+    assert "LATE:PAYMENT_TIMEOUT" == seen.outcome
     assert machine.backend.refunded_minor == seen.paid_minor > 0
 
 
@@ -110,9 +110,9 @@ async def test_who_pays_late_at_a_machine_of_both_modes_may_find_a_session(
     machines: list[LoopbackMachine], tmp_path: Path
 ) -> None:
     """The customer takes the money back from it."""
-    seen, _ = await visit(machines, tmp_path, "pays_late")
+    seen, _ = await customer(machines, tmp_path, "pays_late")
 
-    assert seen.outcome == "SESSION:COMPLETE"
+    assert "SESSION:COMPLETE" == seen.outcome
     assert seen.refund_minor == seen.paid_minor
 
 
@@ -121,7 +121,7 @@ async def test_the_street_goes_dark(
     machines: list[LoopbackMachine], tmp_path: Path, seed: int
 ) -> None:
     """Wherever the power fails, nothing drops twice and all money is sold or given back."""
-    seen, machine = await visit(machines, tmp_path, "loses_power", seed=seed)
+    seen, machine = await customer(machines, tmp_path, "loses_power", seed=seed)
 
     assert seen.outcome.startswith("CUT_AT_")
     await until(lambda: balance(machine)[0] == balance(machine)[1])
@@ -137,7 +137,7 @@ async def test_the_street_goes_dark(
 
 def test_every_kind_is_tested() -> None:
     """No kind of customer is left out here."""
-    assert set(KINDS) == {*OUTCOMES, "pays_late", "loses_power"}
+    assert {*OUTCOMES, "pays_late", "loses_power"} == set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,11 +150,11 @@ async def test_an_empty_machine_sells_nothing(
     await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     assert machine.machine is not None
     machine.machine.columns = {}
-    seen = await customers.serve(
+    seen = await scripts.serve(
         kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=PATIENCE
     )
 
-    assert (seen.outcome, seen.paid_minor) == ("NOTHING_TO_BUY", 0)
+    assert ("NOTHING_TO_BUY", 0) == (seen.outcome, seen.paid_minor)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in {"cancels", "pays_late"}])
@@ -165,13 +165,13 @@ async def test_alipay_takes_no_money(
     machine = LoopbackMachine(tmp_path)
     machines.append(machine)
     await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
-    seen = await customers.serve(
+    seen = await scripts.serve(
         kind, machine, EmptyPurse(), rng=Random(1), buyer="alice", patience=PATIENCE
     )
     await until(lambda: machine.free)
 
     assert seen.outcome in {"NOT_PAID", "CANCELLED", "PAYMENT_TIMEOUT"}
-    assert balance(machine) == (0, 0)
+    assert (0, 0) == balance(machine)
 
 
 async def test_a_machine_that_never_hears_of_the_money(
@@ -185,7 +185,7 @@ async def test_a_machine_that_never_hears_of_the_money(
     patience = Patience(answer_s=0.05, think_s=0.0)
     outcomes = [
         (
-            await customers.serve(
+            await scripts.serve(
                 kind, machine, machine.backend, rng=Random(1), buyer="alice", patience=patience
             )
         ).outcome
@@ -193,7 +193,7 @@ async def test_a_machine_that_never_hears_of_the_money(
         if pb.MODE_SELECTION_FIRST not in each.modes and kind != "pays_an_offline_machine"
     ]
 
-    assert set(outcomes) == {"NO_SESSION"}
+    assert {"NO_SESSION"} == set(outcomes)
 
 
 def test_customers_fit_the_machine() -> None:
@@ -201,14 +201,14 @@ def test_customers_fit_the_machine() -> None:
     kinds is kept.
     """
     rng = Random(1)
-    seen = {customers.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng) for _ in range(300)}
+    seen = {scripts.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng) for _ in range(300)}
 
     assert seen == {
         kind for kind, each in KINDS.items() if pb.MODE_AUTHORIZATION_FIRST in each.modes
     }
-    assert {customers.kind_for(pb.MODE_BOTH, rng, ("cancels",)) for _ in range(10)} == {"cancels"}
-    assert customers.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng, ("cancels",)) is None
-    assert customers.kind_for(pb.MODE_UNSPECIFIED, rng) is None
+    assert {"cancels"} == {scripts.kind_for(pb.MODE_BOTH, rng, ("cancels",)) for _ in range(10)}
+    assert scripts.kind_for(pb.MODE_AUTHORIZATION_FIRST, rng, ("cancels",)) is None
+    assert scripts.kind_for(pb.MODE_UNSPECIFIED, rng) is None
 
 
 async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(
@@ -220,7 +220,7 @@ async def test_a_visit_that_is_broken_off_leaves_the_machine_in_order(
     await until(lambda: machine.free and bool(machine.machine and machine.machine.columns))
     patience = Patience(away_s=60.0)
     serving = asyncio.create_task(
-        customers.serve(
+        scripts.serve(
             "pays_an_offline_machine",
             machine,
             machine.backend,

@@ -179,7 +179,9 @@ def _check_echo(fields: Mapping[str, str], name: str, asked: str) -> None:
 
 
 def _need_echo(fields: Mapping[str, str], name: str) -> None:
-    """A success that does not say whose would let an old signed answer be played again."""
+    """Raise unless the answer names it: a success that does not say whose would let an old signed
+    answer be played again.
+    """
     if not fields.get(name):
         raise Untrusted("echo_missing", f"the answer does not name {name}")
 
@@ -197,7 +199,9 @@ def _amount(text: str, currency: str) -> int:
 
 
 def _safe(text: str) -> str:
-    """A code that is safe to log and to store; whatever else Alipay wrote is not repeated."""
+    """Return a code that is safe to log and to store; anything else that Alipay wrote is not
+    repeated.
+    """
     if not text:
         return "no_code"
     return text if _CODE.fullmatch(text) else "unreadable_code"

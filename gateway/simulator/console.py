@@ -5,25 +5,15 @@ screen and for each happening. Meant for firmware engineers who want to see the 
 and for scripts: ``wait READY`` waits for a page.
 """
 
-import argparse
 import asyncio
-import contextlib
 import dataclasses
-import sys
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from random import Random
-from typing import Any
-
-import structlog
 
 from gateway.simulator.board import CutPoint
-from gateway.simulator.client import ClientConfig, MachineClient
-from gateway.simulator.line import read_tls
-from gateway.simulator.machine import Identity
-from gateway.simulator.orders import Denied, Happening, Scolded, SessionEnded, VendEnded
+from gateway.simulator.happenings import one_line
+from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.screen import Screen, Show, amount_text
 from gateway.v1 import machine_pb2 as pb
 
@@ -45,7 +35,7 @@ wait READY [s]   wait for a page of the screen:
 quit             switch off"""
 
 
-class Desk:
+class Console:
     """One machine, its printed screen and its commands."""
 
     def __init__(self, client: MachineClient, write: Callable[[str], None]) -> None:
@@ -93,7 +83,7 @@ class Desk:
             while True:
                 happening = await watch.until(within_s=_LOOK_EVERY_S)
                 if happening is not None:
-                    self._write(f"* {told(happening)}")
+                    self._write(f"* {one_line(happening)}")
                 self._print_page()
 
     def _print_page(self) -> None:
@@ -158,51 +148,15 @@ def drawn(screen: Screen) -> str:
     return " | ".join(part for part in parts if part)
 
 
-def told(happening: Happening) -> str:
-    """Return a happening as one line of text: its name and its fields."""
-    words = [type(happening).__name__]
-    for field in dataclasses.fields(happening):
-        value = getattr(happening, field.name)
-        name = _ENUM_NAMES.get((type(happening), field.name))
-        words.append(f"{field.name}={name(value) if name else value}")
-    return " ".join(words)
-
-
-_ENUM_NAMES: dict[tuple[type, str], Callable[[Any], str]] = {
-    (Denied, "reason"): pb.VendDeniedReason.Name,
-    (VendEnded, "cause"): pb.VendFailureCause.Name,
-    (SessionEnded, "reason"): pb.EndSessionReason.Name,
-    (Scolded, "code"): pb.ProtocolErrorCode.Name,
-}
-
-
-async def stdin_lines() -> AsyncIterator[str]:
-    """Yield the lines of stdin; a thread reads them, because stdin may be a terminal, a pipe or a
-    file.
-    """
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def read() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop was closed while we waited for a line
-            for text in sys.stdin:
-                loop.call_soon_threadsafe(queue.put_nowait, text)
-            loop.call_soon_threadsafe(queue.put_nowait, None)
-
-    threading.Thread(target=read, daemon=True).start()
-    while (text := await queue.get()) is not None:
-        yield text
-
-
 async def sit(
     config: ClientConfig, lines: AsyncIterator[str], write: Callable[[str], None], *, seed: int
 ) -> None:
     """Run one machine until its commands end."""
     client = MachineClient(config, rng=Random(seed))  # noqa: S311  a simulation
-    desk = Desk(client, write)
+    console = Console(client, write)
     life = asyncio.create_task(client.run())
-    show = asyncio.create_task(desk.show())
-    obey = asyncio.create_task(desk.obey(lines))
+    show = asyncio.create_task(console.show())
+    obey = asyncio.create_task(console.obey(lines))
     try:
         await asyncio.wait([life, obey], return_when=asyncio.FIRST_COMPLETED)
         if client.refusal is not None:
@@ -216,59 +170,3 @@ async def sit(
             task.cancel()
         await asyncio.wait([life, show, obey])
     await life
-
-
-def machine_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that the desk and the fleet have in common."""
-    parser.add_argument(
-        "--gateway", default="127.0.0.1:7443", help="host:port of the gateway's machine side"
-    )
-    parser.add_argument(
-        "--state-dir",
-        type=Path,
-        required=True,
-        help="folder for journals and shelves, one below it for each machine",
-    )
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--ca",
-        type=Path,
-        help="PEM file with which the gateway is verified; without it the connection is plaintext",
-    )
-    parser.add_argument(
-        "--cert", help="PEM file of the machine's certificate; {machine_id} is replaced"
-    )
-    parser.add_argument(
-        "--key", help="PEM file of the machine's private key; {machine_id} is replaced"
-    )
-
-
-def log_to_stderr() -> None:
-    """Keep stdout for the screen and the reports."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point of ``python -m gateway.simulator.client``."""
-    parser = argparse.ArgumentParser(
-        description="The reference machine on the desk: commands on stdin, its screen on stdout."
-    )
-    machine_arguments(parser)
-    parser.add_argument("--machine", default="VM-0001", help="the machine's id, as registered")
-    parser.add_argument("--motor-ms", type=int, default=1_000, help="how long a motor turns")
-    options = parser.parse_args(arguments)
-    log_to_stderr()
-    config = ClientConfig(
-        gateway=options.gateway,
-        identity=Identity(machine_id=options.machine),
-        state_dir=options.state_dir,
-        tls=read_tls(options.machine, ca=options.ca, cert=options.cert, key=options.key),
-        motor_ms=options.motor_ms,
-    )
-
-    def write(text: str) -> None:
-        print(text, flush=True)
-
-    write("commands on stdin; 'help' lists them")
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(sit(config, stdin_lines(), write, seed=options.seed))

@@ -1,0 +1,50 @@
+"""How Alipay is reached."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from alipay_client import config
+from alipay_client.config import AlipayConfig, SignType
+
+
+def test_a_configuration_never_shows_its_secrets() -> None:
+    """Keys are left out of the text of a configuration, which may land in a log."""
+    text = repr(
+        AlipayConfig(
+            partner="2088", md5_key="hush-1", private_key="hush-2", alipay_public_key="hush-3"
+        )
+    )
+
+    assert "2088" in text
+    assert "hush" not in text
+
+
+def test_nothing_but_the_partner_is_needed_for_the_sandbox() -> None:
+    """What is left out is the sandbox, RSA2 and the documented names of fields, and no host to
+    fall back to.
+    """
+    told = AlipayConfig(partner="2088")
+
+    assert (config.SANDBOX_URL, "", SignType.RSA2, frozenset()) == (
+        told.gateway_url,
+        told.backup_url,
+        told.sign_type,
+        told.notify_sign_types,
+    )
+    assert ("total_fee", "currency", "refund_reason") == (
+        told.notify_amount_field,
+        told.notify_currency_field,
+        told.refund_reason_field,
+    )
+
+
+@pytest.mark.parametrize(
+    "url", [config.SANDBOX_URL, config.PRODUCTION_URL, config.PRODUCTION_BACKUP_URL]
+)
+def test_the_named_gateways_are_alipays_over_tls(url: str) -> None:
+    """Each ready-made URL is an https one of Alipay's, without a query."""
+    parts = urlsplit(url)
+
+    assert ("https", "/gateway.do", "") == (parts.scheme, parts.path, parts.query)
+    assert (parts.hostname or "").endswith((".alipay.com", ".alipaydev.com"))

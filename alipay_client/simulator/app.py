@@ -72,10 +72,10 @@ class SimulatedAlipay:
             if service_name == "notify_verify":
                 return plain("true" if notify_verify(desk, call) else "false")
             service = admit(desk, call)
-            turn = mishaps.turn_of(desk, call)
-            if turn.hits("slow", desk.faults.slow):
+            throw = mishaps.throw_of(desk, call)
+            if throw.hits("slow", desk.faults.slow):
                 wait_ms = desk.faults.slow_ms
-            return mishaps.work(desk, call, service, turn)
+            return mishaps.work(desk, call, service, throw)
         except Refusal as refusal:
             desk.turned.append(
                 Turned(

@@ -166,11 +166,11 @@ class Courier:
     async def _send(self, notification: Notification) -> bool:
         """One delivery, and its copies; whether any was acknowledged."""
         desk, faults = self._desk, self._desk.faults
-        turn = desk.dice.turn(f"delivery|{notification.trade_no}|{notification.cause}")
-        if turn.hits("lost", faults.notify_lost):
+        throw = desk.dice.throw(f"delivery|{notification.trade_no}|{notification.cause}")
+        if throw.hits("lost", faults.notify_lost):
             return False
         copies = 1 + (
-            faults.notify_copies if turn.hits("duplicated", faults.notify_duplicated) else 0
+            faults.notify_copies if throw.hits("duplicated", faults.notify_duplicated) else 0
         )
         acknowledged = False
         for _ in range(copies):

@@ -13,7 +13,7 @@ _SCALE = 2**64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Throw:
     """One try of one key; asked any number of times, it answers the same."""
 
     seed: int
@@ -38,10 +38,10 @@ class Dice:
         self._keys_max = keys_max
         self._tries: OrderedDict[str, int] = OrderedDict()
 
-    def turn(self, key: str) -> Turn:
+    def throw(self, key: str) -> Throw:
         """The next try of ``key``."""
         number = self._tries.pop(key, 0)
         self._tries[key] = number + 1
         if len(self._tries) > self._keys_max:
             self._tries.popitem(last=False)
-        return Turn(seed=self._seed, key=key, number=number)
+        return Throw(seed=self._seed, key=key, number=number)

@@ -3,7 +3,7 @@ struck, and spoils the answer.
 """
 
 from alipay_client.simulator.desk import ANSWER_FAULTS, Desk
-from alipay_client.simulator.dice import Turn
+from alipay_client.simulator.dice import Throw
 from alipay_client.simulator.gateway import Service, perform
 from alipay_client.simulator.wire import Answer, Call, NoAnswer, accepted, outage, refused
 
@@ -17,13 +17,13 @@ _ONLY = {
 _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
 
 
-def turn_of(desk: Desk, call: Call) -> Turn:
+def throw_of(desk: Desk, call: Call) -> Throw:
     """The try of this very request: the same business ids count as one key."""
     ids = "|".join(call.get(name) for name in (*_ECHOED, "alipay_trans_id", "biz_data", "status"))
-    return desk.dice.turn(f"{call.get('service')}|{ids}")
+    return desk.dice.throw(f"{call.get('service')}|{ids}")
 
 
-def pick(desk: Desk, call: Call, turn: Turn) -> str:
+def pick(desk: Desk, call: Call, throw: Throw) -> str:
     """The fault that strikes, or an empty text: a planned one first, else the first whose chance
     hits.
     """
@@ -33,7 +33,9 @@ def pick(desk: Desk, call: Call, turn: Turn) -> str:
     if desk.planned:
         return desk.planned.popleft()
     for name in ANSWER_FAULTS:
-        if (name not in _ONLY or service in _ONLY[name]) and turn.hits(name, getattr(faults, name)):
+        if (name not in _ONLY or service in _ONLY[name]) and throw.hits(
+            name, getattr(faults, name)
+        ):
             return "" if name == "refund_refused" and _is_known(desk, call) else name
     return ""
 
@@ -45,23 +47,23 @@ def _is_known(desk: Desk, call: Call) -> bool:
     return desk.book.refund(call.get("partner_refund_id")) is not None
 
 
-def work(desk: Desk, call: Call, service: Service, turn: Turn) -> Answer:
+def work(desk: Desk, call: Call, service: Service, throw: Throw) -> Answer:
     """Does what was asked, unless a fault strikes first, and answers as the fault leaves it; raises
     NoAnswer and Refusal.
     """
-    fault = pick(desk, call, turn)
+    fault = pick(desk, call, throw)
     undone = fault in {"no_answer_undone", "refund_refused"} or (
-        fault in _EITHER_WAY and turn.hits("undone", 0.5)
+        fault in _EITHER_WAY and throw.hits("undone", 0.5)
     )
     fields = {} if undone else perform(desk, call, service)
-    return _spoilt(desk, call, service, turn, fault, fields)
+    return _spoilt(desk, call, service, throw, fault, fields)
 
 
 def _spoilt(
-    desk: Desk, call: Call, service: Service, turn: Turn, fault: str, fields: dict[str, str]
+    desk: Desk, call: Call, service: Service, throw: Throw, fault: str, fields: dict[str, str]
 ) -> Answer:
     charset = (
-        "GBK" if turn.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
+        "GBK" if throw.hits("gbk_answer", desk.faults.gbk_answer) else desk.quirks.answer_charset
     )
     ids = {name: call.get(name) for name in _ECHOED if name in service.required}
     match fault:
@@ -73,7 +75,7 @@ def _spoilt(
             return outage()
         case "unsigned_failure":
             return refused("ILLEGAL_PARTNER_EXTERFACE", charset)
-        case "system_error" if turn.hits("unsigned", 0.5):
+        case "system_error" if throw.hits("unsigned", 0.5):
             return refused("SYSTEM_ERROR", charset)
         case "system_error":
             fields = {"result_code": "FAIL", "error": "SYSTEM_ERROR", **ids}
@@ -93,6 +95,6 @@ def _spoilt(
         spoil_sign=fault == "wrong_sign",
     )
     if fault == "cut_xml":
-        kept = turn.below("cut", len(answer.body) - 10)
+        kept = throw.below("cut", len(answer.body) - 10)
         return Answer(body=answer.body[:kept], content_type=answer.content_type)
     return answer

@@ -136,8 +136,8 @@ def _told_of(desk: Desk, trade: Trade, passback: str) -> dict[str, str]:
 
 
 def _held_back_ms(desk: Desk, key: str) -> int:
-    faults, turn = desk.faults, desk.dice.turn(f"notice|{key}")
-    delay_ms = faults.notify_delay_ms if turn.hits("delayed", faults.notify_delayed) else 0
-    if turn.hits("reordered", faults.notify_reordered):
-        delay_ms += turn.below("by", faults.notify_reorder_ms + 1)
+    faults, throw = desk.faults, desk.dice.throw(f"notice|{key}")
+    delay_ms = faults.notify_delay_ms if throw.hits("delayed", faults.notify_delayed) else 0
+    if throw.hits("reordered", faults.notify_reordered):
+        delay_ms += throw.below("by", faults.notify_reorder_ms + 1)
     return delay_ms

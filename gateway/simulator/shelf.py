@@ -53,7 +53,7 @@ NO_FAULTS = Faults()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class MotorTurn:
     """How one turn of a motor goes: what the sensors will see, and whether something will fall."""
 
     motor: pb.MotorEvidence.ValueType
@@ -98,19 +98,19 @@ class Shelf:
 
     # --- what motors do ---
 
-    def plan(self, column: str) -> Turn:
+    def plan(self, column: str) -> MotorTurn:
         """Work out how the next turn of this motor will go."""
         unseen = pb.DROP_EVIDENCE_NOT_SEEN if self._drop_sensor else pb.DROP_EVIDENCE_NO_SENSOR
         chance = self._rng.random()
         if self.stock[column] <= 0:  # the empty switch keeps the motor from starting
-            return Turn(motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=unseen, falls=False)
+            return MotorTurn(motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=unseen, falls=False)
         if column in self._jammed or chance < self._faults.jam:
             self._jammed.add(column)
-            return Turn(motor=pb.MOTOR_EVIDENCE_JAMMED, drop=unseen, falls=False)
+            return MotorTurn(motor=pb.MOTOR_EVIDENCE_JAMMED, drop=unseen, falls=False)
         if self._drop_sensor and chance < self._faults.jam + self._faults.hook:
-            return Turn(motor=pb.MOTOR_EVIDENCE_RAN, drop=unseen, falls=False)
+            return MotorTurn(motor=pb.MOTOR_EVIDENCE_RAN, drop=unseen, falls=False)
         seen = pb.DROP_EVIDENCE_SEEN if self._drop_sensor else pb.DROP_EVIDENCE_NO_SENSOR
-        return Turn(motor=pb.MOTOR_EVIDENCE_RAN, drop=seen, falls=True)
+        return MotorTurn(motor=pb.MOTOR_EVIDENCE_RAN, drop=seen, falls=True)
 
     def turned(self, column: str, cause: str) -> None:
         """The motor has begun to turn."""

@@ -5,7 +5,6 @@ here. Flows out: what each part lacks, line by line, and exit status 1 if a part
 must.
 """
 
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +54,6 @@ def main() -> int:
         subprocess.Popen(
             [*COVERAGE, "run", "--parallel-mode", "-m", "pytest", *TESTS, *half],
             cwd=ROOT,
-            env={**os.environ, "COVERAGE_CORE": "ctrace"},
         )
         for half in SIDE_BY_SIDE
     ]

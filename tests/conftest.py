@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from alipay_client import keys
+from tests.support import compiled
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -61,4 +62,11 @@ def _each_key_is_read_once() -> Iterator[None]:
             "load_pem_private_key",
             functools.cache(serialization.load_pem_private_key),
         )
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_statement_is_compiled_once() -> Iterator[None]:
+    """For all databases of the suite."""
+    with compiled.shared():
         yield

@@ -12,6 +12,7 @@ AWAITS ?= 6
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
+	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
 	@echo "make proto  regenerate gateway/v1 and gateway/fleet/v1 from protos/"
 	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
@@ -63,6 +64,10 @@ protos-check: .venv/.dev
 unit: .venv/.dev
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# The thresholds of each part are in tests/coverage.py.
+coverage: .venv/.dev
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.coverage
+
 soak: .venv/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 	$(BIN)/python -m tests.simulation --awaits --seeds $(AWAITS)
@@ -94,4 +99,4 @@ lock: .venv/.dev
 	$(BIN)/uv pip compile pyproject.toml -c deploy/locks/dev.txt --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o deploy/locks/runtime.txt
 
 clean:
-	rm -rf .venv .tools run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -3,11 +3,15 @@ for.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
+from alipay_client import keys
+from tests.support import compiled
 from tests.support.virtual_time import VirtualTimeLoop
 
 
@@ -42,3 +46,27 @@ def _no_stray_ray(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
         raise AssertionError("mark the test with 'ray' if it needs a Ray")
 
     monkeypatch.setattr("ray.init", refuse)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_key_is_read_once() -> Iterator[None]:
+    """To read a private key takes 40 ms of processor, because its numbers are proved; hundreds of
+    tests read the same three.
+    """
+    der = functools.cache(serialization.load_der_private_key)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "load_der_private_key", der)
+        patch.setattr(serialization, "load_der_private_key", der)
+        patch.setattr(
+            serialization,
+            "load_pem_private_key",
+            functools.cache(serialization.load_pem_private_key),
+        )
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _each_statement_is_compiled_once() -> Iterator[None]:
+    """For all databases of the suite."""
+    with compiled.shared():
+        yield

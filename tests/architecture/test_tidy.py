@@ -3,32 +3,17 @@
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("gateway", "storage", "actors", "alipay_client")
+from tests.architecture.house import ROOMS, ROOT, breaks, name_of, parsed, tracked
+
 LINES_MAX = 500
 TEST_LINES_MAX = 650
 """A test file may tell more stories than its module has functions."""
-
-
-def tracked(suffix: str) -> list[Path]:
-    """Every file of the project with this ending, generated code left out."""
-    everything = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    paths = (ROOT / line for line in everything.stdout.decode().splitlines())
-    return sorted(
-        path
-        for path in paths
-        if path.suffix == suffix and "/v1/" not in str(path) and path.is_file()
-    )
 
 
 def test_no_file_has_grown_into_two_rooms() -> None:
@@ -151,3 +136,72 @@ def test_no_machine_path_or_registry_host_is_committed() -> None:
             text = path.read_text()
             found += [f"{path.relative_to(ROOT)}: {place}" for place in places if place in text]
     assert [] == found
+
+
+def test_no_test_imports_from_a_test() -> None:
+    """What two test files need is a helper, and stands in a file of its own."""
+    assert [] == [
+        f"{name_of(path)}: {node.module}"
+        for path in tracked(".py")
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.ImportFrom)
+        and (node.module or "").startswith("tests.")
+        and (node.module or "").rpartition(".")[2].startswith("test_")
+    ]
+
+
+def _classes() -> dict[tuple[str, str], list[str]]:
+    """Where each public class of a room is made."""
+    made = defaultdict(list)
+    for path in tracked(".py"):
+        room = name_of(path).split("/")[0]
+        if room in ROOMS:
+            for node in parsed(path).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    made[room, node.name].append(name_of(path))
+    return made
+
+
+def test_a_class_name_means_one_thing_in_a_room() -> None:
+    """No public class stands twice in a room."""
+    twice = [f"{room}: {name}" for (room, name), places in _classes().items() if len(places) > 1]
+    assert {} == breaks(twice, "classes_named_twice.txt")
+
+
+def test_a_turn_is_one_thing_in_the_house() -> None:
+    """The word had four meanings once."""
+    assert 1 >= sum(len(places) for (_, name), places in _classes().items() if name == "Turn")
+
+
+def _expected_last(path: Path) -> Iterator[int]:
+    """The lines of assertions whose literal stands behind what is asked."""
+    for node in ast.walk(parsed(path)):
+        if (
+            isinstance(node, ast.Assert)
+            and isinstance(compared := node.test, ast.Compare)
+            and isinstance(compared.ops[0], ast.Eq)
+            and len(compared.ops) == 1
+            and _is_literal(compared.comparators[0])
+            and not _is_literal(compared.left)
+        ):
+            yield node.lineno
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return False
+    return True
+
+
+def test_what_is_expected_stands_first() -> None:
+    """``assert 3 == len(rows)``: all tests say it in one order."""
+    assert {} == breaks(
+        (
+            name_of(path)
+            for path in tracked(".py")
+            if path.is_relative_to(ROOT / "tests") and any(_expected_last(path))
+        ),
+        "files_with_the_expected_last.txt",
+    )

@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from tests.e2e.test_kill import check
+from tests.e2e.three_books import check
 from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1_800)]

@@ -12,30 +12,12 @@ from random import Random
 
 import pytest
 
-from storage.fleet.lists import Wanted
+from tests.e2e.three_books import check
 from tests.support.system import System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
 SEED = 11
-
-
-async def check(system: System) -> None:
-    """Once everybody is quiet: both books agree, no motor turned twice, and no sale without
-    goods.
-    """
-    system.no_new_customers()
-    balance = await system.at_rest()
-    assert (
-        balance.money_in_minor
-        == balance.money_sold_minor + balance.money_refunded_minor - balance.written_off_minor
-    )
-    assert set(system.motor_turns().values()) <= {1}
-    dropped = system.dropped()
-    before, wanted = "", Wanted(statuses=("SUCCEEDED",))
-    while page := await system.queries.vends(wanted, position=before, limit=500):
-        assert [] == [vend.vend_id for vend in page if dropped[vend.vend_id] != 1]
-        before = page[-1].position
 
 
 async def test_gateway_alipay_and_machines_die_at_random_moments(tmp_path: Path) -> None:

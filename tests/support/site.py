@@ -371,10 +371,8 @@ async def _leaves_clean_books(path: Path) -> None:
         StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True)
     )
     try:
-        assert (
-            ()
-            == (await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})).sentences
-        )
+        audit = await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})
+        assert () == audit.sentences
     finally:
         await database.close()
 

@@ -1,0 +1,22 @@
+"""Whether ledger, Alipay's book and the machines' shelves tell one story."""
+
+from storage.fleet.lists import Wanted
+from tests.support.system import System
+
+
+async def check(system: System) -> None:
+    """Once everybody is quiet: both books agree, no motor turned twice, and no sale without
+    goods.
+    """
+    system.no_new_customers()
+    balance = await system.at_rest()
+    assert (
+        balance.money_in_minor
+        == balance.money_sold_minor + balance.money_refunded_minor - balance.written_off_minor
+    )
+    assert set(system.motor_turns().values()) <= {1}
+    dropped = system.dropped()
+    before, wanted = "", Wanted(statuses=("SUCCEEDED",))
+    while page := await system.queries.vends(wanted, position=before, limit=500):
+        assert [] == [vend.vend_id for vend in page if dropped[vend.vend_id] != 1]
+        before = page[-1].position

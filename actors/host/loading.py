@@ -29,7 +29,8 @@ log = structlog.get_logger()
 
 class Loader:
     """``done`` is called after each load, whatever came of it; ``store_failed``, ``halt`` and
-    ``fatal`` tell the loop that the store, one machine or this host must stop.
+    ``fatal`` tell the loop that the store, one machine or this host must stop. ``resume`` makes the
+    letter that tells a machine that its host listens again.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Loader:
         refusals: Refusals,
         calls: Calls,
         timers: Timers,
+        resume: Callable[[Runner], Letter | None],
         done: Callable[[], None],
         store_failed: Callable[[Exception], None],
         halt: Callable[[Runner, Exception], None],
@@ -52,6 +54,7 @@ class Loader:
         self._refusals = refusals
         self._calls = calls
         self._timers = timers
+        self._resume = resume
         self._done = done
         self._store_failed = store_failed
         self._halt = halt
@@ -93,7 +96,8 @@ class Loader:
         state, was_in_doubt = loaded.state, runner.life is Life.RESOLVING
         runner.adopt(loaded)
         runner.used_at_s = asyncio.get_running_loop().time()
-        first: list[Letter] = []
+        resumed = self._resume(runner)
+        first: list[Letter] = [] if resumed is None else [resumed]
         if loaded.halted:
             runner.halt_recorded = runner.isolated = True
             if not any(letter.forced for letter in runner.mailbox):

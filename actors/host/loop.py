@@ -8,6 +8,7 @@ because a customer stands there.
 """
 
 import asyncio
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -68,6 +69,10 @@ class TurnLimits:
     """A machine whose changes break the store this often, all by themselves, is halted."""
     timer_check_s: float = 1.0
     """The wall clock is read at least this often, because it may jump."""
+    outage_s: float = 5.0
+    """Who could save or decide nothing for this long listens again afterwards: machines get time
+    to report before their vends' deadlines count. A hiccup is no outage.
+    """
     deadline_again_ms: int = 1_000
     """A deadline that is still due after its turn is asked for again this much later, so that a
     mistake cannot spin.
@@ -134,11 +139,14 @@ class TurnLoop:
             refusals=self.refusals,
             calls=self.calls,
             timers=self._timers,
+            resume=self._resume,
             done=self._loaded,
             store_failed=self._store_failed,
             halt=lambda runner, error: self.halt(runner, error, fact=""),
             fatal=fatal,
         )
+        self._resumed = 0
+        self._resumed_after = ""
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
 
@@ -153,6 +161,13 @@ class TurnLoop:
     def idle(self) -> bool:
         """No letter waits, and no machine is being loaded."""
         return self._mailboxes.size == 0 and not self._loader.busy
+
+    def resumed(self, reason: str) -> None:
+        """From now on this host can hear machines and save what they say; ``reason`` tells why it
+        could not.
+        """
+        self._resumed += 1
+        self._resumed_after = reason
 
     async def done(self) -> None:
         """Return once all letters are decided and released; at once if nothing can be saved."""
@@ -255,9 +270,12 @@ class TurnLoop:
         """
         turns: list[Turn] = []
         for runner, letters in batch:
+            if (resumed := self._resume(runner, now_ms)) is not None:
+                letters.insert(0, resumed)
             for place, letter in enumerate(letters):
                 try:
-                    turn = runner.turn(letter, now_ms)
+                    later = itertools.chain(letters[place + 1 :], runner.mailbox)
+                    turn = runner.turn(letter, now_ms, runner.heard(later, now_ms))
                 except Exception as error:  # noqa: BLE001 - a mistake about one machine must not stop the others
                     undecided = letters[place:]
                     del letters[place:]
@@ -276,6 +294,8 @@ class TurnLoop:
             return True
         assert self.ownership is not None, "turns are taken once the partitions are claimed"
         saved = await self._saving.save(self.ownership, batch, changes)
+        if self._saving.took_s >= self._limits.outage_s:
+            self.resumed("the database was slow")
         if saved:
             self._store_works()
         return saved
@@ -320,11 +340,19 @@ class TurnLoop:
             self._wake.clear()
             if self.idle:
                 self._resting.set()
-            try:
-                async with asyncio.timeout(timer_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            await self._sleep(timer_s)
+
+    async def _sleep(self, timer_s: float | None) -> None:
+        """Sleep until somebody wakes the loop, or for so long; notice if it was much longer."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout(timer_s):
+                await self._wake.wait()
+        except TimeoutError:
+            if timer_s is not None and loop.time() - began_s >= timer_s + self._limits.outage_s:
+                log.warning("the host stood still", s=round(loop.time() - began_s, 1))
+                self.resumed("the host stood still")
 
     def _loads_max(self) -> int:
         return 1 if self._store_health.away else self._limits.loads_max
@@ -351,7 +379,10 @@ class TurnLoop:
             self.halt(runner, error)
             return
         if deadline_ms is not None and deadline_ms <= decided_at_ms:
-            log.error("a deadline stays due", machine_id=runner.machine_id, deadline_ms=deadline_ms)
+            if not runner.mailbox:  # what is in it may be what the deadline waits for
+                log.error(
+                    "a deadline stays due", machine_id=runner.machine_id, deadline_ms=deadline_ms
+                )
             deadline_ms = decided_at_ms + self._limits.deadline_again_ms
         self._timers.arm(runner.machine_id, deadline_ms)
 
@@ -366,7 +397,23 @@ class TurnLoop:
     def _store_works(self) -> None:
         if self._store_health.away:
             log.warning("the store is back", away_s=round(self._store_health.away_s, 1))
+            if self._store_health.away_s >= self._limits.outage_s:
+                self.resumed("the database was away")
             self._store_health.answered()
+
+    def _resume(self, runner: Runner, now_ms: int | None = None) -> Letter | None:
+        """Return the letter that tells the machine that this host listens again, if it must be
+        told. A machine whose core raises is left to its next turn, which halts it.
+        """
+        try:
+            return runner.resume(
+                self._resumed,
+                self._resumed_after,
+                self._clock.now_ms() if now_ms is None else now_ms,
+            )
+        except Exception as error:
+            log.exception("cannot resume", machine_id=runner.machine_id, error=str(error))
+            return None
 
     def _stop_waiting(self) -> None:
         """Deny the requests that wait, because nothing can be saved now, and let all exchanges

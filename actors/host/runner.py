@@ -6,23 +6,25 @@ only the methods here move it.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.life import LOADED, Life, moved
-from actors.machine import check_decision, decide, next_deadline, owed
+from actors.machine import check_decision, decide, next_deadline, owed, resumes
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
 from actors.machine.events import (
     Connected,
     Event,
     FrameReceived,
+    Resumed,
     TimePassed,
     VendRequested,
     VendTurnedAway,
 )
-from actors.machine.ids import MachineId, StreamId
+from actors.machine.evidence import NOTHING, overdue, settles
+from actors.machine.ids import MachineId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
 from actors.ports import Change, LoadedMachine, Place
@@ -32,9 +34,10 @@ from actors.ports import Change, LoadedMachine, Place
 class Core:
     """The pure functions that a runner calls; tests give others."""
 
-    decide: Callable[[MachineState, Event, int, Policy], Decision] = decide
+    decide: Callable[[MachineState, Event, int, Policy, frozenset[VendId]], Decision] = decide
     next_deadline: Callable[[MachineState, Policy], int | None] = next_deadline
     owed: Callable[[MachineState], tuple[ProviderCall, ...]] = owed
+    resumes: Callable[[MachineState, int, Policy], bool] = resumes
     check: Callable[[MachineState, Decision], None] = check_decision
 
 
@@ -61,6 +64,11 @@ class Letter:
         letters are kept until they are decided on or refused.
         """
         return isinstance(self.event, TimePassed) and not self.forced
+
+    @property
+    def made_again(self) -> bool:
+        """The host makes it anew when the machine is loaded, by the time of then."""
+        return self.is_timer or isinstance(self.event, Resumed)
 
     def settle(self) -> None:
         """Tell the exchange that brought it that it is saved or refused."""
@@ -129,6 +137,8 @@ class Runner:
     """A row may say that it is halted; the next COMMIT takes the row away."""
     reload_wanted: bool = False
     """Its rows must be read before its next turn: somebody wants what the database holds now."""
+    resumed: int = 0
+    """Of how many times that its host came to listen again the machine was told."""
     used_at_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -215,9 +225,29 @@ class Runner:
         """Return when the core wants to be asked again, if ever."""
         return None if self.state is None else self.core.next_deadline(self.state, self.policy)
 
-    def turn(self, letter: Letter, now_ms: int) -> Turn | None:
+    def resume(self, times: int, reason: str, now_ms: int) -> Letter | None:
+        """Return the letter that tells the machine that its host listens again, for the
+        ``times``-th time since it started; None if it knows, or nothing would come of it.
+        """
+        if self.resumed == times or self.state is None:
+            return None
+        self.resumed = times
+        if not self.core.resumes(self.state, now_ms, self.policy):
+            return None
+        return Letter(event=Resumed(reason=reason))
+
+    def heard(self, letters: Iterable[Letter], now_ms: int) -> frozenset[VendId]:
+        """Return the vends whose end is told in ``letters``, which are decided on later; none while
+        no vend's own deadline has come.
+        """
+        state = self.state
+        if state is None or not overdue(state, now_ms):
+            return NOTHING
+        return NOTHING.union(*(settles(state, letter.event) for letter in letters))
+
+    def turn(self, letter: Letter, now_ms: int, heard: frozenset[VendId] = NOTHING) -> Turn | None:
         """Decide; return None for a timer whose deadline has moved. Raises what the core raises:
-        the machine must then be halted.
+        the machine must then be halted. ``heard``: see ``decide``.
         """
         state = self.state
         assert state is not None, "a machine takes turns only once it is loaded"
@@ -225,7 +255,7 @@ class Runner:
             deadline_ms = self.deadline_ms()
             if deadline_ms is None or deadline_ms > now_ms:
                 return None
-        decision = self.core.decide(state, letter.event, now_ms, self.policy)
+        decision = self.core.decide(state, letter.event, now_ms, self.policy, heard)
         self.core.check(state, decision)
         self._follow(decision.state)
         return Turn(runner=self, letter=letter, decision=decision, now_ms=now_ms)

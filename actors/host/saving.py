@@ -16,7 +16,7 @@ from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
 from actors.host.timers import Timers
 from actors.link import CloseReason
-from actors.machine.events import TimePassed
+from actors.machine.events import Resumed, TimePassed
 from actors.machine.ids import MachineId
 from actors.ports import Change, Conflict, MachineStore, Ownership, StaleOwner, StoreError
 
@@ -47,6 +47,8 @@ class Saving:
     ) -> None:
         self.slow = False
         """A COMMIT has been under way for longer than ``commit_slow_s``."""
+        self.took_s = 0.0
+        """For how long the last COMMIT was under way."""
         self._store = store
         self.mailboxes = mailboxes
         self._refusals = refusals
@@ -90,6 +92,8 @@ class Saving:
         """Return once the database has answered, however long that takes; meanwhile a slow one
         counts as away.
         """
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         commit = asyncio.ensure_future(self._store.commit(ownership, changes))
         commit.add_done_callback(_look_at)
         done, _ = await asyncio.wait({commit}, timeout=self._commit_slow_s)
@@ -101,6 +105,7 @@ class Saving:
                 await asyncio.wait({commit})
             finally:
                 self.slow = False
+        self.took_s = loop.time() - began_s
         await commit
 
     def undo(self, batch: Batch, *, in_doubt: bool) -> None:
@@ -113,7 +118,9 @@ class Saving:
                 continue
             runner.undo(in_doubt=in_doubt)
             self.timers.arm(runner.machine_id, None)
-            again = [letter for letter in letters if not letter.is_timer]
+            again = [letter for letter in letters if not letter.made_again]
+            if any(isinstance(letter.event, Resumed) for letter in letters):
+                runner.resumed = 0  # it is to be told again
             if not runner.timer_waits:
                 # A machine without a letter is not loaded, and its deadlines would never come.
                 again.append(Letter(event=TimePassed()))

@@ -7,6 +7,7 @@ from actors.machine.decide import decide
 from actors.machine.decision import Decision
 from actors.machine.invariants import InvariantBroken, check, check_decision
 from actors.machine.owed import owed
+from actors.machine.resuming import resumes
 from actors.machine.state import MachineState, phase
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "next_deadline",
     "owed",
     "phase",
+    "resumes",
 ]

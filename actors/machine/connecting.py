@@ -2,8 +2,10 @@
 about its open vends.
 
 (machine, boot, seq) names one frame and is never used again. A repeated frame changes nothing; a
-frame that leaves one out is refused with the number that was expected. A stream that was opened
-later takes over from one that was opened earlier.
+frame that leaves one out is refused with the number that was expected. A stream takes over
+from the one before it: the order is that in which this actor first heard of them, whatever the
+clocks of their gateways say. One that was taken over from and is announced again (its gateway
+attached again) is an old one.
 """
 
 from dataclasses import replace
@@ -11,7 +13,8 @@ from dataclasses import replace
 from actors.machine import commands, events, paying, settling, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
-from actors.machine.state import FailureCause, Link, Vend, VendStatus
+from actors.machine.ids import StreamId
+from actors.machine.state import STREAMS_KEPT, FailureCause, Link, Vend, VendStatus
 
 SUPERSEDED = "SUPERSEDED"
 RETIRED = "RETIRED"
@@ -27,7 +30,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
         draft.call(CloseStream(stream_id=event.stream_id, reason=RETIRED))
         return
     if link.online and event.stream_id != link.stream_id:
-        if event.opened_at_ms < link.opened_at_ms:
+        if event.stream_id in link.before:
             draft.note(f"stream {event.stream_id} is older than {link.stream_id}")
             draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
             return
@@ -47,6 +50,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
             reader_enabled=link.reader_enabled or not same_boot,
             reader_reason=link.reader_reason if same_boot else "",
             last_fault=link.last_fault if same_boot else "",
+            before=_before(link, event.stream_id),
         )
     )
     # Before any command: how long the customer still has depends on it.
@@ -62,6 +66,12 @@ def connect(draft: Draft, event: events.Connected) -> None:
     if event.planogram_version != draft.state.configuration.planogram_version:
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)
+
+
+def _before(link: Link, stream_id: StreamId) -> tuple[StreamId, ...]:
+    """Return the streams before this one, which is the newest now."""
+    known = (*link.before, *((link.stream_id,) if link.stream_id else ()))
+    return tuple(one for one in known if one != stream_id)[-STREAMS_KEPT:]
 
 
 def end_if_retired(draft: Draft) -> None:
@@ -137,6 +147,8 @@ def settle_by_journal(
         settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(draft, vend)
+    else:
+        vending.hear_out(draft, vend)
 
 
 def _tell_what_is_open(draft: Draft) -> None:

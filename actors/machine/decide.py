@@ -4,6 +4,9 @@ come out.
 First the core acts on all deadlines that have come, so that a payment that arrives one millisecond
 after the wait is late, whether the timer or the notification was quicker. Then it applies the
 event. Then come the standing rules at the end of each draft.
+
+What tells how a vend ended is another matter (``evidence``): it counts before that vend's own
+deadline, however late it is heard. Only what it did not settle after all is then left to time.
 """
 
 from typing import assert_never
@@ -12,15 +15,18 @@ from actors.machine import (
     configuring,
     connecting,
     events,
+    evidence,
     goodwill,
     paying,
     refunding,
+    resuming,
     stock,
     vending,
 )
 from actors.machine.deadlines import next_deadline
 from actors.machine.decision import Decision
 from actors.machine.draft import Draft
+from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
 
@@ -30,13 +36,27 @@ a defect.
 """
 
 
-def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy) -> Decision:
+def decide(
+    state: MachineState,
+    event: events.Event,
+    now_ms: int,
+    policy: Policy,
+    heard: frozenset[VendId] = evidence.NOTHING,
+) -> Decision:
     """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an
     answer, and nothing the world does raises.
+
+    ``heard``: vends of which somebody has told how they ended, in an event that comes after this
+    one; their own deadlines wait for it.
     """
     draft = Draft(state, now_ms, policy)
-    _let_time_pass(draft)
+    if isinstance(event, events.Resumed):
+        resuming.resume(draft)
+    told = evidence.settles(state, event)
+    _let_time_pass(draft, heard | told)
     _apply(draft, event)
+    if told:
+        _let_time_pass(draft, heard)
     paying.settle_availability(draft)
     configuring.drive_code(draft)
     connecting.end_if_retired(draft)
@@ -44,12 +64,12 @@ def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy
     return draft.decision()
 
 
-def _let_time_pass(draft: Draft) -> None:
+def _let_time_pass(draft: Draft, heard: frozenset[VendId]) -> None:
     for _ in range(PASSES_MAX):
-        deadline = next_deadline(draft.state, draft.policy)
+        deadline = next_deadline(draft.state, draft.policy, heard)
         if deadline is None or deadline > draft.now_ms:
             return
-        vending.end_if_over(draft)
+        vending.end_if_over(draft, heard)
         paying.end_if_over(draft)
         refunding.send_due(draft)
         configuring.drive_code(draft)
@@ -98,7 +118,7 @@ def _apply(draft: Draft, event: events.Event) -> None:
             configuring.change(draft, event)
         case events.StockCounted():
             stock.set_stock(draft, event.column, event.stock)
-        case events.TimePassed():
+        case events.TimePassed() | events.Resumed():
             pass
         case _:
             assert_never(event)

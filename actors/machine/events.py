@@ -150,8 +150,8 @@ MachineFact = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """A stream said Hello. A stream that was opened later takes over from one that was opened
-    earlier.
+    """A stream said Hello. ``opened_at_ms`` is told by its gateway's clock, for people: streams are
+    ordered by when the actor first heard of them.
     """
 
     stream_id: StreamId
@@ -354,6 +354,15 @@ class TimePassed:
     """A deadline may have come."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """The host listens again, after a time in which nothing could be saved or decided; ``reason``
+    says why it could not. Its clock may be another than the one that set the deadlines.
+    """
+
+    reason: str
+
+
 Event = (
     Connected
     | Disconnected
@@ -376,4 +385,5 @@ Event = (
     | ConfigurationChanged
     | StockCounted
     | TimePassed
+    | Resumed
 )

@@ -8,9 +8,10 @@ section and the checks of requests are made from ``BOUNDS``. A limit that a mach
 itself is named once more in :class:`PolicyOverrides`, and in the ``Policy`` message of the protos.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from typing import Any
 
 AMOUNT_MINOR_MAX = 10_000_000_000
 """No price, payment or refund is larger: 100 000 000.00, which is Alipay's own limit
@@ -63,8 +64,78 @@ def _at_most(default: int, most: int, unit: Unit) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One limit must be at least as long as another; ``why`` ends the sentence that says so."""
+
+    longer: str
+    shorter: str
+    why: str
+
+
+RULES = (
+    Rule(
+        longer="vend_result_ms",
+        shorter="approval_valid_ms",
+        why="a machine may start its motor until the approval is over, and can report only then",
+    ),
+    Rule(
+        longer="doubt_window_ms",
+        shorter="approval_valid_ms",
+        why="a machine whose stream is lost may start its motor until the approval is over",
+    ),
+    Rule(
+        longer="doubt_window_ms",
+        shorter="report_wait_ms",
+        why="a machine whose stream is lost must have time to come back and report",
+    ),
+    Rule(
+        longer="payment_age_max_ms",
+        shorter="payment_wait_ms",
+        why="who pays within the wait must not be late",
+    ),
+    Rule(
+        longer="payment_wait_ms",
+        shorter="clock_tolerance_ms",
+        why="money for one selection would pass for money of the next",
+    ),
+)
+"""What every policy keeps. All other pairs may stand in any order: the shorter one acts first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Two limits that exclude each other: the ``rule`` and, in a sentence, how it is broken."""
+
+    rule: Rule
+    sentence: str
+
+
+class Contradiction(ValueError):
+    """Limits that exclude each other. The message says which, and why."""
+
+    def __init__(self, found: Sequence[Conflict]) -> None:
+        super().__init__(" ".join(one.sentence for one in found))
+        self.found = tuple(found)
+
+
+def contradictions(limits: Mapping[str, Any]) -> tuple[Conflict, ...]:
+    """Return which of these limits (all of a policy's, by name) exclude each other."""
+    return tuple(
+        Conflict(
+            rule=rule,
+            sentence=(
+                f"{rule.longer} ({limits[rule.longer]}) must be at least {rule.shorter} "
+                f"({limits[rule.shorter]}): {rule.why}."
+            ),
+        )
+        for rule in RULES
+        if limits[rule.longer] < limits[rule.shorter]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Every limit that the core applies."""
+    """Every limit that the core applies. Raises Contradiction if two of them exclude each other."""
 
     idle_refund_ms: int = _wait(300_000)
     """Pay first: what is left goes back this long after the customer's last operation."""
@@ -78,6 +149,11 @@ class Policy:
     """An approved vend without a result is in doubt after this."""
     doubt_window_ms: int = _wait(600_000)
     """A vend in doubt is voided and refunded after this."""
+    report_wait_ms: int = _wait(120_000)
+    """However overdue a vend is, its machine has this long to report how it ended: counted from
+    when its host listens again (after a start, or a time in which nothing could be saved), and once
+    from when the machine is back. Twice the longest wait between a machine's calls.
+    """
     payment_age_max_ms: int = _wait(300_000)
     """A payment that we hear of later than this is late money: refunded at once, in full."""
     late_watch_ms: int = _wait(30_000)
@@ -119,6 +195,12 @@ class Policy:
     trades_max: int = _at_most(64, 10_000, Unit.PIECES)
     """With this many trades open, new money is refunded at once, whichever customer paid it."""
 
+    def __post_init__(self) -> None:
+        """Raise Contradiction if two limits exclude each other."""
+        found = contradictions({limit.name: getattr(self, limit.name) for limit in fields(self)})
+        if found:
+            raise Contradiction(found)
+
 
 BOUNDS: Mapping[str, Bounds] = {limit.name: limit.metadata["bounds"] for limit in fields(Policy)}
 """What each limit may be, by its name. One whose default is None may also be left out."""
@@ -136,10 +218,32 @@ class PolicyOverrides:
     doubt_review_above_minor: int | None = None
     write_off_second_person_above_minor: int | None = None
 
+    def contradict(self, policy: Policy) -> tuple[Conflict, ...]:
+        """Return how these limits and the fleet's exclude each other."""
+        return contradictions(self._merged(policy))
+
     def applied_to(self, policy: Policy) -> Policy:
-        """Return ``policy`` with every limit that is set here."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(policy, **{name: value for name, value in own.items() if value is not None})
+        """Return ``policy`` with every limit that is set here.
+
+        A limit of the machine's own that the fleet's have come to exclude since it was set gives
+        way to them: a machine must go on, and the longer wait takes nobody's money.
+        """
+        merged = self._merged(policy)
+        for rule in RULES:
+            if merged[rule.longer] >= merged[rule.shorter]:
+                continue
+            if getattr(self, rule.longer, None) is not None:
+                merged[rule.longer] = merged[rule.shorter]
+            else:
+                merged[rule.shorter] = merged[rule.longer]
+        return Policy(**merged)
+
+    def _merged(self, policy: Policy) -> dict[str, Any]:
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {
+            **{limit.name: getattr(policy, limit.name) for limit in fields(policy)},
+            **{name: value for name, value in own.items() if value is not None},
+        }
 
 
 OVERRIDABLE: Mapping[str, Bounds] = {

@@ -189,7 +189,7 @@ class Code:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that
-    was applied.
+    was applied. ``before``: the streams that it had before, the last of them last.
     """
 
     online: bool = False
@@ -203,6 +203,7 @@ class Link:
     reader_enabled: bool = True
     reader_reason: str = ""
     last_fault: str = ""
+    before: tuple[StreamId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +232,10 @@ class Vend:
     reserved: tuple[Reservation, ...] = ()
     reason: str = ""
     evidence: str = ""
+    heard_from_ms: int | None = None
+    """Since when the host listens again, if it could not while the vend was open: its waits count
+    from then, not from ``requested_at_ms``.
+    """
     ended_at_ms: int | None = None
 
 
@@ -352,6 +357,7 @@ QR_PAYLOAD_BYTES_MAX = 256
 no length; its codes have about 45.
 """
 CLOSED_TRADES_KEPT = 64
+STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 
 

@@ -225,8 +225,10 @@ def tell_open_vend(draft: Draft) -> None:
 
 def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     """Cancel: the customer changed their mind. A machine that reports this will not dispense."""
-    vend = None if draft.state.session is None else draft.session.vend
-    if vend is None or vend.request_id != fact.request_id:
+    session_vend = None if draft.state.session is None else draft.session.vend
+    open_vends = (*draft.state.doubts, *((session_vend,) if session_vend is not None else ()))
+    vend = next((one for one in open_vends if one.request_id == fact.request_id), None)
+    if vend is None:
         draft.note(f"request {fact.request_id} is not open")
     elif vend.status is VendStatus.AWAITING_PAYMENT:
         _give_up(draft, vend, DenyReason.CANCELLED)
@@ -363,8 +365,28 @@ def trust_again(draft: Draft, vend: Vend) -> None:
         replace(
             vend,
             status=VendStatus.APPROVED,
-            deadline_at_ms=_within_bound(draft, vend, draft.policy.vend_result_ms),
+            deadline_at_ms=_heard_out(
+                draft, vend, _within_bound(draft, vend, draft.policy.vend_result_ms)
+            ),
         ),
+    )
+
+
+def hear_out(draft: Draft, vend: Vend) -> None:
+    """Give the machine, which is back, the time to send what it has to say of a vend in doubt."""
+    deadline_at_ms = _heard_out(draft, vend, vend.deadline_at_ms)
+    if deadline_at_ms == vend.deadline_at_ms:
+        return
+    later = replace(vend, deadline_at_ms=deadline_at_ms)
+    session = draft.state.session
+    if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
+        _keep(draft, later)
+        return
+    draft.record_vend(later)
+    draft.update(
+        doubts=tuple(
+            later if other.vend_id == vend.vend_id else other for other in draft.state.doubts
+        )
     )
 
 
@@ -373,14 +395,27 @@ def _within_bound(draft: Draft, vend: Vend, wait_ms: int) -> int:
 
     A machine that comes and goes must not hold money without an end.
     """
+    return min(draft.now_ms + wait_ms, _bound(draft, vend))
+
+
+def _heard_out(draft: Draft, vend: Vend, deadline_at_ms: int) -> int:
+    """Return the deadline, put off until a machine that has just connected had time to send the
+    rest; once, at the end of all waits, not for each time that it connects.
+    """
+    wait_ms = draft.policy.report_wait_ms
+    last_ms = _bound(draft, vend) + wait_ms
+    return max(deadline_at_ms, min(draft.now_ms + wait_ms, last_ms))
+
+
+def _bound(draft: Draft, vend: Vend) -> int:
     policy = draft.policy
-    bound = (
-        vend.requested_at_ms
+    since_ms = vend.requested_at_ms if vend.heard_from_ms is None else vend.heard_from_ms
+    return (
+        min(since_ms, draft.now_ms)
         + policy.payment_wait_ms
         + policy.vend_result_ms
         + policy.doubt_window_ms
     )
-    return min(draft.now_ms + wait_ms, bound)
 
 
 def _keep(draft: Draft, vend: Vend) -> None:
@@ -388,8 +423,10 @@ def _keep(draft: Draft, vend: Vend) -> None:
     draft.put_session(replace(draft.session, vend=vend))
 
 
-def end_if_over(draft: Draft) -> None:
-    """Act on the deadlines of vends: not paid, no result, never settled."""
+def end_if_over(draft: Draft, heard: frozenset[VendId]) -> None:
+    """Act on the deadlines of vends: not paid, no result, never settled. A doubt about a vend that
+    somebody was ``heard`` of is not ended.
+    """
     vend = None if draft.state.session is None else draft.session.vend
     if vend is not None and vend.deadline_at_ms <= draft.now_ms:
         match vend.status:
@@ -397,8 +434,12 @@ def end_if_over(draft: Draft) -> None:
                 _give_up(draft, vend, DenyReason.PAYMENT_TIMEOUT)
             case VendStatus.APPROVED:
                 doubt(draft)
-            case _:
+            case _ if vend.vend_id not in heard:
                 unsettled(draft, vend, FailureCause.UNSETTLED, "")
     for doubtful in draft.state.doubts:
-        if doubtful.status is VendStatus.IN_DOUBT and doubtful.deadline_at_ms <= draft.now_ms:
+        if (
+            doubtful.status is VendStatus.IN_DOUBT
+            and doubtful.deadline_at_ms <= draft.now_ms
+            and doubtful.vend_id not in heard
+        ):
             unsettled(draft, doubtful, FailureCause.UNSETTLED, "")

@@ -46,6 +46,8 @@ class MachineActs(Acts):
             await self.registry.register(new, actor=act.actor, now_ms=now_ms, claim=act.claim)
         except AlreadyRegistered as error:
             raise fleet_errors.already_registered(new.machine_id, error.detail) from None
+        except ChangeRefused as error:
+            raise _refused(new.machine_id, error) from None
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
         view = await self.machine(new.machine_id)
@@ -158,6 +160,13 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
             return fleet_errors.etag_stale(machine_id, etag)
         case changes.MachineRetired():
             return fleet_errors.retired(machine_id)
+        case changes.LimitsContradict(found=found):
+            return invalid(
+                *(
+                    FieldProblem(field=f"policy.{one.rule.longer}", description=one.sentence)
+                    for one in found
+                )
+            )
         case changes.CodeExists():
             return not_possible(
                 "CODE_EXISTS",

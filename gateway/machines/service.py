@@ -212,13 +212,12 @@ class MachineService:
     def _take_in(self, stream: Stream, greeting: Greeting) -> None:
         """Join a machine's stream to its host, in place of its older one in this gateway."""
         older = self._by_machine.get(greeting.machine_id)
-        opened_at_ms = self._clock.now_ms()
-        if older is not None and older.connected is not None:
-            opened_at_ms = max(opened_at_ms, older.connected.opened_at_ms + 1)
         self._by_machine[greeting.machine_id] = stream
         # First the newer stream, then the end of the older one: the host never sees the machine go
         # away in between.
-        stream.join(self._links.of(greeting.machine_id), greeting, opened_at_ms=opened_at_ms)
+        stream.join(
+            self._links.of(greeting.machine_id), greeting, opened_at_ms=self._clock.now_ms()
+        )
         if older is not None:
             older.close(CloseReason.SUPERSEDED)
         self._ask_to_move(stream)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from actors.machine.policy import Policy
+from actors.machine.policy import Contradiction, Policy
 from actors.performer import Merchant
 from alipay_client import config as alipay_config
 from alipay_client.config import AlipayConfig, SignType
@@ -101,6 +101,7 @@ def configs(settings: Settings) -> Configs:
     payer_salt = _payer_salt(settings, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
+    policy = _policy(settings, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)
     if problems.sentences or keys is None:
@@ -110,7 +111,7 @@ def configs(settings: Settings) -> Configs:
         alipay=alipay,
         keys=keys,
         merchant=merchant,
-        policy=Policy(**settings.policy.model_dump()),
+        policy=policy,
         public_url=public_url,
         payer_salt=payer_salt,
         machines_tls=machines_tls,
@@ -365,6 +366,23 @@ def _pem_problems(
                 f"{name}.client_ca_file is not a PEM certificate; give the CA that signs the "
                 "clients' certificates."
             )
+
+
+def _policy(settings: Settings, problems: _Problems) -> Policy:
+    """Return the fleet's limits; a problem for each pair that excludes each other."""
+    try:
+        made = Policy(**settings.policy.model_dump())
+    except Contradiction as error:
+        for one in error.found:
+            problems.add(f"policy.{one.sentence}")
+        return Policy()
+    if made.report_wait_ms < settings.limits.reconnect_max_ms:
+        problems.add(
+            f"policy.report_wait_ms ({made.report_wait_ms}) must be at least "
+            f"limits.reconnect_max_ms ({settings.limits.reconnect_max_ms}): a machine may wait "
+            "that long before it connects again."
+        )
+    return made
 
 
 def _clashes(settings: Settings) -> Iterator[str]:

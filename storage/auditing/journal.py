@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, func, select
 
 from actors.machine.events import Connected, Disconnected, Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId
+from actors.machine.state import STREAMS_KEPT
 from actors.placement import partition_of
 from storage import codec
 from storage.auditing.findings import Finding
@@ -165,7 +166,7 @@ class _Link:
 
     online: bool = False
     stream_id: str = ""
-    opened_at_ms: int = 0
+    before: tuple[str, ...] = ()
     boot_id: str = ""
     last_seq: int = 0
 
@@ -209,22 +210,24 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                 )
 
 
+def _before(link: _Link, stream_id: str) -> tuple[str, ...]:
+    return tuple(one for one in (*link.before, link.stream_id) if one not in {"", stream_id})[
+        -STREAMS_KEPT:
+    ]
+
+
 def _follow(link: _Link, event: Event) -> _Link:
     """Return the link after the event. Told once more in short, so that a defect of the core does
     not prove itself right.
     """
     match event:
         case Connected():
-            if (
-                link.online
-                and event.stream_id != link.stream_id
-                and event.opened_at_ms < link.opened_at_ms
-            ):
+            if link.online and event.stream_id != link.stream_id and event.stream_id in link.before:
                 return link
             return _Link(
                 online=True,
                 stream_id=event.stream_id,
-                opened_at_ms=event.opened_at_ms,
+                before=_before(link, event.stream_id),
                 boot_id=event.boot_id,
                 last_seq=link.last_seq if event.boot_id == link.boot_id else 0,
             )

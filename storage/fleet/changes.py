@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, exists, select
 from actors.machine.configuring import code_under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
-from actors.machine.policy import PolicyOverrides
+from actors.machine.policy import Conflict, Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, MachineState, Mode
 from storage import codec
 from storage.machines.loading import configuration_of
@@ -59,6 +59,14 @@ class MachineInUse(ChangeRefused):
     def __init__(self, what: tuple[str, ...]) -> None:
         super().__init__(", ".join(what))
         self.what = what
+
+
+class LimitsContradict(ChangeRefused):
+    """The machine's own limits and the fleet's exclude each other; ``found`` says how."""
+
+    def __init__(self, found: tuple[Conflict, ...]) -> None:
+        super().__init__(" ".join(one.sentence for one in found))
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +116,7 @@ def plan(
     *,
     etag: str,
     now_ms: int,
+    fleet: Policy,
 ) -> Planned:
     """Return what the change comes to; ``row`` is the machine's. Raises ChangeRefused."""
     if row is None:
@@ -124,6 +133,8 @@ def plan(
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
     after = _configured(before, change)
+    if after.overrides != before.overrides:
+        may_have(after.overrides, fleet)
     values: dict[str, Any] = {
         "revision": after.revision,
         "enabled": after.enabled,
@@ -139,6 +150,12 @@ def plan(
         told=ConfigurationChanged(configuration=after, columns=change.columns),
         difference="; ".join(_differences(row, before, after, change)) or "nothing differs",
     )
+
+
+def may_have(overrides: PolicyOverrides, fleet: Policy) -> None:
+    """Raise LimitsContradict if a machine may not have these limits above the fleet's."""
+    if found := overrides.contradict(fleet):
+        raise LimitsContradict(found)
 
 
 def _configured(before: Configuration, change: MachineChange) -> Configuration:

@@ -15,14 +15,14 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, selec
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
-from actors.machine.policy import PolicyOverrides
+from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Mode
 from actors.placement import partition_of
 from storage import codec
 from storage.books.audit_rows import write_audit_row
 from storage.database.engine import Database
 from storage.fleet.answers import Claim, mark_done
-from storage.fleet.changes import MachineChange, plan
+from storage.fleet.changes import MachineChange, may_have, plan
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import machines, planogram_columns
 
@@ -70,16 +70,18 @@ class Registered:
 
 
 class Registry:
-    """The registry of all machines."""
+    """The registry of all machines. ``fleet``: the limits that a machine's own must agree with."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, fleet: Policy | None = None) -> None:
         self._db = db
+        self._fleet = fleet or Policy()
 
     async def register(
         self, new: NewMachine, *, actor: str, now_ms: int, claim: Claim | None = None
     ) -> Registered:
         """Take a machine into the fleet. Again with the same content: the same answer; raises
         AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more.
+        Raises LimitsContradict.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -89,6 +91,7 @@ class Registry:
                 if claim is None or not claim.done:
                     _same(connection, there, new)
                 return _registered(there)
+            may_have(new.overrides, self._fleet)
             made = _insert(connection, new, token, self._db.partition_count, now_ms)
             if claim is not None:
                 mark_done(connection, claim)
@@ -127,7 +130,9 @@ class Registry:
             row = _row(connection, machine_id, lock=True)
             if claim is not None and claim.done and row is not None:
                 return ConfigurationChanged(configuration=configuration_of(row))
-            planned = plan(connection, machine_id, row, change, etag=etag, now_ms=now_ms)
+            planned = plan(
+                connection, machine_id, row, change, etag=etag, now_ms=now_ms, fleet=self._fleet
+            )
             if planned.values:
                 connection.execute(
                     update(machines)
@@ -164,19 +169,22 @@ class Registry:
                     change,
                     etag=etag,
                     now_ms=now_ms,
+                    fleet=self._fleet,
                 ).told
             )
         )
 
     async def check_new(self, new: NewMachine) -> bool:
         """Return whether ``register`` would take this machine in now, or find it there with the
-        same content. Raises AlreadyRegistered.
+        same content. Raises AlreadyRegistered or LimitsContradict.
         """
 
         def work(connection: Connection) -> bool:
             there = _row(connection, new.machine_id)
             if there is not None:
                 _same(connection, there, new)
+            else:
+                may_have(new.overrides, self._fleet)
             return there is None
 
         return await self._db.read(work)

@@ -294,7 +294,9 @@ def fleet_policy(rng: Random) -> Policy:
     return Policy(
         idle_refund_ms=rng.choice((20_000, 60_000, 120_000)),
         unavailable_grace_ms=rng.choice((10_000, 30_000, 60_000)),
+        approval_valid_ms=20_000,
         vend_result_ms=rng.choice((20_000, 60_000)),
+        report_wait_ms=30_000,
         doubt_window_ms=rng.choice((60_000, 120_000, 300_000)),
         late_watch_ms=rng.choice((20_000, 60_000)),
         short_of_funds_retry_ms=rng.choice((20_000, 300_000)),

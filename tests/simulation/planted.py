@@ -62,7 +62,12 @@ def review_every_doubt(world: World) -> None:
     """No vend is so cheap that it is voided without a person, and streams are lost."""
     cables_are_bad(world)
     world.policy = replace(
-        world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=0
+        world.policy,
+        approval_valid_ms=2_000,
+        vend_result_ms=20_000,
+        report_wait_ms=2_000,
+        doubt_window_ms=2_000,
+        doubt_review_above_minor=0,
     )
 
 
@@ -85,7 +90,12 @@ def nobody_waits_long(world: World) -> None:
         0.1,
     )
     world.policy = replace(
-        world.policy, vend_result_ms=20_000, doubt_window_ms=2_000, doubt_review_above_minor=None
+        world.policy,
+        approval_valid_ms=2_000,
+        vend_result_ms=20_000,
+        report_wait_ms=2_000,
+        doubt_window_ms=2_000,
+        doubt_review_above_minor=None,
     )
 
 

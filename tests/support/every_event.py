@@ -316,4 +316,5 @@ def every_event(story: Story) -> list[events.Event]:
         events.StockCounted(column="A1", stock=11),
         events.StockCounted(column="Z9", stock=1),
         events.TimePassed(),
+        events.Resumed(reason="its host started"),
     ]

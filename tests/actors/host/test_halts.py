@@ -23,7 +23,7 @@ from actors.machine.events import (
     VendRequested,
     VendSucceeded,
 )
-from actors.machine.ids import MachineId, RequestId
+from actors.machine.ids import MachineId, RequestId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState
 from tests.support.stage import Stage, answers, closings
@@ -44,7 +44,14 @@ class Broken:
         self.tried: list[float] = []
         self._fact = fact
 
-    def decide(self, state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+    def decide(
+        self,
+        state: MachineState,
+        event: Event,
+        now_ms: int,
+        policy: Policy,
+        heard: frozenset[VendId],
+    ) -> Decision:
         """Decide, or raise."""
         if (
             isinstance(event.fact if isinstance(event, FrameReceived) else event, self._fact)
@@ -52,7 +59,7 @@ class Broken:
         ):
             self.tried.append(asyncio.get_running_loop().time())
             raise ZeroDivisionError("a defect")
-        return Core().decide(state, event, now_ms, policy)
+        return Core().decide(state, event, now_ms, policy, heard)
 
 
 async def reload(

@@ -18,7 +18,7 @@ from actors.link import Reload
 from actors.machine import decide
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event, FaultReported, StockCounted
-from actors.machine.ids import MachineId
+from actors.machine.ids import MachineId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
 from tests.support.stage import Stage
@@ -173,11 +173,13 @@ def _newer(stage: Stage, machine_id: str) -> ConfigurationChanged:
     return replace(row.configuration, configuration=Configuration(revision=9, planogram_version=1))
 
 
-def raises_on_a_count(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+def raises_on_a_count(
+    state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+) -> Decision:
     """A core with a defect."""
     if isinstance(event, StockCounted):
         raise RuntimeError("a defect")  # noqa: TRY004 - any error will do
-    return decide(state, event, now_ms, policy)
+    return decide(state, event, now_ms, policy, heard)
 
 
 SCENES: list[Callable[[Stage], Awaitable[None]]] = [

@@ -20,6 +20,7 @@ from actors.machine.events import (
     TimePassed,
     VendSucceeded,
 )
+from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
 from tests.support.stage import Stage, acks, answers, closings, denials, request, vends_saved
@@ -98,10 +99,12 @@ async def test_a_mistake_of_the_core_halts_one_machine() -> None:
     """
     real = Core()
 
-    def decide(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+    def decide(
+        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+    ) -> Decision:
         if isinstance(event, FrameReceived) and isinstance(event.fact, FaultReported):
             raise ZeroDivisionError("a defect")
-        return real.decide(state, event, now_ms, policy)
+        return real.decide(state, event, now_ms, policy, heard)
 
     stage = Stage(core=Core(decide=decide))
     await stage.start("VM-1", "VM-2")
@@ -126,11 +129,13 @@ async def test_a_deadline_that_stays_due_does_not_spin() -> None:
     asked: list[int] = []
     real = Core()
 
-    def decide(state: MachineState, event: Event, now_ms: int, policy: Policy) -> Decision:
+    def decide(
+        state: MachineState, event: Event, now_ms: int, policy: Policy, heard: frozenset[VendId]
+    ) -> Decision:
         if isinstance(event, TimePassed):
             asked.append(now_ms)
             return Decision(state=state, changed=False)
-        return real.decide(state, event, now_ms, policy)
+        return real.decide(state, event, now_ms, policy, heard)
 
     stage = Stage(
         core=Core(decide=decide, next_deadline=lambda state, _: 1 if state.version else None)

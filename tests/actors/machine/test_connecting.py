@@ -87,13 +87,14 @@ def test_a_journal_cannot_make_a_sale_of_a_vend_that_was_denied() -> None:
     assert VendStatus.DENIED is story.state.settled_vends[-1].status
 
 
-def test_the_stream_that_was_opened_later_counts() -> None:
-    """Whichever of the two says Hello first; the other one is closed, and its end changes
-    nothing.
+def test_the_stream_that_was_heard_of_last_counts() -> None:
+    """Whatever the clocks of their gateways say, each an hour off: one that was taken over from is
+    closed when it is announced again, and its end changes nothing.
     """
     story = Story()
+    story.do(connected("old", 3_600_000))
     story.do(connected("new", 2_000))
-    late = story.do(connected("old", 1_000))
+    late = story.do(connected("old", 3_600_000))
     assert (CloseStream(stream_id=StreamId("old"), reason=SUPERSEDED),) == late.effects
     assert "new" == story.state.link.stream_id
     newer = story.do(connected("newer", 3_000))

@@ -2,7 +2,17 @@
 
 from dataclasses import fields
 
-from actors.machine.policy import BOUNDS, OVERRIDABLE, Policy, PolicyOverrides
+import pytest
+
+from actors.machine.policy import (
+    BOUNDS,
+    OVERRIDABLE,
+    RULES,
+    Contradiction,
+    Policy,
+    PolicyOverrides,
+    Rule,
+)
 
 
 def test_what_is_not_set_follows_the_fleet() -> None:
@@ -40,3 +50,36 @@ def test_a_machine_overrides_limits_of_the_policy() -> None:
     assert {limit.name for limit in fields(PolicyOverrides)} == set(OVERRIDABLE)
     assert BOUNDS.items() >= OVERRIDABLE.items()
     assert {1} == {bounds.count_max for bounds in OVERRIDABLE.values()}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.longer}-{rule.shorter}")
+def test_limits_that_exclude_each_other_are_no_policy(rule: Rule) -> None:
+    """The sentence names both limits and says why: no vend is voided while its approval is good."""
+    too_short = getattr(Policy(), rule.shorter) - 1
+
+    with pytest.raises(Contradiction, match=rf"{rule.longer} .* {rule.shorter} .*{rule.why}"):
+        Policy(**{rule.longer: too_short})
+
+
+def test_a_machines_own_limits_are_held_against_the_fleets() -> None:
+    """A vend would be voided after 12 seconds, and its approval is good for 30."""
+    own = PolicyOverrides(vend_result_ms=10_000, doubt_window_ms=2_000)
+    found = own.contradict(Policy())
+
+    assert ["vend_result_ms", "doubt_window_ms", "doubt_window_ms"] == [
+        one.rule.longer for one in found
+    ]
+    assert () == PolicyOverrides(payment_wait_ms=40_000).contradict(Policy())
+
+
+def test_a_machine_whose_limits_the_fleet_has_come_to_exclude_goes_on() -> None:
+    """Somebody changed the fleet's limits; the machine's own give way, and it is not halted."""
+    fleet = Policy(payment_age_max_ms=30_000)
+    own = PolicyOverrides(vend_result_ms=1, doubt_window_ms=1, payment_wait_ms=60_000)
+
+    assert Policy(
+        payment_age_max_ms=30_000,
+        vend_result_ms=30_000,
+        doubt_window_ms=120_000,
+        payment_wait_ms=30_000,
+    ) == own.applied_to(fleet)

@@ -164,7 +164,7 @@ async def test_a_change_of_the_registry_is_made_once(site: Site, rpc: str) -> No
     if rpc != "RetireMachine":
         await _acts(site).change(
             "VM-1",
-            MachineChange(limits={"vend_result_ms": 8_000}, enabled=rpc == "DisableMachine"),
+            MachineChange(limits={"vend_result_ms": 80_000}, enabled=rpc == "DisableMachine"),
             Act(actor="bob", within_s=HANGS_AFTER_S),
             action="Other",
         )
@@ -273,7 +273,9 @@ async def test_a_vend_is_settled_once(
     tmp_path: Path, upgraded_file: Path, pair: Pair, delivered: bool
 ) -> None:
     """The second time finds it so; what a person decided otherwise meanwhile is told."""
-    policy = Policy(vend_result_ms=200, doubt_window_ms=60_000)
+    policy = Policy(
+        approval_valid_ms=200, vend_result_ms=200, report_wait_ms=200, doubt_window_ms=60_000
+    )
     async with a_site(tmp_path, upgraded_file, pair, policy=policy) as site:
         await _registered(site)
         machine = await _acts(site).machine("VM-1")

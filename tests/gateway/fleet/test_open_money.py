@@ -359,7 +359,13 @@ async def test_a_vend_in_review_is_settled_by_a_person(
     """Its money waits, reserved, and becomes a sale or goes back; the name and the reason are
     kept.
     """
-    policy = Policy(vend_result_ms=50, doubt_window_ms=50, doubt_review_above_minor=100)
+    policy = Policy(
+        approval_valid_ms=50,
+        vend_result_ms=50,
+        doubt_window_ms=50,
+        report_wait_ms=50,
+        doubt_review_above_minor=100,
+    )
     async with open_site(policy=policy) as site:
         code = (await registered(site)).qr_payload
         async with a_machine(site) as machine:
@@ -408,7 +414,7 @@ async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(
     """Who stands in front of the machine may settle it at once; what was not sold is the customer's
     to spend again.
     """
-    async with open_site(policy=Policy(vend_result_ms=50)) as site:
+    async with open_site(policy=Policy(approval_valid_ms=50, vend_result_ms=50)) as site:
         code = (await registered(site)).qr_payload
         async with a_machine(site) as machine:
             vend_id = await approved(site, machine, code)
@@ -470,6 +476,13 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
             )
         )
     )
+    for contradiction, field in (
+        (machine_pb2.Policy(vend_result_ms=12_000), "policy.vend_result_ms"),
+        (machine_pb2.Policy(payment_wait_ms=400_000), "policy.payment_age_max_ms"),
+    ):
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await refusal(
+            sets(contradiction)
+        )
 
 
 # --- the list ---

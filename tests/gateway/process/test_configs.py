@@ -114,6 +114,18 @@ def test_environments_are_names_of_gateways(
         ("http", "public_url", "https://pay.example?x=1", "without a query"),
         ("http", "public_url", f"https://pay.example/{'x' * 150}", "http.public_url is too long"),
         ("limits", "silent_after_ms", 30_000, "limits.silent_after_ms must be at least twice"),
+        (
+            "limits",
+            "reconnect_max_ms",
+            200_000,
+            "policy.report_wait_ms (120000) must be at least limits.reconnect_max_ms (200000)",
+        ),
+        (
+            "policy",
+            "vend_result_ms",
+            12_000,
+            "policy.vend_result_ms (12000) must be at least approval_valid_ms (30000)",
+        ),
     ],
 )
 def test_each_mistake_is_one_sentence(
@@ -122,7 +134,7 @@ def test_each_mistake_is_one_sentence(
     """A wrong setting is refused with what to change, and nothing else is complained about."""
     (tmp_path / "empty").write_text("")
     (tmp_path / "own.pem").write_text(public_pem(pair.merchant))
-    tables[table][name] = value
+    tables.setdefault(table, {})[name] = value
     (problem,) = _problems(tmp_path, tables)
     assert says in problem
 

@@ -19,6 +19,7 @@ from storage.fleet.changes import (
     CodeAskedFor,
     CodeExists,
     EtagStale,
+    LimitsContradict,
     MachineChange,
     MachineInUse,
     MachineRetired,
@@ -116,13 +117,40 @@ async def test_a_machine_does_not_move_while_its_code_is_asked_for(db: Database)
 async def test_single_limits_are_set_and_follow_the_fleet_again(db: Database) -> None:
     """The others keep their values; ``overrides`` are all of them."""
     await _registered(db)
-    await _change(db, MachineChange(overrides=PolicyOverrides(idle_refund_ms=1, vend_result_ms=2)))
-    told = await _change(db, MachineChange(limits={"idle_refund_ms": None, "doubt_window_ms": 9}))
-    assert told.configuration.overrides == PolicyOverrides(vend_result_ms=2, doubt_window_ms=9)
+    await _change(
+        db, MachineChange(overrides=PolicyOverrides(idle_refund_ms=1, vend_result_ms=60_000))
+    )
+    told = await _change(
+        db, MachineChange(limits={"idle_refund_ms": None, "doubt_window_ms": 900_000})
+    )
+    assert told.configuration.overrides == PolicyOverrides(
+        vend_result_ms=60_000, doubt_window_ms=900_000
+    )
     assert (
-        "policy.idle_refund_ms 1 -> of the fleet; policy.doubt_window_ms of the fleet -> 9"
+        "policy.idle_refund_ms 1 -> of the fleet; policy.doubt_window_ms of the fleet -> 900000"
         == (await _details(db))[-1]
     )
+
+
+async def test_limits_that_exclude_each_other_are_not_set(db: Database) -> None:
+    """A vend would be voided while its approval is good: neither at once nor one after the other,
+    and not at registration.
+    """
+    await _registered(db)
+    before = await _details(db)
+    for change in (
+        MachineChange(overrides=PolicyOverrides(vend_result_ms=12_000)),
+        MachineChange(limits={"doubt_window_ms": 2_000}),
+    ):
+        with pytest.raises(LimitsContradict, match="must be at least approval_valid_ms"):
+            await _change(db, change)
+    with pytest.raises(LimitsContradict, match="payment_age_max_ms"):
+        await Registry(db).register(
+            replace(new_machine("VM-9"), overrides=PolicyOverrides(payment_wait_ms=400_000)),
+            actor="eve",
+            now_ms=1,
+        )
+    assert before == await _details(db)
 
 
 async def test_one_of_two_with_the_same_etag_wins(db: Database, url: str) -> None:

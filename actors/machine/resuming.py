@@ -1,0 +1,95 @@
+"""What becomes of a machine's deadlines when its host listens again: after it started, after a time
+in which nothing could be saved or decided.
+
+Flows in: a state whose deadlines were set before, perhaps by another computer's clock. Flows out:
+the same state, in which no vend ends before the machine had time to report it
+(``Policy.report_wait_ms``), and in which no wait is longer than its own span: a clock that stood
+ahead when the wait began must not make it longer.
+"""
+
+from dataclasses import replace
+
+from actors.machine.draft import Draft
+from actors.machine.evidence import UNHEARD
+from actors.machine.policy import Policy
+from actors.machine.state import (
+    MachineState,
+    Refund,
+    Session,
+    Vend,
+    VendStatus,
+)
+
+
+def resume(draft: Draft) -> None:
+    """Set the deadlines right."""
+    before, after = draft.state, resumed(draft.state, draft.now_ms, draft.policy)
+    if after == before:
+        return
+    draft.update(late_watch_until_ms=after.late_watch_until_ms, code=after.code)
+    if after.session is not None and after.session != before.session:
+        draft.put_session(after.session)
+        if after.session.vend is not None:
+            draft.record_vend(after.session.vend)
+    for vend in after.doubts:
+        if vend not in before.doubts:
+            draft.record_vend(vend)
+    draft.update(doubts=after.doubts)
+    for refund in after.refunds:
+        if refund not in before.refunds:
+            draft.put_refund(refund)
+
+
+def resumes(state: MachineState, now_ms: int, policy: Policy) -> bool:
+    """Tell whether ``Resumed`` would change something."""
+    return resumed(state, now_ms, policy) != state
+
+
+def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
+    """Return the state with its deadlines as they must be for a host that listens again at
+    ``now_ms``; the same state if they are so already.
+    """
+    code, again_at_ms = state.code, state.code.next_attempt_at_ms
+    if again_at_ms is not None:
+        again_at_ms = min(again_at_ms, now_ms + max(policy.code_retry_ms))
+        code = replace(code, next_attempt_at_ms=again_at_ms)
+    return replace(
+        state,
+        session=None if state.session is None else _session(state.session, now_ms, policy),
+        doubts=tuple(_vend(vend, now_ms, policy) for vend in state.doubts),
+        refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
+        code=code,
+        late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
+    )
+
+
+def _session(session: Session, now_ms: int, policy: Policy) -> Session:
+    since_ms = session.unavailable_since_ms
+    return replace(
+        session,
+        last_operation_at_ms=min(session.last_operation_at_ms, now_ms),
+        unavailable_since_ms=None if since_ms is None else min(since_ms, now_ms),
+        vend=None if session.vend is None else _vend(session.vend, now_ms, policy),
+    )
+
+
+def _vend(vend: Vend, now_ms: int, policy: Policy) -> Vend:
+    span_ms = {
+        VendStatus.AWAITING_PAYMENT: policy.payment_wait_ms,
+        VendStatus.APPROVED: policy.vend_result_ms,
+        VendStatus.IN_DOUBT: policy.doubt_window_ms,
+    }.get(vend.status)
+    if span_ms is None:
+        return vend
+    deadline_at_ms = min(vend.deadline_at_ms, now_ms + span_ms)
+    least_ms = now_ms + policy.report_wait_ms
+    if vend.status in UNHEARD and deadline_at_ms < least_ms:
+        return replace(vend, deadline_at_ms=least_ms, heard_from_ms=now_ms)
+    return replace(vend, deadline_at_ms=deadline_at_ms)
+
+
+def _refund(refund: Refund, now_ms: int, policy: Policy) -> Refund:
+    if refund.next_attempt_at_ms is None:
+        return refund
+    longest_ms = max(*policy.refund_retry_ms, policy.short_of_funds_retry_ms)
+    return replace(refund, next_attempt_at_ms=min(refund.next_attempt_at_ms, now_ms + longest_ms))

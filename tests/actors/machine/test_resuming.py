@@ -1,0 +1,134 @@
+"""A host that listens again gives every vend the time to be reported, and makes no wait longer than
+its own span.
+"""
+
+from dataclasses import replace
+
+from actors.machine import events, next_deadline
+from actors.machine.ids import RefundId
+from actors.machine.policy import Policy
+from actors.machine.resuming import resumed
+from actors.machine.state import FailureCause, VendStatus
+from tests.support.story import Story
+
+POLICY = Policy()
+HOUR_MS = 3_600_000
+STEP_MS = 15 * 60_000
+RESUMED = events.Resumed(reason="the database is back")
+
+
+def approved() -> Story:
+    """A customer paid 10.00 and chose something for 5.00; the machine may dispense."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    return story
+
+
+def test_a_vend_is_not_voided_before_its_machine_had_time_to_speak() -> None:
+    """SQL was away for 13 minutes, or the clock stepped by 15; then the machine reports."""
+    story = approved()
+    story.now_ms += STEP_MS
+    story.do(RESUMED)
+    story.wait(POLICY.report_wait_ms - 1)
+    story.success()
+
+    assert [VendStatus.SUCCEEDED] == [vend.status for vend in story.state.settled_vends]
+
+
+def test_a_doubt_that_outlived_its_session_has_the_same_time() -> None:
+    """It is kept beside the session, and the machine that comes back tells what became of it."""
+    story = approved()
+    vend_id = story.vend_id
+    story.disconnect()
+    story.wait(POLICY.unavailable_grace_ms)
+    assert story.state.session is None
+    story.now_ms += HOUR_MS
+    story.do(RESUMED)
+    story.wait(POLICY.report_wait_ms - 1)
+    delivered = events.JournalEntry(vend_id=vend_id, stage=events.JournalStage.SUCCEEDED)
+    story.connect("b2", delivered)
+
+    assert [VendStatus.SUCCEEDED] == [vend.status for vend in story.state.settled_vends]
+
+
+def test_a_machine_that_reconnects_after_the_outage_is_heard_out() -> None:
+    """The waits count from when the host listens again: the vend, trusted again, is not at once
+    over because it was asked for half an hour ago.
+    """
+    story = approved()
+    story.now_ms += HOUR_MS
+    story.do(RESUMED)
+    story.disconnect()
+    story.wait(1_000)
+    story.connect()
+    story.wait(60_000)
+    story.success()
+
+    assert [VendStatus.SUCCEEDED] == [vend.status for vend in story.state.settled_vends]
+
+
+def test_a_machine_that_never_comes_back_ends_within_the_bound() -> None:
+    """The floor is a floor; behind it the doubt ends as before."""
+    story = approved()
+    story.disconnect()
+    story.now_ms += HOUR_MS
+    story.do(RESUMED)
+    story.wait(POLICY.report_wait_ms)
+
+    assert [(VendStatus.VOIDED, FailureCause.UNSETTLED)] == [
+        (vend.status, vend.reason) for vend in story.state.settled_vends
+    ]
+    assert {"due": 1_000, "held": 0} == {name: story.money()[name] for name in ("due", "held")}
+
+
+def test_a_wait_that_began_under_a_clock_ahead_is_no_longer_than_its_span() -> None:
+    """The clock was an hour ahead, and the host was started again under a true one: 25 seconds are
+    over after 25 seconds.
+    """
+    story = Story()
+    story.now_ms += HOUR_MS
+    story.connect()
+    story.select()
+    story.now_ms -= HOUR_MS
+    story.do(RESUMED)
+    story.wait(POLICY.payment_wait_ms)
+
+    assert story.state.session is None
+    assert [VendStatus.DENIED] == [vend.status for vend in story.state.settled_vends]
+
+
+def test_no_other_wait_is_longer_than_its_span() -> None:
+    """The customer's idle time, a refund's next try, the watch for late money, the code's."""
+    story = Story()
+    story.now_ms += HOUR_MS
+    story.connect()
+    story.pay(1_000)
+    story.pay(500, "bob")
+    story.do(events.RefundUnknown(refund_id=RefundId("t2R1"), detail="time-out"))
+    code = replace(story.state.code, next_attempt_at_ms=story.now_ms + 5_000)
+    story.state = replace(
+        story.state, code=code, late_watch_until_ms=story.now_ms + POLICY.late_watch_ms
+    )
+    now_ms = story.now_ms - HOUR_MS
+    after = resumed(story.state, now_ms, POLICY)
+
+    assert after.session is not None
+    assert now_ms == after.session.last_operation_at_ms
+    assert after.refunds[0].next_attempt_at_ms is not None
+    assert after.refunds[0].next_attempt_at_ms <= now_ms + POLICY.short_of_funds_retry_ms
+    assert now_ms + POLICY.late_watch_ms == after.late_watch_until_ms
+    assert now_ms + max(POLICY.code_retry_ms) == after.code.next_attempt_at_ms
+
+
+def test_where_nothing_is_due_nothing_changes() -> None:
+    """A host that starts again in the middle of a day's work writes nothing for it."""
+    story = approved()
+    before = story.state
+
+    assert before == resumed(before, story.now_ms + 1, replace(POLICY, report_wait_ms=1_000))
+    story.success()
+    story.complete()
+    assert not story.do(RESUMED).changed
+    assert next_deadline(story.state, POLICY) is None

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import httpx
@@ -41,8 +42,9 @@ def _utc_now() -> datetime:
 
 
 class AlipayClient:
-    """``http`` stays the caller's; ``now`` gives aware times. Misused: the configuration cannot
-    work, and the sentence says why.
+    """``http`` stays the caller's; ``now`` gives aware times; ``answered`` is told the Date of each
+    answer (milliseconds since 1970 UTC) and how many milliseconds it took. Misused: the
+    configuration cannot work, and the sentence says why.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class AlipayClient:
         http: httpx.AsyncClient,
         *,
         now: Callable[[], datetime] = _utc_now,
+        answered: Callable[[int, int], None] = lambda _date_ms, _took_ms: None,
     ) -> None:
+        self._answered = answered
         self._config = config
         self._http = http
         self._now = now
@@ -77,7 +81,11 @@ class AlipayClient:
 
     @classmethod
     def open(
-        cls, config: AlipayConfig, *, now: Callable[[], datetime] = _utc_now
+        cls,
+        config: AlipayConfig,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+        answered: Callable[[int, int], None] = lambda _date_ms, _took_ms: None,
     ) -> "AlipayClient":
         """Make a client with connections of its own: TLS verified, no redirects, no proxy from the
         environment, a bounded pool.
@@ -89,6 +97,7 @@ class AlipayClient:
             config,
             httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits),
             now=now,
+            answered=answered,
         )
         client._owns_http = True
         return client
@@ -163,6 +172,8 @@ class AlipayClient:
         """Send once and read the whole answer within connect plus read time-out, however slowly it
         drips.
         """
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
             async with (
                 asyncio.timeout(self._attempt_s),
@@ -175,6 +186,8 @@ class AlipayClient:
                     follow_redirects=False,
                 ) as response,
             ):
+                if (date_ms := _date_ms(response)) is not None:
+                    self._answered(date_ms, round((loop.time() - began_s) * 1_000))
                 return await _bounded(response)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Unreachable(
@@ -185,6 +198,14 @@ class AlipayClient:
             raise Unreachable(
                 "transport", f"no answer from {urlsplit(url).hostname}: {type(error).__name__}"
             ) from error
+
+
+def _date_ms(response: httpx.Response) -> int | None:
+    """Return when the answer was made, by the other side's clock, if it says so."""
+    try:
+        return int(parsedate_to_datetime(response.headers["Date"]).timestamp()) * 1_000
+    except (KeyError, ValueError, OverflowError):
+        return None
 
 
 async def _bounded(response: httpx.Response) -> bytes:

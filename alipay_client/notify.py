@@ -82,6 +82,8 @@ class Notification:
     amount_minor: int | None
     currency: str
     paid_at_ms: int | None
+    told_at_ms: int | None = None
+    """When Alipay sent it."""
     refund_id: str = ""
     refund_minor: int | None = None
     passback: dict[str, str] = field(default_factory=dict)
@@ -127,6 +129,7 @@ def parse_notification(
         amount_minor=amount_minor,
         currency=currency,
         paid_at_ms=_time_ms(fields.get("gmt_payment", "")),
+        told_at_ms=_time_ms(fields.get("notify_time", "")),
         refund_id=fields.get("out_biz_no", "") if refunded else "",
         refund_minor=refund_minor,
         passback=_passback(fields.get("extra_common_param", "")),

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import structlog
@@ -40,8 +40,10 @@ from actors.machine.events import (
     ConfigurationChanged,
     Connected,
     Disconnected,
+    Event,
     FrameReceived,
     TimePassed,
+    TopUpPaid,
 )
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
@@ -60,6 +62,8 @@ class HostServices:
     clock: Clock
     policy: Policy
     partition_count: int
+    ahead_ms: Callable[[], int | None] = lambda: None
+    """By how much ``clock`` is ahead of Alipay's; None: nobody knows."""
     close: Callable[[], Awaitable[None]]
 
 
@@ -356,9 +360,15 @@ class Host(HostLink):
             receipt.expect()
         self._loop.post(
             self._mailboxes.runner(item.machine_id),
-            Letter(event=item.event, inbox_id=item.inbox_id, receipt=receipt),
+            Letter(event=self._dated(item.event), inbox_id=item.inbox_id, receipt=receipt),
         )
         return True
+
+    def _dated(self, event: Event) -> Event:
+        """Say with a payment how far our clock is from the one by which it was paid."""
+        if isinstance(event, TopUpPaid) and (ahead_ms := self._services.ahead_ms()):
+            return replace(event, clock_ahead_ms=ahead_ms)
+        return event
 
     def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:
         """Take an administrator's act. A reload is accepted for a halted machine too, which is its

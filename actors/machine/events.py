@@ -184,6 +184,9 @@ class FrameReceived:
 class TopUpPaid:
     """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
     hash, empty if Alipay did not name the payer.
+
+    ``paid_at_ms`` is Alipay's time. ``clock_ahead_ms``: by how much the clock of the host that took
+    the payment was ahead of Alipay's, as far as it knew.
     """
 
     trade_id: TradeId
@@ -192,6 +195,12 @@ class TopUpPaid:
     currency: Currency
     paid_at_ms: int
     payer: str = ""
+    clock_ahead_ms: int = 0
+
+    @property
+    def paid_at_ours_ms(self) -> int:
+        """When it was paid by the clock that decides on it."""
+        return self.paid_at_ms + self.clock_ahead_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

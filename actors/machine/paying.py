@@ -96,7 +96,7 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
 def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
     """Return why the money must not feed a session; None if it may."""
     session, mode = draft.state.session, draft.state.configuration.mode
-    if draft.now_ms - event.paid_at_ms > draft.policy.payment_age_max_ms:
+    if draft.now_ms - event.paid_at_ours_ms > draft.policy.payment_age_max_ms:
         return RefundCause.LATE_PAYMENT
     if len(draft.state.trades) > draft.policy.trades_max:
         return RefundCause.OVERLOADED
@@ -115,7 +115,7 @@ def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> R
     """
     if (
         session.paid_minor
-        or event.paid_at_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms
+        or event.paid_at_ours_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms
     ):
         return None
     if session.started_at_ms < draft.state.late_watch_until_ms:

@@ -33,6 +33,7 @@ from alipay_client.notify import (
     NotificationRefused,
     parse_notification,
 )
+from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
 from storage.fleet.registry import Registered, Registry
@@ -78,6 +79,7 @@ class NotifyIngress:
     payer_salt: bytes = field(repr=False)
     clock: Clock
     metrics: Counters
+    skew: Skew
     limits: NotifyLimits = NotifyLimits()
     alipay: AlipayClient | None = None
     in_flight: int = field(default=0, init=False)
@@ -120,6 +122,7 @@ class NotifyIngress:
             )
         except Unacceptable as error:
             return self._refused(machine, error)
+        self.skew.notified(notification.trade_id, notification.told_at_ms)
         digest = hashlib.sha256(body).hexdigest()
         try:
             self._check(notification, machine)

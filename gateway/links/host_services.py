@@ -14,9 +14,10 @@ from actors.performer import Performer
 from actors.ports import Clock
 from alipay_client import AlipayClient
 from gateway.process import logs
-from gateway.process.clock import SystemClock
+from gateway.process.clock import process_clock
 from gateway.process.configs import Configs, configs
 from gateway.process.settings import load
+from gateway.process.skew import Skew, process_skew
 from storage.database.engine import Database
 from storage.machines.store import SqlMachineStore
 
@@ -51,17 +52,21 @@ def make_host_services(
     *,
     alipay: AlipayClient | None = None,
     clock: Clock | None = None,
+    skew: Skew | None = None,
 ) -> HostServices:
     """Make the services of a host over an open database, which stays open when they are closed.
 
-    ``alipay`` and ``clock`` are seams: left out, they are what the real program has.
+    ``alipay`` and ``clock`` (with ``skew``, what was heard of Alipay's) are seams: left out, they
+    are what the real program has.
     """
-    client = alipay or AlipayClient.open(made.alipay)
+    skew = skew or (process_skew() if clock is None else Skew(clock))
+    client = alipay or AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
     return HostServices(
         store=SqlMachineStore(database, notify_base_url=made.public_url),
         performer=Performer(client, made.merchant, in_flight_max=made.alipay_in_flight_max),
-        clock=clock or SystemClock(),
+        clock=clock or process_clock(),
         policy=made.policy,
         partition_count=database.partition_count,
+        ahead_ms=skew.ahead_ms,
         close=client.close,
     )

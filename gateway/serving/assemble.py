@@ -23,8 +23,9 @@ from gateway.fleet.answering import Parts
 from gateway.fleet.services import add_services
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
-from gateway.process.clock import SystemClock
+from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
+from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
 from gateway.serving.http_app import Readiness, build_http_app, sql_check
@@ -78,6 +79,7 @@ def assemble(
     gateway_id: str,
     asked: AlipayClient | None = None,
     clock: Clock | None = None,
+    skew: Skew | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
     wake: Callable[[InboxItem], None] | None = None,
@@ -88,9 +90,11 @@ def assemble(
     """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
     the real program has.
 
-    ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
+    ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner; ``skew`` is
+    what was heard of Alipay's clock.
     """
-    clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
+    skew = skew or (process_skew() if clock is None else Skew(clock))
+    clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
     registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
@@ -111,6 +115,7 @@ def assemble(
         payer_salt=made.payer_salt,
         clock=clock,
         metrics=metrics,
+        skew=skew,
         limits=made.notify_limits,
         alipay=asked,
     )
@@ -126,7 +131,7 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
-    readiness = _readiness(queries, links)
+    readiness = _readiness(queries, links, skew)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -142,24 +147,26 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(links, machines, clock),
+            present=_figures(links, machines, clock, skew),
         ),
         metrics=metrics,
         stopping=stopping,
     )
 
 
-def _readiness(queries: Queries, links: HostLinks) -> Readiness:
+def _readiness(queries: Queries, links: HostLinks, skew: Skew) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
         return any(link.attached for link in links.stats())
 
-    return Readiness(checks={"sql": sql_check(queries), "hosts": hosts_attached})
+    return Readiness(
+        checks={"sql": sql_check(queries), "hosts": hosts_attached}, warnings=skew.sentences
+    )
 
 
 def _figures(
-    links: HostLinks, machines: MachineService, clock: Clock
+    links: HostLinks, machines: MachineService, clock: Clock, skew: Skew
 ) -> Callable[[Sequence[GaugeView] | None], Snapshot]:
     def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
         return Snapshot(
@@ -167,6 +174,7 @@ def _figures(
             open_items=open_items,
             links=links.stats(),
             edge=machines.stats(),
+            clock_ahead_ms=skew.ahead_ms(),
         )
 
     return present

@@ -37,6 +37,10 @@ class Readiness:
     """
 
     checks: Mapping[str, Check]
+    warnings: Callable[[], Sequence[str]] = tuple
+    """What people must know and what makes nothing unready: taking every gateway out because they
+    share a wrong clock would sell nothing at all.
+    """
     draining: bool = False
     check_timeout_s: float = _CHECK_TIMEOUT_S
 
@@ -86,7 +90,11 @@ def build_http_app(
     async def readyz(_request: Request) -> Response:
         report = await readiness.report()
         return JSONResponse(
-            {"ready": all(report.values()), "checks": report},
+            {
+                "ready": all(report.values()),
+                "checks": report,
+                "warnings": list(readiness.warnings()),
+            },
             status_code=200 if all(report.values()) else 503,
         )
 

@@ -54,6 +54,8 @@ class Snapshot:
     open_items: Sequence[GaugeView] | None
     links: Sequence[LinkStats] = ()
     edge: EdgeStats | None = None
+    clock_ahead_ms: int | None = None
+    """Of Alipay's clock; None: nothing was heard of it."""
 
 
 def render(counters: Counters, snapshot: Snapshot) -> bytes:
@@ -74,6 +76,12 @@ class _Present(Collector):
             "Whether SQL answered this scrape.",
             value=float(snapshot.open_items is not None),
         )
+        if snapshot.clock_ahead_ms is not None:
+            yield GaugeMetricFamily(
+                "vendgate_clock_ahead_seconds",
+                "By how much our clock is ahead of Alipay's; below zero: behind it.",
+                value=snapshot.clock_ahead_ms / 1_000,
+            )
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield from _links(snapshot.links)

@@ -26,6 +26,7 @@ from gateway.process import logs
 from gateway.process.configs import Configs, configs
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
+from gateway.process.skew import process_skew
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.listeners import Listener
@@ -103,7 +104,8 @@ async def run_gateway(
         # Services.
         asked: AlipayClient | None = None
         if made.confirm_payments_by_query:
-            asked = AlipayClient.open(made.alipay)
+            skew = process_skew()
+            asked = AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
             stack.push_async_callback(asked.close)
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
         # Listeners.

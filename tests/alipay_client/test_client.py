@@ -388,3 +388,24 @@ async def test_a_callers_connections_stay_the_callers() -> None:
     async with httpx.AsyncClient() as http:
         await AlipayClient(md5_config(), http).close()
         assert not http.is_closed
+
+
+async def test_the_date_of_an_answer_is_told(pair: Pair) -> None:
+    """Whatever the answer is; one without a Date, or with a broken one, tells nothing."""
+    told: list[tuple[int, int]] = []
+    dates = iter(({"Date": "Fri, 02 Jan 2026 03:04:05 GMT"}, {"Date": "yesterday"}, {}))
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(500, headers=next(dates)))
+    )
+    ours = AlipayClient(
+        pair.config(), http, answered=lambda date_ms, took_ms: told.append((date_ms, took_ms))
+    )
+    for _ in range(3):
+        with pytest.raises(OutcomeUnknown):
+            await ours.modify_code_status(STOP)
+    await ours.close()
+    await http.aclose()
+
+    ((date_ms, took_ms),) = told
+    assert int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()) * 1_000 == date_ms
+    assert took_ms >= 0

@@ -215,6 +215,8 @@ class Stage:
         self.store = MemoryStore()
         self.provider = Provider()
         self.clock = LoopClock()
+        self.ahead_ms: int | None = None
+        """By how much that clock is ahead of Alipay's, as far as is known."""
         self.limits = limits
         self.core = core
         self.policy = policy or Policy()
@@ -236,6 +238,7 @@ class Stage:
             clock=self.clock,
             policy=self.policy,
             partition_count=self.store.partition_count,
+            ahead_ms=lambda: self.ahead_ms,
             close=close,
         )
         return Host(

@@ -4,10 +4,11 @@
 """
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from actors.link import CloseReason, LinkBroken
+from actors.link import CloseReason, LinkBroken, Notified
 from actors.machine.effects import (
     ApproveVend,
     BeginSession,
@@ -20,6 +21,7 @@ from actors.machine.events import (
     RefundRetryAsked,
     SessionCompleted,
     StockCounted,
+    TopUpPaid,
     VendSucceeded,
 )
 from actors.machine.ids import RefundId, SessionId, VendId
@@ -304,3 +306,19 @@ async def test_ids_survive(stage: Stage) -> None:
     )
 
     assert (VendId("VM-1-v1"), SessionId("VM-1-s1")) == (approved.vend_id, begun.session_id)
+
+
+async def test_a_payment_is_judged_by_alipays_clock() -> None:
+    """Ours is six minutes fast, and Alipay's answers have told it: nobody's money goes back."""
+    stage = Stage()
+    stage.ahead_ms = stage.clock.jump_ms = 6 * 60_000
+    await stage.start("VM-1")
+    await stage.gateway.give(stage.gateway.hello())
+    paid = stage.pays("t-1")
+    assert isinstance(paid.event, TopUpPaid)
+    told = replace(paid.event, paid_at_ms=paid.event.paid_at_ms - stage.ahead_ms)
+    await stage.gateway.give(Notified(item=replace(paid, event=told)))
+
+    assert stage.store.state("VM-1").session is not None
+    assert () == stage.store.state("VM-1").refunds
+    await stage.host.stop()

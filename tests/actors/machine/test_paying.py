@@ -2,11 +2,13 @@
 the transcripts.
 """
 
+import pytest
+
 from actors.machine import events
 from actors.machine.ids import Currency, TradeId
 from actors.machine.policy import Policy
-from actors.machine.state import RefundCause
-from tests.support.story import Story
+from actors.machine.state import Mode, RefundCause
+from tests.support.story import HKD, Story, a_machine
 
 
 def test_money_of_another_currency_is_not_credited() -> None:
@@ -77,3 +79,47 @@ def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
         "back": 0,
         "given_up": 0,
     } == story.money()
+
+
+@pytest.mark.parametrize("ahead_ms", [6 * 60_000, -6 * 60_000])
+def test_no_payment_is_judged_by_a_clock_that_is_wrong(ahead_ms: int) -> None:
+    """Six minutes fast or slow: who pays in time is served, whose money is old gets it back."""
+    fresh, old = Story(), Story()
+    for story, age_ms in ((fresh, 2_000), (old, Policy().payment_age_max_ms + 1)):
+        story.connect()
+        story.do(
+            events.TopUpPaid(
+                trade_id=TradeId("t1"),
+                partner_trans_id="o-t1",
+                amount_minor=500,
+                currency=HKD,
+                paid_at_ms=story.now_ms - ahead_ms - age_ms,
+                payer="ann",
+                clock_ahead_ms=ahead_ms,
+            )
+        )
+
+    assert fresh.state.session is not None
+    assert [RefundCause.LATE_PAYMENT] == [refund.cause for refund in old.state.refunds]
+
+
+def test_a_fast_clock_takes_nobodys_choice_away() -> None:
+    """Where one must choose first, the payment for the choice is not taken for one before it."""
+    story = Story(a_machine(Mode.SELECTION_FIRST))
+    story.connect()
+    story.select()
+    story.wait(5_000)
+    story.do(
+        events.TopUpPaid(
+            trade_id=TradeId("t1"),
+            partner_trans_id="o-t1",
+            amount_minor=500,
+            currency=HKD,
+            paid_at_ms=story.now_ms - 1_000 - 360_000,
+            payer="ann",
+            clock_ahead_ms=360_000,
+        )
+    )
+
+    assert story.state.session is not None
+    assert () == story.state.refunds

@@ -495,8 +495,8 @@ async def test_a_frame_that_the_machine_has_no_room_for(edge: Edge) -> None:
 
 
 async def test_takeover(edge: Edge) -> None:
-    """A newer stream of a machine ends the older one with ABORTED at once, is announced after it, and
-    the host never sees a gap.
+    """A newer stream of a machine ends the older one with ABORTED at once, is announced after it,
+    and the host never sees a gap.
     """
     older = await edge.welcomed()
     newer = await edge.welcomed()

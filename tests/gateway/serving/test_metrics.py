@@ -42,6 +42,15 @@ def _samples(text: bytes) -> dict[str, float]:
     return found
 
 
+def test_the_clocks_difference_is_a_figure() -> None:
+    """Where nothing was heard of Alipay's clock there is none."""
+    ahead = Snapshot(now_ms=1, open_items=(), clock_ahead_ms=-361_000)
+    name = "vendgate_clock_ahead_seconds"
+
+    assert -361.0 == _samples(render(Counters(), ahead))[name]
+    assert name not in _samples(render(Counters(), Snapshot(now_ms=1, open_items=())))
+
+
 def test_every_figure_has_its_name() -> None:
     """Counts, links, streams and what is open in SQL are all there, ages in seconds."""
     metrics = Counters()

@@ -1,0 +1,121 @@
+"""How far this process's clock is from Alipay's, by what Alipay says of the time.
+
+Flows in: the Date of each answer of Alipay's, with when it was asked for and heard, and the
+``notify_time`` of each verified notification. Flows out: by how much our clock is ahead, so that no
+payment is judged by a clock that is wrong; and, once for each change, a warning.
+
+An answer bounds it from both sides: its Date lies between question and hearing. A notification
+bounds it from one: it cannot be heard before it was sent. One that was sent long ago would look
+like a clock that is ahead, so that one side counts only when two payments agree.
+"""
+
+import functools
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from actors.ports import Clock
+from gateway.process.clock import process_clock
+
+log = structlog.get_logger()
+
+SAID_MS = 30_000
+"""A difference of more than this is said to people."""
+KEPT_MS = 6 * 3_600_000
+"""What was heard longer ago than this says nothing any more: clocks drift."""
+SAMPLES_MAX = 64
+_DATE_MS = 1_000
+"""A Date has whole seconds, cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Heard:
+    at_ms: int
+    least_ms: int | None
+    most_ms: int
+    trade_id: str = ""
+
+
+class Skew:
+    """``clock`` is the one that is compared."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heard: deque[_Heard] = deque(maxlen=SAMPLES_MAX)
+        self._said = False
+
+    def answered(self, date_ms: int, took_ms: int) -> None:
+        """Alipay answered a question with this Date, ``took_ms`` after it was asked."""
+        now_ms = self._clock.now_ms()
+        self._note(
+            _Heard(
+                at_ms=now_ms,
+                least_ms=now_ms - took_ms - date_ms - _DATE_MS,
+                most_ms=now_ms - date_ms,
+            )
+        )
+
+    def notified(self, trade_id: str, told_at_ms: int | None) -> None:
+        """A verified notification about a trade came, which says that it was sent then."""
+        if told_at_ms is not None:
+            now_ms = self._clock.now_ms()
+            self._note(
+                _Heard(at_ms=now_ms, least_ms=None, most_ms=now_ms - told_at_ms, trade_id=trade_id)
+            )
+
+    def ahead_ms(self) -> int | None:
+        """Return by how much our clock is ahead of Alipay's at least (negative: behind it); 0 if
+        they may be the same; None if nothing was heard that tells.
+        """
+        now_ms = self._clock.now_ms()
+        fresh = [one for one in self._heard if now_ms - one.at_ms <= KEPT_MS]
+        answers = [one.least_ms for one in fresh if one.least_ms is not None]
+        if not answers and len({one.trade_id for one in fresh}) < 2:
+            return None
+        most_ms = min(one.most_ms for one in fresh)
+        least_ms = min(max(answers), most_ms) if answers else most_ms
+        return max(0, least_ms) if most_ms >= 0 else most_ms
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the clocks differ by more than people should be left without knowing."""
+        return abs(self.ahead_ms() or 0) > SAID_MS
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what is to be said to people; nothing while the clocks agree."""
+        ahead_ms = self.ahead_ms() or 0
+        if not self.beyond:
+            return ()
+        where = "ahead of" if ahead_ms > 0 else "behind"
+        sentence = (
+            f"the clock is {abs(ahead_ms) // 1_000} s {where} Alipay's: set the computer's clock "
+            "and start again; payments are judged by Alipay's time meanwhile"
+        )
+        return (sentence,)
+
+    def alipay_now(self) -> datetime:
+        """Return Alipay's time, as far as it is known; its gateway refuses calls of another."""
+        now_ms = self._clock.now_ms() - (self.ahead_ms() or 0)
+        return datetime.fromtimestamp(now_ms / 1_000, UTC)
+
+    def _note(self, heard: _Heard) -> None:
+        self._heard.append(heard)
+        beyond = self.beyond
+        if beyond != self._said:
+            self._said = beyond
+            ahead_ms = self.ahead_ms()
+            if beyond:
+                log.warning(
+                    "our clock is not Alipay's; set the computer's clock and start again",
+                    ahead_ms=ahead_ms,
+                )
+            else:
+                log.warning("our clock is Alipay's again", ahead_ms=ahead_ms)
+
+
+@functools.cache
+def process_skew() -> Skew:
+    """Return what this process, its gateway and its host together, heard of Alipay's clock."""
+    return Skew(process_clock())

@@ -1,0 +1,110 @@
+"""By how much our clock is ahead of Alipay's is known from Alipay's answers, or from two
+notifications that agree.
+"""
+
+import datetime as dt
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.process.skew import KEPT_MS, SAID_MS, Skew, process_skew
+
+START_MS = 1_700_000_000_000
+FAST_MS = 6 * 60_000
+
+
+class Wrong:
+    """A clock that is ``ahead_ms`` ahead of Alipay's."""
+
+    def __init__(self, ahead_ms: int) -> None:
+        self.ahead_ms = ahead_ms
+        self.true_ms = START_MS
+
+    def now_ms(self) -> int:
+        """The time that our process believes."""
+        return self.true_ms + self.ahead_ms
+
+
+def test_nothing_is_known_before_anything_was_heard() -> None:
+    """Nobody's payment is corrected by a guess."""
+    skew = Skew(Wrong(FAST_MS))
+
+    assert skew.ahead_ms() is None
+    assert () == skew.sentences()
+
+
+@pytest.mark.parametrize("ahead_ms", [FAST_MS, -FAST_MS, 3_600_000])
+def test_an_answer_tells_how_far_the_clock_is_off(ahead_ms: int) -> None:
+    """Within the time that the answer took, and a Date's whole second."""
+    clock = Wrong(ahead_ms)
+    skew = Skew(clock)
+    skew.answered(clock.true_ms - 700, 400)
+    found = skew.ahead_ms()
+
+    assert found is not None
+    assert abs(found - ahead_ms) <= 1_400
+    assert skew.beyond
+    (sentence,) = skew.sentences()
+    assert (" ahead of " if ahead_ms > 0 else " behind ") in sentence
+    told = skew.alipay_now() - dt.datetime.fromtimestamp(clock.true_ms / 1_000, dt.UTC)
+    assert abs(told) <= dt.timedelta(seconds=1.4)
+
+
+def test_clocks_that_may_be_the_same_are_the_same() -> None:
+    """A slow answer and a whole second are no difference."""
+    clock = Wrong(0)
+    skew = Skew(clock)
+    skew.answered(clock.true_ms - 4_500, 5_000)
+
+    assert 0 == skew.ahead_ms()
+    assert not skew.beyond
+
+
+def test_one_old_notification_is_no_clock_that_is_ahead() -> None:
+    """Two payments that agree are: the quickest of them counts."""
+    clock = Wrong(FAST_MS)
+    skew = Skew(clock)
+    skew.notified("t1", clock.true_ms - 7_200_000)
+    skew.notified("t1", clock.true_ms - 7_200_000)
+    assert skew.ahead_ms() is None
+    skew.notified("t2", clock.true_ms - 500)
+
+    assert FAST_MS + 500 == skew.ahead_ms()
+
+
+def test_an_answer_outweighs_old_notifications() -> None:
+    """It bounds the difference from both sides."""
+    clock = Wrong(0)
+    skew = Skew(clock)
+    for trade in ("t1", "t2"):
+        skew.notified(trade, clock.true_ms - 7_200_000)
+    skew.answered(clock.true_ms, 100)
+
+    assert 0 == skew.ahead_ms()
+
+
+def test_what_was_heard_long_ago_counts_no_more() -> None:
+    """Clocks drift, and the computer's may have been set right before another start."""
+    clock = Wrong(FAST_MS)
+    skew = Skew(clock)
+    skew.answered(clock.true_ms, 0)
+    clock.true_ms += KEPT_MS + 1
+
+    assert skew.ahead_ms() is None
+    skew.notified("t1", None)
+    assert skew.ahead_ms() is None
+
+
+def test_a_difference_is_said_once_for_each_change() -> None:
+    """The log is not filled by it."""
+    clock = Wrong(SAID_MS * 3)
+    skew = Skew(clock)
+    with capture_logs() as lines:
+        for _ in range(5):
+            skew.answered(clock.true_ms, 0)
+        clock.true_ms += KEPT_MS + 1
+        clock.ahead_ms = 0
+        skew.answered(clock.true_ms, 0)
+
+    assert 2 == len(lines)
+    assert process_skew() is process_skew()

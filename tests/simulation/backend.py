@@ -9,6 +9,7 @@ that moment.
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
+from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ from alipay_client import AlipayClient
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.process.configs import Configs
+from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import EdgeLimits
 from gateway.serving.assemble import assemble
@@ -69,7 +71,8 @@ class HostProcess:
     def __init__(self, world: "World", slot: "HostSlot", number: int) -> None:
         self.world = world
         self.process = Process(f"{slot.name}#{number}", slot.died)
-        self.clock = WallClock(world.loop)
+        self.clock = slot.wall.steady()
+        skew = Skew(self.clock)
         self._slot = slot
         rng = world.rng(f"host/{self.process.name}")
         self._http = httpx.AsyncClient(transport=_WayToAlipay(self.process, world, rng))
@@ -77,7 +80,8 @@ class HostProcess:
         self._client = AlipayClient(
             ours,
             self._http,
-            now=lambda: dt.datetime.fromtimestamp(self.clock.now_ms() / 1_000, dt.UTC),
+            now=skew.alipay_now,
+            answered=skew.answered,
         )
         self._client._signers = AtOnce()  # type: ignore[assignment]
         self.host = Host(
@@ -87,6 +91,7 @@ class HostProcess:
                 world.disk.open_for(self.process, rng, world.faults),
                 alipay=self._client,
                 clock=self.clock,
+                skew=skew,
             ),
             partitions=slot.partitions,
             on_fatal=self._fatal,
@@ -117,6 +122,8 @@ class HostSlot:
     def __init__(self, world: "World", index: int, count: int) -> None:
         self.name = f"host-{index}"
         self.partitions = tuple(range(index, PARTITIONS, count))
+        self.wall = WallClock(world.loop)
+        """The clock of its computer, which outlives its processes."""
         self.present: HostProcess | None = None
         self.everyone: list[HostProcess] = []
         self._world = world
@@ -160,7 +167,14 @@ class HostPort(HostLink):
         return await self._call(lambda host: host.attach(gateway_id))
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        return await self._call(lambda host: host.exchange(attachment, messages))
+        known = self._known
+
+        async def given(host: Host) -> Delivery:
+            assert known is not None, "it was attached"
+            self._world.checker.given(known.process.name, known.clock.now_ms(), messages)
+            return await host.exchange(attachment, messages)
+
+        return await self._call(given)
 
     async def listen(self, attachment: str) -> Delivery:
         return await self._call(lambda host: host.listen(attachment))
@@ -207,6 +221,8 @@ class _WayToAlipay(httpx.AsyncBaseTransport):
         await self._process.cross()
         await asyncio.sleep(0.01 + self._rng.random() * 0.2)
         response = await self._world.provider.asked(request)
+        made = dt.datetime.fromtimestamp(self._world.clock.now_ms() / 1_000, dt.UTC)
+        response.headers["Date"] = format_datetime(made, usegmt=True)
         await asyncio.sleep(0.01 + self._rng.random() * 0.2)
         await self._process.cross()
         return response
@@ -217,7 +233,7 @@ class GatewayProcess:
 
     def __init__(self, world: "World", name: str, died: Callable[[Process], None]) -> None:
         self.process = Process(name, died)
-        self.clock = WallClock(world.loop)
+        self.clock = world.edge_wall.steady()
         rng = world.rng(f"gateway/{name}")
         database = world.disk.open_for(self.process, rng, world.faults)
         self._world = world

@@ -18,10 +18,12 @@ from actors.link import ToMachine
 from actors.machine import (
     connecting,
     events,
+    evidence,
     goodwill,
     ledger,
     paying,
     refunding,
+    resuming,
     settling,
     stock,
     vending,
@@ -33,6 +35,7 @@ from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay.notify import NotifyIngress
+from gateway.process import clock
 from storage.machines import store
 
 # --- refunds ---
@@ -349,6 +352,27 @@ def review_ends_by_silence() -> Any:
             settle(turn, vend, entry, same_boot=same_boot, lost=lost)
 
     return patch.object(connecting, "settle_by_journal", bug)
+
+
+# --- time ---
+
+
+def deadline_before_evidence() -> Any:
+    """A vend's own deadline runs before the fact that settles it."""
+    return _both(
+        patch.object(evidence, "settles", lambda *_: evidence.NOTHING),
+        patch.object(runner, "settles", lambda *_: evidence.NOTHING),
+    )
+
+
+def takeover_voids_at_once() -> Any:
+    """A new owner acts on what was due before its machines can reach it."""
+    return patch.object(resuming, "resumed", lambda state, *_: state)
+
+
+def step_ends_waits() -> Any:
+    """Waits are measured by the computer's clock, which somebody sets."""
+    return patch.object(clock.SteadyClock, "now_ms", lambda self: self._wall_ms())
 
 
 # --- money that comes in ---

@@ -68,11 +68,12 @@ def calm(world: "World") -> None:
     """All trouble ends; what is dead is started again, what is broken is mended."""
     world.faults.calm()
     world.provider.calm()
+    world.edge_wall.off_ms = 0
     for slot in world.slots:
+        slot.wall.off_ms = 0
         for host in slot.everyone:
             host.process.disarm()
             host.process.thaw()
-            host.clock.off_ms = 0
     for gateway in world.gateways:
         gateway.process.thaw()
     rng = world.rng("calm")
@@ -95,7 +96,8 @@ async def _outage(world: "World", rng: Random) -> None:
     world.note(f"{what} begins")
     setattr(world.faults, what, True)
     try:
-        await asyncio.sleep(rng.choice((3, 15, 60)))
+        long = rng.random() < world.faults.sql_outage_long
+        await asyncio.sleep(rng.choice((300, 780, 1_800) if long else (3, 15, 60)))
     finally:
         setattr(world.faults, what, False)
         world.note(f"{what} is over")
@@ -143,9 +145,12 @@ async def _gateway(world: "World", rng: Random) -> None:
 
 
 async def _clock(world: "World", rng: Random) -> None:
-    if (host := _host(world, rng)) is not None:
-        host.clock.off_ms = rng.choice((-3_600_000, -60_000, -4_000, 0, 4_000, 60_000, 3_600_000))
-        world.note(f"the clock of {host.process.name} is {host.clock.off_ms} ms off")
+    """Somebody sets a computer's clock: programs that run do not mind, those that start next do."""
+    name, wall = rng.choice(
+        [("the gateways", world.edge_wall), *((slot.name, slot.wall) for slot in world.slots)]
+    )
+    wall.off_ms = rng.choice((-3_600_000, -60_000, -4_000, 0, 4_000, 60_000, 360_000, 3_600_000))
+    world.note(f"the clock of {name} is {wall.off_ms} ms off")
 
 
 async def _forger(world: "World", _: Random) -> None:

@@ -6,8 +6,12 @@ motors as they turn. Flows out: the first truth that does not hold. Reads the th
 Alipay's, the shelves) and what went over the network. What holds at rest is in ``final_checks``.
 """
 
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from actors.link import FromMachine, ToHost
+from actors.machine.events import Disconnected
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.books import Fold
 from tests.simulation.keys import minor
@@ -27,10 +31,19 @@ class Checker:
         self._world = world
         self.fold = Fold(world.disk)
         self._epochs: dict[int, int] = {}
+        self._claims: dict[int, int] = {}
         self._versions: dict[str, int] = {}
         self._credited: set[str] = set()
         self.minds_halts = True
         """Not where a bug is planted: the books must find it, not the product's own precautions."""
+        self._claimed_s: dict[int, float] = {}
+        """Partition: when it got its present owner."""
+        self._waiting: dict[str, int] = {}
+        """Vend that waits for its payment: the epoch under which it began."""
+        self._given: dict[tuple[str, int], list[tuple[str, int]]] = {}
+        """(stream, frame; 0 for its Hello): to which host it was given, and when by that host's
+        clock.
+        """
         self.successes: set[tuple[str, str]] = set()
         """(kind, trade) of each notification that was answered ``success``."""
 
@@ -43,6 +56,8 @@ class Checker:
     def committed(self) -> None:
         """Look at what a COMMIT changed."""
         self.nobody_is_halted()
+        self._look_at_claims()
+        self.payment_waits()
         news = self.fold.ledger_news()
         journal = self.fold.journal_news()
         if journal:
@@ -58,6 +73,10 @@ class Checker:
                 self.given_up_was_not_done(cause)
             elif kind in {"SETTLE", "RETURN", "WRITE_OFF"}:
                 self.one_settlement_per_vend(cause.partition("/")[0])
+                if kind == "RETURN":
+                    self.machines_are_heard(cause.partition("/")[0])
+                elif kind == "WRITE_OFF":
+                    self.evidence_before_deadlines(cause)
             elif kind == "GOODWILL":
                 self.given_back_once_and_whole(cause.partition("/")[0])
             elif kind == "RESERVE":
@@ -163,6 +182,84 @@ class Checker:
         price = sum(vend.reserved.values())
         if vend.written_off and (vend.written_off != price or vend.settled):
             self.broken("one settlement per vend", f"vend {vend_id} written off: {vend}")
+
+    def _look_at_claims(self) -> None:
+        for partition, epoch in self._world.disk.rows("SELECT partition, epoch FROM partitions"):
+            if self._claims.get(partition) != epoch:
+                self._claims[partition] = epoch
+                self._claimed_s[partition] = self._world.loop.now_s
+
+    def machines_are_heard(self, vend_id: str) -> None:
+        """C-xi: a host that took over voids nothing before the machine had its time to report."""
+        rows = self._world.disk.rows(
+            "SELECT m.partition FROM vends v JOIN machines m ON m.machine_id = v.machine_id WHERE "
+            "v.vend_id = ? AND v.status = 'VOIDED' AND v.reason = 'UNSETTLED'",
+            vend_id,
+        )
+        for (partition,) in rows:
+            heard_s = self._world.loop.now_s - self._claimed_s[partition]
+            if heard_s < self._world.policy.report_wait_ms / 1_000 - 0.01:
+                self.broken(
+                    "machines are heard",
+                    f"vend {vend_id} is voided {heard_s:.1f} s after its host took over",
+                )
+
+    def evidence_before_deadlines(self, vend_id: str) -> None:
+        """C-xi: no goods are written off whose result the host had in its hands when it voided
+        them.
+        """
+        sql = (
+            "SELECT r.at_ms, j.body FROM ledger_entries w JOIN ledger_entries r ON r.epoch = "
+            "w.epoch AND r.machine_id = w.machine_id AND r.kind = 'RETURN' AND r.cause LIKE ? "
+            "JOIN journal j ON j.machine_id = w.machine_id AND j.version = w.version "
+            "WHERE w.kind = 'WRITE_OFF' AND w.cause = ?"
+        )
+        for voided_at_ms, body in self._world.disk.rows(sql, f"{vend_id}/%", vend_id):
+            said = json.loads(body)["body"]
+            given = self._given.get((said.get("stream_id", ""), said.get("seq", 0)), [])
+            if len({name for name, _ in given}) == 1 and given[0][1] < voided_at_ms:
+                self.broken(
+                    "evidence before deadlines",
+                    f"vend {vend_id} is voided {voided_at_ms - given[0][1]} ms after its result "
+                    f"was given to {given[0][0]}",
+                )
+
+    def payment_waits(self) -> None:
+        """C-x: who chose has the whole wait to pay, however clocks are set, while the machine's
+        host is the same.
+        """
+        rows = self._world.disk.rows(
+            "SELECT v.vend_id, m.partition FROM vends v JOIN machines m ON m.machine_id = "
+            "v.machine_id WHERE v.status = 'AWAITING_PAYMENT'"
+        )
+        now = {vend_id: self._claims[partition] for vend_id, partition in rows}
+        for vend_id in self._waiting.keys() - now.keys():
+            self._waited(vend_id, self._waiting[vend_id])
+        self._waiting = {
+            vend_id: self._waiting.get(vend_id, epoch) for vend_id, epoch in now.items()
+        }
+
+    def _waited(self, vend_id: str, began_under: int) -> None:
+        rows = self._world.disk.rows(
+            "SELECT v.request_id, p.epoch FROM vends v JOIN machines m ON m.machine_id = "
+            "v.machine_id JOIN partitions p ON p.partition = m.partition "
+            "WHERE v.vend_id = ? AND v.reason = 'PAYMENT_TIMEOUT'",
+            vend_id,
+        )
+        for request_id, epoch in rows:
+            pressed_at_ms = self._world.pressed.get(request_id)
+            if epoch != began_under or pressed_at_ms is None:
+                continue
+            waited_ms = self._world.clock.now_ms() - pressed_at_ms
+            if waited_ms < self._world.policy.payment_wait_ms:
+                self.broken("waits are kept", f"vend {vend_id} waited {waited_ms} ms for its money")
+
+    def given(self, host: str, at_ms: int, messages: Sequence[ToHost]) -> None:
+        """A gateway gives a host what machines said; ``at_ms`` by the host's clock."""
+        for message in messages:
+            if isinstance(message, FromMachine) and not isinstance(message.event, Disconnected):
+                key = message.event.stream_id, getattr(message.event, "seq", 0)
+                self._given.setdefault(key, []).append((host, at_ms))
 
     def given_back_once_and_whole(self, vend_id: str) -> None:
         """B2: what a person gives back of a vend is what it was sold for, of the same payments, in

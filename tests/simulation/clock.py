@@ -10,6 +10,7 @@ import selectors
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.process.clock import SteadyClock
 from tests.support.virtual_time import WALL_START_MS, Stuck
 
 SPINS_MAX = 200_000
@@ -84,3 +85,9 @@ class WallClock:
     def now_ms(self) -> int:
         """Return milliseconds since 1970 UTC, as this computer believes."""
         return self._loop.began_ms + self.off_ms + round(self._loop.now_s * 1_000)
+
+    def steady(self) -> SteadyClock:
+        """Return the clock of a program that starts on this computer now."""
+        return SteadyClock(
+            wall_ms=self.now_ms, passed_ns=lambda: round(self._loop.now_s * 1_000_000) * 1_000
+        )

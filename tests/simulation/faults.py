@@ -42,6 +42,8 @@ class Faults:
     sql_away: bool = False
     sql_full: bool = False
     sql_outage_every_s: float = 0.0
+    sql_outage_long: float = 0.1
+    """How many outages last for minutes, up to half an hour."""
     # processes
     host_crash_every_s: float = 0.0
     host_crash_at_crossing: bool = False
@@ -90,7 +92,7 @@ class Faults:
         for item in fields(self):
             if item.name == "alipay":
                 self.alipay = {}
-            elif item.name != "sql_stall_s":
+            elif item.name not in {"sql_stall_s", "sql_outage_long"}:
                 setattr(self, item.name, item.type(0))  # type: ignore[operator]  # bool or float
 
 

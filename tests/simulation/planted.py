@@ -99,6 +99,41 @@ def nobody_waits_long(world: World) -> None:
     )
 
 
+def saving_is_slow(world: World) -> None:
+    """Results and doubts are waited for two seconds each, and SQL takes its time, though never so
+    long that it counts as away.
+    """
+    world.faults.sql_stalls, world.faults.sql_stall_s = 0.6, 4.5
+    world.policy = replace(
+        world.policy,
+        approval_valid_ms=2_000,
+        vend_result_ms=2_000,
+        report_wait_ms=2_000,
+        doubt_window_ms=2_000,
+        doubt_review_above_minor=None,
+    )
+
+
+def hosts_die_in_doubt(world: World) -> None:
+    """Streams are lost, and the doubt is about to end when another host takes over."""
+    cables_are_bad(world)
+    world.leaves, world.faults.host_crash_every_s = 0.9, 20.0
+    world.faults.host_crash_at_crossing = world.faults.host_crash_at_await = False
+    world.policy = replace(
+        world.policy,
+        approval_valid_ms=20_000,
+        vend_result_ms=20_000,
+        report_wait_ms=20_000,
+        doubt_window_ms=20_000,
+        doubt_review_above_minor=None,
+    )
+
+
+def clocks_are_set(world: World) -> None:
+    """Somebody sets clocks every few seconds."""
+    world.faults.clock_jump_every_s, world.clocks_jump = 10.0, True
+
+
 def cables_are_bad(world: World) -> None:
     """Streams are lost, also in the middle of a vend."""
     world.faults.wire_cut, world.faults.unplug = 0.1, 0.5
@@ -133,6 +168,9 @@ STEERS: dict[str, Callable[[World], None]] = {
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
     "customers complain": customers_complain,
+    "saving is slow": saving_is_slow,
+    "hosts die in doubt": hosts_die_in_doubt,
+    "clocks are set": clocks_are_set,
 }
 """All of them, by name."""
 
@@ -348,5 +386,23 @@ PLANTED = (
         sentence="All that a payment bought is given back for one of its vends.",
         bug=bugs.goodwill_of_the_whole_payment,
         steer=customers_complain,
+    ),
+    Planted(
+        name="deadline-before-evidence",
+        sentence="A vend's own deadline comes before the fact that settles it.",
+        bug=bugs.deadline_before_evidence,
+        steer=saving_is_slow,
+    ),
+    Planted(
+        name="takeover-voids-at-once",
+        sentence="A new owner voids what was due before its machines can reach it.",
+        bug=bugs.takeover_voids_at_once,
+        steer=hosts_die_in_doubt,
+    ),
+    Planted(
+        name="step-ends-waits",
+        sentence="Waits are measured by a clock that somebody sets.",
+        bug=bugs.step_ends_waits,
+        steer=clocks_are_set,
     ),
 )

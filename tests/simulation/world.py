@@ -98,6 +98,8 @@ class World:
         self.clocks_jump = self.faults.clock_jump_every_s > 0
         self.policy = fleet_policy(self.rng("policy"))
         self.clock = WallClock(loop)
+        self.edge_wall = WallClock(loop)
+        """The clock of the computer on which the gateways run."""
         self.disk = Disk()
         self.provider = Provider(self, self.rng("alipay"))
         self.checker = Checker(self)

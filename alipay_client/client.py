@@ -187,7 +187,7 @@ class AlipayClient:
                 ) as response,
             ):
                 if (date_ms := _date_ms(response)) is not None:
-                    self._answered(date_ms, round((loop.time() - began_s) * 1_000))
+                    self._answered(date_ms, int((loop.time() - began_s) * 1_000))
                 return await _bounded(response)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Unreachable(

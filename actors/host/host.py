@@ -205,7 +205,7 @@ class Host(HostLink):
             host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms
         )
         self._loop.ownership = self._ownership
-        self._loop.resumed("the host started")
+        self._loop.resuming.now("the host started")
         for loaded in await self._services.store.load_active(self._ownership):
             if isinstance(loaded, Unreadable):
                 if not self._mailboxes.runner(loaded.machine_id).halted:

@@ -23,6 +23,7 @@ from actors.host.halts import HaltLimits, Halts, words
 from actors.host.loading import Loader
 from actors.host.mailboxes import Mailboxes
 from actors.host.release import Refusals, Release
+from actors.host.resuming import Resuming
 from actors.host.runner import Letter, Runner, Turn
 from actors.host.saving import Batch, Saving
 from actors.host.store_health import StoreHealth
@@ -119,6 +120,7 @@ class TurnLoop:
             rng=rng,
             time_s=lambda: asyncio.get_running_loop().time(),
         )
+        self.resuming = Resuming(clock=clock, outage_s=limits.outage_s)
         self._saving = Saving(
             store=store,
             mailboxes=mailboxes,
@@ -139,14 +141,12 @@ class TurnLoop:
             refusals=self.refusals,
             calls=self.calls,
             timers=self._timers,
-            resume=self._resume,
+            resume=self.resuming.letter,
             done=self._loaded,
             store_failed=self._store_failed,
             halt=lambda runner, error: self.halt(runner, error, fact=""),
             fatal=fatal,
         )
-        self._resumed = 0
-        self._resumed_after = ""
         self._wake = asyncio.Event()
         self._resting = asyncio.Event()
 
@@ -161,13 +161,6 @@ class TurnLoop:
     def idle(self) -> bool:
         """No letter waits, and no machine is being loaded."""
         return self._mailboxes.size == 0 and not self._loader.busy
-
-    def resumed(self, reason: str) -> None:
-        """From now on this host can hear machines and save what they say; ``reason`` tells why it
-        could not.
-        """
-        self._resumed += 1
-        self._resumed_after = reason
 
     async def done(self) -> None:
         """Return once all letters are decided and released; at once if nothing can be saved."""
@@ -270,7 +263,7 @@ class TurnLoop:
         """
         turns: list[Turn] = []
         for runner, letters in batch:
-            if (resumed := self._resume(runner, now_ms)) is not None:
+            if (resumed := self.resuming.letter(runner)) is not None:
                 letters.insert(0, resumed)
             for place, letter in enumerate(letters):
                 try:
@@ -294,8 +287,7 @@ class TurnLoop:
             return True
         assert self.ownership is not None, "turns are taken once the partitions are claimed"
         saved = await self._saving.save(self.ownership, batch, changes)
-        if self._saving.took_s >= self._limits.outage_s:
-            self.resumed("the database was slow")
+        self.resuming.lost(self._saving.took_s, "the database was slow")
         if saved:
             self._store_works()
         return saved
@@ -350,9 +342,8 @@ class TurnLoop:
             async with asyncio.timeout(timer_s):
                 await self._wake.wait()
         except TimeoutError:
-            if timer_s is not None and loop.time() - began_s >= timer_s + self._limits.outage_s:
-                log.warning("the host stood still", s=round(loop.time() - began_s, 1))
-                self.resumed("the host stood still")
+            if timer_s is not None:
+                self.resuming.lost(loop.time() - began_s - timer_s, "the host stood still")
 
     def _loads_max(self) -> int:
         return 1 if self._store_health.away else self._limits.loads_max
@@ -397,23 +388,8 @@ class TurnLoop:
     def _store_works(self) -> None:
         if self._store_health.away:
             log.warning("the store is back", away_s=round(self._store_health.away_s, 1))
-            if self._store_health.away_s >= self._limits.outage_s:
-                self.resumed("the database was away")
+            self.resuming.lost(self._store_health.away_s, "the database was away")
             self._store_health.answered()
-
-    def _resume(self, runner: Runner, now_ms: int | None = None) -> Letter | None:
-        """Return the letter that tells the machine that this host listens again, if it must be
-        told. A machine whose core raises is left to its next turn, which halts it.
-        """
-        try:
-            return runner.resume(
-                self._resumed,
-                self._resumed_after,
-                self._clock.now_ms() if now_ms is None else now_ms,
-            )
-        except Exception as error:
-            log.exception("cannot resume", machine_id=runner.machine_id, error=str(error))
-            return None
 
     def _stop_waiting(self) -> None:
         """Deny the requests that wait, because nothing can be saved now, and let all exchanges

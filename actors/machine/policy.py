@@ -103,7 +103,7 @@ RULES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Clash:
     """Two limits that exclude each other: the ``rule`` and, in a sentence, how it is broken."""
 
     rule: Rule
@@ -113,15 +113,15 @@ class Conflict:
 class Contradiction(ValueError):
     """Limits that exclude each other. The message says which, and why."""
 
-    def __init__(self, found: Sequence[Conflict]) -> None:
+    def __init__(self, found: Sequence[Clash]) -> None:
         super().__init__(" ".join(one.sentence for one in found))
         self.found = tuple(found)
 
 
-def contradictions(limits: Mapping[str, Any]) -> tuple[Conflict, ...]:
+def contradictions(limits: Mapping[str, Any]) -> tuple[Clash, ...]:
     """Return which of these limits (all of a policy's, by name) exclude each other."""
     return tuple(
-        Conflict(
+        Clash(
             rule=rule,
             sentence=(
                 f"{rule.longer} ({limits[rule.longer]}) must be at least {rule.shorter} "
@@ -218,7 +218,7 @@ class PolicyOverrides:
     doubt_review_above_minor: int | None = None
     write_off_second_person_above_minor: int | None = None
 
-    def contradict(self, policy: Policy) -> tuple[Conflict, ...]:
+    def contradict(self, policy: Policy) -> tuple[Clash, ...]:
         """Return how these limits and the fleet's exclude each other."""
         return contradictions(self._merged(policy))
 

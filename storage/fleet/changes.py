@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, exists, select
 from actors.machine.configuring import code_under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
-from actors.machine.policy import Conflict, Policy, PolicyOverrides
+from actors.machine.policy import Clash, Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, MachineState, Mode
 from storage import codec
 from storage.machines.loading import configuration_of
@@ -64,7 +64,7 @@ class MachineInUse(ChangeRefused):
 class LimitsContradict(ChangeRefused):
     """The machine's own limits and the fleet's exclude each other; ``found`` says how."""
 
-    def __init__(self, found: tuple[Conflict, ...]) -> None:
+    def __init__(self, found: tuple[Clash, ...]) -> None:
         super().__init__(" ".join(one.sentence for one in found))
         self.found = found
 

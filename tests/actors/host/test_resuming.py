@@ -18,6 +18,7 @@ from actors.machine.policy import Policy
 from actors.machine.state import VendStatus
 from actors.ports import Change, Ownership
 from tests.support.stage import Stage, request
+from tests.support.virtual_time import VirtualTimeLoop
 
 pytestmark = pytest.mark.virtual_time
 
@@ -181,4 +182,21 @@ async def test_a_result_behind_another_letter_is_waited_for() -> None:
     )
 
     assert [(VendStatus.SUCCEEDED, "")] == settled(stage)
+    await stage.host.stop()
+
+
+async def test_a_process_that_stood_still_hears_machines_first() -> None:
+    """It was stopped for 13 minutes and goes on: what came meanwhile has not been read yet."""
+    stage = await approved()
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    listening = asyncio.create_task(stage.gateway.keep_listening())
+    await asyncio.sleep(1)
+    loop.now_s += OUTAGE_S
+    await asyncio.sleep(60)
+    await stage.gateway.give(stage.gateway.frame(DELIVERED))
+
+    assert [(VendStatus.SUCCEEDED, "")] == settled(stage)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
     await stage.host.stop()

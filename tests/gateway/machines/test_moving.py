@@ -1,6 +1,4 @@
-"""When a machine is asked to move, and when its time is over; then the drain of a gateway, over real
-gRPC.
-"""
+"""When a machine is asked to move, and when its time is over; and a whole drain, over real gRPC."""
 
 from collections.abc import AsyncIterator
 
@@ -98,7 +96,7 @@ async def test_drain(edge: Edge) -> None:
     assert "this gateway is going away" in message
     assert not drain.done()
     await machine.call.done_writing()
-    assert (await machine.end())[0] is grpc.StatusCode.OK
+    assert grpc.StatusCode.OK is (await machine.end())[0]
     await drain
 
 
@@ -112,7 +110,7 @@ async def test_drain_waits_for_vends(edge: Edge) -> None:
     edge.link.tell("m2", APPROVE)
     assert (await approved.hear()).HasField("vend_approved")
     await asked.say(1, **WISH)
-    assert (await asked.hear()).ack == 1
+    assert 1 == (await asked.hear()).ack
     edge.background(edge.service.drain())
     assert (await free.hear()).HasField("move_request")
     edge.link.tell("m1", DENY)
@@ -162,5 +160,5 @@ async def test_drain_closes_what_stays(edge: Edge) -> None:
     machine = await edge.welcomed()
     await edge.service.drain(within_ms=10)
     assert (await machine.hear()).HasField("move_request")
-    assert (await machine.end())[0] is grpc.StatusCode.UNAVAILABLE
-    assert edge.service.stats().streams == 0
+    assert grpc.StatusCode.UNAVAILABLE is (await machine.end())[0]
+    assert 0 == edge.service.stats().streams

@@ -22,6 +22,7 @@ from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate
 from gateway.machines.bounds import Unsendable
+from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
 from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
@@ -52,12 +53,10 @@ class Stream:
         "_limits",
         "_link",
         "_monotonic",
-        "_move_owed",
-        "_moved",
+        "_moving",
         "_outbox",
         "_pending",
         "_reading",
-        "_vend_open",
         "_waits_since",
         "_welcomed",
         "_window",
@@ -110,12 +109,8 @@ class Stream:
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
         # Whether Welcome was queued; until then it is the host that is waited for.
         self._welcomed = False
-        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
-        self._vend_open = False
-        # Makes the MoveRequest that is due once the vend is over.
-        self._move_owed: Callable[[], ConnectResponse] | None = None
-        # Whether the machine was asked to move; it is asked once.
-        self._moved = False
+        # Whether the machine was asked to move, and whether it may go.
+        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
         # When the machine was last heard, and whether it is being read. Only then its silence
         # counts.
@@ -241,9 +236,9 @@ class Stream:
         self._window[frame.seq] = received
         self._forwarded = max(self._forwarded, frame.seq)
         if isinstance(frame.fact, events.VendRequested):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
-            self._vend_closed()
+            self._put_if_due(self._moving.vend_closed())
         self._pending += 1
         link.submit(self, received)
 
@@ -376,11 +371,14 @@ class Stream:
             asked = any(
                 isinstance(frame.fact, events.VendRequested) for frame in self._window.values()
             )
-            self._vend_open = asked or command.vend_id is not None
+            if asked or command.vend_id is not None:
+                self._moving.vend_opened()
+            else:
+                self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.ApproveVend):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
-            self._vend_closed()
+            self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):
             # Refused for good: sent again as it is, it would be refused again.
             self._window.pop(command.seq, None)
@@ -416,21 +414,20 @@ class Stream:
         """Give gRPC the status that the stream ends with."""
         await statuses.abort(self._context, self.ending or statuses.FAILED)
 
-    def ask_to_move(self, request: Callable[[], ConnectResponse]) -> None:
+    def ask_to_move(self, moves_at: float, ends_at: float) -> None:
         """Ask the machine to open a new stream: at once, or when its vend is over."""
-        if self._moved or self.ending is not None:
-            return
-        if self._vend_open:
-            self._move_owed = request
-            return
-        self._moved = True
-        self._put(request())
+        if self.ending is None:
+            self._put_if_due(self._moving.ask(moves_at, ends_at))
 
-    def _vend_closed(self) -> None:
-        self._vend_open = False
-        if self._move_owed is not None:
-            request, self._move_owed = self._move_owed, None
-            self.ask_to_move(request)
+    def overstays(self) -> bool:
+        """Return whether the machine's time to move is over, and closing its stream breaks nothing
+        off: no vend, no answer that is due.
+        """
+        return self._moving.is_over() and self._pending == 0
+
+    def _put_if_due(self, request: ConnectResponse | None) -> None:
+        if request is not None and self.ending is None:
+            self._put(request)
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
         """Close the stream with a status; with ``flush`` what is queued goes out first. The first

@@ -209,6 +209,7 @@ class Limits(Section):
     reconnect_initial_ms: int = Field(default=_EDGE.reconnect_initial_ms, gt=0, le=600_000)
     reconnect_max_ms: int = Field(default=_EDGE.reconnect_max_ms, gt=0, le=3_600_000)
     move_spread_ms: int = Field(default=_EDGE.move_spread_ms, gt=0, le=600_000)
+    move_window_ms: int = Field(default=_EDGE.move_window_ms, gt=0, le=600_000)
     move_deadline_ms: int = Field(default=_EDGE.move_deadline_ms, gt=0, le=3_600_000)
 
 

@@ -46,7 +46,11 @@ class EdgeLimits:
     reconnect_max_ms: int = 60_000
     """Told to the machine: the widest range of its delay."""
     move_spread_ms: int = 25_000
-    """A drain asks machines to come back evenly over this time."""
+    """A drain asks machines to come back evenly over this time, or over less if they are few."""
+    moves_per_s: int = 200
+    """This many machines are asked to come back in a second, as long as the spread allows it."""
+    move_window_ms: int = 10_000
+    """A machine that may go has this long for it. Then its stream is closed, unless it sells."""
     move_deadline_ms: int = 120_000
     """A drain closes what is left after this."""
     watch_interval_s: float = 0.5

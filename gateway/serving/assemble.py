@@ -18,16 +18,16 @@ from starlette.applications import Starlette
 from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
 from gateway.alipay.notify import NotifyIngress
+from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
-from gateway.fleet.services import add_services
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
-from gateway.serving.http_app import Readiness, build_http_app, sql_check
+from gateway.serving.http_app import Readiness, build_http_app, saves_check, sql_check
 from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
 from gateway.serving.metrics import Snapshot
 from storage.database.engine import Database
@@ -67,7 +67,9 @@ class Gateway:
 
     def admin_listener(self, address: str, tls: Tls | None) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
-        return build_admin_server(lambda to: add_services(self.fleet, to), address=address, tls=tls)
+        return build_admin_server(
+            lambda to: services.add_services(self.fleet, to), address=address, tls=tls
+        )
 
 
 def assemble(
@@ -91,6 +93,7 @@ def assemble(
     ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
     """
     clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
+    metrics.expect_admin_calls(services.METHODS, services.STATUSES)
     registry, queries = Registry(database), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
@@ -126,7 +129,7 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
-    readiness = _readiness(queries, links)
+    readiness = _readiness(database, queries, links)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -149,13 +152,19 @@ def assemble(
     )
 
 
-def _readiness(queries: Queries, links: HostLinks) -> Readiness:
+def _readiness(database: Database, queries: Queries, links: HostLinks) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
         return any(link.attached for link in links.stats())
 
-    return Readiness(checks={"sql": sql_check(queries), "hosts": hosts_attached})
+    return Readiness(
+        checks={
+            "sql": sql_check(queries),
+            "saves": saves_check(database),
+            "hosts": hosts_attached,
+        }
+    )
 
 
 def _figures(

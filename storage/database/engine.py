@@ -80,6 +80,7 @@ class Database:
         self._read_only = read_only
         self.partition_count = 0
         self._writing: set[asyncio.Task[Any]] = set()
+        self._saved_at: float | None = None  # the loop's clock
         self._closed = False
 
     @classmethod
@@ -113,6 +114,13 @@ class Database:
             raise StoreError("The database is closed.")
         return await self._to_its_end(self._writer.write(work))
 
+    def saved_within(self, span_s: float) -> bool:
+        """Return whether this process saved something that short a time ago."""
+        return (
+            self._saved_at is not None
+            and asyncio.get_running_loop().time() - self._saved_at < span_s
+        )
+
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that sees one state of the database and cannot write. It
         is ended when the caller is cancelled, or when it takes longer than a read may.
@@ -141,13 +149,18 @@ class Database:
     async def _to_its_end(self, writing: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(writing)
         self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        task.add_done_callback(self._written)
         try:
             with as_store_errors():
                 return await asyncio.shield(task)
         except asyncio.CancelledError:
             task.add_done_callback(_report_unseen)
             raise
+
+    def _written(self, task: "asyncio.Task[Any]") -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and task.exception() is None:
+            self._saved_at = task.get_loop().time()
 
 
 def _report_unseen(task: "asyncio.Task[Any]") -> None:

@@ -68,7 +68,12 @@ async def test_a_gateway_serves_all_three_sides(tmp_path: Path, tables: Tables) 
         assert addresses.public_url == f"http://{addresses.http}"
         async with httpx.AsyncClient(base_url=f"http://{addresses.http}") as http:
             ready = await http.get("/readyz")
-            assert {"sql": True, "hosts": True, "not_draining": True} == ready.json()["checks"]
+            assert {
+                "sql": True,
+                "saves": True,
+                "hosts": True,
+                "not_draining": True,
+            } == ready.json()["checks"]
             assert (404, "unknown") == (
                 (answer := await http.post("/alipay/notify/x", content=b"a")).status_code,
                 answer.text,

@@ -28,7 +28,7 @@ from actors.machine import (
 )
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
-from actors.machine.state import FailureCause, RefundStatus, VendStatus
+from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
 from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
@@ -399,6 +399,29 @@ def second_customer_is_the_first() -> Any:
         )
 
     return patch.object(paying, "why_unwanted", bug)
+
+
+def denied_choice_renews() -> Any:
+    return patch.object(
+        paying,
+        "idle_at_ms",
+        lambda session, idle_refund_ms: session.last_operation_at_ms + idle_refund_ms,
+    )
+
+
+def next_customer_pays_for_the_last() -> Any:
+    """A bug of letting the next customer in: the last one's session stays, and takes the money."""
+    return patch.object(
+        paying,
+        "why_unwanted",
+        lambda turn, event, why=paying.why_unwanted: (
+            None
+            if turn.state.session is not None
+            and why(turn, event) is RefundCause.SECOND_CUSTOMER
+            and paying.is_next_customer(turn, event)
+            else why(turn, event)
+        ),
+    )
 
 
 def signature_not_checked() -> Any:

@@ -114,6 +114,12 @@ def customers_complain(world: World) -> None:
     world.faults.given_back_every_s = 5.0
 
 
+def people_insist(world: World) -> None:
+    """Little is left behind, by people who go on choosing and for people who want more."""
+    world.insistent = True
+    world.policy = replace(world.policy, idle_refund_ms=20_000)
+
+
 STEERS: dict[str, Callable[[World], None]] = {
     "as it comes": as_it_comes,
     "review every doubt": review_every_doubt,
@@ -123,6 +129,7 @@ STEERS: dict[str, Callable[[World], None]] = {
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
     "customers complain": customers_complain,
+    "people insist": people_insist,
 }
 """All of them, by name."""
 
@@ -247,6 +254,18 @@ PLANTED = (
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
+    ),
+    Planted(
+        name="denied-choice-renews",
+        sentence="Each choice that is denied begins the idle time again, without an end.",
+        bug=bugs.denied_choice_renews,
+        steer=people_insist,
+    ),
+    Planted(
+        name="next-pays-into-the-last",
+        sentence="The next customer's money goes into the session of who left something behind.",
+        bug=bugs.next_customer_pays_for_the_last,
+        steer=people_insist,
     ),
     Planted(
         name="signature-unchecked",

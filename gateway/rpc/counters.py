@@ -24,3 +24,9 @@ class Counters:
             ("method", "status"),
             registry=self.registry,
         )
+        self.connections_ended = Counter(
+            "vendgate_connections_ended",
+            "Connections that a door ended or refused by itself, by door and why.",
+            ("door", "reason"),
+            registry=self.registry,
+        )

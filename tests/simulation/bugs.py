@@ -15,7 +15,17 @@ from starlette.responses import PlainTextResponse, Response
 from actors import performer
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
-from actors.machine import connecting, events, ledger, paying, refunding, settling, stock, vending
+from actors.machine import (
+    connecting,
+    events,
+    goodwill,
+    ledger,
+    paying,
+    refunding,
+    settling,
+    stock,
+    vending,
+)
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, RefundStatus, VendStatus
@@ -26,6 +36,25 @@ from gateway.alipay.notify import NotifyIngress
 from storage.machines import store
 
 # --- refunds ---
+
+
+def goodwill_of_old_rows() -> Any:
+    refund_vend = goodwill.refund_vend
+
+    def bug(draft: Any, event: events.VendRefundAsked) -> None:
+        refund_vend(draft, replace(event, version=draft.before.version))
+
+    return patch.object(goodwill, "refund_vend", bug)
+
+
+def goodwill_of_the_whole_payment() -> Any:
+    refund_vend = goodwill.refund_vend
+
+    def bug(draft: Any, event: events.VendRefundAsked) -> None:
+        parts = tuple(replace(part, amount_minor=part.trade.sold_minor) for part in event.parts)
+        refund_vend(draft, replace(event, parts=parts))
+
+    return patch.object(goodwill, "refund_vend", bug)
 
 
 def new_id_on_retry() -> Any:

@@ -109,6 +109,11 @@ def refunds_are_refused(world: World) -> None:
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
+def customers_complain(world: World) -> None:
+    """Whatever was sold is soon given back, by people who click twice."""
+    world.faults.given_back_every_s = 5.0
+
+
 STEERS: dict[str, Callable[[World], None]] = {
     "as it comes": as_it_comes,
     "review every doubt": review_every_doubt,
@@ -117,6 +122,7 @@ STEERS: dict[str, Callable[[World], None]] = {
     "cables are bad": cables_are_bad,
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
+    "customers complain": customers_complain,
 }
 """All of them, by name."""
 
@@ -319,5 +325,18 @@ PLANTED = (
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         steer=review_every_doubt,
+    ),
+    Planted(
+        name="goodwill-of-old-rows",
+        sentence="A sold vend is given back by what was read before the machine decided again.",
+        bug=bugs.goodwill_of_old_rows,
+        steer=customers_complain,
+        halts=True,
+    ),
+    Planted(
+        name="goodwill-of-the-whole-payment",
+        sentence="All that a payment bought is given back for one of its vends.",
+        bug=bugs.goodwill_of_the_whole_payment,
+        steer=customers_complain,
     ),
 )

@@ -89,9 +89,10 @@ class EndReason(StrEnum):
 
 class FailureCause(StrEnum):
     """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
-    that only we settle.
+    that only we settle. UNKNOWN: the machine said no cause, or one that only a newer backend knows.
     """
 
+    UNKNOWN = "UNKNOWN"
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
     NOTHING_DROPPED = "NOTHING_DROPPED"

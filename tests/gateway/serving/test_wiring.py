@@ -154,7 +154,7 @@ async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: 
         )
         with pytest.raises(grpc.aio.AioRpcError):
             await fleet.RegisterMachine(request, timeout=HANGS_AFTER_S)
-        with pytest.raises(GatewayLost, match="Is another gateway using the same database"):
+        with pytest.raises(GatewayLost, match="another gateway is using the same database"):
             async with asyncio.timeout(HANGS_AFTER_S):
                 await running
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,9 +55,24 @@ def main() -> None:
     app()
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            _say(f"vendgate {metadata.version('vendgate')}")
+        except metadata.PackageNotFoundError:
+            _say("vendgate, not installed as a package")
+        raise typer.Exit
+
+
 @app.callback()
 def _vendgate(
     *,
+    version: Annotated[  # noqa: ARG001 - its callback has answered
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
     lifeline: Annotated[
         bool,
         typer.Option(
@@ -91,6 +107,9 @@ def serve(
 
         loaded = settings_module.load(config_file)
         plain = not loaded.admin.has_tls
+
+        if loaded.ray.mode == "local" and not (no_ray or json_ready):
+            _say("starting Ray and the gateway; the first time this takes half a minute ...")
 
         def ready(addresses: "Addresses") -> None:
             _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
@@ -325,6 +344,24 @@ def demo(
         )
 
 
+@app.command()
+def qr(
+    machine: Annotated[str, typer.Argument(help="The machine's id.")],
+    *,
+    admin: Annotated[
+        str, typer.Option(help="The gateway's address for administrators.")
+    ] = "127.0.0.1:7444",
+    ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Your certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+) -> None:
+    """Draw a machine's QR code into the terminal."""
+    with _sentences():
+        from gateway.demo import qr as drawing
+
+        _say(drawing.qr(machine, drawing.Door(address=admin, ca=ca, cert=cert, key=key)))
+
+
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
     call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
@@ -336,7 +373,8 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
         f"  administrators  {addresses.admin}\n"
-        f"  http            {addresses.http}   (/alipay/notify/, /healthz, /readyz, /metrics)\n"
+        f"  notifications   {addresses.http}   (/alipay/notify/)\n"
+        f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -401,6 +439,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
         "gateway.books.database": "SchemaMismatch",
+        "gateway.demo.qr": "NoCode",
         "gateway.links.hosts": "HostsFailed",
         "gateway.serving.listeners": "ListenRefused",
     }

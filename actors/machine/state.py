@@ -84,13 +84,15 @@ class EndReason(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     NOT_PAID = "NOT_PAID"
     VEND_ENDED = "VEND_ENDED"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
 
 
 class FailureCause(StrEnum):
     """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
-    that only we settle.
+    that only we settle. UNKNOWN: the machine said no cause, or one that only a newer backend knows.
     """
 
+    UNKNOWN = "UNKNOWN"
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
     NOTHING_DROPPED = "NOTHING_DROPPED"
@@ -115,6 +117,7 @@ class RefundCause(StrEnum):
     VEND_FAILED = "VEND_FAILED"
     OVERLOADED = "OVERLOADED"
     GOODWILL = "GOODWILL"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
 
 
 class RefundStatus(StrEnum):
@@ -251,6 +254,15 @@ class Session:
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
     paid_minor: int = 0
+    money_at_ms: int = 0
+    """When a payment last came in or goods were last sold. What else the customer does prolongs the
+    stay by no more than one idle time beyond it.
+    """
+    uncovered_minor: int = 0
+    """The price of the last choice that the funds did not cover; 0 if there is none since the last
+    payment or approval.
+    """
+    uncovered_at_ms: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
 

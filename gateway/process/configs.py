@@ -372,6 +372,7 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "machines": settings.machines.address,
         "admin": settings.admin.address,
         "http": settings.http.address,
+        "health": settings.health.address,
     }
     seen: dict[int, tuple[str, Address]] = {}
     for name, address in named.items():

@@ -101,9 +101,20 @@ class Admin(Listener):
     listen: Listen = "127.0.0.1:7444"
 
 
+class Health(Section):
+    """The server for health and metrics, which only operators need to reach."""
+
+    listen: Listen = "127.0.0.1:8081"
+
+    @property
+    def address(self) -> Address:
+        """``listen``, taken apart."""
+        return Address.parse(self.listen)
+
+
 class Http(Section):
-    """The server for Alipay's notifications, health and metrics. ``public_url`` is what Alipay can
-    reach, without a path of ours.
+    """The server for Alipay's notifications, and for nothing else. ``public_url`` is what Alipay
+    can reach, without a path of ours.
     """
 
     listen: Listen = "127.0.0.1:8080"

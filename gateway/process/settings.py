@@ -31,6 +31,7 @@ from gateway.process.sections import (
     Database,
     File,
     FleetPolicy,
+    Health,
     Http,
     Limits,
     Logs,
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     machines: Machines = Machines()
     admin: Admin = Admin()
     http: Http = Http()
+    health: Health = Health()
     alipay: Alipay = Alipay()
     ray: Ray = Ray()
     policy: FleetPolicy = FleetPolicy()

@@ -66,6 +66,12 @@ class Counters:
             ("method", "status"),
             registry=self.registry,
         )
+        self.connections_ended = Counter(
+            "vendgate_connections_ended",
+            "Connections that a door ended or refused by itself, by door and why.",
+            ("door", "reason"),
+            registry=self.registry,
+        )
 
     def expect_admin_calls(self, methods: Iterable[str], statuses: Iterable[str]) -> None:
         """Show every method with every status, though none was called yet."""

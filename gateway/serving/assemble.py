@@ -27,8 +27,19 @@ from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
-from gateway.serving.http_app import Readiness, build_http_app, saves_check, sql_check
-from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
+from gateway.serving.http_app import (
+    Readiness,
+    build_health_app,
+    build_notify_app,
+    saves_check,
+    sql_check,
+)
+from gateway.serving.listeners import (
+    CONNECTIONS_MAX,
+    Listener,
+    build_admin_server,
+    build_machine_server,
+)
 from gateway.serving.metrics import Snapshot
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
@@ -43,8 +54,8 @@ from storage.machines.store import SqlMachineStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """The parts of one gateway. ``start`` the links and the machines' service, serve the listeners
-    and ``http_app``, and stop in the reverse order.
+    """The parts of one gateway. ``start`` the links and the machines' service, serve the listeners,
+    ``http_app`` and ``health_app``, and stop in the reverse order.
 
     Set ``stopping`` to end administrators' watches before their listener is stopped.
     """
@@ -58,17 +69,29 @@ class Gateway:
     ingress: NotifyIngress
     readiness: Readiness
     http_app: Starlette
+    """Alipay's notifications."""
+    health_app: Starlette
+    """What operators ask."""
     metrics: Counters
     stopping: asyncio.Event
 
-    def machine_listener(self, address: str, tls: Tls | None) -> Listener:
+    def machine_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
         """Bind the machines' listener. Raises ListenRefused."""
-        return build_machine_server(self.machines, address=address, tls=tls)
+        return build_machine_server(
+            self.machines, address=address, tls=tls, connections_max=connections_max
+        )
 
-    def admin_listener(self, address: str, tls: Tls | None) -> Listener:
+    def admin_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
         return build_admin_server(
-            lambda to: services.add_services(self.fleet, to), address=address, tls=tls
+            lambda to: services.add_services(self.fleet, to),
+            address=address,
+            tls=tls,
+            connections_max=connections_max,
         )
 
 
@@ -139,8 +162,8 @@ def assemble(
         fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
         ingress=ingress,
         readiness=readiness,
-        http_app=build_http_app(
-            ingress=ingress,
+        http_app=build_notify_app(ingress),
+        health_app=build_health_app(
             readiness=readiness,
             metrics=metrics,
             queries=queries,

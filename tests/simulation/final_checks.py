@@ -255,6 +255,29 @@ def one_customer_per_session(world: "World") -> None:
             )
 
 
+def nobody_keeps_a_machine(world: "World") -> None:
+    """What is left goes back within two idle times of the last payment or sale, whatever is chosen
+    meanwhile: no choice is heard in a session that should be over.
+    """
+    if world.clocks_jump:
+        return  # then our own times mean nothing
+    sql = (
+        "SELECT v.vend_id, v.requested_at_ms - max(s.started_at_ms, "
+        "coalesce((SELECT max(t.received_at_ms) FROM trades t WHERE t.session_id = s.session_id "
+        "AND t.received_at_ms <= v.requested_at_ms), 0), "
+        "coalesce((SELECT max(o.ended_at_ms) FROM vends o WHERE o.session_id = s.session_id "
+        "AND o.status = 'SUCCEEDED' AND o.ended_at_ms <= v.requested_at_ms), 0)) AS late_ms "
+        "FROM vends v JOIN sessions s ON s.session_id = v.session_id "
+        "WHERE v.status = 'DENIED' AND s.mode = 'AUTHORIZATION_FIRST'"
+    )
+    for vend_id, late_ms in world.disk.rows(sql):
+        if late_ms > 2 * world.policy.idle_refund_ms:
+            world.checker.broken(
+                "nobody keeps a machine",
+                f"{vend_id} was asked for {late_ms} ms after anything was paid or sold",
+            )
+
+
 def states_agree_with_rows(world: "World") -> None:
     """B1: what the actors would go on from holds the core's own invariants, and nothing open."""
     for machine_id, state_format, body in world.disk.rows(
@@ -301,6 +324,7 @@ TRUTHS = (
     device_order,
     notifications_are_taken,
     one_customer_per_session,
+    nobody_keeps_a_machine,
     states_agree_with_rows,
     allowed_transitions,
     privacy,

@@ -109,6 +109,17 @@ def refunds_are_refused(world: World) -> None:
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
+def customers_complain(world: World) -> None:
+    """Whatever was sold is soon given back, by people who click twice."""
+    world.faults.given_back_every_s = 5.0
+
+
+def people_insist(world: World) -> None:
+    """Little is left behind, by people who go on choosing and for people who want more."""
+    world.insistent = True
+    world.policy = replace(world.policy, idle_refund_ms=20_000)
+
+
 STEERS: dict[str, Callable[[World], None]] = {
     "as it comes": as_it_comes,
     "review every doubt": review_every_doubt,
@@ -117,6 +128,8 @@ STEERS: dict[str, Callable[[World], None]] = {
     "cables are bad": cables_are_bad,
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
+    "customers complain": customers_complain,
+    "people insist": people_insist,
 }
 """All of them, by name."""
 
@@ -243,6 +256,18 @@ PLANTED = (
         bug=bugs.second_customer_is_the_first,
     ),
     Planted(
+        name="denied-choice-renews",
+        sentence="Each choice that is denied begins the idle time again, without an end.",
+        bug=bugs.denied_choice_renews,
+        steer=people_insist,
+    ),
+    Planted(
+        name="next-pays-into-the-last",
+        sentence="The next customer's money goes into the session of who left something behind.",
+        bug=bugs.next_customer_pays_for_the_last,
+        steer=people_insist,
+    ),
+    Planted(
         name="signature-unchecked",
         sentence="The signature of a notification is not checked.",
         bug=bugs.signature_not_checked,
@@ -319,5 +344,18 @@ PLANTED = (
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         steer=review_every_doubt,
+    ),
+    Planted(
+        name="goodwill-of-old-rows",
+        sentence="A sold vend is given back by what was read before the machine decided again.",
+        bug=bugs.goodwill_of_old_rows,
+        steer=customers_complain,
+        halts=True,
+    ),
+    Planted(
+        name="goodwill-of-the-whole-payment",
+        sentence="All that a payment bought is given back for one of its vends.",
+        bug=bugs.goodwill_of_the_whole_payment,
+        steer=customers_complain,
     ),
 )

@@ -132,7 +132,9 @@ class Policy(_message.Message):
     DOUBT_REVIEW_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     WRITE_OFF_SECOND_PERSON_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     idle_refund_ms: _builtins.int
-    """Pay first: what is left is refunded this long after the customer's last operation."""
+    """Pay first: what is left is refunded this long after the customer's last operation, and at the latest twice this long after their
+    last payment or sale.
+    """
     payment_wait_ms: _builtins.int
     """Purchase first: how long a selection waits for its payment."""
     unavailable_grace_ms: _builtins.int

@@ -96,6 +96,8 @@ class _RefundCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundCau
     REFUND_CAUSE_OVERLOADED: _RefundCause.ValueType  # 10
     REFUND_CAUSE_GOODWILL: _RefundCause.ValueType  # 11
     """An administrator gave the price of sold goods back."""
+    REFUND_CAUSE_NEXT_CUSTOMER: _RefundCause.ValueType  # 12
+    """It was left over, and the next customer paid for a choice that it did not cover."""
 
 class RefundCause(_RefundCause, metaclass=_RefundCauseEnumTypeWrapper):
     """Why money goes back."""
@@ -113,6 +115,8 @@ REFUND_CAUSE_VEND_FAILED: RefundCause.ValueType  # 9
 REFUND_CAUSE_OVERLOADED: RefundCause.ValueType  # 10
 REFUND_CAUSE_GOODWILL: RefundCause.ValueType  # 11
 """An administrator gave the price of sold goods back."""
+REFUND_CAUSE_NEXT_CUSTOMER: RefundCause.ValueType  # 12
+"""It was left over, and the next customer paid for a choice that it did not cover."""
 Global___RefundCause: _TypeAlias = RefundCause  # noqa: Y015
 
 @_typing.final

@@ -260,20 +260,22 @@ async def test_heartbeat_is_answered_by_the_gateway(edge: Edge) -> None:
 
 
 async def test_bad_frames_do_not_end_the_stream(edge: Edge) -> None:
-    """A frame that breaks a rule, or is no protobuf at all, gets a ProtocolError; its number is
-    still free, the host hears nothing.
+    """A frame that breaks a rule, or has no payload, gets a ProtocolError; its host uses its number
+    up, and those behind it keep theirs.
     """
     machine = await edge.welcomed()
     await machine.say(1, **READY)
     await machine.hear()
     await machine.say(2, fault=wire.Fault(code="much too long for a code"))
-    error = (await machine.hear()).protocol_error
-    assert (error.code, error.seq, error.expected_seq) == (wire.PROTOCOL_ERROR_CODE_BAD_FIELD, 2, 2)
-    await machine.say(2)
-    assert (await machine.hear()).protocol_error.code == wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD
-    await machine.say(2, **READY)
-    assert (await machine.hear()).ack == 2
-    assert edge.link.frames() == [1, 2]
+    answer = await machine.hear()
+    assert wire.PROTOCOL_ERROR_CODE_BAD_FIELD == answer.protocol_error.code
+    assert (2, 2, 3) == (answer.ack, answer.protocol_error.seq, answer.protocol_error.expected_seq)
+    await machine.say(3)
+    answer = await machine.hear()
+    assert (3, wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD) == (answer.ack, answer.protocol_error.code)
+    await machine.say(4, **READY)
+    assert 4 == (await machine.hear()).ack
+    assert edge.link.frames() == [1, 2, 3, 4]
 
 
 async def test_bytes_that_are_no_frame(edge: Edge) -> None:
@@ -300,14 +302,13 @@ async def test_too_many_bad_frames_in_a_row(edge: Edge) -> None:
     count anew.
     """
     machine = await edge.welcomed()
-    for _ in range(20):
-        await machine.say(1)
+    for seq in range(1, 21):
+        await machine.say(seq)
         await machine.hear()
-    await machine.say(1, **READY)
-    assert (await machine.hear()).ack == 1
-    for _ in range(21):
-        await machine.say(2)
-        await machine.hear()
+    await machine.say(21, **READY)
+    assert (await machine.hear()).ack == 21
+    for seq in range(22, 43):
+        await machine.say(seq)
     assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (await details_of(machine))["ErrorInfo"].reason == "BAD_FRAMES"
 
@@ -469,7 +470,7 @@ async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
     assert (await machine.hear()).HasField("welcome")
     assert edge.link.frames() == [5]
     await machine.say(1)
-    assert (await machine.hear()).protocol_error.expected_seq == 1
+    assert 2 == (await machine.hear()).protocol_error.expected_seq
 
 
 async def test_a_frame_that_the_machine_has_no_room_for(edge: Edge) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from actors.ports import StoreError
 from storage.database import dialects
-from storage.database.engine import parse
+from storage.database.urls import parse
 
 NOT_SQLITE = (
     "The database is PostgreSQL, which has tools for this: pg_dump for a copy, or base backups "

@@ -51,7 +51,8 @@ JsonReady = Annotated[
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it writes is for its user alone: the database, its logs, keys."""
+    os.umask(os.umask(0o077) | 0o077)
     app()
 
 
@@ -156,10 +157,13 @@ def check(*, config_file: ConfigFile = None) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with _sentences():
         from gateway.process import configs
+        from gateway.process.clock import SystemClock
 
         loaded = settings_module.load(config_file)
         _say("\n".join(settings_module.shown(loaded)))
-        configs.configs(loaded)
+        made = configs.configs(loaded)
+        if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
+            raise SettingsRefused(tuple(outdated))
 
 
 @app.command()

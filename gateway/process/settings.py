@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.process.files import decoded
 from gateway.process.sections import (
     Address,
     Admin,
@@ -162,7 +163,11 @@ def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
 
 def _file(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
+        # to refuse it; a value that is not UTF-8 would be another one than was written.
+        text = decoded(path.read_bytes(), otherwise="surrogateescape")
+        content = tomllib.loads(text.replace("\r\n", "\n"))
+        json.dumps(content, ensure_ascii=False, default=str).encode()
     except OSError as error:
         raise SettingsRefused(
             (
@@ -172,7 +177,11 @@ def _file(path: Path) -> dict[str, Any]:
                 ),
             )
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeEncodeError:
+        raise SettingsRefused(
+            (f"The configuration file {path} is not UTF-8 in a value: save it as UTF-8.",)
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
     folder = path.absolute().parent
     content = _anchored(content, folder)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
     text,
     tuple_,
@@ -56,13 +57,20 @@ from storage.tables import (
 )
 
 OVERDUE_AFTER_MS = 86_400_000
-"""A refund that goes on by itself is a person's after this."""
+"""A refund that goes on by itself is shown to people after this."""
+ACCEPTED_OVERDUE_AFTER_MS = 2 * OVERDUE_AFTER_MS
+"""One that Alipay accepted after this: it does it in the batch of a night (docs/alipay.md 5.3)."""
 OPEN_REFUNDS = [
     status.value
     for status in RefundStatus
     if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
 ]
-_SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
+_SLOW = [
+    RefundStatus.UNKNOWN.value,
+    RefundStatus.SHORT_OF_FUNDS.value,
+    RefundStatus.DUE.value,
+    RefundStatus.ACCEPTED.value,
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +189,7 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                 int(fields.get(TOLD_AMOUNT_MINOR, "0")),
                 fields.get(TOLD_CURRENCY, currency),
             )
-        case WorkItemKind.REFUND_REFUSED if row.proposed_by:
+        case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
         case _:
             pass
@@ -233,26 +241,41 @@ def _columns(
 def _branches(now_ms: int) -> list[_Branch]:
     of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
-        _Branch(
-            kind=WorkItemKind.REFUND_REFUSED,
-            table=refunds,
-            since=refunds.c.due_at_ms,
-            item_id=REFUND_ITEM,
-            where=(refunds.c.status == RefundStatus.REFUSED.value,),
-            columns=_columns(
-                amount_minor=refunds.c.amount_minor,
-                reason=refunds.c.error,
-                proposed_by=func.coalesce(refunds.c.proposed_by, ""),
-                proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
-                **of_refund,
-            ),
+        *(
+            _Branch(
+                kind=kind,
+                table=refunds,
+                since=refunds.c.due_at_ms,
+                item_id=REFUND_ITEM,
+                where=(refunds.c.status == status.value,),
+                columns=_columns(
+                    amount_minor=refunds.c.amount_minor,
+                    reason=refunds.c.error,
+                    proposed_by=func.coalesce(refunds.c.proposed_by, ""),
+                    proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
+                    **of_refund,
+                ),
+            )
+            for kind, status in (
+                (WorkItemKind.REFUND_REFUSED, RefundStatus.REFUSED),
+                (WorkItemKind.REFUND_UNRESOLVED, RefundStatus.UNRESOLVED),
+            )
         ),
         _Branch(
             kind=WorkItemKind.REFUND_OVERDUE,
             table=refunds,
             since=refunds.c.due_at_ms,
             item_id=REFUND_ITEM,
-            where=(refunds.c.status.in_(_SLOW), refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS),
+            where=(
+                refunds.c.status.in_(_SLOW),
+                or_(
+                    and_(
+                        refunds.c.status != RefundStatus.ACCEPTED.value,
+                        refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS,
+                    ),
+                    refunds.c.due_at_ms < now_ms - ACCEPTED_OVERDUE_AFTER_MS,
+                ),
+            ),
             columns=_columns(
                 amount_minor=refunds.c.amount_minor,
                 status=refunds.c.status,

@@ -28,11 +28,20 @@ REFUND_ANSWERS: dict[str, Callable[[RefundId], events.Event]] = {
     "refused": lambda refund_id: events.RefundRefused(
         refund_id=refund_id, detail="TRADE_HAS_CLOSE"
     ),
+    "failed": lambda refund_id: events.RefundRefused(
+        refund_id=refund_id, detail="TRADE_HAS_CLOSE", source="query"
+    ),
+    "unlisted": lambda refund_id: events.RefundUnknown(
+        refund_id=refund_id, detail="SYSTEM_BUSY", ask_first=True
+    ),
     "accepted": lambda refund_id: events.RefundAccepted(refund_id=refund_id),
     "write-off": lambda refund_id: events.RefundWrittenOff(
         refund_id=refund_id, actor="eve", reason="paid in cash"
     ),
     "retry": lambda refund_id: events.RefundRetryAsked(
+        refund_id=refund_id, actor="eve", reason="customer called"
+    ),
+    "ask": lambda refund_id: events.RefundQueryAsked(
         refund_id=refund_id, actor="eve", reason="customer called"
     ),
 }

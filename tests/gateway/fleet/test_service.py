@@ -389,7 +389,7 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
     before = (
         await site.trades.GetRefund(trade_service_pb2.GetRefundRequest(refund_id=refund_id))
     ).refund
-    assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 1) == (
+    assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 2) == (
         word(before, "status"),
         before.amount.minor,
         before.amount.currency,
@@ -403,7 +403,7 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
 
     async def tried_twice() -> bool | None:
         refund = await found(lambda: site.queries.refund(refund_id))
-        return (refund.attempt_count, refund.status) == (2, "REFUSED") or None
+        return (refund.attempt_count, refund.status) == (4, "REFUSED") or None
 
     await found(tried_twice)
     open_ones = await site.trades.ListRefunds(trade_service_pb2.ListRefundsRequest(open=True))

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import structlog
-from sqlalchemy import URL, Dialect, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Dialect
 
 from actors.ports import StoreError
 from storage.database import dialects, postgres, schema, sqlite
 from storage.database.reader import Reader, Reads, T, Work, as_store_errors
+from storage.database.urls import parse
 
 log = structlog.get_logger()
 
@@ -167,35 +167,6 @@ def _report_unseen(task: "asyncio.Task[Any]") -> None:
     """Nobody waits for this transaction any more: say how it went wrong, if it did."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("A transaction failed, and its caller had gone.", error=str(error))
-
-
-def parse(url: str) -> URL:
-    """Return the URL with the driver that writes; raises StoreError for what is neither SQLite in a
-    file nor PostgreSQL.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "The database URL cannot be read: write sqlite:///path/to/file or "
-            "postgresql://user@host/name."
-        ) from None
-    match parsed.get_backend_name():
-        case dialects.SQLITE if parsed.database and parsed.database != ":memory:":
-            return parsed.set(drivername="sqlite+pysqlite")
-        case dialects.SQLITE:
-            raise StoreError(
-                "The database must be in a file that several processes can open: write "
-                "sqlite:///path/to/file."
-            )
-        case dialects.POSTGRESQL:
-            return (
-                parsed.set(drivername="postgresql+asyncpg")
-                if parsed.drivername == dialects.POSTGRESQL
-                else parsed
-            )
-        case other:
-            raise StoreError(f"No support for {other}: use SQLite or PostgreSQL.")
 
 
 def _sqlite(url: URL, config: StorageConfig) -> tuple[Writer, Reader, Reader]:

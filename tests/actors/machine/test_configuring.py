@@ -35,6 +35,13 @@ def known(story: Story) -> CodeStatus:
     return story.state.code.status
 
 
+def told(story: Story) -> UpdateService:
+    """What the machine was told last of its service."""
+    newest = story.effects(UpdateService)[-1]
+    assert isinstance(newest, UpdateService)
+    return newest
+
+
 def test_a_machine_that_was_never_configured_asks_nothing() -> None:
     """Before the registry has spoken there is nothing to do and nothing to wait for."""
     story = a_new_machine()
@@ -59,10 +66,10 @@ def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> 
     story.do(
         events.CodeCreated(qr_payload="https://qr.example/1", image_url="https://img.example/1")
     )
-    told = UpdateService(
+    service = UpdateService(
         in_service=True, qr_payload="https://qr.example/1", mode=Mode.SELECTION_FIRST
     )
-    assert [told] == list(story.last.effects)
+    assert [service] == list(story.last.effects)
     assert () == owed(story.state)
 
     story.do(events.CodeCreated(qr_payload="https://qr.example/2"))
@@ -260,12 +267,11 @@ def test_a_stop_whose_answer_was_lost_is_undone_when_the_machine_is_enabled_agai
     assert CodeStatus.UNKNOWN is known(story)
     story.configure(enabled=True)
     assert [STOP, RESTART] == story.effects(ChangeCodeStatus)
-    assert "" == story.effects(UpdateService)[-1].qr_payload  # type: ignore[attr-defined]  # of that kind
+    assert "" == told(story).qr_payload
 
     story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
     assert CodeStatus.ACTIVE is known(story)
-    told = story.effects(UpdateService)[-1]
-    assert "https://qr.example/vm-1" == told.qr_payload  # type: ignore[attr-defined]  # of that kind
+    assert "https://qr.example/vm-1" == told(story).qr_payload
 
 
 def test_a_restart_whose_answer_was_lost_does_not_leave_a_disabled_machine_payable() -> None:

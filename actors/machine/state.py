@@ -143,11 +143,14 @@ WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
 
 
 class CodeStatus(StrEnum):
-    """The machine's QR code at Alipay."""
+    """The machine's QR code at Alipay. UNKNOWN: a call about it was made, and nobody knows whether
+    Alipay did it.
+    """
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     STOPPED = "STOPPED"
+    UNKNOWN = "UNKNOWN"
     REFUSED = "REFUSED"
 
 
@@ -179,12 +182,16 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The machine's code. ``wanted`` is what it should become; a try is under way when
-    ``next_attempt_at_ms`` is None and they differ.
+    """The machine's code. ``status`` is what is known of it, ``wanted`` what it should become; as
+    long as they differ, Alipay is asked again.
     """
 
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
+    asked: CodeStatus | None = None
+    """What the call under way is to make of it; None if no call is."""
+    behind_refusal: CodeStatus = CodeStatus.PENDING
+    """With REFUSED: what is known of it all the same."""
     qr_payload: str = ""
     """The text to show, at most QR_PAYLOAD_BYTES_MAX."""
     image_url: str = ""

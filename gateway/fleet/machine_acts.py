@@ -168,8 +168,9 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
         case changes.CodeAskedFor():
             return not_possible(
                 "CODE_ASKED_FOR",
-                f"Alipay is being asked for the code of machine {machine_id} just now, so nobody "
-                "knows whether it has one: look at it in some seconds and repeat the call",
+                f"Alipay is being asked for the code of machine {machine_id}, or has not answered, "
+                "so nobody knows whether it has one: it is asked again by itself; repeat the call "
+                "when code_status is neither PENDING nor UNKNOWN",
                 machine=machine_id,
             )
         case changes.MachineInUse(what=what):

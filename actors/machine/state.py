@@ -372,7 +372,9 @@ class MachineState:
     inbox's unique key.
     """
     settled_vends: tuple[Vend, ...] = ()
-    """The last vends that were settled, for results that are repeated or come too late."""
+    """The last vends that were settled, for results that are repeated or come too late, and as many
+    that were denied, whose request ids are used up.
+    """
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0

@@ -114,7 +114,7 @@ def unknown_is_done() -> Any:
 
 
 def cents_everywhere() -> Any:
-    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
+    return patch.object(amounts, "exponent", lambda _currency: 2)
 
 
 def first_person_suffices() -> Any:

@@ -106,6 +106,8 @@ async def run_gateway(
             asked = AlipayClient.open(made.alipay)
             stack.push_async_callback(asked.close)
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
+        trying = asyncio.create_task(gateway.ingress.try_query())
+        stack.callback(trying.cancel)
         # Listeners.
         await stack.enter_async_context(http_server.served(gateway.http_app, listener))
         machines, admin = await _listen(stack, gateway, settings, made)

@@ -202,14 +202,15 @@ class FrameReceived:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpPaid:
     """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
-    hash, empty if Alipay did not name the payer.
+    hash, empty if Alipay did not name the payer. ``paid_at_ms`` None: Alipay did not say when, and
+    that is not "now".
     """
 
     trade_id: TradeId
     partner_trans_id: str
     amount_minor: int
     currency: Currency
-    paid_at_ms: int
+    paid_at_ms: int | None
     payer: str = ""
 
 

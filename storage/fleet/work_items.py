@@ -6,7 +6,8 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
@@ -65,6 +67,29 @@ OPEN_REFUNDS = [
     for status in RefundStatus
     if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
 ]
+_TOLD = (
+    "trade_status",
+    "out_trade_no",
+    "seller_id",
+    "total_fee",
+    "forex_total_fee",
+    "currency",
+    "gmt_payment",
+)
+_NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
+_payment = inbox.alias("payment")
+_PAYMENT_CAME_AFTER_ALL = (
+    exists()
+    .where(
+        _payment.c.cause == literal("payment:") + inbox.c.trade_id,
+        _payment.c.machine_id == inbox.c.machine_id,
+    )
+    .correlate(inbox)
+)
+"""Of what was put aside: a repetition fitted, or the daily file told of it, so that its money is in
+our books. One look at a key for each.
+"""
 _SLOW = [
     RefundStatus.UNKNOWN.value,
     RefundStatus.SHORT_OF_FUNDS.value,
@@ -180,11 +205,11 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                     pass
         case WorkItemKind.NOTIFICATION_REFUSED:
             why = reason.split(":")[1]
+            fields = codec.decode_fields(row.told)
             reason = (
                 f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was "
-                "booked"
+                f"booked; it says {_told(fields)}"
             )
-            fields = codec.decode_fields(row.told)
             amount_minor, currency = (
                 int(fields.get(TOLD_AMOUNT_MINOR, "0")),
                 fields.get(TOLD_CURRENCY, currency),
@@ -208,6 +233,13 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         advice=row.advice,
         proposed_by=row.proposed_by,
     )
+
+
+def _told(fields: Mapping[str, str]) -> str:
+    """Return what a notification says of its money, in Alipay's words, for people."""
+    said = (f"{name}={fields[name]}" for name in _TOLD if _PLAIN.fullmatch(fields.get(name, "")))
+    missing = (f"no {name}" for name in _NEEDED if not fields.get(name))
+    return ", ".join((*said, *missing))
 
 
 def _columns(
@@ -297,7 +329,9 @@ def _branches(now_ms: int) -> list[_Branch]:
             ),
         ),
         _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
-        _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
+        _of_inbox(
+            WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields, ~_PAYMENT_CAME_AFTER_ALL
+        ),
         _differences(),
         _Branch(
             kind=WorkItemKind.MACHINE_HALTED,
@@ -312,13 +346,18 @@ def _branches(now_ms: int) -> list[_Branch]:
     ]
 
 
-def _of_inbox(kind: WorkItemKind, condition: str, told: ColumnElement[Any]) -> _Branch:
+def _of_inbox(
+    kind: WorkItemKind,
+    condition: str,
+    told: ColumnElement[Any],
+    *more: ColumnElement[bool],
+) -> _Branch:
     return _Branch(
         kind=kind,
         table=inbox,
         since=inbox.c.received_at_ms,
         item_id=INBOX_ITEM,
-        where=(text(condition), not_closed(INBOX_ITEM)),  # type: ignore[arg-type]  # word for word the condition of the index
+        where=(text(condition), not_closed(INBOX_ITEM), *more),  # type: ignore[arg-type]  # word for word the condition of the index
         columns=_columns(
             trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
         ),

@@ -17,7 +17,7 @@ from actors.machine.events import (
     RefundUnknown,
     RefundWrittenOff,
 )
-from actors.machine.ids import RefundId
+from actors.machine.ids import MachineId, RefundId
 from actors.machine.policy import Policy
 from storage.auditing import prove
 from storage.database.engine import Database
@@ -134,12 +134,16 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
 async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> None:
     """In the money that Alipay named; an older row knows the machine's currency alone."""
     await Owner.of(db, "VM-1")
-    told = {TOLD_AMOUNT_MINOR: "700", TOLD_CURRENCY: "USD"}
+    told = {TOLD_AMOUNT_MINOR: "700", TOLD_CURRENCY: "USD", "total_fee": "7.00", "currency": "USD"}
+    told |= {"gmt_payment": "\x1b[2J"}
     await Inbox(db).put(
         replace(other("refused:foreign_currency:t6:n1", None), trade_id="t6", fields=told)
     )
     await Inbox(db).put(other("refused:foreign_machine:t1:n2", None))
-    said = "Alipay signed it and it does not fit; it was put aside, and nothing was booked"
+    said = (
+        "Alipay signed it and it does not fit; it was put aside, and nothing was booked; it says "
+    )
+    none = "no trade_no, no out_trade_no, no trade_status, no seller_id"
     assert [
         (
             WorkItemKind.NOTIFICATION_REFUSED,
@@ -148,7 +152,7 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
             "t6",
             700,
             "USD",
-            f"foreign_currency: {said}",
+            f"foreign_currency: {said}total_fee=7.00, currency=USD, {none}",
             START_MS,
         ),
         (
@@ -158,7 +162,7 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
             "t1",
             0,
             "HKD",
-            f"foreign_machine: {said}",
+            f"foreign_machine: {said}{none}",
             START_MS,
         ),
     ] == [
@@ -432,4 +436,14 @@ async def test_what_nobody_learnt_is_a_person_s(db: Database) -> None:
     (item,) = await items(db)
     assert "ann" == item.proposed_by
     await owner.do("VM-1", replace(wanted, actor="bob"))
+    assert [] == await items(db)
+
+
+async def test_what_was_put_aside_ends_when_its_payment_comes_after_all(db: Database) -> None:
+    """For the same machine: a repetition that fits, or the daily file."""
+    await Owner.of(db, "VM-1", "VM-2")
+    await Inbox(db).put(replace(other("refused:bad_amount:t6:n1", None), trade_id="t6"))
+    await Inbox(db).put(replace(received("t6"), machine_id=MachineId("VM-2"), cause="payment:t7"))
+    assert 1 == len(await items(db))
+    await Inbox(db).put(received("t6"))
     assert [] == await items(db)

@@ -140,17 +140,23 @@ class AlipayClient:
 
     async def _call(self, parameters: Mapping[str, str]) -> envelope.Answer:
         body = await self._signed(parameters)
+        answer = envelope.read(await self._answer(parameters["service"], body), self._keys)
+        answers.check_request(answer, parameters)
+        return answer
+
+    async def _answer(self, service: str, body: bytes) -> bytes:
+        """Ask each host in turn until one can be reached."""
         for url in self._urls[:-1]:
             try:
-                return envelope.read(await self._exchange(url, body), self._keys)
+                return await self._exchange(url, body)
             except Unreachable as error:
                 log.warning(
                     "Alipay's gateway could not be reached; the backup host is asked",
-                    service=parameters["service"],
+                    service=service,
                     host=urlsplit(url).hostname,
                     cause=error.code,
                 )
-        return envelope.read(await self._exchange(self._urls[-1], body), self._keys)
+        return await self._exchange(self._urls[-1], body)
 
     async def _signed(self, parameters: Mapping[str, str]) -> bytes:
         if self._config.sign_type is SignType.MD5:

@@ -17,6 +17,7 @@ from actors.performer import Merchant
 from actors.ports import StoreError
 from alipay_client import config as alipay_config
 from alipay_client.config import AlipayConfig, SignType
+from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.process import certificates
@@ -225,6 +226,11 @@ def _merchant(settings: Settings, problems: Problems) -> Merchant:
         problems.add(
             "alipay.merchant.secondary_merchant_industry must be the four digits of Alipay's "
             "industry code (MCC), for example 5812."
+        )
+    if section.settlement_currency and section.settlement_currency not in SETTLED:
+        problems.add(
+            "alipay.merchant.settlement_currency must be one that Alipay settles "
+            f"({', '.join(sorted(SETTLED))}), or empty for each machine's own."
         )
     return Merchant(
         secondary_merchant_id=section.secondary_merchant_id,

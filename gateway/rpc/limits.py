@@ -88,5 +88,11 @@ class NotifyLimits:
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
     """With this many notifications under way, a further one gets 503 and comes again."""
+    strangers_in_flight_max: int = 4
+    """Notifications under a token that nobody has, whose bodies are read all the same, because
+    Alipay may have signed them; a further one gets 404 unread.
+    """
+    foreign_a_day_max: int = 100
+    """Rows of one machine and day, in one gateway, for what Alipay signed for another seller."""
     payment_minor_max: int = AMOUNT_MINOR_MAX
     """No single payment is larger."""

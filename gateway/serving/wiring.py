@@ -118,6 +118,8 @@ async def run_gateway(
             asked = AlipayClient.open(made.alipay)
             stack.push_async_callback(asked.close)
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
+        trying = asyncio.create_task(gateway.ingress.try_query())
+        stack.callback(trying.cancel)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)

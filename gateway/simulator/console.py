@@ -13,7 +13,7 @@ from random import Random
 
 from gateway.simulator.billboard import Billboard
 from gateway.simulator.board import CutPoint
-from gateway.simulator.happenings import one_line
+from gateway.simulator.happenings import VendEnded, one_line
 from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.phone import Phone
 from gateway.simulator.picture import for_terminal
@@ -89,6 +89,9 @@ class Console:
                 happening = await watch.until(within_s=_LOOK_EVERY_S)
                 if happening is not None:
                     self._write(f"* {one_line(happening)}")
+                if isinstance(happening, VendEnded):
+                    what = "the goods drop" if happening.delivered else "nothing drops"
+                    self._write(f"{happening.column}: {what}")
                 self._print_page()
 
     def _print_page(self) -> None:

@@ -16,6 +16,7 @@ from actors import performer
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import (
+    configuring,
     connecting,
     events,
     goodwill,
@@ -113,7 +114,7 @@ def unknown_is_done() -> Any:
 
 
 def cents_everywhere() -> Any:
-    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
+    return patch.object(amounts, "exponent", lambda _currency: 2)
 
 
 def first_person_suffices() -> Any:
@@ -199,6 +200,30 @@ def done_is_unknown_again() -> Any:
     return _both(
         patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again)
     )
+
+
+# --- codes ---
+
+
+def stop_forgotten() -> Any:
+    """A call that fails after somebody changed their mind is never taken for over."""
+    code_failed = configuring.code_failed
+
+    def bug(turn: Any, event: events.CodeFailed) -> None:
+        code = turn.state.code
+        if event.final or code.status is not code.wanted:
+            code_failed(turn, event)
+
+    return patch.object(configuring, "code_failed", bug)
+
+
+def unknown_code_is_as_before() -> Any:
+    """An unknown answer about a code is taken for none: it is what it was."""
+
+    def bug(turn: Any, code: Any) -> None:
+        turn.update(code=code)
+
+    return patch.object(configuring, "_doubt", bug)
 
 
 # --- saving and acting ---

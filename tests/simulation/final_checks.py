@@ -9,6 +9,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from actors.machine import check
+from actors.machine.configuring import code_settled
+from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation.disk import PARTITIONS
@@ -45,12 +47,25 @@ def unrest(world: "World") -> str:
     ):
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"
+    for machine_id, code in codes(world).items():
+        if not code_settled(code):
+            return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"
     for machine in world.machines.values():
         if machine.machine_id not in world.gone and not machine.at_rest:
             return f"machine {machine.machine_id} is not at rest"
     return ""
+
+
+def codes(world: "World") -> dict[str, Code]:
+    """Return what each actor believes of its machine's code."""
+    return {
+        machine_id: codec.decode_state(state_format, body).code
+        for machine_id, state_format, body in world.disk.rows(
+            "SELECT machine_id, format, body FROM machine_states"
+        )
+    }
 
 
 def check_all(world: "World") -> None:
@@ -255,6 +270,20 @@ def one_customer_per_session(world: "World") -> None:
             )
 
 
+def codes_are_as_wanted(world: "World") -> None:
+    """A code can be paid at Alipay if its machine is enabled, and only then, unless Alipay refused
+    that.
+    """
+    enabled = dict(world.disk.rows("SELECT machine_id, enabled FROM machines"))
+    for machine_id, code in codes(world).items():
+        there = world.provider.book.code(code.qr_payload)
+        wanted = "ACTIVE" if enabled[machine_id] else "STOPPED"
+        if there is not None and there.status != wanted and code.status is not CodeStatus.REFUSED:
+            world.checker.broken(
+                "codes are as wanted", f"{machine_id}: {wanted} is wanted, Alipay has {there}"
+            )
+
+
 def nobody_keeps_a_machine(world: "World") -> None:
     """What is left goes back within two idle times of the last payment or sale, whatever is chosen
     meanwhile: no choice is heard in a session that should be over.
@@ -325,6 +354,7 @@ TRUTHS = (
     notifications_are_taken,
     one_customer_per_session,
     nobody_keeps_a_machine,
+    codes_are_as_wanted,
     states_agree_with_rows,
     allowed_transitions,
     privacy,

@@ -19,6 +19,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
+from gateway.process.texts import plain_lines, without_passwords
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -399,6 +400,10 @@ def _log_to_stderr() -> None:
     logs.set_up(level="info", line_format="console")
 
 
+def _complain(text: str) -> None:
+    print(without_passwords(plain_lines(text)), file=sys.stderr)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -423,13 +428,13 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
         yield
     except SettingsRefused as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            _complain(problem)
         raise typer.Exit(2) from None
     except _lost() as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(LOST) from None
     except _mendable() as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -40,6 +40,7 @@ from gateway.process.sections import (
     Machines,
     Ray,
 )
+from gateway.process.texts import without_passwords
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
@@ -60,6 +61,9 @@ _KUBERNETES = {
 """The variables of a Service (kubernetes.io, "environment variables" of the service page), and what
 each holds.
 """
+
+
+_BARE_LOGIN = re.compile(r"^([^\s/:@]+):.*@")
 
 
 class SettingsRefused(Exception):
@@ -291,7 +295,10 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
                 json.dumps(_masked(secret) if name == "url" else "***" if secret else ""),
             )
         else:
-            yield f"{prefix}{name}", json.dumps(value, default=str)
+            # A URL whose scheme was forgotten may have a password all the same.
+            bare = isinstance(value, str) and "://" not in value
+            shown_value = _BARE_LOGIN.sub(r"\1:***@", value) if bare else value
+            yield f"{prefix}{name}", without_passwords(json.dumps(shown_value, default=str))
 
 
 def _masked(url: str) -> str:

@@ -58,6 +58,21 @@ def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) 
         assert second.startswith("machines.listen is 0.0.0.0:7443")
 
 
+def test_no_password_of_any_url_is_shown(tmp_path: Path, pair: Pair) -> None:
+    """Neither among the settings nor in what is wrong with them."""
+    tables = installed.good(tmp_path, pair)
+    tables["http"]["public_url"] = "https://me:geheim@pay.example"
+    tables["alipay"]["environment"] = "https://me:geheim@host/gateway.do"
+    tables["alipay"]["backup_url"] = "me:geheim@host/gateway.do"
+    tables["ray"] |= {"mode": "cluster", "address": "ray://me:geheim@host:10001"}
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert 'http.public_url = "https://me:***@pay.example"' in result.stdout
+    assert 'alipay.environment = "https://me:***@host/gateway.do"' in result.stdout
+    assert "alipay.environment: 'https://host/gateway.do' is not a gateway's URL" in result.stderr
+    assert "geheim" not in result.output
+
+
 def test_an_expired_certificate_is_refused(tmp_path: Path, pair: Pair) -> None:
     """By the check; a gateway that starts says so and goes on, because refunds need none."""
     tables = installed.good(tmp_path, pair)

@@ -194,12 +194,14 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
     if event.seq <= link.last_seq:
         draft.note(f"frame {event.seq} was applied before")
         return False
-    if event.seq > link.last_seq + 1:
-        draft.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
+    fact = event.fact
+    first_seq = fact.first_seq if isinstance(fact, events.FaultsCounted) else event.seq
+    if first_seq > link.last_seq + 1:
+        draft.note(f"frame {first_seq} came before frame {link.last_seq + 1}")
         draft.tell(
             RejectFrame(
                 code=RejectCode.OUT_OF_ORDER,
-                seq=event.seq,
+                seq=first_seq,
                 expected_seq=link.last_seq + 1,
                 detail=f"expected seq {link.last_seq + 1}: resend from there, in order",
             )
@@ -229,3 +231,9 @@ def fault(draft: Draft, fact: events.FaultReported) -> None:
     """Something is broken; remembered for people."""
     draft.update(link=replace(draft.state.link, last_fault=fact.code))
     draft.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")
+
+
+def faults(draft: Draft, fact: events.FaultsCounted) -> None:
+    """Many faults, of which the last one is remembered for people."""
+    draft.update(link=replace(draft.state.link, last_fault=fact.code))
+    draft.note(f"{fact.count} faults were counted, the last one is {fact.code}")

@@ -125,6 +125,8 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)
+        case events.FaultsCounted():
+            connecting.faults(draft, fact)
         case events.FrameNotRead():
             connecting.not_read(draft, seq, fact)
         case _:

@@ -40,6 +40,7 @@ def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy
     paying.settle_availability(draft)
     configuring.drive_code(draft)
     connecting.end_if_retired(draft)
+    connecting.end_if_disabled(draft)
     draft.close_trades()
     return draft.decision()
 

@@ -185,6 +185,15 @@ RETIRED = Refusal(
     ),
     retry_after_ms=3_600_000,
 )
+DISABLED = Refusal(
+    code=grpc.StatusCode.UNAVAILABLE,
+    reason="DISABLED",
+    message=(
+        "machine {machine_id} was taken out of service: connect again, and Welcome says that it "
+        "sells nothing"
+    ),
+    retry_after_ms=1_000,
+)
 OVERLOADED = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="OVERLOADED",
@@ -213,6 +222,7 @@ _BY_CLOSE_REASON = {
     CloseReason.OVERLOADED: OVERLOADED,
     CloseReason.HALTED: HALTED,
     CloseReason.RETIRED: RETIRED,
+    CloseReason.DISABLED: DISABLED,
 }
 
 

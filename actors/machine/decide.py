@@ -81,10 +81,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             | events.RefundRefused()
         ):
             refunding.answered(draft, event)
-        case events.RefundRetryAsked():
-            refunding.retry(draft, event)
-        case events.RefundWrittenOff():
-            refunding.give_up(draft, event)
+        case events.RefundRetryAsked() | events.RefundQueryAsked() | events.RefundWrittenOff():
+            refunding.by_person(draft, event)
         case events.VendSettled():
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():

@@ -16,7 +16,16 @@ from gateway.machines.window import Window
 class Intake:
     """Of one stream. ``held_max``: with so many faults held back they are told."""
 
-    __slots__ = ("_fault", "_first", "_held_max", "_last", "_window", "allowance", "pause_s")
+    __slots__ = (
+        "_fault",
+        "_first",
+        "_held_max",
+        "_last",
+        "_since",
+        "_window",
+        "allowance",
+        "pause_s",
+    )
 
     def __init__(self, window: Window, allowance: Allowance, *, held_max: int) -> None:
         self.allowance = allowance
@@ -27,6 +36,7 @@ class Intake:
         self._fault: FaultReported | None = None
         self._first = 0
         self._last = 0
+        self._since = 0.0
 
     def take(
         self,
@@ -52,7 +62,7 @@ class Intake:
             and self._is_next(seq, acked)
             and not self.allowance.writes_fault(now)
         ):
-            self._hold(seq, fact)
+            self._hold(seq, fact, now)
             full = self._last - self._first + 1 >= self._held_max
             return self.tell_held(now, answers_come=answers_come) if full else []
         told = self.tell_held(now, answers_come=answers_come)
@@ -75,13 +85,17 @@ class Intake:
         self.pause_s += self.allowance.charge(now, fact, 0)
         return [] if received is None else [received]
 
+    def held_s(self, now: float) -> float:
+        """Return for how many seconds faults have been held back; 0 if there are none."""
+        return 0.0 if self._fault is None else now - self._since
+
     def forget_held(self) -> None:
         """The machine will say them again."""
         self._fault, self._last = None, 0
 
-    def _hold(self, seq: int, fact: FaultReported) -> None:
+    def _hold(self, seq: int, fact: FaultReported, now: float) -> None:
         if self._fault is None:
-            self._first = seq
+            self._first, self._since = seq, now
         self._fault, self._last = fact, seq
 
     def _holds(self, seq: int) -> bool:

@@ -59,7 +59,6 @@ class Stream:
         "_pending",
         "_reading",
         "_size",
-        "_told_held_at",
         "_waits_since",
         "_welcomed",
         "_window",
@@ -102,7 +101,6 @@ class Stream:
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
-        self._told_held_at = now
         # The bytes of the last frame.
         self._size = 0
         # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
@@ -114,8 +112,8 @@ class Stream:
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
         # Whether Welcome was queued; until then it is the host that is waited for.
         self._welcomed = False
-        # Whether the machine may be asked to move.
-        self._moving = Moving(self._put)
+        # Whether the machine was asked to move, and whether it may go.
+        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
         # When the machine was last heard, and whether it is being read. Only then its silence
         # counts.
@@ -192,10 +190,8 @@ class Stream:
                 await self._rest()  # At once, if the stream ends.
                 return
             self._take(translate.from_bytes(raw), self._link)
-            if self._is_full():
-                await self._host_caught_up(self._link)
-            if self._intake.pause_s:
-                await self._pause()
+            if self._is_full() or self._intake.pause_s:
+                await self._hold_back(self._link)
 
     def finish(self) -> None:
         """Nothing more is read; what is queued is still written."""
@@ -231,9 +227,9 @@ class Stream:
     def _numbered(self, frame: Numbered, link: BatchedLink) -> None:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
-            self._moving.vend_is(open_now=True)
+            self._moving.vend_opened()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
-            self._moving.vend_over()
+            self._put_if_due(self._moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
 
     def _not_read(self, bad: BadFrame, link: BatchedLink) -> None:
@@ -261,9 +257,8 @@ class Stream:
         self._send(frames, link)
 
     def _tell_held(self, link: BatchedLink) -> None:
-        self._told_held_at = self._monotonic()
-        held = self._intake.tell_held(self._told_held_at, answers_come=self._pending > 0)
-        self._send(held, link)
+        told = self._intake.tell_held(self._monotonic(), answers_come=self._pending > 0)
+        self._send(told, link)
 
     def _send(self, frames: Sequence[FrameReceived], link: BatchedLink) -> None:
         for frame in frames:
@@ -298,27 +293,21 @@ class Stream:
             and max(self._pending, len(self._window)) >= self._limits.unacked_max
         )
 
-    async def _host_caught_up(self, link: BatchedLink) -> None:
-        """Back-pressure: as long as this waits, the machine's frames stay in its own and the
-        network's buffers.
+    async def _hold_back(self, link: BatchedLink) -> None:
+        """Back-pressure: as long as the host has not caught up, and the machine has used up what it
+        may have us write down, its frames stay in its own and the network's buffers.
         """
         self._reading = False
         self._waits_since = self._heard_at
         await self._host_did(lambda: not self._is_full())
         if self.ending is None:
             await link.room()
-        self._reading = True
-        self._heard_at = self._monotonic()
-
-    async def _pause(self) -> None:
-        """The machine has used up what it may have us write down: read on later, and slowly."""
         pause_s, self._intake.pause_s = self._intake.pause_s, 0.0
-        log.warning("a machine that writes too much is slowed down", **self._names())
-        self._reading = False
-        self._waits_since = self._heard_at
-        with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._host_did(lambda: False)  # Until the stream ends.
+        if pause_s:
+            log.warning("a machine that writes too much is slowed down", **self._names())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._host_did(lambda: False)  # Until the stream ends.
         self._reading = True
         self._heard_at = self._monotonic()
 
@@ -406,12 +395,14 @@ class Stream:
             self._window.acknowledged(command.last_seq)
             self._window.forwarded = max(self._window.forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)
-            asked = self._window.asks_for_goods()
-            self._moving.vend_is(open_now=asked or command.vend_id is not None)
+            if self._window.asks_for_goods() or command.vend_id is not None:
+                self._moving.vend_opened()
+            else:
+                self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.ApproveVend):
-            self._moving.vend_is(open_now=True)
+            self._moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
-            self._moving.vend_over()
+            self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):
             self._window.refused(command)
             if command.code is effects.RejectCode.OUT_OF_ORDER:
@@ -442,10 +433,20 @@ class Stream:
         """Give gRPC the status that the stream ends with."""
         await statuses.abort(self._context, self.ending or statuses.FAILED)
 
-    def ask_to_move(self, request: Callable[[], ConnectResponse]) -> None:
+    def ask_to_move(self, moves_at: float, ends_at: float) -> None:
         """Ask the machine to open a new stream: at once, or when its vend is over."""
         if self.ending is None:
-            self._moving.ask(request)
+            self._put_if_due(self._moving.ask(moves_at, ends_at))
+
+    def overstays(self) -> bool:
+        """Return whether the machine's time to move is over, and closing its stream breaks nothing
+        off: no vend, no answer that is due.
+        """
+        return self._moving.is_over() and self._pending == 0
+
+    def _put_if_due(self, request: ConnectResponse | None) -> None:
+        if request is not None and self.ending is None:
+            self._put(request)
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
         """Close the stream with a status; with ``flush`` what is queued goes out first. The first
@@ -480,7 +481,7 @@ class Stream:
                 self._refuse_frame(translate.hello_expected(within))
                 self.end(statuses.HELLO_TIMEOUT)
             return
-        if self._link is not None and now - self._told_held_at > self._limits.faults_held_s:
+        if self._link is not None and self._intake.held_s(now) > self._limits.faults_held_s:
             self._tell_held(self._link)
         host_late = not self._welcomed and waited_s > self._limits.welcome_timeout_s
         if host_late or (not self._reading and waited_s * 1000 > self._limits.silent_after_ms):

@@ -64,7 +64,11 @@ class EdgeLimits:
     reconnect_max_ms: int = 60_000
     """Told to the machine: the widest range of its delay."""
     move_spread_ms: int = 25_000
-    """A drain asks machines to come back evenly over this time."""
+    """A drain asks machines to come back evenly over this time, or over less if they are few."""
+    moves_per_s: int = 200
+    """This many machines are asked to come back in a second, as long as the spread allows it."""
+    move_window_ms: int = 10_000
+    """A machine that may go has this long for it. Then its stream is closed, unless it sells."""
     move_deadline_ms: int = 120_000
     """A drain closes what is left after this."""
     watch_interval_s: float = 0.5
@@ -102,5 +106,11 @@ class NotifyLimits:
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
     """With this many notifications under way, a further one gets 503 and comes again."""
+    strangers_in_flight_max: int = 4
+    """Notifications under a token that nobody has, whose bodies are read all the same, because
+    Alipay may have signed them; a further one gets 404 unread.
+    """
+    foreign_a_day_max: int = 100
+    """Rows of one machine and day, in one gateway, for what Alipay signed for another seller."""
     payment_minor_max: int = AMOUNT_MINOR_MAX
     """No single payment is larger."""

@@ -18,16 +18,22 @@ from starlette.applications import Starlette
 from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
 from gateway.alipay.notify import NotifyIngress
+from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
-from gateway.fleet.services import add_services
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
-from gateway.serving.http_app import Readiness, build_health_app, build_notify_app, sql_check
+from gateway.serving.http_app import (
+    Readiness,
+    build_health_app,
+    build_notify_app,
+    saves_check,
+    sql_check,
+)
 from gateway.serving.listeners import (
     CONNECTIONS_MAX,
     Listener,
@@ -82,7 +88,7 @@ class Gateway:
     ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
         return build_admin_server(
-            lambda to: add_services(self.fleet, to),
+            lambda to: services.add_services(self.fleet, to),
             address=address,
             tls=tls,
             connections_max=connections_max,
@@ -110,6 +116,7 @@ def assemble(
     ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
     """
     clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
+    metrics.expect_admin_calls(services.METHODS, services.STATUSES)
     registry, queries = Registry(database), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
@@ -146,7 +153,7 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
-    readiness = _readiness(queries, links)
+    readiness = _readiness(database, queries, links)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -169,13 +176,19 @@ def assemble(
     )
 
 
-def _readiness(queries: Queries, links: HostLinks) -> Readiness:
+def _readiness(database: Database, queries: Queries, links: HostLinks) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
         return any(link.attached for link in links.stats())
 
-    return Readiness(checks={"sql": sql_check(queries), "hosts": hosts_attached})
+    return Readiness(
+        checks={
+            "sql": sql_check(queries),
+            "saves": saves_check(database),
+            "hosts": hosts_attached,
+        }
+    )
 
 
 def _figures(

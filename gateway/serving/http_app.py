@@ -21,6 +21,8 @@ from gateway.alipay.notify import NotifyIngress
 from gateway.process.configs import NOTIFY_PATH
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import CONTENT_TYPE, Snapshot, render
+from storage.database.engine import Database
+from storage.database.saving import FRESH_S, SaveCheck
 from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView
 
@@ -65,6 +67,19 @@ def sql_check(queries: Queries) -> Check:
         return True
 
     return answers
+
+
+def saves_check(database: Database, *, fresh_s: float = FRESH_S) -> Check:
+    """Return the check that something can be saved: without it every vend is denied and every
+    notification refused, whatever can be read.
+    """
+    saving = SaveCheck(database, fresh_s=fresh_s)
+
+    async def saves() -> bool:
+        await saving.proved()
+        return True
+
+    return saves
 
 
 def build_notify_app(ingress: NotifyIngress) -> Starlette:

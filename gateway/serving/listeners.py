@@ -5,7 +5,6 @@ Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound 
 Without TLS a listener binds nothing but loopback: behind its port is money.
 """
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.fleet import services
 from gateway.machines.service import MachineService
+from gateway.process.sections import is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
@@ -192,10 +192,4 @@ def is_loopback(address: str) -> bool:
     """Return whether only this computer can reach ``address`` ("host:port" or "unix:path")."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))

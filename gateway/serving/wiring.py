@@ -39,10 +39,12 @@ log = structlog.get_logger()
 _ATTACH_TIMEOUT_S = 30.0
 _MACHINES_GRACE_S = 2.0
 _ADMIN_GRACE_S = 3.0
+_LOST_WITHIN_MS = 2_000
+"""A gateway without hosts can finish no vend: its machines are sent away at once."""
 
 
 class GatewayLost(Exception):
-    """The gateway cannot go on; the sentence says why."""
+    """The gateway cannot go on; the sentence says why. Started again it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,8 @@ async def run_gateway(
             asked = AlipayClient.open(made.alipay)
             stack.push_async_callback(asked.close)
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
+        trying = asyncio.create_task(gateway.ingress.try_query())
+        stack.callback(trying.cancel)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)
@@ -133,11 +137,12 @@ async def run_gateway(
         await _until_over(stop, fatal)
         gateway.readiness.draining = True
         gateway.stopping.set()
-        await _drain(gateway.machines, machines, admin, hurry)
+        within_ms = _LOST_WITHIN_MS if fatal.done() else None
+        await _drain(gateway.machines, machines, admin, hurry, within_ms=within_ms)
     if fatal.done():
         raise GatewayLost(
-            f"A host ended and cannot go on here: {fatal.result()}. Is another gateway using "
-            "the same database?"
+            f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
+            "see its log, and whether another gateway is using the same database."
         )
 
 
@@ -229,7 +234,12 @@ async def _until_over(stop: asyncio.Event, fatal: "asyncio.Future[str]") -> None
 
 
 async def _drain(
-    service: MachineService, machines: Listener, admin: Listener, hurry: asyncio.Event
+    service: MachineService,
+    machines: Listener,
+    admin: Listener,
+    hurry: asyncio.Event,
+    *,
+    within_ms: int | None,
 ) -> None:
     """Send callers elsewhere: load balancers first, then machines (never in the middle of a vend,
     unless in a ``hurry``).
@@ -237,7 +247,7 @@ async def _drain(
     await machines.not_serving()
     await admin.not_serving()
     log.info("asking machines to move", streams=service.stats().streams)
-    draining = asyncio.create_task(service.drain())
+    draining = asyncio.create_task(service.drain(within_ms=within_ms))
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, hurrying):

@@ -61,6 +61,8 @@ MERCHANT = Merchant(
 )
 COLUMNS = (Column(column="A1", product="cola", price_minor=500, capacity=10, stock=10),)
 PARTITIONS = 8
+POLICY = Policy(refund_retry_ms=(20, 20, 20, 20, 10_000))
+"""The product's own limits, but that the first questions about a refund come soon."""
 
 
 @dataclass(kw_only=True)
@@ -320,7 +322,7 @@ async def a_site(
 def configs(path: Path, pair: Pair, **more: Any) -> Configs:
     """What an operator of the site decided: the database at ``path``, and ``more``."""
     config = pair.config()
-    whole: dict[str, Any] = {"policy": Policy(), **more}
+    whole: dict[str, Any] = {"policy": POLICY, **more}
     return Configs(
         storage=StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=100),
         alipay=config,

@@ -68,7 +68,12 @@ async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -
         assert addresses.public_url == f"http://{addresses.http}"
         async with httpx.AsyncClient(base_url=f"http://{addresses.health}") as health:
             ready = await health.get("/readyz")
-            assert {"sql": True, "hosts": True, "not_draining": True} == ready.json()["checks"]
+            assert {
+                "sql": True,
+                "saves": True,
+                "hosts": True,
+                "not_draining": True,
+            } == ready.json()["checks"]
             assert "vendgate_streams_open 0.0" in (await health.get("/metrics")).text
             assert 404 == (await health.post("/alipay/notify/x", content=b"a")).status_code
         async with httpx.AsyncClient(base_url=f"http://{addresses.http}") as http:
@@ -149,7 +154,7 @@ async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: 
         )
         with pytest.raises(grpc.aio.AioRpcError):
             await fleet.RegisterMachine(request, timeout=HANGS_AFTER_S)
-        with pytest.raises(GatewayLost, match="Is another gateway using the same database"):
+        with pytest.raises(GatewayLost, match="another gateway is using the same database"):
             async with asyncio.timeout(HANGS_AFTER_S):
                 await running
 

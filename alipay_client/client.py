@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from alipay_client import answers, envelope, fields, messages
-from alipay_client.config import AlipayConfig, SignType
+from alipay_client.config import AlipayConfig, SignType, require_gateway_url
 from alipay_client.errors import Misused, OutcomeUnknown, Unreachable, Untrusted
 from alipay_client.keys import Keys, load_keys
 
@@ -211,15 +211,5 @@ async def _bounded(response: httpx.Response) -> bytes:
 
 
 def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise Misused(
-            "bad_url",
-            (
-                f"{url!r} is not a gateway's URL; write https://globalmapi.alipay.com/gateway.do, "
-                "without a query"
-            ),
-        )
-    if parts.scheme == "http" and parts.hostname.endswith((".alipay.com", ".alipaydev.com")):
-        raise Misused("bad_url", f"{url!r} would send money orders unencrypted; write https")
+    require_gateway_url(url)
     return f"{url}?{envelope.QUERY}"

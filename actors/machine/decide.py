@@ -123,6 +123,8 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)
+        case events.FrameNotRead():
+            connecting.not_read(draft, seq, fact)
         case _:
             assert_never(fact)
 

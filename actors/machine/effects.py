@@ -16,6 +16,8 @@ class RejectCode(StrEnum):
 
     OUT_OF_ORDER = "OUT_OF_ORDER"
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
+    BAD_FIELD = "BAD_FIELD"
+    UNKNOWN_PAYLOAD = "UNKNOWN_PAYLOAD"
 
 
 # --- commands to the machine ---

@@ -8,6 +8,7 @@ minor units; all times are milliseconds since 1970 UTC.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.machine.effects import RejectCode
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -29,12 +30,15 @@ from actors.machine.state import (
 
 
 class JournalStage(StrEnum):
-    """How far a vend went, according to the machine's journal; the wire's ``JournalStage``."""
+    """How far a vend went, according to the machine's journal: the wire's ``JournalStage``, and one
+    for what a newer firmware says and we cannot read.
+    """
 
     ACCEPTED = "ACCEPTED"
     MOTOR_ON = "MOTOR_ON"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,16 @@ class FaultReported:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameNotRead:
+    """A frame that breaks a rule, or whose payload only a newer backend knows. Its number is used
+    up all the same: numbers that became free again would be given to other frames.
+    """
+
+    code: RejectCode
+    detail: str
+
+
 MachineFact = (
     ReaderEnabled
     | ReaderDisabled
@@ -142,6 +156,7 @@ MachineFact = (
     | SessionCompleted
     | CashSold
     | FaultReported
+    | FrameNotRead
 )
 
 
@@ -151,7 +166,7 @@ MachineFact = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """A stream said Hello. A stream that was opened later takes over from one that was opened
-    earlier.
+    earlier. ``remarks``: what of the Hello could not be read here, for people.
     """
 
     stream_id: StreamId
@@ -161,6 +176,7 @@ class Connected:
     planogram_version: int = 0
     journal: tuple[JournalEntry, ...] = ()
     journal_lost: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +189,14 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameReceived:
-    """A numbered frame: applied once for each (machine, boot, seq), in order."""
+    """A numbered frame: applied once for each (machine, boot, seq), in order. ``remarks``: what of
+    it could not be read here, for people.
+    """
 
     stream_id: StreamId
     seq: int
     fact: MachineFact
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

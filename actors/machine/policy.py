@@ -72,7 +72,9 @@ class Policy:
     """Every limit that the core applies."""
 
     idle_refund_ms: int = _wait(300_000)
-    """Pay first: what is left goes back this long after the customer's last operation."""
+    """Pay first: what is left goes back this long after the customer's last operation, at the
+    latest twice this long after their last payment or sale.
+    """
     payment_wait_ms: int = _wait(25_000)
     """Purchase first: how long a selection waits for its payment."""
     unavailable_grace_ms: int = _wait(60_000)

@@ -1,5 +1,6 @@
 """The command line: what people and scripts see."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def test_help_lists_the_commands() -> None:
     told = _run("--help").output
     for command in ("serve", "init", "db", "config", "simulate"):
         assert command in told
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """One line, and nothing is started."""
+    assert f"vendgate {metadata.version('vendgate')}\n" == _run("--version").stdout
+
+
+def test_a_code_of_nobody_is_a_sentence() -> None:
+    """Where nobody answers, status 1 and who it was."""
+    told = _run("qr", "VM-0001", "--admin", "127.0.0.1:9")
+    assert 1 == told.exit_code
+    assert told.stderr.startswith("127.0.0.1:9 answers UNAVAILABLE: ")
 
 
 def test_a_good_configuration_is_shown(tmp_path: Path, pair: Pair) -> None:

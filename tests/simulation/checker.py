@@ -72,6 +72,8 @@ class Checker:
                 self.given_up_was_not_done(cause)
             elif kind in {"SETTLE", "RETURN", "WRITE_OFF"}:
                 self.one_settlement_per_vend(cause.partition("/")[0])
+            elif kind == "GOODWILL":
+                self.given_back_once_and_whole(cause.partition("/")[0])
             elif kind == "RESERVE":
                 self.no_money_across_sessions(cause.partition("/")[0], trade_id)
         for trade_id in {trade_id for _, _, trade_id, _ in news if trade_id}:
@@ -110,12 +112,12 @@ class Checker:
         sums = self.fold.trades[trade_id]
         if self.fold.unbalanced:
             self.broken("conservation", f"the ledger's sum is {self.fold.unbalanced}")
-        if min(sums.funds, sums.held, sums.due) < 0:
+        if min(sums.funds, sums.held, sums.due, sums.sold) < 0:
             self.broken("conservation", f"trade {trade_id}: {sums}")
         rows = self._world.disk.rows(
             "SELECT paid_minor, sold_minor, held_minor FROM trades WHERE trade_id = ?", trade_id
         )
-        expected = (sums.paid, sums.settled, sums.funds + sums.held)
+        expected = (sums.paid, sums.sold, sums.funds + sums.held)
         if rows != [expected]:
             self.broken(
                 "conservation",
@@ -198,6 +200,14 @@ class Checker:
         price = sum(vend.reserved.values())
         if vend.written_off and (vend.written_off != price or vend.settled):
             self.broken("one settlement per vend", f"vend {vend_id} written off: {vend}")
+
+    def given_back_once_and_whole(self, vend_id: str) -> None:
+        """B2: what a person gives back of a vend is what it was sold for, of the same payments, in
+        one COMMIT.
+        """
+        vend = self.fold.vends[vend_id]
+        if vend.given != vend.settled:
+            self.broken("given back once and whole", f"vend {vend_id}: {vend}")
 
     def no_money_across_sessions(self, vend_id: str, trade_id: str) -> None:
         """B15, C-vi: a trade feeds vends of its own session, of one payer, and no choice made after

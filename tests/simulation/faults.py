@@ -78,6 +78,7 @@ class Faults:
     reconfigured_every_s: float = 0.0
     reloaded_every_s: float = 0.0
     retried_every_s: float = 0.0
+    given_back_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -139,6 +140,7 @@ def drawn(rng: Random) -> Faults:
     reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
     faults.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     faults.retried_every_s = sometimes(30, 120)
+    faults.given_back_every_s = sometimes(30, 120)
     # Drawn last, so that all the others stay as they were.
     faults.alipay |= {name: value for name in LATER_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
     return faults

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from actors.machine import MachineState, events
+from actors.machine.effects import RejectCode
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -213,6 +214,7 @@ FACTS: list[events.MachineFact] = [
     events.CashSold(column="Z9", price_minor=500),
     events.FaultReported(code="EJB", detail="motor"),
     events.FaultReported(code="EGS"),
+    events.FrameNotRead(code=RejectCode.BAD_FIELD, detail="fault.code: expected another"),
 ]
 
 

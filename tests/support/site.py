@@ -212,6 +212,19 @@ class Site:
         )
 
 
+class _BothPorts(httpx.AsyncBaseTransport):
+    """The gateway's two HTTP ports as one address, so that a test says only a path."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._notify = httpx.ASGITransport(app=gateway.http_app)
+        self._health = httpx.ASGITransport(app=gateway.health_app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        of_health = request.url.path in {"/healthz", "/readyz", "/metrics"}
+        port = self._health if of_health else self._notify
+        return await port.handle_async_request(request)
+
+
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
     """Return what ``look`` finds as soon as it finds something; fail after a long while."""
     async with asyncio.timeout(HANGS_AFTER_S):
@@ -285,9 +298,7 @@ async def a_site(
         await gateway.machines.start()
         stack.push_async_callback(gateway.machines.stop)
         http = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app=gateway.http_app), base_url=BASE_URL
-            )
+            httpx.AsyncClient(transport=_BothPorts(gateway), base_url=BASE_URL)
         )
         site = Site(
             path=path,

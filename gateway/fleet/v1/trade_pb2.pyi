@@ -104,7 +104,9 @@ class _RefundCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundCau
     REFUND_CAUSE_OVERLOADED: _RefundCause.ValueType  # 10
     REFUND_CAUSE_GOODWILL: _RefundCause.ValueType  # 11
     """An administrator gave the price of sold goods back."""
-    REFUND_CAUSE_TIME_UNKNOWN: _RefundCause.ValueType  # 12
+    REFUND_CAUSE_NEXT_CUSTOMER: _RefundCause.ValueType  # 12
+    """It was left over, and the next customer paid for a choice that it did not cover."""
+    REFUND_CAUSE_TIME_UNKNOWN: _RefundCause.ValueType  # 13
     """Alipay did not say when it was paid, and nobody can tell whose session it was meant for."""
 
 class RefundCause(_RefundCause, metaclass=_RefundCauseEnumTypeWrapper):
@@ -123,7 +125,9 @@ REFUND_CAUSE_VEND_FAILED: RefundCause.ValueType  # 9
 REFUND_CAUSE_OVERLOADED: RefundCause.ValueType  # 10
 REFUND_CAUSE_GOODWILL: RefundCause.ValueType  # 11
 """An administrator gave the price of sold goods back."""
-REFUND_CAUSE_TIME_UNKNOWN: RefundCause.ValueType  # 12
+REFUND_CAUSE_NEXT_CUSTOMER: RefundCause.ValueType  # 12
+"""It was left over, and the next customer paid for a choice that it did not cover."""
+REFUND_CAUSE_TIME_UNKNOWN: RefundCause.ValueType  # 13
 """Alipay did not say when it was paid, and nobody can tell whose session it was meant for."""
 Global___RefundCause: _TypeAlias = RefundCause  # noqa: Y015
 

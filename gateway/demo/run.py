@@ -138,10 +138,8 @@ class Stage:
 
     async def compare(self, report: Report) -> Report:
         """Hold our ledger against the pretend Alipay's own book."""
-        async with httpx.AsyncClient(trust_env=False) as http:
-            book: dict[str, Any] = (
-                await http.get(f"{self.control_url}/control/book", timeout=30)
-            ).json()
+        async with httpx.AsyncClient(base_url=self.control_url, trust_env=False) as http:
+            book = await whole_book(http)
         refunded = {
             balance.currency: balance.money_refunded_minor
             for balance in await self.queries.balances()
@@ -167,6 +165,22 @@ class Stage:
                     refunded_minor=trade.refunded_minor,
                 )
             position = page[-1].position
+
+
+async def whole_book(http: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the pretend Alipay's book, read page by page from the newest trade on, so that it may
+    have any length.
+    """
+    trades: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        wanted = {"limit": str(PAGE), "before": before}
+        book = (await http.get("/control/book", params=wanted, timeout=ANSWER_TIMEOUT_S)).json()
+        assert isinstance(book, dict)
+        trades += book["trades"]
+        if len(book["trades"]) < PAGE:
+            return {**book, "trades": trades}
+        before = book["trades"][0]["trade_no"]
 
 
 def vendgate_in_shell() -> str:

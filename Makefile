@@ -64,8 +64,8 @@ protos-check: .venv/.dev
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/errors.py --check
 
-# Two side by side. Tests that start processes are one group (tests/conftest.py), to run one after the other;
-# pytest-xdist 3.8 finds no groups under pytest 9.2, whose nodes keep their ids elsewhere, so these run side by side too.
+# Two side by side. Tests that start processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds:
+# what is in a group runs in one worker, one after the other.
 unit: .venv/.dev
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 

@@ -1,5 +1,5 @@
 """The command line: arguments in, one of the program's parts started, and errors as sentences
-(status 1, bad settings: 2).
+(status 1, bad settings: 2, a gateway that lost what it stands on: 75).
 """
 
 import asyncio
@@ -35,6 +35,9 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
+
+LOST = 75
+"""Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
 
 ConfigFile = Annotated[
     str | None,
@@ -96,7 +99,9 @@ def serve(
     ] = False,
     json_ready: JsonReady = False,
 ) -> None:
-    """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it."""
+    """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
+    stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
+    """
     with _sentences():
         from gateway.serving.wiring import run_gateway
 
@@ -180,6 +185,21 @@ def audit(
         raise typer.Exit(
             auditing.audit(settings_module.load(config_file), as_json=as_json, files=files)
         )
+
+
+@app.command()
+def backup(
+    *,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A new file.")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Copy a SQLite database, which may be live, into one file and prove it. Status 0: clean, 1:
+    the books have findings, 2: cannot be done.
+    """
+    with _sentences(trouble=2):
+        from gateway.books import backup as backing_up
+
+        raise typer.Exit(backing_up.backup(settings_module.load(config_file), to))
 
 
 @simulate.command()
@@ -353,7 +373,8 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
         f"  administrators  {addresses.admin}\n"
-        f"  http            {addresses.http}   (/alipay/notify/, /healthz, /readyz, /metrics)\n"
+        f"  notifications   {addresses.http}   (/alipay/notify/)\n"
+        f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -400,6 +421,9 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         raise typer.Exit(2) from None
+    except _lost() as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(LOST) from None
     except _mendable() as error:
         print(error, file=sys.stderr)
         raise typer.Exit(trouble) from None
@@ -418,13 +442,17 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.demo.qr": "NoCode",
         "gateway.links.hosts": "HostsFailed",
         "gateway.serving.listeners": "ListenRefused",
-        "gateway.serving.wiring": "GatewayLost",
     }
-    return (
-        OSError,
-        *(
-            getattr(sys.modules[module], name)
-            for module, name in named.items()
-            if module in sys.modules
-        ),
+    return (OSError, *_imported(named))
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    return _imported({"gateway.serving.wiring": "GatewayLost"})
+
+
+def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in named.items()
+        if module in sys.modules
     )

@@ -22,6 +22,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
     may have missed.
     """
     link = draft.state.link
+    _remark(draft, event.remarks)
     if _is_over(draft):
         draft.note("the machine was retired")
         draft.call(CloseStream(stream_id=event.stream_id, reason=RETIRED))
@@ -122,6 +123,12 @@ def settle_by_journal(
         settling.succeeded(draft, vend, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
         settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+    elif entry is not None and entry.stage is events.JournalStage.UNKNOWN:
+        # Only a newer backend can read how far it went: it may be sold or not.
+        if same_boot and of_session:
+            vending.trust_again(draft, vend)
+        else:
+            vending.put_aside(draft, vend, FailureCause.UNKNOWN, entry.evidence)
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: the
         # outcome stays unknown.
@@ -179,6 +186,7 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
     number that was expected.
     """
     link = draft.state.link
+    _remark(draft, event.remarks)
     if not link.online or event.stream_id != link.stream_id:
         draft.note(f"a frame of stream {event.stream_id}, which is not the machine's")
         draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
@@ -199,6 +207,17 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
         return False
     draft.update(link=replace(link, last_seq=event.seq))
     return True
+
+
+def not_read(draft: Draft, seq: int, fact: events.FrameNotRead) -> None:
+    """Say what was wrong with a frame. Its number is used up, and the next one may come."""
+    draft.note(f"frame {seq} could not be read: {fact.detail}")
+    draft.tell(RejectFrame(code=fact.code, seq=seq, expected_seq=seq + 1, detail=fact.detail))
+
+
+def _remark(draft: Draft, remarks: tuple[str, ...]) -> None:
+    for remark in remarks:
+        draft.note(remark)
 
 
 def reader(draft: Draft, *, enabled: bool, reason: str) -> None:

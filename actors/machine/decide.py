@@ -80,10 +80,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             | events.RefundRefused()
         ):
             refunding.answered(draft, event)
-        case events.RefundRetryAsked():
-            refunding.retry(draft, event)
-        case events.RefundWrittenOff():
-            refunding.give_up(draft, event)
+        case events.RefundRetryAsked() | events.RefundQueryAsked() | events.RefundWrittenOff():
+            refunding.by_person(draft, event)
         case events.VendSettled():
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
@@ -125,6 +123,8 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)
+        case events.FrameNotRead():
+            connecting.not_read(draft, seq, fact)
         case _:
             assert_never(fact)
 

@@ -50,7 +50,9 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
         return
     if draft.state.session is not None:
         vend = _new_vend(draft, fact, column)
-        draft.put_session(replace(draft.session, last_operation_at_ms=draft.now_ms))
+        draft.put_session(
+            replace(draft.session, last_operation_at_ms=draft.now_ms, uncovered_minor=0)
+        )
         _approve(draft, vend)
         return
     paying.open_session(draft, Mode.SELECTION_FIRST)
@@ -105,12 +107,13 @@ def _deny_new(
     draft: Draft, fact: events.VendRequested, column: Column | None, reason: DenyReason
 ) -> None:
     """Deny at once, and write the denied vend down. The customer did something, so the idle time
-    starts again.
+    starts again (``paying.idle_at_ms`` says how often).
     """
     vend = _new_vend(draft, fact, column)
     draft.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=draft.now_ms))
     if draft.state.session is not None:
-        paying.touch(draft)
+        uncovered = vend.price_minor if reason is DenyReason.FUNDS else 0
+        paying.touch(draft, uncovered_minor=uncovered)
     draft.tell(
         DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(draft.state))
     )
@@ -322,12 +325,17 @@ def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> N
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
         settling.failed(draft, vend, cause, evidence)
-    elif vend.status is not VendStatus.IN_REVIEW:
-        _review(draft, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
+    else:
+        put_aside(draft, vend, cause, evidence)
 
 
-def _review(draft: Draft, vend: Vend) -> None:
-    """Set the vend and its money aside for a person; its session goes on, or ends, without it."""
+def put_aside(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
+    """Set the vend and its money aside for a person, once; its session goes on, or ends, without
+    it.
+    """
+    if vend.status is VendStatus.IN_REVIEW:
+        return
+    vend = replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence)
     draft.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
     draft.record_vend(vend)
     draft.update(

@@ -51,7 +51,7 @@ def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) 
         if files.write is not None:
             seals.refuse_to_overwrite(files.write)
         known = () if files.check is None else seals.read(files.check)
-        found = asyncio.run(_prove(storage, own_ids={settings.alipay.partner}, known=known))
+        found = asyncio.run(proved(storage, own_ids={settings.alipay.partner}, known=known))
         if as_json:
             print(json.dumps(found.as_json()))
         else:
@@ -71,7 +71,8 @@ def _write(path: Path, found: Audit) -> str:
     return f"{len(found.seals)} seals are in {path}: keep it on another machine."
 
 
-async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
+async def proved(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
+    """Return what every check finds in this database, which is only read. Raises StoreError."""
     database = await Database.open(
         replace(storage, read_only=True, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
     )

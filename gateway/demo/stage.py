@@ -55,17 +55,18 @@ class Ports:
     machines: int
     admin: int
     http: int
+    health: int
     alipay: int
 
 
 def free_ports() -> Ports:
     """Return ports that nobody listens on now."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(5)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
-        machines, admin, http, alipay = (one.getsockname()[1] for one in sockets)
-    return Ports(machines=machines, admin=admin, http=http, alipay=alipay)
+        machines, admin, http, health, alipay = (one.getsockname()[1] for one in sockets)
+    return Ports(machines=machines, admin=admin, http=http, health=health, alipay=alipay)
 
 
 def check_folder(folder: Path) -> None:
@@ -93,6 +94,7 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
         "machines": {"listen": f"127.0.0.1:{ports.machines}"},
         "admin": {"listen": f"127.0.0.1:{ports.admin}"},
         "http": {"listen": f"127.0.0.1:{ports.http}"},
+        "health": {"listen": f"127.0.0.1:{ports.health}"},
         "alipay": {
             "environment": f"http://127.0.0.1:{ports.alipay}/gateway.do",
             "partner": PARTNER,

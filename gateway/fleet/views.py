@@ -30,8 +30,14 @@ _NEXT_STEPS = {
     views.WorkItemKind.REFUND_REFUSED: (
         "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way"
     ),
+    views.WorkItemKind.REFUND_UNRESOLVED: (
+        "look for the refund in Alipay's portal and QueryRefund; RetryRefund asks and, if nothing "
+        "was done, sends it again under its id; WriteOffRefund only if the portal shows that "
+        "nothing went back"
+    ),
     views.WorkItemKind.REFUND_OVERDUE: (
-        "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now"
+        "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now, "
+        "QueryRefund only asks"
     ),
     views.WorkItemKind.VEND_IN_REVIEW: (
         "find out whether the goods were delivered, then SettleVend with outcome "

@@ -24,7 +24,6 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
-from gateway.machines import translate
 from gateway.machines.outbox import Context
 from gateway.machines.stream import Stream
 from gateway.machines.translate import Greeting
@@ -32,7 +31,6 @@ from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
 from gateway.v1 import machine_service_pb2
-from gateway.v1.machine_service_pb2 import ConnectResponse
 
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
@@ -161,7 +159,7 @@ class MachineService:
         refusal: Refusal | None = None
         certified: MachineId | None = None
         if self._drain_ends_at is not None:
-            refusal = statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+            refusal = self._draining()
         elif len(self._handlers) >= self.limits.streams_max:
             refusal = statuses.TOO_MANY_STREAMS.retry_after(
                 self._spread(self.limits.reconnect_max_ms)
@@ -178,12 +176,15 @@ class MachineService:
             await statuses.abort(context, refusal)
         return certified
 
+    def _draining(self) -> Refusal:
+        return statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+
     def _spread(self, range_ms: int) -> int:
         return 1 + int(self._random() * range_ms)
 
     def _forget(self, stream: Stream) -> None:
         del self._handlers[stream], self._writers[stream]
-        reason = stream.ending.reason if stream.ending is not None else "GONE"
+        reason = stream.ending.reason if stream.ending is not None else statuses.GONE
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
@@ -236,6 +237,8 @@ class MachineService:
         """
         for stream in tuple(self._handlers):
             stream.examine()
+            if stream.overstays():
+                stream.end(self._draining())
             writer = self._writers[stream]
             if not stream.stuck() or writer.cancelling():
                 continue
@@ -260,7 +263,7 @@ class MachineService:
 
     async def drain(self, *, within_ms: int | None = None) -> None:
         """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a
-        vend), the rest closed in the end.
+        vend). Whoever has not gone in its time, because there is nowhere else, is closed.
 
         Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and
         the time for closing later.
@@ -271,9 +274,7 @@ class MachineService:
             self._ask_to_move(stream)
         await self._emptied(span_s)
         for stream in tuple(self._handlers):
-            stream.end(
-                statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
-            )
+            stream.end(self._draining())
         await self._emptied(2 * self.limits.write_timeout_s + 2 * self.limits.watch_interval_s)
 
     async def _emptied(self, within_s: float) -> None:
@@ -288,21 +289,18 @@ class MachineService:
 
     def _ask_to_move(self, stream: Stream) -> None:
         """Give the machine a time of its own to come back, within the first half of what is left,
-        so that not all come at once.
+        so that not all come at once. A few need not be spread far.
         """
         ends_at = self._drain_ends_at
         if ends_at is None:
             return
-        spread_s = min(self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._monotonic()) / 2)
-        moves_at = self._monotonic() + self._random() * spread_s
-
-        def request() -> ConnectResponse:
-            now = self._monotonic()
-            return translate.move_request(
-                not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000)
-            )
-
-        stream.ask_to_move(request)
+        left_s = max(0.0, ends_at - self._monotonic())
+        spread_s = min(
+            self.limits.move_spread_ms / 1000,
+            len(self._by_machine) / self.limits.moves_per_s,
+            left_s / 2,
+        )
+        stream.ask_to_move(self._monotonic() + self._random() * spread_s, ends_at)
 
 
 def _current_task() -> asyncio.Task[Any]:

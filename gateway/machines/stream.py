@@ -22,9 +22,11 @@ from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate
 from gateway.machines.bounds import Unsendable
+from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
 from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
+from gateway.machines.window import Window
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import FieldProblem, Refusal
@@ -46,18 +48,15 @@ class Stream:
         "_context",
         "_ended_at",
         "_finished",
-        "_forwarded",
         "_heard_at",
         "_host_spoke",
         "_limits",
         "_link",
         "_monotonic",
-        "_move_owed",
-        "_moved",
+        "_moving",
         "_outbox",
         "_pending",
         "_reading",
-        "_vend_open",
         "_waits_since",
         "_welcomed",
         "_window",
@@ -97,12 +96,10 @@ class Stream:
         self._bucket = TokenBucket(rate=limits.frames_per_s, burst=limits.frames_burst, now=now)
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
-        # Frames that the host has not acknowledged, by seq. They are what a new link repeats.
-        self._window: dict[int, FrameReceived] = {}
+        # Frames that the host has not acknowledged. They are what a new link repeats.
+        self._window = Window(stream_id)
         # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
         self._pending = 0
-        # The highest seq that is in use, for telling the machine which one we expect.
-        self._forwarded = 0
         # Set whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._host_spoke = asyncio.Event()
 
@@ -110,12 +107,8 @@ class Stream:
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
         # Whether Welcome was queued; until then it is the host that is waited for.
         self._welcomed = False
-        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
-        self._vend_open = False
-        # Makes the MoveRequest that is due once the vend is over.
-        self._move_owed: Callable[[], ConnectResponse] | None = None
-        # Whether the machine was asked to move; it is asked once.
-        self._moved = False
+        # Whether the machine was asked to move, and whether it may go.
+        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
         # When the machine was last heard, and whether it is being read. Only then its silence
         # counts.
@@ -166,7 +159,7 @@ class Stream:
         self._link = link
         self.machine_id = greeting.machine_id
         self.connected = greeting.connected(self.stream_id, opened_at_ms)
-        self._forwarded = greeting.last_acked_seq
+        self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
         self._waits_since = self._heard_at
         link.open_stream(self)
@@ -222,6 +215,8 @@ class Stream:
             case Beat():
                 self._bad_in_row = 0
                 self._outbox.acknowledge(self._outbox.ack)
+            case BadFrame() if frame.numbered:
+                self._not_read(frame, link)
             case BadFrame():
                 self._bad_frame(frame)
             case Greeting():
@@ -235,29 +230,43 @@ class Stream:
 
     def _numbered(self, frame: Numbered, link: BatchedLink) -> None:
         self._bad_in_row = 0
-        if frame.seq in self._window and self._pending > 0:
-            return  # sent again before its acknowledgement, which is still to come
-        received = FrameReceived(stream_id=self.stream_id, seq=frame.seq, fact=frame.fact)
-        self._window[frame.seq] = received
-        self._forwarded = max(self._forwarded, frame.seq)
         if isinstance(frame.fact, events.VendRequested):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
-            self._vend_closed()
-        self._pending += 1
-        link.submit(self, received)
+            self._put_if_due(self._moving.vend_closed())
+        self._submit(frame.seq, frame.fact, link, frame.remarks)
+
+    def _not_read(self, bad: BadFrame, link: BatchedLink) -> None:
+        """The core says what was wrong, and uses the number up: were it free again, frames behind
+        it that are on their way would bear numbers that the machine gives to others.
+        """
+        log.debug("frame not read", **self._names(), seq=bad.seq, detail=bad.detail)
+        self._submit(bad.seq, bad.fact(), link)
+        self._count_bad()
+
+    def _submit(
+        self, seq: int, fact: events.MachineFact, link: BatchedLink, remarks: Sequence[str] = ()
+    ) -> None:
+        received = self._window.take(seq, fact, remarks, answers_come=self._pending > 0)
+        if received is not None:
+            self._pending += 1
+            link.submit(self, received)
 
     def _bad_frame(self, bad: BadFrame) -> None:
         self._refuse_frame(bad)
+        self._count_bad()
+
+    def _count_bad(self) -> None:
         self._bad_in_row += 1
         if self._bad_in_row > self._limits.bad_frames_max:
             self.end(statuses.BAD_FRAMES)
 
     def _refuse_frame(self, bad: BadFrame) -> None:
-        """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still
-        free.
+        """Tell the machine what was wrong with a frame that has no number. Nothing of it reaches
+        the core.
         """
-        expected_seq = 0 if self.connected is None else max(self._outbox.ack, self._forwarded) + 1
+        in_use = max(self._outbox.ack, self._window.forwarded)
+        expected_seq = 0 if self.connected is None else in_use + 1
         log.debug(
             "frame refused",
             **self._names(),
@@ -315,7 +324,7 @@ class Stream:
 
     def unacked(self) -> Sequence[FrameReceived]:
         """Return the frames that the host has not acknowledged, in order, to be sent again."""
-        return [self._window[seq] for seq in sorted(self._window)]
+        return self._window.frames()
 
     def repeated(self, count: int) -> None:
         """Exactly ``count`` messages of this stream wait for their answers: they were sent
@@ -356,7 +365,7 @@ class Stream:
             self._put(response)
             self._note(command)
         if ack is not None:
-            self._forget(ack)
+            self._window.acknowledged(ack)
             self._outbox.acknowledge(ack)
         self._host_spoke.set()
 
@@ -369,27 +378,20 @@ class Stream:
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
                 # old, and the core must not judge by it.
-                self.connected = replace(self.connected, journal=(), journal_lost=True)
-            self._forget(command.last_seq)
-            self._forwarded = max(self._forwarded, command.last_seq)
+                self.connected = replace(self.connected, journal=(), journal_lost=True, remarks=())
+            self._window.acknowledged(command.last_seq)
+            self._window.forwarded = max(self._window.forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)
-            asked = any(
-                isinstance(frame.fact, events.VendRequested) for frame in self._window.values()
-            )
-            self._vend_open = asked or command.vend_id is not None
+            if self._window.asks_for_goods() or command.vend_id is not None:
+                self._moving.vend_opened()
+            else:
+                self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.ApproveVend):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
-            self._vend_closed()
+            self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):
-            # Refused for good: sent again as it is, it would be refused again.
-            self._window.pop(command.seq, None)
-            if command.code is effects.RejectCode.OUT_OF_ORDER:
-                self._forwarded = command.expected_seq - 1
-
-    def _forget(self, ack: int) -> None:
-        for seq in [seq for seq in self._window if seq <= ack]:
-            del self._window[seq]
+            self._window.refused(command)
 
     def _put(self, response: ConnectResponse) -> None:
         if not self._outbox.put(response):
@@ -416,21 +418,20 @@ class Stream:
         """Give gRPC the status that the stream ends with."""
         await statuses.abort(self._context, self.ending or statuses.FAILED)
 
-    def ask_to_move(self, request: Callable[[], ConnectResponse]) -> None:
+    def ask_to_move(self, moves_at: float, ends_at: float) -> None:
         """Ask the machine to open a new stream: at once, or when its vend is over."""
-        if self._moved or self.ending is not None:
-            return
-        if self._vend_open:
-            self._move_owed = request
-            return
-        self._moved = True
-        self._put(request())
+        if self.ending is None:
+            self._put_if_due(self._moving.ask(moves_at, ends_at))
 
-    def _vend_closed(self) -> None:
-        self._vend_open = False
-        if self._move_owed is not None:
-            request, self._move_owed = self._move_owed, None
-            self.ask_to_move(request)
+    def overstays(self) -> bool:
+        """Return whether the machine's time to move is over, and closing its stream breaks nothing
+        off: no vend, no answer that is due.
+        """
+        return self._moving.is_over() and self._pending == 0
+
+    def _put_if_due(self, request: ConnectResponse | None) -> None:
+        if request is not None and self.ending is None:
+            self._put(request)
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
         """Close the stream with a status; with ``flush`` what is queued goes out first. The first

@@ -18,14 +18,17 @@ from cryptography.hazmat.primitives import serialization
 
 from actors.machine.policy import Policy
 from actors.performer import Merchant
+from actors.ports import StoreError
 from alipay_client import config as alipay_config
 from alipay_client.config import AlipayConfig, SignType
+from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.process.sections import Address, Listener
 from gateway.process.settings import Settings, SettingsRefused
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
+from storage.database import urls
 from storage.database.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
@@ -101,6 +104,7 @@ def configs(settings: Settings) -> Configs:
     payer_salt = _payer_salt(settings, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
+    _cluster(settings, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)
     if problems.sentences or keys is None:
@@ -145,13 +149,12 @@ def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
         if section.url_file
         else section.url.get_secret_value()
     )
-    scheme = url.partition(":")[0].partition("+")[0]
-    if (url or not section.url_file) and scheme not in {"sqlite", "postgresql"}:
-        problems.add(
-            "database.url: only sqlite:///path and postgresql://user@host/name are known; "
-            "write one of them."
-        )
-    if scheme == "sqlite" and settings.ray.mode == "cluster":
+    if url or not section.url_file:
+        try:
+            urls.parse(url)
+        except StoreError as error:
+            problems.add(f"database.url: {error}")
+    if url.startswith("sqlite") and settings.ray.mode == "cluster":
         problems.add(
             "database.url: SQLite is a file of one computer and ray.mode is cluster; use "
             "PostgreSQL, or ray.mode = local."
@@ -167,6 +170,9 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
             "alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088."
         )
     gateway_url, backup_url = _gateway(section.environment, problems)
+    if section.backup_url:
+        backup_url = section.backup_url
+        _gateway_url("alipay.backup_url", backup_url, problems)
     made = AlipayConfig(
         partner=section.partner,
         sign_type=section.sign_type,
@@ -174,7 +180,7 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
         private_key=problems.read("alipay.private_key_file", section.private_key_file),
         alipay_public_key=problems.read("alipay.public_key_file", section.public_key_file),
         gateway_url=gateway_url,
-        backup_url=section.backup_url or backup_url,
+        backup_url=backup_url,
         connect_timeout_ms=section.connect_timeout_ms,
         read_timeout_ms=section.read_timeout_ms,
         notify_sign_types=frozenset(section.notify_sign_types),
@@ -213,12 +219,21 @@ def _gateway(environment: str, problems: _Problems) -> tuple[str, str]:
         return alipay_config.SANDBOX_URL, ""
     if environment == "production":
         return alipay_config.PRODUCTION_URL, alipay_config.PRODUCTION_BACKUP_URL
-    if not _is_url(environment):
+    if "://" not in environment:
         problems.add(
             f"alipay.environment: {environment!r} is neither sandbox, production nor a URL "
             "such as http://127.0.0.1:8188/gateway.do."
         )
+    else:
+        _gateway_url("alipay.environment", environment, problems)
     return environment, ""
+
+
+def _gateway_url(name: str, url: str, problems: _Problems) -> None:
+    try:
+        alipay_config.require_gateway_url(url)
+    except Misused as error:
+        problems.add(f"{name}: {error.detail}.")
 
 
 def _merchant(settings: Settings, problems: _Problems) -> Merchant:
@@ -240,6 +255,11 @@ def _merchant(settings: Settings, problems: _Problems) -> Merchant:
         problems.add(
             "alipay.merchant.secondary_merchant_industry must be the four digits of Alipay's "
             "industry code (MCC), for example 5812."
+        )
+    if section.settlement_currency and section.settlement_currency not in SETTLED:
+        problems.add(
+            "alipay.merchant.settlement_currency must be one that Alipay settles "
+            f"({', '.join(sorted(SETTLED))}), or empty for each machine's own."
         )
     return Merchant(
         secondary_merchant_id=section.secondary_merchant_id,
@@ -275,12 +295,20 @@ def _public_url(settings: Settings, problems: _Problems) -> str:
             f"http.public_url is too long: a notify URL may have {_NOTIFY_URL_LENGTH_MAX} "
             "characters in all; use a shorter one."
         )
-    elif settings.alipay.environment == "production" and not url.startswith("https://"):
+    elif _real_money(settings) and not url.startswith("https://"):
         problems.add(
             "http.public_url must begin with https:// for alipay.environment = production; put "
             "TLS in front and say its URL."
         )
     return url
+
+
+def _real_money(settings: Settings) -> bool:
+    """Return whether it is Alipay's production, by its name or by its address."""
+    environment = settings.alipay.environment
+    with suppress(ValueError):
+        return environment == "production" or alipay_config.is_production(environment)
+    return False
 
 
 def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
@@ -367,11 +395,26 @@ def _pem_problems(
             )
 
 
+def _cluster(settings: Settings, problems: _Problems) -> None:
+    """Whoever reaches a cluster that asks for no token runs what he likes in the hosts, beside the
+    keys (Ray's CVE-2023-48022).
+    """
+    if settings.ray.mode != "cluster":
+        return
+    problems.read("ray.token_file", settings.ray.token_file)
+    if settings.ray.token_file is None:
+        problems.add(
+            "ray.token_file is needed for ray.mode = cluster: start the cluster with "
+            "RAY_AUTH_MODE=token (Ray 2.52 or newer), and give the file of its token."
+        )
+
+
 def _clashes(settings: Settings) -> Iterator[str]:
     named = {
         "machines": settings.machines.address,
         "admin": settings.admin.address,
         "http": settings.http.address,
+        "health": settings.health.address,
     }
     seen: dict[int, tuple[str, Address]] = {}
     for name, address in named.items():

@@ -1,10 +1,12 @@
 """Sets up logging for a process: structlog, and the standard library's loggers (uvicorn, alembic,
 grpc) through the same lines.
 
-Lines go to standard error, so that standard output stays a script's. What must never be written is
+Lines go to standard error, so that standard output stays a script's. Of one kind only so many are
+written (``sampling``). What must never be written is
 cut out here too, in case a caller forgets.
 """
 
+import atexit
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -13,6 +15,7 @@ from typing import Any, TextIO
 import structlog
 
 from alipay_client.notify import BUYER_FIELDS
+from gateway.process.sampling import Sampler
 
 _FORBIDDEN = BUYER_FIELDS | {"sign", "signed", "md5_key", "private_key", "payer_salt"}
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
@@ -60,6 +63,8 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered)
     )
+    sampler = Sampler(handler)
+    handler.addFilter(sampler)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -68,6 +73,15 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    atexit.unregister(_tell_what_was_left_out)
+    atexit.register(_tell_what_was_left_out)
+
+
+def _tell_what_was_left_out() -> None:
+    for handler in logging.getLogger().handlers:
+        for one in handler.filters:
+            if isinstance(one, Sampler):
+                one.report()
 
 
 class _Stderr(logging.StreamHandler[TextIO]):

@@ -9,6 +9,7 @@ directory.
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from gateway.process.sections import (
     Database,
     File,
     FleetPolicy,
+    Health,
     Http,
     Limits,
     Logs,
@@ -43,6 +45,20 @@ CONFIG_VARIABLE = "VENDGATE_CONFIG"
 _PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
 _FOR_TESTS = "VENDGATE_TEST_"
 """Variables of the test suite, which may be there while it starts gateways."""
+
+
+_KUBERNETES = {
+    "PORT": r"(tcp|udp|sctp)://.*",
+    "SERVICE_HOST": r"[0-9a-fA-F.:]+",
+    "SERVICE_PORT(_[A-Z0-9_]+)?": r"\d+",
+    r"PORT_\d+_(TCP|UDP|SCTP)": r"(tcp|udp|sctp)://.*",
+    r"PORT_\d+_(TCP|UDP|SCTP)_PROTO": r"tcp|udp|sctp",
+    r"PORT_\d+_(TCP|UDP|SCTP)_PORT": r"\d+",
+    r"PORT_\d+_(TCP|UDP|SCTP)_ADDR": r"[0-9a-fA-F.:]+",
+}
+"""The variables of a Service (kubernetes.io, "environment variables" of the service page), and what
+each holds.
+"""
 
 
 class SettingsRefused(Exception):
@@ -68,6 +84,7 @@ class Settings(BaseSettings):
     machines: Machines = Machines()
     admin: Admin = Admin()
     http: Http = Http()
+    health: Health = Health()
     alipay: Alipay = Alipay()
     ray: Ray = Ray()
     policy: FleetPolicy = FleetPolicy()
@@ -195,11 +212,22 @@ def _unknown_variables() -> Iterator[str]:
             and name != CONFIG_VARIABLE
             and not name.startswith(_FOR_TESTS)
             and first not in Settings.model_fields
+            and not _of_kubernetes(name, os.environ[name])
         ):
             yield (
                 f"The environment has {name}, and there is no setting or table "
                 f"{first!r}{_near(first, Settings)}"
             )
+
+
+def _of_kubernetes(name: str, value: str) -> bool:
+    """Return whether Kubernetes put it there, as it does for each Service whose name begins with
+    ours: where the Service is, and nothing that anybody decided about this program.
+    """
+    return any(
+        re.fullmatch(rf"{PREFIX}([A-Z0-9_]+_)?{ending}", name) and re.fullmatch(form, value)
+        for ending, form in _KUBERNETES.items()
+    )
 
 
 def _near(name: str, model: type[BaseModel]) -> str:

@@ -1,5 +1,5 @@
-"""The bounds of the gateway's doors: machines' streams with their listener, and Alipay's
-notifications.
+"""The bounds of the gateway's doors: machines' streams with their listener, HTTP connections, and
+Alipay's notifications.
 """
 
 from dataclasses import dataclass
@@ -46,14 +46,38 @@ class EdgeLimits:
     reconnect_max_ms: int = 60_000
     """Told to the machine: the widest range of its delay."""
     move_spread_ms: int = 25_000
-    """A drain asks machines to come back evenly over this time."""
+    """A drain asks machines to come back evenly over this time, or over less if they are few."""
+    moves_per_s: int = 200
+    """This many machines are asked to come back in a second, as long as the spread allows it."""
+    move_window_ms: int = 10_000
+    """A machine that may go has this long for it. Then its stream is closed, unless it sells."""
     move_deadline_ms: int = 120_000
     """A drain closes what is left after this."""
     watch_interval_s: float = 0.5
     """How often the streams are looked at."""
+    connection_idle_max_ms: int = 20_000
+    """A connection on which no call is open for this long is closed."""
     connection_age_max_ms: int = 3_600_000
     """A safety net against connections that never leave one gateway."""
     connection_age_grace_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """Every bound of the connections to one HTTP port. Each holds one descriptor."""
+
+    connections_max: int = 1_024
+    """With so many, the one that has waited longest goes when another one comes."""
+    connections_per_address_max: int = 256
+    """The same for one address. A proxy in front needs as many as it has requests under way."""
+    head_timeout_s: float = 10.0
+    """A connection brings its first whole head within this, and each further one within this of its
+    first byte.
+    """
+    request_timeout_s: float = 60.0
+    """A request is answered, and its answer taken, within this."""
+    keep_alive_s: int = 15
+    """How long a connection that was answered may wait without another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +88,11 @@ class NotifyLimits:
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
     """With this many notifications under way, a further one gets 503 and comes again."""
+    strangers_in_flight_max: int = 4
+    """Notifications under a token that nobody has, whose bodies are read all the same, because
+    Alipay may have signed them; a further one gets 404 unread.
+    """
+    foreign_a_day_max: int = 100
+    """Rows of one machine and day, in one gateway, for what Alipay signed for another seller."""
     payment_minor_max: int = AMOUNT_MINOR_MAX
     """No single payment is larger."""

@@ -189,6 +189,13 @@ FAILED = Refusal(
     retry_after_ms=1_000,
 )
 
+GONE = "GONE"
+"""Why a stream ended whose end we did not cause: the machine closed it, or its connection broke."""
+STREAM_ENDS = tuple(
+    sorted({GONE} | {one.reason for one in vars().values() if isinstance(one, Refusal)})
+)
+"""Every reason for which a machine's stream may end."""
+
 _BY_CLOSE_REASON = {
     CloseReason.SUPERSEDED: SUPERSEDED,
     CloseReason.UNKNOWN_MACHINE: UNKNOWN_MACHINE,

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
+from gateway.rpc.statuses import STREAM_ENDS
 from storage.fleet.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -99,7 +100,8 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     ended = CounterMetricFamily(
         "vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",)
     )
-    for reason, count in edge.ended.items():
+    # All reasons from the start: Prometheus sees no increase of a series that was not there.
+    for reason, count in {**dict.fromkeys(STREAM_ENDS, 0), **edge.ended}.items():
         ended.add_metric((reason,), count)
     yield ended
 

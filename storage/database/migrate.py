@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from actors.placement import PARTITION_COUNT_DEFAULT
 from actors.ports import StoreError
 from storage.database import dialects, schema
-from storage.database.engine import parse
 from storage.database.postgres import postgres_engine
 from storage.database.reader import describe
 from storage.database.schema import head
 from storage.database.sqlite import sqlite_engine
+from storage.database.urls import parse
 from storage.tables import installation, partitions
 
 __all__ = ["current", "head", "upgrade"]

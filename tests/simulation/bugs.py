@@ -16,6 +16,7 @@ from actors import performer
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import (
+    configuring,
     connecting,
     events,
     goodwill,
@@ -28,7 +29,7 @@ from actors.machine import (
 )
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
-from actors.machine.state import FailureCause, RefundStatus, VendStatus
+from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
 from alipay_client import amounts, signing
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
@@ -113,7 +114,7 @@ def unknown_is_done() -> Any:
 
 
 def cents_everywhere() -> Any:
-    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
+    return patch.object(amounts, "exponent", lambda _currency: 2)
 
 
 def first_person_suffices() -> Any:
@@ -199,6 +200,30 @@ def done_is_unknown_again() -> Any:
     return _both(
         patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again)
     )
+
+
+# --- codes ---
+
+
+def stop_forgotten() -> Any:
+    """A call that fails after somebody changed their mind is never taken for over."""
+    code_failed = configuring.code_failed
+
+    def bug(turn: Any, event: events.CodeFailed) -> None:
+        code = turn.state.code
+        if event.final or code.status is not code.wanted:
+            code_failed(turn, event)
+
+    return patch.object(configuring, "code_failed", bug)
+
+
+def unknown_code_is_as_before() -> Any:
+    """An unknown answer about a code is taken for none: it is what it was."""
+
+    def bug(turn: Any, code: Any) -> None:
+        turn.update(code=code)
+
+    return patch.object(configuring, "_doubt", bug)
 
 
 # --- saving and acting ---
@@ -399,6 +424,29 @@ def second_customer_is_the_first() -> Any:
         )
 
     return patch.object(paying, "why_unwanted", bug)
+
+
+def denied_choice_renews() -> Any:
+    return patch.object(
+        paying,
+        "idle_at_ms",
+        lambda session, idle_refund_ms: session.last_operation_at_ms + idle_refund_ms,
+    )
+
+
+def next_customer_pays_for_the_last() -> Any:
+    """A bug of letting the next customer in: the last one's session stays, and takes the money."""
+    return patch.object(
+        paying,
+        "why_unwanted",
+        lambda turn, event, why=paying.why_unwanted: (
+            None
+            if turn.state.session is not None
+            and why(turn, event) is RefundCause.SECOND_CUSTOMER
+            and paying.is_next_customer(turn, event)
+            else why(turn, event)
+        ),
+    )
 
 
 def signature_not_checked() -> Any:

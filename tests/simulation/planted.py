@@ -114,6 +114,18 @@ def customers_complain(world: World) -> None:
     world.faults.given_back_every_s = 5.0
 
 
+def people_insist(world: World) -> None:
+    """Little is left behind, by people who go on choosing and for people who want more."""
+    world.insistent = True
+    world.policy = replace(world.policy, idle_refund_ms=20_000)
+
+
+def administrators_change_their_minds(world: World) -> None:
+    """Machines are disabled and enabled all the time, and Alipay's answers are lost."""
+    world.faults.reconfigured_every_s = 8.0
+    world.faults.alipay["no_answer_done"] = 0.5
+
+
 STEERS: dict[str, Callable[[World], None]] = {
     "as it comes": as_it_comes,
     "review every doubt": review_every_doubt,
@@ -123,6 +135,8 @@ STEERS: dict[str, Callable[[World], None]] = {
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
     "customers complain": customers_complain,
+    "people insist": people_insist,
+    "administrators change their minds": administrators_change_their_minds,
 }
 """All of them, by name."""
 
@@ -179,6 +193,19 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs.done_is_unknown_again,
+    ),
+    Planted(
+        name="stop-forgotten",
+        sentence="A call about a code that fails after a change of mind is never over.",
+        bug=bugs.stop_forgotten,
+        start=15,
+        steer=administrators_change_their_minds,
+    ),
+    Planted(
+        name="code-unknown-is-none",
+        sentence="A call about a code that was not answered counts as not made.",
+        bug=bugs.unknown_code_is_as_before,
+        steer=administrators_change_their_minds,
     ),
     Planted(
         name="ack-before-commit",
@@ -247,6 +274,18 @@ PLANTED = (
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
+    ),
+    Planted(
+        name="denied-choice-renews",
+        sentence="Each choice that is denied begins the idle time again, without an end.",
+        bug=bugs.denied_choice_renews,
+        steer=people_insist,
+    ),
+    Planted(
+        name="next-pays-into-the-last",
+        sentence="The next customer's money goes into the session of who left something behind.",
+        bug=bugs.next_customer_pays_for_the_last,
+        steer=people_insist,
     ),
     Planted(
         name="signature-unchecked",

@@ -110,6 +110,8 @@ class World:
         """Machines that never come back."""
         self.leaves = 0.2
         """How many are taken away at the end of their busy time."""
+        self.insistent = False
+        """Everybody who pays first leaves a little behind, or wants what that does not cover."""
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []

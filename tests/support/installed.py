@@ -27,6 +27,7 @@ def good(folder: Path, pair: Pair) -> dict[str, Any]:
         "machines": {},
         "admin": {},
         "http": {},
+        "health": {},
         "alipay": {
             "environment": "http://127.0.0.1:8188/gateway.do",
             "partner": PARTNER,

@@ -65,7 +65,7 @@ class FleetServiceStub:
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
     be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
@@ -126,7 +126,7 @@ class FleetServiceAsyncStub(FleetServiceStub):
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]  # type: ignore[assignment]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
     be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
@@ -208,7 +208,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.UpdateMachineResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMachineResponse]]:
         """Changes the fields that update_mask names, and no others. store_name, address and country_code can
         be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-        while it is being asked); a refused code is asked for again with what is new. A policy that guards
+        while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
         money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
 

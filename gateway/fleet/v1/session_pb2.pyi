@@ -59,6 +59,8 @@ class _SessionEndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sess
     """Purchase first: not paid in time."""
     SESSION_END_REASON_VEND_ENDED: _SessionEndReason.ValueType  # 6
     """Purchase first: the vend was over."""
+    SESSION_END_REASON_NEXT_CUSTOMER: _SessionEndReason.ValueType  # 7
+    """Pay first: the next customer paid for a choice that the funds did not cover."""
 
 class SessionEndReason(_SessionEndReason, metaclass=_SessionEndReasonEnumTypeWrapper):
     """Why a session ended."""
@@ -77,6 +79,8 @@ SESSION_END_REASON_NOT_PAID: SessionEndReason.ValueType  # 5
 """Purchase first: not paid in time."""
 SESSION_END_REASON_VEND_ENDED: SessionEndReason.ValueType  # 6
 """Purchase first: the vend was over."""
+SESSION_END_REASON_NEXT_CUSTOMER: SessionEndReason.ValueType  # 7
+"""Pay first: the next customer paid for a choice that the funds did not cover."""
 Global___SessionEndReason: _TypeAlias = SessionEndReason  # noqa: Y015
 
 class _VendStatus:
@@ -148,6 +152,8 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """A person said so."""
     VEND_REASON_WRITTEN_OFF: _VendReason.ValueType  # 19
     """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+    VEND_REASON_UNKNOWN: _VendReason.ValueType  # 20
+    """The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -178,6 +184,8 @@ VEND_REASON_REVIEWED: VendReason.ValueType  # 18
 """A person said so."""
 VEND_REASON_WRITTEN_OFF: VendReason.ValueType  # 19
 """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+VEND_REASON_UNKNOWN: VendReason.ValueType  # 20
+"""The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

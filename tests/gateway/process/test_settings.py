@@ -140,6 +140,28 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     ) == _problems()
 
 
+def test_what_kubernetes_says_of_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names variables after the Services of the namespace, of which one may be called
+    vendgate, or vendgate-machines.
+    """
+    for service in ("VENDGATE", "VENDGATE_MACHINES"):
+        for name, value in {
+            "PORT": "tcp://10.0.0.7:7443",
+            "SERVICE_HOST": "10.0.0.7",
+            "SERVICE_PORT": "7443",
+            "SERVICE_PORT_GRPC_TLS": "7443",
+            "PORT_7443_TCP": "tcp://10.0.0.7:7443",
+            "PORT_7443_TCP_PROTO": "tcp",
+            "PORT_7443_TCP_PORT": "7443",
+            "PORT_7443_TCP_ADDR": "10.0.0.7",
+        }.items():
+            monkeypatch.setenv(f"{service}_{name}", value)
+    assert 8080 == settings.load().http.address.port
+    monkeypatch.setenv("VENDGATE_PORT", "8080")  # a person means something by that
+    (problem,) = _problems()
+    assert problem.startswith("The environment has VENDGATE_PORT, and there is no setting")
+
+
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what is expected and how the setting is spelt in the environment."""
     monkeypatch.setenv("VENDGATE_MACHINES__LISTEN", "7443")
@@ -214,6 +236,10 @@ def test_addresses_are_read_both_ways() -> None:
         "localhost:3": True,
         "0.0.0.0:4": False,
         "[::]:5": False,
+        "127.example:6": False,
+        "127.0.0.1.example:7": False,
+        "LOCALHOST:8": True,
+        "127.8.8.8:9": True,
     }.items():
         address = Address.parse(text)
         assert (text, loopback) == (str(address), address.loopback)

@@ -70,6 +70,8 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_streams_opened_total": 9,
         "vendgate_frames_total{direction=in}": 100,
         "vendgate_streams_ended_total{reason=SUPERSEDED}": 2,
+        "vendgate_streams_ended_total{reason=GONE}": 0,
+        "vendgate_streams_ended_total{reason=SLOW_READER}": 0,
         "vendgate_draining": 0,
     }
     assert expected == {name: samples[name] for name in expected}

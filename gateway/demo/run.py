@@ -216,6 +216,11 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
             if not interruptions.wanted:
                 raise
         finally:
+            if console is not None:
+                with contextlib.suppress(OSError):  # a terminal that is not there any more
+                    console.print(
+                        f"ending the processes{', Ray takes a moment' if demo.ray else ''} ..."
+                    )
             await children.stop()
     # Whoever interrupts wants no traces; what ends by itself and is not good is evidence.
     if demo.keep is None and (report is None or report.good or interruptions.wanted):
@@ -237,7 +242,7 @@ async def _play(
     async with shown(console, "starting the pretend Alipay"):
         alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
-    what = "starting the gateway and Ray, which takes up to half a minute"
+    what = "starting Ray (up to half a minute) and the gateway"
     what = what if demo.ray else "starting the gateway"
     async with shown(console, what, log=folder / "gateway.log"):
         gateway = await children.start(

@@ -126,6 +126,7 @@ def assemble(
         clock=clock,
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
+        registered=store.registered,
         monotonic=monotonic,
         random=random,
     )

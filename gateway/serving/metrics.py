@@ -118,6 +118,14 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     for reason, count in {**dict.fromkeys(STREAM_ENDS, 0), **edge.ended}.items():
         ended.add_metric((reason,), count)
     yield ended
+    held_back = CounterMetricFamily(
+        "vendgate_held_back",
+        "How often machines were held to their allowances, by how.",
+        labels=("how",),
+    )
+    for how, count in edge.held_back.items():
+        held_back.add_metric((how,), count)
+    yield held_back
 
 
 def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:

@@ -165,6 +165,8 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
     session, policy = draft.session, draft.policy
     if session.vend is not None or not 0 < session.uncovered_minor <= event.amount_minor:
         return False
+    if event.paid_at_ms is None:
+        return False  # it may have been made hours ago, for anything
     early_ms = session.uncovered_at_ms - policy.clock_tolerance_ms
     late_ms = session.uncovered_at_ms + policy.payment_wait_ms + policy.clock_tolerance_ms
     return (

@@ -127,7 +127,7 @@ class Edge:
         """Open a stream and be welcomed."""
         machine = self.machine()
         answer = await machine.hello(machine_id)
-        assert answer.WhichOneof("payload") == "welcome"
+        assert "welcome" == answer.WhichOneof("payload")
         return machine
 
 

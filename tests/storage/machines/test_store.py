@@ -66,7 +66,7 @@ async def test_a_machine_that_nothing_was_decided_for_is_fresh(db: Database) -> 
     owner = await Owner.claim(db, "VM-1", holder="h1")
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None
-    assert (loaded.state.version, loaded.state.currency) == (0, "HKD")
+    assert (0, "HKD") == (loaded.state.version, loaded.state.currency)
     assert (loaded.configuration.configuration.revision, loaded.configuration.columns) == (
         1,
         COLUMNS,

@@ -24,7 +24,7 @@ from alipay_client.config import AlipayConfig, SignType
 from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
-from gateway.process.sections import Address, Listener
+from gateway.process.sections import Address, ListenerSettings
 from gateway.process.settings import Settings, SettingsRefused
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
@@ -326,7 +326,7 @@ def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
     return salt.encode()
 
 
-def _tls(name: str, listener: Listener, problems: _Problems) -> Tls | None:
+def _tls(name: str, listener: ListenerSettings, problems: _Problems) -> Tls | None:
     certificate = problems.read(f"{name}.certificate_file", listener.certificate_file)
     private_key = problems.read(f"{name}.private_key_file", listener.private_key_file)
     client_ca = problems.read(f"{name}.client_ca_file", listener.client_ca_file)

@@ -25,6 +25,7 @@ ANSWER_FAULTS = (
     "system_error",
     "unknown",
     "refund_refused",
+    "odd_code",
 )
 _PLANNED_MAX = 1_000
 

@@ -26,6 +26,7 @@ NOTIFICATION_REASONS = {
         "malformed",
         "missing_field",
         "oversized",
+        "unsigned",
         # of gateway.alipay.notify
         "cut_off",
         "foreign_currency",
@@ -35,7 +36,9 @@ NOTIFICATION_REASONS = {
         "query_says_other_amount",
         "query_says_unpaid",
         "slow",
+        "unknown_status",
         "unknown_token",
+        "unknown_trade",
     ),
     "failed": ("busy", "sql", "unconfirmed"),
 }

@@ -79,6 +79,14 @@ async def test_an_unknown_machine_is_none(db: Database) -> None:
     assert await owner.store.load(MachineId("VM-2")) is None
 
 
+async def test_many_are_asked_for_at_once(db: Database) -> None:
+    """Those that are registered are told, whatever else is asked for."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    names = [MachineId(name) for name in ("VM-1", "x1", "VM-2", "x2")]
+    assert frozenset({"VM-1", "VM-2"}) == await owner.store.registered(names)
+    assert frozenset() == await owner.store.registered([])
+
+
 async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None:
     """Epochs grow by one with each claim, and the audit tells of it."""
     store = (await Owner.of(db, "VM-1")).store

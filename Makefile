@@ -18,7 +18,7 @@ help:
 	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
-	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_ABUSE_SECONDS=600: ten minutes each)"
+	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
 	@echo "make bench  the benchmarks"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------

@@ -33,8 +33,8 @@ from tests.support.system import System
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3_600)]
 
 HONEST, HOSTILE = stage.machine_names(2)
-SECONDS = float(os.environ.get("VENDGATE_ABUSE_SECONDS", "60"))
-"""How long each abuse lasts; 600 is what issue and documents mean."""
+SECONDS = float(os.environ.get("VENDGATE_TEST_ABUSE_SECONDS", "60"))
+"""How long each abuse lasts."""
 SLOWER_MAX_S = 0.5
 SHARE = 4_194_304
 """The day's journal of one machine in these tests: the least that may be set."""

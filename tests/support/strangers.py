@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -28,7 +29,9 @@ from gateway.v1.machine_service_pb2_grpc import MachineServiceStub
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 HEAD = b"POST /alipay/notify/x HTTP/1.1\r\nHost: x\r\nX-Slow: "
-AGAIN_S = 0.2
+AGAIN_S = 2.0
+FROM = "127.0.0.2"
+"""Another address than that of the honest, as in life."""
 tried: Counter[str] = Counter()
 
 
@@ -36,7 +39,7 @@ async def hold(port: int, says: bytes, drips: bytes, until: float) -> None:
     """Hold one connection, and open it anew when it is closed."""
     while time.monotonic() < until:
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(FROM, 0))
         except OSError:
             tried["not_opened"] += 1
             await asyncio.sleep(AGAIN_S)
@@ -58,7 +61,7 @@ async def _drain(reader: asyncio.StreamReader, until: float) -> None:
 async def _drip(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drips: bytes, until: float
 ) -> None:
-    while drips and time.monotonic() < until and not reader.at_eof():
+    while drips and time.monotonic() < until and not (reader.at_eof() or writer.is_closing()):
         writer.write(drips)
         await asyncio.sleep(1)
 
@@ -158,6 +161,7 @@ async def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--machine", default="")
     asked = parser.parse_args()
+    os.nice(19)  # in life they are other computers, whose work is not ours
     until = time.monotonic() + asked.seconds
     says, drips = {"http2": (PREFACE, b""), "heads": (HEAD, b"x")}.get(asked.kind, (b"", b""))
     if asked.kind == "hellos":

@@ -29,6 +29,7 @@ help:
 
 .venv/.runtime: .venv/bin/python deploy/locks/runtime.txt pyproject.toml
 	@$(BIN)/python deploy/install.py "installing what Vendgate runs on (Ray, gRPC and others), one to two minutes" deploy/locks/runtime.txt
+	@echo "installing vendgate itself, half a minute"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 

@@ -99,6 +99,7 @@ class CloseReason:
     OVERLOADED = "OVERLOADED"
     HALTED = "HALTED"
     RETIRED = "RETIRED"
+    DISABLED = "DISABLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

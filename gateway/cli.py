@@ -19,6 +19,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
+from gateway.process.texts import plain_lines, without_passwords
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -51,7 +52,8 @@ JsonReady = Annotated[
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it writes is for its user alone: the database, its logs, keys."""
+    os.umask(os.umask(0o077) | 0o077)
     app()
 
 
@@ -156,10 +158,13 @@ def check(*, config_file: ConfigFile = None) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with _sentences():
         from gateway.process import configs
+        from gateway.process.clock import SystemClock
 
         loaded = settings_module.load(config_file)
         _say("\n".join(settings_module.shown(loaded)))
-        configs.configs(loaded)
+        made = configs.configs(loaded)
+        if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
+            raise SettingsRefused(tuple(outdated))
 
 
 @app.command()
@@ -395,6 +400,10 @@ def _log_to_stderr() -> None:
     logs.set_up(level="info", line_format="console")
 
 
+def _complain(text: str) -> None:
+    print(without_passwords(plain_lines(text)), file=sys.stderr)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -419,13 +428,13 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
         yield
     except SettingsRefused as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            _complain(problem)
         raise typer.Exit(2) from None
     except _lost() as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(LOST) from None
     except _mendable() as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

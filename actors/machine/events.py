@@ -136,6 +136,17 @@ class FaultReported:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsCounted:
+    """So many faults in a row, counted by the gateway because the machine said too many. They bear
+    the numbers from ``first_seq`` to the frame's own; ``code`` is the last one's.
+    """
+
+    first_seq: int
+    count: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrameNotRead:
     """A frame that breaks a rule, or whose payload only a newer backend knows. Its number is used
     up all the same: numbers that became free again would be given to other frames.
@@ -156,6 +167,7 @@ MachineFact = (
     | SessionCompleted
     | CashSold
     | FaultReported
+    | FaultsCounted
     | FrameNotRead
 )
 

@@ -219,6 +219,8 @@ class Link:
     reader_enabled: bool = True
     reader_reason: str = ""
     last_fault: str = ""
+    out_of_service: bool = False
+    """Whether this stream was welcomed as one that sells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

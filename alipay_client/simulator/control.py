@@ -28,6 +28,7 @@ _STATUS = {
     "BOOK_FULL": 507,
     "FILE_TOO_LONG": 507,
 }
+_NUMBER_MAX = 64
 CUT = "simulator.cut"
 """Where ``serve`` leaves the way to end a connection without a byte."""
 
@@ -125,7 +126,8 @@ class _Site:
         return JSONResponse(await self._alipay.codes(self._limit(request)))
 
     async def book(self, request: Request) -> Response:
-        return JSONResponse(await self._alipay.book(self._limit(request)))
+        before = request.query_params.get("before", "")[:_NUMBER_MAX]
+        return JSONResponse(await self._alipay.book(self._limit(request), before))
 
     async def transactions(self, request: Request) -> Response:
         day = _day(request.path_params["day"])

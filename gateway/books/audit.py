@@ -20,6 +20,7 @@ from actors.ports import StoreError
 from gateway.books import seals
 from gateway.process import configs
 from gateway.process.settings import Settings
+from gateway.process.texts import plain
 from storage.auditing import Audit, Finding, Seal, prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.views import BalanceView
@@ -133,7 +134,8 @@ def _list(
             console.print(Text(f"\n{title}", style="bold"))
         # What stands in a database is data, never markup.
         console.print(
-            Text.assemble((f"{name}: " if name else "", style), finding.sentence), soft_wrap=True
+            Text.assemble((f"{name}: " if name else "", style), plain(finding.sentence)),
+            soft_wrap=True,
         )
 
 

@@ -11,6 +11,7 @@ from actors.ports import StoreError
 from gateway.books import audit
 from gateway.process import configs
 from gateway.process.settings import Settings
+from gateway.process.texts import plain
 from storage.database import backup as database_backup
 
 
@@ -38,7 +39,7 @@ def backup(settings: Settings, target: Path) -> int:
         print(f"{size} is whole, and its books are clean: {len(found.checks)} checks hold.")
         return audit.CLEAN
     for sentence in found.sentences:
-        print(sentence)
+        print(plain(sentence))
     print(
         f"{size} holds what the database holds, and its books do not: see the findings above.",
         file=sys.stderr,

@@ -138,10 +138,8 @@ class Stage:
 
     async def compare(self, report: Report) -> Report:
         """Hold our ledger against the pretend Alipay's own book."""
-        async with httpx.AsyncClient(trust_env=False) as http:
-            book: dict[str, Any] = (
-                await http.get(f"{self.control_url}/control/book", timeout=30)
-            ).json()
+        async with httpx.AsyncClient(base_url=self.control_url, trust_env=False) as http:
+            book = await whole_book(http)
         refunded = {
             balance.currency: balance.money_refunded_minor
             for balance in await self.queries.balances()
@@ -167,6 +165,22 @@ class Stage:
                     refunded_minor=trade.refunded_minor,
                 )
             position = page[-1].position
+
+
+async def whole_book(http: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the pretend Alipay's book, read page by page from the newest trade on, so that it may
+    have any length.
+    """
+    trades: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        wanted = {"limit": str(PAGE), "before": before}
+        book = (await http.get("/control/book", params=wanted, timeout=ANSWER_TIMEOUT_S)).json()
+        assert isinstance(book, dict)
+        trades += book["trades"]
+        if len(book["trades"]) < PAGE:
+            return {**book, "trades": trades}
+        before = book["trades"][0]["trade_no"]
 
 
 def vendgate_in_shell() -> str:
@@ -202,6 +216,11 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
             if not interruptions.wanted:
                 raise
         finally:
+            if console is not None:
+                with contextlib.suppress(OSError):  # a terminal that is not there any more
+                    console.print(
+                        f"ending the processes{', Ray takes a moment' if demo.ray else ''} ..."
+                    )
             await children.stop()
     # Whoever interrupts wants no traces; what ends by itself and is not good is evidence.
     if demo.keep is None and (report is None or report.good or interruptions.wanted):
@@ -223,7 +242,7 @@ async def _play(
     async with shown(console, "starting the pretend Alipay"):
         alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
-    what = "starting the gateway and Ray, which takes up to half a minute"
+    what = "starting Ray (up to half a minute) and the gateway"
     what = what if demo.ray else "starting the gateway"
     async with shown(console, what, log=folder / "gateway.log"):
         gateway = await children.start(

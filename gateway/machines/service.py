@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -24,8 +24,11 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
+from gateway.machines.allowances import Allowances
 from gateway.machines.outbox import Context
+from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
+from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
 from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
@@ -50,6 +53,8 @@ class EdgeStats:
     frames_received: int
     frames_written: int
     ended: dict[str, int]
+    held_back: dict[str, int] = field(default_factory=dict)
+    """How often machines were held to their allowances, by how."""
 
 
 class MachineService:
@@ -65,6 +70,7 @@ class MachineService:
         clock: Clock,
         limits: EdgeLimits | None = None,
         spiffe_domain: str = "",
+        registered: Look | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
     ) -> None:
@@ -82,6 +88,13 @@ class MachineService:
         self._watch: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
         self._drain_ends_at: float | None = None
+        # What each machine has used up, and whether machines that were not here are registered.
+        self._allowances = Allowances(limits=self.limits)
+        self._registered = None if registered is None else Registered(registered)
+        self._unasked = TokenBucket(
+            rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
+        )
+        self._of_certificate: Counter[MachineId] = Counter()
         self._opened = 0
         self._frames_received = 0
         self._frames_written = 0
@@ -119,6 +132,7 @@ class MachineService:
             + sum(stream.received for stream in self._handlers),
             frames_written=self._frames_written + sum(stream.written for stream in self._handlers),
             ended=dict(self._ended),
+            held_back=dict(self._allowances.counts),
         )
 
     # --- one call ---
@@ -140,15 +154,19 @@ class MachineService:
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
+        if certified is not None:
+            self._of_certificate[certified] += 1
         try:
             greeting = await stream.hello()
-            if greeting is not None and self._is_machine(stream, greeting, certified):
+            if greeting is not None and await self._is_heard(stream, greeting, certified):
                 self._take_in(stream, greeting)
                 await stream.read()
             stream.finish()
             await writer
         finally:
             self._forget(stream)
+            if certified is not None:
+                self._of_certificate -= Counter([certified])
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
@@ -171,6 +189,11 @@ class MachineService:
                 )
             except identity.NotIdentified:
                 refusal = statuses.NOT_IDENTIFIED
+            if (
+                certified is not None
+                and self._of_certificate[certified] >= self.limits.streams_per_machine_max
+            ):
+                refusal = statuses.TOO_MANY_OF_MACHINE.about(machine_id=certified)
         if refusal is not None:
             self._ended[refusal.reason] += 1
             await statuses.abort(context, refusal)
@@ -193,6 +216,29 @@ class MachineService:
         stream.leave(reason)
         if not self._handlers:
             self._empty.set()
+
+    async def _is_heard(
+        self, stream: Stream, greeting: Greeting, certified: MachineId | None
+    ) -> bool:
+        """Return whether the Hello goes on to the machine's host; if not, the stream ends. What is
+        found out here costs the host, and the books, nothing.
+        """
+        machine_id, now = greeting.machine_id, self._monotonic()
+        if not self._is_machine(stream, greeting, certified):
+            return False
+        if (
+            self._registered is not None
+            and machine_id not in self._allowances
+            and not self._unasked.take(now)
+            and not await self._registered.has(machine_id)
+        ):
+            stream.end(statuses.UNKNOWN_MACHINE.about(machine_id=machine_id))
+            return False
+        allowance = self._allowances.of(machine_id, now)
+        stream.allow(allowance)
+        if not allowance.hears_hello(now, len(greeting.journal)):
+            stream.end(statuses.TOO_MANY_HELLOS.about(machine_id=machine_id))
+        return stream.ending is None
 
     def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
         """Return whether the caller may speak for the machine; if not, the stream ends."""

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 import structlog
 
 from alipay_client.notify import BUYER_FIELDS
+from gateway.process import texts
 from gateway.process.sampling import Sampler
 
 _FORBIDDEN = BUYER_FIELDS | {"sign", "signed", "md5_key", "private_key", "payer_salt"}
@@ -36,6 +37,7 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         _hide,
+        _plain,
     ]
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -59,6 +61,7 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
                 colors=colors, exception_formatter=structlog.dev.plain_traceback
             )
         ]
+    rendered.append(_no_passwords)
     handler = logging.StreamHandler(stream) if stream is not None else _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered)
@@ -97,6 +100,19 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, value: TextIO) -> None:
         raise AttributeError(f"{value} is not asked for")
+
+
+def _plain(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Let no text of a machine, a person or Alipay turn a line around or command a terminal."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = texts.plain_lines(value)
+    return line
+
+
+def _no_passwords(_logger: object, _name: str, line: Any) -> str:
+    """The last step: a URL may stand anywhere, in a driver's error and in a traceback too."""
+    return texts.without_passwords(str(line))
 
 
 def _hide(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -228,6 +228,12 @@ class Limits(Section):
     unacked_max: int = Field(default=_EDGE.unacked_max, gt=0, le=1_000)
     frames_per_s: int = Field(default=_EDGE.frames_per_s, gt=0, le=100_000)
     frames_burst: int = Field(default=_EDGE.frames_burst, gt=0, le=100_000)
+    hellos_per_minute: int = Field(default=_EDGE.hellos_per_minute, gt=0, le=10_000)
+    repeats_per_minute: int = Field(default=_EDGE.repeats_per_minute, gt=0, le=10_000)
+    faults_per_minute: int = Field(default=_EDGE.faults_per_minute, gt=0, le=10_000)
+    journal_bytes_per_day: int = Field(
+        default=_EDGE.journal_bytes_per_day, ge=4_194_304, le=1_099_511_627_776
+    )
     message_bytes_max: int = Field(default=_EDGE.message_bytes_max, ge=4_096, le=4_194_304)
     streams_max: int = Field(default=_EDGE.streams_max, gt=0, le=1_000_000)
     reconnect_initial_ms: int = Field(default=_EDGE.reconnect_initial_ms, gt=0, le=600_000)

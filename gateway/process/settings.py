@@ -25,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.process.files import decoded
 from gateway.process.sections import (
     Address,
     Admin,
@@ -39,6 +40,7 @@ from gateway.process.sections import (
     Machines,
     Ray,
 )
+from gateway.process.texts import without_passwords
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
@@ -59,6 +61,9 @@ _KUBERNETES = {
 """The variables of a Service (kubernetes.io, "environment variables" of the service page), and what
 each holds.
 """
+
+
+_BARE_LOGIN = re.compile(r"^([^\s/:@]+):.*@")
 
 
 class SettingsRefused(Exception):
@@ -162,7 +167,11 @@ def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
 
 def _file(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
+        # to refuse it; a value that is not UTF-8 would be another one than was written.
+        text = decoded(path.read_bytes(), otherwise="surrogateescape")
+        content = tomllib.loads(text.replace("\r\n", "\n"))
+        json.dumps(content, ensure_ascii=False, default=str).encode()
     except OSError as error:
         raise SettingsRefused(
             (
@@ -172,7 +181,11 @@ def _file(path: Path) -> dict[str, Any]:
                 ),
             )
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeEncodeError:
+        raise SettingsRefused(
+            (f"The configuration file {path} is not UTF-8 in a value: save it as UTF-8.",)
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
     folder = path.absolute().parent
     content = _anchored(content, folder)
@@ -282,7 +295,10 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
                 json.dumps(_masked(secret) if name == "url" else "***" if secret else ""),
             )
         else:
-            yield f"{prefix}{name}", json.dumps(value, default=str)
+            # A URL whose scheme was forgotten may have a password all the same.
+            bare = isinstance(value, str) and "://" not in value
+            shown_value = _BARE_LOGIN.sub(r"\1:***@", value) if bare else value
+            yield f"{prefix}{name}", without_passwords(json.dumps(shown_value, default=str))
 
 
 def _masked(url: str) -> str:

@@ -35,10 +35,28 @@ class EdgeLimits:
     """What a machine may send over time."""
     frames_burst: int = 200
     """What a machine may send at once."""
+    hellos_per_minute: int = 30
+    """So many Hellos of one machine are heard over time, twice as many at once."""
+    repeats_per_minute: int = 30
+    """So many frames that were applied before are written down as repeated; more are counted."""
+    faults_per_minute: int = 10
+    """So many faults of one machine get a line of their own; more are counted."""
+    faults_held_s: float = 10.0
+    """So long faults that are counted wait to be told."""
+    journal_bytes_per_day: int = 16_777_216
+    """About so much of the journal one machine may fill; beyond it, it is read more slowly."""
+    machines_remembered_max: int = 40_000
+    """Of so many machines it is known what they have used up."""
+    strangers_per_s: int = 32
+    """With more Hellos a second of machines that were not here before, it is asked in bulk whether
+    they are registered.
+    """
     message_bytes_max: int = 65_536
     metadata_bytes_max: int = 8_192
     streams_max: int = 20_000
     """This many streams are served in this gateway; further ones get RESOURCE_EXHAUSTED."""
+    streams_per_machine_max: int = 4
+    """One certificate has so many streams at the same time."""
     streams_per_connection_max: int = 4
     """A machine needs one; a second while it moves; health and reflection by hand."""
     reconnect_initial_ms: int = 1_000

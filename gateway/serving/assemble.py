@@ -23,6 +23,7 @@ from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
+from gateway.process.certificates import days_left
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
@@ -125,6 +126,7 @@ def assemble(
         clock=clock,
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
+        registered=store.registered,
         monotonic=monotonic,
         random=random,
     )
@@ -168,7 +170,7 @@ def assemble(
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(links, machines, clock),
+            present=_figures(made, links, machines, clock),
         ),
         metrics=metrics,
         stopping=stopping,
@@ -191,14 +193,23 @@ def _readiness(database: Database, queries: Queries, links: HostLinks) -> Readin
 
 
 def _figures(
-    links: HostLinks, machines: MachineService, clock: Clock
+    made: Configs, links: HostLinks, machines: MachineService, clock: Clock
 ) -> Callable[[Sequence[GaugeView] | None], Snapshot]:
+    listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
+
     def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
+        now_ms = clock.now_ms()
         return Snapshot(
-            now_ms=clock.now_ms(),
+            now_ms=now_ms,
             open_items=open_items,
             links=links.stats(),
             edge=machines.stats(),
+            certificates={
+                (listener, file): days
+                for listener, tls in listeners.items()
+                if tls is not None
+                for file, days in days_left(tls, now_ms=now_ms).items()
+            },
         )
 
     return present

@@ -25,7 +25,8 @@ from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
-from gateway.process.configs import Configs, configs
+from gateway.process.clock import SystemClock
+from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
@@ -88,6 +89,8 @@ async def run_gateway(
         health = stack.enter_context(closing(http_server.bind(settings.health.address)))
         settings = stack.enter_context(with_http_port(settings, http_server.port_of(listener)))
         made = configs(settings)
+        for sentence in certificate_problems(made, now_ms=SystemClock().now_ms()):
+            log.error("a certificate must be renewed", problem=sentence)
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)

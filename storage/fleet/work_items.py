@@ -16,6 +16,7 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    String,
     Table,
     and_,
     case,
@@ -183,11 +184,12 @@ def gauges(now_ms: int) -> list[Select[*tuple[Any, ...]]]:
 def work_item_view(row: Row[Any]) -> WorkItemView:
     """Return one row of ``page``."""
     kind = WorkItemKind(row.kind)
-    amount_minor, currency, refund_id, reason = (
+    amount_minor, currency, refund_id, reason, advice = (
         row.amount_minor,
         row.currency,
         row.refund_id,
         row.reason,
+        row.advice,
     )
     match kind:
         case WorkItemKind.PAYMENT_CONFLICT:
@@ -216,6 +218,11 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
             )
         case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
+        case WorkItemKind.MACHINE_HALTED:
+            advice = (
+                f"{advice} payments wait for it, and its code can still be paid: mend the cause "
+                "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
+            )
         case _:
             pass
     return WorkItemView(
@@ -230,7 +237,7 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         currency=currency or "",
         reason=": ".join(part for part in (row.status, reason) if part),
         since_at_ms=row.since_at_ms,
-        advice=row.advice,
+        advice=advice,
         proposed_by=row.proposed_by,
     )
 
@@ -340,7 +347,10 @@ def _branches(now_ms: int) -> list[_Branch]:
             item_id=MACHINE_ITEM,
             where=(),
             columns=_columns(
-                amount_minor=_stuck(), status=machine_halts.c.fact, reason=machine_halts.c.error
+                amount_minor=_stuck(),
+                status=machine_halts.c.fact,
+                reason=machine_halts.c.error,
+                advice=cast(_waiting(func.count()).scalar_subquery(), String),
             ),
         ),
     ]
@@ -395,8 +405,8 @@ def _differences() -> _Branch:
 
 
 def _stuck() -> ColumnElement[int]:
-    """Return the query for the money of a halted machine's customers: what is held, and what is due
-    back and not done.
+    """Return the query for the money of a halted machine's customers: what is held, what is due
+    back and not done, and what they paid since, of which its actor has not heard.
     """
     held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
         trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
@@ -404,4 +414,17 @@ def _stuck() -> ColumnElement[int]:
     due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
         refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
     )
-    return cast(held.scalar_subquery() + due.scalar_subquery(), BigInteger)
+    paid = cast(inbox.c.event["body"]["amount_minor"].as_string(), BigInteger)
+    unheard = _waiting(func.coalesce(func.sum(paid), 0))
+    return cast(
+        held.scalar_subquery() + due.scalar_subquery() + unheard.scalar_subquery(), BigInteger
+    )
+
+
+def _waiting(what: ColumnElement[Any]) -> Select[Any]:
+    """Return the query for something of the payments that wait for a halted machine's actor."""
+    return select(what).where(
+        inbox.c.machine_id == machine_halts.c.machine_id,
+        inbox.c.taken_at_ms.is_(None),
+        inbox.c.cause.startswith("payment:"),
+    )

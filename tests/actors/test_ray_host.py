@@ -124,7 +124,7 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert Welcome in kinds(welcomed.messages)
     assert BeginSession in kinds(welcomed.messages)
     assert kinds(approved.messages) == [ApproveVend]
-    assert (await link.stats())["machines"] == 1
+    assert 1 == (await link.stats())["machines"]
 
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
@@ -151,7 +151,7 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
         if isinstance(message, ToMachine)
         for command in message.commands
     ]
-    assert [command.vend_id for command in told if isinstance(command, ApproveVend)] == ["VM-1-v1"]
+    assert ["VM-1-v1"] == [command.vend_id for command in told if isinstance(command, ApproveVend)]
     with pytest.raises(LinkBroken):
         await link.listen("an attachment of the process that is gone")
 
@@ -311,7 +311,7 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
     ) and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    assert left == []
+    assert [] == left
     assert not (tmp_path / ".ray").exists()
 
 

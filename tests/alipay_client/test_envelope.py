@@ -46,7 +46,7 @@ def test_the_documented_wire_example_is_reproduced_byte_for_byte() -> None:
         "status": "STOP",
     }
     assert vectors.D2_BODY == envelope.build(parameters, KEYS)
-    assert envelope.QUERY == "_input_charset=UTF-8"
+    assert "_input_charset=UTF-8" == envelope.QUERY
 
 
 @pytest.mark.parametrize("name", ["D1", "D2", "D3", "D4", "D5", "D6", "D10"])

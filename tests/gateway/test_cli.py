@@ -58,6 +58,49 @@ def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) 
         assert second.startswith("machines.listen is 0.0.0.0:7443")
 
 
+def test_no_password_of_any_url_is_shown(tmp_path: Path, pair: Pair) -> None:
+    """Neither among the settings nor in what is wrong with them."""
+    tables = installed.good(tmp_path, pair)
+    tables["http"]["public_url"] = "https://me:geheim@pay.example"
+    tables["alipay"]["environment"] = "https://me:geheim@host/gateway.do"
+    tables["alipay"]["backup_url"] = "me:geheim@host/gateway.do"
+    tables["ray"] |= {"mode": "cluster", "address": "ray://me:geheim@host:10001"}
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert 'http.public_url = "https://me:***@pay.example"' in result.stdout
+    assert 'alipay.environment = "https://me:***@host/gateway.do"' in result.stdout
+    assert "alipay.environment: 'https://host/gateway.do' is not a gateway's URL" in result.stderr
+    assert "geheim" not in result.output
+
+
+def test_an_expired_certificate_is_refused(tmp_path: Path, pair: Pair) -> None:
+    """By the check; a gateway that starts says so and goes on, because refunds need none."""
+    tables = installed.good(tmp_path, pair)
+    certificate, key = installed.certificate(tmp_path, "server", days=1)
+    tables["machines"] = {
+        "certificate_file": certificate,
+        "private_key_file": key,
+        "client_ca_file": certificate,
+    }
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert [
+        "machines.certificate_file: CN=server has expired on 2026-01-02; renew it.",
+        "machines.client_ca_file: CN=server has expired on 2026-01-02; renew it.",
+    ] == result.stderr.splitlines()
+
+
+def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path, pair: Pair) -> None:
+    """With the command that mends it."""
+    tables = installed.good(tmp_path, pair)
+    (tmp_path / "merchant.pem").chmod(0o644)
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert "merchant.pem may be read or changed by others (mode 0644); chmod 600 it" in (
+        result.stderr
+    )
+
+
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     """Status 2 too, and what to do."""
     result = _run("db", "upgrade", "--config", str(tmp_path / "none.toml"))

@@ -214,6 +214,7 @@ FACTS: list[events.MachineFact] = [
     events.CashSold(column="Z9", price_minor=500),
     events.FaultReported(code="EJB", detail="motor"),
     events.FaultReported(code="EGS"),
+    events.FaultsCounted(first_seq=1, count=3, code="EJB"),
     events.FrameNotRead(code=RejectCode.BAD_FIELD, detail="fault.code: expected another"),
 ]
 

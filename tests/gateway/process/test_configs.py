@@ -168,7 +168,7 @@ def test_a_cluster_without_a_token_is_refused(tmp_path: Path, tables: Tables) ->
     tables["database"]["url"] = "postgresql://app@db/vendgate"
     (problem,) = _problems(tmp_path, tables)
     assert problem.startswith("ray.token_file is needed for ray.mode = cluster")
-    (tmp_path / "token").write_text("")
+    (tmp_path / "token").touch(mode=0o600)
     tables["ray"]["token_file"] = "token"
     (problem,) = _problems(tmp_path, tables)
     assert problem.startswith("ray.token_file: ")
@@ -230,6 +230,7 @@ def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
 def test_a_database_url_may_be_a_mounted_secret(tmp_path: Path, tables: Tables) -> None:
     """A URL with a password in it comes from a file."""
     (tmp_path / "url").write_text("postgresql://app:pw@db/vendgate\n")
+    (tmp_path / "url").chmod(0o600)
     tables["database"] = {"url_file": "url"}
     loaded = settings.load(installed.write(tmp_path, tables))
     assert "postgresql://app:pw@db/vendgate" == configs.storage_config(loaded).url

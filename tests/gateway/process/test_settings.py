@@ -200,6 +200,30 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     ) == problem
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff[ray]\nhosts = 3\n".encode(),
+        "[ray]\nhosts = 3\n".encode("utf-16"),
+        "# für die Wäscherei\n[ray]\nhosts = 3 # Läufer\n".encode("latin-1"),
+        "# 主机\r\n[ray]\r\nhosts = 3\r\n".encode("gbk"),
+    ],
+)
+def test_a_file_is_read_whatever_wrote_it(tmp_path: Path, content: bytes) -> None:
+    """Notepad's mark, PowerShell's UTF-16, a comment in an old code page."""
+    path = tmp_path / "vendgate.toml"
+    path.write_bytes(content)
+    assert 3 == settings.load(path).ray.hosts
+
+
+def test_a_value_in_an_old_code_page_is_refused(tmp_path: Path) -> None:
+    """It would be another value than the one that was written."""
+    path = tmp_path / "vendgate.toml"
+    path.write_bytes('[alipay.merchant]\nsecondary_merchant_name = "Bär"\n'.encode("latin-1"))
+    (problem,) = _problems(str(path))
+    assert problem.endswith("is not UTF-8 in a value: save it as UTF-8.")
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     """The parser's own words say where."""
     (problem,) = _problems(_file(tmp_path, "alipay: yes\n"))

@@ -128,7 +128,7 @@ def test_v1_describes_itself() -> None:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     service = pool.FindServiceByName(reflection.NAME)
-    assert service.methods[0].input_type.full_name == "grpc.reflection.v1.ServerReflectionRequest"
+    assert "grpc.reflection.v1.ServerReflectionRequest" == service.methods[0].input_type.full_name
     alpha = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(alpha)
     assert [message.name for message in alpha.message_type] == [
@@ -183,7 +183,7 @@ class TestBufCurl:
         """It asks for health."""
         curl = await self._curl(edge, "/grpc.health.v1.Health/Check", "--data={}")
         out, _ = await curl.communicate()
-        assert json.loads(out) == {"status": "SERVING"}
+        assert {"status": "SERVING"} == json.loads(out)
 
     async def test_a_stream_by_hand(self, edge: Edge) -> None:
         """It speaks a machine's part, frame by frame."""
@@ -196,7 +196,7 @@ class TestBufCurl:
         out, _ = await curl.communicate(b"")
         assert b'"welcome"' in out
         assert b'"ack": "1"' in out
-        assert curl.returncode == 0
+        assert 0 == curl.returncode
 
     async def test_a_refusal(self, edge: Edge) -> None:
         """It shows status and details of a refusal."""
@@ -206,8 +206,8 @@ class TestBufCurl:
         out, error = await curl.communicate()
         assert b"PROTOCOL_ERROR_CODE_HELLO_EXPECTED" in out
         status = json.loads(error)
-        assert (status["code"], status["details"][0]["type"]) == (
+        assert (
             "invalid_argument",
             "google.rpc.ErrorInfo",
-        )
+        ) == (status["code"], status["details"][0]["type"])
         assert curl.returncode == grpc.StatusCode.INVALID_ARGUMENT.value[0] * 8

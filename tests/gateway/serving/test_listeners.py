@@ -329,3 +329,28 @@ async def test_a_connection_without_a_stream_is_closed() -> None:
         await machine.say(1, reader_enable=wire.ReaderEnable())
         await until(lambda: [1] == edge.link.frames())
         assert not machine.call.done()
+
+
+async def test_one_certificate_has_so_many_streams() -> None:
+    """Who has a machine's certificate takes no more places than one machine needs."""
+    authority = Authority()
+    server, mine = authority.server(), authority.machine("m1")
+    tls = Tls(
+        certificate=server.certificate,
+        private_key=server.private_key,
+        client_ca=authority.certificate,
+    )
+    credentials = grpc.ssl_channel_credentials(
+        authority.certificate, mine.private_key, mine.certificate
+    )
+    async with running_edge(limits=EdgeLimits(streams_per_machine_max=2), tls=tls) as edge:
+        silent = [edge.machine(credentials, "localhost") for _ in range(2)]
+        await until(lambda: 2 == edge.service.stats().streams)
+        code, message = await edge.machine(credentials, "localhost").end()
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is code
+        assert "machine m1 has as many streams here as it may" in message
+        silent[0].call.cancel()
+        await until(lambda: 1 == edge.service.stats().streams)
+        assert "welcome" == (await edge.machine(credentials, "localhost").hello("m1")).WhichOneof(
+            "payload"
+        )

@@ -1,6 +1,7 @@
 """The whole gateway in this process: settings in, served addresses out, and an orderly end."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -123,7 +124,7 @@ async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:
         other = tmp_path / "other"
         other.mkdir()
         for name in ("merchant.pem", "alipay.pem", "salt"):
-            (other / name).write_bytes((tmp_path / name).read_bytes())
+            shutil.copy(tmp_path / name, other / name)
         for table, port in (
             ("http", addresses.http),
             ("health", addresses.health),

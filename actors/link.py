@@ -97,6 +97,8 @@ class CloseReason:
     OVERLOADED = "OVERLOADED"
     HALTED = "HALTED"
     RETIRED = "RETIRED"
+    BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
+    TAKEOVERS = "TAKEOVERS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

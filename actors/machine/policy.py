@@ -114,6 +114,12 @@ class Policy:
     """A refund of more than this is written off by two different people, one after the other; None:
     one person suffices.
     """
+    column_failures_max: int = _at_most(3, 1_000, Unit.TIMES)
+    """A column that fails this often in a row sells nothing until somebody has seen to it."""
+    takeovers_a_minute_max: int = _at_most(12, 1_000, Unit.TIMES)
+    """After this many streams in a minute that took over from one that lives, the next one is sent
+    away: two devices fight for one identity.
+    """
     doubts_max: int = _at_most(8, 1_000, Unit.PIECES)
     """With this many vends in doubt the machine sells nothing more."""
     trades_max: int = _at_most(64, 10_000, Unit.PIECES)

@@ -54,6 +54,7 @@ class Stream:
         "_monotonic",
         "_move_owed",
         "_moved",
+        "_on_welcome",
         "_outbox",
         "_pending",
         "_reading",
@@ -76,6 +77,7 @@ class Stream:
         limits: EdgeLimits,
         clock: Clock,
         monotonic: Callable[[], float],
+        on_welcome: Callable[["Stream"], None] = lambda _: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -106,8 +108,9 @@ class Stream:
 
         # Frames to the machine, bounded.
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
-        # Whether Welcome was queued; until then it is the host that is waited for.
+        # Whether Welcome was queued; until then it is the host that is waited for. Who is told.
         self._welcomed = False
+        self._on_welcome = on_welcome
         # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
         self._vend_open = False
         # Makes the MoveRequest that is due once the vend is over.
@@ -159,11 +162,15 @@ class Stream:
         self.end(statuses.HELLO_EXPECTED.because(frame.detail, *problems))
         return None
 
-    def join(self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int) -> None:
-        """Tell the machine's host of the stream, which may be read from now on."""
+    def join(
+        self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int, token: str = ""
+    ) -> None:
+        """Tell the machine's host of the stream, which may be read from now on. ``token`` is for
+        the machine to return when it comes back.
+        """
         self._link = link
         self.machine_id = greeting.machine_id
-        self.connected = greeting.connected(self.stream_id, opened_at_ms)
+        self.connected = greeting.connected(self.stream_id, opened_at_ms, token=token)
         self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
         self._waits_since = self._heard_at
@@ -379,7 +386,9 @@ class Stream:
         to move.
         """
         if isinstance(command, effects.Welcome):
-            self._welcomed = True
+            if not self._welcomed:
+                self._welcomed = True
+                self._on_welcome(self)
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
                 # old, and the core must not judge by it.

@@ -22,7 +22,7 @@ from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import add_services
 from gateway.links.links import HostLinks
-from gateway.machines.service import MachineService
+from gateway.machines.service import MachineService, new_token
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
@@ -80,6 +80,7 @@ def assemble(
     clock: Clock | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
+    tokens: Callable[[], str] = new_token,
     wake: Callable[[InboxItem], None] | None = None,
     metrics: Counters | None = None,
     command_timeout_s: float = 10.0,
@@ -101,6 +102,7 @@ def assemble(
         spiffe_domain=made.spiffe_domain,
         monotonic=monotonic,
         random=random,
+        tokens=tokens,
     )
     ingress = NotifyIngress(
         registry=registry,

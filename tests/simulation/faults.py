@@ -67,6 +67,10 @@ class Faults:
     jam: float = 0.0
     hook: float = 0.0
     flash_lost: float = 0.0
+    boots_come_back: float = 0.0
+    newer_firmware: float = 0.0
+    lies: float = 0.0
+    double_every_s: float = 0.0
     # Alipay
     alipay: dict[str, float] = field(default_factory=dict)
     wake_lost: float = 0.0
@@ -138,4 +142,8 @@ def drawn(rng: Random) -> Faults:
     reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
     faults.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     faults.retried_every_s = sometimes(30, 120)
+    faults.boots_come_back = sometimes(0.3)
+    faults.newer_firmware = sometimes(0.5)
+    faults.lies = sometimes(0.1, 0.3)
+    faults.double_every_s = sometimes(100, 300)
     return faults

@@ -38,6 +38,10 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """Alipay's daily file and our ledger differ."""
     WORK_ITEM_KIND_MACHINE_HALTED: _WorkItemKind.ValueType  # 7
     """reason tells the kind of event and the error."""
+    WORK_ITEM_KIND_MACHINE_ALARM: _WorkItemKind.ValueType  # 8
+    """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
+    VEND_CONTRADICTED.
+    """
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -54,6 +58,10 @@ WORK_ITEM_KIND_RECONCILIATION_DIFFERENCE: WorkItemKind.ValueType  # 6
 """Alipay's daily file and our ledger differ."""
 WORK_ITEM_KIND_MACHINE_HALTED: WorkItemKind.ValueType  # 7
 """reason tells the kind of event and the error."""
+WORK_ITEM_KIND_MACHINE_ALARM: WorkItemKind.ValueType  # 8
+"""A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
+VEND_CONTRADICTED.
+"""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

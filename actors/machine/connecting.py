@@ -29,6 +29,7 @@ SUPERSEDED = "SUPERSEDED"
 BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
 TAKEOVERS = "TAKEOVERS"
 RETIRED = "RETIRED"
+DISABLED = "DISABLED"
 
 
 def connect(draft: Draft, event: events.Connected) -> None:
@@ -82,6 +83,7 @@ def _welcome(draft: Draft, event: events.Connected, *, stranger: bool) -> None:
             reader_enabled=link.reader_enabled or not same_boot,
             reader_reason=link.reader_reason if same_boot else "",
             last_fault=link.last_fault if same_boot else "",
+            out_of_service=not draft.state.configuration.enabled,
         )
     )
     # Before any command: how long the customer still has depends on it.
@@ -110,6 +112,20 @@ def end_if_retired(draft: Draft) -> None:
     link = draft.state.link
     if link.online and _is_over(draft):
         draft.call(CloseStream(stream_id=link.stream_id, reason=RETIRED))
+        draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
+
+
+def end_if_disabled(draft: Draft) -> None:
+    """At the end of a turn: a machine that an administrator took out of service loses the stream on
+    which it was selling, as soon as nothing of it is open. It may come back, and is told that it
+    sells nothing; so whoever speaks for it must prove again who they are.
+    """
+    state, link = draft.state, draft.state.link
+    if state.configuration.enabled:
+        if link.out_of_service:
+            draft.update(link=replace(link, out_of_service=False))
+    elif link.online and not link.out_of_service and state.session is None and not state.doubts:
+        draft.call(CloseStream(stream_id=link.stream_id, reason=DISABLED))
         draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
 
 
@@ -251,12 +267,14 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
     if event.seq <= link.last_seq:
         draft.note(f"frame {event.seq} was applied before")
         return False
-    if event.seq > link.last_seq + 1:
-        draft.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
+    fact = event.fact
+    first_seq = fact.first_seq if isinstance(fact, events.FaultsCounted) else event.seq
+    if first_seq > link.last_seq + 1:
+        draft.note(f"frame {first_seq} came before frame {link.last_seq + 1}")
         draft.tell(
             RejectFrame(
                 code=RejectCode.OUT_OF_ORDER,
-                seq=event.seq,
+                seq=first_seq,
                 expected_seq=link.last_seq + 1,
                 detail=f"expected seq {link.last_seq + 1}: resend from there, in order",
             )
@@ -314,3 +332,9 @@ def fault(draft: Draft, fact: events.FaultReported) -> None:
     """Something is broken; remembered for people."""
     draft.update(link=replace(draft.state.link, last_fault=fact.code))
     draft.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")
+
+
+def faults(draft: Draft, fact: events.FaultsCounted) -> None:
+    """Many faults, of which the last one is remembered for people."""
+    draft.update(link=replace(draft.state.link, last_fault=fact.code))
+    draft.note(f"{fact.count} faults were counted, the last one is {fact.code}")

@@ -23,7 +23,12 @@ from actors.machine.state import (
     Session,
     Trade,
     Vend,
+    VendStatus,
 )
+
+
+def _is_denied(vend: Vend) -> bool:
+    return vend.status is VendStatus.DENIED
 
 
 class Draft:
@@ -89,10 +94,17 @@ class Draft:
         self._record(vend, vend.vend_id)
 
     def settled(self, vend: Vend) -> None:
-        """Remember a vend that is over, for results that are repeated or come too late."""
+        """Remember a vend that is over, for results that are repeated or come too late.
+
+        Denied ones have a memory of their own: no result of theirs is to come, and whoever presses
+        buttons must not make us forget a vend whose goods may still turn up.
+        """
         self.record_vend(vend)
         others = tuple(other for other in self.state.settled_vends if other.vend_id != vend.vend_id)
-        self.update(settled_vends=(*others, vend)[-SETTLED_VENDS_KEPT:])
+        alike = [other for other in others if _is_denied(other) is _is_denied(vend)]
+        if len(alike) >= SETTLED_VENDS_KEPT:
+            others = tuple(other for other in others if other is not alike[0])
+        self.update(settled_vends=(*others, vend))
 
     def trade(self, trade_id: TradeId) -> Trade:
         """Return an open trade; asking for another is a defect."""

@@ -18,14 +18,14 @@ these unacknowledged (gateway/v1/machine_service.proto), so it sends no older on
 """
 _CHARS = 8
 _ANY = "-" * _CHARS
-"""Stands for a frame whose content was replaced by the shell."""
+"""Stands for frames whose content was replaced by the shell."""
 
 
 def digest(fact: events.MachineFact) -> str:
     """Return a short digest of what a frame says. Fields that have their default do not count, so
     that a field of a later version changes no digest.
     """
-    if isinstance(fact, events.VendTurnedAway):
+    if isinstance(fact, events.VendTurnedAway | events.FaultsCounted):
         return _ANY
     said = [type(fact).__name__]
     for field in fields(fact):
@@ -36,8 +36,11 @@ def digest(fact: events.MachineFact) -> str:
 
 
 def applied(link: Link, event: events.FrameReceived) -> Link:
-    """Return the link once the frame is applied."""
-    digests = (link.digests + digest(event.fact))[-COMPARED * _CHARS :]
+    """Return the link once the frame is applied; one that stands for several uses up all their
+    numbers.
+    """
+    numbers = min(event.seq - link.last_seq, COMPARED)
+    digests = (link.digests + numbers * digest(event.fact))[-COMPARED * _CHARS :]
     return replace(link, last_seq=event.seq, digests=digests)
 
 

@@ -120,7 +120,10 @@ def let_go(draft: Draft, done: Vend) -> bool:
             if done.reason in {FailureCause.UNSETTLED, FailureCause.REVIEWED}
             else draft.now_ms
         )
-        draft.put_session(replace(session, vend=None, last_operation_at_ms=at_ms))
+        money_at_ms = at_ms if done.status is VendStatus.SUCCEEDED else session.money_at_ms
+        draft.put_session(
+            replace(session, vend=None, last_operation_at_ms=at_ms, money_at_ms=money_at_ms)
+        )
         return True
     draft.update(doubts=tuple(vend for vend in draft.state.doubts if vend.vend_id != done.vend_id))
     return False

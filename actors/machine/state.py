@@ -85,6 +85,7 @@ class EndReason(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     NOT_PAID = "NOT_PAID"
     VEND_ENDED = "VEND_ENDED"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
 
 
 class FailureCause(StrEnum):
@@ -119,11 +120,13 @@ class RefundCause(StrEnum):
     VEND_FAILED = "VEND_FAILED"
     OVERLOADED = "OVERLOADED"
     GOODWILL = "GOODWILL"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
+    TIME_UNKNOWN = "TIME_UNKNOWN"
 
 
 class RefundStatus(StrEnum):
     """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by
-    itself. REFUSED: a person's.
+    itself. REFUSED: Alipay's no; UNRESOLVED: no answer within its bound; both a person's.
 
     SUCCEEDED and WRITTEN_OFF are final.
     """
@@ -133,16 +136,24 @@ class RefundStatus(StrEnum):
     SHORT_OF_FUNDS = "SHORT_OF_FUNDS"
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
+    UNRESOLVED = "UNRESOLVED"
     SUCCEEDED = "SUCCEEDED"
     WRITTEN_OFF = "WRITTEN_OFF"
 
 
+WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
+"""Nothing is tried by itself any more: a person tries again, asks Alipay, or gives it up."""
+
+
 class CodeStatus(StrEnum):
-    """The machine's QR code at Alipay."""
+    """The machine's QR code at Alipay. UNKNOWN: a call about it was made, and nobody knows whether
+    Alipay did it.
+    """
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     STOPPED = "STOPPED"
+    UNKNOWN = "UNKNOWN"
     REFUSED = "REFUSED"
 
 
@@ -174,12 +185,16 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The machine's code. ``wanted`` is what it should become; a try is under way when
-    ``next_attempt_at_ms`` is None and they differ.
+    """The machine's code. ``status`` is what is known of it, ``wanted`` what it should become; as
+    long as they differ, Alipay is asked again.
     """
 
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
+    asked: CodeStatus | None = None
+    """What the call under way is to make of it; None if no call is."""
+    behind_refusal: CodeStatus = CodeStatus.PENDING
+    """With REFUSED: what is known of it all the same."""
     qr_payload: str = ""
     """The text to show, at most QR_PAYLOAD_BYTES_MAX."""
     image_url: str = ""
@@ -262,6 +277,8 @@ class Link:
     """When streams took over that could not show whose they are, of the last hour."""
     earlier_boots: tuple[Boot, ...] = ()
     """The last boots before ``boot_id``, oldest first."""
+    out_of_service: bool = False
+    """Whether this stream was welcomed as one that sells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +331,15 @@ class Session:
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
     paid_minor: int = 0
+    money_at_ms: int = 0
+    """When a payment last came in or goods were last sold. What else the customer does prolongs the
+    stay by no more than one idle time beyond it.
+    """
+    uncovered_minor: int = 0
+    """The price of the last choice that the funds did not cover; 0 if there is none since the last
+    payment or approval.
+    """
+    uncovered_at_ms: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
 
@@ -371,13 +397,19 @@ class Refund:
     next_attempt_at_ms: int | None = None
     query_next: bool = False
     """The next try asks what became of it instead of asking for it again."""
+    refusal: str = ""
+    """Alipay's definite no to a request, until a question has shown that nothing was done."""
+    accepted_at_ms: int | None = None
+    """Since when Alipay says that it does it by itself."""
+    asked_by_person: bool = False
+    """A person's question about a refund that is theirs is under way."""
     short_answers: int = 0
     """How many of Alipay's answers were that our settlement funds are short."""
     asynchronous: bool = False
     """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
     proposal: WriteOffProposal | None = None
-    """Set while it is REFUSED and a second person must confirm the write-off."""
+    """Set while it is a person's and a second one must confirm the write-off."""
     ended_at_ms: int | None = None
 
 
@@ -404,7 +436,9 @@ class MachineState:
     inbox's unique key.
     """
     settled_vends: tuple[Vend, ...] = ()
-    """The last vends that were settled, for results that are repeated or come too late."""
+    """The last vends that were settled, for results that are repeated or come too late, and as many
+    that were denied, whose request ids are used up.
+    """
     failing: tuple[Failing, ...] = ()
     """Columns whose last vend failed."""
     alarms: tuple[Alarm, ...] = ()

@@ -51,7 +51,9 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
         return
     if draft.state.session is not None:
         vend = _new_vend(draft, fact, column)
-        draft.put_session(replace(draft.session, last_operation_at_ms=draft.now_ms))
+        draft.put_session(
+            replace(draft.session, last_operation_at_ms=draft.now_ms, uncovered_minor=0)
+        )
         _approve(draft, vend)
         return
     paying.open_session(draft, Mode.SELECTION_FIRST)
@@ -108,12 +110,13 @@ def _deny_new(
     draft: Draft, fact: events.VendRequested, column: Column | None, reason: DenyReason
 ) -> None:
     """Deny at once, and write the denied vend down. The customer did something, so the idle time
-    starts again.
+    starts again (``paying.idle_at_ms`` says how often).
     """
     vend = _new_vend(draft, fact, column)
     draft.settled(replace(vend, status=VendStatus.DENIED, reason=reason, ended_at_ms=draft.now_ms))
     if draft.state.session is not None:
-        paying.touch(draft)
+        uncovered = vend.price_minor if reason is DenyReason.FUNDS else 0
+        paying.touch(draft, uncovered_minor=uncovered)
     draft.tell(
         DenyVend(request_id=fact.request_id, reason=reason, funds_minor=paying.funds(draft.state))
     )

@@ -42,6 +42,7 @@ _KNOWN_TO_THE_HOST = {
     CloseReason.TAKEOVERS,
     CloseReason.UNKNOWN_MACHINE,
     CloseReason.RETIRED,
+    CloseReason.DISABLED,
 }
 """Why a host itself ended the stream's turn; it need not hear of the end."""
 

@@ -109,6 +109,13 @@ class BadFrame:
         return self.detail.removeprefix(f"{self.field}: ")
 
 
+def hello_expected(where: str, *, seq: int = 0) -> BadFrame:
+    """Return what is said when something else than a Hello came, or none, or one too many."""
+    return BadFrame(
+        code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=seq, detail=f"expected Hello {where}"
+    )
+
+
 Frame = Greeting | Beat | Numbered | BadFrame
 
 

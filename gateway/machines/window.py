@@ -10,6 +10,8 @@ from actors.machine.effects import RejectCode, RejectFrame
 from actors.machine.events import FrameReceived, MachineFact, VendRequested
 from actors.machine.ids import StreamId
 
+APPLIED_MAX = 16
+"""Of so many frames it is remembered that the host applied them."""
 REMARKED_MAX = 32
 """So many different remarks are made on one stream."""
 
@@ -19,12 +21,14 @@ class Window:
     expect.
     """
 
-    __slots__ = ("_frames", "_remarked", "_stream_id", "forwarded")
+    __slots__ = ("_applied", "_frames", "_remarked", "_stream_id", "forwarded")
 
     def __init__(self, stream_id: StreamId) -> None:
         self.forwarded = 0
         self._stream_id = stream_id
         self._frames: dict[int, FrameReceived] = {}
+        # What the last of the frames said that the host acknowledged, as hashes.
+        self._applied: dict[int, int] = {}
         # Firmware that says a new thing says it in every frame; it is remarked once.
         self._remarked: set[str] = set()
 
@@ -56,8 +60,14 @@ class Window:
 
     def acknowledged(self, seq: int) -> None:
         """Forget all up to ``seq``."""
-        for each in [each for each in self._frames if each <= seq]:
-            del self._frames[each]
+        for each in sorted(each for each in self._frames if each <= seq):
+            self._applied[each] = hash(self._frames.pop(each).fact)
+        for oldest in list(self._applied)[: max(0, len(self._applied) - APPLIED_MAX)]:
+            del self._applied[oldest]
+
+    def applied(self, seq: int, fact: MachineFact) -> bool:
+        """Return whether the host is known to have applied this very frame."""
+        return self._applied.get(seq) == hash(fact)
 
     def refused(self, command: RejectFrame) -> None:
         """Forget what the host refused: sent again as it is, it would be refused again."""

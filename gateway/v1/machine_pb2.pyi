@@ -258,6 +258,8 @@ class _EndSessionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndS
     """A selection was not paid in time, or was given up."""
     END_SESSION_REASON_VEND_ENDED: _EndSessionReason.ValueType  # 6
     """The vend of a purchase-first session ended; the rest goes back."""
+    END_SESSION_REASON_NEXT_CUSTOMER: _EndSessionReason.ValueType  # 7
+    """Somebody else paid for a choice that the funds did not cover: BeginSession for them follows."""
 
 class EndSessionReason(_EndSessionReason, metaclass=_EndSessionReasonEnumTypeWrapper):
     """Why a session is over."""
@@ -276,6 +278,8 @@ END_SESSION_REASON_NOT_PAID: EndSessionReason.ValueType  # 5
 """A selection was not paid in time, or was given up."""
 END_SESSION_REASON_VEND_ENDED: EndSessionReason.ValueType  # 6
 """The vend of a purchase-first session ended; the rest goes back."""
+END_SESSION_REASON_NEXT_CUSTOMER: EndSessionReason.ValueType  # 7
+"""Somebody else paid for a choice that the funds did not cover: BeginSession for them follows."""
 Global___EndSessionReason: _TypeAlias = EndSessionReason  # noqa: Y015
 
 class _ProtocolErrorCode:

@@ -8,7 +8,14 @@ from typing import get_args
 
 from sqlalchemy import ColumnElement, Table, func, select
 
-from actors.machine.events import Connected, Disconnected, Event, FrameReceived, MachineFact
+from actors.machine.events import (
+    Connected,
+    Disconnected,
+    Event,
+    FaultsCounted,
+    FrameReceived,
+    MachineFact,
+)
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
 from storage import codec
@@ -226,12 +233,20 @@ def _follow(link: _Link, event: Event) -> _Link:
         case Disconnected() if event.stream_id == link.stream_id:
             return replace(link, online=False)
         case FrameReceived() if (
-            link.online and event.stream_id == link.stream_id and event.seq == link.last_seq + 1
+            link.online
+            and event.stream_id == link.stream_id
+            and _first(event) <= link.last_seq + 1 <= event.seq
         ):
             applied = {**link.boots, link.boot_id: event.seq}
             return replace(link, last_seq=event.seq, boots=applied)
         case _:
             return link
+
+
+def _first(frame: FrameReceived) -> int:
+    """The first of the numbers that the frame stands for."""
+    fact = frame.fact
+    return fact.first_seq if isinstance(fact, FaultsCounted) else frame.seq
 
 
 def _opened(link: _Link, event: Connected) -> _Link:

@@ -4,12 +4,16 @@ Flows in: what our own SQL says waits for a person. Flows out: commands through 
 which are lost or whose answers are.
 """
 
+import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
 from actors.link import AdminEvent, Reload
 from actors.machine.events import RefundRetryAsked, RefundWrittenOff, VendSettled
 from actors.machine.ids import MachineId, RefundId, VendId
+from actors.ports import StoreError
+from gateway.fleet.act import Act
+from gateway.fleet.errors import CallRefused
 from gateway.links.commands import HostUnavailable
 from tests.simulation.processes import Died
 
@@ -83,3 +87,28 @@ async def settle_refused(world: "World") -> None:
                     refund_id=RefundId(refund_id), actor=person, reason="paid in cash"
                 ),
             )
+
+
+async def give_back_sold(world: "World", rng: Random) -> None:
+    """A person gives back the price of something sold, whether or not it was given back before;
+    some click twice, through whichever gateways answer.
+    """
+    sold = world.disk.rows("SELECT vend_id FROM vends WHERE status = 'SUCCEEDED' ORDER BY vend_id")
+    if sold:
+        vend_id = rng.choice(sold)[0]
+        await asyncio.gather(
+            *(_give_back(world, vend_id, rng) for _ in range(rng.choice((1, 1, 2))))
+        )
+
+
+async def _give_back(world: "World", vend_id: str, rng: Random) -> None:
+    gateway = world.some_gateway(rng)
+    if gateway is None:
+        return
+    act = Act(actor="ann", within_s=30.0)
+    try:
+        done = await gateway.process.ask(gateway.acts.refund_vend(vend_id, "stale", act))
+    except (Died, CallRefused, StoreError) as error:
+        world.note(f"vend {vend_id} is not given back, or nobody knows: {error}")
+    else:
+        world.note(f"vend {vend_id} is given back: {done}")

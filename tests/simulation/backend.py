@@ -239,6 +239,7 @@ class GatewayProcess:
             metrics=METRICS,
         )
         self.service, self.ingress = gateway.machines, gateway.ingress
+        self.acts = gateway.fleet.acts
 
     def start(self) -> None:
         """Start it."""

@@ -25,11 +25,18 @@ class TradeSums:
     confirmed: int = 0
     cancelled: int = 0
     """Refunds that a person wrote off."""
+    given: int = 0
+    """Sold, and given back by a person."""
 
     @property
     def funds(self) -> int:
         """What is free."""
-        return self.paid - self.reserved + self.returned - self.asked
+        return self.paid - self.reserved + self.returned + self.given - self.asked
+
+    @property
+    def sold(self) -> int:
+        """What stays in the machine's till."""
+        return self.settled - self.given
 
     @property
     def held(self) -> int:
@@ -49,6 +56,7 @@ class VendSums:
     reserved: dict[str, int] = field(default_factory=dict)
     returned: dict[str, int] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
+    given: dict[str, int] = field(default_factory=dict)
     written_off: int = 0
 
 
@@ -57,11 +65,12 @@ _SUM = {
     "RESERVE": "reserved",
     "RETURN": "returned",
     "SETTLE": "settled",
+    "GOODWILL": "given",
     "REFUND_ASKED": "asked",
     "REFUND_CONFIRMED": "confirmed",
     "REFUND_GIVEN_UP": "cancelled",
 }
-_PARTS = {"RESERVE": "reserved", "RETURN": "returned", "SETTLE": "settled"}
+_PARTS = {name: _SUM[name] for name in ("RESERVE", "RETURN", "SETTLE", "GOODWILL")}
 
 
 class Fold:

@@ -16,10 +16,12 @@ from actors import performer
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import (
+    configuring,
     connecting,
     doubles,
     events,
     frames,
+    goodwill,
     ledger,
     paying,
     refunding,
@@ -29,14 +31,34 @@ from actors.machine import (
 )
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
-from actors.machine.state import FailureCause, RefundStatus, VendStatus
-from alipay_client import amounts, signing
+from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
+from alipay_client import amounts, answers, signing
+from alipay_client.errors import Refused, Unlisted
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay.notify import NotifyIngress
 from storage.machines import store
 
 # --- refunds ---
+
+
+def goodwill_of_old_rows() -> Any:
+    refund_vend = goodwill.refund_vend
+
+    def bug(draft: Any, event: events.VendRefundAsked) -> None:
+        refund_vend(draft, replace(event, version=draft.before.version))
+
+    return patch.object(goodwill, "refund_vend", bug)
+
+
+def goodwill_of_the_whole_payment() -> Any:
+    refund_vend = goodwill.refund_vend
+
+    def bug(draft: Any, event: events.VendRefundAsked) -> None:
+        parts = tuple(replace(part, amount_minor=part.trade.sold_minor) for part in event.parts)
+        refund_vend(draft, replace(event, parts=parts))
+
+    return patch.object(goodwill, "refund_vend", bug)
 
 
 def new_id_on_retry() -> Any:
@@ -95,7 +117,32 @@ def unknown_is_done() -> Any:
 
 
 def cents_everywhere() -> Any:
-    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
+    return patch.object(amounts, "exponent", lambda _currency: 2)
+
+
+def any_fail_is_final() -> Any:
+    """A code that nobody knows is taken for a definite no."""
+    failed = answers._refund_failed
+
+    def bug(fields: Any) -> Any:
+        try:
+            failed(fields)
+        except Unlisted as error:
+            raise Refused(error.code, error.detail) from None
+
+    return patch.object(answers, "_refund_failed", bug)
+
+
+def no_is_not_asked_after() -> Any:
+    """The first no is taken for the truth about all tries."""
+    answer = refunding._answer
+
+    def bug(turn: Any, refund: Any, event: Any) -> Any:
+        if isinstance(event, events.RefundRefused):
+            return refunding._refused(refund, event.detail)
+        return answer(turn, refund, event)
+
+    return patch.object(refunding, "_answer", bug)
 
 
 def first_person_suffices() -> Any:
@@ -181,6 +228,30 @@ def done_is_unknown_again() -> Any:
     return _both(
         patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again)
     )
+
+
+# --- codes ---
+
+
+def stop_forgotten() -> Any:
+    """A call that fails after somebody changed their mind is never taken for over."""
+    code_failed = configuring.code_failed
+
+    def bug(turn: Any, event: events.CodeFailed) -> None:
+        code = turn.state.code
+        if event.final or code.status is not code.wanted:
+            code_failed(turn, event)
+
+    return patch.object(configuring, "code_failed", bug)
+
+
+def unknown_code_is_as_before() -> Any:
+    """An unknown answer about a code is taken for none: it is what it was."""
+
+    def bug(turn: Any, code: Any) -> None:
+        turn.update(code=code)
+
+    return patch.object(configuring, "_doubt", bug)
 
 
 # --- saving and acting ---
@@ -383,8 +454,40 @@ def second_customer_is_the_first() -> Any:
     return patch.object(paying, "why_unwanted", bug)
 
 
+def denied_choice_renews() -> Any:
+    return patch.object(
+        paying,
+        "idle_at_ms",
+        lambda session, idle_refund_ms: session.last_operation_at_ms + idle_refund_ms,
+    )
+
+
+def next_customer_pays_for_the_last() -> Any:
+    """A bug of letting the next customer in: the last one's session stays, and takes the money."""
+    return patch.object(
+        paying,
+        "why_unwanted",
+        lambda turn, event, why=paying.why_unwanted: (
+            None
+            if turn.state.session is not None
+            and why(turn, event) is RefundCause.SECOND_CUSTOMER
+            and paying.is_next_customer(turn, event)
+            else why(turn, event)
+        ),
+    )
+
+
 def signature_not_checked() -> Any:
     return patch.object(signing, "verify", lambda *_: True)
+
+
+def odd_notification_dropped() -> Any:
+    """What Alipay signed and does not fit is refused and forgotten."""
+
+    async def bug(*_: Any) -> None:
+        return
+
+    return patch.object(NotifyIngress, "_put_aside", bug)
 
 
 def buyer_kept() -> Any:

@@ -50,6 +50,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("impatience", faults.retried_every_s, _impatience),
         ("reload", faults.reloaded_every_s, _reload),
         ("double", faults.double_every_s, doubles.double),
+        ("goodwill", faults.given_back_every_s, _give_back),
     )
     for name, every_s, blow in kinds:
         if every_s:
@@ -189,6 +190,10 @@ async def _reload(world: "World", rng: Random) -> None:
     while.
     """
     await admins.tell(world, rng.choice(sorted(world.machines)), Reload())
+
+
+async def _give_back(world: "World", rng: Random) -> None:
+    await admins.give_back_sold(world, rng)
 
 
 async def _impatience(world: "World", _: Random) -> None:

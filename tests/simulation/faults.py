@@ -25,6 +25,7 @@ ALIPAY_FAULTS = (
     "notify_duplicated",
     "notify_reordered",
 )
+LATER_FAULTS = ("odd_code", "notify_odd")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Faults:
     reconfigured_every_s: float = 0.0
     reloaded_every_s: float = 0.0
     retried_every_s: float = 0.0
+    given_back_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -142,6 +144,9 @@ def drawn(rng: Random) -> Faults:
     reloaded_every_s = rng.choice((2.0, 10.0, 60.0))
     faults.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     faults.retried_every_s = sometimes(30, 120)
+    faults.given_back_every_s = sometimes(30, 120)
+    # Drawn last, so that all the others stay as they were.
+    faults.alipay |= {name: value for name in LATER_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
     faults.boots_come_back = sometimes(0.3)
     faults.newer_firmware = sometimes(0.5)
     faults.lies = sometimes(0.1, 0.3)

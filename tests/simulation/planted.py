@@ -124,6 +124,29 @@ def doubles_come(world: World) -> None:
     world.faults.double_every_s, world.machines_wanted = 20.0, 1
 
 
+def alipay_says_anything(world: World) -> None:
+    """A refund is answered with any code, done or not, and a payment told in odd ways."""
+    world.faults.alipay |= {"odd_code": 0.7, "notify_odd": 0.7}
+    world.policy = replace(world.policy, write_off_second_person_above_minor=None)
+
+
+def customers_complain(world: World) -> None:
+    """Whatever was sold is soon given back, by people who click twice."""
+    world.faults.given_back_every_s = 5.0
+
+
+def people_insist(world: World) -> None:
+    """Little is left behind, by people who go on choosing and for people who want more."""
+    world.insistent = True
+    world.policy = replace(world.policy, idle_refund_ms=20_000)
+
+
+def administrators_change_their_minds(world: World) -> None:
+    """Machines are disabled and enabled all the time, and Alipay's answers are lost."""
+    world.faults.reconfigured_every_s = 8.0
+    world.faults.alipay["no_answer_done"] = 0.5
+
+
 STEERS: dict[str, Callable[[World], None]] = {
     "as it comes": as_it_comes,
     "review every doubt": review_every_doubt,
@@ -135,6 +158,10 @@ STEERS: dict[str, Callable[[World], None]] = {
     "sensors know better": sensors_know_better,
     "boots come back": boots_come_back,
     "doubles come": doubles_come,
+    "alipay says anything": alipay_says_anything,
+    "customers complain": customers_complain,
+    "people insist": people_insist,
+    "administrators change their minds": administrators_change_their_minds,
 }
 """All of them, by name."""
 
@@ -167,6 +194,25 @@ PLANTED = (
         start=45,
     ),
     Planted(
+        name="any-fail-is-final",
+        sentence="A code that nobody knows counts as a definite no.",
+        bug=bugs.any_fail_is_final,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="no-is-not-asked-after",
+        sentence="A no is believed, though it may be the echo of our own success.",
+        bug=bugs.no_is_not_asked_after,
+        start=25,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="odd-notification-dropped",
+        sentence="What Alipay signed and does not fit is refused and forgotten.",
+        bug=bugs.odd_notification_dropped,
+        steer=alipay_says_anything,
+    ),
+    Planted(
         name="first-person-suffices",
         sentence="A large refund is written off by one person.",
         bug=bugs.first_person_suffices,
@@ -191,6 +237,19 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs.done_is_unknown_again,
+    ),
+    Planted(
+        name="stop-forgotten",
+        sentence="A call about a code that fails after a change of mind is never over.",
+        bug=bugs.stop_forgotten,
+        start=15,
+        steer=administrators_change_their_minds,
+    ),
+    Planted(
+        name="code-unknown-is-none",
+        sentence="A call about a code that was not answered counts as not made.",
+        bug=bugs.unknown_code_is_as_before,
+        steer=administrators_change_their_minds,
     ),
     Planted(
         name="ack-before-commit",
@@ -259,6 +318,18 @@ PLANTED = (
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
+    ),
+    Planted(
+        name="denied-choice-renews",
+        sentence="Each choice that is denied begins the idle time again, without an end.",
+        bug=bugs.denied_choice_renews,
+        steer=people_insist,
+    ),
+    Planted(
+        name="next-pays-into-the-last",
+        sentence="The next customer's money goes into the session of who left something behind.",
+        bug=bugs.next_customer_pays_for_the_last,
+        steer=people_insist,
     ),
     Planted(
         name="signature-unchecked",
@@ -355,5 +426,18 @@ PLANTED = (
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         steer=review_every_doubt,
+    ),
+    Planted(
+        name="goodwill-of-old-rows",
+        sentence="A sold vend is given back by what was read before the machine decided again.",
+        bug=bugs.goodwill_of_old_rows,
+        steer=customers_complain,
+        halts=True,
+    ),
+    Planted(
+        name="goodwill-of-the-whole-payment",
+        sentence="All that a payment bought is given back for one of its vends.",
+        bug=bugs.goodwill_of_the_whole_payment,
+        steer=customers_complain,
     ),
 )

@@ -21,7 +21,7 @@ from actors.link import (
     ToMachine,
 )
 from actors.machine.effects import MachineCommand, RejectFrame, Welcome
-from actors.machine.events import Connected, FrameNotRead, FrameReceived
+from actors.machine.events import Connected, FaultsCounted, FrameNotRead, FrameReceived
 from actors.machine.ids import BootId, Currency, MachineId, StreamId
 from actors.machine.state import Mode
 
@@ -159,7 +159,8 @@ class ScriptedLink:
         if isinstance(event, FrameReceived):
             boot = self._boots[event.stream_id]
             said: tuple[MachineCommand, ...] = ()
-            if event.seq == self._last_seq[boot] + 1:
+            counted = isinstance(event.fact, FaultsCounted)
+            if counted or event.seq == self._last_seq[boot] + 1:
                 self._last_seq[boot] = event.seq
                 if isinstance(event.fact, FrameNotRead):
                     said = (

@@ -59,6 +59,8 @@ class _SessionEndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sess
     """Purchase first: not paid in time."""
     SESSION_END_REASON_VEND_ENDED: _SessionEndReason.ValueType  # 6
     """Purchase first: the vend was over."""
+    SESSION_END_REASON_NEXT_CUSTOMER: _SessionEndReason.ValueType  # 7
+    """Pay first: the next customer paid for a choice that the funds did not cover."""
 
 class SessionEndReason(_SessionEndReason, metaclass=_SessionEndReasonEnumTypeWrapper):
     """Why a session ended."""
@@ -77,6 +79,8 @@ SESSION_END_REASON_NOT_PAID: SessionEndReason.ValueType  # 5
 """Purchase first: not paid in time."""
 SESSION_END_REASON_VEND_ENDED: SessionEndReason.ValueType  # 6
 """Purchase first: the vend was over."""
+SESSION_END_REASON_NEXT_CUSTOMER: SessionEndReason.ValueType  # 7
+"""Pay first: the next customer paid for a choice that the funds did not cover."""
 Global___SessionEndReason: _TypeAlias = SessionEndReason  # noqa: Y015
 
 class _VendStatus:

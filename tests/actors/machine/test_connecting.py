@@ -139,6 +139,25 @@ def test_only_the_next_frame_is_applied() -> None:
     ]
 
 
+def test_counted_faults_use_their_numbers_up() -> None:
+    """Faults that the gateway counted are one line, and the frame after them is the next one; told
+    again they change nothing, and with a number left out they are refused.
+    """
+    story = Story()
+    story.connect()
+    story.frame(events.FaultReported(code="EJA"))
+    for first_seq, seq in ((2, 5), (2, 5), (7, 9)):
+        fact = events.FaultsCounted(first_seq=first_seq, count=seq - first_seq + 1, code="EJB")
+        story.do(events.FrameReceived(stream_id=story.stream, seq=seq, fact=fact))
+
+    assert (5, "EJB") == (story.state.link.last_seq, story.state.link.last_fault)
+    assert [(7, 6)] == [
+        (order.seq, order.expected_seq)
+        for order in story.effects(RejectFrame)
+        if isinstance(order, RejectFrame)
+    ]
+
+
 def test_a_new_boot_counts_from_one() -> None:
     """The same boot goes on counting on its next stream."""
     story = Story()

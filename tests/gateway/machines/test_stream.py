@@ -84,7 +84,7 @@ async def test_bad_frames_do_not_end_the_stream() -> None:
         )
         await machine.say(4, **READY)
         assert 4 == (await machine.hear()).ack
-        assert edge.link.frames() == [1, 2, 3, 4]
+        assert [1, 2, 3, 4] == edge.link.frames()
 
 
 class _Link:

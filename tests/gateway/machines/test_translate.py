@@ -170,7 +170,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
 
 def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
     """Any command of one kind."""
-    by_name = {"column": names}
+    by_name = {"column": names, "resume_token": st.from_regex(r"[0-9a-f]{0,32}", fullmatch=True)}
     return st.builds(
         kind,
         **{

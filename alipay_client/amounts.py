@@ -4,18 +4,14 @@ the other one, exactly or not at all.
 
 import re
 
-_CURRENCY = re.compile(r"[A-Z]{3}")
+from alipay_client import currencies
+
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,15}))?")
-_WITHOUT_DECIMALS = frozenset({"JPY", "KRW"})
 
 
 def exponent(currency: str) -> int:
-    """Return the number of decimals of ``currency``: 0 for JPY and KRW, else 2 (docs/alipay.md
-    5.1). ValueError: not three capitals.
-    """
-    if not _CURRENCY.fullmatch(currency):
-        raise ValueError(f"a currency is three capital letters, not {currency!r}")
-    return 0 if currency in _WITHOUT_DECIMALS else 2
+    """Return the number of decimals of ``currency``. ValueError: there is no such currency."""
+    return currencies.exponent(currency)
 
 
 def to_text(amount_minor: int, currency: str) -> str:

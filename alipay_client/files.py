@@ -244,7 +244,7 @@ def _amount(fields: dict[str, str], name: str, currency_name: str, number: int) 
     except ValueError:
         raise FileRefused(
             "bad_row",
-            f"{currency_name}: expected three capital letters, found {_shown(currency)}",
+            f"{currency_name}: expected a currency of ISO 4217, found {_shown(currency)}",
             line=number,
         ) from None
     try:

@@ -23,7 +23,7 @@ from actors.machine.events import (
     VendRequested,
     VendTurnedAway,
 )
-from actors.machine.evidence import NOTHING, overdue, settles
+from actors.machine.hearing import NOTHING, overdue, settles
 from actors.machine.ids import MachineId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState

@@ -1,4 +1,9 @@
-"""What administrators decide, and the machine's code at Alipay, which follows."""
+"""What administrators decide, and the machine's code at Alipay, which follows.
+
+What is known of the code and what it should be are two facts; their difference drives calls, one at
+a time, until they agree or Alipay refuses. A call that was not answered leaves the code UNKNOWN,
+which is never what is wanted: the call for what is wanted by then follows.
+"""
 
 from dataclasses import replace
 
@@ -16,18 +21,17 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
         return
     draft.update(configuration=after)
     if event.columns is not None and after.planogram_version != before.planogram_version:
-        draft.update(columns=tuple(_with_stock(draft, column) for column in event.columns))
+        columns = tuple(_with_stock(draft, column) for column in event.columns)
+        kept = {
+            column.column
+            for column in columns
+            if (old := column_named(draft.state, column.column)) is not None
+            and old.product == column.product
+        }
+        failing = tuple(one for one in draft.state.failing if one.column in kept)
+        draft.update(columns=columns, failing=failing)
         draft.tell(commands.planogram(draft.state))
-    code = draft.state.code
-    wanted = CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED
-    if code.status is CodeStatus.REFUSED:
-        # The change may have removed the reason of the refusal.
-        code = Code(
-            status=CodeStatus.STOPPED if code.qr_payload else CodeStatus.PENDING,
-            qr_payload=code.qr_payload,
-            image_url=code.image_url,
-        )
-    draft.update(code=replace(code, wanted=wanted))
+    _want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
     if not after.enabled:
@@ -44,21 +48,41 @@ def _with_stock(draft: Draft, column: Column) -> Column:
 # --- the code ---
 
 
+def _want(draft: Draft, wanted: CodeStatus) -> None:
+    """Somebody wants the code like this. What was refused, or waits because it failed, is tried
+    now: the change may have removed the reason, or be another wish.
+    """
+    code = draft.state.code
+    if code.status is CodeStatus.REFUSED:
+        code = replace(_rested(code), status=code.behind_refusal)
+    elif code.wanted is not wanted and code.asked is None:
+        code = replace(code, attempts=0, next_attempt_at_ms=None)
+    draft.update(code=replace(code, wanted=wanted))
+
+
+def _rested(code: Code) -> Code:
+    """Return the code after a call that was answered: no call is under way, and none failed."""
+    return replace(code, asked=None, error="", attempts=0, next_attempt_at_ms=None)
+
+
 def code_settled(code: Code) -> bool:
     """Tell whether the code is what it should be, or never will be."""
-    return code.status is CodeStatus.REFUSED or code.status is code.wanted
+    at_rest = code.status is CodeStatus.REFUSED or code.status is code.wanted
+    return at_rest and code.asked is None
 
 
 def code_order(code: Code) -> ProviderCall:
-    """Return the call that brings the code nearer to what is wanted."""
-    if code.status is CodeStatus.PENDING:
+    """Return the call that is under way, or else the one that brings the code nearer to what is
+    wanted.
+    """
+    if not code.qr_payload:
         return CreateCode()
-    return ChangeCodeStatus(qr_payload=code.qr_payload, status=code.wanted)
+    return ChangeCodeStatus(qr_payload=code.qr_payload, status=code.asked or code.wanted)
 
 
 def code_under_way(code: Code) -> bool:
     """Tell whether a call about the code was ordered and has not been answered."""
-    return code.attempts > 0 and code.next_attempt_at_ms is None and not code_settled(code)
+    return code.asked is not None
 
 
 def drive_code(draft: Draft) -> None:
@@ -68,21 +92,21 @@ def drive_code(draft: Draft) -> None:
         return
     if code.next_attempt_at_ms is not None and code.next_attempt_at_ms > draft.now_ms:
         return
-    draft.update(
-        code=replace(
-            code,
-            attempts=code.attempts + 1,
-            next_attempt_at_ms=None,
-            asked_revision=draft.state.configuration.revision,
-        )
+    code = replace(
+        code,
+        asked=code.wanted if code.qr_payload else CodeStatus.ACTIVE,
+        attempts=code.attempts + 1,
+        next_attempt_at_ms=None,
+        asked_revision=draft.state.configuration.revision,
     )
+    draft.update(code=code)
     draft.call(code_order(code))
 
 
 def code_created(draft: Draft, event: events.CodeCreated) -> None:
     """Alipay gave the machine its code."""
     code = draft.state.code
-    if code.status is not CodeStatus.PENDING:
+    if code.qr_payload or code.status is CodeStatus.REFUSED:
         draft.note("the machine has its code already")
         return
     size = len(event.qr_payload.encode())
@@ -91,21 +115,14 @@ def code_created(draft: Draft, event: events.CodeCreated) -> None:
         # would be another code.
         error = f"Alipay's code has {size} bytes: a machine has room for {QR_PAYLOAD_BYTES_MAX}"
         draft.note(error)
-        draft.update(
-            code=replace(
-                code, status=CodeStatus.REFUSED, error=error, attempts=0, next_attempt_at_ms=None
-            )
-        )
+        draft.update(code=replace(_rested(code), status=CodeStatus.REFUSED, error=error))
         return
     draft.update(
         code=replace(
-            code,
+            _rested(code),
             status=CodeStatus.ACTIVE,
             qr_payload=event.qr_payload,
             image_url=event.image_url,
-            error="",
-            attempts=0,
-            next_attempt_at_ms=None,
         )
     )
     draft.tell(commands.service(draft.state))
@@ -113,12 +130,25 @@ def code_created(draft: Draft, event: events.CodeCreated) -> None:
 
 def code_changed(draft: Draft, event: events.CodeStatusChanged) -> None:
     """Alipay stopped or restarted the code."""
-    draft.update(
-        code=replace(
-            draft.state.code, status=event.status, error="", attempts=0, next_attempt_at_ms=None
-        )
-    )
-    draft.tell(commands.service(draft.state))
+    code = draft.state.code
+    if code.qr_payload and code.asked is event.status:
+        draft.update(code=replace(_rested(code), status=event.status))
+        draft.tell(commands.service(draft.state))
+        return
+    draft.note(f"nobody waits to hear that the code is {event.status}")
+    if code.qr_payload:
+        # Nobody knows in which order Alipay did this and what was asked for since.
+        _doubt(draft, code)
+
+
+def _doubt(draft: Draft, code: Code) -> None:
+    """From now on it is unknown what Alipay has of the code."""
+    if code.status is CodeStatus.REFUSED:
+        draft.update(code=replace(code, behind_refusal=CodeStatus.UNKNOWN))
+        return
+    draft.update(code=replace(code, status=CodeStatus.UNKNOWN))
+    if code.status is CodeStatus.ACTIVE:
+        draft.tell(commands.service(draft.state))
 
 
 def code_failed(draft: Draft, event: events.CodeFailed) -> None:
@@ -126,20 +156,17 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
     code = draft.state.code
     if not code_under_way(code):
         draft.note(f"a call about the code failed that nobody waits for: {event.detail}")
-    elif event.final and code.asked_revision < draft.state.configuration.revision:
-        # Somebody changed something while Alipay was asked: what it refused is perhaps mended.
-        draft.update(code=replace(code, error=event.detail, attempts=0, next_attempt_at_ms=None))
-    elif event.final:
-        draft.update(
-            code=replace(
-                code,
-                status=CodeStatus.REFUSED,
-                error=event.detail,
-                attempts=0,
-                next_attempt_at_ms=None,
-            )
-        )
-    else:
+        return
+    if not event.final:
         waits = draft.policy.code_retry_ms
         at_ms = draft.now_ms + waits[min(code.attempts, len(waits)) - 1]
-        draft.update(code=replace(code, error=event.detail, next_attempt_at_ms=at_ms))
+        _doubt(draft, replace(code, asked=None, error=event.detail, next_attempt_at_ms=at_ms))
+        return
+    # What Alipay refuses to make, it has not made: it would have given the code that is there.
+    known = code.status if code.qr_payload else CodeStatus.PENDING
+    code = replace(_rested(code), status=known, error=event.detail)
+    if code.asked_revision == draft.state.configuration.revision:
+        code = replace(code, status=CodeStatus.REFUSED, behind_refusal=known)
+    # Otherwise somebody changed something while Alipay was asked: what it refused is perhaps
+    # mended.
+    draft.update(code=code)

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from actors.machine import configuring, evidence, paying
+from actors.machine import configuring, hearing, paying
 from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, VendStatus
 
 
 def next_deadline(
-    state: MachineState, policy: Policy, heard: frozenset[VendId] = evidence.NOTHING
+    state: MachineState, policy: Policy, heard: frozenset[VendId] = hearing.NOTHING
 ) -> int | None:
     """Return the earliest time, in milliseconds since 1970, at which ``TimePassed`` would change
     something; None if never. The end of a doubt about a vend that was ``heard`` of does not count.

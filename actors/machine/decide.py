@@ -5,7 +5,7 @@ First the core acts on all deadlines that have come, so that a payment that arri
 after the wait is late, whether the timer or the notification was quicker. Then it applies the
 event. Then come the standing rules at the end of each draft.
 
-What tells how a vend ended is another matter (``evidence``): it counts before that vend's own
+What tells how a vend ended is another matter (``hearing``): it counts before that vend's own
 deadline, however late it is heard. Only what it did not settle after all is then left to time.
 """
 
@@ -15,8 +15,8 @@ from actors.machine import (
     configuring,
     connecting,
     events,
-    evidence,
     goodwill,
+    hearing,
     paying,
     refunding,
     resuming,
@@ -41,7 +41,7 @@ def decide(
     event: events.Event,
     now_ms: int,
     policy: Policy,
-    heard: frozenset[VendId] = evidence.NOTHING,
+    heard: frozenset[VendId] = hearing.NOTHING,
 ) -> Decision:
     """Return what comes of ``event`` at ``now_ms``. Total: every event in every state has an
     answer, and nothing the world does raises.
@@ -52,7 +52,7 @@ def decide(
     draft = Draft(state, now_ms, policy)
     if isinstance(event, events.Resumed):
         resuming.resume(draft)
-    told = evidence.settles(state, event)
+    told = hearing.settles(state, event)
     _let_time_pass(draft, heard | told)
     _apply(draft, event)
     if told:
@@ -60,6 +60,7 @@ def decide(
     paying.settle_availability(draft)
     configuring.drive_code(draft)
     connecting.end_if_retired(draft)
+    connecting.end_if_disabled(draft)
     draft.close_trades()
     return draft.decision()
 
@@ -100,10 +101,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             | events.RefundRefused()
         ):
             refunding.answered(draft, event)
-        case events.RefundRetryAsked():
-            refunding.retry(draft, event)
-        case events.RefundWrittenOff():
-            refunding.give_up(draft, event)
+        case events.RefundRetryAsked() | events.RefundQueryAsked() | events.RefundWrittenOff():
+            refunding.by_person(draft, event)
         case events.VendSettled():
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
@@ -117,7 +116,7 @@ def _apply(draft: Draft, event: events.Event) -> None:
         case events.ConfigurationChanged():
             configuring.change(draft, event)
         case events.StockCounted():
-            stock.set_stock(draft, event.column, event.stock)
+            stock.count(draft, event.column, event.stock)
         case events.TimePassed() | events.Resumed():
             pass
         case _:
@@ -142,9 +141,14 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
         case events.SessionCompleted():
             _complete(draft, seq, fact)
         case events.CashSold():
+            stock.works(draft, fact.column)
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)
+        case events.FaultsCounted():
+            connecting.faults(draft, fact)
+        case events.FrameNotRead():
+            connecting.not_read(draft, seq, fact)
         case _:
             assert_never(fact)
 

@@ -17,12 +17,18 @@ from actors.machine.policy import Policy
 from actors.machine.state import (
     CLOSED_TRADES_KEPT,
     SETTLED_VENDS_KEPT,
+    Alarm,
     MachineState,
     Refund,
     Session,
     Trade,
     Vend,
+    VendStatus,
 )
+
+
+def _is_denied(vend: Vend) -> bool:
+    return vend.status is VendStatus.DENIED
 
 
 class Draft:
@@ -79,15 +85,26 @@ class Draft:
         self._record(session, session.session_id)
         self.update(session=None if session.ended_at_ms is not None else session)
 
+    def record_alarm(self, alarm: Alarm) -> None:
+        """Let the alarm's row be written."""
+        self._record(alarm, alarm.alarm_id)
+
     def record_vend(self, vend: Vend) -> None:
         """Let the vend's row be written; the caller decides where the state keeps the vend."""
         self._record(vend, vend.vend_id)
 
     def settled(self, vend: Vend) -> None:
-        """Remember a vend that is over, for results that are repeated or come too late."""
+        """Remember a vend that is over, for results that are repeated or come too late.
+
+        Denied ones have a memory of their own: no result of theirs is to come, and whoever presses
+        buttons must not make us forget a vend whose goods may still turn up.
+        """
         self.record_vend(vend)
         others = tuple(other for other in self.state.settled_vends if other.vend_id != vend.vend_id)
-        self.update(settled_vends=(*others, vend)[-SETTLED_VENDS_KEPT:])
+        alike = [other for other in others if _is_denied(other) is _is_denied(vend)]
+        if len(alike) >= SETTLED_VENDS_KEPT:
+            others = tuple(other for other in others if other is not alike[0])
+        self.update(settled_vends=(*others, vend))
 
     def trade(self, trade_id: TradeId) -> Trade:
         """Return an open trade; asking for another is a defect."""

@@ -1,44 +1,36 @@
-"""Which vends a fact settles, or may settle: the facts that count before those vends' own
-deadlines.
+"""What the sensors said of a vend, in words, and whether it can be true.
 
-A deadline of a vend stands for "nobody told us". It must not come before somebody who tells,
-however late that is heard: behind a database that was away, or in the next letter of the same
-mailbox. A payment is no such fact; it is late by its deadline (``decide``).
+The words are those of the wire: "motor=RAN drop=SEEN". What a newer firmware says stands there with
+its number and proves nothing. The table of what a machine should report is in docs/firmware.md,
+"Dispensing".
 """
 
-from actors.machine import events
-from actors.machine.ids import VendId
-from actors.machine.state import MachineState, Vend, VendStatus
+from actors.machine.state import FailureCause
 
-UNHEARD = frozenset({VendStatus.APPROVED, VendStatus.IN_DOUBT})
-"""A vend with one of these is ended by its deadline if nobody tells how it went."""
-NOTHING: frozenset[VendId] = frozenset()
+NEVER_STARTED = frozenset({FailureCause.NOT_WAITING, FailureCause.NOT_STARTED})
+"""Causes that say that the motor never started."""
 
 
-def unheard(state: MachineState) -> tuple[Vend, ...]:
-    """Return the vends of which somebody must still tell how they went, or time will end them."""
-    session = state.session
-    vends = (*state.doubts, *((session.vend,) if session is not None and session.vend else ()))
-    return tuple(vend for vend in vends if vend.status in UNHEARD)
+def sensor(evidence: str, name: str) -> str:
+    """Return what one sensor said, empty if nothing."""
+    for word in evidence.split(" "):
+        key, _, value = word.partition("=")
+        if key == name:
+            return value
+    return ""
 
 
-def overdue(state: MachineState, now_ms: int) -> bool:
-    """Tell whether such a vend's deadline has come."""
-    return any(vend.deadline_at_ms <= now_ms for vend in unheard(state))
-
-
-def settles(state: MachineState, event: events.Event) -> frozenset[VendId]:
-    """Return the vends whose end the event tells, or may tell: a Hello's journal tells of all."""
-    match event:
-        case events.VendSettled(vend_id=vend_id):
-            return frozenset({vend_id})
-        case events.FrameReceived(fact=events.VendSucceeded() | events.VendFailed() as fact):
-            return frozenset({fact.vend_id})
-        case events.FrameReceived(fact=events.VendCancelled(request_id=request_id)):
-            return frozenset(
-                vend.vend_id for vend in unheard(state) if vend.request_id == request_id
-            )
-        case events.Connected():
-            return frozenset(vend.vend_id for vend in unheard(state))
-        case _:
-            return NOTHING
+def contradiction(evidence: str, *, delivered: bool, cause: FailureCause | None = None) -> str:
+    """Return why the evidence cannot be true of such a result, empty if it can."""
+    motor, drop = sensor(evidence, "motor"), sensor(evidence, "drop")
+    if delivered:
+        if drop == "NOT_SEEN":
+            return "delivered, and the drop sensor saw nothing"
+        if drop != "SEEN" and motor in {"NOT_RUN", "JAMMED"}:
+            return f"delivered, and the motor says {motor}"
+        return ""
+    if drop == "SEEN":
+        return "not delivered, and the drop sensor saw something fall"
+    if cause in NEVER_STARTED and motor in {"RAN", "JAMMED"} and drop != "NOT_SEEN":
+        return f"{cause}, and the motor says {motor}"
+    return ""

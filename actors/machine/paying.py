@@ -2,6 +2,8 @@
 
 One trade is credited once. It feeds the session of the customer who pays; any other money (a second
 customer's, late money, money without a selection where one is needed) goes back at once, in full.
+Nobody keeps the machine for ever: what is left goes back some time after the last payment or sale,
+whatever is chosen meanwhile, and a next customer who pays for what it does not cover may come in.
 """
 
 from dataclasses import replace
@@ -27,6 +29,7 @@ REFUND_CAUSE = {
     EndReason.UNAVAILABLE: RefundCause.UNAVAILABLE,
     EndReason.NOT_PAID: RefundCause.NOT_PAID,
     EndReason.VEND_ENDED: RefundCause.VEND_ENDED,
+    EndReason.NEXT_CUSTOMER: RefundCause.NEXT_CUSTOMER,
 }
 """Why the rest goes back when a session ends; SPENT leaves none."""
 
@@ -43,9 +46,20 @@ def funds(state: MachineState) -> int:
     return sum(trade.funds_minor for trade in session_trades(state))
 
 
+def idle_at_ms(session: Session, idle_refund_ms: int) -> int:
+    """Return when the customer has done nothing for too long.
+
+    Operations that bring no money and no goods, such as choices that are denied, begin the idle
+    time again, but all together they prolong the stay by one idle time at most. Otherwise whoever
+    wants to buy and cannot would keep the machine closed with another's leftover.
+    """
+    money_at_ms = max(session.started_at_ms, session.money_at_ms)
+    return min(session.last_operation_at_ms + idle_refund_ms, money_at_ms + 2 * idle_refund_ms)
+
+
 def deadline_at_ms(session: Session, idle_refund_ms: int, unavailable_grace_ms: int) -> int:
     """Return when the rest of an idle session goes back."""
-    idle = session.last_operation_at_ms + idle_refund_ms
+    idle = idle_at_ms(session, idle_refund_ms)
     if session.unavailable_since_ms is None:
         return idle
     return min(idle, session.unavailable_since_ms + unavailable_grace_ms)
@@ -86,6 +100,13 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
     draft.put_trade(trade)
     draft.move(ledger.top_up(trade.trade_id, trade.paid_minor))
     unwanted = why_unwanted(draft, event)
+    if unwanted is RefundCause.SECOND_CUSTOMER and is_next_customer(draft, event):
+        draft.note(
+            f"trade {trade.trade_id} pays for the choice that session "
+            f"{draft.session.session_id} did not cover: the next customer"
+        )
+        end_session(draft, EndReason.NEXT_CUSTOMER)
+        unwanted = None
     if unwanted is not None:
         refunding.make(draft, trade, trade.funds_minor, unwanted)
         return False
@@ -94,9 +115,16 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
 
 
 def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
-    """Return why the money must not feed a session; None if it may."""
+    """Return why the money must not feed a session; None if it may.
+
+    Money of an unknown time may be hours old. It feeds the session of the payer who has paid there
+    already; any other session might be somebody else's, so it goes back.
+    """
     session, mode = draft.state.session, draft.state.configuration.mode
-    if draft.now_ms - event.paid_at_ours_ms > draft.policy.payment_age_max_ms:
+    if (
+        event.paid_at_ours_ms is not None
+        and draft.now_ms - event.paid_at_ours_ms > draft.policy.payment_age_max_ms
+    ):
         return RefundCause.LATE_PAYMENT
     if len(draft.state.trades) > draft.policy.trades_max:
         return RefundCause.OVERLOADED
@@ -106,23 +134,46 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
         return why_before_the_choice(draft, event, session) if same else RefundCause.SECOND_CUSTOMER
     if draft.now_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
-    return RefundCause.NO_SELECTION if mode is Mode.SELECTION_FIRST else None
+    if mode is Mode.SELECTION_FIRST:
+        return RefundCause.NO_SELECTION
+    return RefundCause.TIME_UNKNOWN if event.paid_at_ms is None else None
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
     """Return why the first money of a selection must not pay for it: it was paid before that
     selection, for the last one or for none. None if it may.
     """
-    if (
-        session.paid_minor
-        or event.paid_at_ours_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms
-    ):
+    if session.paid_minor:
+        return None
+    if event.paid_at_ours_ms is None:
+        return RefundCause.TIME_UNKNOWN
+    if event.paid_at_ours_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms:
         return None
     if session.started_at_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
     # Where one may pay first, who paid, and chose before we heard of it, gets the choice.
     return (
         RefundCause.NO_SELECTION if draft.state.configuration.mode is Mode.SELECTION_FIRST else None
+    )
+
+
+def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
+    """Tell whether another's payment is the next customer's, for whom a leftover makes way: it pays
+    the whole price of the last choice, which the leftover did not cover, and was made when one pays
+    for a choice. The machine must be able to sell to them.
+    """
+    session, policy = draft.session, draft.policy
+    if session.vend is not None or not 0 < session.uncovered_minor <= event.amount_minor:
+        return False
+    if event.paid_at_ms is None:
+        return False  # it may have been made hours ago, for anything
+    early_ms = session.uncovered_at_ms - policy.clock_tolerance_ms
+    late_ms = session.uncovered_at_ms + policy.payment_wait_ms + policy.clock_tolerance_ms
+    return (
+        early_ms <= event.paid_at_ms <= late_ms
+        and draft.now_ms >= draft.state.late_watch_until_ms
+        and draft.state.configuration.mode is not Mode.SELECTION_FIRST
+        and stock.can_sell(draft.state)
     )
 
 
@@ -136,6 +187,8 @@ def _feed(draft: Draft, trade: Trade) -> None:
             payer=trade.payer,
             paid_minor=session.paid_minor + trade.paid_minor,
             last_operation_at_ms=draft.now_ms,
+            money_at_ms=draft.now_ms,
+            uncovered_minor=0,
         )
     )
     draft.put_trade(replace(trade, session_id=session.session_id))
@@ -159,9 +212,14 @@ def open_session(draft: Draft, mode: Mode) -> None:
     )
 
 
-def touch(draft: Draft) -> None:
-    """The customer did something: the idle time starts again."""
-    draft.put_session(replace(draft.session, last_operation_at_ms=draft.now_ms))
+def touch(draft: Draft, *, uncovered_minor: int = 0) -> None:
+    """The customer did something: the idle time starts again. ``uncovered_minor`` is the price of
+    what they chose, if their funds did not cover it.
+    """
+    session = replace(draft.session, last_operation_at_ms=draft.now_ms)
+    if uncovered_minor:
+        session = replace(session, uncovered_minor=uncovered_minor, uncovered_at_ms=draft.now_ms)
+    draft.put_session(session)
 
 
 def tell_funds(draft: Draft) -> None:
@@ -214,7 +272,7 @@ def end_if_over(draft: Draft) -> None:
         > draft.now_ms
     ):
         return
-    idle = session.last_operation_at_ms + draft.policy.idle_refund_ms <= draft.now_ms
+    idle = idle_at_ms(session, draft.policy.idle_refund_ms) <= draft.now_ms
     end_session(draft, EndReason.IDLE if idle else EndReason.UNAVAILABLE)
 
 

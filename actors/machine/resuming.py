@@ -10,7 +10,7 @@ ahead when the wait began must not make it longer.
 from dataclasses import replace
 
 from actors.machine.draft import Draft
-from actors.machine.evidence import UNHEARD
+from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
 from actors.machine.state import (
     MachineState,

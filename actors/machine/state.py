@@ -73,6 +73,7 @@ class DenyReason(StrEnum):
     BUSY = "BUSY"
     BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
     PROVIDER_DOWN = "PROVIDER_DOWN"
+    COLUMN_BLOCKED = "COLUMN_BLOCKED"
 
 
 class EndReason(StrEnum):
@@ -84,13 +85,16 @@ class EndReason(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     NOT_PAID = "NOT_PAID"
     VEND_ENDED = "VEND_ENDED"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
 
 
 class FailureCause(StrEnum):
-    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
-    that only we settle.
+    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last ones for what
+    only we or a person settle. UNKNOWN: the machine said no cause, or one that only a newer backend
+    knows. CONTRADICTED: what it says cannot be true.
     """
 
+    UNKNOWN = "UNKNOWN"
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
     NOTHING_DROPPED = "NOTHING_DROPPED"
@@ -99,6 +103,7 @@ class FailureCause(StrEnum):
     INDETERMINATE = "INDETERMINATE"
     UNSETTLED = "UNSETTLED"
     REVIEWED = "REVIEWED"
+    CONTRADICTED = "CONTRADICTED"
 
 
 class RefundCause(StrEnum):
@@ -115,11 +120,13 @@ class RefundCause(StrEnum):
     VEND_FAILED = "VEND_FAILED"
     OVERLOADED = "OVERLOADED"
     GOODWILL = "GOODWILL"
+    NEXT_CUSTOMER = "NEXT_CUSTOMER"
+    TIME_UNKNOWN = "TIME_UNKNOWN"
 
 
 class RefundStatus(StrEnum):
     """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by
-    itself. REFUSED: a person's.
+    itself. REFUSED: Alipay's no; UNRESOLVED: no answer within its bound; both a person's.
 
     SUCCEEDED and WRITTEN_OFF are final.
     """
@@ -129,16 +136,24 @@ class RefundStatus(StrEnum):
     SHORT_OF_FUNDS = "SHORT_OF_FUNDS"
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
+    UNRESOLVED = "UNRESOLVED"
     SUCCEEDED = "SUCCEEDED"
     WRITTEN_OFF = "WRITTEN_OFF"
 
 
+WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
+"""Nothing is tried by itself any more: a person tries again, asks Alipay, or gives it up."""
+
+
 class CodeStatus(StrEnum):
-    """The machine's QR code at Alipay."""
+    """The machine's QR code at Alipay. UNKNOWN: a call about it was made, and nobody knows whether
+    Alipay did it.
+    """
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
     STOPPED = "STOPPED"
+    UNKNOWN = "UNKNOWN"
     REFUSED = "REFUSED"
 
 
@@ -170,12 +185,16 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """The machine's code. ``wanted`` is what it should become; a try is under way when
-    ``next_attempt_at_ms`` is None and they differ.
+    """The machine's code. ``status`` is what is known of it, ``wanted`` what it should become; as
+    long as they differ, Alipay is asked again.
     """
 
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
+    asked: CodeStatus | None = None
+    """What the call under way is to make of it; None if no call is."""
+    behind_refusal: CodeStatus = CodeStatus.PENDING
+    """With REFUSED: what is known of it all the same."""
     qr_payload: str = ""
     """The text to show, at most QR_PAYLOAD_BYTES_MAX."""
     image_url: str = ""
@@ -184,6 +203,49 @@ class Code:
     next_attempt_at_ms: int | None = None
     asked_revision: int = 0
     """Which configuration the last call was made under."""
+
+
+class AlarmKind(StrEnum):
+    """How a machine behaves as it cannot, so that a person must look at it."""
+
+    NUMBER_REUSED = "NUMBER_REUSED"
+    BOOT_CAME_BACK = "BOOT_CAME_BACK"
+    DOUBLE = "DOUBLE"
+    COLUMN_FAILS = "COLUMN_FAILS"
+    VEND_CONTRADICTED = "VEND_CONTRADICTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something for a person to look at, which moves no money by itself. What happens again within
+    an hour is counted here and makes no other one.
+    """
+
+    alarm_id: str
+    kind: AlarmKind
+    subject: str
+    """The column or vend that it is about; empty if it is about the machine."""
+    detail: str
+    times: int
+    since_at_ms: int
+    last_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A column whose last vends failed. ``blocked``: so many that it sells nothing any more."""
+
+    column: str
+    in_row: int
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """A boot that was superseded, and how far it got."""
+
+    boot_id: BootId
+    last_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +266,20 @@ class Link:
     reader_reason: str = ""
     last_fault: str = ""
     before: tuple[StreamId, ...] = ()
+    digests: str = ""
+    """Of the last frames of ``boot_id`` that were applied (``frames``)."""
+    tokens: tuple[str, ...] = ()
+    """Those that the machine may return, newest last."""
+    keeps_token: bool = False
+    """Its firmware returns tokens, also after a power cut."""
+    takeovers_at_ms: tuple[int, ...] = ()
+    """When streams took over from one that lived, of the last minute."""
+    strangers_at_ms: tuple[int, ...] = ()
+    """When streams took over that could not show whose they are, of the last hour."""
+    earlier_boots: tuple[Boot, ...] = ()
+    """The last boots before ``boot_id``, oldest first."""
+    out_of_service: bool = False
+    """Whether this stream was welcomed as one that sells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +313,10 @@ class Vend:
     from then, not from ``requested_at_ms``.
     """
     ended_at_ms: int | None = None
+    taken_over: bool = False
+    """A stream took over that could not show that it is of the machine which got the approval: that
+    it was delivered is then no machine's word alone.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +336,15 @@ class Session:
     """Since when the machine cannot sell to this customer: offline, out of service or sold out."""
     vend: Vend | None = None
     paid_minor: int = 0
+    money_at_ms: int = 0
+    """When a payment last came in or goods were last sold. What else the customer does prolongs the
+    stay by no more than one idle time beyond it.
+    """
+    uncovered_minor: int = 0
+    """The price of the last choice that the funds did not cover; 0 if there is none since the last
+    payment or approval.
+    """
+    uncovered_at_ms: int = 0
     ended_at_ms: int | None = None
     end_reason: EndReason | None = None
 
@@ -313,13 +402,19 @@ class Refund:
     next_attempt_at_ms: int | None = None
     query_next: bool = False
     """The next try asks what became of it instead of asking for it again."""
+    refusal: str = ""
+    """Alipay's definite no to a request, until a question has shown that nothing was done."""
+    accepted_at_ms: int | None = None
+    """Since when Alipay says that it does it by itself."""
+    asked_by_person: bool = False
+    """A person's question about a refund that is theirs is under way."""
     short_answers: int = 0
     """How many of Alipay's answers were that our settlement funds are short."""
     asynchronous: bool = False
     """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
     proposal: WriteOffProposal | None = None
-    """Set while it is REFUSED and a second person must confirm the write-off."""
+    """Set while it is a person's and a second one must confirm the write-off."""
     ended_at_ms: int | None = None
 
 
@@ -346,7 +441,14 @@ class MachineState:
     inbox's unique key.
     """
     settled_vends: tuple[Vend, ...] = ()
-    """The last vends that were settled, for results that are repeated or come too late."""
+    """The last vends that were settled, for results that are repeated or come too late, and as many
+    that were denied, whose request ids are used up.
+    """
+    failing: tuple[Failing, ...] = ()
+    """Columns whose last vend failed."""
+    alarms: tuple[Alarm, ...] = ()
+    """The last ones, for what happens again."""
+    alarms_made: int = 0
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0
@@ -359,6 +461,8 @@ no length; its codes have about 45.
 CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
+EARLIER_BOOTS_KEPT = 16
+ALARMS_KEPT = 16
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

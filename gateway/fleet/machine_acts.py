@@ -24,6 +24,7 @@ from storage.fleet.registry import AlreadyRegistered, NewMachine
 from storage.fleet.views import MachineView
 
 _POLL_S = 0.1
+_NO_CODE_YET = frozenset({CodeStatus.PENDING, CodeStatus.UNKNOWN})
 _NAMED_MAX = 10
 """A refusal names at most this many open things."""
 
@@ -51,7 +52,7 @@ class MachineActs(Acts):
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
         view = await self.machine(new.machine_id)
-        if view.code_status != CodeStatus.PENDING:
+        if view.code_status not in _NO_CODE_YET:
             return view
         await self._configured(new.machine_id, act)
         return await self._with_code(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
@@ -61,7 +62,7 @@ class MachineActs(Acts):
         until = loop.time() + wait_s
         while True:
             view = await self.machine(machine_id)
-            if view.code_status != CodeStatus.PENDING or loop.time() >= until:
+            if view.code_status not in _NO_CODE_YET or loop.time() >= until:
                 return view
             await asyncio.sleep(_POLL_S)
 
@@ -177,8 +178,9 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
         case changes.CodeAskedFor():
             return not_possible(
                 "CODE_ASKED_FOR",
-                f"Alipay is being asked for the code of machine {machine_id} just now, so nobody "
-                "knows whether it has one: look at it in some seconds and repeat the call",
+                f"Alipay is being asked for the code of machine {machine_id}, or has not answered, "
+                "so nobody knows whether it has one: it is asked again by itself; repeat the call "
+                "when code_status is neither PENDING nor UNKNOWN",
                 machine=machine_id,
             )
         case changes.MachineInUse(what=what):

@@ -9,11 +9,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields as fields_of
 from typing import Protocol, Self
 
+import iso3166
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from actors.machine.ids import MACHINE_ID_PATTERN, MACHINE_ID_WORDS, Currency, MachineId
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, PolicyOverrides
 from actors.machine.state import Column, Mode
+from alipay_client.currencies import SETTLED
 from gateway.fleet import enums, pages
 from gateway.fleet.errors import invalid
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
@@ -67,7 +69,7 @@ class Fields:
 
     def done_page(
         self, request: Paged, *filters: object, most: int = pages.PAGE_SIZE_MAX
-    ) -> pages.Asked:
+    ) -> pages.PageAsked:
         """Return what page is asked for, of the list that ``filters`` names; it has ``most`` rows
         at most. Raises CallRefused as ``done`` does.
         """
@@ -109,10 +111,11 @@ class Fields:
 
     def country_code(self, value: str) -> Self:
         """Check the country of a machine's place; empty is right."""
-        if not re.fullmatch(r"([A-Z]{2})?", value):
+        if value and value not in iso3166.countries_by_alpha2:
             self.wrong(
                 "country_code",
-                "must be two upper-case letters of ISO 3166-1, for example HK, or empty",
+                "must be the two upper-case letters that ISO 3166-1 gives a country, for example "
+                "HK, or empty",
             )
         return self
 
@@ -263,8 +266,8 @@ def new_machine(
     fields.machine_id(request.machine_id)
     fields.text("store_name", request.store_name, least=1, most=64)
     fields.text("address", request.address, least=0, most=200)
-    if not re.fullmatch(r"[A-Z]{3}", request.currency):
-        fields.wrong("currency", "must be three upper-case letters of ISO 4217, for example HKD")
+    if request.currency not in SETTLED:
+        fields.wrong("currency", f"must be one that Alipay settles: {', '.join(sorted(SETTLED))}")
     fields.country_code(request.country_code)
     made = NewMachine(
         machine_id=MachineId(request.machine_id),

@@ -68,7 +68,9 @@ class _MotorEvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MotorEv
     """The motor started and did not finish."""
 
 class MotorEvidence(_MotorEvidence, metaclass=_MotorEvidenceEnumTypeWrapper):
-    """What the motor of a column is known to have done."""
+    """What the motor of a column is known to have done. A number that the backend does not know counts as unspecified and is kept
+    with its number; so it is with all enums that a machine sends.
+    """
 
 MOTOR_EVIDENCE_UNSPECIFIED: MotorEvidence.ValueType  # 0
 """The machine cannot tell."""
@@ -115,7 +117,7 @@ class _VendFailureCause:
 class _VendFailureCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendFailureCause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VEND_FAILURE_CAUSE_UNSPECIFIED: _VendFailureCause.ValueType  # 0
-    """Not a cause: refused."""
+    """No cause was told. The customer's money goes back all the same."""
     VEND_FAILURE_CAUSE_JAMMED: _VendFailureCause.ValueType  # 1
     """The motor or the delivery system failed (EVA EJB, EJM)."""
     VEND_FAILURE_CAUSE_EMPTY: _VendFailureCause.ValueType  # 2
@@ -131,7 +133,7 @@ class VendFailureCause(_VendFailureCause, metaclass=_VendFailureCauseEnumTypeWra
     """Why goods were not delivered."""
 
 VEND_FAILURE_CAUSE_UNSPECIFIED: VendFailureCause.ValueType  # 0
-"""Not a cause: refused."""
+"""No cause was told. The customer's money goes back all the same."""
 VEND_FAILURE_CAUSE_JAMMED: VendFailureCause.ValueType  # 1
 """The motor or the delivery system failed (EVA EJB, EJM)."""
 VEND_FAILURE_CAUSE_EMPTY: VendFailureCause.ValueType  # 2
@@ -151,7 +153,7 @@ class _JournalStage:
 class _JournalStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JournalStage.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOURNAL_STAGE_UNSPECIFIED: _JournalStage.ValueType  # 0
-    """Not a stage: refused."""
+    """Not a stage. It tells nothing; a person settles such a vend."""
     JOURNAL_STAGE_ACCEPTED: _JournalStage.ValueType  # 1
     """The approval was written down; the motor was not started. Void after a reboot."""
     JOURNAL_STAGE_MOTOR_ON: _JournalStage.ValueType  # 2
@@ -165,7 +167,7 @@ class JournalStage(_JournalStage, metaclass=_JournalStageEnumTypeWrapper):
     """How far the machine's own journal says a vend went."""
 
 JOURNAL_STAGE_UNSPECIFIED: JournalStage.ValueType  # 0
-"""Not a stage: refused."""
+"""Not a stage. It tells nothing; a person settles such a vend."""
 JOURNAL_STAGE_ACCEPTED: JournalStage.ValueType  # 1
 """The approval was written down; the motor was not started. Void after a reboot."""
 JOURNAL_STAGE_MOTOR_ON: JournalStage.ValueType  # 2
@@ -204,6 +206,8 @@ class _VendDeniedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vend
     """The backend cannot save just now. Nothing was charged. Try again later."""
     VEND_DENIED_REASON_PROVIDER_DOWN: _VendDeniedReason.ValueType  # 10
     """The code of this machine does not exist yet, so nobody could pay."""
+    VEND_DENIED_REASON_COLUMN_BLOCKED: _VendDeniedReason.ValueType  # 11
+    """The column failed several times in a row and sells nothing until somebody has seen to it."""
 
 class VendDeniedReason(_VendDeniedReason, metaclass=_VendDeniedReasonEnumTypeWrapper):
     """Why not."""
@@ -230,6 +234,8 @@ VEND_DENIED_REASON_BACKEND_UNAVAILABLE: VendDeniedReason.ValueType  # 9
 """The backend cannot save just now. Nothing was charged. Try again later."""
 VEND_DENIED_REASON_PROVIDER_DOWN: VendDeniedReason.ValueType  # 10
 """The code of this machine does not exist yet, so nobody could pay."""
+VEND_DENIED_REASON_COLUMN_BLOCKED: VendDeniedReason.ValueType  # 11
+"""The column failed several times in a row and sells nothing until somebody has seen to it."""
 Global___VendDeniedReason: _TypeAlias = VendDeniedReason  # noqa: Y015
 
 class _EndSessionReason:
@@ -252,6 +258,8 @@ class _EndSessionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EndS
     """A selection was not paid in time, or was given up."""
     END_SESSION_REASON_VEND_ENDED: _EndSessionReason.ValueType  # 6
     """The vend of a purchase-first session ended; the rest goes back."""
+    END_SESSION_REASON_NEXT_CUSTOMER: _EndSessionReason.ValueType  # 7
+    """Somebody else paid for a choice that the funds did not cover: BeginSession for them follows."""
 
 class EndSessionReason(_EndSessionReason, metaclass=_EndSessionReasonEnumTypeWrapper):
     """Why a session is over."""
@@ -270,6 +278,8 @@ END_SESSION_REASON_NOT_PAID: EndSessionReason.ValueType  # 5
 """A selection was not paid in time, or was given up."""
 END_SESSION_REASON_VEND_ENDED: EndSessionReason.ValueType  # 6
 """The vend of a purchase-first session ended; the rest goes back."""
+END_SESSION_REASON_NEXT_CUSTOMER: EndSessionReason.ValueType  # 7
+"""Somebody else paid for a choice that the funds did not cover: BeginSession for them follows."""
 Global___EndSessionReason: _TypeAlias = EndSessionReason  # noqa: Y015
 
 class _ProtocolErrorCode:
@@ -283,13 +293,17 @@ class _ProtocolErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pro
     PROTOCOL_ERROR_CODE_HELLO_EXPECTED: _ProtocolErrorCode.ValueType  # 1
     """The first frame must be Hello, and only the first."""
     PROTOCOL_ERROR_CODE_BAD_FIELD: _ProtocolErrorCode.ValueType  # 2
-    """A field breaks its rule."""
+    """A field breaks its rule. Do not send the frame again. If it had a seq, that is used up: expected_seq is the next one."""
     PROTOCOL_ERROR_CODE_OUT_OF_ORDER: _ProtocolErrorCode.ValueType  # 3
     """A seq was left out. Resend from expected_seq."""
     PROTOCOL_ERROR_CODE_OUT_OF_SEQUENCE: _ProtocolErrorCode.ValueType  # 4
     """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
     PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: _ProtocolErrorCode.ValueType  # 5
-    """The frame has no payload, or one that this backend does not know."""
+    """The frame has no payload, or one that this backend does not know. Its seq is used up too."""
+    PROTOCOL_ERROR_CODE_SEQ_REUSED: _ProtocolErrorCode.ValueType  # 6
+    """The seq was used in this boot for a frame of other content. The frame was not applied; a person is told. Restart the firmware
+    under a new boot_id.
+    """
 
 class ProtocolErrorCode(_ProtocolErrorCode, metaclass=_ProtocolErrorCodeEnumTypeWrapper):
     """What was wrong with a frame."""
@@ -299,13 +313,17 @@ PROTOCOL_ERROR_CODE_UNSPECIFIED: ProtocolErrorCode.ValueType  # 0
 PROTOCOL_ERROR_CODE_HELLO_EXPECTED: ProtocolErrorCode.ValueType  # 1
 """The first frame must be Hello, and only the first."""
 PROTOCOL_ERROR_CODE_BAD_FIELD: ProtocolErrorCode.ValueType  # 2
-"""A field breaks its rule."""
+"""A field breaks its rule. Do not send the frame again. If it had a seq, that is used up: expected_seq is the next one."""
 PROTOCOL_ERROR_CODE_OUT_OF_ORDER: ProtocolErrorCode.ValueType  # 3
 """A seq was left out. Resend from expected_seq."""
 PROTOCOL_ERROR_CODE_OUT_OF_SEQUENCE: ProtocolErrorCode.ValueType  # 4
 """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
 PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: ProtocolErrorCode.ValueType  # 5
-"""The frame has no payload, or one that this backend does not know."""
+"""The frame has no payload, or one that this backend does not know. Its seq is used up too."""
+PROTOCOL_ERROR_CODE_SEQ_REUSED: ProtocolErrorCode.ValueType  # 6
+"""The seq was used in this boot for a frame of other content. The frame was not applied; a person is told. Restart the firmware
+under a new boot_id.
+"""
 Global___ProtocolErrorCode: _TypeAlias = ProtocolErrorCode  # noqa: Y015
 
 @_typing.final
@@ -380,6 +398,7 @@ class Capabilities(_message.Message):
     DISPLAY_FIELD_NUMBER: _builtins.int
     DROP_SENSOR_FIELD_NUMBER: _builtins.int
     RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     multivend: _builtins.bool
     """Several vends in one session."""
     display: _builtins.bool
@@ -390,6 +409,8 @@ class Capabilities(_message.Message):
     """How long the machine waits for an answer to VendRequest, in milliseconds (MDB byte Z7). Must be above the payment wait
     (25 000 by default) plus 5 000, if the machine sells purchase first.
     """
+    resume_token: _builtins.bool
+    """It returns Welcome.resume_token in its next Hello, also after a power cut."""
     def __init__(
         self,
         *,
@@ -397,10 +418,11 @@ class Capabilities(_message.Message):
         display: _builtins.bool = ...,
         drop_sensor: _builtins.bool = ...,
         response_time_ms: _builtins.int = ...,
+        resume_token: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,6 +443,7 @@ class Hello(_message.Message):
     PLANOGRAM_VERSION_FIELD_NUMBER: _builtins.int
     JOURNAL_TAIL_FIELD_NUMBER: _builtins.int
     JOURNAL_LOST_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     """The machine's identity, at most 32 bytes. With mutual TLS it must equal the certificate's."""
     boot_id: _builtins.str
@@ -435,6 +458,8 @@ class Hello(_message.Message):
     """The planogram version that the machine shows; 0 if it has none."""
     journal_lost: _builtins.bool
     """The journal could not be read (new board, worn flash). Without it an open vend is settled by policy."""
+    resume_token: _builtins.str
+    """Welcome.resume_token of the last Welcome that came; empty if none came. At most 32 bytes."""
     @_builtins.property
     def capabilities(self) -> Global___Capabilities:
         """What the machine can do."""
@@ -455,10 +480,11 @@ class Hello(_message.Message):
         planogram_version: _builtins.int = ...,
         journal_tail: _abc.Iterable[Global___JournalEntry] | None = ...,
         journal_lost: _builtins.bool = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "mode", b"mode", "planogram_version", b"planogram_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "mode", b"mode", "planogram_version", b"planogram_version", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,6 +842,7 @@ class Welcome(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     IN_SERVICE_FIELD_NUMBER: _builtins.int
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     heartbeat_interval_ms: _builtins.int
     """Send a Heartbeat when nothing else was sent for this long."""
     planogram_version: _builtins.int
@@ -832,6 +859,10 @@ class Welcome(_message.Message):
     """Whether the machine may sell. If not, show "out of service"."""
     server_time_ms: _builtins.int
     """The backend's clock, milliseconds since 1970 UTC."""
+    resume_token: _builtins.str
+    """New with each stream. Keep it (on flash, before the first numbered frame of the stream) and return it in the next Hello: it
+    shows that the next stream is the same machine's. At most 32 bytes.
+    """
     @_builtins.property
     def session(self) -> Global___ResumedSession:
         """What goes on from before; absent if the machine is free."""
@@ -853,10 +884,11 @@ class Welcome(_message.Message):
         mode: Global___Mode.ValueType = ...,
         in_service: _builtins.bool = ...,
         server_time_ms: _builtins.int = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reconnect", b"reconnect", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "reconnect", b"reconnect", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "reconnect", b"reconnect", "resume_token", b"resume_token", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

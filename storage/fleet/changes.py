@@ -16,7 +16,7 @@ from actors.machine.configuring import code_under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides
-from actors.machine.state import Column, Configuration, MachineState, Mode
+from actors.machine.state import CodeStatus, Column, Configuration, MachineState, Mode
 from storage import codec
 from storage.machines.loading import configuration_of
 from storage.tables import inbox, machine_halts, machine_states
@@ -50,7 +50,9 @@ class CodeExists(ChangeRefused):
 
 
 class CodeAskedFor(ChangeRefused):
-    """Alipay is being asked for the code just now: nobody knows whether it has one."""
+    """Alipay is being asked for the code, or was asked and did not answer: nobody knows whether it
+    has one.
+    """
 
 
 class MachineInUse(ChangeRefused):
@@ -189,7 +191,7 @@ def _may_move(connection: Connection, machine_id: MachineId) -> None:
         return
     if state.code.qr_payload:
         raise CodeExists(machine_id)
-    if code_under_way(state.code):
+    if code_under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
         raise CodeAskedFor(machine_id)
 
 

@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over five tables, oldest first; each of them is read through
+"""What waits for a person, as one list over six tables, oldest first; each of them is read through
 an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
@@ -6,7 +6,8 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +16,16 @@ from sqlalchemy import (
     ColumnElement,
     Row,
     Select,
+    String,
     Table,
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
+    or_,
     select,
     text,
     tuple_,
@@ -29,11 +33,12 @@ from sqlalchemy import (
 )
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
-from actors.machine.state import RefundStatus, VendStatus
+from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.item_ids import (
+    ALARM_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
     MACHINE_ITEM,
@@ -47,6 +52,7 @@ from storage.tables import (
     IS_CONFLICT,
     IS_REFUSED,
     inbox,
+    machine_alarms,
     machine_halts,
     machines,
     reconciliation_differences,
@@ -56,13 +62,43 @@ from storage.tables import (
 )
 
 OVERDUE_AFTER_MS = 86_400_000
-"""A refund that goes on by itself is a person's after this."""
+"""A refund that goes on by itself is shown to people after this."""
+ACCEPTED_OVERDUE_AFTER_MS = 2 * OVERDUE_AFTER_MS
+"""One that Alipay accepted after this: it does it in the batch of a night (docs/alipay.md 5.3)."""
 OPEN_REFUNDS = [
     status.value
     for status in RefundStatus
     if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
 ]
-_SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
+_TOLD = (
+    "trade_status",
+    "out_trade_no",
+    "seller_id",
+    "total_fee",
+    "forex_total_fee",
+    "currency",
+    "gmt_payment",
+)
+_NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
+_payment = inbox.alias("payment")
+_PAYMENT_CAME_AFTER_ALL = (
+    exists()
+    .where(
+        _payment.c.cause == literal("payment:") + inbox.c.trade_id,
+        _payment.c.machine_id == inbox.c.machine_id,
+    )
+    .correlate(inbox)
+)
+"""Of what was put aside: a repetition fitted, or the daily file told of it, so that its money is in
+our books. One look at a key for each.
+"""
+_SLOW = [
+    RefundStatus.UNKNOWN.value,
+    RefundStatus.SHORT_OF_FUNDS.value,
+    RefundStatus.DUE.value,
+    RefundStatus.ACCEPTED.value,
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +186,12 @@ def gauges(now_ms: int) -> list[Select[*tuple[Any, ...]]]:
 def work_item_view(row: Row[Any]) -> WorkItemView:
     """Return one row of ``page``."""
     kind = WorkItemKind(row.kind)
-    amount_minor, currency, refund_id, reason = (
+    amount_minor, currency, refund_id, reason, advice = (
         row.amount_minor,
         row.currency,
         row.refund_id,
         row.reason,
+        row.advice,
     )
     match kind:
         case WorkItemKind.PAYMENT_CONFLICT:
@@ -172,17 +209,22 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                     pass
         case WorkItemKind.NOTIFICATION_REFUSED:
             why = reason.split(":")[1]
+            fields = codec.decode_fields(row.told)
             reason = (
                 f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was "
-                "booked"
+                f"booked; it says {_told(fields)}"
             )
-            fields = codec.decode_fields(row.told)
             amount_minor, currency = (
                 int(fields.get(TOLD_AMOUNT_MINOR, "0")),
                 fields.get(TOLD_CURRENCY, currency),
             )
-        case WorkItemKind.REFUND_REFUSED if row.proposed_by:
+        case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
+        case WorkItemKind.MACHINE_HALTED:
+            advice = (
+                f"{advice} payments wait for it, and its code can still be paid: mend the cause "
+                "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
+            )
         case _:
             pass
     return WorkItemView(
@@ -197,9 +239,16 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         currency=currency or "",
         reason=": ".join(part for part in (row.status, reason) if part),
         since_at_ms=row.since_at_ms,
-        advice=row.advice,
+        advice=advice,
         proposed_by=row.proposed_by,
     )
+
+
+def _told(fields: Mapping[str, str]) -> str:
+    """Return what a notification says of its money, in Alipay's words, for people."""
+    said = (f"{name}={fields[name]}" for name in _TOLD if _PLAIN.fullmatch(fields.get(name, "")))
+    missing = (f"no {name}" for name in _NEEDED if not fields.get(name))
+    return ", ".join((*said, *missing))
 
 
 def _columns(
@@ -233,26 +282,41 @@ def _columns(
 def _branches(now_ms: int) -> list[_Branch]:
     of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
-        _Branch(
-            kind=WorkItemKind.REFUND_REFUSED,
-            table=refunds,
-            since=refunds.c.due_at_ms,
-            item_id=REFUND_ITEM,
-            where=(refunds.c.status == RefundStatus.REFUSED.value,),
-            columns=_columns(
-                amount_minor=refunds.c.amount_minor,
-                reason=refunds.c.error,
-                proposed_by=func.coalesce(refunds.c.proposed_by, ""),
-                proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
-                **of_refund,
-            ),
+        *(
+            _Branch(
+                kind=kind,
+                table=refunds,
+                since=refunds.c.due_at_ms,
+                item_id=REFUND_ITEM,
+                where=(refunds.c.status == status.value,),
+                columns=_columns(
+                    amount_minor=refunds.c.amount_minor,
+                    reason=refunds.c.error,
+                    proposed_by=func.coalesce(refunds.c.proposed_by, ""),
+                    proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
+                    **of_refund,
+                ),
+            )
+            for kind, status in (
+                (WorkItemKind.REFUND_REFUSED, RefundStatus.REFUSED),
+                (WorkItemKind.REFUND_UNRESOLVED, RefundStatus.UNRESOLVED),
+            )
         ),
         _Branch(
             kind=WorkItemKind.REFUND_OVERDUE,
             table=refunds,
             since=refunds.c.due_at_ms,
             item_id=REFUND_ITEM,
-            where=(refunds.c.status.in_(_SLOW), refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS),
+            where=(
+                refunds.c.status.in_(_SLOW),
+                or_(
+                    and_(
+                        refunds.c.status != RefundStatus.ACCEPTED.value,
+                        refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS,
+                    ),
+                    refunds.c.due_at_ms < now_ms - ACCEPTED_OVERDUE_AFTER_MS,
+                ),
+            ),
             columns=_columns(
                 amount_minor=refunds.c.amount_minor,
                 status=refunds.c.status,
@@ -274,7 +338,9 @@ def _branches(now_ms: int) -> list[_Branch]:
             ),
         ),
         _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
-        _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
+        _of_inbox(
+            WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields, ~_PAYMENT_CAME_AFTER_ALL
+        ),
         _differences(),
         _Branch(
             kind=WorkItemKind.MACHINE_HALTED,
@@ -283,23 +349,57 @@ def _branches(now_ms: int) -> list[_Branch]:
             item_id=MACHINE_ITEM,
             where=(),
             columns=_columns(
-                amount_minor=_stuck(), status=machine_halts.c.fact, reason=machine_halts.c.error
+                amount_minor=_stuck(),
+                status=machine_halts.c.fact,
+                reason=machine_halts.c.error,
+                advice=cast(_waiting(func.count()).scalar_subquery(), String),
+            ),
+        ),
+        _Branch(
+            kind=WorkItemKind.MACHINE_ALARM,
+            table=machine_alarms,
+            since=machine_alarms.c.since_at_ms,
+            item_id=ALARM_ITEM,
+            where=(not_closed(ALARM_ITEM),),
+            columns=_columns(
+                amount_minor=literal(0),
+                status=machine_alarms.c.kind,
+                reason=_with_times(),
+                vend_id=case(
+                    (
+                        machine_alarms.c.kind == AlarmKind.VEND_CONTRADICTED.value,
+                        machine_alarms.c.subject,
+                    ),
+                    else_="",
+                ),
             ),
         ),
     ]
 
 
-def _of_inbox(kind: WorkItemKind, condition: str, told: ColumnElement[Any]) -> _Branch:
+def _of_inbox(
+    kind: WorkItemKind,
+    condition: str,
+    told: ColumnElement[Any],
+    *more: ColumnElement[bool],
+) -> _Branch:
     return _Branch(
         kind=kind,
         table=inbox,
         since=inbox.c.received_at_ms,
         item_id=INBOX_ITEM,
-        where=(text(condition), not_closed(INBOX_ITEM)),  # type: ignore[arg-type]  # word for word the condition of the index
+        where=(text(condition), not_closed(INBOX_ITEM), *more),  # type: ignore[arg-type]  # word for word the condition of the index
         columns=_columns(
             trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
         ),
     )
+
+
+def _with_times() -> ColumnElement[str]:
+    """What the alarm says, and how often it happened."""
+    times = machine_alarms.c.times
+    often = case((times > 1, cast(times, String) + literal(" times, at last: ")), else_="")
+    return often + machine_alarms.c.detail
 
 
 def _differences() -> _Branch:
@@ -333,8 +433,8 @@ def _differences() -> _Branch:
 
 
 def _stuck() -> ColumnElement[int]:
-    """Return the query for the money of a halted machine's customers: what is held, and what is due
-    back and not done.
+    """Return the query for the money of a halted machine's customers: what is held, what is due
+    back and not done, and what they paid since, of which its actor has not heard.
     """
     held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
         trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
@@ -342,4 +442,17 @@ def _stuck() -> ColumnElement[int]:
     due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
         refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
     )
-    return cast(held.scalar_subquery() + due.scalar_subquery(), BigInteger)
+    paid = cast(inbox.c.event["body"]["amount_minor"].as_string(), BigInteger)
+    unheard = _waiting(func.coalesce(func.sum(paid), 0))
+    return cast(
+        held.scalar_subquery() + due.scalar_subquery() + unheard.scalar_subquery(), BigInteger
+    )
+
+
+def _waiting(what: ColumnElement[Any]) -> Select[Any]:
+    """Return the query for something of the payments that wait for a halted machine's actor."""
+    return select(what).where(
+        inbox.c.machine_id == machine_halts.c.machine_id,
+        inbox.c.taken_at_ms.is_(None),
+        inbox.c.cause.startswith("payment:"),
+    )

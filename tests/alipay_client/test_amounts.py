@@ -84,13 +84,6 @@ def test_what_is_not_an_exact_amount_is_refused(text: str, currency: str) -> Non
         amounts.to_minor(text, currency)
 
 
-@pytest.mark.parametrize("currency", ["", "hkd", "HK", "HKDX", "港币元"])
-def test_a_currency_is_three_capitals(currency: str) -> None:
-    """Whatever else is refused."""
-    with pytest.raises(ValueError, match="three capital letters"):
-        amounts.exponent(currency)
-
-
 def test_a_negative_amount_is_refused() -> None:
     """Money has no sign on this wire."""
     with pytest.raises(ValueError, match="below zero"):

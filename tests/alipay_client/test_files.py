@@ -236,7 +236,7 @@ def test_a_day_without_sales_is_a_file() -> None:
             whole(line(trans_currency="hkd")),
             "bad_row",
             2,
-            "Trans_currency: expected three capital letters, found 'hkd'",
+            "Trans_currency: expected a currency of ISO 4217, found 'hkd'",
         ),
         (
             whole(line(payment_time="15.01.2026")),

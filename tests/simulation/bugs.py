@@ -16,26 +16,27 @@ from actors import performer
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import (
+    configuring,
     connecting,
+    doubles,
     events,
-    evidence,
+    frames,
     goodwill,
     ledger,
     paying,
     refunding,
-    resuming,
     settling,
     stock,
     vending,
 )
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
-from actors.machine.state import FailureCause, RefundStatus, VendStatus
-from alipay_client import amounts, signing
+from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
+from alipay_client import amounts, answers, signing
+from alipay_client.errors import Refused, Unlisted
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay.notify import NotifyIngress
-from gateway.process import clock
 from storage.machines import store
 
 # --- refunds ---
@@ -116,7 +117,32 @@ def unknown_is_done() -> Any:
 
 
 def cents_everywhere() -> Any:
-    return patch.object(amounts, "_WITHOUT_DECIMALS", frozenset())
+    return patch.object(amounts, "exponent", lambda _currency: 2)
+
+
+def any_fail_is_final() -> Any:
+    """A code that nobody knows is taken for a definite no."""
+    failed = answers._refund_failed
+
+    def bug(fields: Any) -> Any:
+        try:
+            failed(fields)
+        except Unlisted as error:
+            raise Refused(error.code, error.detail) from None
+
+    return patch.object(answers, "_refund_failed", bug)
+
+
+def no_is_not_asked_after() -> Any:
+    """The first no is taken for the truth about all tries."""
+    answer = refunding._answer
+
+    def bug(turn: Any, refund: Any, event: Any) -> Any:
+        if isinstance(event, events.RefundRefused):
+            return refunding._refused(refund, event.detail)
+        return answer(turn, refund, event)
+
+    return patch.object(refunding, "_answer", bug)
 
 
 def first_person_suffices() -> Any:
@@ -131,7 +157,7 @@ def accepted_is_done() -> Any:
             return events.RefundSucceeded(refund_id=refund_id, source="query")
         return query_answered(refund_id, answer)
 
-    return _both(
+    return both(
         patch.object(performer, "query_answered", bug),
         patch.object(
             performer,
@@ -199,9 +225,33 @@ def done_is_unknown_again() -> Any:
         if refund is not None:
             done[key] = refund
 
-    return _both(
+    return both(
         patch.object(refunding, "answered", late), patch.object(refunding, "succeeded", again)
     )
+
+
+# --- codes ---
+
+
+def stop_forgotten() -> Any:
+    """A call that fails after somebody changed their mind is never taken for over."""
+    code_failed = configuring.code_failed
+
+    def bug(turn: Any, event: events.CodeFailed) -> None:
+        code = turn.state.code
+        if event.final or code.status is not code.wanted:
+            code_failed(turn, event)
+
+    return patch.object(configuring, "code_failed", bug)
+
+
+def unknown_code_is_as_before() -> Any:
+    """An unknown answer about a code is taken for none: it is what it was."""
+
+    def bug(turn: Any, code: Any) -> None:
+        turn.update(code=code)
+
+    return patch.object(configuring, "_doubt", bug)
 
 
 # --- saving and acting ---
@@ -271,7 +321,7 @@ def no_epoch_check() -> Any:
 
 
 def no_version_check() -> Any:
-    return _both(
+    return both(
         patch.object(store, "_check_versions", lambda *_: None),
         patch.object(saving.Saving, "undo", _undo_without_forgetting),
     )
@@ -354,27 +404,6 @@ def review_ends_by_silence() -> Any:
     return patch.object(connecting, "settle_by_journal", bug)
 
 
-# --- time ---
-
-
-def deadline_before_evidence() -> Any:
-    """A vend's own deadline runs before the fact that settles it."""
-    return _both(
-        patch.object(evidence, "settles", lambda *_: evidence.NOTHING),
-        patch.object(runner, "settles", lambda *_: evidence.NOTHING),
-    )
-
-
-def takeover_voids_at_once() -> Any:
-    """A new owner acts on what was due before its machines can reach it."""
-    return patch.object(resuming, "resumed", lambda state, *_: state)
-
-
-def step_ends_waits() -> Any:
-    """Waits are measured by the computer's clock, which somebody sets."""
-    return patch.object(clock.SteadyClock, "now_ms", lambda self: self._wall_ms())
-
-
 # --- money that comes in ---
 
 
@@ -425,8 +454,40 @@ def second_customer_is_the_first() -> Any:
     return patch.object(paying, "why_unwanted", bug)
 
 
+def denied_choice_renews() -> Any:
+    return patch.object(
+        paying,
+        "idle_at_ms",
+        lambda session, idle_refund_ms: session.last_operation_at_ms + idle_refund_ms,
+    )
+
+
+def next_customer_pays_for_the_last() -> Any:
+    """A bug of letting the next customer in: the last one's session stays, and takes the money."""
+    return patch.object(
+        paying,
+        "why_unwanted",
+        lambda turn, event, why=paying.why_unwanted: (
+            None
+            if turn.state.session is not None
+            and why(turn, event) is RefundCause.SECOND_CUSTOMER
+            and paying.is_next_customer(turn, event)
+            else why(turn, event)
+        ),
+    )
+
+
 def signature_not_checked() -> Any:
     return patch.object(signing, "verify", lambda *_: True)
+
+
+def odd_notification_dropped() -> Any:
+    """What Alipay signed and does not fit is refused and forgotten."""
+
+    async def bug(*_: Any) -> None:
+        return
+
+    return patch.object(NotifyIngress, "_put_aside", bug)
 
 
 def buyer_kept() -> Any:
@@ -539,8 +600,31 @@ def gap_accepted() -> Any:
     return patch.object(connecting, "accept", bug)
 
 
+def contradiction_believed() -> Any:
+    """What the machine says counts, whatever its sensors saw."""
+    return patch.object(vending, "contradiction", lambda *_, **__: "")
+
+
+def old_boot_comes_back() -> Any:
+    """Only the present boot is remembered: each other one is new."""
+
+    def bug(link: Any, boot_id: Any) -> Any:
+        same = boot_id == link.boot_id
+        return replace(link, boot_id=boot_id, last_seq=link.last_seq if same else 0, digests="")
+
+    return both(
+        patch.object(frames, "booted", bug),
+        patch.object(frames, "superseded", lambda *_: None),
+    )
+
+
+def double_is_the_machine() -> Any:
+    """A stream need not show whose it is."""
+    return patch.object(doubles, "proves", lambda *_: True)
+
+
 @contextlib.contextmanager
-def _both(*patches: Any) -> Iterator[None]:
+def both(*patches: Any) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for each in patches:
             stack.enter_context(each)

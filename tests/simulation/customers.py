@@ -37,11 +37,9 @@ class Customer:
 
     async def visit(self) -> None:
         """Come, do what one does, go."""
-        kinds = (
-            PAY_FIRST
-            if self._machine.world.pays_first(self._machine.machine_id, self._rng)
-            else CHOOSE_FIRST
-        )
+        world = self._machine.world
+        pays_first = world.pays_first(self._machine.machine_id, self._rng)
+        kinds = (INSISTENT if world.insistent else PAY_FIRST) if pays_first else CHOOSE_FIRST
         kind = self._rng.choice(kinds)
         self._world.note(f"{self._name} comes to {self._machine.machine_id}: {kind.__name__}")
         await kind(self)
@@ -250,11 +248,31 @@ async def opens_the_door(one: Customer) -> None:
     one._machine.door(is_open=False)
 
 
+async def goes_on_choosing(one: Customer) -> None:
+    """Pays less than anything costs, and tries for as long as they can stay."""
+    if one.pay(100) and await one.credited():
+        while True:
+            await one.buy(one.column())
+            await one.wait(5, 15)
+
+
+async def is_next(one: Customer) -> None:
+    """Wants what somebody's leftover does not cover, and pays the price of it."""
+    if one.pay(100, name=f"{one._name}x") and await one.credited():
+        column = one.column()
+        if not await one.buy(column):
+            await one.wait(2, 30)
+            one.pay(one.price(column))
+            await one.wait(2, 10)
+            await one.buy(column)
+
+
 Visit = Callable[[Customer], Awaitable[None]]
 PAY_FIRST: tuple[Visit, ...] = (
     pays_exactly, pays_exactly, buys_three, buys_three, walks_away, pays_twice, pays_too_little,
     is_overtaken, two_at_once, pays_cash, opens_the_door,
 )  # fmt: skip
+INSISTENT: tuple[Visit, ...] = (goes_on_choosing, is_next, is_next)
 CHOOSE_FIRST: tuple[Visit, ...] = (
     chooses_and_pays, chooses_and_pays, pays_late, underpays, overpays, cancels, never_pays,
     leaves_for_the_next, leaves_for_the_next, walks_away, opens_the_door,

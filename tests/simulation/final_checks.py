@@ -9,6 +9,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from actors.machine import check
+from actors.machine.configuring import code_settled
+from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation.disk import PARTITIONS
@@ -45,12 +47,25 @@ def unrest(world: "World") -> str:
     ):
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"
+    for machine_id, code in codes(world).items():
+        if not code_settled(code):
+            return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"
     for machine in world.machines.values():
         if machine.machine_id not in world.gone and not machine.at_rest:
             return f"machine {machine.machine_id} is not at rest"
     return ""
+
+
+def codes(world: "World") -> dict[str, Code]:
+    """Return what each actor believes of its machine's code."""
+    return {
+        machine_id: codec.decode_state(state_format, body).code
+        for machine_id, state_format, body in world.disk.rows(
+            "SELECT machine_id, format, body FROM machine_states"
+        )
+    }
 
 
 def check_all(world: "World") -> None:
@@ -142,12 +157,18 @@ def written_off_by_who_may(world: "World") -> None:
 
 def vends_agree_with_shelves(world: "World") -> None:
     """B5, C-ii: sold means that goods fell, not sold means that none did, unless the machine itself
-    cannot know.
+    cannot know, or a person was told that it contradicted itself.
     """
     vends = {
         row[0]: row[1:]
         for row in world.disk.rows(
             "SELECT vend_id, machine_id, status, reason, price_minor FROM vends"
+        )
+    }
+    told = {
+        row[0]
+        for row in world.disk.rows(
+            "SELECT subject FROM machine_alarms WHERE kind = 'VEND_CONTRADICTED'"
         )
     }
     for machine in world.machines.values():
@@ -171,6 +192,7 @@ def vends_agree_with_shelves(world: "World") -> None:
         elif (
             status == "VOIDED"
             and drops
+            and vend_id not in told
             and journal_says_delivered(machine, vend_id)
             and machine_id not in world.flash_lost
         ):
@@ -217,13 +239,15 @@ def device_order(world: "World") -> None:
         seq = said["seq"]
         refused = (
             f"frame {seq} was applied before",
+            f"NUMBER_REUSED: frame {seq} of ",
             f"frame {seq} came before frame",
             "a frame of stream ",
         )
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
         boot = (machine_id, boots[machine_id, said["stream_id"]])
-        if seq != applied[boot] + 1:
+        first = said["fact"]["body"].get("first_seq", seq)  # of faults that are told as one
+        if not first <= applied[boot] + 1 <= seq:
             world.checker.broken(
                 "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"
             )
@@ -241,6 +265,19 @@ def notifications_are_taken(world: "World") -> None:
         )
 
 
+def nothing_put_aside_waits(world: "World") -> None:
+    """B8: of every odd telling of a payment a fitting one came, so that nobody has to look; forged
+    ones aside.
+    """
+    waiting = world.disk.rows(
+        "SELECT cause FROM inbox r WHERE cause LIKE 'refused:%' AND trade_id <> '' AND trade_id "
+        "NOT LIKE 'FORGED%' AND NOT EXISTS (SELECT 1 FROM inbox p WHERE p.cause = 'payment:' || "
+        "r.trade_id)"
+    )
+    if waiting:
+        world.checker.broken("every notification accounted", f"put aside for good: {waiting}")
+
+
 def one_customer_per_session(world: "World") -> None:
     """B15, A30, C-vi: the money in one session is one customer's."""
     buyers: dict[str, set[str]] = defaultdict(set)
@@ -252,6 +289,43 @@ def one_customer_per_session(world: "World") -> None:
         if len(names) > 1:
             world.checker.broken(
                 "no money across sessions", f"session {session_id} has money of {sorted(names)}"
+            )
+
+
+def codes_are_as_wanted(world: "World") -> None:
+    """A code can be paid at Alipay if its machine is enabled, and only then, unless Alipay refused
+    that.
+    """
+    enabled = dict(world.disk.rows("SELECT machine_id, enabled FROM machines"))
+    for machine_id, code in codes(world).items():
+        there = world.provider.book.code(code.qr_payload)
+        wanted = "ACTIVE" if enabled[machine_id] else "STOPPED"
+        if there is not None and there.status != wanted and code.status is not CodeStatus.REFUSED:
+            world.checker.broken(
+                "codes are as wanted", f"{machine_id}: {wanted} is wanted, Alipay has {there}"
+            )
+
+
+def nobody_keeps_a_machine(world: "World") -> None:
+    """What is left goes back within two idle times of the last payment or sale, whatever is chosen
+    meanwhile: no choice is heard in a session that should be over.
+    """
+    if world.clocks_jump:
+        return  # then our own times mean nothing
+    sql = (
+        "SELECT v.vend_id, v.requested_at_ms - max(s.started_at_ms, "
+        "coalesce((SELECT max(t.received_at_ms) FROM trades t WHERE t.session_id = s.session_id "
+        "AND t.received_at_ms <= v.requested_at_ms), 0), "
+        "coalesce((SELECT max(o.ended_at_ms) FROM vends o WHERE o.session_id = s.session_id "
+        "AND o.status = 'SUCCEEDED' AND o.ended_at_ms <= v.requested_at_ms), 0)) AS late_ms "
+        "FROM vends v JOIN sessions s ON s.session_id = v.session_id "
+        "WHERE v.status = 'DENIED' AND s.mode = 'AUTHORIZATION_FIRST'"
+    )
+    for vend_id, late_ms in world.disk.rows(sql):
+        if late_ms > 2 * world.policy.idle_refund_ms:
+            world.checker.broken(
+                "nobody keeps a machine",
+                f"{vend_id} was asked for {late_ms} ms after anything was paid or sold",
             )
 
 
@@ -300,7 +374,10 @@ TRUTHS = (
     stock_agrees_with_shelves,
     device_order,
     notifications_are_taken,
+    nothing_put_aside_waits,
     one_customer_per_session,
+    nobody_keeps_a_machine,
+    codes_are_as_wanted,
     states_agree_with_rows,
     allowed_transitions,
     privacy,

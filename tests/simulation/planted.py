@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.host import runner
-from tests.simulation import bugs
+from tests.simulation import bugs, bugs_of_time
 from tests.simulation.world import Outcome, World, live
 
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -154,9 +154,42 @@ def refunds_are_refused(world: World) -> None:
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
+def sensors_know_better(world: World) -> None:
+    """Firmware says of many vends what its sensors did not see, and motors jam."""
+    world.faults.lies, world.faults.jam = 0.5, 0.3
+
+
+def boots_come_back(world: World) -> None:
+    """Power fails often, and the firmware takes boot ids that it had before."""
+    world.faults.power_cut, world.faults.boots_come_back = 0.6, 0.6
+
+
+def doubles_come(world: World) -> None:
+    """A second device uses the identity of a machine, again and again, where people pay first."""
+    world.faults.double_every_s, world.machines_wanted = 20.0, 1
+
+
+def alipay_says_anything(world: World) -> None:
+    """A refund is answered with any code, done or not, and a payment told in odd ways."""
+    world.faults.alipay |= {"odd_code": 0.7, "notify_odd": 0.7}
+    world.policy = replace(world.policy, write_off_second_person_above_minor=None)
+
+
 def customers_complain(world: World) -> None:
     """Whatever was sold is soon given back, by people who click twice."""
     world.faults.given_back_every_s = 5.0
+
+
+def people_insist(world: World) -> None:
+    """Little is left behind, by people who go on choosing and for people who want more."""
+    world.insistent = True
+    world.policy = replace(world.policy, idle_refund_ms=20_000)
+
+
+def administrators_change_their_minds(world: World) -> None:
+    """Machines are disabled and enabled all the time, and Alipay's answers are lost."""
+    world.faults.reconfigured_every_s = 8.0
+    world.faults.alipay["no_answer_done"] = 0.5
 
 
 STEERS: dict[str, Callable[[World], None]] = {
@@ -167,7 +200,13 @@ STEERS: dict[str, Callable[[World], None]] = {
     "cables are bad": cables_are_bad,
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
+    "sensors know better": sensors_know_better,
+    "boots come back": boots_come_back,
+    "doubles come": doubles_come,
+    "alipay says anything": alipay_says_anything,
     "customers complain": customers_complain,
+    "people insist": people_insist,
+    "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,
     "clocks are set": clocks_are_set,
@@ -203,6 +242,25 @@ PLANTED = (
         start=45,
     ),
     Planted(
+        name="any-fail-is-final",
+        sentence="A code that nobody knows counts as a definite no.",
+        bug=bugs.any_fail_is_final,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="no-is-not-asked-after",
+        sentence="A no is believed, though it may be the echo of our own success.",
+        bug=bugs.no_is_not_asked_after,
+        start=25,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="odd-notification-dropped",
+        sentence="What Alipay signed and does not fit is refused and forgotten.",
+        bug=bugs.odd_notification_dropped,
+        steer=alipay_says_anything,
+    ),
+    Planted(
         name="first-person-suffices",
         sentence="A large refund is written off by one person.",
         bug=bugs.first_person_suffices,
@@ -227,6 +285,19 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs.done_is_unknown_again,
+    ),
+    Planted(
+        name="stop-forgotten",
+        sentence="A call about a code that fails after a change of mind is never over.",
+        bug=bugs.stop_forgotten,
+        start=15,
+        steer=administrators_change_their_minds,
+    ),
+    Planted(
+        name="code-unknown-is-none",
+        sentence="A call about a code that was not answered counts as not made.",
+        bug=bugs.unknown_code_is_as_before,
+        steer=administrators_change_their_minds,
     ),
     Planted(
         name="ack-before-commit",
@@ -295,6 +366,18 @@ PLANTED = (
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
+    ),
+    Planted(
+        name="denied-choice-renews",
+        sentence="Each choice that is denied begins the idle time again, without an end.",
+        bug=bugs.denied_choice_renews,
+        steer=people_insist,
+    ),
+    Planted(
+        name="next-pays-into-the-last",
+        sentence="The next customer's money goes into the session of who left something behind.",
+        bug=bugs.next_customer_pays_for_the_last,
+        steer=people_insist,
     ),
     Planted(
         name="signature-unchecked",
@@ -369,6 +452,24 @@ PLANTED = (
         halts=True,
     ),
     Planted(
+        name="contradiction-sold",
+        sentence="A result counts although the machine's own sensors deny it.",
+        bug=bugs.contradiction_believed,
+        steer=sensors_know_better,
+    ),
+    Planted(
+        name="old-boot-comes-back",
+        sentence="The frames of a boot that was superseded are applied from the first one again.",
+        bug=bugs.old_boot_comes_back,
+        steer=boots_come_back,
+    ),
+    Planted(
+        name="double-delivers",
+        sentence="A second device gets what the machine's customer paid.",
+        bug=bugs.double_is_the_machine,
+        steer=doubles_come,
+    ),
+    Planted(
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
@@ -390,19 +491,19 @@ PLANTED = (
     Planted(
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
-        bug=bugs.deadline_before_evidence,
+        bug=bugs_of_time.deadline_before_evidence,
         steer=saving_is_slow,
     ),
     Planted(
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
-        bug=bugs.takeover_voids_at_once,
+        bug=bugs_of_time.takeover_voids_at_once,
         steer=hosts_die_in_doubt,
     ),
     Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
-        bug=bugs.step_ends_waits,
+        bug=bugs_of_time.step_ends_waits,
         steer=clocks_are_set,
     ),
 )

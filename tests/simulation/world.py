@@ -106,12 +106,15 @@ class World:
         self.disk.committed = self.checker.committed
         self.provider.asked_of = self.checker.refund_asked
         self.provider.answered_success = self._success
+        self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
         self.leaves = 0.2
         """How many are taken away at the end of their busy time."""
+        self.insistent = False
+        """Everybody who pays first leaves a little behind, or wants what that does not cover."""
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from actors.machine import configuring
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
-from actors.machine.state import CodeStatus, Column, Configuration, MachineState
+from actors.machine.state import Column, Configuration, MachineState
 from actors.placement import partition_of
 from actors.ports import (
     Change,
@@ -46,7 +47,7 @@ class InboxRow:
 
 def is_active(state: MachineState) -> bool:
     """Return whether a new owner must know the machine at once."""
-    code_open = state.version > 0 and state.code.status is CodeStatus.PENDING
+    code_open = state.version > 0 and not configuring.code_settled(state.code)
     return bool(state.session or state.doubts or state.refunds or code_open or state.link.online)
 
 

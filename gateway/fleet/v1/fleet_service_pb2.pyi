@@ -40,7 +40,7 @@ class RegisterMachineRequest(_message.Message):
     store_name: _builtins.str
     """What customers see in the wallet, 1 to 64 characters, no double quote."""
     currency: _builtins.str
-    """ISO 4217 code of its prices, for example "HKD". For ever."""
+    """ISO 4217 code of its prices, one that Alipay settles, for example "HKD". For ever."""
     country_code: _builtins.str
     """ISO 3166-1 alpha-2 country of its place."""
     address: _builtins.str

@@ -156,7 +156,7 @@ class FleetServiceServicer(object):
     def UpdateMachine(self, request, context):
         """Changes the fields that update_mask names, and no others. store_name, address and country_code can
         be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-        while it is being asked); a refused code is asked for again with what is new. A policy that guards
+        while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
         money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -185,7 +185,8 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DisableMachine(self, request, context):
-        """Takes the machine out of service. An open session may end first; its code is stopped at Alipay.
+        """Takes the machine out of service. An open session may end first; then the stream is ended, and
+        the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

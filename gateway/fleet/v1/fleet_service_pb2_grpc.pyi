@@ -65,7 +65,7 @@ class FleetServiceStub:
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
     be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
@@ -75,7 +75,9 @@ class FleetServiceStub:
     EnableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]
     """Lets the machine sell."""
     DisableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]
-    """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    """Takes the machine out of service. An open session may end first; then the stream is ended, and
+    the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+    """
     RetireMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]
     """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
     up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
@@ -126,7 +128,7 @@ class FleetServiceAsyncStub(FleetServiceStub):
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]  # type: ignore[assignment]
     """Changes the fields that update_mask names, and no others. store_name, address and country_code can
     be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked); a refused code is asked for again with what is new. A policy that guards
+    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
@@ -136,7 +138,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     EnableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]  # type: ignore[assignment]
     """Lets the machine sell."""
     DisableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]  # type: ignore[assignment]
-    """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    """Takes the machine out of service. An open session may end first; then the stream is ended, and
+    the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+    """
     RetireMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]  # type: ignore[assignment]
     """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
     up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
@@ -208,7 +212,7 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_service_pb2.UpdateMachineResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMachineResponse]]:
         """Changes the fields that update_mask names, and no others. store_name, address and country_code can
         be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-        while it is being asked); a refused code is asked for again with what is new. A policy that guards
+        while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
         money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
 
@@ -242,7 +246,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.DisableMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.DisableMachineResponse, _abc.Awaitable[_fleet_service_pb2.DisableMachineResponse]]:
-        """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+        """Takes the machine out of service. An open session may end first; then the stream is ended, and
+        the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+        """
 
     @_abc_1.abstractmethod
     def RetireMachine(

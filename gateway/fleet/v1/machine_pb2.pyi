@@ -79,6 +79,10 @@ class _CodeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CodeStatus
     """Cannot be paid until it is restarted."""
     CODE_STATUS_REFUSED: _CodeStatus.ValueType  # 4
     """Alipay refused to make it: code_error says why; UpdateMachine mends what it names and asks again."""
+    CODE_STATUS_UNKNOWN: _CodeStatus.ValueType  # 5
+    """Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
+    show the code meanwhile.
+    """
 
 class CodeStatus(_CodeStatus, metaclass=_CodeStatusEnumTypeWrapper):
     """The state of a machine's QR code at Alipay, as far as we know: no call of Alipay's reads it."""
@@ -92,6 +96,10 @@ CODE_STATUS_STOPPED: CodeStatus.ValueType  # 3
 """Cannot be paid until it is restarted."""
 CODE_STATUS_REFUSED: CodeStatus.ValueType  # 4
 """Alipay refused to make it: code_error says why; UpdateMachine mends what it names and asks again."""
+CODE_STATUS_UNKNOWN: CodeStatus.ValueType  # 5
+"""Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
+show the code meanwhile.
+"""
 Global___CodeStatus: _TypeAlias = CodeStatus  # noqa: Y015
 
 class _MachineView:
@@ -132,7 +140,9 @@ class Policy(_message.Message):
     DOUBT_REVIEW_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     WRITE_OFF_SECOND_PERSON_ABOVE_MINOR_FIELD_NUMBER: _builtins.int
     idle_refund_ms: _builtins.int
-    """Pay first: what is left is refunded this long after the customer's last operation."""
+    """Pay first: what is left is refunded this long after the customer's last operation, and at the latest twice this long after their
+    last payment or sale.
+    """
     payment_wait_ms: _builtins.int
     """Purchase first: how long a selection waits for its payment."""
     unavailable_grace_ms: _builtins.int

@@ -59,6 +59,8 @@ class _SessionEndReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sess
     """Purchase first: not paid in time."""
     SESSION_END_REASON_VEND_ENDED: _SessionEndReason.ValueType  # 6
     """Purchase first: the vend was over."""
+    SESSION_END_REASON_NEXT_CUSTOMER: _SessionEndReason.ValueType  # 7
+    """Pay first: the next customer paid for a choice that the funds did not cover."""
 
 class SessionEndReason(_SessionEndReason, metaclass=_SessionEndReasonEnumTypeWrapper):
     """Why a session ended."""
@@ -77,6 +79,8 @@ SESSION_END_REASON_NOT_PAID: SessionEndReason.ValueType  # 5
 """Purchase first: not paid in time."""
 SESSION_END_REASON_VEND_ENDED: SessionEndReason.ValueType  # 6
 """Purchase first: the vend was over."""
+SESSION_END_REASON_NEXT_CUSTOMER: SessionEndReason.ValueType  # 7
+"""Pay first: the next customer paid for a choice that the funds did not cover."""
 Global___SessionEndReason: _TypeAlias = SessionEndReason  # noqa: Y015
 
 class _VendStatus:
@@ -148,6 +152,12 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """A person said so."""
     VEND_REASON_WRITTEN_OFF: _VendReason.ValueType  # 19
     """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+    VEND_REASON_UNKNOWN: _VendReason.ValueType  # 20
+    """The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
+    VEND_REASON_CONTRADICTED: _VendReason.ValueType  # 21
+    """What the machine says of its outcome contradicts itself."""
+    VEND_REASON_COLUMN_BLOCKED: _VendReason.ValueType  # 22
+    """Its column failed several times in a row, and nobody has seen to it."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -178,6 +188,12 @@ VEND_REASON_REVIEWED: VendReason.ValueType  # 18
 """A person said so."""
 VEND_REASON_WRITTEN_OFF: VendReason.ValueType  # 19
 """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+VEND_REASON_UNKNOWN: VendReason.ValueType  # 20
+"""The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
+VEND_REASON_CONTRADICTED: VendReason.ValueType  # 21
+"""What the machine says of its outcome contradicts itself."""
+VEND_REASON_COLUMN_BLOCKED: VendReason.ValueType  # 22
+"""Its column failed several times in a row, and nobody has seen to it."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

@@ -15,13 +15,22 @@ from actors.machine.decision import Record
 from actors.machine.draft import Draft
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
+from actors.machine.state import Vend
 from tests.support.every_event import STATES, every_event, refund_under_way
 from tests.support.story import Story, a_machine
 from tests.support.transitions import BEGINS, History, Transition, leads, of_record, published
 
 DEPTH = 2
 LATER_MS = (0, 61_000, 2_000_000)
-POLICIES = (Policy(), Policy(doubt_review_above_minor=100))
+POLICIES = (
+    Policy(),
+    Policy(
+        doubt_review_above_minor=100,
+        refund_unresolved_ms=60_000,
+        refund_unresolved_tries=1,
+        refund_waiting_ms=60_000,
+    ),
+)
 
 
 def refund_asked_after() -> Story:
@@ -86,7 +95,9 @@ def _shape(state: MachineState) -> object:
         None if session is None else (session.mode, bool(session.paid_minor)),
         None if vend is None else vend.status,
         tuple(doubtful.status for doubtful in state.doubts),
-        tuple((refund.status, refund.query_next) for refund in state.refunds)[:1],
+        tuple(
+            (refund.status, refund.query_next, refund.asked_by_person) for refund in state.refunds
+        )[:1],
         tuple(settled.status for settled in state.settled_vends)[-1:],
         state.link.boot_id,
     )
@@ -136,7 +147,7 @@ def test_a_move_that_is_not_published_is_not_allowed() -> None:
     story = Story(a_machine(stock=0))
     story.connect()
     story.select()
-    (denied,) = [record for record in story.last.records if of_record(record)[0] == "vend"]
+    (denied,) = [record for record in story.last.records if isinstance(record, Vend)]
     assert ("vend", "VM-1-v1", "DENIED") == of_record(denied)
     story.history.goes_on(denied)
     assert [Transition("vend", BEGINS, "DENIED")] == story.history.transitions

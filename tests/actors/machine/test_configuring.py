@@ -7,13 +7,15 @@ from dataclasses import replace
 from actors.machine import MachineState, events, next_deadline, owed
 from actors.machine.effects import (
     ChangeCodeStatus,
+    CloseStream,
     CreateCode,
     ShowQr,
     UpdatePlanogram,
     UpdateService,
+    Welcome,
 )
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus, Column, Configuration, Mode
+from actors.machine.state import CodeStatus, Column, Configuration, Mode, Phase, phase
 from tests.support.story import HKD, Story
 
 
@@ -28,6 +30,18 @@ def registered(story: Story) -> None:
             configuration=Configuration(revision=1, mode=Mode.SELECTION_FIRST)
         )
     )
+
+
+def known(story: Story) -> CodeStatus:
+    """What is known of the code now."""
+    return story.state.code.status
+
+
+def told(story: Story) -> UpdateService:
+    """What the machine was told last of its service."""
+    newest = story.effects(UpdateService)[-1]
+    assert isinstance(newest, UpdateService)
+    return newest
 
 
 def test_a_machine_that_was_never_configured_asks_nothing() -> None:
@@ -54,10 +68,10 @@ def test_registration_asks_for_the_code_once_and_owes_it_until_it_is_there() -> 
     story.do(
         events.CodeCreated(qr_payload="https://qr.example/1", image_url="https://img.example/1")
     )
-    told = UpdateService(
+    service = UpdateService(
         in_service=True, qr_payload="https://qr.example/1", mode=Mode.SELECTION_FIRST
     )
-    assert [told] == list(story.last.effects)
+    assert [service] == list(story.last.effects)
     assert () == owed(story.state)
 
     story.do(events.CodeCreated(qr_payload="https://qr.example/2"))
@@ -110,7 +124,7 @@ def test_a_refused_code_rests_until_somebody_changes_something() -> None:
     story = a_new_machine()
     registered(story)
     story.do(events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE"))
-    assert CodeStatus.REFUSED is story.state.code.status
+    assert CodeStatus.REFUSED is known(story)
     story.wait(86_400_000)
     assert 1 == len(story.effects(CreateCode))
 
@@ -133,7 +147,7 @@ def test_what_was_refused_before_a_change_is_asked_for_again() -> None:
 
     story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     assert [] == list(story.last.effects)
-    assert CodeStatus.REFUSED is story.state.code.status
+    assert CodeStatus.REFUSED is known(story)
 
 
 def test_no_code_no_purchase_first_sale() -> None:
@@ -160,6 +174,7 @@ def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
     story.configure(enabled=True)
     assert [stop] == story.effects(ChangeCodeStatus)
 
+    story.connect()
     story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
     restart = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
     assert [stop, restart] == story.effects(ChangeCodeStatus)
@@ -167,6 +182,64 @@ def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
 
     story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
     assert () == owed(story.state)
+
+
+def test_disabling_ends_the_stream_that_is_up() -> None:
+    """The machine is told that it sells nothing, and hung up on; it may come back, is told the same
+    and keeps its new stream, which no further change ends.
+    """
+    story = Story()
+    story.connect()
+    story.configure(enabled=False)
+    assert [False, "DISABLED"] == [
+        *(effect.in_service for effect in story.last.effects if isinstance(effect, UpdateService)),
+        *(effect.reason for effect in story.last.effects if isinstance(effect, CloseStream)),
+    ]
+    assert Phase.INACTIVE is phase(story.state)
+
+    story.connect()
+    assert Phase.DISABLED is phase(story.state)
+    assert [False] == [
+        effect.in_service for effect in story.last.effects if isinstance(effect, Welcome)
+    ]
+    story.configure(mode=Mode.SELECTION_FIRST)
+    story.configure(enabled=True)
+    assert 1 == len(story.effects(CloseStream))
+    assert Phase.ENABLED is phase(story.state)
+
+
+def test_disabling_ends_no_stream_in_the_middle_of_a_vend() -> None:
+    """The result is told and the customer's rest goes back first."""
+    story = Story()
+    story.connect()
+    story.pay(700)
+    story.select()
+    story.configure(enabled=False)
+    assert [] == story.effects(CloseStream)
+
+    story.success()
+    story.wait(story.policy.unavailable_grace_ms)
+    assert 1 == len(story.effects(CloseStream))
+
+
+def test_a_disabled_machine_that_comes_back_is_not_hung_up_on() -> None:
+    """It alone knows whether goods fell, and was told already that it sells nothing; enabled and
+    disabled again it loses this stream, too.
+    """
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.disconnect()
+    story.configure(enabled=False)
+    story.connect()
+    story.success()
+    story.pay(300)
+    story.wait(story.policy.unavailable_grace_ms)
+    assert [] == story.effects(CloseStream)
+    story.configure(enabled=True)
+    story.configure(enabled=False)
+    assert 1 == len(story.effects(CloseStream))
 
 
 def test_disabling_denies_a_selection_that_is_not_paid() -> None:
@@ -221,3 +294,108 @@ def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
     story.select("A1", price=500, version=1)
     assert "PRICE_STALE" == story.state.settled_vends[-1].reason
     assert 2 == len(story.effects(UpdatePlanogram))
+
+
+STOP = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.STOPPED)
+RESTART = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
+LOST = events.CodeFailed(final=False, detail="time-out")
+
+
+def test_a_stop_that_was_not_answered_is_not_forgotten_while_somebody_enables_and_disables() -> (
+    None
+):
+    """Disable, enable, time-out, disable: STOP is sent again, without a restart of the host."""
+    story = Story()
+    story.configure(enabled=False)
+    story.configure(enabled=True)
+    story.do(LOST)
+    story.configure(enabled=False)
+
+    assert [STOP, STOP] == story.effects(ChangeCodeStatus)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    assert CodeStatus.STOPPED is known(story)
+    assert () == owed(story.state)
+
+
+def test_a_stop_whose_answer_was_lost_is_undone_when_the_machine_is_enabled_again() -> None:
+    """Nobody knows whether Alipay stopped the code, so that enabling restarts it; until then nobody
+    says that it can be paid.
+    """
+    story = Story()
+    story.connect()
+    story.configure(enabled=False)
+    story.do(LOST)
+    assert CodeStatus.UNKNOWN is known(story)
+    story.configure(enabled=True)
+    assert [STOP, RESTART] == story.effects(ChangeCodeStatus)
+    assert "" == told(story).qr_payload
+
+    story.connect()
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    assert CodeStatus.ACTIVE is known(story)
+    assert "https://qr.example/vm-1" == told(story).qr_payload
+
+
+def test_a_restart_whose_answer_was_lost_does_not_leave_a_disabled_machine_payable() -> None:
+    """The mirror of it: disabling stops the code, whatever became of the restart."""
+    story = Story()
+    story.configure(enabled=False)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.configure(enabled=True)
+    story.do(LOST)
+    story.configure(enabled=False)
+
+    assert [STOP, RESTART, STOP] == story.effects(ChangeCodeStatus)
+
+
+def test_a_stop_that_was_refused_is_asked_for_again_after_a_change() -> None:
+    """What Alipay refuses to stop is still to be paid: a change does not make it stopped."""
+    story = Story()
+    story.configure(enabled=False)
+    story.do(events.CodeFailed(final=True, detail="HAS_NO_PRIVILEGE"))
+    assert CodeStatus.REFUSED is known(story)
+    story.configure(mode=Mode.SELECTION_FIRST)
+
+    assert [STOP, STOP] == story.effects(ChangeCodeStatus)
+
+
+def test_a_code_of_which_nobody_knows_whether_alipay_made_it_is_unknown() -> None:
+    """A creation that was not answered is neither a code nor none; it is asked for again."""
+    story = a_new_machine()
+    registered(story)
+    story.do(LOST)
+    assert CodeStatus.UNKNOWN is known(story)
+    story.wait(5_000)
+
+    assert [CreateCode(), CreateCode()] == story.effects(CreateCode)
+    story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    story.configure(mode=Mode.BOTH)
+    assert CodeStatus.PENDING is known(story)
+
+
+def test_an_answer_that_nobody_waits_for_makes_the_code_unknown_and_it_is_asked_again() -> None:
+    """Whatever Alipay did and in which order, the code becomes what is wanted."""
+    story = Story()
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    assert ("nobody waits to hear that the code is STOPPED",) == story.last.notes
+    assert [RESTART] == story.effects(ChangeCodeStatus)
+
+    story.configure(enabled=False)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    assert CodeStatus.UNKNOWN is known(story)
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    assert [RESTART, STOP] == story.effects(ChangeCodeStatus)
+
+    story.do(events.CodeFailed(final=True, detail="no"))
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    assert CodeStatus.REFUSED is known(story)
+    story.configure(enabled=True)
+    assert [RESTART, STOP, RESTART] == story.effects(ChangeCodeStatus)
+
+
+def test_news_of_a_code_that_the_machine_does_not_have_is_only_noted() -> None:
+    """Before the code is made there is nothing to stop."""
+    story = a_new_machine()
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+
+    assert CodeStatus.PENDING is known(story)

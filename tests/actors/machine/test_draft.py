@@ -1,5 +1,7 @@
 """The draft of a decision: what is kept, what is let go, and what is written down once."""
 
+from dataclasses import replace
+
 import pytest
 
 from actors.machine.draft import Draft
@@ -118,6 +120,19 @@ def test_settled_vends_are_remembered_for_a_while() -> None:
     kept = [one.vend_id for one in found.state.settled_vends]
     assert SETTLED_VENDS_KEPT == len(kept) == len(set(kept))
     assert VendId("VM-1-v0") not in kept
+
+
+def test_denied_vends_do_not_push_out_those_whose_goods_may_turn_up() -> None:
+    """Whoever presses buttons makes us forget other denied choices only."""
+    found = draft()
+    found.settled(vend(0))
+    for number in range(1, SETTLED_VENDS_KEPT + 3):
+        found.settled(replace(vend(number), status=VendStatus.DENIED))
+
+    kept = [one.vend_id for one in found.state.settled_vends]
+    assert VendId("VM-1-v0") == kept[0]
+    assert VendId("VM-1-v3") == kept[1]
+    assert SETTLED_VENDS_KEPT + 1 == len(kept)
 
 
 def test_what_is_not_there_is_a_defect() -> None:

@@ -135,3 +135,20 @@ def test_a_person_s_word_ends_a_doubt() -> None:
     settled = story.state.settled_vends[-1]
     assert (VendStatus.VOIDED, FailureCause.REVIEWED) == (settled.status, settled.reason)
     assert "eve: looked" == settled.evidence
+
+
+def test_goods_that_turn_up_are_written_off_after_any_number_of_denied_choices() -> None:
+    """A vend that was voided is remembered, however often somebody chooses in vain meanwhile."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.disconnect()
+    story.wait(700_000)
+    story.connect()
+    for _ in range(40):
+        story.select("Z9")
+    story.success("VM-1-v1")
+
+    assert VendStatus.SUCCEEDED is story.last.records[-1].status  # type: ignore[union-attr]  # a vend's
+    assert -500 == story.accounts["SALES"]

@@ -26,6 +26,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
+from tests.support.fleet_calls import refusal, with_policy
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -63,6 +64,7 @@ def _call(site: Site, request: Any) -> Call:
         wire.RetireMachineRequest: machines.retire,
         wire.ReloadMachineRequest: machines.reload,
         trade_wire.RetryRefundRequest: money.retry_refund,
+        trade_wire.QueryRefundRequest: money.query_refund,
         trade_wire.WriteOffRefundRequest: money.write_off_refund,
         session_wire.SettleVendRequest: money.settle_vend,
         item_wire.CloseWorkItemRequest: money.close_work_item,
@@ -112,6 +114,7 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
         (wire.RetireMachineRequest(machine_id="VM-1", reason=" "), ["reason"]),
         (wire.ReloadMachineRequest(), ["machine_id", "reason"]),
         (trade_wire.RetryRefundRequest(), ["refund_id"]),
+        (trade_wire.QueryRefundRequest(), ["refund_id"]),
         (trade_wire.WriteOffRefundRequest(), ["refund_id", "reason"]),
         (session_wire.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
         (session_wire.SettleVendRequest(vend_id="v", reason="seen"), ["outcome"]),
@@ -223,3 +226,24 @@ async def test_a_call_with_an_id_is_answered_again(site: Site, request_: Any) ->
     ]
     assert 1 == len(done)
     assert [str(done[0])] * 3 == answers
+
+
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        ({"vend_result_ms": 12_000}, "policy.vend_result_ms"),
+        ({"payment_wait_ms": 400_000}, "policy.payment_age_max_ms"),
+    ],
+)
+async def test_limits_that_exclude_each_other_are_refused(
+    site: Site, limits: dict[str, int], field: str
+) -> None:
+    """Both limits are named, for a machine that is there and for one that is to be."""
+    await site.register()
+    policy = machine_pb2.Policy(**limits)
+    expected = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field])
+    assert expected == await refusal(site.fleet.UpdateMachine(with_policy("VM-1", policy)))
+    joining = wire.RegisterMachineRequest(
+        machine_id="VM-8", store_name="Hall", currency="HKD", country_code="HK", policy=policy
+    )
+    assert expected == await refusal(site.fleet.RegisterMachine(joining))

@@ -203,7 +203,7 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
         item.amount.minor,
         item.amount.currency,
     )
-    assert "TRADE_NOT_EXIST" in item.reason
+    assert "TRADE_HAS_CLOSE" in item.reason
     assert "WriteOffRefund" in item.next_step
     assert (
         'vendgate_work_items{status="REFUND_REFUSED"} 1.0' in (await site.http.get("/metrics")).text
@@ -314,6 +314,47 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
             (balance := await _balance(site)).money_refunded_minor,
             balance.written_off_minor,
         )
+
+
+async def test_a_person_has_alipay_asked(open_site: OpenSite) -> None:
+    """Nothing is sent; what Alipay answers is what the refund is then."""
+    async with open_site(
+        policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(3_600_000,))
+    ) as site:
+        machine = await registered(site)
+        site.alipay.plan("no_answer_done")
+        site.alipay.pay(machine.qr_payload, "5.00")
+        await site.alipay.settle()
+        refund_id = (await _refund(site, "UNKNOWN")).refund_id
+        await site.trades.QueryRefund(
+            trade_service_pb2.QueryRefundRequest(refund_id=refund_id, reason="customer called")
+        )
+        await _refund(site, "SUCCEEDED")
+        assert ["alipay.acquire.refund.query"] == [
+            call["service"] for call in site.asked if "out_return_no" in call
+        ]
+        assert 1 == len(_refunds_asked(site))
+        assert ("QueryRefund", f"refund {refund_id}: customer called") == (
+            (action := (await _acts(site))[-1])[0],
+            action[2],
+        )
+        again = site.trades.QueryRefund(trade_service_pb2.QueryRefundRequest(refund_id=refund_id))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await refusal(again)
+
+
+async def test_a_refused_refund_that_is_asked_about_stays_a_person_s(site: Site) -> None:
+    """Alipay never heard of it, which is noted; it is neither sent nor given up."""
+    refund_id = await refunded(site)
+    sent = len(_refunds_asked(site))
+    await site.trades.QueryRefund(trade_service_pb2.QueryRefundRequest(refund_id=refund_id))
+
+    async def asked() -> bool | None:
+        questions = [call for call in site.asked if "out_return_no" in call]
+        return len(questions) == 2 or None  # the first one came before it was a person's
+
+    await found(asked)
+    assert "REFUSED" == (await found(lambda: site.queries.refund(refund_id))).status
+    assert sent == len(_refunds_asked(site))
 
 
 class _Deaf:
@@ -476,13 +517,6 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
             )
         )
     )
-    for contradiction, field in (
-        (machine_pb2.Policy(vend_result_ms=12_000), "policy.vend_result_ms"),
-        (machine_pb2.Policy(payment_wait_ms=400_000), "policy.payment_age_max_ms"),
-    ):
-        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", [field]) == await refusal(
-            sets(contradiction)
-        )
 
 
 # --- the list ---

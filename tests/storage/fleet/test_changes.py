@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from actors.machine.events import CodeFailed, ConfigurationChanged, RefundSucceeded
+from actors.machine.events import CodeFailed, ConfigurationChanged, RefundSucceeded, TimePassed
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
@@ -100,8 +100,8 @@ async def test_a_machine_with_a_code_stays_where_it_is(db: Database) -> None:
 
 
 async def test_a_machine_does_not_move_while_its_code_is_asked_for(db: Database) -> None:
-    """Nobody knows then whether Alipay has made it, with the old place; a try that failed is
-    over.
+    """Nobody knows then whether Alipay has made it, with the old place; nor while a try that was
+    not answered waits to be repeated. A try that was refused is over.
     """
     await _registered(db)
     owner = await Owner.claim(db, "VM-1", holder="h1")
@@ -111,6 +111,11 @@ async def test_a_machine_does_not_move_while_its_code_is_asked_for(db: Database)
     with pytest.raises(CodeAskedFor):
         await _change(db, MOVED)
     await owner.do("VM-1", CodeFailed(final=False, detail="SYSTEM_ERROR"))
+    with pytest.raises(CodeAskedFor):
+        await _change(db, MOVED)
+    owner.now_ms += 5_000
+    await owner.do("VM-1", TimePassed())
+    await owner.do("VM-1", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     await _change(db, MOVED)
 
 

@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select, update
 
-from actors.machine.events import StockCounted, TimePassed
-from actors.machine.ids import MachineId
+from actors.machine.events import StockCounted, TimePassed, TradeFinished
+from actors.machine.ids import MachineId, TradeId
 from actors.ports import LoadedMachine, MachineHalt, Ownership, StaleOwner, StoreError, Unreadable
 from storage.auditing import prove
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView, HaltView, WorkItemKind, WorkItemView
+from storage.machines.inbox import Inbox
 from storage.tables import machine_halts, machine_states
+from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, paid
 
 ERROR = "InvariantBroken: the trades do not add up"
@@ -163,7 +165,9 @@ async def test_a_machine_shows_its_halt(db: Database) -> None:
 
 
 async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
-    """With the money of its customers that waits there, since when and why; the gauge counts it."""
+    """With the money of its customers that waits there, since when and why, and what they paid
+    since, because its code can still be paid; the gauge counts it.
+    """
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.do("VM-1", paid("t1", 700))
     await owner.do(
@@ -171,6 +175,10 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
     )  # a second customer: it is due back
     await owner.do("VM-2", paid("t3", 5_000))
     await owner.store.halt(owner.ownership, _halt())
+    for number in range(20):
+        await Inbox(db).put(received(f"t9{number}", amount_minor=8_000_000_000))
+    await Inbox(db).put(received("t8", machine_id="VM-2"))
+    await Inbox(db).put(other("closed:t1", TradeFinished(trade_id=TradeId("t1"), status="x")))
     assert [
         WorkItemView(
             position=f"{START_MS}:machine:VM-1",
@@ -180,10 +188,12 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
             trade_id="",
             refund_id="",
             vend_id="",
-            amount_minor=900,
+            amount_minor=900 + 20 * 8_000_000_000,
             currency="HKD",
             reason=f"TopUpPaid: {ERROR}",
             since_at_ms=START_MS,
+            advice="20 payments wait for it, and its code can still be paid: mend the cause and "
+            "ReloadMachine; if that lasts, stop the code in Alipay's portal",
         )
     ] == await Queries(db).work_items(limit=10, now_ms=START_MS + 1)
     gauges = await Queries(db).gauges(now_ms=START_MS + 1)

@@ -98,6 +98,8 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
         ({"code": Code()}, True),
         ({"code": Code(status=CodeStatus.REFUSED)}, False),
         ({"code": Code(status=CodeStatus.ACTIVE, wanted=CodeStatus.STOPPED)}, True),
+        ({"code": Code(status=CodeStatus.UNKNOWN)}, True),
+        ({"code": Code(status=CodeStatus.ACTIVE, asked=CodeStatus.STOPPED)}, True),
         ({"refunds": (REFUND,)}, True),
     ],
 )

@@ -1,0 +1,44 @@
+"""Which vends a fact settles, or may settle: the facts that count before those vends' own
+deadlines.
+
+A deadline of a vend stands for "nobody told us". It must not come before somebody who tells,
+however late that is heard: behind a database that was away, or in the next letter of the same
+mailbox. A payment is no such fact; it is late by its deadline (``decide``).
+"""
+
+from actors.machine import events
+from actors.machine.ids import VendId
+from actors.machine.state import MachineState, Vend, VendStatus
+
+UNHEARD = frozenset({VendStatus.APPROVED, VendStatus.IN_DOUBT})
+"""A vend with one of these is ended by its deadline if nobody tells how it went."""
+NOTHING: frozenset[VendId] = frozenset()
+
+
+def unheard(state: MachineState) -> tuple[Vend, ...]:
+    """Return the vends of which somebody must still tell how they went, or time will end them."""
+    session = state.session
+    vends = (*state.doubts, *((session.vend,) if session is not None and session.vend else ()))
+    return tuple(vend for vend in vends if vend.status in UNHEARD)
+
+
+def overdue(state: MachineState, now_ms: int) -> bool:
+    """Tell whether such a vend's deadline has come."""
+    return any(vend.deadline_at_ms <= now_ms for vend in unheard(state))
+
+
+def settles(state: MachineState, event: events.Event) -> frozenset[VendId]:
+    """Return the vends whose end the event tells, or may tell: a Hello's journal tells of all."""
+    match event:
+        case events.VendSettled(vend_id=vend_id):
+            return frozenset({vend_id})
+        case events.FrameReceived(fact=events.VendSucceeded() | events.VendFailed() as fact):
+            return frozenset({fact.vend_id})
+        case events.FrameReceived(fact=events.VendCancelled(request_id=request_id)):
+            return frozenset(
+                vend.vend_id for vend in unheard(state) if vend.request_id == request_id
+            )
+        case events.Connected():
+            return frozenset(vend.vend_id for vend in unheard(state))
+        case _:
+            return NOTHING

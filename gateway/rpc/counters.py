@@ -32,7 +32,6 @@ NOTIFICATION_REASONS = {
         "foreign_currency",
         "foreign_machine",
         "long_id",
-        "query_refused",
         "query_says_other_amount",
         "query_says_unpaid",
         "slow",

@@ -74,12 +74,13 @@ def read_tls(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a stream ended. ``retry_after_ms``: the gateway asks not to be called before
-    (google.rpc.RetryInfo).
+    (google.rpc.RetryInfo). ``reason``: its word for programs (google.rpc.ErrorInfo).
     """
 
     code: grpc.StatusCode
     detail: str = ""
     retry_after_ms: int = 0
+    reason: str = ""
 
 
 class Line:
@@ -134,6 +135,7 @@ class Line:
                 code=error.code(),
                 detail=error.details() or "",
                 retry_after_ms=_retry_after_ms(error.trailing_metadata()),
+                reason=reason_of(error.trailing_metadata()),
             )
         except asyncio.CancelledError:
             if not self._hung_up:
@@ -184,6 +186,19 @@ def _retry_after_ms(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
                 if detail.Unpack(retry):
                     return min(max(0, int(retry.retry_delay.ToMilliseconds())), RETRY_AFTER_MAX_MS)
     return 0
+
+
+def reason_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """Return the reason among the details of a status, empty if there is none."""
+    for key, value in metadata or ():
+        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
+            continue
+        with contextlib.suppress(DecodeError):
+            for detail in status_pb2.Status.FromString(value).details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info):
+                    return str(info.reason)
+    return ""
 
 
 async def _finish(task: "asyncio.Task[None]") -> None:

@@ -44,7 +44,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class ClientTls:
     """PEM texts. ``certificate`` and ``private_key`` are the machine's own; empty: the machine
     shows none.
     """
@@ -56,7 +56,7 @@ class Tls:
 
 def read_tls(
     machine_id: str, *, ca: Path | None, cert: str | Path | None, key: str | Path | None
-) -> Tls | None:
+) -> ClientTls | None:
     """Read a machine's TLS files; None without a ``ca``. ``{machine_id}`` in a path is replaced."""
     if ca is None:
         if cert or key:
@@ -68,7 +68,7 @@ def read_tls(
     def own(path: str | Path | None) -> bytes:
         return Path(str(path).replace("{machine_id}", machine_id)).read_bytes() if path else b""
 
-    return Tls(ca=ca.read_bytes(), certificate=own(cert), private_key=own(key))
+    return ClientTls(ca=ca.read_bytes(), certificate=own(cert), private_key=own(key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ class Ended:
 class Line:
     """One stream. ``run`` once; ``send`` and ``hang_up`` from the same event loop."""
 
-    def __init__(self, target: str, tls: Tls | None) -> None:
+    def __init__(self, target: str, tls: ClientTls | None) -> None:
         self._target = target
         self._tls = tls
         self._unwritten: deque[service_pb.ConnectRequest] = deque()
@@ -163,7 +163,7 @@ def _options(target: str) -> tuple[tuple[str, int], ...]:
     return (*OPTIONS, ("grpc.enable_http_proxy", 0)) if is_local else OPTIONS
 
 
-def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
     options = _options(target)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)

@@ -15,11 +15,11 @@ from gateway.simulator.commands import Command, Restart, Tell, Write
 from gateway.simulator.connection import Connection
 from gateway.simulator.frames import reader
 from gateway.simulator.happenings import (
-    Asked,
     Greeted,
     NotNow,
     Scolded,
     TurnedAway,
+    VendAsked,
 )
 from gateway.simulator.memory import TAIL_MAX, JournalLine, Memory, Token, VendLine
 from gateway.simulator.outbox import UNACKED_MAX
@@ -165,7 +165,9 @@ class Machine:
         if (reason := self._why_not(column)) is not None:
             return [Tell(TurnedAway(reason=reason, column=column))]
         request, commands = self.vending.ask(self.columns[column], self.planogram_version, now_ms)
-        asked = Asked(request_id=request.request_id, column=column, price_minor=request.price_minor)
+        asked = VendAsked(
+            request_id=request.request_id, column=column, price_minor=request.price_minor
+        )
         return [Tell(asked), *commands]
 
     def cancel(self, now_ms: int) -> list[Command]:

@@ -17,7 +17,7 @@ import grpc
 
 from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Backoff
 from gateway.simulator.board import Board
-from gateway.simulator.line import Ended, Line, Tls
+from gateway.simulator.line import ClientTls, Ended, Line
 from gateway.simulator.machine import Identity
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_service_pb2 as service_pb
@@ -33,7 +33,7 @@ class ClientConfig:
     gateway: str
     identity: Identity
     state_dir: Path
-    tls: Tls | None = None
+    tls: ClientTls | None = None
     motor_ms: int = 200
     welcome_within_ms: int = 15_000
     reconnect_initial_ms: int = INITIAL_MS

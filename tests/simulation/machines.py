@@ -11,7 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.simulator.board import CutPoint
-from gateway.simulator.happenings import Asked, Happening
+from gateway.simulator.happenings import Happening, VendAsked
 from gateway.simulator.line import Line
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
@@ -61,7 +61,7 @@ class SimMachine(MachineClient):
 
     def _tell(self, happening: Happening) -> None:
         """The world sees what the customers see."""
-        if isinstance(happening, Asked):
+        if isinstance(happening, VendAsked):
             self.world.pressed[happening.request_id] = self.world.clock.now_ms()
         if self.world.traced:
             self.world.note(f"{self.machine_id} shows {happening}")

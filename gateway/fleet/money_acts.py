@@ -54,7 +54,7 @@ class MoneyActs(Acts):
             act,
             "RetryRefund",
             refund.machine_id,
-            f"refund {refund_id}: {reason}" if reason else f"refund {refund_id}",
+            f"refund {refund_id}, {refund.status} -> DUE" + (f": {reason}" if reason else ""),
         )
         event = RefundRetryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
         await self._told(MachineId(refund.machine_id), event, act, saved=False)
@@ -80,7 +80,10 @@ class MoneyActs(Acts):
         if act.validate_only:
             return refund
         await self._audited(
-            act, "WriteOffRefund", refund.machine_id, f"refund {refund_id}: {reason}"
+            act,
+            "WriteOffRefund",
+            refund.machine_id,
+            f"refund {refund_id}, {refund.status} -> WRITTEN_OFF: {reason}",
         )
         event = RefundWrittenOff(
             refund_id=RefundId(refund_id), actor=act.actor, reason=reason, person=act.person
@@ -125,7 +128,10 @@ class MoneyActs(Acts):
             return vend
         outcome = "delivered" if delivered else "not delivered"
         await self._audited(
-            act, "SettleVend", vend.machine_id, f"vend {vend_id} {outcome}: {reason}"
+            act,
+            "SettleVend",
+            vend.machine_id,
+            f"vend {vend_id} {outcome}, {vend.status} -> {wanted}: {reason}",
         )
         event = VendSettled(
             vend_id=VendId(vend_id), delivered=delivered, actor=act.actor, reason=reason
@@ -194,7 +200,7 @@ class MoneyActs(Acts):
         try:
             return await self.closings.close(
                 item_id,
-                actor=act.actor,
+                actor=act.by,
                 reason=reason,
                 now_ms=self.clock.now_ms(),
                 claim=act.claim,

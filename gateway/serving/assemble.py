@@ -91,7 +91,7 @@ def assemble(
     ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
     """
     clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
-    registry, queries = Registry(database), Queries(database)
+    registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
         links,

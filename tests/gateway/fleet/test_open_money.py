@@ -100,7 +100,11 @@ def _refunds_asked(site: Site) -> list[dict[str, str]]:
 
 async def _acts(site: Site) -> list[tuple[str, str, str]]:
     rows = await site.database.read(
-        lambda connection: list(connection.execute(select(audit).order_by(audit.c.id)))
+        lambda connection: list(
+            connection.execute(
+                select(audit).where(audit.c.outcome != "REFUSED").order_by(audit.c.id)
+            )
+        )
     )
     return [(row.action, row.actor, row.detail) for row in rows]
 
@@ -219,7 +223,8 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
     assert (
         'vendgate_work_items{status="REFUND_REFUSED"} 0.0' in (await site.http.get("/metrics")).text
     )
-    assert ("WriteOffRefund", "ann", f"refund {refund_id}: paid in cash") == (await _acts(site))[-1]
+    said = f"refund {refund_id}, REFUSED -> WRITTEN_OFF: paid in cash"
+    assert ("WriteOffRefund", "ann", said) == (await _acts(site))[-1]
     trade = (
         await site.trades.GetTrade(trade_service_pb2.GetTradeRequest(trade_id=item.trade_id))
     ).trade
@@ -383,9 +388,9 @@ async def test_a_vend_in_review_is_settled_by_a_person(
         )
         assert [] == await _items(site)
         told = "delivered" if delivered else "not delivered"
-        assert ("SettleVend", "ann", f"vend {vend_id} {told}: seen on the camera") == (
-            await _acts(site)
-        )[-1]
+        ends = "SUCCEEDED" if delivered else "VOIDED"
+        said = f"vend {vend_id} {told}, IN_REVIEW -> {ends}: seen on the camera"
+        assert ("SettleVend", "ann", said) == (await _acts(site))[-1]
         if not delivered:
             assert ("VEND_FAILED", 500) == (
                 word(refund := await _refund(site, "SUCCEEDED"), "cause"),
@@ -433,13 +438,10 @@ async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
 
 
 async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
-    """It is set, shown and taken away with the others; one below 0 is refused."""
-    await registered(
-        site,
-        policy=machine_pb2.Policy(
-            doubt_review_above_minor=0, write_off_second_person_above_minor=7
-        ),
-    )
+    """It is set, shown and, by two people, raised and taken away; one below 0 is refused. Two
+    people cannot be wanted where nobody proves who they are.
+    """
+    await registered(site, policy=machine_pb2.Policy(doubt_review_above_minor=0))
     shown = (
         await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
     ).machine
@@ -447,21 +449,27 @@ async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: S
         shown.policy.HasField("doubt_review_above_minor"),
         shown.policy.doubt_review_above_minor,
     )
-    assert 7 == shown.policy.write_off_second_person_above_minor
 
-    async def sets(policy: machine_pb2.Policy) -> machine_pb2.Policy:
-        set_ = await site.fleet.UpdateMachine(with_policy("VM-1", policy))
+    async def sets(policy: machine_pb2.Policy, who: str = "ann") -> machine_pb2.Policy:
+        set_ = await site.fleet.UpdateMachine(
+            with_policy("VM-1", policy), metadata=(("x-actor", who),)
+        )
         return set_.machine.policy  # type: ignore[no-any-return]
 
-    assert (
-        5_000
-        == (await sets(machine_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
-    )
+    more, none_of_its_own = machine_pb2.Policy(doubt_review_above_minor=5_000), machine_pb2.Policy()
+    second = (grpc.StatusCode.FAILED_PRECONDITION, "SECOND_PERSON_NEEDED", [])
+    assert second == await refusal(sets(more))
+    assert second == await refusal(sets(more))
+    assert 5_000 == (await sets(more, "bob")).doubt_review_above_minor
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
     assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
-    assert not (none := await sets(machine_pb2.Policy())).HasField("doubt_review_above_minor")
-    assert not none.HasField("write_off_second_person_above_minor")
+    assert second == await refusal(sets(none_of_its_own, "bob"))
+    assert not (await sets(none_of_its_own)).HasField("doubt_review_above_minor")
+    two = machine_pb2.Policy(write_off_second_person_above_minor=7)
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "IDENTITIES_NOT_PROVEN", []) == await refusal(
+        sets(two)
+    )
     both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
     assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
         sets(

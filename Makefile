@@ -7,10 +7,11 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
-.PHONY: help demo test lint types contracts protos-check unit proto docs-reference protos-image lock soak bench clean
+.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak bench clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
+	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
 	@echo "make proto  regenerate gateway/v1 and gateway/fleet/v1 from protos/"
@@ -23,21 +24,26 @@ help:
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 14) else "Python 3.11 to 3.14 is needed; say which with make PYTHON=...")'
-	$(PYTHON) -m venv .venv
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
 
 .venv/.runtime: .venv/bin/python deploy/locks/runtime.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/locks/runtime.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python deploy/install.py "installing what Vendgate runs on (Ray, gRPC and others), one to two minutes" deploy/locks/runtime.txt
+	@echo "installing vendgate itself, half a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 .venv/.dev: .venv/.runtime deploy/locks/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/locks/dev.txt
+	@$(BIN)/python deploy/install.py "installing the tools of development (pytest, ruff, mypy, buf and others), about a minute" deploy/locks/dev.txt
 	@touch $@
 
 # --- use ---------------------------------------------------------------------------------------------------------------------------
 
 demo: .venv/.runtime
-	$(BIN)/vendgate demo --seed $(SEED)
+	@$(BIN)/vendgate demo --seed $(SEED)
+
+tools: .venv/.dev
+	@echo "vendgate, buf and the rest are in $(BIN): . $(BIN)/activate"
 
 test: lint types contracts protos-check unit
 
@@ -59,8 +65,8 @@ protos-check: .venv/.dev
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/errors.py --check
 
-# Two side by side. Tests that start processes are one group (tests/conftest.py), to run one after the other;
-# pytest-xdist 3.8 finds no groups under pytest 9.2, whose nodes keep their ids elsewhere, so these run side by side too.
+# Two side by side. Tests that start processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds:
+# what is in a group runs in one worker, one after the other.
 unit: .venv/.dev
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
 

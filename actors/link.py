@@ -18,6 +18,7 @@ from actors.machine.events import (
     Connected,
     Disconnected,
     FrameReceived,
+    RefundQueryAsked,
     RefundRetryAsked,
     RefundWrittenOff,
     StockCounted,
@@ -54,6 +55,7 @@ AdminEvent = (
     ConfigurationChanged
     | StockCounted
     | RefundRetryAsked
+    | RefundQueryAsked
     | RefundWrittenOff
     | VendRefundAsked
     | VendSettled
@@ -97,6 +99,7 @@ class CloseReason:
     OVERLOADED = "OVERLOADED"
     HALTED = "HALTED"
     RETIRED = "RETIRED"
+    DISABLED = "DISABLED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ from actors.ports import Place
 from alipay_client import messages
 from alipay_client.answers import SHORT_OF_FUNDS
 from alipay_client.client import AlipayClient
-from alipay_client.errors import AlipayError, Misused, Refused, Retry
+from alipay_client.errors import AlipayError, Misused, Refused, Retry, Unlisted
 
 _ACTIONS = {
     CodeStatus.ACTIVE: messages.CodeAction.RESTART,
@@ -168,6 +168,7 @@ def refund_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event
             return RefundUnknown(
                 refund_id=refund_id,
                 detail=f"a refund was answered {answer.state} {answer.error}".rstrip(),
+                ask_first=True,
             )
         case _:
             assert_never(answer.state)
@@ -187,17 +188,21 @@ def query_answered(refund_id: RefundId, answer: messages.RefundAnswer) -> Event:
         case messages.RefundState.FAILED if answer.error == SHORT_OF_FUNDS:
             return RefundShortOfFunds(refund_id=refund_id, detail=answer.error)
         case messages.RefundState.FAILED:
-            return RefundRefused(refund_id=refund_id, detail=answer.error or "FAILED")
+            return RefundRefused(
+                refund_id=refund_id, detail=answer.error or "FAILED", source="query"
+            )
         case _:
             assert_never(answer.state)
 
 
 def _event_of(call: ProviderCall, error: AlipayError) -> Event:
-    """Refused and Misused are definite: nothing was done. Anything else is unknown."""
+    """Refused and Misused are definite: this call did nothing. Anything else is unknown."""
     detail = str(error)
     match error, call:
         case Refused(retry=Retry.LATER_SAME_ID), SendRefund() | QueryRefund():
             return RefundShortOfFunds(refund_id=call.refund_id, detail=detail)
+        case Unlisted(), SendRefund():
+            return RefundUnknown(refund_id=call.refund_id, detail=detail, ask_first=True)
         case Refused() | Misused(), SendRefund():
             return RefundRefused(refund_id=call.refund_id, detail=detail)
         case Refused() | Misused(), CreateCode() | ChangeCodeStatus():

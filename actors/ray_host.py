@@ -7,6 +7,10 @@ proved at each COMMIT, never by Ray's word.
 
 ``start_ray`` comes first in a program, in its main thread and before a gRPC server serves: Ray
 forks, and the kernel ties the life of its processes to the thread that started them.
+
+A Ray of our own is ours alone: it listens on loopback only, behind a token, in a folder that only
+we may enter; its workers have the gateway's own priority, and no other program's hunger for memory
+kills them. When it is lost, so is the gateway (``RayHosts.until_lost``).
 """
 
 import asyncio
@@ -14,25 +18,26 @@ import gc
 import importlib
 import os
 import secrets
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import ray
 import structlog
+from ray._private import ray_constants
+from ray._private import worker as ray_worker
 from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 from ray.exceptions import RayError
 
 from actors.host.host import Host, HostLimits, HostServices
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
 from actors.placement import partitions_of
+from actors.session_folder import SessionFolder, open_session
 
 log = structlog.get_logger()
 
@@ -50,12 +55,15 @@ _KNOBS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # A busy gRPC server and fork handlers keep Ray from starting.
     "GRPC_ENABLE_FORK_SUPPORT": "0",
+    # Hosts are the gateway's other half: at Ray's nice 15 a sale took 41 s beside other work.
+    "RAY_worker_niceness": "0",
+    # It would kill a host because some other program uses the memory.
+    "RAY_memory_monitor_refresh_ms": "0",
+    # Nobody but this computer: without it Ray turns 127.0.0.1 into the outside address, and all
+    # of its servers listen on every interface.
+    ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0",
 }
-_TEMP_PATH_MAX = 40
-"""Ray puts sockets some 60 characters below its folder, and a socket's path must be shorter than
-108.
-"""
-_SESSIONS_KEPT = 4
+_LOOPBACK = "127.0.0.1"
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Ray's least: nothing of ours is ever put there."""
 _CALLS_MAX = 256
@@ -64,7 +72,18 @@ _EXCHANGE_TIMEOUT_S = 8.0
 _LISTEN_TIMEOUT_S = 15.0
 _START_TIMEOUT_S = 60.0
 _BUILD_AGAIN_S = 5.0
+_STARTED_WITHIN_S = 6.0
+"""An attach waits this long for a host that is starting; it must be answered within
+``_EXCHANGE_TIMEOUT_S``.
+"""
+_LOOK_AT_RAY_EVERY_S = 1.0
+_STOP_TIMEOUT_S = 10.0
+"""Ray's own shutdown waits for ever for a part of it that is frozen."""
 _EXIT_SUPERSEDED = 75
+_ESSENTIAL = ("gcs_server", "raylet")
+"""Ray's processes without which no host is started or found any more."""
+_DISPENSABLE = ("monitor", "dashboard", "log_monitor")
+"""Those that hold nothing, and need not be asked to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +91,8 @@ class RaySettings:
     """``address`` is ``local`` for a Ray that this program starts and ends, else an existing
     cluster's (``auto`` or host:port).
 
-    ``run_dir`` holds the embedded Ray's token, sockets and logs, readable by the owner only.
+    ``run_dir`` is the embedded Ray's place: its token, sockets and logs are in a folder for each
+    start, there or among the system's temporary files, which only the owner may enter.
     ``token_path`` is an existing cluster's token file; None leaves that cluster's authentication to
     the environment (RAY_AUTH_MODE, RAY_AUTH_TOKEN_PATH).
     """
@@ -96,35 +116,20 @@ def start_ray(settings: RaySettings) -> None:
     if ray.is_initialized():
         raise RuntimeError("this process has a Ray already")
     embedded = settings.address == EMBEDDED
-    environment = dict(_KNOBS) if embedded else {}
-    if embedded:
-        settings.run_dir.mkdir(parents=True, exist_ok=True)
-        settings.run_dir.chmod(0o700)
-        environment |= {
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(_token(settings.run_dir / "ray_token")),
-        }
-    elif settings.token_path is not None:
-        environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.token_path)}
-    os.environ.update(environment)
-    Config.initialize(
-        ""
-    )  # Ray has read the environment when it was imported; this is how it reads it again
-    handler = signal.getsignal(signal.SIGTERM)
     options: dict[str, Any] = {
         "namespace": NAMESPACE,
         "log_to_driver": False,
         "logging_level": "ERROR",
     }
     if embedded:
-        options |= {
-            "_temp_dir": str(_temp_dir(settings.run_dir)),
-            "include_dashboard": False,
-            "num_cpus": settings.cpus,
-            "object_store_memory": _OBJECT_STORE_BYTES,
-        }
+        options |= _own(settings)
+    elif settings.token_path is not None:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(settings.token_path)}
+    # Ray has read the environment when it was imported; this is how it reads it again.
+    Config.initialize("")
+    handler = signal.getsignal(signal.SIGTERM)
     # Never without an address: a bare init joins whatever cluster it finds on this computer.
-    with _deaf_to_terminals():
+    with _deaf_to_group_signals():
         ray.init(address=settings.address, **options)
     # Ray, and the libraries it brings, put handlers of their own in place; ours, or an orderly
     # exit, comes back.
@@ -132,21 +137,81 @@ def start_ray(settings: RaySettings) -> None:
     log.info("ray started", address=settings.address, embedded=embedded)
 
 
+def _own(settings: RaySettings) -> dict[str, Any]:
+    """Prepare the environment of a Ray of our own; return its options for ``init``."""
+    session = open_session(settings.run_dir)
+    _sessions.append(session)
+    os.environ |= _KNOBS | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(_token(session.path / "ray_token")),
+    }
+    ray_constants.ENABLE_RAY_CLUSTER = False  # it has read its variable long ago
+    return {
+        "_node_ip_address": _LOOPBACK,
+        "_temp_dir": str(session.path / "ray"),
+        "include_dashboard": False,
+        "num_cpus": settings.cpus,
+        "object_store_memory": _OBJECT_STORE_BYTES,
+    }
+
+
+_sessions: list[SessionFolder] = []
+"""The folder of the Ray of this process, while there is one."""
+
+
 def stop_ray() -> None:
-    """End the embedded Ray with all its processes, or leave the cluster."""
+    """End the embedded Ray with all its processes, or leave the cluster. Within a bound, even if
+    Ray hangs.
+    """
+    failed = bool(lost())
     if ray.is_initialized():
-        ray.shutdown(wait_for_processes=True)
+        _kill(*_DISPENSABLE)
+        impatience = threading.Timer(_STOP_TIMEOUT_S, _kill)
+        impatience.start()
+        try:
+            ray.shutdown(wait_for_processes=True)
+        finally:
+            failed = failed or impatience.finished.is_set()
+            impatience.cancel()
+            if failed:
+                log.warning("ray did not end in order")
+    while _sessions:
+        session = _sessions.pop()
+        session.release() if failed else session.remove()
+
+
+def lost() -> str:
+    """Return which process of the embedded Ray is gone that it cannot be without; empty if all
+    live.
+    """
+    gone = [name for name, process in _processes() if process.poll() is not None]
+    return ", ".join(sorted(set(gone) & set(_ESSENTIAL)))
+
+
+def _processes() -> list[tuple[str, Any]]:
+    """The processes of the Ray that this process started; none, in a cluster."""
+    node: Any = ray_worker._global_node  # noqa: SLF001 - Ray shows its processes nowhere else
+    found = {} if node is None else node.all_processes
+    return [(name, info.process) for name, infos in list(found.items()) for info in infos]
+
+
+def _kill(*wanted: str) -> None:
+    for name, process in _processes():
+        if name in wanted or not wanted:
+            process.kill()
 
 
 @contextmanager
-def _deaf_to_terminals() -> Iterator[None]:
-    """Let Ray's processes ignore the signals that a terminal sends to its whole group; Ray does so
-    by itself for Ctrl-C only.
+def _deaf_to_group_signals() -> Iterator[None]:
+    """Let Ray's processes ignore the signals that a terminal or a supervisor sends to all that
+    belongs to the program; Ray does so by itself for Ctrl-C only.
 
-    A terminal that is closed must not take the hosts from a gateway that is about to stop in order.
-    What comes for us meanwhile waits.
+    They are for the gateway, which stops its hosts in order, and last. What comes for us meanwhile
+    waits.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGQUIT})
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM}
+    )
     try:
         yield
     finally:
@@ -158,32 +223,11 @@ def _leave(signum: int, _: object) -> None:
 
 
 def _token(path: Path) -> Path:
-    """Return the token's file, made if it is not there; Ray's own would be world-readable in the
-    home directory.
-    """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        return path
+    """Return the file of a new token; Ray's own would be world-readable in the home directory."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_hex(32))
     return path
-
-
-def _temp_dir(run_dir: Path) -> Path:
-    """Return a short path for Ray's sessions, inside a folder that only we may enter (Ray opens its
-    own to all).
-    """
-    folder = run_dir.resolve() / "ray"
-    if len(str(folder)) > _TEMP_PATH_MAX:
-        folder = Path(tempfile.gettempdir()) / f"vendgate-{os.getuid()}" / "ray"
-    folder.parent.mkdir(mode=0o700, exist_ok=True)
-    folder.parent.chmod(0o700)
-    sessions = sorted(path for path in folder.glob("session_2*") if path.is_dir())
-    for old in sessions[:-_SESSIONS_KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
-    return folder
 
 
 class HostActor:
@@ -207,6 +251,7 @@ class HostActor:
         self._services: HostServices | None = None
         self._failure = ""
         self._known = asyncio.Event()
+        self._started = asyncio.Event()
         # Ray makes async actors on their loop, so the host lives from here on, whether anybody
         # calls or not.
         self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
@@ -237,6 +282,7 @@ class HostActor:
             log.exception("the host cannot start", host=self._name)
             await asyncio.sleep(_BUILD_AGAIN_S)
             _die(f"{type(error).__name__}: {error}")
+        self._started.set()
         # What was loaded stays: the collector's passes over it would be felt by customers.
         gc.collect()
         gc.freeze()
@@ -251,7 +297,11 @@ class HostActor:
         return os.getpid(), self._host_count
 
     async def attach(self, gateway_id: str) -> str:
-        """See HostLink."""
+        """See HostLink. A host that is just starting is waited for."""
+        if not self._failure:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STARTED_WITHIN_S):
+                    await self._started.wait()
         return await self._link().attach(gateway_id)
 
     async def exchange(self, attachment: str, messages: list[ToHost]) -> Delivery:
@@ -410,6 +460,14 @@ class RayHosts:
             for link, answer in zip(self.links, await self._hello(), strict=True)
         }
 
+    async def until_lost(self) -> str:
+        """Return what was lost once a Ray of our own is: no host is started again, and none that is
+        gone comes back. Of a cluster this never returns.
+        """
+        while not (gone := lost()):  # noqa: ASYNC110 - nobody tells when a process ends
+            await asyncio.sleep(_LOOK_AT_RAY_EVERY_S)
+        return gone
+
     async def close(self) -> None:
         """Embedded: stop the hosts in order and end them. In a cluster: leave them to the other
         gateways.
@@ -426,6 +484,8 @@ class RayHosts:
                 )
         except TimeoutError:
             log.warning("a host does not stop; what it has not done is owed")
+        if lost():
+            return  # nobody is there to be asked, and what is left ends with Ray
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 

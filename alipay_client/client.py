@@ -17,7 +17,7 @@ import httpx
 import structlog
 
 from alipay_client import answers, envelope, fields, messages
-from alipay_client.config import AlipayConfig, SignType
+from alipay_client.config import AlipayConfig, SignType, require_gateway_url
 from alipay_client.errors import Misused, OutcomeUnknown, Unreachable, Untrusted
 from alipay_client.keys import Keys, load_keys
 
@@ -140,17 +140,23 @@ class AlipayClient:
 
     async def _call(self, parameters: Mapping[str, str]) -> envelope.Answer:
         body = await self._signed(parameters)
+        answer = envelope.read(await self._answer(parameters["service"], body), self._keys)
+        answers.check_request(answer, parameters)
+        return answer
+
+    async def _answer(self, service: str, body: bytes) -> bytes:
+        """Ask each host in turn until one can be reached."""
         for url in self._urls[:-1]:
             try:
-                return envelope.read(await self._exchange(url, body), self._keys)
+                return await self._exchange(url, body)
             except Unreachable as error:
                 log.warning(
                     "Alipay's gateway could not be reached; the backup host is asked",
-                    service=parameters["service"],
+                    service=service,
                     host=urlsplit(url).hostname,
                     cause=error.code,
                 )
-        return envelope.read(await self._exchange(self._urls[-1], body), self._keys)
+        return await self._exchange(self._urls[-1], body)
 
     async def _signed(self, parameters: Mapping[str, str]) -> bytes:
         if self._config.sign_type is SignType.MD5:
@@ -205,15 +211,5 @@ async def _bounded(response: httpx.Response) -> bytes:
 
 
 def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise Misused(
-            "bad_url",
-            (
-                f"{url!r} is not a gateway's URL; write https://globalmapi.alipay.com/gateway.do, "
-                "without a query"
-            ),
-        )
-    if parts.scheme == "http" and parts.hostname.endswith((".alipay.com", ".alipaydev.com")):
-        raise Misused("bad_url", f"{url!r} would send money orders unencrypted; write https")
+    require_gateway_url(url)
     return f"{url}?{envelope.QUERY}"

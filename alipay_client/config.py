@@ -4,10 +4,53 @@ an environment or a file.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
+
+from alipay_client.errors import Misused
 
 SANDBOX_URL = "https://mapi.alipaydev.com/gateway.do"
 PRODUCTION_URL = "https://globalmapi.alipay.com/gateway.do"
 PRODUCTION_BACKUP_URL = "https://intlmapi.alipay.com/gateway.do"
+
+
+_DOMAINS = (".alipay.com", ".alipaydev.com")
+
+
+def require_gateway_url(url: str) -> None:
+    """Return if requests can be sent to this URL. Misused: why not."""
+    try:
+        parts = urlsplit(url)
+        has_port_or_none = parts.port is None or parts.port > 0
+    except ValueError:
+        has_port_or_none = False
+        parts = urlsplit("")
+    plain = not (parts.query or parts.fragment or parts.username or parts.password)
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or not plain
+        or not has_port_or_none
+    ):
+        raise Misused(
+            "bad_url",
+            (
+                f"{_without_login(url)!r} is not a gateway's URL; write {PRODUCTION_URL}, without "
+                "a name, a password, a query or a fragment"
+            ),
+        )
+    if parts.scheme == "http" and parts.hostname.rstrip(".").endswith(_DOMAINS):
+        raise Misused("bad_url", f"{url!r} would send money orders unencrypted; write https")
+
+
+def is_production(url: str) -> bool:
+    """Return whether this gateway moves real money: it is Alipay's, and not the sandbox."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return host.endswith(".alipay.com")
+
+
+def _without_login(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 class SignType(StrEnum):

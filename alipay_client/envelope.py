@@ -47,12 +47,13 @@ _BOM = b"\xef\xbb\xbf"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """``fields`` are the signed part and empty unless ``is_success``. ``error`` is the unsigned
-    code of a failure.
+    code of a failure. ``echo``: the request that it says it answers, unsigned, name by name.
     """
 
     is_success: bool
     error: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    echo: tuple[tuple[str, str], ...] = ()
 
 
 def build(parameters: Mapping[str, str], keys: Keys) -> bytes:
@@ -80,11 +81,16 @@ def read(body: bytes, keys: Keys) -> Answer:
     root, codec = _parse(body)
     if root.tag != "alipay":
         raise Untrusted("not_an_answer", "the XML does not begin with <alipay>")
+    echo = tuple(
+        (param.get("name", ""), (param.text or "").strip())
+        for param in root.iterfind("request/param")
+    )
     match (root.findtext("is_success") or "").strip():
         case "F":
-            return Answer(is_success=False, error=(root.findtext("error") or "").strip())
+            error = (root.findtext("error") or "").strip()
+            return Answer(is_success=False, error=error, echo=echo)
         case "T":
-            return Answer(is_success=True, fields=_signed_fields(root, codec, keys))
+            return Answer(is_success=True, fields=_signed_fields(root, codec, keys), echo=echo)
         case _:
             raise Untrusted("not_an_answer", "is_success is neither T nor F")
 

@@ -4,6 +4,7 @@
     * Refused: Alipay said a definite, signed no; nothing was done. Do not repeat, unless ``retry``
       says otherwise.
     * OutcomeUnknown: it may have been done or not. Repeat with the same ids, or query.
+        * Unlisted: a signed no that is on no list of definite ones. Query before you repeat.
         * Unreachable: no whole answer came.
         * Untrusted: there was an answer, but it cannot be believed (signature, charset, shape,
           echoed ids).
@@ -45,6 +46,12 @@ class Refused(AlipayError):
 class OutcomeUnknown(AlipayError):
     """Time-out, transport fault, gateway error, SYSTEM_ERROR, UNKNOWN. Repeat with the same ids, or
     query.
+    """
+
+
+class Unlisted(OutcomeUnknown):
+    """A signed no that is on no list of definite ones: a code that nobody knows yet, or one that
+    may be the echo of our own success (this id was used before). Query first.
     """
 
 

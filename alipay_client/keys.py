@@ -141,7 +141,7 @@ def _der(text: str, *, setting: str) -> bytes:
     """Take off the armour, if any, and forgive lost or extra line ends: the commonest harm that
     copying does to a key.
     """
-    text = text.replace("\\n", "\n").strip()
+    text = text.replace("\\n", "\n").lstrip("\ufeff").strip()
     if not text:
         raise Misused("missing_key", f"sign types RSA and RSA2 need {setting}; it is empty")
     if "-----" in text:

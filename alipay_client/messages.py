@@ -129,3 +129,5 @@ class TradeAnswer:
     alipay_trans_id: str = ""
     amount_minor: int = 0
     currency: str = ""
+    paid_at_ms: int | None = None
+    """``alipay_pay_time``; None: the answer does not say, or not readably."""

@@ -2,12 +2,14 @@
 
 Flows in: the raw body as it arrived and what is ours (partner, keys, the machine's currency). Flows
 out: a ``Notification`` that Alipay signed and that is meant for us, or ``NotificationRefused``: do
-not acknowledge it. Which machine it is about the caller knows from the URL and from ``passback``;
-whether it is new, from ``trade_id`` and ``kind``.
+not acknowledge it, and keep it if it has ``fields``, for then Alipay signed it. Which machine it is
+about the caller knows from the URL and from ``passback``; whether it is new, from ``trade_id`` and
+``kind``.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,6 +40,7 @@ BUYER_FIELDS = frozenset(
 
 _NAME = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_FRACTION = re.compile(r"\.[0-9]{1,9}$")
 
 
 class NotificationKind(StrEnum):
@@ -56,11 +59,16 @@ class NotificationKind(StrEnum):
 
 
 class NotificationRefused(AlipayError):
-    """A callback that must not be believed nor acknowledged.
+    """A callback that must not be acknowledged.
 
-    ``code``: malformed, oversized, duplicate_field, bad_charset, bad_sign_type, bad_signature,
-    foreign_seller, bad_amount, missing_field.
+    ``code``: malformed, oversized, duplicate_field, bad_sign_type, bad_signature, missing_field,
+    unsigned, bad_charset, foreign_seller, bad_amount. ``fields``: what Alipay signed and we cannot
+    take (money may be behind it); None: nobody knows who wrote it.
     """
+
+    def __init__(self, code: str, detail: str = "", fields: dict[str, str] | None = None) -> None:
+        super().__init__(code, detail)
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +77,9 @@ class Notification:
     ``out_trade_no``, needed for a refund.
 
     ``amount_minor`` is what the customer paid for the trade, in minor units of ``currency``; None:
-    the notification does not say. ``refund_id`` and ``refund_minor`` come with REFUNDED alone.
-    ``fields`` are as received, decoded.
+    the notification does not say. ``paid_at_ms``: the time of payment, or that of the trade, which
+    is earlier; None: neither can be read. ``refund_id`` and ``refund_minor`` come with REFUNDED
+    alone. ``fields`` are as received, decoded.
     """
 
     kind: NotificationKind
@@ -95,9 +104,45 @@ def parse_notification(
     """Prove and read ``body``. ``currency`` is used when the notification names none.
     NotificationRefused: see its codes.
     """
+    fields = prove(body, config=config, keys=keys)
+    try:
+        return _read(fields, config, currency)
+    except NotificationRefused as refused:
+        refused.fields = fields
+        raise
+
+
+def prove(body: bytes, *, config: AlipayConfig, keys: Keys) -> dict[str, str]:
+    """Return the fields that Alipay signed, whatever they say. NotificationRefused: it did not, or
+    they cannot be read as text; then its ``fields`` hold what could be read.
+    """
     raw = _pairs(body)
     _check_signature(raw, config, keys)
-    fields = _decoded(raw)
+    return _decoded(raw)
+
+
+def told_money(fields: Mapping[str, str], config: AlipayConfig, currency: str) -> tuple[int, str]:
+    """Return what a notification that cannot be taken seems to be about, for people to read: minor
+    units, 0 if nobody can tell, and a currency.
+    """
+    named = fields.get(config.notify_currency_field, "")
+    currency = named if _CURRENCY.fullmatch(named) else currency
+    for name in ("refund_fee", config.notify_amount_field, "forex_total_fee", "total_fee"):
+        try:
+            amount_minor = amounts.to_minor(fields.get(name, ""), currency)
+        except ValueError:
+            continue
+        if amount_minor:
+            return amount_minor, currency
+    return 0, currency
+
+
+def passback_of(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return our own parameters, given back; empty if they are not of our making."""
+    return _passback(fields.get("extra_common_param", ""))
+
+
+def _read(fields: dict[str, str], config: AlipayConfig, currency: str) -> Notification:
     if _required(fields, "seller_id") != config.partner:
         # one key of Alipay's signs for every merchant, so a true signature alone does not make it
         # ours
@@ -126,10 +171,10 @@ def parse_notification(
         seller_id=fields["seller_id"],
         amount_minor=amount_minor,
         currency=currency,
-        paid_at_ms=_time_ms(fields.get("gmt_payment", "")),
+        paid_at_ms=_paid_at_ms(fields),
         refund_id=fields.get("out_biz_no", "") if refunded else "",
         refund_minor=refund_minor,
-        passback=_passback(fields.get("extra_common_param", "")),
+        passback=passback_of(fields),
         buyer_id=fields.get("buyer_id", ""),
         fields=fields,
     )
@@ -161,7 +206,7 @@ def _pairs(body: bytes) -> dict[bytes, bytes]:
 def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) -> None:
     named, signature = raw.get(b"sign_type", b""), raw.get(b"sign", b"")
     if not named or not signature:
-        raise NotificationRefused("missing_field", "the notification is not signed")
+        raise NotificationRefused("unsigned", "the notification is not signed")
     allowed = {
         sign_type.value.encode(): sign_type for sign_type in allowed_notify_sign_types(config)
     }
@@ -180,21 +225,20 @@ def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) 
 def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
     """Turn the proven bytes into text: by the charset that they name, else UTF-8, else GBK."""
     declared = raw.get(b"_input_charset") or raw.get(b"charset")
-    codecs = ["utf-8", "gb18030"]
-    if declared:
-        codec = CODECS.get(declared.decode("latin-1").lower())
-        if codec is None:
-            raise NotificationRefused(
-                "bad_charset", "the notification names a charset that Alipay does not use"
-            )
-        codecs = [codec]
+    known = CODECS.get(declared.decode("latin-1").lower()) if declared else None
+    codecs = [known] if known else [] if declared else ["utf-8", "gb18030"]
     for codec in codecs:
         try:
             return {name.decode("ascii"): value.decode(codec) for name, value in raw.items()}
         except UnicodeDecodeError:
             continue
     raise NotificationRefused(
-        "bad_charset", "the notification is not in the charset that it names, nor in UTF-8 or GBK"
+        "bad_charset",
+        "the notification is not in the charset that it names, or Alipay does not use that one",
+        {
+            name.decode("ascii"): value.decode("utf-8", "backslashreplace")
+            for name, value in raw.items()
+        },
     )
 
 
@@ -237,13 +281,21 @@ def _amount(fields: dict[str, str], name: str, currency: str) -> int | None:
 
 def _time_ms(text: str) -> int | None:
     """Read a time of China as milliseconds since 1970 UTC; an unreadable one is not worth losing a
-    payment for.
+    payment for. Fractions of a second are left out.
     """
     try:
-        moment = datetime.strptime(text, TIME_FORMAT).replace(tzinfo=CHINA)
+        moment = datetime.strptime(_FRACTION.sub("", text), TIME_FORMAT).replace(tzinfo=CHINA)
     except ValueError:
         return None
     return int(moment.timestamp()) * 1_000
+
+
+def _paid_at_ms(fields: Mapping[str, str]) -> int | None:
+    """Return when it was paid, or else when the trade was made, which is earlier: what counts as
+    fresh by that time is fresh.
+    """
+    paid_at_ms = _time_ms(fields.get("gmt_payment", ""))
+    return _time_ms(fields.get("gmt_create", "")) if paid_at_ms is None else paid_at_ms
 
 
 def _passback(text: str) -> dict[str, str]:

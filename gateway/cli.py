@@ -1,5 +1,5 @@
 """The command line: arguments in, one of the program's parts started, and errors as sentences
-(status 1, bad settings: 2).
+(status 1, bad settings: 2, a gateway that lost what it stands on: 75).
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
+from gateway.process.texts import plain_lines, without_passwords
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -35,6 +37,9 @@ app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
 
+LOST = 75
+"""Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
+
 ConfigFile = Annotated[
     str | None,
     typer.Option(
@@ -47,13 +52,29 @@ JsonReady = Annotated[
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it writes is for its user alone: the database, its logs, keys."""
+    os.umask(os.umask(0o077) | 0o077)
     app()
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            _say(f"vendgate {metadata.version('vendgate')}")
+        except metadata.PackageNotFoundError:
+            _say("vendgate, not installed as a package")
+        raise typer.Exit
 
 
 @app.callback()
 def _vendgate(
     *,
+    version: Annotated[  # noqa: ARG001 - its callback has answered
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
     lifeline: Annotated[
         bool,
         typer.Option(
@@ -80,12 +101,17 @@ def serve(
     ] = False,
     json_ready: JsonReady = False,
 ) -> None:
-    """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it."""
+    """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
+    stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
+    """
     with _sentences():
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
         plain = not loaded.admin.has_tls
+
+        if loaded.ray.mode == "local" and not (no_ray or json_ready):
+            _say("starting Ray and the gateway; the first time this takes half a minute ...")
 
         def ready(addresses: "Addresses") -> None:
             _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
@@ -132,10 +158,13 @@ def check(*, config_file: ConfigFile = None) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with _sentences():
         from gateway.process import configs
+        from gateway.process.clock import SystemClock
 
         loaded = settings_module.load(config_file)
         _say("\n".join(settings_module.shown(loaded)))
-        configs.configs(loaded)
+        made = configs.configs(loaded)
+        if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
+            raise SettingsRefused(tuple(outdated))
 
 
 @app.command()
@@ -174,6 +203,21 @@ def audit_log(
         from gateway.books import audit_log as log
 
         log.export(settings_module.load(config_file), after=after)
+
+
+@app.command()
+def backup(
+    *,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A new file.")],
+    config_file: ConfigFile = None,
+) -> None:
+    """Copy a SQLite database, which may be live, into one file and prove it. Status 0: clean, 1:
+    the books have findings, 2: cannot be done.
+    """
+    with _sentences(trouble=2):
+        from gateway.books import backup as backing_up
+
+        raise typer.Exit(backing_up.backup(settings_module.load(config_file), to))
 
 
 @simulate.command()
@@ -318,6 +362,24 @@ def demo(
         )
 
 
+@app.command()
+def qr(
+    machine: Annotated[str, typer.Argument(help="The machine's id.")],
+    *,
+    admin: Annotated[
+        str, typer.Option(help="The gateway's address for administrators.")
+    ] = "127.0.0.1:7444",
+    ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="Your certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+) -> None:
+    """Draw a machine's QR code into the terminal."""
+    with _sentences():
+        from gateway.demo import qr as drawing
+
+        _say(drawing.qr(machine, drawing.Door(address=admin, ca=ca, cert=cert, key=key)))
+
+
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
     call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
@@ -329,7 +391,8 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
         f"  administrators  {addresses.admin}\n"
-        f"  http            {addresses.http}   (/alipay/notify/, /healthz, /readyz, /metrics)\n"
+        f"  notifications   {addresses.http}   (/alipay/notify/)\n"
+        f"  health          {addresses.health}   (/healthz, /readyz, /metrics)\n"
         f"  Alipay reaches  {addresses.public_url}\n"
         "  hosts           "
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
@@ -348,6 +411,10 @@ def _log_to_stderr() -> None:
     from gateway.process import logs
 
     logs.set_up(level="info", line_format="console")
+
+
+def _complain(text: str) -> None:
+    print(without_passwords(plain_lines(text)), file=sys.stderr)
 
 
 def _say(text: str) -> None:
@@ -374,10 +441,13 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
         yield
     except SettingsRefused as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            _complain(problem)
         raise typer.Exit(2) from None
+    except _lost() as error:
+        _complain(str(error))
+        raise typer.Exit(LOST) from None
     except _mendable() as error:
-        print(error, file=sys.stderr)
+        _complain(str(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -391,15 +461,20 @@ def _mendable() -> tuple[type[Exception], ...]:
         "actors.ports": "StoreError",
         "alipay_client.errors": "AlipayError",
         "gateway.books.database": "SchemaMismatch",
+        "gateway.demo.qr": "NoCode",
         "gateway.links.hosts": "HostsFailed",
         "gateway.serving.listeners": "ListenRefused",
-        "gateway.serving.wiring": "GatewayLost",
     }
-    return (
-        OSError,
-        *(
-            getattr(sys.modules[module], name)
-            for module, name in named.items()
-            if module in sys.modules
-        ),
+    return (OSError, *_imported(named))
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    return _imported({"gateway.serving.wiring": "GatewayLost"})
+
+
+def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in named.items()
+        if module in sys.modules
     )

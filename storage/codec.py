@@ -49,6 +49,7 @@ class _Frame(msgspec.Struct):
     stream_id: str
     seq: int
     fact: _Tagged
+    remarks: tuple[str, ...] = ()
 
 
 _encoder = msgspec.json.Encoder()
@@ -109,7 +110,12 @@ def decode_event(text: str) -> Event:
         if tagged.kind == FrameReceived.__name__:
             frame = _frame_decoder.decode(tagged.body)
             fact = cast("MachineFact", _untagged(frame.fact, _FACTS))
-            return FrameReceived(stream_id=StreamId(frame.stream_id), seq=frame.seq, fact=fact)
+            return FrameReceived(
+                stream_id=StreamId(frame.stream_id),
+                seq=frame.seq,
+                fact=fact,
+                remarks=frame.remarks,
+            )
         return cast("Event", _untagged(tagged, _EVENTS))
     except msgspec.DecodeError as error:
         raise CodecError(f"The event cannot be read: {error}") from error
@@ -163,10 +169,10 @@ def as_is(text: str) -> str:
 
 def _tagged(value: Event | MachineFact) -> dict[str, Any]:
     if isinstance(value, FrameReceived):
-        return {
-            "kind": "FrameReceived",
-            "body": {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)},
-        }
+        body = {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)}
+        if value.remarks:
+            body["remarks"] = value.remarks
+        return {"kind": "FrameReceived", "body": body}
     return {"kind": type(value).__name__, "body": value}
 
 

@@ -24,14 +24,23 @@ def pytest_asyncio_loop_factories(
     return {"real": asyncio.new_event_loop}
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in a hook of the same name
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that start processes of their own into one group, so that they run one after the
-    other, where pytest-xdist finds groups (3.8 does not under pytest 9.2).
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give tests of one ``xdist_group``, and all that start processes of their own, to one worker,
+    which runs them one after the other.
+
+    pytest-xdist tells its scheduler of groups by a suffix to the tests' ids, and 3.8 writes it
+    where pytest 9.2 reads no more.
     """
+    if not config.getoption("loadgroup", default=False):
+        return
     for item in items:
+        group = item.get_closest_marker("xdist_group")
+        name = "" if group is None else group.args[0]
         if item.get_closest_marker("e2e") is not None or item.get_closest_marker("ray") is not None:
-            item.add_marker(pytest.mark.xdist_group("processes"))
+            name = "processes"
+        if name and not item.nodeid.endswith(f"@{name}"):
+            item._id = type(item.id).parse(f"{item.nodeid}@{name}")
+            assert item.nodeid.endswith(f"@{name}"), "pytest keeps ids elsewhere now"
 
 
 @pytest.fixture(autouse=True)

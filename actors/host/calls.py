@@ -1,8 +1,8 @@
 """Calls to Alipay that are under way: bounded, and each made once.
 
 Flows in: orders that are saved. Flows out: what became of each, as an event for the machine's
-mailbox. A call that is ordered again while it is under way (after a reload) is not made twice; its
-answer serves both.
+mailbox. A call that is ordered again while one about the same is under way (after a reload) is not
+made; the other's answer serves both.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from actors.machine.effects import ProviderCall
+from actors.machine.effects import ProviderCall, subject
 from actors.machine.events import Event
 from actors.machine.ids import Currency, MachineId
 from actors.ports import Place
@@ -37,7 +37,7 @@ class Calls:
         self._performer = performer
         self._in_flight_max = in_flight_max
         self._answered = answered
-        self._under_way: set[tuple[MachineId, ProviderCall]] = set()
+        self._under_way: set[tuple[MachineId, object]] = set()
         self._machines: dict[MachineId, int] = {}
         self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,10 +52,13 @@ class Calls:
     def start(
         self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency
     ) -> None:
-        """Make the call as soon as there is room, unless it is under way already."""
-        if (machine_id, call) in self._under_way:
+        """Make the call as soon as there is room, unless one about the same is under way
+        already.
+        """
+        about = (machine_id, subject(call))
+        if about in self._under_way:
             return
-        self._under_way.add((machine_id, call))
+        self._under_way.add(about)
         self._machines[machine_id] = self._machines.get(machine_id, 0) + 1
         self._waiting.append((machine_id, call, place, currency))
         self._fill()
@@ -82,7 +85,7 @@ class Calls:
         try:
             event = await self._performer.perform(call, place, currency)
         finally:
-            self._under_way.discard((machine_id, call))
+            self._under_way.discard((machine_id, subject(call)))
             left = self._machines.pop(machine_id, 1) - 1
             if left:
                 self._machines[machine_id] = left

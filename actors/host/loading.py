@@ -21,6 +21,7 @@ from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
 from actors.host.timers import Timers
 from actors.link import CloseReason
+from actors.machine.effects import subject
 from actors.machine.events import TimePassed
 from actors.ports import LoadedMachine, MachineStore, StoreError
 
@@ -114,9 +115,9 @@ class Loader:
             )
         # A store that can be read and saves nothing (a full disk) leads here again and again: a
         # letter that waits already is not added once more.
-        answered = {letter.call for letter in runner.mailbox if letter.call is not None}
+        answered = {subject(letter.call) for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
-            if call not in answered:
+            if subject(call) not in answered:
                 self._calls.start(runner.machine_id, call, loaded.place, state.currency)
         self._mailboxes.put_back(runner, [letter for letter in first if not _waits(runner, letter)])
         if not runner.timer_waits:

@@ -15,6 +15,7 @@ from actors.machine.state import FailureCause, Link, Vend, VendStatus
 
 SUPERSEDED = "SUPERSEDED"
 RETIRED = "RETIRED"
+DISABLED = "DISABLED"
 
 
 def connect(draft: Draft, event: events.Connected) -> None:
@@ -22,6 +23,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
     may have missed.
     """
     link = draft.state.link
+    _remark(draft, event.remarks)
     if _is_over(draft):
         draft.note("the machine was retired")
         draft.call(CloseStream(stream_id=event.stream_id, reason=RETIRED))
@@ -47,6 +49,7 @@ def connect(draft: Draft, event: events.Connected) -> None:
             reader_enabled=link.reader_enabled or not same_boot,
             reader_reason=link.reader_reason if same_boot else "",
             last_fault=link.last_fault if same_boot else "",
+            out_of_service=not draft.state.configuration.enabled,
         )
     )
     # Before any command: how long the customer still has depends on it.
@@ -71,6 +74,20 @@ def end_if_retired(draft: Draft) -> None:
     link = draft.state.link
     if link.online and _is_over(draft):
         draft.call(CloseStream(stream_id=link.stream_id, reason=RETIRED))
+        draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
+
+
+def end_if_disabled(draft: Draft) -> None:
+    """At the end of a turn: a machine that an administrator took out of service loses the stream on
+    which it was selling, as soon as nothing of it is open. It may come back, and is told that it
+    sells nothing; so whoever speaks for it must prove again who they are.
+    """
+    state, link = draft.state, draft.state.link
+    if state.configuration.enabled:
+        if link.out_of_service:
+            draft.update(link=replace(link, out_of_service=False))
+    elif link.online and not link.out_of_service and state.session is None and not state.doubts:
+        draft.call(CloseStream(stream_id=link.stream_id, reason=DISABLED))
         draft.update(link=replace(link, online=False, changed_at_ms=draft.now_ms))
 
 
@@ -122,6 +139,12 @@ def settle_by_journal(
         settling.succeeded(draft, vend, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
         settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+    elif entry is not None and entry.stage is events.JournalStage.UNKNOWN:
+        # Only a newer backend can read how far it went: it may be sold or not.
+        if same_boot and of_session:
+            vending.trust_again(draft, vend)
+        else:
+            vending.put_aside(draft, vend, FailureCause.UNKNOWN, entry.evidence)
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: the
         # outcome stays unknown.
@@ -179,6 +202,7 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
     number that was expected.
     """
     link = draft.state.link
+    _remark(draft, event.remarks)
     if not link.online or event.stream_id != link.stream_id:
         draft.note(f"a frame of stream {event.stream_id}, which is not the machine's")
         draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
@@ -186,12 +210,14 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
     if event.seq <= link.last_seq:
         draft.note(f"frame {event.seq} was applied before")
         return False
-    if event.seq > link.last_seq + 1:
-        draft.note(f"frame {event.seq} came before frame {link.last_seq + 1}")
+    fact = event.fact
+    first_seq = fact.first_seq if isinstance(fact, events.FaultsCounted) else event.seq
+    if first_seq > link.last_seq + 1:
+        draft.note(f"frame {first_seq} came before frame {link.last_seq + 1}")
         draft.tell(
             RejectFrame(
                 code=RejectCode.OUT_OF_ORDER,
-                seq=event.seq,
+                seq=first_seq,
                 expected_seq=link.last_seq + 1,
                 detail=f"expected seq {link.last_seq + 1}: resend from there, in order",
             )
@@ -199,6 +225,17 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
         return False
     draft.update(link=replace(link, last_seq=event.seq))
     return True
+
+
+def not_read(draft: Draft, seq: int, fact: events.FrameNotRead) -> None:
+    """Say what was wrong with a frame. Its number is used up, and the next one may come."""
+    draft.note(f"frame {seq} could not be read: {fact.detail}")
+    draft.tell(RejectFrame(code=fact.code, seq=seq, expected_seq=seq + 1, detail=fact.detail))
+
+
+def _remark(draft: Draft, remarks: tuple[str, ...]) -> None:
+    for remark in remarks:
+        draft.note(remark)
 
 
 def reader(draft: Draft, *, enabled: bool, reason: str) -> None:
@@ -210,3 +247,9 @@ def fault(draft: Draft, fact: events.FaultReported) -> None:
     """Something is broken; remembered for people."""
     draft.update(link=replace(draft.state.link, last_fault=fact.code))
     draft.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")
+
+
+def faults(draft: Draft, fact: events.FaultsCounted) -> None:
+    """Many faults, of which the last one is remembered for people."""
+    draft.update(link=replace(draft.state.link, last_fault=fact.code))
+    draft.note(f"{fact.count} faults were counted, the last one is {fact.code}")

@@ -40,6 +40,7 @@ def decide(state: MachineState, event: events.Event, now_ms: int, policy: Policy
     paying.settle_availability(draft)
     configuring.drive_code(draft)
     connecting.end_if_retired(draft)
+    connecting.end_if_disabled(draft)
     draft.close_trades()
     return draft.decision()
 
@@ -80,10 +81,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             | events.RefundRefused()
         ):
             refunding.answered(draft, event)
-        case events.RefundRetryAsked():
-            refunding.retry(draft, event)
-        case events.RefundWrittenOff():
-            refunding.give_up(draft, event)
+        case events.RefundRetryAsked() | events.RefundQueryAsked() | events.RefundWrittenOff():
+            refunding.by_person(draft, event)
         case events.VendSettled():
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
@@ -125,6 +124,10 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)
+        case events.FaultsCounted():
+            connecting.faults(draft, fact)
+        case events.FrameNotRead():
+            connecting.not_read(draft, seq, fact)
         case _:
             assert_never(fact)
 

@@ -14,7 +14,7 @@ from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, phase
 
-_HIDDEN = {"payer"}
+_HIDDEN = {"payer", "remarks"}
 
 
 def _value(value: Any) -> str:

@@ -16,6 +16,8 @@ class RejectCode(StrEnum):
 
     OUT_OF_ORDER = "OUT_OF_ORDER"
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
+    BAD_FIELD = "BAD_FIELD"
+    UNKNOWN_PAYLOAD = "UNKNOWN_PAYLOAD"
 
 
 # --- commands to the machine ---
@@ -185,5 +187,13 @@ class ChangeCodeStatus:
 
 
 ProviderCall = SendRefund | QueryRefund | CreateCode | ChangeCodeStatus
+
+
+def subject(call: ProviderCall) -> object:
+    """Return what a call is about: a refund, whether it is sent or asked about, or else the call
+    itself. Of two calls with one subject one is enough: its answer serves both.
+    """
+    return call.refund_id if isinstance(call, SendRefund | QueryRefund) else call
+
 
 Effect = MachineCommand | CloseStream | ProviderCall

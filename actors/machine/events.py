@@ -8,6 +8,7 @@ minor units; all times are milliseconds since 1970 UTC.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from actors.machine.effects import RejectCode
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -29,12 +30,15 @@ from actors.machine.state import (
 
 
 class JournalStage(StrEnum):
-    """How far a vend went, according to the machine's journal; the wire's ``JournalStage``."""
+    """How far a vend went, according to the machine's journal: the wire's ``JournalStage``, and one
+    for what a newer firmware says and we cannot read.
+    """
 
     ACCEPTED = "ACCEPTED"
     MOTOR_ON = "MOTOR_ON"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +135,27 @@ class FaultReported:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultsCounted:
+    """So many faults in a row, counted by the gateway because the machine said too many. They bear
+    the numbers from ``first_seq`` to the frame's own; ``code`` is the last one's.
+    """
+
+    first_seq: int
+    count: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameNotRead:
+    """A frame that breaks a rule, or whose payload only a newer backend knows. Its number is used
+    up all the same: numbers that became free again would be given to other frames.
+    """
+
+    code: RejectCode
+    detail: str
+
+
 MachineFact = (
     ReaderEnabled
     | ReaderDisabled
@@ -142,6 +167,8 @@ MachineFact = (
     | SessionCompleted
     | CashSold
     | FaultReported
+    | FaultsCounted
+    | FrameNotRead
 )
 
 
@@ -151,7 +178,7 @@ MachineFact = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
     """A stream said Hello. A stream that was opened later takes over from one that was opened
-    earlier.
+    earlier. ``remarks``: what of the Hello could not be read here, for people.
     """
 
     stream_id: StreamId
@@ -161,6 +188,7 @@ class Connected:
     planogram_version: int = 0
     journal: tuple[JournalEntry, ...] = ()
     journal_lost: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,24 +201,28 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameReceived:
-    """A numbered frame: applied once for each (machine, boot, seq), in order."""
+    """A numbered frame: applied once for each (machine, boot, seq), in order. ``remarks``: what of
+    it could not be read here, for people.
+    """
 
     stream_id: StreamId
     seq: int
     fact: MachineFact
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopUpPaid:
     """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
-    hash, empty if Alipay did not name the payer.
+    hash, empty if Alipay did not name the payer. ``paid_at_ms`` None: Alipay did not say when, and
+    that is not "now".
     """
 
     trade_id: TradeId
     partner_trans_id: str
     amount_minor: int
     currency: Currency
-    paid_at_ms: int
+    paid_at_ms: int | None
     payer: str = ""
 
 
@@ -223,10 +255,15 @@ class RefundAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundUnknown:
-    """Time-out, broken or unsigned answer, SYSTEM_ERROR: the refund is neither done nor refused."""
+    """Time-out, broken or unsigned answer, SYSTEM_ERROR: the refund is neither done nor refused.
+
+    ``ask_first``: what was said may be the echo of our own success (a code that is on no list, an
+    id that was used before), so that the next try is a question.
+    """
 
     refund_id: RefundId
     detail: str
+    ask_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,10 +283,13 @@ class RefundShortOfFunds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRefused:
-    """Alipay refused, definitely and signed."""
+    """Alipay refused, definitely and signed. ``source``: its answer to a request, which says
+    nothing of earlier tries, or to a query, which does.
+    """
 
     refund_id: RefundId
     detail: str
+    source: str = "answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,8 +302,19 @@ class RefundRetryAsked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundQueryAsked:
+    """An administrator wants Alipay to be asked now what became of the refund. No money is asked
+    for.
+    """
+
+    refund_id: RefundId
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundWrittenOff:
-    """An administrator gives up a refund that Alipay refused; the customer was paid otherwise, or
+    """An administrator gives up a refund that is a person's; the customer was paid otherwise, or
     cannot be paid.
 
     ``person`` is the proven identity, which tells two people apart; if it is empty, ``actor`` does.
@@ -367,6 +418,7 @@ Event = (
     | RefundShortOfFunds
     | RefundRefused
     | RefundRetryAsked
+    | RefundQueryAsked
     | RefundWrittenOff
     | VendSettled
     | VendRefundAsked

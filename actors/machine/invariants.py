@@ -12,7 +12,14 @@ from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account
 from actors.machine.refunding import under_way
-from actors.machine.state import MachineState, RefundStatus, Trade, Vend, VendStatus
+from actors.machine.state import (
+    WITH_A_PERSON,
+    MachineState,
+    RefundStatus,
+    Trade,
+    Vend,
+    VendStatus,
+)
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
 
@@ -137,12 +144,16 @@ def _check_refunds(state: MachineState) -> None:
         _hold(refund.amount_minor > 0, f"refund {refund.refund_id} gives something back")
         _hold(refund.trade_id in trades, f"refund {refund.refund_id} belongs to an open trade")
         _hold(refund.status is not RefundStatus.SUCCEEDED, f"refund {refund.refund_id} is not done")
-        refused = refund.status is RefundStatus.REFUSED
+        persons = refund.status in WITH_A_PERSON
         _hold(
-            refund.proposal is None or refused,
-            f"refund {refund.refund_id} may be written off only if Alipay refused it",
+            refund.proposal is None or persons,
+            f"refund {refund.refund_id} may be written off only if it is a person's",
         )
-        waits = refund.next_attempt_at_ms is not None or refused
+        _hold(
+            persons or not refund.asked_by_person,
+            f"refund {refund.refund_id} is asked after for a person only while it is theirs",
+        )
+        waits = refund.next_attempt_at_ms is not None or persons
         _hold(
             waits or under_way(refund),
             f"refund {refund.refund_id} waits, is under way, or is a person's",

@@ -11,8 +11,9 @@ from actors.machine.state import MachineState
 
 
 def owed(state: MachineState) -> tuple[ProviderCall, ...]:
-    """Return the calls to make again after a restart. Each carries the id that it had before, so
-    that twice is once.
+    """Return the calls to make after a restart. Each carries the id that it had before, so that
+    twice is once. Of a refund it is asked first: a no to the request might be the echo of one that
+    was done.
     """
     return tuple(_owed(state))
 
@@ -20,6 +21,6 @@ def owed(state: MachineState) -> tuple[ProviderCall, ...]:
 def _owed(state: MachineState) -> Iterator[ProviderCall]:
     for refund in state.refunds:
         if refunding.under_way(refund):
-            yield refunding.order_of(refund, state.currency)
+            yield refunding.question_about(refund)
     if configuring.code_under_way(state.code):
         yield configuring.code_order(state.code)

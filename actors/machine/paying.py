@@ -115,9 +115,16 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
 
 
 def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
-    """Return why the money must not feed a session; None if it may."""
+    """Return why the money must not feed a session; None if it may.
+
+    Money of an unknown time may be hours old. It feeds the session of the payer who has paid there
+    already; any other session might be somebody else's, so it goes back.
+    """
     session, mode = draft.state.session, draft.state.configuration.mode
-    if draft.now_ms - event.paid_at_ms > draft.policy.payment_age_max_ms:
+    if (
+        event.paid_at_ms is not None
+        and draft.now_ms - event.paid_at_ms > draft.policy.payment_age_max_ms
+    ):
         return RefundCause.LATE_PAYMENT
     if len(draft.state.trades) > draft.policy.trades_max:
         return RefundCause.OVERLOADED
@@ -127,17 +134,20 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
         return why_before_the_choice(draft, event, session) if same else RefundCause.SECOND_CUSTOMER
     if draft.now_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
-    return RefundCause.NO_SELECTION if mode is Mode.SELECTION_FIRST else None
+    if mode is Mode.SELECTION_FIRST:
+        return RefundCause.NO_SELECTION
+    return RefundCause.TIME_UNKNOWN if event.paid_at_ms is None else None
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
     """Return why the first money of a selection must not pay for it: it was paid before that
     selection, for the last one or for none. None if it may.
     """
-    if (
-        session.paid_minor
-        or event.paid_at_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms
-    ):
+    if session.paid_minor:
+        return None
+    if event.paid_at_ms is None:
+        return RefundCause.TIME_UNKNOWN
+    if event.paid_at_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms:
         return None
     if session.started_at_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
@@ -155,6 +165,8 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
     session, policy = draft.session, draft.policy
     if session.vend is not None or not 0 < session.uncovered_minor <= event.amount_minor:
         return False
+    if event.paid_at_ms is None:
+        return False  # it may have been made hours ago, for anything
     early_ms = session.uncovered_at_ms - policy.clock_tolerance_ms
     late_ms = session.uncovered_at_ms + policy.payment_wait_ms + policy.clock_tolerance_ms
     return (

@@ -43,11 +43,16 @@ class Bounds:
 WAIT = Bounds(unit=Unit.MILLISECONDS, least=1, most=86_400_000)
 """Every wait ends within a day."""
 _WAITS = replace(WAIT, count_max=32)
+_YEAR = replace(WAIT, most=366 * 86_400_000)
 _ABOVE = Bounds(unit=Unit.MINOR, least=0, most=AMOUNT_MINOR_MAX)
 
 
 def _wait(default: int) -> int:
     return field(default=default, metadata={"bounds": WAIT})
+
+
+def _long_wait(default: int) -> int:
+    return field(default=default, metadata={"bounds": _YEAR})
 
 
 def _waits(*default: int) -> tuple[int, ...]:
@@ -100,6 +105,16 @@ class Policy:
         3_600_000,
     )
     """Waits between tries of a refund whose outcome is unknown; the last one repeats."""
+    refund_unresolved_ms: int = _long_wait(86_400_000)
+    """A refund of which nothing certain is known is a person's this long after it fell due, if
+    ``refund_unresolved_tries`` were made too.
+    """
+    refund_unresolved_tries: int = _at_most(12, 10_000, Unit.TIMES)
+    """After fewer tries than this no refund is a person's, however old it is."""
+    refund_waiting_ms: int = _long_wait(190 * 86_400_000)
+    """A refund that Alipay accepted, or that waits for settlement funds, is a person's after this.
+    Alipay itself gives up after 180 days, in silence (docs/alipay.md 5.3).
+    """
     short_of_funds_retry_ms: int = _wait(3_600_000)
     """The wait when Alipay lacks our settlement funds; the same id each time."""
     short_of_funds_sync_tries: int = _at_most(2, 1_000, Unit.TIMES)
@@ -115,6 +130,10 @@ class Policy:
     write_off_second_person_above_minor: int | None = _above()
     """A refund of more than this is written off by two different people, one after the other; None:
     one person suffices.
+    """
+    refund_piece_minor_max: int = _at_most(999_999_999, 999_999_999, Unit.MINOR)
+    """What goes back and is more than this goes back in pieces: one refund's amount is Number(9,2)
+    (docs/alipay.md 5.1).
     """
     doubts_max: int = _at_most(8, 1_000, Unit.PIECES)
     """With this many vends in doubt the machine sells nothing more."""

@@ -2,9 +2,13 @@
 has done it or a person must look.
 
 due -> sent -> succeeded | unknown (the same id again, then query) | short of funds (the same id,
-hours later) | accepted (Alipay does it by itself; asked after) | refused (a person's work). "Sent"
-needs no state of its own: a refund that is saved as due may have been sent, and sending it again
-under its id is harmless (docs/alipay.md 5.4).
+hours later) | accepted (Alipay does it by itself; asked after) | refused (a person's work) |
+unresolved (a person's too: within its bound nobody learnt what became of it). "Sent" needs no state
+of its own: a refund that is saved as due may have been sent, and sending it again under its id is
+harmless (docs/alipay.md 5.4).
+
+A no to a request says nothing of the requests before it, and may be their echo. So it is always
+asked what became of the refund before a person is troubled.
 """
 
 from dataclasses import replace
@@ -14,13 +18,20 @@ from actors.machine import events, ledger
 from actors.machine.draft import Draft
 from actors.machine.effects import ProviderCall, QueryRefund, SendRefund
 from actors.machine.ids import Currency, RefundId, refund_id
-from actors.machine.state import Refund, RefundCause, RefundStatus, Trade, WriteOffProposal
+from actors.machine.state import (
+    WITH_A_PERSON,
+    Refund,
+    RefundCause,
+    RefundStatus,
+    Trade,
+    WriteOffProposal,
+)
 
 
 def order_of(refund: Refund, currency: Currency) -> ProviderCall:
     """Return the call that the refund's present try consists of."""
-    if refund.query_next:
-        return QueryRefund(refund_id=refund.refund_id, partner_trans_id=refund.partner_trans_id)
+    if refund.query_next or refund.asked_by_person:
+        return question_about(refund)
     return SendRefund(
         refund_id=refund.refund_id,
         trade_id=refund.trade_id,
@@ -31,13 +42,29 @@ def order_of(refund: Refund, currency: Currency) -> ProviderCall:
     )
 
 
+def question_about(refund: Refund) -> QueryRefund:
+    """Return the call that asks what became of the refund."""
+    return QueryRefund(refund_id=refund.refund_id, partner_trans_id=refund.partner_trans_id)
+
+
 def under_way(refund: Refund) -> bool:
     """Tell whether a call for the refund was ordered and has not been answered."""
-    return refund.next_attempt_at_ms is None and refund.status is not RefundStatus.REFUSED
+    if refund.status in WITH_A_PERSON:
+        return refund.asked_by_person
+    return refund.next_attempt_at_ms is None
 
 
 def make(draft: Draft, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
-    """Give ``amount_minor`` of the trade's free funds back."""
+    """Give ``amount_minor`` of the trade's free funds back: as one refund, or in as few pieces as
+    Alipay takes.
+    """
+    while amount_minor > 0:
+        piece_minor = min(amount_minor, draft.policy.refund_piece_minor_max)
+        _make_piece(draft, draft.trade(trade.trade_id), piece_minor, cause)
+        amount_minor -= piece_minor
+
+
+def _make_piece(draft: Draft, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
     number = trade.refunds_made + 1
     refund = Refund(
         refund_id=refund_id(trade.trade_id, number),
@@ -98,6 +125,7 @@ def succeeded(draft: Draft, event: events.RefundSucceeded) -> None:
         status=RefundStatus.SUCCEEDED,
         ended_at_ms=draft.now_ms,
         next_attempt_at_ms=None,
+        asked_by_person=False,
         error="",
     )
     draft.put_refund(done)
@@ -107,14 +135,16 @@ def succeeded(draft: Draft, event: events.RefundSucceeded) -> None:
     draft.move(ledger.refund_confirmed(refund.refund_id, refund.trade_id, refund.amount_minor))
 
 
-def answered(
-    draft: Draft,
-    event: events.RefundAccepted
+Answer = (
+    events.RefundAccepted
     | events.RefundUnknown
     | events.RefundNotFound
     | events.RefundShortOfFunds
-    | events.RefundRefused,
-) -> None:
+    | events.RefundRefused
+)
+
+
+def answered(draft: Draft, event: Answer) -> None:
     """Take an answer other than "done", or the lack of one that can be believed."""
     refund = _open(draft, event.refund_id)
     if refund is None:
@@ -122,71 +152,166 @@ def answered(
     if not (isinstance(event, events.RefundRefused) and event.detail == refund.error):
         # The person who proposed to give it up did not know of this answer.
         refund = _without_proposal(draft, refund)
-    if refund.status is RefundStatus.REFUSED and not isinstance(event, events.RefundRefused):
-        draft.note(
-            f"refund {refund.refund_id} waits for a person; {type(event).__name__} changes nothing"
-        )
+    later = (
+        _answer_to_a_person(draft, refund, event)
+        if refund.status in WITH_A_PERSON
+        else _answer(draft, refund, event)
+    )
+    if later is refund:
         return
-    match event:
-        case events.RefundAccepted():
-            later = replace(
-                refund,
-                status=RefundStatus.ACCEPTED,
-                query_next=True,
-                next_attempt_at_ms=_wait(draft, refund),
-            )
-        case events.RefundUnknown(detail=detail):
-            # Twice the same request, then a question, then the request again, and so on.
-            query = refund.attempts >= 2 and not refund.query_next
-            later = replace(
-                refund,
-                status=RefundStatus.UNKNOWN,
-                query_next=query,
-                error=detail,
-                next_attempt_at_ms=_wait(draft, refund),
-            )
-        case events.RefundNotFound():
-            # Now it is known that nothing was done: as if it had never been sent.
-            later = replace(
-                refund,
-                status=RefundStatus.DUE,
-                query_next=False,
-                next_attempt_at_ms=_wait(draft, refund),
-            )
-        case events.RefundShortOfFunds(detail=detail):
-            later = _short(draft, refund, detail)
-        case events.RefundRefused(detail=detail) if (
-            refund.status is RefundStatus.UNKNOWN and not refund.query_next
-        ):
-            # An earlier try may have been done, and be the very reason of this no: ask before a
-            # person is troubled.
-            later = replace(
-                refund, query_next=True, error=detail, next_attempt_at_ms=_wait(draft, refund)
-            )
-        case events.RefundRefused(detail=detail):
-            later = replace(
-                refund,
-                status=RefundStatus.REFUSED,
-                query_next=False,
-                error=detail,
-                next_attempt_at_ms=None,
-            )
-        case _:
-            assert_never(event)
     draft.put_refund(later)
     draft.put_trade(draft.trade(refund.trade_id))
 
 
+def _answer(draft: Draft, refund: Refund, event: Answer) -> Refund:
+    """Return what an answer makes of a refund that goes on by itself."""
+    match event:
+        case events.RefundAccepted():
+            return _accepted(draft, refund)
+        case events.RefundUnknown():
+            return _unknown(draft, refund, event)
+        case events.RefundNotFound() if refund.refusal:
+            # Refused, and nothing was done by any earlier try: now the no is certain.
+            return _refused(refund, refund.refusal)
+        case events.RefundNotFound():
+            # Now it is known that nothing was done: as if it had never been sent.
+            return replace(
+                refund,
+                status=RefundStatus.DUE,
+                query_next=False,
+                accepted_at_ms=None,
+                next_attempt_at_ms=_wait(draft, refund),
+            )
+        case events.RefundShortOfFunds(detail=detail):
+            return _short(draft, refund, detail)
+        case events.RefundRefused(detail=detail, source="query"):
+            return _refused(refund, detail)
+        case events.RefundRefused(detail=detail):
+            # An earlier try may have been done, and be the very reason of this no.
+            return replace(
+                refund,
+                status=RefundStatus.UNKNOWN,
+                query_next=True,
+                refusal=detail,
+                error=detail,
+                next_attempt_at_ms=_wait(draft, refund),
+            )
+        case _:
+            assert_never(event)
+
+
+def _answer_to_a_person(draft: Draft, refund: Refund, event: Answer) -> Refund:
+    """Return what an answer makes of a refund that is a person's. Only what answers their own
+    question may set it going again.
+    """
+    asked, refund_id = refund.asked_by_person, refund.refund_id
+    still = replace(refund, asked_by_person=False) if asked else refund
+    match event:
+        case events.RefundRefused(detail=detail) if (
+            refund.status is RefundStatus.REFUSED or event.source == "query"
+        ):
+            return _refused(still, detail)
+        case events.RefundAccepted() if asked:
+            return _accepted(draft, still)
+        case events.RefundShortOfFunds(detail=detail) if asked:
+            return _short(draft, still, detail)
+        case events.RefundNotFound() if asked:
+            draft.note(f"Alipay was asked for a person and never heard of refund {refund_id}")
+            return still
+        case events.RefundUnknown(detail=detail) if asked:
+            draft.note(f"Alipay was asked for a person about refund {refund_id}: {detail}")
+            return still
+        case _:
+            draft.note(
+                f"refund {refund_id} waits for a person; {type(event).__name__} changes nothing"
+            )
+            return still
+
+
+def _accepted(draft: Draft, refund: Refund) -> Refund:
+    """Alipay does it by itself, in its own time; when that is over it is a person's."""
+    since_ms = draft.now_ms if refund.accepted_at_ms is None else refund.accepted_at_ms
+    accepted = replace(refund, accepted_at_ms=since_ms, refusal="")
+    if _waited_too_long(draft, accepted):
+        return _unresolved(accepted, "Alipay accepted it and has not told its end")
+    return replace(
+        accepted,
+        status=RefundStatus.ACCEPTED,
+        query_next=True,
+        next_attempt_at_ms=_wait(draft, refund),
+    )
+
+
+def _unknown(draft: Draft, refund: Refund, event: events.RefundUnknown) -> Refund:
+    """Try again, or hand it to a person. Twice the same request, then a question, then the request
+    again, and so on; a question first if the answer may be the echo of our own success.
+    """
+    # A no is certain when a question shows that nothing was done; not if there was a later request.
+    refusal = refund.refusal if refund.query_next else ""
+    if _nobody_will_know(draft, refund):
+        return _unresolved(refund, f"{refusal}; {event.detail}" if refusal else event.detail)
+    return replace(
+        refund,
+        status=RefundStatus.UNKNOWN,
+        refusal=refusal,
+        query_next=event.ask_first or (refund.attempts >= 2 and not refund.query_next),
+        error=event.detail,
+        next_attempt_at_ms=_wait(draft, refund),
+    )
+
+
+def _refused(refund: Refund, detail: str) -> Refund:
+    """Alipay's no is certain: a person's."""
+    return replace(
+        refund,
+        status=RefundStatus.REFUSED,
+        query_next=False,
+        refusal="",
+        accepted_at_ms=None,
+        error=detail,
+        next_attempt_at_ms=None,
+    )
+
+
+def _unresolved(refund: Refund, detail: str) -> Refund:
+    """The bound is reached and nobody knows: a person's."""
+    return replace(
+        refund,
+        status=RefundStatus.UNRESOLVED,
+        query_next=False,
+        error=detail,
+        next_attempt_at_ms=None,
+    )
+
+
+def _nobody_will_know(draft: Draft, refund: Refund) -> bool:
+    if refund.accepted_at_ms is not None:
+        return _waited_too_long(draft, refund)  # Alipay may still do it by itself
+    limits = draft.policy
+    return (
+        refund.attempts >= limits.refund_unresolved_tries
+        and draft.now_ms - refund.due_at_ms >= limits.refund_unresolved_ms
+    )
+
+
+def _waited_too_long(draft: Draft, refund: Refund) -> bool:
+    since_ms = refund.due_at_ms if refund.accepted_at_ms is None else refund.accepted_at_ms
+    return draft.now_ms - since_ms >= draft.policy.refund_waiting_ms
+
+
 def _short(draft: Draft, refund: Refund, detail: str) -> Refund:
     """Wait for settlement funds; after some tries leave it to Alipay, which then tries each night
-    by itself.
+    by itself; in the end it is a person's.
     """
+    if _waited_too_long(draft, refund):
+        return _unresolved(refund, detail)
     answers = refund.short_answers + 1
     leave = not refund.asynchronous and answers >= draft.policy.short_of_funds_sync_tries
     return replace(
         refund,
         status=RefundStatus.SHORT_OF_FUNDS,
         query_next=False,
+        refusal="",
         error=detail,
         short_answers=answers,
         asynchronous=refund.asynchronous or leave,
@@ -195,20 +320,39 @@ def _short(draft: Draft, refund: Refund, detail: str) -> Refund:
     )
 
 
+def by_person(
+    draft: Draft,
+    event: events.RefundRetryAsked | events.RefundQueryAsked | events.RefundWrittenOff,
+) -> None:
+    """Do what an administrator wants of a refund."""
+    match event:
+        case events.RefundRetryAsked():
+            retry(draft, event)
+        case events.RefundQueryAsked():
+            ask(draft, event)
+        case events.RefundWrittenOff():
+            give_up(draft, event)
+        case _:
+            assert_never(event)
+
+
 def give_up(draft: Draft, event: events.RefundWrittenOff) -> None:
-    """Give up a refund for a person. Only one that Alipay refused: the money of any other may still
-    go back, or be back already.
+    """Give up a refund for a person. Only one that is a person's: the money of any other may still
+    go back by itself.
 
     Above the limit it takes two people: the first proposes it, the second gives it up.
     """
     refund = _open(draft, event.refund_id)
     if refund is None:
         return
-    if refund.status is not RefundStatus.REFUSED:
+    if refund.status not in WITH_A_PERSON:
         draft.note(
-            f"refund {refund.refund_id} is {refund.status}, not REFUSED: only a refused refund "
-            "can be written off"
+            f"refund {refund.refund_id} is {refund.status}: only a REFUSED or UNRESOLVED one can "
+            "be written off"
         )
+        return
+    if refund.asked_by_person:
+        draft.note(f"Alipay is being asked about refund {refund.refund_id}: wait for its answer")
         return
     limit = draft.policy.write_off_second_person_above_minor
     if limit is not None and refund.amount_minor > limit and not confirms(draft, refund, event):
@@ -280,10 +424,36 @@ def retry(draft: Draft, event: events.RefundRetryAsked) -> None:
         f"{event.reason or 'no reason given'}"
     )
     refund = _without_proposal(draft, refund)
-    _try(
-        draft,
-        replace(
-            refund,
-            status=RefundStatus.DUE if refund.status is RefundStatus.REFUSED else refund.status,
-        ),
+    match refund.status:
+        case RefundStatus.REFUSED:
+            refund = replace(refund, status=RefundStatus.DUE)
+        case RefundStatus.UNRESOLVED:
+            # Nobody knows what became of the tries before: first it is asked.
+            refund = replace(
+                refund,
+                status=RefundStatus.UNKNOWN,
+                query_next=True,
+                refusal="",
+                accepted_at_ms=None,
+            )
+        case _:
+            pass
+    _try(draft, refund)
+
+
+def ask(draft: Draft, event: events.RefundQueryAsked) -> None:
+    """Ask Alipay now what became of the refund, because a person wants to know. A refund that is a
+    person's stays theirs unless the answer says that Alipay does it.
+    """
+    refund = _open(draft, event.refund_id)
+    if refund is None:
+        return
+    if under_way(refund):
+        draft.note(f"refund {refund.refund_id} is being tried already")
+        return
+    draft.note(
+        f"{event.actor} wanted Alipay to be asked about refund {refund.refund_id}: "
+        f"{event.reason or 'no reason given'}"
     )
+    persons = refund.status in WITH_A_PERSON
+    _try(draft, replace(refund, query_next=not persons, asked_by_person=persons))

@@ -89,9 +89,10 @@ class EndReason(StrEnum):
 
 class FailureCause(StrEnum):
     """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
-    that only we settle.
+    that only we settle. UNKNOWN: the machine said no cause, or one that only a newer backend knows.
     """
 
+    UNKNOWN = "UNKNOWN"
     JAMMED = "JAMMED"
     EMPTY = "EMPTY"
     NOTHING_DROPPED = "NOTHING_DROPPED"
@@ -117,11 +118,12 @@ class RefundCause(StrEnum):
     OVERLOADED = "OVERLOADED"
     GOODWILL = "GOODWILL"
     NEXT_CUSTOMER = "NEXT_CUSTOMER"
+    TIME_UNKNOWN = "TIME_UNKNOWN"
 
 
 class RefundStatus(StrEnum):
     """DUE: asked for or about to be. UNKNOWN: the same id again, later. ACCEPTED: Alipay does it by
-    itself. REFUSED: a person's.
+    itself. REFUSED: Alipay's no; UNRESOLVED: no answer within its bound; both a person's.
 
     SUCCEEDED and WRITTEN_OFF are final.
     """
@@ -131,8 +133,13 @@ class RefundStatus(StrEnum):
     SHORT_OF_FUNDS = "SHORT_OF_FUNDS"
     ACCEPTED = "ACCEPTED"
     REFUSED = "REFUSED"
+    UNRESOLVED = "UNRESOLVED"
     SUCCEEDED = "SUCCEEDED"
     WRITTEN_OFF = "WRITTEN_OFF"
+
+
+WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
+"""Nothing is tried by itself any more: a person tries again, asks Alipay, or gives it up."""
 
 
 class CodeStatus(StrEnum):
@@ -212,6 +219,8 @@ class Link:
     reader_enabled: bool = True
     reader_reason: str = ""
     last_fault: str = ""
+    out_of_service: bool = False
+    """Whether this stream was welcomed as one that sells nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -326,13 +335,19 @@ class Refund:
     next_attempt_at_ms: int | None = None
     query_next: bool = False
     """The next try asks what became of it instead of asking for it again."""
+    refusal: str = ""
+    """Alipay's definite no to a request, until a question has shown that nothing was done."""
+    accepted_at_ms: int | None = None
+    """Since when Alipay says that it does it by itself."""
+    asked_by_person: bool = False
+    """A person's question about a refund that is theirs is under way."""
     short_answers: int = 0
     """How many of Alipay's answers were that our settlement funds are short."""
     asynchronous: bool = False
     """Left to Alipay, because the funds did not suffice at once."""
     error: str = ""
     proposal: WriteOffProposal | None = None
-    """Set while it is REFUSED and a second person must confirm the write-off."""
+    """Set while it is a person's and a second one must confirm the write-off."""
     ended_at_ms: int | None = None
 
 

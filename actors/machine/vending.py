@@ -325,12 +325,17 @@ def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> N
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
         settling.failed(draft, vend, cause, evidence)
-    elif vend.status is not VendStatus.IN_REVIEW:
-        _review(draft, replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence))
+    else:
+        put_aside(draft, vend, cause, evidence)
 
 
-def _review(draft: Draft, vend: Vend) -> None:
-    """Set the vend and its money aside for a person; its session goes on, or ends, without it."""
+def put_aside(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
+    """Set the vend and its money aside for a person, once; its session goes on, or ends, without
+    it.
+    """
+    if vend.status is VendStatus.IN_REVIEW:
+        return
+    vend = replace(vend, status=VendStatus.IN_REVIEW, reason=cause, evidence=evidence)
     draft.note(f"vend {vend.vend_id} of {vend.price_minor} waits for a person: {vend.reason}")
     draft.record_vend(vend)
     draft.update(

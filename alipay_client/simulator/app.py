@@ -122,9 +122,10 @@ class SimulatedAlipay:
         self.courier.wake()
         return trade
 
-    async def book(self, limit: int | None = None) -> dict[str, Any]:
+    async def book(self, limit: int | None = None, before: str = "") -> dict[str, Any]:
         """Return what ``GET /control/book`` says."""
-        return views.book(await self.reader.trades(limit or self.context.limits.list_max))
+        limit = limit or self.context.limits.list_max
+        return views.book(await self.reader.trades(limit, before=before))
 
     async def codes(self, limit: int | None = None) -> dict[str, Any]:
         """Return what ``GET /control/codes`` says."""

@@ -90,11 +90,12 @@ class Quirks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What goes wrong, how often. Of the first ten at most one strikes a call, the first that hits.
+    """What goes wrong, how often. Of the first eleven at most one strikes a call: the first that
+    hits.
 
     ``no_answer_done`` and ``no_answer_undone``: the connection ends without a byte, after or before
-    the work. ``http_500``, ``html_page`` and ``unknown`` strike before or after the work, as the
-    seed decides; the others after it.
+    the work. ``http_500``, ``html_page``, ``unknown`` and ``odd_code`` strike before or after the
+    work, as the seed decides; the others after it.
     """
 
     no_answer_done: float = _chance()
@@ -111,6 +112,8 @@ class Faults:
     refund_refused: float = _chance()
     """A refund of which nothing is known yet is refused, with a signed FAIL, and nothing is done.
     """
+    odd_code: float = _chance()
+    """Only refund: a signed FAIL with any code, known or of next year, before or after the work."""
     gbk_answer: float = _chance()
     slow: float = _chance()
     slow_ms: int = _number(1_000, 600_000)
@@ -124,6 +127,10 @@ class Faults:
     notify_reordered: float = _chance()
     notify_reorder_ms: int = _number(3_000, 90_000_000)
     """A notification is held back by up to so long, so that later ones overtake it."""
+    notify_odd: float = _chance()
+    """One delivery of a payment is signed as it should be and says something else than documented:
+    a field is missing, an amount has three decimals, a time has a fraction.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from alipay_client.simulator.book import Book
 from alipay_client.simulator.config import Faults, Limits, Quirks, SimulatorConfig, names, switched
 from alipay_client.simulator.dice import Dice
 from alipay_client.simulator.model import Terms
+from alipay_client.simulator.screens import Screens
 from alipay_client.simulator.signing import KeyRing, key_ring
 
 ANSWER_FAULTS = (
@@ -24,6 +25,7 @@ ANSWER_FAULTS = (
     "system_error",
     "unknown",
     "refund_refused",
+    "odd_code",
 )
 _PLANNED_MAX = 1_000
 
@@ -49,6 +51,7 @@ class Context:
         self.quirks: Quirks = config.quirks
         self.faults: Faults = config.faults
         self.dice = Dice(config.seed)
+        self.screens = Screens(now_ms)
         self.planned: deque[str] = deque(maxlen=_PLANNED_MAX)
         self.turned_away: deque[TurnedAway] = deque(maxlen=config.limits.refusals_max)
 

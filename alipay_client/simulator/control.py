@@ -13,9 +13,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from alipay_client.simulator import files, gmt8, page, payments
+from alipay_client.simulator import files, gmt8, page, payments, screens
 from alipay_client.simulator.app import SimulatedAlipay
 from alipay_client.simulator.model import Declined
+from alipay_client.simulator.reader import CodeList, TradeList
+from alipay_client.simulator.screens import Shown
 from alipay_client.simulator.wire import CODECS, NoAnswer
 
 _STATUS = {
@@ -26,6 +28,7 @@ _STATUS = {
     "BOOK_FULL": 507,
     "FILE_TOO_LONG": 507,
 }
+_NUMBER_MAX = 64
 CUT = "simulator.cut"
 """Where ``serve`` leaves the way to end a connection without a byte."""
 
@@ -56,11 +59,15 @@ def application(alipay: SimulatedAlipay) -> Starlette:
     routes = [
         Route("/gateway.do", site.gateway, methods=["GET", "POST"]),
         Route("/", _guarded(site.show), methods=["GET"]),
+        Route("/live", _guarded(site.live), methods=["GET"]),
+        Route("/page.js", _guarded(site.script), methods=["GET"]),
+        Route("/code.svg", _guarded(site.picture), methods=["GET"]),
         Route("/pay", _guarded(site.pay_form), methods=["POST"]),
         Route("/faults", _guarded(site.faults_form), methods=["POST"]),
         Route("/redeliver", _guarded(site.redeliver_form), methods=["POST"]),
         Route("/control/codes", _guarded(site.codes), methods=["GET"]),
         Route("/control/pay", _guarded(site.pay), methods=["POST"]),
+        Route("/control/screens", _guarded(site.screens), methods=["POST"]),
         Route("/control/book", _guarded(site.book), methods=["GET"]),
         Route("/control/files/{day}/transaction", _guarded(site.transactions), methods=["GET"]),
         Route("/control/faults", _guarded(site.faults), methods=["GET"]),
@@ -119,7 +126,8 @@ class _Site:
         return JSONResponse(await self._alipay.codes(self._limit(request)))
 
     async def book(self, request: Request) -> Response:
-        return JSONResponse(await self._alipay.book(self._limit(request)))
+        before = request.query_params.get("before", "")[:_NUMBER_MAX]
+        return JSONResponse(await self._alipay.book(self._limit(request), before))
 
     async def transactions(self, request: Request) -> Response:
         day = _day(request.path_params["day"])
@@ -147,6 +155,16 @@ class _Site:
                 "currency": trade.currency,
             }
         )
+
+    async def screens(self, request: Request) -> Response:
+        told = (await self._json(request)).get("screens")
+        if not isinstance(told, list) or not all(isinstance(one, dict) for one in told):
+            raise _BadRequest("screens is a list of objects")
+        known = [one for one in told if self._context.book.code(_text(one, "qrcode")) is not None]
+        shown = [(_text(one, "qrcode"), _screen(one, self._context.now_ms())) for one in known]
+        for qrcode, screen in shown:
+            self._context.screens.tell(qrcode, screen)
+        return JSONResponse({"noted": len(shown)})
 
     async def faults(self, _request: Request) -> Response:
         return JSONResponse(self._context.switches())
@@ -183,9 +201,24 @@ class _Site:
 
     async def show(self, request: Request) -> Response:
         said = request.query_params.get("said", "")[:200]
+        return HTMLResponse(page.render(self._context, *await self._shown(), said))
+
+    async def live(self, _request: Request) -> Response:
+        return HTMLResponse(page.live(self._context, *await self._shown()))
+
+    async def _shown(self) -> tuple[CodeList, TradeList]:
         codes = await self._alipay.reader.codes(page.CODES_MAX)
-        trades = await self._alipay.reader.trades(page.TRADES_MAX)
-        return HTMLResponse(page.render(self._context, codes, trades, said))
+        return codes, await self._alipay.reader.trades(page.TRADES_MAX)
+
+    async def script(self, _request: Request) -> Response:
+        return Response(page.SCRIPT, headers={"content-type": "text/javascript; charset=utf-8"})
+
+    async def picture(self, request: Request) -> Response:
+        qrcode = request.query_params.get("text", "")
+        if self._context.book.code(qrcode) is None:
+            raise Declined("CODE_UNKNOWN", "there is no such code")
+        headers = {"content-type": "image/svg+xml", "cache-control": "max-age=3600"}
+        return Response(page.picture(qrcode), headers=headers)
 
     async def pay_form(self, request: Request) -> Response:
         form = await self._form(request)
@@ -259,6 +292,18 @@ def _text(asked: dict[str, object], name: str, default: str | None = None) -> st
     if not isinstance(value, str):
         raise _BadRequest(f"{name} is a text")
     return value
+
+
+def _screen(told: dict[str, object], now_ms: int) -> Shown:
+    left_ms = told.get("left_ms")
+    if left_ms is not None and not (
+        isinstance(left_ms, int) and 0 <= left_ms <= screens.LEFT_MAX_MS
+    ):
+        raise _BadRequest(f"left_ms is a number from 0 to {screens.LEFT_MAX_MS}, or null")
+    text, amount = _text(told, "text"), _text(told, "amount", "")
+    if max(len(text), len(amount)) > screens.TEXT_MAX:
+        raise _BadRequest(f"text and amount have at most {screens.TEXT_MAX} characters")
+    return Shown(text=text, amount=amount, until_ms=None if left_ms is None else now_ms + left_ms)
 
 
 def _day(text: str) -> int:

@@ -7,11 +7,23 @@ from alipay_client.simulator.dice import Attempt
 from alipay_client.simulator.gateway import Service, perform
 from alipay_client.simulator.wire import Call, HttpAnswer, NoAnswer, accepted, outage, refused
 
-_EITHER_WAY = frozenset({"http_500", "html_page", "unknown"})
+_EITHER_WAY = frozenset({"http_500", "html_page", "unknown", "odd_code"})
+_CODES = (
+    "SYSTEM_BUSY",
+    "CODE_OF_2031",
+    "TRADE_NOT_EXIST",
+    "TRADE_STATUS_ERROR",
+    "DISCORDANT_REPEAT_REQUEST",
+    "REPEATED_REFUNDMENT_REQUEST",
+    "TRADE_HAS_CLOSE",
+    "RETURN_AMOUNT_EXCEED",
+)
+"""What a refund may be answered with, whatever was done (docs/alipay.md 5.5)."""
 _REFUND = "alipay.acquire.overseas.spot.refund"
 _ONLY = {
     "unknown": frozenset({_REFUND, "alipay.acquire.cancel"}),
     "refund_refused": frozenset({_REFUND}),
+    "odd_code": frozenset({_REFUND}),
 }
 """Faults that only these services know."""
 _ECHOED = ("partner_trans_id", "partner_refund_id", "out_trade_no", "out_return_no", "qrcode")
@@ -88,6 +100,9 @@ def _spoilt(
             fields = {"result_code": "FAIL", "error": "SYSTEM_ERROR", **ids}
         case "refund_refused":
             fields = {"result_code": "FAIL", "error": "TRADE_HAS_CLOSE", **ids}
+        case "odd_code":
+            code = _CODES[attempt.below("code", len(_CODES))]
+            fields = {"result_code": "FAIL", "error": code, **ids}
         case "unknown":
             fields = {"result_code": context.quirks.unknown_spelling, **ids}
         case _:

@@ -20,7 +20,11 @@ from alipay_client.simulator.model import Code, CodeStatus, RefundEntry, Trade
 
 _COUNT = "SELECT coalesce(max(value), 0) FROM facts WHERE name = :name"
 _CODES = "SELECT * FROM codes ORDER BY status = :last, store_id, created_at_ms LIMIT :limit"
-_NEWEST = "SELECT {} FROM trades ORDER BY paid_at_ms DESC, trade_no DESC LIMIT :limit"
+_NEWEST = (
+    "SELECT {} FROM trades WHERE :before = '' OR (paid_at_ms, trade_no) < "
+    "(SELECT paid_at_ms, trade_no FROM trades WHERE trade_no = :before) "
+    "ORDER BY paid_at_ms DESC, trade_no DESC LIMIT :limit"
+)
 _TRADES = _NEWEST.format("*")
 _THEIRS = f"trade_no IN ({_NEWEST.format('trade_no')})"
 _REFUNDS = f"SELECT * FROM refunds WHERE {_THEIRS} ORDER BY accepted_at_ms, refund_id"  # noqa: S608  # constants alone
@@ -58,9 +62,9 @@ class CodeList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeList:
-    """The newest trades, oldest of them first, with what belongs to them by ``trade_no``, oldest
-    first. ``made`` and ``totals`` (paid and refunded minor units by currency) are of the whole
-    book.
+    """The newest trades, or the newest before one, oldest of them first, with what belongs to them
+    by ``trade_no``, oldest first. ``made`` and ``totals`` (paid and refunded minor units by
+    currency) are of the whole book.
     """
 
     trades: Sequence[Trade]
@@ -107,15 +111,18 @@ class Reader:
                 made=await _made(book, "code"),
             )
 
-    async def trades(self, limit: int) -> TradeList:
-        """Return the newest trades, at most ``limit``."""
+    async def trades(self, limit: int, *, before: str = "") -> TradeList:
+        """Return the newest trades, or the newest before that number, at most ``limit``; of a
+        number that is not there, none.
+        """
+        wanted = {"limit": limit, "before": before}
         async with self._snapshot() as book:
-            trades = await _all(book, Trade, _TRADES, limit=limit)
+            trades = await _all(book, Trade, _TRADES, **wanted)
             refunds: defaultdict[str, list[RefundEntry]] = defaultdict(list)
-            for refund in await _all(book, RefundEntry, _REFUNDS, limit=limit):
+            for refund in await _all(book, RefundEntry, _REFUNDS, **wanted):
                 refunds[refund.trade_no].append(refund)
             notifications: defaultdict[str, list[NotificationEntry]] = defaultdict(list)
-            for told in await _all(book, NotificationEntry, _NOTIFICATIONS, limit=limit):
+            for told in await _all(book, NotificationEntry, _NOTIFICATIONS, **wanted):
                 notifications[told.trade_no].append(told)
             return TradeList(
                 trades=trades[::-1],

@@ -2,36 +2,41 @@
 
 Flows in: ``POST /alipay/notify/{token}``; the token is the machine's own part of the URL that its
 code was made with. Flows out: a row in SQL, then the answer ``success``, then a wake-up for the
-machine's owner. Only what is signed by Alipay, for our partner id and for this machine is stored;
-everything else is refused and counted. While SQL does not answer Alipay hears ``fail`` and repeats
-(docs/alipay.md 7.2, 7.3).
+machine's owner. What Alipay signed is always kept: what does not fit becomes a row that a person
+sees, and is not acknowledged, so that Alipay repeats it for its day and a mended configuration
+takes it. Everything else is refused and counted. While SQL does not answer Alipay hears ``fail``
+and repeats (docs/alipay.md 7.2, 7.3).
 """
 
 import asyncio
 import hashlib
 import hmac
 import re
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 
 from actors.machine.events import Event, RefundSucceeded, TopUpPaid, TradeFinished
-from actors.machine.ids import Currency, RefundId, TradeId
+from actors.machine.ids import Currency, MachineId, RefundId, TradeId
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from alipay_client.config import AlipayConfig
-from alipay_client.errors import AlipayError, OutcomeUnknown
+from alipay_client.errors import AlipayError
 from alipay_client.keys import Keys
-from alipay_client.messages import QueryTrade
+from alipay_client.messages import QueryTrade, TradeAnswer
 from alipay_client.notify import (
     BUYER_FIELDS,
     Notification,
     NotificationKind,
     NotificationRefused,
     parse_notification,
+    passback_of,
+    prove,
+    told_money,
 )
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
@@ -47,8 +52,21 @@ ID_LENGTH_MAX = 64
 CAUSE_LENGTH_MAX = 300
 PASSBACK_MACHINE = "machine"
 """The passback parameter with which our codes carry the machine's id."""
+UNCONFIRMED = "unconfirmed"
+"""Why a payment was put aside: Alipay did not answer our question about it."""
+PUT_ASIDE = "PUT_ASIDE"
+"""The kind of a row whose notification does not fit."""
+NOT_CONTRACTED = frozenset(
+    {"ILLEGAL_PARTNER_EXTERFACE", "HAS_NO_PRIVILEGE", "ACCESS_FORBIDDEN", "EXTERFACE_IS_CLOSED"}
+)
+"""Alipay's codes for a service that the contract does not hold (docs/alipay.md 4.5, 5.8)."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_MACHINE = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _PAID_STATUSES = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
+_NO_MONEY = frozenset({"WAIT_BUYER_PAY"})
+"""Statuses of a trade to which nothing happened that concerns money."""
+_OF_ANOTHER_SELLER = frozenset({"foreign_seller"})
+_DAY_MS = 86_400_000
 
 
 class Unacceptable(Exception):
@@ -81,6 +99,9 @@ class NotifyIngress:
     limits: NotifyLimits = NotifyLimits()
     alipay: AlipayClient | None = None
     in_flight: int = field(default=0, init=False)
+    strangers: int = field(default=0, init=False)
+    _foreign: Counter[MachineId] = field(default_factory=Counter, init=False)
+    _foreign_day: int = field(default=0, init=False)
 
     async def handle(self, request: Request) -> Response:
         """Answer one POST. 200 ``success``; 4xx ``refused``; 404 ``unknown``; 503 ``fail`` when the
@@ -94,11 +115,6 @@ class NotifyIngress:
         except StoreError as error:
             log.warning("notification not saved, Alipay will repeat it", error=str(error))
             return self._answered("failed", "sql", 503, "fail")
-        except OutcomeUnknown as error:
-            log.warning(
-                "payment not confirmed, Alipay will repeat the notification", code=error.code
-            )
-            return self._answered("failed", "unconfirmed", 503, "fail")
         finally:
             self.in_flight -= 1
 
@@ -106,36 +122,59 @@ class NotifyIngress:
         token = request.path_params["token"]
         machine = await self.registry.by_token(token) if _TOKEN.fullmatch(token) else None
         if machine is None:
-            return self._answered("refused", "unknown_token", 404, "unknown")
+            return await self._stranger(request)
         try:
             body = await self._read(request)
+        except Unacceptable as error:
+            return self._refused(machine.machine_id, error)
+        try:
             notification = parse_notification(
                 body, config=self.config, keys=self.keys, currency=machine.currency
             )
-        except NotificationRefused as error:
-            return self._refused(
-                machine,
-                Unacceptable(error.code, http_status=413 if error.code == "oversized" else 400),
-                error.detail,
+        except NotificationRefused as refused:
+            odd = Unacceptable(
+                refused.code, http_status=413 if refused.code == "oversized" else 400
             )
-        except Unacceptable as error:
-            return self._refused(machine, error)
-        digest = hashlib.sha256(body).hexdigest()
+            if refused.fields is not None:
+                await self._put_aside(refused.fields, machine, odd, body)
+            return self._refused(machine.machine_id, odd, refused.detail)
         try:
-            self._check(notification, machine)
+            await self._check(notification, machine)
             event = await self._event(notification)
         except Unacceptable as error:
-            await self._put_aside(notification, machine, error, digest)
-            return self._refused(machine, error)
+            await self._put_aside(notification.fields, machine, error, body)
+            return self._refused(machine.machine_id, error)
+        digest = hashlib.sha256(body).hexdigest()
         return await self._store(notification, machine, event, digest)
 
-    def _refused(self, machine: Registered, error: Unacceptable, detail: str = "") -> Response:
+    async def _stranger(self, request: Request) -> Response:
+        """Answer who comes under a token that nobody has: always the same. Yet what Alipay signed
+        for us is kept, for our code may have been made with a token that was lost.
+        """
+        unknown = self._answered("refused", "unknown_token", 404, "unknown")
+        if self.strangers >= self.limits.strangers_in_flight_max:
+            return unknown
+        self.strangers += 1
+        try:
+            body = await self._read(request)
+            fields = prove(body, config=self.config, keys=self.keys)
+        except (Unacceptable, NotificationRefused):
+            return unknown
+        finally:
+            self.strangers -= 1
+        if fields.get("seller_id") != self.config.partner:
+            return unknown
+        told = passback_of(fields).get(PASSBACK_MACHINE, "")
+        machine = await self.registry.get(MachineId(told)) if _MACHINE.fullmatch(told) else None
+        await self._put_aside(fields, machine, Unacceptable("unknown_token"), body)
+        return unknown
+
+    def _refused(self, machine_id: MachineId, error: Unacceptable, detail: str = "") -> Response:
         log.warning(
-            "notification refused",
-            machine_id=machine.machine_id,
-            reason=error.reason,
-            detail=detail,
+            "notification refused", machine_id=machine_id, reason=error.reason, detail=detail
         )
+        if error.http_status == 503:
+            return self._answered("failed", error.reason, 503, "fail")
         return self._answered("refused", error.reason, error.http_status, "refused")
 
     async def _read(self, request: Request) -> bytes:
@@ -160,23 +199,28 @@ class NotifyIngress:
             raise Unacceptable("cut_off") from None
         return bytes(body)
 
-    def _check(self, notification: Notification, machine: Registered) -> None:
+    async def _check(self, notification: Notification, machine: Registered) -> None:
         """Compare what is signed with what we know of the machine that the token names."""
         told = notification.passback.get(PASSBACK_MACHINE, machine.machine_id)
         if told != machine.machine_id:
             raise Unacceptable("foreign_machine")
-        if (
-            max(
-                map(
-                    len,
-                    (notification.trade_id, notification.partner_trans_id, notification.refund_id),
-                )
-            )
-            > ID_LENGTH_MAX
-        ):
+        ids = (notification.trade_id, notification.partner_trans_id, notification.refund_id)
+        if max(map(len, ids)) > ID_LENGTH_MAX:
             raise Unacceptable("long_id")
-        if notification.kind is not NotificationKind.PAID:
-            return
+        match notification.kind:
+            case NotificationKind.PAID:
+                self._check_payment(notification, machine)
+            case NotificationKind.FINISHED if not await self.inbox.knows_payment(
+                notification.trade_id
+            ):
+                # Money came in, and we never heard of it.
+                raise Unacceptable("unknown_trade")
+            case NotificationKind.OTHER if notification.status not in _NO_MONEY:
+                raise Unacceptable("unknown_status")
+            case _:
+                pass
+
+    def _check_payment(self, notification: Notification, machine: Registered) -> None:
         if notification.currency != machine.currency:
             raise Unacceptable("foreign_currency")
         if (
@@ -189,15 +233,17 @@ class NotifyIngress:
         """Return what the notification tells the machine's actor; None if it is only to be kept."""
         match notification.kind:
             case NotificationKind.PAID:
-                await self._confirm(notification)
-                assert notification.amount_minor is not None
+                confirmed = await self._confirm(notification)
                 paid_at_ms = notification.paid_at_ms
+                if paid_at_ms is None and confirmed is not None:
+                    paid_at_ms = confirmed.paid_at_ms
+                assert notification.amount_minor is not None
                 return TopUpPaid(
                     trade_id=TradeId(notification.trade_id),
                     partner_trans_id=notification.partner_trans_id,
                     amount_minor=notification.amount_minor,
                     currency=Currency(notification.currency),
-                    paid_at_ms=self.clock.now_ms() if paid_at_ms is None else paid_at_ms,
+                    paid_at_ms=paid_at_ms,
                     payer=self._payer(notification.buyer_id),
                 )
             case NotificationKind.REFUNDED:
@@ -213,12 +259,12 @@ class NotifyIngress:
             case NotificationKind.OTHER:
                 return None
 
-    async def _confirm(self, notification: Notification) -> None:
-        """Ask Alipay about a payment if that is configured. Raises OutcomeUnknown: nobody can say
-        now.
+    async def _confirm(self, notification: Notification) -> TradeAnswer | None:
+        """Ask Alipay about a payment if that is configured. Raises Unacceptable, 503 when nobody
+        can say now: it is put aside then, and taken when a repetition is confirmed.
         """
         if self.alipay is None:
-            return
+            return None
         try:
             trade = await self.alipay.query_trade(
                 QueryTrade(
@@ -226,10 +272,9 @@ class NotifyIngress:
                     alipay_trans_id=notification.trade_id,
                 )
             )
-        except OutcomeUnknown:
-            raise
         except AlipayError as error:
-            raise Unacceptable("query_refused") from error
+            self._say_unconfirmed(error)
+            raise Unacceptable(UNCONFIRMED, http_status=503) from error
         if trade.status not in _PAID_STATUSES:
             raise Unacceptable("query_says_unpaid")
         if (trade.amount_minor, trade.currency) != (
@@ -237,31 +282,90 @@ class NotifyIngress:
             notification.currency,
         ):
             raise Unacceptable("query_says_other_amount")
+        return trade
+
+    def _say_unconfirmed(self, error: AlipayError) -> None:
+        if error.code in NOT_CONTRACTED:
+            log.error(
+                (
+                    "payments cannot be confirmed: Alipay turns alipay.acquire.overseas.query "
+                    "away; have the contract extended, or switch confirm_payments_by_query off; "
+                    "meanwhile each payment waits for a person, for a repetition, or for the daily "
+                    "file"
+                ),
+                code=error.code,
+            )
+        else:
+            log.warning(
+                "payment not confirmed, Alipay will repeat the notification", code=error.code
+            )
+
+    async def try_query(self) -> None:
+        """Find out, before the first payment, whether Alipay answers the question that confirms
+        payments; say so if not.
+        """
+        if self.alipay is None:
+            return
+        try:
+            await self.alipay.query_trade(QueryTrade(partner_trans_id="vendgate-asks-once"))
+        except AlipayError as error:
+            self._say_unconfirmed(error)
 
     async def _put_aside(
-        self, notification: Notification, machine: Registered, error: Unacceptable, digest: str
+        self,
+        fields: dict[str, str],
+        machine: Registered | None,
+        error: Unacceptable,
+        body: bytes,
     ) -> None:
         """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a
         person must look.
         """
+        machine_id = MachineId("") if machine is None else machine.machine_id
+        if error.reason in _OF_ANOTHER_SELLER and self._too_many_foreign(machine_id):
+            return
+        trade_id, digest = fields.get("trade_no", ""), hashlib.sha256(body).hexdigest()
         log.error(
             (
                 "notification is signed by Alipay and does not fit; it was put aside, compare it "
                 "with Alipay's books"
             ),
-            machine_id=machine.machine_id,
-            trade_id=notification.trade_id,
+            machine_id=machine_id,
+            trade_id=trade_id[:ID_LENGTH_MAX],
             reason=error.reason,
         )
-        key = f"refused:{error.reason}:{notification.trade_id}:{notification.notify_id}"[
-            :CAUSE_LENGTH_MAX
-        ]
-        received = self._received(key, notification, machine, None, digest)
-        money = {
-            TOLD_AMOUNT_MINOR: str(notification.refund_minor or notification.amount_minor or 0),
-            TOLD_CURRENCY: notification.currency,
-        }
-        await self.inbox.put(replace(received, fields={**received.fields, **money}))
+        own = "" if machine is None else machine.currency
+        amount_minor, currency = told_money(fields, self.config, own)
+        telling = fields.get("notify_id", "") or digest
+        await self.inbox.put(
+            Received(
+                cause=f"refused:{error.reason}:{trade_id}:{telling}"[:CAUSE_LENGTH_MAX],
+                kind=PUT_ASIDE,
+                machine_id=machine_id,
+                trade_id=trade_id[:ID_LENGTH_MAX],
+                event=None,
+                fields={
+                    **self._kept(fields),
+                    TOLD_AMOUNT_MINOR: str(amount_minor),
+                    TOLD_CURRENCY: currency,
+                },
+                body_sha256=digest,
+                received_at_ms=self.clock.now_ms(),
+            )
+        )
+
+    def _too_many_foreign(self, machine_id: MachineId) -> bool:
+        """One key of Alipay's signs for every seller, so that anybody's payments have a true
+        signature: of those we keep so many.
+        """
+        day = self.clock.now_ms() // _DAY_MS
+        if day != self._foreign_day:
+            self._foreign_day, self._foreign = day, Counter()
+        self._foreign[machine_id] += 1
+        if self._foreign[machine_id] <= self.limits.foreign_a_day_max:
+            return False
+        self.metrics.notifications.labels("refused", "too_many_foreign").inc()
+        return True
 
     def _received(
         self,

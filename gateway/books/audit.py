@@ -20,6 +20,7 @@ from actors.ports import StoreError
 from gateway.books import seals
 from gateway.process import configs
 from gateway.process.settings import Settings
+from gateway.process.texts import plain
 from storage.auditing import Audit, Finding, Seal, prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.views import BalanceView
@@ -51,7 +52,7 @@ def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) 
         if files.write is not None:
             seals.refuse_to_overwrite(files.write)
         known = () if files.check is None else seals.read(files.check)
-        found = asyncio.run(_prove(storage, own_ids={settings.alipay.partner}, known=known))
+        found = asyncio.run(proved(storage, own_ids={settings.alipay.partner}, known=known))
         if as_json:
             print(json.dumps(found.as_json()))
         else:
@@ -71,7 +72,8 @@ def _write(path: Path, found: Audit) -> str:
     return f"{len(found.seals)} seals are in {path}: keep it on another machine."
 
 
-async def _prove(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
+async def proved(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
+    """Return what every check finds in this database, which is only read. Raises StoreError."""
     database = await Database.open(
         replace(storage, read_only=True, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
     )
@@ -132,7 +134,8 @@ def _list(
             console.print(Text(f"\n{title}", style="bold"))
         # What stands in a database is data, never markup.
         console.print(
-            Text.assemble((f"{name}: " if name else "", style), finding.sentence), soft_wrap=True
+            Text.assemble((f"{name}: " if name else "", style), plain(finding.sentence)),
+            soft_wrap=True,
         )
 
 

@@ -28,8 +28,9 @@ from rich.live import Live
 from gateway.demo import books, stage
 from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
 from gateway.demo.interruptions import Interruptions
+from gateway.demo.progress import shown
 from gateway.demo.report import Report
-from gateway.demo.screen import Scene, draw
+from gateway.demo.screen import Picture, Scene
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
@@ -48,7 +49,8 @@ ANSWER_TIMEOUT_S = 30
 REGISTER_TIMEOUT_S = 60
 PROOF_TIMEOUT_S = 120
 """For both books as a whole, at the end."""
-EVENTS_SHOWN = 10
+EVENTS_SHOWN = 100
+"""More than any terminal has lines for."""
 PAGE = 500
 
 
@@ -73,6 +75,8 @@ class Stage:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
         self.admin_address: str = gateway.ready["admin"]
+        self.gateway_pid = gateway.process.pid
+        self.host_pids: list[int] = gateway.ready["host_pids"]
         self.database = database
         self.queries = Queries(database)
         self.fleet = fleet
@@ -119,6 +123,8 @@ class Stage:
             sales_wanted=self.demo.sales,
             admin_address=self.admin_address,
             control_url=self.control_url,
+            vendgate=vendgate_in_shell(),
+            processes={"gateway": [self.gateway_pid], "hosts": self.host_pids},
             stopping=stopping,
         )
 
@@ -132,10 +138,8 @@ class Stage:
 
     async def compare(self, report: Report) -> Report:
         """Hold our ledger against the pretend Alipay's own book."""
-        async with httpx.AsyncClient(trust_env=False) as http:
-            book: dict[str, Any] = (
-                await http.get(f"{self.control_url}/control/book", timeout=30)
-            ).json()
+        async with httpx.AsyncClient(base_url=self.control_url, trust_env=False) as http:
+            book = await whole_book(http)
         refunded = {
             balance.currency: balance.money_refunded_minor
             for balance in await self.queries.balances()
@@ -163,12 +167,38 @@ class Stage:
             position = page[-1].position
 
 
+async def whole_book(http: httpx.AsyncClient) -> dict[str, Any]:
+    """Return the pretend Alipay's book, read page by page from the newest trade on, so that it may
+    have any length.
+    """
+    trades: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        wanted = {"limit": str(PAGE), "before": before}
+        book = (await http.get("/control/book", params=wanted, timeout=ANSWER_TIMEOUT_S)).json()
+        assert isinstance(book, dict)
+        trades += book["trades"]
+        if len(book["trades"]) < PAGE:
+            return {**book, "trades": trades}
+        before = book["trades"][0]["trade_no"]
+
+
+def vendgate_in_shell() -> str:
+    """Return how this program is called in a shell of the same folder."""
+    ours = Path(sys.executable).with_name("vendgate")
+    found = shutil.which("vendgate")
+    if found is not None and Path(found) == ours:
+        return "vendgate"
+    return str(ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours)
+
+
 async def play(demo: Demo, *, console: Console | None) -> Report | None:
     """Run the demo and return what it saw, or None if it was interrupted before anything could be
     seen. Raises ChildFailed.
     """
     # A short path: Ray puts sockets below it, whose names may have 107 characters.
     folder = demo.keep or Path(tempfile.mkdtemp(prefix="vg-"))
+    stage.check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     children = Children(folder)
     interruptions = Interruptions(children)
@@ -186,6 +216,11 @@ async def play(demo: Demo, *, console: Console | None) -> Report | None:
             if not interruptions.wanted:
                 raise
         finally:
+            if console is not None:
+                with contextlib.suppress(OSError):  # a terminal that is not there any more
+                    console.print(
+                        f"ending the processes{', Ray takes a moment' if demo.ray else ''} ..."
+                    )
             await children.stop()
     # Whoever interrupts wants no traces; what ends by itself and is not good is evidence.
     if demo.keep is None and (report is None or report.good or interruptions.wanted):
@@ -202,22 +237,27 @@ async def _play(
     interruptions: Interruptions,
     console: Console | None,
 ) -> Report:
-    _say(console, "starting the pretend Alipay")
     keys = folder / "alipay"
     ports = stage.free_ports()
-    alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
+    async with shown(console, "starting the pretend Alipay"):
+        alipay = await children.start("alipay", *stage.alipay_arguments(keys, ports))
     settings = stage.write_settings(folder, ports, keys=keys, ray=demo.ray)
-    _say(console, f"starting the gateway{' and Ray' if demo.ray else ''}")
-    gateway = await children.start("gateway", "serve", "--config", str(settings), "--json-ready")
+    what = "starting Ray (up to half a minute) and the gateway"
+    what = what if demo.ray else "starting the gateway"
+    async with shown(console, what, log=folder / "gateway.log"):
+        gateway = await children.start(
+            "gateway", "serve", "--config", str(settings), "--json-ready"
+        )
     # For whoever wants to kill one of them and see what happens.
     pids = {"gateway_pid": gateway.process.pid, "host_pids": gateway.ready["host_pids"]}
     if console is None:
         print(json.dumps(pids), file=sys.stderr, flush=True)
-    _say(console, f"processes to kill, if you like: {pids}")
     machine_ids = stage.machine_names(demo.machines)
-    async with grpc.aio.insecure_channel(gateway.ready["admin"]) as channel:
-        _say(console, f"taking {len(machine_ids)} machines into the fleet")
-        async with answer_within(REGISTER_TIMEOUT_S, "the gateway"):
+    async with grpc.aio.insecure_channel(gateway.ready["admin"], options=stage.DIRECT) as channel:
+        async with (
+            shown(console, f"taking {len(machine_ids)} machines into the fleet"),
+            answer_within(REGISTER_TIMEOUT_S, "the gateway"),
+        ):
             await stage.register(channel, machine_ids)
         fleet = await children.start(
             "machines", *_fleet_arguments(demo, folder, alipay, gateway, machine_ids)
@@ -278,7 +318,11 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
     last_call_at: float | None = None
     with contextlib.ExitStack() as screen:
         live = (
-            screen.enter_context(Live(console=console, refresh_per_second=4)) if console else None
+            screen.enter_context(
+                Live(console=console, screen=console.is_terminal, refresh_per_second=4)
+            )
+            if console
+            else None
         )
         while True:
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
@@ -289,9 +333,8 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
                 last_call_at = time.monotonic()
             if live is not None:
                 async with answer_within(ANSWER_TIMEOUT_S, "the database"):
-                    live.update(
-                        draw(await running.scene(report, stopping=last_call_at is not None))
-                    )
+                    scene = await running.scene(report, stopping=last_call_at is not None)
+                    live.update(Picture(scene))
             if last_call_at is not None:
                 patience_s = INTERRUPTED_TIMEOUT_S if interruptions.wanted else QUIET_TIMEOUT_S
                 if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
@@ -299,11 +342,9 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
             await asyncio.sleep(LOOK_EVERY_S)
         async with answer_within(PROOF_TIMEOUT_S, "the database or the pretend Alipay"):
             report = await running.audited(await running.compare(await running.report()))
-            if live is not None:
-                live.update(draw(await running.scene(report, stopping=True)))
+            picture = Picture(await running.scene(report, stopping=True)) if live else None
+            if live is not None and picture is not None:
+                live.update(picture)
+    if console is not None and console.is_terminal and picture is not None:
+        console.print(picture)  # the other screen went away with its end
     return report
-
-
-def _say(console: Console | None, text: str) -> None:
-    if console is not None:
-        console.print(f"[dim]{text} ...[/]")

@@ -1,13 +1,16 @@
-"""What a visitor of the demo sees: the machines, the money, the last things that happened, and
-grpcurl lines to try. Pure drawing.
+"""What a visitor of the demo sees: addresses first, then the money, the machines and the last
+things that happened. Pure drawing.
+
+Flows in: one moment, and the size of the terminal. Flows out: as many lines as the terminal has, of
+which none is cut from 80 columns on: a table leaves columns out, long lines go on in the next one,
+and what has no room is counted.
 """
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.table import Table
+from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from gateway.demo.report import Report
@@ -22,12 +25,19 @@ PHASE_STYLE = {
     "DISABLED": "dim",
     "INACTIVE": "red",
 }
-EVENT_WIDTH = 110
+MODES = {"AUTHORIZATION_FIRST": "pay first", "SELECTION_FIRST": "choose first", "BOTH": "both"}
+EVENT_LINES_MIN = 3
+EVENT_LINES_GOOD = 8
+"""So many come before more lines to try."""
+_GAP = "  "
+_INDENT = " " * 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One moment of the demo."""
+    """One moment of the demo. ``vendgate`` is how this program is called in the visitor's shell;
+    ``processes`` are the ids of those that may be killed, by name.
+    """
 
     machines: Sequence[MachineView]
     events: Sequence[EventView]
@@ -35,82 +45,175 @@ class Scene:
     sales_wanted: int
     admin_address: str
     control_url: str
+    vendgate: str
+    processes: Mapping[str, Sequence[int]]
     stopping: bool
 
 
-def draw(scene: Scene) -> RenderableType:
-    """Return the whole screen."""
-    return Group(_money(scene), _machines(scene), _events(scene), _try_it(scene))
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A moment that fits itself to the terminal, whatever its size is by then."""
+
+    scene: Scene
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Draw for the size that there is now."""
+        height = options.height or console.height
+        yield Text("\n").join(lines(self.scene, options.max_width, height))
+
+
+def lines(scene: Scene, width: int, height: int) -> Sequence[Text]:
+    """Return the whole screen: at most ``height`` lines of at most ``width`` columns."""
+    head = [_title(scene, width), *_addresses(scene, width), *_money(scene.report, width)]
+    extras = _extras(scene, width)
+    left = height - len(head) - 1 - EVENT_LINES_MIN
+    table = _machines(scene.machines, width, max(left, 2))
+    left = height - len(head) - len(table)
+    if left < len(extras) + 1 + EVENT_LINES_GOOD:
+        extras = []
+    happened = _events(scene.events, width, left - len(extras) - 1)
+    heading = Text("what happens", style="bold blue")
+    return [*head, *extras, *table, heading, *happened][:height]
+
+
+def _title(scene: Scene, width: int) -> Text:
+    wanted = f", until {scene.sales_wanted} sales" if scene.sales_wanted else ""
+    what = (
+        "nobody new comes, the rest goes back"
+        if scene.stopping
+        else f"{len(scene.machines)} machines, HKD, {scene.report.duration_s:.0f} s{wanted}"
+    )
+    left, right = f"Vendgate demo: {what}", "Ctrl-C ends it"
+    return Text(f"{left}{right:>{max(len(right) + 1, width - len(left))}}", style="bold blue")
+
+
+def _addresses(scene: Scene, width: int) -> list[Text]:
+    first = scene.machines[0].machine_id if scene.machines else "VM-0001"
+    qr = f"{scene.vendgate} qr {first} --admin {scene.admin_address}"
+    rows = [("pay by hand", scene.control_url), ("a QR code", qr)]
+    told = [line for name, value in rows for line in _wrapped(value, width, indent=f"{name:<13}")]
+    return [*map(Text, told), *_commands(grpcurl_lines(scene.admin_address)[:1], width)]
+
+
+def _extras(scene: Scene, width: int) -> list[Text]:
+    named = ", ".join(
+        f"{name} {' '.join(map(str, pids))}" for name, pids in scene.processes.items() if pids
+    )
+    killing = _wrapped(f"{named} (kill one and look)", width, indent=f"{'processes':<13}")
+    return [
+        *_commands(grpcurl_lines(scene.admin_address)[1:], width),
+        *(map(Text, killing if named else [])),
+    ]
+
+
+def _commands(commands: Sequence[str], width: int) -> list[Text]:
+    return [
+        Text(line, style="dim") for command in commands for line in _continued(command, width - 2)
+    ]
+
+
+def _continued(command: str, width: int) -> list[str]:
+    """Return a command that can be pasted, on two lines if it is too long for one."""
+    if len(command) <= width:
+        return [f"  {command}"]
+    cut = command.rfind(" ", 0, command.rfind(" "))
+    return [f"  {command[:cut]} \\", f"      {command[cut + 1 :]}"]
 
 
 def _amount(minor: int) -> str:
-    return f"{minor // 100:,}.{minor % 100:02}"
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02}"
 
 
-def _money(scene: Scene) -> RenderableType:
-    report = scene.report
-    table = Table.grid(padding=(0, 3))
-    table.add_row(
-        f"money in [bold]{_amount(report.money_in)}[/]",
-        f"sold [bold green]{_amount(report.money_sold)}[/]",
-        f"refunded [bold cyan]{_amount(report.money_refunded)}[/]",
-        f"held [bold yellow]{_amount(report.money_held)}[/]",
-        f"due back [bold magenta]{_amount(report.money_due_back)}[/]",
-        f"ledger [bold]{'balanced' if report.ledger_balanced else 'NOT BALANCED'}[/]",
+def _money(report: Report, width: int) -> list[Text]:
+    parts = (
+        ("paid", _amount(report.money_in), f"{report.topups} top-ups", "bold"),
+        ("sold", _amount(report.money_sold), f"{report.vends_succeeded} sales", "bold green"),
+        ("refunded", _amount(report.money_refunded), f"{report.refunds} refunds", "bold cyan"),
+        ("held", _amount(report.money_held), "", "bold yellow"),
+        ("due back", _amount(report.money_due_back), "", "bold magenta"),
+        ("failed", f"{report.vends_failed}", "", ""),
+        ("denied", f"{report.vends_denied}", "", ""),
+        (
+            "ledger",
+            "balanced" if report.ledger_balanced else "NOT BALANCED",
+            "",
+            "bold" if report.ledger_balanced else "bold red",
+        ),
     )
-    wanted = f" of {scene.sales_wanted}" if scene.sales_wanted else ""
-    table.add_row(
-        f"top-ups {report.topups}",
-        f"sales {report.vends_succeeded}{wanted}",
-        f"refunds {report.refunds}",
-        f"failed {report.vends_failed}",
-        f"denied {report.vends_denied}",
-        f"{report.duration_s:.0f} s",
-    )
-    title = (
-        "Vendgate demo: nobody new comes, the rest goes back"
-        if scene.stopping
-        else "Vendgate demo (HKD)"
-    )
-    return Panel(table, title=title, border_style="blue")
+    flown: list[Text] = []
+    for name, value, note, style in parts:
+        part = Text.assemble(f"{name} ", (value, style), f" ({note})" if note else "")
+        if flown and len(flown[-1]) + len(_GAP) + len(part) <= width:
+            flown[-1] = Text(_GAP).join([flown[-1], part])
+        else:
+            flown.append(part)
+    return flown
 
 
-def _machines(scene: Scene) -> RenderableType:
-    table = Table(expand=True, show_edge=False, pad_edge=False)
-    for heading in ("machine", "mode", "phase", "session", "funds", "refunds open", "code"):
-        table.add_column(
-            heading,
-            justify="right" if heading in {"funds", "refunds open"} else "left",
-            no_wrap=True,
-        )
-    for machine in scene.machines:
-        table.add_row(
-            machine.machine_id,
-            machine.mode.lower().replace("_", " "),
-            Text(machine.phase, style=PHASE_STYLE.get(machine.phase, "")),
-            machine.session_id,
-            _amount(machine.funds_minor) if machine.session_id else "",
-            str(machine.open_refund_count or ""),
-            machine.qr_payload,
-        )
+_COLUMNS: Sequence[tuple[str, int, Callable[[MachineView], str]]] = (
+    ("machine", 0, lambda one: one.machine_id),
+    ("phase", max(map(len, PHASE_STYLE)), lambda one: one.phase),
+    ("funds", len("999.99"), lambda one: _amount(one.funds_minor) if one.session_id else ""),
+    ("session", len("VM-0001-s999"), lambda one: one.session_id),
+    ("code", 0, lambda one: one.qr_payload),
+    ("refunds open", 0, lambda one: str(one.open_refund_count or "")),
+    ("mode", 0, lambda one: MODES.get(one.mode, one.mode.lower())),
+)
+"""Heading, least width (a table that jumps cannot be read) and value; the most important first:
+what has no room is left out.
+"""
+_RIGHT = {"funds", "refunds open"}
+
+
+def _machines(machines: Sequence[MachineView], width: int, height: int) -> list[Text]:
+    """Return a heading and one line for each machine, at most ``height``; the last one counts those
+    that have no room.
+    """
+    shown = machines if len(machines) < height else machines[: height - 2]
+    columns = []
+    left = width
+    for name, least, value in _COLUMNS:
+        cells = [value(machine) for machine in shown]
+        needed = max(least, *map(len, (name, *cells)))
+        if needed <= left:
+            columns.append((name, needed, cells))
+            left -= needed + len(_GAP)
+    table = [Text(_GAP.join(_cell(name, name, size) for name, size, _ in columns), style="bold")]
+    for number, machine in enumerate(shown):
+        cells = [_cell(name, found[number], size) for name, size, found in columns]
+        row = Text(_GAP.join(cells).rstrip())
+        row.highlight_words([machine.phase], PHASE_STYLE.get(machine.phase, ""))
+        table.append(row)
+    if len(shown) < len(machines):
+        table.append(Text(f"and {len(machines) - len(shown)} more", style="dim"))
     return table
 
 
-def _events(scene: Scene) -> RenderableType:
-    lines = Text()
-    for event in scene.events:
-        lines.append(f"{event.machine_id} ", style="bold")
-        lines.append(f"{event.text[:EVENT_WIDTH]}\n")
-    return Panel(lines, title="what happens", border_style="dim")
+def _cell(name: str, text: str, size: int) -> str:
+    return text.rjust(size) if name in _RIGHT else text.ljust(size)
 
 
-def _try_it(scene: Scene) -> RenderableType:
-    return Text(
-        "\n".join(
-            (*grpcurl_lines(scene.admin_address), f"pay a code by hand: {scene.control_url}")
-        ),
-        style="dim",
-    )
+def _events(events: Sequence[EventView], width: int, height: int) -> list[Text]:
+    """Return the newest events that have room, the newest last, each of them whole."""
+    told: list[Text] = []
+    for event in reversed(events):
+        block = [
+            Text(line)
+            for line in _wrapped(event.text, width, indent=f"{event.machine_id} ", then=_INDENT)
+        ]
+        block[0].stylize("bold", 0, len(event.machine_id))
+        if len(told) + len(block) > height:
+            break
+        told = block + told
+    return told
+
+
+def _wrapped(text: str, width: int, *, indent: str, then: str | None = None) -> list[str]:
+    later = " " * len(indent) if then is None else then
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=later, break_on_hyphens=False
+    ) or [indent.rstrip()]
 
 
 def grpcurl_lines(admin_address: str) -> Sequence[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import grpc.aio
 
+from gateway.demo.children import ChildFailed
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from gateway.fleet.v1 import machine_pb2 as fleet_wire
 from gateway.v1 import machine_pb2
@@ -41,6 +42,8 @@ PRODUCTS = (
     ("B2", "Chocolate", 1_000),
 )
 STOCK = 9_999
+DIRECT = (("grpc.enable_http_proxy", 0),)
+"""Options of a channel to this computer: a proxy that the environment names could not reach it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +55,35 @@ class Ports:
     machines: int
     admin: int
     http: int
+    health: int
     alipay: int
 
 
 def free_ports() -> Ports:
     """Return ports that nobody listens on now."""
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(4)]
+        sockets = [held.enter_context(socket.socket()) for _ in range(5)]
         for one in sockets:
             one.bind(("127.0.0.1", 0))
-        machines, admin, http, alipay = (one.getsockname()[1] for one in sockets)
-    return Ports(machines=machines, admin=admin, http=http, alipay=alipay)
+        machines, admin, http, health, alipay = (one.getsockname()[1] for one in sockets)
+    return Ports(machines=machines, admin=admin, http=http, health=health, alipay=alipay)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that the URL of a database in it cannot name. Raises ChildFailed."""
+    if "?" in str(folder) or not _is_text(str(folder)):
+        raise ChildFailed(
+            f"{str(folder)!r} cannot be named in the URL of a database: choose another folder "
+            "with --keep"
+        )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path:
@@ -73,6 +94,7 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
         "machines": {"listen": f"127.0.0.1:{ports.machines}"},
         "admin": {"listen": f"127.0.0.1:{ports.admin}"},
         "http": {"listen": f"127.0.0.1:{ports.http}"},
+        "health": {"listen": f"127.0.0.1:{ports.health}"},
         "alipay": {
             "environment": f"http://127.0.0.1:{ports.alipay}/gateway.do",
             "partner": PARTNER,
@@ -97,18 +119,18 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
         },
         "logs": {"level": "info", "format": "json"},
     }
-    lines = [
-        "# Made by the demo. JSON strings, numbers and lists are TOML as well.",
-        f"payer_salt = {json.dumps('demo-' + 'x' * 27)}",
-    ]
+    lines = ["# Made by the demo.", f"payer_salt = {_toml('demo-' + 'x' * 27)}"]
     for name, values in sections.items():
-        lines += [
-            "",
-            f"[{name}]",
-            *(f"{key} = {json.dumps(value)}" for key, value in values.items()),
-        ]
-    path.write_text("\n".join(lines) + "\n")
+        lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML has it: JSON, but for what JSON escapes as halves of a character, and
+    for DEL, which only TOML escapes.
+    """
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def alipay_arguments(keys: Path, ports: Ports) -> list[str]:

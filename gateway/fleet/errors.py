@@ -172,6 +172,9 @@ FAILED = Refusal(
 TOO_MANY_WATCHES = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_WATCHES",
-    message="this gateway serves as many watches as it may: end one, or come back later",
+    message=(
+        "this gateway serves as many watches as it may, of you or of all: end one, or come back "
+        "later"
+    ),
     retry_after_ms=10_000,
 )

@@ -2,16 +2,14 @@
 # event_service.proto
 """EventService: what happened, live and from the books."""
 
-from gateway.fleet import errors as fleet_errors
 from gateway.fleet import filters, pages, views, watch
 from gateway.fleet.answering import Context, Parts, answered
+from gateway.fleet.caller import person_of
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import event_service_pb2 as wire
 from gateway.fleet.v1 import event_service_pb2_grpc
 from gateway.rpc import statuses
-
-_WATCHES_MAX = 64
 
 
 class EventService(event_service_pb2_grpc.EventServiceServicer):
@@ -19,7 +17,7 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._watches = 0
+        self._watches = watch.Watches()
 
     @answered
     async def ListEvents(
@@ -46,20 +44,16 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
         # grpc.aio takes a coroutine that writes as well as a generator; this way a slow reader
         # holds the watch up, and nothing else
         Fields().machine_id(request.machine_id, needed=False).done()
-        if self._watches >= _WATCHES_MAX:
-            raise CallRefused(fleet_errors.TOO_MANY_WATCHES)
-        self._watches += 1
-        try:
+        with self._watches.one_more(person_of(context)):
             position = await watch.start_position(self.parts.queries, request.after_token)
             async for event in watch.events(
                 self.parts.queries,
                 position,
                 machine_id=request.machine_id,
                 stopping=self.parts.stopping,
+                watches=self._watches,
             ):
                 await context.write(wire.WatchEventsResponse(event=views.event(event)))
-        finally:
-            self._watches -= 1
         raise CallRefused(statuses.DRAINING)
 
     @answered

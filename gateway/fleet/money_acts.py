@@ -1,5 +1,5 @@
-"""Administrators' acts on money: a refund is tried again or given up, a vend in doubt is settled,
-an item that waits for a person is closed.
+"""Administrators' acts on money: a refund is tried again, asked about or given up, a vend in doubt
+is settled, an item that waits for a person is closed.
 
 A second time under the same claim: a refund is tried under its own id, which Alipay knows; what
 was written off, settled, given back or closed is found so, and is the answer.
@@ -8,13 +8,14 @@ was written off, settled, given back or closed is found so, and is the answer.
 from dataclasses import dataclass
 
 from actors.machine.events import (
+    RefundQueryAsked,
     RefundRetryAsked,
     RefundWrittenOff,
     VendRefundAsked,
     VendSettled,
 )
 from actors.machine.ids import MachineId, RefundId, VendId
-from actors.machine.state import RefundStatus, VendStatus
+from actors.machine.state import WITH_A_PERSON, RefundStatus, VendStatus
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts, why_not
 from gateway.fleet.errors import not_found, not_possible
@@ -25,6 +26,7 @@ from storage.fleet.views import ClosingView, RefundView, VendView, WorkItemKind
 
 _ACTS = {
     WorkItemKind.REFUND_REFUSED: "RetryRefund or WriteOffRefund",
+    WorkItemKind.REFUND_UNRESOLVED: "QueryRefund, RetryRefund or WriteOffRefund",
     WorkItemKind.REFUND_OVERDUE: "RetryRefund, or by itself",
     WorkItemKind.VEND_IN_REVIEW: "SettleVend",
     WorkItemKind.MACHINE_HALTED: "ReloadMachine, or by itself",
@@ -33,6 +35,7 @@ _ACTS = {
 
 REFUND_VEND_TRIES = 5
 _OVER = frozenset({RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF})
+_WITH_A_PERSON = frozenset(status.value for status in WITH_A_PERSON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,30 +53,47 @@ class MoneyActs(Acts):
         _not_over(refund, "try")
         if act.validate_only:
             return refund
-        await self._audited(
-            act,
-            "RetryRefund",
-            refund.machine_id,
-            f"refund {refund_id}, {refund.status} -> DUE" + (f": {reason}" if reason else ""),
-        )
         event = RefundRetryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        return await self._tried("RetryRefund", refund, event, act)
+
+    async def query_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
+        """Let the actor ask Alipay what became of a refund. No money is asked for."""
+        refund = await self.refund(refund_id)
+        if act.resumed and refund.status in _OVER:
+            return refund
+        _not_over(refund, "ask about")
+        if act.validate_only:
+            return refund
+        event = RefundQueryAsked(refund_id=RefundId(refund_id), actor=act.actor, reason=reason)
+        return await self._tried("QueryRefund", refund, event, act)
+
+    async def _tried(
+        self,
+        action: str,
+        refund: RefundView,
+        event: RefundRetryAsked | RefundQueryAsked,
+        act: Act,
+    ) -> RefundView:
+        about = f"refund {refund.refund_id}, {refund.status}"
+        detail = f"{about}: {event.reason}" if event.reason else about
+        await self._audited(act, action, refund.machine_id, detail)
         await self._told(MachineId(refund.machine_id), event, act, saved=False)
-        return await self.refund(refund_id)
+        return await self.refund(refund.refund_id)
 
     async def write_off_refund(self, refund_id: str, reason: str, act: Act) -> RefundView:
-        """Let the actor give up a refund that Alipay refused. A large one needs a second person:
+        """Let the actor give up a refund that is a person's. A large one needs a second person:
         then the first is refused, and noted.
         """
         refund = await self.refund(refund_id)
         if act.resumed and refund.status == RefundStatus.WRITTEN_OFF:
             return refund
         _not_over(refund, "write off")
-        if refund.status != RefundStatus.REFUSED:
+        if refund.status not in _WITH_A_PERSON:
             raise not_possible(
                 "REFUND_NOT_REFUSED",
                 f"refund {refund_id} is {refund.status}: its money may still go back, or be "
-                "back already, so only a REFUSED one can be "
-                "written off; wait, or RetryRefund to learn what Alipay says now",
+                "back already, so only a REFUSED or UNRESOLVED one can be "
+                "written off; wait, or QueryRefund to learn what Alipay says now",
                 refund=refund_id,
                 status=refund.status,
             )
@@ -90,7 +110,7 @@ class MoneyActs(Acts):
         )
         notes = await self._told(MachineId(refund.machine_id), event, act, saved=False)
         after = await self.refund(refund_id)
-        if after.status == RefundStatus.REFUSED and after.proposed_by:
+        if after.status in _WITH_A_PERSON and after.proposed_by:
             raise not_possible(
                 "SECOND_PERSON_NEEDED",
                 f"refund {refund_id} is not written off yet: it takes two people, and "

@@ -32,6 +32,13 @@ class MoneyCalls:
         Fields().some_id("refund_id", request.refund_id).reason(request.reason).done()
         return await self.acts.retry_refund(request.refund_id, request.reason, act)
 
+    async def query_refund(
+        self, request: trade_service_pb2.QueryRefundRequest, act: Act
+    ) -> RefundView:
+        """QueryRefund."""
+        Fields().some_id("refund_id", request.refund_id).reason(request.reason).done()
+        return await self.acts.query_refund(request.refund_id, request.reason, act)
+
     async def write_off_refund(
         self, request: trade_service_pb2.WriteOffRefundRequest, act: Act
     ) -> RefundView:

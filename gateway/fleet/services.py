@@ -35,6 +35,25 @@ FILES = tuple(
     )
 )
 """One file for each service."""
+METHODS = tuple(
+    method
+    for file in FILES
+    for service in file.services_by_name.values()
+    for method in service.methods_by_name
+)
+"""Every call of administrators, by its name."""
+STATUSES = (
+    "OK",
+    "INVALID_ARGUMENT",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "RESOURCE_EXHAUSTED",
+    "UNAVAILABLE",
+    "INTERNAL",
+)
+"""How one may end: with OK, or as ``gateway.fleet.errors`` says."""
 
 
 def add_services(parts: Parts, server: grpc.aio.Server) -> None:

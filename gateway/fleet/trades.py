@@ -85,6 +85,17 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
         )
 
     @answered
+    async def QueryRefund(
+        self, request: wire.QueryRefundRequest, context: Context
+    ) -> wire.QueryRefundResponse:
+        def answer(view: RefundView) -> wire.QueryRefundResponse:
+            return wire.QueryRefundResponse(refund=views.refund(view))
+
+        return await self.parts.change(
+            request, context, self._calls.query_refund, answer, wire.QueryRefundResponse
+        )
+
+    @answered
     async def WriteOffRefund(
         self, request: wire.WriteOffRefundRequest, context: Context
     ) -> wire.WriteOffRefundResponse:

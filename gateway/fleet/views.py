@@ -17,6 +17,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.fleet import enums
 from gateway.fleet.v1 import event_pb2, machine_pb2, session_pb2, trade_pb2, work_item_pb2
+from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.fleet import views
 from storage.fleet.changes import etag_of
@@ -30,8 +31,14 @@ _NEXT_STEPS = {
     views.WorkItemKind.REFUND_REFUSED: (
         "mend what Alipay names, then RetryRefund; WriteOffRefund if it can never go back this way"
     ),
+    views.WorkItemKind.REFUND_UNRESOLVED: (
+        "look for the refund in Alipay's portal and QueryRefund; RetryRefund asks and, if nothing "
+        "was done, sends it again under its id; WriteOffRefund only if the portal shows that "
+        "nothing went back"
+    ),
     views.WorkItemKind.REFUND_OVERDUE: (
-        "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now"
+        "it goes on by itself under its id; mend what the reason says; RetryRefund tries it now, "
+        "QueryRefund only asks"
     ),
     views.WorkItemKind.VEND_IN_REVIEW: (
         "find out whether the goods were delivered, then SettleVend with outcome "
@@ -66,11 +73,20 @@ def message(
     fields that the view cannot know.
     """
     made = {
-        field.name: _value(cast("FieldDescriptor", field), view)
+        field.name: _plain(_value(cast("FieldDescriptor", field), view))
         for field in kind.DESCRIPTOR.fields
         if field.name not in without and field.name not in more
     }
     return kind(**{name: one for name, one in (made | more).items() if one is not None})
+
+
+def _plain(value: Any) -> Any:
+    """Let no text of a machine or a person turn an administrator's line around."""
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
 
 
 def _value(field: FieldDescriptor, view: Any) -> Any:

@@ -1,19 +1,26 @@
 """Follows the journal in SQL for one caller: positions in, events out, as they are saved.
 
-It holds nothing but a position, so any gateway can continue where another one stopped.
+It holds nothing but a position, so any gateway can continue where another one stopped. ``Watches``
+bounds how many there are, for each caller and in all, and how often all of them together ask SQL.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
-from gateway.fleet.errors import invalid
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet.errors import CallRefused, invalid
 from gateway.rpc.statuses import FieldProblem
 from storage.fleet.queries import Queries
 from storage.fleet.views import EventView
 
 BATCH_MAX = 200
 POLL_S = 0.2
+READS_PER_S = 100
+"""All watches together ask no more often: with many of them each asks less often."""
+WATCHES_MAX = 64
+WATCHES_PER_CALLER_MAX = 8
 _POSITION_MAX = 2**63 - 1
 
 
@@ -40,23 +47,50 @@ async def start_position(queries: Queries, after_token: str) -> int:
     return int(after_token)
 
 
+class Watches:
+    """The watches of a gateway."""
+
+    def __init__(self) -> None:
+        self._of: Counter[str] = Counter()
+
+    @property
+    def poll_s(self) -> float:
+        """How long a watch waits before it asks again."""
+        return max(POLL_S, self._of.total() / READS_PER_S)
+
+    @contextmanager
+    def one_more(self, caller: str) -> Iterator[None]:
+        """Count one of this caller while the block lasts. Raises CallRefused."""
+        if self._of.total() >= WATCHES_MAX or self._of[caller] >= WATCHES_PER_CALLER_MAX:
+            raise CallRefused(fleet_errors.TOO_MANY_WATCHES)
+        self._of[caller] += 1
+        try:
+            yield
+        finally:
+            self._of -= Counter([caller])
+
+
 async def events(
     queries: Queries,
     position: int,
     *,
     machine_id: str,
     stopping: asyncio.Event,
-    poll_s: float = POLL_S,
+    watches: Watches,
 ) -> AsyncIterator[EventView]:
-    """Yield what was saved behind ``position``, in order, until ``stopping``; asks SQL again
-    ``poll_s`` after it had nothing more.
+    """Yield what was saved behind ``position``, in order, until ``stopping``; asks SQL again a
+    while after it had nothing more.
     """
+    version = await queries.version_at(machine_id, position) if machine_id else 0
     while not stopping.is_set():
-        batch = await queries.events_after(position, machine_id=machine_id, limit=BATCH_MAX)
+        if machine_id:
+            batch = await queries.events_of(machine_id, version, limit=BATCH_MAX)
+        else:
+            batch = await queries.events_after(position, limit=BATCH_MAX)
         for one in batch:
             yield one
-            position = one.position
+            position, version = one.position, one.version
         if len(batch) < BATCH_MAX:
             with suppress(TimeoutError):
-                async with asyncio.timeout(poll_s):
+                async with asyncio.timeout(watches.poll_s):
                     await stopping.wait()

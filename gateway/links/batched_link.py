@@ -36,7 +36,12 @@ from gateway.links.delivery_order import DeliveryOrder
 
 log = structlog.get_logger()
 
-_KNOWN_TO_THE_HOST = {CloseReason.SUPERSEDED, CloseReason.UNKNOWN_MACHINE, CloseReason.RETIRED}
+_KNOWN_TO_THE_HOST = {
+    CloseReason.SUPERSEDED,
+    CloseReason.UNKNOWN_MACHINE,
+    CloseReason.RETIRED,
+    CloseReason.DISABLED,
+}
 """Why a host itself ended the stream's turn; it need not hear of the end."""
 
 

@@ -7,7 +7,7 @@ them. Hosts end when the stack does.
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -53,7 +53,7 @@ async def open_hosts(
     """
     if not ray or settings.ray.mode == "none":
         return await _in_process(stack, made, database, on_fatal=on_fatal)
-    return await _on_ray(stack, settings, config_path)
+    return await _on_ray(stack, settings, config_path, on_fatal)
 
 
 async def _in_process(
@@ -77,7 +77,12 @@ async def _in_process(
     return Hosts(links=(host,), pids=(os.getpid(),))
 
 
-async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | None) -> Hosts:
+async def _on_ray(
+    stack: AsyncExitStack,
+    settings: Settings,
+    config_path: str | None,
+    on_fatal: Callable[[str], None],
+) -> Hosts:
     """Start our own Ray, or use a cluster, and have the hosts there. Their workers read
     ``config_path`` themselves.
     """
@@ -102,6 +107,9 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
         hosts = await RayHosts.open(wanted, factory=_FACTORY, factory_argument=config_path or "")
         stack.push_async_callback(hosts.close)
         pids = await hosts.pids() if own else {}
+        if own:
+            watch = asyncio.create_task(_tell_when_lost(hosts.until_lost, on_fatal))
+            stack.callback(watch.cancel)
     except (RuntimeError, ConnectionError) as error:
         where = (
             "Ray could not be started here"
@@ -115,6 +123,14 @@ async def _on_ray(stack: AsyncExitStack, settings: Settings, config_path: str | 
             "or --no-ray."
         ) from error
     return Hosts(links=hosts.links, pids=tuple(pids.values()))
+
+
+async def _tell_when_lost(
+    until_lost: Callable[[], Awaitable[str]], on_fatal: Callable[[str], None]
+) -> None:
+    """A gateway whose Ray is gone welcomes no machine any more, and never will again."""
+    gone = await until_lost()
+    on_fatal(f"its Ray is lost ({gone} ended)")
 
 
 async def _reachable(address: str) -> None:

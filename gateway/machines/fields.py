@@ -80,27 +80,19 @@ def names_of(choices: Iterable[tuple[str, int]], prefix: str) -> Mapping[int, st
     return {value: name.removeprefix(f"{prefix}_") if value else "" for name, value in choices}
 
 
-def known(field: str, value: int, names: Mapping[int, str]) -> str:
+def name_or_number(value: int, names: Mapping[int, str]) -> str:
     """Return the short name of an enum's value, empty for UNSPECIFIED. A number without a name is
-    refused.
+    one of a newer firmware: it is kept as it is and never a reason to refuse what it stands in.
     """
-    if value not in names:
-        raise FieldWrong(field, f"expected one of {_choices(names)}, got the number {value}")
-    return names[value]
+    return names.get(value, str(value))
 
 
-def named(field: str, value: int, names: Mapping[int, str], core: type[E]) -> E:
-    """Return the core's name for an enum's value. UNSPECIFIED and numbers without a name are
-    refused.
+def named(value: int, names: Mapping[int, str], core: type[E], *, otherwise: E) -> E:
+    """Return the core's name for an enum's value; ``otherwise`` for UNSPECIFIED and for a number
+    without a name.
     """
-    name = known(field, value, names)
-    if not name:
-        raise FieldWrong(field, f"expected one of {_choices(names)}, got none")
-    return core(name)
-
-
-def _choices(names: Mapping[int, str]) -> str:
-    return ", ".join(filter(None, names.values()))
+    name = names.get(value, "")
+    return core(name) if name else otherwise
 
 
 def _shown(value: str) -> str:

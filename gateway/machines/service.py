@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -24,15 +24,16 @@ from actors.link import CloseReason
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
-from gateway.machines import translate
+from gateway.machines.allowances import Allowances
 from gateway.machines.outbox import Context
+from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
+from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
 from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
 from gateway.v1 import machine_service_pb2
-from gateway.v1.machine_service_pb2 import ConnectResponse
 
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
@@ -52,6 +53,8 @@ class EdgeStats:
     frames_received: int
     frames_written: int
     ended: dict[str, int]
+    held_back: dict[str, int] = field(default_factory=dict)
+    """How often machines were held to their allowances, by how."""
 
 
 class MachineService:
@@ -67,6 +70,7 @@ class MachineService:
         clock: Clock,
         limits: EdgeLimits | None = None,
         spiffe_domain: str = "",
+        registered: Look | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
     ) -> None:
@@ -84,6 +88,13 @@ class MachineService:
         self._watch: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
         self._drain_ends_at: float | None = None
+        # What each machine has used up, and whether machines that were not here are registered.
+        self._allowances = Allowances(limits=self.limits)
+        self._registered = None if registered is None else Registered(registered)
+        self._unasked = TokenBucket(
+            rate=self.limits.strangers_per_s, burst=self.limits.strangers_per_s, now=monotonic()
+        )
+        self._of_certificate: Counter[MachineId] = Counter()
         self._opened = 0
         self._frames_received = 0
         self._frames_written = 0
@@ -121,6 +132,7 @@ class MachineService:
             + sum(stream.received for stream in self._handlers),
             frames_written=self._frames_written + sum(stream.written for stream in self._handlers),
             ended=dict(self._ended),
+            held_back=dict(self._allowances.counts),
         )
 
     # --- one call ---
@@ -142,15 +154,19 @@ class MachineService:
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
+        if certified is not None:
+            self._of_certificate[certified] += 1
         try:
             greeting = await stream.hello()
-            if greeting is not None and self._is_machine(stream, greeting, certified):
+            if greeting is not None and await self._is_heard(stream, greeting, certified):
                 self._take_in(stream, greeting)
                 await stream.read()
             stream.finish()
             await writer
         finally:
             self._forget(stream)
+            if certified is not None:
+                self._of_certificate -= Counter([certified])
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
@@ -161,7 +177,7 @@ class MachineService:
         refusal: Refusal | None = None
         certified: MachineId | None = None
         if self._drain_ends_at is not None:
-            refusal = statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+            refusal = self._draining()
         elif len(self._handlers) >= self.limits.streams_max:
             refusal = statuses.TOO_MANY_STREAMS.retry_after(
                 self._spread(self.limits.reconnect_max_ms)
@@ -173,17 +189,25 @@ class MachineService:
                 )
             except identity.NotIdentified:
                 refusal = statuses.NOT_IDENTIFIED
+            if (
+                certified is not None
+                and self._of_certificate[certified] >= self.limits.streams_per_machine_max
+            ):
+                refusal = statuses.TOO_MANY_OF_MACHINE.about(machine_id=certified)
         if refusal is not None:
             self._ended[refusal.reason] += 1
             await statuses.abort(context, refusal)
         return certified
+
+    def _draining(self) -> Refusal:
+        return statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
 
     def _spread(self, range_ms: int) -> int:
         return 1 + int(self._random() * range_ms)
 
     def _forget(self, stream: Stream) -> None:
         del self._handlers[stream], self._writers[stream]
-        reason = stream.ending.reason if stream.ending is not None else "GONE"
+        reason = stream.ending.reason if stream.ending is not None else statuses.GONE
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
@@ -192,6 +216,29 @@ class MachineService:
         stream.leave(reason)
         if not self._handlers:
             self._empty.set()
+
+    async def _is_heard(
+        self, stream: Stream, greeting: Greeting, certified: MachineId | None
+    ) -> bool:
+        """Return whether the Hello goes on to the machine's host; if not, the stream ends. What is
+        found out here costs the host, and the books, nothing.
+        """
+        machine_id, now = greeting.machine_id, self._monotonic()
+        if not self._is_machine(stream, greeting, certified):
+            return False
+        if (
+            self._registered is not None
+            and machine_id not in self._allowances
+            and not self._unasked.take(now)
+            and not await self._registered.has(machine_id)
+        ):
+            stream.end(statuses.UNKNOWN_MACHINE.about(machine_id=machine_id))
+            return False
+        allowance = self._allowances.of(machine_id, now)
+        stream.allow(allowance)
+        if not allowance.hears_hello(now, len(greeting.journal)):
+            stream.end(statuses.TOO_MANY_HELLOS.about(machine_id=machine_id))
+        return stream.ending is None
 
     def _is_machine(self, stream: Stream, greeting: Greeting, certified: MachineId | None) -> bool:
         """Return whether the caller may speak for the machine; if not, the stream ends."""
@@ -236,6 +283,8 @@ class MachineService:
         """
         for stream in tuple(self._handlers):
             stream.examine()
+            if stream.overstays():
+                stream.end(self._draining())
             writer = self._writers[stream]
             if not stream.stuck() or writer.cancelling():
                 continue
@@ -260,7 +309,7 @@ class MachineService:
 
     async def drain(self, *, within_ms: int | None = None) -> None:
         """Send every machine elsewhere: no new streams, MoveRequest to all (not in the middle of a
-        vend), the rest closed in the end.
+        vend). Whoever has not gone in its time, because there is nowhere else, is closed.
 
         Returns once no stream is left, at latest ``within_ms`` (default: ``move_deadline_ms``) and
         the time for closing later.
@@ -271,9 +320,7 @@ class MachineService:
             self._ask_to_move(stream)
         await self._emptied(span_s)
         for stream in tuple(self._handlers):
-            stream.end(
-                statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
-            )
+            stream.end(self._draining())
         await self._emptied(2 * self.limits.write_timeout_s + 2 * self.limits.watch_interval_s)
 
     async def _emptied(self, within_s: float) -> None:
@@ -288,21 +335,18 @@ class MachineService:
 
     def _ask_to_move(self, stream: Stream) -> None:
         """Give the machine a time of its own to come back, within the first half of what is left,
-        so that not all come at once.
+        so that not all come at once. A few need not be spread far.
         """
         ends_at = self._drain_ends_at
         if ends_at is None:
             return
-        spread_s = min(self.limits.move_spread_ms / 1000, max(0.0, ends_at - self._monotonic()) / 2)
-        moves_at = self._monotonic() + self._random() * spread_s
-
-        def request() -> ConnectResponse:
-            now = self._monotonic()
-            return translate.move_request(
-                not_before_ms=int((moves_at - now) * 1000), not_after_ms=int((ends_at - now) * 1000)
-            )
-
-        stream.ask_to_move(request)
+        left_s = max(0.0, ends_at - self._monotonic())
+        spread_s = min(
+            self.limits.move_spread_ms / 1000,
+            len(self._by_machine) / self.limits.moves_per_s,
+            left_s / 2,
+        )
+        stream.ask_to_move(self._monotonic() + self._random() * spread_s, ends_at)
 
 
 def _current_task() -> asyncio.Task[Any]:

@@ -9,6 +9,7 @@ its own: the service has it ``examine`` itself from time to time.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import grpc.aio
@@ -21,14 +22,16 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate
+from gateway.machines.allowances import Allowance, Allowances
 from gateway.machines.bounds import Unsendable
+from gateway.machines.intake import Intake
+from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
-from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
+from gateway.machines.window import Window
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import FieldProblem, Refusal
-from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
 log = structlog.get_logger()
@@ -41,23 +44,21 @@ class Stream:
 
     __slots__ = (
         "_bad_in_row",
-        "_bucket",
         "_clock",
         "_context",
         "_ended_at",
         "_finished",
-        "_forwarded",
         "_heard_at",
         "_host_spoke",
+        "_intake",
         "_limits",
         "_link",
         "_monotonic",
-        "_move_owed",
-        "_moved",
+        "_moving",
         "_outbox",
         "_pending",
         "_reading",
-        "_vend_open",
+        "_size",
         "_waits_since",
         "_welcomed",
         "_window",
@@ -93,16 +94,17 @@ class Stream:
 
         # How many frames came, good or bad.
         self.received = 0
-        # What the machine may send over time; empty ends the stream.
-        self._bucket = TokenBucket(rate=limits.frames_per_s, burst=limits.frames_burst, now=now)
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
-        # Frames that the host has not acknowledged, by seq. They are what a new link repeats.
-        self._window: dict[int, FrameReceived] = {}
+        # Frames that the host has not acknowledged. They are what a new link repeats.
+        self._window = Window(stream_id)
+        # What of the machine's frames its host hears.
+        allowance = Allowances(limits=limits).new(now)
+        self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
+        # The bytes of the last frame.
+        self._size = 0
         # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
         self._pending = 0
-        # The highest seq that is in use, for telling the machine which one we expect.
-        self._forwarded = 0
         # Set whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._host_spoke = asyncio.Event()
 
@@ -110,12 +112,8 @@ class Stream:
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
         # Whether Welcome was queued; until then it is the host that is waited for.
         self._welcomed = False
-        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
-        self._vend_open = False
-        # Makes the MoveRequest that is due once the vend is over.
-        self._move_owed: Callable[[], ConnectResponse] | None = None
-        # Whether the machine was asked to move; it is asked once.
-        self._moved = False
+        # Whether the machine was asked to move, and whether it may go.
+        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
         # When the machine was last heard, and whether it is being read. Only then its silence
         # counts.
@@ -147,11 +145,8 @@ class Stream:
         if isinstance(frame, Greeting):
             return frame
         if not isinstance(frame, BadFrame):
-            frame = BadFrame(
-                code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
-                seq=frame.seq if isinstance(frame, Numbered) else 0,
-                detail="expected Hello as the first frame",
-            )
+            seq = frame.seq if isinstance(frame, Numbered) else 0
+            frame = translate.hello_expected("as the first frame", seq=seq)
         self._refuse_frame(frame)
         problems = (
             (FieldProblem(field=frame.field, description=frame.detail_alone()),)
@@ -161,22 +156,21 @@ class Stream:
         self.end(statuses.HELLO_EXPECTED.because(frame.detail, *problems))
         return None
 
+    def allow(self, allowance: Allowance) -> None:
+        """From now on the stream is held to what its machine has left."""
+        self._intake.allowance = allowance
+
     def join(self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int) -> None:
         """Tell the machine's host of the stream, which may be read from now on."""
         self._link = link
         self.machine_id = greeting.machine_id
         self.connected = greeting.connected(self.stream_id, opened_at_ms)
-        self._forwarded = greeting.last_acked_seq
+        self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
         self._waits_since = self._heard_at
         link.open_stream(self)
-        log.info(
-            "stream opened",
-            **self._names(),
-            boot_id=greeting.boot_id,
-            firmware=greeting.firmware,
-            journal=len(greeting.journal),
-        )
+        said = {"boot_id": greeting.boot_id, "firmware": greeting.firmware}
+        log.info("stream opened", **self._names(), **said, journal=len(greeting.journal))
 
     def leave(self, reason: str) -> None:
         """Tell the machine's host, if one was told of the stream, that it is gone."""
@@ -192,11 +186,12 @@ class Stream:
         while self.ending is None:
             raw = await self._next()
             if raw is None:
+                self._tell_held(self._link)
                 await self._rest()  # At once, if the stream ends.
                 return
             self._take(translate.from_bytes(raw), self._link)
-            if self._is_full():
-                await self._host_caught_up(self._link)
+            if self._is_full() or self._intake.pause_s:
+                await self._hold_back(self._link)
 
     def finish(self) -> None:
         """Nothing more is read; what is queued is still written."""
@@ -209,8 +204,8 @@ class Stream:
         if not isinstance(frame, bytes):
             return None  # grpc.aio.EOF
         self._heard_at = self._monotonic()
-        self.received += 1
-        if not self._bucket.take(self._heard_at):
+        self.received, self._size = self.received + 1, len(frame)
+        if not self._intake.allowance.frames.take(self._heard_at):
             self.end(statuses.FLOOD, flush=False)
             return None
         return frame
@@ -222,49 +217,70 @@ class Stream:
             case Beat():
                 self._bad_in_row = 0
                 self._outbox.acknowledge(self._outbox.ack)
+            case BadFrame() if frame.numbered:
+                self._not_read(frame, link)
             case BadFrame():
                 self._bad_frame(frame)
             case Greeting():
-                self._bad_frame(
-                    BadFrame(
-                        code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
-                        seq=0,
-                        detail="expected Hello as the first frame only: it was said",
-                    )
-                )
+                self._bad_frame(translate.hello_expected("as the first frame only: it was said"))
 
     def _numbered(self, frame: Numbered, link: BatchedLink) -> None:
         self._bad_in_row = 0
-        if frame.seq in self._window and self._pending > 0:
-            return  # sent again before its acknowledgement, which is still to come
-        received = FrameReceived(stream_id=self.stream_id, seq=frame.seq, fact=frame.fact)
-        self._window[frame.seq] = received
-        self._forwarded = max(self._forwarded, frame.seq)
         if isinstance(frame.fact, events.VendRequested):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
-            self._vend_closed()
-        self._pending += 1
-        link.submit(self, received)
+            self._put_if_due(self._moving.vend_closed())
+        self._submit(frame.seq, frame.fact, link, frame.remarks)
+
+    def _not_read(self, bad: BadFrame, link: BatchedLink) -> None:
+        """The core says what was wrong, and uses the number up: were it free again, frames behind
+        it that are on their way would bear numbers that the machine gives to others.
+        """
+        log.debug("frame not read", **self._names(), seq=bad.seq, detail=bad.detail)
+        self._submit(bad.seq, bad.fact(), link)
+        self._count_bad()
+
+    def _submit(
+        self, seq: int, fact: events.MachineFact, link: BatchedLink, remarks: Sequence[str] = ()
+    ) -> None:
+        frames = self._intake.take(
+            seq,
+            fact,
+            remarks,
+            size=self._size,
+            now=self._heard_at,
+            acked=self._outbox.ack,
+            answers_come=self._pending > 0,
+        )
+        if not frames and seq <= self._outbox.ack:
+            self._outbox.acknowledge(self._outbox.ack)  # The machine waits for it, it seems.
+        self._send(frames, link)
+
+    def _tell_held(self, link: BatchedLink) -> None:
+        told = self._intake.tell_held(self._monotonic(), answers_come=self._pending > 0)
+        self._send(told, link)
+
+    def _send(self, frames: Sequence[FrameReceived], link: BatchedLink) -> None:
+        for frame in frames:
+            self._pending += 1
+            link.submit(self, frame)
 
     def _bad_frame(self, bad: BadFrame) -> None:
         self._refuse_frame(bad)
+        self._count_bad()
+
+    def _count_bad(self) -> None:
         self._bad_in_row += 1
         if self._bad_in_row > self._limits.bad_frames_max:
             self.end(statuses.BAD_FRAMES)
 
     def _refuse_frame(self, bad: BadFrame) -> None:
-        """Tell the machine what was wrong. Nothing of it reaches the core, and its number is still
-        free.
+        """Tell the machine what was wrong with a frame that has no number. Nothing of it reaches
+        the core.
         """
-        expected_seq = 0 if self.connected is None else max(self._outbox.ack, self._forwarded) + 1
-        log.debug(
-            "frame refused",
-            **self._names(),
-            seq=bad.seq,
-            expected_seq=expected_seq,
-            detail=bad.detail,
-        )
+        in_use = max(self._outbox.ack, self._window.forwarded)
+        expected_seq = 0 if self.connected is None else in_use + 1
+        log.debug("frame refused", **self._names(), seq=bad.seq, detail=bad.detail)
         self._put(
             translate.protocol_error(
                 bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail
@@ -277,15 +293,21 @@ class Stream:
             and max(self._pending, len(self._window)) >= self._limits.unacked_max
         )
 
-    async def _host_caught_up(self, link: BatchedLink) -> None:
-        """Back-pressure: as long as this waits, the machine's frames stay in its own and the
-        network's buffers.
+    async def _hold_back(self, link: BatchedLink) -> None:
+        """Back-pressure: as long as the host has not caught up, and the machine has used up what it
+        may have us write down, its frames stay in its own and the network's buffers.
         """
         self._reading = False
         self._waits_since = self._heard_at
         await self._host_did(lambda: not self._is_full())
         if self.ending is None:
             await link.room()
+        pause_s, self._intake.pause_s = self._intake.pause_s, 0.0
+        if pause_s:
+            log.warning("a machine that writes too much is slowed down", **self._names())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._host_did(lambda: False)  # Until the stream ends.
         self._reading = True
         self._heard_at = self._monotonic()
 
@@ -315,7 +337,7 @@ class Stream:
 
     def unacked(self) -> Sequence[FrameReceived]:
         """Return the frames that the host has not acknowledged, in order, to be sent again."""
-        return [self._window[seq] for seq in sorted(self._window)]
+        return self._window.frames()
 
     def repeated(self, count: int) -> None:
         """Exactly ``count`` messages of this stream wait for their answers: they were sent
@@ -356,7 +378,7 @@ class Stream:
             self._put(response)
             self._note(command)
         if ack is not None:
-            self._forget(ack)
+            self._window.acknowledged(ack)
             self._outbox.acknowledge(ack)
         self._host_spoke.set()
 
@@ -369,27 +391,22 @@ class Stream:
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
                 # old, and the core must not judge by it.
-                self.connected = replace(self.connected, journal=(), journal_lost=True)
-            self._forget(command.last_seq)
-            self._forwarded = max(self._forwarded, command.last_seq)
+                self.connected = replace(self.connected, journal=(), journal_lost=True, remarks=())
+            self._window.acknowledged(command.last_seq)
+            self._window.forwarded = max(self._window.forwarded, command.last_seq)
             self._outbox.acknowledge(command.last_seq)
-            asked = any(
-                isinstance(frame.fact, events.VendRequested) for frame in self._window.values()
-            )
-            self._vend_open = asked or command.vend_id is not None
+            if self._window.asks_for_goods() or command.vend_id is not None:
+                self._moving.vend_opened()
+            else:
+                self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.ApproveVend):
-            self._vend_open = True
+            self._moving.vend_opened()
         elif isinstance(command, effects.DenyVend):
-            self._vend_closed()
+            self._put_if_due(self._moving.vend_closed())
         elif isinstance(command, effects.RejectFrame):
-            # Refused for good: sent again as it is, it would be refused again.
-            self._window.pop(command.seq, None)
+            self._window.refused(command)
             if command.code is effects.RejectCode.OUT_OF_ORDER:
-                self._forwarded = command.expected_seq - 1
-
-    def _forget(self, ack: int) -> None:
-        for seq in [seq for seq in self._window if seq <= ack]:
-            del self._window[seq]
+                self._intake.forget_held()
 
     def _put(self, response: ConnectResponse) -> None:
         if not self._outbox.put(response):
@@ -416,21 +433,20 @@ class Stream:
         """Give gRPC the status that the stream ends with."""
         await statuses.abort(self._context, self.ending or statuses.FAILED)
 
-    def ask_to_move(self, request: Callable[[], ConnectResponse]) -> None:
+    def ask_to_move(self, moves_at: float, ends_at: float) -> None:
         """Ask the machine to open a new stream: at once, or when its vend is over."""
-        if self._moved or self.ending is not None:
-            return
-        if self._vend_open:
-            self._move_owed = request
-            return
-        self._moved = True
-        self._put(request())
+        if self.ending is None:
+            self._put_if_due(self._moving.ask(moves_at, ends_at))
 
-    def _vend_closed(self) -> None:
-        self._vend_open = False
-        if self._move_owed is not None:
-            request, self._move_owed = self._move_owed, None
-            self.ask_to_move(request)
+    def overstays(self) -> bool:
+        """Return whether the machine's time to move is over, and closing its stream breaks nothing
+        off: no vend, no answer that is due.
+        """
+        return self._moving.is_over() and self._pending == 0
+
+    def _put_if_due(self, request: ConnectResponse | None) -> None:
+        if request is not None and self.ending is None:
+            self._put(request)
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
         """Close the stream with a status; with ``flush`` what is queued goes out first. The first
@@ -461,17 +477,12 @@ class Stream:
         waited_s = now - self._waits_since
         if self.connected is None:
             if waited_s > self._limits.hello_timeout_s and self.ending is None:
-                detail = f"expected Hello within {self._limits.hello_timeout_s:g} s"
-                self._put(
-                    translate.protocol_error(
-                        wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED,
-                        seq=0,
-                        expected_seq=0,
-                        detail=detail,
-                    )
-                )
+                within = f"within {self._limits.hello_timeout_s:g} s"
+                self._refuse_frame(translate.hello_expected(within))
                 self.end(statuses.HELLO_TIMEOUT)
             return
+        if self._link is not None and self._intake.held_s(now) > self._limits.faults_held_s:
+            self._tell_held(self._link)
         host_late = not self._welcomed and waited_s > self._limits.welcome_timeout_s
         if host_late or (not self._reading and waited_s * 1000 > self._limits.silent_after_ms):
             self.end(statuses.HOST_UNAVAILABLE)

@@ -1,6 +1,7 @@
-"""How much a machine may send: a burst at once, and a steady rate.
+"""How much somebody may ask for: a burst at once, and a steady rate.
 
-Flows in: seconds of a monotonic clock. Flows out: whether one more frame is within bounds.
+Flows in: seconds of a monotonic clock. Flows out: whether one more is within bounds, or how long it
+takes until it is.
 """
 
 
@@ -15,11 +16,27 @@ class TokenBucket:
         self._tokens = burst
         self._filled_at = now
 
-    def take(self, now: float) -> bool:
-        """Take one token; False if there is none."""
+    def take(self, now: float, amount: float = 1.0) -> bool:
+        """Take tokens; False if there are not enough, and then none is taken."""
+        self._fill(now)
+        if self._tokens < amount:
+            return False
+        self._tokens -= amount
+        return True
+
+    def spend(self, now: float, amount: float) -> float:
+        """Take tokens that may not be there, and return the seconds until they are. The debt is at
+        most a burst.
+        """
+        self._fill(now)
+        self._tokens = max(-self._burst, self._tokens - amount)
+        return self.owed_s(now)
+
+    def owed_s(self, now: float) -> float:
+        """Return the seconds until nothing is owed."""
+        self._fill(now)
+        return max(0.0, -self._tokens / self._rate)
+
+    def _fill(self, now: float) -> None:
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

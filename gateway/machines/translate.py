@@ -6,16 +6,17 @@ said, checked field by field, or a ``BadFrame`` that tells what was expected; an
 ``ConnectResponse`` for every command. Whatever bytes a machine sends, nothing here raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from google.protobuf.message import DecodeError
+from google.protobuf.wrappers_pb2 import UInt64Value
 
 from actors.machine import effects, events
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.state import Column, FailureCause
-from gateway.machines import bounds, fields
+from gateway.machines import bounds, fields, newer
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.machines.fields import FieldWrong
 from gateway.rpc.limits import EdgeLimits
@@ -24,7 +25,6 @@ from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 
 UINT32_MAX = 2**32 - 1
 
-_MODES = fields.names_of(wire.Mode.items(), "MODE")
 _STAGES = fields.names_of(wire.JournalStage.items(), "JOURNAL_STAGE")
 _CAUSES = fields.names_of(wire.VendFailureCause.items(), "VEND_FAILURE_CAUSE")
 _MOTOR = fields.names_of(wire.MotorEvidence.items(), "MOTOR_EVIDENCE")
@@ -36,7 +36,9 @@ _DROP = fields.names_of(wire.DropEvidence.items(), "DROP_EVIDENCE")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """A good Hello. ``machine_id`` is what it claims to be; the certificate decides."""
+    """A good Hello. ``machine_id`` is what it claims to be; the certificate decides. ``remarks``:
+    what of it could not be read, for people.
+    """
 
     machine_id: MachineId
     boot_id: BootId
@@ -45,6 +47,7 @@ class Greeting:
     last_acked_seq: int
     journal: tuple[events.JournalEntry, ...]
     journal_lost: bool
+    remarks: tuple[str, ...] = ()
 
     def connected(self, stream_id: StreamId, opened_at_ms: int) -> events.Connected:
         """Return the fact for the core."""
@@ -56,6 +59,7 @@ class Greeting:
             planogram_version=self.planogram_version,
             journal=self.journal,
             journal_lost=self.journal_lost,
+            remarks=self.remarks,
         )
 
 
@@ -66,26 +70,43 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbered:
-    """A frame that the core must see, once for its ``seq``."""
+    """A frame that the core must see, once for its ``seq``. ``remarks``: what of it could not be
+    read, for people.
+    """
 
     seq: int
     fact: events.MachineFact
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadFrame:
     """A frame that breaks a rule. ``detail`` says what was expected; ``field`` is empty if no
-    single field is to blame.
+    single field is to blame. ``seq`` is 0 if nobody can tell its number.
     """
 
     code: "wire.ProtocolErrorCode.ValueType"
     seq: int
     detail: str
     field: str = ""
+    numbered: bool = False
+    """It has a number of the machine's numbered frames, which the core must use up."""
+
+    def fact(self) -> events.FrameNotRead:
+        """Return the fact for the core, of a frame that is numbered."""
+        name = wire.ProtocolErrorCode.Name(self.code).removeprefix("PROTOCOL_ERROR_CODE_")
+        return events.FrameNotRead(code=effects.RejectCode(name), detail=self.detail)
 
     def detail_alone(self) -> str:
         """Return the detail without the field's name in front."""
         return self.detail.removeprefix(f"{self.field}: ")
+
+
+def hello_expected(where: str, *, seq: int = 0) -> BadFrame:
+    """Return what is said when something else than a Hello came, or none, or one too many."""
+    return BadFrame(
+        code=wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED, seq=seq, detail=f"expected Hello {where}"
+    )
 
 
 Frame = Greeting | Beat | Numbered | BadFrame
@@ -96,12 +117,26 @@ def from_bytes(frame: bytes) -> Frame:
     try:
         request = ConnectRequest.FromString(frame)
     except DecodeError:
+        seq = _seq_alone(frame)
         return BadFrame(
             code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
-            seq=0,
-            detail="the bytes are no ConnectRequest: expected its protobuf encoding",
+            seq=seq,
+            detail="the bytes are no ConnectRequest: expected its protobuf encoding, UTF-8 texts",
+            numbered=seq > 0,
         )
     return from_wire(request)
+
+
+def _seq_alone(frame: bytes) -> int:
+    """Return the number of a frame that cannot be decoded as a whole, 0 if it has none: a text that
+    is no UTF-8 must not be sent again for ever.
+    """
+    try:
+        # Its one field has the number and the type of ConnectRequest.seq; it skips all others.
+        seq = UInt64Value.FromString(frame).value
+    except DecodeError:
+        return 0
+    return seq if seq <= fields.NUMBER_MAX else 0
 
 
 def from_wire(request: ConnectRequest) -> Frame:
@@ -109,38 +144,44 @@ def from_wire(request: ConnectRequest) -> Frame:
     try:
         return _checked(request)
     except FieldWrong as wrong:
+        kind = request.WhichOneof("payload")
         return BadFrame(
             code=wire.PROTOCOL_ERROR_CODE_BAD_FIELD,
             seq=request.seq,
             detail=str(wrong),
             field=wrong.field,
+            numbered=kind not in {"hello", "heartbeat"} and 1 <= request.seq <= fields.NUMBER_MAX,
         )
 
 
 def _checked(request: ConnectRequest) -> Frame:
     kind = request.WhichOneof("payload")
     if kind is None:
+        number = newer.payload_number(request)
+        got = "none" if number is None else f"number {number}"
         return BadFrame(
             code=wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD,
             seq=request.seq,
-            detail="expected exactly one payload that this backend knows, got none",
+            detail=f"expected exactly one payload that this backend knows, got {got}",
+            numbered=1 <= request.seq <= fields.NUMBER_MAX,
         )
     fields.number("ack", request.ack)
     if kind in {"hello", "heartbeat"}:
         if request.seq != 0:
             raise FieldWrong("seq", f"expected 0 with {kind}, got {request.seq}")
-        return _greeting(request.hello) if kind == "hello" else Beat()
+        return _greeting(request) if kind == "hello" else Beat()
     seq = fields.number("seq", request.seq, least=1)
-    return Numbered(seq=seq, fact=_fact(kind, request))
+    return Numbered(seq=seq, fact=_fact(kind, request), remarks=newer.remarks(request))
 
 
-def _greeting(hello: wire.Hello) -> Greeting:
-    fields.known("hello.mode", hello.mode, _MODES)
+def _greeting(request: ConnectRequest) -> Greeting:
+    hello = request.hello
     entries, entries_max = len(hello.journal_tail), COUNT_MAX["Hello.journal_tail"]
     if entries > entries_max:
         raise FieldWrong(
             "hello.journal_tail", f"expected at most {entries_max} entries, got {entries}"
         )
+    journal, unread = _journal(hello)
     return Greeting(
         machine_id=fields.machine_id("hello.machine_id", hello.machine_id),
         boot_id=BootId(_identifier("hello.boot_id", hello.boot_id)),
@@ -149,32 +190,44 @@ def _greeting(hello: wire.Hello) -> Greeting:
         ),
         planogram_version=fields.number("hello.planogram_version", hello.planogram_version),
         last_acked_seq=fields.number("hello.last_acked_seq", hello.last_acked_seq),
-        journal=tuple(
-            _entry(f"hello.journal_tail[{index}]", entry)
-            for index, entry in enumerate(hello.journal_tail)
-        ),
-        journal_lost=hello.journal_lost,
+        journal=journal,
+        # A line that cannot be read may be about any vend: that a vend has none proves nothing.
+        journal_lost=hello.journal_lost or bool(unread),
+        remarks=(*newer.remarks(request), *unread),
     )
 
 
+def _journal(hello: wire.Hello) -> tuple[tuple[events.JournalEntry, ...], tuple[str, ...]]:
+    """Return the lines that can be read, and a remark for each other one. None of them bars the
+    machine: the line stands on its flash, and would stand in every Hello to come.
+    """
+    lines: list[events.JournalEntry] = []
+    unread: list[str] = []
+    for index, entry in enumerate(hello.journal_tail):
+        try:
+            lines.append(_entry(f"hello.journal_tail[{index}]", entry))
+        except FieldWrong as wrong:
+            unread.append(f"a line of the machine's journal was left out: {wrong}")
+    return tuple(lines), tuple(unread)
+
+
 def _entry(path: str, entry: wire.JournalEntry) -> events.JournalEntry:
-    stage = fields.named(f"{path}.stage", entry.stage, _STAGES, events.JournalStage)
-    cause: FailureCause | None = None
-    if stage is events.JournalStage.FAILED:
-        cause = _cause(f"{path}.cause", entry.cause)
-    elif entry.cause != wire.VEND_FAILURE_CAUSE_UNSPECIFIED:
-        raise FieldWrong(
-            f"{path}.cause", f"expected none with {stage}: a cause goes with FAILED only"
-        )
-    if stage is events.JournalStage.ACCEPTED and entry.HasField("evidence"):
-        raise FieldWrong(
-            f"{path}.evidence", "expected none with ACCEPTED: the motor was not started"
-        )
+    stage = fields.named(
+        entry.stage, _STAGES, events.JournalStage, otherwise=events.JournalStage.UNKNOWN
+    )
+    failed = stage is events.JournalStage.FAILED
     return events.JournalEntry(
         vend_id=_vend_id(f"{path}.vend_id", entry.vend_id),
         stage=stage,
-        cause=cause,
-        evidence=_evidence(f"{path}.evidence", entry.evidence),
+        cause=_cause(entry.cause) if failed else None,
+        evidence=_evidence(
+            entry.evidence,
+            stage=_number_of_newer(entry.stage, _STAGES),
+            # A cause belongs to FAILED alone. Elsewhere it is kept for people.
+            cause=_number_of_newer(entry.cause, _CAUSES)
+            if failed
+            else fields.name_or_number(entry.cause, _CAUSES),
+        ),
     )
 
 
@@ -206,13 +259,16 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
         case "vend_success":
             return events.VendSucceeded(
                 vend_id=_vend_id("vend_success.vend_id", request.vend_success.vend_id),
-                evidence=_evidence("vend_success.evidence", request.vend_success.evidence),
+                evidence=_evidence(request.vend_success.evidence),
             )
         case "vend_failure":
             return events.VendFailed(
                 vend_id=_vend_id("vend_failure.vend_id", request.vend_failure.vend_id),
-                cause=_cause("vend_failure.cause", request.vend_failure.cause),
-                evidence=_evidence("vend_failure.evidence", request.vend_failure.evidence),
+                cause=_cause(request.vend_failure.cause),
+                evidence=_evidence(
+                    request.vend_failure.evidence,
+                    cause=_number_of_newer(request.vend_failure.cause, _CAUSES),
+                ),
             )
         case "session_complete":
             session_id = SessionId(
@@ -253,17 +309,26 @@ def _column(path: str, value: str) -> str:
     return fields.text(path, value, bytes_max=bounds.COLUMN_BYTES_MAX, empty=False)
 
 
-def _cause(path: str, value: int) -> FailureCause:
-    return fields.named(path, value, _CAUSES, FailureCause)
+def _cause(value: int) -> FailureCause:
+    return fields.named(value, _CAUSES, FailureCause, otherwise=FailureCause.UNKNOWN)
 
 
-def _evidence(path: str, evidence: wire.Evidence) -> str:
-    """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did."""
-    motor = fields.known(f"{path}.motor", evidence.motor, _MOTOR)
-    drop = fields.known(f"{path}.drop", evidence.drop, _DROP)
-    return " ".join(
-        f"{sensor}={seen}" for sensor, seen in (("motor", motor), ("drop", drop)) if seen
+def _number_of_newer(value: int, names: Mapping[int, str]) -> str:
+    """The number of a value that has no name here, else empty."""
+    return "" if value in names else str(value)
+
+
+def _evidence(evidence: wire.Evidence, *, stage: str = "", cause: str = "") -> str:
+    """Each sensor that said something, for example "motor=RAN drop=SEEN"; empty if none did. What a
+    newer firmware says stands there with its number: "motor=9 cause=12".
+    """
+    said = (
+        ("motor", fields.name_or_number(evidence.motor, _MOTOR)),
+        ("drop", fields.name_or_number(evidence.drop, _DROP)),
+        ("stage", stage),
+        ("cause", cause),
     )
+    return " ".join(f"{name}={value}" for name, value in said if value)
 
 
 # --- to the machine ---

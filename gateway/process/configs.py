@@ -10,30 +10,29 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
-
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from actors.machine.policy import Policy
 from actors.performer import Merchant
+from actors.ports import StoreError
 from alipay_client import config as alipay_config
 from alipay_client.config import AlipayConfig, SignType
 from alipay_client.currencies import SETTLED
 from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
+from gateway.process import certificates
+from gateway.process.files import Problems
 from gateway.process.sections import Address, Listener
 from gateway.process.settings import Settings, SettingsRefused
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
+from storage.database import urls
 from storage.database.engine import StorageConfig
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
 _NOTIFY_URL_LENGTH_MAX = 190  # docs/alipay.md 2: "keep it under 190"
 _TOKEN_LENGTH = 32  # secrets.token_urlsafe(24)
-_SECRET_FILE_BYTES_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,45 +55,9 @@ class Configs:
     confirm_payments_by_query: bool = False
 
 
-class _Problems:
-    """Collects sentences, so that an operator hears of all of them at once."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def add(self, sentence: str) -> None:
-        self.sentences.append(sentence)
-
-    def read(self, name: str, path: Path | None) -> str:
-        """Return the file's text without white space around it; empty, with a problem, if it cannot
-        be had.
-        """
-        if path is None:
-            return ""
-        try:
-            with path.open("rb") as file:
-                content = file.read(_SECRET_FILE_BYTES_MAX + 1)
-        except OSError as error:
-            self.add(
-                f"{name}: {path} cannot be read ({error.strerror}); give the gateway a "
-                "readable file."
-            )
-            return ""
-        try:
-            text = content.decode("ascii").strip()
-        except UnicodeDecodeError:
-            text = ""
-        if not text or len(content) > _SECRET_FILE_BYTES_MAX:
-            self.add(
-                f"{name}: {path} is empty, too large or not text; put the key into it as PEM "
-                "or plain text."
-            )
-        return text
-
-
 def configs(settings: Settings) -> Configs:
     """Convert all of it. Raises SettingsRefused with a sentence for each problem."""
-    problems = _Problems()
+    problems = Problems()
     storage = _storage(settings, problems)
     alipay, keys = _alipay(settings, problems)
     merchant = _merchant(settings, problems)
@@ -110,6 +73,7 @@ def configs(settings: Settings) -> Configs:
             "they are: give admin.client_ca_file, the CA of the administrators' certificates, with "
             "admin.certificate_file and admin.private_key_file."
         )
+    _cluster(settings, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)
     if problems.sentences or keys is None:
@@ -136,31 +100,40 @@ def configs(settings: Settings) -> Configs:
     )
 
 
+def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
+    """Return a sentence for each certificate of the listeners that is outdated or weak."""
+    return [
+        sentence
+        for name, tls in (("machines", made.machines_tls), ("admin", made.admin_tls))
+        if tls is not None
+        for sentence in certificates.judged(name, tls, now_ms=now_ms)
+    ]
+
+
 def storage_config(settings: Settings) -> StorageConfig:
     """Convert only the database's settings, for commands that need no more. Raises
     SettingsRefused.
     """
-    problems = _Problems()
+    problems = Problems()
     made = _storage(settings, problems)
     if problems.sentences:
         raise SettingsRefused(tuple(problems.sentences))
     return made
 
 
-def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
+def _storage(settings: Settings, problems: Problems) -> StorageConfig:
     section = settings.database
     url = (
-        problems.read("database.url_file", section.url_file)
+        problems.secret("database.url_file", section.url_file)
         if section.url_file
         else section.url.get_secret_value()
     )
-    scheme = url.partition(":")[0].partition("+")[0]
-    if (url or not section.url_file) and scheme not in {"sqlite", "postgresql"}:
-        problems.add(
-            "database.url: only sqlite:///path and postgresql://user@host/name are known; "
-            "write one of them."
-        )
-    if scheme == "sqlite" and settings.ray.mode == "cluster":
+    if url or not section.url_file:
+        try:
+            urls.parse(url)
+        except StoreError as error:
+            problems.add(f"database.url: {error}")
+    if url.startswith("sqlite") and settings.ray.mode == "cluster":
         problems.add(
             "database.url: SQLite is a file of one computer and ray.mode is cluster; use "
             "PostgreSQL, or ray.mode = local."
@@ -168,7 +141,7 @@ def _storage(settings: Settings, problems: _Problems) -> StorageConfig:
     return StorageConfig(url=url, busy_timeout_ms=section.busy_timeout_ms)
 
 
-def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys | None]:
+def _alipay(settings: Settings, problems: Problems) -> tuple[AlipayConfig, Keys | None]:
     section = settings.alipay
     before = len(problems.sentences)
     if not re.fullmatch(r"2088\d{12}", section.partner):
@@ -176,14 +149,17 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
             "alipay.partner must be the 16 digits of your partner id (PID), which begins with 2088."
         )
     gateway_url, backup_url = _gateway(section.environment, problems)
+    if section.backup_url:
+        backup_url = section.backup_url
+        _gateway_url("alipay.backup_url", backup_url, problems)
     made = AlipayConfig(
         partner=section.partner,
         sign_type=section.sign_type,
-        md5_key=problems.read("alipay.md5_key_file", section.md5_key_file),
-        private_key=problems.read("alipay.private_key_file", section.private_key_file),
-        alipay_public_key=problems.read("alipay.public_key_file", section.public_key_file),
+        md5_key=problems.secret("alipay.md5_key_file", section.md5_key_file),
+        private_key=problems.pem("alipay.private_key_file", section.private_key_file, private=True),
+        alipay_public_key=problems.pem("alipay.public_key_file", section.public_key_file),
         gateway_url=gateway_url,
-        backup_url=section.backup_url or backup_url,
+        backup_url=backup_url,
         connect_timeout_ms=section.connect_timeout_ms,
         read_timeout_ms=section.read_timeout_ms,
         notify_sign_types=frozenset(section.notify_sign_types),
@@ -217,20 +193,29 @@ def _alipay(settings: Settings, problems: _Problems) -> tuple[AlipayConfig, Keys
     return made, keys
 
 
-def _gateway(environment: str, problems: _Problems) -> tuple[str, str]:
+def _gateway(environment: str, problems: Problems) -> tuple[str, str]:
     if environment == "sandbox":
         return alipay_config.SANDBOX_URL, ""
     if environment == "production":
         return alipay_config.PRODUCTION_URL, alipay_config.PRODUCTION_BACKUP_URL
-    if not _is_url(environment):
+    if "://" not in environment:
         problems.add(
             f"alipay.environment: {environment!r} is neither sandbox, production nor a URL "
             "such as http://127.0.0.1:8188/gateway.do."
         )
+    else:
+        _gateway_url("alipay.environment", environment, problems)
     return environment, ""
 
 
-def _merchant(settings: Settings, problems: _Problems) -> Merchant:
+def _gateway_url(name: str, url: str, problems: Problems) -> None:
+    try:
+        alipay_config.require_gateway_url(url)
+    except Misused as error:
+        problems.add(f"{name}: {error.detail}.")
+
+
+def _merchant(settings: Settings, problems: Problems) -> Merchant:
     section = settings.alipay.merchant
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", section.secondary_merchant_id):
         problems.add(
@@ -271,7 +256,7 @@ def _is_url(text: str) -> bool:
     return False
 
 
-def _public_url(settings: Settings, problems: _Problems) -> str:
+def _public_url(settings: Settings, problems: Problems) -> str:
     url, given = settings.public_url, settings.http.public_url
     if not given and settings.http.address.port == 0:
         if settings.ray.mode == "cluster":
@@ -289,7 +274,7 @@ def _public_url(settings: Settings, problems: _Problems) -> str:
             f"http.public_url is too long: a notify URL may have {_NOTIFY_URL_LENGTH_MAX} "
             "characters in all; use a shorter one."
         )
-    elif settings.alipay.environment == "production" and not url.startswith("https://"):
+    elif _real_money(settings) and not url.startswith("https://"):
         problems.add(
             "http.public_url must begin with https:// for alipay.environment = production; put "
             "TLS in front and say its URL."
@@ -297,9 +282,17 @@ def _public_url(settings: Settings, problems: _Problems) -> str:
     return url
 
 
-def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
+def _real_money(settings: Settings) -> bool:
+    """Return whether it is Alipay's production, by its name or by its address."""
+    environment = settings.alipay.environment
+    with suppress(ValueError):
+        return environment == "production" or alipay_config.is_production(environment)
+    return False
+
+
+def _payer_salt(settings: Settings, problems: Problems) -> bytes:
     salt = (
-        problems.read("payer_salt_file", settings.payer_salt_file)
+        problems.secret("payer_salt_file", settings.payer_salt_file)
         if settings.payer_salt_file
         else settings.payer_salt.get_secret_value()
     )
@@ -312,10 +305,7 @@ def _payer_salt(settings: Settings, problems: _Problems) -> bytes:
     return salt.encode()
 
 
-def _tls(name: str, listener: Listener, problems: _Problems) -> Tls | None:
-    certificate = problems.read(f"{name}.certificate_file", listener.certificate_file)
-    private_key = problems.read(f"{name}.private_key_file", listener.private_key_file)
-    client_ca = problems.read(f"{name}.client_ca_file", listener.client_ca_file)
+def _tls(name: str, listener: Listener, problems: Problems) -> Tls | None:
     if (listener.certificate_file is None) != (listener.private_key_file is None):
         problems.add(
             f"{name}: certificate_file and private_key_file belong together; give both or none."
@@ -340,45 +330,21 @@ def _tls(name: str, listener: Listener, problems: _Problems) -> Tls | None:
             f"{name} asks nobody who they are: give {name}.client_ca_file, the CA of the "
             "certificates of those who call."
         )
-    if not certificate or not private_key:
-        return None
-    for sentence in _pem_problems(
-        name, certificate.encode(), private_key.encode(), client_ca.encode()
-    ):
-        problems.add(sentence)
-    return Tls(
-        certificate=certificate.encode(),
-        private_key=private_key.encode(),
-        client_ca=client_ca.encode(),
-    )
+    return certificates.load(name, listener, problems)
 
 
-def _pem_problems(
-    name: str, certificate: bytes, private_key: bytes, client_ca: bytes
-) -> Iterator[str]:
-    try:
-        public = x509.load_pem_x509_certificate(certificate).public_key()
-    except ValueError:
-        yield (
-            f"{name}.certificate_file is not a PEM certificate; give the server's certificate, "
-            "followed by its chain."
+def _cluster(settings: Settings, problems: Problems) -> None:
+    """Whoever reaches a cluster that asks for no token runs what he likes in the hosts, beside the
+    keys (Ray's CVE-2023-48022).
+    """
+    if settings.ray.mode != "cluster":
+        return
+    problems.secret("ray.token_file", settings.ray.token_file)
+    if settings.ray.token_file is None:
+        problems.add(
+            "ray.token_file is needed for ray.mode = cluster: start the cluster with "
+            "RAY_AUTH_MODE=token (Ray 2.52 or newer), and give the file of its token."
         )
-        return
-    try:
-        private = serialization.load_pem_private_key(private_key, password=None)
-    except (ValueError, TypeError):
-        yield f"{name}.private_key_file is not an unencrypted PEM private key."
-        return
-    if private.public_key() != public:
-        yield f"{name}.private_key_file does not belong to {name}.certificate_file; give the pair."
-    if client_ca:
-        try:
-            x509.load_pem_x509_certificates(client_ca)
-        except ValueError:
-            yield (
-                f"{name}.client_ca_file is not a PEM certificate; give the CA that signs the "
-                "clients' certificates."
-            )
 
 
 def _clashes(settings: Settings) -> Iterator[str]:
@@ -386,6 +352,7 @@ def _clashes(settings: Settings) -> Iterator[str]:
         "machines": settings.machines.address,
         "admin": settings.admin.address,
         "http": settings.http.address,
+        "health": settings.health.address,
     }
     seen: dict[int, tuple[str, Address]] = {}
     for name, address in named.items():

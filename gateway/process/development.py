@@ -41,6 +41,10 @@ listen = "127.0.0.1:8080"
 # What Alipay can reach; needed for the sandbox, for example a tunnel's address.
 # public_url = "https://..."
 
+[health]
+# /healthz, /readyz and /metrics, for operators.
+listen = "127.0.0.1:8081"
+
 [alipay]
 # sandbox or production for the real one;
 # then partner, keys and merchant are those of your contract.

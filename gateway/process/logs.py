@@ -1,10 +1,12 @@
 """Sets up logging for a process: structlog, and the standard library's loggers (uvicorn, alembic,
 grpc) through the same lines.
 
-Lines go to standard error, so that standard output stays a script's. What must never be written is
+Lines go to standard error, so that standard output stays a script's. Of one kind only so many are
+written (``sampling``). What must never be written is
 cut out here too, in case a caller forgets.
 """
 
+import atexit
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -13,6 +15,8 @@ from typing import Any, TextIO
 import structlog
 
 from alipay_client.notify import BUYER_FIELDS
+from gateway.process import texts
+from gateway.process.sampling import Sampler
 
 _FORBIDDEN = BUYER_FIELDS | {"sign", "signed", "md5_key", "private_key", "payer_salt"}
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
@@ -33,6 +37,7 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
         _hide,
+        _plain,
     ]
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -56,10 +61,13 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
                 colors=colors, exception_formatter=structlog.dev.plain_traceback
             )
         ]
+    rendered.append(_no_passwords)
     handler = logging.StreamHandler(stream) if stream is not None else _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered)
     )
+    sampler = Sampler(handler)
+    handler.addFilter(sampler)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -68,6 +76,15 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    atexit.unregister(_tell_what_was_left_out)
+    atexit.register(_tell_what_was_left_out)
+
+
+def _tell_what_was_left_out() -> None:
+    for handler in logging.getLogger().handlers:
+        for one in handler.filters:
+            if isinstance(one, Sampler):
+                one.report()
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -83,6 +100,19 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, value: TextIO) -> None:
         raise AttributeError(f"{value} is not asked for")
+
+
+def _plain(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Let no text of a machine, a person or Alipay turn a line around or command a terminal."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = texts.plain_lines(value)
+    return line
+
+
+def _no_passwords(_logger: object, _name: str, line: Any) -> str:
+    """The last step: a URL may stand anywhere, in a driver's error and in a traceback too."""
+    return texts.without_passwords(str(line))
 
 
 def _hide(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 in ``gateway.process.configs``.
 """
 
+import ipaddress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -42,7 +43,19 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether only this computer can reach it."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        return is_loopback_host(self.host)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether the host, a name or an address, is this computer alone. No name but localhost
+    is believed: whoever owns it says where it leads.
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 Listen = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
@@ -101,9 +114,20 @@ class Admin(Listener):
     listen: Listen = "127.0.0.1:7444"
 
 
+class Health(Section):
+    """The server for health and metrics, which only operators need to reach."""
+
+    listen: Listen = "127.0.0.1:8081"
+
+    @property
+    def address(self) -> Address:
+        """``listen``, taken apart."""
+        return Address.parse(self.listen)
+
+
 class Http(Section):
-    """The server for Alipay's notifications, health and metrics. ``public_url`` is what Alipay can
-    reach, without a path of ours.
+    """The server for Alipay's notifications, and for nothing else. ``public_url`` is what Alipay
+    can reach, without a path of ours.
     """
 
     listen: Listen = "127.0.0.1:8080"
@@ -204,11 +228,18 @@ class Limits(Section):
     unacked_max: int = Field(default=_EDGE.unacked_max, gt=0, le=1_000)
     frames_per_s: int = Field(default=_EDGE.frames_per_s, gt=0, le=100_000)
     frames_burst: int = Field(default=_EDGE.frames_burst, gt=0, le=100_000)
+    hellos_per_minute: int = Field(default=_EDGE.hellos_per_minute, gt=0, le=10_000)
+    repeats_per_minute: int = Field(default=_EDGE.repeats_per_minute, gt=0, le=10_000)
+    faults_per_minute: int = Field(default=_EDGE.faults_per_minute, gt=0, le=10_000)
+    journal_bytes_per_day: int = Field(
+        default=_EDGE.journal_bytes_per_day, ge=4_194_304, le=1_099_511_627_776
+    )
     message_bytes_max: int = Field(default=_EDGE.message_bytes_max, ge=4_096, le=4_194_304)
     streams_max: int = Field(default=_EDGE.streams_max, gt=0, le=1_000_000)
     reconnect_initial_ms: int = Field(default=_EDGE.reconnect_initial_ms, gt=0, le=600_000)
     reconnect_max_ms: int = Field(default=_EDGE.reconnect_max_ms, gt=0, le=3_600_000)
     move_spread_ms: int = Field(default=_EDGE.move_spread_ms, gt=0, le=600_000)
+    move_window_ms: int = Field(default=_EDGE.move_window_ms, gt=0, le=600_000)
     move_deadline_ms: int = Field(default=_EDGE.move_deadline_ms, gt=0, le=3_600_000)
 
 

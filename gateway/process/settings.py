@@ -9,6 +9,7 @@ directory.
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.process.files import decoded
 from gateway.process.sections import (
     Address,
     Admin,
@@ -31,18 +33,37 @@ from gateway.process.sections import (
     Database,
     File,
     FleetPolicy,
+    Health,
     Http,
     Limits,
     Logs,
     Machines,
     Ray,
 )
+from gateway.process.texts import without_passwords
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
 _PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
 _FOR_TESTS = "VENDGATE_TEST_"
 """Variables of the test suite, which may be there while it starts gateways."""
+
+
+_KUBERNETES = {
+    "PORT": r"(tcp|udp|sctp)://.*",
+    "SERVICE_HOST": r"[0-9a-fA-F.:]+",
+    "SERVICE_PORT(_[A-Z0-9_]+)?": r"\d+",
+    r"PORT_\d+_(TCP|UDP|SCTP)": r"(tcp|udp|sctp)://.*",
+    r"PORT_\d+_(TCP|UDP|SCTP)_PROTO": r"tcp|udp|sctp",
+    r"PORT_\d+_(TCP|UDP|SCTP)_PORT": r"\d+",
+    r"PORT_\d+_(TCP|UDP|SCTP)_ADDR": r"[0-9a-fA-F.:]+",
+}
+"""The variables of a Service (kubernetes.io, "environment variables" of the service page), and what
+each holds.
+"""
+
+
+_BARE_LOGIN = re.compile(r"^([^\s/:@]+):.*@")
 
 
 class SettingsRefused(Exception):
@@ -68,6 +89,7 @@ class Settings(BaseSettings):
     machines: Machines = Machines()
     admin: Admin = Admin()
     http: Http = Http()
+    health: Health = Health()
     alipay: Alipay = Alipay()
     ray: Ray = Ray()
     policy: FleetPolicy = FleetPolicy()
@@ -145,7 +167,11 @@ def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
 
 def _file(path: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
+        # to refuse it; a value that is not UTF-8 would be another one than was written.
+        text = decoded(path.read_bytes(), otherwise="surrogateescape")
+        content = tomllib.loads(text.replace("\r\n", "\n"))
+        json.dumps(content, ensure_ascii=False, default=str).encode()
     except OSError as error:
         raise SettingsRefused(
             (
@@ -155,7 +181,11 @@ def _file(path: Path) -> dict[str, Any]:
                 ),
             )
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeEncodeError:
+        raise SettingsRefused(
+            (f"The configuration file {path} is not UTF-8 in a value: save it as UTF-8.",)
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsRefused((f"The configuration file {path} is not TOML: {error}.",)) from None
     folder = path.absolute().parent
     content = _anchored(content, folder)
@@ -195,11 +225,22 @@ def _unknown_variables() -> Iterator[str]:
             and name != CONFIG_VARIABLE
             and not name.startswith(_FOR_TESTS)
             and first not in Settings.model_fields
+            and not _of_kubernetes(name, os.environ[name])
         ):
             yield (
                 f"The environment has {name}, and there is no setting or table "
                 f"{first!r}{_near(first, Settings)}"
             )
+
+
+def _of_kubernetes(name: str, value: str) -> bool:
+    """Return whether Kubernetes put it there, as it does for each Service whose name begins with
+    ours: where the Service is, and nothing that anybody decided about this program.
+    """
+    return any(
+        re.fullmatch(rf"{PREFIX}([A-Z0-9_]+_)?{ending}", name) and re.fullmatch(form, value)
+        for ending, form in _KUBERNETES.items()
+    )
 
 
 def _near(name: str, model: type[BaseModel]) -> str:
@@ -254,7 +295,10 @@ def _flat(prefix: str, model: BaseModel) -> Iterator[tuple[str, str]]:
                 json.dumps(_masked(secret) if name == "url" else "***" if secret else ""),
             )
         else:
-            yield f"{prefix}{name}", json.dumps(value, default=str)
+            # A URL whose scheme was forgotten may have a password all the same.
+            bare = isinstance(value, str) and "://" not in value
+            shown_value = _BARE_LOGIN.sub(r"\1:***@", value) if bare else value
+            yield f"{prefix}{name}", without_passwords(json.dumps(shown_value, default=str))
 
 
 def _masked(url: str) -> str:

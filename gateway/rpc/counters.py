@@ -1,6 +1,45 @@
-"""What the gateway counts as it happens, for Prometheus, in a registry of its own."""
+"""What the gateway counts as it happens, for Prometheus, in a registry of its own.
+
+Every series is there from the start, at 0: of one that appears with its first event Prometheus
+sees no increase, and an alarm on it sleeps through the first one.
+"""
+
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, disable_created_metrics
+
+from alipay_client.notify import NotificationKind
+
+KINDS = tuple(kind.value.lower() for kind in NotificationKind)
+NOTIFICATION_REASONS = {
+    "new": KINDS,
+    "duplicate": KINDS,
+    "conflict": KINDS,
+    "refused": (
+        # of alipay_client.notify
+        "bad_amount",
+        "bad_charset",
+        "bad_sign_type",
+        "bad_signature",
+        "duplicate_field",
+        "foreign_seller",
+        "malformed",
+        "missing_field",
+        "oversized",
+        # of gateway.alipay.notify
+        "cut_off",
+        "foreign_currency",
+        "foreign_machine",
+        "long_id",
+        "query_refused",
+        "query_says_other_amount",
+        "query_says_unpaid",
+        "slow",
+        "unknown_token",
+    ),
+    "failed": ("busy", "sql", "unconfirmed"),
+}
+"""Each verdict, and the reasons that it may have."""
 
 
 class Counters:
@@ -18,9 +57,25 @@ class Counters:
             ("verdict", "reason"),
             registry=self.registry,
         )
+        for verdict, reasons in NOTIFICATION_REASONS.items():
+            for reason in reasons:
+                self.notifications.labels(verdict, reason)
         self.admin_calls = Counter(
             "vendgate_admin_calls",
             "Administrators' calls by method and gRPC status.",
             ("method", "status"),
             registry=self.registry,
         )
+        self.connections_ended = Counter(
+            "vendgate_connections_ended",
+            "Connections that a door ended or refused by itself, by door and why.",
+            ("door", "reason"),
+            registry=self.registry,
+        )
+
+    def expect_admin_calls(self, methods: Iterable[str], statuses: Iterable[str]) -> None:
+        """Show every method with every status, though none was called yet."""
+        statuses = tuple(statuses)
+        for method in methods:
+            for status in statuses:
+                self.admin_calls.labels(method, status)

@@ -20,11 +20,31 @@ _TRANSPORT = "transport_security_type"
 
 
 def server_credentials(tls: Tls) -> grpc.ServerCredentials:
-    """Return what gRPC needs of a listener's TLS."""
-    return grpc.ssl_server_credentials(
-        [(tls.private_key, tls.certificate)],
-        root_certificates=tls.client_ca or None,
-        require_client_auth=bool(tls.client_ca),
+    """Return what gRPC needs of a listener's TLS, which asks at each handshake whether it was
+    renewed.
+    """
+    renewed = tls.renewed
+    if renewed is None:
+        return grpc.ssl_server_credentials(
+            [(tls.private_key, tls.certificate)],
+            root_certificates=tls.client_ca or None,
+            require_client_auth=bool(tls.client_ca),
+        )
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        newer = renewed()
+        return None if newer is None else _configuration(newer)
+
+    return grpc.dynamic_ssl_server_credentials(
+        _configuration(tls),
+        fetch,  # type: ignore[arg-type]  # gRPC's documents: None keeps what is in use
+        require_client_authentication=bool(tls.client_ca),
+    )
+
+
+def _configuration(tls: Tls) -> grpc.ServerCertificateConfiguration:
+    return grpc.ssl_server_certificate_configuration(
+        [(tls.private_key, tls.certificate)], root_certificates=tls.client_ca or None
     )
 
 

@@ -1,5 +1,5 @@
-"""The bounds of the gateway's doors: machines' streams with their listener, and Alipay's
-notifications.
+"""The bounds of the gateway's doors: machines' streams with their listener, HTTP connections, and
+Alipay's notifications.
 """
 
 from dataclasses import dataclass
@@ -35,10 +35,28 @@ class EdgeLimits:
     """What a machine may send over time."""
     frames_burst: int = 200
     """What a machine may send at once."""
+    hellos_per_minute: int = 30
+    """So many Hellos of one machine are heard over time, twice as many at once."""
+    repeats_per_minute: int = 30
+    """So many frames that were applied before are written down as repeated; more are counted."""
+    faults_per_minute: int = 10
+    """So many faults of one machine get a line of their own; more are counted."""
+    faults_held_s: float = 10.0
+    """So long faults that are counted wait to be told."""
+    journal_bytes_per_day: int = 16_777_216
+    """About so much of the journal one machine may fill; beyond it, it is read more slowly."""
+    machines_remembered_max: int = 40_000
+    """Of so many machines it is known what they have used up."""
+    strangers_per_s: int = 32
+    """With more Hellos a second of machines that were not here before, it is asked in bulk whether
+    they are registered.
+    """
     message_bytes_max: int = 65_536
     metadata_bytes_max: int = 8_192
     streams_max: int = 20_000
     """This many streams are served in this gateway; further ones get RESOURCE_EXHAUSTED."""
+    streams_per_machine_max: int = 4
+    """One certificate has so many streams at the same time."""
     streams_per_connection_max: int = 4
     """A machine needs one; a second while it moves; health and reflection by hand."""
     reconnect_initial_ms: int = 1_000
@@ -46,14 +64,38 @@ class EdgeLimits:
     reconnect_max_ms: int = 60_000
     """Told to the machine: the widest range of its delay."""
     move_spread_ms: int = 25_000
-    """A drain asks machines to come back evenly over this time."""
+    """A drain asks machines to come back evenly over this time, or over less if they are few."""
+    moves_per_s: int = 200
+    """This many machines are asked to come back in a second, as long as the spread allows it."""
+    move_window_ms: int = 10_000
+    """A machine that may go has this long for it. Then its stream is closed, unless it sells."""
     move_deadline_ms: int = 120_000
     """A drain closes what is left after this."""
     watch_interval_s: float = 0.5
     """How often the streams are looked at."""
+    connection_idle_max_ms: int = 20_000
+    """A connection on which no call is open for this long is closed."""
     connection_age_max_ms: int = 3_600_000
     """A safety net against connections that never leave one gateway."""
     connection_age_grace_ms: int = 120_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpLimits:
+    """Every bound of the connections to one HTTP port. Each holds one descriptor."""
+
+    connections_max: int = 1_024
+    """With so many, the one that has waited longest goes when another one comes."""
+    connections_per_address_max: int = 256
+    """The same for one address. A proxy in front needs as many as it has requests under way."""
+    head_timeout_s: float = 10.0
+    """A connection brings its first whole head within this, and each further one within this of its
+    first byte.
+    """
+    request_timeout_s: float = 60.0
+    """A request is answered, and its answer taken, within this."""
+    keep_alive_s: int = 15
+    """How long a connection that was answered may wait without another request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,5 +106,11 @@ class NotifyLimits:
     read_timeout_ms: int = 10_000
     in_flight_max: int = 64
     """With this many notifications under way, a further one gets 503 and comes again."""
+    strangers_in_flight_max: int = 4
+    """Notifications under a token that nobody has, whose bodies are read all the same, because
+    Alipay may have signed them; a further one gets 404 unread.
+    """
+    foreign_a_day_max: int = 100
+    """Rows of one machine and day, in one gateway, for what Alipay signed for another seller."""
     payment_minor_max: int = AMOUNT_MINOR_MAX
     """No single payment is larger."""

@@ -6,7 +6,8 @@ of the error details that may come back in a status.
 """
 
 from collections.abc import Iterable
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -60,7 +61,7 @@ def handlers(
         service.full_name for file in described for service in file.services_by_name.values()
     )
     names = (*names, NAME, ALPHA_NAME)
-    servicer = aio.ReflectionServicer(names, pool=pool)
+    servicer = aio.ReflectionServicer(names, pool=_Members(pool))
     # v1 is v1alpha byte for byte, so one method serves both.
     method = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
@@ -72,6 +73,41 @@ def handlers(
         for name in (NAME, ALPHA_NAME)
     )
     return names, tables
+
+
+class _Members:
+    """A pool that also finds the file of a method, a field, a oneof or an enum's value, by the
+    thing that it belongs to: protobuf's own pool knows the names of things alone, and
+    ``grpcurl describe`` asks for a method.
+    """
+
+    def __init__(self, pool: descriptor_pool.DescriptorPool) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> FileDescriptor:  # noqa: N802 - protobuf's name
+        """Return the symbol's file. Raises KeyError if there is no such symbol."""
+        with suppress(KeyError):
+            return self._pool.FindFileContainingSymbol(symbol)
+        owner, _, member = symbol.rpartition(".")
+        file = self._pool.FindFileContainingSymbol(owner)
+        if member not in _member_names(self._pool, owner):
+            raise KeyError(symbol)
+        return file
+
+
+def _member_names(pool: descriptor_pool.DescriptorPool, owner: str) -> set[str]:
+    """Return the names of what a service, a message or an enum holds and is no thing of its own."""
+    with suppress(KeyError):
+        return set(pool.FindServiceByName(owner).methods_by_name)
+    with suppress(KeyError):
+        message = pool.FindMessageTypeByName(owner)
+        return {*message.fields_by_name, *message.oneofs_by_name}
+    with suppress(KeyError):
+        return set(pool.FindEnumTypeByName(owner).values_by_name)
+    return set()
 
 
 def _pool(files: Iterable[FileDescriptor]) -> descriptor_pool.DescriptorPool:

@@ -94,6 +94,15 @@ FLOOD = Refusal(
     message="the machine sends more frames than it may: connect again later and send fewer",
     retry_after_ms=10_000,
 )
+TOO_MANY_HELLOS = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TOO_MANY_HELLOS",
+    message=(
+        "machine {machine_id} connects too often: keep the stream open, and wait longer after each "
+        "failure"
+    ),
+    retry_after_ms=60_000,
+)
 SLOW_READER = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="SLOW_READER",
@@ -111,6 +120,15 @@ TOO_MANY_STREAMS = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="TOO_MANY_STREAMS",
     message="this gateway holds as many streams as it may: connect again later",
+    retry_after_ms=10_000,
+)
+TOO_MANY_OF_MACHINE = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TOO_MANY_OF_MACHINE",
+    message=(
+        "machine {machine_id} has as many streams here as it may: close those that it does not "
+        "need, and connect again later"
+    ),
     retry_after_ms=10_000,
 )
 DRAINING = Refusal(
@@ -167,6 +185,15 @@ RETIRED = Refusal(
     ),
     retry_after_ms=3_600_000,
 )
+DISABLED = Refusal(
+    code=grpc.StatusCode.UNAVAILABLE,
+    reason="DISABLED",
+    message=(
+        "machine {machine_id} was taken out of service: connect again, and Welcome says that it "
+        "sells nothing"
+    ),
+    retry_after_ms=1_000,
+)
 OVERLOADED = Refusal(
     code=grpc.StatusCode.RESOURCE_EXHAUSTED,
     reason="OVERLOADED",
@@ -189,12 +216,20 @@ FAILED = Refusal(
     retry_after_ms=1_000,
 )
 
+GONE = "GONE"
+"""Why a stream ended whose end we did not cause: the machine closed it, or its connection broke."""
+STREAM_ENDS = tuple(
+    sorted({GONE} | {one.reason for one in vars().values() if isinstance(one, Refusal)})
+)
+"""Every reason for which a machine's stream may end."""
+
 _BY_CLOSE_REASON = {
     CloseReason.SUPERSEDED: SUPERSEDED,
     CloseReason.UNKNOWN_MACHINE: UNKNOWN_MACHINE,
     CloseReason.OVERLOADED: OVERLOADED,
     CloseReason.HALTED: HALTED,
     CloseReason.RETIRED: RETIRED,
+    CloseReason.DISABLED: DISABLED,
 }
 
 

@@ -1,6 +1,17 @@
 """TLS of one listener, as PEM texts. No gRPC here: a host's worker reads settings too."""
 
 from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Renewed(Protocol):
+    """Tells at each handshake whether other certificates are to be used from now on."""
+
+    present: "Tls | None"
+
+    def __call__(self) -> "Tls | None":
+        """Return them; None: those in use stay."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,3 +23,5 @@ class Tls:
     certificate: bytes
     private_key: bytes = field(repr=False)
     client_ca: bytes = b""
+    renewed: Renewed | None = field(default=None, repr=False, compare=False)
+    """None: what was read at the start stays in use."""

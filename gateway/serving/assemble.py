@@ -18,17 +18,29 @@ from starlette.applications import Starlette
 from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
 from gateway.alipay.notify import NotifyIngress
+from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
-from gateway.fleet.services import add_services
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
+from gateway.process.certificates import days_left
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
-from gateway.serving.http_app import Readiness, build_http_app, sql_check
-from gateway.serving.listeners import Listener, build_admin_server, build_machine_server
+from gateway.serving.http_app import (
+    Readiness,
+    build_health_app,
+    build_notify_app,
+    saves_check,
+    sql_check,
+)
+from gateway.serving.listeners import (
+    CONNECTIONS_MAX,
+    Listener,
+    build_admin_server,
+    build_machine_server,
+)
 from gateway.serving.metrics import Snapshot
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
@@ -43,8 +55,8 @@ from storage.machines.store import SqlMachineStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
-    """The parts of one gateway. ``start`` the links and the machines' service, serve the listeners
-    and ``http_app``, and stop in the reverse order.
+    """The parts of one gateway. ``start`` the links and the machines' service, serve the listeners,
+    ``http_app`` and ``health_app``, and stop in the reverse order.
 
     Set ``stopping`` to end administrators' watches before their listener is stopped.
     """
@@ -58,16 +70,30 @@ class Gateway:
     ingress: NotifyIngress
     readiness: Readiness
     http_app: Starlette
+    """Alipay's notifications."""
+    health_app: Starlette
+    """What operators ask."""
     metrics: Counters
     stopping: asyncio.Event
 
-    def machine_listener(self, address: str, tls: Tls | None) -> Listener:
+    def machine_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
         """Bind the machines' listener. Raises ListenRefused."""
-        return build_machine_server(self.machines, address=address, tls=tls)
+        return build_machine_server(
+            self.machines, address=address, tls=tls, connections_max=connections_max
+        )
 
-    def admin_listener(self, address: str, tls: Tls | None) -> Listener:
+    def admin_listener(
+        self, address: str, tls: Tls | None, *, connections_max: int = CONNECTIONS_MAX
+    ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
-        return build_admin_server(lambda to: add_services(self.fleet, to), address=address, tls=tls)
+        return build_admin_server(
+            lambda to: services.add_services(self.fleet, to),
+            address=address,
+            tls=tls,
+            connections_max=connections_max,
+        )
 
 
 def assemble(
@@ -91,6 +117,7 @@ def assemble(
     ``asked`` confirms payments; ``wake`` takes what the ingress saved to its owner.
     """
     clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
+    metrics.expect_admin_calls(services.METHODS, services.STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
@@ -99,6 +126,7 @@ def assemble(
         clock=clock,
         limits=made.edge_limits,
         spiffe_domain=made.spiffe_domain,
+        registered=store.registered,
         monotonic=monotonic,
         random=random,
     )
@@ -126,7 +154,7 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
-    readiness = _readiness(queries, links)
+    readiness = _readiness(database, queries, links)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -136,37 +164,52 @@ def assemble(
         fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
         ingress=ingress,
         readiness=readiness,
-        http_app=build_http_app(
-            ingress=ingress,
+        http_app=build_notify_app(ingress),
+        health_app=build_health_app(
             readiness=readiness,
             metrics=metrics,
             queries=queries,
             clock=clock,
-            present=_figures(links, machines, clock),
+            present=_figures(made, links, machines, clock),
         ),
         metrics=metrics,
         stopping=stopping,
     )
 
 
-def _readiness(queries: Queries, links: HostLinks) -> Readiness:
+def _readiness(database: Database, queries: Queries, links: HostLinks) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
         return any(link.attached for link in links.stats())
 
-    return Readiness(checks={"sql": sql_check(queries), "hosts": hosts_attached})
+    return Readiness(
+        checks={
+            "sql": sql_check(queries),
+            "saves": saves_check(database),
+            "hosts": hosts_attached,
+        }
+    )
 
 
 def _figures(
-    links: HostLinks, machines: MachineService, clock: Clock
+    made: Configs, links: HostLinks, machines: MachineService, clock: Clock
 ) -> Callable[[Sequence[GaugeView] | None], Snapshot]:
+    listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
+
     def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
+        now_ms = clock.now_ms()
         return Snapshot(
-            now_ms=clock.now_ms(),
+            now_ms=now_ms,
             open_items=open_items,
             links=links.stats(),
             edge=machines.stats(),
+            certificates={
+                (listener, file): days
+                for listener, tls in listeners.items()
+                if tls is not None
+                for file, days in days_left(tls, now_ms=now_ms).items()
+            },
         )
 
     return present

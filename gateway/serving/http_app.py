@@ -1,9 +1,9 @@
-"""The gateway's HTTP side as one ASGI app: Alipay's notifications, and for operators ``/healthz``,
-``/readyz`` and ``/metrics``.
+"""The gateway's HTTP side as two ASGI apps, each for a port of its own: Alipay's notifications, and
+for operators ``/healthz``, ``/readyz`` and ``/metrics``.
 
 Flows in: requests. Flows out: what ``notify`` answers, whether the process lives, whether it should
-get new machines, and its figures. A reverse proxy should let the public reach ``/alipay/notify/``
-only.
+get new machines, and its figures. They share no port, so that who crowds the one that the public
+reaches does not blind the operators, and no scrape takes a place from a payment.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from gateway.alipay.notify import NotifyIngress
 from gateway.process.configs import NOTIFY_PATH
 from gateway.rpc.counters import Counters
 from gateway.serving.metrics import CONTENT_TYPE, Snapshot, render
+from storage.database.engine import Database
+from storage.database.saving import FRESH_S, SaveCheck
 from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView
 
@@ -67,17 +69,35 @@ def sql_check(queries: Queries) -> Check:
     return answers
 
 
-def build_http_app(
+def saves_check(database: Database, *, fresh_s: float = FRESH_S) -> Check:
+    """Return the check that something can be saved: without it every vend is denied and every
+    notification refused, whatever can be read.
+    """
+    saving = SaveCheck(database, fresh_s=fresh_s)
+
+    async def saves() -> bool:
+        await saving.proved()
+        return True
+
+    return saves
+
+
+def build_notify_app(ingress: NotifyIngress) -> Starlette:
+    """Return the app that the public reaches: Alipay's notifications and nothing else."""
+    route = Route(f"{NOTIFY_PATH}/{{token:path}}", ingress.handle, methods=["POST"])
+    return Starlette(routes=[route])
+
+
+def build_health_app(
     *,
-    ingress: NotifyIngress,
     readiness: Readiness,
     metrics: Counters,
     queries: Queries,
     clock: Clock,
     present: Callable[[Sequence[GaugeView] | None], Snapshot],
 ) -> Starlette:
-    """Return the app. ``present`` adds the figures of this process to those of SQL (None: it did
-    not answer).
+    """Return the operators' app. ``present`` adds the figures of this process to those of SQL
+    (None: it did not answer).
     """
 
     async def healthz(_request: Request) -> Response:
@@ -100,7 +120,6 @@ def build_http_app(
 
     return Starlette(
         routes=[
-            Route(f"{NOTIFY_PATH}/{{token:path}}", ingress.handle, methods=["POST"]),
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
             Route("/metrics", figures, methods=["GET"]),

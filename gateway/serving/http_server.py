@@ -1,21 +1,21 @@
-"""Serves the HTTP app on a socket that is bound already, on the gateway's own loop. Touches no
+"""Serves an HTTP app on a socket that is bound already, on the gateway's own loop. Touches no
 signal and no log configuration.
 """
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from starlette.applications import Starlette
 
 from gateway.process.sections import Address
+from gateway.rpc.limits import HttpLimits
+from gateway.serving.http_door import HttpConnection, HttpDoor
 
-CONNECTIONS_MAX = 1_024
-"""So many connections; a further one gets 503 from the server itself."""
 _STOP_GRACE_S = 5
-_KEEP_ALIVE_S = 30
 _BACKLOG = 512
 
 
@@ -34,7 +34,7 @@ def port_of(listener: socket.socket) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the gateway and tells when it serves."""
+    """Leaves signals to the gateway and accepting to the door, and tells when it serves."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -50,31 +50,50 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: Starlette, listener: socket.socket) -> AsyncIterator[None]:
-    """Serve ``app`` while the block lasts; requests under way may finish, for some seconds."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_STOP_GRACE_S,
-        )
+async def served(
+    app: Starlette,
+    listener: socket.socket,
+    *,
+    limits: HttpLimits,
+    ended: Callable[[str], None],
+    made: type[HttpConnection] = HttpConnection,
+    now: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[HttpDoor]:
+    """Serve ``app`` while the block lasts; requests under way may finish, for some seconds.
+    ``ended`` is told of each connection that the door ends or refuses. ``now``: seconds, for spans.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=limits.keep_alive_s,
+        timeout_graceful_shutdown=_STOP_GRACE_S,
     )
-    running = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[]), name="http")
     serving = asyncio.create_task(server.serving.wait())
+    await asyncio.wait([running, serving], return_when=asyncio.FIRST_COMPLETED)
+    door = HttpDoor(
+        listener,
+        limits=limits,
+        make=lambda door: made(config, server.server_state, door=door),
+        ended=ended,
+        now=now,
+    )
+    accepting = asyncio.create_task(door.run(), name="http-door")
     try:
-        await asyncio.wait([running, serving], return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
-        yield
+        yield door
     finally:
         serving.cancel()
+        accepting.cancel()
+        await asyncio.gather(accepting, return_exceptions=True)
+        listener.close()
         server.should_exit = True
         await running

@@ -5,7 +5,6 @@ Flows in: services, an address, limits. Flows out: a ``Listener`` that is bound 
 Without TLS a listener binds nothing but loopback: behind its port is money.
 """
 
-import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -17,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.fleet import services
 from gateway.machines.service import MachineService
+from gateway.process.sections import is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
@@ -25,10 +25,14 @@ from gateway.v1 import machine_service_pb2
 
 Options = Sequence[tuple[str, Any]]
 
+CONNECTIONS_MAX = 1_000_000
+"""More than one process can have: no bound but the process's own."""
+
 _COMMON: Options = (
     ("grpc.so_reuseport", 0),  # a second gateway on the same port must fail, not steal streams
     ("grpc.http2.bdp_probe", 0),  # saves a ping for each burst on each connection
     ("grpc.enable_channelz", 0),
+    # From the accept to the client's first HTTP/2 frame, TLS between them: who stays silent goes.
     ("grpc.server_handshake_timeout_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -39,6 +43,12 @@ _COMMON: Options = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
+)
+
+_ADMIN: Options = (
+    ("grpc.max_concurrent_streams", 100),
+    # A client that comes back after a while opens another connection without being asked.
+    ("grpc.max_connection_idle_ms", 300_000),
 )
 
 
@@ -74,19 +84,26 @@ class Listener:
 
 
 def build_machine_server(
-    service: MachineService, *, address: str, tls: Tls | None = None
+    service: MachineService,
+    *,
+    address: str,
+    tls: Tls | None = None,
+    connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
     """Bind the machines' listener to ``address`` ("host:port", port 0 for any). Raises
     ListenRefused.
 
-    With ``tls`` every machine must show a certificate of its ``client_ca``.
+    With ``tls`` every machine must show a certificate of its ``client_ca``. A connection beyond
+    ``connections_max`` is closed as soon as it is accepted.
     """
     if tls is not None and not tls.client_ca:
         raise ListenRefused(
             f"the machines' listener {address} has a certificate but no CA for machines: "
             "configure the CA of their certificates"
         )
-    server = grpc.aio.server(options=(*_COMMON, *_machine_options(service.limits)))
+    server = grpc.aio.server(
+        options=(*_COMMON, *_at_most(connections_max), *_machine_options(service.limits))
+    )
     server.add_generic_rpc_handlers((service.handlers(),))
     return _listener(
         server,
@@ -98,12 +115,16 @@ def build_machine_server(
 
 
 def build_admin_server(
-    add_services: Callable[[grpc.aio.Server], None], *, address: str, tls: Tls | None = None
+    add_services: Callable[[grpc.aio.Server], None],
+    *,
+    address: str,
+    tls: Tls | None = None,
+    connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
     """Bind the administrators' listener to ``address``. ``add_services`` registers what
     ``gateway.fleet.services`` names. Raises ListenRefused.
     """
-    server = grpc.aio.server(options=_COMMON)
+    server = grpc.aio.server(options=(*_COMMON, *_at_most(connections_max), *_ADMIN))
     add_services(server)
     return _listener(
         server,
@@ -125,9 +146,15 @@ def _machine_options(limits: EdgeLimits) -> Options:
         # The defaults (1000, 3000) refuse machines at random when thousands come back at once.
         ("grpc.server.max_pending_requests", limits.streams_max),
         ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams_max),
+        # A connection without a stream is nobody's: a machine opens its stream at once.
+        ("grpc.max_connection_idle_ms", limits.connection_idle_max_ms),
         ("grpc.max_connection_age_ms", limits.connection_age_max_ms),
         ("grpc.max_connection_age_grace_ms", limits.connection_age_grace_ms),
     )
+
+
+def _at_most(connections: int) -> Options:
+    return (("grpc.max_allowed_incoming_connections", connections),)
 
 
 def _listener(
@@ -165,10 +192,4 @@ def is_loopback(address: str) -> bool:
     """Return whether only this computer can reach ``address`` ("host:port" or "unix:path")."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
-    host = address.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))

@@ -5,8 +5,8 @@ out: the text of ``/metrics``. No label names a machine, a person or a trade: ea
 values.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
+from gateway.rpc.statuses import STREAM_ENDS
 from storage.fleet.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -54,6 +55,8 @@ class Snapshot:
     open_items: Sequence[GaugeView] | None
     links: Sequence[LinkStats] = ()
     edge: EdgeStats | None = None
+    certificates: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Days that are left, by listener and file."""
 
 
 def render(counters: Counters, snapshot: Snapshot) -> bytes:
@@ -77,7 +80,19 @@ class _Present(Collector):
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield from _links(snapshot.links)
+        yield _certificates(snapshot.certificates)
         yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
+
+
+def _certificates(days_left: Mapping[tuple[str, str], float]) -> Metric:
+    gauge = GaugeMetricFamily(
+        "vendgate_certificate_days_left",
+        "Days until the first certificate of this file ends; negative: it has.",
+        labels=("listener", "file"),
+    )
+    for labels, days in days_left.items():
+        gauge.add_metric(labels, days)
+    return gauge
 
 
 def _edge(edge: EdgeStats) -> Iterator[Metric]:
@@ -99,9 +114,18 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     ended = CounterMetricFamily(
         "vendgate_streams_ended", "Machine streams that ended, by reason.", labels=("reason",)
     )
-    for reason, count in edge.ended.items():
+    # All reasons from the start: Prometheus sees no increase of a series that was not there.
+    for reason, count in {**dict.fromkeys(STREAM_ENDS, 0), **edge.ended}.items():
         ended.add_metric((reason,), count)
     yield ended
+    held_back = CounterMetricFamily(
+        "vendgate_held_back",
+        "How often machines were held to their allowances, by how.",
+        labels=("how",),
+    )
+    for how, count in edge.held_back.items():
+        held_back.add_metric((how,), count)
+    yield held_back
 
 
 def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:

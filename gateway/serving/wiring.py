@@ -12,20 +12,25 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
 from alipay_client import AlipayClient
 from gateway.books.database import require_schema
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
-from gateway.process import logs
-from gateway.process.configs import Configs, configs
+from gateway.process import descriptors, logs
+from gateway.process.clock import SystemClock
+from gateway.process.configs import Configs, certificate_problems, configs
+from gateway.process.descriptors import Shares
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
+from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.listeners import Listener
@@ -35,10 +40,12 @@ log = structlog.get_logger()
 _ATTACH_TIMEOUT_S = 30.0
 _MACHINES_GRACE_S = 2.0
 _ADMIN_GRACE_S = 3.0
+_LOST_WITHIN_MS = 2_000
+"""A gateway without hosts can finish no vend: its machines are sent away at once."""
 
 
 class GatewayLost(Exception):
-    """The gateway cannot go on; the sentence says why."""
+    """The gateway cannot go on; the sentence says why. Started again it may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,7 @@ class Addresses:
     machines: str
     admin: str
     http: str
+    health: str
     public_url: str
     gateway_id: str
     pid: int
@@ -78,8 +86,12 @@ async def run_gateway(
         listen_to_signals = stack.enter_context(stop_signals(stop, hurry))
         # Settings and configs. The HTTP port comes first: notify URLs are made of it.
         listener = stack.enter_context(closing(http_server.bind(settings.http.address)))
+        health = stack.enter_context(closing(http_server.bind(settings.health.address)))
         settings = stack.enter_context(with_http_port(settings, http_server.port_of(listener)))
         made = configs(settings)
+        for sentence in certificate_problems(made, now_ms=SystemClock().now_ms()):
+            log.error("a certificate must be renewed", problem=sentence)
+        shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
         database = await Database.open(made.storage)
@@ -106,9 +118,11 @@ async def run_gateway(
             asked = AlipayClient.open(made.alipay)
             stack.push_async_callback(asked.close)
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
+        trying = asyncio.create_task(gateway.ingress.try_query())
+        stack.callback(trying.cancel)
         # Listeners.
-        await stack.enter_async_context(http_server.served(gateway.http_app, listener))
-        machines, admin = await _listen(stack, gateway, settings, made)
+        await _serve_http(stack, gateway, listener, health, shares)
+        machines, admin = await _listen(stack, gateway, settings, made, shares)
         # Ready; and the end.
         await _attached(links, stop)
         ready(
@@ -116,6 +130,7 @@ async def run_gateway(
                 machines=_at(settings.machines.listen, machines.port),
                 admin=_at(settings.admin.listen, admin.port),
                 http=_at(settings.http.listen, http_server.port_of(listener)),
+                health=_at(settings.health.listen, http_server.port_of(health)),
                 public_url=settings.public_url,
                 gateway_id=gateway_id,
                 pid=os.getpid(),
@@ -125,21 +140,63 @@ async def run_gateway(
         await _until_over(stop, fatal)
         gateway.readiness.draining = True
         gateway.stopping.set()
-        await _drain(gateway.machines, machines, admin, hurry)
+        within_ms = _LOST_WITHIN_MS if fatal.done() else None
+        await _drain(gateway.machines, machines, admin, hurry, within_ms=within_ms)
     if fatal.done():
         raise GatewayLost(
-            f"A host ended and cannot go on here: {fatal.result()}. Is another gateway using "
-            "the same database?"
+            f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
+            "see its log, and whether another gateway is using the same database."
         )
 
 
+def _shares(settings: Settings) -> Shares:
+    """Share out the descriptors that this process may have. Machines get two places each, for a
+    machine that moves has two connections.
+    """
+    streams = settings.limits.streams_max
+    shares = descriptors.shared_out(descriptors.raise_limit(), machines_wanted=2 * streams)
+    log.info("descriptors are shared out", **asdict(shares))
+    return shares
+
+
+async def _serve_http(
+    stack: AsyncExitStack,
+    gateway: Gateway,
+    notify: socket.socket,
+    health: socket.socket,
+    shares: Shares,
+) -> None:
+    """Serve notifications, and what operators ask, each on their own socket."""
+    ended = gateway.metrics.connections_ended
+    for door, app, listener, connections in (
+        ("http", gateway.http_app, notify, shares.http),
+        ("health", gateway.health_app, health, shares.health),
+    ):
+        limits = HttpLimits(
+            connections_max=connections, connections_per_address_max=max(1, connections // 4)
+        )
+        told = partial(_ended, ended, door)
+        await stack.enter_async_context(
+            http_server.served(app, listener, limits=limits, ended=told)
+        )
+
+
+def _ended(counter: Counter, door: str, reason: str) -> None:
+    counter.labels(door, reason).inc()
+    log.warning("a connection was ended by its door", door=door, reason=reason)
+
+
 async def _listen(
-    stack: AsyncExitStack, gateway: Gateway, settings: Settings, made: Configs
+    stack: AsyncExitStack, gateway: Gateway, settings: Settings, made: Configs, shares: Shares
 ) -> tuple[Listener, Listener]:
     """Serve machines and administrators, each on their own address."""
-    machines = gateway.machine_listener(settings.machines.listen, made.machines_tls)
+    machines = gateway.machine_listener(
+        settings.machines.listen, made.machines_tls, connections_max=shares.machines
+    )
     stack.push_async_callback(machines.stop, grace_s=0)
-    admin = gateway.admin_listener(settings.admin.listen, made.admin_tls)
+    admin = gateway.admin_listener(
+        settings.admin.listen, made.admin_tls, connections_max=shares.admin
+    )
     stack.push_async_callback(admin.stop, grace_s=0)
     await gateway.machines.start()
     stack.push_async_callback(gateway.machines.stop)
@@ -180,7 +237,12 @@ async def _until_over(stop: asyncio.Event, fatal: "asyncio.Future[str]") -> None
 
 
 async def _drain(
-    service: MachineService, machines: Listener, admin: Listener, hurry: asyncio.Event
+    service: MachineService,
+    machines: Listener,
+    admin: Listener,
+    hurry: asyncio.Event,
+    *,
+    within_ms: int | None,
 ) -> None:
     """Send callers elsewhere: load balancers first, then machines (never in the middle of a vend,
     unless in a ``hurry``).
@@ -188,7 +250,7 @@ async def _drain(
     await machines.not_serving()
     await admin.not_serving()
     log.info("asking machines to move", streams=service.stats().streams)
-    draining = asyncio.create_task(service.drain())
+    draining = asyncio.create_task(service.drain(within_ms=within_ms))
     hurrying = asyncio.create_task(hurry.wait())
     await asyncio.wait([draining, hurrying], return_when=asyncio.FIRST_COMPLETED)
     for task in (draining, hurrying):

@@ -15,6 +15,7 @@ from gateway.simulator.console import sit
 from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig
+from gateway.simulator.phone import Phone
 
 
 async def stdin_lines() -> AsyncIterator[str]:
@@ -43,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine_arguments(parser)
     parser.add_argument("--machine", default="VM-0001", help="the machine's id, as registered")
     parser.add_argument("--motor-ms", type=int, default=1_000, help="how long a motor turns")
+    parser.add_argument(
+        "--alipay",
+        default="http://127.0.0.1:8188",
+        help="URL of the pretend Alipay, whose page shows this machine's screen",
+    )
     options = parser.parse_args(arguments)
     log_to_stderr()
     config = ClientConfig(
@@ -56,9 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     def write(text: str) -> None:
         print(text, flush=True)
 
+    async def run() -> None:
+        async with Phone(options.alipay) as phone:
+            await sit(config, stdin_lines(), write, seed=options.seed, phone=phone)
+
     write("commands on stdin; 'help' lists them")
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(sit(config, stdin_lines(), write, seed=options.seed))
+        asyncio.run(run())
 
 
 if __name__ == "__main__":

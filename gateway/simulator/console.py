@@ -11,9 +11,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
 
+from gateway.simulator.billboard import Billboard
 from gateway.simulator.board import CutPoint
-from gateway.simulator.happenings import one_line
+from gateway.simulator.happenings import VendEnded, one_line
 from gateway.simulator.machine_client import ClientConfig, MachineClient
+from gateway.simulator.phone import Phone
+from gateway.simulator.picture import for_terminal
 from gateway.simulator.screen import Screen, Show, amount_text
 from gateway.v1 import machine_pb2 as pb
 
@@ -29,6 +32,7 @@ power-cut        pull the plug                    power-on         put it in aga
 power-cut accepted   lose power at that point of the next vend:
                      asked, approved, accepted, motor_on, dropped, result, said
 unplug           pull the network cable           plug             put it in again
+code             draw the code that the screen shows, for a phone
 status           print all that the machine knows
 wait READY [s]   wait for a page of the screen:
                  dark, no_connection, out_of_service, ready, credit, waiting, pay, dispensing
@@ -57,6 +61,7 @@ class Console:
             "power-on": lambda _: client.power_on(),
             "unplug": lambda _: client.unplug(),
             "plug": lambda _: client.plug(),
+            "code": lambda _: self._code(),
             "status": lambda _: self._status(),
             "help": lambda _: write(HELP),
         }
@@ -84,6 +89,9 @@ class Console:
                 happening = await watch.until(within_s=_LOOK_EVERY_S)
                 if happening is not None:
                     self._write(f"* {one_line(happening)}")
+                if isinstance(happening, VendEnded):
+                    what = "the goods drop" if happening.delivered else "nothing drops"
+                    self._write(f"{happening.column}: {what}")
                 self._print_page()
 
     def _print_page(self) -> None:
@@ -106,6 +114,10 @@ class Console:
                     return
                 await watch.until(within_s=_LOOK_EVERY_S)
         self._print_page()
+
+    def _code(self) -> None:
+        payload = self._client.screen.qr_payload or self._client.sticker
+        self._write(for_terminal(payload) if payload else "? there is no code yet")
 
     def _status(self) -> None:
         client, machine = self._client, self._client.machine
@@ -149,14 +161,20 @@ def drawn(screen: Screen) -> str:
 
 
 async def sit(
-    config: ClientConfig, lines: AsyncIterator[str], write: Callable[[str], None], *, seed: int
+    config: ClientConfig,
+    lines: AsyncIterator[str],
+    write: Callable[[str], None],
+    *,
+    seed: int,
+    phone: Phone,
 ) -> None:
-    """Run one machine until its commands end."""
+    """Run one machine until its commands end; who listens to ``phone`` sees its screen."""
     client = MachineClient(config, rng=Random(seed))  # noqa: S311  a simulation
     console = Console(client, write)
     life = asyncio.create_task(client.run())
     show = asyncio.create_task(console.show())
     obey = asyncio.create_task(console.obey(lines))
+    tell = asyncio.create_task(Billboard([client], phone).keep())
     try:
         await asyncio.wait([life, obey], return_when=asyncio.FIRST_COMPLETED)
         if client.refusal is not None:
@@ -166,7 +184,7 @@ async def sit(
             )
     finally:
         client.stop()
-        for task in (show, obey):
+        for task in (show, obey, tell):
             task.cancel()
-        await asyncio.wait([life, show, obey])
+        await asyncio.wait([life, show, obey, tell])
     await life

@@ -28,6 +28,7 @@ import structlog
 from gateway.simulator import scripts
 from gateway.simulator.arguments import log_to_stderr, machine_arguments
 from gateway.simulator.backoff import INITIAL_MS, REFUSAL_WAITS_MS
+from gateway.simulator.billboard import Billboard
 from gateway.simulator.customer import Patience, Seen
 from gateway.simulator.line import read_tls
 from gateway.simulator.machine import Identity
@@ -101,11 +102,12 @@ class Fleet:
                 for queue in queues:
                     queue.add_done_callback(_log_failure)
                 counting = asyncio.create_task(self._keep_count())
+                showing = asyncio.create_task(Billboard(self._clients, phone).keep())
                 leave = asyncio.create_task(self._until_over(lives))
                 try:
                     await leave
                 finally:
-                    await self._wind_up(lives, [*queues, counting, leave])
+                    await self._wind_up(lives, [*queues, counting, showing, leave])
                     self._write_counters(state="left")
 
     def _client(self, machine_id: str) -> MachineClient:

@@ -152,15 +152,25 @@ class Line:
                 await self._wake.wait()
 
 
+def _options(target: str) -> tuple[tuple[str, int], ...]:
+    """Return the options of a channel. What listens on this computer is called directly: a proxy
+    that the environment names could not reach it.
+    """
+    host = target.rpartition(":")[0].strip("[]")
+    is_local = host in {"localhost", "::1"} or host.startswith("127.")
+    return (*OPTIONS, ("grpc.enable_http_proxy", 0)) if is_local else OPTIONS
+
+
 def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+    options = _options(target)
     if tls is None:
-        return grpc.aio.insecure_channel(target, options=OPTIONS)
+        return grpc.aio.insecure_channel(target, options=options)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=tls.ca,
         private_key=tls.private_key or None,
         certificate_chain=tls.certificate or None,
     )
-    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=options)
 
 
 def _retry_after_ms(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:

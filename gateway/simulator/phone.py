@@ -4,6 +4,7 @@ Flows in: the code's text and an amount in minor units. Flows out: the trade, or
 The machine is not asked.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -74,3 +75,11 @@ class Phone:
             return NotPaid(reason=str(told.get("error", answer.status_code)))
         except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
             return NotPaid(reason="NO_ANSWER")
+
+    async def show(self, screens: Sequence[Mapping[str, object]]) -> bool:
+        """Tell what machines show, for the page; return whether anybody took it."""
+        try:
+            answer = await self._http.post("/control/screens", json={"screens": list(screens)})
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK

@@ -68,7 +68,9 @@ class _MotorEvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MotorEv
     """The motor started and did not finish."""
 
 class MotorEvidence(_MotorEvidence, metaclass=_MotorEvidenceEnumTypeWrapper):
-    """What the motor of a column is known to have done."""
+    """What the motor of a column is known to have done. A number that the backend does not know counts as unspecified and is kept
+    with its number; so it is with all enums that a machine sends.
+    """
 
 MOTOR_EVIDENCE_UNSPECIFIED: MotorEvidence.ValueType  # 0
 """The machine cannot tell."""
@@ -115,7 +117,7 @@ class _VendFailureCause:
 class _VendFailureCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendFailureCause.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     VEND_FAILURE_CAUSE_UNSPECIFIED: _VendFailureCause.ValueType  # 0
-    """Not a cause: refused."""
+    """No cause was told. The customer's money goes back all the same."""
     VEND_FAILURE_CAUSE_JAMMED: _VendFailureCause.ValueType  # 1
     """The motor or the delivery system failed (EVA EJB, EJM)."""
     VEND_FAILURE_CAUSE_EMPTY: _VendFailureCause.ValueType  # 2
@@ -131,7 +133,7 @@ class VendFailureCause(_VendFailureCause, metaclass=_VendFailureCauseEnumTypeWra
     """Why goods were not delivered."""
 
 VEND_FAILURE_CAUSE_UNSPECIFIED: VendFailureCause.ValueType  # 0
-"""Not a cause: refused."""
+"""No cause was told. The customer's money goes back all the same."""
 VEND_FAILURE_CAUSE_JAMMED: VendFailureCause.ValueType  # 1
 """The motor or the delivery system failed (EVA EJB, EJM)."""
 VEND_FAILURE_CAUSE_EMPTY: VendFailureCause.ValueType  # 2
@@ -151,7 +153,7 @@ class _JournalStage:
 class _JournalStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JournalStage.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     JOURNAL_STAGE_UNSPECIFIED: _JournalStage.ValueType  # 0
-    """Not a stage: refused."""
+    """Not a stage. It tells nothing; a person settles such a vend."""
     JOURNAL_STAGE_ACCEPTED: _JournalStage.ValueType  # 1
     """The approval was written down; the motor was not started. Void after a reboot."""
     JOURNAL_STAGE_MOTOR_ON: _JournalStage.ValueType  # 2
@@ -165,7 +167,7 @@ class JournalStage(_JournalStage, metaclass=_JournalStageEnumTypeWrapper):
     """How far the machine's own journal says a vend went."""
 
 JOURNAL_STAGE_UNSPECIFIED: JournalStage.ValueType  # 0
-"""Not a stage: refused."""
+"""Not a stage. It tells nothing; a person settles such a vend."""
 JOURNAL_STAGE_ACCEPTED: JournalStage.ValueType  # 1
 """The approval was written down; the motor was not started. Void after a reboot."""
 JOURNAL_STAGE_MOTOR_ON: JournalStage.ValueType  # 2
@@ -287,13 +289,13 @@ class _ProtocolErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pro
     PROTOCOL_ERROR_CODE_HELLO_EXPECTED: _ProtocolErrorCode.ValueType  # 1
     """The first frame must be Hello, and only the first."""
     PROTOCOL_ERROR_CODE_BAD_FIELD: _ProtocolErrorCode.ValueType  # 2
-    """A field breaks its rule."""
+    """A field breaks its rule. Do not send the frame again. If it had a seq, that is used up: expected_seq is the next one."""
     PROTOCOL_ERROR_CODE_OUT_OF_ORDER: _ProtocolErrorCode.ValueType  # 3
     """A seq was left out. Resend from expected_seq."""
     PROTOCOL_ERROR_CODE_OUT_OF_SEQUENCE: _ProtocolErrorCode.ValueType  # 4
     """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
     PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: _ProtocolErrorCode.ValueType  # 5
-    """The frame has no payload, or one that this backend does not know."""
+    """The frame has no payload, or one that this backend does not know. Its seq is used up too."""
 
 class ProtocolErrorCode(_ProtocolErrorCode, metaclass=_ProtocolErrorCodeEnumTypeWrapper):
     """What was wrong with a frame."""
@@ -303,13 +305,13 @@ PROTOCOL_ERROR_CODE_UNSPECIFIED: ProtocolErrorCode.ValueType  # 0
 PROTOCOL_ERROR_CODE_HELLO_EXPECTED: ProtocolErrorCode.ValueType  # 1
 """The first frame must be Hello, and only the first."""
 PROTOCOL_ERROR_CODE_BAD_FIELD: ProtocolErrorCode.ValueType  # 2
-"""A field breaks its rule."""
+"""A field breaks its rule. Do not send the frame again. If it had a seq, that is used up: expected_seq is the next one."""
 PROTOCOL_ERROR_CODE_OUT_OF_ORDER: ProtocolErrorCode.ValueType  # 3
 """A seq was left out. Resend from expected_seq."""
 PROTOCOL_ERROR_CODE_OUT_OF_SEQUENCE: ProtocolErrorCode.ValueType  # 4
 """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
 PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: ProtocolErrorCode.ValueType  # 5
-"""The frame has no payload, or one that this backend does not know."""
+"""The frame has no payload, or one that this backend does not know. Its seq is used up too."""
 Global___ProtocolErrorCode: _TypeAlias = ProtocolErrorCode  # noqa: Y015
 
 @_typing.final

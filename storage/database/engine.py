@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import structlog
-from sqlalchemy import URL, Dialect, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Dialect
 
 from actors.ports import StoreError
 from storage.database import dialects, postgres, schema, sqlite
 from storage.database.reader import Reader, Reads, T, Work, as_store_errors
+from storage.database.urls import parse
 
 log = structlog.get_logger()
 
@@ -80,6 +80,7 @@ class Database:
         self._read_only = read_only
         self.partition_count = 0
         self._writing: set[asyncio.Task[Any]] = set()
+        self._saved_at: float | None = None  # the loop's clock
         self._closed = False
 
     @classmethod
@@ -113,6 +114,13 @@ class Database:
             raise StoreError("The database is closed.")
         return await self._to_its_end(self._writer.write(work))
 
+    def saved_within(self, span_s: float) -> bool:
+        """Return whether this process saved something that short a time ago."""
+        return (
+            self._saved_at is not None
+            and asyncio.get_running_loop().time() - self._saved_at < span_s
+        )
+
     async def read(self, work: Work[T]) -> T:
         """Run ``work`` in a transaction that sees one state of the database and cannot write. It
         is ended when the caller is cancelled, or when it takes longer than a read may.
@@ -141,7 +149,7 @@ class Database:
     async def _to_its_end(self, writing: Coroutine[Any, Any, T]) -> T:
         task = asyncio.create_task(writing)
         self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+        task.add_done_callback(self._written)
         try:
             with as_store_errors():
                 return await asyncio.shield(task)
@@ -149,40 +157,16 @@ class Database:
             task.add_done_callback(_report_unseen)
             raise
 
+    def _written(self, task: "asyncio.Task[Any]") -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and task.exception() is None:
+            self._saved_at = task.get_loop().time()
+
 
 def _report_unseen(task: "asyncio.Task[Any]") -> None:
     """Nobody waits for this transaction any more: say how it went wrong, if it did."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("A transaction failed, and its caller had gone.", error=str(error))
-
-
-def parse(url: str) -> URL:
-    """Return the URL with the driver that writes; raises StoreError for what is neither SQLite in a
-    file nor PostgreSQL.
-    """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "The database URL cannot be read: write sqlite:///path/to/file or "
-            "postgresql://user@host/name."
-        ) from None
-    match parsed.get_backend_name():
-        case dialects.SQLITE if parsed.database and parsed.database != ":memory:":
-            return parsed.set(drivername="sqlite+pysqlite")
-        case dialects.SQLITE:
-            raise StoreError(
-                "The database must be in a file that several processes can open: write "
-                "sqlite:///path/to/file."
-            )
-        case dialects.POSTGRESQL:
-            return (
-                parsed.set(drivername="postgresql+asyncpg")
-                if parsed.drivername == dialects.POSTGRESQL
-                else parsed
-            )
-        case other:
-            raise StoreError(f"No support for {other}: use SQLite or PostgreSQL.")
 
 
 def _sqlite(url: URL, config: StorageConfig) -> tuple[Writer, Reader, Reader]:

@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from actors.placement import PARTITION_COUNT_DEFAULT
 from actors.ports import StoreError
 from storage.database import dialects, schema
-from storage.database.engine import parse
 from storage.database.postgres import postgres_engine
 from storage.database.reader import describe
 from storage.database.schema import head
-from storage.database.sqlite import sqlite_engine
+from storage.database.sqlite import make_private, sqlite_engine
+from storage.database.urls import parse
 from storage.tables import installation, partitions
 
 __all__ = ["current", "head", "upgrade"]
@@ -84,6 +84,7 @@ def _transact(url: URL, work: Callable[[Connection], T]) -> T:
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:
+    make_private(url)
     engine = sqlite_engine(url, busy_timeout_ms=LOCK_TIMEOUT_MS)
     try:
         with engine.begin() as connection:

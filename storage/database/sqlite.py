@@ -9,6 +9,7 @@ is in WAL mode: nobody who reads makes anybody wait who writes, nor the other wa
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,6 +23,14 @@ from storage import codec
 from storage.database.reader import Reading, T, Work
 
 INTERRUPT_EVERY_S = 0.02
+
+
+def make_private(url: URL) -> None:
+    """Make the file, if there is none, for its owner alone; its log will have the same mode. Raises
+    OSError.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(url.database or "", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def sqlite_engine(url: URL, *, busy_timeout_ms: int) -> Engine:

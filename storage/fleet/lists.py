@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     Exists,
     Select,
     Table,
@@ -214,6 +215,36 @@ def events(machine_id: str, wanted: Wanted, position: str, limit: int) -> Select
         select(journal).where(c.machine_id == machine_id), c.at_ms, wanted, position, c.version
     )
     return rows.order_by(c.version.desc()).limit(limit)
+
+
+def events_behind(machine_id: str, version: int, limit: int) -> Select[Any]:
+    """Return the query for one machine's journal behind a version, oldest first. It goes along the
+    journal's key: ordered by ``id``, the whole history would be sorted each time.
+    """
+    c = journal.c
+    behind = select(journal).where(c.machine_id == machine_id, c.version > version)
+    return behind.order_by(c.version).limit(limit)
+
+
+def version_at(connection: Connection, machine_id: str, position: int) -> int:
+    """Return the version of a machine's last line up to ``position``, 0 if there is none. Versions
+    and positions of a machine grow together, so it is found by halving, a look-up at a time.
+    """
+    c = journal.c
+    of_machine = select(c.version, c.id).where(c.machine_id == machine_id)
+    last = connection.execute(of_machine.order_by(c.version.desc()).limit(1)).one_or_none()
+    if last is None or last.id <= position:
+        return 0 if last is None else int(last.version)
+    known, beyond = 0, int(last.version)
+    while beyond - known > 1:
+        middle = (known + beyond) // 2
+        wanted = of_machine.where(c.version >= middle).order_by(c.version).limit(1)
+        row = connection.execute(wanted).one()
+        if row.id <= position:
+            known = int(row.version)
+        else:
+            beyond = middle
+    return known
 
 
 def audit_records(wanted: Wanted, position: str, limit: int) -> Select[Any]:

@@ -184,14 +184,24 @@ class Queries:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
 
-    async def events_after(
-        self, position: int, *, machine_id: str = "", limit: int
-    ) -> list[EventView]:
+    async def events_after(self, position: int, *, limit: int) -> list[EventView]:
         """Return what was saved behind ``position``, oldest first."""
         wanted = select(journal).where(journal.c.id > position).order_by(journal.c.id).limit(limit)
-        if machine_id:
-            wanted = wanted.where(journal.c.machine_id == machine_id)
         return await self._list(wanted, shapes.event_view)
+
+    async def events_of(self, machine_id: str, version: int, *, limit: int) -> list[EventView]:
+        """Return what was saved of one machine behind its ``version``, oldest first. It costs the
+        same however long the machine's history is.
+        """
+        return await self._list(lists.events_behind(machine_id, version, limit), shapes.event_view)
+
+    async def version_at(self, machine_id: str, position: int) -> int:
+        """Return the version of the machine's last event that was saved up to ``position``; 0 if
+        there is none.
+        """
+        return await self._db.read(
+            lambda connection: lists.version_at(connection, machine_id, position)
+        )
 
     async def last_position(self) -> int:
         """Return the position of the event that was saved last, 0 if there is none."""

@@ -6,7 +6,8 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,11 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     null,
+    or_,
     select,
     text,
     tuple_,
@@ -57,13 +60,43 @@ from storage.tables import (
 )
 
 OVERDUE_AFTER_MS = 86_400_000
-"""A refund that goes on by itself is a person's after this."""
+"""A refund that goes on by itself is shown to people after this."""
+ACCEPTED_OVERDUE_AFTER_MS = 2 * OVERDUE_AFTER_MS
+"""One that Alipay accepted after this: it does it in the batch of a night (docs/alipay.md 5.3)."""
 OPEN_REFUNDS = [
     status.value
     for status in RefundStatus
     if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
 ]
-_SLOW = [RefundStatus.UNKNOWN.value, RefundStatus.SHORT_OF_FUNDS.value, RefundStatus.DUE.value]
+_TOLD = (
+    "trade_status",
+    "out_trade_no",
+    "seller_id",
+    "total_fee",
+    "forex_total_fee",
+    "currency",
+    "gmt_payment",
+)
+_NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
+_payment = inbox.alias("payment")
+_PAYMENT_CAME_AFTER_ALL = (
+    exists()
+    .where(
+        _payment.c.cause == literal("payment:") + inbox.c.trade_id,
+        _payment.c.machine_id == inbox.c.machine_id,
+    )
+    .correlate(inbox)
+)
+"""Of what was put aside: a repetition fitted, or the daily file told of it, so that its money is in
+our books. One look at a key for each.
+"""
+_SLOW = [
+    RefundStatus.UNKNOWN.value,
+    RefundStatus.SHORT_OF_FUNDS.value,
+    RefundStatus.DUE.value,
+    RefundStatus.ACCEPTED.value,
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,16 +207,16 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                     pass
         case WorkItemKind.NOTIFICATION_REFUSED:
             why = reason.split(":")[1]
+            fields = codec.decode_fields(row.told)
             reason = (
                 f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was "
-                "booked"
+                f"booked; it says {_told(fields)}"
             )
-            fields = codec.decode_fields(row.told)
             amount_minor, currency = (
                 int(fields.get(TOLD_AMOUNT_MINOR, "0")),
                 fields.get(TOLD_CURRENCY, currency),
             )
-        case WorkItemKind.REFUND_REFUSED if row.proposed_by:
+        case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
         case WorkItemKind.MACHINE_HALTED:
             advice = (
@@ -207,6 +240,13 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         advice=advice,
         proposed_by=row.proposed_by,
     )
+
+
+def _told(fields: Mapping[str, str]) -> str:
+    """Return what a notification says of its money, in Alipay's words, for people."""
+    said = (f"{name}={fields[name]}" for name in _TOLD if _PLAIN.fullmatch(fields.get(name, "")))
+    missing = (f"no {name}" for name in _NEEDED if not fields.get(name))
+    return ", ".join((*said, *missing))
 
 
 def _columns(
@@ -240,26 +280,41 @@ def _columns(
 def _branches(now_ms: int) -> list[_Branch]:
     of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
-        _Branch(
-            kind=WorkItemKind.REFUND_REFUSED,
-            table=refunds,
-            since=refunds.c.due_at_ms,
-            item_id=REFUND_ITEM,
-            where=(refunds.c.status == RefundStatus.REFUSED.value,),
-            columns=_columns(
-                amount_minor=refunds.c.amount_minor,
-                reason=refunds.c.error,
-                proposed_by=func.coalesce(refunds.c.proposed_by, ""),
-                proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
-                **of_refund,
-            ),
+        *(
+            _Branch(
+                kind=kind,
+                table=refunds,
+                since=refunds.c.due_at_ms,
+                item_id=REFUND_ITEM,
+                where=(refunds.c.status == status.value,),
+                columns=_columns(
+                    amount_minor=refunds.c.amount_minor,
+                    reason=refunds.c.error,
+                    proposed_by=func.coalesce(refunds.c.proposed_by, ""),
+                    proposed_reason=func.coalesce(refunds.c.proposed_reason, ""),
+                    **of_refund,
+                ),
+            )
+            for kind, status in (
+                (WorkItemKind.REFUND_REFUSED, RefundStatus.REFUSED),
+                (WorkItemKind.REFUND_UNRESOLVED, RefundStatus.UNRESOLVED),
+            )
         ),
         _Branch(
             kind=WorkItemKind.REFUND_OVERDUE,
             table=refunds,
             since=refunds.c.due_at_ms,
             item_id=REFUND_ITEM,
-            where=(refunds.c.status.in_(_SLOW), refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS),
+            where=(
+                refunds.c.status.in_(_SLOW),
+                or_(
+                    and_(
+                        refunds.c.status != RefundStatus.ACCEPTED.value,
+                        refunds.c.due_at_ms < now_ms - OVERDUE_AFTER_MS,
+                    ),
+                    refunds.c.due_at_ms < now_ms - ACCEPTED_OVERDUE_AFTER_MS,
+                ),
+            ),
             columns=_columns(
                 amount_minor=refunds.c.amount_minor,
                 status=refunds.c.status,
@@ -281,7 +336,9 @@ def _branches(now_ms: int) -> list[_Branch]:
             ),
         ),
         _of_inbox(WorkItemKind.PAYMENT_CONFLICT, IS_CONFLICT, inbox.c.event),
-        _of_inbox(WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields),
+        _of_inbox(
+            WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields, ~_PAYMENT_CAME_AFTER_ALL
+        ),
         _differences(),
         _Branch(
             kind=WorkItemKind.MACHINE_HALTED,
@@ -299,13 +356,18 @@ def _branches(now_ms: int) -> list[_Branch]:
     ]
 
 
-def _of_inbox(kind: WorkItemKind, condition: str, told: ColumnElement[Any]) -> _Branch:
+def _of_inbox(
+    kind: WorkItemKind,
+    condition: str,
+    told: ColumnElement[Any],
+    *more: ColumnElement[bool],
+) -> _Branch:
     return _Branch(
         kind=kind,
         table=inbox,
         since=inbox.c.received_at_ms,
         item_id=INBOX_ITEM,
-        where=(text(condition), not_closed(INBOX_ITEM)),  # type: ignore[arg-type]  # word for word the condition of the index
+        where=(text(condition), not_closed(INBOX_ITEM), *more),  # type: ignore[arg-type]  # word for word the condition of the index
         columns=_columns(
             trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
         ),

@@ -44,7 +44,7 @@ class Received:
 
     ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``,
     ``finished:<trade_no>``, ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if
-    Alipay signed it and it does not fit.
+    Alipay signed it and it does not fit. ``machine_id`` is empty if nobody can tell whose it is.
     """
 
     cause: str
@@ -81,6 +81,13 @@ class Inbox:
         """
         return await self._db.write(
             lambda connection: _put(connection, received, self._db.partition_count)
+        )
+
+    async def knows_payment(self, trade_id: str) -> bool:
+        """Tell whether a payment under this trade number was ever saved."""
+        wanted = {"told": f"payment:{trade_id}"}
+        return await self._db.read_money(
+            lambda connection: connection.execute(_TOLD_BEFORE, wanted).one_or_none() is not None
         )
 
 

@@ -70,6 +70,11 @@ _RECONFIGURED = (
 )
 
 
+_REGISTERED = select(machines.c.machine_id).where(
+    machines.c.machine_id.in_(bindparam("asked", expanding=True))
+)
+
+
 class _Broken(Exception):
     """A unique key or another constraint was hit. ``detail`` is the database's own words."""
 
@@ -107,6 +112,14 @@ class SqlMachineStore(MachineStore):
             )
 
         return next(iter(await self._db.read_money(work)), None)
+
+    async def registered(self, machine_ids: Sequence[MachineId]) -> frozenset[MachineId]:
+        """Return those of the machines that are registered."""
+
+        def work(connection: Connection) -> frozenset[MachineId]:
+            return frozenset(connection.scalars(_REGISTERED, {"asked": list(machine_ids)}))
+
+        return await self._db.read_money(work)
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
         """Return the machines of these partitions that have something open or were halted, and

@@ -159,12 +159,12 @@ async def test_a_refund_is_asked_for_at_once_under_its_saved_id() -> None:
     _, client = await perform(REFUND, answer(RefundState.SUCCEEDED))
     asked = client.asked[0]
 
-    assert (asked.partner_refund_id, asked.partner_trans_id, asked.alipay_trans_id) == (
+    assert (
         "t-1R1",
         "out-1",
         "t-1",
-    )
-    assert (asked.amount_minor, asked.currency, asked.synchronous) == (500, "HKD", True)
+    ) == (asked.partner_refund_id, asked.partner_trans_id, asked.alipay_trans_id)
+    assert (500, "HKD", True) == (asked.amount_minor, asked.currency, asked.synchronous)
 
 
 async def test_a_query_that_succeeds_says_so() -> None:
@@ -182,7 +182,7 @@ async def test_a_code_names_the_machine_and_its_own_notify_url() -> None:
     asked = client.asked[0]
 
     assert event == CodeCreated(qr_payload="https://qr.alipay.com/x", image_url="https://img")
-    assert asked.notify_url == "https://pay.example/n/token"
+    assert "https://pay.example/n/token" == asked.notify_url
     assert asked.shop == Shop(
         secondary_merchant_id="m_1",
         secondary_merchant_name="Vending Ltd",
@@ -207,7 +207,7 @@ async def test_the_settlement_currency_is_the_merchants_if_they_have_one() -> No
     )
     _, client = await perform(CreateCode(), CodeAnswer(qrcode="x"), merchant=merchant)
 
-    assert (client.asked[0].shop.trans_currency, client.asked[0].shop.currency) == ("HKD", "CNY")
+    assert ("HKD", "CNY") == (client.asked[0].shop.trans_currency, client.asked[0].shop.currency)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ async def test_a_status_that_no_code_can_have_is_final() -> None:
 
     assert isinstance(event, CodeFailed)
     assert event.final
-    assert client.asked == []
+    assert [] == client.asked
 
 
 async def test_a_call_that_never_ends_is_unknown_after_a_minute() -> None:
@@ -259,7 +259,7 @@ async def test_no_more_calls_than_allowed_are_in_flight() -> None:
         *(performer.perform(REFUND, PLACE, Currency("HKD")) for _ in range(6))
     )
 
-    assert most == 2
+    assert 2 == most
     assert [type(event) for event in events] == [RefundSucceeded] * 6
 
 

@@ -12,8 +12,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ray._private import worker as ray_worker
 
 from actors.link import FromHost, FromMachine, LinkBroken, ToMachine
 from actors.machine.effects import ApproveVend, BeginSession, Welcome
@@ -22,7 +24,7 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId,
 from actors.ray_host import RayHostLink, RayHosts, RaySettings, start_ray, stop_ray
 from tests.support.file_store import FileStore
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.processes import alive, command_line, descendants
+from tests.support.processes import alive, command_line, descendants, environment, listening
 from tests.support.stage import COLUMNS
 
 pytestmark = [
@@ -122,7 +124,7 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert Welcome in kinds(welcomed.messages)
     assert BeginSession in kinds(welcomed.messages)
     assert kinds(approved.messages) == [ApproveVend]
-    assert (await link.stats())["machines"] == 1
+    assert 1 == (await link.stats())["machines"]
 
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
@@ -149,14 +151,14 @@ async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts)
         if isinstance(message, ToMachine)
         for command in message.commands
     ]
-    assert [command.vend_id for command in told if isinstance(command, ApproveVend)] == ["VM-1-v1"]
+    assert ["VM-1-v1"] == [command.vend_id for command in told if isinstance(command, ApproveVend)]
     with pytest.raises(LinkBroken):
         await link.listen("an attachment of the process that is gone")
 
 
 async def test_a_terminal_that_is_closed_takes_no_host(hosts: RayHosts) -> None:
-    """What a terminal tells its whole group (hangup, Ctrl-backslash) is for the gateway, which
-    stops its hosts in order.
+    """What a terminal or a supervisor tells the whole group (hangup, Ctrl-backslash, SIGTERM) is
+    for the gateway, which stops its hosts in order.
     """
     link = hosts.links[0]
     attachment = await attach(link)
@@ -166,7 +168,7 @@ async def test_a_terminal_that_is_closed_takes_no_host(hosts: RayHosts) -> None:
         for pid in descendants(os.getpid())
         if b"/ray/" in command_line(pid) or command_line(pid).startswith(b"ray::")
     ]
-    for number in (signal.SIGHUP, signal.SIGQUIT):
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         for pid in family:
             os.kill(pid, number)
     await link.exchange(attachment, [hello()])
@@ -209,13 +211,55 @@ async def test_services_that_cannot_be_built_are_named(
     ray.kill(ray.get_actor("vendgate-host-0", namespace="vendgate"), no_restart=True)
 
 
-async def test_the_token_is_ours_alone(settings: RaySettings) -> None:
-    """The cluster asks for a token, which lies in the run directory, readable by its owner only."""
-    token = settings.run_dir / "ray_token"
+def test_the_token_is_ours_alone(settings: RaySettings) -> None:
+    """The cluster asks for a token, new with each start, which lies in a folder that nobody else
+    can enter.
+    """
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
 
-    assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert stat.S_IMODE(settings.run_dir.stat().st_mode) == 0o700
-    assert os.environ["RAY_AUTH_MODE"] == "token"
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (token, token.parent)]
+    assert [0o600, 0o700] == modes
+    assert 0o700 == stat.S_IMODE(settings.run_dir.stat().st_mode)
+    assert "token" == os.environ["RAY_AUTH_MODE"]
+    node: Any = ray_worker._global_node
+    assert token.parent == Path(node.get_session_dir_path()).parents[1]
+
+
+async def test_nobody_else_reaches_it(hosts: RayHosts) -> None:
+    """Not one of its processes, nor its driver, listens on another interface than loopback."""
+    await attach(hosts.links[0])
+    family = [os.getpid(), *descendants(os.getpid())]
+    found = listening(family)
+    loopback = ("0100007F:", "0000000000000000FFFF00000100007F:", f"{1 << 24:032X}:")
+
+    assert len(found) >= 4
+    assert {} == {
+        address: command_line(pid)
+        for address, pid in found.items()
+        if not address.startswith(loopback)
+    }
+
+
+async def test_a_host_is_no_less_important_than_its_gateway(hosts: RayHosts) -> None:
+    """It has the same priority, and no memory monitor picks it as a victim."""
+    (pid,) = (await hosts.pids()).values()
+
+    assert os.getpriority(os.PRIO_PROCESS, 0) == os.getpriority(os.PRIO_PROCESS, pid)
+    assert b"RAY_memory_monitor_refresh_ms=0" in environment(pid)
+
+
+async def test_a_host_that_is_starting_is_waited_for(hosts: RayHosts) -> None:
+    """The first attach of a healthy start finds a host, so that there is nothing to warn of."""
+    await hosts.links[0].attach("gw-1")
+
+
+async def test_ray_is_not_lost_while_it_lives(hosts: RayHosts) -> None:
+    """A host that dies is Ray's to start again, and no reason to give up."""
+    lost = asyncio.create_task(hosts.until_lost())
+    os.kill((await hosts.pids())[hosts.links[0].name], signal.SIGKILL)
+    await attach(hosts.links[0])
+    assert not lost.done()
+    lost.cancel()
 
 
 PROGRAM = """
@@ -239,14 +283,12 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
     output.
     """
     FileStore(tmp_path / "store").write()
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)}
-    for name in [name for name in environment if name.startswith("RAY_")]:
-        del environment[name]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "run"), str(tmp_path / "store")],
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env={**clean, "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)},
     )
     assert program.stdout is not None
     lines: list[str] = []
@@ -269,5 +311,33 @@ def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signa
     ) and time.monotonic() < deadline:
         time.sleep(0.1)
 
-    assert left == []
+    assert [] == left
     assert not (tmp_path / ".ray").exists()
+
+
+FREEZER = """
+import os, signal, sys, time
+from pathlib import Path
+from ray._private import worker
+from actors import ray_host
+from actors.ray_host import RaySettings, start_ray, stop_ray
+ray_host._STOP_TIMEOUT_S = 1.0
+start_ray(RaySettings(run_dir=Path(sys.argv[1])))
+(process,) = worker._global_node.all_processes[sys.argv[2]]
+os.kill(process.process.pid, signal.SIGSTOP)
+stop_ray()
+print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("frozen", ["gcs_server", "raylet"])
+def test_a_ray_that_hangs_is_killed(tmp_path: Path, frozen: str) -> None:
+    """Ray's own shutdown would wait for ever for a part of it that does not answer."""
+    program = subprocess.run(
+        [sys.executable, "-c", FREEZER, str(tmp_path / "run"), frozen],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        timeout=HANGS_AFTER_S,
+    )
+    assert (0, "stopped") == (program.returncode, program.stdout.splitlines()[-1])

@@ -1,12 +1,13 @@
 """Outcomes: refused, unknown and done are three different answers."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from alipay_client import answers, messages
 from alipay_client.envelope import Answer
-from alipay_client.errors import AlipayError, OutcomeUnknown, Refused, Retry, Untrusted
+from alipay_client.errors import AlipayError, OutcomeUnknown, Refused, Retry, Unlisted, Untrusted
 from alipay_client.messages import RefundState
 
 QRCODE = "https://qr.alipay.com/bax1"
@@ -116,16 +117,24 @@ def test_a_refund_is_done_when_synchronous_and_accepted_when_not() -> None:
         ({"result_code": "FAIL", "error": "UNKNOWN"}, OutcomeUnknown, "UNKNOWN"),
         (
             {"result_code": "FAIL", "error": "REPEATED_REFUNDMENT_REQUEST"},
-            OutcomeUnknown,
+            Unlisted,
             "REPEATED_REFUNDMENT_REQUEST",
         ),
         ({"result_code": "FAIL", "error": "RETURN_AMOUNT_EXCEED"}, Refused, "RETURN_AMOUNT_EXCEED"),
         (
             {"result_code": "FAIL", "detail_error_code": "TRADE_NOT_EXIST"},
-            Refused,
+            Unlisted,
             "TRADE_NOT_EXIST",
         ),
-        ({"result_code": "FAIL"}, Refused, "FAIL"),
+        ({"result_code": "FAIL"}, Unlisted, "FAIL"),
+        ({"result_code": "FAIL", "error": "SYSTEM_BUSY"}, Unlisted, "SYSTEM_BUSY"),
+        (
+            {"result_code": "FAIL", "error": "DISCORDANT_REPEAT_REQUEST"},
+            Unlisted,
+            "DISCORDANT_REPEAT_REQUEST",
+        ),
+        ({"result_code": "FAIL", "error": "CODE_OF_2031"}, Unlisted, "CODE_OF_2031"),
+        ({"result_code": "FAIL", "error": "<b>"}, Unlisted, "unreadable_code"),
         ({"result_code": "success"}, OutcomeUnknown, "success"),
         ({}, OutcomeUnknown, "no_code"),
     ],
@@ -138,12 +147,52 @@ def test_a_signed_refund_answer_is_classified_as_documented(
     assert (kind, code) == (type(error), error.code)
 
 
+def test_every_definite_no_has_its_source() -> None:
+    """What no section of docs/alipay.md lists settles nothing, however final it sounds."""
+    for code, source in answers.FINAL.items():
+        assert Refused is type(refund_error(yes({**ECHO, "result_code": "FAIL", "error": code})))
+        section, _, _ = source.partition(":")
+        listed = _section(section)
+        assert f"`{code}`" in listed, f"{code} does not stand in docs/alipay.md {section}"
+
+
+def _section(number: str) -> str:
+    """Return the text of a section of docs/alipay.md."""
+    text = (Path(__file__).parents[2] / "docs" / "alipay.md").read_text()
+    _, found, rest = text.partition(f"* **{number} ")
+    assert found
+    return rest.partition("\n* **")[0]
+
+
+def test_what_alipay_says_in_words_is_kept_for_people() -> None:
+    """A code that nobody knows comes with its own description, if that is plain text."""
+    said = {**ECHO, "result_code": "FAIL", "error": "NEW_CODE"}
+    told = refund_error(yes({**said, "detail_error_des": "the trade is being settled"}))
+    assert "the trade is being settled" in told.detail
+    assert "\x1b" not in refund_error(yes({**said, "detail_error_des": "\x1b[2J"})).detail
+
+
+ASKED = {"service": "alipay.acquire.refund.query", "partner": "2088", "out_return_no": "RF1"}
+
+
+@pytest.mark.parametrize("name", sorted(ASKED))
+@pytest.mark.parametrize("is_success", [True, False])
+def test_an_answer_to_another_request_is_no_answer(name: str, is_success: bool) -> None:
+    """Another service, merchant or refund, whatever the signed part says."""
+    answers.check_request(Answer(is_success=is_success, echo=tuple(ASKED.items())), ASKED)
+    answers.check_request(Answer(is_success=is_success, echo=(("charset", "x"),)), ASKED)
+    other = Answer(is_success=is_success, echo=tuple({**ASKED, name: "another"}.items()))
+    with pytest.raises(Untrusted) as caught:
+        answers.check_request(other, ASKED)
+    assert "echo_mismatch" == caught.value.code
+
+
 def test_short_of_funds_is_refused_until_later() -> None:
     """The same id again in hours; every other refusal is for a person."""
     short = refund_error(
         yes({**ECHO, "result_code": "FAIL", "error": "MERCHANT_BALANCE_NOT_ENOUGH"})
     )
-    final = refund_error(yes({**ECHO, "result_code": "FAIL", "error": "TRADE_STATUS_ERROR"}))
+    final = refund_error(yes({**ECHO, "result_code": "FAIL", "error": "TRADE_HAS_CLOSE"}))
     assert isinstance(short, Refused)
     assert isinstance(final, Refused)
     assert (Retry.LATER_SAME_ID, Retry.NEVER) == (short.retry, final.retry)
@@ -154,6 +203,9 @@ def test_short_of_funds_is_refused_until_later() -> None:
     ("changes", "code"),
     [
         ({"partner_refund_id": "RF2"}, "echo_mismatch"),
+        ({"out_return_no": "RF2"}, "echo_mismatch"),
+        ({"out_trade_no": "OT2"}, "echo_mismatch"),
+        ({"trade_no": "2027"}, "echo_mismatch"),
         ({"partner_trans_id": "OT2"}, "echo_mismatch"),
         ({"alipay_trans_id": "2027"}, "echo_mismatch"),
         ({"refund_amount": "1.51"}, "echo_mismatch"),
@@ -307,7 +359,7 @@ def test_a_signed_unknown_trade_does_not_exist(name: str) -> None:
     ("fields", "kind", "code"),
     [
         ({"result_code": "FAIL", "error": "SYSTEM_ERROR"}, OutcomeUnknown, "SYSTEM_ERROR"),
-        ({"result_code": "FAIL", "error": "ACCESS_FORBIDDEN"}, Refused, "ACCESS_FORBIDDEN"),
+        ({"result_code": "FAIL", "error": "ACCESS_FORBIDDEN"}, Unlisted, "ACCESS_FORBIDDEN"),
         ({"result_code": "UNKNOWN", "error": "TRADE_NOT_EXIST"}, OutcomeUnknown, "TRADE_NOT_EXIST"),
         ({**PAID, "alipay_trans_status": "TRADE_PENDING"}, OutcomeUnknown, "TRADE_PENDING"),
         ({**PAID, "trans_amount": ""}, Untrusted, "missing_field"),
@@ -321,7 +373,9 @@ def test_a_signed_unknown_trade_does_not_exist(name: str) -> None:
 def test_a_trade_query_that_tells_nothing_certain_is_named(
     fields: Mapping[str, str], kind: type[AlipayError], code: str
 ) -> None:
-    """Another trade's state, a state without an amount, a failed query."""
+    """Another trade's state, a state without an amount, a failed query: never ``Refused``, which
+    would read as a refusal of the trade.
+    """
     with pytest.raises(AlipayError) as caught:
         answers.query_trade(yes(fields), TRADE)
     assert (kind, code) == (type(caught.value), caught.value.code)

@@ -230,6 +230,20 @@ async def test_whatever_is_no_answer_leaves_the_refund_unknown(pair: Pair) -> No
         assert 1 == len(seen)
 
 
+@pytest.mark.parametrize(
+    "echo", [{"service": "alipay.acquire.refund.query"}, {"partner_refund_id": "RF2"}]
+)
+async def test_an_answer_to_another_request_leaves_the_refund_unknown(
+    pair: Pair, echo: dict[str, str]
+) -> None:
+    """The request that it repeats names another service or refund: it is no answer to this one."""
+    body = answer({"result_code": "FAIL", "error": "TRADE_HAS_CLOSE"}, pair.signer(), echo=echo)
+    handler, _ = transport(body)
+    with pytest.raises(Untrusted) as caught:
+        await client(pair.config(), handler).refund(REFUND)
+    assert "echo_mismatch" == caught.value.code
+
+
 async def test_a_signed_refusal_in_gbk_is_believed(pair: Pair) -> None:
     """The same id later when funds are short; never otherwise."""
     refusal = {

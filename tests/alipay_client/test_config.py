@@ -5,7 +5,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from alipay_client import config
-from alipay_client.config import AlipayConfig, SignType
+from alipay_client.config import (
+    PRODUCTION_BACKUP_URL,
+    PRODUCTION_URL,
+    SANDBOX_URL,
+    AlipayConfig,
+    SignType,
+    is_production,
+    require_gateway_url,
+)
+from alipay_client.errors import Misused
 
 
 def test_a_configuration_never_shows_its_secrets() -> None:
@@ -48,3 +57,42 @@ def test_the_named_gateways_are_alipays_over_tls(url: str) -> None:
 
     assert ("https", "/gateway.do", "") == (parts.scheme, parts.path, parts.query)
     assert (parts.hostname or "").endswith((".alipay.com", ".alipaydev.com"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mapi.alipaydev.com/gateway.do",
+        "https://",
+        "https://mapi.alipaydev.com:port/gateway.do",
+        "https://[mapi/gateway.do",
+        "https://mapi.alipaydev.com/gateway.do?service=x",
+        "https://mapi.alipaydev.com/gateway.do#x",
+        "https://me:geheim@mapi.alipaydev.com/gateway.do",
+        "http://mapi.alipaydev.com/gateway.do",
+        "http://GLOBALMAPI.alipay.com./gateway.do",
+    ],
+)
+def test_urls_to_which_nothing_is_sent(url: str) -> None:
+    """A sentence, without the password that may be in it."""
+    with pytest.raises(Misused) as misused:
+        require_gateway_url(url)
+    assert "bad_url" == misused.value.code
+    assert "geheim" not in misused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "production"),
+    [
+        (SANDBOX_URL, False),
+        (PRODUCTION_URL, True),
+        (PRODUCTION_BACKUP_URL, True),
+        ("http://127.0.0.1:8188/gateway.do", False),
+        ("https://globalmapi.alipay.com./gateway.do", True),
+    ],
+)
+def test_production_is_known_by_its_address(url: str, production: bool) -> None:
+    """Whoever writes the URL instead of the name means the same money."""
+    require_gateway_url(url)
+    assert production == is_production(url)

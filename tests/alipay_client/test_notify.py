@@ -19,6 +19,7 @@ from alipay_client import (
     load_keys,
     parse_notification,
 )
+from alipay_client.notify import told_money
 from tests.alipay_client import vectors
 from tests.alipay_client.wire import PARTNER, Pair, form, md5, md5_config, string_to_sign
 
@@ -196,11 +197,22 @@ def test_a_passback_that_is_not_ours_is_empty(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "paid_at_ms"),
-    [("", None), ("yesterday", None), ("2026-01-15 08:00:00", 1_768_435_200_000)],
+    [
+        ("", None),
+        ("yesterday", None),
+        ("2026-01-15 08:00:00", 1_768_435_200_000),
+        ("2026-01-15 08:00:00.0", 1_768_435_200_000),
+        ("2026-01-15 08:00:00.123456", 1_768_435_200_000),
+        ("2026-01-15 08:00:00.", None),
+    ],
 )
 def test_the_time_of_payment_is_chinas(text: str, paid_at_ms: int | None) -> None:
-    """An unreadable one loses no payment."""
+    """An unreadable one loses no payment, and a fraction of a second no time. The trade's own time
+    stands in for it, because no payment is older.
+    """
     assert paid_at_ms == parse({**BARE, "gmt_payment": text}).paid_at_ms
+    made = {**BARE, "gmt_payment": text, "gmt_create": "2026-01-15 08:00:00"}
+    assert 1_768_435_200_000 == parse(made).paid_at_ms
 
 
 @pytest.mark.parametrize(
@@ -223,8 +235,42 @@ def test_the_time_of_payment_is_chinas(text: str, paid_at_ms: int | None) -> Non
     ],
 )
 def test_what_alipay_signed_is_still_checked(changes: Mapping[str, str], code: str) -> None:
-    """A true signature does not make it ours, whole, or countable."""
-    assert code == refusal(form({**BARE, **changes}, md5, sign_type="MD5"))
+    """A true signature does not make it ours, whole, or countable; what it says is kept."""
+    body = form({**BARE, **changes}, md5, sign_type="MD5")
+    with pytest.raises(NotificationRefused) as caught:
+        parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD")
+    signed = {name: text for name, text in {**BARE, **changes}.items() if text}
+    assert (code, signed) == (
+        caught.value.code,
+        {name: text for name, text in (caught.value.fields or {}).items() if name in signed},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"total_fee": "5.00"}, (500, "HKD")),
+        ({"total_fee": "5.00", "currency": "USD"}, (500, "USD")),
+        ({"total_fee": "5.001", "forex_total_fee": "6.00"}, (600, "HKD")),
+        ({"refund_fee": "1.00", "total_fee": "5.00"}, (100, "HKD")),
+        ({"total_fee": "0.00"}, (0, "HKD")),
+        ({"total_fee": "5.00", "currency": "hkd"}, (500, "HKD")),
+        ({}, (0, "HKD")),
+    ],
+)
+def test_what_money_an_odd_one_is_about_is_told_as_far_as_it_can_be(
+    fields: Mapping[str, str], told: tuple[int, str]
+) -> None:
+    """For people; nobody books it."""
+    assert told == told_money(fields, CONFIG, "HKD")
+
+
+def test_what_alipay_did_not_sign_has_no_fields() -> None:
+    """Nobody knows who wrote it."""
+    body = form(BARE, lambda _: "x" * 32, sign_type="MD5")
+    with pytest.raises(NotificationRefused) as caught:
+        parse_notification(body, config=CONFIG, keys=KEYS, currency="HKD")
+    assert None is caught.value.fields
 
 
 def test_bytes_outside_of_every_charset_are_refused() -> None:
@@ -254,8 +300,8 @@ def test_a_sign_type_outside_of_the_allow_list_is_refused(pair: Pair) -> None:
 
 def test_an_unsigned_notification_is_refused() -> None:
     """Without sign or without sign_type there is nothing to prove."""
-    assert "missing_field" == refusal(b"notify_id=1&sign=x")
-    assert "missing_field" == refusal(b"notify_id=1&sign_type=MD5&sign=")
+    assert "unsigned" == refusal(b"notify_id=1&sign=x")
+    assert "unsigned" == refusal(b"notify_id=1&sign_type=MD5&sign=")
 
 
 @pytest.mark.parametrize(

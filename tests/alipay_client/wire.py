@@ -109,13 +109,17 @@ def answer(
     charset: str = "UTF-8",
     wrapper: str = "alipay",
     sign_type: str = "RSA2",
+    echo: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Write the XML of a success, signed."""
+    """Write the XML of a success, signed. ``echo``: the request that it repeats."""
+    repeated = "".join(
+        f'<param name="{name}">{escape(value)}</param>'
+        for name, value in (echo or {"_input_charset": charset}).items()
+    )
     children = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
     text = (
         f'<?xml version="1.0" encoding="{charset}"?>\n<alipay><is_success>T</is_success>'
-        "<request><param "
-        f'name="service">x</param></request><response><{wrapper}>{children}</{wrapper}></response>'
+        f"<request>{repeated}</request><response><{wrapper}>{children}</{wrapper}></response>"
         f"<sign>{signer(string_to_sign(fields, charset))}</sign><sign_type>{sign_type}</sign_type></alipay>"
     )
     return text.encode(charset)

@@ -155,24 +155,55 @@ async def test_kill_9_leaves_nothing_of_ray_either(tmp_path: Path, victim: str) 
         assert [] == await gone(it.family, GONE_WITHIN_S)
 
 
-@pytest.mark.ray
-async def test_a_hangup_of_the_gateways_whole_group_is_an_orderly_stop(tmp_path: Path) -> None:
-    """A closed terminal tells Ray's processes as well: they leave the end to the gateway, and none
-    of them is left.
-    """
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Running]:
+    """A gateway with a Ray of its own that is ready."""
     ports = stage.free_ports()
     subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
-        [*VENDGATE, "init", str(tmp_path)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+        [*VENDGATE, "init", str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
     )
-    settings = stage.write_settings(tmp_path, ports, keys=tmp_path, ray=True)
+    settings = stage.write_settings(folder, ports, keys=folder, ray=True)
     async with running(
-        tmp_path,
+        folder,
         ["serve", "--config", str(settings), "--json-ready"],
-        until=lambda: (tmp_path / "out").read_text().endswith("\n"),
+        until=lambda: (folder / "out").read_text().endswith("\n"),
     ) as it:
-        os.killpg(it.process.pid, signal.SIGHUP)
+        yield it
+
+
+def said(folder: Path) -> list[dict[str, str]]:
+    """The lines that the gateway's own process wrote down."""
+    lines = (folder / "err").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    """A closed terminal and a supervisor tell Ray's processes as well: they leave the end to the
+    gateway, and none of them is left. From start to end there is nothing to warn of.
+    """
+    async with serving(tmp_path) as it:
+        os.killpg(it.process.pid, how)
 
         assert [] == await gone(it.family, GONE_WITHIN_S)
         assert 0 == it.process.wait()
-        said = [json.loads(line) for line in (tmp_path / "err").read_text().splitlines()]
-        assert "asking machines to move" in [line["message"] for line in said]
+        assert "asking machines to move" in [line["message"] for line in said(tmp_path)]
+        assert [] == [line for line in said(tmp_path) if line["level"] != "info"]
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("victim", [b"raylet/raylet", b"gcs/gcs_server"])
+async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, victim: bytes) -> None:
+    """It could welcome no machine any more. Status 75 tells a supervisor to start it again."""
+    async with serving(tmp_path) as it:
+        (pid,) = [pid for pid in it.family if command_line(pid).split(b"\0")[0].endswith(victim)]
+        os.kill(pid, signal.SIGKILL)
+
+        assert [] == await gone(it.family, GONE_WITHIN_S)
+        assert 75 == it.process.wait()
+        told = (tmp_path / "err").read_text()
+        assert "This gateway cannot go on: its Ray is lost" in told
+        assert "Traceback" not in told

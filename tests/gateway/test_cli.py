@@ -1,5 +1,6 @@
 """The command line: what people and scripts see."""
 
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def test_help_lists_the_commands() -> None:
     told = _run("--help").output
     for command in ("serve", "init", "db", "config", "simulate"):
         assert command in told
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """One line, and nothing is started."""
+    assert f"vendgate {metadata.version('vendgate')}\n" == _run("--version").stdout
+
+
+def test_a_code_of_nobody_is_a_sentence() -> None:
+    """Where nobody answers, status 1 and who it was."""
+    told = _run("qr", "VM-0001", "--admin", "127.0.0.1:9")
+    assert 1 == told.exit_code
+    assert told.stderr.startswith("127.0.0.1:9 answers UNAVAILABLE: ")
 
 
 def test_a_good_configuration_is_shown(tmp_path: Path, pair: Pair) -> None:
@@ -43,6 +56,49 @@ def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) 
         first, second = result.stderr.splitlines()
         assert first.startswith("alipay.partner must be")
         assert second.startswith("machines.listen is 0.0.0.0:7443")
+
+
+def test_no_password_of_any_url_is_shown(tmp_path: Path, pair: Pair) -> None:
+    """Neither among the settings nor in what is wrong with them."""
+    tables = installed.good(tmp_path, pair)
+    tables["http"]["public_url"] = "https://me:geheim@pay.example"
+    tables["alipay"]["environment"] = "https://me:geheim@host/gateway.do"
+    tables["alipay"]["backup_url"] = "me:geheim@host/gateway.do"
+    tables["ray"] |= {"mode": "cluster", "address": "ray://me:geheim@host:10001"}
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert 'http.public_url = "https://me:***@pay.example"' in result.stdout
+    assert 'alipay.environment = "https://me:***@host/gateway.do"' in result.stdout
+    assert "alipay.environment: 'https://host/gateway.do' is not a gateway's URL" in result.stderr
+    assert "geheim" not in result.output
+
+
+def test_an_expired_certificate_is_refused(tmp_path: Path, pair: Pair) -> None:
+    """By the check; a gateway that starts says so and goes on, because refunds need none."""
+    tables = installed.good(tmp_path, pair)
+    certificate, key = installed.certificate(tmp_path, "server", days=1)
+    tables["machines"] = {
+        "certificate_file": certificate,
+        "private_key_file": key,
+        "client_ca_file": certificate,
+    }
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert [
+        "machines.certificate_file: CN=server has expired on 2026-01-02; renew it.",
+        "machines.client_ca_file: CN=server has expired on 2026-01-02; renew it.",
+    ] == result.stderr.splitlines()
+
+
+def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path, pair: Pair) -> None:
+    """With the command that mends it."""
+    tables = installed.good(tmp_path, pair)
+    (tmp_path / "merchant.pem").chmod(0o644)
+    result = _run("config", "check", "--config", installed.write(tmp_path, tables))
+    assert 2 == result.exit_code
+    assert "merchant.pem may be read or changed by others (mode 0644); chmod 600 it" in (
+        result.stderr
+    )
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:

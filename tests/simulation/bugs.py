@@ -30,7 +30,8 @@ from actors.machine import (
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
-from alipay_client import amounts, signing
+from alipay_client import amounts, answers, signing
+from alipay_client.errors import Refused, Unlisted
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay.notify import NotifyIngress
@@ -115,6 +116,31 @@ def unknown_is_done() -> Any:
 
 def cents_everywhere() -> Any:
     return patch.object(amounts, "exponent", lambda _currency: 2)
+
+
+def any_fail_is_final() -> Any:
+    """A code that nobody knows is taken for a definite no."""
+    failed = answers._refund_failed
+
+    def bug(fields: Any) -> Any:
+        try:
+            failed(fields)
+        except Unlisted as error:
+            raise Refused(error.code, error.detail) from None
+
+    return patch.object(answers, "_refund_failed", bug)
+
+
+def no_is_not_asked_after() -> Any:
+    """The first no is taken for the truth about all tries."""
+    answer = refunding._answer
+
+    def bug(turn: Any, refund: Any, event: Any) -> Any:
+        if isinstance(event, events.RefundRefused):
+            return refunding._refused(refund, event.detail)
+        return answer(turn, refund, event)
+
+    return patch.object(refunding, "_answer", bug)
 
 
 def first_person_suffices() -> Any:
@@ -451,6 +477,15 @@ def next_customer_pays_for_the_last() -> Any:
 
 def signature_not_checked() -> Any:
     return patch.object(signing, "verify", lambda *_: True)
+
+
+def odd_notification_dropped() -> Any:
+    """What Alipay signed and does not fit is refused and forgotten."""
+
+    async def bug(*_: Any) -> None:
+        return
+
+    return patch.object(NotifyIngress, "_put_aside", bug)
 
 
 def buyer_kept() -> Any:

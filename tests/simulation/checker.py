@@ -6,7 +6,11 @@ motors as they turn. Flows out: the first truth that does not hold. Reads the th
 Alipay's, the shelves) and what went over the network. What holds at rest is in ``final_checks``.
 """
 
+import functools
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.books import Fold
@@ -16,8 +20,17 @@ if TYPE_CHECKING:
     from tests.simulation.network import Call
     from tests.simulation.world import World
 
+_PAGE = Path(__file__).parents[2] / "docs" / "alipay.md"
 TOLERANCE_MS = 5_000
 """Clocks of Alipay and of ours may differ by so much, and its times are whole seconds."""
+
+
+@functools.cache
+def definite_codes() -> frozenset[str]:
+    """Return the codes that the document calls a definite no."""
+    _, _, rest = _PAGE.read_text().partition("* **5.5 Business codes.**")
+    listed, _, _ = rest.partition("Not definite:")
+    return frozenset(re.findall(r"`([A-Z_]+)`", listed))
 
 
 class Checker:
@@ -43,6 +56,7 @@ class Checker:
     def committed(self) -> None:
         """Look at what a COMMIT changed."""
         self.nobody_is_halted()
+        self.refused_is_refused_for_good()
         news = self.fold.ledger_news()
         journal = self.fold.journal_news()
         if journal:
@@ -139,6 +153,29 @@ class Checker:
             self.broken(
                 "unknown is not done", f"refund {refund_id} counts as done; Alipay has {refund}"
             )
+
+    def refused_is_refused_for_good(self) -> None:
+        """C-i: a refund waits for a person as refused only over a code that docs/alipay.md 5.5
+        lists as a definite no.
+        """
+        for refund_id, error in self._world.disk.rows(
+            "SELECT refund_id, error FROM refunds WHERE status = 'REFUSED'"
+        ):
+            if error.partition(":")[0] not in definite_codes():
+                self.broken("a no is on the list", f"refund {refund_id} is refused over {error}")
+
+    def odd_is_kept(self, body: str) -> None:
+        """B8: what Alipay signed and a gateway has answered is kept, however odd: as a row of its
+        trade, or of its telling.
+        """
+        fields = dict(parse_qsl(body))
+        if fields.get("trade_status") not in {"TRADE_SUCCESS", "TRADE_PENDING"}:
+            return
+        told = (fields.get("trade_no", "none"), f"%:{fields['notify_id']}")
+        if not self._world.disk.rows(
+            "SELECT 1 FROM inbox WHERE trade_id = ? OR cause LIKE ?", *told
+        ):
+            self.broken("every notification accounted", f"no row of what Alipay signed: {fields}")
 
     def given_up_was_not_done(self, refund_id: str) -> None:
         """C-i: only what Alipay has not paid is written off."""

@@ -25,6 +25,7 @@ ALIPAY_FAULTS = (
     "notify_duplicated",
     "notify_reordered",
 )
+LATER_FAULTS = ("odd_code", "notify_odd")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,4 +141,6 @@ def drawn(rng: Random) -> Faults:
     faults.reloaded_every_s = reloaded_every_s if rng.random() < on / 2 else 0.0
     faults.retried_every_s = sometimes(30, 120)
     faults.given_back_every_s = sometimes(30, 120)
+    # Drawn last, so that all the others stay as they were.
+    faults.alipay |= {name: value for name in LATER_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
     return faults

@@ -256,6 +256,19 @@ def notifications_are_taken(world: "World") -> None:
         )
 
 
+def nothing_put_aside_waits(world: "World") -> None:
+    """B8: of every odd telling of a payment a fitting one came, so that nobody has to look; forged
+    ones aside.
+    """
+    waiting = world.disk.rows(
+        "SELECT cause FROM inbox r WHERE cause LIKE 'refused:%' AND trade_id <> '' AND trade_id "
+        "NOT LIKE 'FORGED%' AND NOT EXISTS (SELECT 1 FROM inbox p WHERE p.cause = 'payment:' || "
+        "r.trade_id)"
+    )
+    if waiting:
+        world.checker.broken("every notification accounted", f"put aside for good: {waiting}")
+
+
 def one_customer_per_session(world: "World") -> None:
     """B15, A30, C-vi: the money in one session is one customer's."""
     buyers: dict[str, set[str]] = defaultdict(set)
@@ -352,6 +365,7 @@ TRUTHS = (
     stock_agrees_with_shelves,
     device_order,
     notifications_are_taken,
+    nothing_put_aside_waits,
     one_customer_per_session,
     nobody_keeps_a_machine,
     codes_are_as_wanted,

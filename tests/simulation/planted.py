@@ -109,6 +109,12 @@ def refunds_are_refused(world: World) -> None:
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
+def alipay_says_anything(world: World) -> None:
+    """A refund is answered with any code, done or not, and a payment told in odd ways."""
+    world.faults.alipay |= {"odd_code": 0.7, "notify_odd": 0.7}
+    world.policy = replace(world.policy, write_off_second_person_above_minor=None)
+
+
 def customers_complain(world: World) -> None:
     """Whatever was sold is soon given back, by people who click twice."""
     world.faults.given_back_every_s = 5.0
@@ -134,6 +140,7 @@ STEERS: dict[str, Callable[[World], None]] = {
     "cables are bad": cables_are_bad,
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
+    "alipay says anything": alipay_says_anything,
     "customers complain": customers_complain,
     "people insist": people_insist,
     "administrators change their minds": administrators_change_their_minds,
@@ -167,6 +174,25 @@ PLANTED = (
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs.accepted_is_done,
         start=45,
+    ),
+    Planted(
+        name="any-fail-is-final",
+        sentence="A code that nobody knows counts as a definite no.",
+        bug=bugs.any_fail_is_final,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="no-is-not-asked-after",
+        sentence="A no is believed, though it may be the echo of our own success.",
+        bug=bugs.no_is_not_asked_after,
+        start=25,
+        steer=alipay_says_anything,
+    ),
+    Planted(
+        name="odd-notification-dropped",
+        sentence="What Alipay signed and does not fit is refused and forgotten.",
+        bug=bugs.odd_notification_dropped,
+        steer=alipay_says_anything,
     ),
     Planted(
         name="first-person-suffices",

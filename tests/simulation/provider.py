@@ -17,7 +17,7 @@ import httpx
 
 from alipay_client.simulator import SimulatorConfig, build, payments
 from alipay_client.simulator.model import Declined, Trade
-from tests.simulation.faults import ALIPAY_FAULTS
+from tests.simulation.faults import ALIPAY_FAULTS, LATER_FAULTS
 from tests.simulation.keys import MD5_KEY, PARTNER, merchant_keys, spelt
 from tests.simulation.processes import Died, outside
 
@@ -72,6 +72,7 @@ class Provider:
             lambda _refund, _trade, _amount, _currency: None
         )
         self.answered_success: Callable[[str], None] = lambda _body: None
+        self.answered: Callable[[str], None] = lambda _body: None
 
     def switch_on(self) -> None:
         """Let the world's faults begin."""
@@ -82,7 +83,9 @@ class Provider:
 
     def calm(self) -> None:
         """From now on every answer is good."""
-        self.alipay.switch(dict.fromkeys(ALIPAY_FAULTS, 0.0) | {"short_of_funds": False})
+        self.alipay.switch(
+            dict.fromkeys((*ALIPAY_FAULTS, *LATER_FAULTS), 0.0) | {"short_of_funds": False}
+        )
 
     async def run(self) -> None:
         """Deliver until the world ends."""
@@ -145,6 +148,8 @@ class Provider:
         except Died:
             raise OSError("connection reset") from None
         text = body.decode("gbk", "replace")
+        if status != httpx.codes.SERVICE_UNAVAILABLE:
+            self.answered(text)
         if answer == b"success":
             self.answered_success(text)
             self._world.note(

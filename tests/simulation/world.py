@@ -104,6 +104,7 @@ class World:
         self.disk.committed = self.checker.committed
         self.provider.asked_of = self.checker.refund_asked
         self.provider.answered_success = self._success
+        self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()

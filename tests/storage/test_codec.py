@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.machine.events import Event, FrameReceived, MachineFact, VendRequested
+from actors.machine.effects import RejectCode
+from actors.machine.events import Event, FrameNotRead, FrameReceived, MachineFact, VendRequested
 from actors.machine.ids import RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import MachineState
@@ -77,6 +78,17 @@ def test_an_event_says_its_kind() -> None:
         '"body":{"request_id":"r1","column":"A1","price_minor":500,"planogram_version":2}}}}'
     )
     assert expected == text
+
+
+def test_what_was_remarked_of_a_frame_comes_back() -> None:
+    """What a newer firmware said stays in the journal's line."""
+    frame = FrameReceived(
+        stream_id=StreamId("g-1"),
+        seq=3,
+        fact=FrameNotRead(code=RejectCode.UNKNOWN_PAYLOAD, detail="got number 21"),
+        remarks=("ConnectRequest: field 9 is not known here",),
+    )
+    assert frame == codec.decode_event(codec.encode_event(frame))
 
 
 def test_a_newer_format_is_refused() -> None:

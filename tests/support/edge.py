@@ -11,6 +11,7 @@ import grpc.aio
 
 from gateway.links.batched_link import LinkLimits
 from gateway.links.links import HostLinks
+from gateway.machines.registered import Look
 from gateway.machines.service import MachineService
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.tls import Tls
@@ -126,7 +127,7 @@ class Edge:
         """Open a stream and be welcomed."""
         machine = self.machine()
         answer = await machine.hello(machine_id)
-        assert answer.WhichOneof("payload") == "welcome"
+        assert "welcome" == answer.WhichOneof("payload")
         return machine
 
 
@@ -136,6 +137,7 @@ async def running_edge(
     limits: EdgeLimits | None = None,
     link_limits: LinkLimits = QUICK,
     tls: Tls | None = None,
+    registered: Look | None = None,
 ) -> AsyncIterator[Edge]:
     """Start everything; end it in order."""
     link, clock, spans = ScriptedLink(), FixedClock(), Spans()
@@ -143,7 +145,13 @@ async def running_edge(
         [link], gateway_id="g1", partition_count=16, limits=link_limits, random=lambda: 0.5
     )
     service = MachineService(
-        links, gateway_id="g1", clock=clock, limits=limits, monotonic=spans, random=lambda: 0.5
+        links,
+        gateway_id="g1",
+        clock=clock,
+        limits=limits,
+        registered=registered,
+        monotonic=spans,
+        random=lambda: 0.5,
     )
     listener = build_machine_server(service, address="127.0.0.1:0", tls=tls)
     edge = Edge(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from actors.machine import MachineState, events
+from actors.machine.effects import RejectCode
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -22,6 +23,7 @@ from actors.machine.state import (
     FailureCause,
     Mode,
     Phase,
+    RefundStatus,
     Trade,
     VendStatus,
 )
@@ -95,7 +97,25 @@ def refund_under_way() -> Story:
 
 def refund_refused() -> Story:
     story = refund_under_way()
-    story.do(events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE"))
+    story.do(
+        events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE", source="query")
+    )
+    return story
+
+
+def refund_unresolved() -> Story:
+    """Two days of silence, and as many tries as it takes."""
+    story = refund_under_way()
+    while story.state.refunds[0].status is not RefundStatus.UNRESOLVED:
+        story.do(events.RefundUnknown(refund_id=RefundId("t1R1"), detail="time-out"))
+        story.wait(3_600_000)
+    return story
+
+
+def refund_asked_about() -> Story:
+    """A person wants to know what became of an unresolved refund."""
+    story = refund_unresolved()
+    story.do(events.RefundQueryAsked(refund_id=RefundId("t1R1"), actor="ann"))
     return story
 
 
@@ -160,6 +180,8 @@ STATES = [
     in_review,
     refund_under_way,
     refund_refused,
+    refund_unresolved,
+    refund_asked_about,
     write_off_proposed,
     sold,
 ]
@@ -192,6 +214,8 @@ FACTS: list[events.MachineFact] = [
     events.CashSold(column="Z9", price_minor=500),
     events.FaultReported(code="EJB", detail="motor"),
     events.FaultReported(code="EGS"),
+    events.FaultsCounted(first_seq=1, count=3, code="EJB"),
+    events.FrameNotRead(code=RejectCode.BAD_FIELD, detail="fault.code: expected another"),
 ]
 
 
@@ -268,10 +292,13 @@ def every_event(story: Story) -> list[events.Event]:
                 events.RefundSucceeded(refund_id=refund_id),
                 events.RefundAccepted(refund_id=refund_id),
                 events.RefundUnknown(refund_id=refund_id, detail="time-out"),
+                events.RefundUnknown(refund_id=refund_id, detail="SYSTEM_BUSY", ask_first=True),
                 events.RefundNotFound(refund_id=refund_id),
                 events.RefundShortOfFunds(refund_id=refund_id, detail="funds"),
                 events.RefundRefused(refund_id=refund_id, detail="no"),
+                events.RefundRefused(refund_id=refund_id, detail="no", source="query"),
                 events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
+                events.RefundQueryAsked(refund_id=refund_id, actor="eve"),
                 events.RefundWrittenOff(refund_id=refund_id, actor="eve", reason="paid in cash"),
                 events.RefundWrittenOff(
                     refund_id=refund_id, actor="ann", reason="paid in cash", person="spiffe://ann"

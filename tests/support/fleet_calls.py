@@ -87,9 +87,10 @@ async def refusal(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str, list[str]
 
 
 async def refunded(site: Site) -> str:
-    """Have a payment arrive far too late, so that it is refunded at once, and Alipay not know it;
+    """Have a payment arrive far too late, so that it is refunded at once, and Alipay refuse that;
     return the refund's id.
     """
+    site.alipay.switch({"refund_refused": 1.0})
     await registered(site)
     machine = await site.registry.get("VM-1")  # type: ignore[arg-type]
     assert machine is not None

@@ -21,12 +21,15 @@ def good(folder: Path, pair: Pair) -> dict[str, Any]:
     (folder / "merchant.pem").write_text(private_pem(pair.merchant))
     (folder / "alipay.pem").write_text(public_pem(pair.alipay))
     (folder / "salt").write_text(SALT + "\n")
+    for secret in ("merchant.pem", "salt"):
+        (folder / secret).chmod(0o600)
     return {
         "payer_salt_file": "salt",
         "database": {"url": "sqlite:///vendgate.db"},
         "machines": {},
         "admin": {},
         "http": {},
+        "health": {},
         "alipay": {
             "environment": "http://127.0.0.1:8188/gateway.do",
             "partner": PARTNER,
@@ -65,8 +68,10 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def certificate(folder: Path, name: str) -> tuple[str, str]:
-    """Write a self-signed certificate and its key; return their file names."""
+def certificate(folder: Path, name: str, *, days: int = 36_500) -> tuple[str, str]:
+    """Write a self-signed certificate and its key; return their file names. It is valid for so
+    many days of 2026.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -77,7 +82,7 @@ def certificate(folder: Path, name: str) -> tuple[str, str]:
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=36_500))
+        .not_valid_after(start + dt.timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
     (folder / f"{name}.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
@@ -88,4 +93,5 @@ def certificate(folder: Path, name: str) -> tuple[str, str]:
             serialization.NoEncryption(),
         )
     )
+    (folder / f"{name}.key").chmod(0o600)
     return f"{name}.crt", f"{name}.key"

@@ -13,7 +13,7 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, FailureCause, Mode, RefundStatus, VendStatus
+from actors.machine.state import WITH_A_PERSON, CodeStatus, FailureCause, Mode, VendStatus
 from tests.support.story import Story, a_machine
 
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])
@@ -38,7 +38,10 @@ class MachineJourney(RuleBasedStateMachine):
         self, mode: Mode, stock: int, review_above: int | None, two_above: int | None
     ) -> None:
         policy = Policy(
-            doubt_review_above_minor=review_above, write_off_second_person_above_minor=two_above
+            doubt_review_above_minor=review_above,
+            write_off_second_person_above_minor=two_above,
+            refund_unresolved_ms=60_000,
+            refund_unresolved_tries=3,
         )
         self.story = Story(a_machine(mode, stock=stock), policy)
         self.wanted_by: dict[RefundId, str] = {}
@@ -49,8 +52,8 @@ class MachineJourney(RuleBasedStateMachine):
 
     # --- customers and machine ---
 
-    @rule(amount=AMOUNTS, payer=PAYERS, age_ms=st.sampled_from([0, 1_000, 400_000]))
-    def pay(self, amount: int, payer: str, age_ms: int) -> None:
+    @rule(amount=AMOUNTS, payer=PAYERS, age_ms=st.sampled_from([0, 1_000, 400_000, None]))
+    def pay(self, amount: int, payer: str, age_ms: int | None) -> None:
         self.story.pay(amount, payer, age_ms=age_ms)
 
     @rule(number=st.integers(min_value=1, max_value=5))
@@ -139,26 +142,47 @@ class MachineJourney(RuleBasedStateMachine):
     @precondition(lambda self: self.story.state.refunds)
     @rule(
         answer=st.sampled_from(
-            ["ok", "unknown", "short", "refused", "accepted", "not found", "retry"]
+            [
+                "ok",
+                "unknown",
+                "unlisted",
+                "short",
+                "refused",
+                "failed",
+                "accepted",
+                "not found",
+                "retry",
+                "ask",
+            ]
         ),
         which=st.integers(0, 3),
     )
     def refund(self, answer: str, which: int) -> None:
         refunds = self.story.state.refunds
-        refund_id: RefundId = refunds[which % len(refunds)].refund_id
+        refund = refunds[which % len(refunds)]
+        refund_id: RefundId = refund.refund_id
         answers: dict[str, events.Event] = {
             "ok": events.RefundSucceeded(refund_id=refund_id),
             "unknown": events.RefundUnknown(refund_id=refund_id, detail="time-out"),
+            "unlisted": events.RefundUnknown(
+                refund_id=refund_id, detail="SYSTEM_BUSY", ask_first=True
+            ),
             "short": events.RefundShortOfFunds(
                 refund_id=refund_id, detail="MERCHANT_BALANCE_NOT_ENOUGH"
             ),
             "refused": events.RefundRefused(refund_id=refund_id, detail="TRADE_HAS_CLOSE"),
+            "failed": events.RefundRefused(
+                refund_id=refund_id, detail="TRADE_HAS_CLOSE", source="query"
+            ),
             "accepted": events.RefundAccepted(refund_id=refund_id),
             "not found": events.RefundNotFound(refund_id=refund_id),
             "retry": events.RefundRetryAsked(refund_id=refund_id, actor="eve"),
+            "ask": events.RefundQueryAsked(refund_id=refund_id, actor="eve"),
         }
         self.story.do(answers[answer])
-        if answer != "refused":
+        same = answer in {"refused", "failed"} and refund.error == "TRADE_HAS_CLOSE"
+        being_tried = answer == "retry" and refund.asked_by_person
+        if answer != "ask" and not same and not being_tried:
             self.wanted_by.pop(refund_id, None)
 
     @precondition(lambda self: self.story.state.refunds)
@@ -168,8 +192,8 @@ class MachineJourney(RuleBasedStateMachine):
         which=st.integers(0, 3),
     )
     def write_off(self, claimed: str, certificate: str, which: int) -> None:
-        """A refused one is given up by one person, or above the limit by two, whatever they call
-        themselves.
+        """One that is a person's is given up by one of them, or above the limit by two, whatever
+        they call themselves.
         """
         refunds = self.story.state.refunds
         refund = refunds[which % len(refunds)]
@@ -184,7 +208,7 @@ class MachineJourney(RuleBasedStateMachine):
             certificate or claimed,
         )
         alone = limit is None or refund.amount_minor <= limit
-        refused = refund.status is RefundStatus.REFUSED
+        refused = refund.status in WITH_A_PERSON and not refund.asked_by_person
         first = (
             self.wanted_by.setdefault(refund.refund_id, person) if refused and not alone else person
         )

@@ -14,6 +14,11 @@ def command_line(pid: int) -> bytes:
         return b""
 
 
+def environment(pid: int) -> list[bytes]:
+    """The variables that the process was started with."""
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
 def alive(pid: int) -> bool:
     """Whether the process runs; one that has ended and was not asked about yet does not."""
     try:
@@ -35,6 +40,32 @@ def descendants(pid: int) -> list[int]:
         children = parents.get(waiting.pop(), [])
         found += children
         waiting += children
+    return found
+
+
+def listening(pids: Iterable[int]) -> dict[str, int]:
+    """Where these processes listen on TCP, as the kernel writes addresses: the port, and which
+    process it is.
+    """
+    owners = {inode: pid for pid in pids for inode in _sockets(pid)}
+    found: dict[str, int] = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[9] in owners:
+                found[words[1]] = owners[words[9]]
+    return found
+
+
+def _sockets(pid: int) -> list[str]:
+    found = []
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            target = str(link.readlink())
+        except OSError:
+            continue
+        if target.startswith("socket:["):
+            found.append(target[len("socket:[") : -1])
     return found
 
 

@@ -20,8 +20,8 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
-from actors.machine.effects import MachineCommand, Welcome
-from actors.machine.events import Connected, FrameReceived
+from actors.machine.effects import MachineCommand, RejectFrame, Welcome
+from actors.machine.events import Connected, FaultsCounted, FrameNotRead, FrameReceived
 from actors.machine.ids import BootId, Currency, MachineId, StreamId
 from actors.machine.state import Mode
 
@@ -141,7 +141,9 @@ class ScriptedLink:
         self.open.set()
 
     def obey(self, message: ToHost) -> Sequence[FromHost]:
-        """Welcome every machine, acknowledge every frame that is in order, do every command."""
+        """Welcome every machine, acknowledge every frame that is in order, refuse what could not
+        be read, do every command.
+        """
         if isinstance(message, Commanded):
             return [CommandDone(command_id=message.command_id)]
         if isinstance(message, Notified):
@@ -156,9 +158,20 @@ class ScriptedLink:
             ]
         if isinstance(event, FrameReceived):
             boot = self._boots[event.stream_id]
-            if event.seq == self._last_seq[boot] + 1:
+            said: tuple[MachineCommand, ...] = ()
+            counted = isinstance(event.fact, FaultsCounted)
+            if counted or event.seq == self._last_seq[boot] + 1:
                 self._last_seq[boot] = event.seq
-            return [self.to_machine(message, ack=self._last_seq[boot])]
+                if isinstance(event.fact, FrameNotRead):
+                    said = (
+                        RejectFrame(
+                            code=event.fact.code,
+                            seq=event.seq,
+                            expected_seq=event.seq + 1,
+                            detail=event.fact.detail,
+                        ),
+                    )
+            return [self.to_machine(message, ack=self._last_seq[boot], commands=said)]
         return []
 
     @staticmethod

@@ -61,6 +61,8 @@ MERCHANT = Merchant(
 )
 COLUMNS = (Column(column="A1", product="cola", price_minor=500, capacity=10, stock=10),)
 PARTITIONS = 8
+POLICY = Policy(refund_retry_ms=(20, 20, 20, 20, 10_000))
+"""The product's own limits, but that the first questions about a refund come soon."""
 
 
 @dataclass(kw_only=True)
@@ -210,6 +212,19 @@ class Site:
         )
 
 
+class _BothPorts(httpx.AsyncBaseTransport):
+    """The gateway's two HTTP ports as one address, so that a test says only a path."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._notify = httpx.ASGITransport(app=gateway.http_app)
+        self._health = httpx.ASGITransport(app=gateway.health_app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        of_health = request.url.path in {"/healthz", "/readyz", "/metrics"}
+        port = self._health if of_health else self._notify
+        return await port.handle_async_request(request)
+
+
 async def found(look: Callable[[], Awaitable[Found | None]]) -> Found:
     """Return what ``look`` finds as soon as it finds something; fail after a long while."""
     async with asyncio.timeout(HANGS_AFTER_S):
@@ -283,9 +298,7 @@ async def a_site(
         await gateway.machines.start()
         stack.push_async_callback(gateway.machines.stop)
         http = await stack.enter_async_context(
-            httpx.AsyncClient(
-                transport=httpx.ASGITransport(app=gateway.http_app), base_url=BASE_URL
-            )
+            httpx.AsyncClient(transport=_BothPorts(gateway), base_url=BASE_URL)
         )
         site = Site(
             path=path,
@@ -309,7 +322,7 @@ async def a_site(
 def configs(path: Path, pair: Pair, **more: Any) -> Configs:
     """What an operator of the site decided: the database at ``path``, and ``more``."""
     config = pair.config()
-    whole: dict[str, Any] = {"policy": Policy(), **more}
+    whole: dict[str, Any] = {"policy": POLICY, **more}
     return Configs(
         storage=StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=100),
         alipay=config,

@@ -126,9 +126,9 @@ class Story:
         return self.do(events.FrameReceived(stream_id=self.stream, seq=self._seq, fact=fact))
 
     def pay(
-        self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int = 0
+        self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int | None = 0
     ) -> Decision:
-        """A customer pays; we hear of it ``age_ms`` later."""
+        """A customer pays; we hear of it ``age_ms`` later, None: nobody says how much later."""
         if not trade:
             self._trades += 1
             trade = f"t{self._trades}"
@@ -138,7 +138,7 @@ class Story:
                 partner_trans_id=f"o-{trade}",
                 amount_minor=amount_minor,
                 currency=HKD,
-                paid_at_ms=self.now_ms - age_ms,
+                paid_at_ms=None if age_ms is None else self.now_ms - age_ms,
                 payer=payer,
             )
         )

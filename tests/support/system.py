@@ -20,6 +20,7 @@ import httpx
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
+from gateway.demo.run import whole_book
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
@@ -149,10 +150,8 @@ class System:
 
     async def book(self) -> dict[str, Any]:
         """The pretend Alipay's own book."""
-        async with httpx.AsyncClient(trust_env=False) as http:
-            book = (await http.get(f"{self.control_url}/control/book", timeout=30)).json()
-        assert isinstance(book, dict)
-        return book
+        async with httpx.AsyncClient(base_url=self.control_url, trust_env=False) as http:
+            return await whole_book(http)
 
     async def differences(self) -> list[str]:
         """Compare the two books, and say what is not at rest yet."""

@@ -3,8 +3,9 @@ of it.
 
 A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``>`` orders,
 the state, ``@`` the next deadline. Words of the script: ``connect [boot] [vend=STAGE ...]
-[journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late MS]``, ``select COLUMN [at
-PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait SECONDS``,
+[journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late MS|unknown]``, ``select
+COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait
+SECONDS``,
 ``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``, ``settle
 VEND delivered|not-delivered``. ``refund write-off ID`` may end in ``by NAME``. The first line is
 ``mode NAME [review-above AMOUNT] [two-people-above AMOUNT]``.
@@ -28,11 +29,20 @@ REFUND_ANSWERS: dict[str, Callable[[RefundId], events.Event]] = {
     "refused": lambda refund_id: events.RefundRefused(
         refund_id=refund_id, detail="TRADE_HAS_CLOSE"
     ),
+    "failed": lambda refund_id: events.RefundRefused(
+        refund_id=refund_id, detail="TRADE_HAS_CLOSE", source="query"
+    ),
+    "unlisted": lambda refund_id: events.RefundUnknown(
+        refund_id=refund_id, detail="SYSTEM_BUSY", ask_first=True
+    ),
     "accepted": lambda refund_id: events.RefundAccepted(refund_id=refund_id),
     "write-off": lambda refund_id: events.RefundWrittenOff(
         refund_id=refund_id, actor="eve", reason="paid in cash"
     ),
     "retry": lambda refund_id: events.RefundRetryAsked(
+        refund_id=refund_id, actor="eve", reason="customer called"
+    ),
+    "ask": lambda refund_id: events.RefundQueryAsked(
         refund_id=refund_id, actor="eve", reason="customer called"
     ),
 }
@@ -93,7 +103,8 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
             return [story.disconnect()]
         case ["pay", amount, "by", name, *rest]:
             trade = rest[rest.index("as") + 1] if "as" in rest else ""
-            age_ms = int(rest[rest.index("late") + 1]) if "late" in rest else 0
+            late = rest[rest.index("late") + 1] if "late" in rest else "0"
+            age_ms = None if late == "unknown" else int(late)
             return [
                 story.pay(int(amount), "" if name == "nobody" else name, trade=trade, age_ms=age_ms)
             ]

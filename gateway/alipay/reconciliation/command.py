@@ -15,6 +15,7 @@ from gateway.alipay.reconciliation.run import DailyFile, Ours, Outcome, reconcil
 from gateway.process import configs
 from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
+from gateway.process.texts import plain_lines
 from storage.database.engine import Database, StorageConfig
 
 READ_TIMEOUT_MS = 600_000
@@ -39,7 +40,7 @@ def command(settings: Settings, file: Path, *, as_json: bool) -> int:
             ours,
         )
     )
-    print(json.dumps(report.as_json(outcome)) if as_json else report.as_text(outcome))
+    print(json.dumps(report.as_json(outcome)) if as_json else plain_lines(report.as_text(outcome)))
     return 1 if outcome.open_count else 0
 
 

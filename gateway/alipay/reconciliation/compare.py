@@ -13,6 +13,7 @@ from actors.machine.events import Event, RefundSucceeded, TopUpPaid
 from actors.machine.ids import Currency, RefundId, TradeId
 from actors.machine.state import RefundStatus
 from alipay_client.files import FileRow, RowType, TransactionFile
+from gateway.alipay.notify import UNCONFIRMED
 from gateway.alipay.reconciliation import words
 from gateway.alipay.reconciliation.owners import owner_of
 from gateway.alipay.reconciliation.words import Kind, Words
@@ -148,7 +149,15 @@ class _Desk:
             return _payment_found(
                 row, words.payment_stays_open(row, cause), machine_id=saved.machine_id
             )
-        if refused := next((one for one in told if one.cause.startswith("refused:")), None):
+        refused = next((one for one in told if one.cause.startswith("refused:")), None)
+        if refused is not None and refused.cause.startswith(f"refused:{UNCONFIRMED}:"):
+            # The file is the confirmation that Alipay did not give.
+            event = _paid(row)
+            said = words.payment_passed_on(row, refused.machine_id)
+            return _payment_found(
+                row, said, machine_id=refused.machine_id, passed_on=True, event=event
+            )
+        if refused is not None:
             cause = (
                 f"Its notification came for {refused.machine_id} and did not fit "
                 f"({refused.cause.split(':')[1]}), so it was put aside"
@@ -172,15 +181,10 @@ class _Desk:
         if owner.machine_id is None:
             cause = f"Its notification never came, and its machine cannot be told: {owner.doubt}"
             return _payment_found(row, words.payment_stays_open(row, cause))
-        event = TopUpPaid(
-            trade_id=TradeId(row.trade_id),
-            partner_trans_id=row.partner_id,
-            amount_minor=row.amount_minor,
-            currency=Currency(row.currency),
-            paid_at_ms=row.at_ms,
-        )
         said = words.payment_passed_on(row, owner.machine_id)
-        return _payment_found(row, said, machine_id=owner.machine_id, passed_on=True, event=event)
+        return _payment_found(
+            row, said, machine_id=owner.machine_id, passed_on=True, event=_paid(row)
+        )
 
     def _refund(self, row: FileRow) -> Iterator[Found]:
         refund = self.books.refunds.get(row.partner_id)
@@ -267,6 +271,16 @@ class _Desk:
         self.totals[currency] = replace(
             total, **{name: getattr(total, name) + amount for name, amount in amounts.items()}
         )
+
+
+def _paid(row: FileRow) -> TopUpPaid:
+    return TopUpPaid(
+        trade_id=TradeId(row.trade_id),
+        partner_trans_id=row.partner_id,
+        amount_minor=row.amount_minor,
+        currency=Currency(row.currency),
+        paid_at_ms=row.at_ms,
+    )
 
 
 def _key(row: FileRow) -> tuple[str, ...]:

@@ -185,7 +185,8 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DisableMachine(self, request, context):
-        """Takes the machine out of service. An open session may end first; its code is stopped at Alipay.
+        """Takes the machine out of service. An open session may end first; then the stream is ended, and
+        the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

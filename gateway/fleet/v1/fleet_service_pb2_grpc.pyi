@@ -75,7 +75,9 @@ class FleetServiceStub:
     EnableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]
     """Lets the machine sell."""
     DisableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]
-    """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    """Takes the machine out of service. An open session may end first; then the stream is ended, and
+    the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+    """
     RetireMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]
     """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
     up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
@@ -136,7 +138,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     EnableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]  # type: ignore[assignment]
     """Lets the machine sell."""
     DisableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.DisableMachineRequest, _fleet_service_pb2.DisableMachineResponse]  # type: ignore[assignment]
-    """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+    """Takes the machine out of service. An open session may end first; then the stream is ended, and
+    the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+    """
     RetireMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RetireMachineRequest, _fleet_service_pb2.RetireMachineResponse]  # type: ignore[assignment]
     """Ends a machine's life in the fleet: disabled for ever, its code stopped, its rows kept, its id used
     up. Refused (MACHINE_IN_USE, with what it is in ErrorInfo.metadata["open"]) while a session, a vend,
@@ -242,7 +246,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.DisableMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.DisableMachineResponse, _abc.Awaitable[_fleet_service_pb2.DisableMachineResponse]]:
-        """Takes the machine out of service. An open session may end first; its code is stopped at Alipay."""
+        """Takes the machine out of service. An open session may end first; then the stream is ended, and
+        the machine may come back to be told that it sells nothing. Its code is stopped at Alipay.
+        """
 
     @_abc_1.abstractmethod
     def RetireMachine(

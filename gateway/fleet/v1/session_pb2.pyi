@@ -152,6 +152,8 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """A person said so."""
     VEND_REASON_WRITTEN_OFF: _VendReason.ValueType  # 19
     """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+    VEND_REASON_UNKNOWN: _VendReason.ValueType  # 20
+    """The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -182,6 +184,8 @@ VEND_REASON_REVIEWED: VendReason.ValueType  # 18
 """A person said so."""
 VEND_REASON_WRITTEN_OFF: VendReason.ValueType  # 19
 """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
+VEND_REASON_UNKNOWN: VendReason.ValueType  # 20
+"""The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

@@ -58,6 +58,10 @@ class _RefundStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundSt
     REFUND_STATUS_SUCCEEDED: _RefundStatus.ValueType  # 6
     REFUND_STATUS_WRITTEN_OFF: _RefundStatus.ValueType  # 7
     """An administrator gave it up."""
+    REFUND_STATUS_UNRESOLVED: _RefundStatus.ValueType  # 8
+    """Nobody learnt within its bound whether Alipay did it. A person decides: look in Alipay's portal, QueryRefund or
+    RetryRefund, or WriteOffRefund.
+    """
 
 class RefundStatus(_RefundStatus, metaclass=_RefundStatusEnumTypeWrapper): ...
 
@@ -75,6 +79,10 @@ REFUND_STATUS_REFUSED: RefundStatus.ValueType  # 5
 REFUND_STATUS_SUCCEEDED: RefundStatus.ValueType  # 6
 REFUND_STATUS_WRITTEN_OFF: RefundStatus.ValueType  # 7
 """An administrator gave it up."""
+REFUND_STATUS_UNRESOLVED: RefundStatus.ValueType  # 8
+"""Nobody learnt within its bound whether Alipay did it. A person decides: look in Alipay's portal, QueryRefund or
+RetryRefund, or WriteOffRefund.
+"""
 Global___RefundStatus: _TypeAlias = RefundStatus  # noqa: Y015
 
 class _RefundCause:
@@ -98,6 +106,8 @@ class _RefundCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefundCau
     """An administrator gave the price of sold goods back."""
     REFUND_CAUSE_NEXT_CUSTOMER: _RefundCause.ValueType  # 12
     """It was left over, and the next customer paid for a choice that it did not cover."""
+    REFUND_CAUSE_TIME_UNKNOWN: _RefundCause.ValueType  # 13
+    """Alipay did not say when it was paid, and nobody can tell whose session it was meant for."""
 
 class RefundCause(_RefundCause, metaclass=_RefundCauseEnumTypeWrapper):
     """Why money goes back."""
@@ -117,6 +127,8 @@ REFUND_CAUSE_GOODWILL: RefundCause.ValueType  # 11
 """An administrator gave the price of sold goods back."""
 REFUND_CAUSE_NEXT_CUSTOMER: RefundCause.ValueType  # 12
 """It was left over, and the next customer paid for a choice that it did not cover."""
+REFUND_CAUSE_TIME_UNKNOWN: RefundCause.ValueType  # 13
+"""Alipay did not say when it was paid, and nobody can tell whose session it was meant for."""
 Global___RefundCause: _TypeAlias = RefundCause  # noqa: Y015
 
 @_typing.final

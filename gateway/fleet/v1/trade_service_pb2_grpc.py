@@ -60,6 +60,11 @@ class TradeServiceStub(object):
                 request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundRequest.SerializeToString,
                 response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundResponse.FromString,
                 _registered_method=True)
+        self.QueryRefund = channel.unary_unary(
+                '/gateway.fleet.v1.TradeService/QueryRefund',
+                request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundRequest.SerializeToString,
+                response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundResponse.FromString,
+                _registered_method=True)
         self.WriteOffRefund = channel.unary_unary(
                 '/gateway.fleet.v1.TradeService/WriteOffRefund',
                 request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundRequest.SerializeToString,
@@ -107,8 +112,16 @@ class TradeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryRefund(self, request, context):
+        """Asks Alipay now what became of a refund, in whatever state it is. Nothing is sent: a refund that waits for a
+        person goes on by itself only if the answer is that Alipay does it. GetRefund tells what became of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WriteOffRefund(self, request, context):
-        """Gives up a refund that Alipay refused. Above write_off_second_person_above_minor the first call is a
+        """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
         proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -148,6 +161,11 @@ def add_TradeServiceServicer_to_server(servicer, server):
                     servicer.RetryRefund,
                     request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundRequest.FromString,
                     response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundResponse.SerializeToString,
+            ),
+            'QueryRefund': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryRefund,
+                    request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundRequest.FromString,
+                    response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundResponse.SerializeToString,
             ),
             'WriteOffRefund': grpc.unary_unary_rpc_method_handler(
                     servicer.WriteOffRefund,
@@ -296,6 +314,33 @@ class TradeService(object):
             '/gateway.fleet.v1.TradeService/RetryRefund',
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundRequest.SerializeToString,
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.RetryRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryRefund(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.fleet.v1.TradeService/QueryRefund',
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundRequest.SerializeToString,
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.QueryRefundResponse.FromString,
             options,
             channel_credentials,
             insecure,

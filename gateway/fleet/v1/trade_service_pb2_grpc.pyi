@@ -39,8 +39,12 @@ class TradeServiceStub:
     GetRefund: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.GetRefundRequest, _trade_service_pb2.GetRefundResponse]
     RetryRefund: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.RetryRefundRequest, _trade_service_pb2.RetryRefundResponse]
     """Tries a refund now, under the same id, whatever it waits for."""
+    QueryRefund: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.QueryRefundRequest, _trade_service_pb2.QueryRefundResponse]
+    """Asks Alipay now what became of a refund, in whatever state it is. Nothing is sent: a refund that waits for a
+    person goes on by itself only if the answer is that Alipay does it. GetRefund tells what became of it.
+    """
     WriteOffRefund: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.WriteOffRefundRequest, _trade_service_pb2.WriteOffRefundResponse]
-    """Gives up a refund that Alipay refused. Above write_off_second_person_above_minor the first call is a
+    """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
     proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
     """
     GetBalances: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]
@@ -56,8 +60,12 @@ class TradeServiceAsyncStub(TradeServiceStub):
     GetRefund: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.GetRefundRequest, _trade_service_pb2.GetRefundResponse]  # type: ignore[assignment]
     RetryRefund: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.RetryRefundRequest, _trade_service_pb2.RetryRefundResponse]  # type: ignore[assignment]
     """Tries a refund now, under the same id, whatever it waits for."""
+    QueryRefund: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.QueryRefundRequest, _trade_service_pb2.QueryRefundResponse]  # type: ignore[assignment]
+    """Asks Alipay now what became of a refund, in whatever state it is. Nothing is sent: a refund that waits for a
+    person goes on by itself only if the answer is that Alipay does it. GetRefund tells what became of it.
+    """
     WriteOffRefund: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.WriteOffRefundRequest, _trade_service_pb2.WriteOffRefundResponse]  # type: ignore[assignment]
-    """Gives up a refund that Alipay refused. Above write_off_second_person_above_minor the first call is a
+    """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
     proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
     """
     GetBalances: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
@@ -102,12 +110,22 @@ class TradeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tries a refund now, under the same id, whatever it waits for."""
 
     @_abc_1.abstractmethod
+    def QueryRefund(
+        self,
+        request: _trade_service_pb2.QueryRefundRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_service_pb2.QueryRefundResponse, _abc.Awaitable[_trade_service_pb2.QueryRefundResponse]]:
+        """Asks Alipay now what became of a refund, in whatever state it is. Nothing is sent: a refund that waits for a
+        person goes on by itself only if the answer is that Alipay does it. GetRefund tells what became of it.
+        """
+
+    @_abc_1.abstractmethod
     def WriteOffRefund(
         self,
         request: _trade_service_pb2.WriteOffRefundRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_trade_service_pb2.WriteOffRefundResponse, _abc.Awaitable[_trade_service_pb2.WriteOffRefundResponse]]:
-        """Gives up a refund that Alipay refused. Above write_off_second_person_above_minor the first call is a
+        """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
         proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
         """
 

@@ -28,7 +28,7 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     WORK_ITEM_KIND_UNSPECIFIED: _WorkItemKind.ValueType  # 0
     WORK_ITEM_KIND_REFUND_REFUSED: _WorkItemKind.ValueType  # 1
     WORK_ITEM_KIND_REFUND_OVERDUE: _WorkItemKind.ValueType  # 2
-    """Unknown or short of funds for more than a day."""
+    """Unknown or short of funds for more than a day, or accepted for more than two."""
     WORK_ITEM_KIND_VEND_IN_REVIEW: _WorkItemKind.ValueType  # 3
     WORK_ITEM_KIND_PAYMENT_CONFLICT: _WorkItemKind.ValueType  # 4
     """The same payment was told twice with different content."""
@@ -38,13 +38,15 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """Alipay's daily file and our ledger differ."""
     WORK_ITEM_KIND_MACHINE_HALTED: _WorkItemKind.ValueType  # 7
     """reason tells the kind of event and the error."""
+    WORK_ITEM_KIND_REFUND_UNRESOLVED: _WorkItemKind.ValueType  # 8
+    """Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
 WORK_ITEM_KIND_UNSPECIFIED: WorkItemKind.ValueType  # 0
 WORK_ITEM_KIND_REFUND_REFUSED: WorkItemKind.ValueType  # 1
 WORK_ITEM_KIND_REFUND_OVERDUE: WorkItemKind.ValueType  # 2
-"""Unknown or short of funds for more than a day."""
+"""Unknown or short of funds for more than a day, or accepted for more than two."""
 WORK_ITEM_KIND_VEND_IN_REVIEW: WorkItemKind.ValueType  # 3
 WORK_ITEM_KIND_PAYMENT_CONFLICT: WorkItemKind.ValueType  # 4
 """The same payment was told twice with different content."""
@@ -54,6 +56,8 @@ WORK_ITEM_KIND_RECONCILIATION_DIFFERENCE: WorkItemKind.ValueType  # 6
 """Alipay's daily file and our ledger differ."""
 WORK_ITEM_KIND_MACHINE_HALTED: WorkItemKind.ValueType  # 7
 """reason tells the kind of event and the error."""
+WORK_ITEM_KIND_REFUND_UNRESOLVED: WorkItemKind.ValueType  # 8
+"""Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

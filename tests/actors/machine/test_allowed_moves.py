@@ -21,7 +21,15 @@ from tests.support.transitions import BEGINS, History, Transition, leads, of_rec
 
 DEPTH = 2
 LATER_MS = (0, 61_000, 2_000_000)
-POLICIES = (Policy(), Policy(doubt_review_above_minor=100))
+POLICIES = (
+    Policy(),
+    Policy(
+        doubt_review_above_minor=100,
+        refund_unresolved_ms=60_000,
+        refund_unresolved_tries=1,
+        refund_waiting_ms=60_000,
+    ),
+)
 
 
 def refund_asked_after() -> Story:
@@ -86,7 +94,9 @@ def _shape(state: MachineState) -> object:
         None if session is None else (session.mode, bool(session.paid_minor)),
         None if vend is None else vend.status,
         tuple(doubtful.status for doubtful in state.doubts),
-        tuple((refund.status, refund.query_next) for refund in state.refunds)[:1],
+        tuple(
+            (refund.status, refund.query_next, refund.asked_by_person) for refund in state.refunds
+        )[:1],
         tuple(settled.status for settled in state.settled_vends)[-1:],
         state.link.boot_id,
     )

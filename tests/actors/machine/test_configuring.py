@@ -7,13 +7,15 @@ from dataclasses import replace
 from actors.machine import MachineState, events, next_deadline, owed
 from actors.machine.effects import (
     ChangeCodeStatus,
+    CloseStream,
     CreateCode,
     ShowQr,
     UpdatePlanogram,
     UpdateService,
+    Welcome,
 )
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus, Column, Configuration, Mode
+from actors.machine.state import CodeStatus, Column, Configuration, Mode, Phase, phase
 from tests.support.story import HKD, Story
 
 
@@ -172,6 +174,7 @@ def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
     story.configure(enabled=True)
     assert [stop] == story.effects(ChangeCodeStatus)
 
+    story.connect()
     story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
     restart = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
     assert [stop, restart] == story.effects(ChangeCodeStatus)
@@ -179,6 +182,64 @@ def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
 
     story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
     assert () == owed(story.state)
+
+
+def test_disabling_ends_the_stream_that_is_up() -> None:
+    """The machine is told that it sells nothing, and hung up on; it may come back, is told the same
+    and keeps its new stream, which no further change ends.
+    """
+    story = Story()
+    story.connect()
+    story.configure(enabled=False)
+    assert [False, "DISABLED"] == [
+        *(effect.in_service for effect in story.last.effects if isinstance(effect, UpdateService)),
+        *(effect.reason for effect in story.last.effects if isinstance(effect, CloseStream)),
+    ]
+    assert Phase.INACTIVE is phase(story.state)
+
+    story.connect()
+    assert Phase.DISABLED is phase(story.state)
+    assert [False] == [
+        effect.in_service for effect in story.last.effects if isinstance(effect, Welcome)
+    ]
+    story.configure(mode=Mode.SELECTION_FIRST)
+    story.configure(enabled=True)
+    assert 1 == len(story.effects(CloseStream))
+    assert Phase.ENABLED is phase(story.state)
+
+
+def test_disabling_ends_no_stream_in_the_middle_of_a_vend() -> None:
+    """The result is told and the customer's rest goes back first."""
+    story = Story()
+    story.connect()
+    story.pay(700)
+    story.select()
+    story.configure(enabled=False)
+    assert [] == story.effects(CloseStream)
+
+    story.success()
+    story.wait(story.policy.unavailable_grace_ms)
+    assert 1 == len(story.effects(CloseStream))
+
+
+def test_a_disabled_machine_that_comes_back_is_not_hung_up_on() -> None:
+    """It alone knows whether goods fell, and was told already that it sells nothing; enabled and
+    disabled again it loses this stream, too.
+    """
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.disconnect()
+    story.configure(enabled=False)
+    story.connect()
+    story.success()
+    story.pay(300)
+    story.wait(story.policy.unavailable_grace_ms)
+    assert [] == story.effects(CloseStream)
+    story.configure(enabled=True)
+    story.configure(enabled=False)
+    assert 1 == len(story.effects(CloseStream))
 
 
 def test_disabling_denies_a_selection_that_is_not_paid() -> None:
@@ -267,7 +328,8 @@ def test_a_stop_whose_answer_was_lost_is_undone_when_the_machine_is_enabled_agai
     assert CodeStatus.UNKNOWN is known(story)
     story.configure(enabled=True)
     assert [STOP, RESTART] == story.effects(ChangeCodeStatus)
-    assert "" == told(story).qr_payload
+    welcome = next(e for e in story.connect().effects if isinstance(e, Welcome))
+    assert "" == welcome.qr_payload
 
     story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
     assert CodeStatus.ACTIVE is known(story)

@@ -2,6 +2,8 @@
 about its vends.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from actors.machine import events
@@ -10,6 +12,7 @@ from actors.machine.effects import (
     ApproveVend,
     BeginSession,
     CloseStream,
+    RejectCode,
     RejectFrame,
     UpdatePlanogram,
     Welcome,
@@ -136,6 +139,25 @@ def test_only_the_next_frame_is_applied() -> None:
     ]
 
 
+def test_counted_faults_use_their_numbers_up() -> None:
+    """Faults that the gateway counted are one line, and the frame after them is the next one; told
+    again they change nothing, and with a number left out they are refused.
+    """
+    story = Story()
+    story.connect()
+    story.frame(events.FaultReported(code="EJA"))
+    for first_seq, seq in ((2, 5), (2, 5), (7, 9)):
+        fact = events.FaultsCounted(first_seq=first_seq, count=seq - first_seq + 1, code="EJB")
+        story.do(events.FrameReceived(stream_id=story.stream, seq=seq, fact=fact))
+
+    assert (5, "EJB") == (story.state.link.last_seq, story.state.link.last_fault)
+    assert [(7, 6)] == [
+        (order.seq, order.expected_seq)
+        for order in story.effects(RejectFrame)
+        if isinstance(order, RejectFrame)
+    ]
+
+
 def test_a_new_boot_counts_from_one() -> None:
     """The same boot goes on counting on its next stream."""
     story = Story()
@@ -204,3 +226,66 @@ def test_the_journal_settles_what_it_can(
     settled = [vend.status for vend in story.state.settled_vends]
     assert ([] if status is None else [status]) == settled
     assert (500 if status is VendStatus.SUCCEEDED else 0) == story.money()["sold"]
+
+
+# --- a newer firmware ---
+
+
+@pytest.mark.parametrize("boot", ["b1", "b2"])
+def test_a_stage_that_only_a_newer_backend_can_read_is_a_persons(boot: str) -> None:
+    """The goods may have come or not: the money is neither taken nor given back. The same boot is
+    still at it, and its result is awaited.
+    """
+    story = dispensing()
+    story.disconnect()
+    story.connect(
+        boot,
+        events.JournalEntry(vend_id=VEND, stage=events.JournalStage.UNKNOWN, evidence="stage=9"),
+    )
+    if boot == "b1":
+        assert story.state.session is not None
+        assert story.state.session.vend is not None
+        assert VendStatus.APPROVED is story.state.session.vend.status
+        return
+    (vend,) = story.state.doubts
+    assert (VendStatus.IN_REVIEW, FailureCause.UNKNOWN, "stage=9") == (
+        vend.status,
+        vend.reason,
+        vend.evidence,
+    )
+    assert 500 == story.money()["held"] - sum(trade.funds_minor for trade in story.state.trades)
+
+
+def test_a_frame_that_cannot_be_read_uses_its_number_up() -> None:
+    """The machine is told, and the frames behind it keep the numbers that they left with."""
+    story = Story()
+    story.connect()
+    story.frame(
+        events.FrameNotRead(code=RejectCode.BAD_FIELD, detail="fault.code: expected another")
+    )
+    assert (
+        RejectFrame(
+            code=RejectCode.BAD_FIELD,
+            seq=1,
+            expected_seq=2,
+            detail="fault.code: expected another",
+        ),
+    ) == story.last.effects
+    assert ("frame 1 could not be read: fault.code: expected another",) == story.last.notes
+    stock = [column.stock for column in story.state.columns]
+    story.frame(events.CashSold(column="A1", price_minor=500))
+    story.frame(events.CashSold(column="A2", price_minor=300))
+    assert [stock[0] - 1, stock[1] - 1] == [column.stock for column in story.state.columns]
+    assert 3 == story.state.link.last_seq
+
+
+def test_what_a_newer_firmware_says_is_noted() -> None:
+    """What we cannot read of a Hello or a frame stands in the journal, for people."""
+    story = Story()
+    story.do(replace(connected("g-1", story.now_ms), remarks=("hello.mode: number 9",)))
+    assert "hello.mode: number 9" in story.last.notes
+    frame = events.FrameReceived(
+        stream_id=StreamId("g-1"), seq=1, fact=events.ReaderEnabled(), remarks=("field 9",)
+    )
+    story.do(frame)
+    assert ("field 9",) == story.last.notes

@@ -2,6 +2,10 @@
 rules.
 """
 
+import importlib
+
+import pytest
+
 from actors.machine import decide, events
 from actors.machine.ids import SessionId
 from actors.machine.policy import Policy
@@ -57,3 +61,16 @@ def test_the_end_of_a_session_that_is_over_is_noted() -> None:
 
     assert ("session VM-1-s1 is over already",) == again.notes
     assert () == again.effects
+
+
+def test_deadlines_that_do_not_come_to_rest_are_a_fault_and_not_a_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rule that leaves its own deadline behind would hold the whole host for ever."""
+    story = Story()
+    story.connect()
+    module = importlib.import_module("actors.machine.decide")
+    monkeypatch.setattr(module, "next_deadline", lambda *_: story.now_ms)
+
+    with pytest.raises(AssertionError, match="deadlines of VM-1 do not come to rest"):
+        story.do(events.TimePassed())

@@ -133,5 +133,7 @@ def test_a_refused_refund_of_sold_goods_waits_for_a_person() -> None:
     """As every refund that Alipay refuses."""
     story, parts = sold(500)
     refund_vend(story, parts)
-    story.do(events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE"))
+    story.do(
+        events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE", source="query")
+    )
     assert [RefundStatus.REFUSED] == [refund.status for refund in story.state.refunds]

@@ -20,11 +20,15 @@ def refunding() -> Story:
     return story
 
 
-def test_a_call_is_owed_until_it_is_answered() -> None:
-    """It is word for word the order that was saved."""
+def test_a_refund_is_owed_until_it_is_answered_and_asked_about_first() -> None:
+    """Whether the request left before the process died, nobody knows: a no to a second one might be
+    the echo of the first.
+    """
     story = refunding()
     (order,) = story.effects(SendRefund)
-    assert (order,) == owed(story.state)
+    assert isinstance(order, SendRefund)
+    question = QueryRefund(refund_id=REFUND, partner_trans_id=order.partner_trans_id)
+    assert (question,) == owed(story.state)
     story.do(events.RefundSucceeded(refund_id=REFUND))
 
     assert () == owed(story.state)
@@ -46,7 +50,7 @@ def test_between_two_tries_nothing_is_owed() -> None:
 def test_a_refused_refund_is_owed_by_nobody() -> None:
     """It waits for a person."""
     story = refunding()
-    story.do(events.RefundRefused(refund_id=REFUND, detail="no"))
+    story.do(events.RefundRefused(refund_id=REFUND, detail="no", source="query"))
 
     assert () == owed(story.state)
 
@@ -59,3 +63,22 @@ def test_a_code_is_owed_too() -> None:
     story.do(events.CodeCreated(qr_payload="q"))
 
     assert () == owed(story.state)
+
+
+def test_a_refund_that_alipay_never_heard_of_is_sent_after_a_restart() -> None:
+    """The question costs one wait, and no refund."""
+    story = refunding()
+    story.do(events.RefundNotFound(refund_id=REFUND))
+    story.wait(5_000)
+
+    assert [REFUND, REFUND] == [order.refund_id for order in story.effects(SendRefund)]  # type: ignore[union-attr]
+
+
+def test_a_person_s_question_is_owed_too() -> None:
+    """The refund stays theirs meanwhile."""
+    story = refunding()
+    story.do(events.RefundRefused(refund_id=REFUND, detail="no", source="query"))
+    asked = story.do(events.RefundQueryAsked(refund_id=REFUND, actor="ann"))
+
+    assert asked.effects == owed(story.state)
+    assert [QueryRefund] == [type(order) for order in asked.effects]

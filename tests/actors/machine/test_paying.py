@@ -59,6 +59,18 @@ def test_a_payer_whom_alipay_does_not_name_still_buys() -> None:
     assert 500 == story.money()["sold"]
 
 
+def test_money_of_an_unknown_time_makes_no_room_for_a_next_customer() -> None:
+    """It may be hours old: it goes back, and whoever is there stays."""
+    story = Story()
+    story.connect()
+    story.pay(300, "ann")
+    story.select()
+    story.pay(500, "bob", age_ms=None)
+
+    assert [RefundCause.SECOND_CUSTOMER] == [refund.cause for refund in story.state.refunds]
+    assert 300 == story.money()["held"]
+
+
 def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
     """A top-up during a vend is funds for the next one."""
     story = Story()

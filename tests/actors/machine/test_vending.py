@@ -144,3 +144,20 @@ def test_a_machine_that_comes_and_goes_cannot_hold_money_for_ever() -> None:
         story.connect()
 
     assert 500 == story.money()["due"]
+
+
+def test_the_oldest_payment_is_spent_first_and_one_that_is_not_needed_stays_whole() -> None:
+    """Two payments, two choices: each is carried by one payment alone."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST))
+    story.connect()
+    story.pay(500)
+    story.pay(500)
+    story.select()
+    first, second = story.state.trades
+    assert (500, 0) == (first.reserved_minor, first.funds_minor)
+    assert (0, 500) == (second.reserved_minor, second.funds_minor)
+
+    story.success()
+    story.select()
+    (second,) = story.state.trades
+    assert (500, 0) == (second.reserved_minor, second.funds_minor)

@@ -1,12 +1,13 @@
 """The control interface."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from alipay_client.simulator import application
+from alipay_client.simulator import application, page
 from tests.alipay_client.simulator.merchant import World, signed
 
 
@@ -171,6 +172,61 @@ async def test_the_buttons_of_the_page(here: World, http: httpx.AsyncClient) -> 
     assert (
         400 == (await http.post("/pay", content=b"&".join(b"a=1" for _ in range(200)))).status_code
     )
+
+
+async def test_what_machines_show(here: World, http: httpx.AsyncClient) -> None:
+    """A machine tells its screen, and the part of the page that changes by itself shows it; codes
+    that nobody has are left out.
+    """
+    qrcode = await here.create()
+    told = {"qrcode": qrcode, "text": "Scan to pay for A1", "amount": "8.50", "left_ms": 20_000}
+    nobody = {"qrcode": "https://none", "text": "x"}
+    noted = await http.post("/control/screens", json={"screens": [told, nobody]})
+    assert {"noted": 1} == noted.json()
+    live = (await http.get("/live")).text
+    assert "Scan to pay for A1<br>asks for <strong>8.50 HKD</strong>" in live
+    assert "<h2>Book</h2>" in live
+    assert "<form class=" not in live
+    await http.post("/control/screens", json={"screens": [{"qrcode": qrcode, "text": "Ready"}]})
+    assert "asks for" not in (await http.get("/live")).text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        {},
+        [1],
+        [{"text": "x"}],
+        [{"qrcode": "{qr}"}],
+        [{"qrcode": "{qr}", "text": "x" * 121}],
+        [{"qrcode": "{qr}", "text": "x", "amount": 8}],
+        [{"qrcode": "{qr}", "text": "x", "left_ms": -1}],
+        [{"qrcode": "{qr}", "text": "x", "left_ms": "1"}],
+        [{"qrcode": "{qr}", "text": "x", "left_ms": 10**10}],
+    ],
+)
+async def test_screens_that_are_none(here: World, http: httpx.AsyncClient, wrong: object) -> None:
+    """Refused as a whole, with a sentence, and nothing is shown."""
+    qrcode = await here.create()
+    body = json.dumps({"screens": wrong}).replace("{qr}", qrcode)
+    refused = await http.post("/control/screens", content=body)
+
+    assert (400, "BAD_REQUEST") == (refused.status_code, refused.json()["error"])
+    assert here.alipay.context.screens.of(qrcode) is None
+
+
+async def test_the_pictures_of_the_page(here: World, http: httpx.AsyncClient) -> None:
+    """Each code that exists has one; the script is served from here, so that none stands in the
+    page.
+    """
+    qrcode = await here.create()
+    drawn = await http.get("/code.svg", params={"text": qrcode})
+    assert (200, "image/svg+xml") == (drawn.status_code, drawn.headers["content-type"])
+    assert page.picture(qrcode) == drawn.content
+    assert 404 == (await http.get("/code.svg", params={"text": "https://none"})).status_code
+    assert page.SCRIPT == (await http.get("/page.js")).text
+    assert '<script src="/page.js" defer></script>' in (await http.get("/")).text
 
 
 async def test_no_answer_in_process(here: World, http: httpx.AsyncClient) -> None:

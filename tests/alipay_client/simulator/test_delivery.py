@@ -218,3 +218,20 @@ async def test_given_up_stays_given_up(here: World) -> None:
     here.clock.at_ms += 365 * gmt8.DAY_MS
     await here.alipay.settle()
     assert "TRADE_FINISHED" == here.letters.received[-1]["trade_status"]
+
+
+async def test_a_delivery_may_be_odd(here: World) -> None:
+    """Each of a payment's deliveries for itself, in one of the ways in which the documents leave
+    room; what the trade was stays in the book.
+    """
+    here.letters.answer = b"fail"
+    here.alipay.switch({"notify_odd": 1.0})
+    for _ in range(6):
+        here.alipay.pay(await here.create(), "5.00")
+    await _run_clock(here, 26)
+    told = here.letters.received
+    assert any("total_fee" not in each for each in told)
+    assert any("out_trade_no" not in each for each in told)
+    assert any(each.get("total_fee") == "5.001" for each in told)
+    assert any(each.get("gmt_payment", "").endswith(".0") for each in told)
+    assert {500} == {trade.paid_minor for trade in here.alipay.context.book.trades(10)}

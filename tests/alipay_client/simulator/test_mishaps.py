@@ -122,6 +122,20 @@ async def test_a_refund_that_is_refused(here: World) -> None:
     assert 1 == await _done(here)
 
 
+async def test_a_refund_that_is_answered_with_any_code(here: World) -> None:
+    """Signed, known or of next year, whether or not the work was done; the question tells."""
+    here.alipay.pay(await here.create(), "50.00")
+    here.alipay.switch({"odd_code": 1.0})
+    codes = set()
+    for number in range(40):
+        signed_part = read((await _refund(here, f"R{number}")).content).signed
+        assert signed_part is not None
+        assert "FAIL" == signed_part["result_code"]
+        codes.add(signed_part["error"])
+    assert {"CODE_OF_2031", "TRADE_HAS_CLOSE", "DISCORDANT_REPEAT_REQUEST"} <= codes
+    assert 0 < await _done(here) < 40
+
+
 async def test_gbk_and_slow(here: World) -> None:
     """Answers in GBK still verify; a slow answer comes after the work."""
     here.alipay.pay(await here.create(), "50.00")

@@ -1,8 +1,12 @@
 """The control page."""
 
+from html import escape
+from urllib.parse import quote
+
 import pytest
 
-from alipay_client.simulator import page
+from alipay_client.simulator import legend, page
+from alipay_client.simulator.screens import Shown
 from tests.alipay_client.simulator.merchant import World, signed
 
 
@@ -32,6 +36,7 @@ async def test_a_full_page(here: World) -> None:
     assert "<said>" not in html
     assert "<b>" not in html
     for text in (
+        *map(escape, legend.WORDS.values()),
         qrcode,
         yen,
         trade.trade_no,
@@ -43,6 +48,39 @@ async def test_a_full_page(here: World) -> None:
     ):
         assert text in html
     assert "HKD: paid 5.00, refunded 2.00" in html
+
+
+async def test_a_machine_that_asks(here: World) -> None:
+    """Beside its picture stands what it shows and for how long; its amount is what the form
+    pays.
+    """
+    qrcode = await here.create()
+    assert "The machine says nothing." in await _page(here)
+    asks = Shown(
+        text="Scan to pay for <A1>", amount="8.50", until_ms=here.alipay.context.now_ms() + 17_900
+    )
+    here.alipay.context.screens.tell(qrcode, asks)
+    html = await _page(here)
+    card = html.partition('<div class="machine asks">')[2].partition("</form>")[0]
+
+    for text in (
+        f'src="/code.svg?text={quote(qrcode, safe="")}"',
+        "<strong>VM_0001</strong> Lobby",
+        "Scan to pay for &lt;A1&gt;<br>asks for <strong>8.50 HKD</strong>, 17 s left",
+        'name="amount" value="8.50"',
+    ):
+        assert text in card
+    await here.code_call("modifyStatus", qrcode=qrcode, status="STOP")
+    assert "This code is STOP" in await _page(here)
+
+
+def test_the_picture_is_of_the_code() -> None:
+    """An SVG, another one for another text."""
+    drawn = page.picture("https://qr.alipay.com/bax1")
+
+    assert b"<svg" in drawn
+    assert drawn == page.picture("https://qr.alipay.com/bax1")
+    assert drawn != page.picture("https://qr.alipay.com/bax2")
 
 
 def test_the_form_of_switches_comes_back_whole(here: World) -> None:

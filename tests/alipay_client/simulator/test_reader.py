@@ -97,6 +97,13 @@ async def test_the_newest_trades_with_all_that_belongs_to_them(book: Book) -> No
         trades=[later], refunds={"T9": theirs}, notifications={"T9": told}, totals=totals, made=2
     ) == await Reader(book.path).trades(1)
     assert [TRADE, later] == (await Reader(book.path).trades(9)).trades
+    before = await Reader(book.path).trades(1, before="T9")
+    assert ([TRADE], ["R1", "other"]) == (
+        before.trades,
+        [refund.refund_id for refund in before.refunds[TRADE.trade_no]],
+    )
+    assert [] == (await Reader(book.path).trades(9, before=TRADE.trade_no)).trades
+    assert [] == (await Reader(book.path).trades(9, before="nobody's")).trades
 
 
 async def test_a_day_ends_before_the_next_begins(book: Book) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -19,14 +20,24 @@ from sqlalchemy import select
 from actors.machine.events import RefundSucceeded, TopUpPaid, TradeFinished
 from alipay_client import AlipayClient
 from gateway.rpc.limits import NotifyLimits
+from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.tables import inbox
-from tests.alipay_client.wire import Pair, answer, transport
+from tests.alipay_client.wire import Pair, answer, failure, transport
 from tests.support.patience import until
 from tests.support.site import Site, a_site, found
 
 TRADE = "2026011522001400000000000001"
 SUCCESS = (200, "success")
+PAID = {
+    "result_code": "SUCCESS",
+    "alipay_trans_status": "TRADE_SUCCESS",
+    "alipay_trans_id": TRADE,
+    "partner_trans_id": "P1",
+    "trans_amount": "5.00",
+    "currency": "HKD",
+}
+"""What Alipay answers to a query about the payment that a site's test signs."""
 
 
 async def _rows(site: Site) -> list[Any]:
@@ -115,10 +126,11 @@ async def test_a_refund_echo_is_a_refund(site: Site) -> None:
 async def test_an_ended_trade_credits_nothing(site: Site, status: str, cause: str) -> None:
     """The notification a year later is a fact of its own and no payment."""
     machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
     assert SUCCESS == await site.post(machine.notify_token, site.signed(trade_status=status))
-    (row,) = await _rows(site)
+    _, row = await _rows(site)
     assert f"{cause}:{TRADE}" == row.cause
-    assert TradeFinished(trade_id=TRADE, status=status) == site.woken[0].event  # type: ignore[arg-type]
+    assert TradeFinished(trade_id=TRADE, status=status) == site.woken[1].event  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +156,7 @@ async def test_what_concerns_no_money_is_only_kept(site: Site, fields: dict[str,
         (lambda body: b"{}", "malformed"),
         (lambda body: b"", "malformed"),
         (lambda body: body.replace(b"sign_type=RSA2", b"sign_type=MD5"), "bad_sign_type"),
-        (lambda body: body.partition(b"&sign=")[0], "missing_field"),
+        (lambda body: body.partition(b"&sign=")[0], "unsigned"),
     ],
     ids=["forged", "doubled", "json", "empty", "talked down", "unsigned"],
 )
@@ -156,16 +168,31 @@ async def test_what_alipay_did_not_sign_is_refused(site: Site, change: Any, reas
     assert [] == await _rows(site)
 
 
-async def test_another_merchants_payment_is_refused(site: Site) -> None:
-    """One key of Alipay's signs for every merchant: a true signature alone does not make it
-    ours.
+async def test_another_merchants_payments_are_kept_up_to_a_bound(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """One key of Alipay's signs for every merchant: a true signature alone does not make it ours,
+    nor may whoever has one fill our disk.
     """
-    machine = await site.register()
-    assert (400, "refused") == await site.post(
-        machine.notify_token, site.signed(seller_id="2088999999999999")
-    )
-    assert [] == await _rows(site)
-    assert 1.0 == site.counted("refused", "foreign_seller")
+    async with a_site(
+        tmp_path, upgraded_file, pair, limits=NotifyLimits(foreign_a_day_max=2)
+    ) as site:
+        machine = await site.register()
+        for number in range(4):
+            body = site.signed(seller_id="2088999999999999", notify_id=f"n{number}")
+            assert (400, "refused") == await site.post(machine.notify_token, body)
+        rows = await _rows(site)
+        assert [f"refused:foreign_seller:{TRADE}:n{n}" for n in range(2)] == [
+            row.cause for row in rows
+        ]
+        assert (4.0, 2.0) == (
+            site.counted("refused", "foreign_seller"),
+            site.counted("refused", "too_many_foreign"),
+        )
+        site.clock.ahead_ms += 86_400_000
+        later = site.signed(seller_id="2088999999999999", notify_id="n9")
+        await site.post(machine.notify_token, later)
+        assert 3 == len(await _rows(site))
 
 
 @pytest.mark.parametrize(
@@ -175,6 +202,17 @@ async def test_another_merchants_payment_is_refused(site: Site) -> None:
         ({"extra_common_param": '{"machine":"VM-2"}'}, "foreign_machine"),
         ({"total_fee": "100000000.01"}, "bad_amount"),
         ({"out_trade_no": "x" * 65}, "long_id"),
+        ({"total_fee": "", "forex_total_fee": "5.00"}, "missing_field"),
+        ({"total_fee": "10.001"}, "bad_amount"),
+        ({"total_fee": "0.00"}, "bad_amount"),
+        ({"total_fee": ""}, "missing_field"),
+        ({"out_trade_no": ""}, "missing_field"),
+        ({"seller_id": ""}, "missing_field"),
+        ({"seller_id": "2088999999999999"}, "foreign_seller"),
+        ({"trade_status": ""}, "missing_field"),
+        ({"trade_status": "TRADE_PENDING"}, "unknown_status"),
+        ({"trade_status": "TRADE_FINISHED"}, "unknown_trade"),
+        ({"charset": "KOI8-R"}, "bad_charset"),
     ],
 )
 async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
@@ -189,7 +227,10 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
     (row,) = await _rows(site)
     assert row.cause.startswith(f"refused:{reason}:")
     kept = json.loads(row.fields)
-    amount_minor = 10_000_000_001 if reason == "bad_amount" else 500
+    amount_minor = {"100000000.01": 10_000_000_001, "10.001": 0, "0.00": 0, "": 0}.get(
+        fields.get("total_fee", "5.00"), 500
+    )
+    amount_minor = 500 if "forex_total_fee" in fields else amount_minor
     assert (str(amount_minor), fields.get("currency", "HKD")) == (
         kept[TOLD_AMOUNT_MINOR],
         kept[TOLD_CURRENCY],
@@ -197,6 +238,72 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
     assert row.taken_at_ms is not None
     assert [] == site.woken
     assert 2.0 == site.counted("refused", reason)
+    (item,) = await site.queries.work_items(
+        machine_id="VM-1", kinds=(), after="", limit=9, now_ms=0
+    )
+    assert (WorkItemKind.NOTIFICATION_REFUSED, amount_minor, TRADE) == (
+        item.kind,
+        item.amount_minor,
+        item.trade_id,
+    )
+    assert item.reason.startswith(f"{reason}: ")
+    assert "2088123412341234" not in str(row)
+
+
+async def test_a_trade_without_its_number_is_kept_for_a_person(site: Site) -> None:
+    """By its telling, so that repetitions are one row."""
+    machine = await site.register()
+    for _ in range(2):
+        assert (400, "refused") == await site.post(machine.notify_token, site.signed(trade_no=""))
+    (row,) = await _rows(site)
+    assert ("refused:missing_field::n1", "") == (row.cause, row.trade_id)
+
+
+async def test_what_was_put_aside_ends_when_a_repetition_fits(site: Site) -> None:
+    """Nothing waits for a person any more: the money is in our books."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed(total_fee="10.001"))
+    assert 1 == len(await _items(site))
+    assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    assert [] == await _items(site)
+
+
+async def _items(site: Site) -> list[WorkItemView]:
+    return await site.queries.work_items(
+        machine_id="", kinds=("NOTIFICATION_REFUSED",), after="", limit=9, now_ms=0
+    )
+
+
+@pytest.mark.parametrize("status", ["TRADE_FINISHED"])
+async def test_the_end_of_a_trade_that_was_credited_is_taken(site: Site, status: str) -> None:
+    """A year later: acknowledged, and nobody's work."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
+    assert SUCCESS == await site.post(
+        machine.notify_token, site.signed(trade_status=status, notify_id="n2")
+    )
+    assert [] == await _items(site)
+
+
+@pytest.mark.parametrize(
+    ("fields", "paid_at_ms"),
+    [
+        ({"gmt_payment": "2026-01-15 11:59:58.0"}, 1_768_449_598_000),
+        ({"gmt_payment": "2026-01-15 11:59:58.123"}, 1_768_449_598_000),
+        ({"gmt_payment": "", "gmt_create": "2026-01-15 11:59:50"}, 1_768_449_590_000),
+        ({"gmt_payment": "soon", "gmt_create": "2026-01-15 11:59:50.0"}, 1_768_449_590_000),
+        ({"gmt_payment": "", "gmt_create": ""}, None),
+    ],
+)
+async def test_a_time_that_is_not_told_is_not_now(
+    site: Site, fields: dict[str, str], paid_at_ms: int | None
+) -> None:
+    """A payment of yesterday is not fresh because its time has a fraction or is missing."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed(**fields))
+    (item,) = site.woken
+    assert isinstance(item.event, TopUpPaid)
+    assert paid_at_ms == item.event.paid_at_ms
 
 
 async def test_our_own_passback_fits(site: Site) -> None:
@@ -217,9 +324,45 @@ async def test_the_currency_may_be_left_out(site: Site) -> None:
 
 @pytest.mark.parametrize("token", ["x" * 32, "short", "a/b", "ü" * 20])
 async def test_an_unknown_token_is_unknown(site: Site, token: str) -> None:
-    """Who guesses hears nothing else, whatever the body is."""
-    assert (404, "unknown") == await site.post(token, site.signed())
-    assert 1.0 == site.counted("refused", "unknown_token")
+    """Who guesses hears nothing else, whatever the body is; what Alipay signed for us is kept."""
+    await site.register()
+    passback = '{"machine":"VM-1"}'
+    bodies = (
+        b"garbage",
+        b"x" * 40_000,
+        site.signed(seller_id="2088999999999999"),
+        site.signed(extra_common_param=passback).replace(b"5.00", b"9.00"),
+    )
+    for body in bodies:
+        assert (404, "unknown") == await site.post(token, body)
+    assert [] == await _rows(site)
+    for fields in ({"extra_common_param": passback}, {}, {"trade_status": "TRADE_FINISHED"}):
+        body = site.signed(notify_id=f"n{len(fields)}{len(str(fields))}", **fields)
+        assert (404, "unknown") == await site.post(token, body)
+    assert ["VM-1", "", ""] == [row.machine_id for row in await _rows(site)]
+    assert {"unknown_token"} == {row.cause.split(":")[1] for row in await _rows(site)}
+    assert 7.0 == site.counted("refused", "unknown_token")
+    assert 3 == len(await _items(site))
+
+
+async def test_strangers_have_few_places(tmp_path: Path, upgraded_file: Path, pair: Pair) -> None:
+    """Who sends nothing under a token that nobody has holds no place of the money's."""
+    held = asyncio.Event()
+
+    async def stuck() -> Any:
+        yield b"a=1"
+        await held.wait()
+
+    limits = NotifyLimits(in_flight_max=3, strangers_in_flight_max=1)
+    async with a_site(tmp_path, upgraded_file, pair, limits=limits) as site:
+        machine = await site.register()
+        first = asyncio.create_task(site.http.post("/alipay/notify/nobody", content=stuck()))
+        await until(lambda: site.ingress.strangers == 1)
+        assert (404, "unknown") == await site.post("x" * 32, site.signed())
+        assert [] == await _rows(site)
+        assert SUCCESS == await site.post(machine.notify_token, site.signed())
+        held.set()
+        assert 404 == (await first).status_code
 
 
 async def test_any_content_type_is_read(site: Site) -> None:
@@ -310,10 +453,8 @@ async def test_a_payment_may_be_confirmed_by_query(
     """Then it counts only if Alipay's answer to our own question says the same."""
     machine = await site.register()
     told = {
-        "result_code": "SUCCESS",
+        **PAID,
         "alipay_trans_status": status,
-        "alipay_trans_id": TRADE,
-        "partner_trans_id": "P1",
         "trans_amount": amount,
         "currency": currency,
     }
@@ -321,12 +462,56 @@ async def test_a_payment_may_be_confirmed_by_query(
         assert expected == await site.post(machine.notify_token, site.signed())
 
 
-async def test_a_query_without_an_answer_is_unknown(site: Site) -> None:
-    """Neither believed nor refused: Alipay repeats the notification, and nothing is saved."""
+@pytest.mark.parametrize(
+    "answered",
+    [httpx.ReadTimeout("late"), failure("ILLEGAL_PARTNER_EXTERFACE"), failure("SYSTEM_ERROR")],
+    ids=["silence", "not contracted", "passing"],
+)
+async def test_a_payment_that_cannot_be_confirmed_is_kept(
+    site: Site, answered: bytes | Exception
+) -> None:
+    """Neither believed nor refused: Alipay repeats the notification, a person sees it, and it ends
+    when a repetition is confirmed.
+    """
     machine = await site.register()
-    async with _asking(site, httpx.ReadTimeout("late")):
-        assert (503, "fail") == await site.post(machine.notify_token, site.signed())
-    assert [] == await _rows(site)
+    for _ in range(2):
+        async with _asking(site, answered):
+            assert (503, "fail") == await site.post(machine.notify_token, site.signed())
+    assert [f"refused:unconfirmed:{TRADE}:n1"] == [row.cause for row in await _rows(site)]
+    assert [] == site.woken
+    assert [500] == [item.amount_minor for item in await _items(site)]
+    assert 2.0 == site.counted("failed", "unconfirmed")
+    async with _asking(site, answer(PAID, site.pair.signer())):
+        assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    assert [] == await _items(site)
+
+
+async def test_a_confirmed_payment_has_the_time_of_the_answer(site: Site) -> None:
+    """Where the notification has none."""
+    machine = await site.register()
+    told = {**PAID, "alipay_pay_time": "20260115115958"}
+    async with _asking(site, answer(told, site.pair.signer())):
+        await site.post(machine.notify_token, site.signed(gmt_payment="", gmt_create=""))
+    (item,) = site.woken
+    assert isinstance(item.event, TopUpPaid)
+    assert 1_768_449_598_000 == item.event.paid_at_ms
+
+
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        (failure("ILLEGAL_PARTNER_EXTERFACE"), "payments cannot be confirmed: Alipay turns"),
+        (failure("SYSTEM_ERROR"), "payment not confirmed"),
+    ],
+)
+async def test_a_query_that_is_not_contracted_is_said_at_the_start(
+    site: Site, answered: bytes, said: str
+) -> None:
+    """Before the first customer finds out."""
+    async with _asking(site, answered):
+        with structlog.testing.capture_logs() as logs:
+            await site.ingress.try_query()
+    assert [True] == [line["event"].startswith(said) for line in logs]
 
 
 @asynccontextmanager

@@ -18,8 +18,6 @@ from actors.machine.policy import Policy
 from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.v1 import (
-    fleet_service_pb2,
-    machine_pb2,
     session_service_pb2,
     trade_pb2,
     trade_service_pb2,
@@ -32,7 +30,7 @@ from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
-from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
+from tests.support.fleet_calls import refunded, refusal, registered, word
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
@@ -207,7 +205,7 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
         item.amount.minor,
         item.amount.currency,
     )
-    assert "TRADE_NOT_EXIST" in item.reason
+    assert "TRADE_HAS_CLOSE" in item.reason
     assert "WriteOffRefund" in item.next_step
     assert (
         'vendgate_work_items{status="REFUND_REFUSED"} 1.0' in (await site.http.get("/metrics")).text
@@ -319,6 +317,47 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
             (balance := await _balance(site)).money_refunded_minor,
             balance.written_off_minor,
         )
+
+
+async def test_a_person_has_alipay_asked(open_site: OpenSite) -> None:
+    """Nothing is sent; what Alipay answers is what the refund is then."""
+    async with open_site(
+        policy=Policy(unavailable_grace_ms=1, refund_retry_ms=(3_600_000,))
+    ) as site:
+        machine = await registered(site)
+        site.alipay.plan("no_answer_done")
+        site.alipay.pay(machine.qr_payload, "5.00")
+        await site.alipay.settle()
+        refund_id = (await _refund(site, "UNKNOWN")).refund_id
+        await site.trades.QueryRefund(
+            trade_service_pb2.QueryRefundRequest(refund_id=refund_id, reason="customer called")
+        )
+        await _refund(site, "SUCCEEDED")
+        assert ["alipay.acquire.refund.query"] == [
+            call["service"] for call in site.asked if "out_return_no" in call
+        ]
+        assert 1 == len(_refunds_asked(site))
+        assert ("QueryRefund", f"refund {refund_id}: customer called") == (
+            (action := (await _acts(site))[-1])[0],
+            action[2],
+        )
+        again = site.trades.QueryRefund(trade_service_pb2.QueryRefundRequest(refund_id=refund_id))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "REFUND_SUCCEEDED", []) == await refusal(again)
+
+
+async def test_a_refused_refund_that_is_asked_about_stays_a_person_s(site: Site) -> None:
+    """Alipay never heard of it, which is noted; it is neither sent nor given up."""
+    refund_id = await refunded(site)
+    sent = len(_refunds_asked(site))
+    await site.trades.QueryRefund(trade_service_pb2.QueryRefundRequest(refund_id=refund_id))
+
+    async def asked() -> bool | None:
+        questions = [call for call in site.asked if "out_return_no" in call]
+        return len(questions) == 2 or None  # the first one came before it was a person's
+
+    await found(asked)
+    assert "REFUSED" == (await found(lambda: site.queries.refund(refund_id))).status
+    assert sent == len(_refunds_asked(site))
 
 
 class _Deaf:
@@ -435,49 +474,6 @@ async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
         assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(
             _settle(site, vend_id, delivered=True)
         )
-
-
-async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
-    """It is set, shown and, by two people, raised and taken away; one below 0 is refused. Two
-    people cannot be wanted where nobody proves who they are.
-    """
-    await registered(site, policy=machine_pb2.Policy(doubt_review_above_minor=0))
-    shown = (
-        await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
-    ).machine
-    assert (True, 0) == (
-        shown.policy.HasField("doubt_review_above_minor"),
-        shown.policy.doubt_review_above_minor,
-    )
-
-    async def sets(policy: machine_pb2.Policy, who: str = "ann") -> machine_pb2.Policy:
-        set_ = await site.fleet.UpdateMachine(
-            with_policy("VM-1", policy), metadata=(("x-actor", who),)
-        )
-        return set_.machine.policy  # type: ignore[no-any-return]
-
-    more, none_of_its_own = machine_pb2.Policy(doubt_review_above_minor=5_000), machine_pb2.Policy()
-    second = (grpc.StatusCode.FAILED_PRECONDITION, "SECOND_PERSON_NEEDED", [])
-    assert second == await refusal(sets(more))
-    assert second == await refusal(sets(more))
-    assert 5_000 == (await sets(more, "bob")).doubt_review_above_minor
-    loaded = await site.store.load(MachineId("VM-1"))
-    assert loaded is not None
-    assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
-    assert second == await refusal(sets(none_of_its_own, "bob"))
-    assert not (await sets(none_of_its_own)).HasField("doubt_review_above_minor")
-    two = machine_pb2.Policy(write_off_second_person_above_minor=7)
-    assert (grpc.StatusCode.FAILED_PRECONDITION, "IDENTITIES_NOT_PROVEN", []) == await refusal(
-        sets(two)
-    )
-    both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
-        sets(
-            machine_pb2.Policy(
-                doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001
-            )
-        )
-    )
 
 
 # --- the list ---

@@ -33,6 +33,7 @@ from tests.support.fleet_calls import registered as _registered
 from tests.support.fleet_calls import registration as _registration
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, a_site, found
+from tests.support.site_machine import a_machine, heard
 
 NO_ENUM: Any = [99]
 """A number that no enum of ours has."""
@@ -366,6 +367,25 @@ async def test_a_disabled_machine_loses_its_code_and_gets_it_back(site: Site) ->
     assert "unknown" == rows[0].actor
 
 
+async def test_a_disabled_machine_is_hung_up_on_and_may_come_back(site: Site) -> None:
+    """Its stream ends, after the word that it sells nothing; its next Hello is welcomed with the
+    same word.
+    """
+    await _registered(site)
+    async with a_machine(site) as machine:
+        await site.fleet.DisableMachine(
+            fleet_service_pb2.DisableMachineRequest(machine_id="VM-1", reason="stolen")
+        )
+        assert not (await heard(machine, "service_update")).service_update.in_service
+        code, message = await machine.end()
+        assert grpc.StatusCode.UNAVAILABLE is code
+        assert "machine VM-1 was taken out of service" in message
+        async with a_machine(site) as again:
+            await again.say(1, reader_enable=machines_wire.ReaderEnable())
+            while 1 > (await again.hear()).ack:
+                pass
+
+
 async def test_a_count_of_stock_reaches_the_actor(site: Site) -> None:
     """The machine's own state has the new count; a column that is not there and a count above its
     capacity are refused.
@@ -393,7 +413,7 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
     before = (
         await site.trades.GetRefund(trade_service_pb2.GetRefundRequest(refund_id=refund_id))
     ).refund
-    assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 1) == (
+    assert ("REFUSED", 500, "HKD", "LATE_PAYMENT", 2) == (
         word(before, "status"),
         before.amount.minor,
         before.amount.currency,
@@ -407,7 +427,7 @@ async def test_a_refused_refund_can_be_tried_again(site: Site) -> None:
 
     async def tried_twice() -> bool | None:
         refund = await found(lambda: site.queries.refund(refund_id))
-        return (refund.attempt_count, refund.status) == (2, "REFUSED") or None
+        return (refund.attempt_count, refund.status) == (4, "REFUSED") or None
 
     await found(tried_twice)
     open_ones = await site.trades.ListRefunds(trade_service_pb2.ListRefundsRequest(open=True))

@@ -1,6 +1,6 @@
 """Views become messages by the names of their fields: none is forgotten on either side."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -121,4 +121,10 @@ def test_a_refund_is_shown_field_by_field() -> None:
         shown.write_off_proposed_reason,
         shown.last_error,
         shown.attempt_count,
+    )
+    turned = replace(view, last_error="gone\u202e", proposed_reason="ca\u200bsh\x1b[2J")
+    shown = views.refund(turned)
+    assert ("gone\ufffd", "ca\ufffdsh\ufffd[2J") == (
+        shown.last_error,
+        shown.write_off_proposed_reason,
     )

@@ -90,13 +90,13 @@ async def test_what_arrives_meanwhile_goes_together(host: ScriptedLink, link: Ba
     link.notify(a_notification(1))
     host.open.set()
     await until(lambda: stream.pending == 0)
-    assert [kinds(batch) for batch in host.batches] == [
+    assert [
         ["Connected"],
         ["FrameReceived1", "FrameReceived2", "FrameReceived3", "Notified"],
-    ]
-    assert stream.acks == [None, 1, 2, 3]
-    assert host.in_flight_max == 1
-    assert (link.stats().exchanges, link.stats().messages) == (2, 5)
+    ] == [kinds(batch) for batch in host.batches]
+    assert [None, 1, 2, 3] == stream.acks
+    assert 1 == host.in_flight_max
+    assert (2, 5) == (link.stats().exchanges, link.stats().messages)
 
 
 async def test_batches_are_bounded(host: ScriptedLink) -> None:
@@ -106,7 +106,7 @@ async def test_batches_are_bounded(host: ScriptedLink) -> None:
         link.notify(a_notification(number))
     task = asyncio.create_task(link.run())
     await until(lambda: len(host.batches) == 3)
-    assert [len(batch) for batch in host.batches] == [2, 2, 1]
+    assert [2, 2, 1] == [len(batch) for batch in host.batches]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -129,7 +129,7 @@ async def test_a_full_queue(host: ScriptedLink) -> None:
     task = asyncio.create_task(link.run())
     async with asyncio.timeout(5):
         await waiting
-    assert link.stats().notifications_dropped == 1
+    assert 1 == link.stats().notifications_dropped
     assert await link.command(a_command(), timeout_s=5) == CommandDone(command_id="c1")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -147,11 +147,11 @@ async def test_deliveries_in_order(host: ScriptedLink, link: BatchedLink) -> Non
     late = Delivery(number=2, messages=(_to_machine(stream.stream_id, 1),))
     early = Delivery(number=3, messages=(_to_machine(stream.stream_id, 2),))
     link._arrived(early, ())
-    assert stream.acks == []
+    assert [] == stream.acks
     link._arrived(late, ())
-    assert stream.acks == [1, 2]
+    assert [1, 2] == stream.acks
     link._arrived(late, ())
-    assert stream.acks == [1, 2], "a number that was handed on is not handed on again"
+    assert [1, 2] == stream.acks, "a number that was handed on is not handed on again"
 
 
 def _to_machine(stream_id: StreamId, ack: int) -> ToMachine:
@@ -170,7 +170,7 @@ async def test_a_delivery_that_does_not_come(host: ScriptedLink, link: BatchedLi
     await until(lambda: host.attachments == 2)
     host.skip_numbers.clear()
     await until(lambda: stream.pending == 0)
-    assert kinds(host.received()) == ["Connected", "FrameReceived1", "Connected", "FrameReceived1"]
+    assert ["Connected", "FrameReceived1", "Connected", "FrameReceived1"] == kinds(host.received())
 
 
 # --- breaking ---
@@ -194,15 +194,15 @@ async def test_a_broken_link_says_all_again(host: ScriptedLink, link: BatchedLin
     await until(lambda: host.attachments == 2)
     await until(lambda: first.pending == 0 and second.pending == 0)
     sent_again = [message for batch in host.batches[2:] for message in batch]
-    assert kinds(sent_again) == [
+    assert [
         "Disconnected",
         "Connected",
         "FrameReceived1",
         "FrameReceived2",
         "Connected",
         "FrameReceived1",
-    ]
-    assert [first.acks[-1], second.acks[-1]] == [2, 1]
+    ] == kinds(sent_again)
+    assert [2, 1] == [first.acks[-1], second.acks[-1]]
 
 
 async def test_pending_commands_of_a_broken_link(host: ScriptedLink, link: BatchedLink) -> None:
@@ -219,7 +219,7 @@ async def test_pending_commands_of_a_broken_link(host: ScriptedLink, link: Batch
         await under_way
     assert unknown.value.sent
     assert await queued == CommandDone(command_id="c2")
-    assert link.stats().commands_waiting == 0
+    assert 0 == link.stats().commands_waiting
 
 
 async def test_commands_time_out(host: ScriptedLink, link: BatchedLink) -> None:
@@ -269,7 +269,7 @@ async def test_any_failure_is_a_broken_link() -> None:
     link = a_link(host)
     task = asyncio.create_task(link.run())
     await until(lambda: link.stats().attached)
-    assert (host.failures, link.stats().attachments) == (0, 1)
+    assert (0, 1) == (host.failures, link.stats().attachments)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -277,7 +277,7 @@ async def test_any_failure_is_a_broken_link() -> None:
 def test_back_off_has_full_jitter() -> None:
     """Delays are drawn from a range that doubles up to its bound."""
     link = a_link(ScriptedLink(), LinkLimits(backoff_initial_s=0.1, backoff_max_s=0.5))
-    assert [link._delay_s() for _ in range(5)] == [0.05, 0.1, 0.2, 0.25, 0.25]
+    assert [0.05, 0.1, 0.2, 0.25, 0.25] == [link._delay_s() for _ in range(5)]
 
 
 # --- from the host ---
@@ -295,7 +295,7 @@ async def test_what_hosts_say_goes_to_the_stream(host: ScriptedLink, link: Batch
         CommandDone(command_id="nobody's"),
     )
     await until(lambda: stream.closed == [CloseReason.HALTED])
-    assert link.stats().undeliverable == 1
+    assert 1 == link.stats().undeliverable
 
 
 async def test_one_stream_that_fails(host: ScriptedLink, link: BatchedLink) -> None:
@@ -305,8 +305,8 @@ async def test_one_stream_that_fails(host: ScriptedLink, link: BatchedLink) -> N
     link.open_stream(bad)
     link.open_stream(good)
     await until(lambda: good.pending == 0)
-    assert bad.closed == ["FAILED"]
-    assert host.attachments == 1
+    assert ["FAILED"] == bad.closed
+    assert 1 == host.attachments
 
 
 @pytest.mark.parametrize(
@@ -339,7 +339,7 @@ async def test_flushed(host: ScriptedLink) -> None:
     link.open_stream(stream)
     link.close_stream(stream, "GONE")
     await link.flushed()
-    assert link.stats().queued == 1
+    assert 1 == link.stats().queued
     task = asyncio.create_task(link.run())
     await until(lambda: link.stats().queued == 0)
     await link.flushed()

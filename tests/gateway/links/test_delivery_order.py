@@ -8,8 +8,8 @@ def test_what_comes_too_early_waits() -> None:
     """What comes too early is handed on behind what was before it."""
     order = DeliveryOrder()
     deliveries = [Delivery(number=number, messages=()) for number in range(1, 4)]
-    assert order.take(deliveries[2], ()) == []
+    assert [] == order.take(deliveries[2], ())
     assert order.waiting
     assert [(deliveries[0], ())] == order.take(deliveries[0], ())
     assert [(deliveries[1], ()), (deliveries[2], ())] == order.take(deliveries[1], ())
-    assert (order.expected, order.waiting) == (4, False)
+    assert (4, False) == (order.expected, order.waiting)

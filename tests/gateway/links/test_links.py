@@ -43,7 +43,7 @@ def _host(machine_id: str) -> int:
 async def test_machines_go_to_their_hosts(links: HostLinks, hosts: list[ScriptedLink]) -> None:
     """Everything about a machine goes to the host that owns its partition, and to no other."""
     machines = [f"m{number}" for number in range(12)]
-    assert {_host(machine) for machine in machines} == {0, 1, 2}
+    assert {0, 1, 2} == {_host(machine) for machine in machines}
     for number, machine in enumerate(machines):
         stream = a_stream(machine, number)
         link = links.of(MachineId(machine))
@@ -64,7 +64,7 @@ async def test_commands_are_answered(links: HostLinks) -> None:
     """A command comes back once its host has saved it; each has an id of its own."""
     first = await links.command(MachineId("m1"), StockCounted(column="A1", stock=3))
     second = await links.command(MachineId("m2"), StockCounted(column="A1", stock=3))
-    assert (first.command_id, second.command_id, second.refusal) == ("g1-c1", "g1-c2", "")
+    assert ("g1-c1", "g1-c2", "") == (first.command_id, second.command_id, second.refusal)
 
 
 async def test_one_host_at_least() -> None:

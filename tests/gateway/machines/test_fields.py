@@ -48,15 +48,13 @@ def test_lone_surrogates() -> None:
 
 
 def test_names() -> None:
-    """Names are the core's; none and unnamed numbers are refused with the choices."""
-    assert fields.named("f", 2, NAMES, Mode) is Mode.SELECTION_FIRST
-    assert fields.known("f", 0, NAMES) == ""
-    with pytest.raises(
-        FieldWrong, match="f: expected one of AUTHORIZATION_FIRST, SELECTION_FIRST, got none"
-    ):
-        fields.named("f", 0, NAMES, Mode)
-    with pytest.raises(FieldWrong, match="got the number 3"):
-        fields.known("f", 3, NAMES)
+    """Names are the core's; what has no name here is never refused."""
+    assert Mode.SELECTION_FIRST is fields.named(2, NAMES, Mode, otherwise=Mode.BOTH)
+    assert Mode.BOTH is fields.named(0, NAMES, Mode, otherwise=Mode.BOTH)
+    assert Mode.BOTH is fields.named(3, NAMES, Mode, otherwise=Mode.BOTH)
+    assert ["", "SELECTION_FIRST", "3"] == [
+        fields.name_or_number(value, NAMES) for value in (0, 2, 3)
+    ]
 
 
 def test_names_of() -> None:

@@ -1,12 +1,15 @@
 """The stream's own parts; the rest is seen through the service."""
 
 from dataclasses import replace
+from typing import Any
 
 from actors.machine import effects, events
-from actors.machine.ids import BootId, Currency, StreamId, VendId
+from actors.machine.ids import BootId, Currency, MachineId, StreamId, VendId
 from actors.machine.state import Mode
 from gateway.machines.stream import Stream
+from gateway.machines.translate import BadFrame, Greeting
 from gateway.rpc.limits import EdgeLimits
+from gateway.v1 import machine_pb2 as wire
 from tests.support.edge import FixedClock
 
 
@@ -16,15 +19,13 @@ def test_a_journal_that_was_taken_in_is_not_told_again() -> None:
     """
     entry = events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.MOTOR_ON)
     hello = events.Connected(
-        stream_id=StreamId("g-1"), opened_at_ms=1, boot_id=BootId("b1"), journal=(entry,)
-    )
-    stream = Stream(
-        None,  # type: ignore[arg-type]  # not used here
         stream_id=StreamId("g-1"),
-        limits=EdgeLimits(),
-        clock=FixedClock(),
-        monotonic=lambda: 1.0,
+        opened_at_ms=1,
+        boot_id=BootId("b1"),
+        journal=(entry,),
+        remarks=("hello.mode: number 7 is not known here",),
     )
+    stream = a_stream()
     stream.connected = hello
     welcome = effects.Welcome(
         session_id=None,
@@ -40,4 +41,57 @@ def test_a_journal_that_was_taken_in_is_not_told_again() -> None:
 
     stream.deliver(0, (welcome,))
 
-    assert replace(hello, journal=(), journal_lost=True) == stream.connected
+    assert replace(hello, journal=(), journal_lost=True, remarks=()) == stream.connected
+
+
+# --- frames that wait for their host ---
+
+
+def test_a_frame_that_cannot_be_read_goes_to_the_core_under_its_number() -> None:
+    """So it is used up, and what stands behind it keeps its own."""
+    stream, link = joined()
+    bad = BadFrame(
+        code=wire.PROTOCOL_ERROR_CODE_BAD_FIELD, seq=1, detail="fault.code: no", numbered=True
+    )
+    stream._take(bad, link)
+    expected = events.FrameNotRead(code=effects.RejectCode.BAD_FIELD, detail="fault.code: no")
+    assert [(1, expected)] == [(frame.seq, frame.fact) for frame in link.submitted]
+
+
+class _Link:
+    """Takes what a stream submits."""
+
+    def __init__(self) -> None:
+        self.submitted: list[Any] = []
+
+    def open_stream(self, stream: Stream) -> None:
+        """Nothing waits."""
+
+    def submit(self, _stream: Stream, frame: events.FrameReceived) -> None:
+        """One more."""
+        self.submitted.append(frame)
+
+
+def a_stream() -> Stream:
+    return Stream(
+        None,  # type: ignore[arg-type]  # not used here
+        stream_id=StreamId("g-1"),
+        limits=EdgeLimits(),
+        clock=FixedClock(),
+        monotonic=lambda: 1.0,
+    )
+
+
+def joined() -> tuple[Stream, Any]:
+    stream, link = a_stream(), _Link()
+    greeting = Greeting(
+        machine_id=MachineId("VM-1"),
+        boot_id=BootId("b1"),
+        firmware="",
+        planogram_version=1,
+        last_acked_seq=0,
+        journal=(),
+        journal_lost=False,
+    )
+    stream.join(link, greeting, opened_at_ms=1)  # type: ignore[arg-type]  # it has what a stream uses
+    return stream, link

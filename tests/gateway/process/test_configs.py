@@ -71,8 +71,27 @@ def test_environments_are_names_of_gateways(
         ("alipay", "public_key_file", "empty", "is empty, too large or not text"),
         ("alipay", "public_key_file", "own.pem", "alipay: "),
         ("alipay", "sign_type", "MD5", "alipay.md5_key_file is needed for MD5"),
-        ("database", "url", "mysql://host/name", "database.url: only sqlite"),
-        ("database", "url", "", "database.url: only sqlite"),
+        (
+            "alipay",
+            "environment",
+            "https://mapi.alipaydev.com/gateway.do?x=1",
+            "alipay.environment: ",
+        ),
+        (
+            "alipay",
+            "environment",
+            "http://openapi.alipaydev.com/gateway.do",
+            "alipay.environment: 'http://openapi.alipaydev.com/gateway.do' would send money orders",
+        ),
+        ("alipay", "environment", "https://host:port/", "alipay.environment: 'https://host:port/'"),
+        ("alipay", "environment", "ftp://host/", "alipay.environment: 'ftp://host/'"),
+        ("alipay", "backup_url", "intlmapi.alipay.com/gateway.do", "alipay.backup_url: "),
+        ("alipay", "backup_url", "http://intlmapi.alipay.com./", "alipay.backup_url: "),
+        ("database", "url", "mysql://host/name", "database.url: No support for mysql"),
+        ("database", "url", "", "database.url: The database URL cannot be read"),
+        ("database", "url", "postgresql://u@h/d?sslmode=require", "write ssl= for sslmode="),
+        ("database", "url", "postgresql://u@h/d?connect_timeout=5", "database.busy_timeout_ms"),
+        ("database", "url", "postgresql://u@h:port/d", "database.url: The database URL cannot be"),
         ("database", "url_file", "absent", "database.url_file: "),
         ("ray", "mode", "cluster", "SQLite is a file of one computer and ray.mode is cluster"),
         (
@@ -86,6 +105,12 @@ def test_environments_are_names_of_gateways(
             "listen",
             "0.0.0.0:7443",
             "machines.listen is 0.0.0.0:7443, which others can reach, and there is no TLS",
+        ),
+        (
+            "machines",
+            "listen",
+            "127.example:7443",
+            "machines.listen is 127.example:7443, which others can reach, and there is no TLS",
         ),
         (
             "admin",
@@ -129,15 +154,32 @@ def test_each_mistake_is_one_sentence(
     (tmp_path / "empty").write_text("")
     (tmp_path / "own.pem").write_text(public_pem(pair.merchant))
     tables.setdefault(table, {})[name] = value
+    if table == "ray":
+        tables["ray"]["token_file"] = "salt"
     (problem,) = _problems(tmp_path, tables)
     assert says in problem
 
 
-def test_production_needs_https(tmp_path: Path, tables: Tables) -> None:
-    """Notifications of real money do not travel in the clear."""
-    tables["alipay"]["environment"] = "production"
+@pytest.mark.parametrize("environment", ["production", PRODUCTION_URL, PRODUCTION_BACKUP_URL])
+def test_production_needs_https(tmp_path: Path, tables: Tables, environment: str) -> None:
+    """Notifications of real money do not travel in the clear, however it is named."""
+    tables["alipay"]["environment"] = environment
     (problem,) = _problems(tmp_path, tables)
     assert problem.startswith("http.public_url must begin with https://")
+
+
+def test_a_cluster_without_a_token_is_refused(tmp_path: Path, tables: Tables) -> None:
+    """Whoever reaches it could run what he likes beside the keys."""
+    tables["ray"]["mode"] = "cluster"
+    tables["database"]["url"] = "postgresql://app@db/vendgate"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("ray.token_file is needed for ray.mode = cluster")
+    (tmp_path / "token").touch(mode=0o600)
+    tables["ray"]["token_file"] = "token"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("ray.token_file: ")
+    tables["ray"]["token_file"] = "salt"
+    assert _made(tmp_path, tables).storage.url.startswith("postgresql")
 
 
 def test_hosts_elsewhere_must_know_the_public_url(tmp_path: Path, tables: Tables) -> None:
@@ -146,7 +188,7 @@ def test_hosts_elsewhere_must_know_the_public_url(tmp_path: Path, tables: Tables
     """
     tables["http"]["listen"] = "127.0.0.1:0"
     assert "" == _made(tmp_path, tables).alipay.backup_url
-    tables["ray"]["mode"] = "cluster"
+    tables["ray"] = {"mode": "cluster", "token_file": "salt"}
     tables["database"]["url"] = "postgresql://app@db/vendgate"
     (problem,) = _problems(tmp_path, tables)
     assert problem.startswith("http.public_url must be given")
@@ -194,6 +236,7 @@ def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
 def test_a_database_url_may_be_a_mounted_secret(tmp_path: Path, tables: Tables) -> None:
     """A URL with a password in it comes from a file."""
     (tmp_path / "url").write_text("postgresql://app:pw@db/vendgate\n")
+    (tmp_path / "url").chmod(0o600)
     tables["database"] = {"url_file": "url"}
     loaded = settings.load(installed.write(tmp_path, tables))
     assert "postgresql://app:pw@db/vendgate" == configs.storage_config(loaded).url

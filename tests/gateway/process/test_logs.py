@@ -99,3 +99,21 @@ def test_lines_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert "before" in told.err
     assert "elsewhere" not in told.err
     assert "" == told.out
+
+
+@pytest.mark.parametrize("line_format", ["json", "console"])
+def test_no_text_turns_a_line_around_or_tells_a_password(line_format: str) -> None:
+    """Of a machine, of a person, of a driver, and in a traceback."""
+    stream = io.StringIO()
+    logs.set_up(level="info", line_format=line_format, stream=stream)
+    log = structlog.get_logger("somebody")
+    log.info("stream opened", firmware="1.0\u202e\x1b[2J", url="postgresql://a:geheim@db/v")
+    error = OSError("no way to https://me:geheim@host/?password=geheim")
+    log.error("it failed", exc_info=error)
+    told = stream.getvalue()
+    assert not {"\u202e", "\x1b"} & set(told)
+    assert "u202e" not in told
+    assert "u001b" not in told
+    assert "geheim" not in told
+    assert "postgresql://a:***@db/v" in told
+    assert "https://me:***@host/?password=***" in told

@@ -140,6 +140,28 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     ) == _problems()
 
 
+def test_what_kubernetes_says_of_a_service_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names variables after the Services of the namespace, of which one may be called
+    vendgate, or vendgate-machines.
+    """
+    for service in ("VENDGATE", "VENDGATE_MACHINES"):
+        for name, value in {
+            "PORT": "tcp://10.0.0.7:7443",
+            "SERVICE_HOST": "10.0.0.7",
+            "SERVICE_PORT": "7443",
+            "SERVICE_PORT_GRPC_TLS": "7443",
+            "PORT_7443_TCP": "tcp://10.0.0.7:7443",
+            "PORT_7443_TCP_PROTO": "tcp",
+            "PORT_7443_TCP_PORT": "7443",
+            "PORT_7443_TCP_ADDR": "10.0.0.7",
+        }.items():
+            monkeypatch.setenv(f"{service}_{name}", value)
+    assert 8080 == settings.load().http.address.port
+    monkeypatch.setenv("VENDGATE_PORT", "8080")  # a person means something by that
+    (problem,) = _problems()
+    assert problem.startswith("The environment has VENDGATE_PORT, and there is no setting")
+
+
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what is expected and how the setting is spelt in the environment."""
     monkeypatch.setenv("VENDGATE_MACHINES__LISTEN", "7443")
@@ -178,6 +200,30 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     ) == problem
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff[ray]\nhosts = 3\n".encode(),
+        "[ray]\nhosts = 3\n".encode("utf-16"),
+        "# für die Wäscherei\n[ray]\nhosts = 3 # Läufer\n".encode("latin-1"),
+        "# 主机\r\n[ray]\r\nhosts = 3\r\n".encode("gbk"),
+    ],
+)
+def test_a_file_is_read_whatever_wrote_it(tmp_path: Path, content: bytes) -> None:
+    """Notepad's mark, PowerShell's UTF-16, a comment in an old code page."""
+    path = tmp_path / "vendgate.toml"
+    path.write_bytes(content)
+    assert 3 == settings.load(path).ray.hosts
+
+
+def test_a_value_in_an_old_code_page_is_refused(tmp_path: Path) -> None:
+    """It would be another value than the one that was written."""
+    path = tmp_path / "vendgate.toml"
+    path.write_bytes('[alipay.merchant]\nsecondary_merchant_name = "Bär"\n'.encode("latin-1"))
+    (problem,) = _problems(str(path))
+    assert problem.endswith("is not UTF-8 in a value: save it as UTF-8.")
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     """The parser's own words say where."""
     (problem,) = _problems(_file(tmp_path, "alipay: yes\n"))
@@ -214,6 +260,10 @@ def test_addresses_are_read_both_ways() -> None:
         "localhost:3": True,
         "0.0.0.0:4": False,
         "[::]:5": False,
+        "127.example:6": False,
+        "127.0.0.1.example:7": False,
+        "LOCALHOST:8": True,
+        "127.8.8.8:9": True,
     }.items():
         address = Address.parse(text)
         assert (text, loopback) == (str(address), address.loopback)

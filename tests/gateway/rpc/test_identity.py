@@ -41,7 +41,7 @@ def test_without_tls_nobody_is_named() -> None:
 
 def test_the_uri_names_the_machine() -> None:
     """One machine URI is the identity, whatever other URIs there are."""
-    assert certified_machine(_context(b"https://x", b"spiffe://a.b/machine/m-1")) == "m-1"
+    assert "m-1" == certified_machine(_context(b"https://x", b"spiffe://a.b/machine/m-1"))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_no_machine_or_two(uris: tuple[bytes, ...]) -> None:
 
 def test_trust_domain() -> None:
     """With a trust domain, only its machines are known."""
-    assert certified_machine(_context(b"spiffe://a.b/machine/m1"), spiffe_domain="a.b") == "m1"
+    assert "m1" == certified_machine(_context(b"spiffe://a.b/machine/m1"), spiffe_domain="a.b")
     with pytest.raises(NotIdentified):
         certified_machine(_context(b"spiffe://c.d/machine/m1"), spiffe_domain="a.b")
 
@@ -91,7 +91,7 @@ async def test_certificate_of_another_machine() -> None:
         code, message = await machine.end()
         assert code is grpc.StatusCode.PERMISSION_DENIED
         assert "is of machine m1, Hello says m2" in message
-        assert edge.link.received() == []
+        assert [] == edge.link.received()
 
 
 async def test_certificate_without_a_machine() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,7 @@ SERVICES = {
     "grpc.reflection.v1.ServerReflection",
     reflection.ALPHA_NAME,
 }
+GRPCURL = shutil.which("grpcurl")
 BUF = Path(sys.executable).parent / "buf"
 
 
@@ -78,6 +80,47 @@ async def test_symbols(edge: Edge) -> None:
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "gateway.v1.MachineService.Connect",
+        "grpc.health.v1.Health.Check",
+        "grpc.reflection.v1.ServerReflection.ServerReflectionInfo",
+        "gateway.v1.Hello.machine_id",
+        "gateway.v1.ConnectRequest.payload",
+        "gateway.v1.ProtocolErrorCode.PROTOCOL_ERROR_CODE_HELLO_EXPECTED",
+        "gateway.v1.PROTOCOL_ERROR_CODE_HELLO_EXPECTED",
+    ],
+)
+async def test_members_are_symbols_too(edge: Edge, symbol: str) -> None:
+    """A method, a field, a oneof and an enum's value lead to their file, which is what grpcurl
+    asks for when it describes one.
+    """
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+    answer = await ask(edge, reflection.NAME, request)
+    assert answer.file_descriptor_response.file_descriptor_proto
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "",
+        ".",
+        "nothing",
+        "gateway.v1",
+        "gateway.v1.Hello.nothing",
+        "gateway.v1.MachineService.Disconnect",
+        "gateway.v1.MachineService.Connect.",
+        "gateway.v1.Hello.machine_id.x",
+    ],
+)
+async def test_what_is_not_there_is_not_found(edge: Edge, symbol: str) -> None:
+    """A member that its owner does not have is no symbol, and neither is a package."""
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol)
+    answer = await ask(edge, reflection.NAME, request)
+    assert grpc.StatusCode.NOT_FOUND.value[0] == answer.error_response.error_code
+
+
 def test_v1_describes_itself() -> None:
     """v1's file builds by itself and has v1alpha's shape."""
     file = reflection.v1_file()
@@ -85,12 +128,32 @@ def test_v1_describes_itself() -> None:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     service = pool.FindServiceByName(reflection.NAME)
-    assert service.methods[0].input_type.full_name == "grpc.reflection.v1.ServerReflectionRequest"
+    assert "grpc.reflection.v1.ServerReflectionRequest" == service.methods[0].input_type.full_name
     alpha = descriptor_pb2.FileDescriptorProto()
     reflection_pb2.DESCRIPTOR.CopyToProto(alpha)
     assert [message.name for message in alpha.message_type] == [
         message.name for message in file.message_type
     ]
+
+
+@pytest.mark.skipif(GRPCURL is None, reason="grpcurl is installed where there is a Go toolchain")
+@pytest.mark.parametrize("symbol", ["gateway.v1.MachineService.Connect", "gateway.v1.Hello"])
+async def test_grpcurl_describes_a_method(edge: Edge, symbol: str) -> None:
+    """With the real tool, as an administrator types it."""
+    assert GRPCURL is not None
+    address = f"127.0.0.1:{edge.listener.port}"
+    process = await asyncio.create_subprocess_exec(
+        GRPCURL,
+        "-plaintext",
+        address,
+        "describe",
+        symbol,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await process.communicate()
+    assert out.startswith(f"{symbol} is a ".encode()), out.decode()
+    assert 0 == process.returncode
 
 
 @pytest.mark.skipif(not BUF.exists(), reason="buf is a development tool")
@@ -120,7 +183,7 @@ class TestBufCurl:
         """It asks for health."""
         curl = await self._curl(edge, "/grpc.health.v1.Health/Check", "--data={}")
         out, _ = await curl.communicate()
-        assert json.loads(out) == {"status": "SERVING"}
+        assert {"status": "SERVING"} == json.loads(out)
 
     async def test_a_stream_by_hand(self, edge: Edge) -> None:
         """It speaks a machine's part, frame by frame."""
@@ -133,7 +196,7 @@ class TestBufCurl:
         out, _ = await curl.communicate(b"")
         assert b'"welcome"' in out
         assert b'"ack": "1"' in out
-        assert curl.returncode == 0
+        assert 0 == curl.returncode
 
     async def test_a_refusal(self, edge: Edge) -> None:
         """It shows status and details of a refusal."""
@@ -143,8 +206,8 @@ class TestBufCurl:
         out, error = await curl.communicate()
         assert b"PROTOCOL_ERROR_CODE_HELLO_EXPECTED" in out
         status = json.loads(error)
-        assert (status["code"], status["details"][0]["type"]) == (
+        assert (
             "invalid_argument",
             "google.rpc.ErrorInfo",
-        )
+        ) == (status["code"], status["details"][0]["type"])
         assert curl.returncode == grpc.StatusCode.INVALID_ARGUMENT.value[0] * 8

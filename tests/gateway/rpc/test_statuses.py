@@ -44,7 +44,7 @@ def test_details_travel() -> None:
     status = statuses.to_status(refusal)
     assert (status.code, status.details) == (grpc.StatusCode.INVALID_ARGUMENT, "machine m1: {left}")
     ((key, value),) = status.trailing_metadata or ()
-    assert key == "grpc-status-details-bin"
+    assert "grpc-status-details-bin" == key
     assert isinstance(value, bytes)
     packed = status_pb2.Status.FromString(value).details
     info, retry, bad = (
@@ -52,13 +52,13 @@ def test_details_travel() -> None:
         error_details_pb2.RetryInfo(),
         error_details_pb2.BadRequest(),
     )
-    assert [
+    assert [True, True, True] == [
         detail.Unpack(message) for detail, message in zip(packed, (info, retry, bad), strict=True)
-    ] == [True, True, True]
-    assert (info.reason, info.domain, dict(info.metadata)) == (
+    ]
+    assert (
         "R",
         "vendgate",
         {"machine_id": "m1"},
-    )
-    assert retry.retry_delay.ToMilliseconds() == 1_500
-    assert (bad.field_violations[0].field, bad.field_violations[0].description) == ("f", "d")
+    ) == (info.reason, info.domain, dict(info.metadata))
+    assert 1_500 == retry.retry_delay.ToMilliseconds()
+    assert ("f", "d") == (bad.field_violations[0].field, bad.field_violations[0].description)

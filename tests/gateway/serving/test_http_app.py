@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.serving.http_app import Readiness
+from gateway.serving.http_app import Readiness, saves_check
 from tests.support.site import Site
 
 
@@ -13,7 +13,13 @@ async def test_health_readiness_and_figures(site: Site) -> None:
         answer.text,
     )
     ready = await site.http.get("/readyz")
-    assert (200, {"ready": True, "checks": {"sql": True, "hosts": True, "not_draining": True}}) == (
+    assert (
+        200,
+        {
+            "ready": True,
+            "checks": {"sql": True, "saves": True, "hosts": True, "not_draining": True},
+        },
+    ) == (
         ready.status_code,
         ready.json(),
     )
@@ -21,6 +27,8 @@ async def test_health_readiness_and_figures(site: Site) -> None:
     assert figures.headers["content-type"].startswith("text/plain")
     assert "vendgate_link_attached" in figures.text
     assert "vendgate_sql_up 1.0" in figures.text
+    refused = 'vendgate_admin_calls_total{method="RegisterMachine",status="INVALID_ARGUMENT"} 0.0'
+    assert refused in figures.text
 
 
 async def test_a_draining_gateway_is_not_ready(site: Site) -> None:
@@ -47,6 +55,18 @@ async def test_nothing_else_is_there(site: Site) -> None:
     machine = await site.register()
     assert 404 == (await site.http.get("/")).status_code
     assert 405 == (await site.http.get(f"/alipay/notify/{machine.notify_token}")).status_code
+
+
+async def test_what_can_only_be_read_is_not_ready(site: Site) -> None:
+    """While nothing can be saved every vend is denied, so no machine should come here, although
+    every question is answered. Ready again as soon as something can be saved.
+    """
+    saves = saves_check(site.database, fresh_s=0.0)
+    readiness = Readiness(checks={**site.readiness.checks, "saves": saves})
+    with site.sql_away():
+        report = await readiness.report()
+        assert (True, False) == (report["sql"], report["saves"])
+    assert (await readiness.report())["saves"]
 
 
 async def test_sql_away_is_seen(site: Site) -> None:

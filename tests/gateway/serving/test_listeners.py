@@ -23,8 +23,10 @@ from gateway.serving.listeners import (
     build_machine_server,
     is_loopback,
 )
+from gateway.v1 import machine_pb2 as wire
 from tests.support.certificates import Authority
 from tests.support.edge import Edge, FixedClock, MachineCall, running_edge
+from tests.support.patience import HANGS_AFTER_S, until
 from tests.support.scripted_link import ScriptedLink
 
 
@@ -265,3 +267,90 @@ async def test_a_connection_that_answers_no_ping() -> None:
                 pass
         assert 29 < loop.time() - started < 33
         writer.close()
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What an HTTP/2 client says first, with settings that set nothing."""
+
+
+async def test_a_full_listener_refuses_at_the_door() -> None:
+    """A connection too many is closed at once, takes no descriptor, and those within are served;
+    with room again the next one comes in.
+    """
+    listener = build_admin_server(add_fleet, address="127.0.0.1:0", connections_max=3)
+    await listener.start()
+    try:
+        held = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(3)]
+        for _, writer in held:
+            writer.write(PREFACE)
+        for reader, _ in held:
+            async with asyncio.timeout(HANGS_AFTER_S):
+                assert b"" != await reader.read(1)
+        late, late_writer = await asyncio.open_connection("127.0.0.1", listener.port)
+        async with asyncio.timeout(HANGS_AFTER_S):
+            assert b"" == await late.read()
+        for writer in (late_writer, *(writer for _, writer in held)):
+            writer.close()
+            await writer.wait_closed()
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while await _health_or_nothing(listener) != "SERVING":
+                await asyncio.sleep(0.01)
+    finally:
+        await listener.stop(grace_s=0)
+
+
+async def _health_or_nothing(listener: Listener) -> str:
+    try:
+        return await health_of(listener)
+    except grpc.aio.AioRpcError:
+        return ""
+
+
+async def test_a_stranger_who_says_nothing_is_hung_up_on() -> None:
+    """A connection without HTTP/2's first words does not outlive the handshake's deadline."""
+    async with running_edge() as edge:
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.listener.port)
+        async with asyncio.timeout(HANGS_AFTER_S):
+            await reader.read()
+        writer.close()
+
+
+async def test_a_connection_without_a_stream_is_closed() -> None:
+    """Whoever only holds a connection to the machines' listener loses it; a machine keeps its
+    own.
+    """
+    async with running_edge(limits=EdgeLimits(connection_idle_max_ms=200)) as edge:
+        machine = await edge.welcomed()
+        reader, writer = await asyncio.open_connection("127.0.0.1", edge.listener.port)
+        writer.write(PREFACE)
+        async with asyncio.timeout(HANGS_AFTER_S):
+            assert b"" != await reader.read()
+        writer.close()
+        await machine.say(1, reader_enable=wire.ReaderEnable())
+        await until(lambda: [1] == edge.link.frames())
+        assert not machine.call.done()
+
+
+async def test_one_certificate_has_so_many_streams() -> None:
+    """Who has a machine's certificate takes no more places than one machine needs."""
+    authority = Authority()
+    server, mine = authority.server(), authority.machine("m1")
+    tls = Tls(
+        certificate=server.certificate,
+        private_key=server.private_key,
+        client_ca=authority.certificate,
+    )
+    credentials = grpc.ssl_channel_credentials(
+        authority.certificate, mine.private_key, mine.certificate
+    )
+    async with running_edge(limits=EdgeLimits(streams_per_machine_max=2), tls=tls) as edge:
+        silent = [edge.machine(credentials, "localhost") for _ in range(2)]
+        await until(lambda: 2 == edge.service.stats().streams)
+        code, message = await edge.machine(credentials, "localhost").end()
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is code
+        assert "machine m1 has as many streams here as it may" in message
+        silent[0].call.cancel()
+        await until(lambda: 1 == edge.service.stats().streams)
+        assert "welcome" == (await edge.machine(credentials, "localhost").hello("m1")).WhichOneof(
+            "payload"
+        )

@@ -53,7 +53,16 @@ def test_every_figure_has_its_name() -> None:
         GaugeView(name="work_items", status="REFUND_REFUSED", count=0, oldest_at_ms=None),
     ]
     samples = _samples(
-        render(metrics, Snapshot(now_ms=100_000, open_items=open_items, links=[LINK], edge=EDGE))
+        render(
+            metrics,
+            Snapshot(
+                now_ms=100_000,
+                open_items=open_items,
+                links=[LINK],
+                edge=EDGE,
+                certificates={("machines", "client_ca"): 12.5},
+            ),
+        )
     )
     expected = {
         "vendgate_notifications_total{reason=bad_signature,verdict=refused}": 1,
@@ -70,7 +79,10 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_streams_opened_total": 9,
         "vendgate_frames_total{direction=in}": 100,
         "vendgate_streams_ended_total{reason=SUPERSEDED}": 2,
+        "vendgate_streams_ended_total{reason=GONE}": 0,
+        "vendgate_streams_ended_total{reason=SLOW_READER}": 0,
         "vendgate_draining": 0,
+        "vendgate_certificate_days_left{file=client_ca,listener=machines}": 12.5,
     }
     assert expected == {name: samples[name] for name in expected}
 

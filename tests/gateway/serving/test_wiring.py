@@ -1,6 +1,7 @@
 """The whole gateway in this process: settings in, served addresses out, and an orderly end."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ Tables = dict[str, Any]
 def tables(tmp_path: Path, pair: Pair) -> Tables:
     """Give a configuration whose ports the system chooses and whose Alipay does not answer."""
     tables = installed.good(tmp_path, pair)
-    for name in ("machines", "admin", "http"):
+    for name in ("machines", "admin", "http", "health"):
         tables[name]["listen"] = "127.0.0.1:0"
     tables["alipay"] |= {"environment": "http://127.0.0.1:9/gateway.do", "connect_timeout_ms": 200}
     tables["logs"] = {"level": "warning"}
@@ -60,20 +61,29 @@ async def _running(
             await asyncio.wait([running])
 
 
-async def test_a_gateway_serves_all_three_sides(tmp_path: Path, tables: Tables) -> None:
-    """The admin service answers, HTTP is ready, a notification's way is open, and everything ends
-    when it is told to.
+async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -> None:
+    """The admin service answers, health has a port of its own, a notification's way is open and
+    leads nowhere else, and everything ends when it is told to.
     """
     async with _running(tmp_path, tables) as (addresses, stop, running):
         assert addresses.public_url == f"http://{addresses.http}"
+        async with httpx.AsyncClient(base_url=f"http://{addresses.health}") as health:
+            ready = await health.get("/readyz")
+            assert {
+                "sql": True,
+                "saves": True,
+                "hosts": True,
+                "not_draining": True,
+            } == ready.json()["checks"]
+            assert "vendgate_streams_open 0.0" in (await health.get("/metrics")).text
+            assert 404 == (await health.post("/alipay/notify/x", content=b"a")).status_code
         async with httpx.AsyncClient(base_url=f"http://{addresses.http}") as http:
-            ready = await http.get("/readyz")
-            assert {"sql": True, "hosts": True, "not_draining": True} == ready.json()["checks"]
             assert (404, "unknown") == (
                 (answer := await http.post("/alipay/notify/x", content=b"a")).status_code,
                 answer.text,
             )
-            assert "vendgate_streams_open 0.0" in (await http.get("/metrics")).text
+            for path in ("/healthz", "/readyz", "/metrics"):
+                assert 404 == (await http.get(path)).status_code
         async with grpc.aio.insecure_channel(addresses.admin) as channel:
             fleet: Any = fleet_service_pb2_grpc.FleetServiceStub(channel)
             request = fleet_service_pb2.RegisterMachineRequest(
@@ -114,8 +124,12 @@ async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:
         other = tmp_path / "other"
         other.mkdir()
         for name in ("merchant.pem", "alipay.pem", "salt"):
-            (other / name).write_bytes((tmp_path / name).read_bytes())
-        for table, port in (("http", addresses.http), ("admin", addresses.admin)):
+            shutil.copy(tmp_path / name, other / name)
+        for table, port in (
+            ("http", addresses.http),
+            ("health", addresses.health),
+            ("admin", addresses.admin),
+        ):
             again = {**tables, table: {"listen": port}}
             with pytest.raises((OSError, ListenRefused)):
                 async with _running(other, again):
@@ -141,7 +155,7 @@ async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: 
         )
         with pytest.raises(grpc.aio.AioRpcError):
             await fleet.RegisterMachine(request, timeout=HANGS_AFTER_S)
-        with pytest.raises(GatewayLost, match="Is another gateway using the same database"):
+        with pytest.raises(GatewayLost, match="another gateway is using the same database"):
             async with asyncio.timeout(HANGS_AFTER_S):
                 await running
 

@@ -2,15 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
+import httpx
 import pytest
 
 from gateway.simulator.console import HELP, sit
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig
-from tests.gateway.simulator.backend import Backend
+from gateway.simulator.phone import Phone
+from gateway.simulator.picture import for_terminal
+from tests.gateway.simulator.backend import QR, Backend
 from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
 from tests.support.patience import HANGS_AFTER_S
 
@@ -28,6 +32,14 @@ def config(gateway: ScriptedGateway, folder: Path) -> ClientConfig:
     )
 
 
+@asynccontextmanager
+async def nobodys_phone() -> AsyncIterator[Phone]:
+    """A phone whose Alipay takes what it is told."""
+    heard = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+    async with Phone("http://alipay.test", transport=heard) as phone:
+        yield phone
+
+
 async def lines(*texts: str) -> AsyncIterator[str]:
     """Yield the lines of a script."""
     for text in texts:
@@ -41,8 +53,8 @@ async def sit_at(gateway: ScriptedGateway, folder: Path, *script: str) -> tuple[
     attending = asyncio.create_task(attend(gateway, lambda _: books))
     printed: list[str] = []
     try:
-        async with asyncio.timeout(HANGS_AFTER_S):
-            await sit(config(gateway, folder), lines(*script), printed.append, seed=1)
+        async with asyncio.timeout(HANGS_AFTER_S), nobodys_phone() as phone:
+            await sit(config(gateway, folder), lines(*script), printed.append, seed=1, phone=phone)
     finally:
         attending.cancel()
         await asyncio.gather(attending, return_exceptions=True)
@@ -128,6 +140,14 @@ async def test_what_makes_no_sense_is_answered(
     assert "? no DARK within 0.01 s" in printed
 
 
+async def test_the_code_can_be_drawn(gateway: ScriptedGateway, tmp_path: Path) -> None:
+    """The one that the screen shows; before the first Welcome there is none."""
+    printed, _ = await sit_at(gateway, tmp_path, "code", "wait READY", "code", "quit")
+
+    assert "? there is no code yet" in printed
+    assert for_terminal(QR) in printed
+
+
 async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Path) -> None:
     """When only a person can help, the console says why and ends."""
     printed: list[str] = []
@@ -139,7 +159,8 @@ async def test_a_refused_machine_says_so(gateway: ScriptedGateway, tmp_path: Pat
     async with (
         refusing(gateway, grpc.StatusCode.NOT_FOUND, "unknown"),
         asyncio.timeout(HANGS_AFTER_S),
+        nobodys_phone() as phone,
     ):
-        await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1)
+        await sit(config(gateway, tmp_path), wait_for_ever(), printed.append, seed=1, phone=phone)
 
     assert "! the gateway refuses this machine: NOT_FOUND unknown" == printed[-1]

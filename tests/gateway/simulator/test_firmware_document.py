@@ -78,11 +78,11 @@ def test_every_status_is_explained() -> None:
 
 def test_the_numbers_are_the_reference_machines() -> None:
     """Windows, waits and keepalive are the same in the document and in the code."""
-    assert (outbox.UNACKED_MAX, memory.TAIL_MAX, memory.SETTLED_KEPT) == (32, 32, 256)
-    assert (backoff.INITIAL_MS, backoff.MAX_MS) == (1_000, 60_000)
+    assert (32, 32, 256) == (outbox.UNACKED_MAX, memory.TAIL_MAX, memory.SETTLED_KEPT)
+    assert (1_000, 60_000) == (backoff.INITIAL_MS, backoff.MAX_MS)
     assert [1, 5, 15, 60] == [wait // 60_000 for wait in backoff.REFUSAL_WAITS_MS]
     assert 40_000 == machine.Identity(machine_id="VM-0001").response_time_ms
-    assert (connection.SILENT_BEATS_MAX, connection.UNTOLD_ACKS_MAX) == (3, 16)
+    assert (3, 16) == (connection.SILENT_BEATS_MAX, connection.UNTOLD_ACKS_MAX)
     for name, value in line.OPTIONS:
         if "keepalive" in name or "ping" in name:
             assert re.search(rf"`{re.escape(name)}` \| {value:,}".replace(",", " "), TEXT), name

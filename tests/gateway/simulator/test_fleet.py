@@ -36,6 +36,8 @@ async def books(
 
     async def pay(request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
+        if request.url.path == "/control/screens":
+            return httpx.Response(200, json={})
         backend = backends[body["buyer"].removeprefix("buyer-")[:7]]
         amount_minor = int(body["amount"].replace(".", ""))
         paid = await backend.pay(

@@ -39,6 +39,22 @@ async def test_frames_go_both_ways(gateway: ScriptedGateway) -> None:
     assert [1, 2] == seen
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_proxy_is_not_asked_for_this_computer(
+    gateway: ScriptedGateway, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A proxy of the environment, here one that nobody answers at, is for elsewhere."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    port = gateway.address.rpartition(":")[2]
+    line = Line(f"{host}:{port}", None)
+    call = asyncio.create_task(line.run(ignore))
+    (await gateway.stream()).end()
+
+    assert (await call).code is grpc.StatusCode.OK
+
+
 async def test_a_clean_end_is_ok(gateway: ScriptedGateway) -> None:
     """A gateway may close a stream without an error."""
     line = Line(gateway.address, None)

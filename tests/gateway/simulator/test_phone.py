@@ -57,3 +57,30 @@ async def test_a_payment_that_fails_says_why(
 ) -> None:
     """Refused, unknown code, or no answer: then nobody knows."""
     assert await pay(answer) == NotPaid(reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [
+        (httpx.Response(200, json={"noted": 1}), True),
+        (httpx.Response(404), False),
+        (httpx.ConnectError("refused"), False),
+    ],
+)
+async def test_what_a_machine_shows_is_told(
+    answer: httpx.Response | Exception, taken: bool
+) -> None:
+    """As it is, and whether anybody listened."""
+    seen: list[object] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append((str(request.url), json.loads(request.content)))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with Phone("http://alipay.test", transport=httpx.MockTransport(handle)) as phone:
+        assert taken is await phone.show([{"qrcode": "qr", "text": "x"}])
+    assert [
+        ("http://alipay.test/control/screens", {"screens": [{"qrcode": "qr", "text": "x"}]})
+    ] == seen

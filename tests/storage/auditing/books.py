@@ -163,7 +163,10 @@ async def _gives_up(db: Database, owner: Owner) -> None:
     """VM-4: a refund that Alipay refuses and a person writes off."""
     await pays(db, owner, "VM-4", "VM-4-t1", 700)
     await owner.do("VM-4", owner.frame("VM-4", SessionCompleted(session_id=SessionId("VM-4-s1"))))
-    await owner.do("VM-4", RefundRefused(refund_id=refund_of("VM-4-t1"), detail="TRADE_HAS_CLOSE"))
+    await owner.do(
+        "VM-4",
+        RefundRefused(refund_id=refund_of("VM-4-t1"), detail="TRADE_HAS_CLOSE", source="query"),
+    )
     await owner.do(
         "VM-4", RefundWrittenOff(refund_id=refund_of("VM-4-t1"), actor="eve", reason="paid in cash")
     )

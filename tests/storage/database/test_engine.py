@@ -13,7 +13,7 @@ from sqlalchemy.util import await_
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
-from storage.database.engine import Database, StorageConfig, parse
+from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.tables import installation, journal
@@ -217,24 +217,3 @@ async def test_a_server_that_is_not_there_is_a_store_error() -> None:
     pytest.importorskip("asyncpg")
     with pytest.raises(StoreError):
         await Database.open(StorageConfig(url="postgresql://nobody@127.0.0.1:1/none"))
-
-
-@pytest.mark.parametrize(
-    ("url", "driver"),
-    [
-        ("sqlite:///a.db", "sqlite+pysqlite"),
-        ("sqlite+aiosqlite:///a.db", "sqlite+pysqlite"),
-        ("postgresql://u@h/d", "postgresql+asyncpg"),
-        ("postgresql+psycopg://u@h/d", "postgresql+psycopg"),
-    ],
-)
-def test_urls_are_understood(url: str, driver: str) -> None:
-    """Whoever names no driver gets ours."""
-    assert driver == parse(url).drivername
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://u@h/d", "nonsense"])
-def test_other_urls_are_refused(url: str) -> None:
-    """The sentence says what to write instead, and holds no password."""
-    with pytest.raises(StoreError, match=r"sqlite:///|SQLite or PostgreSQL"):
-        parse(url)

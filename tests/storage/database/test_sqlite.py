@@ -1,15 +1,19 @@
 """SQLite in a file: durable, closed to readers that write, and its refusals are StoreErrors."""
 
+import os
 import shutil
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, make_url
 
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
+from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from storage.database.sqlite import make_private
 from storage.tables import installation
 from tests.storage.owner import Owner, paid
 
@@ -124,3 +128,23 @@ async def test_the_last_to_leave_folds_the_log_into_the_file(url: str) -> None:
     assert path.with_name("vendgate.db-wal").exists()
     await db.close()
     assert not path.with_name("vendgate.db-wal").exists()
+
+
+def _modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+async def test_the_file_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """Whatever the umask of whoever makes them; a file that is there keeps its mode."""
+    path = tmp_path / "vendgate.db"
+    before = os.umask(0)
+    try:
+        migrate.upgrade(f"sqlite:///{path}", partition_count=8)
+        database = await Database.open(StorageConfig(url=f"sqlite:///{path}"))
+        modes = _modes(tmp_path)
+        await database.close()
+    finally:
+        os.umask(before)
+    assert dict.fromkeys(["vendgate.db", "vendgate.db-wal", "vendgate.db-shm"], 0o600) == modes
+    make_private(make_url(f"sqlite:///{path}"))
+    assert path.stat().st_size

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from actors.machine.events import RefundRefused, RefundUnknown
 from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
 from actors.ports import MachineHalt
 from storage.auditing import prove
 from storage.database.engine import Database
@@ -121,12 +122,20 @@ async def test_people_who_close_at_once_agree(db: Database) -> None:
 
 
 async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
-    """Its money would stay where it is: refused, overdue, in review, at a machine that is
-    halted.
+    """Its money would stay where it is: refused, unresolved, overdue, in review, at a machine that
+    is halted.
     """
     owner = await Owner.of(db, "VM-1")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
-    await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
+    await late(
+        owner,
+        "t2",
+        RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST", source="query"),
+    )
+    owner.policy = Policy(refund_unresolved_ms=1, refund_unresolved_tries=1)
+    await late(owner, "t3", None)
+    owner.now_ms += 1
+    await owner.do("VM-1", RefundUnknown(refund_id=refund_of("t3"), detail="time-out"))
     await in_review(db, "VM-1-v9", START_MS)
     halt = MachineHalt(
         machine_id=MachineId("VM-1"), halted_at_ms=START_MS, error="Unsound", fact="TopUpPaid"

@@ -1,5 +1,6 @@
 """Limits that guard money: one person lowers them, two raise them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +30,9 @@ async def _registry(db: Database, **own: int) -> Registry:
     return registry
 
 
-async def _sets(registry: Registry, who: str, *, person: str = "", **own: int | None) -> None:
+async def _sets(
+    registry: Registry, who: str, own: Mapping[str, int | None], *, person: str = ""
+) -> None:
     change = MachineChange(limits=own)
     await registry.change(
         VM_1, change, actor=who, person=person, action="UpdateMachine", now_ms=START_MS
@@ -62,9 +65,10 @@ def test_a_limit_is_raised_where_more_would_be_allowed(
     before: int | None, after: int | None, raised: dict[str, int]
 ) -> None:
     """A machine without its own has the fleet's, whichever way it goes."""
-    own = [PolicyOverrides(write_off_second_person_above_minor=one) for one in (before, after)]
+    old = PolicyOverrides(write_off_second_person_above_minor=before)
+    new = PolicyOverrides(write_off_second_person_above_minor=after)
 
-    assert raised == limits.raised(*own, FLEET)
+    assert raised == limits.raised(old, new, FLEET)
 
 
 def test_no_limit_is_above_every_limit() -> None:
@@ -81,20 +85,20 @@ def test_no_limit_is_above_every_limit() -> None:
 async def test_one_person_lowers_and_two_raise(db: Database) -> None:
     """The first one's wish changes nothing; only the same wish of another person does."""
     registry = await _registry(db)
-    await _sets(registry, "ann", **{TWO: 100})
+    await _sets(registry, "ann", {TWO: 100})
     assert 100 == await _limit(db)
     for _ in range(2):
         with pytest.raises(SecondPersonNeeded) as caught:
-            await _sets(registry, "ann", **{TWO: 300})
+            await _sets(registry, "ann", {TWO: 300})
         assert (True, f"policy.{TWO} to 300") == (caught.value.proposed, caught.value.limits)
     with pytest.raises(SecondPersonNeeded):
-        await _sets(registry, "bob", person="ann", **{TWO: 300})
+        await _sets(registry, "bob", {TWO: 300}, person="ann")
     with pytest.raises(SecondPersonNeeded):
-        await _sets(registry, "bob", **{TWO: 301})
+        await _sets(registry, "bob", {TWO: 301})
     assert 100 == await _limit(db)
     with pytest.raises(SecondPersonNeeded):
-        await _sets(registry, "ann", **{TWO: 300})
-    await _sets(registry, "bob", **{TWO: 300})
+        await _sets(registry, "ann", {TWO: 300})
+    await _sets(registry, "bob", {TWO: 300})
     assert 300 == await _limit(db)
 
     def read(connection: Any) -> Any:
@@ -114,11 +118,11 @@ async def test_a_wish_is_void_after_another_change(db: Database) -> None:
     """The second person would confirm it for a machine that the first one never saw."""
     registry = await _registry(db)
     with pytest.raises(SecondPersonNeeded):
-        await _sets(registry, "ann", **{TWO: 500})
-    await _sets(registry, "cid", idle_refund_ms=60_000)
+        await _sets(registry, "ann", {TWO: 500})
+    await _sets(registry, "cid", {"idle_refund_ms": 60_000})
     with pytest.raises(SecondPersonNeeded):
-        await _sets(registry, "bob", **{TWO: 500})
-    await _sets(registry, "ann", **{TWO: 500})
+        await _sets(registry, "bob", {TWO: 500})
+    await _sets(registry, "ann", {TWO: 500})
     assert 500 == await _limit(db)
 
 

@@ -413,3 +413,13 @@ def test_journal_and_audit_log_go_along_an_index(upgraded_file: Path, position: 
         for line in _plan(upgraded_file, lists.audit_records(Wanted(), position, 51))
         if "TEMP B-TREE" in line
     ]
+
+
+def test_a_watch_of_a_machine_sorts_nothing(upgraded_file: Path) -> None:
+    """It goes along the journal's key, from where it was, however long the history is."""
+    assert [
+        "SEARCH journal USING INDEX journal_one_machine_id_version (machine_id=? AND version>?)"
+    ] == [
+        detail.replace("sqlite_autoindex_journal_1", "journal_one_machine_id_version")
+        for detail in _plan(upgraded_file, lists.events_behind("VM-1", 5, 200))
+    ]

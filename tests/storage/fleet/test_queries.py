@@ -242,10 +242,28 @@ async def test_events_are_followed_by_position(db: Database) -> None:
     assert "BeginSession" in seen[0].text
     assert await queries.last_position() == seen[-1].position
     assert [] == await queries.events_after(seen[-1].position, limit=10)
-    assert ["VM-2"] == [
-        event.machine_id for event in await queries.events_after(start, machine_id="VM-2", limit=10)
-    ]
     assert start + 2 == len(await queries.events_after(0, limit=100))
+
+
+async def test_one_machines_events_are_followed_by_version(db: Database) -> None:
+    """From any position, its own or another's, a watch of one machine finds what comes behind it,
+    and nothing else.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    for number in range(5):
+        await owner.do("VM-1", paid(f"a{number}"))
+        await owner.do("VM-2", paid(f"b{number}"))
+    queries = Queries(db)
+    everything = await queries.events_after(0, limit=100)
+    for position in range(-1, everything[-1].position + 2):
+        version = await queries.version_at("VM-2", position)
+        assert [
+            event
+            for event in everything
+            if event.machine_id == "VM-2" and event.position > position
+        ] == await queries.events_of("VM-2", version, limit=100)
+    assert 0 == await queries.version_at("VM-9", 10)
+    assert 2 == len(await queries.events_of("VM-2", 0, limit=2))
 
 
 async def test_the_journal_of_an_empty_database_starts_at_0(db: Database) -> None:

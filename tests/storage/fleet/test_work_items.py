@@ -17,7 +17,7 @@ from actors.machine.events import (
     RefundUnknown,
     RefundWrittenOff,
 )
-from actors.machine.ids import RefundId
+from actors.machine.ids import MachineId, RefundId
 from actors.machine.policy import Policy
 from storage.auditing import prove
 from storage.database.engine import Database
@@ -40,7 +40,11 @@ async def _mixed(db: Database) -> Owner:
     """
     owner = await Owner.of(db, "VM-1", "VM-2")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
-    await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
+    await late(
+        owner,
+        "t2",
+        RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST", source="query"),
+    )
     await late(
         owner,
         "t3",
@@ -60,7 +64,11 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
     """With its ids, its money, why it waits and since when."""
     owner = await Owner.of(db, "VM-1")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
-    await late(owner, "t2", RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST"))
+    await late(
+        owner,
+        "t2",
+        RefundRefused(refund_id=refund_of("t2"), detail="TRADE_NOT_EXIST", source="query"),
+    )
     await in_review(db, "VM-1-v9", START_MS + 3)
     await Inbox(db).put(received("t5"))
     conflict = await Inbox(db).put(
@@ -126,12 +134,16 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
 async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> None:
     """In the money that Alipay named; an older row knows the machine's currency alone."""
     await Owner.of(db, "VM-1")
-    told = {TOLD_AMOUNT_MINOR: "700", TOLD_CURRENCY: "USD"}
+    told = {TOLD_AMOUNT_MINOR: "700", TOLD_CURRENCY: "USD", "total_fee": "7.00", "currency": "USD"}
+    told |= {"gmt_payment": "\x1b[2J"}
     await Inbox(db).put(
         replace(other("refused:foreign_currency:t6:n1", None), trade_id="t6", fields=told)
     )
     await Inbox(db).put(other("refused:foreign_machine:t1:n2", None))
-    said = "Alipay signed it and it does not fit; it was put aside, and nothing was booked"
+    said = (
+        "Alipay signed it and it does not fit; it was put aside, and nothing was booked; it says "
+    )
+    none = "no trade_no, no out_trade_no, no trade_status, no seller_id"
     assert [
         (
             WorkItemKind.NOTIFICATION_REFUSED,
@@ -140,7 +152,7 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
             "t6",
             700,
             "USD",
-            f"foreign_currency: {said}",
+            f"foreign_currency: {said}total_fee=7.00, currency=USD, {none}",
             START_MS,
         ),
         (
@@ -150,7 +162,7 @@ async def test_a_refused_notification_tells_why_and_how_much(db: Database) -> No
             "t1",
             0,
             "HKD",
-            f"foreign_machine: {said}",
+            f"foreign_machine: {said}{none}",
             START_MS,
         ),
     ] == [
@@ -239,7 +251,11 @@ async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
     """In its own words; a new try takes it back."""
     owner = await Owner.of(db, "VM-1")
     owner.policy = Policy(write_off_second_person_above_minor=100)
-    await late(owner, "t1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
+    await late(
+        owner,
+        "t1",
+        RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST", source="query"),
+    )
     await owner.do(
         "VM-1",
         RefundWrittenOff(
@@ -260,7 +276,9 @@ async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
     )
     assert await rows_are_as_the_state(db)
     await owner.do("VM-1", RefundRetryAsked(refund_id=refund_of("t1"), actor="bob"))
-    await owner.do("VM-1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
+    await owner.do(
+        "VM-1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST", source="query")
+    )
     (item,) = await items(db)
     assert ("TRADE_NOT_EXIST", "") == (item.reason, item.proposed_by)
     assert await rows_are_as_the_state(db)
@@ -333,7 +351,11 @@ async def test_a_refund_is_overdue_after_a_day(db: Database) -> None:
 async def test_what_was_written_off_waits_no_more(db: Database) -> None:
     """The item is gone with what it was made of."""
     owner = await Owner.of(db, "VM-1")
-    await late(owner, "t1", RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST"))
+    await late(
+        owner,
+        "t1",
+        RefundRefused(refund_id=refund_of("t1"), detail="TRADE_NOT_EXIST", source="query"),
+    )
     assert 1 == len(await items(db))
     await owner.do(
         "VM-1", RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash")
@@ -370,6 +392,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
     ]
     assert [
         GaugeView(name="work_items", status="REFUND_REFUSED", count=1, oldest_at_ms=START_MS + 2),
+        GaugeView(name="work_items", status="REFUND_UNRESOLVED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="REFUND_OVERDUE", count=3, oldest_at_ms=START_MS + 1),
         GaugeView(name="work_items", status="VEND_IN_REVIEW", count=1, oldest_at_ms=START_MS + 2),
         GaugeView(name="work_items", status="PAYMENT_CONFLICT", count=1, oldest_at_ms=START_MS),
@@ -382,3 +405,45 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         ),
         GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
     ] == gauges
+
+
+async def test_what_alipay_accepted_is_shown_after_the_second_night(db: Database) -> None:
+    """It does it in the batch of a night; whoever looks after two of them finds it."""
+    owner = await Owner.of(db, "VM-1")
+    await late(owner, "t1", RefundAccepted(refund_id=refund_of("t1")))
+    assert [] == await items(db, now_ms=LATER_MS)
+    (item,) = await items(db, now_ms=LATER_MS + OVERDUE_AFTER_MS)
+    assert (WorkItemKind.REFUND_OVERDUE, "ACCEPTED") == (item.kind, item.reason)
+
+
+async def test_what_nobody_learnt_is_a_person_s(db: Database) -> None:
+    """With what was said last; proposed to be written off, it names who did."""
+    owner = await Owner.of(db, "VM-1")
+    owner.policy = Policy(
+        refund_unresolved_ms=1, refund_unresolved_tries=1, write_off_second_person_above_minor=0
+    )
+    await late(owner, "t1", None)
+    owner.now_ms += 1
+    await owner.do("VM-1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
+    (item,) = await items(db)
+    assert (WorkItemKind.REFUND_UNRESOLVED, "time-out", "") == (
+        item.kind,
+        item.reason,
+        item.proposed_by,
+    )
+    wanted = RefundWrittenOff(refund_id=refund_of("t1"), actor="ann", reason="paid in cash")
+    await owner.do("VM-1", wanted)
+    (item,) = await items(db)
+    assert "ann" == item.proposed_by
+    await owner.do("VM-1", replace(wanted, actor="bob"))
+    assert [] == await items(db)
+
+
+async def test_what_was_put_aside_ends_when_its_payment_comes_after_all(db: Database) -> None:
+    """For the same machine: a repetition that fits, or the daily file."""
+    await Owner.of(db, "VM-1", "VM-2")
+    await Inbox(db).put(replace(other("refused:bad_amount:t6:n1", None), trade_id="t6"))
+    await Inbox(db).put(replace(received("t6"), machine_id=MachineId("VM-2"), cause="payment:t7"))
+    assert 1 == len(await items(db))
+    await Inbox(db).put(received("t6"))
+    assert [] == await items(db)

@@ -66,7 +66,7 @@ async def test_a_machine_that_nothing_was_decided_for_is_fresh(db: Database) -> 
     owner = await Owner.claim(db, "VM-1", holder="h1")
     loaded = await owner.store.load(MachineId("VM-1"))
     assert loaded is not None
-    assert (loaded.state.version, loaded.state.currency) == (0, "HKD")
+    assert (0, "HKD") == (loaded.state.version, loaded.state.currency)
     assert (loaded.configuration.configuration.revision, loaded.configuration.columns) == (
         1,
         COLUMNS,
@@ -77,6 +77,14 @@ async def test_an_unknown_machine_is_none(db: Database) -> None:
     """Nobody registered it."""
     owner = await Owner.of(db, "VM-1")
     assert await owner.store.load(MachineId("VM-2")) is None
+
+
+async def test_many_are_asked_for_at_once(db: Database) -> None:
+    """Those that are registered are told, whatever else is asked for."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    names = [MachineId(name) for name in ("VM-1", "x1", "VM-2", "x2")]
+    assert frozenset({"VM-1", "VM-2"}) == await owner.store.registered(names)
+    assert frozenset() == await owner.store.registered([])
 
 
 async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None:

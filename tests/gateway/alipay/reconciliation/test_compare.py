@@ -300,6 +300,20 @@ def test_what_cannot_be_told_stays_open(
     assert why in found.difference.cause
 
 
+def test_the_file_confirms_a_payment_that_alipay_did_not_confirm() -> None:
+    """Its notification came for the machine and waits for a query that nobody answers; the file
+    says the same, and more: the machine's owner hears of it.
+    """
+    unconfirmed = Told(cause="refused:unconfirmed:T1:n1", machine_id=MachineId("VM-1"), waits=False)
+    (found,) = look((row(operator_name="Hall"),), books(told=(unconfirmed,))).found
+    assert ("VM-1", "PASSED_ON") == (
+        found.difference.machine_id,
+        found.difference.status,
+    )
+    assert isinstance(found.event, TopUpPaid)
+    assert (row().amount_minor, row().at_ms) == (found.event.amount_minor, found.event.paid_at_ms)
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -1,0 +1,66 @@
+"""How one machine is asked to move before its gateway goes away: once, never in the middle of a
+vend, and with a time of its own.
+
+Flows in: when its vends begin and end, and from when on it may go. Flows out: the MoveRequest that
+is to be sent now, if any, and whether its time is over. Times are seconds of a monotonic clock.
+"""
+
+from collections.abc import Callable
+
+from gateway.machines import translate
+from gateway.v1.machine_service_pb2 import ConnectResponse
+
+
+class Moving:
+    """What one stream knows of its machine's leaving. ``window_s``: a machine that may go has this
+    long for it.
+    """
+
+    __slots__ = ("_leaves_at", "_monotonic", "_owed", "_vend_open", "_window_s")
+
+    def __init__(self, *, window_s: float, monotonic: Callable[[], float]) -> None:
+        self._window_s = window_s
+        self._monotonic = monotonic
+        # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
+        self._vend_open = False
+        # From when to when the machine may move, to be said once the vend is over.
+        self._owed: tuple[float, float] | None = None
+        # When its time to move is over. It is asked once; until then None.
+        self._leaves_at: float | None = None
+
+    def ask(self, moves_at: float, ends_at: float) -> ConnectResponse | None:
+        """Return the MoveRequest to be sent now; None if it was sent, or waits for a vend.
+        ``ends_at``: when the drain closes whatever is left.
+        """
+        if self._leaves_at is not None:
+            return None
+        if self._vend_open:
+            self._owed = (moves_at, ends_at)
+            return None
+        now = self._monotonic()
+        not_before = max(now, moves_at)
+        self._leaves_at = min(ends_at, not_before + self._window_s)
+        return translate.move_request(
+            not_before_ms=round((not_before - now) * 1000),
+            not_after_ms=round((self._leaves_at - now) * 1000),
+        )
+
+    def vend_opened(self) -> None:
+        """A vend was asked for or approved."""
+        self._vend_open = True
+
+    def vend_closed(self) -> ConnectResponse | None:
+        """No vend is open; return the MoveRequest that waited for that."""
+        self._vend_open = False
+        owed, self._owed = self._owed, None
+        return None if owed is None else self.ask(*owed)
+
+    def is_over(self) -> bool:
+        """Return whether the machine was asked, its time is over, and it does not sell: there is
+        nowhere else for it.
+        """
+        return (
+            self._leaves_at is not None
+            and self._monotonic() >= self._leaves_at
+            and not self._vend_open
+        )

@@ -1,0 +1,44 @@
+"""Texts from machines, from people and from Alipay, as they are shown: in logs, in answers to
+administrators, on the command line.
+
+A text may hold what turns the line around, is not seen, or moves a terminal's cursor; a URL may
+hold a password. Neither is shown. What is kept in the database is what was said.
+"""
+
+import re
+import unicodedata
+
+INSTEAD = "\ufffd"
+"""It is seen that something was there: two names that differ in it do not look alike."""
+_LOGIN = re.compile(r"(?<=://)([^\s\"'<>]*)@")
+_SECRET = re.compile(
+    r"([?&](?:[\w-]*(?:password|passwd|pwd|secret|token)|sign)=)[^&\s\"'<>]+", re.IGNORECASE
+)
+
+
+def plain(text: str) -> str:
+    """Return the text in one line, without bidi, zero-width and control characters."""
+    return text if text.isprintable() else "".join(map(_seen, text))
+
+
+def plain_lines(text: str) -> str:
+    """Return the text of several lines, each of them plain."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+def without_passwords(text: str) -> str:
+    """Return the text with the passwords of all URLs in it hidden, and what they name so."""
+    if "://" not in text:
+        return text
+    return _SECRET.sub(r"\1***", _LOGIN.sub(_login, text))
+
+
+def _seen(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if unicodedata.category(letter) == "Zs" else INSTEAD
+
+
+def _login(found: re.Match[str]) -> str:
+    name, colon, _ = found[1].partition(":")
+    return f"{name}:***@" if colon else found[0]

@@ -1,0 +1,227 @@
+"""The door of one HTTP port: who gets in, and who has stood in it for too long.
+
+Flows in: a socket that listens. Flows out: connections for uvicorn's own protocol. The door accepts
+by itself, so that it can refuse before anything is made for a connection, and so that a process
+without descriptors tries again after a moment instead of at once and for ever.
+
+A connection holds a place. It gives it up when it brings no whole head in time, when it takes too
+long over a request, and when the places are gone: then whoever has waited longest without being
+answered goes, of the address that holds the most. So a stranger with a thousand connections crowds
+out his own, and not Alipay's one.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import h11
+import structlog
+from uvicorn import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from gateway.rpc.limits import HttpLimits
+
+log = structlog.get_logger()
+
+ACCEPT_AGAIN_S = 0.5
+"""After an accept for which there was no descriptor or no memory."""
+LOOK_EVERY_S = 0.5
+
+
+class HttpConnection(H11Protocol):
+    """One connection, which knows since when it has been waiting."""
+
+    def __init__(self, config: Config, state: ServerState, *, door: "HttpDoor") -> None:
+        super().__init__(config, state, {})
+        self._door = door
+        self.address = ""
+        self.since = door.now()
+        """When it was opened, began to be answered, or was answered; whatever came last."""
+        self._begun_at: float | None = None
+        """When the first byte of a request came whose head is not whole yet."""
+        self._asked = False
+        """Whether a whole head came at least once."""
+
+    @property
+    def answering(self) -> bool:
+        """Whether a request of it is being answered just now."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take its place."""
+        super().connection_made(transport)
+        self._door.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give its place up."""
+        super().connection_lost(exc)
+        self._door.closed(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes in, and note when a head began."""
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._asked = True
+            self.since = self._door.now()
+        self._note_head()
+
+    def on_response_complete(self) -> None:
+        """The next request may come, or is here already."""
+        self.since, self._begun_at = self._door.now(), None
+        super().on_response_complete()
+        self._note_head()
+
+    def _note_head(self) -> None:
+        """Note since when part of a head, or of a body that nobody wants, has been here."""
+        nothing = self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        if self.answering or nothing:
+            self._begun_at = None
+        elif self._begun_at is None:
+            self._begun_at = self._door.now()
+
+    def overdue(self, now: float, limits: HttpLimits) -> str:
+        """Return why it must go, in one word; empty if it may stay."""
+        if self.answering:
+            return "slow_request" if now - self.since > limits.request_timeout_s else ""
+        if self._begun_at is not None:
+            return "slow_head" if now - self._begun_at > limits.head_timeout_s else ""
+        late = not self._asked and now - self.since > limits.head_timeout_s
+        return "silent" if late else ""
+
+    def drop(self) -> None:
+        """End it at once."""
+        self.transport.abort()
+
+
+class HttpDoor:
+    """Accepts for one listener while ``run`` runs. ``ended`` is told why, in one word, whenever the
+    door itself ends or refuses a connection.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        *,
+        limits: HttpLimits,
+        make: Callable[["HttpDoor"], HttpConnection],
+        ended: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.now = now
+        self._listener = listener
+        self._limits = limits
+        self._make = make
+        self._ended = ended
+        self._connections: dict[HttpConnection, None] = {}
+        self._held: Counter[str] = Counter()
+        """How many connections each address has."""
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def __iter__(self) -> Iterator[HttpConnection]:
+        return iter(self._connections)
+
+    async def run(self) -> None:
+        """Accept, and look at those who are in, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._accept())
+            tasks.create_task(self._look_after())
+
+    def opened(self, connection: HttpConnection) -> None:
+        """A connection was made."""
+        connection.address = address_of(connection.client)
+        self._connections[connection] = None
+        self._held[connection.address] += 1
+
+    def closed(self, connection: HttpConnection) -> None:
+        """A connection is gone."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._held[connection.address] -= 1
+            if not self._held[connection.address]:
+                del self._held[connection.address]
+
+    def look(self) -> None:
+        """End every connection that has had its time."""
+        now = self.now()
+        for connection in tuple(self._connections):
+            if why := connection.overdue(now, self._limits):
+                self._end(connection, why)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            self.look()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(self._listener)
+            except OSError as error:
+                # No descriptor or no memory; the caller stays in the kernel's queue.
+                log.warning("a connection could not be accepted", error=str(error))
+                self._ended("no_descriptor")
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            try:
+                await self._let_in(accepted, address_of(peer))
+            except OSError as error:  # it hung up in between
+                log.debug("a connection was gone at once", error=str(error))
+            await asyncio.sleep(0)  # a flood must not keep the loop to itself
+
+    async def _let_in(self, accepted: socket.socket, address: str) -> None:
+        taken = False
+        try:
+            if self._admits(address):
+                loop = asyncio.get_running_loop()
+                await loop.connect_accepted_socket(lambda: self._make(self), accepted)
+                taken = True
+            else:
+                self._ended("refused")
+        finally:
+            if not taken:
+                accepted.close()
+
+    def _admits(self, address: str) -> bool:
+        """Return whether there is a place for one more of this address; make one if need be."""
+        if self._held[address] >= self._limits.connections_per_address_max:
+            return self._make_room(one for one in self._connections if one.address == address)
+        if len(self._connections) < self._limits.connections_max:
+            return True
+        most = max(self._held.values())
+        return self._make_room(one for one in self._connections if self._held[one.address] == most)
+
+    def _make_room(self, among: Iterable[HttpConnection]) -> bool:
+        waiting = [one for one in among if not one.answering]
+        if not waiting:
+            return False
+        self._end(min(waiting, key=lambda one: one.since), "crowded_out")
+        return True
+
+    def _end(self, connection: HttpConnection, why: str) -> None:
+        self._ended(why)
+        connection.drop()
+        self.closed(connection)
+
+
+def address_of(peer: Any) -> str:
+    """Return the address that a peer's connections are counted under: the whole of an IPv4 one, the
+    first half of an IPv6 one, because whoever has one there has all of it.
+    """
+    try:
+        address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    except (TypeError, IndexError, ValueError):
+        return str(peer)
+    if isinstance(address, ipaddress.IPv6Address):
+        mapped = address.ipv4_mapped
+        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
+    return str(address)

@@ -1,0 +1,65 @@
+"""A whole copy of a SQLite database, taken while others write: one state of it, in one file.
+
+A copied file is not: what was saved last stands in the write-ahead log beside it, and a copy of
+both tells of two moments. SQLite's own backup reads one snapshot, and makes no writer wait.
+"""
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from actors.ports import StoreError
+from storage.database import dialects
+from storage.database.urls import parse
+
+NOT_SQLITE = (
+    "The database is PostgreSQL, which has tools for this: pg_dump for a copy, or base backups "
+    "with the write-ahead log archived, which lose nothing. Prove what was restored with "
+    "'vendgate audit'."
+)
+
+
+def copy(url: str, target: Path) -> None:
+    """Write the database, as it is now, to a new file for its owner alone; it is on the disk when
+    this returns. Raises StoreError: not SQLite, the file is there, or it cannot be done.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() != dialects.SQLITE or not parsed.database:
+        raise StoreError(NOT_SQLITE)
+    if target.exists():
+        raise StoreError(f"{target} exists, and a backup is never overwritten: name another file.")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        _write(Path(parsed.database), unfinished)
+        # link, not rename: it refuses a file that came meanwhile.
+        os.link(unfinished, target)
+        _on_disk(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"The backup {target} cannot be written: {error}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+
+
+def _write(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)  # of a backup that was cut off
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    read_only = f"file:{quote(str(source))}?mode=ro"
+    with (
+        closing(sqlite3.connect(read_only, uri=True)) as reading,
+        closing(sqlite3.connect(target)) as writing,
+    ):
+        reading.backup(writing)
+        # One file that stands alone: with the mode that it was copied with it would get a log.
+        writing.execute("PRAGMA journal_mode = DELETE")
+    _on_disk(target)
+
+
+def _on_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,81 @@
+"""The database's URL: what is understood, in one place, so that whatever would refuse it later is
+refused here, with a sentence and without the password.
+"""
+
+import importlib.util
+from collections.abc import Iterator
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from actors.ports import StoreError
+from storage.database import dialects
+
+_WRITE = "write sqlite:///path/to/file or postgresql://user@host/name"
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "sqlite+aiosqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_QUERY = ("host", "ssl", "prepared_statement_cache_size")
+"""What may stand behind the question mark of a PostgreSQL URL: a socket's folder, TLS, and 0 for a
+pooler that shares connections.
+"""
+_HINTS = {
+    "sslmode": "write ssl= for sslmode=",
+    "connect_timeout": "how long to wait is database.busy_timeout_ms",
+    "timeout": "how long to wait is database.busy_timeout_ms",
+    "command_timeout": "how long to wait is database.busy_timeout_ms",
+    "options": "the program sets what it needs itself",
+}
+
+
+def parse(url: str) -> URL:
+    """Return the URL with the driver that writes; raises StoreError for what is neither SQLite in a
+    file nor PostgreSQL, or cannot be opened as it stands.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        raise StoreError(f"The database URL cannot be read: {_WRITE}.") from None
+    if parsed.get_backend_name() not in {dialects.SQLITE, dialects.POSTGRESQL}:
+        raise StoreError(
+            f"No support for {parsed.get_backend_name()}: use SQLite or PostgreSQL, and {_WRITE}."
+        )
+    if parsed.drivername not in _DRIVERS:
+        raise StoreError(f"The driver {parsed.drivername} is not known: {_WRITE}.")
+    for problem in _problems(parsed):
+        raise StoreError(problem)
+    return parsed.set(drivername=_DRIVERS[parsed.drivername])
+
+
+def _problems(url: URL) -> Iterator[str]:
+    if url.get_backend_name() == dialects.SQLITE:
+        if not url.database or url.database == ":memory:":
+            yield (
+                "The database must be in a file that several processes can open: write "
+                "sqlite:///path/to/file."
+            )
+        if url.host or url.username or url.query:
+            yield "The URL of a SQLite file is sqlite:///path/to/file, without anything else."
+        return
+    if importlib.util.find_spec("asyncpg") is None:
+        yield (
+            "PostgreSQL needs the package asyncpg, which is not installed: pip install "
+            "'vendgate[postgres]'."
+        )
+    if url.port is not None and not 0 < url.port < 65_536:
+        yield f"The database's port {url.port} is none: write one of 1 to 65535."
+    for name, value in url.query.items():
+        if name not in _QUERY:
+            hint = _HINTS.get(name, f"known are {', '.join(_QUERY)}")
+            yield f"The database URL's ?{name}= is not known here: {hint}."
+        elif not isinstance(value, str):
+            yield f"The database URL's ?{name}= may stand there once."
+        elif name == "ssl" and value not in _SSL_MODES:
+            yield f"The database URL's ?ssl= must be one of {', '.join(_SSL_MODES)}."
+        elif name.endswith("_size") and not (value.isascii() and value.isdigit()):
+            yield f"The database URL's ?{name}= must be a number."

@@ -1,0 +1,53 @@
+"""What the demo's story is told with."""
+
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.demo import run
+
+
+@pytest.mark.parametrize("count", [0, 2, 3, 7, 9])
+async def test_a_book_of_any_length_is_read_whole(
+    monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """Page by page, the newest first, with the sums of the whole."""
+    monkeypatch.setattr(run, "PAGE", 3)
+    made = [{"trade_no": f"t{number}"} for number in range(count)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked = request.url.params
+        end = int(asked["before"].removeprefix("t")) if asked["before"] else count
+        page = made[max(0, end - int(asked["limit"])) : end]
+        return httpx.Response(200, json={"trades": page, "totals": {"HKD": {}}})
+
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(base_url="http://alipay.test", transport=transport) as http:
+        book = await run.whole_book(http)
+
+    assert sorted(map(str, made)) == sorted(map(str, book["trades"]))
+    assert {"HKD": {}} == book["totals"]
+
+
+def test_the_program_is_named_as_the_shell_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By its name where that finds it; else by its path, from here if it is below."""
+    ours = tmp_path / "bin" / "vendgate"
+    ours.parent.mkdir()
+    ours.write_text("#!/bin/sh\n")
+    ours.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(ours.with_name("python")))
+    monkeypatch.setenv("PATH", str(ours.parent))
+    assert "vendgate" == run.vendgate_in_shell()
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert "bin/vendgate" == run.vendgate_in_shell()
+    monkeypatch.chdir("/")
+    assert str(ours.relative_to("/")) == run.vendgate_in_shell()
+    monkeypatch.chdir(ours.parent)
+    monkeypatch.chdir(Path(__file__).parent)
+    assert str(ours) == run.vendgate_in_shell()

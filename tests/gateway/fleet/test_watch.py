@@ -1,0 +1,78 @@
+"""Watches: how many of whom, how often they ask, and what one follows."""
+
+import asyncio
+from contextlib import ExitStack
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from gateway.fleet import watch
+from gateway.fleet.errors import CallRefused
+from gateway.fleet.v1 import event_service_pb2
+from gateway.fleet.watch import WATCHES_MAX, WATCHES_PER_CALLER_MAX, Watches
+from tests.alipay_client.wire import Pair
+from tests.support.fleet_calls import registered
+from tests.support.patience import HANGS_AFTER_S
+from tests.support.site import a_site
+
+
+def test_one_caller_takes_his_own_and_no_more() -> None:
+    """Who has as many as one may have is refused, and another one is not; what ends makes room."""
+    watches = Watches()
+    with ExitStack() as held:
+        for _ in range(WATCHES_PER_CALLER_MAX):
+            held.enter_context(watches.one_more("ann"))
+        with pytest.raises(CallRefused), watches.one_more("ann"):
+            pass
+        with watches.one_more("bob"):
+            pass
+    with watches.one_more("ann"):
+        pass
+
+
+def test_all_callers_together_take_so_many() -> None:
+    """However many names somebody has, there is an end; and together they ask no more often."""
+    watches = Watches()
+    assert watch.POLL_S == watches.poll_s
+    with ExitStack() as held:
+        for number in range(WATCHES_MAX):
+            held.enter_context(watches.one_more(f"caller {number}"))
+        with pytest.raises(CallRefused), watches.one_more("one more"):
+            pass
+        assert WATCHES_MAX / watches.poll_s <= watch.READS_PER_S
+    assert watch.POLL_S == watches.poll_s
+
+
+async def test_a_caller_with_too_many_watches_is_told(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """The watch too many ends with RESOURCE_EXHAUSTED, another person's goes on, and one that was
+    given up makes room.
+    """
+    async with a_site(tmp_path, upgraded_file, pair) as site:
+        await registered(site)
+
+        def watched(name: str) -> grpc.aio.UnaryStreamCall[object, object]:
+            call: grpc.aio.UnaryStreamCall[object, object] = site.events.WatchEvents(
+                event_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0"),
+                metadata=(("x-actor", name),),
+            )
+            return call
+
+        calls = [watched("ann") for _ in range(WATCHES_PER_CALLER_MAX)]
+        for call in calls:
+            assert grpc.aio.EOF is not await call.read()
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await watched("Ann").read()
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is refused.value.code()
+        other = watched("bob")
+        assert grpc.aio.EOF is not await other.read()
+        calls.pop().cancel()
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while True:
+                try:
+                    assert grpc.aio.EOF is not await watched("ann").read()
+                    break
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.01)

@@ -1,0 +1,64 @@
+"""What is counted is there before it happens for the first time."""
+
+import ast
+import inspect
+from types import ModuleType
+
+import alipay_client.notify
+import gateway.alipay.notify
+from gateway.rpc.counters import NOTIFICATION_REASONS, Counters
+
+
+def _reasons(module: ModuleType, error: str) -> set[str]:
+    """The words that the module raises this error with."""
+    calls = (node for node in ast.walk(ast.parse(inspect.getsource(module))) if _is(node, error))
+    return {
+        word.value
+        for call in calls
+        for word in call.args[:1]  # type: ignore[attr-defined]  # it is a call
+        if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value
+    }
+
+
+def _is(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+
+
+def test_every_verdict_on_a_notification_is_there_at_zero() -> None:
+    """Prometheus sees no increase from nothing to one."""
+    registry = Counters().registry
+    for verdict, reasons in NOTIFICATION_REASONS.items():
+        for reason in reasons:
+            labels = {"verdict": verdict, "reason": reason}
+            assert 0 == registry.get_sample_value("vendgate_notifications_total", labels), labels
+
+
+def test_every_reason_of_the_ingress_is_known() -> None:
+    """A new refusal of a notification is counted from the start, too."""
+    raised = _reasons(gateway.alipay.notify, "Unacceptable")
+    raised |= _reasons(alipay_client.notify, "NotificationRefused")
+    assert {"bad_signature", "foreign_currency"} <= raised
+    assert set() == raised - set(NOTIFICATION_REASONS["refused"])
+
+
+def test_every_call_is_there_with_every_status() -> None:
+    """An alarm on an administrator's failing call hears of the first one."""
+    counters = Counters()
+    counters.expect_admin_calls(("GetMachine", "ListMachines"), ("OK", "INTERNAL"))
+    text = {
+        (sample.labels["method"], sample.labels["status"]): sample.value
+        for metric in counters.registry.collect()
+        for sample in metric.samples
+        if sample.name == "vendgate_admin_calls_total"
+    }
+    assert (
+        dict.fromkeys(
+            [
+                (method, status)
+                for method in ("GetMachine", "ListMachines")
+                for status in ("OK", "INTERNAL")
+            ],
+            0.0,
+        )
+        == text
+    )

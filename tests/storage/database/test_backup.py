@@ -1,0 +1,32 @@
+"""A backup is one state, whole; what it is good for is told in ``tests/gateway/books``."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from actors.ports import StoreError
+from storage.database import backup
+
+
+def test_a_writer_in_the_middle_is_not_waited_for(upgraded_file: Path, tmp_path: Path) -> None:
+    """What it has not committed is not in the copy, and the copy is one file without a log."""
+    source, target = tmp_path / "vendgate.db", tmp_path / "backup.db"
+    shutil.copy(upgraded_file, source)
+    with closing(sqlite3.connect(source, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE installation SET created_at_ms = 4711")
+        backup.copy(f"sqlite:///{source}", target)
+        writer.execute("COMMIT")
+    with closing(sqlite3.connect(target)) as copy:
+        assert [("delete",)] == copy.execute("PRAGMA journal_mode").fetchall()
+        (created_at_ms,) = copy.execute("SELECT created_at_ms FROM installation").fetchone()
+        assert 4711 != created_at_ms
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    """With the tools that it has."""
+    with pytest.raises(StoreError, match="pg_dump"):
+        backup.copy("postgresql://app@db/vendgate", tmp_path / "backup.db")

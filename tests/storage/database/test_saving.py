@@ -1,0 +1,70 @@
+"""Whether anything can be saved is proved by saving, and leaves nothing behind."""
+
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from actors.ports import StoreError
+from storage.database.engine import Database, StorageConfig
+from storage.database.saving import SaveCheck
+from storage.tables import answers
+
+
+def _nothing(_: Connection) -> None:
+    """A transaction that saves nothing and is committed."""
+
+
+async def test_a_database_in_order_saves(db: Database) -> None:
+    """Also when nothing was saved yet; of the try nothing stays."""
+    assert not db.saved_within(60)
+    await SaveCheck(db).proved()
+    assert db.saved_within(60)
+    assert 0 == await db.read(
+        lambda connection: connection.scalar(select(func.count()).select_from(answers))
+    )
+
+
+async def test_one_that_takes_nothing_in_does_not(db: Database) -> None:
+    """A file without room, a standby: both answer questions, and neither saves."""
+    check = SaveCheck(db, fresh_s=0.0)
+    sqlite = db.dialect.name == "sqlite"
+    stop = "PRAGMA max_page_count = 1" if sqlite else "SET default_transaction_read_only = on"
+    await db.write(lambda connection: connection.exec_driver_sql(stop).close())
+    await db.read(lambda connection: connection.scalar(select(func.count()).select_from(answers)))
+    with pytest.raises(StoreError, match="full" if sqlite else "read-only"):
+        await check.proved()
+    if sqlite:
+        again = "PRAGMA max_page_count = 1000000"
+        await db.write(lambda connection: connection.exec_driver_sql(again).close())
+        await check.proved()
+
+
+async def test_what_was_saved_a_moment_ago_is_proof_enough(
+    upgraded_file: Path, tmp_path: Path
+) -> None:
+    """Nothing is tried while the database is at work; once that is long ago, it is tried once,
+    however many ask, and whether they wait for it or not.
+    """
+    path = tmp_path / "vendgate.db"
+    shutil.copy(upgraded_file, path)
+    db = await Database.open(StorageConfig(url=f"sqlite:///{path}", busy_timeout_ms=60_000))
+    await db.write(_nothing)
+    asked: list[asyncio.Task[None]] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await SaveCheck(db, fresh_s=60.0).proved()  # nobody is waited for
+        check = SaveCheck(db, fresh_s=0.0)
+        asked += [asyncio.create_task(check.proved()) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        asked[0].cancel()
+        assert 1 == len(db._writing)
+        other.execute("ROLLBACK")
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert [True, False, False] == [isinstance(result, BaseException) for result in results]
+    await db.close()

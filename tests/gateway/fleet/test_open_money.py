@@ -337,7 +337,7 @@ async def test_a_person_has_alipay_asked(open_site: OpenSite) -> None:
             call["service"] for call in site.asked if "out_return_no" in call
         ]
         assert 1 == len(_refunds_asked(site))
-        assert ("QueryRefund", f"refund {refund_id}: customer called") == (
+        assert ("QueryRefund", f"refund {refund_id}, UNKNOWN: customer called") == (
             (action := (await _acts(site))[-1])[0],
             action[2],
         )

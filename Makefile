@@ -7,7 +7,7 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
-.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak bench clean
+.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
+	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
 	@echo "make bench  the benchmarks"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------
@@ -78,6 +79,10 @@ soak: .venv/.dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 	$(BIN)/python -m tests.simulation --awaits --seeds $(AWAITS)
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --timeout 3600
+
+# By itself on an otherwise idle computer: its verdict is a difference in time.
+abuse: .venv/.dev
+	$(BIN)/python -m pytest -m abuse -n0 -s tests/e2e/test_abuse.py
 
 bench: .venv/.dev
 	$(BIN)/python -m tests.benchmarks.bench_host

@@ -1,5 +1,5 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
-``inbox:<row>``, ``difference:<row>.<edition>``.
+``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, String, cast, exists, literal
 
 from storage.tables import (
     inbox,
+    machine_alarms,
     machine_halts,
     reconciliation_differences,
     refunds,
@@ -20,6 +21,7 @@ REFUND_ITEM: ColumnElement[str] = literal("refund:") + refunds.c.refund_id
 VEND_ITEM: ColumnElement[str] = literal("vend:") + vends.c.vend_id
 MACHINE_ITEM: ColumnElement[str] = literal("machine:") + machine_halts.c.machine_id
 INBOX_ITEM: ColumnElement[str] = literal("inbox:") + cast(inbox.c.id, String)
+ALARM_ITEM: ColumnElement[str] = literal("alarm:") + machine_alarms.c.alarm_id
 DIFFERENCE_ITEM: ColumnElement[str] = (
     literal("difference:")
     + cast(reconciliation_differences.c.id, String)

@@ -4,6 +4,7 @@ for.
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
@@ -13,6 +14,14 @@ from cryptography.hazmat.primitives import serialization
 from alipay_client import keys
 from tests.support import compiled
 from tests.support.virtual_time import VirtualTimeLoop
+
+
+def pytest_configure() -> None:
+    """Forget the proxies of whoever runs the tests: all that is called here is on this computer,
+    and nothing of it could be reached by way of them.
+    """
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]
 
 
 def pytest_asyncio_loop_factories(

@@ -38,6 +38,7 @@ def welcome(state: MachineState) -> Welcome:
         qr_payload=qr_payload(state),
         mode=state.configuration.mode,
         in_service=state.configuration.enabled,
+        resume_token=state.link.tokens[-1] if state.link.tokens else "",
     )
 
 

@@ -21,7 +21,15 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
         return
     draft.update(configuration=after)
     if event.columns is not None and after.planogram_version != before.planogram_version:
-        draft.update(columns=tuple(_with_stock(draft, column) for column in event.columns))
+        columns = tuple(_with_stock(draft, column) for column in event.columns)
+        kept = {
+            column.column
+            for column in columns
+            if (old := column_named(draft.state, column.column)) is not None
+            and old.product == column.product
+        }
+        failing = tuple(one for one in draft.state.failing if one.column in kept)
+        draft.update(columns=columns, failing=failing)
         draft.tell(commands.planogram(draft.state))
     _want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
     if (before.enabled, before.mode) != (after.enabled, after.mode):

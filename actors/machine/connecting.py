@@ -8,12 +8,26 @@ later takes over from one that was opened earlier.
 
 from dataclasses import replace
 
-from actors.machine import commands, events, paying, settling, vending
+from actors.machine import (
+    alarms,
+    commands,
+    describe,
+    doubles,
+    events,
+    frames,
+    paying,
+    settling,
+    stock,
+    vending,
+)
 from actors.machine.draft import Draft
 from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
-from actors.machine.state import FailureCause, Link, Vend, VendStatus
+from actors.machine.evidence import sensor
+from actors.machine.state import AlarmKind, FailureCause, Vend, VendStatus
 
 SUPERSEDED = "SUPERSEDED"
+BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
+TAKEOVERS = "TAKEOVERS"
 RETIRED = "RETIRED"
 DISABLED = "DISABLED"
 
@@ -28,22 +42,42 @@ def connect(draft: Draft, event: events.Connected) -> None:
         draft.note("the machine was retired")
         draft.call(CloseStream(stream_id=event.stream_id, reason=RETIRED))
         return
-    if link.online and event.stream_id != link.stream_id:
-        if event.opened_at_ms < link.opened_at_ms:
-            draft.note(f"stream {event.stream_id} is older than {link.stream_id}")
-            draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
-            return
+    if (over := frames.superseded(link, event.boot_id)) is not None:
+        alarms.ring(
+            draft,
+            AlarmKind.BOOT_CAME_BACK,
+            f"boot {event.boot_id} came back on stream {event.stream_id}; it had come to frame "
+            f"{over.last_seq} when boot {link.boot_id} took its place",
+        )
+        draft.call(CloseStream(stream_id=event.stream_id, reason=BOOT_SUPERSEDED))
+        return
+    lively = link.online and event.stream_id != link.stream_id
+    if lively and event.opened_at_ms < link.opened_at_ms:
+        draft.note(f"stream {event.stream_id} is older than {link.stream_id}")
+        draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
+        return
+    if lively and doubles.too_many(draft, event):
+        draft.call(CloseStream(stream_id=event.stream_id, reason=TAKEOVERS))
+        return
+    if lively:
         draft.note(f"stream {event.stream_id} takes over from {link.stream_id}")
         draft.call(CloseStream(stream_id=link.stream_id, reason=SUPERSEDED))
+    stranger = doubles.is_stranger(link, event)
+    if stranger:
+        doubles.tell_person(draft, event)
+    _welcome(draft, event, stranger=stranger)
+
+
+def _welcome(draft: Draft, event: events.Connected, *, stranger: bool) -> None:
+    link = draft.state.link
     same_boot = event.boot_id == link.boot_id
     draft.update(
-        link=Link(
+        link=replace(
+            doubles.received(frames.booted(link, event.boot_id), event),
             online=True,
             stream_id=event.stream_id,
             opened_at_ms=event.opened_at_ms,
             changed_at_ms=draft.now_ms,
-            boot_id=event.boot_id,
-            last_seq=link.last_seq if same_boot else 0,
             firmware=event.firmware,
             planogram_version=event.planogram_version,
             reader_enabled=link.reader_enabled or not same_boot,
@@ -60,7 +94,11 @@ def connect(draft: Draft, event: events.Connected) -> None:
         event = replace(event, journal=(), journal_lost=True)
     # The welcome leaves first, so that the machine knows where it stands when the rest comes.
     place = len(draft.effects)
-    _read_journal(draft, event, same_boot=same_boot)
+    if stranger:
+        doubles.keep_money_back(draft)
+        # That a vend is not in its journal says nothing of the machine which got the approval.
+        event = replace(event, journal_lost=True)
+    _read_journal(draft, event, same_boot=same_boot, stranger=stranger)
     draft.effects.insert(place, commands.welcome(draft.state))
     if event.planogram_version != draft.state.configuration.planogram_version:
         draft.effects.insert(place + 1, commands.planogram(draft.state))
@@ -96,7 +134,9 @@ def _is_over(draft: Draft) -> bool:
     return state.configuration.retired and state.session is None and not state.doubts
 
 
-def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> None:
+def _read_journal(
+    draft: Draft, event: events.Connected, *, same_boot: bool, stranger: bool
+) -> None:
     entries = {entry.vend_id: entry for entry in event.journal}
     session_vend = None if draft.state.session is None else draft.session.vend
     for vend in (*draft.state.doubts, *((session_vend,) if session_vend is not None else ())):
@@ -115,7 +155,16 @@ def _read_journal(draft: Draft, event: events.Connected, *, same_boot: bool) -> 
             or settled.status is VendStatus.SUCCEEDED
         ):
             continue
-        if settled.status is VendStatus.DENIED:
+        if stranger and settled.status is not VendStatus.DENIED:
+            # Nothing is written off by a word that may be another device's.
+            alarms.ring(
+                draft,
+                AlarmKind.VEND_CONTRADICTED,
+                f"vend {settled.vend_id} was settled as {settled.status}, and a stream that "
+                "cannot show whose it is says that it was delivered",
+                subject=settled.vend_id,
+            )
+        elif settled.status is VendStatus.DENIED:
             draft.note(
                 f"vend {settled.vend_id} was denied, and the machine's journal says that it "
                 "was delivered"
@@ -136,9 +185,9 @@ def settle_by_journal(
         and draft.session.vend.vend_id == vend.vend_id
     )
     if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
-        settling.succeeded(draft, vend, entry.evidence)
+        vending.conclude(draft, vend, None, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:
-        settling.failed(draft, vend, entry.cause or FailureCause.JAMMED, entry.evidence)
+        vending.conclude(draft, vend, entry.cause or FailureCause.UNKNOWN, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.UNKNOWN:
         # Only a newer backend can read how far it went: it may be sold or not.
         if same_boot and of_session:
@@ -148,10 +197,15 @@ def settle_by_journal(
     elif entry is not None and not same_boot:
         # The motor does not go on after a power cut. Accepted only: it never ran. Started: the
         # outcome stays unknown.
-        if entry.stage is events.JournalStage.MOTOR_ON:
+        started = entry.stage is events.JournalStage.MOTOR_ON
+        if started and sensor(entry.evidence, "drop") == "SEEN":
+            # Something was seen to fall, and no result was written.
+            said = f"{entry.stage}: {entry.evidence}"
+            vending.put_aside(draft, vend, FailureCause.CONTRADICTED, said)
+        elif started:
             vending.unsettled(draft, vend, FailureCause.INDETERMINATE, entry.evidence)
         else:
-            settling.failed(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
+            vending.conclude(draft, vend, FailureCause.NOT_STARTED, entry.evidence)
     elif vend.status is VendStatus.IN_REVIEW:
         return  # the machine has reported all that it knew and may forget it; a person decides
     elif entry is None and not lost and not (same_boot and of_session):
@@ -207,6 +261,9 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
         draft.note(f"a frame of stream {event.stream_id}, which is not the machine's")
         draft.call(CloseStream(stream_id=event.stream_id, reason=SUPERSEDED))
         return False
+    if event.seq <= link.last_seq and frames.is_another(link, event):
+        _number_reused(draft, event)
+        return False
     if event.seq <= link.last_seq:
         draft.note(f"frame {event.seq} was applied before")
         return False
@@ -223,8 +280,34 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
             )
         )
         return False
-    draft.update(link=replace(link, last_seq=event.seq))
+    draft.update(link=doubles.spoke(frames.applied(link, event)))
     return True
+
+
+def _number_reused(draft: Draft, event: events.FrameReceived) -> None:
+    """Refuse a frame whose number was another's: it is in the journal, and a person is told. Were
+    it a result, the vend's money must not go either way without one.
+    """
+    fact = event.fact
+    alarms.ring(
+        draft,
+        AlarmKind.NUMBER_REUSED,
+        f"frame {event.seq} of boot {draft.state.link.boot_id} was used before, for another one; "
+        f"now it says {describe.event(event)}",
+    )
+    if isinstance(fact, events.VendSucceeded | events.VendFailed):
+        vend = vending.find(draft, fact.vend_id)
+        if vend is not None:
+            said = f"{describe.event(event)}, under a used number"
+            vending.put_aside(draft, vend, FailureCause.CONTRADICTED, said)
+    draft.tell(
+        RejectFrame(
+            code=RejectCode.SEQ_REUSED,
+            seq=event.seq,
+            expected_seq=draft.state.link.last_seq + 1,
+            detail=f"seq {event.seq} was used for another frame: restart under a new boot_id",
+        )
+    )
 
 
 def not_read(draft: Draft, seq: int, fact: events.FrameNotRead) -> None:
@@ -240,6 +323,8 @@ def _remark(draft: Draft, remarks: tuple[str, ...]) -> None:
 
 def reader(draft: Draft, *, enabled: bool, reason: str) -> None:
     """The machine accepts customers, or accepts none."""
+    if enabled and not draft.state.link.reader_enabled:
+        stock.seen_to(draft)
     draft.update(link=replace(draft.state.link, reader_enabled=enabled, reader_reason=reason))
 
 

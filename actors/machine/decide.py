@@ -96,7 +96,7 @@ def _apply(draft: Draft, event: events.Event) -> None:
         case events.ConfigurationChanged():
             configuring.change(draft, event)
         case events.StockCounted():
-            stock.set_stock(draft, event.column, event.stock)
+            stock.count(draft, event.column, event.stock)
         case events.TimePassed():
             pass
         case _:
@@ -121,6 +121,7 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
         case events.SessionCompleted():
             _complete(draft, seq, fact)
         case events.CashSold():
+            stock.works(draft, fact.column)
             stock.take_one(draft, fact.column)
         case events.FaultReported():
             connecting.fault(draft, fact)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from actors.machine.effects import Effect
 from actors.machine.ledger import Transfer
-from actors.machine.state import MachineState, Refund, Session, Trade, Vend
+from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend
 
-Record = Session | Vend | Trade | Refund
+Record = Session | Vend | Trade | Refund | Alarm
 """The present or final form of something that has a row of its own."""
 
 

@@ -17,6 +17,7 @@ from actors.machine.policy import Policy
 from actors.machine.state import (
     CLOSED_TRADES_KEPT,
     SETTLED_VENDS_KEPT,
+    Alarm,
     MachineState,
     Refund,
     Session,
@@ -83,6 +84,10 @@ class Draft:
         """Keep the session, or let it go if it has ended."""
         self._record(session, session.session_id)
         self.update(session=None if session.ended_at_ms is not None else session)
+
+    def record_alarm(self, alarm: Alarm) -> None:
+        """Let the alarm's row be written."""
+        self._record(alarm, alarm.alarm_id)
 
     def record_vend(self, vend: Vend) -> None:
         """Let the vend's row be written; the caller decides where the state keeps the vend."""

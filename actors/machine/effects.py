@@ -18,6 +18,7 @@ class RejectCode(StrEnum):
     OUT_OF_SEQUENCE = "OUT_OF_SEQUENCE"
     BAD_FIELD = "BAD_FIELD"
     UNKNOWN_PAYLOAD = "UNKNOWN_PAYLOAD"
+    SEQ_REUSED = "SEQ_REUSED"
 
 
 # --- commands to the machine ---
@@ -38,6 +39,7 @@ class Welcome:
     qr_payload: str
     mode: Mode
     in_service: bool
+    resume_token: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

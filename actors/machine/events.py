@@ -189,6 +189,12 @@ class Connected:
     journal: tuple[JournalEntry, ...] = ()
     journal_lost: bool = False
     remarks: tuple[str, ...] = ()
+    token: str = ""
+    """What Welcome will tell, so that the next Hello can return it."""
+    returned_token: str = ""
+    """What Hello returned; empty if it returned none."""
+    keeps_token: bool = False
+    """The firmware returns tokens, also after a power cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,12 @@ class Policy:
     """A refund of more than this is written off by two different people, one after the other; None:
     one person suffices.
     """
+    column_failures_max: int = _at_most(3, 1_000, Unit.TIMES)
+    """A column that fails this often in a row sells nothing until somebody has seen to it."""
+    takeovers_a_minute_max: int = _at_most(12, 1_000, Unit.TIMES)
+    """After this many streams in a minute that took over from one that lives, the next one is sent
+    away: two devices fight for one identity.
+    """
     refund_piece_minor_max: int = _at_most(999_999_999, 999_999_999, Unit.MINOR)
     """What goes back and is more than this goes back in pieces: one refund's amount is Number(9,2)
     (docs/alipay.md 5.1).

@@ -6,9 +6,11 @@ session does after its vend is decided here too.
 
 from dataclasses import replace
 
-from actors.machine import ledger, paying, refunding, stock
+from actors.machine import alarms, ledger, paying, refunding, stock
 from actors.machine.draft import Draft
+from actors.machine.evidence import contradiction
 from actors.machine.state import (
+    AlarmKind,
     EndReason,
     FailureCause,
     Mode,
@@ -20,9 +22,22 @@ from actors.machine.state import (
 
 def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:
     """Take a second result of a settled vend. Goods that came after the money went back are written
-    off, once.
+    off, once. A result that takes back an earlier one, or cannot be true, moves nothing: a person
+    is told.
     """
-    if not delivered or settled.status is VendStatus.SUCCEEDED:
+    sold = settled.status is VendStatus.SUCCEEDED
+    wrong = contradiction(evidence, delivered=delivered)
+    if (wrong and not sold) or (sold and not delivered):
+        said = wrong or "not delivered, after it was said to be delivered"
+        alarms.ring(
+            draft,
+            AlarmKind.VEND_CONTRADICTED,
+            f"vend {settled.vend_id} was settled as {settled.status} before; now its machine says: "
+            f"{said}" + (f" ({evidence})" if evidence else ""),
+            subject=settled.vend_id,
+        )
+        return
+    if not delivered or sold:
         draft.note(f"vend {settled.vend_id} was settled as {settled.status} before")
         return
     draft.note(
@@ -53,6 +68,7 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
             )
         )
     draft.move(*ledger.settle(vend.vend_id, vend.reserved))
+    stock.works(draft, vend.column)
     stock.take_one(draft, vend.column)
     done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):
@@ -75,6 +91,7 @@ def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None
     draft.move(*ledger.give_back(vend.vend_id, vend.reserved))
     if cause is FailureCause.EMPTY:
         stock.set_stock(draft, vend.column, 0)
+    stock.failed(draft, vend.column, cause)
     void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
     done = replace(
         vend,

@@ -73,6 +73,7 @@ class DenyReason(StrEnum):
     BUSY = "BUSY"
     BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
     PROVIDER_DOWN = "PROVIDER_DOWN"
+    COLUMN_BLOCKED = "COLUMN_BLOCKED"
 
 
 class EndReason(StrEnum):
@@ -88,8 +89,9 @@ class EndReason(StrEnum):
 
 
 class FailureCause(StrEnum):
-    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last three for a doubt
-    that only we settle. UNKNOWN: the machine said no cause, or one that only a newer backend knows.
+    """Why goods were not delivered: the wire's ``VendFailureCause``, and the last ones for what
+    only we or a person settle. UNKNOWN: the machine said no cause, or one that only a newer backend
+    knows. CONTRADICTED: what it says cannot be true.
     """
 
     UNKNOWN = "UNKNOWN"
@@ -101,6 +103,7 @@ class FailureCause(StrEnum):
     INDETERMINATE = "INDETERMINATE"
     UNSETTLED = "UNSETTLED"
     REVIEWED = "REVIEWED"
+    CONTRADICTED = "CONTRADICTED"
 
 
 class RefundCause(StrEnum):
@@ -202,6 +205,49 @@ class Code:
     """Which configuration the last call was made under."""
 
 
+class AlarmKind(StrEnum):
+    """How a machine behaves as it cannot, so that a person must look at it."""
+
+    NUMBER_REUSED = "NUMBER_REUSED"
+    BOOT_CAME_BACK = "BOOT_CAME_BACK"
+    DOUBLE = "DOUBLE"
+    COLUMN_FAILS = "COLUMN_FAILS"
+    VEND_CONTRADICTED = "VEND_CONTRADICTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Something for a person to look at, which moves no money by itself. What happens again within
+    an hour is counted here and makes no other one.
+    """
+
+    alarm_id: str
+    kind: AlarmKind
+    subject: str
+    """The column or vend that it is about; empty if it is about the machine."""
+    detail: str
+    times: int
+    since_at_ms: int
+    last_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A column whose last vends failed. ``blocked``: so many that it sells nothing any more."""
+
+    column: str
+    in_row: int
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """A boot that was superseded, and how far it got."""
+
+    boot_id: BootId
+    last_seq: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that
@@ -219,6 +265,18 @@ class Link:
     reader_enabled: bool = True
     reader_reason: str = ""
     last_fault: str = ""
+    digests: str = ""
+    """Of the last frames of ``boot_id`` that were applied (``frames``)."""
+    tokens: tuple[str, ...] = ()
+    """Those that the machine may return, newest last."""
+    keeps_token: bool = False
+    """Its firmware returns tokens, also after a power cut."""
+    takeovers_at_ms: tuple[int, ...] = ()
+    """When streams took over from one that lived, of the last minute."""
+    strangers_at_ms: tuple[int, ...] = ()
+    """When streams took over that could not show whose they are, of the last hour."""
+    earlier_boots: tuple[Boot, ...] = ()
+    """The last boots before ``boot_id``, oldest first."""
     out_of_service: bool = False
     """Whether this stream was welcomed as one that sells nothing."""
 
@@ -250,6 +308,10 @@ class Vend:
     reason: str = ""
     evidence: str = ""
     ended_at_ms: int | None = None
+    taken_over: bool = False
+    """A stream took over that could not show that it is of the machine which got the approval: that
+    it was delivered is then no machine's word alone.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +439,11 @@ class MachineState:
     """The last vends that were settled, for results that are repeated or come too late, and as many
     that were denied, whose request ids are used up.
     """
+    failing: tuple[Failing, ...] = ()
+    """Columns whose last vend failed."""
+    alarms: tuple[Alarm, ...] = ()
+    """The last ones, for what happens again."""
+    alarms_made: int = 0
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0
@@ -388,6 +455,8 @@ no length; its codes have about 45.
 """
 CLOSED_TRADES_KEPT = 64
 SETTLED_VENDS_KEPT = 16
+EARLIER_BOOTS_KEPT = 16
+ALARMS_KEPT = 16
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

@@ -12,6 +12,7 @@ from actors.machine import events, ledger, paying, settling, stock
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
+from actors.machine.evidence import contradiction
 from actors.machine.ids import SessionId, VendId, vend_id
 from actors.machine.state import (
     CodeStatus,
@@ -77,6 +78,8 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
         column.price_minor,
     ):
         return DenyReason.PRICE_STALE
+    if stock.blocked(state, column.column):
+        return DenyReason.COLUMN_BLOCKED
     if stock.available(state, column) <= 0:
         return DenyReason.SOLD_OUT
     if session is not None:
@@ -285,10 +288,8 @@ def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFaile
     """Settle a vend by the machine's result."""
     vend = find(draft, fact.vend_id)
     if vend is not None:
-        if isinstance(fact, events.VendSucceeded):
-            settling.succeeded(draft, vend, fact.evidence)
-        else:
-            settling.failed(draft, vend, fact.cause, fact.evidence)
+        cause = None if isinstance(fact, events.VendSucceeded) else fact.cause
+        conclude(draft, vend, cause, fact.evidence)
         return
     settled = next(
         (vend for vend in draft.state.settled_vends if vend.vend_id == fact.vend_id), None
@@ -299,6 +300,28 @@ def result(draft: Draft, seq: int, fact: events.VendSucceeded | events.VendFaile
         settling.result_again(
             draft, settled, delivered=isinstance(fact, events.VendSucceeded), evidence=fact.evidence
         )
+
+
+def conclude(draft: Draft, vend: Vend, cause: FailureCause | None, evidence: str) -> None:
+    """Settle an open vend by what its machine says: delivered without a ``cause``. What cannot be
+    true is a person's, and so is what is said after that.
+    """
+    said = "delivered" if cause is None else f"not delivered, {cause}"
+    if vend.status is VendStatus.IN_REVIEW and vend.reason == FailureCause.CONTRADICTED:
+        draft.note(f"vend {vend.vend_id} waits for a person; its machine says: {said} ({evidence})")
+        return
+    wrong = contradiction(evidence, delivered=cause is None, cause=cause)
+    if cause is None and vend.taken_over:
+        draft.note(f"vend {vend.vend_id} was approved on a stream that another one took over from")
+        put_aside(draft, vend, FailureCause.CONTRADICTED, f"after a takeover, {said}: {evidence}")
+    elif wrong:
+        draft.note(f"vend {vend.vend_id} cannot be what its machine says: {wrong}")
+        stock.failed(draft, vend.column, FailureCause.CONTRADICTED)
+        put_aside(draft, vend, FailureCause.CONTRADICTED, f"{said}: {evidence}")
+    elif cause is None:
+        settling.succeeded(draft, vend, evidence)
+    else:
+        settling.failed(draft, vend, cause, evidence)
 
 
 # --- doubt and time ---

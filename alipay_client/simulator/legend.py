@@ -17,6 +17,7 @@ WORDS: Mapping[str, str] = {
     "system_error": "Chance that the work is done and SYSTEM_ERROR is answered.",
     "unknown": "Refunds and cancels: chance of UNKNOWN, before or after the work is done.",
     "refund_refused": "Chance that a new refund is refused, signed, and nothing is done.",
+    "odd_code": "Refunds: chance of a signed FAIL with any code, before or after the work is done.",
     "gbk_answer": "Chance that an answer is written in GBK.",
     "slow": "Chance that an answer comes late.",
     "slow_ms": "How late it comes, in milliseconds.",
@@ -28,6 +29,9 @@ WORDS: Mapping[str, str] = {
     "notify_copies": "How many copies come beside the first.",
     "notify_reordered": "Chance that a notification is held back, so that later ones overtake it.",
     "notify_reorder_ms": "It is held back by at most this long, in milliseconds.",
+    "notify_odd": (
+        "Chance that a payment's notification is signed and says something undocumented."
+    ),
     # What the documents leave open.
     "answer_charset": "The character set of answers.",
     "result_code_in_qrcodeinfo": "Answers about codes hold a result_code inside as well.",
@@ -65,4 +69,9 @@ def explained(group: Faults | Quirks) -> Iterator[tuple[str, object, str, Sequen
     if they are not counted.
     """
     for item in fields(group):
-        yield item.name, getattr(group, item.name), WORDS[item.name], item.metadata.get("of", ())
+        yield (
+            item.name,
+            getattr(group, item.name),
+            WORDS.get(item.name, ""),
+            item.metadata.get("of", ()),
+        )

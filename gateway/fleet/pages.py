@@ -23,7 +23,7 @@ Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class PageAsked:
     """What a list call asks for: ``limit`` rows behind ``position`` (empty: from the start).
     ``filters`` names the list.
     """
@@ -46,21 +46,23 @@ class Page(Generic[Row]):
     next_page_token: str
 
 
-def asked(page_size: int, page_token: str, *filters: object, most: int = PAGE_SIZE_MAX) -> Asked:
+def asked(
+    page_size: int, page_token: str, *filters: object, most: int = PAGE_SIZE_MAX
+) -> PageAsked:
     """Check size and token; a page has ``most`` rows at most. Raises CallRefused."""
     if page_size < 0:
         raise invalid(
             FieldProblem(field="page_size", description="must not be below 0; 0 means 50")
         )
     name = hashlib.sha256(repr(filters).encode()).hexdigest()[:12]
-    return Asked(
+    return PageAsked(
         limit=min(page_size or PAGE_SIZE_DEFAULT, most),
         position=_position(page_token, name),
         filters=name,
     )
 
 
-def page(rows: Sequence[Row], wanted: Asked, position: Callable[[Row], str]) -> Page[Row]:
+def page(rows: Sequence[Row], wanted: PageAsked, position: Callable[[Row], str]) -> Page[Row]:
     """Cut ``rows`` (up to ``wanted.rows``) to the page and say where the next one begins."""
     shown = rows[: wanted.limit]
     more = len(rows) > wanted.limit

@@ -69,7 +69,7 @@ class Fields:
 
     def done_page(
         self, request: Paged, *filters: object, most: int = pages.PAGE_SIZE_MAX
-    ) -> pages.Asked:
+    ) -> pages.PageAsked:
         """Return what page is asked for, of the list that ``filters`` names; it has ``most`` rows
         at most. Raises CallRefused as ``done`` does.
         """

@@ -58,6 +58,12 @@ _NEXT_STEPS = {
         "mend what the reason says, then ReloadMachine; it also tries again by itself, at last "
         "hourly"
     ),
+    views.WorkItemKind.MACHINE_ALARM: (
+        "look at the machine: COLUMN_FAILS, free or refill the column and SetStock; DOUBLE or "
+        "BOOT_CAME_BACK, find the other device that uses its id; NUMBER_REUSED, mend its firmware; "
+        "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; then "
+        "CloseWorkItem"
+    ),
 }
 
 

@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 _KNOWN_TO_THE_HOST = {
     CloseReason.SUPERSEDED,
+    CloseReason.BOOT_SUPERSEDED,
+    CloseReason.TAKEOVERS,
     CloseReason.UNKNOWN_MACHINE,
     CloseReason.RETIRED,
     CloseReason.DISABLED,

@@ -19,12 +19,14 @@ M = TypeVar("M", bound=Message)
 
 ID_BYTES_MAX = 64
 COLUMN_BYTES_MAX = 16
+TOKEN_BYTES_MAX = 32
 
 BYTES_MAX: Mapping[str, int] = {
     "JournalEntry.vend_id": ID_BYTES_MAX,
     "Hello.machine_id": 32,
     "Hello.boot_id": ID_BYTES_MAX,
     "Hello.firmware": 64,
+    "Hello.resume_token": TOKEN_BYTES_MAX,
     "ReaderDisable.reason": 64,
     "VendRequest.request_id": ID_BYTES_MAX,
     "VendRequest.column": COLUMN_BYTES_MAX,
@@ -41,6 +43,7 @@ BYTES_MAX: Mapping[str, int] = {
     "PlanogramColumn.product": 64,
     "Welcome.currency": 3,
     "Welcome.qr_payload": QR_PAYLOAD_BYTES_MAX,
+    "Welcome.resume_token": TOKEN_BYTES_MAX,
     "ServiceUpdate.qr_payload": QR_PAYLOAD_BYTES_MAX,
     "BeginSession.session_id": ID_BYTES_MAX,
     "FundsUpdate.session_id": ID_BYTES_MAX,

@@ -9,6 +9,7 @@ the drain.
 
 import asyncio
 import random as random_module
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -38,6 +39,11 @@ from gateway.v1 import machine_service_pb2
 SERVICE_NAME: str = machine_service_pb2.DESCRIPTOR.services_by_name["MachineService"].full_name
 
 log = structlog.get_logger()
+
+
+def new_token() -> str:
+    """Return what a machine returns in its next Hello; nobody can guess it."""
+    return secrets.token_hex(16)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +79,7 @@ class MachineService:
         registered: Look | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
+        tokens: Callable[[], str] = new_token,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -81,9 +88,12 @@ class MachineService:
         self._clock = clock
         self._monotonic = monotonic
         self._random = random
+        self._tokens = tokens
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
+        # The stream that one which is not welcome yet would take over from.
+        self._older: dict[Stream, Stream] = {}
         self._closers: set[asyncio.Task[None]] = set()
         self._watch: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -150,6 +160,7 @@ class MachineService:
             limits=self.limits,
             clock=self._clock,
             monotonic=self._monotonic,
+            on_welcome=self._is_welcome,
         )
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
@@ -211,8 +222,11 @@ class MachineService:
         self._ended[reason] += 1
         self._frames_received += stream.received
         self._frames_written += stream.written
+        older = self._older.pop(stream, None)
         if self._by_machine.get(stream.machine_id) is stream:
             del self._by_machine[stream.machine_id]
+            if older in self._handlers:  # The host did not let this one take over.
+                self._by_machine[stream.machine_id] = older
         stream.leave(reason)
         if not self._handlers:
             self._empty.set()
@@ -257,18 +271,31 @@ class MachineService:
         return False
 
     def _take_in(self, stream: Stream, greeting: Greeting) -> None:
-        """Join a machine's stream to its host, in place of its older one in this gateway."""
+        """Join a machine's stream to its host. Whether it takes over from an older one the host
+        decides.
+        """
         older = self._by_machine.get(greeting.machine_id)
         opened_at_ms = self._clock.now_ms()
         if older is not None and older.connected is not None:
             opened_at_ms = max(opened_at_ms, older.connected.opened_at_ms + 1)
         self._by_machine[greeting.machine_id] = stream
-        # First the newer stream, then the end of the older one: the host never sees the machine go
-        # away in between.
-        stream.join(self._links.of(greeting.machine_id), greeting, opened_at_ms=opened_at_ms)
+        if older is not None:
+            self._older[stream] = older
+        stream.join(
+            self._links.of(greeting.machine_id),
+            greeting,
+            opened_at_ms=opened_at_ms,
+            token=self._tokens(),
+        )
+        self._ask_to_move(stream)
+
+    def _is_welcome(self, stream: Stream) -> None:
+        """End the older stream of a machine in this gateway: first the newer one is welcome, so
+        that the host never sees the machine go away in between.
+        """
+        older = self._older.pop(stream, None)
         if older is not None:
             older.close(CloseReason.SUPERSEDED)
-        self._ask_to_move(stream)
 
     # --- looking after, draining ---
 

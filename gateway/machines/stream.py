@@ -55,6 +55,7 @@ class Stream:
         "_link",
         "_monotonic",
         "_moving",
+        "_on_welcome",
         "_outbox",
         "_pending",
         "_reading",
@@ -77,6 +78,7 @@ class Stream:
         limits: EdgeLimits,
         clock: Clock,
         monotonic: Callable[[], float],
+        on_welcome: Callable[["Stream"], None] = lambda _: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -110,8 +112,9 @@ class Stream:
 
         # Frames to the machine, bounded.
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
-        # Whether Welcome was queued; until then it is the host that is waited for.
+        # Whether Welcome was queued; until then it is the host that is waited for. Who is told.
         self._welcomed = False
+        self._on_welcome = on_welcome
         # Whether the machine was asked to move, and whether it may go.
         self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
@@ -160,11 +163,13 @@ class Stream:
         """From now on the stream is held to what its machine has left."""
         self._intake.allowance = allowance
 
-    def join(self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int) -> None:
+    def join(
+        self, link: BatchedLink, greeting: Greeting, *, opened_at_ms: int, token: str = ""
+    ) -> None:
         """Tell the machine's host of the stream, which may be read from now on."""
         self._link = link
         self.machine_id = greeting.machine_id
-        self.connected = greeting.connected(self.stream_id, opened_at_ms)
+        self.connected = greeting.connected(self.stream_id, opened_at_ms, token=token)
         self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
         self._waits_since = self._heard_at
@@ -275,9 +280,7 @@ class Stream:
             self.end(statuses.BAD_FRAMES)
 
     def _refuse_frame(self, bad: BadFrame) -> None:
-        """Tell the machine what was wrong with a frame that has no number. Nothing of it reaches
-        the core.
-        """
+        """Tell the machine what was wrong with a frame without a number. The core hears nothing."""
         in_use = max(self._outbox.ack, self._window.forwarded)
         expected_seq = 0 if self.connected is None else in_use + 1
         log.debug("frame refused", **self._names(), seq=bad.seq, detail=bad.detail)
@@ -319,11 +322,7 @@ class Stream:
             async with asyncio.timeout(self._limits.settle_timeout_s):
                 await self._host_did(lambda: self._pending == 0)
         except TimeoutError:
-            log.info(
-                "half-closed stream ends before its host answered",
-                **self._names(),
-                pending=self._pending,
-            )
+            log.info("half-closed stream is not answered", **self._names(), waiting=self._pending)
 
     async def _host_did(self, condition: Callable[[], bool]) -> None:
         """Return once the condition holds, looked at whenever the host says something, or the
@@ -387,7 +386,9 @@ class Stream:
         to move.
         """
         if isinstance(command, effects.Welcome):
-            self._welcomed = True
+            if not self._welcomed:
+                self._welcomed = True
+                self._on_welcome(self)
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be
                 # old, and the core must not judge by it.

@@ -48,9 +48,13 @@ class Greeting:
     journal: tuple[events.JournalEntry, ...]
     journal_lost: bool
     remarks: tuple[str, ...] = ()
+    returned_token: str = ""
+    keeps_token: bool = False
 
-    def connected(self, stream_id: StreamId, opened_at_ms: int) -> events.Connected:
-        """Return the fact for the core."""
+    def connected(
+        self, stream_id: StreamId, opened_at_ms: int, *, token: str = ""
+    ) -> events.Connected:
+        """Return the fact for the core. ``token`` is what the stream's Welcome will tell."""
         return events.Connected(
             stream_id=stream_id,
             opened_at_ms=opened_at_ms,
@@ -60,6 +64,9 @@ class Greeting:
             journal=self.journal,
             journal_lost=self.journal_lost,
             remarks=self.remarks,
+            token=token,
+            returned_token=self.returned_token,
+            keeps_token=self.keeps_token,
         )
 
 
@@ -194,6 +201,10 @@ def _greeting(request: ConnectRequest) -> Greeting:
         # A line that cannot be read may be about any vend: that a vend has none proves nothing.
         journal_lost=hello.journal_lost or bool(unread),
         remarks=(*newer.remarks(request), *unread),
+        returned_token=fields.text(
+            "hello.resume_token", hello.resume_token, bytes_max=BYTES_MAX["Hello.resume_token"]
+        ),
+        keeps_token=hello.capabilities.resume_token or hello.resume_token != "",
     )
 
 
@@ -447,6 +458,7 @@ def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) 
         mode=wire.Mode.Value(f"MODE_{command.mode}"),
         in_service=command.in_service,
         server_time_ms=server_time_ms,
+        resume_token=command.resume_token,
     )
     if command.session_id is not None or command.vend_id is not None:
         welcome.session.session_id = command.session_id or ""

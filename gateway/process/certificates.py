@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.process.files import Problems
-from gateway.process.sections import Listener
+from gateway.process.sections import ListenerSettings
 from gateway.rpc.tls import Tls
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ _WEAK_HASHES = ("md5", "sha1")
 _DAY_S = 86_400
 
 
-def load(name: str, listener: Listener, problems: Problems) -> Tls | None:
+def load(name: str, listener: ListenerSettings, problems: Problems) -> Tls | None:
     """Return the listener's TLS as its files are now; None, with problems, if it cannot be had, and
     None without any if it is plain.
     """
@@ -87,7 +87,7 @@ class Renewal:
     once, and what was in use stays in use.
     """
 
-    def __init__(self, name: str, listener: Listener) -> None:
+    def __init__(self, name: str, listener: ListenerSettings) -> None:
         self._name = name
         self._listener = listener
         self._files = [

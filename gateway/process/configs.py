@@ -22,7 +22,7 @@ from alipay_client.errors import Misused
 from alipay_client.keys import Keys, load_keys
 from gateway.process import certificates
 from gateway.process.files import Problems
-from gateway.process.sections import Address, Listener
+from gateway.process.sections import Address, ListenerSettings
 from gateway.process.settings import Settings, SettingsRefused
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
@@ -305,7 +305,7 @@ def _payer_salt(settings: Settings, problems: Problems) -> bytes:
     return salt.encode()
 
 
-def _tls(name: str, listener: Listener, problems: Problems) -> Tls | None:
+def _tls(name: str, listener: ListenerSettings, problems: Problems) -> Tls | None:
     if (listener.certificate_file is None) != (listener.private_key_file is None):
         problems.add(
             f"{name}: certificate_file and private_key_file belong together; give both or none."

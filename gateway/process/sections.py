@@ -78,7 +78,7 @@ class Database(Section):
     busy_timeout_ms: int = Field(default=10_000, gt=0, le=60_000)
 
 
-class Listener(Section):
+class ListenerSettings(Section):
     """A gRPC server. It is plain on a loopback address only; ``client_ca_file`` makes it ask for
     client certificates.
     """
@@ -99,7 +99,7 @@ class Listener(Section):
         return self.certificate_file is not None and self.private_key_file is not None
 
 
-class Machines(Listener):
+class Machines(ListenerSettings):
     """The server that machines call. ``spiffe_domain``: the trust domain of their certificates;
     empty takes any of the CA's.
     """
@@ -108,7 +108,7 @@ class Machines(Listener):
     spiffe_domain: str = Field(default="", pattern=r"^[a-z0-9._-]{0,255}$")
 
 
-class Admin(Listener):
+class Admin(ListenerSettings):
     """The server that administrators call."""
 
     listen: Listen = "127.0.0.1:7444"

@@ -167,6 +167,24 @@ SUPERSEDED = Refusal(
         "id of its own"
     ),
 )
+BOOT_SUPERSEDED = Refusal(
+    code=grpc.StatusCode.ABORTED,
+    reason="BOOT_SUPERSEDED",
+    message=(
+        "another boot of machine {machine_id} took the place of this boot_id, which does not come "
+        "back: restart the firmware under a new boot_id; if another device uses this identity, "
+        "give it its own"
+    ),
+)
+TAKEOVERS = Refusal(
+    code=grpc.StatusCode.RESOURCE_EXHAUSTED,
+    reason="TAKEOVERS",
+    message=(
+        "too many streams of machine {machine_id} took over from one another within a minute: "
+        "connect again later; if another device uses this identity, give it its own"
+    ),
+    retry_after_ms=60_000,
+)
 UNKNOWN_MACHINE = Refusal(
     code=grpc.StatusCode.NOT_FOUND,
     reason="UNKNOWN_MACHINE",
@@ -229,6 +247,8 @@ _BY_CLOSE_REASON = {
     CloseReason.OVERLOADED: OVERLOADED,
     CloseReason.HALTED: HALTED,
     CloseReason.RETIRED: RETIRED,
+    CloseReason.BOOT_SUPERSEDED: BOOT_SUPERSEDED,
+    CloseReason.TAKEOVERS: TAKEOVERS,
     CloseReason.DISABLED: DISABLED,
 }
 

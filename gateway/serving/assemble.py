@@ -22,7 +22,7 @@ from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.links.links import HostLinks
-from gateway.machines.service import MachineService
+from gateway.machines.service import MachineService, new_token
 from gateway.process.certificates import days_left
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
@@ -106,6 +106,7 @@ def assemble(
     clock: Clock | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
+    tokens: Callable[[], str] = new_token,
     wake: Callable[[InboxItem], None] | None = None,
     metrics: Counters | None = None,
     command_timeout_s: float = 10.0,
@@ -129,6 +130,7 @@ def assemble(
         registered=store.registered,
         monotonic=monotonic,
         random=random,
+        tokens=tokens,
     )
     ingress = NotifyIngress(
         registry=registry,

@@ -16,7 +16,8 @@ from gateway.rpc.limits import HttpLimits
 from gateway.serving.http_door import HttpConnection, HttpDoor
 
 _STOP_GRACE_S = 5
-_BACKLOG = 512
+_BACKLOG = 4_096
+"""Callers that wait in the kernel; with fewer places a crowd would cost others seconds."""
 
 
 def bind(address: Address) -> socket.socket:

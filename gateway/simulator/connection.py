@@ -10,7 +10,7 @@ from random import Random
 
 from gateway.simulator.commands import Command, Redial, Reopen, Restart, Send
 from gateway.simulator.frames import heartbeat
-from gateway.simulator.outbox import Frame, Outbox
+from gateway.simulator.outbox import Frame, MachineOutbox
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 
@@ -29,7 +29,7 @@ class Connection:
 
     def __init__(self, *, boot_id: str, rng: Random) -> None:
         self.online = False
-        self.outbox = Outbox()
+        self.outbox = MachineOutbox()
         self.reconnect: tuple[int, int] | None = None
         self._boot_id = boot_id
         self._rng = rng

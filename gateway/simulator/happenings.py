@@ -38,7 +38,7 @@ class TurnedAway:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class VendAsked:
     """The choice went to the backend."""
 
     request_id: str
@@ -139,7 +139,7 @@ class PowerLost:
 
 Happening = (
     TurnedAway
-    | Asked
+    | VendAsked
     | PaymentAsked
     | Denied
     | VendStarted

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, assert_never
 
-from gateway.simulator.memory import Booted, JournalLine, Memory, Settled, VendLine
+from gateway.simulator.memory import Booted, JournalLine, Memory, Settled, Token, VendLine
 from gateway.v1 import machine_pb2 as pb
 
 LINES_MAX = 4096
@@ -80,6 +80,8 @@ def encode(line: JournalLine) -> bytes:
             }
         case Settled():
             body = {"settled": list(line.vend_ids), "loss_told": line.loss_told}
+        case Token():
+            body = {"resume_token": line.resume_token}
         case _:
             assert_never(line)
     text = json.dumps(body, separators=(",", ":")).encode()
@@ -94,6 +96,8 @@ def decode(text: bytes) -> JournalLine:
     body = json.loads(body_text)
     if "boot" in body:
         return Booted(number=body["boot"], boot_id=body["boot_id"], lost=body["lost"])
+    if "resume_token" in body:
+        return Token(resume_token=body["resume_token"])
     if "settled" in body:
         return Settled(vend_ids=tuple(body["settled"]), loss_told=body["loss_told"])
     return VendLine(

@@ -44,7 +44,7 @@ OPTIONS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
+class ClientTls:
     """PEM texts. ``certificate`` and ``private_key`` are the machine's own; empty: the machine
     shows none.
     """
@@ -56,7 +56,7 @@ class Tls:
 
 def read_tls(
     machine_id: str, *, ca: Path | None, cert: str | Path | None, key: str | Path | None
-) -> Tls | None:
+) -> ClientTls | None:
     """Read a machine's TLS files; None without a ``ca``. ``{machine_id}`` in a path is replaced."""
     if ca is None:
         if cert or key:
@@ -68,24 +68,25 @@ def read_tls(
     def own(path: str | Path | None) -> bytes:
         return Path(str(path).replace("{machine_id}", machine_id)).read_bytes() if path else b""
 
-    return Tls(ca=ca.read_bytes(), certificate=own(cert), private_key=own(key))
+    return ClientTls(ca=ca.read_bytes(), certificate=own(cert), private_key=own(key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a stream ended. ``retry_after_ms``: the gateway asks not to be called before
-    (google.rpc.RetryInfo).
+    (google.rpc.RetryInfo). ``reason``: its word for programs (google.rpc.ErrorInfo).
     """
 
     code: grpc.StatusCode
     detail: str = ""
     retry_after_ms: int = 0
+    reason: str = ""
 
 
 class Line:
     """One stream. ``run`` once; ``send`` and ``hang_up`` from the same event loop."""
 
-    def __init__(self, target: str, tls: Tls | None) -> None:
+    def __init__(self, target: str, tls: ClientTls | None) -> None:
         self._target = target
         self._tls = tls
         self._unwritten: deque[service_pb.ConnectRequest] = deque()
@@ -134,6 +135,7 @@ class Line:
                 code=error.code(),
                 detail=error.details() or "",
                 retry_after_ms=_retry_after_ms(error.trailing_metadata()),
+                reason=reason_of(error.trailing_metadata()),
             )
         except asyncio.CancelledError:
             if not self._hung_up:
@@ -161,7 +163,7 @@ def _options(target: str) -> tuple[tuple[str, int], ...]:
     return (*OPTIONS, ("grpc.enable_http_proxy", 0)) if is_local else OPTIONS
 
 
-def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+def _channel(target: str, tls: ClientTls | None) -> grpc.aio.Channel:
     options = _options(target)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
@@ -184,6 +186,19 @@ def _retry_after_ms(metadata: Iterable[tuple[str, str | bytes]] | None) -> int:
                 if detail.Unpack(retry):
                     return min(max(0, int(retry.retry_delay.ToMilliseconds())), RETRY_AFTER_MAX_MS)
     return 0
+
+
+def reason_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    """Return the reason among the details of a status, empty if there is none."""
+    for key, value in metadata or ():
+        if key != "grpc-status-details-bin" or not isinstance(value, bytes):
+            continue
+        with contextlib.suppress(DecodeError):
+            for detail in status_pb2.Status.FromString(value).details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info):
+                    return str(info.reason)
+    return ""
 
 
 async def _finish(task: "asyncio.Task[None]") -> None:

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from random import Random
 
 from gateway.simulator import sessions
-from gateway.simulator.commands import Command, Tell
+from gateway.simulator.commands import Command, Restart, Tell, Write
 from gateway.simulator.connection import Connection
 from gateway.simulator.frames import reader
 from gateway.simulator.happenings import (
-    Asked,
     Greeted,
     NotNow,
     Scolded,
     TurnedAway,
+    VendAsked,
 )
-from gateway.simulator.memory import TAIL_MAX, JournalLine, Memory, VendLine
+from gateway.simulator.memory import TAIL_MAX, JournalLine, Memory, Token, VendLine
 from gateway.simulator.outbox import UNACKED_MAX
 from gateway.simulator.sessions import Session
 from gateway.simulator.vending import Vending, judge
@@ -119,12 +119,14 @@ class Machine:
                 display=identity.display,
                 drop_sensor=identity.drop_sensor,
                 response_time_ms=identity.response_time_ms,
+                resume_token=True,
             ),
             mode=self.service.mode or identity.mode,
             last_acked_seq=self.outbox.acked_seq,
             planogram_version=self.planogram_version,
             journal_tail=[line.entry() for line in self._told_tail],
             journal_lost=self._told_loss,
+            resume_token=memory.resume_token,
         )
         return service_pb.ConnectRequest(hello=hello)
 
@@ -163,7 +165,9 @@ class Machine:
         if (reason := self._why_not(column)) is not None:
             return [Tell(TurnedAway(reason=reason, column=column))]
         request, commands = self.vending.ask(self.columns[column], self.planogram_version, now_ms)
-        asked = Asked(request_id=request.request_id, column=column, price_minor=request.price_minor)
+        asked = VendAsked(
+            request_id=request.request_id, column=column, price_minor=request.price_minor
+        )
         return [Tell(asked), *commands]
 
     def cancel(self, now_ms: int) -> list[Command]:
@@ -282,6 +286,9 @@ class Machine:
             qr_payload=welcome.qr_payload,
         )
         commands: list[Command] = [Tell(Greeted(boot_id=self.boot_id))]
+        if welcome.resume_token:
+            # On flash before any frame shows the backend that it is here.
+            commands.append(Write(Token(resume_token=welcome.resume_token)))
         commands += self.vending.acknowledged(done)
         commands += self.vending.told(self._told_tail, loss_told=self._told_loss)
         self._told_tail, self._told_loss = (), False
@@ -325,6 +332,8 @@ class Machine:
         told = Tell(Scolded(code=error.code, detail=error.detail))
         if error.code == pb.PROTOCOL_ERROR_CODE_OUT_OF_ORDER:
             return [told, *self.connection.send_again(error, now_ms)]
+        if error.code == pb.PROTOCOL_ERROR_CODE_SEQ_REUSED:
+            return [told, Restart(f"seq {error.seq} was used in this boot for another frame")]
         return [told, *self._frame_refused(error, now_ms)]
 
     def _frame_refused(self, error: pb.ProtocolError, now_ms: int) -> list[Command]:

@@ -17,10 +17,13 @@ import grpc
 
 from gateway.simulator.backoff import INITIAL_MS, MAX_MS, REFUSAL_WAITS_MS, Backoff
 from gateway.simulator.board import Board
-from gateway.simulator.line import Ended, Line, Tls
+from gateway.simulator.line import ClientTls, Ended, Line
 from gateway.simulator.machine import Identity
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_service_pb2 as service_pb
+
+BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
+"""The gateway's word for a boot that does not come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class ClientConfig:
     gateway: str
     identity: Identity
     state_dir: Path
-    tls: Tls | None = None
+    tls: ClientTls | None = None
     motor_ms: int = 200
     welcome_within_ms: int = 15_000
     reconnect_initial_ms: int = INITIAL_MS
@@ -127,6 +130,17 @@ class MachineClient(Board):
                 "the stream ended", code=ended.code.name, detail=ended.detail, again_in_ms=wait_ms
             )
             await self._pause(wait_ms)
+            if ended.reason == BOOT_SUPERSEDED:
+                self._begin_again()
+
+    def _begin_again(self) -> None:
+        """Restart the firmware: its boot id does not count any more. Never in the middle of a
+        vend.
+        """
+        if self.machine is not None and not self.machine.vending.busy:
+            self._log.warning("the firmware restarts", reason=BOOT_SUPERSEDED)
+            self.power_cut()
+            self.power_on()
 
     def _interrupted(self) -> bool:
         """Whether the stream ended for a reason of the machine's own, so that no back-off is

@@ -67,7 +67,14 @@ class Settled:
     loss_told: bool = False
 
 
-JournalLine = Booted | VendLine | Settled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What the next Hello returns, from the last Welcome."""
+
+    resume_token: str
+
+
+JournalLine = Booted | VendLine | Settled | Token
 
 
 class Memory:
@@ -77,6 +84,7 @@ class Memory:
         self.boots = 0
         self.boot_id = ""
         self.lost = False
+        self.resume_token = ""
         self._open: dict[str, VendLine] = {}
         self._settled: dict[str, VendLine] = {}
         for line in lines:
@@ -100,6 +108,8 @@ class Memory:
                         self._settled[vend_id] = vend
                 while len(self._settled) > SETTLED_KEPT:
                     del self._settled[next(iter(self._settled))]
+            case Token():
+                self.resume_token = line.resume_token
             case _:
                 assert_never(line)
 
@@ -116,6 +126,8 @@ class Memory:
         """Return the fewest lines that add up to this memory again."""
         if self.boots:
             yield Booted(number=self.boots, boot_id=self.boot_id, lost=self.lost)
+        if self.resume_token:
+            yield Token(resume_token=self.resume_token)
         yield from self._settled.values()
         if self._settled:
             yield Settled(vend_ids=tuple(self._settled))

@@ -15,7 +15,7 @@ WAITING_MAX = 256
 Frame = service_pb.ConnectRequest
 
 
-class Outbox:
+class MachineOutbox:
     """One boot's numbered frames. ``last_seq`` is the highest number given, ``acked_seq`` the
     highest acknowledged.
     """

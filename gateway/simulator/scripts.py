@@ -275,7 +275,7 @@ _PURCHASE_FIRST = frozenset({pb.MODE_SELECTION_FIRST, pb.MODE_BOTH})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class CustomerKind:
     """A kind of customer: the script, the modes of a machine that it makes sense at, how often it
     comes.
     """
@@ -285,20 +285,20 @@ class Kind:
     weight: int = 1
 
 
-KINDS: dict[str, Kind] = {
-    "exact_payer": Kind(script=exact_payer, modes=_PAY_FIRST, weight=4),
-    "tops_up_and_walks_away": Kind(script=tops_up_and_walks_away, modes=_PAY_FIRST),
-    "tops_up_twice": Kind(script=tops_up_twice, modes=_PAY_FIRST),
-    "buys_three": Kind(script=buys_three, modes=_PAY_FIRST, weight=2),
-    "pays_a_machine_that_jams": Kind(script=pays_a_machine_that_jams, modes=_PAY_FIRST),
-    "two_at_once": Kind(script=two_at_once, modes=_PAY_FIRST),
-    "loses_power": Kind(script=loses_power, modes=_PAY_FIRST),
-    "pays_an_offline_machine": Kind(script=pays_an_offline_machine, modes=_PAY_FIRST),
-    "purchase_first": Kind(script=purchase_first, modes=_PURCHASE_FIRST, weight=4),
-    "overpays": Kind(script=overpays, modes=_PURCHASE_FIRST, weight=2),
-    "underpays": Kind(script=underpays, modes=_PURCHASE_FIRST),
-    "pays_late": Kind(script=pays_late, modes=_PURCHASE_FIRST),
-    "cancels": Kind(script=cancels, modes=_PURCHASE_FIRST),
+KINDS: dict[str, CustomerKind] = {
+    "exact_payer": CustomerKind(script=exact_payer, modes=_PAY_FIRST, weight=4),
+    "tops_up_and_walks_away": CustomerKind(script=tops_up_and_walks_away, modes=_PAY_FIRST),
+    "tops_up_twice": CustomerKind(script=tops_up_twice, modes=_PAY_FIRST),
+    "buys_three": CustomerKind(script=buys_three, modes=_PAY_FIRST, weight=2),
+    "pays_a_machine_that_jams": CustomerKind(script=pays_a_machine_that_jams, modes=_PAY_FIRST),
+    "two_at_once": CustomerKind(script=two_at_once, modes=_PAY_FIRST),
+    "loses_power": CustomerKind(script=loses_power, modes=_PAY_FIRST),
+    "pays_an_offline_machine": CustomerKind(script=pays_an_offline_machine, modes=_PAY_FIRST),
+    "purchase_first": CustomerKind(script=purchase_first, modes=_PURCHASE_FIRST, weight=4),
+    "overpays": CustomerKind(script=overpays, modes=_PURCHASE_FIRST, weight=2),
+    "underpays": CustomerKind(script=underpays, modes=_PURCHASE_FIRST),
+    "pays_late": CustomerKind(script=pays_late, modes=_PURCHASE_FIRST),
+    "cancels": CustomerKind(script=cancels, modes=_PURCHASE_FIRST),
 }
 
 

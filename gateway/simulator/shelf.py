@@ -20,7 +20,7 @@ from gateway.v1 import machine_pb2 as pb
 CASH = "cash"
 
 
-class Act(StrEnum):
+class ShelfAct(StrEnum):
     """What a line of the shelf file is about."""
 
     TURN = "turn"
@@ -34,7 +34,7 @@ class ShelfLine:
     ``items`` counts.
     """
 
-    act: Act
+    act: ShelfAct
     column: str
     cause: str = ""
     items: int = 0
@@ -86,7 +86,7 @@ class Shelf:
 
     def load(self, column: str, items: int) -> None:
         """Put goods into a column."""
-        self._note(ShelfLine(act=Act.LOAD, column=column, items=items))
+        self._note(ShelfLine(act=ShelfAct.LOAD, column=column, items=items))
 
     def jam(self, column: str) -> None:
         """Block the column's motor until ``repair``."""
@@ -114,11 +114,11 @@ class Shelf:
 
     def turned(self, column: str, cause: str) -> None:
         """The motor has begun to turn."""
-        self._note(ShelfLine(act=Act.TURN, column=column, cause=cause))
+        self._note(ShelfLine(act=ShelfAct.TURN, column=column, cause=cause))
 
     def dropped(self, column: str, cause: str) -> None:
         """An item has fallen into the customer's hands."""
-        self._note(ShelfLine(act=Act.DROP, column=column, cause=cause))
+        self._note(ShelfLine(act=ShelfAct.DROP, column=column, cause=cause))
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
@@ -134,12 +134,12 @@ class Shelf:
 
     def _count(self, line: ShelfLine) -> None:
         match line.act:
-            case Act.TURN:
+            case ShelfAct.TURN:
                 self.turns[line.cause] += 1
-            case Act.DROP:
+            case ShelfAct.DROP:
                 self.drops[line.cause] += 1
                 self.stock[line.column] -= 1
-            case Act.LOAD:
+            case ShelfAct.LOAD:
                 self.loaded.add(line.column)
                 self.stock[line.column] += line.items
 
@@ -156,5 +156,8 @@ def read(path: Path) -> Iterator[ShelfLine]:
     for text in complete.splitlines():
         body = json.loads(text)
         yield ShelfLine(
-            act=Act(body["act"]), column=body["column"], cause=body["cause"], items=body["items"]
+            act=ShelfAct(body["act"]),
+            column=body["column"],
+            cause=body["cause"],
+            items=body["items"],
         )

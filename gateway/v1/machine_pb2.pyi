@@ -206,6 +206,8 @@ class _VendDeniedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vend
     """The backend cannot save just now. Nothing was charged. Try again later."""
     VEND_DENIED_REASON_PROVIDER_DOWN: _VendDeniedReason.ValueType  # 10
     """The code of this machine does not exist yet, so nobody could pay."""
+    VEND_DENIED_REASON_COLUMN_BLOCKED: _VendDeniedReason.ValueType  # 11
+    """The column failed several times in a row and sells nothing until somebody has seen to it."""
 
 class VendDeniedReason(_VendDeniedReason, metaclass=_VendDeniedReasonEnumTypeWrapper):
     """Why not."""
@@ -232,6 +234,8 @@ VEND_DENIED_REASON_BACKEND_UNAVAILABLE: VendDeniedReason.ValueType  # 9
 """The backend cannot save just now. Nothing was charged. Try again later."""
 VEND_DENIED_REASON_PROVIDER_DOWN: VendDeniedReason.ValueType  # 10
 """The code of this machine does not exist yet, so nobody could pay."""
+VEND_DENIED_REASON_COLUMN_BLOCKED: VendDeniedReason.ValueType  # 11
+"""The column failed several times in a row and sells nothing until somebody has seen to it."""
 Global___VendDeniedReason: _TypeAlias = VendDeniedReason  # noqa: Y015
 
 class _EndSessionReason:
@@ -296,6 +300,10 @@ class _ProtocolErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pro
     """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
     PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: _ProtocolErrorCode.ValueType  # 5
     """The frame has no payload, or one that this backend does not know. Its seq is used up too."""
+    PROTOCOL_ERROR_CODE_SEQ_REUSED: _ProtocolErrorCode.ValueType  # 6
+    """The seq was used in this boot for a frame of other content. The frame was not applied; a person is told. Restart the firmware
+    under a new boot_id.
+    """
 
 class ProtocolErrorCode(_ProtocolErrorCode, metaclass=_ProtocolErrorCodeEnumTypeWrapper):
     """What was wrong with a frame."""
@@ -312,6 +320,10 @@ PROTOCOL_ERROR_CODE_OUT_OF_SEQUENCE: ProtocolErrorCode.ValueType  # 4
 """The frame makes no sense in the present state, for example a result for an unknown vend. MDB: Command Out Of Sequence."""
 PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD: ProtocolErrorCode.ValueType  # 5
 """The frame has no payload, or one that this backend does not know. Its seq is used up too."""
+PROTOCOL_ERROR_CODE_SEQ_REUSED: ProtocolErrorCode.ValueType  # 6
+"""The seq was used in this boot for a frame of other content. The frame was not applied; a person is told. Restart the firmware
+under a new boot_id.
+"""
 Global___ProtocolErrorCode: _TypeAlias = ProtocolErrorCode  # noqa: Y015
 
 @_typing.final
@@ -386,6 +398,7 @@ class Capabilities(_message.Message):
     DISPLAY_FIELD_NUMBER: _builtins.int
     DROP_SENSOR_FIELD_NUMBER: _builtins.int
     RESPONSE_TIME_MS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     multivend: _builtins.bool
     """Several vends in one session."""
     display: _builtins.bool
@@ -396,6 +409,8 @@ class Capabilities(_message.Message):
     """How long the machine waits for an answer to VendRequest, in milliseconds (MDB byte Z7). Must be above the payment wait
     (25 000 by default) plus 5 000, if the machine sells purchase first.
     """
+    resume_token: _builtins.bool
+    """It returns Welcome.resume_token in its next Hello, also after a power cut."""
     def __init__(
         self,
         *,
@@ -403,10 +418,11 @@ class Capabilities(_message.Message):
         display: _builtins.bool = ...,
         drop_sensor: _builtins.bool = ...,
         response_time_ms: _builtins.int = ...,
+        resume_token: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display", b"display", "drop_sensor", b"drop_sensor", "multivend", b"multivend", "response_time_ms", b"response_time_ms", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -427,6 +443,7 @@ class Hello(_message.Message):
     PLANOGRAM_VERSION_FIELD_NUMBER: _builtins.int
     JOURNAL_TAIL_FIELD_NUMBER: _builtins.int
     JOURNAL_LOST_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     """The machine's identity, at most 32 bytes. With mutual TLS it must equal the certificate's."""
     boot_id: _builtins.str
@@ -441,6 +458,8 @@ class Hello(_message.Message):
     """The planogram version that the machine shows; 0 if it has none."""
     journal_lost: _builtins.bool
     """The journal could not be read (new board, worn flash). Without it an open vend is settled by policy."""
+    resume_token: _builtins.str
+    """Welcome.resume_token of the last Welcome that came; empty if none came. At most 32 bytes."""
     @_builtins.property
     def capabilities(self) -> Global___Capabilities:
         """What the machine can do."""
@@ -461,10 +480,11 @@ class Hello(_message.Message):
         planogram_version: _builtins.int = ...,
         journal_tail: _abc.Iterable[Global___JournalEntry] | None = ...,
         journal_lost: _builtins.bool = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "mode", b"mode", "planogram_version", b"planogram_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["boot_id", b"boot_id", "capabilities", b"capabilities", "firmware", b"firmware", "journal_lost", b"journal_lost", "journal_tail", b"journal_tail", "last_acked_seq", b"last_acked_seq", "machine_id", b"machine_id", "mode", b"mode", "planogram_version", b"planogram_version", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -822,6 +842,7 @@ class Welcome(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     IN_SERVICE_FIELD_NUMBER: _builtins.int
     SERVER_TIME_MS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     heartbeat_interval_ms: _builtins.int
     """Send a Heartbeat when nothing else was sent for this long."""
     planogram_version: _builtins.int
@@ -838,6 +859,10 @@ class Welcome(_message.Message):
     """Whether the machine may sell. If not, show "out of service"."""
     server_time_ms: _builtins.int
     """The backend's clock, milliseconds since 1970 UTC."""
+    resume_token: _builtins.str
+    """New with each stream. Keep it (on flash, before the first numbered frame of the stream) and return it in the next Hello: it
+    shows that the next stream is the same machine's. At most 32 bytes.
+    """
     @_builtins.property
     def session(self) -> Global___ResumedSession:
         """What goes on from before; absent if the machine is free."""
@@ -859,10 +884,11 @@ class Welcome(_message.Message):
         mode: Global___Mode.ValueType = ...,
         in_service: _builtins.bool = ...,
         server_time_ms: _builtins.int = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reconnect", b"reconnect", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "reconnect", b"reconnect", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "heartbeat_interval_ms", b"heartbeat_interval_ms", "in_service", b"in_service", "last_seq", b"last_seq", "mode", b"mode", "planogram_version", b"planogram_version", "qr_payload", b"qr_payload", "reconnect", b"reconnect", "resume_token", b"resume_token", "server_time_ms", b"server_time_ms", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,13 +2,20 @@
 numbered frame was applied once.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from sqlalchemy import ColumnElement, Table, func, select
 
-from actors.machine.events import Connected, Disconnected, Event, FrameReceived, MachineFact
+from actors.machine.events import (
+    Connected,
+    Disconnected,
+    Event,
+    FaultsCounted,
+    FrameReceived,
+    MachineFact,
+)
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
 from storage import codec
@@ -168,6 +175,12 @@ class _Link:
     opened_at_ms: int = 0
     boot_id: str = ""
     last_seq: int = 0
+    boots: Mapping[str, int] = field(default_factory=dict)
+    """How far each boot came."""
+
+
+_SENT_AWAY = "reason=TAKEOVERS"
+"""Ordered for a stream that might not take over, because too many others just had."""
 
 
 def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
@@ -176,7 +189,7 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
     """
     links: dict[str, _Link] = {}
     unreadable: set[str] = set()
-    lines = select(*journal.c["id", "machine_id", "version", "body"]).where(
+    lines = select(*journal.c["id", "machine_id", "version", "effects", "body"]).where(
         journal.c.kind.in_(STREAM_KINDS)
     )
     for page in books.pages(lines, journal.c.id):
@@ -193,7 +206,8 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                     machine_id=row.machine_id,
                 )
                 continue
-            links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event)
+            if _SENT_AWAY not in str(row.effects):
+                links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event)
     for span in books.spans:
         for row, state in books.states(span):
             if state is None or row.machine_id in unreadable:
@@ -215,24 +229,41 @@ def _follow(link: _Link, event: Event) -> _Link:
     """
     match event:
         case Connected():
-            if (
-                link.online
-                and event.stream_id != link.stream_id
-                and event.opened_at_ms < link.opened_at_ms
-            ):
-                return link
-            return _Link(
-                online=True,
-                stream_id=event.stream_id,
-                opened_at_ms=event.opened_at_ms,
-                boot_id=event.boot_id,
-                last_seq=link.last_seq if event.boot_id == link.boot_id else 0,
-            )
+            return _opened(link, event)
         case Disconnected() if event.stream_id == link.stream_id:
             return replace(link, online=False)
         case FrameReceived() if (
-            link.online and event.stream_id == link.stream_id and event.seq == link.last_seq + 1
+            link.online
+            and event.stream_id == link.stream_id
+            and _first(event) <= link.last_seq + 1 <= event.seq
         ):
-            return replace(link, last_seq=event.seq)
+            applied = {**link.boots, link.boot_id: event.seq}
+            return replace(link, last_seq=event.seq, boots=applied)
         case _:
             return link
+
+
+def _first(frame: FrameReceived) -> int:
+    """The first of the numbers that the frame stands for."""
+    fact = frame.fact
+    return fact.first_seq if isinstance(fact, FaultsCounted) else frame.seq
+
+
+def _opened(link: _Link, event: Connected) -> _Link:
+    """A boot that was superseded does not come back; one that was not goes on where it was: no
+    frame is applied twice.
+    """
+    older = event.opened_at_ms < link.opened_at_ms
+    if link.online and event.stream_id != link.stream_id and older:
+        return link
+    if event.boot_id != link.boot_id and event.boot_id in link.boots and link.last_seq:
+        return link
+    came_to = link.boots.get(event.boot_id, 0)
+    return _Link(
+        online=True,
+        stream_id=event.stream_id,
+        opened_at_ms=event.opened_at_ms,
+        boot_id=event.boot_id,
+        last_seq=came_to,
+        boots={**link.boots, event.boot_id: came_to},
+    )

@@ -23,6 +23,7 @@ CLOSABLE = frozenset(
         WorkItemKind.PAYMENT_CONFLICT,
         WorkItemKind.NOTIFICATION_REFUSED,
         WorkItemKind.RECONCILIATION_DIFFERENCE,
+        WorkItemKind.MACHINE_ALARM,
     }
 )
 """Nothing is due from us about these: a person looks, mends what is elsewhere, and says so."""

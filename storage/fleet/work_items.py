@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over five tables, oldest first; each of them is read through
+"""What waits for a person, as one list over six tables, oldest first; each of them is read through
 an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
@@ -33,11 +33,12 @@ from sqlalchemy import (
 )
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
-from actors.machine.state import RefundStatus, VendStatus
+from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.item_ids import (
+    ALARM_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
     MACHINE_ITEM,
@@ -51,6 +52,7 @@ from storage.tables import (
     IS_CONFLICT,
     IS_REFUSED,
     inbox,
+    machine_alarms,
     machine_halts,
     machines,
     reconciliation_differences,
@@ -353,6 +355,25 @@ def _branches(now_ms: int) -> list[_Branch]:
                 advice=cast(_waiting(func.count()).scalar_subquery(), String),
             ),
         ),
+        _Branch(
+            kind=WorkItemKind.MACHINE_ALARM,
+            table=machine_alarms,
+            since=machine_alarms.c.since_at_ms,
+            item_id=ALARM_ITEM,
+            where=(not_closed(ALARM_ITEM),),
+            columns=_columns(
+                amount_minor=literal(0),
+                status=machine_alarms.c.kind,
+                reason=_with_times(),
+                vend_id=case(
+                    (
+                        machine_alarms.c.kind == AlarmKind.VEND_CONTRADICTED.value,
+                        machine_alarms.c.subject,
+                    ),
+                    else_="",
+                ),
+            ),
+        ),
     ]
 
 
@@ -372,6 +393,13 @@ def _of_inbox(
             trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
         ),
     )
+
+
+def _with_times() -> ColumnElement[str]:
+    """What the alarm says, and how often it happened."""
+    times = machine_alarms.c.times
+    often = case((times > 1, cast(times, String) + literal(" times, at last: ")), else_="")
+    return often + machine_alarms.c.detail
 
 
 def _differences() -> _Branch:

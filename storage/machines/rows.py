@@ -12,7 +12,7 @@ from typing import assert_never
 from actors.machine import configuring, describe
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId
-from actors.machine.state import MachineState, Refund, Session, Trade, Vend, phase
+from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
 from actors.ports import Change
 from storage import codec
 from storage.books import chain
@@ -42,6 +42,7 @@ class BatchRows:
     vends: dict[str, Row] = field(default_factory=dict)
     trades: dict[str, Row] = field(default_factory=dict)
     refunds: dict[str, Row] = field(default_factory=dict)
+    alarms: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
 
@@ -166,6 +167,8 @@ def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency
             rows.trades[record.trade_id] = trade_row(record, machine_id, currency)
         case Refund():
             rows.refunds[record.refund_id] = refund_row(record, machine_id, currency)
+        case Alarm():
+            rows.alarms[record.alarm_id] = alarm_row(record, machine_id)
         case _:
             assert_never(record)
 
@@ -262,6 +265,20 @@ def refund_row(refund: Refund, machine_id: MachineId, currency: str) -> Row:
         None if proposal is None else _plain(proposal.actor),
         None if proposal is None else _plain(proposal.reason),
         _plain(refund.error),
+    )
+
+
+def alarm_row(alarm: Alarm, machine_id: MachineId) -> Row:
+    """Return a row of ``machine_alarms``."""
+    return (
+        alarm.alarm_id,
+        machine_id,
+        alarm.kind.value,
+        _plain(alarm.subject),
+        alarm.times,
+        alarm.since_at_ms,
+        alarm.last_at_ms,
+        _plain(alarm.detail),
     )
 
 

@@ -18,6 +18,7 @@ from storage.tables import (
     inbox,
     journal,
     ledger_entries,
+    machine_alarms,
     machine_states,
     refunds,
     sessions,
@@ -52,6 +53,7 @@ TRADE_CHANGES = (
     "status",
     "closed_at_ms",
 )
+ALARM_CHANGES = ("times", "last_at_ms", "detail")
 REFUND_CHANGES = (
     "attempts",
     "status",
@@ -99,6 +101,9 @@ class CommitStatements:
         self.trades = _overwrite(trades, "trade_id", TRADE_CHANGES, dialect, owned_by="machine_id")
         self.refunds = _overwrite(
             refunds, "refund_id", REFUND_CHANGES, dialect, owned_by="machine_id"
+        )
+        self.alarms = _overwrite(
+            machine_alarms, "alarm_id", ALARM_CHANGES, dialect, owned_by="machine_id"
         )
         taken = (
             update(inbox)

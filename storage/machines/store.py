@@ -232,6 +232,7 @@ class SqlMachineStore(MachineStore):
             run.trades.run(connection, list(rows.trades.values()))
             run.vends.run(connection, list(rows.vends.values()))
             run.refunds.run(connection, list(rows.refunds.values()))
+            run.alarms.run(connection, list(rows.alarms.values()))
             run.ledger.run(connection, rows.ledger)
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)

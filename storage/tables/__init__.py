@@ -14,7 +14,7 @@ from storage.tables.installation import installation, partitions
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
-from storage.tables.records import refunds, sessions, trades, vends
+from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 
 __all__ = [
     "IS_CONFLICT",
@@ -27,6 +27,7 @@ __all__ = [
     "journal",
     "ledger_entries",
     "limit_proposals",
+    "machine_alarms",
     "machine_halts",
     "machine_states",
     "machines",

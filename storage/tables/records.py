@@ -1,5 +1,5 @@
-"""Each machine's sessions, vends, trades and refunds: in present or final form what its state holds
-only while they are open. Its owner alone writes them, under its epoch.
+"""Each machine's sessions, vends, trades, refunds and alarms: in present or final form what its
+state holds only while they are open. Its owner alone writes them, under its epoch.
 
 They have no foreign keys: each row is written with a line of the journal, whose key holds for it.
 """
@@ -115,4 +115,21 @@ refunds = Table(
     Index(None, "machine_id", "due_at_ms", "refund_id"),
     Index(None, "trade_id", "due_at_ms", "refund_id"),
     Index(None, "status", "due_at_ms", "refund_id"),
+)
+
+# What a person must look at although no money waits for it; it ends by being closed
+# (``work_item_closings``).
+machine_alarms = Table(
+    "machine_alarms",
+    metadata,
+    Column("alarm_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("since_at_ms", BigInteger, nullable=False),
+    Column("last_at_ms", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "since_at_ms", "alarm_id"),
+    Index(None, "machine_id", "since_at_ms", "alarm_id"),
 )

@@ -218,7 +218,7 @@ class GatewayProcess:
     def __init__(self, world: "World", name: str, died: Callable[[Process], None]) -> None:
         self.process = Process(name, died)
         self.clock = WallClock(world.loop)
-        rng = world.rng(f"gateway/{name}")
+        rng, tokens = world.rng(f"gateway/{name}"), world.rng(f"tokens/{name}")
         database = world.disk.open_for(self.process, rng, world.faults)
         self._world = world
         self._rng = rng
@@ -234,6 +234,7 @@ class GatewayProcess:
             clock=self.clock,
             monotonic=world.loop.time,
             random=rng.random,
+            tokens=lambda: f"{tokens.getrandbits(64):016x}",
             wake=self._wake,
             metrics=METRICS,
         )

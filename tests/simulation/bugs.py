@@ -18,7 +18,9 @@ from actors.link import ToMachine
 from actors.machine import (
     configuring,
     connecting,
+    doubles,
     events,
+    frames,
     goodwill,
     ledger,
     paying,
@@ -596,6 +598,29 @@ def gap_accepted() -> Any:
         return accept(turn, event)
 
     return patch.object(connecting, "accept", bug)
+
+
+def contradiction_believed() -> Any:
+    """What the machine says counts, whatever its sensors saw."""
+    return patch.object(vending, "contradiction", lambda *_, **__: "")
+
+
+def old_boot_comes_back() -> Any:
+    """Only the present boot is remembered: each other one is new."""
+
+    def bug(link: Any, boot_id: Any) -> Any:
+        same = boot_id == link.boot_id
+        return replace(link, boot_id=boot_id, last_seq=link.last_seq if same else 0, digests="")
+
+    return _both(
+        patch.object(frames, "booted", bug),
+        patch.object(frames, "superseded", lambda *_: None),
+    )
+
+
+def double_is_the_machine() -> Any:
+    """A stream need not show whose it is."""
+    return patch.object(doubles, "proves", lambda *_: True)
 
 
 @contextlib.contextmanager

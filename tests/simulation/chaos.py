@@ -14,7 +14,7 @@ from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
 from storage.fleet.changes import MachineChange
-from tests.simulation import admins
+from tests.simulation import admins, doubles
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -49,6 +49,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("office", faults.reconfigured_every_s, _reconfigure),
         ("impatience", faults.retried_every_s, _impatience),
         ("reload", faults.reloaded_every_s, _reload),
+        ("double", faults.double_every_s, doubles.double),
         ("goodwill", faults.given_back_every_s, _give_back),
     )
     for name, every_s, blow in kinds:

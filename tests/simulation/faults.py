@@ -68,6 +68,10 @@ class Faults:
     jam: float = 0.0
     hook: float = 0.0
     flash_lost: float = 0.0
+    boots_come_back: float = 0.0
+    newer_firmware: float = 0.0
+    lies: float = 0.0
+    double_every_s: float = 0.0
     # Alipay
     alipay: dict[str, float] = field(default_factory=dict)
     wake_lost: float = 0.0
@@ -143,4 +147,8 @@ def drawn(rng: Random) -> Faults:
     faults.given_back_every_s = sometimes(30, 120)
     # Drawn last, so that all the others stay as they were.
     faults.alipay |= {name: value for name in LATER_FAULTS if (value := sometimes(0.05, 0.2, 0.5))}
+    faults.boots_come_back = sometimes(0.3)
+    faults.newer_firmware = sometimes(0.5)
+    faults.lies = sometimes(0.1, 0.3)
+    faults.double_every_s = sometimes(100, 300)
     return faults

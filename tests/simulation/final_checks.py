@@ -157,12 +157,18 @@ def written_off_by_who_may(world: "World") -> None:
 
 def vends_agree_with_shelves(world: "World") -> None:
     """B5, C-ii: sold means that goods fell, not sold means that none did, unless the machine itself
-    cannot know.
+    cannot know, or a person was told that it contradicted itself.
     """
     vends = {
         row[0]: row[1:]
         for row in world.disk.rows(
             "SELECT vend_id, machine_id, status, reason, price_minor FROM vends"
+        )
+    }
+    told = {
+        row[0]
+        for row in world.disk.rows(
+            "SELECT subject FROM machine_alarms WHERE kind = 'VEND_CONTRADICTED'"
         )
     }
     for machine in world.machines.values():
@@ -186,6 +192,7 @@ def vends_agree_with_shelves(world: "World") -> None:
         elif (
             status == "VOIDED"
             and drops
+            and vend_id not in told
             and journal_says_delivered(machine, vend_id)
             and machine_id not in world.flash_lost
         ):
@@ -232,13 +239,15 @@ def device_order(world: "World") -> None:
         seq = said["seq"]
         refused = (
             f"frame {seq} was applied before",
+            f"NUMBER_REUSED: frame {seq} of ",
             f"frame {seq} came before frame",
             "a frame of stream ",
         )
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
         boot = (machine_id, boots[machine_id, said["stream_id"]])
-        if seq != applied[boot] + 1:
+        first = said["fact"]["body"].get("first_seq", seq)  # of faults that are told as one
+        if not first <= applied[boot] + 1 <= seq:
             world.checker.broken(
                 "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"
             )

@@ -11,12 +11,13 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from gateway.simulator.board import CutPoint
-from gateway.simulator.happenings import Asked, Happening
+from gateway.simulator.happenings import Happening, VendAsked
 from gateway.simulator.line import Line
 from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_pb2 as pb
+from tests.simulation.doubles import Firmware
 from tests.simulation.network import SimLine
 
 if TYPE_CHECKING:
@@ -43,13 +44,24 @@ class SimMachine(MachineClient):
         self.world = world
         self.machine_id = machine_id
         self._rng_wire = rng
+        # Drawn once and kept: a frame that is sent again must say the same.
+        own = world.rng(f"firmware/{machine_id}")
+        self._firmware = Firmware(newer=own.random() < faults.newer_firmware, lies=faults.lies)
+        self._boots: list[str] = []
 
     def _new_boot_id(self, number: int) -> str:
-        return f"b{number}-{self._rng.getrandbits(32):08x}"
+        new = f"b{number}-{self._rng.getrandbits(32):08x}"
+        if self._boots and self.world.faults.boots_come_back:
+            rng = self.world.rng(f"boots/{self.machine_id}/{number}")
+            if rng.random() < self.world.faults.boots_come_back:
+                new = rng.choice(self._boots)
+                self.world.note(f"{self.machine_id} begins boot {new} once more")
+        self._boots.append(new)
+        return new
 
     def _tell(self, happening: Happening) -> None:
         """The world sees what the customers see."""
-        if isinstance(happening, Asked):
+        if isinstance(happening, VendAsked):
             self.world.pressed[happening.request_id] = self.world.clock.now_ms()
         if self.world.traced:
             self.world.note(f"{self.machine_id} shows {happening}")
@@ -61,6 +73,7 @@ class SimMachine(MachineClient):
             rng=self._rng_wire,
             faults=self.world.faults,
             dial=self.world.dial,
+            said=self._firmware.said,
         )
 
     def misfortune(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
-from gateway.simulator.line import Ended, Line
+from gateway.simulator.line import Ended, Line, reason_of
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.backend import GatewayProcess
 from tests.simulation.faults import Faults
@@ -44,6 +44,7 @@ class Call:
         self.boot_id = ""
         self.acked = 0
         self.over = False
+        self._aborted = False
         self.task: asyncio.Task[None] | None = None
         self.status = Ended(code=grpc.StatusCode.OK, detail="closed by the gateway")
 
@@ -68,10 +69,10 @@ class Call:
 
     async def read(self) -> Any:
         """Return the next frame."""
-        while not self._frames:
+        while not self._frames and not self._aborted:
             self._came.clear()
             await self._came.wait()
-        return self._frames.popleft()
+        return grpc.aio.EOF if self._aborted else self._frames.popleft()
 
     async def write(self, frame: bytes) -> None:
         """Send a frame to the machine."""
@@ -80,8 +81,11 @@ class Call:
         self._line.down(frame)
 
     async def abort_with_status(self, status: Any) -> NoReturn:
-        """End the call with a status."""
-        self.status = Ended(code=status.code, detail=status.details)
+        """End the call with a status: nothing more is read, and the machine hears why."""
+        self._aborted = True
+        self._came.set()
+        reason = reason_of(status.trailing_metadata)
+        self.status = Ended(code=status.code, detail=status.details, reason=reason)
         raise grpc.aio.AbortError
 
     async def serve(self) -> None:
@@ -91,11 +95,17 @@ class Call:
         except grpc.aio.AbortError:
             pass
         except asyncio.CancelledError:
-            self.status = Ended(code=grpc.StatusCode.UNAVAILABLE, detail="the connection is gone")
+            if not self._aborted:
+                gone = "the connection is gone"
+                self.status = Ended(code=grpc.StatusCode.UNAVAILABLE, detail=gone)
             raise
         finally:
             self.over = True
             self._line.ended_there(self.status)
+
+
+def _as_it_is(frame: service_pb.ConnectRequest) -> bytes:
+    return frame.SerializeToString()
 
 
 class SimLine(Line):
@@ -108,8 +118,10 @@ class SimLine(Line):
         rng: Random,
         faults: Faults,
         dial: Callable[["SimLine"], Call | None],
+        said: Callable[[service_pb.ConnectRequest], bytes] = _as_it_is,
     ) -> None:
         super().__init__("", None)
+        self._firmware_says = said
         self.machine_id = machine_id
         self.silent = False
         """Nothing gets through any more, and nobody says so."""
@@ -131,7 +143,7 @@ class SimLine(Line):
         """Write a frame; the world may repeat it, or let the next one overtake it."""
         if self._hung_up:
             return
-        faults, rng, body = self._faults, self._rng, frame.SerializeToString()
+        faults, rng, body = self._faults, self._rng, self._firmware_says(frame)
         if rng.random() < faults.wire_cut:
             self._later(rng.random() * 0.2, self.hang_up)
         elif rng.random() < faults.wire_silent:

@@ -109,6 +109,21 @@ def refunds_are_refused(world: World) -> None:
     world.policy = replace(world.policy, write_off_second_person_above_minor=0)
 
 
+def sensors_know_better(world: World) -> None:
+    """Firmware says of many vends what its sensors did not see, and motors jam."""
+    world.faults.lies, world.faults.jam = 0.5, 0.3
+
+
+def boots_come_back(world: World) -> None:
+    """Power fails often, and the firmware takes boot ids that it had before."""
+    world.faults.power_cut, world.faults.boots_come_back = 0.6, 0.6
+
+
+def doubles_come(world: World) -> None:
+    """A second device uses the identity of a machine, again and again, where people pay first."""
+    world.faults.double_every_s, world.machines_wanted = 20.0, 1
+
+
 def alipay_says_anything(world: World) -> None:
     """A refund is answered with any code, done or not, and a payment told in odd ways."""
     world.faults.alipay |= {"odd_code": 0.7, "notify_odd": 0.7}
@@ -140,6 +155,9 @@ STEERS: dict[str, Callable[[World], None]] = {
     "cables are bad": cables_are_bad,
     "machines leave": machines_leave,
     "refunds are refused": refunds_are_refused,
+    "sensors know better": sensors_know_better,
+    "boots come back": boots_come_back,
+    "doubles come": doubles_come,
     "alipay says anything": alipay_says_anything,
     "customers complain": customers_complain,
     "people insist": people_insist,
@@ -384,6 +402,24 @@ PLANTED = (
         sentence="A machine that is being read is read again beside it.",
         bug=bugs.machine_is_read_twice,
         halts=True,
+    ),
+    Planted(
+        name="contradiction-sold",
+        sentence="A result counts although the machine's own sensors deny it.",
+        bug=bugs.contradiction_believed,
+        steer=sensors_know_better,
+    ),
+    Planted(
+        name="old-boot-comes-back",
+        sentence="The frames of a boot that was superseded are applied from the first one again.",
+        bug=bugs.old_boot_comes_back,
+        steer=boots_come_back,
+    ),
+    Planted(
+        name="double-delivers",
+        sentence="A second device gets what the machine's customer paid.",
+        bug=bugs.double_is_the_machine,
+        steer=doubles_come,
     ),
     Planted(
         name="review-ends-by-silence",

@@ -206,7 +206,11 @@ FACTS: list[events.MachineFact] = [
     events.VendCancelled(request_id=RequestId("q1")),
     events.VendCancelled(request_id=RequestId("q9")),
     events.VendSucceeded(vend_id=VendId("VM-1-v1"), evidence="motor=RAN drop=SEEN"),
+    events.VendSucceeded(vend_id=VendId("VM-1-v1"), evidence="motor=NOT_RUN drop=NOT_SEEN"),
     events.VendSucceeded(vend_id=VendId("VM-1-v9")),
+    events.VendFailed(
+        vend_id=VendId("VM-1-v1"), cause=FailureCause.JAMMED, evidence="motor=JAMMED drop=SEEN"
+    ),
     *(events.VendFailed(vend_id=VendId("VM-1-v1"), cause=cause) for cause in FailureCause),
     events.SessionCompleted(session_id=SessionId("VM-1-s1")),
     events.SessionCompleted(session_id=SessionId("VM-1-s9")),
@@ -231,6 +235,7 @@ def every_event(story: Story) -> list[events.Event]:
             for fact in FACTS
         ),
         events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq, fact=FACTS[0]),
+        events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq, fact=FACTS[-2]),
         events.FrameReceived(stream_id=link.stream_id, seq=link.last_seq + 2, fact=FACTS[0]),
         events.FrameReceived(stream_id=StreamId("other"), seq=1, fact=FACTS[0]),
         events.Connected(stream_id=StreamId("n"), opened_at_ms=story.now_ms, boot_id=link.boot_id),
@@ -261,6 +266,17 @@ def every_event(story: Story) -> list[events.Event]:
             opened_at_ms=story.now_ms,
             boot_id=BootId("b9"),
             journal_lost=True,
+        ),
+        *(
+            events.Connected(
+                stream_id=StreamId("n"),
+                opened_at_ms=story.now_ms,
+                boot_id=link.boot_id,
+                token="k9",
+                returned_token=returned,
+                keeps_token=True,
+            )
+            for returned in (*link.tokens[-1:], "k0")
         ),
         events.Disconnected(stream_id=link.stream_id),
         events.Disconnected(stream_id=StreamId("other")),

@@ -13,10 +13,12 @@ from typing import assert_never
 
 from actors.machine import MachineState
 from actors.machine.decision import Record
-from actors.machine.state import Refund, Session, Trade, Vend
+from actors.machine.state import Alarm, Refund, Session, Trade, Vend
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 BEGINS = "(begins)"
+Thing = Session | Vend | Trade | Refund
+"""What has states to go through; an alarm has none."""
 _HEAD = "| Kind | From | To | What makes it so | Seen in |"
 
 
@@ -71,7 +73,7 @@ def leads(kind: str, before: str, after: str) -> bool:
     return after in reached
 
 
-def of_record(record: Record) -> tuple[str, str, str]:
+def of_record(record: Thing) -> tuple[str, str, str]:
     """Return kind, name and state of what a decision leaves behind, in the words of its row."""
     match record:
         case Session():
@@ -101,7 +103,8 @@ class History:
 
     def goes_on(self, *records: Record) -> None:
         """Take what was written next; fail if no path of published transitions leads there."""
-        for kind, name, after in map(of_record, records):
+        things = (record for record in records if not isinstance(record, Alarm))
+        for kind, name, after in map(of_record, things):
             before = self._now.get((kind, name), BEGINS)
             assert leads(kind, before, after), (
                 f"{name}: {Transition(kind, before, after)} is not allowed ({PAGE.name}, States)"
@@ -111,7 +114,7 @@ class History:
                 self.transitions.append(Transition(kind, before, after))
 
 
-def _things(state: MachineState) -> Iterator[Record]:
+def _things(state: MachineState) -> Iterator[Thing]:
     if state.session is not None:
         yield state.session
         if state.session.vend is not None:

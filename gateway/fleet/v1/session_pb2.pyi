@@ -154,6 +154,10 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
     VEND_REASON_UNKNOWN: _VendReason.ValueType  # 20
     """The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
+    VEND_REASON_CONTRADICTED: _VendReason.ValueType  # 21
+    """What the machine says of its outcome contradicts itself."""
+    VEND_REASON_COLUMN_BLOCKED: _VendReason.ValueType  # 22
+    """Its column failed several times in a row, and nobody has seen to it."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -186,6 +190,10 @@ VEND_REASON_WRITTEN_OFF: VendReason.ValueType  # 19
 """Of a SUCCEEDED one: the goods came after their price had gone back, and were written off."""
 VEND_REASON_UNKNOWN: VendReason.ValueType  # 20
 """The machine did not say why, or in a word that only a newer backend knows; evidence has its number."""
+VEND_REASON_CONTRADICTED: VendReason.ValueType  # 21
+"""What the machine says of its outcome contradicts itself."""
+VEND_REASON_COLUMN_BLOCKED: VendReason.ValueType  # 22
+"""Its column failed several times in a row, and nobody has seen to it."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

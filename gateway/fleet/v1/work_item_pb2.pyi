@@ -40,6 +40,10 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """reason tells the kind of event and the error."""
     WORK_ITEM_KIND_REFUND_UNRESOLVED: _WorkItemKind.ValueType  # 8
     """Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
+    WORK_ITEM_KIND_MACHINE_ALARM: _WorkItemKind.ValueType  # 9
+    """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
+    VEND_CONTRADICTED.
+    """
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -58,6 +62,10 @@ WORK_ITEM_KIND_MACHINE_HALTED: WorkItemKind.ValueType  # 7
 """reason tells the kind of event and the error."""
 WORK_ITEM_KIND_REFUND_UNRESOLVED: WorkItemKind.ValueType  # 8
 """Nobody learnt within its bound whether Alipay did it; nothing is tried by itself any more."""
+WORK_ITEM_KIND_MACHINE_ALARM: WorkItemKind.ValueType  # 9
+"""A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
+VEND_CONTRADICTED.
+"""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

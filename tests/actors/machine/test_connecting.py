@@ -124,7 +124,7 @@ def test_only_the_next_frame_is_applied() -> None:
     """
     story = Story()
     story.connect()
-    for seq, code in ((1, "first"), (1, "again"), (3, "third")):
+    for seq, code in ((1, "first"), (1, "first"), (3, "third")):
         story.do(
             events.FrameReceived(
                 stream_id=story.stream, seq=seq, fact=events.FaultReported(code=code)

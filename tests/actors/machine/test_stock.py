@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from actors.machine import events
-from actors.machine.state import MachineState
+from actors.machine.policy import Policy
+from actors.machine.state import DenyReason, FailureCause, MachineState
 from actors.machine.stock import available, can_sell
 from tests.support.story import Story, a_machine
 
@@ -77,3 +78,68 @@ def test_a_machine_sells_only_if_all_is_well(why: object) -> None:
     assert can_sell(story.state)
     assert callable(why)
     assert not can_sell(why(story.state))
+
+
+# --- columns that fail ---
+
+
+def failing(times: int) -> Story:
+    """A machine whose column A1 failed so often in a row."""
+    story = Story(a_machine(stock=9))
+    story.connect()
+    story.pay(5_000)
+    for _ in range(times):
+        story.select("A1")
+        story.failure(FailureCause.JAMMED)
+    return story
+
+
+def test_a_column_that_fails_again_and_again_sells_nothing_more() -> None:
+    """A person is told once, and the customer may choose another column."""
+    story = failing(Policy().column_failures_max)
+    story.select("A1")
+    assert DenyReason.COLUMN_BLOCKED == story.state.settled_vends[-1].reason
+    assert [("COLUMN_FAILS", "A1", 1)] == [
+        (alarm.kind, alarm.subject, alarm.times) for alarm in story.state.alarms
+    ]
+    story.select("A2")
+    story.success()
+    assert 300 == story.money()["sold"]
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        events.CashSold(column="A1", price_minor=500),
+        events.ReaderEnabled(),
+        events.StockCounted(column="A1", stock=9),
+    ],
+)
+def test_a_column_sells_again_once_somebody_has_seen_to_it(
+    fact: events.CashSold | events.ReaderEnabled | events.StockCounted,
+) -> None:
+    """It sold for cash, the door was opened and closed, or it was counted."""
+    story = failing(Policy().column_failures_max)
+    if isinstance(fact, events.StockCounted):
+        story.do(fact)
+    else:
+        story.frame(events.ReaderDisabled(reason="door"))
+        story.frame(fact)
+        story.frame(events.ReaderEnabled())
+    story.select("A1")
+    story.success()
+    assert 500 == story.money()["sold"]
+    assert () == story.state.failing
+
+
+def test_a_sale_in_between_starts_the_count_again() -> None:
+    """Only failures in a row count, and only those that are the column's own."""
+    story = failing(Policy().column_failures_max - 1)
+    story.select("A1")
+    story.failure(FailureCause.NOT_WAITING)
+    story.select("A1")
+    story.success()
+    story.select("A1")
+    story.failure(FailureCause.JAMMED)
+    assert () == story.state.alarms
+    assert [1] == [one.in_row for one in story.state.failing]

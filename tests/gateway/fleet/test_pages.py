@@ -11,7 +11,7 @@ from gateway.fleet import pages
 from gateway.fleet.errors import CallRefused
 
 
-def _rows(wanted: pages.Asked) -> list[str]:
+def _rows(wanted: pages.PageAsked) -> list[str]:
     everything = [f"{number:03}" for number in range(120)]
     return [row for row in everything if row > wanted.position][: wanted.rows]
 

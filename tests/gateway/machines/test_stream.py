@@ -10,7 +10,9 @@ from gateway.machines.stream import Stream
 from gateway.machines.translate import BadFrame, Greeting
 from gateway.rpc.limits import EdgeLimits
 from gateway.v1 import machine_pb2 as wire
-from tests.support.edge import FixedClock
+from tests.support.edge import FixedClock, running_edge
+
+READY = {"reader_enable": wire.ReaderEnable()}
 
 
 def test_a_journal_that_was_taken_in_is_not_told_again() -> None:
@@ -56,6 +58,33 @@ def test_a_frame_that_cannot_be_read_goes_to_the_core_under_its_number() -> None
     stream._take(bad, link)
     expected = events.FrameNotRead(code=effects.RejectCode.BAD_FIELD, detail="fault.code: no")
     assert [(1, expected)] == [(frame.seq, frame.fact) for frame in link.submitted]
+
+
+async def test_bad_frames_do_not_end_the_stream() -> None:
+    """A frame that breaks a rule, or has no payload, gets a ProtocolError; its host uses its number
+    up, and those behind it keep theirs.
+    """
+    async with running_edge() as edge:
+        machine = await edge.welcomed()
+        await machine.say(1, **READY)
+        await machine.hear()
+        await machine.say(2, fault=wire.Fault(code="much too long for a code"))
+        answer = await machine.hear()
+        assert wire.PROTOCOL_ERROR_CODE_BAD_FIELD == answer.protocol_error.code
+        assert (2, 2, 3) == (
+            answer.ack,
+            answer.protocol_error.seq,
+            answer.protocol_error.expected_seq,
+        )
+        await machine.say(3)
+        answer = await machine.hear()
+        assert (3, wire.PROTOCOL_ERROR_CODE_UNKNOWN_PAYLOAD) == (
+            answer.ack,
+            answer.protocol_error.code,
+        )
+        await machine.say(4, **READY)
+        assert 4 == (await machine.hear()).ack
+        assert [1, 2, 3, 4] == edge.link.frames()
 
 
 class _Link:

@@ -255,9 +255,11 @@ def _call(edge: Edge, channel: grpc.aio.Channel) -> MachineCall:
 
 @pytest.mark.slow
 async def test_a_connection_that_answers_no_ping() -> None:
-    """A peer that is gone without a word is found out by a ping after 20 s and 10 s more."""
+    """A peer that is gone without a word is found out by a ping after 20 s and 10 s more, if it
+    was not ended before because it carries no stream.
+    """
     loop = asyncio.get_running_loop()
-    async with running_edge() as edge:
+    async with running_edge(limits=EdgeLimits(connection_idle_max_ms=120_000)) as edge:
         reader, writer = await asyncio.open_connection("127.0.0.1", edge.listener.port)
         empty_settings = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + empty_settings)

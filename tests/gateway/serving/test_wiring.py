@@ -90,7 +90,11 @@ async def test_a_gateway_serves_all_four_sides(tmp_path: Path, tables: Tables) -
                 machine_id="VM-1", store_name="Lobby", currency="HKD"
             )
             registered = await fleet.RegisterMachine(request, timeout=2.0)
-            assert machine_pb2.CODE_STATUS_PENDING == registered.machine.code_status
+            # Alipay does not answer, so that nobody knows.
+            assert registered.machine.code_status in {
+                machine_pb2.CODE_STATUS_PENDING,
+                machine_pb2.CODE_STATUS_UNKNOWN,
+            }
             assert "host-0" == registered.machine.host
         stop.set()
         await running

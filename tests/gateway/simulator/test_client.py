@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.simulator.shelf import Act, read
+from gateway.simulator.shelf import ShelfAct, read
 from gateway.v1 import machine_pb2 as pb
 from tests.gateway.simulator.scripted import ScriptedGateway
 from tests.support.patience import HANGS_AFTER_S, until
@@ -53,7 +53,7 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     )
     await stream.write(vend_approved=approved)
     shelf = tmp_path / "VM-0001" / "shelf.log"
-    await until(lambda: any(line.act is Act.TURN for line in read(shelf)))
+    await until(lambda: any(line.act is ShelfAct.TURN for line in read(shelf)))
     process.send_signal(signal.SIGKILL)
     await process.wait()
 
@@ -67,6 +67,6 @@ async def test_kill_9_in_the_middle_of_a_vend(gateway: ScriptedGateway, tmp_path
     process.stdin.close()
     async with asyncio.timeout(HANGS_AFTER_S):
         assert 0 == await process.wait()
-    assert [(Act.TURN, "v1")] == [
-        (line.act, line.cause) for line in read(shelf) if line.act is not Act.LOAD
+    assert [(ShelfAct.TURN, "v1")] == [
+        (line.act, line.cause) for line in read(shelf) if line.act is not ShelfAct.LOAD
     ]

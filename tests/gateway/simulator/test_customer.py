@@ -8,12 +8,12 @@ import pytest
 
 from gateway.simulator.customer import STORY_MAX, Customer, Patience, word_of
 from gateway.simulator.happenings import (
-    Asked,
     Denied,
     Happening,
     NotNow,
     PowerLost,
     TurnedAway,
+    VendAsked,
     VendEnded,
 )
 from gateway.v1 import machine_pb2 as pb
@@ -128,7 +128,7 @@ async def test_leaving_without_money_is_simple(customer: Customer) -> None:
         (Denied(request_id="r", reason=pb.VEND_DENIED_REASON_FUNDS, funds_minor=0), "FUNDS"),
         (TurnedAway(reason=NotNow.BUSY), "BUSY"),
         (PowerLost(), "POWER_LOST"),
-        (Asked(request_id="r", column="A1", price_minor=1), "NO_ANSWER"),
+        (VendAsked(request_id="r", column="A1", price_minor=1), "NO_ANSWER"),
         (None, "NO_ANSWER"),
     ],
 )

@@ -9,7 +9,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from gateway.simulator.line import UNWRITTEN_MAX, Ended, Line, Tls, _retry_after_ms, read_tls
+from gateway.simulator.line import UNWRITTEN_MAX, ClientTls, Ended, Line, _retry_after_ms, read_tls
 from gateway.v1 import machine_pb2 as pb
 from gateway.v1 import machine_service_pb2 as service_pb
 from tests.gateway.simulator.scripted import ScriptedGateway, scripted_gateway
@@ -151,7 +151,7 @@ async def test_each_side_shows_its_certificate() -> None:
         [(server.private_key, server.certificate)], authority.certificate, require_client_auth=True
     )
     async with scripted_gateway(credentials) as gateway:
-        tls = Tls(
+        tls = ClientTls(
             ca=authority.certificate,
             certificate=machine.certificate,
             private_key=machine.private_key,
@@ -159,7 +159,7 @@ async def test_each_side_shows_its_certificate() -> None:
         call = asyncio.create_task(Line(gateway.address, tls).run(ignore))
         (await gateway.stream()).end()
         assert (await call).code is grpc.StatusCode.OK
-        stranger = await Line(gateway.address, Tls(ca=authority.certificate)).run(ignore)
+        stranger = await Line(gateway.address, ClientTls(ca=authority.certificate)).run(ignore)
         assert stranger.code is grpc.StatusCode.UNAVAILABLE
 
 

@@ -164,12 +164,11 @@ async def test_a_gateway_that_does_not_answer_hello(
 
 
 async def test_a_dead_stream_is_given_up(gateway: ScriptedGateway, make_client: Make) -> None:
-    """Heartbeats without any answer end in a new stream."""
+    """Heartbeats without any answer end in a new stream. Whether a beat is read before that is the
+    computer's affair; how many there are is told in virtual time (``test_connection``).
+    """
     async with running(make_client()):
-        stream = await gateway.stream()
-        await stream.welcome(heartbeat_interval_ms=10)
-        beat = await stream.read_kind("heartbeat")
-        assert 0 == beat.seq
+        await (await gateway.stream()).welcome(heartbeat_interval_ms=10)
         await (await gateway.stream()).welcome()
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.simulator.outbox import UNACKED_MAX, WAITING_MAX, Frame, Outbox
+from gateway.simulator.outbox import UNACKED_MAX, WAITING_MAX, Frame, MachineOutbox
 from gateway.v1 import machine_pb2 as pb
 
 
@@ -14,7 +14,7 @@ def frame(detail: str = "") -> Frame:
 
 def test_frames_count_from_one() -> None:
     """Each frame gets the next number, and may be sent at once."""
-    outbox = Outbox()
+    outbox = MachineOutbox()
 
     assert [1, 2, 3] == [outbox.put(frame())[0].seq for _ in range(3)]
     assert 3 == outbox.last_seq
@@ -22,7 +22,7 @@ def test_frames_count_from_one() -> None:
 
 def test_at_most_32_are_unacknowledged() -> None:
     """The 33rd frame waits without a number until an acknowledgement makes room."""
-    outbox = Outbox()
+    outbox = MachineOutbox()
     for _ in range(UNACKED_MAX):
         outbox.put(frame())
 
@@ -35,7 +35,7 @@ def test_at_most_32_are_unacknowledged() -> None:
 
 def test_a_full_waiting_room_is_counted() -> None:
     """What finds no room at all is counted, not silently gone."""
-    outbox = Outbox()
+    outbox = MachineOutbox()
     for _ in range(UNACKED_MAX + WAITING_MAX + 5):
         outbox.put(frame())
 
@@ -45,7 +45,7 @@ def test_a_full_waiting_room_is_counted() -> None:
 
 def test_an_acknowledgement_of_what_was_never_sent_is_ignored() -> None:
     """Only numbers that were given can be acknowledged."""
-    outbox = Outbox()
+    outbox = MachineOutbox()
     outbox.put(frame())
 
     outbox.acknowledge(99)
@@ -55,7 +55,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_ignored() -> None:
 
 def test_what_was_acknowledged_cannot_be_resent() -> None:
     """A demand for a forgotten frame is answered with None: the boot is beyond repair."""
-    outbox = Outbox()
+    outbox = MachineOutbox()
     for _ in range(3):
         outbox.put(frame())
     outbox.acknowledge(2)
@@ -70,7 +70,7 @@ def test_a_refused_frame_gives_its_number_to_the_next() -> None:
     """A frame whose number was not used up is removed; those behind it move up, so that no gap
     remains.
     """
-    outbox = Outbox()
+    outbox = MachineOutbox()
     for detail in ("good", "bad", "next"):
         outbox.put(frame(detail))
 
@@ -88,7 +88,7 @@ def test_every_frame_is_kept_until_it_is_acknowledged(steps: list[int | None]) -
     """Whatever is put and acknowledged in whatever command: numbers have no gap and nothing
     unacknowledged is lost.
     """
-    outbox = Outbox()
+    outbox = MachineOutbox()
     put = 0
     for step in steps:
         if step is None:

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from gateway.simulator import shelf as shelves
-from gateway.simulator.shelf import CASH, Act, Faults, Shelf
+from gateway.simulator.shelf import CASH, Faults, Shelf, ShelfAct
 from gateway.v1 import machine_pb2 as pb
 
 
@@ -32,7 +32,9 @@ def test_everything_that_falls_is_on_the_disk(path: Path) -> None:
         1,
         1,
     ) == (again.stock["A1"], again.turns["v1"], again.drops["v1"], again.drops[CASH])
-    assert [Act.LOAD, Act.TURN, Act.DROP, Act.DROP] == [line.act for line in shelves.read(path)]
+    assert [ShelfAct.LOAD, ShelfAct.TURN, ShelfAct.DROP, ShelfAct.DROP] == [
+        line.act for line in shelves.read(path)
+    ]
     again.close()
     again.close()
 

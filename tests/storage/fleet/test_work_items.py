@@ -300,6 +300,7 @@ def test_each_kind_is_read_through_an_index(
         "inbox",
         "reconciliation_differences",
         "machines",
+        "machine_alarms",
         "work_item_closings",
     )
     read = [line for line in plan if line.split()[1] in tables]
@@ -404,6 +405,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
             oldest_at_ms=START_MS + 3,
         ),
         GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="MACHINE_ALARM", count=0, oldest_at_ms=None),
     ] == gauges
 
 

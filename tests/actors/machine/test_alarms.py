@@ -1,0 +1,42 @@
+"""Alarms: bounded by kind, subject and time."""
+
+from actors.machine import alarms
+from actors.machine.draft import Draft
+from actors.machine.policy import Policy
+from actors.machine.state import ALARMS_KEPT, Alarm, AlarmKind, MachineState
+from tests.support.story import START_MS, a_machine
+
+
+def rung(
+    state: MachineState, *, subject: str = "", later_ms: int = 0
+) -> tuple[MachineState, Alarm]:
+    draft = Draft(state, START_MS + later_ms, Policy())
+    alarms.ring(draft, AlarmKind.COLUMN_FAILS, "again", subject=subject)
+    (record,) = draft.decision().records
+    assert isinstance(record, Alarm)
+    return draft.state, record
+
+
+def test_what_happens_again_soon_is_counted() -> None:
+    """One row in an hour, whatever a machine does; then another one."""
+    state, first = rung(a_machine())
+    state, second = rung(state, later_ms=alarms.AGAIN_AFTER_MS - 1)
+    assert (first.alarm_id, 1, 2) == (second.alarm_id, first.times, second.times)
+    _, third = rung(state, later_ms=alarms.AGAIN_AFTER_MS)
+    assert ("VM-1-a2", 1) == (third.alarm_id, third.times)
+
+
+def test_each_subject_has_its_own_within_a_bound() -> None:
+    """The state remembers the last ones."""
+    state = a_machine()
+    for number in range(2 * ALARMS_KEPT):
+        state, alarm = rung(state, subject=f"A{number}")
+        assert f"VM-1-a{number + 1}" == alarm.alarm_id
+    assert ALARMS_KEPT == len(state.alarms)
+
+
+def test_a_long_detail_is_cut() -> None:
+    """It may hold what a machine said."""
+    draft = Draft(a_machine(), START_MS, Policy())
+    alarms.ring(draft, AlarmKind.DOUBLE, "x" * 1_000)
+    assert alarms.DETAIL_MAX == len(draft.state.alarms[0].detail)

@@ -1,0 +1,176 @@
+"""A second device with a machine's identity, and the machine itself coming back."""
+
+from dataclasses import replace
+
+import pytest
+
+from actors.machine import doubles, events
+from actors.machine.connecting import TAKEOVERS
+from actors.machine.effects import ApproveVend, BeginSession, CloseStream, EndSession, Welcome
+from actors.machine.ids import BootId, StreamId, VendId
+from actors.machine.policy import Policy
+from actors.machine.state import AlarmKind, FailureCause, Link, VendStatus
+from tests.support.story import Story
+
+
+def hello(
+    story: Story,
+    stream: str,
+    *,
+    boot: str = "b1",
+    token: str = "",
+    returns: str = "",
+    keeps: bool = True,
+) -> events.Connected:
+    return events.Connected(
+        stream_id=StreamId(stream),
+        opened_at_ms=story.now_ms,
+        boot_id=BootId(boot),
+        planogram_version=1,
+        token=token,
+        returned_token=returns,
+        keeps_token=keeps,
+    )
+
+
+def rung(story: Story) -> list[AlarmKind]:
+    """What a person was told."""
+    return [alarm.kind for alarm in story.state.alarms]
+
+
+def paid(*, keeps: bool = True, vending: bool = False) -> Story:
+    """A machine with a customer who paid 10.00, perhaps in the middle of a vend of 5.00."""
+    story = Story()
+    story.stream = StreamId("own")
+    story.do(hello(story, "own", token="k1" if keeps else "", keeps=keeps))
+    story.frame(events.ReaderEnabled())
+    story.pay(1_000)
+    if vending:
+        story.select()
+    return story
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_the_machine_itself_goes_on(keeps: bool) -> None:
+    """With its token, or with its boot id where its firmware knows no token, it keeps its customer
+    and its vend, although its older stream still seems to live.
+    """
+    story = paid(keeps=keeps, vending=True)
+    told = story.do(hello(story, "own2", token="k2", returns="k1" if keeps else "", keeps=keeps))
+    assert [] == [order for order in told.effects if isinstance(order, EndSession)]
+    assert any(isinstance(order, ApproveVend) for order in told.effects)
+    assert [] == rung(story)
+
+
+def test_a_welcome_that_was_lost_does_not_make_a_stranger() -> None:
+    """Until a frame shows that the newest token arrived, the older ones count."""
+    story = paid()
+    for stream in ("s2", "s3"):
+        story.do(hello(story, stream, token=f"k-{stream}", returns="k1"))
+    assert [] == rung(story)
+    story.stream = StreamId("s3")
+    story.frame(events.ReaderEnabled())
+    assert ("k-s3",) == story.state.link.tokens
+    story.do(hello(story, "s4", token="k4", returns="k1"))
+    assert [AlarmKind.DOUBLE] == rung(story)
+
+
+@pytest.mark.parametrize(
+    ("boot", "returns"), [("b1", ""), ("b1", "guess"), ("b2", ""), ("b2", "guess")]
+)
+def test_a_double_gets_nobodys_money(boot: str, returns: str) -> None:
+    """The session ends, what is free goes back, and the double is told of no customer."""
+    story = paid()
+    told = story.do(hello(story, "double", boot=boot, token="k2", returns=returns))
+    assert [] == [order for order in told.effects if isinstance(order, BeginSession)]
+    welcomes = [order for order in told.effects if isinstance(order, Welcome)]
+    assert [None] == [order.session_id for order in welcomes]
+    assert {"held": 0, "due": 1_000} == {
+        name: amount for name, amount in story.money().items() if name in {"held", "due"}
+    }
+    assert [AlarmKind.DOUBLE] == rung(story)
+
+
+def test_a_double_delivers_nothing() -> None:
+    """What was approved on the older stream is in doubt: a success is a person's, a failure or
+    silence gives the money back.
+    """
+    for last in ("success", "failure", "silence"):
+        story = paid(vending=True)
+        story.do(hello(story, "double", boot="b2"))
+        story.boot, story.stream, story._seq = BootId("b2"), StreamId("double"), 0
+        assert [VendStatus.IN_DOUBT] == [vend.status for vend in story.state.doubts]
+        if last == "success":
+            story.success("VM-1-v1")
+            (vend,) = story.state.doubts
+            assert (VendStatus.IN_REVIEW, FailureCause.CONTRADICTED) == (vend.status, vend.reason)
+            assert {"held": 500, "sold": 0} == {
+                name: amount for name, amount in story.money().items() if name in {"held", "sold"}
+            }
+            continue
+        if last == "failure":
+            story.failure(vend_id="VM-1-v1")
+        else:
+            story.wait(story.policy.doubt_window_ms)
+        assert {"held": 0, "sold": 0, "due": 1_000} == {
+            name: amount
+            for name, amount in story.money().items()
+            if name in {"held", "sold", "due"}
+        }
+
+
+def test_the_journal_of_a_double_settles_nothing_for_the_shop() -> None:
+    """What it claims as delivered is a person's; what it does not know is not "never begun"."""
+    story = paid(vending=True)
+    claim = events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
+    story.do(replace(hello(story, "double", boot="b2"), journal=(claim,)))
+    assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
+    assert 0 == story.money()["sold"]
+
+
+def test_a_selection_that_is_not_paid_is_denied() -> None:
+    """Its customer stands before the other device."""
+    story = Story()
+    story.stream = StreamId("own")
+    story.do(hello(story, "own", token="k1"))
+    story.frame(events.ReaderEnabled())
+    story.select()
+    story.do(hello(story, "double", boot="b2"))
+    assert None is story.state.session
+    assert VendStatus.DENIED is story.state.settled_vends[-1].status
+
+
+def test_old_firmware_comes_back_after_a_power_cut() -> None:
+    """It knows no token. Where the loss of its stream was seen, its journal settles its vend; where
+    it was not, it is welcome, and a person is told only if that happens again and again.
+    """
+    story = paid(keeps=False, vending=True)
+    story.disconnect()
+    done = events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
+    story.do(replace(hello(story, "s2", boot="b2", keeps=False), journal=(done,)))
+    assert 500 == story.money()["sold"]
+    for number in range(3, 3 + doubles.STRANGERS_BORNE + 1):
+        assert [] == rung(story)
+        story.do(hello(story, f"s{number}", boot=f"b{number}", keeps=False))
+        assert story.state.link.online
+    assert [AlarmKind.DOUBLE] == rung(story)
+
+
+def test_takeovers_have_a_limit() -> None:
+    """Two devices that fight are slowed down: the newer one is sent away, the present one stays."""
+    story = Story(policy=Policy(takeovers_a_minute_max=3))
+    for number in range(1, 5):
+        story.do(hello(story, f"s{number}", keeps=False))
+    told = story.do(hello(story, "s5", keeps=False))
+    assert (CloseStream(stream_id=StreamId("s5"), reason=TAKEOVERS),) == told.effects
+    assert "s4" == story.state.link.stream_id
+    assert [AlarmKind.DOUBLE] == rung(story)
+    story.wait(doubles.MINUTE_MS)
+    story.do(hello(story, "s6", keeps=False))
+    assert "s6" == story.state.link.stream_id
+
+
+def test_a_first_hello_needs_no_proof() -> None:
+    """There is nothing that it could take."""
+    story = Story()
+    assert not doubles.is_stranger(Link(), hello(story, "s1"))

@@ -7,7 +7,7 @@ connections of the money's path (``Database.read_money``).
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -160,7 +160,7 @@ class SqlMachineStore(MachineStore):
                 lambda connection: self._save(connection, ownership, owned, changes, rows)
             )
         except _Broken as broken:
-            raise await self._blame(ownership, changes, owned, broken) from broken
+            await self._blame(ownership, changes, owned, broken)
 
     async def halt(self, ownership: Ownership, halt: MachineHalt) -> None:
         """Write down that a machine is halted, in a transaction that proves the ownership. A row
@@ -249,15 +249,16 @@ class SqlMachineStore(MachineStore):
         changes: Sequence[Change],
         owned: dict[MachineId, Owned],
         broken: _Broken,
-    ) -> StoreError:
-        """Say whose change it was: save machine after machine in a transaction that is never
-        committed, until it breaks again.
+    ) -> NoReturn:
+        """Raise a Conflict that says whose change it was: save machine after machine in a
+        transaction that is never committed, until it breaks again. Raises StoreError if it does
+        not.
         """
         machine_ids = list(dict.fromkeys(change.machine_id for change in changes))
         if len(machine_ids) == 1:
-            return Conflict(machine_ids[0], broken.detail)
+            raise Conflict(machine_ids[0], broken.detail) from broken
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> NoReturn:
             for machine_id in machine_ids:
                 own = [change for change in changes if change.machine_id == machine_id]
                 try:
@@ -266,11 +267,7 @@ class SqlMachineStore(MachineStore):
                     raise Conflict(machine_id, again.detail) from again
             raise StoreError(f"A constraint was hit and is not any more: {broken.detail}")
 
-        try:
-            await self._db.write(work)
-        except StoreError as error:
-            return error
-        raise AssertionError("the trial raises always")
+        await self._db.write(work)
 
 
 def _item(row: Row[Any]) -> InboxItem | Unreadable:

@@ -28,7 +28,7 @@ async def test_deliveries_are_numbered_from_one() -> None:
     found.put(message(2))
     assert found.take() == Delivery(number=1, messages=(message(1), message(2)))
     found.put(message(3))
-    assert found.take().number == 2
+    assert 2 == found.take().number
 
 
 async def test_a_full_outbox_breaks() -> None:
@@ -70,7 +70,7 @@ async def test_a_gateway_is_silent_between_its_calls_only() -> None:
     loop = asyncio.get_running_loop()
     with found.call():
         await asyncio.sleep(100)
-        assert found.silent_for_s(loop.time()) == 0
+        assert 0 == found.silent_for_s(loop.time())
     await asyncio.sleep(5)
     assert found.silent_for_s(loop.time()) == pytest.approx(5)
 
@@ -97,7 +97,7 @@ async def test_a_receipt_without_messages_waits_for_nothing() -> None:
     released.expect()
     released.release()
     await released.wait(60)
-    assert asyncio.get_running_loop().time() == 0
+    assert 0 == asyncio.get_running_loop().time()
 
 
 async def test_a_receipt_gives_up_after_its_time() -> None:

@@ -38,14 +38,14 @@ async def test_a_call_under_way_is_not_made_again_and_may_be_made_later() -> Non
     calls.start(VM, refund(1), PLACE, HKD)
     calls.start(VM, CreateCode(), PLACE, HKD)
     await asyncio.sleep(1)
-    assert (len(provider.calls), len(calls), calls.of(VM)) == (2, 2, 2)
+    assert (2, 2, 2) == (len(provider.calls), len(calls), calls.of(VM))
     provider.gate.set()
     await asyncio.sleep(1)
-    assert (len(answered), len(calls), calls.of(VM)) == (2, 0, 0)
+    assert (2, 0, 0) == (len(answered), len(calls), calls.of(VM))
     calls.start(VM, refund(1), PLACE, HKD)
     await asyncio.sleep(1)
 
-    assert len(provider.calls) == 3
+    assert 3 == len(provider.calls)
 
 
 async def test_no_more_than_allowed_are_in_flight() -> None:
@@ -56,12 +56,12 @@ async def test_no_more_than_allowed_are_in_flight() -> None:
     for number in range(5):
         calls.start(VM, refund(number), PLACE, HKD)
     await asyncio.sleep(1)
-    assert len(provider.calls) == 2
+    assert 2 == len(provider.calls)
     provider.gate.set()
     await asyncio.sleep(1)
 
     assert [call for _, call in provider.calls] == [refund(number) for number in range(5)]
-    assert len(answered) == 5
+    assert 5 == len(answered)
 
 
 async def test_closing_abandons_what_is_under_way() -> None:
@@ -76,4 +76,4 @@ async def test_closing_abandons_what_is_under_way() -> None:
     provider.gate.set()
     await asyncio.sleep(1)
 
-    assert (len(provider.calls), answered) == (1, [])
+    assert (1, []) == (len(provider.calls), answered)

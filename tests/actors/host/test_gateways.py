@@ -49,9 +49,9 @@ async def test_listen_answers_idle_after_ten_seconds(stage: Stage) -> None:
     """A long poll without news ends by itself."""
     start_s = asyncio.get_running_loop().time()
 
-    assert await stage.gateway.hear() == []
-    assert round(asyncio.get_running_loop().time() - start_s) == 10
-    assert stage.gateway.deliveries[-1].number == 0
+    assert [] == await stage.gateway.hear()
+    assert 10 == round(asyncio.get_running_loop().time() - start_s)
+    assert 0 == stage.gateway.deliveries[-1].number
 
 
 async def test_a_full_mailbox_closes_the_stream_and_refuses_the_command() -> None:
@@ -108,7 +108,7 @@ async def test_an_outbox_that_overflows_breaks_the_attachment() -> None:
     with pytest.raises(LinkBroken):
         await stage.gateway.hear()
     await stage.gateway.attach()
-    assert await stage.gateway.give() == []
+    assert [] == await stage.gateway.give()
     await stage.host.stop()
 
 
@@ -126,7 +126,7 @@ async def test_attaching_again_forgets_the_old_outbox(stage: Stage) -> None:
     with pytest.raises(LinkBroken):
         await stage.host.exchange(old, ())
     await stage.gateway.give(stage.gateway.hello())
-    assert stage.gateway.deliveries[-1].number == 1
+    assert 1 == stage.gateway.deliveries[-1].number
 
 
 async def test_a_stream_announced_again_after_attaching_is_not_disconnected(stage: Stage) -> None:

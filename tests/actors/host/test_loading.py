@@ -33,18 +33,15 @@ async def test_a_commit_whose_answer_is_lost_is_told_to_the_machine_all_the_same
 
     kinds = [type(command) for command in stage.gateway.commands()]
     assert kinds.index(DenyVend) < kinds.index(ApproveVend)
-    assert (
-        len(
-            {
-                command.vend_id
-                for command in stage.gateway.commands()
-                if isinstance(command, ApproveVend)
-            }
-        )
-        == 1
+    assert 1 == len(
+        {
+            command.vend_id
+            for command in stage.gateway.commands()
+            if isinstance(command, ApproveVend)
+        }
     )
-    assert stage.store.state("VM-1").vends_made == 1
-    assert vends_saved(stage)[:1] == ["VendRequested"]
+    assert 1 == stage.store.state("VM-1").vends_made
+    assert ["VendRequested"] == vends_saved(stage)[:1]
     listening.cancel()
 
 
@@ -57,7 +54,7 @@ async def test_a_lost_answer_about_a_payment_does_not_lose_the_customer(stage: S
     await stage.gateway.give(stage.gateway.paid("t-9", 700, "VM-2"))
     await asyncio.sleep(5)
 
-    assert [trade.funds_minor for trade in stage.store.state("VM-2").trades] == [700]
+    assert [700] == [trade.funds_minor for trade in stage.store.state("VM-2").trades]
     begun = [
         command for command in stage.gateway.commands("VM-2") if isinstance(command, BeginSession)
     ]
@@ -89,7 +86,7 @@ async def test_an_unknown_machine_leaves_memory(stage: Stage) -> None:
     messages = await stage.gateway.give(stage.gateway.hello("VM-404"), stage.gateway.bye("VM-404"))
 
     assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
-    assert stage.host.stats()["machines"] == 2
+    assert 2 == stage.host.stats()["machines"]
 
 
 # --- a core that raises ---
@@ -119,7 +116,7 @@ async def test_a_machine_whose_core_raises_is_halted_and_the_others_are_served(c
 
     assert ("VM-2-stream", CloseReason.HALTED) in closings(messages)
     assert any(isinstance(command, Welcome) for command in stage.gateway.commands("VM-1"))
-    assert stage.host.stats()["halted"] == 1
+    assert 1 == stage.host.stats()["halted"]
     assert not stage.fatal
     await stage.host.stop()
 
@@ -136,7 +133,7 @@ async def test_the_next_owner_is_not_stopped_by_it_either(core: Core) -> None:
     messages = await stage.gateway.give(stage.gateway.hello("VM-2"), stage.gateway.hello("VM-1"))
 
     assert [("VM-2-stream", CloseReason.HALTED)] == closings(messages)
-    assert stage.host.stats()["halted"] == 1
+    assert 1 == stage.host.stats()["halted"]
     await stage.host.stop()
 
 

@@ -51,10 +51,10 @@ def test_machines_are_read_in_turn_and_each_in_order() -> None:
         room.post(one, letter(number))
     room.post(two, letter(9))
 
-    assert numbers(room.take(10, 2)) == [("VM-1", [0, 1]), ("VM-2", [9])]
-    assert numbers(room.take(10, 2)) == [("VM-1", [2, 3])]
-    assert numbers(room.take(10, 2)) == [("VM-1", [4])]
-    assert (room.take(10, 2), room.size, room.has_work) == ([], 0, False)
+    assert [("VM-1", [0, 1]), ("VM-2", [9])] == numbers(room.take(10, 2))
+    assert [("VM-1", [2, 3])] == numbers(room.take(10, 2))
+    assert [("VM-1", [4])] == numbers(room.take(10, 2))
+    assert ([], 0, False) == (room.take(10, 2), room.size, room.has_work)
 
 
 def test_a_batch_is_bounded() -> None:
@@ -65,8 +65,8 @@ def test_a_batch_is_bounded() -> None:
         room.post(one, letter(number))
         room.post(two, letter(number))
 
-    assert numbers(room.take(4, 10)) == [("VM-1", [0, 1, 2]), ("VM-2", [0])]
-    assert room.size == 2
+    assert [("VM-1", [0, 1, 2]), ("VM-2", [0])] == numbers(room.take(4, 10))
+    assert 2 == room.size
 
 
 def test_letters_that_are_put_back_come_first() -> None:
@@ -79,7 +79,7 @@ def test_letters_that_are_put_back_come_first() -> None:
     room.post(one, letter(3))
     room.put_back(one, letters)
 
-    assert numbers(room.take(10, 10)) == [("VM-1", [0, 1, 2, 3])]
+    assert [("VM-1", [0, 1, 2, 3])] == numbers(room.take(10, 10))
 
 
 def test_an_isolated_machine_gets_its_own_batch() -> None:
@@ -89,11 +89,11 @@ def test_an_isolated_machine_gets_its_own_batch() -> None:
         room.post(loaded(room, name), letter(1))
     room.runners[MachineId("VM-2")].isolated = True
 
-    assert [numbers(room.take(10, 10)) for _ in range(3)] == [
+    assert [
         [("VM-1", [1])],
         [("VM-2", [1])],
         [("VM-3", [1])],
-    ]
+    ] == [numbers(room.take(10, 10)) for _ in range(3)]
 
 
 def test_a_machine_that_is_not_loaded_waits_in_the_other_line() -> None:
@@ -101,7 +101,7 @@ def test_a_machine_that_is_not_loaded_waits_in_the_other_line() -> None:
     room = mailboxes()
     runner = room.runner(MachineId("VM-1"))
     room.post(runner, letter(1))
-    assert (room.has_unloaded, room.has_work) == (True, False)
+    assert (True, False) == (room.has_unloaded, room.has_work)
     assert room.next_unloaded() is runner
     runner.read()
     room.post(runner, letter(2))
@@ -109,7 +109,7 @@ def test_a_machine_that_is_not_loaded_waits_in_the_other_line() -> None:
     loaded(room, "VM-1")
     room.queue(runner)
 
-    assert numbers(room.take(10, 10)) == [("VM-1", [1, 2])]
+    assert [("VM-1", [1, 2])] == numbers(room.take(10, 10))
 
 
 def test_a_machine_that_was_dropped_while_it_stood_in_the_queue_is_loaded_first() -> None:
@@ -119,7 +119,7 @@ def test_a_machine_that_was_dropped_while_it_stood_in_the_queue_is_loaded_first(
     room.post(runner, letter(1))
     runner.forget()
 
-    assert room.take(10, 10) == []
+    assert [] == room.take(10, 10)
     assert room.has_unloaded
 
 
@@ -130,7 +130,7 @@ def test_a_halted_machine_is_not_read() -> None:
     runner.halt("a defect")
     room.post(runner, letter(1))
 
-    assert (room.has_unloaded, room.has_work) == (False, False)
+    assert (False, False) == (room.has_unloaded, room.has_work)
 
 
 def test_rooms_are_bounded() -> None:
@@ -152,5 +152,5 @@ def test_rooms_are_bounded() -> None:
     room.post(two, letter(3))
     assert not room.has_room(two.machine_id)
     assert not room.has_room(MachineId("VM-9"))
-    assert len(room.empty(one)) == 2
+    assert 2 == len(room.empty(one))
     assert room.has_room(two.machine_id)

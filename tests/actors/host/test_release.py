@@ -184,7 +184,7 @@ async def test_a_command_is_answered_with_its_notes_and_its_receipt_is_settled()
 
     assert [CommandDone(command_id="c-1", notes=("a note",))] == scene.sent()
     await receipt.wait(60)
-    assert asyncio.get_running_loop().time() == 0
+    assert 0 == asyncio.get_running_loop().time()
 
 
 async def test_the_end_of_a_stream_takes_its_route_away() -> None:
@@ -223,7 +223,7 @@ async def test_each_kind_of_letter_is_refused_in_its_own_way() -> None:
         scene.counts["refused"],
     )
     await receipt.wait(60)
-    assert asyncio.get_running_loop().time() == 0
+    assert 0 == asyncio.get_running_loop().time()
 
 
 async def test_a_halt_closes_all_streams_and_says_why_to_administrators() -> None:
@@ -272,4 +272,4 @@ async def test_a_request_of_a_lost_attachment_is_left_out() -> None:
 
     assert [] == scene.refusals.turn_away(scene.runner, [letter])
     await receipt.wait(60)
-    assert asyncio.get_running_loop().time() == 0
+    assert 0 == asyncio.get_running_loop().time()

@@ -54,7 +54,7 @@ def test_a_turn_moves_the_working_state_and_not_the_saved_one() -> None:
     assert turn.to_save
     assert found.state is turn.decision.state
     assert found.saved is STATE
-    assert turn.change().decision.state.columns[0].stock == 7
+    assert 7 == turn.change().decision.state.columns[0].stock
 
 
 def test_a_timer_whose_deadline_moved_decides_nothing() -> None:
@@ -81,7 +81,7 @@ def test_the_machines_own_limits_are_applied() -> None:
     """Overrides of its configuration stand above the fleet's policy."""
     own = replace(STATE, configuration=Configuration(overrides=PolicyOverrides(idle_refund_ms=1)))
 
-    assert runner(state=own).policy.idle_refund_ms == 1
+    assert 1 == runner(state=own).policy.idle_refund_ms
     assert runner().policy == Policy()
 
 

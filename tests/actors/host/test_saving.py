@@ -22,7 +22,7 @@ async def test_a_slow_commit_denies_newcomers_and_answers_its_own(stage: Stage) 
     first = asyncio.create_task(stage.gateway.give(stage.gateway.frame(request())))
     await asyncio.sleep(4)
     assert first.done()
-    assert denials(stage) == []
+    assert [] == denials(stage)
     await stage.gateway.give(stage.gateway.frame(request("r-2"), "VM-2"))
     assert any(isinstance(command, DenyVend) for command in stage.gateway.commands("VM-2"))
     stage.store.gate.set()
@@ -54,7 +54,7 @@ async def test_a_conflict_halts_its_machine_and_no_other(stage: Stage) -> None:
     )
     assert answers(messages) == {"c-1": CloseReason.HALTED}
     assert [reason for _, reason in closings(messages)] == [CloseReason.HALTED]
-    assert stage.host.stats()["halted"] == 1
+    assert 1 == stage.host.stats()["halted"]
     listening.cancel()
 
 
@@ -69,7 +69,7 @@ async def test_a_conflict_that_passes_halts_nobody(stage: Stage) -> None:
     await asyncio.sleep(1)
 
     assert isinstance(stage.gateway.commands()[-1], ApproveVend)
-    assert stage.host.stats()["halted"] == 0
+    assert 0 == stage.host.stats()["halted"]
     listening.cancel()
 
 
@@ -85,7 +85,7 @@ async def test_a_machine_that_breaks_the_store_is_found_and_halted(stage: Stage)
     await asyncio.sleep(60)
 
     assert all(row.taken for row in stage.store.inbox.values())
-    assert stage.host.stats()["halted"] == 1
+    assert 1 == stage.host.stats()["halted"]
     await stage.gateway.give(stage.gateway.frame(request()))
     assert isinstance(stage.gateway.commands()[-1], ApproveVend)
     listening.cancel()
@@ -125,4 +125,4 @@ async def test_a_batch_that_is_not_saved_is_decided_again_in_its_order(stage: St
     saved = stage.store.events("VM-1")[before:]
     facts = [event.fact for event in saved if isinstance(event, FrameReceived)]
     assert [FaultReported(code="one"), FaultReported(code="two")] == facts
-    assert acks(heard)[-1] == 2
+    assert 2 == acks(heard)[-1]

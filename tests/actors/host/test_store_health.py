@@ -44,10 +44,10 @@ def test_after_it_is_over_it_begins_anew() -> None:
     away = store_health(time)
     away.failed()
     time.now_s += 30
-    assert (away.away, away.away_s) == (True, 30)
+    assert (True, 30) == (away.away, away.away_s)
     away.answered()
 
-    assert (away.away, away.away_s, away.wait_s) == (False, 0, 0)
+    assert (False, 0, 0) == (away.away, away.away_s, away.wait_s)
     away.failed()
     assert away.wait_s <= 1
 
@@ -60,4 +60,4 @@ def test_hosts_do_not_come_back_in_step() -> None:
         away.failed()
         waits.add(away.wait_s)
 
-    assert len(waits) == 10
+    assert 10 == len(waits)

@@ -28,8 +28,8 @@ async def test_the_code_is_made_when_a_registered_machine_is_first_heard_of(stag
     """The registry sweep finds the machine; nobody has to connect."""
     await asyncio.sleep(10)
 
-    assert len(stage.provider.of(CreateCode)) == 1
-    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
+    assert 1 == len(stage.provider.of(CreateCode))
+    assert "https://qr.alipay.com/test" == stage.store.state("VM-1").code.qr_payload
 
 
 async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
@@ -37,7 +37,7 @@ async def test_the_sweep_brings_what_no_wake_up_brought(stage: Stage) -> None:
     stage.pays("t-1")
     await asyncio.sleep(10)
 
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)])
     assert all(row.taken for row in stage.store.inbox.values())
 
 
@@ -50,11 +50,11 @@ async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage)
     stage.pays("t-1")
     await asyncio.sleep(10)
 
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)])
     assert [False, True] == [
         stage.store.inbox[number].taken for number in sorted(stage.store.inbox)
     ]
-    assert stage.host.stats()["halted"] == 0
+    assert 0 == stage.host.stats()["halted"]
 
 
 async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
@@ -66,14 +66,14 @@ async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None
     await giving
     await asyncio.sleep(10)
 
-    assert len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]) == 1
+    assert 1 == len([event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)])
 
 
 async def test_an_idle_machine_leaves_memory_and_comes_back(stage: Stage) -> None:
     """Offline, owing nothing and long silent: it is loaded again when something comes."""
     await stage.gateway.give(stage.gateway.hello(), stage.gateway.bye())
     await asyncio.sleep(800)
-    assert stage.host.stats()["machines"] == 0
+    assert 0 == stage.host.stats()["machines"]
 
     await stage.gateway.attach()
     await stage.gateway.give(stage.gateway.hello())
@@ -91,7 +91,7 @@ async def test_a_change_of_the_registry_reaches_a_machine_that_works(stage: Stag
     )
     await asyncio.sleep(6)
 
-    assert stage.store.state("VM-1").configuration.revision == 2
+    assert 2 == stage.store.state("VM-1").configuration.revision
     assert isinstance(stage.store.events("VM-1")[-1], ConfigurationChanged)
     assert isinstance(stage.gateway.commands()[-1], UpdatePlanogram)
     listening.cancel()
@@ -103,12 +103,12 @@ async def test_a_machine_at_rest_stays_in_memory_while_it_owes_something(stage: 
     stage.provider.gate = asyncio.Event()
     await stage.gateway.give(stage.gateway.bye())
     await asyncio.sleep(800)
-    assert stage.host.stats()["calls"] == 1
-    assert stage.host.stats()["machines"] == 1
+    assert 1 == stage.host.stats()["calls"]
+    assert 1 == stage.host.stats()["machines"]
 
     stage.provider.gate.set()
     await asyncio.sleep(800)
-    assert stage.host.stats()["machines"] == 0
+    assert 0 == stage.host.stats()["machines"]
 
 
 async def test_a_sweep_outlives_a_store_that_is_away(stage: Stage) -> None:

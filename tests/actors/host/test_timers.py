@@ -15,9 +15,9 @@ def test_machines_ring_in_the_order_of_their_deadlines() -> None:
     timers.arm(A, 200)
     timers.arm(B, 100)
 
-    assert timers.due(99) == []
+    assert [] == timers.due(99)
     assert timers.due(250) == [B, A]
-    assert timers.due(1_000) == []
+    assert [] == timers.due(1_000)
 
 
 def test_a_deadline_that_moved_later_rings_then() -> None:
@@ -26,8 +26,8 @@ def test_a_deadline_that_moved_later_rings_then() -> None:
     timers.arm(A, 100)
     timers.arm(A, 300)
 
-    assert timers.next_at_ms() == 100
-    assert timers.due(150) == []
+    assert 100 == timers.next_at_ms()
+    assert [] == timers.due(150)
     assert timers.due(300) == [A]
 
 
@@ -38,7 +38,7 @@ def test_a_deadline_that_moved_earlier_rings_then_and_once() -> None:
     timers.arm(A, 100)
 
     assert timers.due(100) == [A]
-    assert timers.due(1_000) == []
+    assert [] == timers.due(1_000)
 
 
 def test_a_deadline_that_was_taken_away_does_not_ring() -> None:
@@ -47,8 +47,8 @@ def test_a_deadline_that_was_taken_away_does_not_ring() -> None:
     timers.arm(A, 100)
     timers.arm(A, None)
 
-    assert timers.due(1_000) == []
-    assert len(timers) == 0
+    assert [] == timers.due(1_000)
+    assert 0 == len(timers)
 
 
 def test_moving_a_deadline_to_and_fro_for_ever_keeps_the_heap_small() -> None:

@@ -288,6 +288,15 @@ def test_tried_again_by_a_person_it_is_asked_about_first_and_comes_back_to_them(
     assert RefundStatus.UNRESOLVED is told(story, SILENCE).status
 
 
+def test_a_person_who_has_filled_the_account_need_not_wait_for_the_next_try() -> None:
+    """A refund that waits for funds is tried at once, and not twice while it is under way."""
+    story = sent()
+    assert RefundStatus.SHORT_OF_FUNDS is story.do(SHORT).state.refunds[0].status
+    again = events.RefundRetryAsked(refund_id=REFUND, actor="ann")
+    assert 1 == len(story.do(again).effects)
+    assert () == story.do(again).effects
+
+
 @pytest.mark.parametrize(
     ("answer", "status"),
     [

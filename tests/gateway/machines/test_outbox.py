@@ -54,11 +54,11 @@ async def test_frames_are_numbered_as_they_leave() -> None:
     outbox.put(a_frame())
     outbox.acknowledge(4)
     outbox.put(a_frame())
-    assert await written(outbox, Sink()) == [
+    assert [
         (1, 0, "service_update"),
         (2, 4, "service_update"),
         (3, 4, "service_update"),
-    ]
+    ] == await written(outbox, Sink())
 
 
 async def test_acknowledgements_do_not_pile_up() -> None:
@@ -66,15 +66,15 @@ async def test_acknowledgements_do_not_pile_up() -> None:
     outbox = an_outbox()
     for ack in (1, 3, 2):
         outbox.acknowledge(ack)
-    assert await written(outbox, Sink()) == [(1, 3, None)]
+    assert [(1, 3, None)] == await written(outbox, Sink())
 
 
 async def test_the_bound() -> None:
     """A full outbox takes no frame, but acknowledgements still."""
     outbox = an_outbox()
-    assert [outbox.put(a_frame()) for _ in range(4)] == [True, True, True, False]
+    assert [True, True, True, False] == [outbox.put(a_frame()) for _ in range(4)]
     outbox.acknowledge(9)
-    assert [ack for _, ack, _ in await written(outbox, Sink())] == [0, 0, 9]
+    assert [0, 0, 9] == [ack for _, ack, _ in await written(outbox, Sink())]
 
 
 async def test_dropping() -> None:
@@ -82,7 +82,7 @@ async def test_dropping() -> None:
     outbox = an_outbox()
     outbox.put(a_frame())
     outbox.drop()
-    assert await written(outbox, Sink()) == []
+    assert [] == await written(outbox, Sink())
 
 
 async def test_a_write_that_takes_long() -> None:
@@ -96,5 +96,5 @@ async def test_a_write_that_takes_long() -> None:
     sink.open.set()
     await ends
     seen.append(outbox.writing_since)
-    assert seen == [7.0, None]
-    assert outbox.written == 1
+    assert [7.0, None] == seen
+    assert 1 == outbox.written

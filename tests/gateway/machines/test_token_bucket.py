@@ -8,9 +8,9 @@ def test_a_bucket_holds_a_burst_and_fills_with_time() -> None:
     burst.
     """
     bucket = TokenBucket(rate=2, burst=3, now=0.0)
-    assert [bucket.take(0.0) for _ in range(4)] == [True, True, True, False]
-    assert [bucket.take(0.5) for _ in range(2)] == [True, False]
-    assert [bucket.take(100.0) for _ in range(4)] == [True, True, True, False]
+    assert [True, True, True, False] == [bucket.take(0.0) for _ in range(4)]
+    assert [True, False] == [bucket.take(0.5) for _ in range(2)]
+    assert [True, True, True, False] == [bucket.take(100.0) for _ in range(4)]
 
 
 def test_a_debt_is_paid_back_with_time() -> None:

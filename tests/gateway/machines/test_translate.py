@@ -273,7 +273,7 @@ def test_welcome_of_a_free_machine() -> None:
         limits=LIMITS,
         server_time_ms=77,
     ).welcome.session
-    assert (busy.session_id, busy.funds_minor, busy.vend_id) == ("m1-s1", 500, "m1-v1")
+    assert ("m1-s1", 500, "m1-v1") == (busy.session_id, busy.funds_minor, busy.vend_id)
 
 
 # --- names ---

@@ -95,6 +95,12 @@ def test_environments_are_names_of_gateways(
         ("database", "url_file", "absent", "database.url_file: "),
         ("ray", "mode", "cluster", "SQLite is a file of one computer and ray.mode is cluster"),
         (
+            "policy",
+            "write_off_second_person_above_minor",
+            400,
+            "policy.write_off_second_person_above_minor wants two people, and nobody proves who",
+        ),
+        (
             "machines",
             "listen",
             "0.0.0.0:7443",

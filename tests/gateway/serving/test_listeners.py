@@ -135,8 +135,8 @@ async def test_admin_listener() -> None:
     """
     listener = build_admin_server(add_fleet, address="127.0.0.1:0")
     await listener.start()
-    assert listener.services[0] == "gateway.fleet.v1.FleetService"
-    assert await health_of(listener, "gateway.fleet.v1.FleetService") == "SERVING"
+    assert "gateway.fleet.v1.FleetService" == listener.services[0]
+    assert "SERVING" == await health_of(listener, "gateway.fleet.v1.FleetService")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}") as channel:
         assert (
             await TradeServiceStub(channel).GetBalances(trade_service_pb2.GetBalancesRequest())
@@ -160,7 +160,7 @@ async def test_administrators_services_are_told_and_described() -> None:
         for noun in ("Fleet", "Session", "Trade", "WorkItem", "Event"):
             service = f"gateway.fleet.v1.{noun}Service"
             assert service in listener.services
-            assert await health_of(listener, service) == "SERVING"
+            assert "SERVING" == await health_of(listener, service)
             files = await _described(listener, service)
             assert f"{noun}Service" in {one.name for file in files for one in file.service}
             assert "gateway/fleet/v1/role.proto" in {file.name for file in files} | {
@@ -213,10 +213,10 @@ async def test_health_flips_before_the_drain() -> None:
     """
     async with running_edge() as edge:
         machine = await edge.welcomed()
-        assert await health_of(edge.listener) == "SERVING"
+        assert "SERVING" == await health_of(edge.listener)
         await edge.listener.not_serving()
-        assert await health_of(edge.listener) == "NOT_SERVING"
-        assert await health_of(edge.listener, "gateway.v1.MachineService") == "NOT_SERVING"
+        assert "NOT_SERVING" == await health_of(edge.listener)
+        assert "NOT_SERVING" == await health_of(edge.listener, "gateway.v1.MachineService")
         assert (await machine.hello()).HasField("protocol_error")
 
 

@@ -77,3 +77,11 @@ async def test_gateways_that_are_told_at_once_agree(db: Database) -> None:
     stored = await asyncio.gather(*(Inbox(db).put(received("t1")) for _ in range(8)))
     assert 1 == len({one.inbox_id for one in stored})
     assert 1 == [one.verdict for one in stored].count("NEW")
+
+
+async def test_whether_a_payment_was_told_is_known_for_ever(db: Database) -> None:
+    """Of a trade that only something else was told of, no payment is known."""
+    await Inbox(db).put(received("t1"))
+    await Inbox(db).put(other("finished:t2", None))
+    known = [await Inbox(db).knows_payment(trade_id) for trade_id in ("t1", "t2")]
+    assert [True, False] == known

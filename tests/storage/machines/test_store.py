@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import Table, func, select, update
@@ -10,12 +11,21 @@ from sqlalchemy import Table, func, select, update
 from actors.machine.events import CodeCreated, Disconnected, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column, Mode
-from actors.ports import Conflict, InboxItem, LoadedMachine, Ownership, StaleOwner, Unreadable
+from actors.ports import (
+    Conflict,
+    InboxItem,
+    LoadedMachine,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 from storage.codec import CodecError
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
+from storage.machines.store import SqlMachineStore, _Broken
 from storage.tables import (
     audit,
     inbox,
@@ -209,6 +219,31 @@ async def test_two_machines_of_one_batch_that_clash_with_each_other(db: Database
         await owner.commit([owner.decide("VM-1", paid("t1")), owner.decide("VM-2", paid("t1"))])
     assert MachineId("VM-2") == caught.value.machine_id
     assert 0 == await count(db, trades)
+
+
+async def test_a_clash_that_is_gone_when_it_is_looked_into_blames_nobody(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other side of it was undone in between: nothing is saved, no machine is held to it, and
+    the same batch is saved when it is tried again.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    batch = [owner.decide("VM-1", paid("t1")), owner.decide("VM-2", paid("t2"))]
+    save = SqlMachineStore._save
+    with monkeypatch.context() as patch:
+
+        def clashes_once(*args: Any) -> None:
+            patch.setattr(SqlMachineStore, "_save", save)
+            raise _Broken("clash")
+
+        patch.setattr(SqlMachineStore, "_save", clashes_once)
+        with pytest.raises(StoreError, match="hit and is not any more: clash") as caught:
+            await owner.commit(batch)
+    assert not isinstance(caught.value, Conflict)
+    assert 0 == await count(db, trades)
+
+    await owner.commit(batch)
+    assert 2 == await count(db, trades)
 
 
 async def test_a_machine_that_is_not_registered_is_a_conflict(db: Database) -> None:

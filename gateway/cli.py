@@ -193,6 +193,19 @@ def audit(
 
 
 @app.command()
+def audit_log(
+    *,
+    config_file: ConfigFile = None,
+    after: Annotated[int, typer.Option(min=0, help="Go on behind the row with this id.")] = 0,
+) -> None:
+    """Write the audit log as lines of JSON, oldest first: who did, proposed or was refused what."""
+    with _sentences():
+        from gateway.books import audit_log as log
+
+        log.export(settings_module.load(config_file), after=after)
+
+
+@app.command()
 def backup(
     *,
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A new file.")],

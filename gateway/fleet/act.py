@@ -23,6 +23,7 @@ from gateway.fleet import errors as fleet_errors
 from gateway.fleet.errors import CallRefused, not_found, not_possible
 from gateway.links.commands import HostUnavailable
 from gateway.rpc import statuses
+from storage.books.audit_rows import Actor, Outcome
 from storage.fleet.answers import Answers, Claim
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
@@ -44,7 +45,8 @@ class Commands(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
     """Who does it and how many seconds the caller waits at most. ``person`` tells two people apart;
-    empty: ``actor`` does.
+    empty: ``actor`` does. ``proven``: the name in their certificate; ``claimed``: the one that they
+    give.
 
     ``validate_only``: it is only checked. ``claim``: its request has an id, and this is the right
     to do it.
@@ -53,8 +55,15 @@ class Act:
     actor: str
     within_s: float
     person: str = ""
+    claimed: str = ""
+    proven: str = ""
     validate_only: bool = False
     claim: Claim | None = None
+
+    @property
+    def by(self) -> Actor:
+        """Who it is, for the audit log: what is proven and what is claimed apart."""
+        return Actor(name=self.actor, claimed=self.claimed, proven=self.proven)
 
     @property
     def resumed(self) -> bool:
@@ -83,11 +92,12 @@ class Acts:
 
     async def _audited(self, act: Act, action: str, machine_id: str, detail: str) -> None:
         await self.registry.audit(
-            actor=act.actor,
+            actor=act.by,
             action=action,
             machine_id=machine_id,
             detail=detail,
             now_ms=self.clock.now_ms(),
+            outcome=Outcome.ORDERED,
         )
 
     async def _told(

@@ -7,7 +7,7 @@ details; each call is counted by its name and status.
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import grpc.aio
@@ -22,6 +22,7 @@ from gateway.fleet.acts import FleetActs
 from gateway.fleet.caller import act_of
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.idempotence import Requests
+from gateway.fleet.refused_acts import RefusedActs
 from gateway.rpc import statuses
 from gateway.rpc.counters import Counters
 from storage.fleet.positions import InvalidPosition
@@ -49,6 +50,7 @@ class Parts:
     queries: Queries
     metrics: Counters
     stopping: asyncio.Event
+    refused: RefusedActs = field(default_factory=RefusedActs)
 
     async def change(
         self,
@@ -58,13 +60,27 @@ class Parts:
         answer: Callable[[View], Answer],
         kind: type[Answer],
     ) -> Answer:
-        """Carry out a change, once for each caller and request id. Raises CallRefused."""
+        """Carry out a change, once for each caller and request id; what is refused is written down.
+        Raises CallRefused.
+        """
 
         async def done(act: Act) -> Answer:
             return answer(await do(request, act))
 
         requests = Requests(answers=self.acts.answers, clock=self.acts.clock)
-        return await requests.once(request, kind, act_of(context, longest_s=CALL_MAX_S), done)
+        act = act_of(context, longest_s=CALL_MAX_S)
+        try:
+            return await requests.once(request, kind, act, done)
+        except CallRefused as error:
+            if not getattr(request, "validate_only", False):
+                await self.refused.write(
+                    self.acts.registry,
+                    request,
+                    act,
+                    error.refusal,
+                    now_ms=self.acts.clock.now_ms(),
+                )
+            raise
 
 
 class Counted(Protocol):

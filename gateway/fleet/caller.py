@@ -3,6 +3,7 @@ apart.
 """
 
 import hashlib
+import re
 from typing import Any
 
 import grpc.aio
@@ -13,26 +14,35 @@ from gateway.rpc.statuses import FieldProblem
 
 UNKNOWN = "unknown"
 _LENGTH_MAX = 64
+_LIKE_A_PROOF = re.compile(r"[()]|certificate", re.IGNORECASE)
+"""What a claim must not hold, so that nobody who reads it takes it for a proof."""
 
 
 def caller_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
     """Return the metadata ``x-actor`` and, behind it, the name in the client's certificate, which
     alone is proven. Raises CallRefused.
     """
-    metadata = {
-        key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
-    }
-    claimed = metadata.get("x-actor", "").strip()
-    if len(claimed) > _LENGTH_MAX or not claimed.isprintable():
-        raise invalid(
-            FieldProblem(
-                field="x-actor", description=f"must have at most {_LENGTH_MAX} printable characters"
-            )
-        )
+    claimed = _claimed(context)
     certified = _certified(context)[:_LENGTH_MAX]
     if not certified:
         return claimed or UNKNOWN
     return f"{claimed} (certificate {certified})" if claimed else f"certificate {certified}"
+
+
+def _claimed(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    metadata = {
+        key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
+    }
+    claimed = metadata.get("x-actor", "").strip()
+    if len(claimed) > _LENGTH_MAX or not claimed.isprintable() or _LIKE_A_PROOF.search(claimed):
+        raise invalid(
+            FieldProblem(
+                field="x-actor",
+                description=f"must have at most {_LENGTH_MAX} printable characters, no bracket and "
+                "not the word certificate",
+            )
+        )
+    return claimed
 
 
 def person_of(context: grpc.aio.ServicerContext[Any, Any]) -> str:
@@ -60,7 +70,13 @@ def act_of(context: grpc.aio.ServicerContext[Any, Any], *, longest_s: float) -> 
         context.time_remaining()
     )  # None without a deadline, whatever its stub says
     within_s = longest_s if left_s is None else min(left_s, longest_s)
-    return Act(actor=caller_of(context), within_s=within_s, person=person_of(context))
+    return Act(
+        actor=caller_of(context),
+        within_s=within_s,
+        person=person_of(context),
+        claimed=_claimed(context),
+        proven=_certified(context)[:_LENGTH_MAX],
+    )
 
 
 def named(act: Act) -> Act:

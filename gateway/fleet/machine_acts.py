@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from actors.link import Reload
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
+from actors.machine.policy import PolicyOverrides
 from actors.machine.state import CodeStatus, Column, Phase
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
@@ -44,7 +45,10 @@ class MachineActs(Acts):
                     count = await self.registry.partition_count()
                     return _as_it_would_join(new, partition_of(new.machine_id, count), now_ms)
                 return await self.machine(new.machine_id)
-            await self.registry.register(new, actor=act.actor, now_ms=now_ms, claim=act.claim)
+            _check_proven(new.overrides.write_off_second_person_above_minor, act)
+            await self.registry.register(new, actor=act.by, now_ms=now_ms, claim=act.claim)
+        except ChangeRefused as error:
+            raise _refused(new.machine_id, error) from None
         except AlreadyRegistered as error:
             raise fleet_errors.already_registered(new.machine_id, error.detail) from None
         except RequestInProgress:
@@ -72,7 +76,7 @@ class MachineActs(Acts):
         *,
         action: str,
         etag: str = "",
-        detail: str | None = None,
+        detail: str = "",
     ) -> MachineView:
         """Change what is set in ``change`` and return the machine once its actor knows."""
         known, now_ms = MachineId(machine_id), self.clock.now_ms()
@@ -80,10 +84,14 @@ class MachineActs(Acts):
             if act.validate_only:
                 told = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
                 return _as_it_would_be(await self.machine(machine_id), change, told, now_ms)
+            wanted = PolicyOverrides() if change.overrides is None else change.overrides
+            name = "write_off_second_person_above_minor"
+            _check_proven(change.limits.get(name, getattr(wanted, name)), act)
             await self.registry.change(
                 known,
                 change,
-                actor=act.actor,
+                actor=act.by,
+                person=act.person,
                 action=action,
                 now_ms=now_ms,
                 etag=etag,
@@ -128,7 +136,8 @@ class MachineActs(Acts):
         counted = StockCounted(column=column, stock=stock, actor=act.actor)
         if act.validate_only or await self._decided_before(machine_id, counted, act):
             return view
-        await self._audited(act, "SetStock", machine_id, f"column {column} stock {stock}")
+        said = f"column {column} stock {known[column].stock} -> {stock}"
+        await self._audited(act, "SetStock", machine_id, said)
         await self._told(MachineId(machine_id), counted, act, saved=False)
         return await self.machine(machine_id)
 
@@ -174,6 +183,23 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 "when code_status is neither PENDING nor UNKNOWN",
                 machine=machine_id,
             )
+        case changes.SecondPersonNeeded(limits=limits, proposed=True):
+            return not_possible(
+                "SECOND_PERSON_NEEDED",
+                f"this raises {limits} of machine {machine_id}, which takes two people: nothing "
+                "was changed, and your wish is written down; another person must make the same "
+                "call before anything else of the machine is changed",
+                machine=machine_id,
+                limits=limits,
+            )
+        case changes.SecondPersonNeeded(limits=limits):
+            return not_possible(
+                "LIMIT_ABOVE_THE_FLEETS",
+                f"this sets {limits}, above the fleet's, which takes two people: register machine "
+                f"{machine_id} without it, then let two people make the same UpdateMachine",
+                machine=machine_id,
+                limits=limits,
+            )
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])
             more = f"; and {len(what) - _NAMED_MAX} more" if len(what) > _NAMED_MAX else ""
@@ -185,6 +211,17 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 open=f"{listed}{more}",
             )
     raise AssertionError(f"no words are known for {type(error).__name__}")
+
+
+def _check_proven(limit: int | None, act: Act) -> None:
+    """Raise CallRefused if two people are wanted where nobody proves who they are."""
+    if limit is not None and not act.proven:
+        raise not_possible(
+            "IDENTITIES_NOT_PROVEN",
+            "policy.write_off_second_person_above_minor wants two people, and nobody here proves "
+            "who they are: give administrators certificates (admin.client_ca_file), and set it "
+            "with one",
+        )
 
 
 def _as_it_would_be(

@@ -67,7 +67,6 @@ class MachineCalls:
             act,
             action="EnableMachine",
             etag=request.etag,
-            detail="",
         )
 
     async def disable(self, request: wire.DisableMachineRequest, act: Act) -> MachineView:

@@ -74,7 +74,7 @@ class MoneyActs(Acts):
         event: RefundRetryAsked | RefundQueryAsked,
         act: Act,
     ) -> RefundView:
-        about = f"refund {refund.refund_id}"
+        about = f"refund {refund.refund_id}, {refund.status}"
         detail = f"{about}: {event.reason}" if event.reason else about
         await self._audited(act, action, refund.machine_id, detail)
         await self._told(MachineId(refund.machine_id), event, act, saved=False)
@@ -100,7 +100,10 @@ class MoneyActs(Acts):
         if act.validate_only:
             return refund
         await self._audited(
-            act, "WriteOffRefund", refund.machine_id, f"refund {refund_id}: {reason}"
+            act,
+            "WriteOffRefund",
+            refund.machine_id,
+            f"refund {refund_id}, {refund.status} -> WRITTEN_OFF: {reason}",
         )
         event = RefundWrittenOff(
             refund_id=RefundId(refund_id), actor=act.actor, reason=reason, person=act.person
@@ -145,7 +148,10 @@ class MoneyActs(Acts):
             return vend
         outcome = "delivered" if delivered else "not delivered"
         await self._audited(
-            act, "SettleVend", vend.machine_id, f"vend {vend_id} {outcome}: {reason}"
+            act,
+            "SettleVend",
+            vend.machine_id,
+            f"vend {vend_id} {outcome}, {vend.status} -> {wanted}: {reason}",
         )
         event = VendSettled(
             vend_id=VendId(vend_id), delivered=delivered, actor=act.actor, reason=reason
@@ -214,7 +220,7 @@ class MoneyActs(Acts):
         try:
             return await self.closings.close(
                 item_id,
-                actor=act.actor,
+                actor=act.by,
                 reason=reason,
                 now_ms=self.clock.now_ms(),
                 claim=act.claim,

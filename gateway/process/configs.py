@@ -65,6 +65,14 @@ def configs(settings: Settings) -> Configs:
     payer_salt = _payer_salt(settings, problems)
     machines_tls = _tls("machines", settings.machines, problems)
     admin_tls = _tls("admin", settings.admin, problems)
+    if settings.policy.write_off_second_person_above_minor is not None and (
+        admin_tls is None or not admin_tls.client_ca
+    ):
+        problems.add(
+            "policy.write_off_second_person_above_minor wants two people, and nobody proves who "
+            "they are: give admin.client_ca_file, the CA of the administrators' certificates, with "
+            "admin.certificate_file and admin.private_key_file."
+        )
     _cluster(settings, problems)
     for sentence in _clashes(settings):
         problems.add(sentence)

@@ -119,7 +119,7 @@ def assemble(
     """
     clock, metrics, stopping = clock or SystemClock(), metrics or Counters(), asyncio.Event()
     metrics.expect_admin_calls(services.METHODS, services.STATUSES)
-    registry, queries = Registry(database), Queries(database)
+    registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
         links,

@@ -8,7 +8,7 @@ are UTF-8.
   ...]]``: the columns ``LINE_COLUMNS`` of the row of ``journal``, then the columns
   ``ENTRY_COLUMNS`` of each row of ``ledger_entries`` of that machine and version, by ``line``.
 * The content of a row of ``audit`` is the hash of the JSON text ``[...]`` of its columns
-  ``AUDIT_COLUMNS``.
+  ``AUDIT_COLUMNS``, without the last three where ``outcome`` is ''.
 * A **digest** is the hash of the digest before it and the content behind one another: 128 hex
   digits, or 64 where none is before it. Before a machine's line is the line with the version below
   it; before a row of ``audit`` is the row with the next lower id.
@@ -59,7 +59,18 @@ ENTRY_COLUMNS = (
     "amount_minor",
     "currency",
 )
-AUDIT_COLUMNS = ("at_ms", "actor", "action", "machine_id", "detail")
+AUDIT_COLUMNS = (
+    "at_ms",
+    "actor",
+    "action",
+    "machine_id",
+    "detail",
+    "claimed",
+    "proven",
+    "outcome",
+)
+AUDIT_COLUMNS_BEFORE = 5
+"""This many of them had rows without an outcome."""
 DIGEST_LENGTH = 64
 
 _PLAIN_COLUMNS = len(LINE_COLUMNS) - len(JSON_COLUMNS)
@@ -82,7 +93,8 @@ def audit_content(row: Sequence[Any]) -> str:
     """Return the content of a row of ``audit``; the values stand in the order of
     ``AUDIT_COLUMNS``.
     """
-    return hashlib.sha256(_encode(row)).hexdigest()
+    told = row if row[-1] else row[:AUDIT_COLUMNS_BEFORE]
+    return hashlib.sha256(_encode(told)).hexdigest()
 
 
 def digest(before: str, content: str) -> str:

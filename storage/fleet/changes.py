@@ -55,6 +55,17 @@ class CodeAskedFor(ChangeRefused):
     """
 
 
+class SecondPersonNeeded(ChangeRefused):
+    """A limit that guards money would be raised, which takes two people: ``limits``, in words.
+    ``proposed``: the wish is written down, and another person can confirm it.
+    """
+
+    def __init__(self, limits: str, *, proposed: bool) -> None:
+        super().__init__(limits)
+        self.limits = limits
+        self.proposed = proposed
+
+
 class MachineInUse(ChangeRefused):
     """Something of the machine is open: ``what``, in words."""
 
@@ -95,6 +106,7 @@ class Planned:
     values: Mapping[str, Any]
     told: ConfigurationChanged
     difference: str
+    before: Configuration
 
 
 def etag_of(revision: int) -> str:
@@ -118,7 +130,12 @@ def plan(
     if row.retired_at_ms is not None:
         if not change.retire:
             raise MachineRetired(machine_id)
-        return Planned(values={}, told=ConfigurationChanged(configuration=before), difference="")
+        return Planned(
+            values={},
+            told=ConfigurationChanged(configuration=before),
+            difference="",
+            before=before,
+        )
     if etag and etag != etag_of(row.revision):
         raise EtagStale(etag_of(row.revision))
     if change.moves:
@@ -140,6 +157,7 @@ def plan(
         values=values,
         told=ConfigurationChanged(configuration=after, columns=change.columns),
         difference="; ".join(_differences(row, before, after, change)) or "nothing differs",
+        before=before,
     )
 
 
@@ -212,6 +230,10 @@ def _differences(
         if new is not None and new != getattr(row, name):
             old = json.dumps(getattr(row, name), ensure_ascii=False)
             yield f"{name} {old} -> {json.dumps(new, ensure_ascii=False)}"
+    if before.enabled is not after.enabled:
+        yield f"enabled {_word(before.enabled)} -> {_word(after.enabled)}"
+    if before.retired is not after.retired:
+        yield f"retired {_word(before.retired)} -> {_word(after.retired)}"
     if before.mode is not after.mode:
         yield f"mode {before.mode} -> {after.mode}"
     for one in fields(PolicyOverrides):
@@ -223,6 +245,10 @@ def _differences(
             f"planogram {before.planogram_version} -> {after.planogram_version} with "
             f"{len(change.columns or ())} columns"
         )
+
+
+def _word(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _limit(value: int | None) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select
 
-from storage.books.audit_rows import write_audit_row
+from storage.books.audit_rows import Actor, actor_of, write_audit_row
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.fleet import work_items
@@ -53,7 +53,7 @@ class Closings:
         self,
         item_id: str,
         *,
-        actor: str,
+        actor: str | Actor,
         reason: str,
         now_ms: int,
         claim: Claim | None = None,
@@ -75,7 +75,7 @@ class Closings:
 
 
 def _possible(
-    connection: Connection, item_id: str, actor: str, reason: str, now_ms: int
+    connection: Connection, item_id: str, actor: str | Actor, reason: str, now_ms: int
 ) -> tuple[ClosingView, WorkItemView | None]:
     """Return the first closing, or the one that may be made now and the item that it is about."""
     if (first := _closing(connection, item_id)) is not None:
@@ -90,7 +90,7 @@ def _possible(
         item_id=item_id,
         kind=item.kind,
         machine_id=item.machine_id,
-        actor=actor,
+        actor=actor_of(actor).name,
         reason=reason,
         closed_at_ms=now_ms,
     )
@@ -100,7 +100,7 @@ def _possible(
 def _close(
     connection: Connection,
     item_id: str,
-    actor: str,
+    actor: str | Actor,
     reason: str,
     now_ms: int,
     claim: Claim | None,
@@ -112,7 +112,7 @@ def _close(
         "item_id": item_id,
         "kind": item.kind.value,
         "machine_id": item.machine_id,
-        "actor": actor,
+        "actor": actor_of(actor).name,
         "closed_at_ms": now_ms,
         "reason": reason,
     }

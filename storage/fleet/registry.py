@@ -15,14 +15,15 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, selec
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
-from actors.machine.policy import PolicyOverrides
+from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Mode
 from actors.placement import partition_of
 from storage import codec
-from storage.books.audit_rows import write_audit_row
+from storage.books.audit_rows import Actor, Outcome, actor_of, write_audit_row
 from storage.database.engine import Database
+from storage.fleet import limits
 from storage.fleet.answers import Claim, mark_done
-from storage.fleet.changes import MachineChange, plan
+from storage.fleet.changes import MachineChange, Planned, SecondPersonNeeded, plan
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import machines, planogram_columns
 
@@ -70,16 +71,18 @@ class Registered:
 
 
 class Registry:
-    """The registry of all machines."""
+    """The registry of all machines. ``fleet`` are the limits of machines without their own."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, fleet: Policy | None = None) -> None:
         self._db = db
+        self._fleet = fleet or Policy()
 
     async def register(
-        self, new: NewMachine, *, actor: str, now_ms: int, claim: Claim | None = None
+        self, new: NewMachine, *, actor: str | Actor, now_ms: int, claim: Claim | None = None
     ) -> Registered:
         """Take a machine into the fleet. Again with the same content: the same answer; raises
-        AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more.
+        AlreadyRegistered otherwise. A ``claim`` that has registered it already asks no more. Raises
+        SecondPersonNeeded if a limit of its own would allow more than the fleet's.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
 
@@ -89,6 +92,7 @@ class Registry:
                 if claim is None or not claim.done:
                     _same(connection, there, new)
                 return _registered(there)
+            self._check_limits_of(new)
             made = _insert(connection, new, token, self._db.partition_count, now_ms)
             if claim is not None:
                 mark_done(connection, claim)
@@ -109,25 +113,52 @@ class Registry:
         machine_id: MachineId,
         change: MachineChange,
         *,
-        actor: str,
+        actor: str | Actor,
         action: str,
         now_ms: int,
         etag: str = "",
-        detail: str | None = None,
+        detail: str = "",
         claim: Claim | None = None,
+        person: str = "",
     ) -> ConfigurationChanged:
         """Make the change and return what the actor must be told; raises ChangeRefused.
 
         The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
-        A ``claim`` whose change is made already changes nothing. Without a ``detail`` the audit row
-        says what was changed, before and after.
+        A ``claim`` whose change is made already changes nothing. The audit row says what was
+        changed, before and after, and behind it ``detail``. A change that raises a limit which
+        guards money is made when a second ``person`` wants it; until then it raises
+        SecondPersonNeeded, and the first one's wish is written down.
         """
 
-        def work(connection: Connection) -> ConfigurationChanged:
+        def work(connection: Connection) -> ConfigurationChanged | SecondPersonNeeded:
             row = _row(connection, machine_id, lock=True)
             if claim is not None and claim.done and row is not None:
                 return ConfigurationChanged(configuration=configuration_of(row))
             planned = plan(connection, machine_id, row, change, etag=etag, now_ms=now_ms)
+            said = "; ".join(part for part in (planned.difference, detail) if part)
+            if wanted := self._raised(planned):
+                who = actor_of(actor).name
+                first = limits.confirmed_by_another(
+                    connection,
+                    machine_id,
+                    planned.before.revision,
+                    wanted,
+                    actor=who,
+                    person=person or who.casefold(),
+                    now_ms=now_ms,
+                )
+                if first is None:
+                    write_audit_row(
+                        connection,
+                        at_ms=now_ms,
+                        actor=actor,
+                        action=action,
+                        machine_id=machine_id,
+                        detail=f"{said}; nothing is changed before another person wants it too",
+                        outcome=Outcome.PROPOSED,
+                    )
+                    return SecondPersonNeeded(limits.words(wanted), proposed=True)
+                said = f"{said}; proposed by {first}"
             if planned.values:
                 connection.execute(
                     update(machines)
@@ -145,16 +176,21 @@ class Registry:
                     actor=actor,
                     action=action,
                     machine_id=machine_id,
-                    detail=planned.difference if detail is None else detail,
+                    detail=said,
                 )
             return planned.told
 
-        return await self._db.write(work)
+        made = await self._db.write(work)
+        if isinstance(made, SecondPersonNeeded):  # now that the wish is saved
+            raise made
+        return made
 
     async def check(
         self, machine_id: MachineId, change: MachineChange, *, etag: str = "", now_ms: int
     ) -> ConfigurationChanged:
-        """Return what ``change`` would return now, and change nothing; raises ChangeRefused."""
+        """Return what ``change`` would return now if nobody else had to want it, and change
+        nothing; raises ChangeRefused.
+        """
         return await self._db.read(
             lambda connection: (
                 plan(
@@ -167,6 +203,14 @@ class Registry:
                 ).told
             )
         )
+
+    def _raised(self, planned: Planned) -> dict[str, int | None]:
+        after = planned.told.configuration.overrides
+        return limits.raised(planned.before.overrides, after, self._fleet)
+
+    def _check_limits_of(self, new: NewMachine) -> None:
+        if wanted := limits.raised(PolicyOverrides(), new.overrides, self._fleet):
+            raise SecondPersonNeeded(limits.words(wanted), proposed=False)
 
     async def check_new(self, new: NewMachine) -> bool:
         """Return whether ``register`` would take this machine in now, or find it there with the
@@ -190,7 +234,14 @@ class Registry:
         return await self._find(_BY_ID, machine_id)
 
     async def audit(
-        self, *, actor: str, action: str, machine_id: str, detail: str, now_ms: int
+        self,
+        *,
+        actor: str | Actor,
+        action: str,
+        machine_id: str,
+        detail: str,
+        now_ms: int,
+        outcome: Outcome = Outcome.DONE,
     ) -> None:
         """Write down who did what, for acts that change nothing here."""
         await self._db.write(
@@ -201,6 +252,7 @@ class Registry:
                 action=action,
                 machine_id=machine_id,
                 detail=detail,
+                outcome=outcome,
             )
         )
 

@@ -228,11 +228,17 @@ class EventView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditView:
-    """What an administrator did. ``machine_id`` is empty if it was about none."""
+    """What an administrator did, proposed or was refused (``outcome``; empty before it was written
+    down). ``proven`` is the name in the certificate, ``claimed`` the one that was given; ``actor``
+    says both for people. ``machine_id`` is empty if it was about none.
+    """
 
     position: int
     at_ms: int
     actor: str
+    proven: str
+    claimed: str
+    outcome: str
     action: str
     machine_id: str
     detail: str

@@ -9,7 +9,7 @@ like no other file here, because the import of that file would hide it.
 
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, journal, ledger_entries
-from storage.tables.fleet import answers, work_item_closings
+from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.installation import installation, partitions
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
@@ -26,6 +26,7 @@ __all__ = [
     "installation",
     "journal",
     "ledger_entries",
+    "limit_proposals",
     "machine_alarms",
     "machine_halts",
     "machine_states",

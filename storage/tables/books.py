@@ -75,6 +75,9 @@ audit = Table(
     Column("machine_id", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Column("digest", String(64), nullable=False, server_default=text("''")),
+    Column("claimed", String(64), nullable=False, server_default=text("''")),
+    Column("proven", String(64), nullable=False, server_default=text("''")),
+    Column("outcome", String(16), nullable=False, server_default=text("''")),
     Index(None, "machine_id", "id"),
 )
 

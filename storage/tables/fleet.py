@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ForeignKey,
     Index,
     LargeBinary,
     String,
@@ -25,6 +26,18 @@ work_item_closings = Table(
     Column("closed_at_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Index(None, "closed_at_ms", "item_id"),
+)
+
+# What one person wants of a machine's limits and another must want too, at this revision of it.
+limit_proposals = Table(
+    "limit_proposals",
+    metadata,
+    Column("machine_id", String(32), ForeignKey("machines.machine_id"), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("person", String(160), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("limits", Text, nullable=False),
 )
 
 # What became of administrators' requests that carry an id, so that a repeated one is answered and

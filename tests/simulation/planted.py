@@ -242,7 +242,7 @@ PLANTED = (
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs.stop_forgotten,
-        start=15,
+        start=30,
         steer=administrators_change_their_minds,
     ),
     Planted(

@@ -6,6 +6,7 @@ What happened, as it was written down: the machines' journal and the administrat
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +17,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AuditOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AuditOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AuditOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUDIT_OUTCOME_UNSPECIFIED: _AuditOutcome.ValueType  # 0
+    """Written before outcomes were."""
+    AUDIT_OUTCOME_DONE: _AuditOutcome.ValueType  # 1
+    AUDIT_OUTCOME_PROPOSED: _AuditOutcome.ValueType  # 2
+    """Nothing yet: another person must want it too."""
+    AUDIT_OUTCOME_REFUSED: _AuditOutcome.ValueType  # 3
+    """detail says why."""
+    AUDIT_OUTCOME_ORDERED: _AuditOutcome.ValueType  # 4
+    """The machine's actor was told; its journal says what it decided. A no of its is a second record, REFUSED."""
+
+class AuditOutcome(_AuditOutcome, metaclass=_AuditOutcomeEnumTypeWrapper):
+    """What became of an act."""
+
+AUDIT_OUTCOME_UNSPECIFIED: AuditOutcome.ValueType  # 0
+"""Written before outcomes were."""
+AUDIT_OUTCOME_DONE: AuditOutcome.ValueType  # 1
+AUDIT_OUTCOME_PROPOSED: AuditOutcome.ValueType  # 2
+"""Nothing yet: another person must want it too."""
+AUDIT_OUTCOME_REFUSED: AuditOutcome.ValueType  # 3
+"""detail says why."""
+AUDIT_OUTCOME_ORDERED: AuditOutcome.ValueType  # 4
+"""The machine's actor was told; its journal says what it decided. A no of its is a second record, REFUSED."""
+Global___AuditOutcome: _TypeAlias = AuditOutcome  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
@@ -62,7 +93,7 @@ Global___Event: _TypeAlias = Event  # noqa: Y015
 
 @_typing.final
 class AuditRecord(_message.Message):
-    """What an administrator did."""
+    """What an administrator did, or was refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -71,14 +102,22 @@ class AuditRecord(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     MACHINE_ID_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    PROVEN_FIELD_NUMBER: _builtins.int
+    CLAIMED_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     actor: _builtins.str
-    """x-actor, the certificate's name, or both."""
+    """Who it was, for people to read: x-actor, the certificate's name, or both. A host for its claims."""
     action: _builtins.str
     """The RPC, for example "SetPlanogram"."""
     machine_id: _builtins.str
     """Empty if it was about none."""
     detail: _builtins.str
-    """What was changed, or the reason that was given."""
+    """What was changed, before and after, the reason that was given, or why it was refused."""
+    proven: _builtins.str
+    """The name in the caller's certificate, which alone is proven; empty without one."""
+    claimed: _builtins.str
+    """The name that the caller gave in x-actor; nobody vouches for it."""
+    outcome: Global___AuditOutcome.ValueType
     @_builtins.property
     def at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -89,10 +128,13 @@ class AuditRecord(_message.Message):
         action: _builtins.str = ...,
         machine_id: _builtins.str = ...,
         detail: _builtins.str = ...,
+        proven: _builtins.str = ...,
+        claimed: _builtins.str = ...,
+        outcome: Global___AuditOutcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "at", b"at", "detail", b"detail", "machine_id", b"machine_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "at", b"at", "claimed", b"claimed", "detail", b"detail", "machine_id", b"machine_id", "outcome", b"outcome", "proven", b"proven"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -71,7 +71,7 @@ class EventServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListAuditRecords(self, request, context):
-        """What administrators did, newest first.
+        """What administrators did and what they were refused, newest first. "vendgate audit-log" writes all of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class EventServiceStub:
     WatchEvents: _grpc.UnaryStreamMultiCallable[_event_service_pb2.WatchEventsRequest, _event_service_pb2.WatchEventsResponse]
     """Events as they are saved, until the caller goes away."""
     ListAuditRecords: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]
-    """What administrators did, newest first."""
+    """What administrators did and what they were refused, newest first. "vendgate audit-log" writes all of it."""
 
 @_typing.type_check_only
 class EventServiceAsyncStub(EventServiceStub):
@@ -50,7 +50,7 @@ class EventServiceAsyncStub(EventServiceStub):
     WatchEvents: _aio.UnaryStreamMultiCallable[_event_service_pb2.WatchEventsRequest, _event_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Events as they are saved, until the caller goes away."""
     ListAuditRecords: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListAuditRecordsRequest, _event_service_pb2.ListAuditRecordsResponse]  # type: ignore[assignment]
-    """What administrators did, newest first."""
+    """What administrators did and what they were refused, newest first. "vendgate audit-log" writes all of it."""
 
 class EventServiceServicer(metaclass=_abc_1.ABCMeta):
     """What happened, live and from the books. See FleetService for what all services share."""
@@ -77,6 +77,6 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _event_service_pb2.ListAuditRecordsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_event_service_pb2.ListAuditRecordsResponse, _abc.Awaitable[_event_service_pb2.ListAuditRecordsResponse]]:
-        """What administrators did, newest first."""
+        """What administrators did and what they were refused, newest first. "vendgate audit-log" writes all of it."""
 
 def add_EventServiceServicer_to_server(servicer: EventServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

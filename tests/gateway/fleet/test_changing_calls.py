@@ -9,6 +9,7 @@ import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from gateway.fleet.act import Act
 from gateway.fleet.acts import FleetActs
@@ -26,6 +27,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
+from tests.support.fleet_calls import refusal, registered, with_policy
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -225,3 +227,48 @@ async def test_a_call_with_an_id_is_answered_again(site: Site, request_: Any) ->
     ]
     assert 1 == len(done)
     assert [str(done[0])] * 3 == answers
+
+
+async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
+    """It is set, shown and, by two people, raised and taken away; one below 0 is refused. Two
+    people cannot be wanted where nobody proves who they are.
+    """
+    await registered(site, policy=machine_pb2.Policy(doubt_review_above_minor=0))
+    shown = (await site.fleet.GetMachine(wire.GetMachineRequest(machine_id="VM-1"))).machine
+    assert (True, 0) == (
+        shown.policy.HasField("doubt_review_above_minor"),
+        shown.policy.doubt_review_above_minor,
+    )
+
+    async def sets(policy: machine_pb2.Policy, who: str = "ann") -> machine_pb2.Policy:
+        set_ = await site.fleet.UpdateMachine(
+            with_policy("VM-1", policy), metadata=(("x-actor", who),)
+        )
+        return set_.machine.policy  # type: ignore[no-any-return]
+
+    more, none_of_its_own = machine_pb2.Policy(doubt_review_above_minor=5_000), machine_pb2.Policy()
+    second: tuple[grpc.StatusCode, str, list[str]] = (
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "SECOND_PERSON_NEEDED",
+        [],
+    )
+    assert second == await refusal(sets(more))
+    assert second == await refusal(sets(more))
+    assert 5_000 == (await sets(more, "bob")).doubt_review_above_minor
+    loaded = await site.store.load(MachineId("VM-1"))
+    assert loaded is not None
+    assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
+    assert second == await refusal(sets(none_of_its_own, "bob"))
+    assert not (await sets(none_of_its_own)).HasField("doubt_review_above_minor")
+    two = machine_pb2.Policy(write_off_second_person_above_minor=7)
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "IDENTITIES_NOT_PROVEN", []) == await refusal(
+        sets(two)
+    )
+    both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
+        sets(
+            machine_pb2.Policy(
+                doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001
+            )
+        )
+    )

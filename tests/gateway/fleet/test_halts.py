@@ -128,7 +128,8 @@ async def test_a_machine_that_halts_again_is_refused_with_the_error(site: Site) 
     assert 1 == len(await _items(site))
     _sql(site, ALLOW)
     await _reload(site)
-    wanted = select(audit).where(audit.c.action == "ReloadMachine").order_by(audit.c.id)
+    wanted = select(audit).where(audit.c.action == "ReloadMachine", audit.c.outcome == "ORDERED")
+    wanted = wanted.order_by(audit.c.id)
     rows = await site.database.read(lambda connection: connection.execute(wanted).all())
     assert [
         ("ann", "VM-1", "restarted SQL"),

@@ -18,8 +18,6 @@ from actors.machine.policy import Policy
 from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.v1 import (
-    fleet_service_pb2,
-    machine_pb2,
     session_service_pb2,
     trade_pb2,
     trade_service_pb2,
@@ -32,7 +30,7 @@ from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
-from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
+from tests.support.fleet_calls import refunded, refusal, registered, word
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
@@ -100,7 +98,11 @@ def _refunds_asked(site: Site) -> list[dict[str, str]]:
 
 async def _acts(site: Site) -> list[tuple[str, str, str]]:
     rows = await site.database.read(
-        lambda connection: list(connection.execute(select(audit).order_by(audit.c.id)))
+        lambda connection: list(
+            connection.execute(
+                select(audit).where(audit.c.outcome != "REFUSED").order_by(audit.c.id)
+            )
+        )
     )
     return [(row.action, row.actor, row.detail) for row in rows]
 
@@ -219,7 +221,8 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
     assert (
         'vendgate_work_items{status="REFUND_REFUSED"} 0.0' in (await site.http.get("/metrics")).text
     )
-    assert ("WriteOffRefund", "ann", f"refund {refund_id}: paid in cash") == (await _acts(site))[-1]
+    said = f"refund {refund_id}, REFUSED -> WRITTEN_OFF: paid in cash"
+    assert ("WriteOffRefund", "ann", said) == (await _acts(site))[-1]
     trade = (
         await site.trades.GetTrade(trade_service_pb2.GetTradeRequest(trade_id=item.trade_id))
     ).trade
@@ -334,7 +337,7 @@ async def test_a_person_has_alipay_asked(open_site: OpenSite) -> None:
             call["service"] for call in site.asked if "out_return_no" in call
         ]
         assert 1 == len(_refunds_asked(site))
-        assert ("QueryRefund", f"refund {refund_id}: customer called") == (
+        assert ("QueryRefund", f"refund {refund_id}, UNKNOWN: customer called") == (
             (action := (await _acts(site))[-1])[0],
             action[2],
         )
@@ -424,9 +427,9 @@ async def test_a_vend_in_review_is_settled_by_a_person(
         )
         assert [] == await _items(site)
         told = "delivered" if delivered else "not delivered"
-        assert ("SettleVend", "ann", f"vend {vend_id} {told}: seen on the camera") == (
-            await _acts(site)
-        )[-1]
+        ends = "SUCCEEDED" if delivered else "VOIDED"
+        said = f"vend {vend_id} {told}, IN_REVIEW -> {ends}: seen on the camera"
+        assert ("SettleVend", "ann", said) == (await _acts(site))[-1]
         if not delivered:
             assert ("VEND_FAILED", 500) == (
                 word(refund := await _refund(site, "SUCCEEDED"), "cause"),
@@ -471,46 +474,6 @@ async def test_a_vend_under_way_is_the_machine_s_to_report(site: Site) -> None:
         assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_NOT_IN_DOUBT", []) == await refusal(
             _settle(site, vend_id, delivered=True)
         )
-
-
-async def test_a_machine_has_limits_of_its_own_for_what_a_person_decides(site: Site) -> None:
-    """It is set, shown and taken away with the others; one below 0 is refused."""
-    await registered(
-        site,
-        policy=machine_pb2.Policy(
-            doubt_review_above_minor=0, write_off_second_person_above_minor=7
-        ),
-    )
-    shown = (
-        await site.fleet.GetMachine(fleet_service_pb2.GetMachineRequest(machine_id="VM-1"))
-    ).machine
-    assert (True, 0) == (
-        shown.policy.HasField("doubt_review_above_minor"),
-        shown.policy.doubt_review_above_minor,
-    )
-    assert 7 == shown.policy.write_off_second_person_above_minor
-
-    async def sets(policy: machine_pb2.Policy) -> machine_pb2.Policy:
-        set_ = await site.fleet.UpdateMachine(with_policy("VM-1", policy))
-        return set_.machine.policy  # type: ignore[no-any-return]
-
-    assert (
-        5_000
-        == (await sets(machine_pb2.Policy(doubt_review_above_minor=5_000))).doubt_review_above_minor
-    )
-    loaded = await site.store.load(MachineId("VM-1"))
-    assert loaded is not None
-    assert 5_000 == loaded.state.configuration.overrides.doubt_review_above_minor
-    assert not (none := await sets(machine_pb2.Policy())).HasField("doubt_review_above_minor")
-    assert not none.HasField("write_off_second_person_above_minor")
-    both = ["policy.doubt_review_above_minor", "policy.write_off_second_person_above_minor"]
-    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", both) == await refusal(
-        sets(
-            machine_pb2.Policy(
-                doubt_review_above_minor=-1, write_off_second_person_above_minor=10_000_000_001
-            )
-        )
-    )
 
 
 # --- the list ---

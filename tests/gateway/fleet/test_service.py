@@ -360,9 +360,10 @@ async def test_a_disabled_machine_loses_its_code_and_gets_it_back(site: Site) ->
             )
         )
     )
-    assert [("DisableMachine", "ann", "broken glass"), ("EnableMachine", "ann", "")] == [
-        (row.action, row.actor, row.detail) for row in rows[1:]
-    ]
+    assert [
+        ("DisableMachine", "ann", "enabled yes -> no; broken glass"),
+        ("EnableMachine", "ann", "enabled no -> yes"),
+    ] == [(row.action, row.actor, row.detail) for row in rows[1:]]
     assert "unknown" == rows[0].actor
 
 

@@ -16,6 +16,7 @@ from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import add_services
 from gateway.fleet.v1 import (
+    fleet_service_pb2_grpc,
     machine_pb2,
     trade_pb2,
     trade_service_pb2,
@@ -89,7 +90,8 @@ async def _refund(site: Site, refund_id: str) -> trade_pb2.Refund:
 
 
 async def _acts(site: Site, action: str) -> list[tuple[str, str, str]]:
-    wanted = select(audit).where(audit.c.action == action).order_by(audit.c.id)
+    wanted = select(audit).where(audit.c.action == action, audit.c.outcome != "REFUSED")
+    wanted = wanted.order_by(audit.c.id)
     rows = await site.database.read(lambda connection: list(connection.execute(wanted)))
     return [(row.actor, row.machine_id, row.detail) for row in rows]
 
@@ -276,10 +278,16 @@ async def test_a_new_try_drops_the_proposal(strict: Site) -> None:
 
 
 async def test_a_machine_s_own_limit_counts(strict: Site) -> None:
-    """Where it allows more than the fleet's, one person suffices."""
+    """Where two people let it allow more than the fleet's, one person suffices."""
     refund_id = await refunded(strict)
-    policy = machine_pb2.Policy(write_off_second_person_above_minor=500)
-    await strict.fleet.UpdateMachine(with_policy("VM-1", policy))
+    more = with_policy("VM-1", machine_pb2.Policy(write_off_second_person_above_minor=500))
+    authority = Authority("administrators")
+    async with _fleet(strict, authority, "ann") as ann:
+        assert SECOND == await refusal(ann.UpdateMachine(more))
+        assert SECOND == await refusal(ann.UpdateMachine(more, metadata=BOB))
+    assert SECOND == await refusal(_write_off(strict.trades, refund_id))
+    async with _fleet(strict, authority, "bob") as bob:
+        await bob.UpdateMachine(more)
     assert "WRITTEN_OFF" == word((await _write_off(strict.trades, refund_id)).refund, "status")
 
 
@@ -300,6 +308,20 @@ async def test_two_names_over_one_certificate_are_one_person(strict: Site) -> No
 
 @asynccontextmanager
 async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[Any]:
+    """Call what is about payments with a certificate of this name."""
+    async with _certified(site, authority, name) as channel:
+        yield trade_service_pb2_grpc.TradeServiceStub(channel)
+
+
+@asynccontextmanager
+async def _fleet(site: Site, authority: Authority, name: str) -> AsyncIterator[Any]:
+    """Call what is about machines with a certificate of this name."""
+    async with _certified(site, authority, name) as channel:
+        yield fleet_service_pb2_grpc.FleetServiceStub(channel)
+
+
+@asynccontextmanager
+async def _certified(site: Site, authority: Authority, name: str) -> AsyncIterator[Any]:
     """Call the site's own acts through an administrators' listener with TLS, with a certificate of
     this name.
     """
@@ -334,7 +356,7 @@ async def _proven(site: Site, authority: Authority, name: str) -> AsyncIterator[
         channel = await stack.enter_async_context(
             grpc.aio.secure_channel(f"localhost:{listener.port}", credentials)
         )
-        yield trade_service_pb2_grpc.TradeServiceStub(channel)
+        yield channel
 
 
 async def test_the_fleet_s_limit_is_off_by_default(site: Site) -> None:

@@ -95,6 +95,12 @@ def test_environments_are_names_of_gateways(
         ("database", "url_file", "absent", "database.url_file: "),
         ("ray", "mode", "cluster", "SQLite is a file of one computer and ray.mode is cluster"),
         (
+            "policy",
+            "write_off_second_person_above_minor",
+            400,
+            "policy.write_off_second_person_above_minor wants two people, and nobody proves who",
+        ),
+        (
             "machines",
             "listen",
             "0.0.0.0:7443",
@@ -147,7 +153,7 @@ def test_each_mistake_is_one_sentence(
     """A wrong setting is refused with what to change, and nothing else is complained about."""
     (tmp_path / "empty").write_text("")
     (tmp_path / "own.pem").write_text(public_pem(pair.merchant))
-    tables[table][name] = value
+    tables.setdefault(table, {})[name] = value
     if table == "ray":
         tables["ray"]["token_file"] = "salt"
     (problem,) = _problems(tmp_path, tables)

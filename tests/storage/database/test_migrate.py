@@ -97,6 +97,9 @@ def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:
     engine.dispose()
 
 
+EVE = (2, "eve", "enable", "", "", "", "", "DONE")
+
+
 def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
     """Nobody can vouch for them; whoever writes next begins the chain, and the way back takes
     triggers and digests away.
@@ -125,7 +128,7 @@ def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
         first, second = connection.execute(select(audit).order_by(audit.c.id)).all()
     engine.dispose()
     assert ("bob", "") == (first.actor, first.digest)
-    assert chain.digest("", chain.audit_content((2, "eve", "enable", "", ""))) == second.digest
+    assert chain.digest("", chain.audit_content(EVE)) == second.digest
 
 
 def test_a_place_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ async def test_a_machine_is_retired_for_ever(db: Database) -> None:
     assert told == await _change(db, RETIRED, etag=etag_of(1))
     row = await _row(db)
     assert (START_MS, False) == (row.retired_at_ms, row.enabled)
-    assert ["sold for scrap"] == await _details(db)
+    assert ["enabled yes -> no; retired no -> yes; sold for scrap"] == await _details(db)
     for change in (MachineChange(enabled=True), MOVED, MachineChange(columns=())):
         with pytest.raises(MachineRetired):
             await _change(db, change)

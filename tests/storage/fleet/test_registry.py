@@ -81,7 +81,11 @@ async def test_a_change_makes_a_revision(db: Database) -> None:
         planogram_version=1,
     )
     assert ConfigurationChanged(configuration=configuration) == changed
-    assert ("bob", "set policy", "VM-1", "why") == (await trail(db))[-1]
+    said = (
+        "enabled yes -> no; mode BOTH -> SELECTION_FIRST; "
+        "policy.idle_refund_ms of the fleet -> 60000; why"
+    )
+    assert ("bob", "set policy", "VM-1", said) == (await trail(db))[-1]
 
 
 async def test_a_planogram_makes_a_version(db: Database) -> None:

@@ -1,0 +1,46 @@
+"""The audit log as lines of JSON."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.books import audit_log
+from gateway.process import settings
+from storage.books import audit_rows
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.registry import Registry
+from tests.alipay_client.wire import Pair
+from tests.support import installed
+
+
+def test_every_row_is_a_line_and_one_can_go_on(
+    tmp_path: Path, pair: Pair, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All columns by their names, oldest first, whatever the size of a page."""
+    monkeypatch.setattr(audit_rows, "ROWS_AT_ONCE", 2)
+    made = settings.load(installed.write(tmp_path, installed.good(tmp_path, pair)))
+    url = f"sqlite:///{tmp_path}/vendgate.db"
+    migrate.upgrade(url)
+
+    async def acts() -> None:
+        database = await Database.open(StorageConfig(url=url))
+        for number in range(5):
+            who = audit_rows.Actor(name="ann", claimed="ann", proven=f"spiffe://x/{number}")
+            await Registry(database).audit(
+                actor=who, action="SetStock", machine_id="VM-1", detail="é", now_ms=number
+            )
+        await database.close()
+
+    asyncio.run(acts())
+    audit_log.export(made)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [0, 1, 2, 3, 4] == [line["at_ms"] for line in lines]
+    assert ("ann", "spiffe://x/4", "DONE", "é") == tuple(
+        lines[-1][name] for name in ("claimed", "proven", "outcome", "detail")
+    )
+    audit_log.export(made, after=lines[2]["id"])
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[3:] == again

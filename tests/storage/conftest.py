@@ -74,16 +74,19 @@ def fresh_postgres(postgres_url: str) -> Callable[[], str]:
     migrate.upgrade(f"{server}/upgraded", partition_count=8)
 
     def copied() -> str:
-        asyncio.run(
-            _on(
-                postgres_url,
-                "DROP DATABASE IF EXISTS fresh WITH (FORCE)",
-                "CREATE DATABASE fresh TEMPLATE upgraded STRATEGY FILE_COPY",
-            )
-        )
-        return f"{server}/fresh"
+        return asyncio.run(copy_of(postgres_url, "upgraded"))
 
     return copied
+
+
+async def copy_of(url: str, template: str, name: str = "fresh") -> str:
+    """Make ``name`` a copy of another database of our own server, which nobody may have open."""
+    await _on(
+        url,
+        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
+    )
+    return f"{url.rpartition('/')[0]}/{name}"
 
 
 async def _on(url: str, *statements: str) -> None:

@@ -1,14 +1,16 @@
-"""Sound books in a file, and copies of it that a test damages."""
+"""Sound books, written once for each kind of database, and copies that a test damages."""
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing.books import damage, write_sound_books
+from tests.storage.conftest import ON_POSTGRES, copy_of
+from tests.support import postgres
 
 
 @pytest.fixture(scope="session")
@@ -16,14 +18,14 @@ def sound_file(upgraded_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A SQLite file with sound books, to be copied."""
     path = tmp_path_factory.mktemp("sound") / "vendgate.db"
     shutil.copy(upgraded_file, path)
-
-    async def write() -> None:
-        database = await Database.open(StorageConfig(url=f"sqlite:///{path}"))
-        await write_sound_books(database)
-        await database.close()
-
-    asyncio.run(write())
+    asyncio.run(_write(f"sqlite:///{path}"))
     return path
+
+
+async def _write(url: str) -> None:
+    database = await Database.open(StorageConfig(url=url))
+    await write_sound_books(database)
+    await database.close()
 
 
 @pytest.fixture
@@ -39,8 +41,37 @@ def spoilt(sound_file: Path, tmp_path: Path) -> Callable[..., str]:
     return spoil
 
 
+@pytest.fixture(scope="session")
+def sound_postgres(postgres_url: str, fresh_postgres: Callable[[], str]) -> Callable[[], str]:
+    """Make a PostgreSQL database with sound books: a copy on a server of our own, and written each
+    time in a database that was named.
+    """
+
+    def written() -> str:
+        url = fresh_postgres()
+        asyncio.run(_write(url))
+        return url
+
+    if postgres.GIVEN_URL:
+        return written
+
+    written()
+    asyncio.run(copy_of(postgres_url, "fresh", "sound"))
+    return lambda: asyncio.run(copy_of(postgres_url, "sound"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])
+def sound_url(request: pytest.FixtureRequest, sound_file: Path, tmp_path: Path) -> str:
+    """The URL of a database with sound books."""
+    if request.param == "sqlite":
+        return f"sqlite:///{shutil.copy(sound_file, tmp_path / 'sound.db')}"
+    copied: Callable[[], str] = request.getfixturevalue("sound_postgres")
+    return copied()
+
+
 @pytest.fixture
-async def sound(db: Database) -> Database:
-    """A database with sound books."""
-    await write_sound_books(db)
-    return db
+async def sound(sound_url: str) -> AsyncIterator[Database]:
+    """That database, open."""
+    database = await Database.open(StorageConfig(url=sound_url))
+    yield database
+    await database.close()

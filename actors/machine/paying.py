@@ -165,12 +165,12 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
     session, policy = draft.session, draft.policy
     if session.vend is not None or not 0 < session.uncovered_minor <= event.amount_minor:
         return False
-    if event.paid_at_ms is None:
+    if event.paid_at_ours_ms is None:
         return False  # it may have been made hours ago, for anything
     early_ms = session.uncovered_at_ms - policy.clock_tolerance_ms
     late_ms = session.uncovered_at_ms + policy.payment_wait_ms + policy.clock_tolerance_ms
     return (
-        early_ms <= event.paid_at_ms <= late_ms
+        early_ms <= event.paid_at_ours_ms <= late_ms
         and draft.now_ms >= draft.state.late_watch_until_ms
         and draft.state.configuration.mode is not Mode.SELECTION_FIRST
         and stock.can_sell(draft.state)

@@ -73,6 +73,29 @@ def test_money_of_an_unknown_time_makes_no_room_for_a_next_customer() -> None:
     assert 300 == story.money()["held"]
 
 
+def test_a_next_customer_is_judged_by_alipays_time() -> None:
+    """With our clock six minutes ahead, what was paid for the choice just now is let in."""
+    story = Story()
+    story.connect()
+    story.pay(300, "ann")
+    story.select()
+    ahead_ms = 360_000
+    story.do(
+        events.TopUpPaid(
+            trade_id=TradeId("t9"),
+            partner_trans_id="o9",
+            amount_minor=500,
+            currency=Currency("HKD"),
+            paid_at_ms=story.now_ms - ahead_ms,
+            payer="bob",
+            clock_ahead_ms=ahead_ms,
+        )
+    )
+
+    assert [RefundCause.NEXT_CUSTOMER] == [refund.cause for refund in story.state.refunds]
+    assert 500 == story.money()["held"]
+
+
 def test_a_customer_who_tops_up_while_the_motor_runs_keeps_the_money() -> None:
     """A top-up during a vend is funds for the next one."""
     story = Story()

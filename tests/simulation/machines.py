@@ -105,8 +105,8 @@ class SimMachine(MachineClient):
 
     @property
     def at_rest(self) -> bool:
-        """Online, nobody there, nothing unsaid. Of a boot whose id was used again the machine cannot
-        tell what was heard, and keeps its lines.
+        """Online, nobody there, nothing unsaid. Of a boot whose id was used again the machine
+        cannot tell what was heard, and keeps its lines.
         """
         return (
             self.free

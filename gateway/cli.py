@@ -40,6 +40,15 @@ app.add_typer(simulate, name="simulate")
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
 
+DESK = (
+    '{"machine_id":"VM-0001","store_name":"Desk","currency":"HKD","country_code":"HK",'
+    '"address":"1 Queens Road","columns":[{"column":"A1","product":"Cola","price_minor":850,'
+    '"capacity":10,"stock":10}]}'
+)
+"""The machine of README's first ten minutes, so that whoever registers it there too gets the same
+answer.
+"""
+
 ConfigFile = Annotated[
     str | None,
     typer.Option(
@@ -383,10 +392,6 @@ def qr(
 def _welcome(addresses: "Addresses", *, plain: bool) -> str:
     how = "-plaintext" if plain else "-cacert CA.pem -cert YOU.pem -key YOU.key"
     call = f"grpcurl {how} -d '{{}}' {addresses.admin} gateway.fleet.v1"
-    new = (
-        '{"machine_id":"VM-0001","store_name":"Lobby","currency":"HKD",'
-        '"country_code":"HK","address":"1 Queens Road"}'
-    )
     return (
         f"gateway {addresses.gateway_id} is ready\n"
         f"  machines        {addresses.machines}\n"
@@ -398,7 +403,7 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
         f"{', '.join(f'pid {pid}' for pid in addresses.host_pids) or 'elsewhere'}\n"
         "\n"
         f"  grpcurl {how} {addresses.admin} list gateway.fleet.v1.FleetService\n"
-        f"  {call.replace('{}', new)}.FleetService/RegisterMachine\n"
+        f"  {call.replace('{}', DESK)}.FleetService/RegisterMachine\n"
         f"  {call}.FleetService/ListMachines\n"
         f"  {call}.EventService/WatchEvents"
     )
@@ -447,10 +452,17 @@ def _sentences(*, trouble: int = 1) -> Iterator[None]:
         _complain(str(error))
         raise typer.Exit(LOST) from None
     except _mendable() as error:
-        _complain(str(error))
+        _complain(_sentence(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to tell of an error: of a file, its name and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror})."
+    return str(error)
 
 
 def _mendable() -> tuple[type[Exception], ...]:

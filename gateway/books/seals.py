@@ -28,7 +28,8 @@ def read(path: Path) -> tuple[Seal, ...]:
     try:
         first, *lines = path.read_text(encoding="utf-8").splitlines() or [""]
     except (OSError, UnicodeDecodeError) as error:
-        raise SealsRefused(f"{path} cannot be read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        raise SealsRefused(f"{path} cannot be read: {why}") from error
     if first != FIRST_LINE:
         raise SealsRefused(f"{path} is no file of seals: its first line must be {FIRST_LINE!r}.")
     seals = tuple(_seal(path, number, line) for number, line in enumerate(lines, start=2))
@@ -57,7 +58,7 @@ def write(path: Path, seals: Iterable[Seal]) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write("\n".join((FIRST_LINE, *lines, "")))
     except OSError as error:
-        raise SealsRefused(f"{path} cannot be written: {error}") from error
+        raise SealsRefused(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _seal(path: Path, number: int, line: str) -> Seal:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,10 @@ ANSWER_TIMEOUT_S = 30
 REGISTER_TIMEOUT_S = 60
 PROOF_TIMEOUT_S = 120
 """For both books as a whole, at the end."""
+PROOF_LOOKS = 10
+"""Not more often than this are the two books looked at, at the end, for a moment in which they
+agree.
+"""
 EVENTS_SHOWN = 100
 """More than any terminal has lines for."""
 PAGE = 500
@@ -147,6 +151,10 @@ class Stage:
         found = books.differences([trade async for trade in self._trades()], book, refunded)
         return replace(report, books_agree=not found, differences=tuple(found))
 
+    async def look(self) -> Report:
+        """Return what both books say now."""
+        return await self.compare(await self.report())
+
     async def audited(self, report: Report) -> Report:
         """Check every invariant of our own book, as ``vendgate audit`` does."""
         found = await prove(
@@ -165,6 +173,18 @@ class Stage:
                     refunded_minor=trade.refunded_minor,
                 )
             position = page[-1].position
+
+
+async def agreed(look: Callable[[], Awaitable[Report]]) -> Report:
+    """Look until the books agree, and at last return what they say all the same. They are read one
+    after the other, so a refund that ends in between stands in one of them only.
+    """
+    for _ in range(PROOF_LOOKS - 1):
+        report = await look()
+        if report.books_agree:
+            return report
+        await asyncio.sleep(LOOK_EVERY_S)
+    return await look()
 
 
 async def whole_book(http: httpx.AsyncClient) -> dict[str, Any]:
@@ -341,7 +361,7 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
                     break
             await asyncio.sleep(LOOK_EVERY_S)
         async with answer_within(PROOF_TIMEOUT_S, "the database or the pretend Alipay"):
-            report = await running.audited(await running.compare(await running.report()))
+            report = await running.audited(await agreed(running.look))
             picture = Picture(await running.scene(report, stopping=True)) if live else None
             if live is not None and picture is not None:
                 live.update(picture)

@@ -105,7 +105,8 @@ def _check(books: Books, look: Look) -> Check:
     assert truth, "a check says what is true"
     return Check(
         name=look.__name__,
-        truth=truth.partition("\n")[0],
+        # A docstring's lines end where the page does, in the middle of a sentence.
+        truth=" ".join(truth.partition("\n\n")[0].split()),
         looked_at=looked_at,
         findings=tuple(findings),
         more=more,

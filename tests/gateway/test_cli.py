@@ -35,6 +35,23 @@ def test_a_code_of_nobody_is_a_sentence() -> None:
     assert told.stderr.startswith("127.0.0.1:9 answers UNAVAILABLE: ")
 
 
+def test_the_machine_that_serve_names_is_that_of_the_readme() -> None:
+    """Who registers it by both commands is not told that it is another one."""
+    readme = Path(__file__).parents[2] / "README.md"
+    assert f"-d '{cli.DESK}'" in readme.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path, pair: Pair) -> None:
+    """Its name and what is wrong, without the number of an error."""
+    settings = installed.write(tmp_path, installed.good(tmp_path, pair))
+    missing = tmp_path / "none.txt"
+    told = _run("reconcile", str(missing), "--config", settings)
+    assert (2, f"{missing} cannot be used (No such file or directory).\n") == (
+        told.exit_code,
+        told.stderr,
+    )
+
+
 def test_a_good_configuration_is_shown(tmp_path: Path, pair: Pair) -> None:
     """Every setting, secrets hidden, status 0."""
     tables = installed.good(tmp_path, pair)

@@ -293,7 +293,7 @@ class Balance(_message.Message):
     refunds_open_minor: _builtins.int
     """Due back and not done."""
     written_off_minor: _builtins.int
-    """Goods given without money."""
+    """Goods given without money, less the refunds that were written off: below 0 if these are more."""
     ledger_balanced: _builtins.bool
     """Whether every transfer of the ledger sums to zero."""
     def __init__(

@@ -1,12 +1,34 @@
 """What the demo's story is told with."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from gateway.demo import run
+from gateway.demo.report import Report
+
+REPORT = Report(
+    vends_succeeded=0,
+    vends_failed=0,
+    vends_denied=0,
+    topups=0,
+    refunds=0,
+    money_in=0,
+    money_sold=0,
+    money_refunded=0,
+    money_held=0,
+    money_due_back=0,
+    money_written_off=0,
+    ledger_balanced=True,
+    books_agree=False,
+    audit_clean=True,
+    duration_s=1.0,
+    seed=1,
+    ray=False,
+)
 
 
 @pytest.mark.parametrize("count", [0, 2, 3, 7, 9])
@@ -29,6 +51,25 @@ async def test_a_book_of_any_length_is_read_whole(
 
     assert sorted(map(str, made)) == sorted(map(str, book["trades"]))
     assert {"HKD": {}} == book["totals"]
+
+
+@pytest.mark.parametrize(
+    ("said", "looks", "agree"),
+    [([True], 1, True), ([False, False, True], 3, True), ([False] * 20, run.PROOF_LOOKS, False)],
+)
+async def test_books_that_move_are_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, said: list[bool], looks: int, *, agree: bool
+) -> None:
+    """A refund that ends between the two looks is no difference; what stays one is told."""
+    monkeypatch.setattr(run, "LOOK_EVERY_S", 0)
+    seen: list[Report] = []
+
+    async def look() -> Report:
+        seen.append(replace(REPORT, books_agree=said[len(seen)]))
+        return seen[-1]
+
+    assert agree == (await run.agreed(look)).books_agree
+    assert looks == len(seen)
 
 
 def test_the_program_is_named_as_the_shell_finds_it(

@@ -54,6 +54,15 @@ def test_each_check_is_shown_to_fail() -> None:
     assert {look.__name__ for look in CHECKS} == {one.check for one in DAMAGES}
 
 
+async def test_a_check_is_told_in_a_whole_sentence(db: Database, url: str) -> None:
+    """However the source is wrapped, nobody reads half of what must be true."""
+    assert [] == [
+        check.truth
+        for check in (await audited(url)).checks
+        if not check.truth.endswith(".") or "\n" in check.truth
+    ]
+
+
 async def test_findings_have_a_bound(spoilt: Callable[..., str]) -> None:
     """A file that is wrong in every row is told of in 100 sentences, and the audit says that
     there are more.

@@ -44,6 +44,13 @@ def unrest(world: "World") -> str:
         ),
         ("trades", "SELECT trade_id FROM trades WHERE status <> 'CLOSED' OR held_minor <> 0"),
         ("inbox", "SELECT cause FROM inbox WHERE taken_at_ms IS NULL"),
+        (
+            "registry",
+            (
+                "SELECT m.machine_id FROM machines m JOIN machine_states s ON s.machine_id = "
+                "m.machine_id WHERE m.revision > json_extract(s.body, '$.configuration.revision')"
+            ),
+        ),
     ):
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"

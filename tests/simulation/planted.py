@@ -101,8 +101,10 @@ def nobody_waits_long(world: World) -> None:
 
 def saving_is_slow(world: World) -> None:
     """Results and doubts are waited for two seconds each, and SQL takes its time, though never so
-    long that it counts as away.
+    long that it counts as away. Sensors tell the truth: what a lie means after so short a doubt is
+    another question.
     """
+    world.faults.lies = 0.0
     world.faults.sql_stalls, world.faults.sql_stall_s = 0.6, 4.5
     world.policy = replace(
         world.policy,

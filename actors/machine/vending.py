@@ -345,8 +345,11 @@ def doubt(draft: Draft) -> None:
 
 def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
     """End a doubt that nothing will clear up: the customer gets the money back, unless it is above
-    the limit from which a person looks first.
+    the limit from which a person looks first. What is a person's already stays theirs.
     """
+    if vend.status is VendStatus.IN_REVIEW:
+        draft.note(f"vend {vend.vend_id} waits for a person; its machine knows no more: {cause}")
+        return
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
         settling.failed(draft, vend, cause, evidence)

@@ -224,6 +224,9 @@ def settle_by_journal(
         settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(draft, vend)
+    elif vend.status is VendStatus.APPROVED:
+        # A power cut that nobody saw, and a journal that is lost with it: it may be delivered.
+        vending.doubt(draft)
     else:
         vending.hear_out(draft, vend)
 

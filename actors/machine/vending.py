@@ -34,14 +34,17 @@ from actors.machine.state import (
 def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
     """The customer chose."""
     open_vend = None if draft.state.session is None else draft.session.vend
-    if open_vend is not None and open_vend.request_id == fact.request_id:
+    if (
+        open_vend is not None
+        and open_vend.request_id == fact.request_id
+        and open_vend.status is not VendStatus.IN_DOUBT
+    ):
         draft.note(f"request {fact.request_id} came again")
         tell_open_vend(draft)
         return
-    if any(
-        vend.request_id == fact.request_id
-        for vend in (*draft.state.settled_vends, *draft.state.doubts)
-    ):
+    # One in doubt may have been delivered, or may soon be given back: it is not approved again.
+    doubtful = (*draft.state.doubts, *((open_vend,) if open_vend is not None else ()))
+    if any(vend.request_id == fact.request_id for vend in (*draft.state.settled_vends, *doubtful)):
         reject(draft, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
     column = column_named(draft.state, fact.column)

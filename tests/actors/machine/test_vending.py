@@ -161,3 +161,21 @@ def test_the_oldest_payment_is_spent_first_and_one_that_is_not_needed_stays_whol
     story.select()
     (second,) = story.state.trades
     assert (500, 0) == (second.reserved_minor, second.funds_minor)
+
+
+def test_a_request_whose_vend_is_in_doubt_is_not_approved_again() -> None:
+    """It may have been delivered, or be given back a moment later: its number is used up."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.wait(story.policy.vend_result_ms)
+    approved = len(story.effects(ApproveVend))
+    again = events.VendRequested(
+        request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1
+    )
+    told = story.frame(again)
+    assert approved == len(story.effects(ApproveVend))
+    assert ["OUT_OF_SEQUENCE"] == [
+        order.code for order in told.effects if isinstance(order, RejectFrame)
+    ]

@@ -239,6 +239,8 @@ def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     vend = next((one for one in open_vends if one.request_id == fact.request_id), None)
     if vend is None:
         draft.note(f"request {fact.request_id} is not open")
+    elif vend.status is VendStatus.IN_REVIEW:
+        draft.note(f"vend {vend.vend_id} waits for a person; its machine cancels it")
     elif vend.status is VendStatus.AWAITING_PAYMENT:
         _give_up(draft, vend, DenyReason.CANCELLED)
         return

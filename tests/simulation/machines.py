@@ -105,12 +105,16 @@ class SimMachine(MachineClient):
 
     @property
     def at_rest(self) -> bool:
-        """Online, nobody there, nothing unsaid."""
+        """Online, nobody there, nothing unsaid. Of a boot whose id was used again the machine
+        cannot tell what was heard, and keeps its lines.
+        """
         return (
             self.free
             and self.machine is not None
             and len(self.machine.outbox) == 0
-            and not self.machine.vending.memory.tail
+            and all(
+                self._boots.count(line.boot_id) > 1 for line in self.machine.vending.memory.tail
+            )
         )
 
     def watch_motor(self, turned: Callable[[str, str], None]) -> None:

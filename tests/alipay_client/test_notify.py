@@ -70,6 +70,7 @@ def test_the_derived_vector_is_a_payment() -> None:
         amount_minor=500,
         currency="EUR",
         paid_at_ms=1_768_472_434_000,  # 2026-01-15 18:20:34 in China
+        told_at_ms=1_768_472_435_000,
         passback={"machine": "VM_0001"},
         buyer_id="2088000000000099",
         fields={**PAID, "sign": D9.md5, "sign_type": "MD5"},

@@ -213,6 +213,7 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"trade_status": "TRADE_PENDING"}, "unknown_status"),
         ({"trade_status": "TRADE_FINISHED"}, "unknown_trade"),
         ({"charset": "KOI8-R"}, "bad_charset"),
+        ({"subject": "x&seller_id=2088999999999999&buyer_id=2088123412341234"}, "ambiguous"),
     ],
 )
 async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(

@@ -147,7 +147,7 @@ class SqliteWriter:
         self._engine = sqlite_engine(url, busy_timeout_ms=busy_timeout_ms)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vendgate-sqlite-write")
         self.dialect: Dialect = self._engine.dialect
-        self._path = Path(url.database or "")
+        self._path = Path(url.database or "").absolute()
         self._file: tuple[int, int] | None = None
 
     async def write(self, work: Work[T]) -> T:

@@ -40,6 +40,20 @@ BUYER_FIELDS = frozenset(
 
 _NAME = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_MONEY_FIELDS = frozenset(
+    {
+        "seller_id",
+        "trade_no",
+        "out_trade_no",
+        "trade_status",
+        "total_fee",
+        "currency",
+        "notify_id",
+        "out_biz_no",
+        "refund_fee",
+    }
+)
+"""The fields that say whose money moved, how much, and which way."""
 _FRACTION = re.compile(r"\.[0-9]{1,9}$")
 
 
@@ -62,8 +76,8 @@ class NotificationRefused(AlipayError):
     """A callback that must not be acknowledged.
 
     ``code``: malformed, oversized, duplicate_field, bad_sign_type, bad_signature, missing_field,
-    unsigned, bad_charset, foreign_seller, bad_amount. ``fields``: what Alipay signed and we cannot
-    take (money may be behind it); None: nobody knows who wrote it.
+    unsigned, bad_charset, ambiguous, foreign_seller, bad_amount. ``fields``: what Alipay signed and
+    we cannot take (money may be behind it); None: nobody knows who wrote it.
     """
 
     def __init__(self, code: str, detail: str = "", fields: dict[str, str] | None = None) -> None:
@@ -116,11 +130,13 @@ def parse_notification(
 
 def prove(body: bytes, *, config: AlipayConfig, keys: Keys) -> dict[str, str]:
     """Return the fields that Alipay signed, whatever they say. NotificationRefused: it did not, or
-    they cannot be read as text; then its ``fields`` hold what could be read.
+    they cannot be read as text or in one way only; then its ``fields`` hold what could be read.
     """
     raw = _pairs(body)
     _check_signature(raw, config, keys)
-    return _decoded(raw)
+    fields = _decoded(raw)
+    _check_one_reading(fields, config)
+    return fields
 
 
 def told_money(fields: Mapping[str, str], config: AlipayConfig, currency: str) -> tuple[int, str]:
@@ -223,6 +239,27 @@ def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) 
     text = signature.decode("latin-1").replace(" ", "+")
     if not signing.verify(signing.canonical(raw.items()), text, sign_type, keys):
         raise NotificationRefused("bad_signature", "the signature does not cover the notification")
+
+
+def _check_one_reading(fields: dict[str, str], config: AlipayConfig) -> None:
+    """Refuse a value that holds a field of its own. The signed string escapes nothing, so it can be
+    cut into other fields and stays signed: what Alipay signed for another merchant, whose texts he
+    chose, would be a payment to us. The true fields then stand within a value.
+    """
+    names = _MONEY_FIELDS | {config.notify_amount_field, config.notify_currency_field}
+    held = [
+        name
+        for name, value in fields.items()
+        if any("=" in part and part.partition("=")[0] in names for part in value.split("&")[1:])
+    ]
+    if held:
+        # What is behind the ampersand may name a buyer, and is not kept.
+        cut = {name: f"{fields[name].partition('&')[0]}&..." for name in held}
+        raise NotificationRefused(
+            "ambiguous",
+            f"the value of {held[0]} holds what may be another field",
+            {**fields, **cut},
+        )
 
 
 def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
 
 from alipay_client import keys
@@ -88,3 +89,13 @@ def _each_statement_is_compiled_once() -> Iterator[None]:
     """For all databases of the suite."""
     with compiled.shared():
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tracebacks_are_plain() -> None:
+    """Each exception that is logged would take seconds of processor: structlog draws tables of all
+    local variables, if nobody says otherwise.
+    """
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    *before, _ = structlog.get_config()["processors"]
+    structlog.configure(processors=[*before, console])

@@ -87,7 +87,9 @@ def _welcome(draft: Draft, event: events.Connected, *, stranger: bool) -> None:
             reader_reason=link.reader_reason if same_boot else "",
             last_fault=link.last_fault if same_boot else "",
             before=_before(link, event.stream_id),
-            out_of_service=not draft.state.configuration.enabled,
+            # One that its gateway announced again still is the one on which the machine sold.
+            out_of_service=not draft.state.configuration.enabled
+            and (link.out_of_service or event.stream_id != link.stream_id),
         )
     )
     # Before any command: how long the customer still has depends on it.
@@ -224,6 +226,9 @@ def settle_by_journal(
         settling.failed(draft, vend, FailureCause.NOT_STARTED, "not in the machine's journal")
     elif same_boot and of_session:
         vending.trust_again(draft, vend)
+    elif vend.status is VendStatus.APPROVED:
+        # A power cut that nobody saw, and a journal that is lost with it: it may be delivered.
+        vending.doubt(draft)
     else:
         vending.hear_out(draft, vend)
 

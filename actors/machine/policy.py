@@ -46,6 +46,8 @@ WAIT = Bounds(unit=Unit.MILLISECONDS, least=1, most=86_400_000)
 _WAITS = replace(WAIT, count_max=32)
 _YEAR = replace(WAIT, most=366 * 86_400_000)
 _ABOVE = Bounds(unit=Unit.MINOR, least=0, most=AMOUNT_MINOR_MAX)
+_PIECE = Bounds(unit=Unit.MINOR, least=100_000_000, most=999_999_999)
+"""The largest payment goes back in a hundred pieces at most."""
 
 
 def _wait(default: int) -> int:
@@ -213,7 +215,7 @@ class Policy:
     """After this many streams in a minute that took over from one that lives, the next one is sent
     away: two devices fight for one identity.
     """
-    refund_piece_minor_max: int = _at_most(999_999_999, 999_999_999, Unit.MINOR)
+    refund_piece_minor_max: int = field(default=999_999_999, metadata={"bounds": _PIECE})
     """What goes back and is more than this goes back in pieces: one refund's amount is Number(9,2)
     (docs/alipay.md 5.1).
     """

@@ -20,6 +20,11 @@ from actors.machine.state import (
     VendStatus,
 )
 
+PUT_OFF_MAX = 10
+"""This often a vend's end is put off. A database that is slow for days must not hold a customer's
+money for days.
+"""
+
 
 def resume(draft: Draft) -> None:
     """Set the deadlines right."""
@@ -83,8 +88,10 @@ def _vend(vend: Vend, now_ms: int, policy: Policy) -> Vend:
         return vend
     deadline_at_ms = min(vend.deadline_at_ms, now_ms + span_ms)
     least_ms = now_ms + policy.report_wait_ms
-    if vend.status in UNHEARD and deadline_at_ms < least_ms:
-        return replace(vend, deadline_at_ms=least_ms, heard_from_ms=now_ms)
+    if vend.status in UNHEARD and deadline_at_ms < least_ms and vend.put_off < PUT_OFF_MAX:
+        return replace(
+            vend, deadline_at_ms=least_ms, heard_from_ms=now_ms, put_off=vend.put_off + 1
+        )
     return replace(vend, deadline_at_ms=deadline_at_ms)
 
 

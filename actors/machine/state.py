@@ -312,6 +312,8 @@ class Vend:
     """Since when the host listens again, if it could not while the vend was open: its waits count
     from then, not from ``requested_at_ms``.
     """
+    put_off: int = 0
+    """How often its end was put off because its host had not been listening."""
     ended_at_ms: int | None = None
     taken_over: bool = False
     """A stream took over that could not show that it is of the machine which got the approval: that

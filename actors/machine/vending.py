@@ -34,14 +34,17 @@ from actors.machine.state import (
 def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
     """The customer chose."""
     open_vend = None if draft.state.session is None else draft.session.vend
-    if open_vend is not None and open_vend.request_id == fact.request_id:
+    if (
+        open_vend is not None
+        and open_vend.request_id == fact.request_id
+        and open_vend.status is not VendStatus.IN_DOUBT
+    ):
         draft.note(f"request {fact.request_id} came again")
         tell_open_vend(draft)
         return
-    if any(
-        vend.request_id == fact.request_id
-        for vend in (*draft.state.settled_vends, *draft.state.doubts)
-    ):
+    # One in doubt may have been delivered, or may soon be given back: it is not approved again.
+    doubtful = (*draft.state.doubts, *((open_vend,) if open_vend is not None else ()))
+    if any(vend.request_id == fact.request_id for vend in (*draft.state.settled_vends, *doubtful)):
         reject(draft, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
     column = column_named(draft.state, fact.column)
@@ -236,6 +239,8 @@ def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     vend = next((one for one in open_vends if one.request_id == fact.request_id), None)
     if vend is None:
         draft.note(f"request {fact.request_id} is not open")
+    elif vend.status is VendStatus.IN_REVIEW:
+        draft.note(f"vend {vend.vend_id} waits for a person; its machine cancels it")
     elif vend.status is VendStatus.AWAITING_PAYMENT:
         _give_up(draft, vend, DenyReason.CANCELLED)
         return
@@ -345,8 +350,11 @@ def doubt(draft: Draft) -> None:
 
 def unsettled(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None:
     """End a doubt that nothing will clear up: the customer gets the money back, unless it is above
-    the limit from which a person looks first.
+    the limit from which a person looks first. What is a person's already stays theirs.
     """
+    if vend.status is VendStatus.IN_REVIEW:
+        draft.note(f"vend {vend.vend_id} waits for a person; its machine knows no more: {cause}")
+        return
     limit = draft.policy.doubt_review_above_minor
     if limit is None or vend.price_minor <= limit:
         settling.failed(draft, vend, cause, evidence)

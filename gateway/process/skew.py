@@ -4,15 +4,18 @@ Flows in: the Date of each answer of Alipay's, with when it was asked for and he
 ``notify_time`` of each verified notification. Flows out: by how much our clock is ahead, so that no
 payment is judged by a clock that is wrong; and, once for each change, a warning.
 
-An answer bounds it from both sides: its Date lies between question and hearing. A notification
-bounds it from one: it cannot be heard before it was sent. One that was sent long ago would look
-like a clock that is ahead, so that one side counts only when two payments agree.
+An answer bounds it from both sides: its Date lies between question and hearing. What most answers
+say counts: one of many computers of Alipay's, or a proxy, may have a clock that is wrong, and
+payments must not be judged by it. A notification bounds it from one side: it cannot be heard before
+it was sent. One that was sent long ago would look like a clock that is ahead, so that notifications
+count only without answers, and when two payments agree.
 """
 
 import functools
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median_high, median_low
 
 import structlog
 
@@ -26,6 +29,8 @@ SAID_MS = 30_000
 KEPT_MS = 6 * 3_600_000
 """What was heard longer ago than this says nothing any more: clocks drift."""
 SAMPLES_MAX = 64
+ANSWERS_MAX = 9
+"""So many of the last answers are compared, so that a clock that changes is noticed soon."""
 _DATE_MS = 1_000
 """A Date has whole seconds, cut off."""
 
@@ -71,12 +76,15 @@ class Skew:
         """
         now_ms = self._clock.now_ms()
         fresh = [one for one in self._heard if now_ms - one.at_ms <= KEPT_MS]
-        answers = [one.least_ms for one in fresh if one.least_ms is not None]
-        if not answers and len({one.trade_id for one in fresh}) < 2:
-            return None
-        most_ms = min(one.most_ms for one in fresh)
-        least_ms = min(max(answers), most_ms) if answers else most_ms
-        return max(0, least_ms) if most_ms >= 0 else most_ms
+        answers = [one for one in fresh if one.least_ms is not None][-ANSWERS_MAX:]
+        if answers:
+            least_ms = median_low(one.least_ms for one in answers if one.least_ms is not None)
+            most_ms = median_high(one.most_ms for one in answers)
+            return max(0, least_ms) if most_ms >= 0 else most_ms
+        quickest: dict[str, int] = {}
+        for one in fresh:
+            quickest[one.trade_id] = min(one.most_ms, quickest.get(one.trade_id, one.most_ms))
+        return None if len(quickest) < 2 else min(quickest.values())
 
     @property
     def beyond(self) -> bool:

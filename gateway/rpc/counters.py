@@ -17,6 +17,7 @@ NOTIFICATION_REASONS = {
     "conflict": KINDS,
     "refused": (
         # of alipay_client.notify
+        "ambiguous",
         "bad_amount",
         "bad_charset",
         "bad_sign_type",

@@ -12,6 +12,7 @@ import contextlib
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
+from actors.ports import StoreError
 from storage import codec
 from storage.database.reader import Reading, T, Work
 
@@ -145,6 +147,8 @@ class SqliteWriter:
         self._engine = sqlite_engine(url, busy_timeout_ms=busy_timeout_ms)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vendgate-sqlite-write")
         self.dialect: Dialect = self._engine.dialect
+        self._path = Path(url.database or "").absolute()
+        self._file: tuple[int, int] | None = None
 
     async def write(self, work: Work[T]) -> T:
         """Run it in a transaction, one after the other."""
@@ -159,4 +163,23 @@ class SqliteWriter:
 
     def _transact(self, work: Work[T]) -> T:
         with self._engine.begin() as connection:
-            return work(connection)
+            done = work(connection)
+            self._check_place()
+            return done
+
+    def _check_place(self) -> None:
+        """Before COMMIT: see that the file is still the one that is open. In one that was removed
+        or replaced SQLite goes on saving, and all of it is lost with the process.
+        """
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            file = None
+        else:
+            file = status.st_dev, status.st_ino
+        self._file = self._file or file
+        if file is None or file != self._file:
+            raise StoreError(
+                f"The database file {self._path} was removed or replaced while it was open: stop "
+                "the gateway, put the file or its newest backup back, and start again."
+            )

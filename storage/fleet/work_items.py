@@ -82,16 +82,24 @@ _TOLD = (
 _NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
 _PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
 _payment = inbox.alias("payment")
+_ABOUT_A_PAYMENT = ("unconfirmed", "query_says_unpaid")
+"""Repetitions of a payment that is booked may be put aside for these: Alipay was away when it was
+asked, or the money went back since. They tell nothing new.
+"""
 _PAYMENT_CAME_AFTER_ALL = (
     exists()
     .where(
         _payment.c.cause == literal("payment:") + inbox.c.trade_id,
         _payment.c.machine_id == inbox.c.machine_id,
+        or_(
+            _payment.c.id > inbox.c.id,
+            *(inbox.c.cause.startswith(f"refused:{why}:") for why in _ABOUT_A_PAYMENT),
+        ),
     )
     .correlate(inbox)
 )
 """Of what was put aside: a repetition fitted, or the daily file told of it, so that its money is in
-our books. One look at a key for each.
+our books. What came after the payment tells something else. One look at a key for each.
 """
 _SLOW = [
     RefundStatus.UNKNOWN.value,

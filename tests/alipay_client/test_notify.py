@@ -70,6 +70,7 @@ def test_the_derived_vector_is_a_payment() -> None:
         amount_minor=500,
         currency="EUR",
         paid_at_ms=1_768_472_434_000,  # 2026-01-15 18:20:34 in China
+        told_at_ms=1_768_472_435_000,
         passback={"machine": "VM_0001"},
         buyer_id="2088000000000099",
         fields={**PAID, "sign": D9.md5, "sign_type": "MD5"},
@@ -213,6 +214,30 @@ def test_the_time_of_payment_is_chinas(text: str, paid_at_ms: int | None) -> Non
     assert paid_at_ms == parse({**BARE, "gmt_payment": text}).paid_at_ms
     made = {**BARE, "gmt_payment": text, "gmt_create": "2026-01-15 08:00:00"}
     assert 1_768_435_200_000 == parse(made).paid_at_ms
+
+
+def test_what_was_signed_for_another_merchant_is_not_cut_into_a_payment_to_us() -> None:
+    """He chose the text of ``body``; the same signed string, cut elsewhere, names us as the seller
+    and an amount that nobody paid.
+    """
+    forged = {**BARE, "trade_no": "forged", "total_fee": "900.00"}
+    text = "&".join(f"{name}={forged[name]}" for name in sorted(forged))
+    theirs = {**BARE, "buyer_id": "2", "seller_id": "2088000000000002"}
+    theirs["body"] = f"x&{text}&zz="
+    signed = string_to_sign(theirs, "UTF-8")
+    body, middle, rest = signed.decode().partition(f"&{text}&zz=")
+    ours = {**forged, "body": body.removeprefix("body="), "zz": rest}
+    assert (f"&{text}&zz=", signed) == (middle, string_to_sign(ours, "UTF-8"))
+    with pytest.raises(NotificationRefused) as caught:
+        parse(ours)
+    assert caught.value.fields is not None
+    assert ("ambiguous", "&...") == (caught.value.code, caught.value.fields["zz"])
+    assert "ambiguous" == refusal(form(theirs, md5, sign_type="MD5"))
+
+
+def test_an_ampersand_in_a_text_is_no_field() -> None:
+    """A shop may be called "Tea & Milk", and what its text names is none of the money's fields."""
+    assert 500 == parse({**PAID, "subject": "Tea & Milk &co=1 & total_fee 5"}).amount_minor
 
 
 @pytest.mark.parametrize(

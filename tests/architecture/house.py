@@ -5,6 +5,7 @@ go.
 """
 
 import ast
+import functools
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("gateway", "storage", "actors", "alipay_client")
 
 
+@functools.cache
 def tracked(suffix: str) -> list[Path]:
     """Every file of the project with this ending, generated code left out."""
     everything = subprocess.run(
@@ -34,8 +36,9 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
 def parsed(path: Path) -> ast.Module:
-    """The file's syntax tree."""
+    """The file's syntax tree, which nobody changes."""
     return ast.parse(path.read_text())
 
 

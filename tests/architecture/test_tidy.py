@@ -34,12 +34,12 @@ def test_every_module_tells_what_it_is_for() -> None:
     assert [] == [
         f"{path.relative_to(ROOT)}"
         for path in tracked(".py")
-        if not ast.get_docstring(ast.parse(path.read_text()))
+        if not ast.get_docstring(parsed(path))
     ]
 
 
 def _tests(path: Path) -> Iterator[tuple[str, str | None]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
             "test_"
         ):
@@ -67,7 +67,7 @@ def test_no_float_comes_near_the_money() -> None:
         room = path.relative_to(ROOT).parts[:2]
         if room[0] not in {"storage", "alipay_client"} and room != ("actors", "machine"):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             names = isinstance(node, ast.Name) and node.id == "round"
             amount = (
                 isinstance(node, ast.arg | ast.AnnAssign)

@@ -290,3 +290,22 @@ def test_what_a_newer_firmware_says_is_noted() -> None:
     )
     story.do(frame)
     assert ("field 9",) == story.last.notes
+
+
+def test_a_disabled_machine_loses_its_stream_although_it_was_announced_again() -> None:
+    """Its gateway attached again while a vend was open: it still is the stream that was selling."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.configure(enabled=False)
+    story.do(
+        events.Connected(
+            stream_id=story.stream,
+            opened_at_ms=story.now_ms,
+            boot_id=story.boot,
+            planogram_version=1,
+        )
+    )
+    told = story.success()
+    assert CloseStream(stream_id=story.stream, reason="DISABLED") in told.effects

@@ -156,6 +156,19 @@ def test_old_firmware_comes_back_after_a_power_cut() -> None:
     assert [AlarmKind.DOUBLE] == rung(story)
 
 
+def test_a_machine_that_lost_its_journal_gets_no_approval_again() -> None:
+    """It was cut off from its power unseen, and may have delivered before: that is in doubt."""
+    story = paid(vending=True)
+    told = story.do(
+        replace(hello(story, "own2", boot="b2", token="k2", returns="k1"), journal_lost=True)
+    )
+    assert [] == [order for order in told.effects if isinstance(order, ApproveVend)]
+    session = story.state.session
+    assert session is not None
+    assert session.vend is not None
+    assert VendStatus.IN_DOUBT is session.vend.status
+
+
 def test_takeovers_have_a_limit() -> None:
     """Two devices that fight are slowed down: the newer one is sent away, the present one stays."""
     story = Story(policy=Policy(takeovers_a_minute_max=3))

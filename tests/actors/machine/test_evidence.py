@@ -104,3 +104,18 @@ def test_a_motor_that_was_on_while_something_fell_is_a_persons() -> None:
         ),
     )
     assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
+
+
+def test_a_contradiction_stays_a_persons_when_the_journal_knows_no_more() -> None:
+    """After a power cut the machine only knows that the motor was on: nothing goes back by that."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.select()
+    vend_id = VendId(story.vend_id)
+    story.frame(events.VendSucceeded(vend_id=vend_id, evidence="motor=RAN drop=NOT_SEEN"))
+    story.disconnect()
+    story.connect("b2", events.JournalEntry(vend_id=vend_id, stage=events.JournalStage.MOTOR_ON))
+    (vend,) = story.state.doubts
+    assert (VendStatus.IN_REVIEW, FailureCause.CONTRADICTED) == (vend.status, vend.reason)
+    assert 500 == story.money()["held"]

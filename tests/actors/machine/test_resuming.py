@@ -132,3 +132,15 @@ def test_where_nothing_is_due_nothing_changes() -> None:
     story.complete()
     assert not story.do(RESUMED).changed
     assert next_deadline(story.state, POLICY) is None
+
+
+def test_a_database_that_is_slow_for_days_holds_no_money_for_days() -> None:
+    """A vend's end is put off a bounded number of times; then it ends like any other."""
+    story = approved()
+    story.disconnect()
+    for _ in range(24 * 60):
+        story.now_ms += 60_000
+        story.do(events.Resumed(reason="the database was slow"))
+
+    assert [VendStatus.VOIDED] == [vend.status for vend in story.state.settled_vends]
+    assert 0 == story.money()["held"]

@@ -161,3 +161,35 @@ def test_the_oldest_payment_is_spent_first_and_one_that_is_not_needed_stays_whol
     story.select()
     (second,) = story.state.trades
     assert (500, 0) == (second.reserved_minor, second.funds_minor)
+
+
+def test_a_request_whose_vend_is_in_doubt_is_not_approved_again() -> None:
+    """It may have been delivered, or be given back a moment later: its number is used up."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.wait(story.policy.vend_result_ms)
+    approved = len(story.effects(ApproveVend))
+    again = events.VendRequested(
+        request_id=RequestId("q1"), column="A1", price_minor=500, planogram_version=1
+    )
+    told = story.frame(again)
+    assert approved == len(story.effects(ApproveVend))
+    assert ["OUT_OF_SEQUENCE"] == [
+        order.code for order in told.effects if isinstance(order, RejectFrame)
+    ]
+
+
+def test_a_cancel_gives_nothing_back_that_waits_for_a_person() -> None:
+    """It comes after the doubt: what the machine says now is the person's to judge."""
+    story = Story(policy=Policy(doubt_review_above_minor=100))
+    story.connect()
+    story.pay(500)
+    story.select()
+    story.disconnect()
+    story.wait(story.policy.doubt_window_ms + story.policy.vend_result_ms)
+    story.connect("b1", lost=True)
+    story.frame(events.VendCancelled(request_id=RequestId("q1")))
+    assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
+    assert 500 == story.money()["held"]

@@ -213,6 +213,7 @@ async def test_another_merchants_payments_are_kept_up_to_a_bound(
         ({"trade_status": "TRADE_PENDING"}, "unknown_status"),
         ({"trade_status": "TRADE_FINISHED"}, "unknown_trade"),
         ({"charset": "KOI8-R"}, "bad_charset"),
+        ({"subject": "x&seller_id=2088999999999999&buyer_id=2088123412341234"}, "ambiguous"),
     ],
 )
 async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
@@ -266,6 +267,25 @@ async def test_what_was_put_aside_ends_when_a_repetition_fits(site: Site) -> Non
     assert 1 == len(await _items(site))
     assert SUCCESS == await site.post(machine.notify_token, site.signed())
     assert [] == await _items(site)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"trade_status": "TRADE_FROZEN"},
+        {"currency": "USD"},
+        {"out_biz_no": "R" * 65, "refund_fee": "5.00"},
+    ],
+)
+async def test_what_comes_after_the_payment_and_does_not_fit_waits_for_a_person(
+    site: Site, fields: dict[str, str]
+) -> None:
+    """That the payment is in our books says nothing of what Alipay told after it."""
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    status, _ = await site.post(machine.notify_token, site.signed(notify_id="n2", **fields))
+    assert 400 == status
+    assert 1 == len(await _items(site))
 
 
 async def _items(site: Site) -> list[WorkItemView]:

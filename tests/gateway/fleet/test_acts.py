@@ -213,7 +213,7 @@ async def test_a_count_is_not_given_again_after_others(site: Site) -> None:
     await acts.count_stock("VM-1", "A1", 3, Act(actor="bob", within_s=HANGS_AFTER_S))
     view = await acts.count_stock("VM-1", "A1", 7, await _act(site))
     assert [3] == [column.stock for column in view.columns]
-    assert ["column A1 stock 7", "column A1 stock 3"] == await _trail(site, "SetStock")
+    assert ["column A1 stock 10 -> 7", "column A1 stock 7 -> 3"] == await _trail(site, "SetStock")
 
 
 async def test_a_count_that_nobody_decided_on_is_given(site: Site) -> None:
@@ -495,7 +495,7 @@ async def test_a_retired_machine_stays_so(site: Site) -> None:
     acts, act = _acts(site), Act(actor="ann", within_s=HANGS_AFTER_S)
     assert (await CHANGES["RetireMachine"](acts, act)).retired_at_ms is not None
     await CHANGES["RetireMachine"](acts, act)
-    assert ["scrap"] == await _trail(site, "RetireMachine")
+    assert ["enabled yes -> no; retired no -> yes; scrap"] == await _trail(site, "RetireMachine")
     for rpc in ("UpdateMachine", "SetPlanogram", "EnableMachine", "DisableMachine"):
         assert "MACHINE_RETIRED" == (await _refusal(CHANGES[rpc](acts, act)))[1]
     assert "MACHINE_RETIRED" == (await _refusal(acts.count_stock("VM-1", "A1", 1, act)))[1]

@@ -83,6 +83,19 @@ def test_an_answer_outweighs_old_notifications() -> None:
     assert 0 == skew.ahead_ms()
 
 
+@pytest.mark.parametrize("wrong_ms", [600_000, -600_000])
+def test_one_answer_of_a_wrong_clock_moves_nothing(wrong_ms: int) -> None:
+    """Neither a computer of Alipay's nor a notification among true answers makes payments late."""
+    clock = Wrong(0)
+    skew = Skew(clock)
+    for _ in range(2):
+        skew.answered(clock.true_ms - 700, 400)
+    skew.answered(clock.true_ms + wrong_ms, 400)
+    skew.notified("t1", clock.true_ms + wrong_ms)
+
+    assert 0 == skew.ahead_ms()
+
+
 def test_what_was_heard_long_ago_counts_no_more() -> None:
     """Clocks drift, and the computer's may have been set right before another start."""
     clock = Wrong(FAST_MS)
@@ -102,7 +115,7 @@ def test_a_difference_is_said_once_for_each_change() -> None:
     with capture_logs() as lines:
         for _ in range(5):
             skew.answered(clock.true_ms, 0)
-        clock.true_ms += KEPT_MS + 1
+        clock.true_ms += KEPT_MS + 3 * SAID_MS + 1
         clock.ahead_ms = 0
         skew.answered(clock.true_ms, 0)
 

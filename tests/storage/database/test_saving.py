@@ -44,6 +44,25 @@ async def test_one_that_takes_nothing_in_does_not(db: Database) -> None:
         await check.proved()
 
 
+async def test_nothing_is_saved_in_a_file_that_was_removed(
+    upgraded_file: Path, tmp_path: Path
+) -> None:
+    """SQLite would go on with it, and what was acknowledged would be gone with the process."""
+    path = tmp_path / "removed.db"
+    shutil.copy(upgraded_file, path)
+    db = await Database.open(StorageConfig(url=f"sqlite:///{path}"))
+    try:
+        await SaveCheck(db).proved()
+        path.unlink()
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            await db.write(_nothing)
+        shutil.copy(upgraded_file, path)
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            await SaveCheck(db, fresh_s=0.0).proved()
+    finally:
+        await db.close()
+
+
 async def test_what_was_saved_a_moment_ago_is_proof_enough(
     upgraded_file: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from actors.machine.events import RefundRefused, RefundUnknown
+from actors.machine.events import FaultReported, RefundRefused, RefundUnknown
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.ports import MachineHalt
@@ -54,8 +54,11 @@ async def _rows(db: Database) -> list[tuple[Any, ...]]:
 
 
 async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
-    """A conflict, a refused notification and a difference, by kind."""
-    await Owner.of(db, "VM-1")
+    """An alarm, a conflict, a refused notification and a difference, by kind."""
+    owner = await Owner.of(db, "VM-1")
+    frame = owner.frame("VM-1", FaultReported(code="E1"))
+    await owner.do("VM-1", frame)
+    await owner.do("VM-1", replace(frame, fact=FaultReported(code="E2")))
     await Inbox(db).put(received("t5"))
     await Inbox(db).put(received("t5", amount_minor=999))
     await Inbox(db).put(other("refused:foreign_currency:t6:n1", None))
@@ -85,7 +88,7 @@ async def test_each_kind_that_needs_no_act_is_closed(db: Database) -> None:
         gauge.count for gauge in gauges if gauge.name in {"work_items", "differences_open"}
     }
     rows = await _rows(db)
-    assert (3, 3) == (len(rows[:3]), len(rows[3:]))
+    assert (4, 4) == (len(rows[:4]), len(rows[4:]))
     said = "RECONCILIATION_DIFFERENCE: AMOUNT_DIFFERS: It differs."
     item_id = waiting[WorkItemKind.RECONCILIATION_DIFFERENCE]
     assert (

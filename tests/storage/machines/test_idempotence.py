@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from actors.machine import ledger
+from actors.machine.effects import RejectCode, RejectFrame
 from actors.machine.events import (
     Event,
     FaultReported,
@@ -21,7 +22,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import MachineId, RefundId, RequestId, TradeId, VendId
 from actors.machine.ledger import Transfer, TransferKind
-from actors.machine.state import Reservation
+from actors.machine.state import Alarm, AlarmKind, Reservation
 from actors.ports import Conflict, InboxItem
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox, Received
@@ -215,9 +216,9 @@ async def test_one_cause_with_other_content_is_a_row_for_a_person(
     assert rows[1].taken_version is None
 
 
-async def test_a_frame_number_with_another_content_has_no_effect(db: Database) -> None:
-    """A machine that says something else under a number that was applied is noted in the journal,
-    and nothing else is written.
+async def test_a_frame_number_with_another_content_moves_nothing(db: Database) -> None:
+    """A machine that says something else under a number that was applied is refused, and a person
+    is told; no money and no goods move.
     """
     owner = await Owner.of(db, "VM-1")
     await owner.do("VM-1", paid("t1"))
@@ -238,19 +239,21 @@ async def test_a_frame_number_with_another_content_has_no_effect(db: Database) -
 
     change = await owner.do("VM-1", other)
 
-    assert ((), (), ()) == (
-        change.decision.transfers,
-        change.decision.records,
-        change.decision.effects,
-    )
-    assert ("frame 1 was applied before",) == change.decision.notes
+    assert () == change.decision.transfers
+    assert [AlarmKind.NUMBER_REUSED] == [
+        record.kind for record in change.decision.records if isinstance(record, Alarm)
+    ]
+    assert [RejectCode.SEQ_REUSED] == [
+        effect.code for effect in change.decision.effects if isinstance(effect, RejectFrame)
+    ]
+    assert (1, 1) == (len(change.decision.records), len(change.decision.effects))
     assert before == await entered(db)
     noted = await db.read(
         lambda connection: connection.scalars(
             select(journal.c.notes).order_by(journal.c.id.desc())
         ).first()
     )
-    assert "frame 1 was applied before" in str(noted)
+    assert "NUMBER_REUSED: frame 1 of boot" in str(noted)
 
 
 async def test_a_request_with_another_wish_is_the_request_that_it_was(db: Database) -> None:

@@ -31,7 +31,7 @@ async def test_own_limits_are_loaded(db: Database) -> None:
     """They come with the configuration."""
     registry = Registry(db)
     await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
-    overrides = PolicyOverrides(doubt_window_ms=1)
+    overrides = PolicyOverrides(doubt_window_ms=200_000)
     await registry.change(
         MachineId("VM-1"),
         MachineChange(overrides=overrides),

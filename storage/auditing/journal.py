@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from sqlalchemy import ColumnElement, Table, func, select
+from sqlalchemy import ColumnElement, Table, Text, cast, func, select
 
 from actors.machine.events import (
     Connected,
@@ -180,8 +180,12 @@ class _Link:
     """How far each boot came."""
 
 
-_SENT_AWAY = "reason=TAKEOVERS"
-"""Ordered for a stream that might not take over, because too many others just had."""
+_SENT_AWAY = ("reason=TAKEOVERS", "reason=RETIRED")
+"""Ordered for a stream that is not welcome: too many others just took over, or the machine is
+retired.
+"""
+_ENDED = ("RETIRED", "DISABLED")
+"""Why we end the stream on which a machine is."""
 
 
 def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
@@ -191,13 +195,13 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
     links: dict[str, _Link] = {}
     unreadable: set[str] = set()
     lines = select(*journal.c["id", "machine_id", "version", "effects", "body"]).where(
-        journal.c.kind.in_(STREAM_KINDS)
+        journal.c.kind.in_(STREAM_KINDS) | cast(journal.c.effects, Text).contains("CloseStream")
     )
     for page in books.pages(lines, journal.c.id):
         yield len(page)
         for row in page:
             try:
-                event = codec.decode_event(row.body)
+                event, orders = codec.decode_event(row.body), codec.decode_lines(row.effects)
             except codec.CodecError as error:
                 unreadable.add(row.machine_id)
                 yield Finding(
@@ -207,8 +211,7 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                     machine_id=row.machine_id,
                 )
                 continue
-            if _SENT_AWAY not in str(row.effects):
-                links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event)
+            links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event, orders)
     for span in books.spans:
         for row, state in books.states(span):
             if state is None or row.machine_id in unreadable:
@@ -230,11 +233,19 @@ def _before(link: _Link, stream_id: str) -> tuple[str, ...]:
     ]
 
 
-def _follow(link: _Link, event: Event) -> _Link:
-    """Return the link after the event. Told once more in short, so that a defect of the core does
-    not prove itself right.
+def _follow(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
+    """Return the link after the event and what was ordered then. Told once more in short, so that a
+    defect of the core does not prove itself right.
     """
+    after = _moved(link, event, orders)
+    ends = {f"CloseStream stream_id={after.stream_id} reason={reason}" for reason in _ENDED}
+    return replace(after, online=False) if ends.intersection(orders) else after
+
+
+def _moved(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
     match event:
+        case Connected() if _is_sent_away(orders):
+            return link
         case Connected():
             return _opened(link, event)
         case Disconnected() if event.stream_id == link.stream_id:
@@ -248,6 +259,13 @@ def _follow(link: _Link, event: Event) -> _Link:
             return replace(link, last_seq=event.seq, boots=applied)
         case _:
             return link
+
+
+def _is_sent_away(orders: tuple[str, ...]) -> bool:
+    """A stream that is closed after its Welcome was the machine's first."""
+    return any(order.endswith(_SENT_AWAY) for order in orders) and not any(
+        order.startswith("Welcome") for order in orders
+    )
 
 
 def _first(frame: FrameReceived) -> int:

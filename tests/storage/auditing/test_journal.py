@@ -4,7 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from actors.machine import events
+from storage.auditing import prove
+from storage.database.engine import Database
 from tests.storage.auditing.damages import Damage, names, seen
+from tests.storage.auditing.kept import Keeper, KeptStory
 
 DAMAGES = (
     Damage(
@@ -73,3 +77,27 @@ DAMAGES = (
 async def test_no_statement_spoils_it_unseen(spoilt: Callable[..., str], one: Damage) -> None:
     """The check that is for it tells of it, and its sentence says what and how much."""
     await seen(spoilt, one)
+
+
+@pytest.mark.parametrize(
+    "change", [{"enabled": False}, {"enabled": False, "retired": True}], ids=["disabled", "retired"]
+)
+async def test_a_stream_that_we_ended_leads_no_further(
+    db: Database, change: dict[str, bool]
+) -> None:
+    """What its machine still says there is not applied, and a retired machine's next boot begins
+    nothing; the audit sees both as the core does.
+    """
+    story = KeptStory()
+    story.connect()
+    story.frame(events.FaultReported(code="EB"))
+    story.configure(**change)
+    story.frame(events.FaultReported(code="EC"))
+    story.connect("b2")
+    story.frame(events.FaultReported(code="ED"))
+    link, came_to = story.state.link, "b1" if "retired" in change else "b2"
+    assert (came_to, 1) == (link.boot_id, link.last_seq)
+    keeper = await Keeper.of(db, story)
+    for upto in range(1, len(story.told) + 1):
+        await keeper.save(upto)
+        assert () == (await prove(db, now_ms=story.now_ms)).sentences

@@ -63,24 +63,24 @@ async def test_a_customer_pays_first_and_is_refunded_what_is_left(stage: Stage) 
     )
     await asyncio.sleep(0.1)
 
-    assert acks(messages) == [3]
+    assert [3] == acks(messages)
     assert (
-        next(
+        500
+        == next(
             command for command in stage.gateway.commands() if isinstance(command, EndSession)
         ).refund_minor
-        == 500
     )
-    assert [
+    assert [500] == [
         call.amount_minor for call in stage.provider.of(SendRefund) if isinstance(call, SendRefund)
-    ] == [500]
-    assert stage.store.state("VM-1").refunds == ()
+    ]
+    assert () == stage.store.state("VM-1").refunds
 
 
 async def test_hello_is_welcomed_and_acknowledged_in_one_message(stage: Stage) -> None:
     """All that one batch has for a stream leaves together."""
     messages = await stage.gateway.give(stage.gateway.hello())
 
-    assert acks(messages) == [0]
+    assert [0] == acks(messages)
     assert isinstance(stage.gateway.commands()[0], Welcome)
 
 
@@ -107,7 +107,7 @@ async def test_what_arrives_during_a_commit_is_saved_in_one_transaction(stage: S
     stage.store.gate.set()
     await asyncio.gather(*gives)
 
-    assert [len(commit) for commit in stage.store.commits[before:]] == [1, 10]
+    assert [1, 10] == [len(commit) for commit in stage.store.commits[before:]]
 
 
 async def test_nothing_leaves_before_the_commit(stage: Stage) -> None:
@@ -138,8 +138,8 @@ async def test_nothing_leaves_before_the_commit(stage: Stage) -> None:
     stage.store.gate.set()
     await asyncio.sleep(1)
     await giving
-    assert answers(stage.gateway.heard) == {"c-1": ""}
-    assert len(stage.provider.of(SendRefund)) == 1
+    assert {"c-1": ""} == answers(stage.gateway.heard)
+    assert 1 == len(stage.provider.of(SendRefund))
     listening.cancel()
 
 
@@ -167,7 +167,7 @@ async def test_an_unknown_machine_is_refused(stage: Stage) -> None:
 
     assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
     assert answers(messages) == {"c-1": CloseReason.UNKNOWN_MACHINE}
-    assert stage.host.stats()["machines"] == 0
+    assert 0 == stage.host.stats()["machines"]
 
 
 async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
@@ -177,10 +177,10 @@ async def test_the_idle_refund_comes_at_its_time(stage: Stage) -> None:
     listening = asyncio.create_task(stage.gateway.keep_listening())
     await stage.gateway.give(stage.gateway.paid("t-1"))
     await asyncio.sleep(299)
-    assert stage.provider.of(SendRefund) == []
+    assert [] == stage.provider.of(SendRefund)
 
     await asyncio.sleep(2)
-    assert len(stage.provider.of(SendRefund)) == 1
+    assert 1 == len(stage.provider.of(SendRefund))
     assert (
         next(
             command for command in stage.gateway.commands() if isinstance(command, EndSession)
@@ -205,7 +205,7 @@ async def test_after_a_restart_what_is_owed_is_done_under_the_same_id(stage: Sta
     assert isinstance(sent, SendRefund)
     assert isinstance(asked, QueryRefund)
     assert sent.refund_id == asked.refund_id
-    assert stage.store.state("VM-1").refunds == ()
+    assert () == stage.store.state("VM-1").refunds
 
 
 async def test_a_timer_that_was_due_while_no_host_lived_fires_at_once(stage: Stage) -> None:
@@ -216,11 +216,11 @@ async def test_a_timer_that_was_due_while_no_host_lived_fires_at_once(stage: Sta
     for task in stage.host._tasks:
         task.cancel()
     await asyncio.sleep(400)
-    assert stage.provider.of(SendRefund) == []
+    assert [] == stage.provider.of(SendRefund)
     await stage.restart()
     await asyncio.sleep(1)
 
-    assert len(stage.provider.of(SendRefund)) == 1
+    assert 1 == len(stage.provider.of(SendRefund))
 
 
 async def test_a_takeover_stops_the_host_at_once(stage: Stage) -> None:
@@ -235,7 +235,7 @@ async def test_a_takeover_stops_the_host_at_once(stage: Stage) -> None:
     with pytest.raises(LinkBroken):
         await stage.gateway.give(stage.gateway.paid("t-1"))
     assert saved == stage.store.state("VM-1")
-    assert len(stage.fatal) == 1
+    assert 1 == len(stage.fatal)
     with pytest.raises(LinkBroken):
         await stage.gateway.attach()
 
@@ -246,11 +246,10 @@ async def test_a_repeated_frame_is_acknowledged_and_changes_nothing(stage: Stage
     session = stage.store.state("VM-1").session
     messages = await stage.gateway.give(stage.gateway.frame(request(), seq=1))
 
-    assert acks(messages) == [1]
+    assert [1] == acks(messages)
     assert session == stage.store.state("VM-1").session
-    assert (
-        len([command for command in stage.gateway.commands() if isinstance(command, ApproveVend)])
-        == 1
+    assert 1 == len(
+        [command for command in stage.gateway.commands() if isinstance(command, ApproveVend)]
     )
 
 
@@ -260,7 +259,7 @@ async def test_a_command_that_changes_nothing_says_why(stage: Stage) -> None:
         stage.gateway.command(RefundRetryAsked(refund_id=RefundId("nothing"), actor="ann"))
     )
 
-    assert answers(stage.gateway.heard) == {"c-1": ""}
+    assert {"c-1": ""} == answers(stage.gateway.heard)
 
 
 async def test_stopping_saves_what_is_here_and_breaks_the_link(stage: Stage) -> None:
@@ -271,7 +270,7 @@ async def test_stopping_saves_what_is_here_and_breaks_the_link(stage: Stage) -> 
     await stage.host.stop()
 
     assert stage.store.state("VM-1").link.online
-    assert acks(await giving) == [0]
+    assert [0] == acks(await giving)
     with pytest.raises(LinkBroken):
         await stage.gateway.give()
 

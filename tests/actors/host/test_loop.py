@@ -35,7 +35,7 @@ async def test_a_request_is_denied_at_once_while_the_store_is_away(stage: Stage)
     messages = await stage.gateway.give(stage.gateway.frame(request()))
 
     assert asyncio.get_running_loop().time() - start_s < 1
-    assert acks(messages) == [None]
+    assert [None] == acks(messages)
     assert denials(stage) == [(DenyReason.BACKEND_UNAVAILABLE, 1_000)]
 
 
@@ -52,9 +52,9 @@ async def test_new_requests_are_denied_without_asking_the_store(stage: Stage) ->
     )
 
     assert start_s == asyncio.get_running_loop().time()
-    assert acks(messages) == [None]
-    assert answers(messages) == {"c-1": "STORE_UNAVAILABLE"}
-    assert len(denials(stage)) == 2
+    assert [None] == acks(messages)
+    assert {"c-1": "STORE_UNAVAILABLE"} == answers(messages)
+    assert 2 == len(denials(stage))
 
 
 async def test_the_store_comes_back_and_everything_goes_on_in_order(stage: Stage) -> None:
@@ -72,13 +72,13 @@ async def test_the_store_comes_back_and_everything_goes_on_in_order(stage: Stage
     stage.store.away = False
     await asyncio.sleep(15)
 
-    assert saved.link.last_seq == 0
-    assert vends_saved(stage) == ["VendTurnedAway"]
-    assert stage.store.state("VM-1").link.last_seq == 2
-    assert [ack for ack in acks(stage.gateway.heard) if ack][-1:] == [2]
+    assert 0 == saved.link.last_seq
+    assert ["VendTurnedAway"] == vends_saved(stage)
+    assert 2 == stage.store.state("VM-1").link.last_seq
+    assert [2] == [ack for ack in acks(stage.gateway.heard) if ack][-1:]
     await stage.gateway.give(stage.gateway.frame(request("r-3")))
     assert isinstance(stage.gateway.commands()[-1], ApproveVend)
-    assert stage.host.stats()["saves"] == 1
+    assert 1 == stage.host.stats()["saves"]
     assert all(row.taken for row in stage.store.inbox.values())
     listening.cancel()
 
@@ -153,7 +153,7 @@ async def test_the_wall_clock_may_jump_ahead(stage: Stage) -> None:
     stage.clock.jump_ms = 400_000
     await asyncio.sleep(2)
 
-    assert len(stage.provider.of(SendRefund)) == 1
+    assert 1 == len(stage.provider.of(SendRefund))
 
 
 async def test_a_busy_machine_lets_the_others_have_their_turn() -> None:
@@ -186,7 +186,7 @@ async def test_calls_to_alipay_are_bounded_and_made_once() -> None:
     await asyncio.sleep(30)
     stage.provider.gate = asyncio.Event()
     await asyncio.sleep(70)  # offline machines: the money goes back
-    assert len(stage.provider.of(SendRefund)) == 2
+    assert 2 == len(stage.provider.of(SendRefund))
     stage.store.lost_answers = 1
     await stage.gateway.attach()
     await stage.gateway.give(
@@ -199,7 +199,7 @@ async def test_calls_to_alipay_are_bounded_and_made_once() -> None:
     stage.provider.gate.set()
     await asyncio.sleep(5)
 
-    assert len(stage.provider.of(SendRefund)) == 6
+    assert 6 == len(stage.provider.of(SendRefund))
     assert all(stage.store.state(name).refunds == () for name in names)
     await stage.host.stop()
 
@@ -211,7 +211,7 @@ async def test_results_are_taken_even_when_mailboxes_are_full() -> None:
     await stage.gateway.give(stage.gateway.hello())
     await asyncio.sleep(10)
 
-    assert stage.store.state("VM-1").code.qr_payload == "https://qr.alipay.com/test"
+    assert "https://qr.alipay.com/test" == stage.store.state("VM-1").code.qr_payload
     await stage.host.stop()
 
 
@@ -225,4 +225,4 @@ async def test_frames_of_one_batch_are_acknowledged_by_the_last(stage: Stage) ->
         stage.gateway.frame(FaultReported(code="EB")),
     )
 
-    assert acks([message for message in messages if isinstance(message, ToMachine)]) == [3]
+    assert [3] == acks([message for message in messages if isinstance(message, ToMachine)])

@@ -72,12 +72,12 @@ async def test_hello_is_answered_by_welcome(edge: Edge) -> None:
     machine = edge.machine()
     answer = await machine.hello()
     welcome = answer.welcome
-    assert answer.seq == 1
-    assert (
+    assert 1 == answer.seq
+    assert (20_000, 1_000, 60_000) == (
         welcome.heartbeat_interval_ms,
         welcome.reconnect.initial_ms,
         welcome.reconnect.max_ms,
-    ) == (20_000, 1_000, 60_000)
+    )
     assert welcome.server_time_ms == NOW_MS
     sent = edge.link.received()[0]
     assert isinstance(sent, FromMachine)
@@ -103,7 +103,7 @@ async def test_first_frame_must_be_hello(edge: Edge) -> None:
         0,
     )
     assert (await machine.end())[0] is grpc.StatusCode.INVALID_ARGUMENT
-    assert edge.link.received() == []
+    assert [] == edge.link.received()
 
 
 async def test_bad_hello_names_the_field(edge: Edge) -> None:
@@ -114,7 +114,7 @@ async def test_bad_hello_names_the_field(edge: Edge) -> None:
     assert error.code == wire.PROTOCOL_ERROR_CODE_BAD_FIELD
     details = await details_of(machine)
     violation = details["BadRequest"].field_violations[0]
-    assert (violation.field, details["ErrorInfo"].reason) == ("hello.boot_id", "HELLO_EXPECTED")
+    assert ("hello.boot_id", "HELLO_EXPECTED") == (violation.field, details["ErrorInfo"].reason)
     assert violation.description.startswith("expected 1 to 64")
 
 
@@ -127,7 +127,7 @@ async def test_no_hello(edge: Edge) -> None:
     await until(lambda: edge.service.stats().streams == 1)
     edge.spans.at_s += 9
     edge.service.look_after()
-    assert edge.service.stats().ended == {}
+    assert {} == edge.service.stats().ended
     edge.spans.at_s += 2
     edge.service.look_after()
     assert (await machine.hear()).protocol_error.code == wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED
@@ -139,7 +139,7 @@ async def test_second_hello(edge: Edge) -> None:
     machine = await edge.welcomed()
     assert (await machine.hello()).protocol_error.code == wire.PROTOCOL_ERROR_CODE_HELLO_EXPECTED
     await machine.say(1, **READY)
-    assert (await machine.hear()).ack == 1
+    assert 1 == (await machine.hear()).ack
 
 
 async def test_unknown_machine(edge: Edge) -> None:
@@ -157,14 +157,14 @@ async def test_unknown_machine(edge: Edge) -> None:
     )
     details = await details_of(machine)
     info = details["ErrorInfo"]
-    assert (info.reason, info.domain, info.metadata["machine_id"]) == (
+    assert (
         "UNKNOWN_MACHINE",
         "vendgate",
         "m9",
-    )
-    assert details["RetryInfo"].retry_delay.seconds == 60
+    ) == (info.reason, info.domain, info.metadata["machine_id"])
+    assert 60 == details["RetryInfo"].retry_delay.seconds
     await until(lambda: edge.service.stats().streams == 0)
-    assert disconnected(edge) == []
+    assert [] == disconnected(edge)
 
 
 def _closed(message: ToHost, reason: str) -> Sequence[FromHost]:
@@ -201,9 +201,9 @@ async def test_too_many_streams() -> None:
         first = await edge.welcomed("m1")
         second = edge.machine()
         assert (await second.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert (await details_of(second))["RetryInfo"].retry_delay.seconds == 30
+        assert 30 == (await details_of(second))["RetryInfo"].retry_delay.seconds
         await first.say(heartbeat=wire.Heartbeat())
-        assert (await first.hear()).seq == 2
+        assert 2 == (await first.hear()).seq
 
 
 async def test_hello_is_held_for_its_host() -> None:
@@ -219,7 +219,7 @@ async def test_hello_is_held_for_its_host() -> None:
         edge.link.reachable.set()
         answer = await machine.hear()
         assert answer.HasField("welcome")
-        assert answer.ack == 1
+        assert 1 == answer.ack
 
 
 async def test_hello_is_not_held_for_ever() -> None:
@@ -235,10 +235,10 @@ async def test_hello_is_not_held_for_ever() -> None:
         edge.service.look_after()
         assert (await machine.end())[0] is grpc.StatusCode.UNAVAILABLE
         details = await details_of(machine)
-        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == (
+        assert (
             "HOST_UNAVAILABLE",
             5,
-        )
+        ) == (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds)
 
 
 # --- frames ---
@@ -253,18 +253,18 @@ async def test_frames_are_acknowledged(edge: Edge) -> None:
         await machine.say(1, **READY)
         answer = await machine.hear()
         assert (seq, 1, None) == (answer.seq, answer.ack, answer.WhichOneof("payload"))
-    assert edge.link.frames() == [1, 1]
+    assert [1, 1] == edge.link.frames()
 
 
 async def test_heartbeat_is_answered_by_the_gateway(edge: Edge) -> None:
     """A heartbeat gets a bare acknowledgement and never reaches the host."""
     machine = await edge.welcomed()
     await machine.say(1, **READY)
-    assert (await machine.hear()).ack == 1
+    assert 1 == (await machine.hear()).ack
     await machine.say(heartbeat=wire.Heartbeat())
     answer = await machine.hear()
-    assert (answer.seq, answer.ack, answer.WhichOneof("payload")) == (3, 1, None)
-    assert len(edge.link.received()) == 2
+    assert (3, 1, None) == (answer.seq, answer.ack, answer.WhichOneof("payload"))
+    assert 2 == len(edge.link.received())
 
 
 async def test_bytes_that_are_no_frame(edge: Edge) -> None:
@@ -295,11 +295,11 @@ async def test_too_many_bad_frames_in_a_row(edge: Edge) -> None:
         await machine.say(seq)
         await machine.hear()
     await machine.say(21, **READY)
-    assert (await machine.hear()).ack == 21
+    assert 21 == (await machine.hear()).ack
     for seq in range(22, 43):
         await machine.say(seq)
     assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert (await details_of(machine))["ErrorInfo"].reason == "BAD_FRAMES"
+    assert "BAD_FRAMES" == (await details_of(machine))["ErrorInfo"].reason
 
 
 async def test_flood() -> None:
@@ -318,10 +318,10 @@ async def test_flood() -> None:
         await machine.say(heartbeat=wire.Heartbeat())
         assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
         details = await details_of(machine)
-        assert (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds) == (
+        assert (
             "FLOOD",
             10,
-        )
+        ) == (details["ErrorInfo"].reason, details["RetryInfo"].retry_delay.seconds)
 
 
 async def test_silence(edge: Edge) -> None:
@@ -332,12 +332,12 @@ async def test_silence(edge: Edge) -> None:
     await until(lambda: edge.service.stats().frames_written == 2)
     edge.spans.at_s += 50
     edge.service.look_after()
-    assert edge.service.stats().ended == {}
+    assert {} == edge.service.stats().ended
     edge.spans.at_s += 11
     edge.service.look_after()
     assert (await machine.end())[0] is grpc.StatusCode.DEADLINE_EXCEEDED
     await until(lambda: len(disconnected(edge)) == 1)
-    assert disconnected(edge)[0].reason == "SILENT"
+    assert "SILENT" == disconnected(edge)[0].reason
 
 
 async def test_oversized_frame(edge: Edge) -> None:
@@ -406,8 +406,8 @@ async def test_frames_that_are_sent_again_too_early(edge: Edge) -> None:
         await machine.say(1, **READY)
     await until(lambda: edge.service.stats().frames_received == 1 + 3)
     edge.link.open.set()
-    assert (await machine.hear()).ack == 1
-    assert edge.link.frames() == [1]
+    assert 1 == (await machine.hear()).ack
+    assert [1] == edge.link.frames()
 
 
 async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None:
@@ -416,7 +416,7 @@ async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None
     """
     machine = await edge.welcomed()
     await machine.say(1, **READY)
-    assert (await machine.hear()).ack == 1
+    assert 1 == (await machine.hear()).ack
     edge.link.open.clear()
     for seq in (2, 3, 4):
         await machine.say(seq, **READY)
@@ -424,7 +424,7 @@ async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None
     edge.link.break_link()
     await until(lambda: edge.link.attachments == 2)
     answer = await machine.hear()
-    assert (answer.welcome.last_seq, answer.ack) == (1, 4)
+    assert (1, 4) == (answer.welcome.last_seq, answer.ack)
     after = edge.link.received()
     last_hello = max(
         index
@@ -436,7 +436,7 @@ async def test_broken_link_repeats_what_was_not_acknowledged(edge: Edge) -> None
         for message in after[last_hello:]
         if isinstance(message, FromMachine) and isinstance(message.event, FrameReceived)
     ]
-    assert again == [2, 3, 4]
+    assert [2, 3, 4] == again
 
 
 async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
@@ -453,11 +453,11 @@ async def test_refused_frames_are_not_repeated(edge: Edge) -> None:
         else []
     )
     await machine.say(5, **READY)
-    assert (await machine.hear()).protocol_error.expected_seq == 1
+    assert 1 == (await machine.hear()).protocol_error.expected_seq
     edge.link.answer = edge.link.obey
     edge.link.break_link()
     assert (await machine.hear()).HasField("welcome")
-    assert edge.link.frames() == [5]
+    assert [5] == edge.link.frames()
     await machine.say(1)
     assert 2 == (await machine.hear()).protocol_error.expected_seq
 
@@ -491,9 +491,9 @@ async def test_takeover(edge: Edge) -> None:
     older = await edge.welcomed()
     newer = await edge.welcomed()
     assert (await older.end())[0] is grpc.StatusCode.ABORTED
-    assert (await details_of(older))["ErrorInfo"].metadata["machine_id"] == "m1"
+    assert "m1" == (await details_of(older))["ErrorInfo"].metadata["machine_id"]
     await newer.say(1, **READY)
-    assert (await newer.hear()).ack == 1
+    assert 1 == (await newer.hear()).ack
     opened = [
         message.event
         for message in edge.link.received()
@@ -501,7 +501,7 @@ async def test_takeover(edge: Edge) -> None:
     ]
     assert [event.opened_at_ms for event in opened] == [NOW_MS, NOW_MS]
     await until(lambda: edge.service.stats().streams == 1)
-    assert disconnected(edge) == []
+    assert [] == disconnected(edge)
 
 
 async def test_half_close(edge: Edge) -> None:
@@ -511,10 +511,10 @@ async def test_half_close(edge: Edge) -> None:
     await machine.say(1, **READY)
     await machine.call.done_writing()
     assert (await machine.hear()).HasField("welcome")
-    assert (await machine.hear()).ack == 1
+    assert 1 == (await machine.hear()).ack
     assert (await machine.end())[0] is grpc.StatusCode.OK
     await until(lambda: len(disconnected(edge)) == 1)
-    assert disconnected(edge)[0].reason == "GONE"
+    assert "GONE" == disconnected(edge)[0].reason
 
 
 async def test_half_close_without_host() -> None:
@@ -534,11 +534,11 @@ async def test_gone(edge: Edge) -> None:
     machine.call.cancel()
     await until(lambda: len(disconnected(edge)) == 1)
     assert disconnected(edge) == [Disconnected(stream_id="g1-1", reason="GONE")]  # type: ignore[arg-type]
-    assert (
+    assert (0, 0, {"GONE": 1}) == (
         edge.service.stats().streams,
         edge.service.stats().machines,
         edge.service.stats().ended,
-    ) == (0, 0, {"GONE": 1})
+    )
 
 
 COLUMNS = tuple(
@@ -555,7 +555,7 @@ async def test_outbox_overflow(edge: Edge) -> None:
     assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
     other = await edge.welcomed("m2")
     await other.say(1, **READY)
-    assert (await other.hear()).ack == 1
+    assert 1 == (await other.hear()).ack
 
 
 async def test_slow_reader(edge: Edge) -> None:
@@ -566,12 +566,12 @@ async def test_slow_reader(edge: Edge) -> None:
     stream = next(iter(edge.service._handlers))
     await _until_stuck(edge, stream)
     edge.service.look_after()
-    assert edge.service.stats().ended == {}
+    assert {} == edge.service.stats().ended
     while not edge.service.stats().ended:  # what seemed stuck may have been slow
         edge.spans.at_s += 6
         edge.service.look_after()
         await _until_stuck(edge, stream)
-    assert edge.service.stats().ended == {"SLOW_READER": 1}
+    assert {"SLOW_READER": 1} == edge.service.stats().ended
     await until(lambda: len(disconnected(edge)) == 1)
     assert (await machine.end())[0] is grpc.StatusCode.RESOURCE_EXHAUSTED
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -36,6 +36,7 @@ from actors.link import (
     StreamClosed,
     ToHost,
 )
+from actors.machine import values
 from actors.machine.events import (
     ConfigurationChanged,
     Connected,
@@ -367,7 +368,7 @@ class Host(HostLink):
     def _dated(self, event: Event) -> Event:
         """Say with a payment how far our clock is from the one by which it was paid."""
         if isinstance(event, TopUpPaid) and (ahead_ms := self._services.ahead_ms()):
-            return replace(event, clock_ahead_ms=ahead_ms)
+            return values.replace(event, clock_ahead_ms=ahead_ms)
         return event
 
     def _commanded(self, message: Commanded, attachment: Attachment, receipt: Receipt) -> None:

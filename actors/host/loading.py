@@ -9,7 +9,6 @@ it was to hear never left.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 
 import structlog
 
@@ -23,6 +22,7 @@ from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.effects import subject
 from actors.machine.events import TimePassed
+from actors.machine.values import replace
 from actors.ports import LoadedMachine, MachineStore, StoreError
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.life import LOADED, Life, moved
-from actors.machine import check_decision, decide, next_deadline, owed, resumes
+from actors.machine import check_decision, decide, next_deadline, owed, resumes, values
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
 from actors.machine.events import (
@@ -272,7 +272,7 @@ class Runner:
         fact = VendTurnedAway(
             request_id=event.fact.request_id, reason=DenyReason.BACKEND_UNAVAILABLE
         )
-        return replace(letter, event=replace(event, fact=fact))
+        return replace(letter, event=values.replace(event, fact=fact))
 
     def _follow(self, state: MachineState) -> None:
         if self.state is None or state.configuration is not self.state.configuration:

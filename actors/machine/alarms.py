@@ -3,10 +3,9 @@
 Bounded: one for each kind and subject in an hour; what happens again meanwhile is counted.
 """
 
-from dataclasses import replace
-
 from actors.machine.draft import Draft
 from actors.machine.state import ALARMS_KEPT, Alarm, AlarmKind
+from actors.machine.values import replace
 
 AGAIN_AFTER_MS = 3_600_000
 """What happens again within this time is the same alarm."""

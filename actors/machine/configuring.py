@@ -5,12 +5,11 @@ a time, until they agree or Alipay refuses. A call that was not answered leaves 
 which is never what is wanted: the call for what is wanted by then follows.
 """
 
-from dataclasses import replace
-
 from actors.machine import commands, events, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
 from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Column, column_named
+from actors.machine.values import replace
 
 
 def change(draft: Draft, event: events.ConfigurationChanged) -> None:

@@ -8,8 +8,6 @@ clocks of their gateways say. One that was taken over from and is announced agai
 attached again) is an old one.
 """
 
-from dataclasses import replace
-
 from actors.machine import (
     alarms,
     commands,
@@ -27,6 +25,7 @@ from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateF
 from actors.machine.evidence import sensor
 from actors.machine.ids import StreamId
 from actors.machine.state import STREAMS_KEPT, AlarmKind, FailureCause, Link, Vend, VendStatus
+from actors.machine.values import replace
 
 SUPERSEDED = "SUPERSEDED"
 BOOT_SUPERSEDED = "BOOT_SUPERSEDED"

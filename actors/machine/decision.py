@@ -2,7 +2,7 @@
 down.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from actors.machine.effects import Effect
 from actors.machine.ledger import Transfer
@@ -12,8 +12,7 @@ Record = Session | Vend | Trade | Refund | Alarm
 """The present or final form of something that has a row of its own."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """``state.version`` is one above the old one, unless nothing at all came of the event (then
     ``changed`` is False).
 

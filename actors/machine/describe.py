@@ -4,9 +4,10 @@ the timeline and in the transcripts.
 Holds no payer: a transcript may be shown to anybody.
 """
 
-from dataclasses import fields
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from actors.machine import deadlines, events
 from actors.machine.effects import Effect
@@ -27,17 +28,15 @@ def _value(value: Any) -> str:
             return str(len(value))
         case str() if " " in value or value == "":
             return f"'{value}'"
-        case _ if hasattr(value, "__dataclass_fields__"):
+        case Struct():
             return f"({_words(value)})"
         case _:
             return str(value)
 
 
-def _words(value: Any) -> str:
+def _words(value: Struct) -> str:
     pairs = (
-        (field.name, getattr(value, field.name))
-        for field in fields(value)
-        if field.name not in _HIDDEN
+        (name, getattr(value, name)) for name in value.__struct_fields__ if name not in _HIDDEN
     )
     return " ".join(
         f"{name.removesuffix('_minor')}={_value(item)}"

@@ -6,11 +6,10 @@ older ones count too: a Welcome may be lost on its way. Firmware that knows no t
 its boot id, which it keeps between power cuts only.
 """
 
-from dataclasses import replace
-
 from actors.machine import alarms, events, paying, vending
 from actors.machine.draft import Draft
 from actors.machine.state import AlarmKind, EndReason, Link, VendStatus
+from actors.machine.values import replace
 
 TOKENS_KEPT = 8
 MINUTE_MS = 60_000

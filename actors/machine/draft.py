@@ -6,7 +6,6 @@ Flows in: the state before, the time and the policy. The leaves (``paying``, ``v
 function.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from actors.machine.decision import Decision, Record
@@ -25,6 +24,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
 )
+from actors.machine.values import replace
 
 
 def _is_denied(vend: Vend) -> bool:

@@ -4,8 +4,9 @@ Commands go to the machine on its present stream; calls go to Alipay and come ba
 is safe to do twice: a command names what it is about, a call carries an id that was saved before.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from actors.machine.ids import Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
 from actors.machine.state import CodeStatus, Column, DenyReason, EndReason, Mode
@@ -24,8 +25,7 @@ class RejectCode(StrEnum):
 # --- commands to the machine ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome:
+class Welcome(Struct, frozen=True, kw_only=True):
     """Answer Hello. ``session_id`` is None if the machine is free; ``vend_id`` None if no vend is
     open.
     """
@@ -42,16 +42,14 @@ class Welcome:
     resume_token: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdatePlanogram:
+class UpdatePlanogram(Struct, frozen=True, kw_only=True):
     """Give the machine its columns, whole."""
 
     planogram_version: int
     columns: tuple[Column, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateService:
+class UpdateService(Struct, frozen=True, kw_only=True):
     """Tell the machine whether and how it may sell."""
 
     in_service: bool
@@ -59,8 +57,7 @@ class UpdateService:
     mode: Mode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BeginSession:
+class BeginSession(Struct, frozen=True, kw_only=True):
     """A customer has funds."""
 
     session_id: SessionId
@@ -68,8 +65,7 @@ class BeginSession:
     expires_in_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateFunds:
+class UpdateFunds(Struct, frozen=True, kw_only=True):
     """The funds of the open session changed."""
 
     session_id: SessionId
@@ -77,8 +73,7 @@ class UpdateFunds:
     expires_in_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowQr:
+class ShowQr(Struct, frozen=True, kw_only=True):
     """Ask for the payment of a selection. ``amount_minor`` is what is still missing."""
 
     request_id: RequestId
@@ -87,8 +82,7 @@ class ShowQr:
     expires_in_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApproveVend:
+class ApproveVend(Struct, frozen=True, kw_only=True):
     """Let the machine dispense."""
 
     vend_id: VendId
@@ -98,8 +92,7 @@ class ApproveVend:
     valid_for_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenyVend:
+class DenyVend(Struct, frozen=True, kw_only=True):
     """Do not let the machine dispense."""
 
     request_id: RequestId
@@ -107,8 +100,7 @@ class DenyVend:
     funds_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndSession:
+class EndSession(Struct, frozen=True, kw_only=True):
     """The customer's stay is over. ``refund_minor`` goes back."""
 
     session_id: SessionId
@@ -116,8 +108,7 @@ class EndSession:
     refund_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectFrame:
+class RejectFrame(Struct, frozen=True, kw_only=True):
     """Tell the machine that a frame was refused and what was expected."""
 
     code: RejectCode
@@ -140,8 +131,7 @@ MachineCommand = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseStream:
+class CloseStream(Struct, frozen=True, kw_only=True):
     """End a stream that a newer one took over from, or that is not the machine's."""
 
     stream_id: StreamId
@@ -151,8 +141,7 @@ class CloseStream:
 # --- calls to Alipay ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendRefund:
+class SendRefund(Struct, frozen=True, kw_only=True):
     """Ask Alipay to refund (alipay.acquire.overseas.spot.refund), at once or, if not
     ``synchronous``, whenever its funds suffice.
     """
@@ -165,23 +154,20 @@ class SendRefund:
     synchronous: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueryRefund:
+class QueryRefund(Struct, frozen=True, kw_only=True):
     """Ask Alipay what became of a refund (alipay.acquire.refund.query)."""
 
     refund_id: RefundId
     partner_trans_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreateCode:
+class CreateCode(Struct, frozen=True, kw_only=True):
     """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the
     same code.
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeCodeStatus:
+class ChangeCodeStatus(Struct, frozen=True, kw_only=True):
     """Stop or restart the code (alipay.commerce.qrcode.modifyStatus)."""
 
     qr_payload: str

@@ -5,8 +5,9 @@ notifications and answers, from administrators, and from the clock. All amounts 
 minor units; all times are milliseconds since 1970 UTC.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from actors.machine.effects import RejectCode
 from actors.machine.ids import (
@@ -41,8 +42,7 @@ class JournalStage(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True, kw_only=True):
     """One line of the machine's journal. ``cause`` only with FAILED. ``evidence`` in words, for
     people.
     """
@@ -56,20 +56,17 @@ class JournalEntry:
 # --- the content of a machine's numbered frame ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderEnabled:
+class ReaderEnabled(Struct, frozen=True, kw_only=True):
     """The machine accepts customers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReaderDisabled:
+class ReaderDisabled(Struct, frozen=True, kw_only=True):
     """The machine accepts no customers."""
 
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendRequested:
+class VendRequested(Struct, frozen=True, kw_only=True):
     """The customer chose a column at the price that they saw."""
 
     request_id: RequestId
@@ -78,8 +75,7 @@ class VendRequested:
     planogram_version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendTurnedAway:
+class VendTurnedAway(Struct, frozen=True, kw_only=True):
     """The shell denied a request because nothing could be saved then; the frame's number is used up
     all the same.
     """
@@ -88,23 +84,20 @@ class VendTurnedAway:
     reason: DenyReason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendCancelled:
+class VendCancelled(Struct, frozen=True, kw_only=True):
     """The customer changed their mind before the answer."""
 
     request_id: RequestId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendSucceeded:
+class VendSucceeded(Struct, frozen=True, kw_only=True):
     """Delivered."""
 
     vend_id: VendId
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendFailed:
+class VendFailed(Struct, frozen=True, kw_only=True):
     """Not delivered."""
 
     vend_id: VendId
@@ -112,31 +105,27 @@ class VendFailed:
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionCompleted:
+class SessionCompleted(Struct, frozen=True, kw_only=True):
     """The customer is finished."""
 
     session_id: SessionId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CashSold:
+class CashSold(Struct, frozen=True, kw_only=True):
     """A sale for cash; stock and audit only."""
 
     column: str
     price_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultReported:
+class FaultReported(Struct, frozen=True, kw_only=True):
     """Something is broken; ``code`` is an EVA-DTS event code."""
 
     code: str
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultsCounted:
+class FaultsCounted(Struct, frozen=True, kw_only=True):
     """So many faults in a row, counted by the gateway because the machine said too many. They bear
     the numbers from ``first_seq`` to the frame's own; ``code`` is the last one's.
     """
@@ -146,8 +135,7 @@ class FaultsCounted:
     code: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameNotRead:
+class FrameNotRead(Struct, frozen=True, kw_only=True):
     """A frame that breaks a rule, or whose payload only a newer backend knows. Its number is used
     up all the same: numbers that became free again would be given to other frames.
     """
@@ -175,8 +163,7 @@ MachineFact = (
 # --- events ---
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
+class Connected(Struct, frozen=True, kw_only=True):
     """A stream said Hello. ``opened_at_ms`` is told by its gateway's clock, for people: streams are
     ordered by when the actor first heard of them. ``remarks``: what of the Hello could not be read
     here, for people.
@@ -198,16 +185,14 @@ class Connected:
     """The firmware returns tokens, also after a power cut."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disconnected:
+class Disconnected(Struct, frozen=True, kw_only=True):
     """A stream is gone."""
 
     stream_id: StreamId
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameReceived:
+class FrameReceived(Struct, frozen=True, kw_only=True):
     """A numbered frame: applied once for each (machine, boot, seq), in order. ``remarks``: what of
     it could not be read here, for people.
     """
@@ -218,8 +203,7 @@ class FrameReceived:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TopUpPaid:
+class TopUpPaid(Struct, frozen=True, kw_only=True):
     """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
     hash, empty if Alipay did not name the payer.
 
@@ -244,8 +228,7 @@ class TopUpPaid:
         return self.paid_at_ms + (self.clock_ahead_ms or 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TradeFinished:
+class TradeFinished(Struct, frozen=True, kw_only=True):
     """Alipay closed the trade: TRADE_FINISHED after the refund window, TRADE_CLOSED after a full
     refund. No money moves.
     """
@@ -254,8 +237,7 @@ class TradeFinished:
     status: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundSucceeded:
+class RefundSucceeded(Struct, frozen=True, kw_only=True):
     """The money went back, according to Alipay. ``source``: its answer, a query or a
     notification.
     """
@@ -264,15 +246,13 @@ class RefundSucceeded:
     source: str = "answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundAccepted:
+class RefundAccepted(Struct, frozen=True, kw_only=True):
     """Alipay will refund by itself (asynchronous, or still processing)."""
 
     refund_id: RefundId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundUnknown:
+class RefundUnknown(Struct, frozen=True, kw_only=True):
     """Time-out, broken or unsigned answer, SYSTEM_ERROR: the refund is neither done nor refused.
 
     ``ask_first``: what was said may be the echo of our own success (a code that is on no list, an
@@ -284,23 +264,20 @@ class RefundUnknown:
     ask_first: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundNotFound:
+class RefundNotFound(Struct, frozen=True, kw_only=True):
     """Alipay answered a query: it never heard of the refund."""
 
     refund_id: RefundId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundShortOfFunds:
+class RefundShortOfFunds(Struct, frozen=True, kw_only=True):
     """Alipay lacks our settlement funds; the same id may be tried later."""
 
     refund_id: RefundId
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundRefused:
+class RefundRefused(Struct, frozen=True, kw_only=True):
     """Alipay refused, definitely and signed. ``source``: its answer to a request, which says
     nothing of earlier tries, or to a query, which does.
     """
@@ -310,8 +287,7 @@ class RefundRefused:
     source: str = "answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundRetryAsked:
+class RefundRetryAsked(Struct, frozen=True, kw_only=True):
     """An administrator wants the refund to be tried now."""
 
     refund_id: RefundId
@@ -319,8 +295,7 @@ class RefundRetryAsked:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundQueryAsked:
+class RefundQueryAsked(Struct, frozen=True, kw_only=True):
     """An administrator wants Alipay to be asked now what became of the refund. No money is asked
     for.
     """
@@ -330,8 +305,7 @@ class RefundQueryAsked:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefundWrittenOff:
+class RefundWrittenOff(Struct, frozen=True, kw_only=True):
     """An administrator gives up a refund that is a person's; the customer was paid otherwise, or
     cannot be paid.
 
@@ -344,8 +318,7 @@ class RefundWrittenOff:
     person: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendSettled:
+class VendSettled(Struct, frozen=True, kw_only=True):
     """An administrator found out how a vend in doubt or in review ended."""
 
     vend_id: VendId
@@ -354,16 +327,14 @@ class VendSettled:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoldPart:
+class SoldPart(Struct, frozen=True, kw_only=True):
     """The part of a sold vend's price that came from one trade, and that trade as SQL holds it."""
 
     trade: Trade
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VendRefundAsked:
+class VendRefundAsked(Struct, frozen=True, kw_only=True):
     """An administrator gives the price of sold goods back.
 
     ``version`` is the version of the state that SQL held when ``parts`` were read.
@@ -376,31 +347,27 @@ class VendRefundAsked:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeCreated:
+class CodeCreated(Struct, frozen=True, kw_only=True):
     """Alipay gave the machine its code."""
 
     qr_payload: str
     image_url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeStatusChanged:
+class CodeStatusChanged(Struct, frozen=True, kw_only=True):
     """Alipay stopped or restarted the code."""
 
     status: CodeStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CodeFailed:
+class CodeFailed(Struct, frozen=True, kw_only=True):
     """A call about the code failed. Unless ``final``, it is tried again."""
 
     final: bool
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigurationChanged:
+class ConfigurationChanged(Struct, frozen=True, kw_only=True):
     """The registry holds another configuration. ``columns`` is the whole planogram when its version
     is new, else None; a column's ``stock`` counts only if the column is new.
     """
@@ -409,8 +376,7 @@ class ConfigurationChanged:
     columns: tuple[Column, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StockCounted:
+class StockCounted(Struct, frozen=True, kw_only=True):
     """Somebody counted or refilled a column."""
 
     column: str
@@ -418,13 +384,11 @@ class StockCounted:
     actor: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimePassed:
+class TimePassed(Struct, frozen=True, kw_only=True):
     """A deadline may have come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed:
+class Resumed(Struct, frozen=True, kw_only=True):
     """The host listens again, after a time in which nothing could be saved or decided; ``reason``
     says why it could not. Its clock may be another than the one that set the deadlines.
     """

@@ -5,12 +5,16 @@ changes nothing, or another one, which must not pass for it. Digests of the last
 apart; a boot that was superseded is told from a new one by its id.
 """
 
-from dataclasses import MISSING, fields, replace
+from functools import cache
 from hashlib import blake2b
+from typing import Any
+
+from msgspec.structs import fields
 
 from actors.machine import events
 from actors.machine.ids import BootId
 from actors.machine.state import EARLIER_BOOTS_KEPT, Boot, Link
+from actors.machine.values import replace
 
 COMPARED = 32
 """The last frames of a boot that are remembered by their content: a machine may have no more than
@@ -28,11 +32,17 @@ def digest(fact: events.MachineFact) -> str:
     if isinstance(fact, events.VendTurnedAway | events.FaultsCounted):
         return _ANY
     said = [type(fact).__name__]
-    for field in fields(fact):
-        value = getattr(fact, field.name)
-        if field.default is MISSING or value != field.default:
-            said.append(f"{field.name}={value}")
+    for name, default in _fields(type(fact)):
+        value = getattr(fact, name)
+        if value != default:
+            said.append(f"{name}={value}")
     return blake2b("\x1f".join(said).encode(), digest_size=_CHARS // 2).hexdigest()
+
+
+@cache
+def _fields(kind: type[events.MachineFact]) -> tuple[tuple[str, Any], ...]:
+    """Return the names of a fact's fields and their defaults; NODEFAULT is like no value."""
+    return tuple((field.name, field.default) for field in fields(kind))
 
 
 def applied(link: Link, event: events.FrameReceived) -> Link:

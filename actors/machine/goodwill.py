@@ -6,11 +6,11 @@ event names the version of the state that stood beside them; with another versio
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from actors.machine import events, ledger, refunding
 from actors.machine.draft import Draft
 from actors.machine.state import RefundCause, Trade
+from actors.machine.values import replace
 
 
 def refund_vend(draft: Draft, event: events.VendRefundAsked) -> None:

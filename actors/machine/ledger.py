@@ -18,8 +18,9 @@ posting is positive when the account's debit grows, negative when its credit gro
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from actors.machine.ids import RefundId, TradeId, VendId
 from actors.machine.state import Reservation
@@ -50,8 +51,7 @@ class TransferKind(StrEnum):
     WRITE_OFF = "WRITE_OFF"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class Posting(Struct, frozen=True, kw_only=True):
     """One line: ``amount_minor`` above zero debits the account, below zero credits it.
 
     ``reference`` is the trade, vend or refund id, or empty.
@@ -62,8 +62,7 @@ class Posting:
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transfer:
+class Transfer(Struct, frozen=True, kw_only=True):
     """One balanced movement. ``kind`` and ``cause`` together are never used again; ``trade_id`` is
     empty for write-offs only.
     """

@@ -6,8 +6,6 @@ Nobody keeps the machine for ever: what is left goes back some time after the la
 whatever is chosen meanwhile, and a next customer who pays for what it does not cover may come in.
 """
 
-from dataclasses import replace
-
 from actors.machine import ledger, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.effects import BeginSession, EndSession, UpdateFunds
@@ -22,6 +20,7 @@ from actors.machine.state import (
     Trade,
     VendStatus,
 )
+from actors.machine.values import replace
 
 REFUND_CAUSE = {
     EndReason.COMPLETE: RefundCause.COMPLETE,

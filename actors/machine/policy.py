@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 AMOUNT_MINOR_MAX = 10_000_000_000
 """No price, payment or refund is larger: 100 000 000.00, which is Alipay's own limit
 (docs/alipay.md 6.1).
@@ -235,8 +237,7 @@ BOUNDS: Mapping[str, Bounds] = {limit.name: limit.metadata["bounds"] for limit i
 """What each limit may be, by its name. One whose default is None may also be left out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyOverrides:
+class PolicyOverrides(Struct, frozen=True, kw_only=True):
     """A machine's own limits; None follows the fleet."""
 
     idle_refund_ms: int | None = None
@@ -268,7 +269,7 @@ class PolicyOverrides:
         return Policy(**merged)
 
     def _merged(self, policy: Policy) -> dict[str, Any]:
-        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        own = {name: getattr(self, name) for name in self.__struct_fields__}
         return {
             **{limit.name: getattr(policy, limit.name) for limit in fields(policy)},
             **{name: value for name, value in own.items() if value is not None},
@@ -276,6 +277,6 @@ class PolicyOverrides:
 
 
 OVERRIDABLE: Mapping[str, Bounds] = {
-    limit.name: BOUNDS[limit.name] for limit in fields(PolicyOverrides)
+    name: BOUNDS[name] for name in PolicyOverrides.__struct_fields__
 }
 """The limits that a machine may have for itself."""

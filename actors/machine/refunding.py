@@ -11,7 +11,6 @@ A no to a request says nothing of the requests before it, and may be their echo.
 asked what became of the refund before a person is troubled.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from actors.machine import events, ledger
@@ -26,6 +25,7 @@ from actors.machine.state import (
     Trade,
     WriteOffProposal,
 )
+from actors.machine.values import replace
 
 
 def order_of(refund: Refund, currency: Currency) -> ProviderCall:

@@ -7,8 +7,6 @@ the same state, in which no vend ends before the machine had time to report it
 ahead when the wait began must not make it longer.
 """
 
-from dataclasses import replace
-
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
@@ -19,6 +17,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
 )
+from actors.machine.values import replace
 
 PUT_OFF_MAX = 10
 """This often a vend's end is put off. A database that is slow for days must not hold a customer's

@@ -4,8 +4,6 @@ The machine's result, its journal after a power cut, a deadline or a person lead
 session does after its vend is decided here too.
 """
 
-from dataclasses import replace
-
 from actors.machine import alarms, ledger, paying, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.evidence import contradiction
@@ -18,6 +16,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
 )
+from actors.machine.values import replace
 
 
 def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str) -> None:

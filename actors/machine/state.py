@@ -6,8 +6,9 @@ as a row (``Decision.records``). Amounts (``*_minor``) are integers in the minor
 ``MachineState.currency``; times (``*_at_ms``) are milliseconds since 1970 UTC.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from actors.machine.ids import (
     BootId,
@@ -157,8 +158,7 @@ class CodeStatus(StrEnum):
     REFUSED = "REFUSED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """One column: the product, its price, how many fit and how many are in it."""
 
     column: str
@@ -168,8 +168,7 @@ class Column:
     stock: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configuration:
+class Configuration(Struct, frozen=True, kw_only=True):
     """What administrators decide about the machine. ``revision`` grows with each change and names
     it; no revision is used twice.
     """
@@ -183,8 +182,7 @@ class Configuration:
     """Its life in the fleet is over; money that comes all the same goes back."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class Code(Struct, frozen=True, kw_only=True):
     """The machine's code. ``status`` is what is known of it, ``wanted`` what it should become; as
     long as they differ, Alipay is asked again.
     """
@@ -215,8 +213,7 @@ class AlarmKind(StrEnum):
     VEND_CONTRADICTED = "VEND_CONTRADICTED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class Alarm(Struct, frozen=True, kw_only=True):
     """Something for a person to look at, which moves no money by itself. What happens again within
     an hour is counted here and makes no other one.
     """
@@ -231,8 +228,7 @@ class Alarm:
     last_at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class Failing(Struct, frozen=True, kw_only=True):
     """A column whose last vends failed. ``blocked``: so many that it sells nothing any more."""
 
     column: str
@@ -240,16 +236,14 @@ class Failing:
     blocked: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Boot:
+class Boot(Struct, frozen=True, kw_only=True):
     """A boot that was superseded, and how far it got."""
 
     boot_id: BootId
     last_seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that
     was applied. ``before``: the streams that it had before, the last of them last.
     """
@@ -282,16 +276,14 @@ class Link:
     """Whether this stream was welcomed as one that sells nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
+class Reservation(Struct, frozen=True, kw_only=True):
     """The part of a vend's price that is held on one trade."""
 
     trade_id: TradeId
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vend:
+class Vend(Struct, frozen=True, kw_only=True):
     """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while
     APPROVED, the doubt's then.
     """
@@ -321,8 +313,7 @@ class Vend:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(Struct, frozen=True, kw_only=True):
     """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid, or when Alipay did
     not name the payer.
     """
@@ -351,8 +342,7 @@ class Session:
     end_reason: EndReason | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class Trade(Struct, frozen=True, kw_only=True):
     """One payment. ``paid = funds + reserved + sold + refunded + written_off`` always.
 
     ``refunded`` counts what is asked for, done or not; ``written_off`` what was refused and given
@@ -374,8 +364,7 @@ class Trade:
     closed_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteOffProposal:
+class WriteOffProposal(Struct, frozen=True, kw_only=True):
     """A person's wish to write a refund off, which another person must confirm.
 
     ``actor`` is the name for people to read; ``person`` is who it was, and tells two people apart.
@@ -387,8 +376,7 @@ class WriteOffProposal:
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refund:
+class Refund(Struct, frozen=True, kw_only=True):
     """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is
     None.
     """
@@ -420,8 +408,7 @@ class Refund:
     ended_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineState:
+class MachineState(Struct, frozen=True, kw_only=True):
     """All that the actor remembers. ``version`` counts saved decisions."""
 
     machine_id: MachineId

@@ -1,7 +1,5 @@
 """How many items a column really has for the next customer, and whether it works. Pure leaves."""
 
-from dataclasses import replace
-
 from actors.machine import alarms
 from actors.machine.draft import Draft
 from actors.machine.state import (
@@ -12,6 +10,7 @@ from actors.machine.state import (
     MachineState,
     column_named,
 )
+from actors.machine.values import replace
 
 ITS_OWN_FAULT = frozenset(
     {

@@ -6,8 +6,6 @@ until the machine's journal tells what happened, or the policy's deadline comes.
 dispensed again for the same payment.
 """
 
-from dataclasses import replace
-
 from actors.machine import events, ledger, paying, settling, stock
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
@@ -27,6 +25,7 @@ from actors.machine.state import (
     VendStatus,
     column_named,
 )
+from actors.machine.values import replace
 
 # --- asking ---
 

@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from actors.link import Reload
+from actors.machine import values
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
@@ -255,7 +256,9 @@ def _kept(there: tuple[Column, ...], new: tuple[Column, ...]) -> tuple[Column, .
     """Return the new columns with the counts that the actor keeps."""
     counts = {(one.column, one.product): one.stock for one in there}
     return tuple(
-        replace(one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity))
+        values.replace(
+            one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity)
+        )
         for one in new
     )
 

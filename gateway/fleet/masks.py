@@ -3,7 +3,6 @@ all problems at once (AIP-134, without its wildcard: what is not named stays as 
 """
 
 from collections.abc import Iterable
-from dataclasses import fields as fields_of
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -12,7 +11,7 @@ from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import machine_pb2
 from storage.fleet.changes import MachineChange
 
-LIMITS = tuple(one.name for one in fields_of(PolicyOverrides))
+LIMITS = PolicyOverrides.__struct_fields__
 """The limits of a policy, under the names that the wire has for them too."""
 _POLICY = "policy"
 _PLAIN = ("store_name", "address", "country_code", "mode")

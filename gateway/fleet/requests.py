@@ -6,7 +6,6 @@ The limits are those that ``protos/gateway/fleet/v1`` documents, field by field.
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import fields as fields_of
 from typing import Protocol, Self
 
 import iso3166
@@ -35,7 +34,7 @@ TIME_MS_MAX = 253_402_300_800_000
 
 _MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 _MODE = enums.descriptor_of(machines_wire.Mode)
-_LIMITS = tuple(one.name for one in fields_of(PolicyOverrides))
+_LIMITS = PolicyOverrides.__struct_fields__
 
 
 class Paged(Protocol):

@@ -10,7 +10,6 @@ its own: the service has it ``examine`` itself from time to time.
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 import grpc.aio
 import structlog
@@ -19,6 +18,7 @@ from actors.link import CloseReason
 from actors.machine import effects, events
 from actors.machine.events import Connected, FrameReceived
 from actors.machine.ids import MachineId, StreamId
+from actors.machine.values import replace
 from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate

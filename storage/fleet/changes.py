@@ -7,11 +7,12 @@ told, and the difference in one line for the audit log.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
 
+from actors.machine import values
 from actors.machine.configuring import code_under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
@@ -185,7 +186,7 @@ def _configured(before: Configuration, change: MachineChange) -> Configuration:
         revision=before.revision + 1,
         enabled=enabled and not change.retire,
         mode=before.mode if change.mode is None else change.mode,
-        overrides=replace(overrides, **dict(change.limits)),
+        overrides=values.replace(overrides, **dict(change.limits)),
         planogram_version=before.planogram_version + (change.columns is not None),
         retired=change.retire,
     )
@@ -253,10 +254,10 @@ def _differences(
         yield f"retired {_word(before.retired)} -> {_word(after.retired)}"
     if before.mode is not after.mode:
         yield f"mode {before.mode} -> {after.mode}"
-    for one in fields(PolicyOverrides):
-        old, new = getattr(before.overrides, one.name), getattr(after.overrides, one.name)
+    for limit in PolicyOverrides.__struct_fields__:
+        old, new = getattr(before.overrides, limit), getattr(after.overrides, limit)
         if old != new:
-            yield f"policy.{one.name} {_limit(old)} -> {_limit(new)}"
+            yield f"policy.{limit} {_limit(old)} -> {_limit(new)}"
     if before.planogram_version != after.planogram_version:
         yield (
             f"planogram {before.planogram_version} -> {after.planogram_version} with "

@@ -5,7 +5,6 @@ because one function of it is replaced. ``planted`` tells in a sentence what eac
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -32,6 +31,7 @@ from actors.machine import (
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.state import FailureCause, RefundCause, RefundStatus, VendStatus
+from actors.machine.values import replace
 from alipay_client import amounts, answers, signing
 from alipay_client.errors import Refused, Unlisted
 from alipay_client.messages import RefundState

@@ -3,7 +3,7 @@ acknowledged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from actors.machine import MachineState, decide
 from actors.machine.events import (
@@ -32,6 +32,7 @@ from actors.machine.ids import (
 )
 from actors.machine.policy import Policy
 from actors.machine.state import Column
+from actors.machine.values import replace
 from actors.placement import partition_of
 from actors.ports import Change, Ownership
 from storage.database.engine import Database

@@ -5,7 +5,6 @@ beside the state, so that a test that only tells a story also proves its money.
 """
 
 from collections import Counter
-from dataclasses import replace
 
 from actors.machine import (
     Decision,
@@ -38,6 +37,7 @@ from actors.machine.state import (
     Mode,
     VendStatus,
 )
+from actors.machine.values import replace
 from tests.support.transitions import History
 
 START_MS = 1_767_225_600_000

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from actors.link import CloseReason, LinkBroken, Notified
+from actors.machine import values
 from actors.machine.effects import (
     ApproveVend,
     BeginSession,
@@ -320,7 +321,7 @@ async def test_a_payment_is_judged_by_alipays_clock() -> None:
     paid = stage.pays("t-1")
     assert isinstance(paid.event, TopUpPaid)
     assert paid.event.paid_at_ms is not None
-    told = replace(paid.event, paid_at_ms=paid.event.paid_at_ms - stage.ahead_ms)
+    told = values.replace(paid.event, paid_at_ms=paid.event.paid_at_ms - stage.ahead_ms)
     await stage.gateway.give(Notified(item=replace(paid, event=told)))
 
     assert stage.store.state("VM-1").session is not None

@@ -6,7 +6,6 @@ That nothing else ever happens is held where it would: a move that is not in the
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from actors.machine.events import ConfigurationChanged, Event, FaultReported, St
 from actors.machine.ids import MachineId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
+from actors.machine.values import replace
 from tests.support.stage import Stage
 
 Move = tuple[Life, Life]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from actors.link import CloseReason
+from actors.machine import values
 from actors.machine.effects import CreateCode, ProviderCall, SendRefund, Welcome
 from actors.machine.events import CodeFailed, ConfigurationChanged, Event
 from actors.machine.ids import MachineId
@@ -45,7 +46,7 @@ def changed(stage: Stage, **changes: object) -> ConfigurationChanged:
     before = row.configuration.configuration
     row.place = replace(row.place, store_name=f"{row.place.store_name}, mended")
     row.configuration = ConfigurationChanged(
-        configuration=replace(before, revision=before.revision + 1, **changes)  # type: ignore[arg-type]
+        configuration=values.replace(before, revision=before.revision + 1, **changes)  # type: ignore[arg-type]
     )
     return row.configuration
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -37,6 +37,7 @@ from actors.machine.ids import (
 )
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, EndReason, Link, MachineState
+from actors.machine.values import replace
 from tests.support.loaded import as_loaded
 from tests.support.stage import Provider
 

@@ -1,7 +1,5 @@
 """One machine's turn, and the request that is turned away."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.host.attachment import Attachment
@@ -20,6 +18,7 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
 from actors.machine.invariants import InvariantBroken
 from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Column, Configuration, DenyReason, Link, MachineState
+from actors.machine.values import replace
 from tests.support.loaded import as_loaded
 
 STATE = MachineState(

@@ -3,13 +3,13 @@ not answered.
 """
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
 from actors.link import CloseReason
 from actors.machine.effects import ApproveVend, DenyVend, SendRefund
 from actors.machine.events import FaultReported, FrameReceived, StockCounted
+from actors.machine.values import replace
 from tests.support.stage import Stage, acks, answers, closings, denials, request
 
 pytestmark = pytest.mark.virtual_time

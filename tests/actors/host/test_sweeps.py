@@ -3,7 +3,6 @@ gone, machines at rest.
 """
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from actors.machine.effects import CreateCode, UpdatePlanogram
 from actors.machine.events import ConfigurationChanged, Disconnected, TopUpPaid
 from actors.machine.ids import MachineId
 from actors.machine.state import Configuration
+from actors.machine.values import replace
 from actors.ports import Unreadable
 from tests.support.memory_store import InboxRow
 from tests.support.stage import Stage

@@ -1,9 +1,8 @@
 """What a machine is told about itself, made from the state alone."""
 
-from dataclasses import replace
-
 from actors.machine import commands
 from actors.machine.state import CodeStatus
+from actors.machine.values import replace
 from tests.support.story import Story
 
 

@@ -2,8 +2,6 @@
 they succeed or are refused.
 """
 
-from dataclasses import replace
-
 from actors.machine import MachineState, events, next_deadline, owed
 from actors.machine.effects import (
     ChangeCodeStatus,
@@ -16,6 +14,7 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import MachineId
 from actors.machine.state import CodeStatus, Column, Configuration, Mode, Phase, phase
+from actors.machine.values import replace
 from tests.support.story import HKD, Story
 
 

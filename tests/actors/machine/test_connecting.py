@@ -2,8 +2,6 @@
 about its vends.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import events
@@ -19,6 +17,7 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import BootId, StreamId, VendId
 from actors.machine.state import FailureCause, VendStatus
+from actors.machine.values import replace
 from tests.support.story import Story
 
 VEND = VendId("VM-1-v1")

@@ -1,7 +1,5 @@
 """A second device with a machine's identity, and the machine itself coming back."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import doubles, events
@@ -10,6 +8,7 @@ from actors.machine.effects import ApproveVend, BeginSession, CloseStream, EndSe
 from actors.machine.ids import BootId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import AlarmKind, FailureCause, Link, VendStatus
+from actors.machine.values import replace
 from tests.support.story import Story
 
 

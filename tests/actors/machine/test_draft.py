@@ -1,7 +1,5 @@
 """The draft of a decision: what is kept, what is let go, and what is written down once."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine.draft import Draft
@@ -18,6 +16,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
 )
+from actors.machine.values import replace
 from tests.support.story import START_MS, Story, a_machine
 
 

@@ -1,7 +1,5 @@
 """What frames are known by: boot, number, content."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import events, frames
@@ -16,6 +14,7 @@ from actors.machine.state import (
     Link,
     VendStatus,
 )
+from actors.machine.values import replace
 from tests.support.every_event import FACTS
 from tests.support.story import Story
 

@@ -1,13 +1,12 @@
 """An administrator gives the price of sold goods back: stale crisps."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import events
 from actors.machine.ids import RefundId, TradeId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import RefundCause, RefundStatus, Trade, VendStatus
+from actors.machine.values import replace
 from tests.support.story import Story
 
 VEND = VendId("VM-1-v1")

@@ -1,7 +1,6 @@
 """The invariants can fail: each kind of contradiction is found."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -10,6 +9,7 @@ from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Transfer
 from actors.machine.state import FailureCause, RefundStatus, VendStatus, WriteOffProposal
+from actors.machine.values import replace
 from tests.support.story import Story
 
 

@@ -2,13 +2,14 @@
 its own span.
 """
 
-from dataclasses import replace
+import dataclasses
 
 from actors.machine import events, next_deadline
 from actors.machine.ids import RefundId
 from actors.machine.policy import Policy
 from actors.machine.resuming import resumed
 from actors.machine.state import FailureCause, VendStatus
+from actors.machine.values import replace
 from tests.support.story import Story
 
 POLICY = Policy()
@@ -127,7 +128,9 @@ def test_where_nothing_is_due_nothing_changes() -> None:
     story = approved()
     before = story.state
 
-    assert before == resumed(before, story.now_ms + 1, replace(POLICY, report_wait_ms=1_000))
+    assert before == resumed(
+        before, story.now_ms + 1, dataclasses.replace(POLICY, report_wait_ms=1_000)
+    )
     story.success()
     story.complete()
     assert not story.do(RESUMED).changed

@@ -1,13 +1,12 @@
 """How many items a column has for the next customer."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import events
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, FailureCause, MachineState
 from actors.machine.stock import available, can_sell
+from actors.machine.values import replace
 from tests.support.story import Story, a_machine
 
 

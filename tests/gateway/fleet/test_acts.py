@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import func, select
 
 from actors.link import AdminEvent, CommandDone, Reload
+from actors.machine import values
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Mode, RefundStatus, VendStatus
@@ -137,7 +138,7 @@ CHANGES = {
         etag=etag_of(2),
     ),
     "SetPlanogram": _change(
-        MachineChange(columns=(replace(COLUMNS[0], price_minor=700),)),
+        MachineChange(columns=(values.replace(COLUMNS[0], price_minor=700),)),
         "SetPlanogram",
         etag=etag_of(2),
     ),

@@ -6,6 +6,7 @@ import grpc
 import pytest
 from sqlalchemy import func, select
 
+from actors.machine import values
 from actors.machine.ids import VendId
 from actors.machine.state import RefundStatus
 from gateway.fleet.act import Act
@@ -132,7 +133,7 @@ async def test_an_actor_that_says_no_is_not_asked_again(site: Site) -> None:
         async def find(self, vend_id: VendId) -> Sold | None:
             found = await super().find(vend_id)
             assert found is not None
-            parts = tuple(replace(part, amount_minor=9_999) for part in found.parts)
+            parts = tuple(values.replace(part, amount_minor=9_999) for part in found.parts)
             return replace(found, parts=parts)
 
     machine = await registered(site)

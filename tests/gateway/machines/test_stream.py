@@ -1,11 +1,11 @@
 """The stream's own parts; the rest is seen through the service."""
 
-from dataclasses import replace
 from typing import Any
 
 from actors.machine import effects, events
 from actors.machine.ids import BootId, Currency, MachineId, StreamId, VendId
 from actors.machine.state import Mode
+from actors.machine.values import replace
 from gateway.machines.stream import Stream
 from gateway.machines.translate import BadFrame, Greeting
 from gateway.rpc.limits import EdgeLimits

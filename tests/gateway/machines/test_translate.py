@@ -1,9 +1,9 @@
 """Wire to values and back, as properties and field by field."""
 
-from dataclasses import fields as dataclass_fields
 from enum import StrEnum
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -120,8 +120,8 @@ def _checked(frame: translate.Frame) -> None:
         else []
     )
     for value in values:
-        for each in dataclass_fields(value):
-            _storable(each.name, getattr(value, each.name))
+        for name in value.__struct_fields__:
+            _storable(name, getattr(value, name))
 
 
 def _storable(name: str, value: object) -> None:
@@ -177,12 +177,12 @@ def commands(kind: type[Any]) -> st.SearchStrategy[Any]:
             each.name: spans
             if each.name.endswith("_ms")
             else by_name.get(each.name, BY_TYPE[each.type])
-            for each in dataclass_fields(kind)
+            for each in msgspec.structs.fields(kind)
         },
     )
 
 
-PAYLOADS = {
+PAYLOADS: dict[type[Any], str] = {
     effects.Welcome: "welcome",
     effects.UpdatePlanogram: "planogram_update",
     effects.UpdateService: "service_update",
@@ -207,20 +207,18 @@ def test_every_command_has_a_frame(command_type: type[Any], data: st.DataObject)
     kind = PAYLOADS[type(command)]
     assert kind == response.WhichOneof("payload")
     message = getattr(response, kind)
-    for each in dataclass_fields(command):
-        if each.name.endswith("_ms"):
-            assert min(max(0, getattr(command, each.name)), 2**32 - 1) == getattr(
-                message, each.name
-            )
-        elif each.name in message.DESCRIPTOR.fields_by_name and isinstance(
-            getattr(command, each.name), int | str
+    for each in command.__struct_fields__:
+        if each.endswith("_ms"):
+            assert min(max(0, getattr(command, each)), 2**32 - 1) == getattr(message, each)
+        elif each in message.DESCRIPTOR.fields_by_name and isinstance(
+            getattr(command, each), int | str
         ):
-            value = getattr(command, each.name)
+            value = getattr(command, each)
             if isinstance(value, StrEnum):
-                enum = message.DESCRIPTOR.fields_by_name[each.name].enum_type
-                assert enum.values_by_number[getattr(message, each.name)].name.endswith(f"_{value}")
+                enum = message.DESCRIPTOR.fields_by_name[each].enum_type
+                assert enum.values_by_number[getattr(message, each)].name.endswith(f"_{value}")
             else:
-                assert value == getattr(message, each.name)
+                assert value == getattr(message, each)
 
 
 def test_every_kind_of_command_is_tried() -> None:

@@ -5,7 +5,6 @@ an intruder changes it.
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from actors.machine.events import (
@@ -26,6 +25,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
 from actors.machine.state import FailureCause
+from actors.machine.values import replace
 from storage.auditing import Audit, prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, bindparam, select, text, update
 
+from actors.machine import values
 from actors.ports import Conflict
 from storage.auditing import Unsealed, prove, sealing
 from storage.books import chain
@@ -355,7 +356,7 @@ async def test_a_change_that_changed_nothing_leaves_the_chain(db: Database) -> N
         [
             replace(
                 change,
-                decision=replace(
+                decision=values.replace(
                     change.decision, changed=False, records=(), transfers=(), effects=()
                 ),
             )

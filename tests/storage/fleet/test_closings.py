@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
+from actors.machine import values
 from actors.machine.events import FaultReported, RefundRefused, RefundUnknown
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
@@ -58,7 +59,7 @@ async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
     owner = await Owner.of(db, "VM-1")
     frame = owner.frame("VM-1", FaultReported(code="E1"))
     await owner.do("VM-1", frame)
-    await owner.do("VM-1", replace(frame, fact=FaultReported(code="E2")))
+    await owner.do("VM-1", values.replace(frame, fact=FaultReported(code="E2")))
     await Inbox(db).put(received("t5"))
     await Inbox(db).put(received("t5", amount_minor=999))
     await Inbox(db).put(other("refused:foreign_currency:t6:n1", None))

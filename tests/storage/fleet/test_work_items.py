@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.dialects.sqlite import dialect
 
+from actors.machine import values
 from actors.machine.events import (
     RefundAccepted,
     RefundRefused,
@@ -437,7 +438,7 @@ async def test_what_nobody_learnt_is_a_person_s(db: Database) -> None:
     await owner.do("VM-1", wanted)
     (item,) = await items(db)
     assert "ann" == item.proposed_by
-    await owner.do("VM-1", replace(wanted, actor="bob"))
+    await owner.do("VM-1", values.replace(wanted, actor="bob"))
     assert [] == await items(db)
 
 

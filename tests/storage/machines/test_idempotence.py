@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from actors.machine import ledger
+from actors.machine import ledger, values
 from actors.machine.effects import RejectCode, RejectFrame
 from actors.machine.events import (
     Event,
@@ -64,7 +64,9 @@ async def entered(db: Database) -> list[tuple[str, str, int]]:
 async def post(owner: Owner, machine_id: str, transfer: Transfer) -> None:
     """Save a decision that makes this transfer and nothing else, past the core's own checks."""
     change = owner.decide(machine_id, owner.frame(machine_id, FaultReported(code="EB")))
-    await owner.commit([replace(change, decision=replace(change.decision, transfers=(transfer,)))])
+    await owner.commit(
+        [replace(change, decision=values.replace(change.decision, transfers=(transfer,)))]
+    )
 
 
 def test_every_kind_of_transfer_is_tried() -> None:
@@ -146,7 +148,9 @@ async def test_a_payment_that_was_credited_is_never_credited_again(db: Database)
     assert [] == await waiting(owner)
     await owner.do("VM-1", item.event, inbox_id=item.inbox_id)
     assert before == await entered(db)
-    owner.states["VM-1"] = replace(owner.states["VM-1"], trades=(), session=None, closed_trades=())
+    owner.states["VM-1"] = values.replace(
+        owner.states["VM-1"], trades=(), session=None, closed_trades=()
+    )
     with pytest.raises(Conflict):
         await owner.do("VM-1", item.event, inbox_id=item.inbox_id)
     assert before == await entered(db)
@@ -230,7 +234,7 @@ async def test_a_frame_number_with_another_content_moves_nothing(db: Database) -
     )
     await owner.do("VM-1", frame)
     before = await entered(db)
-    other = replace(
+    other = values.replace(
         frame,
         fact=VendRequested(
             request_id=RequestId("r2"), column="A2", price_minor=300, planogram_version=1
@@ -267,7 +271,7 @@ async def test_a_request_with_another_wish_is_the_request_that_it_was(db: Databa
     )
     await owner.do("VM-1", owner.frame("VM-1", wish))
     change = await owner.do(
-        "VM-1", owner.frame("VM-1", replace(wish, column="A2", price_minor=300))
+        "VM-1", owner.frame("VM-1", values.replace(wish, column="A2", price_minor=300))
     )
 
     assert ((), ()) == (change.decision.transfers, change.decision.records)

@@ -1,7 +1,5 @@
 """A decision's rows fit their tables, and say whose story they are."""
 
-from dataclasses import replace
-
 import pytest
 
 from actors.machine import MachineState
@@ -17,6 +15,7 @@ from actors.machine.state import (
     Session,
     Trade,
 )
+from actors.machine.values import replace
 from storage import tables
 from storage.database.engine import Database
 from storage.machines import rows

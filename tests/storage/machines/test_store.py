@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table, func, select, update
 
+from actors.machine import values
 from actors.machine.events import CodeCreated, Disconnected, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column, Mode
@@ -249,7 +250,7 @@ async def test_a_clash_that_is_gone_when_it_is_looked_into_blames_nobody(
 async def test_a_machine_that_is_not_registered_is_a_conflict(db: Database) -> None:
     """Nothing can be saved for it."""
     owner = await Owner.of(db, "VM-1")
-    state = replace(owner.states["VM-1"], machine_id=MachineId("VM-1b"), version=0)
+    state = values.replace(owner.states["VM-1"], machine_id=MachineId("VM-1b"), version=0)
     everything = await owner.store.claim(
         host="a", holder="h1", partitions=range(8), now_ms=START_MS
     )
@@ -327,14 +328,18 @@ async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Databa
     change = await owner.do("VM-1", paid("t1"))
     nothing = replace(
         change,
-        decision=replace(change.decision, changed=False, records=(), transfers=(), effects=()),
+        decision=values.replace(
+            change.decision, changed=False, records=(), transfers=(), effects=()
+        ),
     )
     lines = await count(db, journal)
     await owner.commit([nothing])
     assert lines == await count(db, journal)
     stale = replace(
         nothing,
-        decision=replace(nothing.decision, state=replace(nothing.decision.state, version=1)),
+        decision=values.replace(
+            nothing.decision, state=values.replace(nothing.decision.state, version=1)
+        ),
     )
     with pytest.raises(Conflict):
         await owner.commit([stale])

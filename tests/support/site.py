@@ -252,7 +252,7 @@ async def a_site(
     clock = clock or SiteClock()
     path = folder / "site.db"
     shutil.copy(upgraded_file, path)
-    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or Policy())
+    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or POLICY)
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         close_database = _once(database.close)

@@ -33,7 +33,7 @@ from storage.tables import audit, journal, metadata
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import COLUMNS, Site, a_site, found
+from tests.support.site import COLUMNS, POLICY, Site, a_site, found
 from tests.support.site_machine import a_machine, approved
 
 REFUND = "alipay.acquire.overseas.spot.refund"
@@ -516,7 +516,7 @@ async def test_who_pays_while_a_machine_is_retired_gets_the_money_back(
     with the reason.
     """
     async with a_site(
-        tmp_path, upgraded_file, pair, policy=Policy(unavailable_grace_ms=100)
+        tmp_path, upgraded_file, pair, policy=replace(POLICY, unavailable_grace_ms=100)
     ) as site:
         await _registered(site)
         acts = _acts(site)

@@ -4,6 +4,7 @@ write-offs, vends in review.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered, word
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import Site, SiteClock, a_site, found
+from tests.support.site import POLICY, Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
 
 ANN = (("x-actor", "ann"),)
@@ -458,7 +459,7 @@ async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(
     """Who stands in front of the machine may settle it at once; what was not sold is the customer's
     to spend again.
     """
-    async with open_site(policy=Policy(approval_valid_ms=50, vend_result_ms=50)) as site:
+    async with open_site(policy=replace(POLICY, approval_valid_ms=50, vend_result_ms=50)) as site:
         code = (await registered(site)).qr_payload
         async with a_machine(site) as machine:
             vend_id = await approved(site, machine, code)
@@ -550,7 +551,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
     in full.
     """
     clock = SiteClock(ahead_ms=NEW_YEAR_MS - 1_000 - SystemClock().now_ms())
-    async with open_site(clock=clock, policy=Policy(unavailable_grace_ms=1)) as site:
+    async with open_site(clock=clock, policy=replace(POLICY, unavailable_grace_ms=1)) as site:
         machine = await registered(site)
         clock.ahead_ms = NEW_YEAR_MS - 1_000 - SystemClock().now_ms()
         trade = site.alipay.pay(machine.qr_payload, "12.30")
@@ -577,7 +578,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
 
 async def test_yen_have_no_decimals(open_site: OpenSite) -> None:
     """500 yen are paid, booked and refunded as 500, and Alipay's book says the same."""
-    async with open_site(policy=Policy(unavailable_grace_ms=1)) as site:
+    async with open_site(policy=replace(POLICY, unavailable_grace_ms=1)) as site:
         machine = await registered(site, currency="JPY", country_code="JP")
         site.alipay.pay(machine.qr_payload, "500")
         await site.alipay.settle()

@@ -68,6 +68,7 @@ class Stream:
         "machine_id",
         "received",
         "stream_id",
+        "taken_over_by",
     )
 
     def __init__(
@@ -113,7 +114,9 @@ class Stream:
         # Frames to the machine, bounded.
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
         # Whether Welcome was queued; until then it is the host that is waited for. Who is told.
+        # Whose this stream is, if it took over from one that lived.
         self._welcomed = False
+        self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
         # Whether the machine was asked to move, and whether it may go.
         self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
@@ -388,6 +391,7 @@ class Stream:
         if isinstance(command, effects.Welcome):
             if not self._welcomed:
                 self._welcomed = True
+                self.taken_over_by = command.taken_over_by
                 self._on_welcome(self)
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be

@@ -21,11 +21,13 @@ from prometheus_client import Counter
 
 from alipay_client import AlipayClient
 from gateway.books.database import require_schema
+from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
 from gateway.process.clock import SystemClock
+from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
 from gateway.process.settings import Settings, with_http_port
@@ -97,6 +99,7 @@ async def run_gateway(
         await require_schema(made.storage)
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
+        await stack.enter_async_context(clock_watched(process_watch(database)))
         # Hosts, and the links to them.
         hosts = await open_hosts(
             stack,

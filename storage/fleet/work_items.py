@@ -1,5 +1,5 @@
-"""What waits for a person, as one list over six tables, oldest first; each of them is read through
-an index and never further than a page.
+"""What waits for a person, as one list over eight tables, oldest first; each of them is read
+through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
 neither be forgotten nor linger. What only a person can end for good, because nothing of ours
@@ -39,6 +39,7 @@ from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.item_ids import (
     ALARM_ITEM,
+    CLOCK_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
     MACHINE_ITEM,
@@ -59,6 +60,7 @@ from storage.tables import (
     refunds,
     trades,
     vends,
+    wrong_clocks,
 )
 
 OVERDUE_AFTER_MS = 86_400_000
@@ -124,6 +126,13 @@ class _Branch:
     where: tuple[ColumnElement[bool], ...]
     columns: tuple[ColumnElement[Any], ...]
     currency: ColumnElement[str] | None = None
+    machine_id: ColumnElement[str] | None = None
+    """None: the table's own column."""
+
+    @property
+    def of_machine(self) -> ColumnElement[str]:
+        """Which machine an item is about."""
+        return self.table.c.machine_id if self.machine_id is None else self.machine_id
 
     def counted(self) -> Select[*tuple[Any, ...]]:
         """Return the query for how many there are and since when the oldest of them."""
@@ -133,7 +142,7 @@ class _Branch:
 
     def items(self) -> Select[Any]:
         """Return the query for all of them, in no order."""
-        own = self.table.c.machine_id
+        own = self.of_machine
         # An inbox row knows the currency of its money only from what was told, and that not always.
         of_machine = (
             select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
@@ -151,7 +160,7 @@ class _Branch:
         """Return the query for the first ``limit`` items behind ``after``."""
         wanted = self.items()
         if machine_id:
-            wanted = wanted.where(self.table.c.machine_id == machine_id)
+            wanted = wanted.where(self.of_machine == machine_id)
         if after:
             at_ms, key = positions.parse(after)
             # The first condition says less than the second, and is the one that an index can begin
@@ -232,6 +241,13 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
             advice = (
                 f"{advice} payments wait for it, and its code can still be paid: mend the cause "
                 "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
+            )
+        case WorkItemKind.CLOCK_WRONG:
+            ahead_ms = int(reason)
+            where = "ahead of" if ahead_ms > 0 else "behind"
+            reason = (
+                f"the clock of this process is {abs(ahead_ms) // 1_000} s {where} Alipay's; "
+                "payments are judged by Alipay's time meanwhile"
             )
         case _:
             pass
@@ -382,7 +398,34 @@ def _branches(now_ms: int) -> list[_Branch]:
                 ),
             ),
         ),
+        _wrong_clock(),
     ]
+
+
+def _wrong_clock() -> _Branch:
+    """Of all processes whose clock is wrong the first one that nobody has closed: one item."""
+    first = (
+        select(wrong_clocks.c.teller)
+        .where(not_closed(CLOCK_ITEM))
+        .order_by(wrong_clocks.c.since_at_ms, wrong_clocks.c.teller)
+        .limit(1)
+        .correlate(None)
+        .scalar_subquery()
+    )
+    return _Branch(
+        kind=WorkItemKind.CLOCK_WRONG,
+        table=wrong_clocks,
+        since=wrong_clocks.c.since_at_ms,
+        item_id=CLOCK_ITEM,
+        where=(wrong_clocks.c.teller == first,),
+        machine_id=literal(""),
+        currency=literal(""),
+        columns=_columns(
+            amount_minor=literal(0),
+            status=wrong_clocks.c.teller,
+            reason=cast(wrong_clocks.c.ahead_ms, String),
+        ),
+    )
 
 
 def _of_inbox(

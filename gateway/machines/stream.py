@@ -95,8 +95,7 @@ class Stream:
         # The link to the machine's host, held from Hello to the end.
         self._link: BatchedLink | None = None
 
-        # How many frames came, good or bad.
-        self.received = 0
+        self.received = 0  # How many frames came, good or bad.
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
         # Frames that the host has not acknowledged. They are what a new link repeats.
@@ -104,17 +103,15 @@ class Stream:
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
-        # The bytes of the last frame.
-        self._size = 0
-        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
+        self._size = 0  # The bytes of the last frame.
+        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not. Set
+        # whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._pending = 0
-        # Set whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._host_spoke = asyncio.Event()
 
-        # Frames to the machine, bounded.
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
-        # Whether Welcome was queued; until then it is the host that is waited for. Who is told.
-        # Whose this stream is, if it took over from one that lived.
+        # Whether Welcome was queued, which the host is waited for. Whose this stream is, if it took
+        # over from one that lived. Who is told.
         self._welcomed = False
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome

@@ -37,6 +37,7 @@ from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
+from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
     ALARM_ITEM,
     CLOCK_ITEM,
@@ -243,12 +244,7 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
                 "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
             )
         case WorkItemKind.CLOCK_WRONG:
-            ahead_ms = int(reason)
-            where = "ahead of" if ahead_ms > 0 else "behind"
-            reason = (
-                f"the clock of this process is {abs(ahead_ms) // 1_000} s {where} Alipay's; "
-                "payments are judged by Alipay's time meanwhile"
-            )
+            reason = in_words(int(reason))
         case _:
             pass
     return WorkItemView(
@@ -403,21 +399,12 @@ def _branches(now_ms: int) -> list[_Branch]:
 
 
 def _wrong_clock() -> _Branch:
-    """Of all processes whose clock is wrong the first one that nobody has closed: one item."""
-    first = (
-        select(wrong_clocks.c.teller)
-        .where(not_closed(CLOCK_ITEM))
-        .order_by(wrong_clocks.c.since_at_ms, wrong_clocks.c.teller)
-        .limit(1)
-        .correlate(None)
-        .scalar_subquery()
-    )
     return _Branch(
         kind=WorkItemKind.CLOCK_WRONG,
         table=wrong_clocks,
         since=wrong_clocks.c.since_at_ms,
         item_id=CLOCK_ITEM,
-        where=(wrong_clocks.c.teller == first,),
+        where=(IS_THE_FIRST,),
         machine_id=literal(""),
         currency=literal(""),
         columns=_columns(

@@ -6,14 +6,33 @@ reads the rows. A process takes its row away when its clock is right, or when it
 killed says nothing any more, and its row goes with the next word of any other process.
 """
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection, delete, select
 
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.item_ids import CLOCK_ITEM, not_closed
 from storage.tables import wrong_clocks
 
 KEPT_MS = 900_000
 """Who has not said it again for this long is gone, or right."""
+IS_THE_FIRST = wrong_clocks.c.teller == (
+    select(wrong_clocks.c.teller)
+    .where(not_closed(CLOCK_ITEM))
+    .order_by(wrong_clocks.c.since_at_ms, wrong_clocks.c.teller)
+    .limit(1)
+    .correlate(None)
+    .scalar_subquery()
+)
+"""Of all processes whose clock is wrong the first one that nobody has closed: one item."""
+
+
+def in_words(ahead_ms: int) -> str:
+    """Return what people are told of a clock."""
+    where = "ahead of" if ahead_ms > 0 else "behind"
+    return (
+        f"the clock of this process is {abs(ahead_ms) // 1_000} s {where} Alipay's; payments are "
+        "judged by Alipay's time meanwhile"
+    )
 
 
 class WrongClocks:

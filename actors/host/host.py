@@ -388,7 +388,11 @@ class Host(HostLink):
         refusal = self._refusal(message.machine_id)
         if isinstance(event, Reload) and refusal in {"", CloseReason.HALTED}:
             refusal = (
-                CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
+                CloseReason.OVERLOADED
+                if len(self._reloads) >= self._limits.reloads_max
+                # Its code is being stopped at this moment: what it wants of it must come after.
+                or self._loop.halts.stops(message.machine_id)
+                else ""
             )
         if not self._loop.saves:
             refusal = refusal or "STORE_UNAVAILABLE"

@@ -34,6 +34,7 @@ from sqlalchemy import (
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
+from actors.ports import CodeStop
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
@@ -48,6 +49,7 @@ from storage.item_ids import (
     VEND_ITEM,
     not_closed,
 )
+from storage.machines.halts import CODE_IN_WORDS
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.reconciliation.runs import DifferenceStatus
 from storage.tables import (
@@ -239,10 +241,8 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
         case WorkItemKind.MACHINE_HALTED:
-            advice = (
-                f"{advice} payments wait for it, and its code can still be paid: mend the cause "
-                "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
-            )
+            waiting, _, code_stop = advice.partition(" ")
+            advice = f"{waiting} payments wait for it, and {CODE_IN_WORDS[CodeStop(code_stop)]}"
         case WorkItemKind.CLOCK_WRONG:
             reason = in_words(int(reason))
         case _:
@@ -372,7 +372,9 @@ def _branches(now_ms: int) -> list[_Branch]:
                 amount_minor=_stuck(),
                 status=machine_halts.c.fact,
                 reason=machine_halts.c.error,
-                advice=cast(_waiting(func.count()).scalar_subquery(), String),
+                advice=cast(_waiting(func.count()).scalar_subquery(), String)
+                + literal(" ")
+                + machine_halts.c.code_stop,
             ),
         ),
         _Branch(

@@ -20,7 +20,7 @@ import structlog
 from prometheus_client import Counter
 
 from alipay_client import AlipayClient
-from gateway.books.database import require_schema
+from gateway.books.database import require_schema, served_alone
 from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
@@ -97,6 +97,8 @@ async def run_gateway(
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
+        if settings.ray.mode != "cluster" or not ray:
+            stack.enter_context(served_alone(made.storage.url))
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(clock_watched(process_watch(database)))

@@ -19,6 +19,7 @@ import typer
 
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
+from gateway.process.signals import early_signals
 from gateway.process.texts import plain_lines, without_passwords
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def serve(
     """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
     stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
     """
-    with _sentences():
+    with _sentences(), early_signals() as early:
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
@@ -126,9 +127,14 @@ def serve(
             _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
 
         path = settings_module.config_path(config_file)
-        _run(
-            run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=asyncio.Event())
-        )
+
+        async def served() -> None:
+            stop = asyncio.Event()
+            early.follow(stop)
+            await run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=stop)
+
+        if not early.asked:  # else nothing has begun yet, and nothing need
+            _run(served())
 
 
 @app.command()

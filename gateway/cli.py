@@ -20,7 +20,7 @@ import typer
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
-from gateway.process.texts import plain_lines, without_passwords
+from gateway.process.texts import help_of, plain_lines, without_passwords
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -46,9 +46,7 @@ DESK = (
     '"address":"1 Queens Road","columns":[{"column":"A1","product":"Cola","price_minor":850,'
     '"capacity":10,"stock":10}]}'
 )
-"""The machine of README's first ten minutes, so that whoever registers it there too gets the same
-answer.
-"""
+"""The machine of README's first ten minutes: whoever registers it there too is answered alike."""
 
 ConfigFile = Annotated[
     str | None,
@@ -496,3 +494,7 @@ def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
         for module, name in named.items()
         if module in sys.modules
     )
+
+
+for _command in (one for part in (app, db, config, simulate) for one in part.registered_commands):
+    _command.help, _command.short_help = help_of(_command.callback)

@@ -360,6 +360,12 @@ class CodeStatusChanged(Struct, frozen=True, kw_only=True):
     status: CodeStatus
 
 
+class CodeStopOrdered(Struct, frozen=True, kw_only=True):
+    """While the machine was halted its host had the code stopped, so that nobody pays a machine
+    that decides nothing; what Alipay has of it the machine cannot know.
+    """
+
+
 class CodeFailed(Struct, frozen=True, kw_only=True):
     """A call about the code failed. Unless ``final``, it is tried again."""
 
@@ -415,6 +421,7 @@ Event = (
     | VendRefundAsked
     | CodeCreated
     | CodeStatusChanged
+    | CodeStopOrdered
     | CodeFailed
     | ConfigurationChanged
     | StockCounted

@@ -451,7 +451,7 @@ CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 16
+ALARMS_KEPT = 32
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

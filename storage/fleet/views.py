@@ -155,6 +155,7 @@ class WorkItemKind(StrEnum):
     RECONCILIATION_DIFFERENCE = "RECONCILIATION_DIFFERENCE"
     MACHINE_HALTED = "MACHINE_HALTED"
     MACHINE_ALARM = "MACHINE_ALARM"
+    CLOCK_WRONG = "CLOCK_WRONG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ like no other file here, because the import of that file would hide it.
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, journal, ledger_entries
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.installation import installation, partitions
+from storage.tables.installation import installation, partitions, wrong_clocks
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
@@ -41,4 +41,5 @@ __all__ = [
     "trades",
     "vends",
     "work_item_closings",
+    "wrong_clocks",
 ]

@@ -85,6 +85,8 @@ class Faults:
     reloaded_every_s: float = 0.0
     retried_every_s: float = 0.0
     given_back_every_s: float = 0.0
+    limits_wished_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""

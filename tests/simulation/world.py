@@ -108,6 +108,7 @@ class World:
         self.provider.answered_success = self._success
         self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
+        self.wishes = admins.Wishes()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
@@ -237,7 +238,8 @@ class World:
         rng = self.rng("machines")
         self._rng_of_lines = self.rng("lines")
         registry = Registry(
-            self.disk.open_for(Process("office", lambda _: None), rng, type(self.faults)())
+            self.disk.open_for(Process("office", lambda _: None), rng, type(self.faults)()),
+            self.policy,
         )
         self.registry = registry
         for number in range(self.machines_wanted):

@@ -340,6 +340,7 @@ def every_event(story: Story) -> list[events.Event]:
         ),
         events.CodeCreated(qr_payload="https://qr.example/x"),
         events.CodeStatusChanged(status=CodeStatus.STOPPED),
+        events.CodeStopOrdered(),
         events.CodeFailed(final=False, detail="time-out"),
         events.CodeFailed(final=True, detail="ILLEGAL_PARTNER"),
         events.ConfigurationChanged(configuration=Configuration(revision=0)),

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
+import grpc.aio
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -27,7 +28,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
-from tests.support.fleet_calls import refusal, registered, with_policy
+from tests.support.fleet_calls import refusal, registered, registration, with_policy
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -293,3 +294,29 @@ async def test_limits_that_exclude_each_other_are_refused(
         machine_id="VM-8", store_name="Hall", currency="HKD", country_code="HK", policy=policy
     )
     assert expected == await refusal(site.fleet.RegisterMachine(joining))
+
+
+async def _said(call: Awaitable[Any]) -> str:
+    """Return the words of a refusal."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return refused.value.details() or ""
+
+
+async def test_a_refusal_names_what_is_wrong_and_once(site: Site) -> None:
+    """A character that nobody sees is not called a length, a limit is not named twice, and nobody
+    is sent to a call that cannot help.
+    """
+    await site.register()
+    hidden = await _said(site.fleet.RegisterMachine(registration("VM-2", store_name="Lob\u202eby")))
+    assert "store_name: has U+202E, which cannot be shown" in hidden
+    quoted = await _said(site.fleet.RegisterMachine(registration("VM-2", store_name='The "Lobby"')))
+    assert "store_name: must have no double quote" in quoted
+
+    policy = machine_pb2.Policy(vend_result_ms=12_000, payment_wait_ms=400_000)
+    clash = await _said(site.fleet.UpdateMachine(with_policy("VM-1", policy)))
+    assert 1 == clash.count("vend_result_ms")
+    assert ".;" not in clash
+
+    other = await _said(site.fleet.RegisterMachine(registration("VM-1", currency="SGD")))
+    assert "another currency takes another id" in other

@@ -133,5 +133,5 @@ def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
     """The sentence says what could not be done."""
-    with pytest.raises(StoreError, match="cannot be upgraded"):
+    with pytest.raises(StoreError, match=r"nowhere/vendgate\.db cannot be read or upgraded"):
         migrate.upgrade(f"sqlite:///{tmp_path}/nowhere/vendgate.db")

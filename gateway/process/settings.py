@@ -47,8 +47,8 @@ PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
 _PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
 _FOR_TESTS = "VENDGATE_TEST_"
-_FILE_BYTES_MAX = 1_048_576
 """Variables of the test suite, which may be there while it starts gateways."""
+_FILE_BYTES_MAX = 1_048_576
 
 
 _KUBERNETES = {

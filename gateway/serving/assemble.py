@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
+from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
 from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
@@ -109,6 +110,7 @@ def assemble(
     monotonic: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
     tokens: Callable[[], str] = new_token,
+    payer_ids: Callable[[], str] = new_payer_id,
     wake: Callable[[InboxItem], None] | None = None,
     metrics: Counters | None = None,
     command_timeout_s: float = 10.0,
@@ -142,7 +144,7 @@ def assemble(
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,
-        payer_salt=made.payer_salt,
+        buyers=Buyers(salt=made.payer_salt, new_payer_id=payer_ids),
         clock=clock,
         metrics=metrics,
         skew=skew,

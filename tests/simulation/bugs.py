@@ -36,8 +36,9 @@ from alipay_client import amounts, answers, signing
 from alipay_client.errors import Refused, Unlisted
 from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
+from gateway.alipay import notify
 from gateway.alipay.notify import NotifyIngress
-from storage.machines import store
+from storage.machines import inbox, store
 
 # --- refunds ---
 
@@ -448,7 +449,10 @@ def second_customer_is_the_first() -> Any:
     def bug(turn: Any, event: Any) -> Any:
         session = turn.state.session
         return why(
-            turn, event if session is None else replace(event, payer=session.payer or event.payer)
+            turn,
+            event
+            if session is None
+            else replace(event, payer_id=session.payer_id or event.payer_id),
         )
 
     return patch.object(paying, "why_unwanted", bug)
@@ -491,7 +495,11 @@ def odd_notification_dropped() -> Any:
 
 
 def buyer_kept() -> Any:
-    return patch.object(NotifyIngress, "_kept", lambda _self, fields: fields)
+    return patch.object(notify, "kept", dict)
+
+
+def payer_is_the_hash() -> Any:
+    return patch.object(inbox, "payer_id_of", lambda _, buyer, now_ms: buyer.buyer_hash)
 
 
 # --- vends ---

@@ -392,6 +392,11 @@ PLANTED = (
         bug=bugs.buyer_kept,
     ),
     Planted(
+        name="payer-is-hash",
+        sentence="The books know a payer by the buyer's hash.",
+        bug=bugs.payer_is_the_hash,
+    ),
+    Planted(
         name="reservation-kept",
         sentence="The money of a vend that failed stays reserved.",
         bug=bugs.reservation_kept_on_failure,

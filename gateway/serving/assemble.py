@@ -47,6 +47,7 @@ from gateway.serving.metrics import Snapshot
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
@@ -156,6 +157,7 @@ def assemble(
         queries=queries,
         answers=Answers(database),
         closings=Closings(database),
+        erasures=Erasures(database),
         sold=SoldVends(database),
         store=store,
         commands=links,

@@ -19,6 +19,7 @@ from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
 from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
+from gateway.alipay.payer_sweep import PayerSweep
 from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
@@ -53,6 +54,7 @@ from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.machines.inbox import Inbox
+from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
 
 
@@ -71,6 +73,7 @@ class Gateway:
     machines: MachineService
     fleet: Parts
     ingress: NotifyIngress
+    payer_sweep: PayerSweep
     readiness: Readiness
     http_app: Starlette
     """Alipay's notifications."""
@@ -174,6 +177,9 @@ def assemble(
         machines=machines,
         fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
         ingress=ingress,
+        payer_sweep=PayerSweep(
+            payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
+        ),
         readiness=readiness,
         http_app=build_notify_app(ingress),
         health_app=build_health_app(

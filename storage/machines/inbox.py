@@ -21,7 +21,7 @@ from actors.placement import partition_of
 from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.machines.payers import Buyer, payer_id_of
+from storage.machines.payers import Buyer, known_payer_id, put_in
 from storage.tables import inbox
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
@@ -99,11 +99,9 @@ class Inbox:
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
     partition = partition_of(received.machine_id, partition_count)
-    # What was told before makes nobody known again who was erased meanwhile.
-    if received.buyer is None or not _was_told(connection, received.cause):
-        new = _with_payer(connection, received)
-        if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
-            return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
+    new = _with_payer(connection, received)
+    if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
+        return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
     first = _find(connection, received.cause)
     if _says(first) == _said(received):
         return Stored(inbox_id=first.id, verdict="DUPLICATE")
@@ -141,9 +139,15 @@ def _insert(
 
 
 def _with_payer(connection: Connection, received: Received) -> Received:
-    if received.buyer is None or not isinstance(received.event, TopUpPaid):
+    buyer, now_ms = received.buyer, received.received_at_ms
+    if buyer is None or not isinstance(received.event, TopUpPaid):
         return received
-    payer_id = payer_id_of(connection, received.buyer, now_ms=received.received_at_ms)
+    payer_id = known_payer_id(connection, buyer, now_ms=now_ms)
+    if payer_id is None:
+        # What was told before makes nobody known again who was erased meanwhile.
+        if _was_told(connection, received.cause):
+            return received
+        payer_id = put_in(connection, buyer, now_ms=now_ms)
     return dataclasses.replace(received, event=replace(received.event, payer_id=payer_id))
 
 

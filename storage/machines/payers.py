@@ -9,7 +9,7 @@ forgotten: who comes back gets another number.
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from actors.ports import StoreError
 from storage.database import dialects
@@ -38,34 +38,37 @@ class Buyer:
     new_payer_id: str
 
 
-def payer_id_of(connection: Connection, buyer: Buyer, *, now_ms: int) -> str:
-    """Return the buyer's number, and put them in under their new one if they are not known. Raises
-    StoreError if they are put in and erased by others all the time.
-    """
-    for _ in range(TRIES):
-        row = connection.execute(_KNOWN, {"told": buyer.buyer_hash}).one_or_none()
-        if row is not None:
-            return _seen(connection, row, now_ms)
-        new = {
-            "buyer_hash": buyer.buyer_hash,
-            "payer_id": buyer.new_payer_id,
-            "first_seen_ms": now_ms,
-            "last_seen_ms": now_ms,
-        }
-        # On PostgreSQL this waits for another gateway that is putting the same buyer in.
-        put_in = dialects.insert_or_ignore(connection.dialect.name, payers, ("buyer_hash",))
-        if connection.scalar(put_in.returning(payers.c.payer_id), new) is not None:
-            return buyer.new_payer_id
-    raise StoreError("A buyer was put in and erased at once, several times: try again.")
-
-
-def _seen(connection: Connection, row: Row[tuple[object, ...]], now_ms: int) -> str:
+def known_payer_id(connection: Connection, buyer: Buyer, *, now_ms: int) -> str | None:
+    """Return the buyer's number, None if nobody knows them; note that they were seen."""
+    row = connection.execute(_KNOWN, {"told": buyer.buyer_hash}).one_or_none()
+    if row is None:
+        return None
     payer_id: str = row.payer_id
     if now_ms - row.last_seen_ms >= DAY_MS:
         connection.execute(
             update(payers).where(payers.c.payer_id == payer_id).values(last_seen_ms=now_ms)
         )
     return payer_id
+
+
+def put_in(connection: Connection, buyer: Buyer, *, now_ms: int) -> str:
+    """Put a buyer in under their new number and return it, or the one that another gateway has just
+    given them. Raises StoreError if they are put in and erased by others all the time.
+    """
+    new = {
+        "buyer_hash": buyer.buyer_hash,
+        "payer_id": buyer.new_payer_id,
+        "first_seen_ms": now_ms,
+        "last_seen_ms": now_ms,
+    }
+    # On PostgreSQL this waits for another gateway that is putting the same buyer in.
+    putting = dialects.insert_or_ignore(connection.dialect.name, payers, ("buyer_hash",))
+    for _ in range(TRIES):
+        if connection.scalar(putting.returning(payers.c.payer_id), new) is not None:
+            return buyer.new_payer_id
+        if (payer_id := known_payer_id(connection, buyer, now_ms=now_ms)) is not None:
+            return payer_id
+    raise StoreError("A buyer was put in and erased at once, several times: try again.")
 
 
 def is_known(connection: Connection, payer_id: str) -> bool:

@@ -499,7 +499,7 @@ def buyer_kept() -> Any:
 
 
 def payer_is_the_hash() -> Any:
-    return patch.object(inbox, "payer_id_of", lambda _, buyer, now_ms: buyer.buyer_hash)
+    return patch.object(inbox, "known_payer_id", lambda _, buyer, now_ms: buyer.buyer_hash)
 
 
 # --- vends ---

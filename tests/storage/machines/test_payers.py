@@ -12,7 +12,7 @@ from actors.ports import StoreError
 from storage import codec
 from storage.database.engine import Database, StorageConfig
 from storage.machines.inbox import Inbox, Received, Stored
-from storage.machines.payers import DAY_MS, TRIES, Buyer, Payers, forget, is_known, payer_id_of
+from storage.machines.payers import DAY_MS, TRIES, Buyer, Payers, forget, is_known, put_in
 from storage.tables import inbox, payers
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS
@@ -132,7 +132,7 @@ async def test_a_buyer_who_is_put_in_and_erased_all_the_time_is_not_made_up(db: 
         """Says that the row is there when it is put in, and not when it is looked for."""
 
         def __init__(self, connection: Connection) -> None:
-            self._connection, self.dialect, self.asked = connection, connection.dialect, 0
+            self.dialect, self.asked = connection.dialect, 0
 
         def execute(self, *_: object) -> "Forgetful":
             self.asked += 1
@@ -147,7 +147,7 @@ async def test_a_buyer_who_is_put_in_and_erased_all_the_time_is_not_made_up(db: 
     def never(connection: Connection) -> int:
         forgetful = Forgetful(connection)
         with pytest.raises(StoreError, match="several times"):
-            payer_id_of(forgetful, ALICE, now_ms=START_MS)  # type: ignore[arg-type]
+            put_in(forgetful, ALICE, now_ms=START_MS)  # type: ignore[arg-type]
         return forgetful.asked
 
     assert TRIES == await db.write(never)

@@ -38,7 +38,7 @@ from alipay_client.messages import RefundState
 from alipay_client.notify import Notification, NotificationKind
 from gateway.alipay import notify
 from gateway.alipay.notify import NotifyIngress
-from storage.machines import inbox, store
+from storage.machines import inbox, payers, store
 
 # --- refunds ---
 
@@ -496,6 +496,10 @@ def odd_notification_dropped() -> Any:
 
 def buyer_kept() -> Any:
     return patch.object(notify, "kept", dict)
+
+
+def payer_is_not_erased() -> Any:
+    return patch.object(payers, "forget", lambda *_: True)
 
 
 def payer_is_the_hash() -> Any:

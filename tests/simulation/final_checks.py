@@ -388,6 +388,13 @@ def privacy(world: "World") -> None:
             world.checker.broken("privacy", f"the hash of {trade.buyer_id} stands in the books")
 
 
+def who_was_erased_is_forgotten(world: "World") -> None:
+    """B19: nothing leads to a person any more from a number whose erasure was answered."""
+    known = {payer_id for (payer_id,) in world.disk.rows("SELECT payer_id FROM payers")}
+    if known & world.erased:
+        world.checker.broken("privacy", f"{known & world.erased} were erased and are known")
+
+
 TRUTHS = (
     books_are_equal,
     one_refund_per_cause,
@@ -403,5 +410,6 @@ TRUTHS = (
     states_agree_with_rows,
     allowed_transitions,
     privacy,
+    who_was_erased_is_forgotten,
 )
 """Every truth that holds at rest, but for the audit."""

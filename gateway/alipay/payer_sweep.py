@@ -52,5 +52,5 @@ class PayerSweep:
         except StoreError as error:
             log.warning("unused payers are not forgotten yet", error=str(error))
         if forgotten:
-            log.info("unused payers are forgotten", payers=forgotten)
+            log.info("unused payers are forgotten", count=forgotten)
         return forgotten

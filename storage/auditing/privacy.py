@@ -88,7 +88,9 @@ def notifications_keep_no_buyer(books: Books) -> Iterator[int | Finding]:
     """
     yield books.count(inbox)
     text = cast(inbox.c.fields, Text)
-    suspect = or_(func.lower(text).like("%buyer%"), text.like('%"sign"%'))
+    suspect = or_(
+        func.lower(text).like("%buyer%"), func.lower(text).like("%payer%"), text.like('%"sign"%')
+    )
     wanted = select(inbox.c.id, inbox.c.machine_id, text.label("fields")).where(suspect)
     for row in books.odd_ones(wanted.order_by(inbox.c.id)):
         told = [name for name in _fields(row.fields) if names_buyer(name) or name == "sign"]

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
-from storage.fleet.answers import Answers, Asked, Claim
+from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
 from storage.fleet.erasures import Erasures, ErasureView, UnknownTrade
 from storage.machines.inbox import Inbox
 from storage.machines.payers import Buyer
@@ -146,6 +146,17 @@ async def test_a_request_that_was_cut_off_finds_that_it_is_done(db: Database) ->
         assert isinstance(claim, Claim)
         assert (await erase(db, "t1", claim=claim)).erased
     assert 1 == len(await acts(db))
+
+
+async def test_a_claim_that_is_anothers_by_now_erases_nothing(db: Database) -> None:
+    """Whoever has it does it, and says so."""
+    asked = Asked(caller="ann", request_id="r-1", rpc="ErasePayer", content_sha256="0")
+    await pays(db, None, "t1", ALICE)
+    claim = await Answers(db).begin(asked, now_ms=LATER_MS, lease_ms=60_000)
+    await Answers(db).begin(asked, now_ms=LATER_MS + 60_000, lease_ms=60_000)
+    with pytest.raises(RequestInProgress):
+        await erase(db, "t1", claim=claim)
+    assert (["number-of-alice"], []) == (await mapped(db), await acts(db))
 
 
 async def test_nothing_of_them_is_left_in_the_file(tmp_path: Path, upgraded_file: Path) -> None:

@@ -15,7 +15,7 @@ from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, phase
 
-_HIDDEN = {"payer", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
+_HIDDEN = {"payer_id", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
 
 
 def _value(value: Any) -> str:

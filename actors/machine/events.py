@@ -204,8 +204,8 @@ class FrameReceived(Struct, frozen=True, kw_only=True):
 
 
 class TopUpPaid(Struct, frozen=True, kw_only=True):
-    """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
-    hash, empty if Alipay did not name the payer.
+    """A customer paid, according to a verified notification or the daily file. ``payer_id`` is the
+    random number that stands for them, empty if Alipay did not name the payer.
 
     ``paid_at_ms`` is Alipay's time; None: Alipay did not say when, and that is not "now".
     ``clock_ahead_ms``: by how much the clock of the host that took the payment was ahead of
@@ -217,7 +217,7 @@ class TopUpPaid(Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: Currency
     paid_at_ms: int | None
-    payer: str = ""
+    payer_id: str = ""
     clock_ahead_ms: int | None = None
 
     @property

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,7 @@ from gateway.process.sections import (
     Ray,
 )
 from gateway.process.texts import without_passwords
+from storage.machines.payers import UNUSED_DAYS
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
@@ -99,6 +100,8 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
+    payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)
+    """Who has not paid for so long is forgotten."""
 
     @classmethod
     def settings_customise_sources(

@@ -127,6 +127,8 @@ async def run_gateway(
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
         trying = asyncio.create_task(gateway.ingress.try_query())
         stack.callback(trying.cancel)
+        sweeping = asyncio.create_task(gateway.payer_sweep.run())
+        stack.callback(sweeping.cancel)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)

@@ -43,6 +43,8 @@ CHECKS: tuple[Look, ...] = (
     inbox.taken_payments_are_credited,
     inbox.top_ups_have_notifications,
     privacy.no_buyer_is_named,
+    privacy.payers_are_random_numbers,
+    privacy.notifications_keep_no_buyer,
 )
 """Each is one invariant; its docstring is the sentence that is to be true."""
 

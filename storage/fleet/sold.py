@@ -100,7 +100,7 @@ def _trade(row: Row[Any]) -> Trade:
     return Trade(
         trade_id=TradeId(row.trade_id),
         partner_trans_id=row.partner_trans_id,
-        payer=row.payer,
+        payer_id=row.payer_id,
         paid_minor=row.paid_minor,
         funds_minor=row.held_minor,
         received_at_ms=row.received_at_ms,

@@ -200,7 +200,7 @@ def session_row(session: Session, machine_id: MachineId, currency: str) -> Row:
         session.mode.value,
         "" if session.end_reason is None else session.end_reason.value,
         currency,
-        session.payer,
+        session.payer_id,
         session.started_at_ms,
         session.ended_at_ms,
     )
@@ -232,7 +232,7 @@ def trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
         machine_id,
         trade.session_id,
         trade.partner_trans_id,
-        trade.payer,
+        trade.payer_id,
         "OPEN" if trade.closed_at_ms is None else "CLOSED",
         currency,
         trade.paid_minor,

@@ -42,7 +42,7 @@ STATE_CHANGES = (
     "body",
     "digest",
 )
-SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
+SESSION_CHANGES = ("payer_id", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
 TRADE_CHANGES = (
     "sold_minor",

@@ -13,6 +13,7 @@ from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.installation import installation, partitions, wrong_clocks
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
+from storage.tables.payers import payers
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 
@@ -33,6 +34,7 @@ __all__ = [
     "machines",
     "metadata",
     "partitions",
+    "payers",
     "planogram_columns",
     "reconciliation_differences",
     "reconciliation_runs",

@@ -103,6 +103,25 @@ async def give_back_sold(world: "World", rng: Random) -> None:
         )
 
 
+async def erase_payer(world: "World", rng: Random) -> None:
+    """Somebody who paid a while ago, or stands before a machine now, asks to be forgotten."""
+    trades = world.disk.rows(
+        "SELECT trade_id, payer_id FROM trades ORDER BY received_at_ms DESC, trade_id LIMIT 3"
+    )
+    gateway = world.some_gateway(rng)
+    if not trades or gateway is None:
+        return
+    trade_id, payer_id = rng.choice(trades)
+    act = Act(actor="ann", within_s=30.0)
+    try:
+        done = await gateway.process.ask(gateway.acts.erase_payer(trade_id, "they asked", act))
+    except (Died, CallRefused, StoreError) as error:
+        world.note(f"the payer of {trade_id} is not erased, or nobody knows: {error}")
+    else:
+        world.note(f"the payer of {trade_id} is erased: {done}")
+        world.erased.add(payer_id)
+
+
 async def _give_back(world: "World", vend_id: str, rng: Random) -> None:
     gateway = world.some_gateway(rng)
     if gateway is None:

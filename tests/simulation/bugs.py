@@ -29,8 +29,9 @@ from actors.machine.state import FailureCause, RefundCause, VendStatus
 from actors.machine.values import replace
 from alipay_client import signing
 from alipay_client.notify import Notification, NotificationKind
+from gateway.alipay import notify
 from gateway.alipay.notify import NotifyIngress
-from storage.machines import store
+from storage.machines import inbox, payers, store
 
 # --- saving and acting ---
 
@@ -226,7 +227,10 @@ def second_customer_is_the_first() -> Any:
     def bug(turn: Any, event: Any) -> Any:
         session = turn.state.session
         return why(
-            turn, event if session is None else replace(event, payer=session.payer or event.payer)
+            turn,
+            event
+            if session is None
+            else replace(event, payer_id=session.payer_id or event.payer_id),
         )
 
     return patch.object(paying, "why_unwanted", bug)
@@ -269,7 +273,15 @@ def odd_notification_dropped() -> Any:
 
 
 def buyer_kept() -> Any:
-    return patch.object(NotifyIngress, "_kept", lambda _self, fields: fields)
+    return patch.object(notify, "kept", dict)
+
+
+def payer_is_not_erased() -> Any:
+    return patch.object(payers, "forget", lambda *_: True)
+
+
+def payer_is_the_hash() -> Any:
+    return patch.object(inbox, "known_payer_id", lambda _, buyer, now_ms: buyer.buyer_hash)
 
 
 # --- vends ---

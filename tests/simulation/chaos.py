@@ -52,6 +52,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("double", faults.double_every_s, doubles.double),
         ("goodwill", faults.given_back_every_s, _give_back),
         ("limits", faults.limits_wished_every_s, _limits),
+        ("erasure", faults.erased_every_s, admins.erase_payer),
     )
     for name, every_s, blow in kinds:
         if every_s:

@@ -311,7 +311,7 @@ class Checker:
         it was paid for another.
         """
         rows = self._world.disk.rows(
-            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM "
+            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer_id, t.payer_id FROM "
             "vends v, trades t, sessions s "
             "WHERE v.vend_id = ? AND t.trade_id = ? AND s.session_id = v.session_id",
             vend_id,

@@ -4,8 +4,12 @@ Flows in: the world after its quiet time. Flows out: the first truth that does n
 function names its promise.
 """
 
+import hashlib
+import hmac
 import json
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from actors.machine import check
@@ -13,6 +17,7 @@ from actors.machine.configuring import code_settled
 from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
+from tests.simulation.backend import SALT
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
@@ -365,12 +370,29 @@ def the_audit_is_clean(world: "World") -> None:
 
 
 def privacy(world: "World") -> None:
-    """B19: no buyer's id or login stands anywhere in the database."""
+    """B19: no buyer's id or login stands anywhere in the database, and once the mappings of payers
+    are deleted, no hash of one.
+    """
     everything = world.disk.raw.serialize()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        world.disk.raw.backup(copy)
+        copy.execute("DELETE FROM payers")
+        copy.execute("VACUUM")
+        of_nobody = copy.serialize()
     for trade in world.provider.book.trades(10_000):
         for secret in (trade.buyer_id, trade.buyer_email):
             if secret.encode() in everything:
                 world.checker.broken("privacy", f"{secret} stands in the database")
+        keyed = hmac.new(SALT, trade.buyer_id.encode(), hashlib.sha256).hexdigest()
+        if keyed.encode() in of_nobody:
+            world.checker.broken("privacy", f"the hash of {trade.buyer_id} stands in the books")
+
+
+def who_was_erased_is_forgotten(world: "World") -> None:
+    """B19: nothing leads to a person any more from a number whose erasure was answered."""
+    known = {payer_id for (payer_id,) in world.disk.rows("SELECT payer_id FROM payers")}
+    if known & world.erased:
+        world.checker.broken("privacy", f"{known & world.erased} were erased and are known")
 
 
 TRUTHS = (
@@ -388,5 +410,6 @@ TRUTHS = (
     states_agree_with_rows,
     allowed_transitions,
     privacy,
+    who_was_erased_is_forgotten,
 )
 """Every truth that holds at rest, but for the audit."""

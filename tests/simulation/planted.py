@@ -182,6 +182,11 @@ def customers_complain(world: World) -> None:
     world.faults.given_back_every_s = 5.0
 
 
+def people_ask_to_be_forgotten(world: World) -> None:
+    """Every few seconds one of those who paid last."""
+    world.faults.erased_every_s = 5.0
+
+
 def people_insist(world: World) -> None:
     """Little is left behind, by people who go on choosing and for people who want more."""
     world.insistent = True
@@ -213,6 +218,7 @@ STEERS: dict[str, Callable[[World], None]] = {
     "doubles come": doubles_come,
     "alipay says anything": alipay_says_anything,
     "customers complain": customers_complain,
+    "people ask to be forgotten": people_ask_to_be_forgotten,
     "people insist": people_insist,
     "limits are disputed": limits_are_disputed,
     "administrators change their minds": administrators_change_their_minds,
@@ -403,6 +409,17 @@ PLANTED = (
         name="buyer-kept",
         sentence="A notification's buyer is saved as he came.",
         bug=bugs.buyer_kept,
+    ),
+    Planted(
+        name="payer-is-hash",
+        sentence="The books know a payer by the buyer's hash.",
+        bug=bugs.payer_is_the_hash,
+    ),
+    Planted(
+        name="payer-not-erased",
+        sentence="Whoever asks to be forgotten is told that they are, and is known.",
+        bug=bugs.payer_is_not_erased,
+        steer=people_ask_to_be_forgotten,
     ),
     Planted(
         name="reservation-kept",

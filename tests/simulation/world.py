@@ -112,6 +112,8 @@ class World:
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
+        self.erased: set[str] = set()
+        """The numbers of payers whose erasure was answered."""
         self.leaves = 0.2
         """How many are taken away at the end of their busy time."""
         self.insistent = False

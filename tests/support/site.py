@@ -53,6 +53,7 @@ from tests.support.patience import HANGS_AFTER_S
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
+SALT = b"0123456789abcdef"
 Found = TypeVar("Found")
 MERCHANT = Merchant(
     secondary_merchant_id="M1",
@@ -329,7 +330,7 @@ def configs(path: Path, pair: Pair, **more: Any) -> Configs:
         keys=load_keys(config),
         merchant=MERCHANT,
         public_url=BASE_URL,
-        payer_salt=b"0123456789abcdef",
+        payer_salt=SALT,
         **whole,
     )
 

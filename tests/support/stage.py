@@ -288,7 +288,7 @@ class Stage:
             amount_minor=amount_minor,
             currency=Currency("HKD"),
             paid_at_ms=now_ms,
-            payer="payer-1",
+            payer_id="payer-1",
         )
         return self.store.notify(machine_id, event, received_at_ms=now_ms)
 

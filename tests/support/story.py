@@ -126,7 +126,7 @@ class Story:
         return self.do(events.FrameReceived(stream_id=self.stream, seq=self._seq, fact=fact))
 
     def pay(
-        self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int | None = 0
+        self, amount_minor: int, payer_id: str = "ann", *, trade: str = "", age_ms: int | None = 0
     ) -> Decision:
         """A customer pays; we hear of it ``age_ms`` later, None: nobody says how much later."""
         if not trade:
@@ -139,7 +139,7 @@ class Story:
                 amount_minor=amount_minor,
                 currency=HKD,
                 paid_at_ms=None if age_ms is None else self.now_ms - age_ms,
-                payer=payer,
+                payer_id=payer_id,
             )
         )
 

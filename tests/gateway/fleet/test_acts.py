@@ -25,6 +25,7 @@ from gateway.fleet.errors import CallRefused
 from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.lists import Wanted
 from storage.fleet.registry import NewMachine
 from storage.fleet.sold import SoldVends
@@ -55,6 +56,7 @@ def _acts(site: Site, *, commands: Any = None) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=commands or site.links,

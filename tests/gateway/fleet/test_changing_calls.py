@@ -18,6 +18,7 @@ from gateway.fleet.errors import CallRefused
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.machine_calls import MachineCalls
 from gateway.fleet.money_calls import MoneyCalls
+from gateway.fleet.payer_calls import PayerCalls
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import machine_pb2
 from gateway.fleet.v1 import session_service_pb2 as session_wire
@@ -26,6 +27,7 @@ from gateway.fleet.v1 import work_item_service_pb2 as item_wire
 from gateway.v1 import machine_pb2 as machine_wire
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
 from tests.support.fleet_calls import refusal, registered, registration, with_policy
@@ -44,6 +46,7 @@ def _acts(site: Site) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,
@@ -68,6 +71,7 @@ def _call(site: Site, request: Any) -> Call:
         trade_wire.RetryRefundRequest: money.retry_refund,
         trade_wire.QueryRefundRequest: money.query_refund,
         trade_wire.WriteOffRefundRequest: money.write_off_refund,
+        trade_wire.ErasePayerRequest: PayerCalls(acts=_acts(site)).erase_payer,
         session_wire.SettleVendRequest: money.settle_vend,
         item_wire.CloseWorkItemRequest: money.close_work_item,
     }
@@ -118,6 +122,7 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
         (trade_wire.RetryRefundRequest(), ["refund_id"]),
         (trade_wire.QueryRefundRequest(), ["refund_id"]),
         (trade_wire.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        (trade_wire.ErasePayerRequest(), ["trade_id", "reason"]),
         (session_wire.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
         (session_wire.SettleVendRequest(vend_id="v", reason="seen"), ["outcome"]),
         (item_wire.CloseWorkItemRequest(), ["item_id", "reason"]),
@@ -139,6 +144,7 @@ async def test_a_forgotten_field_destroys_nothing(
         wire.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
         wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
         trade_wire.WriteOffRefundRequest(refund_id="r", reason="cash"),
+        trade_wire.ErasePayerRequest(trade_id="t", reason="they asked"),
         session_wire.SettleVendRequest(
             vend_id="v", reason="seen", outcome=session_wire.VEND_OUTCOME_DELIVERED
         ),

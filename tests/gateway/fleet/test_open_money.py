@@ -28,6 +28,7 @@ from gateway.fleet.v1 import (
 from gateway.process.clock import SystemClock
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
 from storage.tables import audit, ledger_entries
 from tests.alipay_client.wire import Pair
@@ -379,6 +380,7 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=_Deaf(),

@@ -28,6 +28,7 @@ from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
@@ -334,6 +335,7 @@ async def _certified(site: Site, authority: Authority, name: str) -> AsyncIterat
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,

@@ -1,6 +1,7 @@
 """The migrations make the tables that the program uses, once."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,14 +11,24 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import CheckConstraint, Connection, create_engine, inspect, select
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Connection,
+    bindparam,
+    create_engine,
+    inspect,
+    select,
+    text,
+)
 
 from actors.ports import StoreError
 from storage.books import chain
 from storage.books.audit_rows import write_audit_row
 from storage.database import migrate, schema
 from storage.database.engine import Database
-from storage.tables import audit, metadata, partitions
+from storage.database.urls import parse
+from storage.tables import audit, inbox, metadata, partitions, sessions
 
 
 async def test_the_migrations_make_the_tables(db: Database) -> None:
@@ -97,6 +108,10 @@ def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:
     engine.dispose()
 
 
+OLD_FIELDS = (
+    '{"trade_no": "t1", "buyer_id": "hash", "alipay_buyer_login_id": "hash", "sign": "s", '
+    '"subject": "\u00e9"}'
+)
 EVE = (2, "eve", "enable", "", "", "", "", "DONE")
 
 
@@ -129,6 +144,47 @@ def test_rows_from_before_the_digests_stay_without(tmp_path: Path) -> None:
     engine.dispose()
     assert ("bob", "") == (first.actor, first.digest)
     assert chain.digest("", chain.audit_content(EVE)) == second.digest
+
+
+def test_buyers_are_taken_out_of_the_rows_of_old(url: str) -> None:
+    """Their hashes, and what Alipay signed over their ids; all else of a notification stays."""
+    there = parse(url)
+
+    def before(connection: Connection) -> None:
+        config = schema.alembic_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0009")
+        connection.exec_driver_sql(
+            "INSERT INTO sessions (session_id, machine_id, status, mode, end_reason, currency, "
+            "payer, started_at_ms) VALUES ('s1', 'VM-1', 'OPEN', '', '', 'HKD', 'hash', 1)"
+        )
+        for cause, event in (
+            ("payment:t1", '{"kind": "TopUpPaid", "body": {"payer": "hash", "trade_id": "t1"}}'),
+            ("other:n1", None),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO inbox (cause, kind, machine_id, partition, trade_id, body_sha256, "
+                    "received_at_ms, event, fields) VALUES (:cause, '', 'VM-1', 1, 't1', 'digest', "
+                    "1, :event, :fields)"
+                ).bindparams(bindparam("event", type_=JSON), bindparam("fields", type_=JSON)),
+                {"cause": cause, "event": event, "fields": OLD_FIELDS},
+            )
+
+    migrate._transact(there, before)
+    migrate.upgrade(url)
+    payer_ids, rows = migrate._transact(
+        there,
+        lambda connection: (
+            connection.scalars(select(sessions.c.payer_id)).all(),
+            connection.execute(select(inbox).order_by(inbox.c.id)).all(),
+        ),
+    )
+    assert [""] == payer_ids
+    assert [("t1", ""), ("t1", "")] == [(row.trade_id, row.told_sha256) for row in rows]
+    assert [{"trade_no": "t1", "subject": "é"}] * 2 == [json.loads(row.fields) for row in rows]
+    assert {"kind": "TopUpPaid", "body": {"trade_id": "t1"}} == json.loads(rows[0].event)
+    assert rows[1].event is None
 
 
 def test_a_place_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:

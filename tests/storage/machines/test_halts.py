@@ -182,7 +182,7 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.do("VM-1", paid("t1", 700))
     await owner.do(
-        "VM-1", paid("t2", 200, payer="hash-of-bob")
+        "VM-1", paid("t2", 200, payer_id="payer-bob")
     )  # a second customer: it is due back
     await owner.do("VM-2", paid("t3", 5_000))
     await owner.store.halt(owner.ownership, _halt())

@@ -117,7 +117,7 @@ def notification(
         trade_id=trade_id,
         event=event,
         fields={"trade_no": trade_id},
-        body_sha256=body * 64,
+        told_sha256=body * 64,
         received_at_ms=START_MS,
     )
 

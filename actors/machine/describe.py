@@ -63,10 +63,9 @@ def transfer(movement: Transfer, currency: str) -> str:
     """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS
     t7``.
     """
-    debit = next(posting for posting in movement.postings if posting.amount_minor > 0)
-    credit = next(posting for posting in movement.postings if posting.amount_minor < 0)
-    sides = (f"{posting.account} {posting.reference}".strip() for posting in (debit, credit))
-    return f"{movement.kind} {debit.amount_minor} {currency} {' to '.join(sides)}"
+    debit = f"{movement.debit_account} {movement.debit_reference}".rstrip()
+    credit = f"{movement.credit_account} {movement.credit_reference}".rstrip()
+    return f"{movement.kind} {movement.amount_minor} {currency} {debit} to {credit}"
 
 
 def state(now: MachineState) -> str:

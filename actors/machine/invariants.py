@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
-from actors.machine.ledger import Account
+from actors.machine.ledger import SIDES, Account
 from actors.machine.refunding import under_way
 from actors.machine.state import (
     WITH_A_PERSON,
@@ -57,11 +57,11 @@ def check_decision(before: MachineState, decision: Decision) -> None:
     _hold(decision.state.version == before.version + 1, "each decision is one version")
     for transfer in decision.transfers:
         _hold(
-            sum(posting.amount_minor for posting in transfer.postings) == 0,
-            f"transfer {transfer.kind} {transfer.cause} sums to zero",
+            transfer.amount_minor > 0, f"transfer {transfer.kind} {transfer.cause} moves something"
         )
         _hold(
-            len(transfer.postings) >= 2, f"transfer {transfer.kind} {transfer.cause} has two sides"
+            (transfer.debit_account, transfer.credit_account) == SIDES[transfer.kind],
+            f"transfer {transfer.kind} {transfer.cause} has the accounts of its kind",
         )
     _check_ledger(before, decision)
 
@@ -173,9 +173,10 @@ def _check_ledger(before: MachineState, decision: Decision) -> None:
     """The ledger's movement of each trade's funds equals the state's."""
     moved: Counter[str] = Counter()
     for transfer in decision.transfers:
-        for posting in transfer.postings:
-            if posting.account is Account.CUSTOMER_FUNDS:
-                moved[posting.reference] -= posting.amount_minor
+        if transfer.debit_account is Account.CUSTOMER_FUNDS:
+            moved[transfer.debit_reference] -= transfer.amount_minor
+        if transfer.credit_account is Account.CUSTOMER_FUNDS:
+            moved[transfer.credit_reference] += transfer.amount_minor
     old, new = _funds(before.trades), _funds(decision.state.trades)
     for trade_id in old.keys() | new.keys() | moved.keys():
         change = new.get(trade_id, 0) - old.get(trade_id, 0)

@@ -22,7 +22,7 @@ from actors.placement import partition_of
 from storage import codec
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import journal, ledger_entries, machine_states, machines, partitions
+from storage.tables import journal, machine_states, machines, partitions
 
 STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_args(MachineFact)))
 
@@ -87,44 +87,43 @@ def _behind_the_gap(books: Books, machine_id: str) -> int | None:
 
 
 def epochs_never_fall(books: Books) -> Iterator[int | Finding]:
-    """Each partition's epochs only grow from line to line, in the journal as in the ledger, and
-    none is above the partition's own.
+    """Each partition's epochs only grow from line to line of the journal, and none is above the
+    partition's own.
     """
     own: dict[int, int] = {
         row.partition: row.epoch
         for row in books.connection.execute(select(*partitions.c["partition", "epoch"]))
     }
-    for table in (journal, ledger_entries):
-        c = table.c
-        written = (
-            select(
-                c.partition,
-                c.epoch,
-                func.count().label("rows"),
-                func.min(c.id).label("first"),
-                func.max(c.id).label("last"),
-            )
-            .group_by(c.partition, c.epoch)
-            .order_by(c.partition, c.epoch)
+    c = journal.c
+    written = (
+        select(
+            c.partition,
+            c.epoch,
+            func.count().label("rows"),
+            func.min(c.id).label("first"),
+            func.max(c.id).label("last"),
         )
-        partition, epoch, last = -1, 0, 0
-        for row in books.connection.execute(written).all():
-            yield row.rows
-            if row.partition == partition and row.first < last:
-                yield Finding(
-                    sentence=f"{table.name}: partition {partition} wrote row "
-                    f"{row.first} under epoch "
-                    f"{row.epoch},"
-                    f" and row {last} after it under epoch {epoch}"
-                )
-            if row.epoch > own.get(row.partition, -1):
-                yield Finding(
-                    sentence=f"{table.name}: {row.rows} rows of partition "
-                    f"{row.partition} have epoch "
-                    f"{row.epoch}, which is above the"
-                    f" partition's own, {own.get(row.partition, 'none')}"
-                )
-            partition, epoch, last = row.partition, row.epoch, row.last
+        .group_by(c.partition, c.epoch)
+        .order_by(c.partition, c.epoch)
+    )
+    partition, epoch, last = -1, 0, 0
+    for row in books.connection.execute(written).all():
+        yield row.rows
+        if row.partition == partition and row.first < last:
+            yield Finding(
+                sentence=f"journal: partition {partition} wrote row "
+                f"{row.first} under epoch "
+                f"{row.epoch},"
+                f" and row {last} after it under epoch {epoch}"
+            )
+        if row.epoch > own.get(row.partition, -1):
+            yield Finding(
+                sentence=f"journal: {row.rows} rows of partition "
+                f"{row.partition} have epoch "
+                f"{row.epoch}, which is above the"
+                f" partition's own, {own.get(row.partition, 'none')}"
+            )
+        partition, epoch, last = row.partition, row.epoch, row.last
     ahead = (
         select(machine_states.c.machine_id, machine_states.c.epoch, partitions.c.epoch.label("own"))
         .join(partitions, partitions.c.partition == machine_states.c.partition)
@@ -144,7 +143,7 @@ def machines_stay_in_their_partitions(books: Books) -> Iterator[int | Finding]:
     """Whatever is written of a machine stands in the one partition that its id hashes to."""
     for span in books.spans:
         own: dict[str, int] = {}
-        for table in (machines, machine_states, journal, ledger_entries):
+        for table in (machines, machine_states, journal):
             for machine_id, partition in _placed(books, table, span.holds(table.c.machine_id)):
                 if table is machines:
                     yield 1

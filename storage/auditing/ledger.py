@@ -1,19 +1,20 @@
-"""The ledger by itself: every movement has two sides, is entered once, and stands on an event of
-the journal.
+"""The ledger by itself: every transfer has the two sides of its kind, is entered once, and stands
+on an event of the journal.
 """
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Table, and_, case, func, literal, or_, select
 
+from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books, total
-from storage.tables import journal, ledger_entries, machines, refunds, sessions, trades, vends
+from storage.tables import journal, machines, refunds, sessions, trades, transfers, vends
 
-entry = ledger_entries.c
+transfer = transfers.c
 
 _MONEY: tuple[tuple[Table, str], ...] = (
-    (ledger_entries, "ledger entries"),
+    (transfers, "transfers"),
     (trades, "trades"),
     (vends, "vends"),
     (refunds, "refunds"),
@@ -21,47 +22,53 @@ _MONEY: tuple[tuple[Table, str], ...] = (
 )
 
 
-def transfers_sum_to_zero(books: Books) -> Iterator[int | Finding]:
-    """Every transfer of the ledger has two sides that sum to zero."""
-    transfer = (entry.machine_id, entry.version, entry.kind, entry.cause)
-    for span in books.spans:
-        ours = span.holds(entry.machine_id)
-        grouped = select(
-            *transfer,
-            func.min(entry.currency).label("currency"),
-            total(entry.amount_minor).label("sum"),
-        ).where(ours)
-        grouped = grouped.group_by(*transfer)
-        yield books.count(ledger_entries, ours)
-        for row in books.odd_ones(
-            grouped.having(or_(func.sum(entry.amount_minor) != 0, func.count() < 2))
-        ):
-            yield Finding(
-                sentence=(
-                    f"{row.kind} {row.cause} of machine {row.machine_id} (version {row.version}) "
-                    f"sums to {row.sum}, not to zero"
-                ),
-                machine_id=row.machine_id,
-                currency=row.currency,
-                amounts={"sum_minor": row.sum},
-            )
+def transfers_are_balanced(books: Books) -> Iterator[int | Finding]:
+    """Every transfer debits one account and credits another by the same amount above zero: the two
+    accounts of its kind, under what it is about.
+    """
+    yield books.count(transfers)
+    columns = ("machine_id", "version", "kind", "cause", "amount_minor", "currency")
+    accounts = ("debit_account", "debit_reference", "credit_account", "credit_reference")
+    wanted = (
+        select(*transfers.c[*columns, *accounts])
+        .where(or_(transfer.amount_minor <= 0, ~or_(*map(_as_its_kind, TransferKind))))
+        .order_by(transfer.machine_id, transfer.version, transfer.line)
+    )
+    for row in books.odd_ones(wanted):
+        debit = f"{row.debit_account} {row.debit_reference}".rstrip()
+        credit = f"{row.credit_account} {row.credit_reference}".rstrip()
+        yield Finding(
+            sentence=(
+                f"{row.kind} {row.cause} of machine {row.machine_id} (version {row.version}) moves "
+                f"{row.amount_minor} {row.currency} from {debit} to {credit}, which is no such "
+                "transfer"
+            ),
+            machine_id=row.machine_id,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor},
+        )
 
 
-def currencies_sum_to_zero(books: Books) -> Iterator[int | Finding]:
-    """Each currency's entries sum to zero."""
-    grouped = select(
-        entry.currency, func.count().label("entries"), total(entry.amount_minor).label("sum")
-    ).group_by(entry.currency)
-    for row in books.connection.execute(grouped.order_by(entry.currency)):
-        yield row.entries
-        if row.sum != 0:
-            yield Finding(
-                sentence=(
-                    f"all {row.entries} entries in {row.currency} sum to {row.sum}, not to zero"
-                ),
-                currency=row.currency,
-                amounts={"sum_minor": row.sum},
-            )
+def _as_its_kind(kind: TransferKind) -> ColumnElement[bool]:
+    """Return the condition that a transfer is of this kind and has its sides. References follow
+    from trade and cause, which is ``<refund>``, or ``<vend>/<trade>`` where trades pay for a vend.
+    """
+    c = transfer
+    sides = zip(("debit", "credit"), SIDES[kind], strict=True)
+    conditions = [c.kind == kind.value]
+    for side, account in sides:
+        conditions.append(c[f"{side}_account"] == account.value)
+        which = c[f"{side}_reference"]
+        match account:
+            case Account.CUSTOMER_FUNDS:
+                conditions.append(and_(which == c.trade_id, which != ""))
+            case Account.RESERVED:
+                conditions.append(c.cause == which.concat("/").concat(c.trade_id))
+            case Account.REFUND_DUE:
+                conditions.append(c.cause == which)
+            case _:
+                conditions.append(which == "")
+    return and_(*conditions)
 
 
 def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
@@ -95,73 +102,72 @@ def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
                 )
 
 
+_ENDS = (
+    (("SETTLE", "RETURN"), "end of a reservation"),
+    (("REFUND_CONFIRMED", "REFUND_GIVEN_UP"), "end of a refund"),
+)
+"""Kinds that exclude each other: a reservation is settled or returned, a refund done or given up.
+"""
+
+
 def a_cause_is_entered_once(books: Books) -> Iterator[int | Finding]:
-    """No cause is entered twice: one kind of movement with one cause touches an account once, for
-    ever.
+    """No cause is entered twice: one kind of transfer with one cause is made once, for ever, and
+    only one of two that exclude each other.
     """
-    key = (entry.kind, entry.cause, entry.account)
-    yield books.count(ledger_entries)
+    what = case(
+        *((transfer.kind.in_(kinds), literal(name)) for kinds, name in _ENDS), else_=transfer.kind
+    )
+    yield books.count(transfers)
     twice = (
         select(
-            *key,
+            what.label("what"),
+            transfer.cause,
             func.count().label("times"),
-            func.min(entry.machine_id).label("machine_id"),
-            total(entry.amount_minor).label("sum"),
+            func.min(transfer.machine_id).label("machine_id"),
+            total(transfer.amount_minor).label("sum"),
         )
-        .group_by(*key)
+        .group_by(what, transfer.cause)
         .having(func.count() > 1)
     )
     for row in books.odd_ones(twice):
         yield Finding(
             sentence=(
-                f"{row.kind} {row.cause} touches {row.account} {row.times} times, with {row.sum} "
-                f"in all (machine {row.machine_id})"
+                f"{row.cause} is entered {row.times} times as {row.what}, with {row.sum} in all "
+                f"(machine {row.machine_id})"
             ),
             machine_id=row.machine_id,
             amounts={"sum_minor": row.sum},
         )
 
 
-def entries_stand_on_events(books: Books) -> Iterator[int | Finding]:
-    """Every entry belongs to a line of the journal: the event that moved the money, written by the
-    same owner at the same time.
+def transfers_stand_on_events(books: Books) -> Iterator[int | Finding]:
+    """Every transfer belongs to a line of the journal: the event that moved the money, at the same
+    time.
     """
     line = journal.c
-    yield books.count(ledger_entries)
+    yield books.count(transfers)
+    decided = and_(line.machine_id == transfer.machine_id, line.version == transfer.version)
     without = (
         select(
-            *ledger_entries.c[
-                "machine_id", "version", "kind", "cause", "account", "amount_minor", "currency"
-            ],
+            *transfers.c["machine_id", "version", "kind", "cause", "amount_minor", "currency"],
             line.id.label("line_id"),
         )
-        .select_from(ledger_entries.outerjoin(journal, _same_decision()))
-        .where(
-            or_(
-                line.id.is_(None),
-                line.epoch != entry.epoch,
-                line.partition != entry.partition,
-                line.at_ms != entry.at_ms,
-            )
-        )
-        .order_by(entry.machine_id, entry.version, entry.line)
+        .select_from(transfers.outerjoin(journal, decided))
+        .where(or_(line.id.is_(None), line.at_ms != transfer.at_ms))
+        .order_by(transfer.machine_id, transfer.version, transfer.line)
     )
     for row in books.odd_ones(without):
         there = (
             "no line of the journal"
             if row.line_id is None
-            else "a line of the journal with another owner or time"
+            else "a line of the journal with another time"
         )
         yield Finding(
-            sentence=f"{row.kind} {row.cause} on {row.account}, {row.amount_minor} "
-            f"{row.currency}, has "
-            f"{there}"
-            f" (machine {row.machine_id}, version {row.version})",
+            sentence=(
+                f"{row.kind} {row.cause} of {row.amount_minor} {row.currency} has {there} (machine "
+                f"{row.machine_id}, version {row.version})"
+            ),
             machine_id=row.machine_id,
             currency=row.currency,
             amounts={"amount_minor": row.amount_minor},
         )
-
-
-def _same_decision() -> ColumnElement[bool]:
-    return and_(journal.c.machine_id == entry.machine_id, journal.c.version == entry.version)

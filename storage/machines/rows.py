@@ -36,7 +36,7 @@ class BatchRows:
     journal: list[Row] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
     """Of each row of the journal, what its digest is made of (``storage.books.chain``)."""
-    ledger: list[Row] = field(default_factory=list)
+    transfers: list[Row] = field(default_factory=list)
     states: dict[MachineId, Row] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
     vends: dict[str, Row] = field(default_factory=dict)
@@ -125,36 +125,34 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
         codec.encode_lines(decision.notes),
         codec.encode_event(event),
     )
-    entries = _entries(change, owned)
+    transfers = _transfers(change)
     rows.journal.append(line)
-    rows.contents.append(chain.line_content(line, entries))
-    rows.ledger += entries
+    rows.contents.append(chain.line_content(line, transfers))
+    rows.transfers += transfers
     for record in decision.records:
         _add_record(rows, record, change.machine_id, state.currency)
 
 
-def _entries(change: Change, owned: Owned) -> list[Row]:
-    entries: list[Row] = []
-    for transfer in change.decision.transfers:
-        for posting in transfer.postings:
-            entries.append(
-                (
-                    change.machine_id,
-                    change.decision.state.version,
-                    len(entries),
-                    owned.partition,
-                    owned.epoch,
-                    change.now_ms,
-                    transfer.kind.value,
-                    transfer.cause,
-                    posting.account.value,
-                    posting.reference,
-                    transfer.trade_id,
-                    posting.amount_minor,
-                    change.decision.state.currency,
-                )
-            )
-    return entries
+def _transfers(change: Change) -> list[Row]:
+    state = change.decision.state
+    return [
+        (
+            change.machine_id,
+            state.version,
+            line,
+            change.now_ms,
+            transfer.kind.value,
+            transfer.cause,
+            transfer.debit_account.value,
+            transfer.debit_reference,
+            transfer.credit_account.value,
+            transfer.credit_reference,
+            transfer.trade_id,
+            transfer.amount_minor,
+            state.currency,
+        )
+        for line, transfer in enumerate(change.decision.transfers)
+    ]
 
 
 def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency: str) -> None:

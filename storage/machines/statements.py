@@ -17,12 +17,12 @@ from storage.database import dialects
 from storage.tables import (
     inbox,
     journal,
-    ledger_entries,
     machine_alarms,
     machine_states,
     refunds,
     sessions,
     trades,
+    transfers,
     vends,
 )
 
@@ -92,7 +92,7 @@ class CommitStatements:
 
     def __init__(self, dialect: Dialect) -> None:
         self.journal = _append(journal, dialect)
-        self.ledger = _append(ledger_entries, dialect)
+        self.transfers = _append(transfers, dialect)
         self.states = _overwrite(machine_states, "machine_id", STATE_CHANGES, dialect)
         self.sessions = _overwrite(
             sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id"

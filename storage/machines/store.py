@@ -233,7 +233,7 @@ class SqlMachineStore(MachineStore):
             run.vends.run(connection, list(rows.vends.values()))
             run.refunds.run(connection, list(rows.refunds.values()))
             run.alarms.run(connection, list(rows.alarms.values()))
-            run.ledger.run(connection, rows.ledger)
+            run.transfers.run(connection, rows.transfers)
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
             halts.over(connection, rows.recovered)

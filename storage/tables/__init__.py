@@ -8,7 +8,7 @@ like no other file here, because the import of that file would hide it.
 """
 
 from storage.tables.base import Position, metadata
-from storage.tables.books import audit, journal, ledger_entries
+from storage.tables.books import audit, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.installation import installation, partitions
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
@@ -25,7 +25,6 @@ __all__ = [
     "inbox",
     "installation",
     "journal",
-    "ledger_entries",
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
@@ -39,6 +38,7 @@ __all__ = [
     "refunds",
     "sessions",
     "trades",
+    "transfers",
     "vends",
     "work_item_closings",
 ]

@@ -86,8 +86,8 @@ class Story:
         self.state = decision.state
         self.decisions.append(decision)
         for transfer in decision.transfers:
-            for posting in transfer.postings:
-                self.accounts[posting.account] += posting.amount_minor
+            self.accounts[transfer.debit_account] += transfer.amount_minor
+            self.accounts[transfer.credit_account] -= transfer.amount_minor
         for effect in decision.effects:
             if isinstance(effect, SendRefund):
                 # One id, one amount, for ever.
@@ -241,17 +241,12 @@ class Story:
         given_up``.
         """
         paid = sum(
-            -p.amount_minor
-            for d in self.decisions
-            for t in d.transfers
-            if t.kind == "TOP_UP"
-            for p in t.postings
-            if p.amount_minor < 0
+            t.amount_minor for d in self.decisions for t in d.transfers if t.kind == "TOP_UP"
         )
         return {
             "paid": paid,
             "held": -(self.accounts["CUSTOMER_FUNDS"] + self.accounts["RESERVED"]),
-            "sold": -self.accounts["SALES"] - self.accounts["WRITE_OFF"] - self.given_up(),
+            "sold": -self.accounts["SALES"] - self.accounts["GOODS_WRITTEN_OFF"],
             "due": -self.accounts["REFUND_DUE"],
             "back": paid - self.accounts["RECEIVABLE"],
             "given_up": self.given_up(),
@@ -259,10 +254,4 @@ class Story:
 
     def given_up(self) -> int:
         """Refunds that were refused and written off, in minor units."""
-        transfers = (t for d in self.decisions for t in d.transfers if t.kind == "REFUND_GIVEN_UP")
-        return sum(
-            posting.amount_minor
-            for t in transfers
-            for posting in t.postings
-            if posting.amount_minor > 0
-        )
+        return -self.accounts["REFUNDS_WRITTEN_OFF"]

@@ -1,6 +1,5 @@
 """Balances tell the truth about the ledger, also when it is crooked."""
 
-import pytest
 from sqlalchemy import Connection, update
 
 from actors.machine.events import VendFailed
@@ -8,7 +7,7 @@ from actors.machine.ids import VendId
 from actors.machine.state import FailureCause
 from storage.database.engine import Database
 from storage.fleet.balances import read_balances
-from storage.tables import ledger_entries
+from storage.tables import transfers
 from tests.storage.owner import Owner
 from tests.storage.unlocked import unlock
 
@@ -30,21 +29,15 @@ async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None
     assert returned.ledger_balanced
 
 
-@pytest.mark.parametrize(
-    "changes", [1, 2], ids=["one line", "two lines whose errors hide each other"]
-)
-async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database, changes: int) -> None:
-    """Each transfer must sum to zero, not only all of them."""
+async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database) -> None:
+    """Each transfer must stand between the accounts of its kind."""
     owner = await Owner.of(db, "VM-1")
     await owner.buy("VM-1")
 
     def tamper(connection: Connection) -> None:
         unlock(connection)
-        for line, amount_minor in ((1, 1), (3, -1))[:changes]:
-            change = update(ledger_entries).where(ledger_entries.c.id == line)
-            connection.execute(
-                change.values(amount_minor=ledger_entries.c.amount_minor + amount_minor)
-            )
+        settled = update(transfers).where(transfers.c.kind == "SETTLE")
+        connection.execute(settled.values(credit_account="RECEIVABLE"))
 
     await db.write(tamper)
     (balance,) = await db.read(lambda connection: read_balances(connection, ""))

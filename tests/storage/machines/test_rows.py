@@ -85,9 +85,22 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     assert (3, 7, "TopUpPaid", "VM-1-s1") == tuple(
         first[name] for name in ("partition", "epoch", "kind", "session_id")
     )
-    lines = [named("ledger_entries", line) for line in made.ledger]
-    assert [0, 1] == [line["line"] for line in lines[:2]]
-    assert 0 == sum(line["amount_minor"] for line in lines if isinstance(line["amount_minor"], int))
+    moved = [named("transfers", row) for row in made.transfers]
+    assert [("TOP_UP", "RECEIVABLE", "", "CUSTOMER_FUNDS", "VM-1-t1", 1_000)] == [
+        tuple(
+            row[name]
+            for name in (
+                "kind",
+                "debit_account",
+                "debit_reference",
+                "credit_account",
+                "credit_reference",
+                "amount_minor",
+            )
+        )
+        for row in moved[:1]
+    ]
+    assert [0] * 5 == [row["line"] for row in moved]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,42 @@ class Transfer(Struct, frozen=True, kw_only=True):
     amount_minor: int
 
 
+def is_sound(transfer: Transfer) -> bool:
+    """Return whether a transfer moves something between the two accounts of its kind, and names
+    what it is about as its kind does.
+    """
+    debit, credit = SIDES[transfer.kind]
+    return (
+        transfer.amount_minor > 0
+        and transfer.debit_account is debit
+        and transfer.credit_account is credit
+        and _fits(transfer, debit, transfer.debit_reference)
+        and _fits(transfer, credit, transfer.credit_reference)
+        and _is_about(transfer)
+    )
+
+
+def _fits(transfer: Transfer, account: Account, reference: str) -> bool:
+    if account is _FUNDS:
+        return reference == transfer.trade_id != ""
+    if account is _RESERVED:
+        return transfer.cause == f"{reference}/{transfer.trade_id}"
+    if account is _DUE:
+        return transfer.cause == reference
+    return reference == ""
+
+
+def _is_about(transfer: Transfer) -> bool:
+    if transfer.kind is TransferKind.TOP_UP:
+        return transfer.cause == transfer.trade_id
+    if transfer.kind is TransferKind.GOODWILL:
+        return transfer.cause.endswith(f"/{transfer.trade_id}")
+    return (transfer.trade_id == "") is (transfer.kind is TransferKind.WRITE_OFF)
+
+
+_FUNDS, _RESERVED, _DUE = Account.CUSTOMER_FUNDS, Account.RESERVED, Account.REFUND_DUE
+
+
 def _transfer(
     kind: TransferKind, cause: str, trade_id: str, debit: str, credit: str, amount_minor: int
 ) -> Transfer:

@@ -62,7 +62,7 @@ class Story:
     """A machine and everything that happens to it."""
 
     def __init__(self, state: MachineState | None = None, policy: Policy | None = None) -> None:
-        self.state = a_machine() if state is None else state
+        self.state = self.before = a_machine() if state is None else state
         self.policy = policy or Policy()
         self.now_ms = START_MS
         self.decisions: list[Decision] = []
@@ -83,7 +83,7 @@ class Story:
         decision = decide(self.state, event, self.now_ms, self.policy)
         check_decision(self.state, decision)
         self.history.goes_on(*decision.records)
-        self.state = decision.state
+        self.before, self.state = self.state, decision.state
         self.decisions.append(decision)
         for transfer in decision.transfers:
             self.accounts[transfer.debit_account] += transfer.amount_minor

@@ -56,6 +56,7 @@ def test_a_transfer_debits_and_credits_what_the_table_says(
 ) -> None:
     """One of each, and what it moves."""
     assert (kind, 300) == (made.kind, made.amount_minor)
+    assert ledger.is_sound(made)
     assert debit == (made.debit_account, made.debit_reference)
     assert credit == (made.credit_account, made.credit_reference)
     assert (TRADE if kind is not TransferKind.WRITE_OFF else "") == made.trade_id

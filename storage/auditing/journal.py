@@ -8,6 +8,7 @@ from typing import get_args
 
 from sqlalchemy import ColumnElement, Table, Text, cast, func, select
 
+from actors.machine.effects import CloseStream, Welcome
 from actors.machine.events import (
     Connected,
     Disconnected,
@@ -24,6 +25,7 @@ from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
 from storage.tables import journal, machine_states, machines, partitions
 
+Orders = tuple[codec.Ordered, ...]
 STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_args(MachineFact)))
 
 
@@ -179,11 +181,11 @@ class _Link:
     """How far each boot came."""
 
 
-_SENT_AWAY = ("reason=TAKEOVERS", "reason=RETIRED")
+_SENT_AWAY = frozenset({"TAKEOVERS", "RETIRED"})
 """Ordered for a stream that is not welcome: too many others just took over, or the machine is
 retired.
 """
-_ENDED = ("RETIRED", "DISABLED")
+_ENDED = frozenset({"RETIRED", "DISABLED"})
 """Why we end the stream on which a machine is."""
 
 
@@ -193,14 +195,16 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
     """
     links: dict[str, _Link] = {}
     unreadable: set[str] = set()
-    lines = select(*journal.c["id", "machine_id", "version", "effects", "body"]).where(
-        journal.c.kind.in_(STREAM_KINDS) | cast(journal.c.effects, Text).contains("CloseStream")
+    lines = select(*journal.c["id", "machine_id", "version", "kind", "effects", "body"]).where(
+        journal.c.kind.in_(STREAM_KINDS)
+        | cast(journal.c.effects, Text).contains(CloseStream.__name__)
     )
     for page in books.pages(lines, journal.c.id):
         yield len(page)
         for row in page:
             try:
-                event, orders = codec.decode_event(row.body), codec.decode_lines(row.effects)
+                event = codec.decode_body(row.kind, row.body)
+                orders = codec.decode_orders(row.effects)
             except codec.CodecError as error:
                 unreadable.add(row.machine_id)
                 yield Finding(
@@ -232,16 +236,23 @@ def _before(link: _Link, stream_id: str) -> tuple[str, ...]:
     ]
 
 
-def _follow(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
+def _follow(link: _Link, event: Event, orders: Orders) -> _Link:
     """Return the link after the event and what was ordered then. Told once more in short, so that a
     defect of the core does not prove itself right.
     """
     after = _moved(link, event, orders)
-    ends = {f"CloseStream stream_id={after.stream_id} reason={reason}" for reason in _ENDED}
-    return replace(after, online=False) if ends.intersection(orders) else after
+    ended = any(
+        one.fields["stream_id"] == after.stream_id and one.fields["reason"] in _ENDED
+        for one in _closed(orders)
+    )
+    return replace(after, online=False) if ended else after
 
 
-def _moved(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
+def _closed(orders: Orders) -> Iterator[codec.Ordered]:
+    return (one for one in orders if one.kind == CloseStream.__name__)
+
+
+def _moved(link: _Link, event: Event, orders: Orders) -> _Link:
     match event:
         case Connected() if _is_sent_away(orders):
             return link
@@ -260,10 +271,10 @@ def _moved(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
             return link
 
 
-def _is_sent_away(orders: tuple[str, ...]) -> bool:
+def _is_sent_away(orders: Orders) -> bool:
     """A stream that is closed after its Welcome was the machine's first."""
-    return any(order.endswith(_SENT_AWAY) for order in orders) and not any(
-        order.startswith("Welcome") for order in orders
+    return any(one.fields["reason"] in _SENT_AWAY for one in _closed(orders)) and not any(
+        one.kind == Welcome.__name__ for one in orders
     )
 
 

@@ -37,7 +37,6 @@ LINE_COLUMNS = (
     "at_ms",
     "kind",
     "session_id",
-    "event",
     "effects",
     "notes",
     "body",

@@ -22,7 +22,6 @@ from sqlalchemy import (
 from actors.machine import describe
 from actors.machine.ledger import Account, Transfer, TransferKind
 from actors.machine.state import VendStatus
-from storage import codec
 from storage.database.engine import Database
 from storage.database.reader import in_turns
 from storage.fleet import lists, shapes, work_items
@@ -295,15 +294,12 @@ def _gauges(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Gau
 
 def _timeline(connection: Connection, lines: Sequence[Row[Any]]) -> list[TimelineView]:
     money = _money(connection, lines)
-    return [
-        TimelineView(
-            at_ms=line.at_ms,
-            event=line.event,
-            decisions=(*codec.decode_lines(line.effects), *codec.decode_lines(line.notes)),
-            money=tuple(money.get((line.machine_id, line.version), ())),
-        )
-        for line in lines
-    ]
+    told = []
+    for line in in_turns(lines):
+        event, decided = shapes.line_in_words(line)
+        moved = tuple(money.get((line.machine_id, line.version), ()))
+        told.append(TimelineView(at_ms=line.at_ms, event=event, decisions=decided, money=moved))
+    return told
 
 
 def _money(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from actors.machine import configuring, describe
+from actors.machine import configuring
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
@@ -120,10 +120,9 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
         change.now_ms,
         codec.event_kind(event),
         session_of(decision),
-        _plain(describe.event(event)),
-        codec.encode_lines([describe.effect(effect) for effect in decision.effects]),
+        codec.encode_orders(decision.effects),
         codec.encode_lines(decision.notes),
-        codec.encode_event(event),
+        codec.encode_body(event),
     )
     transfers = _transfers(change)
     rows.journal.append(line)

@@ -32,7 +32,6 @@ journal = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("kind", String(64), nullable=False),
     Column("session_id", String(64)),
-    Column("event", Text, nullable=False),
     Column("effects", JSON, nullable=False),
     Column("notes", JSON, nullable=False),
     Column("body", JSON, nullable=False),

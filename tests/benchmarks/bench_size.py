@@ -30,6 +30,7 @@ from actors.machine.ids import MachineId, RefundId, RequestId, SessionId, TradeI
 from actors.machine.values import replace
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
+from storage.database.urls import parse
 from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, paid
 from tests.support import postgres
@@ -143,7 +144,7 @@ def postgres_bytes(url: str) -> Counter[str]:
     """Return the bytes of each table and index, after VACUUM FULL."""
 
     async def measured() -> Counter[str]:
-        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+        engine = create_async_engine(parse(url), isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             await connection.execute(text("VACUUM FULL"))
             rows = await connection.execute(text(_SIZES))

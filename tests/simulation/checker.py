@@ -253,7 +253,7 @@ class Checker:
             "WHERE w.kind = 'WRITE_OFF' AND w.cause = ?"
         )
         for voided_at_ms, body in self._world.disk.rows(sql, f"{vend_id}/%", vend_id):
-            said = json.loads(body)["body"]
+            said = json.loads(body)
             given = self._given.get((said.get("stream_id", ""), said.get("seq", 0)), [])
             if len({name for name, _ in given}) == 1 and given[0][1] < voided_at_ms:
                 self.broken(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-LINE = "machine_id, version, partition, epoch, at_ms, kind, session_id, event, effects, notes, body"
+LINE = "machine_id, version, partition, epoch, at_ms, kind, session_id, effects, notes, body"
 TRANSFER = (
     "machine_id, version, line, at_ms, kind, cause, debit_account, debit_reference, "
     "credit_account, credit_reference, trade_id, amount_minor, currency"

@@ -1,6 +1,6 @@
 """The books in their final form. No database with money in it has another one.
 
-One row for each transfer, with both its accounts.
+One row for each transfer, with both its accounts; a journal without the words for what it says.
 """
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ depends_on = None
 def upgrade() -> None:
     """Make the tables anew; the old ones must be empty."""
     _refuse_if_used()
+    op.drop_column("journal", "event")
     op.drop_table("ledger_entries")
     op.create_table(
         "transfers",
@@ -65,6 +66,7 @@ def _refuse_changes(table: str) -> None:
 def downgrade() -> None:
     """Make the old tables again, empty."""
     op.drop_table("transfers")
+    op.add_column("journal", sa.Column("event", sa.Text(), nullable=False, server_default=""))
     op.create_table(
         "ledger_entries",
         sa.Column(

@@ -23,9 +23,8 @@ UP = "UPDATE {} SET version = -version - 1 WHERE machine_id = 'VM-1' AND version
 TURN = "UPDATE {} SET version = -version WHERE machine_id = 'VM-1' AND version < 0"
 COPY = (
     "INSERT INTO journal (machine_id, version, partition, epoch, at_ms, kind, session_id, "
-    "event, effects, notes, body, digest) "
-    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, event, effects, notes, "
-    "body, digest "
+    "effects, notes, body, digest) "
+    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, effects, notes, body, digest "
     "FROM journal WHERE machine_id = 'VM-1' AND version = 6"
 )
 PUT_IN = (
@@ -156,7 +155,7 @@ DAMAGES = (
     ),
     Damage(
         check="journals_are_as_written",
-        sql="UPDATE journal SET event = 'nothing to see' WHERE machine_id = 'VM-2' AND version = 2",
+        sql="UPDATE journal SET body = '{}' WHERE machine_id = 'VM-2' AND version = 2",
         sentence=(
             "line 2 of machine VM-2 (CodeCreated) or one of its 0 transfers was changed, removed "
             "or put in"
@@ -165,8 +164,8 @@ DAMAGES = (
     Damage(
         check="journals_are_as_written",
         sql=(
-            "UPDATE journal SET event = CAST(event AS BLOB) WHERE machine_id = 'VM-2' AND version "
-            "= 2"
+            "UPDATE journal SET session_id = CAST('x' AS BLOB) WHERE machine_id = 'VM-2' AND "
+            "version = 2"
         ),
         sentence=(
             "line 2 of machine VM-2 (CodeCreated) or one of its 0 transfers was changed, removed "

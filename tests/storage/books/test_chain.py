@@ -20,9 +20,8 @@ LINE = (
     1_767_225_600_000,
     "TopUpPaid",
     None,
-    "paid \N{POUND SIGN}5 \x01",
     "[]",
-    '["note"]',
+    '["paid \N{POUND SIGN}5 \\u0001"]',
     '{"kind": "X", "body": {}}',
 )
 TOP_UP = (
@@ -37,7 +36,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
-rows = st.lists(plain, min_size=8, max_size=8)
+rows = st.lists(plain, min_size=7, max_size=7)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +65,8 @@ def test_a_digest_stands_last() -> None:
 def test_the_content_is_what_is_documented() -> None:
     """One example, spelled out byte by byte."""
     told = (
-        '[["VM-1",2,3,4,1767225600000,"TopUpPaid",null,"paid £5 '
-        '\\u0001",[],["note"],{"body":{},"kind":"X"}],'
+        '[["VM-1",2,3,4,1767225600000,"TopUpPaid",null,[],["paid £5 \\u0001"],'
+        '{"body":{},"kind":"X"}],'
         '[["VM-1",2,0,1767225600000,"TOP_UP","t1",'
         '"RECEIVABLE","","CUSTOMER_FUNDS","t1","t1",500,"HKD"]]]'
     )
@@ -102,7 +101,7 @@ def test_another_program_comes_to_the_same(
     ("line", "transfers"),
     [
         ((*LINE[:5], "TopUpPai", "d", *LINE[7:]), [TOP_UP]),
-        ((*LINE[:8], '["note"]', "[]", LINE[10]), [TOP_UP]),
+        ((*LINE[:7], LINE[8], "[]", LINE[9]), [TOP_UP]),
         ((LINE[0], "2", *LINE[2:]), [TOP_UP]),
         ((*LINE[:6], "", *LINE[7:]), [TOP_UP]),
         (LINE, []),
@@ -130,4 +129,4 @@ def test_what_differs_has_another_content(
 def test_what_is_no_json_has_no_content(broken: object) -> None:
     """Whoever reads a row that somebody has changed hears of it by one error."""
     with pytest.raises(ValueError, match="no JSON"):
-        chain.line_content((*LINE[:10], broken), [TOP_UP])
+        chain.line_content((*LINE[:9], broken), [TOP_UP])

@@ -1,20 +1,36 @@
-"""The ledger by itself: every transfer has the two sides of its kind, is entered once, and stands
-on an event of the journal.
+"""The ledger by itself: every transfer has the two sides of its kind, is entered once, stands on an
+event of the journal, and the balances beside it are its sums.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Subquery,
+    Table,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, total
-from storage.tables import journal, machines, refunds, sessions, trades, transfers, vends
+from storage.auditing.reading import Books, Span, total
+from storage.machines.rows import DAY_MS
+from storage.tables import balances, journal, machines, refunds, sessions, trades, transfers, vends
 
 transfer = transfers.c
 
 _MONEY: tuple[tuple[Table, str], ...] = (
     (transfers, "transfers"),
+    (balances, "balances"),
     (trades, "trades"),
     (vends, "vends"),
     (refunds, "refunds"),
@@ -171,3 +187,73 @@ def transfers_stand_on_events(books: Books) -> Iterator[int | Finding]:
             currency=row.currency,
             amounts={"amount_minor": row.amount_minor},
         )
+
+
+def balances_equal_the_transfers(books: Books) -> Iterator[int | Finding]:
+    """The balances of each machine, day and account are what its transfers debit and credit."""
+    kept = balances.c
+    for span in books.spans:
+        yield books.count(balances, span.holds(kept.machine_id))
+        said = select(balances).where(span.holds(kept.machine_id)).subquery("said")
+        moved = _moved_each_day(span)
+        for one, other in ((said, moved), (moved, said)):
+            same = and_(*(one.c[name] == other.c[name] for name in _OF_A_DAY))
+            sums = [func.coalesce(of.c[name], 0) for of in (said, moved) for name in _SUMS]
+            wrong = or_(other.c.machine_id.is_(None), sums[0] != sums[2], sums[1] != sums[3])
+            wanted = select(
+                *(one.c[name] for name in _OF_A_DAY),
+                *(amount.label(f"sum_{number}") for number, amount in enumerate(sums)),
+            )
+            for row in books.odd_ones(
+                wanted.select_from(one.outerjoin(other, same))
+                .where(wrong if one is said else other.c.machine_id.is_(None))
+                .order_by(*(one.c[name] for name in _OF_A_DAY))
+            ):
+                yield _balance_finding(row)
+
+
+_OF_A_DAY = ("machine_id", "day", "account", "currency")
+_SUMS = ("debit_minor", "credit_minor")
+
+
+def _moved_each_day(span: Span) -> Subquery:
+    day = transfer.at_ms // DAY_MS
+    nothing = literal(0, BigInteger)
+    sides = union_all(
+        *(
+            select(
+                transfer.machine_id,
+                day.label("day"),
+                account.label("account"),
+                transfer.currency,
+                debit.label("debit_minor"),
+                credit.label("credit_minor"),
+            ).where(span.holds(transfer.machine_id))
+            for account, debit, credit in (
+                (transfer.debit_account, transfer.amount_minor, nothing),
+                (transfer.credit_account, nothing, transfer.amount_minor),
+            )
+        )
+    ).subquery()
+    key = [sides.c[name] for name in _OF_A_DAY]
+    sums = (total(sides.c[name]).label(name) for name in _SUMS)
+    return select(*key, *sums).group_by(*key).subquery("moved")
+
+
+def _balance_finding(row: Row[Any]) -> Finding:
+    said, moved = (row.sum_0, row.sum_1), (row.sum_2, row.sum_3)
+    return Finding(
+        sentence=(
+            f"the balance of machine {row.machine_id} on day {row.day}, {row.account}, says "
+            f"{said[0]} debited and {said[1]} credited; its transfers say {moved[0]} and "
+            f"{moved[1]} ({row.currency})"
+        ),
+        machine_id=row.machine_id,
+        currency=row.currency,
+        amounts={
+            "debit_minor": said[0],
+            "credit_minor": said[1],
+            "ledger_debit_minor": moved[0],
+            "ledger_credit_minor": moved[1],
+        },
+    )

@@ -21,6 +21,7 @@ CHECKS: tuple[Look, ...] = (
     ledger.money_is_in_its_machines_currency,
     ledger.a_cause_is_entered_once,
     ledger.transfers_stand_on_events,
+    ledger.balances_equal_the_transfers,
     trades.trades_equal_the_ledger,
     trades.refunds_equal_the_ledger,
     trades.refunds_follow_from_their_trades,

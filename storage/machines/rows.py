@@ -12,11 +12,15 @@ from typing import assert_never
 from actors.machine import configuring
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId
+from actors.machine.ledger import Account
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
 from actors.ports import Change
 from storage import codec
 from storage.books import chain
 from storage.machines.statements import Row
+
+DAY_MS = 86_400_000
+"""Balances are kept for each day of UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,9 @@ class BatchRows:
     contents: list[str] = field(default_factory=list)
     """Of each row of the journal, what its digest is made of (``storage.books.chain``)."""
     transfers: list[Row] = field(default_factory=list)
+    moved: dict[tuple[MachineId, int, Account], list[int]] = field(default_factory=dict)
+    """What the transfers debit and credit, by machine, day and account."""
+    currencies: dict[MachineId, str] = field(default_factory=dict)
     states: dict[MachineId, Row] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
     vends: dict[str, Row] = field(default_factory=dict)
@@ -45,6 +52,13 @@ class BatchRows:
     alarms: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
+
+    def balances(self) -> list[Row]:
+        """Return what is to be added to the balances."""
+        return [
+            (machine_id, day, account.value, debit_minor, credit_minor, self.currencies[machine_id])
+            for (machine_id, day, account), (debit_minor, credit_minor) in self.moved.items()
+        ]
 
 
 def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> BatchRows:
@@ -128,6 +142,8 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
     rows.journal.append(line)
     rows.contents.append(chain.line_content(line, transfers))
     rows.transfers += transfers
+    if transfers:
+        _add_up(rows, change)
     for record in decision.records:
         _add_record(rows, record, change.machine_id, state.currency)
 
@@ -152,6 +168,16 @@ def _transfers(change: Change) -> list[Row]:
         )
         for line, transfer in enumerate(change.decision.transfers)
     ]
+
+
+def _add_up(rows: BatchRows, change: Change) -> None:
+    machine_id, day = change.machine_id, change.now_ms // DAY_MS
+    rows.currencies[machine_id] = change.decision.state.currency
+    for transfer in change.decision.transfers:
+        debit = rows.moved.setdefault((machine_id, day, transfer.debit_account), [0, 0])
+        debit[0] += transfer.amount_minor
+        credit = rows.moved.setdefault((machine_id, day, transfer.credit_account), [0, 0])
+        credit[1] += transfer.amount_minor
 
 
 def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency: str) -> None:

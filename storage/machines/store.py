@@ -234,6 +234,7 @@ class SqlMachineStore(MachineStore):
             run.refunds.run(connection, list(rows.refunds.values()))
             run.alarms.run(connection, list(rows.alarms.values()))
             run.transfers.run(connection, rows.transfers)
+            run.balances.run(connection, rows.balances())
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
             halts.over(connection, rows.recovered)

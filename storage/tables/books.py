@@ -1,6 +1,8 @@
 """The books, which are only added to: the journal of what machines decided, the transfers of their
 money (the ledger), and the audit of administrators' acts. A transfer has no foreign key: it is
 written with a line of the journal, whose key holds for it; partition and epoch stand there.
+
+Beside them stands what the transfers add up to, for each machine and day.
 """
 
 from sqlalchemy import (
@@ -61,6 +63,19 @@ transfers = Table(
     # paid twice.
     UniqueConstraint("kind", "cause"),
     CheckConstraint("amount_minor > 0", name="moves_money"),
+)
+
+# Written with the transfers, so that nobody reads the whole ledger for a sum.
+balances = Table(
+    "balances",
+    metadata,
+    Column("machine_id", String(32), primary_key=True),
+    Column("day", Integer, primary_key=True),  # whole days since 1970, UTC
+    Column("account", String(32), primary_key=True),
+    Column("debit_minor", BigInteger, nullable=False),
+    Column("credit_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    CheckConstraint("debit_minor >= 0 AND credit_minor >= 0", name="grows"),
 )
 
 audit = Table(

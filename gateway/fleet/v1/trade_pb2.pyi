@@ -294,7 +294,7 @@ class Balance(_message.Message):
     refunds_open_minor: _builtins.int
     """Due back and not done."""
     ledger_balanced: _builtins.bool
-    """Whether every transfer of the ledger debits one account and credits another, each the one of its kind."""
+    """Whether each day of each machine has been debited what it has been credited. `vendgate audit` proves the rest."""
     goods_written_off_minor: _builtins.int
     """Goods that were given although their price had gone back: sold, and paid by nobody."""
     refunds_written_off_minor: _builtins.int

@@ -1,6 +1,7 @@
 """The books in their final form. No database with money in it has another one.
 
-One row for each transfer, with both its accounts; a journal without the words for what it says.
+One row for each transfer, with both its accounts; a journal without the words for what it says;
+balances for each machine and day.
 """
 
 import sqlalchemy as sa
@@ -37,6 +38,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("kind", "cause", name=op.f("transfers_one_kind_cause")),
     )
     _refuse_changes("transfers")
+    op.create_table(
+        "balances",
+        sa.Column("machine_id", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("account", sa.String(length=32), nullable=False),
+        sa.Column("debit_minor", sa.BigInteger(), nullable=False),
+        sa.Column("credit_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.CheckConstraint("debit_minor >= 0 AND credit_minor >= 0", name=op.f("balances_grows")),
+        sa.PrimaryKeyConstraint("machine_id", "day", "account", name=op.f("balances_key")),
+    )
 
 
 def _refuse_if_used() -> None:
@@ -65,6 +77,7 @@ def _refuse_changes(table: str) -> None:
 
 def downgrade() -> None:
     """Make the old tables again, empty."""
+    op.drop_table("balances")
     op.drop_table("transfers")
     op.add_column("journal", sa.Column("event", sa.Text(), nullable=False, server_default=""))
     op.create_table(

@@ -18,7 +18,7 @@ DAMAGES = (
             "TOP_UP VM-1-t1 of machine VM-1 (version 4) moves 1000 HKD from SALES to "
             "CUSTOMER_FUNDS VM-1-t1, which is no such transfer"
         ),
-        companions=frozenset({"trades_equal_the_ledger"}),
+        companions=frozenset({"trades_equal_the_ledger", "balances_equal_the_transfers"}),
     ),
     Damage(
         check="transfers_are_balanced",
@@ -37,12 +37,13 @@ DAMAGES = (
         check="transfers_are_balanced",
         sql="UPDATE transfers SET amount_minor = 0 WHERE kind = 'WRITE_OFF'",
         sentence="moves 0 JPY from GOODS_WRITTEN_OFF to SALES",
-        companions=frozenset({"vends_are_settled_once"}),
+        companions=frozenset({"vends_are_settled_once", "balances_equal_the_transfers"}),
     ),
     Damage(
         check="money_is_in_its_machines_currency",
         sql="UPDATE transfers SET currency = 'JPY' WHERE cause = 'VM-1-t1'",
         sentence="1 transfers of machine VM-1 are in JPY, and the machine has HKD",
+        companions=frozenset({"balances_equal_the_transfers"}),
     ),
     Damage(
         check="money_is_in_its_machines_currency",
@@ -61,7 +62,13 @@ DAMAGES = (
             "VM-1-v1/VM-1-t1 is entered 2 times as end of a reservation, with 1000 in all (machine "
             "VM-1)"
         ),
-        companions=frozenset({"vends_are_settled_once", "ended_sessions_hold_no_free_funds"}),
+        companions=frozenset(
+            {
+                "vends_are_settled_once",
+                "ended_sessions_hold_no_free_funds",
+                "balances_equal_the_transfers",
+            }
+        ),
     ),
     Damage(
         check="transfers_stand_on_events",
@@ -74,6 +81,27 @@ DAMAGES = (
         check="transfers_stand_on_events",
         sql="UPDATE transfers SET at_ms = at_ms + 1 WHERE cause = 'VM-1-t1'",
         sentence="has a line of the journal with another time",
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql=(
+            "UPDATE balances SET debit_minor = debit_minor + 1 WHERE machine_id = 'VM-1' AND "
+            "account = 'RECEIVABLE'"
+        ),
+        sentence=(
+            "the balance of machine VM-1 on day 20454, RECEIVABLE, says 3001 debited and 1000 "
+            "credited; its transfers say 3000 and 1000 (HKD)"
+        ),
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql="DELETE FROM balances WHERE machine_id = 'VM-3' AND account = 'SALES'",
+        sentence="SALES, says 0 debited and 0 credited; its transfers say 0 and 500 (JPY)",
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql="UPDATE balances SET day = day + 1 WHERE machine_id = 'VM-3' AND account = 'SALES'",
+        sentence="its transfers say 0 and 0 (JPY)",
     ),
 )
 

@@ -28,7 +28,7 @@ DAMAGES = (
             "cause = 'VM-1-t1'"
         ),
         sentence="the ledger says paid 2000, held 1000",
-        companions=frozenset({"ended_sessions_hold_no_free_funds"}),
+        companions=frozenset({"ended_sessions_hold_no_free_funds", "balances_equal_the_transfers"}),
     ),
     Damage(
         check="trades_equal_the_ledger",

@@ -1,15 +1,16 @@
-"""Balances tell the truth about the ledger, also when it is crooked."""
+"""Balances tell what was moved, day by day, also when somebody changed them."""
 
-from sqlalchemy import Connection, update
+import pytest
+from sqlalchemy import Connection, select, update
 
 from actors.machine.events import VendFailed
 from actors.machine.ids import VendId
 from actors.machine.state import FailureCause
+from actors.ports import Conflict
 from storage.database.engine import Database
 from storage.fleet.balances import read_balances
-from storage.tables import transfers
-from tests.storage.owner import Owner
-from tests.storage.unlocked import unlock
+from storage.tables import balances
+from tests.storage.owner import START_MS, Owner, paid
 
 
 async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None:
@@ -29,16 +30,44 @@ async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None
     assert returned.ledger_balanced
 
 
-async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database) -> None:
-    """Each transfer must stand between the accounts of its kind."""
-    owner = await Owner.of(db, "VM-1")
+async def test_a_day_that_somebody_changed_is_not_balanced(db: Database) -> None:
+    """What was debited must have been credited, on each day of each machine: two errors do not hide
+    each other.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.buy("VM-1")
+    await owner.buy("VM-2")
+    (sound,) = await db.read(lambda connection: read_balances(connection, ""))
+    assert sound.ledger_balanced
 
     def tamper(connection: Connection) -> None:
-        unlock(connection)
-        settled = update(transfers).where(transfers.c.kind == "SETTLE")
-        connection.execute(settled.values(credit_account="RECEIVABLE"))
+        for machine_id, amount_minor in (("VM-1", 1), ("VM-2", -1)):
+            change = update(balances).where(
+                balances.c.machine_id == machine_id, balances.c.account == "SALES"
+            )
+            connection.execute(change.values(credit_minor=balances.c.credit_minor + amount_minor))
 
     await db.write(tamper)
-    (balance,) = await db.read(lambda connection: read_balances(connection, ""))
-    assert not balance.ledger_balanced
+    (crooked,) = await db.read(lambda connection: read_balances(connection, ""))
+    assert (sound.money_sold_minor, False) == (crooked.money_sold_minor, crooked.ledger_balanced)
+
+
+async def test_each_day_has_its_own_balance(db: Database) -> None:
+    """A day is UTC's; within it, and within one batch, amounts add up; of what was refused nothing
+    stays.
+    """
+    owner = await Owner.of(db, "VM-1")
+    day_ms, before = 86_400_000, START_MS - 1
+    owner.now_ms = before
+    await owner.do("VM-1", paid("t1", 300, at_ms=before))
+    owner.now_ms = START_MS
+    last = [owner.decide("VM-1", paid(name, 200, at_ms=START_MS)) for name in ("t2", "t3")]
+    await owner.commit(last)
+    with pytest.raises(Conflict):
+        await owner.commit(last)
+    wanted = select(balances).where(balances.c.account == "RECEIVABLE").order_by(balances.c.day)
+    rows = await db.read(lambda connection: connection.execute(wanted).all())
+    assert [
+        ("VM-1", before // day_ms, "RECEIVABLE", 300, 0, "HKD"),
+        ("VM-1", START_MS // day_ms, "RECEIVABLE", 400, 0, "HKD"),
+    ] == [tuple(row) for row in rows]

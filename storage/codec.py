@@ -12,11 +12,12 @@ from the left, as far as there are any. A field is only ever added at the right 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, cast, get_args
 
 import msgspec
 
-from actors.machine.effects import Effect
+from actors.machine.effects import Effect, UpdatePlanogram
 from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import StreamId
 from actors.machine.policy import PolicyOverrides
@@ -116,6 +117,12 @@ _frame_decoder = msgspec.json.Decoder(_Frame)
 _bare_frame_decoder = msgspec.json.Decoder(_BareFrame)
 _orders_decoder = msgspec.json.Decoder(list[list[str | int | bool | None]])
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
+_PLANOGRAM = UpdatePlanogram.__name__
+_values_of: dict[str, Callable[[Effect], tuple[Any, ...]]] = {
+    # Of two names and more attrgetter makes a tuple; orders have none, or more.
+    kind: attrgetter(*names) if names else lambda _: ()
+    for kind, names in ORDERS.items()
+}
 _fields_decoder = msgspec.json.Decoder(dict[str, str])
 _lines_decoder = msgspec.json.Decoder(tuple[str, ...])
 _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
@@ -214,9 +221,10 @@ def encode_orders(effects: Sequence[Effect]) -> str:
 
 
 def _kept(effect: Effect) -> list[Any]:
+    if isinstance(effect, UpdatePlanogram):
+        return [_PLANOGRAM, effect.planogram_version, len(effect.columns)]
     kind = type(effect).__name__
-    values = (getattr(effect, name) for name in ORDERS[kind])
-    return [kind, *(len(value) if isinstance(value, tuple) else value for value in values)]
+    return [kind, *_values_of[kind](effect)]
 
 
 def decode_orders(text: str) -> tuple[Ordered, ...]:

@@ -48,11 +48,7 @@ def check_decision(before: MachineState, decision: Decision) -> None:
     tell the same story.
     """
     state = decision.state
-    _check_vends(state)
-    _check_trades(state)
-    _check_refunds(state)
-    if state.columns is not before.columns:  # those that stay were checked when they came
-        _check_columns(state.columns)
+    check(state)
     if not decision.changed:
         if state != before:
             raise InvariantBroken("a decision without change keeps the state")

@@ -71,7 +71,10 @@ def _as_its_kind(kind: TransferKind) -> ColumnElement[bool]:
     """
     c = transfer
     sides = zip(("debit", "credit"), SIDES[kind], strict=True)
-    conditions = [c.kind == kind.value]
+    of_no_trade = kind is TransferKind.WRITE_OFF
+    conditions = [c.kind == kind.value, c.trade_id == "" if of_no_trade else c.trade_id != ""]
+    if kind is TransferKind.TOP_UP:
+        conditions.append(c.cause == c.trade_id)
     for side, account in sides:
         conditions.append(c[f"{side}_account"] == account.value)
         which = c[f"{side}_reference"]

@@ -34,6 +34,7 @@ DAMAGES = (
         check="trades_equal_the_ledger",
         sql="UPDATE transfers SET trade_id = 'VM-9-t1' WHERE kind = 'WRITE_OFF'",
         sentence="the ledger moves money of trade VM-9-t1 (paid 0), which machine VM-3 has not",
+        companions=frozenset({"transfers_are_balanced"}),
     ),
     Damage(
         check="refunds_equal_the_ledger",

@@ -46,7 +46,7 @@ _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (refunds, ("proposed_reason", "error")),
     (machine_states, ("body",)),
     (machine_halts, ("error",)),
-    (journal, ("event", "effects", "notes", "body")),
+    (journal, ("effects", "notes", "body")),
     (inbox, ("event", "fields")),
     (audit, ("detail",)),
     (reconciliation_differences, ("subject", "said", "cause", "advice")),

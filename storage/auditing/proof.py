@@ -17,11 +17,11 @@ from storage.tables import audit
 from storage.tables import journal as lines
 
 CHECKS: tuple[Look, ...] = (
-    ledger.transfers_sum_to_zero,
-    ledger.currencies_sum_to_zero,
+    ledger.transfers_are_balanced,
     ledger.money_is_in_its_machines_currency,
     ledger.a_cause_is_entered_once,
-    ledger.entries_stand_on_events,
+    ledger.transfers_stand_on_events,
+    ledger.balances_equal_the_transfers,
     trades.trades_equal_the_ledger,
     trades.refunds_equal_the_ledger,
     trades.refunds_follow_from_their_trades,

@@ -8,7 +8,7 @@ like no other file here, because the import of that file would hide it.
 """
 
 from storage.tables.base import Position, metadata
-from storage.tables.books import audit, journal, ledger_entries
+from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.installation import installation, partitions, wrong_clocks
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
@@ -23,10 +23,10 @@ __all__ = [
     "Position",
     "answers",
     "audit",
+    "balances",
     "inbox",
     "installation",
     "journal",
-    "ledger_entries",
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
@@ -41,6 +41,7 @@ __all__ = [
     "refunds",
     "sessions",
     "trades",
+    "transfers",
     "vends",
     "work_item_closings",
     "wrong_clocks",

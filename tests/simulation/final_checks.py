@@ -152,7 +152,7 @@ def written_off_by_who_may(world: "World") -> None:
     limit = world.policy.write_off_second_person_above_minor
     names: dict[str, set[str]] = defaultdict(set)
     for (body,) in world.disk.rows("SELECT body FROM journal WHERE kind = 'RefundWrittenOff'"):
-        said = json.loads(body)["body"]
+        said = json.loads(body)
         names[said["refund_id"]].add(said["actor"])
     for refund_id, amount in world.disk.rows(
         "SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"
@@ -240,11 +240,11 @@ def device_order(world: "World") -> None:
     boots: dict[tuple[str, str], str] = {}
     applied: dict[tuple[str, str], int] = defaultdict(int)
     sql = (
-        "SELECT machine_id, body, notes FROM journal WHERE kind IN ('Connected', 'FrameReceived') "
-        "ORDER BY id"
+        "SELECT machine_id, body, notes FROM journal WHERE kind = 'Connected' OR body LIKE "
+        '\'{"stream_id":%,"seq":%,"fact":%\' ORDER BY id'
     )
     for machine_id, body, notes in world.disk.rows(sql):
-        said = json.loads(body)["body"]
+        said = json.loads(body)
         if "boot_id" in said:
             boots[machine_id, said["stream_id"]] = said["boot_id"]
             continue
@@ -258,7 +258,7 @@ def device_order(world: "World") -> None:
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
         boot = (machine_id, boots[machine_id, said["stream_id"]])
-        first = said["fact"]["body"].get("first_seq", seq)  # of faults that are told as one
+        first = said["fact"].get("first_seq", seq)  # of faults that are told as one
         if not first <= applied[boot] + 1 <= seq:
             world.checker.broken(
                 "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"

@@ -57,10 +57,10 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
     """
     result = _audit(config)
     assert 0 == result.exit_code, result.output
-    assert "Every transfer of the ledger has two sides that sum to zero." in result.stdout
+    assert "The balances of each machine, day and account are what its transfers" in result.stdout
     assert (
-        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 - written off "
-        "-700 (minor units)"
+        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 + refunds written "
+        "off 700 - goods written off 0 (minor units)"
     ) in result.stdout
     assert result.stdout.endswith("The books are clean: 28 checks hold.\n")
 

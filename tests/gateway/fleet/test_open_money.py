@@ -30,7 +30,7 @@ from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
-from storage.tables import audit, ledger_entries
+from storage.tables import audit, transfers
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered, word
 from tests.support.patience import HANGS_AFTER_S
@@ -72,8 +72,9 @@ async def _balance(site: Site) -> trade_pb2.Balance:
         + balance.money_refunded_minor
         + balance.money_held_minor
         + balance.refunds_open_minor
+        + balance.refunds_written_off_minor
     )
-    assert balance.money_in_minor == spoken_for - balance.written_off_minor
+    assert balance.money_in_minor == spoken_for - balance.goods_written_off_minor
     assert balance.ledger_balanced
     return balance  # type: ignore[no-any-return]
 
@@ -236,10 +237,10 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
         word(trade, "status"),
     )
     balance = await _balance(site)
-    assert (500, 0, -500) == (
+    assert (500, 0, 500) == (
         balance.money_in_minor,
         balance.refunds_open_minor,
-        balance.written_off_minor,
+        balance.refunds_written_off_minor,
     )
 
 
@@ -261,7 +262,7 @@ async def test_what_was_written_off_is_over(site: Site) -> None:
     )
     assert refund_id == (await _refund(site, "WRITTEN_OFF")).refund_id
     assert 1 == len(_refunds_asked(site))
-    assert -500 == (await _balance(site)).written_off_minor
+    assert 500 == (await _balance(site)).refunds_written_off_minor
 
 
 @pytest.mark.parametrize("who", [(), (("x-actor", "unknown"),), (("x-actor", "  "),)])
@@ -317,7 +318,7 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
         )
         assert (500, 0) == (
             (balance := await _balance(site)).money_refunded_minor,
-            balance.written_off_minor,
+            balance.refunds_written_off_minor,
         )
 
 
@@ -604,13 +605,14 @@ async def test_the_ledger_tells_a_write_off_line_by_line(site: Site) -> None:
     """What was due back under the refund is due no more, and stands as given up."""
     refund_id = await refunded(site)
     await _write_off(site, refund_id)
-    entries = await site.database.read(
-        lambda connection: list(
-            connection.execute(
-                select(ledger_entries).where(ledger_entries.c.kind == "REFUND_GIVEN_UP")
-            )
-        )
-    )
-    assert [("REFUND_DUE", refund_id, 500, refund_id), ("WRITE_OFF", "", -500, refund_id)] == [
-        (entry.account, entry.reference, entry.amount_minor, entry.cause) for entry in entries
-    ]
+    c = transfers.c
+    told = select(
+        c.cause,
+        c.debit_account,
+        c.debit_reference,
+        c.credit_account,
+        c.credit_reference,
+        c.amount_minor,
+    ).where(c.kind == "REFUND_GIVEN_UP")
+    (transfer,) = await site.database.read(lambda connection: connection.execute(told).all())
+    assert (refund_id, "REFUND_DUE", refund_id, "REFUNDS_WRITTEN_OFF", "", 500) == tuple(transfer)

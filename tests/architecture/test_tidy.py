@@ -14,12 +14,18 @@ from tests.architecture.house import ROOMS, ROOT, breaks, name_of, parsed, track
 LINES_MAX = 500
 TEST_LINES_MAX = 650
 """A test file may tell more stories than its module has functions."""
+MIGRATION_LINES_MAX = 650
+"""A migration is one list of tables, which is never changed again."""
 
 
 def test_no_file_has_grown_into_two_rooms() -> None:
     """A file above its bound wants to be two."""
     bound = {
-        path: TEST_LINES_MAX if path.is_relative_to(ROOT / "tests") else LINES_MAX
+        path: TEST_LINES_MAX
+        if path.is_relative_to(ROOT / "tests")
+        else MIGRATION_LINES_MAX
+        if path.is_relative_to(ROOT / "storage" / "migrations" / "versions")
+        else LINES_MAX
         for path in tracked(".py")
     }
     assert [] == [

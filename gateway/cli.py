@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.bench.command import bench
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
 from gateway.process.texts import plain_lines, without_passwords
@@ -36,6 +37,7 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
+app.command()(bench)
 
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""

@@ -14,8 +14,8 @@ import pstats
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
+from actors.machine.values import replace
 from actors.ports import Change
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig

@@ -22,6 +22,7 @@ from gateway.bench.figures import Latency
 from gateway.bench.machine import PATH, Ears, LoadMachine, Tally, now_s
 
 _CONNECTS_AT_ONCE = 64
+_CONNECT_TIMEOUT_S = 10.0
 _BEAT_EVERY_S = 15.0
 """A machine says something at least this often; the gateway closes what is silent for a minute."""
 _BEAT_LOOK_S = 0.25
@@ -127,8 +128,13 @@ class Load:
         return Storm(machines=len(machines), seconds=last - began, refused=len(waiting))
 
     def _connected(self) -> socket.socket:
-        """Connect in this thread: a connection to this computer is there at once."""
-        made = socket.create_connection(self._at, timeout=10.0)
+        """Connect in this thread: a connection to this computer is there at once. Raises
+        LoadFailed.
+        """
+        try:
+            made = socket.create_connection(self._at, timeout=_CONNECT_TIMEOUT_S)
+        except OSError as error:
+            raise LoadFailed(f"a machine cannot connect: {error}") from error
         made.setblocking(False)
         return made
 

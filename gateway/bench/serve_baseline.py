@@ -60,15 +60,17 @@ def main() -> None:
     try:
         serve = importlib.import_module("ray.serve")
         config = importlib.import_module("ray.serve.config")
-        with socket.socket() as held:
-            held.bind(("127.0.0.1", 0))
-            port = held.getsockname()[1]
+        with socket.socket() as held, socket.socket() as other:
+            for one in (held, other):
+                one.bind(("127.0.0.1", 0))
+            port, http_port = held.getsockname()[1], other.getsockname()[1]
         serve.start(
-            http_options=config.HTTPOptions(location="NoServer"),
+            # Nobody calls it, but Serve's one proxy serves both.
+            http_options=config.HTTPOptions(host="127.0.0.1", port=http_port),
             grpc_options=config.gRPCOptions(port=port, grpc_servicer_functions=[_SERVICER]),
         )
         deployed = serve.deployment(max_ongoing_requests=_STREAMS_MAX)(ServeReplica)
-        serve.run(deployed.bind(), route_prefix=None)
+        serve.run(deployed.bind())
         print(json.dumps({"machines": f"127.0.0.1:{port}"}), flush=True)
         asyncio.run(_until_stopped())
         serve.shutdown()

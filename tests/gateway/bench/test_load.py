@@ -81,3 +81,12 @@ async def test_more_customers_than_machines_is_no_figure() -> None:
 
         with pytest.raises(LoadFailed, match="too many"):
             await load.steady(load.machines, rate=500.0, warm_s=0.2, seconds=0.5, pids=PIDS)
+
+
+async def test_a_gateway_that_is_not_there_is_told() -> None:
+    """As a sentence, like all that keeps a figure from being one."""
+    async with pretend_gateway() as gateway:
+        address = gateway.address
+    async with Load.of(address, NAMES) as load:
+        with pytest.raises(LoadFailed, match="cannot connect"):
+            await load.connect(load.machines)

@@ -14,6 +14,7 @@ import random
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ _BEAT_LOOK_S = 0.25
 _AGAIN_S = 0.25
 """After a refusal the next customer comes."""
 _SETTLE_S = 30.0
+_QUEUE_A_MACHINE_MAX = 50
+"""More customers than this wait for longer than anybody would."""
 
 
 class LoadFailed(Exception):
@@ -205,18 +208,24 @@ class Load:
         those before. Answers are timed from when the customer came, not from when there was time
         to say so.
         """
-        customers = asyncio.create_task(self._customers(machines, rate, seed))
+        queue: deque[float] = deque()
+        self._ears.free = lambda machine, _at, _sold: _next(queue, machine)
+        customers = asyncio.create_task(self._customers(machines, queue, rate, seed))
         try:
             await asyncio.sleep(warm_s)
             return await self._span(seconds, pids)
         finally:
             customers.cancel()
+            queue.clear()
             (ended,) = await asyncio.gather(customers, return_exceptions=True)
             if isinstance(ended, Exception):
                 raise ended
             await self.settled(machines)
 
-    async def _customers(self, machines: Sequence[LoadMachine], rate: float, seed: int) -> None:
+    async def _customers(
+        self, machines: Sequence[LoadMachine], queue: deque[float], rate: float, seed: int
+    ) -> None:
+        """Bring customers. Who finds no machine free waits in ``queue`` for the next one."""
         dice, due, place = random.Random(seed), now_s(), 0  # noqa: S311 - a load, no secret
         while True:
             due += dice.expovariate(rate)
@@ -227,6 +236,8 @@ class Load:
                     machines[place].ask(due)
                     break
             else:
+                queue.append(due)
+            if len(queue) > _QUEUE_A_MACHINE_MAX * len(machines):
                 raise LoadFailed(
                     f"{rate:.0f} customers a second are too many for {len(machines)} machines"
                 )
@@ -264,3 +275,8 @@ class Load:
             if now_s() > until:
                 raise LoadFailed(f"vends were still open {_SETTLE_S:g} s after the load")
             await asyncio.sleep(0.02)
+
+
+def _next(queue: deque[float], machine: LoadMachine) -> None:
+    if queue:
+        machine.ask(queue.popleft())

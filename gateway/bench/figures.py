@@ -118,18 +118,22 @@ def short(value: float) -> float | None:
 
 
 RATE, CPU, P50 = "vends a second", "CPU a vend", "approval, half load, p50"
+RATE_SHARE, CPU_SHARE = "vends a second, the echo's = 1", "CPU a vend, the echo's = 1"
+"""Against the echo that was measured in turn with the subject: a computer that is busy now and idle
+in five minutes counts in both.
+"""
 ECHO, PLAIN, ON_RAY, POSTGRES = "echo", "no-ray", "ray", "postgres"
 ACTORS, SERVE = "an actor a machine", "Ray Serve"
 
 _RATIOS: Sequence[tuple[str, tuple[str, str], tuple[str, str], Better]] = (
-    ("vends/s, no-ray : echo", (PLAIN, RATE), (ECHO, RATE), Better.HIGHER),
-    ("vends/s, ray : echo", (ON_RAY, RATE), (ECHO, RATE), Better.HIGHER),
-    ("vends/s, ray : no-ray", (ON_RAY, RATE), (PLAIN, RATE), Better.HIGHER),
-    ("vends/s, postgres : no-ray", (POSTGRES, RATE), (PLAIN, RATE), Better.HIGHER),
+    ("vends/s, no-ray : echo", (PLAIN, RATE_SHARE), (ECHO, RATE_SHARE), Better.HIGHER),
+    ("vends/s, ray : echo", (ON_RAY, RATE_SHARE), (ECHO, RATE_SHARE), Better.HIGHER),
+    ("vends/s, ray : no-ray", (ON_RAY, RATE_SHARE), (PLAIN, RATE_SHARE), Better.HIGHER),
+    ("vends/s, postgres : no-ray", (POSTGRES, RATE_SHARE), (PLAIN, RATE_SHARE), Better.HIGHER),
     ("vends/s, ray : an actor a machine", (ON_RAY, RATE), (ACTORS, RATE), Better.HIGHER),
     ("vends/s, ray : Ray Serve", (ON_RAY, RATE), (SERVE, RATE), Better.HIGHER),
-    ("CPU a vend, no-ray : echo", (PLAIN, CPU), (ECHO, CPU), Better.LOWER),
-    ("CPU a vend, ray : no-ray", (ON_RAY, CPU), (PLAIN, CPU), Better.LOWER),
-    ("CPU a vend, postgres : no-ray", (POSTGRES, CPU), (PLAIN, CPU), Better.LOWER),
+    ("CPU a vend, no-ray : echo", (PLAIN, CPU_SHARE), (ECHO, CPU_SHARE), Better.LOWER),
+    ("CPU a vend, ray : no-ray", (ON_RAY, CPU_SHARE), (PLAIN, CPU_SHARE), Better.LOWER),
+    ("CPU a vend, postgres : no-ray", (POSTGRES, CPU_SHARE), (PLAIN, CPU_SHARE), Better.LOWER),
     ("p50 at half load, ray : no-ray", (ON_RAY, P50), (PLAIN, P50), Better.LOWER),
 )

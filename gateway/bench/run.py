@@ -259,7 +259,7 @@ class Run:
         name, options = setting.name, self.options
         buyers = self._names[: options.machines]
         async with site.gateway(setting) as running:
-            spans = []
+            spans, before = [], len(self._echoes)
             for number in range(options.rounds):
                 self._say(f"{name}: saturated, {number + 1} of {options.rounds}, in turn with echo")
                 await self._echo()
@@ -267,6 +267,7 @@ class Run:
             await self._echo()
             rate = statistics.median(span.vends_a_second for span in spans)
             self._add_saturated(name, spans)
+            self._add_shares(name, spans, self._echoes[before:])
             async with Load.of(running.machines, buyers) as load:
                 await load.connect(load.machines)
                 if options.wants(Measurement.HALF):
@@ -303,12 +304,27 @@ class Run:
     def _add_echo(self) -> None:
         if self._echoes:
             self._add_saturated(ECHO, self._echoes)
+            self._add_shares(ECHO, self._echoes, self._echoes)
+
+    def _add_shares(self, name: str, spans: Sequence[Span], echoes: Sequence[Span]) -> None:
+        """Tell the medians as parts of the echo's, which was measured in turn with them."""
+        rate, echo_rate = (
+            statistics.median(span.vends_a_second for span in those) for those in (spans, echoes)
+        )
+        cpu, echo_cpu = (
+            statistics.median(_served_us(span) for span in those) for those in (spans, echoes)
+        )
+        self.results.add(
+            name,
+            Figure(name=figures.RATE_SHARE, value=rate / echo_rate, unit=""),
+            Figure(name=figures.CPU_SHARE, value=cpu / echo_cpu, unit=""),
+        )
 
     def _add_saturated(self, name: str, spans: Sequence[Span]) -> None:
         """Tell the medians of what was measured in turns."""
         median = statistics.median
         served = sorted({process for span in spans for process in span.cpu_us} - {"client"})
-        total = [sum(span.cpu_us[process] for process in served) for span in spans]
+        total = [_served_us(span) for span in spans]
         self.results.add(
             name,
             Figure(name=RATE, value=median(span.vends_a_second for span in spans), unit="1/s"),
@@ -375,8 +391,12 @@ def _latency(load: str, times: Latency) -> list[Figure]:
 
 
 def _cpu(name: str, span: Span) -> Figure:
-    total = sum(used for process, used in span.cpu_us.items() if process != "client")
-    return Figure(name=name, value=total, unit="us")
+    return Figure(name=name, value=_served_us(span), unit="us")
+
+
+def _served_us(span: Span) -> float:
+    """Return what a vend cost on our side of the network."""
+    return sum(used for process, used in span.cpu_us.items() if process != "client")
 
 
 def _made(options: BenchOptions) -> dict[str, object]:

@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from gateway.bench import command, processes
-from gateway.bench.figures import ECHO, PLAIN, RATE, Figure, Results
+from gateway.bench.figures import ECHO, PLAIN, RATE_SHARE, Figure, Results
 from gateway.bench.options import QUICK, BenchOptions
 
 
 def measured(*, vends_s: float, failures: tuple[str, ...] = ()) -> Results:
     """What a run found, with an echo of 1000."""
     results = Results(made={"cores": 2})
-    results.add(PLAIN, Figure(name=RATE, value=vends_s, unit="1/s"))
-    results.add(ECHO, Figure(name=RATE, value=1_000.0, unit="1/s"))
+    results.add(PLAIN, Figure(name=RATE_SHARE, value=vends_s, unit="1/s"))
+    results.add(ECHO, Figure(name=RATE_SHARE, value=1_000.0, unit="1/s"))
     results.failures.extend(failures)
     return results
 

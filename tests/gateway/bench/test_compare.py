@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.bench.compare import compare, recorded_ratios
-from gateway.bench.figures import ECHO, PLAIN, RATE, Better, Figure, Ratio, Results
+from gateway.bench.figures import ECHO, PLAIN, RATE_SHARE, Better, Figure, Ratio, Results
 
 RATE_WAS = Ratio(name="rate", value=0.4, better=Better.HIGHER)
 COST_WAS = Ratio(name="cost", value=8.0, better=Better.LOWER)
@@ -47,8 +47,8 @@ def test_what_was_not_measured_is_told_and_is_no_failure() -> None:
 def test_what_a_run_writes_can_be_compared_with() -> None:
     """A run that is compared with itself got neither slower nor quicker."""
     results = Results(made={})
-    results.add(PLAIN, Figure(name=RATE, value=300.0, unit="1/s"))
-    results.add(ECHO, Figure(name=RATE, value=3_000.0, unit="1/s"))
+    results.add(PLAIN, Figure(name=RATE_SHARE, value=300.0, unit="1/s"))
+    results.add(ECHO, Figure(name=RATE_SHARE, value=3_000.0, unit="1/s"))
 
     recorded = recorded_ratios(results.as_json())
 

@@ -6,10 +6,10 @@ import math
 import pytest
 
 from gateway.bench.figures import (
-    CPU,
+    CPU_SHARE,
     ECHO,
     PLAIN,
-    RATE,
+    RATE_SHARE,
     Better,
     Figure,
     Latency,
@@ -43,10 +43,10 @@ def test_a_latency_tells_milliseconds() -> None:
 def test_a_ratio_needs_both_its_figures() -> None:
     """What was not measured is left out; it is not taken for zero."""
     results = Results(made={})
-    results.add(PLAIN, Figure(name=RATE, value=300.0, unit="1/s"))
+    results.add(PLAIN, Figure(name=RATE_SHARE, value=300.0, unit="1/s"))
     assert [] == results.ratios()
 
-    results.add(ECHO, Figure(name=RATE, value=3_000.0, unit="1/s"))
+    results.add(ECHO, Figure(name=RATE_SHARE, value=3_000.0, unit="1/s"))
     assert [
         Ratio(name="vends/s, no-ray : echo", value=0.1, better=Better.HIGHER)
     ] == results.ratios()
@@ -55,8 +55,8 @@ def test_a_ratio_needs_both_its_figures() -> None:
 def test_cost_is_better_when_it_is_lower() -> None:
     """The same two subjects the other way round."""
     results = Results(made={})
-    results.add(PLAIN, Figure(name=CPU, value=1_000.0, unit="us"))
-    results.add(ECHO, Figure(name=CPU, value=100.0, unit="us"))
+    results.add(PLAIN, Figure(name=CPU_SHARE, value=1_000.0, unit="us"))
+    results.add(ECHO, Figure(name=CPU_SHARE, value=100.0, unit="us"))
     (ratio,) = results.ratios()
     assert (10.0, Better.LOWER) == (ratio.value, ratio.better)
 

@@ -6,8 +6,8 @@ import pytest
 
 from gateway.bench import postgres, processes
 from gateway.bench import run as module
-from gateway.bench.figures import PLAIN, RATE
-from gateway.bench.load import LoadFailed
+from gateway.bench.figures import CPU_SHARE, PLAIN, RATE, RATE_SHARE, Latency
+from gateway.bench.load import LoadFailed, Span
 from gateway.bench.options import BenchOptions
 from gateway.bench.run import Run
 from gateway.demo.children import ChildFailed
@@ -51,6 +51,26 @@ async def test_what_failed_is_told_and_the_rest_is_measured(
 
     assert ["sqlite", "postgres", "baselines"] == run.told
     assert [f"SQLite could not be measured to the end: {failure}"] == results.failures
+
+
+def span(*, vends: int, cpu_us: dict[str, float]) -> Span:
+    """What a second of selling gave."""
+    times = Latency.of([0.001])
+    return Span(seconds=1.0, vends=vends, approvals=times, results=times, denied=0, cpu_us=cpu_us)
+
+
+def test_a_setting_is_held_against_its_own_echoes(tmp_path: Path) -> None:
+    """The client's processor time is nobody's cost, and the middle of the turns counts."""
+    run = story(tmp_path)
+    echoes = [
+        span(vends=vends, cpu_us={"gateway": 100.0, "client": 50.0}) for vends in (1, 400, 900)
+    ]
+    mine = [span(vends=100, cpu_us={"gateway": 300.0, "host": 200.0, "client": 70.0})]
+
+    run._add_shares(PLAIN, mine, echoes)
+
+    assert 0.25 == run.results.value(PLAIN, RATE_SHARE)
+    assert 5.0 == run.results.value(PLAIN, CPU_SHARE)
 
 
 @pytest.mark.e2e

@@ -121,7 +121,7 @@ def run(
     verdict = compare.compare(
         results.ratios(),
         compare.recorded_ratios(recorded),
-        margin=compare.MARGIN if margin is None else margin,
+        margin=margin,
     )
     for title, sentences in (
         ("slower", verdict.slower),

@@ -55,3 +55,14 @@ def test_what_a_run_writes_can_be_compared_with() -> None:
     assert results.ratios() == recorded
     verdict = compare(results.ratios(), recorded, margin=0.01)
     assert ([], [], []) == (verdict.slower, verdict.quicker, verdict.missing)
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "slower"),
+    [("CPU a vend", 8.0 * 1.3, 1), ("p50 at half load", 8.0 * 1.3, 0), ("p50 at", 8.0 * 1.6, 1)],
+)
+def test_what_passes_by_the_clock_may_differ_by_more(name: str, now: float, slower: int) -> None:
+    """Processor time is the steadier figure, if nobody gives one margin for all."""
+    was = Ratio(name=name, value=8.0, better=Better.LOWER)
+    found = [Ratio(name=name, value=now, better=Better.LOWER)]
+    assert slower == len(compare(found, [was]).slower)

@@ -7,6 +7,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from actors.machine.decision import Decision
@@ -36,6 +37,16 @@ class Place:
     notify_url: str
 
 
+class CodeStop(StrEnum):
+    """What a host did about the code of a machine that it has halted."""
+
+    NONE = ""
+    ORDERED = "ORDERED"
+    """Saved before Alipay is asked; what became of it is not known."""
+    DONE = "DONE"
+    REFUSED = "REFUSED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedMachine:
     """A machine as SQL has it. ``state`` is a fresh one (version 0) if nothing was ever decided for
@@ -49,6 +60,9 @@ class LoadedMachine:
     place: Place
     configuration: ConfigurationChanged
     halted: bool = False
+    halted_at_ms: int | None = None
+    code_stop: CodeStop = CodeStop.NONE
+    """What that row says of its code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +78,15 @@ class Unreadable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineHalt:
     """A machine that its host has halted: since when, over what kind of event (empty if it could
-    not be loaded), and the error's text.
+    not be loaded), and the error's text. ``code_stop``: what is new about its code; NONE leaves
+    what the row says.
     """
 
     machine_id: MachineId
     halted_at_ms: int
     fact: str
     error: str
+    code_stop: CodeStop = CodeStop.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,6 +147,30 @@ class AlipayClient:
         """Ask for the state of a trade (docs/alipay.md 6.1). Refused, OutcomeUnknown, Misused."""
         return answers.query_trade(await self._call(fields.query_trade(m, self._config)), m)
 
+    async def ask_time(self, *, within_s: float) -> bool:
+        """Have Alipay's gateway answer a request that asks for nothing and is not signed, so that
+        ``answered`` hears the Date of it; return whether an answer came in time.
+
+        The Date is nobody's signature: with https it is as true as the other side's certificate.
+        """
+        began_s = asyncio.get_running_loop().time()
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                self._http.stream(
+                    "GET", self._config.gateway_url, headers=_HEADERS, timeout=self._timeout
+                ) as response,
+            ):
+                self._hear(response, began_s)
+        except (TimeoutError, httpx.RequestError):
+            return False
+        return True
+
+    def _hear(self, response: httpx.Response, began_s: float) -> None:
+        took_ms = int((asyncio.get_running_loop().time() - began_s) * 1_000)
+        if (date_ms := _date_ms(response)) is not None:
+            self._answered(date_ms, took_ms)
+
     async def _call(self, parameters: Mapping[str, str]) -> envelope.Answer:
         body = await self._signed(parameters)
         answer = envelope.read(await self._answer(parameters["service"], body), self._keys)
@@ -178,8 +202,7 @@ class AlipayClient:
         """Send once and read the whole answer within connect plus read time-out, however slowly it
         drips.
         """
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s = asyncio.get_running_loop().time()
         try:
             async with (
                 asyncio.timeout(self._attempt_s),
@@ -192,8 +215,7 @@ class AlipayClient:
                     follow_redirects=False,
                 ) as response,
             ):
-                if (date_ms := _date_ms(response)) is not None:
-                    self._answered(date_ms, int((loop.time() - began_s) * 1_000))
+                self._hear(response, began_s)
                 return await _bounded(response)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise Unreachable(

@@ -20,7 +20,8 @@ import typer
 from gateway.bench.command import bench
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
-from gateway.process.texts import plain_lines, without_passwords
+from gateway.process.signals import early_signals
+from gateway.process.texts import help_of, plain_lines, without_passwords
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -47,9 +48,7 @@ DESK = (
     '"address":"1 Queens Road","columns":[{"column":"A1","product":"Cola","price_minor":850,'
     '"capacity":10,"stock":10}]}'
 )
-"""The machine of README's first ten minutes, so that whoever registers it there too gets the same
-answer.
-"""
+"""The machine of README's first ten minutes: whoever registers it there too is answered alike."""
 
 ConfigFile = Annotated[
     str | None,
@@ -115,7 +114,7 @@ def serve(
     """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
     stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
     """
-    with _sentences():
+    with _sentences(), early_signals() as early:
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
@@ -128,9 +127,14 @@ def serve(
             _say(json.dumps(asdict(addresses)) if json_ready else _welcome(addresses, plain=plain))
 
         path = settings_module.config_path(config_file)
-        _run(
-            run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=asyncio.Event())
-        )
+
+        async def served() -> None:
+            stop = asyncio.Event()
+            early.follow(stop)
+            await run_gateway(loaded, config_path=path, ray=not no_ray, ready=ready, stop=stop)
+
+        if not early.asked:  # else nothing has begun yet, and nothing need
+            _run(served())
 
 
 @app.command()
@@ -492,3 +496,7 @@ def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
         for module, name in named.items()
         if module in sys.modules
     )
+
+
+for _command in (one for part in (app, db, config, simulate) for one in part.registered_commands):
+    _command.help, _command.short_help = help_of(_command.callback)

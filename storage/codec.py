@@ -1,17 +1,23 @@
-"""State and events ⇄ the text of a row. Pure.
+"""State, events and orders ⇄ the text of a row. Pure.
 
 A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of
 ``MachineState`` in a way that an old text cannot be read any more raises ``STATE_FORMAT`` and adds
 the step to ``UPGRADES``; a new field with a default needs neither. An event is ``{"kind": <class
-name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form.
+name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form. Where the kind
+has a column of its own, as in the journal, only the body is kept (``encode_body``).
+
+What was ordered is ``[[<class name>, <value>, ...], ...]``: the values of the fields of ``ORDERS``,
+from the left, as far as there are any. A field is only ever added at the right end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, cast, get_args
 
 import msgspec
 
+from actors.machine.effects import Effect, UpdatePlanogram
 from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import StreamId
 from actors.machine.policy import PolicyOverrides
@@ -36,6 +42,51 @@ class EncodedState:
     body: str
 
 
+ORDERS: Mapping[str, tuple[str, ...]] = {
+    "Welcome": (
+        "session_id",
+        "funds_minor",
+        "vend_id",
+        "planogram_version",
+        "last_seq",
+        "currency",
+        "qr_payload",
+        "mode",
+        "in_service",
+    ),
+    "UpdatePlanogram": ("planogram_version", "columns"),
+    "UpdateService": ("in_service", "qr_payload", "mode"),
+    "BeginSession": ("session_id", "funds_minor", "expires_in_ms"),
+    "UpdateFunds": ("session_id", "funds_minor", "expires_in_ms"),
+    "ShowQr": ("request_id", "qr_payload", "amount_minor", "expires_in_ms"),
+    "ApproveVend": ("vend_id", "request_id", "column", "amount_minor", "valid_for_ms"),
+    "DenyVend": ("request_id", "reason", "funds_minor"),
+    "EndSession": ("session_id", "reason", "refund_minor"),
+    "RejectFrame": ("code", "seq", "expected_seq", "detail"),
+    "CloseStream": ("stream_id", "reason"),
+    "SendRefund": (
+        "refund_id",
+        "trade_id",
+        "partner_trans_id",
+        "amount_minor",
+        "currency",
+        "synchronous",
+    ),
+    "QueryRefund": ("refund_id", "partner_trans_id"),
+    "CreateCode": (),
+    "ChangeCodeStatus": ("qr_payload", "status"),
+}
+"""What the journal keeps of each order: all that is told to people, lists by their length."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """An order as the journal keeps it. ``fields`` holds plain JSON values, in their order."""
+
+    kind: str
+    fields: Mapping[str, Any]
+
+
 _EVENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
 _FACTS: dict[str, type] = {kind.__name__: kind for kind in get_args(MachineFact)}
 
@@ -52,11 +103,26 @@ class _Frame(msgspec.Struct):
     remarks: tuple[str, ...] = ()
 
 
+class _BareFrame(msgspec.Struct):
+    stream_id: str
+    seq: int
+    fact: msgspec.Raw
+    remarks: tuple[str, ...] = ()
+
+
 _encoder = msgspec.json.Encoder()
 _state_decoder = msgspec.json.Decoder(MachineState)
 _tagged_decoder = msgspec.json.Decoder(_Tagged)
 _frame_decoder = msgspec.json.Decoder(_Frame)
+_bare_frame_decoder = msgspec.json.Decoder(_BareFrame)
+_orders_decoder = msgspec.json.Decoder(list[list[str | int | bool | None]])
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
+_PLANOGRAM = UpdatePlanogram.__name__
+_values_of: dict[str, Callable[[Effect], tuple[Any, ...]]] = {
+    # Of two names and more attrgetter makes a tuple; orders have none, or more.
+    kind: attrgetter(*names) if names else lambda _: ()
+    for kind, names in ORDERS.items()
+}
 _fields_decoder = msgspec.json.Decoder(dict[str, str])
 _lines_decoder = msgspec.json.Decoder(tuple[str, ...])
 _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
@@ -119,6 +185,57 @@ def decode_event(text: str) -> Event:
         return cast("Event", _untagged(tagged, _EVENTS))
     except msgspec.DecodeError as error:
         raise CodecError(f"The event cannot be read: {error}") from error
+
+
+def encode_body(event: Event) -> str:
+    """Return the event as JSON text without its kind."""
+    if isinstance(event, FrameReceived):
+        frame = {"stream_id": event.stream_id, "seq": event.seq, "fact": event.fact}
+        if event.remarks:
+            frame["remarks"] = event.remarks
+        return _encoder.encode(frame).decode()
+    return _encoder.encode(event).decode()
+
+
+def decode_body(kind: str, text: str) -> Event:
+    """Return the event of a kind, as ``event_kind`` says it, and a text; raises CodecError if it is
+    none.
+    """
+    try:
+        if kind not in _FACTS:
+            return cast("Event", _untagged(_Tagged(kind, msgspec.Raw(text.encode())), _EVENTS))
+        frame = _bare_frame_decoder.decode(text)
+        return FrameReceived(
+            stream_id=StreamId(frame.stream_id),
+            seq=frame.seq,
+            fact=cast("MachineFact", _untagged(_Tagged(kind, frame.fact), _FACTS)),
+            remarks=frame.remarks,
+        )
+    except msgspec.DecodeError as error:
+        raise CodecError(f"The event cannot be read: {error}") from error
+
+
+def encode_orders(effects: Sequence[Effect]) -> str:
+    """Return what the journal keeps of these orders as JSON text."""
+    return _encoder.encode([_kept(effect) for effect in effects]).decode() if effects else "[]"
+
+
+def _kept(effect: Effect) -> list[Any]:
+    if isinstance(effect, UpdatePlanogram):
+        return [_PLANOGRAM, effect.planogram_version, len(effect.columns)]
+    kind = type(effect).__name__
+    return [kind, *_values_of[kind](effect)]
+
+
+def decode_orders(text: str) -> tuple[Ordered, ...]:
+    """Return the orders of a text; raises CodecError if it holds something else."""
+    try:
+        return tuple(
+            Ordered(kind=str(kind), fields=dict(zip(ORDERS[str(kind)], values, strict=False)))
+            for kind, *values in _orders_decoder.decode(text)
+        )
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
+        raise CodecError(f"The orders cannot be read: {error}") from error
 
 
 def encode_overrides(overrides: PolicyOverrides) -> str:

@@ -1,5 +1,5 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
-``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``.
+``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -15,6 +15,7 @@ from storage.tables import (
     refunds,
     vends,
     work_item_closings,
+    wrong_clocks,
 )
 
 REFUND_ITEM: ColumnElement[str] = literal("refund:") + refunds.c.refund_id
@@ -27,6 +28,12 @@ DIFFERENCE_ITEM: ColumnElement[str] = (
     + cast(reconciliation_differences.c.id, String)
     + literal(".")
     + cast(reconciliation_differences.c.edition, String)
+)
+CLOCK_ITEM: ColumnElement[str] = (
+    literal("clock:")
+    + wrong_clocks.c.teller
+    + literal(".")
+    + cast(wrong_clocks.c.since_at_ms, String)
 )
 
 

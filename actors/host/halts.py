@@ -2,19 +2,34 @@
 
 Flows in: each halt, as it happens. Flows out: rows, which the sweeps write and no turn waits for,
 and the machines whose next try has come: a deploy or a repair may have mended them, and their
-customers' money waits.
+customers' money waits. After a while its code is stopped at Alipay, so that nobody pays a machine
+that decides nothing: the host orders that, because the machine cannot. The order is saved in the
+row before the call is made; whoever loads the machine tells it so (``CodeStopOrdered``), and the
+row goes only with the COMMIT in which the machine has heard of it and wants its code back.
 """
 
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from actors.host.runner import Runner
+from actors.machine.configuring import stoppable
+from actors.machine.effects import ChangeCodeStatus, ProviderCall
+from actors.machine.events import CodeFailed, CodeStatusChanged, Event
 from actors.machine.ids import MachineId
-from actors.ports import Clock, MachineHalt, MachineStore, Ownership, StaleOwner, StoreError
+from actors.machine.state import CodeStatus
+from actors.ports import (
+    Clock,
+    CodeStop,
+    MachineHalt,
+    MachineStore,
+    Ownership,
+    StaleOwner,
+    StoreError,
+)
 
 log = structlog.get_logger()
 
@@ -36,6 +51,12 @@ class HaltLimits:
     """
     rows_max: int = 100
     """Rows of one sweep."""
+    stop_code_after_ms: int = 600_000
+    """The code of a machine that has been halted for this long is stopped."""
+
+
+_TOLD = frozenset({CodeStop.DONE, CodeStop.REFUSED})
+"""Alipay has answered."""
 
 
 def words(error: Exception) -> str:
@@ -60,6 +81,18 @@ class _Trouble:
     tries: int
     next_s: float
     over_s: float
+    halt: MachineHalt
+
+
+@dataclass(slots=True, kw_only=True)
+class _Stop:
+    """The call about a halted machine's code: ``call`` is under way, or else tried again then."""
+
+    call: ChangeCodeStatus | None = None
+    next_s: float = 0.0
+    tries: int = 0
+    answered: bool = False
+    """Alipay's answer is not in the row yet."""
 
 
 class Halts:
@@ -79,6 +112,7 @@ class Halts:
         self._limits = limits
         self._rows: dict[MachineId, _Row] = {}
         self._troubles: dict[MachineId, _Trouble] = {}
+        self._stops: dict[MachineId, _Stop] = {}
 
     def happened(self, machine_id: MachineId, *, error: str, fact: str) -> None:
         """Note a halt: its row is written by the next sweep, and its next try comes later than the
@@ -89,11 +123,11 @@ class Halts:
         tries = 0 if known is None else known.tries + 1
         waits_s = self._limits.again_s
         next_s = now_s + waits_s[min(tries, len(waits_s) - 1)]
-        self._troubles[machine_id] = _Trouble(
-            tries=tries, next_s=next_s, over_s=next_s + waits_s[-1]
-        )
         halt = MachineHalt(
             machine_id=machine_id, halted_at_ms=self._clock.now_ms(), fact=fact, error=error
+        )
+        self._troubles[machine_id] = _Trouble(
+            tries=tries, next_s=next_s, over_s=next_s + waits_s[-1], halt=halt
         )
         self._rows[machine_id] = _Row(halt=halt)
         log.error(
@@ -114,9 +148,13 @@ class Halts:
         for machine_id, trouble in list(self._troubles.items()):
             runner = self._runners.get(machine_id)
             if runner is not None and runner.halted:
-                if now_s >= trouble.next_s:
+                # Its code is not to be stopped behind its back once it works.
+                if now_s >= trouble.next_s and not self.stops(machine_id):
                     found.append(runner)
-            elif now_s >= trouble.over_s:
+                continue
+            if not self.stops(machine_id):
+                self._stops.pop(machine_id, None)
+            if now_s >= trouble.over_s:
                 del self._troubles[machine_id]
         return found
 
@@ -147,3 +185,103 @@ class Halts:
             if runner is not None and not runner.halted and row.sent:
                 doubtful.append(runner)
         return doubtful
+
+    # --- the code ---
+
+    def stops(self, machine_id: MachineId) -> bool:
+        """Return whether a call that stops its code is under way."""
+        stop = self._stops.get(machine_id)
+        return stop is not None and stop.call is not None
+
+    async def order_stops(self, ownership: Ownership) -> tuple[list[Runner], list[Runner]]:
+        """Return the machines whose code is to be stopped now, and those that work again by now
+        although their row may be there again. Orders, and what Alipay answered, are saved; what
+        cannot be saved now is left to the next call. Raises StaleOwner.
+        """
+        found: list[Runner] = []
+        doubtful: list[Runner] = []
+        for machine_id in list(self._troubles)[: self._limits.rows_max]:
+            runner = self._runners.get(machine_id)
+            if runner is None or not runner.halted:
+                continue
+            stop = self._stops.get(machine_id)
+            answered = stop is not None and stop.answered
+            if not answered and not self._due_to_stop(runner):
+                continue
+            if answered or not runner.code_stop:
+                news = runner.code_stop if answered else CodeStop.ORDERED
+                if not await self._write(ownership, machine_id, news):
+                    break
+                now = self._runners.get(machine_id)
+                if now is None or not now.halted:  # An administrator let it try again meanwhile.
+                    doubtful.append(runner)
+                    continue
+                runner.code_stop = news
+            if stop is not None and answered:
+                stop.answered = False
+            else:
+                found.append(runner)
+        return found, doubtful
+
+    def _due_to_stop(self, runner: Runner) -> bool:
+        stop, since_ms = self._stops.get(runner.machine_id), runner.halted_at_ms
+        return (
+            runner.halted
+            and since_ms is not None
+            and self._clock.now_ms() - since_ms >= self._limits.stop_code_after_ms
+            and runner.machine_id not in self._rows
+            and runner.place is not None
+            and runner.saved is not None
+            and bool(stoppable(runner.saved.code))
+            and runner.code_stop not in _TOLD
+            and (
+                stop is None
+                or (stop.call is None and asyncio.get_running_loop().time() >= stop.next_s)
+            )
+        )
+
+    def stopping(self, runner: Runner) -> ChangeCodeStatus | None:
+        """Return the call that stops its code, which is under way from now on."""
+        if not self._due_to_stop(runner) or runner.saved is None:
+            return None
+        stop = self._stops.setdefault(runner.machine_id, _Stop())
+        code = stoppable(runner.saved.code)
+        stop.call = ChangeCodeStatus(qr_payload=code, status=CodeStatus.STOPPED)
+        log.warning("the code of a halted machine is stopped", machine_id=runner.machine_id)
+        return stop.call
+
+    def answered(self, runner: Runner, call: ProviderCall, event: Event) -> bool:
+        """Take the answer to such a call; return False if it is the machine's own. One that is
+        unknown is asked for again.
+        """
+        stop = self._stops.get(runner.machine_id)
+        if stop is None or stop.call != call:
+            return False
+        stop.call = None
+        match event:
+            case CodeStatusChanged():
+                runner.code_stop, stop.answered = CodeStop.DONE, True
+            case CodeFailed(final=True, detail=detail):
+                runner.code_stop, stop.answered = CodeStop.REFUSED, True
+                log.error("a code is not stopped", machine_id=runner.machine_id, error=detail)
+            case _:
+                waits_s = self._limits.again_s
+                wait_s = waits_s[min(stop.tries, len(waits_s) - 1)]
+                stop.tries, stop.next_s = (
+                    stop.tries + 1,
+                    asyncio.get_running_loop().time() + wait_s,
+                )
+        return True
+
+    async def _write(
+        self, ownership: Ownership, machine_id: MachineId, code_stop: CodeStop
+    ) -> bool:
+        try:
+            halt = replace(self._troubles[machine_id].halt, code_stop=code_stop)
+            await self._store.halt(ownership, halt)
+        except StaleOwner:
+            raise
+        except StoreError as error:
+            log.warning("a code is not stopped yet", machine_id=machine_id, error=str(error))
+            return False
+        return True

@@ -54,6 +54,10 @@ from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, 
 log = structlog.get_logger()
 
 
+async def _nobody_is_asked() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostServices:
     """What a host needs of the world. ``close`` ends it all once the host has stopped."""
@@ -65,6 +69,10 @@ class HostServices:
     partition_count: int
     ahead_ms: Callable[[], int | None] = lambda: None
     """By how much ``clock`` is ahead of Alipay's; None: nobody knows."""
+    ask_time: Callable[[], Awaitable[None]] = _nobody_is_asked
+    """Ask Alipay for the time, before the first payment is judged; takes seconds at most and raises
+    nothing.
+    """
     close: Callable[[], Awaitable[None]]
 
 
@@ -167,6 +175,7 @@ class Host(HostLink):
             rng=self._rng,
             time_s=asyncio.get_running_loop().time,
         )
+        await self._services.ask_time()
         while True:
             try:
                 await self._take_over()
@@ -379,7 +388,11 @@ class Host(HostLink):
         refusal = self._refusal(message.machine_id)
         if isinstance(event, Reload) and refusal in {"", CloseReason.HALTED}:
             refusal = (
-                CloseReason.OVERLOADED if len(self._reloads) >= self._limits.reloads_max else ""
+                CloseReason.OVERLOADED
+                if len(self._reloads) >= self._limits.reloads_max
+                # Its code is being stopped at this moment: what it wants of it must come after.
+                or self._loop.halts.stops(message.machine_id)
+                else ""
             )
         if not self._loop.saves:
             refusal = refusal or "STORE_UNAVAILABLE"

@@ -21,7 +21,7 @@ from actors.host.runner import Letter, Runner
 from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.effects import subject
-from actors.machine.events import TimePassed
+from actors.machine.events import CodeStopOrdered, TimePassed
 from actors.machine.values import replace
 from actors.ports import LoadedMachine, MachineStore, StoreError
 
@@ -101,8 +101,13 @@ class Loader:
         first: list[Letter] = [] if resumed is None else [resumed]
         if loaded.halted:
             runner.halt_recorded = runner.isolated = True
+            runner.halted_at_ms, runner.code_stop = loaded.halted_at_ms, loaded.code_stop
             if not any(letter.forced for letter in runner.mailbox):
                 self._mailboxes.post(runner, Letter(event=TimePassed(), forced=True))
+            told = Letter(event=CodeStopOrdered())
+            if loaded.code_stop and not _waits(runner, told):
+                # Last: the code is paid again only if the machine gets so far.
+                self._mailboxes.post(runner, told)
         if loaded.configuration.configuration.revision > state.configuration.revision:
             first.append(Letter(event=loaded.configuration))
         route = runner.routes.get(state.link.stream_id)

@@ -30,7 +30,7 @@ from actors.host.store_health import StoreHealth
 from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.effects import ProviderCall
-from actors.machine.events import Event, FrameReceived, TimePassed
+from actors.machine.events import CodeStopOrdered, Event, FrameReceived, TimePassed
 from actors.machine.ids import MachineId
 from actors.ports import (
     Clock,
@@ -220,6 +220,8 @@ class TurnLoop:
         ``fact`` names what it halted over, by default the first letter's event.
         """
         runner.halt_recorded = True
+        if runner.halted_at_ms is None:
+            runner.halted_at_ms = self._clock.now_ms()
         self._timers.arm(runner.machine_id, None)
         undecided = [*letters, *self._mailboxes.empty(runner)]
         if fact is None:
@@ -265,6 +267,8 @@ class TurnLoop:
         for runner, letters in batch:
             if (resumed := self.resuming.letter(runner)) is not None:
                 letters.insert(0, resumed)
+            if runner.code_stop:  # Its code is paid again only if it gets over all that waits here.
+                letters.sort(key=lambda letter: isinstance(letter.event, CodeStopOrdered))
             for place, letter in enumerate(letters):
                 try:
                     later = itertools.chain(letters[place + 1 :], runner.mailbox)
@@ -301,7 +305,7 @@ class TurnLoop:
         self.outgoing.release(turns)
         for turn in turns:
             turn.runner.saved = turn.decision.state
-            turn.runner.halt_recorded = turn.runner.halted
+            turn.runner.recovered()
             if turn.letter.inbox_id is not None:
                 self.refusals.inbox_waiting.discard(turn.letter.inbox_id)
                 self.inbox_taken.add(turn.letter.inbox_id)
@@ -409,4 +413,14 @@ class TurnLoop:
         self._wake.set()
 
     def _called(self, machine_id: MachineId, call: ProviderCall, event: Event) -> None:
-        self.post(self._mailboxes.runner(machine_id), Letter(event=event, call=call))
+        runner = self._mailboxes.runner(machine_id)
+        if not self.halts.answered(runner, call, event):
+            self.post(runner, Letter(event=event, call=call))
+        elif not runner.halted:  # It heard of the order, and not of what came of it.
+            self.post(runner, Letter(event=CodeStopOrdered()))
+
+    def stop_code(self, runner: Runner) -> None:
+        """Have the code of a halted machine stopped; that it was ordered is saved."""
+        call = self.halts.stopping(runner)
+        if call is not None and runner.place is not None and runner.saved is not None:
+            self.calls.start(runner.machine_id, call, runner.place, runner.saved.currency)

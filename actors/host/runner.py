@@ -15,6 +15,7 @@ from actors.machine import check_decision, decide, next_deadline, owed, resumes,
 from actors.machine.decision import Decision
 from actors.machine.effects import ProviderCall
 from actors.machine.events import (
+    CodeStopOrdered,
     Connected,
     Event,
     FrameReceived,
@@ -27,7 +28,7 @@ from actors.machine.hearing import NOTHING, overdue, settles
 from actors.machine.ids import MachineId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
-from actors.ports import Change, LoadedMachine, Place
+from actors.ports import Change, CodeStop, LoadedMachine, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,10 @@ class Runner:
     isolated_failures: int = 0
     halt_recorded: bool = False
     """A row may say that it is halted; the next COMMIT takes the row away."""
+    halted_at_ms: int | None = None
+    """Since when it has been halted, tries in vain included; None: it works."""
+    code_stop: CodeStop = CodeStop.NONE
+    """What was done about its code meanwhile."""
     reload_wanted: bool = False
     """Its rows must be read before its next turn: somebody wants what the database holds now."""
     resumed: int = 0
@@ -159,7 +164,18 @@ class Runner:
     @property
     def recovers(self) -> bool:
         """Whether the next COMMIT takes away the row that says it is halted."""
-        return self.halt_recorded and not self.halted
+        return (
+            self.halt_recorded
+            and not self.halted
+            # The row is all that knows of the code until the machine has heard of it.
+            and not any(isinstance(letter.event, CodeStopOrdered) for letter in self.mailbox)
+        )
+
+    def recovered(self) -> None:
+        """Nothing is left of its halt, if it works."""
+        self.halt_recorded = self.halt_recorded and not self.recovers
+        if not (self.halted or self.halt_recorded):
+            self.halted_at_ms, self.code_stop = None, CodeStop.NONE
 
     def read(self) -> None:
         """Its rows are being read."""

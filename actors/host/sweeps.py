@@ -161,6 +161,11 @@ class Sweeps:
             again += self._loop.halts.due()
         if again:
             await self.reload(again, Letter(event=TimePassed(), forced=True))
+        stopped, doubtful = await self._loop.halts.order_stops(self._loop.ownership)
+        for runner in stopped:
+            self._loop.stop_code(runner)
+        if doubtful:
+            await self.reload(doubtful, Letter(event=TimePassed(), forced=True))
 
     async def reload(self, runners: Sequence[Runner], last: Letter) -> None:
         """Have machines loaded again. Each decides on what waits for it in the inbox, and then on

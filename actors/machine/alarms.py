@@ -1,6 +1,7 @@
 """Alarms: what a person must look at although no money waits for it. Each has a row of its own.
 
-Bounded: one for each kind and subject in an hour; what happens again meanwhile is counted.
+Bounded: one for each kind and subject in an hour, and what happens again meanwhile is counted; of
+one kind so many subjects have their own, and all others share one.
 """
 
 from actors.machine.draft import Draft
@@ -10,21 +11,25 @@ from actors.machine.values import replace
 AGAIN_AFTER_MS = 3_600_000
 """What happens again within this time is the same alarm."""
 DETAIL_MAX = 300
+SUBJECTS_MAX = (ALARMS_KEPT - len(AlarmKind)) // 2
+"""So many of one kind in an hour, of the two kinds that have subjects; the state remembers all of
+them, so that none makes a second row.
+"""
 
 
 def ring(draft: Draft, kind: AlarmKind, detail: str, *, subject: str = "") -> None:
     """Let a person know, and write it down."""
     detail = detail[:DETAIL_MAX]
     draft.note(f"{kind}: {detail}")
-    known = next(
-        (
-            alarm
-            for alarm in draft.state.alarms
-            if (alarm.kind, alarm.subject) == (kind, subject)
-            and abs(draft.now_ms - alarm.since_at_ms) < AGAIN_AFTER_MS
-        ),
-        None,
-    )
+    fresh = {
+        (alarm.kind, alarm.subject): alarm
+        for alarm in draft.state.alarms
+        if abs(draft.now_ms - alarm.since_at_ms) < AGAIN_AFTER_MS
+    }
+    own = sum(1 for of, about in fresh if of is kind and about)
+    if (kind, subject) not in fresh and own >= SUBJECTS_MAX:
+        subject = ""
+    known = fresh.pop((kind, subject), None)
     if known is None:
         number = draft.state.alarms_made + 1
         draft.update(alarms_made=number)
@@ -38,6 +43,5 @@ def ring(draft: Draft, kind: AlarmKind, detail: str, *, subject: str = "") -> No
             last_at_ms=draft.now_ms,
         )
     alarm = replace(known, detail=detail, times=known.times + 1, last_at_ms=draft.now_ms)
-    others = tuple(one for one in draft.state.alarms if one.alarm_id != alarm.alarm_id)
-    draft.update(alarms=(*others, alarm)[-ALARMS_KEPT:])
+    draft.update(alarms=(*fresh.values(), alarm)[-ALARMS_KEPT:])
     draft.record_alarm(alarm)

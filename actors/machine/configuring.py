@@ -140,6 +140,19 @@ def code_changed(draft: Draft, event: events.CodeStatusChanged) -> None:
         _doubt(draft, code)
 
 
+def code_stop_ordered(draft: Draft) -> None:
+    """The host had the code stopped: what is wanted of it is asked for again."""
+    if draft.state.code.qr_payload:
+        draft.note("the code was stopped while the machine was halted")
+        _doubt(draft, draft.state.code)
+
+
+def stoppable(code: Code) -> str:
+    """Return the code that can be paid, as far as is known; empty if there is none."""
+    known = code.behind_refusal if code.status is CodeStatus.REFUSED else code.status
+    return "" if known is CodeStatus.STOPPED and code.asked is None else code.qr_payload
+
+
 def _doubt(draft: Draft, code: Code) -> None:
     """From now on it is unknown what Alipay has of the code."""
     if code.status is CodeStatus.REFUSED:

@@ -21,7 +21,13 @@ from actors.machine import (
     vending,
 )
 from actors.machine.draft import Draft
-from actors.machine.effects import CloseStream, RejectCode, RejectFrame, UpdateFunds
+from actors.machine.effects import (
+    CloseStream,
+    RejectCode,
+    RejectFrame,
+    TakenOverBy,
+    UpdateFunds,
+)
 from actors.machine.evidence import sensor
 from actors.machine.ids import StreamId
 from actors.machine.state import STREAMS_KEPT, AlarmKind, FailureCause, Link, Vend, VendStatus
@@ -67,10 +73,10 @@ def connect(draft: Draft, event: events.Connected) -> None:
     stranger = doubles.is_stranger(link, event)
     if stranger:
         doubles.tell_person(draft, event)
-    _welcome(draft, event, stranger=stranger)
+    _welcome(draft, event, lively=lively, stranger=stranger)
 
 
-def _welcome(draft: Draft, event: events.Connected, *, stranger: bool) -> None:
+def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: bool) -> None:
     link = draft.state.link
     same_boot = event.boot_id == link.boot_id
     draft.update(
@@ -104,7 +110,9 @@ def _welcome(draft: Draft, event: events.Connected, *, stranger: bool) -> None:
         # That a vend is not in its journal says nothing of the machine which got the approval.
         event = replace(event, journal_lost=True)
     _read_journal(draft, event, same_boot=same_boot, stranger=stranger)
-    draft.effects.insert(place, commands.welcome(draft.state))
+    whose = TakenOverBy.STRANGER if stranger else TakenOverBy.ITSELF
+    welcome = replace(commands.welcome(draft.state), taken_over_by=whose if lively else None)
+    draft.effects.insert(place, welcome)
     if event.planogram_version != draft.state.configuration.planogram_version:
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)

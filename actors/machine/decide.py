@@ -111,6 +111,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             configuring.code_created(draft, event)
         case events.CodeStatusChanged():
             configuring.code_changed(draft, event)
+        case events.CodeStopOrdered():
+            configuring.code_stop_ordered(draft)
         case events.CodeFailed():
             configuring.code_failed(draft, event)
         case events.ConfigurationChanged():

@@ -9,7 +9,9 @@ from actors.machine.ledger import Transfer
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend
 
 Record = Session | Vend | Trade | Refund | Alarm
-"""The present or final form of something that has a row of its own."""
+"""The present or final form of something that has a row of its own. A session or trade of which
+nothing changed but what the state alone remembers is none.
+"""
 
 
 class Decision(Struct, frozen=True, kw_only=True):

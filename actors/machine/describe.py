@@ -4,6 +4,7 @@ the timeline and in the transcripts.
 Holds no payer: a transcript may be shown to anybody.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -15,7 +16,10 @@ from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, phase
 
-_HIDDEN = {"payer", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
+HIDDEN = frozenset(
+    {"payer_id", "remarks", "token", "returned_token", "resume_token", "keeps_token"}
+)
+"""Fields that are told to nobody, or to nobody but the machine."""
 
 
 def _value(value: Any) -> str:
@@ -35,13 +39,14 @@ def _value(value: Any) -> str:
 
 
 def _words(value: Struct) -> str:
-    pairs = (
-        (name, getattr(value, name)) for name in value.__struct_fields__ if name not in _HIDDEN
-    )
+    return _pairs((name, getattr(value, name)) for name in value.__struct_fields__)
+
+
+def _pairs(pairs: Iterable[tuple[str, Any]]) -> str:
     return " ".join(
         f"{name.removesuffix('_minor')}={_value(item)}"
         for name, item in pairs
-        if item not in {None, ""}
+        if name not in HIDDEN and item not in {None, ""}
     )
 
 
@@ -59,14 +64,18 @@ def effect(order: Effect) -> str:
     return f"{type(order).__name__} {_words(order)}".rstrip()
 
 
+def order(kind: str, fields: Iterable[tuple[str, Any]]) -> str:
+    """Return the same of an order's kind and its fields, of which a list is told by its length."""
+    return f"{kind} {_pairs(fields)}".rstrip()
+
+
 def transfer(movement: Transfer, currency: str) -> str:
     """Return the movement in one line, for example ``TOP_UP 500 HKD RECEIVABLE to CUSTOMER_FUNDS
     t7``.
     """
-    debit = next(posting for posting in movement.postings if posting.amount_minor > 0)
-    credit = next(posting for posting in movement.postings if posting.amount_minor < 0)
-    sides = (f"{posting.account} {posting.reference}".strip() for posting in (debit, credit))
-    return f"{movement.kind} {debit.amount_minor} {currency} {' to '.join(sides)}"
+    debit = f"{movement.debit_account} {movement.debit_reference}".rstrip()
+    credit = f"{movement.credit_account} {movement.credit_reference}".rstrip()
+    return f"{movement.kind} {movement.amount_minor} {currency} {debit} to {credit}"
 
 
 def state(now: MachineState) -> str:

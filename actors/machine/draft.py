@@ -173,6 +173,38 @@ class Draft:
             changed=changed,
             effects=tuple(self.effects),
             transfers=tuple(self.transfers),
-            records=tuple(self._records.values()),
+            records=tuple(one for one in self._records.values() if not self._is_known(one)),
             notes=tuple(self.notes),
         )
+
+    def _is_known(self, record: Record) -> bool:
+        """Return whether all that is told of a session or trade stands in its row already: most
+        things that happen to them change only what the state remembers.
+        """
+        before = self.before
+        if isinstance(record, Session):
+            session = before.session
+            return (
+                session is not None
+                and session.session_id == record.session_id
+                and session.payer_id == record.payer_id
+                and session.ended_at_ms == record.ended_at_ms
+            )
+        if isinstance(record, Trade):
+            return any(
+                trade.trade_id == record.trade_id and _told(trade) == _told(record)
+                for trade in before.trades
+            )
+        return False
+
+
+def _told(trade: Trade) -> tuple[object, ...]:
+    """Return what of a trade changes in its row."""
+    return (
+        trade.sold_minor,
+        trade.refunded_minor,
+        trade.written_off_minor,
+        trade.funds_minor + trade.reserved_minor,
+        trade.session_id,
+        trade.closed_at_ms,
+    )

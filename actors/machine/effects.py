@@ -22,6 +22,15 @@ class RejectCode(StrEnum):
     SEQ_REUSED = "SEQ_REUSED"
 
 
+class TakenOverBy(StrEnum):
+    """Whose stream took over from one that lived."""
+
+    ITSELF = "ITSELF"
+    """The same machine's, which showed its token or its boot id."""
+    STRANGER = "STRANGER"
+    """One that could not show it: perhaps another device's."""
+
+
 # --- commands to the machine ---
 
 
@@ -40,6 +49,8 @@ class Welcome(Struct, frozen=True, kw_only=True):
     mode: Mode
     in_service: bool
     resume_token: str = ""
+    taken_over_by: TakenOverBy | None = None
+    """Not told to the machine: whose this stream is, if it took over from one that lived."""
 
 
 class UpdatePlanogram(Struct, frozen=True, kw_only=True):

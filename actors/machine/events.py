@@ -204,8 +204,8 @@ class FrameReceived(Struct, frozen=True, kw_only=True):
 
 
 class TopUpPaid(Struct, frozen=True, kw_only=True):
-    """A customer paid, according to a verified notification or the daily file. ``payer`` is a keyed
-    hash, empty if Alipay did not name the payer.
+    """A customer paid, according to a verified notification or the daily file. ``payer_id`` is the
+    random number that stands for them, empty if Alipay did not name the payer.
 
     ``paid_at_ms`` is Alipay's time; None: Alipay did not say when, and that is not "now".
     ``clock_ahead_ms``: by how much the clock of the host that took the payment was ahead of
@@ -217,7 +217,7 @@ class TopUpPaid(Struct, frozen=True, kw_only=True):
     amount_minor: int
     currency: Currency
     paid_at_ms: int | None
-    payer: str = ""
+    payer_id: str = ""
     clock_ahead_ms: int | None = None
 
     @property
@@ -360,6 +360,12 @@ class CodeStatusChanged(Struct, frozen=True, kw_only=True):
     status: CodeStatus
 
 
+class CodeStopOrdered(Struct, frozen=True, kw_only=True):
+    """While the machine was halted its host had the code stopped, so that nobody pays a machine
+    that decides nothing; what Alipay has of it the machine cannot know.
+    """
+
+
 class CodeFailed(Struct, frozen=True, kw_only=True):
     """A call about the code failed. Unless ``final``, it is tried again."""
 
@@ -415,6 +421,7 @@ Event = (
     | VendRefundAsked
     | CodeCreated
     | CodeStatusChanged
+    | CodeStopOrdered
     | CodeFailed
     | ConfigurationChanged
     | StockCounted

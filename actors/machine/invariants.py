@@ -2,19 +2,23 @@
 too.
 
 A broken invariant is a defect of ours: the host halts the machine, keeps its last saved state, and
-a person looks at it.
+a person looks at it. Nothing is put into words here for a truth that holds: that cost more than the
+check.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
-from actors.machine.ledger import Account
+from actors.machine.ledger import Account, TransferKind, is_sound
 from actors.machine.refunding import under_way
 from actors.machine.state import (
     WITH_A_PERSON,
+    Column,
     MachineState,
+    Refund,
     RefundStatus,
     Trade,
     Vend,
@@ -22,15 +26,13 @@ from actors.machine.state import (
 )
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
+_OUTLIVING = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
+WRITTEN_OFF = "WRITTEN_OFF"
+"""The reason of a vend whose goods came after its price had gone back."""
 
 
 class InvariantBroken(Exception):
     """The message is the truth that does not hold."""
-
-
-def _hold(truth: bool, sentence: str) -> None:
-    if not truth:
-        raise InvariantBroken(sentence)
 
 
 def check(state: MachineState) -> None:
@@ -38,148 +40,286 @@ def check(state: MachineState) -> None:
     _check_vends(state)
     _check_trades(state)
     _check_refunds(state)
-    for column in state.columns:
-        _hold(
-            0 <= column.stock <= column.capacity,
-            f"column {column.column} holds {column.stock} of {column.capacity}",
-        )
-        _hold(column.price_minor > 0, f"column {column.column} has a price")
+    _check_columns(state.columns)
 
 
 def check_decision(before: MachineState, decision: Decision) -> None:
     """Raise InvariantBroken if the decision's state, its ledger transfers and its records do not
     tell the same story.
     """
-    check(decision.state)
+    state = decision.state
+    check(state)
     if not decision.changed:
-        _hold(decision.state == before, "a decision without change keeps the state")
+        if state != before:
+            raise InvariantBroken("a decision without change keeps the state")
         return
-    _hold(decision.state.version == before.version + 1, "each decision is one version")
+    if state.version != before.version + 1:
+        raise InvariantBroken("each decision is one version")
     for transfer in decision.transfers:
-        _hold(
-            sum(posting.amount_minor for posting in transfer.postings) == 0,
-            f"transfer {transfer.kind} {transfer.cause} sums to zero",
-        )
-        _hold(
-            len(transfer.postings) >= 2, f"transfer {transfer.kind} {transfer.cause} has two sides"
-        )
-    _check_ledger(before, decision)
+        if not is_sound(transfer):
+            raise InvariantBroken(f"{transfer} is a transfer of its kind")
+    if len(decision.transfers) > 1 and len(
+        {(one.kind, one.cause) for one in decision.transfers}
+    ) != len(decision.transfers):
+        raise InvariantBroken("a cause is entered once")
+    _check_trades_moved(before, decision)
+    _check_vends_moved(before, decision)
+    _check_refunds_moved(before, decision)
+
+
+def _check_columns(columns: Iterable[Column]) -> None:
+    for column in columns:
+        if not 0 <= column.stock <= column.capacity:
+            raise InvariantBroken(
+                f"column {column.column} holds {column.stock} of {column.capacity}"
+            )
+        if column.price_minor <= 0:
+            raise InvariantBroken(f"column {column.column} has a price")
 
 
 def _open_vends(state: MachineState) -> tuple[Vend, ...]:
     vend = None if state.session is None else state.session.vend
-    return (*state.doubts, *(() if vend is None else (vend,)))
+    return state.doubts if vend is None else (*state.doubts, vend)
 
 
 def _check_vends(state: MachineState) -> None:
     for vend in _open_vends(state):
-        reserved = sum(part.amount_minor for part in vend.reserved)
+        reserved = 0
+        for part in vend.reserved:
+            reserved += part.amount_minor
+            if part.amount_minor <= 0:
+                raise InvariantBroken(f"vend {vend.vend_id} reserves nothing below one unit")
         if vend.status is VendStatus.AWAITING_PAYMENT:
-            _hold(reserved == 0, f"vend {vend.vend_id} waits for its payment and reserves nothing")
-        else:
-            _hold(vend.status in RESERVING, f"vend {vend.vend_id} is open, not {vend.status}")
-            _hold(
-                reserved == vend.price_minor,
-                f"vend {vend.vend_id} reserves {reserved} of its price {vend.price_minor}",
+            if reserved:
+                raise InvariantBroken(
+                    f"vend {vend.vend_id} waits for its payment and reserves nothing"
+                )
+            continue
+        if vend.status not in RESERVING:
+            raise InvariantBroken(f"vend {vend.vend_id} is open, not {vend.status}")
+        if reserved != vend.price_minor:
+            raise InvariantBroken(
+                f"vend {vend.vend_id} reserves {reserved} of its price {vend.price_minor}"
             )
-        _hold(
-            all(part.amount_minor > 0 for part in vend.reserved),
-            f"vend {vend.vend_id} reserves nothing below one unit",
-        )
-    outliving = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
-    _hold(
-        all(vend.status in outliving for vend in state.doubts),
-        "only vends in doubt or in review outlive their session",
-    )
+    for vend in state.doubts:
+        if vend.status not in _OUTLIVING:
+            raise InvariantBroken("only vends in doubt or in review outlive their session")
 
 
 def _check_trades(state: MachineState) -> None:
-    reserved: Counter[TradeId] = Counter()
+    reserved: dict[TradeId, int] = {}
     for vend in _open_vends(state):
         for part in vend.reserved:
-            reserved[part.trade_id] += part.amount_minor
-    _hold(
-        reserved.keys() <= {trade.trade_id for trade in state.trades},
-        "reservations stand on open trades",
-    )
-    _hold(
-        len({trade.trade_id for trade in state.trades}) == len(state.trades), "a trade is kept once"
-    )
-    _hold(
-        not {trade.trade_id for trade in state.trades} & set(state.closed_trades),
-        "a trade is open or closed, not both",
-    )
+            reserved[part.trade_id] = reserved.get(part.trade_id, 0) + part.amount_minor
+    trade_ids = {trade.trade_id for trade in state.trades}
+    if not reserved.keys() <= trade_ids:
+        raise InvariantBroken("reservations stand on open trades")
+    if len(trade_ids) != len(state.trades):
+        raise InvariantBroken("a trade is kept once")
+    if not trade_ids.isdisjoint(state.closed_trades):
+        raise InvariantBroken("a trade is open or closed, not both")
     session_id = None if state.session is None else state.session.session_id
     for trade in state.trades:
-        parts = (
-            trade.funds_minor,
-            trade.reserved_minor,
-            trade.sold_minor,
-            trade.refunded_minor,
-            trade.written_off_minor,
-        )
-        _hold(min(parts) >= 0, f"trade {trade.trade_id} owes nobody: {parts}")
-        _hold(
-            sum(parts) == trade.paid_minor,
-            f"trade {trade.trade_id} of {trade.paid_minor} is the sum of its parts {parts}",
-        )
-        _hold(
-            reserved[trade.trade_id] == trade.reserved_minor,
-            f"trade {trade.trade_id} knows its reservations",
-        )
-        _hold(
-            trade.funds_minor == 0 or trade.session_id == session_id is not None,
-            f"trade {trade.trade_id} has free funds only in its own open session",
-        )
+        paid, *parts = _PARTS(trade)
+        if min(parts) < 0:
+            raise InvariantBroken(f"trade {trade.trade_id} owes nobody: {parts}")
+        if sum(parts) != paid:
+            raise InvariantBroken(
+                f"trade {trade.trade_id} of {paid} is the sum of its parts {parts}"
+            )
+        if reserved.get(trade.trade_id, 0) != trade.reserved_minor:
+            raise InvariantBroken(f"trade {trade.trade_id} knows its reservations")
+        if trade.funds_minor and not trade.session_id == session_id is not None:
+            raise InvariantBroken(
+                f"trade {trade.trade_id} has free funds only in its own open session"
+            )
 
 
 def _check_refunds(state: MachineState) -> None:
+    if not state.refunds:
+        return
     trades: dict[TradeId, Trade] = {trade.trade_id: trade for trade in state.trades}
     due: Counter[TradeId] = Counter()
-    _hold(
-        len({refund.refund_id for refund in state.refunds}) == len(state.refunds),
-        "a refund is kept once",
-    )
+    if len({refund.refund_id for refund in state.refunds}) != len(state.refunds):
+        raise InvariantBroken("a refund is kept once")
     for refund in state.refunds:
-        _hold(refund.amount_minor > 0, f"refund {refund.refund_id} gives something back")
-        _hold(refund.trade_id in trades, f"refund {refund.refund_id} belongs to an open trade")
-        _hold(refund.status is not RefundStatus.SUCCEEDED, f"refund {refund.refund_id} is not done")
-        persons = refund.status in WITH_A_PERSON
-        _hold(
-            refund.proposal is None or persons,
-            f"refund {refund.refund_id} may be written off only if it is a person's",
-        )
-        _hold(
-            persons or not refund.asked_by_person,
-            f"refund {refund.refund_id} is asked after for a person only while it is theirs",
-        )
-        waits = refund.next_attempt_at_ms is not None or persons
-        _hold(
-            waits or under_way(refund),
-            f"refund {refund.refund_id} waits, is under way, or is a person's",
-        )
+        if broken := _contradiction(refund):
+            raise InvariantBroken(broken)
+        if refund.trade_id not in trades:
+            raise InvariantBroken(f"refund {refund.refund_id} belongs to an open trade")
         due[refund.trade_id] += refund.amount_minor
     for trade_id, amount_minor in due.items():
-        _hold(
-            amount_minor <= trades[trade_id].refunded_minor, f"trade {trade_id} knows its refunds"
-        )
+        if amount_minor > trades[trade_id].refunded_minor:
+            raise InvariantBroken(f"trade {trade_id} knows its refunds")
 
 
-def _funds(trades: Iterable[Trade]) -> dict[str, int]:
-    return {trade.trade_id: trade.funds_minor for trade in trades}
+def _contradiction(refund: Refund) -> str:
+    """Return what does not hold of an open refund by itself, '' if all does."""
+    if refund.amount_minor <= 0:
+        return f"refund {refund.refund_id} gives something back"
+    if refund.status is RefundStatus.SUCCEEDED:
+        return f"refund {refund.refund_id} is not done"
+    persons = refund.status in WITH_A_PERSON
+    if refund.proposal is not None and not persons:
+        return f"refund {refund.refund_id} may be written off only if it is a person's"
+    if refund.asked_by_person and not persons:
+        return f"refund {refund.refund_id} is asked after for a person only while it is theirs"
+    if not (refund.next_attempt_at_ms is not None or persons or under_way(refund)):
+        return f"refund {refund.refund_id} waits, is under way, or is a person's"
+    return ""
 
 
-def _check_ledger(before: MachineState, decision: Decision) -> None:
-    """The ledger's movement of each trade's funds equals the state's."""
-    moved: Counter[str] = Counter()
+# --- the ledger and the change of the state ---
+
+_RESERVED_FOR, _DUE = Account.RESERVED, Account.REFUND_DUE
+_PARTS = attrgetter(
+    "paid_minor",
+    "funds_minor",
+    "reserved_minor",
+    "sold_minor",
+    "refunded_minor",
+    "written_off_minor",
+)
+"""What was paid, and where it is."""
+_PAID, _FUNDS, _RESERVED, _SOLD, _REFUNDED, _WRITTEN_OFF = range(6)
+_MOVES: Mapping[TransferKind, tuple[int, int]] = {
+    TransferKind.TOP_UP: (_PAID, _FUNDS),
+    TransferKind.RESERVE: (_FUNDS, _RESERVED),
+    TransferKind.RETURN: (_RESERVED, _FUNDS),
+    TransferKind.SETTLE: (_RESERVED, _SOLD),
+    TransferKind.GOODWILL: (_SOLD, _FUNDS),
+    TransferKind.REFUND_ASKED: (_FUNDS, _REFUNDED),
+    TransferKind.REFUND_GIVEN_UP: (_REFUNDED, _WRITTEN_OFF),
+}
+"""From which of these parts of its trade to which each kind moves money: CUSTOMER_FUNDS, RESERVED,
+SALES, and what goes back or was given up. What is paid counts below zero, so that all sum to zero.
+What is due back is the trade's until it is given up, also when it is done.
+"""
+
+
+def _check_trades_moved(before: MachineState, decision: Decision) -> None:
+    """The ledger's movement of each trade's money, on every account, equals the state's.
+
+    Of a trade that was closed and is opened again, the state before tells only that nothing was
+    held; what was sold and returned of it before is known to SQL (``trades_equal_the_ledger``).
+    """
+    moved: dict[str, list[int]] = {}
     for transfer in decision.transfers:
-        for posting in transfer.postings:
-            if posting.account is Account.CUSTOMER_FUNDS:
-                moved[posting.reference] -= posting.amount_minor
-    old, new = _funds(before.trades), _funds(decision.state.trades)
-    for trade_id in old.keys() | new.keys() | moved.keys():
-        change = new.get(trade_id, 0) - old.get(trade_id, 0)
-        _hold(
-            change == moved[trade_id],
-            f"the ledger moves {moved[trade_id]} of trade {trade_id}, the state {change}",
+        if (parts := _MOVES.get(transfer.kind)) is not None:
+            change = moved.get(transfer.trade_id)
+            if change is None:
+                change = moved[transfer.trade_id] = [0, 0, 0, 0, 0, 0]
+            change[parts[0]] -= transfer.amount_minor
+            change[parts[1]] += transfer.amount_minor
+    if not moved and before.trades is decision.state.trades:
+        return
+    old = {trade.trade_id: trade for trade in before.trades}
+    new = {record.trade_id: record for record in decision.records if isinstance(record, Trade)}
+    for trade in decision.state.trades:
+        new[trade.trade_id] = trade
+    for trade_id in {*old, *new, *moved}:
+        _check_trade(old.get(TradeId(trade_id)), new.get(TradeId(trade_id)), moved.get(trade_id))
+
+
+def _check_trade(was: Trade | None, now: Trade | None, moved: list[int] | None) -> None:
+    if was is now and moved is None:
+        return
+    if now is None:
+        raise InvariantBroken(f"trade {was and was.trade_id} is kept, or recorded as closed")
+    change = list(_PARTS(now))
+    change[_PAID] = -change[_PAID]
+    if was is not None:
+        change = [
+            change[_PAID] + was.paid_minor,
+            change[_FUNDS] - was.funds_minor,
+            change[_RESERVED] - was.reserved_minor,
+            change[_SOLD] - was.sold_minor,
+            change[_REFUNDED] - was.refunded_minor,
+            change[_WRITTEN_OFF] - was.written_off_minor,
+        ]
+    moved = moved or [0, 0, 0, 0, 0, 0]
+    if was is None and moved[_PAID] == 0:
+        change, moved = change[_FUNDS:_SOLD], moved[_FUNDS:_SOLD]
+    if change != moved:
+        raise InvariantBroken(
+            f"the ledger moves {moved} of trade {now.trade_id}, the state {change}"
         )
+
+
+def _reserved(state: MachineState) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for vend in _open_vends(state):
+        for part in vend.reserved:
+            found[vend.vend_id] = found.get(vend.vend_id, 0) + part.amount_minor
+    return found
+
+
+def _check_vends_moved(before: MachineState, decision: Decision) -> None:
+    """What is reserved for each vend, and which goods are written off, is so in the ledger too."""
+    expected = _reserved(before)
+    written_off: dict[str, int] = {}
+    for transfer in decision.transfers:
+        if transfer.credit_account is _RESERVED_FOR:
+            vend_id, amount_minor = transfer.credit_reference, transfer.amount_minor
+        elif transfer.debit_account is _RESERVED_FOR:
+            vend_id, amount_minor = transfer.debit_reference, -transfer.amount_minor
+        else:
+            if transfer.kind is TransferKind.WRITE_OFF:
+                written_off[transfer.cause] = transfer.amount_minor
+            continue
+        expected[vend_id] = expected.get(vend_id, 0) + amount_minor
+        if not expected[vend_id]:
+            del expected[vend_id]
+    held = _reserved(decision.state)
+    if held != expected:
+        raise InvariantBroken(f"the ledger holds {expected} for vends, the state {held}")
+    late = {
+        record.vend_id: record.price_minor
+        for record in decision.records
+        if isinstance(record, Vend) and record.reason == WRITTEN_OFF
+    }
+    if written_off != late:
+        raise InvariantBroken(f"the ledger writes off {written_off} of goods, the vends {late}")
+
+
+_LAST_OF = {
+    RefundStatus.SUCCEEDED: TransferKind.REFUND_CONFIRMED,
+    RefundStatus.WRITTEN_OFF: TransferKind.REFUND_GIVEN_UP,
+}
+
+
+def _check_refunds_moved(before: MachineState, decision: Decision) -> None:
+    """What is due under each refund is due in the ledger too, and leaves it as the refund ends:
+    back to the customer, or given up.
+    """
+    if not decision.transfers and before.refunds is decision.state.refunds:
+        return
+    asked: dict[str, int] = {}
+    over: dict[str, tuple[TransferKind, int, str]] = {}
+    for transfer in decision.transfers:
+        if transfer.credit_account is _DUE:
+            asked[transfer.credit_reference] = transfer.amount_minor
+        elif transfer.debit_account is _DUE:
+            over[transfer.debit_reference] = (
+                transfer.kind,
+                transfer.amount_minor,
+                transfer.trade_id,
+            )
+    if not asked and not over and before.refunds is decision.state.refunds:
+        return
+    old: dict[str, int] = {one.refund_id: one.amount_minor for one in before.refunds}
+    new: dict[str, int] = {one.refund_id: one.amount_minor for one in decision.state.refunds}
+    for refund_id in old.keys() | new.keys() | asked.keys() | over.keys():
+        change = new.get(refund_id, 0) - old.get(refund_id, 0)
+        said = asked.get(refund_id, 0) - (over[refund_id][1] if refund_id in over else 0)
+        if change != said:
+            raise InvariantBroken(
+                f"the ledger moves {said} due under refund {refund_id}, the state {change}"
+            )
+    ended = {
+        record.refund_id: (_LAST_OF[record.status], record.amount_minor, record.trade_id)
+        for record in decision.records
+        if isinstance(record, Refund) and record.status in _LAST_OF
+    }
+    if over != ended:
+        raise InvariantBroken(f"the ledger ends refunds by {over}, their records by {ended}")

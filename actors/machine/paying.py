@@ -91,7 +91,7 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
     trade = Trade(
         trade_id=event.trade_id,
         partner_trans_id=event.partner_trans_id,
-        payer=event.payer,
+        payer_id=event.payer_id,
         paid_minor=event.amount_minor,
         funds_minor=event.amount_minor,
         received_at_ms=draft.now_ms,
@@ -129,7 +129,9 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
         return RefundCause.OVERLOADED
     if session is not None:
         # A payer whom Alipay does not name cannot be proved to be the one who is there.
-        same = session.paid_minor == 0 or (session.payer != "" and session.payer == event.payer)
+        same = session.paid_minor == 0 or (
+            session.payer_id != "" and session.payer_id == event.payer_id
+        )
         return why_before_the_choice(draft, event, session) if same else RefundCause.SECOND_CUSTOMER
     if draft.now_ms < draft.state.late_watch_until_ms:
         return RefundCause.LATE_PAYMENT
@@ -183,7 +185,7 @@ def _feed(draft: Draft, trade: Trade) -> None:
     draft.put_session(
         replace(
             session,
-            payer=trade.payer,
+            payer_id=trade.payer_id,
             paid_minor=session.paid_minor + trade.paid_minor,
             last_operation_at_ms=draft.now_ms,
             money_at_ms=draft.now_ms,

@@ -113,10 +113,21 @@ RULES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clash:
-    """Two limits that exclude each other: the ``rule`` and, in a sentence, how it is broken."""
+    """Two limits that exclude each other: the ``rule``, and what both are."""
 
     rule: Rule
-    sentence: str
+    longer: int
+    shorter: int
+
+    @property
+    def demand(self) -> str:
+        """What is wanted of the limit that the rule names first, for who knows which that is."""
+        return f"must be at least {self.rule.shorter} ({self.shorter}): {self.rule.why}"
+
+    @property
+    def sentence(self) -> str:
+        """How the rule is broken."""
+        return f"{self.rule.longer} ({self.longer}) {self.demand}."
 
 
 class Contradiction(ValueError):
@@ -130,13 +141,7 @@ class Contradiction(ValueError):
 def contradictions(limits: Mapping[str, Any]) -> tuple[Clash, ...]:
     """Return which of these limits (all of a policy's, by name) exclude each other."""
     return tuple(
-        Clash(
-            rule=rule,
-            sentence=(
-                f"{rule.longer} ({limits[rule.longer]}) must be at least {rule.shorter} "
-                f"({limits[rule.shorter]}): {rule.why}."
-            ),
-        )
+        Clash(rule=rule, longer=limits[rule.longer], shorter=limits[rule.shorter])
         for rule in RULES
         if limits[rule.longer] < limits[rule.shorter]
     )

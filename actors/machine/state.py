@@ -314,15 +314,15 @@ class Vend(Struct, frozen=True, kw_only=True):
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """One customer's stay. ``payer`` is a keyed hash, empty until somebody paid, or when Alipay did
-    not name the payer.
+    """One customer's stay. ``payer_id`` is the random number that stands for them, empty until
+    somebody paid, or when Alipay did not name the payer.
     """
 
     session_id: SessionId
     mode: Mode
     started_at_ms: int
     last_operation_at_ms: int
-    payer: str = ""
+    payer_id: str = ""
     announced: bool = False
     """BeginSession or ShowQr was sent to the machine, on some stream."""
     unavailable_since_ms: int | None = None
@@ -345,16 +345,16 @@ class Session(Struct, frozen=True, kw_only=True):
 class Trade(Struct, frozen=True, kw_only=True):
     """One payment. ``paid = funds + reserved + sold + refunded + written_off`` always.
 
-    ``refunded`` counts what is asked for, done or not; ``written_off`` what was refused and given
-    up.
+    ``payer_id`` is empty when Alipay did not name the payer. ``refunded`` counts what is asked for,
+    done or not; ``written_off`` what was refused and given up.
     """
 
     trade_id: TradeId
     partner_trans_id: str
-    payer: str
     paid_minor: int
     funds_minor: int
     received_at_ms: int
+    payer_id: str = ""
     reserved_minor: int = 0
     sold_minor: int = 0
     refunded_minor: int = 0
@@ -451,7 +451,7 @@ CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16
 EARLIER_BOOTS_KEPT = 16
-ALARMS_KEPT = 16
+ALARMS_KEPT = 32
 
 
 def column_named(state: MachineState, name: str) -> Column | None:

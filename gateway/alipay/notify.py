@@ -9,8 +9,6 @@ and repeats (docs/alipay.md 7.2, 7.3).
 """
 
 import asyncio
-import hashlib
-import hmac
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +27,6 @@ from alipay_client.errors import AlipayError
 from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade, TradeAnswer
 from alipay_client.notify import (
-    BUYER_FIELDS,
     Notification,
     NotificationKind,
     NotificationRefused,
@@ -38,6 +35,7 @@ from alipay_client.notify import (
     prove,
     told_money,
 )
+from gateway.alipay.buyers import Buyers, kept, told_sha256
 from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
@@ -94,7 +92,7 @@ class NotifyIngress:
     wake: Callable[[InboxItem], None]
     config: AlipayConfig
     keys: Keys
-    payer_salt: bytes = field(repr=False)
+    buyers: Buyers
     clock: Clock
     metrics: Counters
     skew: Skew
@@ -138,17 +136,16 @@ class NotifyIngress:
                 refused.code, http_status=413 if refused.code == "oversized" else 400
             )
             if refused.fields is not None:
-                await self._put_aside(refused.fields, machine, odd, body)
+                await self._put_aside(refused.fields, machine, odd)
             return self._refused(machine.machine_id, odd, refused.detail)
         self.skew.notified(notification.trade_id, notification.told_at_ms)
         try:
             await self._check(notification, machine)
             event = await self._event(notification)
         except Unacceptable as error:
-            await self._put_aside(notification.fields, machine, error, body)
+            await self._put_aside(notification.fields, machine, error)
             return self._refused(machine.machine_id, error)
-        digest = hashlib.sha256(body).hexdigest()
-        return await self._store(notification, machine, event, digest)
+        return await self._store(notification, machine, event)
 
     async def _stranger(self, request: Request) -> Response:
         """Answer who comes under a token that nobody has: always the same. Yet what Alipay signed
@@ -169,7 +166,7 @@ class NotifyIngress:
             return unknown
         told = passback_of(fields).get(PASSBACK_MACHINE, "")
         machine = await self.registry.get(MachineId(told)) if _MACHINE.fullmatch(told) else None
-        await self._put_aside(fields, machine, Unacceptable("unknown_token"), body)
+        await self._put_aside(fields, machine, Unacceptable("unknown_token"))
         return unknown
 
     def _refused(self, machine_id: MachineId, error: Unacceptable, detail: str = "") -> Response:
@@ -247,7 +244,6 @@ class NotifyIngress:
                     amount_minor=notification.amount_minor,
                     currency=Currency(notification.currency),
                     paid_at_ms=paid_at_ms,
-                    payer=self._payer(notification.buyer_id),
                 )
             case NotificationKind.REFUNDED:
                 if not notification.refund_id:
@@ -319,7 +315,6 @@ class NotifyIngress:
         fields: dict[str, str],
         machine: Registered | None,
         error: Unacceptable,
-        body: bytes,
     ) -> None:
         """Keep what Alipay did sign but we cannot take: somebody's money may be behind it, and a
         person must look.
@@ -327,7 +322,7 @@ class NotifyIngress:
         machine_id = MachineId("") if machine is None else machine.machine_id
         if error.reason in _OF_ANOTHER_SELLER and self._too_many_foreign(machine_id):
             return
-        trade_id, digest = fields.get("trade_no", ""), hashlib.sha256(body).hexdigest()
+        trade_id, digest = fields.get("trade_no", ""), told_sha256(fields)
         log.error(
             (
                 "notification is signed by Alipay and does not fit; it was put aside, compare it "
@@ -348,11 +343,11 @@ class NotifyIngress:
                 trade_id=trade_id[:ID_LENGTH_MAX],
                 event=None,
                 fields={
-                    **self._kept(fields),
+                    **kept(fields),
                     TOLD_AMOUNT_MINOR: str(amount_minor),
                     TOLD_CURRENCY: currency,
                 },
-                body_sha256=digest,
+                told_sha256=digest,
                 received_at_ms=self.clock.now_ms(),
             )
         )
@@ -376,7 +371,6 @@ class NotifyIngress:
         notification: Notification,
         machine: Registered,
         event: Event | None,
-        digest: str,
     ) -> Received:
         return Received(
             cause=key,
@@ -384,16 +378,19 @@ class NotifyIngress:
             machine_id=machine.machine_id,
             trade_id=notification.trade_id[:ID_LENGTH_MAX],
             event=event,
-            fields=self._kept(notification.fields),
-            body_sha256=digest,
+            fields=kept(notification.fields),
+            told_sha256=told_sha256(notification.fields),
             received_at_ms=self.clock.now_ms(),
+            buyer=self.buyers.named(notification.buyer_id)
+            if notification.kind is NotificationKind.PAID
+            else None,
         )
 
     async def _store(
-        self, notification: Notification, machine: Registered, event: Event | None, digest: str
+        self, notification: Notification, machine: Registered, event: Event | None
     ) -> Response:
         stored = await self.inbox.put(
-            self._received(cause(notification), notification, machine, event, digest)
+            self._received(cause(notification), notification, machine, event)
         )
         names = {
             "machine_id": machine.machine_id,
@@ -418,25 +415,13 @@ class NotifyIngress:
                 amount_minor=notification.amount_minor,
                 **names,
             )
-        if stored.verdict == "NEW" and event is not None:
+        if stored.verdict == "NEW" and stored.event is not None:
             self.wake(
-                InboxItem(inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=event)
+                InboxItem(
+                    inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=stored.event
+                )
             )
         return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)
-
-    def _payer(self, buyer_id: str) -> str:
-        """Return the keyed hash that stands for a customer; empty for nobody."""
-        return (
-            hmac.new(self.payer_salt, buyer_id.encode(), hashlib.sha256).hexdigest()[:32]
-            if buyer_id
-            else ""
-        )
-
-    def _kept(self, fields: dict[str, str]) -> dict[str, str]:
-        return {
-            name: self._payer(value) if name in BUYER_FIELDS else value
-            for name, value in fields.items()
-        }
 
     def _answered(self, verdict: str, reason: str, http_status: int, text: str) -> Response:
         self.metrics.notifications.labels(verdict, reason).inc()

@@ -143,7 +143,7 @@ def _money(balance: BalanceView) -> str:
     return (
         f"{balance.currency}: in {balance.money_in_minor} = sold {balance.money_sold_minor} + "
         f"refunded {balance.money_refunded_minor}"
-        f" + held {balance.money_held_minor} + due back {balance.refunds_open_minor} - written "
-        f"off {balance.written_off_minor}"
-        " (minor units)"
+        f" + held {balance.money_held_minor} + due back {balance.refunds_open_minor} + refunds "
+        f"written off {balance.refunds_written_off_minor} - goods written off "
+        f"{balance.goods_written_off_minor} (minor units)"
     )

@@ -1,15 +1,25 @@
-"""The database before it is opened: its folder, its schema.
+"""The database before it is opened: its folder, its schema, and who serves it.
 
 Flows in: where it is. Flows out: nothing, or a sentence that says what to do. A SQLite file of a
 developer is made by itself when there is none; every other database is upgraded by a person's
 command, because others may be using it.
+
+Beside a SQLite file that was ever served stands an empty one, ``<name>-serving``. Its lock is held
+while a gateway with hosts of its own serves it: a second one would take its machines away, and lose
+them again, in turns. And it remembers that there was a database: one that is gone is not begun
+anew without a word.
 """
 
 import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
 
+from actors.ports import StoreError
 from storage.database import migrate
 from storage.database.engine import StorageConfig
 
@@ -17,7 +27,9 @@ _log = structlog.get_logger()
 
 
 class SchemaMismatch(Exception):
-    """The database is not at this program's schema; the sentence says what to do."""
+    """The database is not at this program's schema, or not there any more; the sentence says what
+    to do.
+    """
 
 
 def upgrade(config: StorageConfig) -> tuple[str | None, str]:
@@ -35,6 +47,7 @@ async def require_schema(config: StorageConfig) -> None:
     SchemaMismatch or StoreError.
     """
     _make_folder(config.url)
+    _require_file(config.url)
     found = await asyncio.to_thread(migrate.current, config.url)
     wanted = migrate.head()
     if found == wanted:
@@ -59,3 +72,41 @@ def _make_folder(url: str) -> None:
 def _sqlite_file(url: str) -> Path | None:
     scheme, _, path = url.partition(":///")
     return Path(path.partition("?")[0]) if scheme.startswith("sqlite") and path else None
+
+
+def _mark(file: Path) -> Path:
+    whole = file.resolve()
+    return whole.with_name(f"{whole.name}-serving")
+
+
+def _require_file(url: str) -> None:
+    file = _sqlite_file(url)
+    if file is not None and not file.exists() and _mark(file).exists():
+        raise SchemaMismatch(
+            f"The database {file} is gone, and it was served before: put it back, or its backup. "
+            f"To begin with an empty one, remove {_mark(file)} first."
+        )
+
+
+@contextmanager
+def served_alone(url: str) -> Iterator[None]:
+    """Let no other gateway with hosts of its own serve this SQLite file while the block lasts; a
+    lock that the kernel takes back, however this process ends. PostgreSQL is shared by hosts that
+    know of each other. Raises StoreError.
+    """
+    file = _sqlite_file(url)
+    if file is None:
+        yield
+        return
+    descriptor = os.open(_mark(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                f"Another gateway serves the database {file}: end it first, or give this one a "
+                "database of its own. Several gateways share one PostgreSQL."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)

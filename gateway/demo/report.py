@@ -21,7 +21,8 @@ class Report:
     money_refunded: int
     money_held: int
     money_due_back: int
-    money_written_off: int
+    goods_written_off: int
+    refunds_written_off: int
     ledger_balanced: bool
     books_agree: bool
     audit_clean: bool

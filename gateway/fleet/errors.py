@@ -64,8 +64,8 @@ def already_registered(machine_id: str, detail: str) -> CallRefused:
             code=grpc.StatusCode.ALREADY_EXISTS,
             reason="MACHINE_EXISTS",
             message=(
-                f"machine {machine_id} is registered with other content ({detail}): change it with "
-                "UpdateMachine or SetPlanogram, or use another id"
+                f"machine {machine_id} is registered with other content ({detail}): UpdateMachine "
+                "and SetPlanogram change what can be changed; another currency takes another id"
             ),
             metadata={"machine": machine_id},
         )

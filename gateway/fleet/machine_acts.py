@@ -172,7 +172,7 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
         case changes.LimitsContradict(found=found):
             return invalid(
                 *(
-                    FieldProblem(field=f"policy.{one.rule.longer}", description=one.sentence)
+                    FieldProblem(field=f"policy.{one.rule.longer}", description=one.demand)
                     for one in found
                 )
             )

@@ -81,9 +81,25 @@ class Fields:
             self.wrong(field, f"must be {MACHINE_ID_WORDS}")
         return self
 
+    def _shown(self, field: str, value: str) -> bool:
+        """Return whether every character of the text can be shown; if not, that is what is wrong
+        with it.
+        """
+        if value.isprintable():
+            return True
+        hidden = next(letter for letter in value if not letter.isprintable())
+        self.wrong(
+            field,
+            f"has U+{ord(hidden):04X}, which cannot be shown: one line without control characters "
+            "is wanted",
+        )
+        return False
+
     def some_id(self, field: str, value: str, *, needed: bool = True) -> Self:
         """Check an id that we or Alipay made."""
-        if (needed and not value) or len(value) > ID_LENGTH_MAX or not value.isprintable():
+        if not self._shown(field, value):
+            return self
+        if (needed and not value) or len(value) > ID_LENGTH_MAX:
             self.wrong(
                 field, f"must be an id of {1 if needed else 0} to {ID_LENGTH_MAX} characters"
             )
@@ -93,13 +109,12 @@ class Fields:
         """Check a text that Alipay shows or stores: no control characters and no double quote
         (docs/alipay.md 4.1).
         """
-        if (
-            not least <= len(value.strip())
-            or len(value) > most
-            or not value.isprintable()
-            or '"' in value
-        ):
-            self.wrong(field, f"must have {least} to {most} characters and no double quote")
+        if not self._shown(field, value):
+            return self
+        if not least <= len(value.strip()) or len(value) > most:
+            self.wrong(field, f"must have {least} to {most} characters")
+        elif '"' in value:
+            self.wrong(field, "must have no double quote: Alipay takes none")
         return self
 
     def etag(self, value: str) -> Self:
@@ -120,14 +135,11 @@ class Fields:
 
     def reason(self, value: str, *, needed: bool = False) -> Self:
         """Check a reason for the audit log; empty is right only if it is not ``needed``."""
-        if (
-            (needed and not value.strip())
-            or len(value) > REASON_LENGTH_MAX
-            or not value.isprintable()
-        ):
+        if not self._shown("reason", value):
+            return self
+        if (needed and not value.strip()) or len(value) > REASON_LENGTH_MAX:
             self.wrong(
-                "reason",
-                f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters, in one line",
+                "reason", f"must have {1 if needed else 0} to {REASON_LENGTH_MAX} characters"
             )
         return self
 
@@ -159,8 +171,8 @@ class Fields:
 
     def part(self, field: str, value: str) -> Self:
         """Check a text that is looked for in names and addresses."""
-        if len(value) > PLACE_LENGTH_MAX or not value.isprintable():
-            self.wrong(field, f"must have at most {PLACE_LENGTH_MAX} printable characters")
+        if self._shown(field, value) and len(value) > PLACE_LENGTH_MAX:
+            self.wrong(field, f"must have at most {PLACE_LENGTH_MAX} characters")
         return self
 
     def amount(self, field: str, minor: int) -> Self:
@@ -240,14 +252,13 @@ class Fields:
         column: machine_pb2.Column,
         seen: Collection[str],
     ) -> None:
-        if (
-            not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX
-            or not column.column.isprintable()
-        ):
+        if not self._shown(f"{place}.column", column.column):
+            pass
+        elif not 1 <= len(column.column.encode()) <= COLUMN_BYTES_MAX:
             self.wrong(f"{place}.column", f"must have 1 to {COLUMN_BYTES_MAX} bytes")
         elif column.column in seen:
             self.wrong(f"{place}.column", f"{column.column!r} is there twice")
-        if len(column.product.encode()) > 64 or not column.product.isprintable():
+        if self._shown(f"{place}.product", column.product) and len(column.product.encode()) > 64:
             self.wrong(f"{place}.product", "must have at most 64 bytes")
         if not 0 < column.price_minor <= AMOUNT_MINOR_MAX:
             self.wrong(f"{place}.price_minor", f"must be 1 to {AMOUNT_MINOR_MAX}")

@@ -1,14 +1,18 @@
 # ruff: noqa: N802, D102, ARG002 - the names, the contracts and the arguments are those of
 # trade_service.proto
-"""TradeService: payments, refunds and the sums of the ledger. Lists are answered from SQL alone."""
+"""TradeService: payments and who made them, refunds and the sums of the ledger. Lists are answered
+from SQL alone.
+"""
 
 from gateway.fleet import filters, pages, views
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.fleet.errors import not_found
 from gateway.fleet.money_calls import MoneyCalls
+from gateway.fleet.payer_calls import PayerCalls
 from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import trade_pb2, trade_service_pb2_grpc
 from gateway.fleet.v1 import trade_service_pb2 as wire
+from storage.fleet.erasures import ErasureView
 from storage.fleet.views import RefundView
 from storage.fleet.work_items import OPEN_REFUNDS
 
@@ -19,6 +23,7 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self._calls = MoneyCalls(acts=parts.acts)
+        self._payers = PayerCalls(acts=parts.acts)
 
     @answered
     async def ListTrades(
@@ -104,6 +109,17 @@ class TradeService(trade_service_pb2_grpc.TradeServiceServicer):
 
         return await self.parts.change(
             request, context, self._calls.write_off_refund, answer, wire.WriteOffRefundResponse
+        )
+
+    @answered
+    async def ErasePayer(
+        self, request: wire.ErasePayerRequest, context: Context
+    ) -> wire.ErasePayerResponse:
+        def answer(view: ErasureView) -> wire.ErasePayerResponse:
+            return wire.ErasePayerResponse(erased=view.erased)
+
+        return await self.parts.change(
+            request, context, self._payers.erase_payer, answer, wire.ErasePayerResponse
         )
 
     @answered

@@ -64,6 +64,10 @@ _NEXT_STEPS = {
         "VEND_CONTRADICTED, compare with the camera and RefundVend if the goods did not come; then "
         "CloseWorkItem"
     ),
+    views.WorkItemKind.CLOCK_WRONG: (
+        "set the clock of the computer that the reason names (NTP), and start its gateway and "
+        "hosts again; the item goes by itself"
+    ),
 }
 
 

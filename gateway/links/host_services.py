@@ -6,8 +6,12 @@ through Ray). Flows out: store, Alipay client, clock and limits. Must not know g
 loaded it could not be forked, and would pay for it in memory.
 """
 
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+
+import structlog
 
 from actors.host.host import HostServices
 from actors.performer import Performer
@@ -15,11 +19,17 @@ from actors.ports import Clock
 from alipay_client import AlipayClient
 from gateway.process import logs
 from gateway.process.clock import process_clock
+from gateway.process.clock_watch import ClockWatch, clock_watched, teller
 from gateway.process.configs import Configs, configs
 from gateway.process.settings import load
 from gateway.process.skew import Skew, process_skew
 from storage.database.engine import Database
+from storage.fleet.wrong_clocks import WrongClocks
 from storage.machines.store import SqlMachineStore
+
+log = structlog.get_logger()
+ASK_TIME_S = 3.0
+"""A start waits so long for Alipay's time, and goes on without it."""
 
 
 async def open_host_services(config_path: str | None) -> HostServices:
@@ -31,19 +41,24 @@ async def open_host_services(config_path: str | None) -> HostServices:
     settings = load(config_path)
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     made = configs(settings)
-    database = await Database.open(made.storage)
-    try:
+    async with AsyncExitStack() as stack:
+        database = await Database.open(made.storage)
+        stack.push_async_callback(database.close)
         services = make_host_services(made, database)
-    except BaseException:
-        await database.close()
-        raise
+        stack.push_async_callback(services.close)
+        await stack.enter_async_context(clock_watched(process_watch(database)))
+        return replace(services, close=stack.pop_all().aclose)
 
-    async def close() -> None:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(database.close)
-            stack.push_async_callback(services.close)
 
-    return replace(services, close=close)
+def process_watch(database: Database) -> ClockWatch:
+    """Return what lets people know if this process's clock is not Alipay's."""
+    return ClockWatch(
+        process_skew(),
+        WrongClocks(database),
+        clock=process_clock(),
+        name=teller(),
+        monotonic=time.monotonic,
+    )
 
 
 def make_host_services(
@@ -69,4 +84,13 @@ def make_host_services(
         partition_count=database.partition_count,
         ahead_ms=skew.ahead_ms,
         close=client.close,
+        **({} if alipay is not None else {"ask_time": _asks(client)}),
     )
+
+
+def _asks(client: AlipayClient) -> Callable[[], Awaitable[None]]:
+    async def ask() -> None:
+        if not await client.ask_time(within_s=ASK_TIME_S):
+            log.info("Alipay did not tell the time at the start; its first answer will")
+
+    return ask

@@ -59,6 +59,8 @@ class EdgeStats:
     frames_received: int
     frames_written: int
     ended: dict[str, int]
+    taken_over: dict[str, int] = field(default_factory=dict)
+    """How often a stream took over from one that lived, by whose it was."""
     held_back: dict[str, int] = field(default_factory=dict)
     """How often machines were held to their allowances, by how."""
 
@@ -109,6 +111,7 @@ class MachineService:
         self._frames_received = 0
         self._frames_written = 0
         self._ended: Counter[str] = Counter()
+        self._taken_over: Counter[str] = Counter()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Return the method table. Frames go in and out as bytes, so that one that cannot be parsed
@@ -142,6 +145,7 @@ class MachineService:
             + sum(stream.received for stream in self._handlers),
             frames_written=self._frames_written + sum(stream.written for stream in self._handlers),
             ended=dict(self._ended),
+            taken_over=dict(self._taken_over),
             held_back=dict(self._allowances.counts),
         )
 
@@ -290,6 +294,8 @@ class MachineService:
         """End the older stream of a machine in this gateway: first the newer one is welcome, so
         that the host never sees the machine go away in between.
         """
+        if stream.taken_over_by is not None:
+            self._taken_over[stream.taken_over_by] += 1
         older = self._older.pop(stream, None)
         if older is not None:
             older.close(CloseReason.SUPERSEDED)

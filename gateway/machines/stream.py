@@ -68,6 +68,7 @@ class Stream:
         "machine_id",
         "received",
         "stream_id",
+        "taken_over_by",
     )
 
     def __init__(
@@ -94,8 +95,7 @@ class Stream:
         # The link to the machine's host, held from Hello to the end.
         self._link: BatchedLink | None = None
 
-        # How many frames came, good or bad.
-        self.received = 0
+        self.received = 0  # How many frames came, good or bad.
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
         # Frames that the host has not acknowledged. They are what a new link repeats.
@@ -103,17 +103,17 @@ class Stream:
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
-        # The bytes of the last frame.
-        self._size = 0
-        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not.
+        self._size = 0  # The bytes of the last frame.
+        # How many messages wait for the host's answer: Hello, and frames, acknowledged or not. Set
+        # whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._pending = 0
-        # Set whenever the host may have made room, or the stream ends; ``read`` waits for it.
         self._host_spoke = asyncio.Event()
 
-        # Frames to the machine, bounded.
         self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
-        # Whether Welcome was queued; until then it is the host that is waited for. Who is told.
+        # Whether Welcome was queued, which the host is waited for. Whose this stream is, if it took
+        # over from one that lived. Who is told.
         self._welcomed = False
+        self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
         # Whether the machine was asked to move, and whether it may go.
         self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
@@ -388,6 +388,7 @@ class Stream:
         if isinstance(command, effects.Welcome):
             if not self._welcomed:
                 self._welcomed = True
+                self.taken_over_by = command.taken_over_by
                 self._on_welcome(self)
             if self.connected is not None:
                 # What the journal said is saved. Should Hello be sent again, its journal would be

@@ -28,6 +28,7 @@ from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
 from storage.database import urls
 from storage.database.engine import StorageConfig
+from storage.machines.payers import UNUSED_DAYS
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16
@@ -46,6 +47,7 @@ class Configs:
     policy: Policy
     public_url: str
     payer_salt: bytes = field(repr=False)
+    payer_unused_days: int = UNUSED_DAYS
     machines_tls: Tls | None = None
     admin_tls: Tls | None = None
     spiffe_domain: str = ""
@@ -87,6 +89,7 @@ def configs(settings: Settings) -> Configs:
         policy=policy,
         public_url=public_url,
         payer_salt=payer_salt,
+        payer_unused_days=settings.payer_unused_days,
         machines_tls=machines_tls,
         admin_tls=admin_tls,
         spiffe_domain=settings.machines.spiffe_domain,
@@ -300,8 +303,9 @@ def _payer_salt(settings: Settings, problems: Problems) -> bytes:
     if len(salt) < PAYER_SALT_LENGTH_MIN:
         problems.add(
             f"payer_salt must have at least {PAYER_SALT_LENGTH_MIN} characters: it keys the "
-            "hash that stands for a customer. "
-            "Put 32 random ones into a file, name it in payer_salt_file, and keep it for ever."
+            "hash by which a customer who pays again is found. "
+            "Put 32 random ones into a file, and name it in payer_salt_file; with another one "
+            "every customer is a new payer."
         )
     return salt.encode()
 

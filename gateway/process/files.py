@@ -6,6 +6,7 @@ reason to refuse a key. That everybody may read it is one.
 """
 
 import codecs
+import errno
 import stat
 from pathlib import Path
 
@@ -45,8 +46,7 @@ class Problems:
         if path is None:
             return ""
         try:
-            with path.open("rb") as file:
-                content = file.read(BYTES_MAX + 1)
+            content = content_of(path, most=BYTES_MAX)
             mode = path.stat().st_mode
         except OSError as error:
             self.add(
@@ -67,6 +67,16 @@ class Problems:
             )
             return ""
         return text
+
+
+def content_of(path: Path, *, most: int) -> bytes:
+    """Return at most one byte more than ``most`` of a file. Raises OSError, also for what is no
+    file: a pipe may never say anything, and a device never end.
+    """
+    if not path.is_file() and path.exists():
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with path.open("rb") as file:
+        return file.read(most + 1)
 
 
 def decoded(content: bytes, *, otherwise: str) -> str:

@@ -7,6 +7,7 @@ cut out here too, in case a caller forgets.
 """
 
 import atexit
+import functools
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -14,11 +15,13 @@ from typing import Any, TextIO
 
 import structlog
 
-from alipay_client.notify import BUYER_FIELDS
+from alipay_client.notify import names_buyer
 from gateway.process import texts
 from gateway.process.sampling import Sampler
 
-_FORBIDDEN = BUYER_FIELDS | {"sign", "signed", "md5_key", "private_key", "payer_salt"}
+_FORBIDDEN = frozenset({"sign", "signed", "md5_key", "private_key"})
+"""Beside what names a buyer or a payer (the number of one, or the salt of their hashes, included).
+"""
 _TRACEBACKS = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 )
@@ -116,6 +119,13 @@ def _no_passwords(_logger: object, _name: str, line: Any) -> str:
 
 
 def _hide(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name in _FORBIDDEN & line.keys():
-        line[name] = "***"
+    for name in line:
+        if _is_forbidden(name):
+            line[name] = "***"
     return line
+
+
+@functools.lru_cache(maxsize=1_024)
+def _is_forbidden(name: str) -> bool:
+    """The names come from the lines of our code, so they are few and come again."""
+    return name in _FORBIDDEN or names_buyer(name)

@@ -7,6 +7,7 @@ Relative paths in the file start at the file's own folder, those in the environm
 directory.
 """
 
+import errno
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,7 +26,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from gateway.process.files import decoded
+from gateway.process.files import content_of, decoded
 from gateway.process.sections import (
     Address,
     Admin,
@@ -41,12 +42,14 @@ from gateway.process.sections import (
     Ray,
 )
 from gateway.process.texts import without_passwords
+from storage.machines.payers import UNUSED_DAYS
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
 _PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
 _FOR_TESTS = "VENDGATE_TEST_"
 """Variables of the test suite, which may be there while it starts gateways."""
+_FILE_BYTES_MAX = 1_048_576
 
 
 _KUBERNETES = {
@@ -97,6 +100,8 @@ class Settings(BaseSettings):
     logs: Logs = Logs()
     payer_salt: SecretStr = SecretStr("")
     payer_salt_file: File | None = None
+    payer_unused_days: int = Field(default=UNUSED_DAYS, ge=1, le=3_650)
+    """Who has not paid for so long is forgotten."""
 
     @classmethod
     def settings_customise_sources(
@@ -165,11 +170,18 @@ def with_http_port(settings: Settings, port: int) -> Iterator[Settings]:
         del os.environ[_PUBLIC_URL_VARIABLE]
 
 
+def _content(path: Path) -> bytes:
+    read = content_of(path, most=_FILE_BYTES_MAX)
+    if len(read) > _FILE_BYTES_MAX:
+        raise OSError(errno.EFBIG, f"it has more than {_FILE_BYTES_MAX} bytes")
+    return read
+
+
 def _file(path: Path) -> dict[str, Any]:
     try:
         # Notepad's mark, PowerShell's UTF-16, and a comment in whatever code page are no reason
         # to refuse it; a value that is not UTF-8 would be another one than was written.
-        text = decoded(path.read_bytes(), otherwise="surrogateescape")
+        text = decoded(_content(path), otherwise="surrogateescape")
         content = tomllib.loads(text.replace("\r\n", "\n"))
         json.dumps(content, ensure_ascii=False, default=str).encode()
     except OSError as error:

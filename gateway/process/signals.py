@@ -17,6 +17,50 @@ def end_signals() -> Sequence[signal.Signals]:
     return always if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*always, signal.SIGHUP)
 
 
+class EarlySignals:
+    """Whether an end was asked for while the program was still being loaded. ``follow`` an event
+    that is to be set then.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._tell: Callable[[], object] | None = None
+
+    def follow(self, stop: asyncio.Event) -> None:
+        """Set the event, now or when a signal comes. To be called on the event's loop."""
+        loop = asyncio.get_running_loop()
+        self._tell = lambda: loop.call_soon_threadsafe(stop.set)
+        if self.asked:
+            stop.set()
+
+    def heard(self, number: int, _frame: object) -> None:
+        """A signal came; the second one ends the program as if nobody listened."""
+        if self.asked:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
+        self.asked = True
+        if self._tell is not None:
+            self._tell()
+
+
+@contextmanager
+def early_signals() -> Iterator[EarlySignals]:
+    """Listen before there is a loop: a program that takes seconds to load ends in order too.
+    Whoever listens later (``stop_signals``) takes the signals over. Main thread only.
+    """
+    early = EarlySignals()
+    if threading.current_thread() is not threading.main_thread():
+        yield early
+        return
+    before = {number: signal.signal(number, early.heard) for number in end_signals()}
+    try:
+        yield early
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def stop_signals(stop: asyncio.Event, hurry: asyncio.Event) -> Iterator[Callable[[], None]]:
     """Listen while the block lasts. Yields a function that listens anew, for after a library put

@@ -5,6 +5,7 @@ A text may hold what turns the line around, is not seen, or moves a terminal's c
 hold a password. Neither is shown. What is kept in the database is what was said.
 """
 
+import inspect
 import re
 import unicodedata
 
@@ -14,6 +15,15 @@ _LOGIN = re.compile(r"(?<=://)([^\s\"'<>]*)@")
 _SECRET = re.compile(
     r"([?&](?:[\w-]*(?:password|passwd|pwd|secret|token)|sign)=)[^&\s\"'<>]+", re.IGNORECASE
 )
+
+
+def help_of(told: object) -> tuple[str, str]:
+    """Return what a docstring says of a command without its line breaks, which are not where a
+    terminal's are, and the first sentence of it, for a list.
+    """
+    whole = " ".join((inspect.getdoc(told) or "").split())
+    first, stop, _ = whole.partition(". ")
+    return whole, first + stop.rstrip()
 
 
 def plain(text: str) -> str:

@@ -17,7 +17,9 @@ from starlette.applications import Starlette
 
 from actors.ports import Clock, InboxItem
 from alipay_client import AlipayClient
+from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
+from gateway.alipay.payer_sweep import PayerSweep
 from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
@@ -46,11 +48,13 @@ from gateway.serving.metrics import Snapshot
 from storage.database.engine import Database
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import GaugeView
 from storage.machines.inbox import Inbox
+from storage.machines.payers import Payers
 from storage.machines.store import SqlMachineStore
 
 
@@ -69,6 +73,7 @@ class Gateway:
     machines: MachineService
     fleet: Parts
     ingress: NotifyIngress
+    payer_sweep: PayerSweep
     readiness: Readiness
     http_app: Starlette
     """Alipay's notifications."""
@@ -109,6 +114,7 @@ def assemble(
     monotonic: Callable[[], float] = time.monotonic,
     random: Callable[[], float] = random_module.random,
     tokens: Callable[[], str] = new_token,
+    payer_ids: Callable[[], str] = new_payer_id,
     wake: Callable[[InboxItem], None] | None = None,
     metrics: Counters | None = None,
     command_timeout_s: float = 10.0,
@@ -142,7 +148,7 @@ def assemble(
         wake=wake or links.notify,
         config=made.alipay,
         keys=made.keys,
-        payer_salt=made.payer_salt,
+        buyers=Buyers(salt=made.payer_salt, new_payer_id=payer_ids),
         clock=clock,
         metrics=metrics,
         skew=skew,
@@ -154,6 +160,7 @@ def assemble(
         queries=queries,
         answers=Answers(database),
         closings=Closings(database),
+        erasures=Erasures(database),
         sold=SoldVends(database),
         store=store,
         commands=links,
@@ -170,6 +177,9 @@ def assemble(
         machines=machines,
         fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
         ingress=ingress,
+        payer_sweep=PayerSweep(
+            payers=Payers(database), clock=clock, unused_days=made.payer_unused_days
+        ),
         readiness=readiness,
         http_app=build_notify_app(ingress),
         health_app=build_health_app(

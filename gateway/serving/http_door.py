@@ -75,8 +75,18 @@ class HttpConnection(H11Protocol):
     def on_response_complete(self) -> None:
         """The next request may come, or is here already."""
         self.since, self._begun_at = self._door.now(), None
+        if {b"content-length", b"transfer-encoding"} <= {name for name, _ in self.headers}:
+            # Where its body ends others may see otherwise: what follows could be another's request
+            # (RFC 9112 6.1).
+            self.transport.close()
         super().on_response_complete()
         self._note_head()
+
+    def _should_upgrade(self) -> bool:
+        """No request becomes anything else here, and who asks for it is answered as ever. The
+        original's advice to install a library is for other programs.
+        """
+        return False
 
     def _note_head(self) -> None:
         """Note since when part of a head, or of a body that nobody wants, has been here."""

@@ -13,6 +13,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from actors.link import CloseReason
+from actors.machine.effects import TakenOverBy
 from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
@@ -126,6 +128,7 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     for reason, count in {**dict.fromkeys(STREAM_ENDS, 0), **edge.ended}.items():
         ended.add_metric((reason,), count)
     yield ended
+    yield _takeovers(edge)
     held_back = CounterMetricFamily(
         "vendgate_held_back",
         "How often machines were held to their allowances, by how.",
@@ -134,6 +137,21 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
     for how, count in edge.held_back.items():
         held_back.add_metric((how,), count)
     yield held_back
+
+
+def _takeovers(edge: EdgeStats) -> Metric:
+    takeovers = CounterMetricFamily(
+        "vendgate_takeovers",
+        (
+            "Streams that came while an older one of their machine lived: its own, a stranger's, "
+            "or refused because there were too many within a minute."
+        ),
+        labels=("by",),
+    )
+    for whose in TakenOverBy:
+        takeovers.add_metric((whose.lower(),), edge.taken_over.get(whose, 0))
+    takeovers.add_metric(("refused",), edge.ended.get(CloseReason.TAKEOVERS, 0))
+    return takeovers
 
 
 def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:

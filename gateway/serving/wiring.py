@@ -20,12 +20,14 @@ import structlog
 from prometheus_client import Counter
 
 from alipay_client import AlipayClient
-from gateway.books.database import require_schema
+from gateway.books.database import require_schema, served_alone
+from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
 from gateway.process.clock import SystemClock
+from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
 from gateway.process.settings import Settings, with_http_port
@@ -95,8 +97,11 @@ async def run_gateway(
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
+        if settings.ray.mode != "cluster" or not ray:
+            stack.enter_context(served_alone(made.storage.url))
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
+        await stack.enter_async_context(clock_watched(process_watch(database)))
         # Hosts, and the links to them.
         hosts = await open_hosts(
             stack,
@@ -122,6 +127,8 @@ async def run_gateway(
         gateway = assemble(made, database, links, gateway_id=gateway_id, asked=asked)
         trying = asyncio.create_task(gateway.ingress.try_query())
         stack.callback(trying.cancel)
+        sweeping = asyncio.create_task(gateway.payer_sweep.run())
+        stack.callback(sweeping.cancel)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)

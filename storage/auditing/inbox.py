@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import Row, and_, literal, or_, select
 
 from actors.machine.events import TopUpPaid
-from actors.machine.ledger import Account, TransferKind
+from actors.machine.ledger import TransferKind
 from storage import codec
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import inbox, journal, ledger_entries, machines, trades
+from storage.tables import inbox, journal, machines, trades, transfers
 
-entry = ledger_entries.c
+transfer = transfers.c
 PAYMENT = "payment:"
 CONFLICT = "conflict:"
 
@@ -141,20 +141,18 @@ def top_ups_have_notifications(books: Books) -> Iterator[int | Finding]:
     """No money is credited without a payment in the inbox that was taken: verified, saved, and then
     decided upon.
     """
-    credited = and_(
-        entry.kind == TransferKind.TOP_UP.value, entry.account == Account.RECEIVABLE.value
-    )
-    yield books.count(ledger_entries, credited)
+    credited = transfer.kind == TransferKind.TOP_UP.value
+    yield books.count(transfers, credited)
     payment = and_(
-        inbox.c.cause == literal(PAYMENT).concat(entry.cause),
-        inbox.c.machine_id == entry.machine_id,
+        inbox.c.cause == literal(PAYMENT).concat(transfer.cause),
+        inbox.c.machine_id == transfer.machine_id,
         inbox.c.taken_at_ms.is_not(None),
     )
     wanted = (
-        select(*ledger_entries.c["machine_id", "cause", "amount_minor", "currency", "version"])
-        .select_from(ledger_entries.outerjoin(inbox, payment))
+        select(*transfers.c["machine_id", "cause", "amount_minor", "currency", "version"])
+        .select_from(transfers.outerjoin(inbox, payment))
         .where(credited, inbox.c.id.is_(None))
-        .order_by(entry.machine_id, entry.version)
+        .order_by(transfer.machine_id, transfer.version)
     )
     for row in books.odd_ones(wanted):
         yield Finding(

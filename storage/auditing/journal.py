@@ -8,6 +8,7 @@ from typing import get_args
 
 from sqlalchemy import ColumnElement, Table, Text, cast, func, select
 
+from actors.machine.effects import CloseStream, Welcome
 from actors.machine.events import (
     Connected,
     Disconnected,
@@ -22,8 +23,9 @@ from actors.placement import partition_of
 from storage import codec
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
-from storage.tables import journal, ledger_entries, machine_states, machines, partitions
+from storage.tables import journal, machine_states, machines, partitions
 
+Orders = tuple[codec.Ordered, ...]
 STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_args(MachineFact)))
 
 
@@ -87,44 +89,43 @@ def _behind_the_gap(books: Books, machine_id: str) -> int | None:
 
 
 def epochs_never_fall(books: Books) -> Iterator[int | Finding]:
-    """Each partition's epochs only grow from line to line, in the journal as in the ledger, and
-    none is above the partition's own.
+    """Each partition's epochs only grow from line to line of the journal, and none is above the
+    partition's own.
     """
     own: dict[int, int] = {
         row.partition: row.epoch
         for row in books.connection.execute(select(*partitions.c["partition", "epoch"]))
     }
-    for table in (journal, ledger_entries):
-        c = table.c
-        written = (
-            select(
-                c.partition,
-                c.epoch,
-                func.count().label("rows"),
-                func.min(c.id).label("first"),
-                func.max(c.id).label("last"),
-            )
-            .group_by(c.partition, c.epoch)
-            .order_by(c.partition, c.epoch)
+    c = journal.c
+    written = (
+        select(
+            c.partition,
+            c.epoch,
+            func.count().label("rows"),
+            func.min(c.id).label("first"),
+            func.max(c.id).label("last"),
         )
-        partition, epoch, last = -1, 0, 0
-        for row in books.connection.execute(written).all():
-            yield row.rows
-            if row.partition == partition and row.first < last:
-                yield Finding(
-                    sentence=f"{table.name}: partition {partition} wrote row "
-                    f"{row.first} under epoch "
-                    f"{row.epoch},"
-                    f" and row {last} after it under epoch {epoch}"
-                )
-            if row.epoch > own.get(row.partition, -1):
-                yield Finding(
-                    sentence=f"{table.name}: {row.rows} rows of partition "
-                    f"{row.partition} have epoch "
-                    f"{row.epoch}, which is above the"
-                    f" partition's own, {own.get(row.partition, 'none')}"
-                )
-            partition, epoch, last = row.partition, row.epoch, row.last
+        .group_by(c.partition, c.epoch)
+        .order_by(c.partition, c.epoch)
+    )
+    partition, epoch, last = -1, 0, 0
+    for row in books.connection.execute(written).all():
+        yield row.rows
+        if row.partition == partition and row.first < last:
+            yield Finding(
+                sentence=f"journal: partition {partition} wrote row "
+                f"{row.first} under epoch "
+                f"{row.epoch},"
+                f" and row {last} after it under epoch {epoch}"
+            )
+        if row.epoch > own.get(row.partition, -1):
+            yield Finding(
+                sentence=f"journal: {row.rows} rows of partition "
+                f"{row.partition} have epoch "
+                f"{row.epoch}, which is above the"
+                f" partition's own, {own.get(row.partition, 'none')}"
+            )
+        partition, epoch, last = row.partition, row.epoch, row.last
     ahead = (
         select(machine_states.c.machine_id, machine_states.c.epoch, partitions.c.epoch.label("own"))
         .join(partitions, partitions.c.partition == machine_states.c.partition)
@@ -144,7 +145,7 @@ def machines_stay_in_their_partitions(books: Books) -> Iterator[int | Finding]:
     """Whatever is written of a machine stands in the one partition that its id hashes to."""
     for span in books.spans:
         own: dict[str, int] = {}
-        for table in (machines, machine_states, journal, ledger_entries):
+        for table in (machines, machine_states, journal):
             for machine_id, partition in _placed(books, table, span.holds(table.c.machine_id)):
                 if table is machines:
                     yield 1
@@ -180,11 +181,11 @@ class _Link:
     """How far each boot came."""
 
 
-_SENT_AWAY = ("reason=TAKEOVERS", "reason=RETIRED")
+_SENT_AWAY = frozenset({"TAKEOVERS", "RETIRED"})
 """Ordered for a stream that is not welcome: too many others just took over, or the machine is
 retired.
 """
-_ENDED = ("RETIRED", "DISABLED")
+_ENDED = frozenset({"RETIRED", "DISABLED"})
 """Why we end the stream on which a machine is."""
 
 
@@ -194,14 +195,16 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
     """
     links: dict[str, _Link] = {}
     unreadable: set[str] = set()
-    lines = select(*journal.c["id", "machine_id", "version", "effects", "body"]).where(
-        journal.c.kind.in_(STREAM_KINDS) | cast(journal.c.effects, Text).contains("CloseStream")
+    lines = select(*journal.c["id", "machine_id", "version", "kind", "effects", "body"]).where(
+        journal.c.kind.in_(STREAM_KINDS)
+        | cast(journal.c.effects, Text).contains(CloseStream.__name__)
     )
     for page in books.pages(lines, journal.c.id):
         yield len(page)
         for row in page:
             try:
-                event, orders = codec.decode_event(row.body), codec.decode_lines(row.effects)
+                event = codec.decode_body(row.kind, row.body)
+                orders = codec.decode_orders(row.effects)
             except codec.CodecError as error:
                 unreadable.add(row.machine_id)
                 yield Finding(
@@ -233,16 +236,23 @@ def _before(link: _Link, stream_id: str) -> tuple[str, ...]:
     ]
 
 
-def _follow(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
+def _follow(link: _Link, event: Event, orders: Orders) -> _Link:
     """Return the link after the event and what was ordered then. Told once more in short, so that a
     defect of the core does not prove itself right.
     """
     after = _moved(link, event, orders)
-    ends = {f"CloseStream stream_id={after.stream_id} reason={reason}" for reason in _ENDED}
-    return replace(after, online=False) if ends.intersection(orders) else after
+    ended = any(
+        one.fields["stream_id"] == after.stream_id and one.fields["reason"] in _ENDED
+        for one in _closed(orders)
+    )
+    return replace(after, online=False) if ended else after
 
 
-def _moved(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
+def _closed(orders: Orders) -> Iterator[codec.Ordered]:
+    return (one for one in orders if one.kind == CloseStream.__name__)
+
+
+def _moved(link: _Link, event: Event, orders: Orders) -> _Link:
     match event:
         case Connected() if _is_sent_away(orders):
             return link
@@ -261,10 +271,10 @@ def _moved(link: _Link, event: Event, orders: tuple[str, ...]) -> _Link:
             return link
 
 
-def _is_sent_away(orders: tuple[str, ...]) -> bool:
+def _is_sent_away(orders: Orders) -> bool:
     """A stream that is closed after its Welcome was the machine's first."""
-    return any(order.endswith(_SENT_AWAY) for order in orders) and not any(
-        order.startswith("Welcome") for order in orders
+    return any(one.fields["reason"] in _SENT_AWAY for one in _closed(orders)) and not any(
+        one.kind == Welcome.__name__ for one in orders
     )
 
 

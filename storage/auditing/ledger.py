@@ -1,19 +1,36 @@
-"""The ledger by itself: every movement has two sides, is entered once, and stands on an event of
-the journal.
+"""The ledger by itself: every transfer has the two sides of its kind, is entered once, stands on an
+event of the journal, and the balances beside it are its sums.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Subquery,
+    Table,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
+from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, total
-from storage.tables import journal, ledger_entries, machines, refunds, sessions, trades, vends
+from storage.auditing.reading import Books, Span, total
+from storage.machines.rows import DAY_MS
+from storage.tables import balances, journal, machines, refunds, sessions, trades, transfers, vends
 
-entry = ledger_entries.c
+transfer = transfers.c
 
 _MONEY: tuple[tuple[Table, str], ...] = (
-    (ledger_entries, "ledger entries"),
+    (transfers, "transfers"),
+    (balances, "balances"),
     (trades, "trades"),
     (vends, "vends"),
     (refunds, "refunds"),
@@ -21,47 +38,56 @@ _MONEY: tuple[tuple[Table, str], ...] = (
 )
 
 
-def transfers_sum_to_zero(books: Books) -> Iterator[int | Finding]:
-    """Every transfer of the ledger has two sides that sum to zero."""
-    transfer = (entry.machine_id, entry.version, entry.kind, entry.cause)
-    for span in books.spans:
-        ours = span.holds(entry.machine_id)
-        grouped = select(
-            *transfer,
-            func.min(entry.currency).label("currency"),
-            total(entry.amount_minor).label("sum"),
-        ).where(ours)
-        grouped = grouped.group_by(*transfer)
-        yield books.count(ledger_entries, ours)
-        for row in books.odd_ones(
-            grouped.having(or_(func.sum(entry.amount_minor) != 0, func.count() < 2))
-        ):
-            yield Finding(
-                sentence=(
-                    f"{row.kind} {row.cause} of machine {row.machine_id} (version {row.version}) "
-                    f"sums to {row.sum}, not to zero"
-                ),
-                machine_id=row.machine_id,
-                currency=row.currency,
-                amounts={"sum_minor": row.sum},
-            )
+def transfers_are_balanced(books: Books) -> Iterator[int | Finding]:
+    """Every transfer debits one account and credits another by the same amount above zero: the two
+    accounts of its kind, under what it is about.
+    """
+    yield books.count(transfers)
+    columns = ("machine_id", "version", "kind", "cause", "amount_minor", "currency")
+    accounts = ("debit_account", "debit_reference", "credit_account", "credit_reference")
+    wanted = (
+        select(*transfers.c[*columns, *accounts])
+        .where(or_(transfer.amount_minor <= 0, ~or_(*map(_as_its_kind, TransferKind))))
+        .order_by(transfer.machine_id, transfer.version, transfer.line)
+    )
+    for row in books.odd_ones(wanted):
+        debit = f"{row.debit_account} {row.debit_reference}".rstrip()
+        credit = f"{row.credit_account} {row.credit_reference}".rstrip()
+        yield Finding(
+            sentence=(
+                f"{row.kind} {row.cause} of machine {row.machine_id} (version {row.version}) moves "
+                f"{row.amount_minor} {row.currency} from {debit} to {credit}, which is no such "
+                "transfer"
+            ),
+            machine_id=row.machine_id,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor},
+        )
 
 
-def currencies_sum_to_zero(books: Books) -> Iterator[int | Finding]:
-    """Each currency's entries sum to zero."""
-    grouped = select(
-        entry.currency, func.count().label("entries"), total(entry.amount_minor).label("sum")
-    ).group_by(entry.currency)
-    for row in books.connection.execute(grouped.order_by(entry.currency)):
-        yield row.entries
-        if row.sum != 0:
-            yield Finding(
-                sentence=(
-                    f"all {row.entries} entries in {row.currency} sum to {row.sum}, not to zero"
-                ),
-                currency=row.currency,
-                amounts={"sum_minor": row.sum},
-            )
+def _as_its_kind(kind: TransferKind) -> ColumnElement[bool]:
+    """Return the condition that a transfer is of this kind and has its sides. References follow
+    from trade and cause, which is ``<refund>``, or ``<vend>/<trade>`` where trades pay for a vend.
+    """
+    c = transfer
+    sides = zip(("debit", "credit"), SIDES[kind], strict=True)
+    of_no_trade = kind is TransferKind.WRITE_OFF
+    conditions = [c.kind == kind.value, c.trade_id == "" if of_no_trade else c.trade_id != ""]
+    if kind is TransferKind.TOP_UP:
+        conditions.append(c.cause == c.trade_id)
+    for side, account in sides:
+        conditions.append(c[f"{side}_account"] == account.value)
+        which = c[f"{side}_reference"]
+        match account:
+            case Account.CUSTOMER_FUNDS:
+                conditions.append(and_(which == c.trade_id, which != ""))
+            case Account.RESERVED:
+                conditions.append(c.cause == which.concat("/").concat(c.trade_id))
+            case Account.REFUND_DUE:
+                conditions.append(c.cause == which)
+            case _:
+                conditions.append(which == "")
+    return and_(*conditions)
 
 
 def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
@@ -95,73 +121,142 @@ def money_is_in_its_machines_currency(books: Books) -> Iterator[int | Finding]:
                 )
 
 
+_ENDS = (
+    (("SETTLE", "RETURN"), "end of a reservation"),
+    (("REFUND_CONFIRMED", "REFUND_GIVEN_UP"), "end of a refund"),
+)
+"""Kinds that exclude each other: a reservation is settled or returned, a refund done or given up.
+"""
+
+
 def a_cause_is_entered_once(books: Books) -> Iterator[int | Finding]:
-    """No cause is entered twice: one kind of movement with one cause touches an account once, for
-    ever.
+    """No cause is entered twice: one kind of transfer with one cause is made once, for ever, and
+    only one of two that exclude each other.
     """
-    key = (entry.kind, entry.cause, entry.account)
-    yield books.count(ledger_entries)
+    what = case(
+        *((transfer.kind.in_(kinds), literal(name)) for kinds, name in _ENDS), else_=transfer.kind
+    )
+    yield books.count(transfers)
     twice = (
         select(
-            *key,
+            what.label("what"),
+            transfer.cause,
             func.count().label("times"),
-            func.min(entry.machine_id).label("machine_id"),
-            total(entry.amount_minor).label("sum"),
+            func.min(transfer.machine_id).label("machine_id"),
+            total(transfer.amount_minor).label("sum"),
         )
-        .group_by(*key)
+        .group_by(what, transfer.cause)
         .having(func.count() > 1)
     )
     for row in books.odd_ones(twice):
         yield Finding(
             sentence=(
-                f"{row.kind} {row.cause} touches {row.account} {row.times} times, with {row.sum} "
-                f"in all (machine {row.machine_id})"
+                f"{row.cause} is entered {row.times} times as {row.what}, with {row.sum} in all "
+                f"(machine {row.machine_id})"
             ),
             machine_id=row.machine_id,
             amounts={"sum_minor": row.sum},
         )
 
 
-def entries_stand_on_events(books: Books) -> Iterator[int | Finding]:
-    """Every entry belongs to a line of the journal: the event that moved the money, written by the
-    same owner at the same time.
+def transfers_stand_on_events(books: Books) -> Iterator[int | Finding]:
+    """Every transfer belongs to a line of the journal: the event that moved the money, at the same
+    time.
     """
     line = journal.c
-    yield books.count(ledger_entries)
+    yield books.count(transfers)
+    decided = and_(line.machine_id == transfer.machine_id, line.version == transfer.version)
     without = (
         select(
-            *ledger_entries.c[
-                "machine_id", "version", "kind", "cause", "account", "amount_minor", "currency"
-            ],
+            *transfers.c["machine_id", "version", "kind", "cause", "amount_minor", "currency"],
             line.id.label("line_id"),
         )
-        .select_from(ledger_entries.outerjoin(journal, _same_decision()))
-        .where(
-            or_(
-                line.id.is_(None),
-                line.epoch != entry.epoch,
-                line.partition != entry.partition,
-                line.at_ms != entry.at_ms,
-            )
-        )
-        .order_by(entry.machine_id, entry.version, entry.line)
+        .select_from(transfers.outerjoin(journal, decided))
+        .where(or_(line.id.is_(None), line.at_ms != transfer.at_ms))
+        .order_by(transfer.machine_id, transfer.version, transfer.line)
     )
     for row in books.odd_ones(without):
         there = (
             "no line of the journal"
             if row.line_id is None
-            else "a line of the journal with another owner or time"
+            else "a line of the journal with another time"
         )
         yield Finding(
-            sentence=f"{row.kind} {row.cause} on {row.account}, {row.amount_minor} "
-            f"{row.currency}, has "
-            f"{there}"
-            f" (machine {row.machine_id}, version {row.version})",
+            sentence=(
+                f"{row.kind} {row.cause} of {row.amount_minor} {row.currency} has {there} (machine "
+                f"{row.machine_id}, version {row.version})"
+            ),
             machine_id=row.machine_id,
             currency=row.currency,
             amounts={"amount_minor": row.amount_minor},
         )
 
 
-def _same_decision() -> ColumnElement[bool]:
-    return and_(journal.c.machine_id == entry.machine_id, journal.c.version == entry.version)
+def balances_equal_the_transfers(books: Books) -> Iterator[int | Finding]:
+    """The balances of each machine, day and account are what its transfers debit and credit."""
+    kept = balances.c
+    for span in books.spans:
+        yield books.count(balances, span.holds(kept.machine_id))
+        said = select(balances).where(span.holds(kept.machine_id)).subquery("said")
+        moved = _moved_each_day(span)
+        for one, other in ((said, moved), (moved, said)):
+            same = and_(*(one.c[name] == other.c[name] for name in _OF_A_DAY))
+            sums = [func.coalesce(of.c[name], 0) for of in (said, moved) for name in _SUMS]
+            wrong = or_(other.c.machine_id.is_(None), sums[0] != sums[2], sums[1] != sums[3])
+            wanted = select(
+                *(one.c[name] for name in _OF_A_DAY),
+                *(amount.label(f"sum_{number}") for number, amount in enumerate(sums)),
+            )
+            for row in books.odd_ones(
+                wanted.select_from(one.outerjoin(other, same))
+                .where(wrong if one is said else other.c.machine_id.is_(None))
+                .order_by(*(one.c[name] for name in _OF_A_DAY))
+            ):
+                yield _balance_finding(row)
+
+
+_OF_A_DAY = ("machine_id", "day", "account", "currency")
+_SUMS = ("debit_minor", "credit_minor")
+
+
+def _moved_each_day(span: Span) -> Subquery:
+    day = transfer.at_ms // DAY_MS
+    nothing = literal(0, BigInteger)
+    sides = union_all(
+        *(
+            select(
+                transfer.machine_id,
+                day.label("day"),
+                account.label("account"),
+                transfer.currency,
+                debit.label("debit_minor"),
+                credit.label("credit_minor"),
+            ).where(span.holds(transfer.machine_id))
+            for account, debit, credit in (
+                (transfer.debit_account, transfer.amount_minor, nothing),
+                (transfer.credit_account, nothing, transfer.amount_minor),
+            )
+        )
+    ).subquery()
+    key = [sides.c[name] for name in _OF_A_DAY]
+    sums = (total(sides.c[name]).label(name) for name in _SUMS)
+    return select(*key, *sums).group_by(*key).subquery("moved")
+
+
+def _balance_finding(row: Row[Any]) -> Finding:
+    said, moved = (row.sum_0, row.sum_1), (row.sum_2, row.sum_3)
+    return Finding(
+        sentence=(
+            f"the balance of machine {row.machine_id} on day {row.day}, {row.account}, says "
+            f"{said[0]} debited and {said[1]} credited; its transfers say {moved[0]} and "
+            f"{moved[1]} ({row.currency})"
+        ),
+        machine_id=row.machine_id,
+        currency=row.currency,
+        amounts={
+            "debit_minor": said[0],
+            "credit_minor": said[1],
+            "ledger_debit_minor": moved[0],
+            "ledger_credit_minor": moved[1],
+        },
+    )

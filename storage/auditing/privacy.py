@@ -1,5 +1,6 @@
 """No customer can be told from what is saved: nowhere stands an Alipay user id, which is 2088 and
-twelve more digits (docs/alipay.md).
+twelve more digits (docs/alipay.md), nor anything that was computed from one. The table of payers,
+which leads from a hash to a random number, is left out: it is there to be deleted from.
 """
 
 import re
@@ -7,8 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Row, Table, Text, cast, or_, select
+from sqlalchemy import Column, Row, Table, Text, cast, func, or_, select
 
+from alipay_client.notify import names_buyer
 from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
 from storage.tables import (
@@ -34,14 +36,17 @@ NOT_BUYERS = frozenset(
 number something else.
 """
 
+PAYER_ID_LENGTH_MAX = 26
+"""128 random bits in base32; a hash is longer."""
+
 _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
-    (sessions, ("payer",)),
-    (trades, ("payer",)),
+    (sessions, ("payer_id",)),
+    (trades, ("payer_id",)),
     (vends, ("reason", "evidence")),
     (refunds, ("proposed_reason", "error")),
     (machine_states, ("body",)),
     (machine_halts, ("error",)),
-    (journal, ("event", "effects", "notes", "body")),
+    (journal, ("effects", "notes", "body")),
     (inbox, ("event", "fields")),
     (audit, ("detail",)),
     (reconciliation_differences, ("subject", "said", "cause", "advice")),
@@ -50,13 +55,51 @@ _TEXTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
 
 
 def no_buyer_is_named(books: Books) -> Iterator[int | Finding]:
-    """No text holds a buyer's id at Alipay; where it stood, there is a keyed hash."""
+    """No text holds a buyer's id at Alipay."""
     for table, names in _TEXTS:
         yield books.count(table)
         for row in _suspects(books, table, names):
             for name in names:
                 if _names_a_buyer(table.c[name], getattr(row, name), books.own_ids):
                     yield _finding(table, name, row)
+
+
+def payers_are_random_numbers(books: Books) -> Iterator[int | Finding]:
+    """Where the books say who paid stands nothing longer than a random number: no hash of a
+    buyer.
+    """
+    for table in (sessions, trades):
+        yield books.count(table)
+        (key,) = table.primary_key.columns
+        wanted = select(key.label("key"), table.c.machine_id).where(
+            func.length(table.c.payer_id) > PAYER_ID_LENGTH_MAX
+        )
+        for row in books.odd_ones(wanted.order_by(key)):
+            yield Finding(
+                sentence=f"{table.name}.payer_id of {row.key} is too long for a random number "
+                f"(machine {row.machine_id})",
+                machine_id=row.machine_id,
+            )
+
+
+def notifications_keep_no_buyer(books: Books) -> Iterator[int | Finding]:
+    """No notification is kept with a field that names its buyer, or with the signature that was
+    made over one.
+    """
+    yield books.count(inbox)
+    text = cast(inbox.c.fields, Text)
+    suspect = or_(
+        func.lower(text).like("%buyer%"), func.lower(text).like("%payer%"), text.like('%"sign"%')
+    )
+    wanted = select(inbox.c.id, inbox.c.machine_id, text.label("fields")).where(suspect)
+    for row in books.odd_ones(wanted.order_by(inbox.c.id)):
+        told = [name for name in _fields(row.fields) if names_buyer(name) or name == "sign"]
+        if told:
+            yield Finding(
+                sentence=f"inbox.fields of {row.id} holds {', '.join(told)}, from which its buyer "
+                f"can be told (machine {row.machine_id})",
+                machine_id=row.machine_id,
+            )
 
 
 def _suspects(books: Books, table: Table, names: tuple[str, ...]) -> Iterator[Row[Any]]:
@@ -81,11 +124,16 @@ def _names_a_buyer(column: Column[Any], text: str | None, own_ids: frozenset[str
 
 def _of_buyers(text: str | None) -> str | None:
     """Return the values of those fields that could name a buyer."""
-    try:
-        fields = msgspec.json.decode(text or "{}", type=dict[str, str])
-    except msgspec.DecodeError:
-        return text
+    fields = _fields(text or "{}")
     return "\n".join(value for name, value in fields.items() if name not in NOT_BUYERS)
+
+
+def _fields(text: str) -> dict[str, str]:
+    """Return the fields of a notification; all of a text that holds none is one without a name."""
+    try:
+        return msgspec.json.decode(text, type=dict[str, str])
+    except msgspec.DecodeError:
+        return {"": text}
 
 
 def _finding(table: Table, name: str, row: Row[Any]) -> Finding:

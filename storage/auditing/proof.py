@@ -17,11 +17,11 @@ from storage.tables import audit
 from storage.tables import journal as lines
 
 CHECKS: tuple[Look, ...] = (
-    ledger.transfers_sum_to_zero,
-    ledger.currencies_sum_to_zero,
+    ledger.transfers_are_balanced,
     ledger.money_is_in_its_machines_currency,
     ledger.a_cause_is_entered_once,
-    ledger.entries_stand_on_events,
+    ledger.transfers_stand_on_events,
+    ledger.balances_equal_the_transfers,
     trades.trades_equal_the_ledger,
     trades.refunds_equal_the_ledger,
     trades.refunds_follow_from_their_trades,
@@ -43,6 +43,8 @@ CHECKS: tuple[Look, ...] = (
     inbox.taken_payments_are_credited,
     inbox.top_ups_have_notifications,
     privacy.no_buyer_is_named,
+    privacy.payers_are_random_numbers,
+    privacy.notifications_keep_no_buyer,
 )
 """Each is one invariant; its docstring is the sentence that is to be true."""
 

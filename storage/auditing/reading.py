@@ -18,17 +18,21 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    Text,
     and_,
+    case,
     cast,
     func,
+    or_,
     select,
     true,
 )
 
 from actors.machine import MachineState
+from actors.machine.ledger import Account
 from storage import codec
 from storage.machines.loading import state_of
-from storage.tables import machine_states, machines
+from storage.tables import machine_states, machines, transfers
 
 MACHINES_AT_ONCE = 200
 ROWS_AT_ONCE = 1_000
@@ -145,3 +149,30 @@ def total(amount: ColumnElement[int]) -> ColumnElement[int]:
     decimal number.
     """
     return cast(func.coalesce(func.sum(amount), 0), BigInteger)
+
+
+def credited(*accounts: Account) -> ColumnElement[int]:
+    """Return what a transfer adds to these accounts by crediting them; below zero if it debits
+    them.
+    """
+    c, names = transfers.c, [account.value for account in accounts]
+    return case((c.credit_account.in_(names), c.amount_minor), else_=0) - case(
+        (c.debit_account.in_(names), c.amount_minor), else_=0
+    )
+
+
+def touches(account: Account) -> ColumnElement[bool]:
+    """Return the condition that a transfer debits or credits an account of this kind."""
+    c = transfers.c
+    return or_(c.credit_account == account.value, c.debit_account == account.value)
+
+
+def reference(account: Account) -> ColumnElement[str]:
+    """Return which account of this kind it is, of a transfer that touches one.
+
+    Cast, because SQLite joins by what has no type of its own only row by row.
+    """
+    c = transfers.c
+    return cast(
+        case((c.credit_account == account.value, c.credit_reference), else_=c.debit_reference), Text
+    )

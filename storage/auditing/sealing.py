@@ -16,10 +16,10 @@ from sqlalchemy import Row, select, tuple_
 from storage.auditing.findings import Finding
 from storage.auditing.reading import ROWS_AT_ONCE, Books, Span
 from storage.books import chain
-from storage.tables import audit, installation, journal, ledger_entries, machine_states
+from storage.tables import audit, installation, journal, machine_states, transfers
 
 Key = tuple[str, int]
-Entries = dict[Key, list[tuple[Any, ...]]]
+Transfers = dict[Key, list[tuple[Any, ...]]]
 WRITTEN_TYPES = {int, str, NoneType}
 """What we write. SQLite keeps bytes and fractions anywhere, and they could look like something else
 in JSON.
@@ -28,7 +28,7 @@ in JSON.
 _LINES = select(*journal.c[*chain.LINE_COLUMNS, "digest"]).order_by(
     journal.c.machine_id, journal.c.version
 )
-_ENTRIES = select(*ledger_entries.c[chain.ENTRY_COLUMNS])
+_TRANSFERS = select(*transfers.c[chain.TRANSFER_COLUMNS])
 
 
 @dataclass(slots=True)
@@ -43,20 +43,20 @@ class _Walk:
 
 
 def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
-    """Each line of a machine's journal, with its ledger entries, is as it was written behind the
-    line before it, up to the last one.
+    """Each line of a machine's journal, with its transfers, is as it was written behind the line
+    before it, up to the last one.
     """
     for span in books.spans:
         heads = {row.machine_id: row for row in books.connection.execute(_heads(span))}
         walk: _Walk | None = None
-        for lines, entries in _pages(books, span):
+        for lines, moved in _pages(books, span):
             yield len(lines)
             for line in lines:
                 if walk is None or walk.machine_id != line.machine_id:
                     yield from _end(walk, heads)
                     walk = _Walk(line.machine_id)
                 if not walk.broken and (
-                    wrong := _wrong(walk, line, entries.get((line.machine_id, line.version), []))
+                    wrong := _wrong(walk, line, moved.get((line.machine_id, line.version), []))
                 ):
                     walk.broken = True
                     yield Finding(sentence=wrong, machine_id=line.machine_id)
@@ -79,24 +79,24 @@ def _heads(span: Span) -> Any:
     )
 
 
-def _pages(books: Books, span: Span) -> Iterator[tuple[Sequence[Row[Any]], Entries]]:
-    """Return the lines of a span's machines in order, page by page, each page with the ledger
-    entries of its lines.
+def _pages(books: Books, span: Span) -> Iterator[tuple[Sequence[Row[Any]], Transfers]]:
+    """Return the lines of a span's machines in order, page by page, each page with the transfers
+    of its lines.
     """
-    line, entry = (
+    line, transfer = (
         tuple_(journal.c.machine_id, journal.c.version),
-        tuple_(ledger_entries.c.machine_id, ledger_entries.c.version),
+        tuple_(transfers.c.machine_id, transfers.c.version),
     )
     within = span.holds(journal.c.machine_id)
     while page := books.connection.execute(_LINES.where(within).limit(ROWS_AT_ONCE)).all():
         first, last = _key(page[0]), _key(page[-1])
-        entries: Entries = defaultdict(list)
-        ours = _ENTRIES.where(entry >= tuple_(*first), entry <= tuple_(*last))
+        moved: Transfers = defaultdict(list)
+        ours = _TRANSFERS.where(transfer >= tuple_(*first), transfer <= tuple_(*last))
         for row in books.connection.execute(
-            ours.order_by(*ledger_entries.c["machine_id", "version", "line"])
+            ours.order_by(*transfers.c["machine_id", "version", "line"])
         ).all():
-            entries[_key(row)].append(tuple(row))
-        yield page, entries
+            moved[_key(row)].append(tuple(row))
+        yield page, moved
         within = (line > tuple_(*last)) & Span(None, span.upto).holds(journal.c.machine_id)
 
 
@@ -104,7 +104,7 @@ def _key(row: Row[Any]) -> Key:
     return row.machine_id, row.version
 
 
-def _wrong(walk: _Walk, line: Row[Any], entries: list[tuple[Any, ...]]) -> str:
+def _wrong(walk: _Walk, line: Row[Any], moved: list[tuple[Any, ...]]) -> str:
     """Return what is wrong with the line that the walk comes to, '' if nothing is."""
     name = f"line {line.version} of machine {line.machine_id}"
     expected = walk.version + 1
@@ -124,20 +124,20 @@ def _wrong(walk: _Walk, line: Row[Any], entries: list[tuple[Any, ...]]) -> str:
             if walk.digest
             else ""
         )
-    if line.digest != _digest(walk.digest, tuple(line)[:-1], entries):
+    if line.digest != _digest(walk.digest, tuple(line)[:-1], moved):
         return (
-            f"{name} ({line.kind}) or one of its {len(entries)} ledger entries was changed, "
+            f"{name} ({line.kind}) or one of its {len(moved)} transfers was changed, "
             "removed or put in"
         )
     return ""
 
 
-def _digest(before: str, line: tuple[Any, ...], entries: list[tuple[Any, ...]]) -> str | None:
+def _digest(before: str, line: tuple[Any, ...], moved: list[tuple[Any, ...]]) -> str | None:
     """Return the digest that the line should have, None if it holds what is never written."""
-    if not all(map(_as_written, (line, *entries))):
+    if not all(map(_as_written, (line, *moved))):
         return None
     try:
-        return chain.digest(before, chain.line_content(line, entries))
+        return chain.digest(before, chain.line_content(line, moved))
     except ValueError:
         return None
 

@@ -10,11 +10,18 @@ from actors.machine.ids import TradeId, refund_id
 from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import RefundStatus
 from storage.auditing.findings import Finding
-from storage.auditing.reading import ROWS_AT_ONCE, Books, total
+from storage.auditing.reading import (
+    ROWS_AT_ONCE,
+    Books,
+    credited,
+    reference,
+    total,
+    touches,
+)
 from storage.fleet.queries import OPEN_REFUNDS
-from storage.tables import ledger_entries, refunds, trades
+from storage.tables import refunds, trades, transfers
 
-entry = ledger_entries.c
+transfer = transfers.c
 PARTS = ("paid_minor", "held_minor", "sold_minor", "refunded_minor", "written_off_minor")
 
 
@@ -25,7 +32,7 @@ def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
     for span in books.spans:
         ours = span.holds(trades.c.machine_id)
         yield books.count(trades, ours)
-        moved = _moved(span.holds(entry.machine_id)).subquery()
+        moved = _moved(span.holds(transfer.machine_id)).subquery()
         same = and_(
             moved.c.trade_id == trades.c.trade_id, moved.c.machine_id == trades.c.machine_id
         )
@@ -63,30 +70,23 @@ def trades_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
 
 def _moved(ours: ColumnElement[bool]) -> Select[Any]:
     """Return what the ledger says of each trade, in the words of its row."""
-    amount, account = entry.amount_minor, entry.account
-    top_up = entry.kind == TransferKind.TOP_UP.value
-    receivable = account == Account.RECEIVABLE.value
-
-    def of(condition: ColumnElement[bool], value: ColumnElement[int]) -> ColumnElement[int]:
-        return total(case((condition, value), else_=0))
-
+    top_up = transfer.kind == TransferKind.TOP_UP.value
+    receivable = credited(Account.RECEIVABLE)
     return (
         select(
-            entry.trade_id,
-            entry.machine_id,
-            of(and_(receivable, top_up), amount).label("paid_minor"),
-            of(account.in_([Account.CUSTOMER_FUNDS.value, Account.RESERVED.value]), -amount).label(
-                "held_minor"
-            ),
-            of(account == Account.SALES.value, -amount).label("sold_minor"),
+            transfer.trade_id,
+            transfer.machine_id,
+            total(case((top_up, -receivable), else_=0)).label("paid_minor"),
+            total(credited(Account.CUSTOMER_FUNDS, Account.RESERVED)).label("held_minor"),
+            total(credited(Account.SALES)).label("sold_minor"),
             # What is due back and what went back.
-            of(or_(account == Account.REFUND_DUE.value, and_(receivable, ~top_up)), -amount).label(
+            total(credited(Account.REFUND_DUE) + case((top_up, 0), else_=receivable)).label(
                 "refunded_minor"
             ),
-            of(account == Account.WRITE_OFF.value, -amount).label("written_off_minor"),
+            total(credited(Account.REFUNDS_WRITTEN_OFF)).label("written_off_minor"),
         )
-        .where(ours, entry.trade_id != "")
-        .group_by(entry.trade_id, entry.machine_id)
+        .where(ours, transfer.trade_id != "")
+        .group_by(transfer.trade_id, transfer.machine_id)
     )
 
 
@@ -115,20 +115,18 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
     for span in books.spans:
         ours = span.holds(refunds.c.machine_id)
         yield books.count(refunds, ours)
+        refund_id = reference(Account.REFUND_DUE)
+        asked_for = transfer.kind == TransferKind.REFUND_ASKED.value
+        due_minor = credited(Account.REFUND_DUE)
         due = (
             select(
-                entry.reference.label("refund_id"),
-                entry.machine_id,
-                total(
-                    case(
-                        (entry.kind == TransferKind.REFUND_ASKED.value, -entry.amount_minor),
-                        else_=0,
-                    )
-                ).label("asked"),
-                total(-entry.amount_minor).label("due"),
+                refund_id.label("refund_id"),
+                transfer.machine_id,
+                total(case((asked_for, due_minor), else_=0)).label("asked"),
+                total(due_minor).label("due"),
             )
-            .where(span.holds(entry.machine_id), entry.account == Account.REFUND_DUE.value)
-            .group_by(entry.reference, entry.machine_id)
+            .where(span.holds(transfer.machine_id), touches(Account.REFUND_DUE))
+            .group_by(refund_id, transfer.machine_id)
         ).subquery()
         same = and_(
             due.c.refund_id == refunds.c.refund_id, due.c.machine_id == refunds.c.machine_id

@@ -11,10 +11,10 @@ from actors.machine.invariants import RESERVING
 from actors.machine.ledger import Account, TransferKind
 from actors.machine.state import VendStatus
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, Span, total
-from storage.tables import ledger_entries, sessions, trades, vends
+from storage.auditing.reading import Books, Span, credited, reference, total, touches
+from storage.tables import sessions, trades, transfers, vends
 
-entry = ledger_entries.c
+transfer = transfers.c
 NEVER_APPROVED = (VendStatus.AWAITING_PAYMENT, VendStatus.DENIED)
 WRITTEN_OFF = "WRITTEN_OFF"
 """The reason of a vend whose goods came after its price had gone back."""
@@ -108,24 +108,24 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
 
 def _moved(span: Span) -> Subquery:
     """Return what the ledger says of each vend."""
-    off = and_(entry.account == Account.WRITE_OFF.value, entry.kind == TransferKind.WRITE_OFF.value)
+    off = transfer.kind == TransferKind.WRITE_OFF.value
     # Cast, because SQLite joins by what has no type of its own only row by row.
-    vend_id = cast(case((off, entry.cause), else_=entry.reference), Text)
+    vend_id = cast(case((off, transfer.cause), else_=reference(Account.RESERVED)), Text)
 
-    def of(kind: TransferKind, value: ColumnElement[int]) -> ColumnElement[int]:
-        return total(case((entry.kind == kind.value, value), else_=0))
+    def of(kind: TransferKind) -> ColumnElement[int]:
+        return total(case((transfer.kind == kind.value, transfer.amount_minor), else_=0))
 
     return (
         select(
             vend_id.label("vend_id"),
-            entry.machine_id,
-            of(TransferKind.RESERVE, -entry.amount_minor).label("reserved"),
-            of(TransferKind.SETTLE, entry.amount_minor).label("settled"),
-            of(TransferKind.RETURN, entry.amount_minor).label("returned"),
-            of(TransferKind.WRITE_OFF, entry.amount_minor).label("written_off"),
+            transfer.machine_id,
+            of(TransferKind.RESERVE).label("reserved"),
+            of(TransferKind.SETTLE).label("settled"),
+            of(TransferKind.RETURN).label("returned"),
+            of(TransferKind.WRITE_OFF).label("written_off"),
         )
-        .where(span.holds(entry.machine_id), or_(off, entry.account == Account.RESERVED.value))
-        .group_by(vend_id, entry.machine_id)
+        .where(span.holds(transfer.machine_id), or_(off, touches(Account.RESERVED)))
+        .group_by(vend_id, transfer.machine_id)
         .subquery()
     )
 
@@ -153,26 +153,24 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
     machine's.
     """
     yield from _without_session(books)
-    reserves = and_(
-        entry.kind == TransferKind.RESERVE.value, entry.account == Account.RESERVED.value
-    )
-    yield books.count(ledger_entries, reserves)
+    reserves = transfer.kind == TransferKind.RESERVE.value
+    yield books.count(transfers, reserves)
     wanted = (
         select(
-            *ledger_entries.c["machine_id", "trade_id", "amount_minor", "currency"],
+            *transfers.c["machine_id", "trade_id", "amount_minor", "currency"],
             vends.c["vend_id"],
             vends.c.session_id.label("vend_session_id"),
             func.coalesce(trades.c.session_id, "").label("trade_session_id"),
         )
-        .select_from(ledger_entries)
-        .join(vends, vends.c.vend_id == entry.reference)
-        .join(trades, trades.c.trade_id == entry.trade_id)
+        .select_from(transfers)
+        .join(vends, vends.c.vend_id == transfer.credit_reference)
+        .join(trades, trades.c.trade_id == transfer.trade_id)
         .where(reserves, func.coalesce(trades.c.session_id, "") != vends.c.session_id)
     )
     for row in books.odd_ones(wanted):
         yield Finding(
             sentence=f"vend {row.vend_id} of session {row.vend_session_id} reserved "
-            f"{-row.amount_minor} "
+            f"{row.amount_minor} "
             f"{row.currency} of trade"
             f" {row.trade_id}, which belongs to {row.trade_session_id or 'no session'} "
             f"(machine {row.machine_id})",
@@ -181,7 +179,7 @@ def money_stays_in_its_session(books: Books) -> Iterator[int | Finding]:
             trade_id=row.trade_id,
             vend_id=row.vend_id,
             currency=row.currency,
-            amounts={"reserved_minor": -row.amount_minor},
+            amounts={"reserved_minor": row.amount_minor},
         )
 
 
@@ -217,15 +215,15 @@ def ended_sessions_hold_no_free_funds(books: Books) -> Iterator[int | Finding]:
     """
     for span in books.spans:
         yield books.count(sessions, span.holds(sessions.c.machine_id))
+        trade_id = reference(Account.CUSTOMER_FUNDS)
+        funds_minor = credited(Account.CUSTOMER_FUNDS)
         funds = (
             select(
-                entry.reference.label("trade_id"),
-                entry.machine_id,
-                total(-entry.amount_minor).label("funds"),
+                trade_id.label("trade_id"), transfer.machine_id, total(funds_minor).label("funds")
             )
-            .where(span.holds(entry.machine_id), entry.account == Account.CUSTOMER_FUNDS.value)
-            .group_by(entry.reference, entry.machine_id)
-            .having(func.sum(entry.amount_minor) != 0)
+            .where(span.holds(transfer.machine_id), touches(Account.CUSTOMER_FUNDS))
+            .group_by(trade_id, transfer.machine_id)
+            .having(func.sum(funds_minor) != 0)
         ).subquery()
         wanted = (
             select(funds, *trades.c["session_id", "currency"], sessions.c.status)

@@ -4,9 +4,9 @@ that no row changes unseen. Pure.
 Told so that another program can verify it. A hash is SHA-256, written as 64 small hex digits; texts
 are UTF-8.
 
-* The **content** of a machine's line is the hash of the JSON text ``[[line], [[entry], [entry],
-  ...]]``: the columns ``LINE_COLUMNS`` of the row of ``journal``, then the columns
-  ``ENTRY_COLUMNS`` of each row of ``ledger_entries`` of that machine and version, by ``line``.
+* The **content** of a machine's line is the hash of the JSON text ``[[line], [[transfer],
+  [transfer], ...]]``: the columns ``LINE_COLUMNS`` of the row of ``journal``, then the columns
+  ``TRANSFER_COLUMNS`` of each row of ``transfers`` of that machine and version, by ``line``.
 * The content of a row of ``audit`` is the hash of the JSON text ``[...]`` of its columns
   ``AUDIT_COLUMNS``, without the last three where ``outcome`` is ''.
 * A **digest** is the hash of the digest before it and the content behind one another: 128 hex
@@ -37,24 +37,23 @@ LINE_COLUMNS = (
     "at_ms",
     "kind",
     "session_id",
-    "event",
     "effects",
     "notes",
     "body",
 )
 JSON_COLUMNS = ("effects", "notes", "body")
 """The last of ``LINE_COLUMNS``."""
-ENTRY_COLUMNS = (
+TRANSFER_COLUMNS = (
     "machine_id",
     "version",
     "line",
-    "partition",
-    "epoch",
     "at_ms",
     "kind",
     "cause",
-    "account",
-    "reference",
+    "debit_account",
+    "debit_reference",
+    "credit_account",
+    "credit_reference",
     "trade_id",
     "amount_minor",
     "currency",
@@ -78,7 +77,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
 
-def line_content(line: Sequence[Any], entries: Sequence[Sequence[Any]]) -> str:
+def line_content(line: Sequence[Any], transfers: Sequence[Sequence[Any]]) -> str:
     """Return the content of a machine's line; the values stand in the order of the columns. Raises
     ValueError for a broken JSON text.
     """
@@ -86,7 +85,7 @@ def line_content(line: Sequence[Any], entries: Sequence[Sequence[Any]]) -> str:
         told = [*line[:_PLAIN_COLUMNS], *map(_decode, line[_PLAIN_COLUMNS:])]
     except (msgspec.DecodeError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"no JSON: {error}") from error
-    return hashlib.sha256(_encode((told, entries))).hexdigest()
+    return hashlib.sha256(_encode((told, transfers))).hexdigest()
 
 
 def audit_content(row: Sequence[Any]) -> str:

@@ -33,6 +33,15 @@ def upsert(
     return insert.on_conflict_do_update(index_elements=[key], set_=values)
 
 
+def add_up(dialect_name: str, table: Table, keys: Sequence[str], adding: Sequence[str]) -> Insert:
+    """Return an insert of whole rows that adds the columns ``adding`` to those of the row with the
+    same ``keys``, if it exists.
+    """
+    insert = _insert(dialect_name, table)
+    values = {name: table.c[name] + insert.excluded[name] for name in adding}
+    return insert.on_conflict_do_update(index_elements=list(keys), set_=values)
+
+
 def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> Insert:
     """Return an insert that does nothing when the row with the same ``keys`` exists."""
     return _insert(dialect_name, table).on_conflict_do_nothing(index_elements=list(keys))

@@ -80,7 +80,8 @@ def _transact(url: URL, work: Callable[[Connection], T]) -> T:
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(lambda: asyncio.run(_on_postgres(url, work))).result()
     except (SQLAlchemyError, OSError) as error:
-        raise StoreError(f"The database cannot be upgraded: {describe(error)}") from error
+        where = url.render_as_string(hide_password=True)
+        raise StoreError(f"{where} cannot be read or upgraded: {describe(error)}") from error
 
 
 def _on_sqlite(url: URL, work: Callable[[Connection], T]) -> T:

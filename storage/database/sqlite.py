@@ -105,6 +105,7 @@ _PRAGMAS = (
     "recursive_triggers = ON",  # otherwise INSERT OR REPLACE deletes what is append-only
     "cache_size = -16384",  # KiB; a batch must not spill from the cache before its COMMIT
     "journal_size_limit = 67108864",
+    "secure_delete = ON",  # who was erased stands in no free corner of the file either
 )
 
 

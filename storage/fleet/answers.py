@@ -92,7 +92,7 @@ class Answers:
         request first came.
         """
         since = (
-            select(journal.c.body)
+            select(*journal.c["kind", "body"])
             .where(
                 journal.c.machine_id == machine_id,
                 journal.c.version > claim.machine_version,
@@ -100,8 +100,8 @@ class Answers:
             )
             .order_by(journal.c.version)
         )
-        bodies = await self._db.read(lambda connection: connection.scalars(since).all())
-        return any(codec.decode_event(body) == event for body in bodies)
+        lines = await self._db.read(lambda connection: connection.execute(since).all())
+        return any(codec.decode_body(line.kind, line.body) == event for line in lines)
 
     async def finish(self, claim: Claim, answer: bytes) -> None:
         """Store the answer. If the claim has run out and is another's, that one stores its own."""

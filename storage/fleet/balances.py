@@ -1,53 +1,56 @@
-"""Balances, from the ledger alone: the rows of trades and sessions are for reading, the ledger is
-what counts.
+"""Balances: what each commit added up beside the ledger, for each machine and day. The audit proves
+that it is what the transfers say.
 """
-
-from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
 
-from actors.machine.ledger import Account, TransferKind
+from actors.machine.ledger import Account
 from storage.fleet.views import BalanceView
-from storage.tables import ledger_entries
+from storage.tables import balances
 
-entry = ledger_entries.c
+c = balances.c
+Sums = dict[str, tuple[int, int]]
+"""Of each account, what was debited and what was credited."""
 
 
 def read_balances(connection: Connection, machine_id: str) -> list[BalanceView]:
     """Return the money of one machine, or of all if ``machine_id`` is empty, by currency."""
-    ours: list[ColumnElement[bool]] = [entry.machine_id == machine_id] if machine_id else []
+    ours: list[ColumnElement[bool]] = [c.machine_id == machine_id] if machine_id else []
     # PostgreSQL sums 64-bit integers to a decimal number; it is an integer here.
-    total = cast(func.sum(entry.amount_minor), BigInteger)
-    sums: dict[str, dict[tuple[str, str], int]] = {}
-    grouped = (
-        select(entry.currency, entry.kind, entry.account, total)
-        .where(*ours)
-        .group_by(entry.currency, entry.kind, entry.account)
-    )
-    for currency, kind, account, amount_minor in connection.execute(grouped):
-        sums.setdefault(currency, {})[kind, account] = amount_minor
+    debit, credit = (cast(func.sum(one), BigInteger) for one in (c.debit_minor, c.credit_minor))
+    sums: dict[str, Sums] = {}
+    grouped = select(c.currency, c.account, debit, credit).where(*ours)
+    for currency, account, *both in connection.execute(grouped.group_by(c.currency, c.account)):
+        sums.setdefault(currency, {})[account] = (both[0], both[1])
     crooked = (
-        select(entry.currency)
+        select(c.currency)
         .where(*ours)
-        .group_by(entry.currency, entry.machine_id, entry.version, entry.kind, entry.cause)
-        .having(func.sum(entry.amount_minor) != 0)
+        .group_by(c.currency, c.machine_id, c.day)
+        .having(func.sum(c.debit_minor) != func.sum(c.credit_minor))
         .distinct()
     )
-    unbalanced: set[Any] = set(connection.scalars(crooked))
-    return [_balance(currency, sums[currency], unbalanced) for currency in sorted(sums)]
+    unbalanced = frozenset(connection.scalars(crooked))
+    return [
+        _balance(currency, sums[currency], balanced=currency not in unbalanced)
+        for currency in sorted(sums)
+    ]
 
 
-def _balance(currency: str, sums: dict[tuple[str, str], int], unbalanced: set[Any]) -> BalanceView:
-    def of_account(*accounts: Account) -> int:
-        return sum(amount for (_, account), amount in sums.items() if account in accounts)
+def _balance(currency: str, sums: Sums, *, balanced: bool) -> BalanceView:
+    def credited(*accounts: Account) -> int:
+        """What these accounts have been credited, less what they have been debited."""
+        of_each = (sums.get(account, (0, 0)) for account in accounts)
+        return sum(credit - debit for debit, credit in of_each)
 
+    money_in_minor, money_refunded_minor = sums.get(Account.RECEIVABLE, (0, 0))
     return BalanceView(
         currency=currency,
-        money_in_minor=sums.get((TransferKind.TOP_UP, Account.RECEIVABLE), 0),
-        money_sold_minor=-of_account(Account.SALES),
-        money_refunded_minor=-sums.get((TransferKind.REFUND_CONFIRMED, Account.RECEIVABLE), 0),
-        money_held_minor=-of_account(Account.CUSTOMER_FUNDS, Account.RESERVED),
-        refunds_open_minor=-of_account(Account.REFUND_DUE),
-        written_off_minor=of_account(Account.WRITE_OFF),
-        ledger_balanced=currency not in unbalanced and sum(sums.values()) == 0,
+        money_in_minor=money_in_minor,
+        money_sold_minor=credited(Account.SALES),
+        money_refunded_minor=money_refunded_minor,
+        money_held_minor=credited(Account.CUSTOMER_FUNDS, Account.RESERVED),
+        refunds_open_minor=credited(Account.REFUND_DUE),
+        goods_written_off_minor=-credited(Account.GOODS_WRITTEN_OFF),
+        refunds_written_off_minor=credited(Account.REFUNDS_WRITTEN_OFF),
+        ledger_balanced=balanced,
     )

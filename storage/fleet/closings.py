@@ -24,6 +24,7 @@ CLOSABLE = frozenset(
         WorkItemKind.NOTIFICATION_REFUSED,
         WorkItemKind.RECONCILIATION_DIFFERENCE,
         WorkItemKind.MACHINE_ALARM,
+        WorkItemKind.CLOCK_WRONG,
     }
 )
 """Nothing is due from us about these: a person looks, mends what is elsewhere, and says so."""

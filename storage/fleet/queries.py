@@ -20,9 +20,8 @@ from sqlalchemy import (
 )
 
 from actors.machine import describe
-from actors.machine.ledger import Account, Posting, Transfer, TransferKind
+from actors.machine.ledger import Account, Transfer, TransferKind
 from actors.machine.state import VendStatus
-from storage import codec
 from storage.database.engine import Database
 from storage.database.reader import in_turns
 from storage.fleet import lists, shapes, work_items
@@ -48,13 +47,13 @@ from storage.machines.loading import read_columns
 from storage.tables import (
     inbox,
     journal,
-    ledger_entries,
     machine_states,
     machines,
     reconciliation_differences,
     refunds,
     sessions,
     trades,
+    transfers,
     vends,
 )
 
@@ -295,52 +294,42 @@ def _gauges(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[Gau
 
 def _timeline(connection: Connection, lines: Sequence[Row[Any]]) -> list[TimelineView]:
     money = _money(connection, lines)
-    return [
-        TimelineView(
-            at_ms=line.at_ms,
-            event=line.event,
-            decisions=(*codec.decode_lines(line.effects), *codec.decode_lines(line.notes)),
-            money=tuple(money.get((line.machine_id, line.version), ())),
-        )
-        for line in lines
-    ]
+    told = []
+    for line in in_turns(lines):
+        event, decided = shapes.line_in_words(line)
+        moved = tuple(money.get((line.machine_id, line.version), ()))
+        told.append(TimelineView(at_ms=line.at_ms, event=event, decisions=decided, money=moved))
+    return told
 
 
 def _money(
     connection: Connection, lines: Sequence[Row[Any]]
 ) -> Mapping[tuple[str, int], Sequence[str]]:
     """Return the movements of money of these decisions in words, made again from the ledger."""
-    found: dict[tuple[str, int], dict[tuple[str, str], list[Row[Any]]]] = {}
+    found: dict[tuple[str, int], list[str]] = {}
     for start in range(0, len(lines), 200):
         some = [(line.machine_id, line.version) for line in lines[start : start + 200]]
-        c = ledger_entries.c
+        c = transfers.c
         wanted = (
-            select(ledger_entries)
+            select(transfers)
             .where(tuple_(c.machine_id, c.version).in_(some))
             .order_by(c.machine_id, c.version, c.line)
         )
         for row in connection.execute(wanted):
-            found.setdefault((row.machine_id, row.version), {}).setdefault(
-                (row.kind, row.cause), []
-            ).append(row)
-    return {
-        decision: [
-            describe.transfer(_transfer(rows), rows[0].currency) for rows in transfers.values()
-        ]
-        for decision, transfers in found.items()
-    }
+            found.setdefault((row.machine_id, row.version), []).append(
+                describe.transfer(_transfer(row), row.currency)
+            )
+    return found
 
 
-def _transfer(rows: Sequence[Row[Any]]) -> Transfer:
-    postings = (
-        Posting(
-            account=Account(row.account), reference=row.reference, amount_minor=row.amount_minor
-        )
-        for row in rows
-    )
+def _transfer(row: Row[Any]) -> Transfer:
     return Transfer(
-        kind=TransferKind(rows[0].kind),
-        cause=rows[0].cause,
-        trade_id=rows[0].trade_id,
-        postings=tuple(postings),
+        kind=TransferKind(row.kind),
+        cause=row.cause,
+        trade_id=row.trade_id,
+        debit_account=Account(row.debit_account),
+        debit_reference=row.debit_reference,
+        credit_account=Account(row.credit_account),
+        credit_reference=row.credit_reference,
+        amount_minor=row.amount_minor,
     )

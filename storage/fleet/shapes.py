@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 
+from actors.machine import describe
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
@@ -139,9 +140,22 @@ def closing_view(row: Row[Any]) -> ClosingView:
 
 def event_view(row: Row[Any]) -> EventView:
     """Return one row of ``journal``; the text is the event, then what was decided."""
-    decided = [*codec.decode_lines(row.effects), *codec.decode_lines(row.notes)]
-    text = " | ".join([row.event, "; ".join(decided)] if decided else [row.event])
+    event, decided = line_in_words(row)
+    text = " | ".join([event, "; ".join(decided)] if decided else [event])
     return view_of(row, EventView, position=row.id, text=text)
+
+
+def line_in_words(row: Row[Any]) -> tuple[str, tuple[str, ...]]:
+    """Return one row of ``journal`` in words: what happened; what was ordered and noted. The words
+    are made when somebody reads, and are not kept.
+    """
+    try:
+        event = describe.event(codec.decode_body(row.kind, row.body))
+        orders = codec.decode_orders(row.effects)
+    except codec.CodecError:  # a newer program's; what it can still say is said
+        event, orders = f"{row.kind} (this program cannot read it)", ()
+    told = (describe.order(one.kind, one.fields.items()) for one in orders)
+    return event, (*told, *codec.decode_lines(row.notes))
 
 
 def audit_view(row: Row[Any]) -> AuditView:

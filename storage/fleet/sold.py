@@ -1,5 +1,5 @@
-"""What paid for a sold vend, read for giving it back: the ledger's entries and the trades' rows in
-one snapshot, with the version of the machine's state beside them.
+"""What paid for a sold vend, read for giving it back: the ledger's transfers and the trades' rows
+in one snapshot, with the version of the machine's state beside them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Row, Select, func, select, tuple_
 
 from actors.machine.events import SoldPart
 from actors.machine.ids import RefundId, SessionId, TradeId, VendId
-from actors.machine.ledger import Account, TransferKind
+from actors.machine.ledger import TransferKind
 from actors.machine.state import Trade
 from storage.database.engine import Database
-from storage.tables import ledger_entries, machine_states, refunds, trades, vends
+from storage.tables import machine_states, refunds, trades, transfers, vends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ def _find(connection: Connection, vend_id: VendId) -> Sold | None:
     }
     settled = {
         row.cause: row.amount_minor
-        for row in connection.execute(_entries(paid, TransferKind.SETTLE, Account.RESERVED))
+        for row in connection.execute(_transfers(paid, TransferKind.SETTLE))
     }
-    given = connection.execute(_entries(paid, TransferKind.GOODWILL, Account.SALES)).all()
+    given = connection.execute(_transfers(paid, TransferKind.GOODWILL)).all()
     return Sold(
         version=vend.version,
         parts=tuple(
@@ -66,15 +66,15 @@ def _find(connection: Connection, vend_id: VendId) -> Sold | None:
     )
 
 
-def _entries(causes: Iterable[str], kind: TransferKind, account: Account) -> Select[Any]:
-    """Return one line of each transfer of this kind and these causes, which are
-    ``<vend>/<trade>``; the unique key finds them.
+def _transfers(causes: Iterable[str], kind: TransferKind) -> Select[Any]:
+    """Return the transfers of this kind and these causes, which are ``<vend>/<trade>``; the unique
+    key finds them.
     """
-    c = ledger_entries.c
+    c = transfers.c
     return (
         select(c.cause, c.trade_id, c.machine_id, c.version, c.amount_minor)
-        .where(c.kind == kind.value, c.cause.in_(list(causes)), c.account == account.value)
-        .order_by(c.id)
+        .where(c.kind == kind.value, c.cause.in_(list(causes)))
+        .order_by(c.machine_id, c.version, c.line)
     )
 
 
@@ -100,7 +100,7 @@ def _trade(row: Row[Any]) -> Trade:
     return Trade(
         trade_id=TradeId(row.trade_id),
         partner_trans_id=row.partner_trans_id,
-        payer=row.payer,
+        payer_id=row.payer_id,
         paid_minor=row.paid_minor,
         funds_minor=row.held_minor,
         received_at_ms=row.received_at_ms,
@@ -117,16 +117,15 @@ def _refund_ids(connection: Connection, given: Sequence[Row[Any]]) -> list[Refun
     """Return the refunds that the same decisions asked for, for the same trades."""
     if not given:
         return []
-    c = ledger_entries.c
+    c = transfers.c
     wanted = (
-        select(c.reference)
+        select(c.credit_reference)
         .where(
             c.kind == TransferKind.REFUND_ASKED.value,
-            c.account == Account.REFUND_DUE.value,
             tuple_(c.machine_id, c.version, c.trade_id).in_(
                 [(row.machine_id, row.version, row.trade_id) for row in given]
             ),
         )
-        .order_by(c.id)
+        .order_by(c.machine_id, c.version, c.line)
     )
     return [RefundId(reference) for reference in connection.scalars(wanted)]

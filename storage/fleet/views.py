@@ -155,6 +155,7 @@ class WorkItemKind(StrEnum):
     RECONCILIATION_DIFFERENCE = "RECONCILIATION_DIFFERENCE"
     MACHINE_HALTED = "MACHINE_HALTED"
     MACHINE_ALARM = "MACHINE_ALARM"
+    CLOCK_WRONG = "CLOCK_WRONG"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,8 +247,8 @@ class AuditView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceView:
-    """All money of one currency. money_in = sold + refunded + held + refunds_open - written_off,
-    always.
+    """All money of one currency. money_in = sold + refunded + held + refunds_open +
+    refunds_written_off - goods_written_off, always.
     """
 
     currency: str
@@ -256,7 +257,8 @@ class BalanceView:
     money_refunded_minor: int
     money_held_minor: int
     refunds_open_minor: int
-    written_off_minor: int
+    goods_written_off_minor: int
+    refunds_written_off_minor: int
     ledger_balanced: bool
 
 

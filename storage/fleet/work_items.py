@@ -1,5 +1,5 @@
-"""What waits for a person, as one list over six tables, oldest first; each of them is read through
-an index and never further than a page.
+"""What waits for a person, as one list over eight tables, oldest first; each of them is read
+through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
 neither be forgotten nor linger. What only a person can end for good, because nothing of ours
@@ -34,11 +34,14 @@ from sqlalchemy import (
 
 from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
+from actors.ports import CodeStop
 from storage import codec
 from storage.fleet import positions
 from storage.fleet.views import WorkItemKind, WorkItemView
+from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
     ALARM_ITEM,
+    CLOCK_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
     MACHINE_ITEM,
@@ -46,6 +49,7 @@ from storage.item_ids import (
     VEND_ITEM,
     not_closed,
 )
+from storage.machines.halts import CODE_IN_WORDS
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
 from storage.reconciliation.runs import DifferenceStatus
 from storage.tables import (
@@ -59,6 +63,7 @@ from storage.tables import (
     refunds,
     trades,
     vends,
+    wrong_clocks,
 )
 
 OVERDUE_AFTER_MS = 86_400_000
@@ -124,6 +129,13 @@ class _Branch:
     where: tuple[ColumnElement[bool], ...]
     columns: tuple[ColumnElement[Any], ...]
     currency: ColumnElement[str] | None = None
+    machine_id: ColumnElement[str] | None = None
+    """None: the table's own column."""
+
+    @property
+    def of_machine(self) -> ColumnElement[str]:
+        """Which machine an item is about."""
+        return self.table.c.machine_id if self.machine_id is None else self.machine_id
 
     def counted(self) -> Select[*tuple[Any, ...]]:
         """Return the query for how many there are and since when the oldest of them."""
@@ -133,7 +145,7 @@ class _Branch:
 
     def items(self) -> Select[Any]:
         """Return the query for all of them, in no order."""
-        own = self.table.c.machine_id
+        own = self.of_machine
         # An inbox row knows the currency of its money only from what was told, and that not always.
         of_machine = (
             select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
@@ -151,7 +163,7 @@ class _Branch:
         """Return the query for the first ``limit`` items behind ``after``."""
         wanted = self.items()
         if machine_id:
-            wanted = wanted.where(self.table.c.machine_id == machine_id)
+            wanted = wanted.where(self.of_machine == machine_id)
         if after:
             at_ms, key = positions.parse(after)
             # The first condition says less than the second, and is the one that an index can begin
@@ -229,10 +241,10 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         case WorkItemKind.REFUND_REFUSED | WorkItemKind.REFUND_UNRESOLVED if row.proposed_by:
             reason = f"{reason}; {row.proposed_by} proposed to write it off: {row.proposed_reason}"
         case WorkItemKind.MACHINE_HALTED:
-            advice = (
-                f"{advice} payments wait for it, and its code can still be paid: mend the cause "
-                "and ReloadMachine; if that lasts, stop the code in Alipay's portal"
-            )
+            waiting, _, code_stop = advice.partition(" ")
+            advice = f"{waiting} payments wait for it, and {CODE_IN_WORDS[CodeStop(code_stop)]}"
+        case WorkItemKind.CLOCK_WRONG:
+            reason = in_words(int(reason))
         case _:
             pass
     return WorkItemView(
@@ -360,7 +372,9 @@ def _branches(now_ms: int) -> list[_Branch]:
                 amount_minor=_stuck(),
                 status=machine_halts.c.fact,
                 reason=machine_halts.c.error,
-                advice=cast(_waiting(func.count()).scalar_subquery(), String),
+                advice=cast(_waiting(func.count()).scalar_subquery(), String)
+                + literal(" ")
+                + machine_halts.c.code_stop,
             ),
         ),
         _Branch(
@@ -382,7 +396,25 @@ def _branches(now_ms: int) -> list[_Branch]:
                 ),
             ),
         ),
+        _wrong_clock(),
     ]
+
+
+def _wrong_clock() -> _Branch:
+    return _Branch(
+        kind=WorkItemKind.CLOCK_WRONG,
+        table=wrong_clocks,
+        since=wrong_clocks.c.since_at_ms,
+        item_id=CLOCK_ITEM,
+        where=(IS_THE_FIRST,),
+        machine_id=literal(""),
+        currency=literal(""),
+        columns=_columns(
+            amount_minor=literal(0),
+            status=wrong_clocks.c.teller,
+            reason=cast(wrong_clocks.c.ahead_ms, String),
+        ),
+    )
 
 
 def _of_inbox(

@@ -4,16 +4,34 @@ away within a commit.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, delete
+from sqlalchemy import Connection, bindparam, delete, update
 
 from actors.machine.ids import MachineId
-from actors.ports import MachineHalt
+from actors.ports import CodeStop, MachineHalt
 from storage.database import dialects
 from storage.tables import machine_halts
 
 _OVER = delete(machine_halts).where(
     machine_halts.c.machine_id.in_(bindparam("recovered", expanding=True))
 )
+CODE_IN_WORDS = {
+    CodeStop.NONE: (
+        "its code can still be paid: mend the cause and ReloadMachine; if that lasts, stop the "
+        "code in Alipay's portal"
+    ),
+    CodeStop.ORDERED: (
+        "its code is being stopped at Alipay and may still be paid: mend the cause and "
+        "ReloadMachine"
+    ),
+    CodeStop.DONE: (
+        "its code is stopped at Alipay until it works again: mend the cause and ReloadMachine"
+    ),
+    CodeStop.REFUSED: (
+        "Alipay refused to stop its code, which can still be paid: mend the cause and "
+        "ReloadMachine; if that lasts, stop the code in Alipay's portal"
+    ),
+}
+"""What people are told of the code of a halted machine."""
 
 
 def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -> None:
@@ -34,6 +52,12 @@ def write(connection: Connection, halt: MachineHalt, *, host: str, epoch: int) -
             values
         )
     )
+    if halt.code_stop:
+        connection.execute(
+            update(machine_halts)
+            .where(machine_halts.c.machine_id == halt.machine_id)
+            .values(code_stop=halt.code_stop.value)
+        )
 
 
 def over(connection: Connection, recovered: Sequence[MachineId]) -> None:

@@ -2,8 +2,10 @@
 the owner marks rows as taken.
 
 The unique ``cause`` makes the same fact one row, whichever gateways are told it and how many times.
+Who paid is known by a random number (``storage.machines.payers``), which the event gets here.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,10 +16,12 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.machine.events import Event, TopUpPaid
 from actors.machine.ids import MachineId
+from actors.machine.values import replace
 from actors.placement import partition_of
 from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
+from storage.machines.payers import Buyer, known_payer_id, put_in
 from storage.tables import inbox
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
@@ -39,8 +43,9 @@ def _put_statement(dialect_name: str) -> ReturningInsert[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A verified notification. ``fields`` must hold no buyer's id; ``event`` is None if there is
-    nothing to decide.
+    """A verified notification. ``event`` is None if there is nothing to decide. ``buyer`` made the
+    payment that it is about, if Alipay named one; nothing else of it may name or number a buyer,
+    ``fields`` and ``told_sha256``, the digest of what is kept of what was told, included.
 
     ``cause`` names the fact: ``payment:<trade_no>``, ``refund:<refund_id>``, ``closed:<trade_no>``,
     ``finished:<trade_no>``, ``other:<notify_id>``; ``refused:<why>:<trade_no>:<notify_id>`` if
@@ -53,8 +58,9 @@ class Received:
     trade_id: str
     event: Event | None
     fields: Mapping[str, str] = field(repr=False)
-    body_sha256: str
+    told_sha256: str
     received_at_ms: int
+    buyer: Buyer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +68,12 @@ class Stored:
     """What became of a notification. All three may be acknowledged: it is saved.
 
     CONFLICT: the same cause was told with other content; this telling is kept for a person and
-    never decided upon.
+    never decided upon. ``event``: of a NEW one, as it was saved, with its payer.
     """
 
     inbox_id: int
     verdict: Verdict
+    event: Event | None = None
 
 
 class Inbox:
@@ -85,20 +92,20 @@ class Inbox:
 
     async def knows_payment(self, trade_id: str) -> bool:
         """Tell whether a payment under this trade number was ever saved."""
-        wanted = {"told": f"payment:{trade_id}"}
         return await self._db.read_money(
-            lambda connection: connection.execute(_TOLD_BEFORE, wanted).one_or_none() is not None
+            lambda connection: _was_told(connection, f"payment:{trade_id}")
         )
 
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
     partition = partition_of(received.machine_id, partition_count)
-    if (inbox_id := _insert(connection, received, received.cause, partition)) is not None:
-        return Stored(inbox_id=inbox_id, verdict="NEW")
+    new = _with_payer(connection, received)
+    if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
+        return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
     first = _find(connection, received.cause)
     if _says(first) == _said(received):
         return Stored(inbox_id=first.id, verdict="DUPLICATE")
-    cause = f"conflict:{received.cause}:{received.body_sha256}"
+    cause = f"conflict:{received.cause}:{received.told_sha256}"
     inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
     return Stored(
         inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT"
@@ -121,7 +128,7 @@ def _insert(
         "machine_id": received.machine_id,
         "partition": partition,
         "trade_id": received.trade_id,
-        "body_sha256": received.body_sha256,
+        "told_sha256": received.told_sha256,
         "received_at_ms": received.received_at_ms,
         "taken_at_ms": received.received_at_ms if nothing_to_decide else taken_at_ms,
         "event": None if received.event is None else codec.encode_event(received.event),
@@ -129,6 +136,23 @@ def _insert(
     }
     inbox_id: int | None = connection.scalar(_put_statement(connection.dialect.name), row)
     return inbox_id
+
+
+def _with_payer(connection: Connection, received: Received) -> Received:
+    buyer, now_ms = received.buyer, received.received_at_ms
+    if buyer is None or not isinstance(received.event, TopUpPaid):
+        return received
+    payer_id = known_payer_id(connection, buyer, now_ms=now_ms)
+    if payer_id is None:
+        # What was told before makes nobody known again who was erased meanwhile.
+        if _was_told(connection, received.cause):
+            return received
+        payer_id = put_in(connection, buyer, now_ms=now_ms)
+    return dataclasses.replace(received, event=replace(received.event, payer_id=payer_id))
+
+
+def _was_told(connection: Connection, cause: str) -> bool:
+    return connection.execute(_TOLD_BEFORE, {"told": cause}).one_or_none() is not None
 
 
 def _find(connection: Connection, cause: str) -> Row[Any]:
@@ -148,8 +172,8 @@ def _says(row: Row[Any]) -> tuple[object, ...]:
 
 
 def _money(event: Event | None) -> tuple[object, ...]:
-    """Return what may not differ between two tellings of one fact. Its time and its payer's hash
-    may: keys are changed some day.
+    """Return what may not differ between two tellings of one fact. Its time and its payer
+    may: who was forgotten meanwhile has another id.
     """
     if isinstance(event, TopUpPaid):
         return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)

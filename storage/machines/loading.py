@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, Configuration, MachineState, Mode
-from actors.ports import LoadedMachine, Place, Unreadable
+from actors.ports import CodeStop, LoadedMachine, Place, Unreadable
 from storage import codec
 from storage.database.reader import in_turns
 from storage.tables import machine_halts, machine_states, machines, planogram_columns
@@ -21,7 +21,11 @@ IN_ONE_STATEMENT = 500
 def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     """Return the query for registered machines with their states, if they have any."""
     return (
-        select(machines, *machine_states.c["format", "body"], machine_halts.c.halted_at_ms)
+        select(
+            machines,
+            *machine_states.c["format", "body"],
+            *machine_halts.c["halted_at_ms", "code_stop"],
+        )
         .select_from(
             machines.outerjoin(
                 machine_states, machine_states.c.machine_id == machines.c.machine_id
@@ -102,6 +106,8 @@ class Loader:
                     configuration=configuration_of(row), columns=columns.get(row.machine_id)
                 ),
                 halted=row.halted_at_ms is not None,
+                halted_at_ms=row.halted_at_ms,
+                code_stop=CodeStop(row.code_stop or ""),
             )
             for row, state in in_turns(pairs)
         ]

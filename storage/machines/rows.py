@@ -9,14 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from actors.machine import configuring, describe
+from actors.machine import configuring
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId
+from actors.machine.ledger import Account
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
 from actors.ports import Change
 from storage import codec
 from storage.books import chain
 from storage.machines.statements import Row
+
+DAY_MS = 86_400_000
+"""Balances are kept for each day of UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,10 @@ class BatchRows:
     journal: list[Row] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
     """Of each row of the journal, what its digest is made of (``storage.books.chain``)."""
-    ledger: list[Row] = field(default_factory=list)
+    transfers: list[Row] = field(default_factory=list)
+    moved: dict[tuple[MachineId, int, Account], list[int]] = field(default_factory=dict)
+    """What the transfers debit and credit, by machine, day and account."""
+    currencies: dict[MachineId, str] = field(default_factory=dict)
     states: dict[MachineId, Row] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
     vends: dict[str, Row] = field(default_factory=dict)
@@ -45,6 +52,13 @@ class BatchRows:
     alarms: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
+
+    def balances(self) -> list[Row]:
+        """Return what is to be added to the balances."""
+        return [
+            (machine_id, day, account.value, debit_minor, credit_minor, self.currencies[machine_id])
+            for (machine_id, day, account), (debit_minor, credit_minor) in self.moved.items()
+        ]
 
 
 def batch_rows(changes: Sequence[Change], owned: dict[MachineId, Owned]) -> BatchRows:
@@ -120,41 +134,50 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
         change.now_ms,
         codec.event_kind(event),
         session_of(decision),
-        _plain(describe.event(event)),
-        codec.encode_lines([describe.effect(effect) for effect in decision.effects]),
+        codec.encode_orders(decision.effects),
         codec.encode_lines(decision.notes),
-        codec.encode_event(event),
+        codec.encode_body(event),
     )
-    entries = _entries(change, owned)
+    transfers = _transfers(change)
     rows.journal.append(line)
-    rows.contents.append(chain.line_content(line, entries))
-    rows.ledger += entries
+    rows.contents.append(chain.line_content(line, transfers))
+    rows.transfers += transfers
+    if transfers:
+        _add_up(rows, change)
     for record in decision.records:
         _add_record(rows, record, change.machine_id, state.currency)
 
 
-def _entries(change: Change, owned: Owned) -> list[Row]:
-    entries: list[Row] = []
+def _transfers(change: Change) -> list[Row]:
+    state = change.decision.state
+    return [
+        (
+            change.machine_id,
+            state.version,
+            line,
+            change.now_ms,
+            transfer.kind.value,
+            transfer.cause,
+            transfer.debit_account.value,
+            transfer.debit_reference,
+            transfer.credit_account.value,
+            transfer.credit_reference,
+            transfer.trade_id,
+            transfer.amount_minor,
+            state.currency,
+        )
+        for line, transfer in enumerate(change.decision.transfers)
+    ]
+
+
+def _add_up(rows: BatchRows, change: Change) -> None:
+    machine_id, day = change.machine_id, change.now_ms // DAY_MS
+    rows.currencies[machine_id] = change.decision.state.currency
     for transfer in change.decision.transfers:
-        for posting in transfer.postings:
-            entries.append(
-                (
-                    change.machine_id,
-                    change.decision.state.version,
-                    len(entries),
-                    owned.partition,
-                    owned.epoch,
-                    change.now_ms,
-                    transfer.kind.value,
-                    transfer.cause,
-                    posting.account.value,
-                    posting.reference,
-                    transfer.trade_id,
-                    posting.amount_minor,
-                    change.decision.state.currency,
-                )
-            )
-    return entries
+        debit = rows.moved.setdefault((machine_id, day, transfer.debit_account), [0, 0])
+        debit[0] += transfer.amount_minor
+        credit = rows.moved.setdefault((machine_id, day, transfer.credit_account), [0, 0])
+        credit[1] += transfer.amount_minor
 
 
 def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency: str) -> None:
@@ -200,7 +223,7 @@ def session_row(session: Session, machine_id: MachineId, currency: str) -> Row:
         session.mode.value,
         "" if session.end_reason is None else session.end_reason.value,
         currency,
-        session.payer,
+        session.payer_id,
         session.started_at_ms,
         session.ended_at_ms,
     )
@@ -232,7 +255,7 @@ def trade_row(trade: Trade, machine_id: MachineId, currency: str) -> Row:
         machine_id,
         trade.session_id,
         trade.partner_trans_id,
-        trade.payer,
+        trade.payer_id,
         "OPEN" if trade.closed_at_ms is None else "CLOSED",
         currency,
         trade.paid_minor,

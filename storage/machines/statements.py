@@ -15,14 +15,15 @@ from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, in
 
 from storage.database import dialects
 from storage.tables import (
+    balances,
     inbox,
     journal,
-    ledger_entries,
     machine_alarms,
     machine_states,
     refunds,
     sessions,
     trades,
+    transfers,
     vends,
 )
 
@@ -42,7 +43,7 @@ STATE_CHANGES = (
     "body",
     "digest",
 )
-SESSION_CHANGES = ("payer", "status", "end_reason", "ended_at_ms")
+SESSION_CHANGES = ("payer_id", "status", "end_reason", "ended_at_ms")
 VEND_CHANGES = ("status", "reason", "evidence", "ended_at_ms")
 TRADE_CHANGES = (
     "sold_minor",
@@ -92,7 +93,17 @@ class CommitStatements:
 
     def __init__(self, dialect: Dialect) -> None:
         self.journal = _append(journal, dialect)
-        self.ledger = _append(ledger_entries, dialect)
+        self.transfers = _append(transfers, dialect)
+        self.balances = Prepared(
+            dialects.add_up(
+                dialect.name,
+                balances,
+                ("machine_id", "day", "account"),
+                ("debit_minor", "credit_minor"),
+            ),
+            [column.name for column in balances.columns],
+            dialect,
+        )
         self.states = _overwrite(machine_states, "machine_id", STATE_CHANGES, dialect)
         self.sessions = _overwrite(
             sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id"

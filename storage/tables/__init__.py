@@ -8,11 +8,12 @@ like no other file here, because the import of that file would hide it.
 """
 
 from storage.tables.base import Position, metadata
-from storage.tables.books import audit, journal, ledger_entries
+from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.installation import installation, partitions
+from storage.tables.installation import installation, partitions, wrong_clocks
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
+from storage.tables.payers import payers
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 
@@ -22,10 +23,10 @@ __all__ = [
     "Position",
     "answers",
     "audit",
+    "balances",
     "inbox",
     "installation",
     "journal",
-    "ledger_entries",
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
@@ -33,12 +34,15 @@ __all__ = [
     "machines",
     "metadata",
     "partitions",
+    "payers",
     "planogram_columns",
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",
     "sessions",
     "trades",
+    "transfers",
     "vends",
     "work_item_closings",
+    "wrong_clocks",
 ]

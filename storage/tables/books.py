@@ -1,6 +1,8 @@
-"""The books, which are only added to: the journal of what machines decided, the ledger of their
-money, and the audit of administrators' acts. The ledger has no foreign key: each row is written
-with a line of the journal, whose key holds for it.
+"""The books, which are only added to: the journal of what machines decided, the transfers of their
+money (the ledger), and the audit of administrators' acts. A transfer has no foreign key: it is
+written with a line of the journal, whose key holds for it; partition and epoch stand there.
+
+Beside them stands what the transfers add up to, for each machine and day.
 """
 
 from sqlalchemy import (
@@ -32,7 +34,6 @@ journal = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("kind", String(64), nullable=False),
     Column("session_id", String(64)),
-    Column("event", Text, nullable=False),
     Column("effects", JSON, nullable=False),
     Column("notes", JSON, nullable=False),
     Column("body", JSON, nullable=False),
@@ -41,28 +42,40 @@ journal = Table(
     Index(None, "session_id", "id"),
 )
 
-ledger_entries = Table(
-    "ledger_entries",
+transfers = Table(
+    "transfers",
     metadata,
-    Column("id", Position, primary_key=True, autoincrement=True),
-    Column("machine_id", String(32), nullable=False),
-    Column("version", BigInteger, nullable=False),
-    Column("line", Integer, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
+    # Whose, and which of a decision's movements: found with its line of the journal.
+    Column("machine_id", String(32), primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("line", Integer, primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("kind", String(32), nullable=False),
     Column("cause", String(200), nullable=False),
-    Column("account", String(32), nullable=False),
-    Column("reference", String(128), nullable=False),
+    Column("debit_account", String(32), nullable=False),
+    Column("debit_reference", String(128), nullable=False),
+    Column("credit_account", String(32), nullable=False),
+    Column("credit_reference", String(128), nullable=False),
     Column("trade_id", String(64), nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
     Column("currency", String(3), nullable=False),
-    # A cause is posted once, whatever happens: the last line of defence against paying or being
+    # A cause is entered once, whatever happens: the last line of defence against paying or being
     # paid twice.
-    UniqueConstraint("kind", "cause", "account", "reference"),
-    UniqueConstraint("machine_id", "version", "line"),
-    CheckConstraint("amount_minor <> 0", name="moves_money"),
+    UniqueConstraint("kind", "cause"),
+    CheckConstraint("amount_minor > 0", name="moves_money"),
+)
+
+# Written with the transfers, so that nobody reads the whole ledger for a sum.
+balances = Table(
+    "balances",
+    metadata,
+    Column("machine_id", String(32), primary_key=True),
+    Column("day", Integer, primary_key=True),  # whole days since 1970, UTC
+    Column("account", String(32), primary_key=True),
+    Column("debit_minor", BigInteger, nullable=False),
+    Column("credit_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    CheckConstraint("debit_minor >= 0 AND credit_minor >= 0", name="grows"),
 )
 
 audit = Table(
@@ -81,5 +94,5 @@ audit = Table(
     Index(None, "machine_id", "id"),
 )
 
-for _table in (journal, ledger_entries, audit):
+for _table in (journal, transfers, audit):
     refuse_changes(_table)

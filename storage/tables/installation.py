@@ -36,3 +36,14 @@ partitions = Table(
     Column("claimed_at_ms", BigInteger, nullable=False),
     CheckConstraint("epoch >= 0", name="epoch_grows"),
 )
+
+# Processes whose clock is not Alipay's, for as long as they say so again and again. Times are by
+# Alipay's clock, as far as it is known.
+wrong_clocks = Table(
+    "wrong_clocks",
+    metadata,
+    Column("teller", String(128), primary_key=True),
+    Column("ahead_ms", BigInteger, nullable=False),
+    Column("since_at_ms", BigInteger, nullable=False),
+    Column("told_at_ms", BigInteger, nullable=False),
+)

@@ -89,5 +89,6 @@ machine_halts = Table(
     Column("halted_at_ms", BigInteger, nullable=False),
     Column("fact", String(64), nullable=False),
     Column("error", Text, nullable=False),
+    Column("code_stop", String(16), nullable=False, server_default=text("''")),
     Index(None, "halted_at_ms", "machine_id"),
 )

@@ -32,7 +32,7 @@ inbox = Table(
     Column("machine_id", String(32), nullable=False),
     Column("partition", Integer, nullable=False),
     Column("trade_id", String(64), nullable=False),
-    Column("body_sha256", String(64), nullable=False),
+    Column("told_sha256", String(64), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Column("taken_at_ms", BigInteger),
     Column("taken_version", BigInteger),

@@ -59,7 +59,7 @@ async def hosts(settings: RaySettings, tmp_path: Path) -> AsyncIterator[RayHosts
         amount_minor=1_000,
         currency=Currency("HKD"),
         paid_at_ms=now_ms,
-        payer="p",
+        payer_id="p",
     )
     store.notify("VM-1", paid, received_at_ms=now_ms)
     store.write()

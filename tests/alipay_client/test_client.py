@@ -18,6 +18,7 @@ from alipay_client.errors import Misused, OutcomeUnknown, Refused, Retry, Unreac
 from alipay_client.messages import RefundState
 from tests.alipay_client import vectors
 from tests.alipay_client.wire import PARTNER, Pair, answer, failure, md5, md5_config, transport
+from tests.support.patience import HANGS_AFTER_S
 
 MOMENT = datetime(2026, 1, 15, 2, 20, 32, tzinfo=UTC)
 QRCODE = "https://qr.alipay.com/bax00000000000000000001"
@@ -423,3 +424,28 @@ async def test_the_date_of_an_answer_is_told(pair: Pair) -> None:
     ((date_ms, took_ms),) = told
     assert int(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()) * 1_000 == date_ms
     assert took_ms >= 0
+
+
+async def test_alipay_is_asked_for_the_time(pair: Pair) -> None:
+    """By a request that asks for nothing and shows nothing; whatever page comes, its Date counts,
+    and no answer is no error.
+    """
+    seen: list[httpx.Request] = []
+    heard: list[int] = []
+
+    def page(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if len(seen) > 1:
+            raise httpx.ConnectError("away")
+        return httpx.Response(404, headers={"Date": "Thu, 15 Jan 2026 02:20:32 GMT"})
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(page))
+    asks = AlipayClient(
+        pair.config(), http, answered=lambda date_ms, _took_ms: heard.append(date_ms)
+    )
+    assert await asks.ask_time(within_s=HANGS_AFTER_S)
+    assert not await asks.ask_time(within_s=HANGS_AFTER_S)
+    await asks.close()
+
+    assert [int(MOMENT.timestamp() * 1_000)] == heard
+    assert ("GET", b"", b"") == (seen[0].method, seen[0].url.query, seen[0].content)

@@ -19,7 +19,7 @@ from alipay_client import (
     load_keys,
     parse_notification,
 )
-from alipay_client.notify import told_money
+from alipay_client.notify import names_buyer, told_money
 from tests.alipay_client import vectors
 from tests.alipay_client.wire import PARTNER, Pair, form, md5, md5_config, string_to_sign
 
@@ -361,6 +361,12 @@ def test_garbage_is_only_ever_refused(body: bytes) -> None:
 
 
 NAMES = st.sampled_from([*PAID, "refund_fee", "out_biz_no", "charset", "_input_charset", "x"])
+
+
+def test_whatever_speaks_of_a_buyer_names_one() -> None:
+    """Known or not; what is the seller's, or the trade's, does not."""
+    told = ("buyer_id", "alipay_buyer_user_id", "BuyerNick", "payer_email", "seller_id", "trade_no")
+    assert [True, True, True, True, False, False] == [names_buyer(name) for name in told]
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -12,7 +12,10 @@ async def check(system: System) -> None:
     balance = await system.at_rest()
     assert (
         balance.money_in_minor
-        == balance.money_sold_minor + balance.money_refunded_minor - balance.written_off_minor
+        == balance.money_sold_minor
+        + balance.money_refunded_minor
+        + balance.refunds_written_off_minor
+        - balance.goods_written_off_minor
     )
     assert set(system.motor_turns().values()) <= {1}
     dropped = system.dropped()

@@ -23,6 +23,15 @@ def test_help_lists_the_commands() -> None:
         assert command in told
 
 
+def test_help_breaks_its_lines_where_the_terminal_does() -> None:
+    """Each command's first sentence stands in the list; all of them where it is asked for."""
+    words = " ".join(_run("--help").output.replace("│", " ").split())
+    assert "serve Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one" in words
+    assert "Status 0" not in words
+    asked = " ".join(_run("serve", "--help").output.split())
+    assert "a second one hurries it. Status 0: stopped in order; 1, 2: cannot start; 75:" in asked
+
+
 def test_the_version_is_that_of_the_package() -> None:
     """One line, and nothing is started."""
     assert f"vendgate {metadata.version('vendgate')}\n" == _run("--version").stdout
@@ -148,7 +157,7 @@ def test_a_database_that_does_not_answer_is_a_sentence(tmp_path: Path, pair: Pai
     (tmp_path / "vendgate.db").write_bytes(b"this is no database" * 100)
     result = _run("db", "upgrade", "--config", installed.write(tmp_path, tables))
     assert 1 == result.exit_code
-    assert "The database cannot be upgraded" in result.stderr
+    assert "cannot be read or upgraded" in result.stderr
 
 
 def test_init_says_how_to_go_on(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ which are lost or whose answers are.
 """
 
 import asyncio
+import json
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from actors.ports import StoreError
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused
 from gateway.links.commands import HostUnavailable
+from storage.fleet.changes import ChangeRefused, MachineChange
 from tests.simulation.processes import Died
 
 if TYPE_CHECKING:
@@ -101,6 +103,25 @@ async def give_back_sold(world: "World", rng: Random) -> None:
         )
 
 
+async def erase_payer(world: "World", rng: Random) -> None:
+    """Somebody who paid a while ago, or stands before a machine now, asks to be forgotten."""
+    trades = world.disk.rows(
+        "SELECT trade_id, payer_id FROM trades ORDER BY received_at_ms DESC, trade_id LIMIT 3"
+    )
+    gateway = world.some_gateway(rng)
+    if not trades or gateway is None:
+        return
+    trade_id, payer_id = rng.choice(trades)
+    act = Act(actor="ann", within_s=30.0)
+    try:
+        done = await gateway.process.ask(gateway.acts.erase_payer(trade_id, "they asked", act))
+    except (Died, CallRefused, StoreError) as error:
+        world.note(f"the payer of {trade_id} is not erased, or nobody knows: {error}")
+    else:
+        world.note(f"the payer of {trade_id} is erased: {done}")
+        world.erased.add(payer_id)
+
+
 async def _give_back(world: "World", vend_id: str, rng: Random) -> None:
     gateway = world.some_gateway(rng)
     if gateway is None:
@@ -112,3 +133,53 @@ async def _give_back(world: "World", vend_id: str, rng: Random) -> None:
         world.note(f"vend {vend_id} is not given back, or nobody knows: {error}")
     else:
         world.note(f"vend {vend_id} is given back: {done}")
+
+
+GUARD = "doubt_review_above_minor"
+
+
+class Wishes:
+    """Who wanted which limit of which revision of a machine, by the administrators' own word."""
+
+    def __init__(self) -> None:
+        self._people: dict[tuple[str, int, int], set[str]] = {}
+
+    def of(self, machine_id: str, revision: int, wanted: int) -> set[str]:
+        """The people who wanted the same."""
+        return self._people.setdefault((machine_id, revision, wanted), set())
+
+
+async def wish_limit(world: "World", rng: Random) -> None:
+    """One of two people wants a limit of a machine changed. B20: raised it is by both alone."""
+    machine_id, person = rng.choice(sorted(world.machines)), rng.choice(("ann", "bob"))
+    wanted = rng.choice((0, 200, 400, 900, 5_000))
+    before, revision = _limit(world, machine_id)
+    people = world.wishes.of(machine_id, revision, wanted)
+    people.add(person)
+    try:
+        await world.registry.change(
+            MachineId(machine_id),
+            MachineChange(limits={GUARD: wanted}),
+            actor=person,
+            action="configure",
+            now_ms=world.clock.now_ms(),
+            person=person,
+        )
+    except ChangeRefused as refused:
+        world.note(f"{person} does not get {wanted} for {machine_id}: {refused}")
+    after, _ = _limit(world, machine_id)
+    if after > before and len(people) < 2:
+        world.checker.broken(
+            "two people", f"{person} alone raised {GUARD} of {machine_id} from {before} to {after}"
+        )
+
+
+def _limit(world: "World", machine_id: str) -> tuple[int, int]:
+    """What counts for the machine, and under which revision, as the tables have it."""
+    ((overrides, revision),) = world.disk.rows(
+        "SELECT overrides, revision FROM machines WHERE machine_id = ?", machine_id
+    )
+    own = json.loads(overrides).get(GUARD)
+    fleet = world.policy.doubt_review_above_minor
+    assert fleet is not None, "worlds with disputed limits have one"
+    return fleet if own is None else own, revision

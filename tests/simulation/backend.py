@@ -235,6 +235,7 @@ class GatewayProcess:
         self.process = Process(name, died)
         self.clock = world.edge_wall.steady()
         rng, tokens = world.rng(f"gateway/{name}"), world.rng(f"tokens/{name}")
+        payers = world.rng(f"payers/{name}")
         database = world.disk.open_for(self.process, rng, world.faults)
         self._world = world
         self._rng = rng
@@ -251,6 +252,7 @@ class GatewayProcess:
             monotonic=world.loop.time,
             random=rng.random,
             tokens=lambda: f"{tokens.getrandbits(64):016x}",
+            payer_ids=lambda: f"p{payers.getrandbits(64):016x}",
             wake=self._wake,
             metrics=METRICS,
         )

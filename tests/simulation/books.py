@@ -1,7 +1,7 @@
 """What the checker makes of our SQL as it grows: the ledger folded into sums, row by row, without
 asking any code of the product.
 
-Flows in: rows of ``ledger_entries`` and ``journal`` that a COMMIT added. Flows out: sums for each
+Flows in: rows of ``transfers`` and ``journal`` that a COMMIT added. Flows out: sums for each
 trade, vend and refund.
 """
 
@@ -70,6 +70,17 @@ _SUM = {
     "REFUND_CONFIRMED": "confirmed",
     "REFUND_GIVEN_UP": "cancelled",
 }
+_ACCOUNTS = {
+    "TOP_UP": ("RECEIVABLE", "CUSTOMER_FUNDS"),
+    "RESERVE": ("CUSTOMER_FUNDS", "RESERVED"),
+    "RETURN": ("RESERVED", "CUSTOMER_FUNDS"),
+    "SETTLE": ("RESERVED", "SALES"),
+    "GOODWILL": ("SALES", "CUSTOMER_FUNDS"),
+    "REFUND_ASKED": ("CUSTOMER_FUNDS", "REFUND_DUE"),
+    "REFUND_CONFIRMED": ("REFUND_DUE", "RECEIVABLE"),
+    "REFUND_GIVEN_UP": ("REFUND_DUE", "REFUNDS_WRITTEN_OFF"),
+    "WRITE_OFF": ("GOODS_WRITTEN_OFF", "SALES"),
+}
 _PARTS = {name: _SUM[name] for name in ("RESERVE", "RETURN", "SETTLE", "GOODWILL")}
 
 
@@ -81,7 +92,8 @@ class Fold:
         self.vends: dict[str, VendSums] = defaultdict(VendSums)
         self.refunds: dict[str, tuple[str, int]] = {}
         """Refund id: trade and amount."""
-        self.unbalanced = 0
+        self.crooked: list[str] = []
+        """Transfers that move nothing, or not between the accounts of their kind."""
         self._disk = disk
         self._ledger_at = self._journal_at = 0
 
@@ -89,18 +101,18 @@ class Fold:
         """Take in the new transfers; return each as (kind, cause, trade, amount)."""
         rows = self._disk.rows(
             (
-                "SELECT id, kind, cause, trade_id, amount_minor, machine_id FROM ledger_entries "
-                "WHERE id > ? ORDER BY id"
+                "SELECT rowid, kind, cause, trade_id, amount_minor, machine_id, debit_account, "
+                "credit_account FROM transfers WHERE rowid > ? ORDER BY rowid"
             ),
             self._ledger_at,
         )
         news: list[tuple[str, str, str, int]] = []
-        for entry_id, kind, cause, trade_id, amount, machine_id in rows:
-            self._ledger_at = entry_id
-            self.unbalanced += amount
-            if amount > 0:  # the debit; its credit is the other posting of the transfer
-                news.append((kind, cause, trade_id, amount))
-                self._add(kind, cause, trade_id, amount, machine_id)
+        for row_id, kind, cause, trade_id, amount, machine_id, *accounts in rows:
+            self._ledger_at = row_id
+            if amount <= 0 or _ACCOUNTS[kind] != tuple(accounts):
+                self.crooked.append(f"{kind} {cause} moves {amount} between {accounts}")
+            news.append((kind, cause, trade_id, amount))
+            self._add(kind, cause, trade_id, amount, machine_id)
         return news
 
     def _add(self, kind: str, cause: str, trade_id: str, amount: int, machine_id: str) -> None:

@@ -51,6 +51,8 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("reload", faults.reloaded_every_s, _reload),
         ("double", faults.double_every_s, doubles.double),
         ("goodwill", faults.given_back_every_s, _give_back),
+        ("limits", faults.limits_wished_every_s, _limits),
+        ("erasure", faults.erased_every_s, admins.erase_payer),
     )
     for name, every_s, blow in kinds:
         if every_s:
@@ -199,6 +201,10 @@ async def _reload(world: "World", rng: Random) -> None:
 
 async def _give_back(world: "World", rng: Random) -> None:
     await admins.give_back_sold(world, rng)
+
+
+async def _limits(world: "World", rng: Random) -> None:
+    await admins.wish_limit(world, rng)
 
 
 async def _impatience(world: "World", _: Random) -> None:

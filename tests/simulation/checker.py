@@ -129,8 +129,8 @@ class Checker:
         row says what the ledger says.
         """
         sums = self.fold.trades[trade_id]
-        if self.fold.unbalanced:
-            self.broken("conservation", f"the ledger's sum is {self.fold.unbalanced}")
+        if self.fold.crooked:
+            self.broken("conservation", f"the ledger says {self.fold.crooked}")
         if min(sums.funds, sums.held, sums.due, sums.sold) < 0:
             self.broken("conservation", f"trade {trade_id}: {sums}")
         rows = self._world.disk.rows(
@@ -246,13 +246,14 @@ class Checker:
         them.
         """
         sql = (
-            "SELECT r.at_ms, j.body FROM ledger_entries w JOIN ledger_entries r ON r.epoch = "
-            "w.epoch AND r.machine_id = w.machine_id AND r.kind = 'RETURN' AND r.cause LIKE ? "
-            "JOIN journal j ON j.machine_id = w.machine_id AND j.version = w.version "
+            "SELECT r.at_ms, j.body FROM transfers w JOIN journal j ON j.machine_id = w.machine_id "
+            "AND j.version = w.version JOIN transfers r ON r.machine_id = w.machine_id AND r.kind "
+            "= 'RETURN' AND r.cause LIKE ? JOIN journal i ON i.machine_id = r.machine_id AND "
+            "i.version = r.version AND i.epoch = j.epoch "
             "WHERE w.kind = 'WRITE_OFF' AND w.cause = ?"
         )
         for voided_at_ms, body in self._world.disk.rows(sql, f"{vend_id}/%", vend_id):
-            said = json.loads(body)["body"]
+            said = json.loads(body)
             given = self._given.get((said.get("stream_id", ""), said.get("seq", 0)), [])
             if len({name for name, _ in given}) == 1 and given[0][1] < voided_at_ms:
                 self.broken(
@@ -311,7 +312,7 @@ class Checker:
         it was paid for another.
         """
         rows = self._world.disk.rows(
-            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer, t.payer FROM "
+            "SELECT v.session_id, t.session_id, s.mode, v.request_id, s.payer_id, t.payer_id FROM "
             "vends v, trades t, sessions s "
             "WHERE v.vend_id = ? AND t.trade_id = ? AND s.session_id = v.session_id",
             vend_id,

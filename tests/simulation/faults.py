@@ -85,6 +85,9 @@ class Faults:
     reloaded_every_s: float = 0.0
     retried_every_s: float = 0.0
     given_back_every_s: float = 0.0
+    limits_wished_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
+    erased_every_s: float = 0.0
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""
@@ -153,4 +156,5 @@ def drawn(rng: Random) -> Faults:
     faults.newer_firmware = sometimes(0.5)
     faults.lies = sometimes(0.1, 0.3)
     faults.double_every_s = sometimes(100, 300)
+    faults.erased_every_s = sometimes(20, 120)
     return faults

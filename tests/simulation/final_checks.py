@@ -4,8 +4,12 @@ Flows in: the world after its quiet time. Flows out: the first truth that does n
 function names its promise.
 """
 
+import hashlib
+import hmac
 import json
+import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from actors.machine import check
@@ -13,6 +17,7 @@ from actors.machine.configuring import code_settled
 from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
+from tests.simulation.backend import SALT
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
@@ -147,7 +152,7 @@ def written_off_by_who_may(world: "World") -> None:
     limit = world.policy.write_off_second_person_above_minor
     names: dict[str, set[str]] = defaultdict(set)
     for (body,) in world.disk.rows("SELECT body FROM journal WHERE kind = 'RefundWrittenOff'"):
-        said = json.loads(body)["body"]
+        said = json.loads(body)
         names[said["refund_id"]].add(said["actor"])
     for refund_id, amount in world.disk.rows(
         "SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"
@@ -235,11 +240,11 @@ def device_order(world: "World") -> None:
     boots: dict[tuple[str, str], str] = {}
     applied: dict[tuple[str, str], int] = defaultdict(int)
     sql = (
-        "SELECT machine_id, body, notes FROM journal WHERE kind IN ('Connected', 'FrameReceived') "
-        "ORDER BY id"
+        "SELECT machine_id, body, notes FROM journal WHERE kind = 'Connected' OR body LIKE "
+        '\'{"stream_id":%,"seq":%,"fact":%\' ORDER BY id'
     )
     for machine_id, body, notes in world.disk.rows(sql):
-        said = json.loads(body)["body"]
+        said = json.loads(body)
         if "boot_id" in said:
             boots[machine_id, said["stream_id"]] = said["boot_id"]
             continue
@@ -253,7 +258,7 @@ def device_order(world: "World") -> None:
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
         boot = (machine_id, boots[machine_id, said["stream_id"]])
-        first = said["fact"]["body"].get("first_seq", seq)  # of faults that are told as one
+        first = said["fact"].get("first_seq", seq)  # of faults that are told as one
         if not first <= applied[boot] + 1 <= seq:
             world.checker.broken(
                 "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"
@@ -365,12 +370,29 @@ def the_audit_is_clean(world: "World") -> None:
 
 
 def privacy(world: "World") -> None:
-    """B19: no buyer's id or login stands anywhere in the database."""
+    """B19: no buyer's id or login stands anywhere in the database, and once the mappings of payers
+    are deleted, no hash of one.
+    """
     everything = world.disk.raw.serialize()
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as copy:
+        world.disk.raw.backup(copy)
+        copy.execute("DELETE FROM payers")
+        copy.execute("VACUUM")
+        of_nobody = copy.serialize()
     for trade in world.provider.book.trades(10_000):
         for secret in (trade.buyer_id, trade.buyer_email):
             if secret.encode() in everything:
                 world.checker.broken("privacy", f"{secret} stands in the database")
+        keyed = hmac.new(SALT, trade.buyer_id.encode(), hashlib.sha256).hexdigest()
+        if keyed.encode() in of_nobody:
+            world.checker.broken("privacy", f"the hash of {trade.buyer_id} stands in the books")
+
+
+def who_was_erased_is_forgotten(world: "World") -> None:
+    """B19: nothing leads to a person any more from a number whose erasure was answered."""
+    known = {payer_id for (payer_id,) in world.disk.rows("SELECT payer_id FROM payers")}
+    if known & world.erased:
+        world.checker.broken("privacy", f"{known & world.erased} were erased and are known")
 
 
 TRUTHS = (
@@ -388,5 +410,6 @@ TRUTHS = (
     states_agree_with_rows,
     allowed_transitions,
     privacy,
+    who_was_erased_is_forgotten,
 )
 """Every truth that holds at rest, but for the audit."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.host import runner
-from tests.simulation import bugs, bugs_of_time
+from tests.simulation import bugs, bugs_of_refunds, bugs_of_time
 from tests.simulation.world import Outcome, World, live
 
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -182,6 +182,11 @@ def customers_complain(world: World) -> None:
     world.faults.given_back_every_s = 5.0
 
 
+def people_ask_to_be_forgotten(world: World) -> None:
+    """Every few seconds one of those who paid last."""
+    world.faults.erased_every_s = 5.0
+
+
 def people_insist(world: World) -> None:
     """Little is left behind, by people who go on choosing and for people who want more."""
     world.insistent = True
@@ -192,6 +197,12 @@ def administrators_change_their_minds(world: World) -> None:
     """Machines are disabled and enabled all the time, and Alipay's answers are lost."""
     world.faults.reconfigured_every_s = 8.0
     world.faults.alipay["no_answer_done"] = 0.5
+
+
+def limits_are_disputed(world: World) -> None:
+    """Two people want now this limit and now that one, again and again."""
+    world.faults.limits_wished_every_s = 3.0
+    world.policy = replace(world.policy, doubt_review_above_minor=400)
 
 
 STEERS: dict[str, Callable[[World], None]] = {
@@ -207,7 +218,9 @@ STEERS: dict[str, Callable[[World], None]] = {
     "doubles come": doubles_come,
     "alipay says anything": alipay_says_anything,
     "customers complain": customers_complain,
+    "people ask to be forgotten": people_ask_to_be_forgotten,
     "people insist": people_insist,
+    "limits are disputed": limits_are_disputed,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,
@@ -219,40 +232,40 @@ PLANTED = (
     Planted(
         name="new-id-on-retry",
         sentence="A refund is asked for again under a new id.",
-        bug=bugs.new_id_on_retry,
+        bug=bugs_of_refunds.new_id_on_retry,
     ),
     Planted(
         name="unknown-is-refused",
         sentence="A time-out counts as a refusal: the refund is dropped.",
-        bug=bugs.unknown_is_refused,
+        bug=bugs_of_refunds.unknown_is_refused,
         start=23,
     ),
     Planted(
         name="unknown-is-another",
         sentence="A time-out makes another refund, under another id.",
-        bug=bugs.unknown_is_another_refund,
+        bug=bugs_of_refunds.unknown_is_another_refund,
     ),
     Planted(
         name="unknown-is-done",
         sentence="A time-out counts as success.",
-        bug=bugs.unknown_is_done,
+        bug=bugs_of_refunds.unknown_is_done,
     ),
     Planted(
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
-        bug=bugs.accepted_is_done,
+        bug=bugs_of_refunds.accepted_is_done,
         start=45,
     ),
     Planted(
         name="any-fail-is-final",
         sentence="A code that nobody knows counts as a definite no.",
-        bug=bugs.any_fail_is_final,
+        bug=bugs_of_refunds.any_fail_is_final,
         steer=alipay_says_anything,
     ),
     Planted(
         name="no-is-not-asked-after",
         sentence="A no is believed, though it may be the echo of our own success.",
-        bug=bugs.no_is_not_asked_after,
+        bug=bugs_of_refunds.no_is_not_asked_after,
         start=25,
         steer=alipay_says_anything,
     ),
@@ -265,40 +278,46 @@ PLANTED = (
     Planted(
         name="first-person-suffices",
         sentence="A large refund is written off by one person.",
-        bug=bugs.first_person_suffices,
+        bug=bugs_of_refunds.first_person_suffices,
         steer=refunds_are_refused,
+    ),
+    Planted(
+        name="one-person-raises",
+        sentence="A limit of a machine that guards money is raised by one person.",
+        bug=bugs_of_refunds.one_person_raises,
+        steer=limits_are_disputed,
     ),
     Planted(
         name="cents-everywhere",
         sentence="Amounts of a currency without decimals are written and read with two.",
-        bug=bugs.cents_everywhere,
+        bug=bugs_of_refunds.cents_everywhere,
     ),
     Planted(
         name="whole-payment-back",
         sentence="The whole payment goes back, not what is left of it.",
-        bug=bugs.whole_payment_goes_back,
+        bug=bugs_of_refunds.whole_payment_goes_back,
     ),
     Planted(
         name="never-tried-again",
         sentence="A refund that failed is never tried again.",
-        bug=bugs.refund_never_tried_again,
+        bug=bugs_of_refunds.refund_never_tried_again,
     ),
     Planted(
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
-        bug=bugs.done_is_unknown_again,
+        bug=bugs_of_refunds.done_is_unknown_again,
     ),
     Planted(
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
-        bug=bugs.stop_forgotten,
+        bug=bugs_of_refunds.stop_forgotten,
         start=30,
         steer=administrators_change_their_minds,
     ),
     Planted(
         name="code-unknown-is-none",
         sentence="A call about a code that was not answered counts as not made.",
-        bug=bugs.unknown_code_is_as_before,
+        bug=bugs_of_refunds.unknown_code_is_as_before,
         steer=administrators_change_their_minds,
     ),
     Planted(
@@ -392,6 +411,17 @@ PLANTED = (
         bug=bugs.buyer_kept,
     ),
     Planted(
+        name="payer-is-hash",
+        sentence="The books know a payer by the buyer's hash.",
+        bug=bugs.payer_is_the_hash,
+    ),
+    Planted(
+        name="payer-not-erased",
+        sentence="Whoever asks to be forgotten is told that they are, and is known.",
+        bug=bugs.payer_is_not_erased,
+        steer=people_ask_to_be_forgotten,
+    ),
+    Planted(
         name="reservation-kept",
         sentence="The money of a vend that failed stays reserved.",
         bug=bugs.reservation_kept_on_failure,
@@ -480,14 +510,14 @@ PLANTED = (
     Planted(
         name="goodwill-of-old-rows",
         sentence="A sold vend is given back by what was read before the machine decided again.",
-        bug=bugs.goodwill_of_old_rows,
+        bug=bugs_of_refunds.goodwill_of_old_rows,
         steer=customers_complain,
         halts=True,
     ),
     Planted(
         name="goodwill-of-the-whole-payment",
         sentence="All that a payment bought is given back for one of its vends.",
-        bug=bugs.goodwill_of_the_whole_payment,
+        bug=bugs_of_refunds.goodwill_of_the_whole_payment,
         steer=customers_complain,
     ),
     Planted(

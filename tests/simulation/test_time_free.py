@@ -33,7 +33,22 @@ def forget_time(disk: Disk) -> int:
     for table, column in _times(disk):
         sql = f'UPDATE "{table}" SET "{column}" = ? WHERE "{column}" <> ?'
         changed += disk.raw.execute(sql, (CONSTANT_MS, CONSTANT_MS)).rowcount
+    _forget_days(disk)
     return changed
+
+
+def _forget_days(disk: Disk) -> None:
+    """A day is a time too: all of a machine's become the constant's, in one balance."""
+    together = disk.rows(
+        "SELECT machine_id, account, sum(debit_minor), sum(credit_minor), currency FROM balances "
+        "GROUP BY machine_id, account, currency"
+    )
+    disk.raw.execute("DELETE FROM balances")
+    for machine_id, *rest in together:
+        disk.raw.execute(
+            "INSERT INTO balances VALUES (?, ?, ?, ?, ?, ?)",
+            (machine_id, CONSTANT_MS // 86_400_000, *rest),
+        )
 
 
 def _times(disk: Disk) -> Iterator[tuple[str, str]]:

@@ -108,9 +108,12 @@ class World:
         self.provider.answered_success = self._success
         self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
+        self.wishes = admins.Wishes()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
+        self.erased: set[str] = set()
+        """The numbers of payers whose erasure was answered."""
         self.leaves = 0.2
         """How many are taken away at the end of their busy time."""
         self.insistent = False
@@ -237,7 +240,8 @@ class World:
         rng = self.rng("machines")
         self._rng_of_lines = self.rng("lines")
         registry = Registry(
-            self.disk.open_for(Process("office", lambda _: None), rng, type(self.faults)())
+            self.disk.open_for(Process("office", lambda _: None), rng, type(self.faults)()),
+            self.policy,
         )
         self.registry = registry
         for number in range(self.machines_wanted):

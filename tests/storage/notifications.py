@@ -10,7 +10,7 @@ def received(
     trade_id: str,
     *,
     amount_minor: int = 1_000,
-    payer: str = "hash-of-alice",
+    payer_id: str = "payer-alice",
     machine_id: str = "VM-1",
 ) -> Received:
     """A payment notification."""
@@ -19,9 +19,9 @@ def received(
         kind="PAID",
         machine_id=MachineId(machine_id),
         trade_id=trade_id,
-        event=paid(trade_id, amount_minor, payer=payer),
+        event=paid(trade_id, amount_minor, payer_id=payer_id),
         fields={"trade_no": trade_id, "total_fee": f"{amount_minor}"},
-        body_sha256=f"{amount_minor:064}",
+        told_sha256=f"{amount_minor:064}",
         received_at_ms=START_MS,
     )
 
@@ -35,6 +35,6 @@ def other(cause: str, event: Event | None) -> Received:
         trade_id="t1",
         event=event,
         fields={},
-        body_sha256="1" * 64,
+        told_sha256="1" * 64,
         received_at_ms=START_MS,
     )

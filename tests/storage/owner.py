@@ -62,7 +62,11 @@ def new_machine(
 
 
 def paid(
-    trade_id: str, amount_minor: int = 1_000, *, payer: str = "hash-of-alice", at_ms: int = START_MS
+    trade_id: str,
+    amount_minor: int = 1_000,
+    *,
+    payer_id: str = "payer-alice",
+    at_ms: int = START_MS,
 ) -> TopUpPaid:
     """A payment."""
     return TopUpPaid(
@@ -71,7 +75,7 @@ def paid(
         amount_minor=amount_minor,
         currency=HKD,
         paid_at_ms=at_ms,
-        payer=payer,
+        payer_id=payer_id,
     )
 
 

@@ -11,10 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from actors.ports import StoreError
 from storage.database import migrate
 from storage.database.engine import Database
-from storage.tables import audit, journal, ledger_entries, metadata
+from storage.tables import audit, journal, metadata, transfers
 from tests.storage.owner import Owner
 
-TABLES = (journal, ledger_entries, audit)
+TABLES = (journal, transfers, audit)
 
 
 async def refused(db: Database, table: Table, statement: object) -> None:
@@ -32,7 +32,8 @@ async def test_rows_are_never_changed_or_deleted(db: Database, table: Table) -> 
     there.
     """
     await (await Owner.of(db, "VM-1")).buy("VM-1")
-    wanted = select(table).order_by(table.c.id)
+    wanted = select(table).order_by(*table.primary_key.columns)
+    one = table.c.machine_id == "VM-1"
     before = await db.read(lambda connection: connection.execute(wanted).all())
     assert before
     await refused(db, table, update(table).values(at_ms=1))
@@ -43,11 +44,9 @@ async def test_rows_are_never_changed_or_deleted(db: Database, table: Table) -> 
         if "digest" in table.c
         else update(table).values(amount_minor=1),
     )
-    await refused(
-        db, table, update(table).where(table.c.id == 1).values(machine_id=table.c.machine_id)
-    )
+    await refused(db, table, update(table).where(one).values(machine_id=table.c.machine_id))
     await refused(db, table, delete(table))
-    await refused(db, table, delete(table).where(table.c.id == 1))
+    await refused(db, table, delete(table).where(one))
     assert before == await db.read(lambda connection: connection.execute(wanted).all())
 
 
@@ -58,14 +57,11 @@ async def test_no_row_is_put_in_the_place_of_another(db: Database, table: Table)
     """
     await (await Owner.of(db, "VM-1")).buy("VM-1")
     if db.dialect.name == "sqlite":
-        columns = [column for column in table.columns if column.name != "id"]
-        again = select(table.c.id, *columns).where(table.c.id == 1)
+        again = select(table).where(table.c.machine_id == "VM-1")
         await refused(
             db,
             table,
-            insert(table)
-            .prefix_with("OR REPLACE")
-            .from_select(["id", *(column.name for column in columns)], again),
+            insert(table).prefix_with("OR REPLACE").from_select(table.columns.keys(), again),
         )
     else:
         await refused(db, table, text(f"TRUNCATE {table.name}"))

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.machine.effects import RejectCode
+from actors.machine import describe
+from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall, RejectCode
 from actors.machine.events import Event, FrameNotRead, FrameReceived, MachineFact, VendRequested
 from actors.machine.ids import RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
@@ -15,6 +16,7 @@ from actors.machine.state import MachineState
 from storage import codec
 
 EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
+ORDERS = [*get_args(MachineCommand), CloseStream, *get_args(ProviderCall)]
 FACTS = list(get_args(MachineFact))
 INTEGERS = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 st.register_type_strategy(int, INTEGERS)
@@ -42,6 +44,7 @@ def test_an_event_comes_back(kind: type) -> None:
     @given(st.from_type(kind))
     def holds(event: Event) -> None:
         assert event == codec.decode_event(codec.encode_event(event))
+        assert event == codec.decode_body(codec.event_kind(event), codec.encode_body(event))
         assert kind.__name__ == codec.event_kind(event)
 
     holds()
@@ -52,7 +55,54 @@ def test_an_event_comes_back(kind: type) -> None:
 def test_a_frame_comes_back(frame: FrameReceived) -> None:
     """Every kind of fact survives in its frame; the kind of a frame is that of its fact."""
     assert frame == codec.decode_event(codec.encode_event(frame))
+    assert frame == codec.decode_body(codec.event_kind(frame), codec.encode_body(frame))
     assert type(frame.fact).__name__ == codec.event_kind(frame)
+
+
+def test_no_fact_is_called_like_an_event() -> None:
+    """The kind alone tells whether a body is a frame's."""
+    assert set() == {kind.__name__ for kind in FACTS} & {kind.__name__ for kind in EVENTS}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"stream_id":"g-1","seq":"x"}'])
+@pytest.mark.parametrize("kind", ["VendRequested", "TopUpPaid", "Unheard"])
+def test_a_body_that_is_none_is_refused(kind: str, text: str) -> None:
+    """By the one error that everybody catches."""
+    with pytest.raises(codec.CodecError):
+        codec.decode_body(kind, text)
+
+
+def test_every_order_is_kept_whole() -> None:
+    """All that may be told of each kind, in a place of its own: a new field goes to the right end,
+    where it shifts nothing.
+    """
+    expected = {
+        kind.__name__: tuple(name for name in kind.__struct_fields__ if name not in describe.HIDDEN)
+        for kind in ORDERS
+    }
+    assert expected == codec.ORDERS
+
+
+@pytest.mark.parametrize("kind", ORDERS, ids=lambda kind: kind.__name__)
+def test_an_order_is_told_in_the_same_words(kind: type) -> None:
+    """From what the journal kept as from the order itself, with whatever texts are in it."""
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.from_type(kind))
+    def holds(effect: Effect) -> None:
+        (kept,) = codec.decode_orders(codec.encode_orders([effect]))
+        assert kind.__name__ == kept.kind
+        assert describe.effect(effect) == describe.order(kept.kind, kept.fields.items())
+
+    holds()
+
+
+@pytest.mark.parametrize("text", ["", "{", '[["Unheard"]]', "[[]]", "[[1]]", '[["Welcome",{}]]'])
+def test_orders_that_are_none_are_refused(text: str) -> None:
+    """By the one error that everybody catches; no order at all is none."""
+    with pytest.raises(codec.CodecError):
+        codec.decode_orders(text)
+    assert ((), "[]") == (codec.decode_orders("[]"), codec.encode_orders([]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -89,6 +139,7 @@ def test_what_was_remarked_of_a_frame_comes_back() -> None:
         remarks=("ConnectRequest: field 9 is not known here",),
     )
     assert frame == codec.decode_event(codec.encode_event(frame))
+    assert frame == codec.decode_body(codec.event_kind(frame), codec.encode_body(frame))
 
 
 def test_a_newer_format_is_refused() -> None:

@@ -4,7 +4,7 @@ PostgreSQL.
 
 from sqlalchemy import Connection, text
 
-TABLES = ("journal", "ledger_entries", "audit")
+TABLES = ("journal", "transfers", "audit")
 
 
 def unlock(connection: Connection) -> None:

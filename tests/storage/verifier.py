@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-LINE = "machine_id, version, partition, epoch, at_ms, kind, session_id, event, effects, notes, body"
-ENTRY = (
-    "machine_id, version, line, partition, epoch, at_ms, kind, cause, account, reference, "
-    "trade_id, amount_minor, currency"
+LINE = "machine_id, version, partition, epoch, at_ms, kind, session_id, effects, notes, body"
+TRANSFER = (
+    "machine_id, version, line, at_ms, kind, cause, debit_account, debit_reference, "
+    "credit_account, credit_reference, trade_id, amount_minor, currency"
 )
 
 
@@ -26,11 +26,11 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def line_content(line: Sequence[Any], entries: Sequence[Sequence[Any]]) -> str:
+def line_content(line: Sequence[Any], transfers: Sequence[Sequence[Any]]) -> str:
     """Return the content of a machine's line."""
     *plain, effects, notes, body = line
     told = [*plain, json.loads(effects), json.loads(notes), json.loads(body)]
-    return sha256(as_json([told, [list(entry) for entry in entries]]))
+    return sha256(as_json([told, [list(transfer) for transfer in transfers]]))
 
 
 def digests(connection: Connection, machine_id: str) -> list[tuple[str, str]]:
@@ -43,11 +43,11 @@ def digests(connection: Connection, machine_id: str) -> list[tuple[str, str]]:
     ).all()
     for *line, digest in lines:
         wanted = text(
-            f"SELECT {ENTRY} FROM ledger_entries WHERE machine_id = :machine_id AND version = "
+            f"SELECT {TRANSFER} FROM transfers WHERE machine_id = :machine_id AND version = "
             ":version ORDER BY line"
         )
-        entries = connection.execute(wanted, {**named, "version": line[1]}).all()
-        found.append((digest, sha256(before + line_content(line, entries))))
+        transfers = connection.execute(wanted, {**named, "version": line[1]}).all()
+        found.append((digest, sha256(before + line_content(line, transfers))))
         before = digest
     return found
 

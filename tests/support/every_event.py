@@ -148,7 +148,7 @@ def sold_parts(state: MachineState) -> tuple[events.SoldPart, ...]:
             or Trade(
                 trade_id=part.trade_id,
                 partner_trans_id="o",
-                payer="ann",
+                payer_id="ann",
                 paid_minor=part.amount_minor,
                 funds_minor=0,
                 received_at_ms=START_MS,
@@ -281,10 +281,15 @@ def every_event(story: Story) -> list[events.Event]:
         events.Disconnected(stream_id=link.stream_id),
         events.Disconnected(stream_id=StreamId("other")),
         *(
-            events.TopUpPaid(trade_id=TradeId(trade), amount_minor=amount, payer=payer, **paid)  # type: ignore[arg-type]
+            events.TopUpPaid(
+                trade_id=TradeId(trade),
+                amount_minor=amount,
+                payer_id=payer_id,
+                **paid,  # type: ignore[arg-type]
+            )
             for trade in ("t1", "t9")
             for amount in (0, 1, 500, 5_000)
-            for payer in ("ann", "bob", "")
+            for payer_id in ("ann", "bob", "")
         ),
         events.TopUpPaid(
             trade_id=TradeId("t8"),
@@ -340,6 +345,7 @@ def every_event(story: Story) -> list[events.Event]:
         ),
         events.CodeCreated(qr_payload="https://qr.example/x"),
         events.CodeStatusChanged(status=CodeStatus.STOPPED),
+        events.CodeStopOrdered(),
         events.CodeFailed(final=False, detail="time-out"),
         events.CodeFailed(final=True, detail="ILLEGAL_PARTNER"),
         events.ConfigurationChanged(configuration=Configuration(revision=0)),

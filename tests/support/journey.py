@@ -52,9 +52,9 @@ class MachineJourney(RuleBasedStateMachine):
 
     # --- customers and machine ---
 
-    @rule(amount=AMOUNTS, payer=PAYERS, age_ms=st.sampled_from([0, 1_000, 400_000, None]))
-    def pay(self, amount: int, payer: str, age_ms: int | None) -> None:
-        self.story.pay(amount, payer, age_ms=age_ms)
+    @rule(amount=AMOUNTS, payer_id=PAYERS, age_ms=st.sampled_from([0, 1_000, 400_000, None]))
+    def pay(self, amount: int, payer_id: str, age_ms: int | None) -> None:
+        self.story.pay(amount, payer_id, age_ms=age_ms)
 
     @rule(number=st.integers(min_value=1, max_value=5))
     def pay_again(self, number: int) -> None:

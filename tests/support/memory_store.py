@@ -13,6 +13,7 @@ from actors.machine.state import Column, Configuration, MachineState
 from actors.placement import partition_of
 from actors.ports import (
     Change,
+    CodeStop,
     Conflict,
     InboxItem,
     LoadedMachine,
@@ -194,7 +195,9 @@ class MemoryStore(MachineStore):
             raise StoreError("the row was not written")
         self._prove(ownership)
         known = self.halts.get(halt.machine_id, halt)
-        self.halts[halt.machine_id] = replace(halt, halted_at_ms=known.halted_at_ms)
+        self.halts[halt.machine_id] = replace(
+            halt, halted_at_ms=known.halted_at_ms, code_stop=halt.code_stop or known.code_stop
+        )
 
     async def untaken(
         self, ownership: Ownership, *, older_than_ms: int, limit: int
@@ -264,9 +267,12 @@ class MemoryStore(MachineStore):
             return Unreadable(
                 machine_id=machine_id, error=ValueError(f"the state of {machine_id} makes no sense")
             )
+        halt = self.halts.get(machine_id)
         return LoadedMachine(
             state=row.state,
             place=row.place,
             configuration=row.configuration,
-            halted=machine_id in self.halts,
+            halted=halt is not None,
+            halted_at_ms=None if halt is None else halt.halted_at_ms,
+            code_stop=CodeStop.NONE if halt is None else halt.code_stop,
         )

@@ -53,6 +53,7 @@ from tests.support.patience import HANGS_AFTER_S
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
+SALT = b"0123456789abcdef"
 Found = TypeVar("Found")
 MERCHANT = Merchant(
     secondary_merchant_id="M1",
@@ -252,7 +253,7 @@ async def a_site(
     clock = clock or SiteClock()
     path = folder / "site.db"
     shutil.copy(upgraded_file, path)
-    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or Policy())
+    made = configs(path, pair, notify_limits=limits or NotifyLimits(), policy=policy or POLICY)
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)
         close_database = _once(database.close)
@@ -329,7 +330,7 @@ def configs(path: Path, pair: Pair, **more: Any) -> Configs:
         keys=load_keys(config),
         merchant=MERCHANT,
         public_url=BASE_URL,
-        payer_salt=b"0123456789abcdef",
+        payer_salt=SALT,
         **whole,
     )
 

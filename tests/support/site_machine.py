@@ -1,6 +1,6 @@
 """A machine in front of a site: a real stream to a real server, whose links are the site's own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc.aio
@@ -12,17 +12,32 @@ from tests.support.site import Site
 
 
 @asynccontextmanager
-async def a_machine(site: Site, machine_id: str = "VM-1") -> AsyncIterator[MachineCall]:
-    """Connect a machine, and take its stream away at the end."""
+async def a_door(site: Site) -> AsyncIterator[Callable[[], MachineCall]]:
+    """Give what opens a stream, on a connection of its own, on which nothing was said yet; all are
+    taken away at the end.
+    """
     async with AsyncExitStack() as stack:
         listener = site.gateway.machine_listener("127.0.0.1:0", None)
         await listener.start()
         stack.push_async_callback(listener.stop, grace_s=0)
-        channel = await stack.enter_async_context(
-            grpc.aio.insecure_channel(f"127.0.0.1:{listener.port}")
-        )
-        machine = MachineCall(channel)
-        stack.callback(machine.call.cancel)
+
+        def open_stream() -> MachineCall:
+            channel = grpc.aio.insecure_channel(
+                f"127.0.0.1:{listener.port}", options=[("grpc.use_local_subchannel_pool", 1)]
+            )
+            stack.push_async_callback(channel.close)
+            machine = MachineCall(channel)
+            stack.callback(machine.call.cancel)
+            return machine
+
+        yield open_stream
+
+
+@asynccontextmanager
+async def a_machine(site: Site, machine_id: str = "VM-1") -> AsyncIterator[MachineCall]:
+    """Connect a machine, and take its stream away at the end."""
+    async with a_door(site) as open_stream:
+        machine = open_stream()
         answer = await machine.hello(machine_id, planogram_version=1)
         assert "welcome" == answer.WhichOneof("payload")
         yield machine

@@ -217,6 +217,8 @@ class Stage:
         self.clock = LoopClock()
         self.ahead_ms: int | None = None
         """By how much that clock is ahead of Alipay's, as far as is known."""
+        self.asked_time: list[int] = []
+        """How many partitions had an owner, each time that Alipay was asked for the time."""
         self.limits = limits
         self.core = core
         self.policy = policy or Policy()
@@ -232,6 +234,9 @@ class Stage:
         async def close() -> None:
             return
 
+        async def ask_time() -> None:
+            self.asked_time.append(len(self.store.epochs))
+
         services = HostServices(
             store=self.store,
             performer=self.provider,
@@ -239,6 +244,7 @@ class Stage:
             policy=self.policy,
             partition_count=self.store.partition_count,
             ahead_ms=lambda: self.ahead_ms,
+            ask_time=ask_time,
             close=close,
         )
         return Host(
@@ -282,7 +288,7 @@ class Stage:
             amount_minor=amount_minor,
             currency=Currency("HKD"),
             paid_at_ms=now_ms,
-            payer="payer-1",
+            payer_id="payer-1",
         )
         return self.store.notify(machine_id, event, received_at_ms=now_ms)
 

@@ -62,7 +62,7 @@ class Story:
     """A machine and everything that happens to it."""
 
     def __init__(self, state: MachineState | None = None, policy: Policy | None = None) -> None:
-        self.state = a_machine() if state is None else state
+        self.state = self.before = a_machine() if state is None else state
         self.policy = policy or Policy()
         self.now_ms = START_MS
         self.decisions: list[Decision] = []
@@ -83,11 +83,11 @@ class Story:
         decision = decide(self.state, event, self.now_ms, self.policy)
         check_decision(self.state, decision)
         self.history.goes_on(*decision.records)
-        self.state = decision.state
+        self.before, self.state = self.state, decision.state
         self.decisions.append(decision)
         for transfer in decision.transfers:
-            for posting in transfer.postings:
-                self.accounts[posting.account] += posting.amount_minor
+            self.accounts[transfer.debit_account] += transfer.amount_minor
+            self.accounts[transfer.credit_account] -= transfer.amount_minor
         for effect in decision.effects:
             if isinstance(effect, SendRefund):
                 # One id, one amount, for ever.
@@ -126,7 +126,7 @@ class Story:
         return self.do(events.FrameReceived(stream_id=self.stream, seq=self._seq, fact=fact))
 
     def pay(
-        self, amount_minor: int, payer: str = "ann", *, trade: str = "", age_ms: int | None = 0
+        self, amount_minor: int, payer_id: str = "ann", *, trade: str = "", age_ms: int | None = 0
     ) -> Decision:
         """A customer pays; we hear of it ``age_ms`` later, None: nobody says how much later."""
         if not trade:
@@ -139,7 +139,7 @@ class Story:
                 amount_minor=amount_minor,
                 currency=HKD,
                 paid_at_ms=None if age_ms is None else self.now_ms - age_ms,
-                payer=payer,
+                payer_id=payer_id,
             )
         )
 
@@ -241,17 +241,12 @@ class Story:
         given_up``.
         """
         paid = sum(
-            -p.amount_minor
-            for d in self.decisions
-            for t in d.transfers
-            if t.kind == "TOP_UP"
-            for p in t.postings
-            if p.amount_minor < 0
+            t.amount_minor for d in self.decisions for t in d.transfers if t.kind == "TOP_UP"
         )
         return {
             "paid": paid,
             "held": -(self.accounts["CUSTOMER_FUNDS"] + self.accounts["RESERVED"]),
-            "sold": -self.accounts["SALES"] - self.accounts["WRITE_OFF"] - self.given_up(),
+            "sold": -self.accounts["SALES"] - self.accounts["GOODS_WRITTEN_OFF"],
             "due": -self.accounts["REFUND_DUE"],
             "back": paid - self.accounts["RECEIVABLE"],
             "given_up": self.given_up(),
@@ -259,10 +254,4 @@ class Story:
 
     def given_up(self) -> int:
         """Refunds that were refused and written off, in minor units."""
-        transfers = (t for d in self.decisions for t in d.transfers if t.kind == "REFUND_GIVEN_UP")
-        return sum(
-            posting.amount_minor
-            for t in transfers
-            for posting in t.postings
-            if posting.amount_minor > 0
-        )
+        return -self.accounts["REFUNDS_WRITTEN_OFF"]

@@ -145,7 +145,7 @@ async def _passed_on(inbox: Inbox, found: Found, daily: DailyFile, now_ms: int) 
                 "trade_no": difference.trade_id,
                 "said": difference.said,
             },
-            body_sha256=daily.sha256,
+            told_sha256=daily.sha256,
             received_at_ms=now_ms,
         )
     )

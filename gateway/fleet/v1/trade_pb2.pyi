@@ -271,7 +271,7 @@ Global___Refund: _TypeAlias = Refund  # noqa: Y015
 @_typing.final
 class Balance(_message.Message):
     """All money of one currency, from the ledger.
-    money_in = sold + refunded + held + refunds_open - written_off, always.
+    money_in = sold + refunded + held + refunds_open + refunds_written_off - goods_written_off, always.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -282,8 +282,9 @@ class Balance(_message.Message):
     MONEY_REFUNDED_MINOR_FIELD_NUMBER: _builtins.int
     MONEY_HELD_MINOR_FIELD_NUMBER: _builtins.int
     REFUNDS_OPEN_MINOR_FIELD_NUMBER: _builtins.int
-    WRITTEN_OFF_MINOR_FIELD_NUMBER: _builtins.int
     LEDGER_BALANCED_FIELD_NUMBER: _builtins.int
+    GOODS_WRITTEN_OFF_MINOR_FIELD_NUMBER: _builtins.int
+    REFUNDS_WRITTEN_OFF_MINOR_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     money_in_minor: _builtins.int
     money_sold_minor: _builtins.int
@@ -292,10 +293,12 @@ class Balance(_message.Message):
     """Customers' funds, free or reserved for a vend."""
     refunds_open_minor: _builtins.int
     """Due back and not done."""
-    written_off_minor: _builtins.int
-    """Goods given without money, less the refunds that were written off: below 0 if these are more."""
     ledger_balanced: _builtins.bool
-    """Whether every transfer of the ledger sums to zero."""
+    """Whether each day of each machine has been debited what it has been credited. `vendgate audit` proves the rest."""
+    goods_written_off_minor: _builtins.int
+    """Goods that were given although their price had gone back: sold, and paid by nobody."""
+    refunds_written_off_minor: _builtins.int
+    """Refunds that could never be done that way and were given up: money that came in and stays."""
     def __init__(
         self,
         *,
@@ -305,12 +308,13 @@ class Balance(_message.Message):
         money_refunded_minor: _builtins.int = ...,
         money_held_minor: _builtins.int = ...,
         refunds_open_minor: _builtins.int = ...,
-        written_off_minor: _builtins.int = ...,
         ledger_balanced: _builtins.bool = ...,
+        goods_written_off_minor: _builtins.int = ...,
+        refunds_written_off_minor: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "ledger_balanced", b"ledger_balanced", "money_held_minor", b"money_held_minor", "money_in_minor", b"money_in_minor", "money_refunded_minor", b"money_refunded_minor", "money_sold_minor", b"money_sold_minor", "refunds_open_minor", b"refunds_open_minor", "written_off_minor", b"written_off_minor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "goods_written_off_minor", b"goods_written_off_minor", "ledger_balanced", b"ledger_balanced", "money_held_minor", b"money_held_minor", "money_in_minor", b"money_in_minor", "money_refunded_minor", b"money_refunded_minor", "money_sold_minor", b"money_sold_minor", "refunds_open_minor", b"refunds_open_minor", "refunds_written_off_minor", b"refunds_written_off_minor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

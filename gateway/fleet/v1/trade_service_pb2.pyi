@@ -406,6 +406,58 @@ class WriteOffRefundResponse(_message.Message):
 Global___WriteOffRefundResponse: _TypeAlias = WriteOffRefundResponse  # noqa: Y015
 
 @_typing.final
+class ErasePayerRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    trade_id: _builtins.str
+    """Alipay's number of a payment that the person made."""
+    reason: _builtins.str
+    """For the audit log, which is kept for ever. Needed; name no person in it."""
+    request_id: _builtins.str
+    validate_only: _builtins.bool
+    def __init__(
+        self,
+        *,
+        trade_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "request_id", b"request_id", "trade_id", b"trade_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasePayerRequest: _TypeAlias = ErasePayerRequest  # noqa: Y015
+
+@_typing.final
+class ErasePayerResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASED_FIELD_NUMBER: _builtins.int
+    erased: _builtins.bool
+    """The payer of the trade was known, and is not any more. If false, nothing was there to be erased: Alipay named
+    nobody, or this payer was erased or forgotten before; who has paid since then is erased by a newer trade.
+    """
+    def __init__(
+        self,
+        *,
+        erased: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasePayerResponse: _TypeAlias = ErasePayerResponse  # noqa: Y015
+
+@_typing.final
 class GetBalancesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -70,6 +70,11 @@ class TradeServiceStub(object):
                 request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundRequest.SerializeToString,
                 response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundResponse.FromString,
                 _registered_method=True)
+        self.ErasePayer = channel.unary_unary(
+                '/gateway.fleet.v1.TradeService/ErasePayer',
+                request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerRequest.SerializeToString,
+                response_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerResponse.FromString,
+                _registered_method=True)
         self.GetBalances = channel.unary_unary(
                 '/gateway.fleet.v1.TradeService/GetBalances',
                 request_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.GetBalancesRequest.SerializeToString,
@@ -128,6 +133,16 @@ class TradeServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ErasePayer(self, request, context):
+        """Erases the person who paid a trade: deletes what leads from the payer's random number in the books to a buyer at
+        Alipay, for ever. The books stay as they are. Whoever is erased and pays again is a new payer: in a session that is
+        open they are a second customer, whose money goes back. People show who they are by a trade number in their own
+        Alipay app; take the newest, for an older one may be from before they were forgotten.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetBalances(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -171,6 +186,11 @@ def add_TradeServiceServicer_to_server(servicer, server):
                     servicer.WriteOffRefund,
                     request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundRequest.FromString,
                     response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundResponse.SerializeToString,
+            ),
+            'ErasePayer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ErasePayer,
+                    request_deserializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerRequest.FromString,
+                    response_serializer=gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerResponse.SerializeToString,
             ),
             'GetBalances': grpc.unary_unary_rpc_method_handler(
                     servicer.GetBalances,
@@ -368,6 +388,33 @@ class TradeService(object):
             '/gateway.fleet.v1.TradeService/WriteOffRefund',
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundRequest.SerializeToString,
             gateway_dot_fleet_dot_v1_dot_trade__service__pb2.WriteOffRefundResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ErasePayer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.fleet.v1.TradeService/ErasePayer',
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerRequest.SerializeToString,
+            gateway_dot_fleet_dot_v1_dot_trade__service__pb2.ErasePayerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,12 @@ class TradeServiceStub:
     """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
     proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
     """
+    ErasePayer: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.ErasePayerRequest, _trade_service_pb2.ErasePayerResponse]
+    """Erases the person who paid a trade: deletes what leads from the payer's random number in the books to a buyer at
+    Alipay, for ever. The books stay as they are. Whoever is erased and pays again is a new payer: in a session that is
+    open they are a second customer, whose money goes back. People show who they are by a trade number in their own
+    Alipay app; take the newest, for an older one may be from before they were forgotten.
+    """
     GetBalances: _grpc.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]
 
 @_typing.type_check_only
@@ -67,6 +73,12 @@ class TradeServiceAsyncStub(TradeServiceStub):
     WriteOffRefund: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.WriteOffRefundRequest, _trade_service_pb2.WriteOffRefundResponse]  # type: ignore[assignment]
     """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
     proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
+    """
+    ErasePayer: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.ErasePayerRequest, _trade_service_pb2.ErasePayerResponse]  # type: ignore[assignment]
+    """Erases the person who paid a trade: deletes what leads from the payer's random number in the books to a buyer at
+    Alipay, for ever. The books stay as they are. Whoever is erased and pays again is a new payer: in a session that is
+    open they are a second customer, whose money goes back. People show who they are by a trade number in their own
+    Alipay app; take the newest, for an older one may be from before they were forgotten.
     """
     GetBalances: _aio.UnaryUnaryMultiCallable[_trade_service_pb2.GetBalancesRequest, _trade_service_pb2.GetBalancesResponse]  # type: ignore[assignment]
 
@@ -127,6 +139,18 @@ class TradeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trade_service_pb2.WriteOffRefundResponse, _abc.Awaitable[_trade_service_pb2.WriteOffRefundResponse]]:
         """Gives up a refund that is REFUSED or UNRESOLVED. Above write_off_second_person_above_minor the first call is a
         proposal and fails with SECOND_PERSON_NEEDED; the same call by another person writes it off.
+        """
+
+    @_abc_1.abstractmethod
+    def ErasePayer(
+        self,
+        request: _trade_service_pb2.ErasePayerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_trade_service_pb2.ErasePayerResponse, _abc.Awaitable[_trade_service_pb2.ErasePayerResponse]]:
+        """Erases the person who paid a trade: deletes what leads from the payer's random number in the books to a buyer at
+        Alipay, for ever. The books stay as they are. Whoever is erased and pays again is a new payer: in a session that is
+        open they are a second customer, whose money goes back. People show who they are by a trade number in their own
+        Alipay app; take the newest, for an older one may be from before they were forgotten.
         """
 
     @_abc_1.abstractmethod

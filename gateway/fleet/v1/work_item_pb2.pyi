@@ -44,6 +44,8 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
     VEND_CONTRADICTED.
     """
+    WORK_ITEM_KIND_CLOCK_WRONG: _WorkItemKind.ValueType  # 10
+    """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -66,6 +68,8 @@ WORK_ITEM_KIND_MACHINE_ALARM: WorkItemKind.ValueType  # 9
 """A machine behaves as it cannot: reason begins with NUMBER_REUSED, BOOT_CAME_BACK, DOUBLE, COLUMN_FAILS or
 VEND_CONTRADICTED.
 """
+WORK_ITEM_KIND_CLOCK_WRONG: WorkItemKind.ValueType  # 10
+"""The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

@@ -13,8 +13,10 @@ from actors.host.loop import TurnLimits
 from actors.host.runner import Core
 from actors.link import CloseReason, CommandDone, Reload
 from actors.machine.decision import Decision
-from actors.machine.effects import ApproveVend, SendRefund, Welcome
+from actors.machine.effects import ApproveVend, ChangeCodeStatus, SendRefund, Welcome
 from actors.machine.events import (
+    CodeFailed,
+    CodeStopOrdered,
     Event,
     FaultReported,
     FrameReceived,
@@ -25,7 +27,8 @@ from actors.machine.events import (
 )
 from actors.machine.ids import MachineId, RequestId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import MachineState
+from actors.machine.state import CodeStatus, MachineState
+from actors.ports import CodeStop
 from tests.support.stage import Stage, answers, closings
 
 pytestmark = pytest.mark.virtual_time
@@ -435,3 +438,113 @@ def _wish() -> VendRequested:
     return VendRequested(
         request_id=RequestId("r-1"), column="A1", price_minor=500, planogram_version=1
     )
+
+
+# --- its code ---
+
+STOP_AFTER_S = 600
+
+
+def code_calls(stage: Stage) -> list[CodeStatus]:
+    """What Alipay was asked to make of VM-1's code after it was created."""
+    return [
+        call.status
+        for machine_id, call in stage.provider.calls
+        if isinstance(call, ChangeCodeStatus) and machine_id == VM_1
+    ]
+
+
+async def test_the_code_of_a_machine_that_stays_halted_is_stopped(stage: Stage) -> None:
+    """After ten minutes, once, and the row says so; tries in vain do not open it again."""
+    await halted(stage)
+    await asyncio.sleep(STOP_AFTER_S - 10)
+    assert [] == code_calls(stage)
+    await asyncio.sleep(15)
+    assert [CodeStatus.STOPPED] == code_calls(stage)
+    await asyncio.sleep(5 * 3_600)
+
+    assert [CodeStatus.STOPPED] == code_calls(stage)
+    assert CodeStop.DONE is stage.store.halts[VM_1].code_stop
+
+
+async def test_a_machine_that_works_again_wants_its_code_back(stage: Stage, broken: Broken) -> None:
+    """The row goes with the decision that asks Alipay for it, and not before."""
+    await halted(stage)
+    await asyncio.sleep(STOP_AFTER_S + 15)
+    broken.mended = True
+    await stage.gateway.attach()
+    done = await reload(stage)
+    await asyncio.sleep(5)
+
+    assert "" == done.refusal
+    assert [CodeStatus.STOPPED, CodeStatus.ACTIVE] == code_calls(stage)
+    assert CodeStatus.ACTIVE is stage.store.state("VM-1").code.status
+    assert {} == stage.store.halts
+    (recovery,) = [
+        changes for changes in stage.store.commits if any(change.recovers for change in changes)
+    ]
+    assert any(isinstance(change.event, CodeStopOrdered) for change in recovery)
+
+
+@pytest.mark.parametrize("mended", [True, False])
+async def test_an_order_survives_the_end_of_its_host(
+    stage: Stage, broken: Broken, mended: bool
+) -> None:
+    """It was saved and its call was cut off: the next host asks for the code again if the machine
+    works, and stops it at once if it does not.
+    """
+    await halted(stage)
+    stage.provider.gate = asyncio.Event()
+    await asyncio.sleep(STOP_AFTER_S + 15)
+    assert [CodeStatus.STOPPED] == code_calls(stage)
+    assert CodeStop.ORDERED is stage.store.halts[VM_1].code_stop
+    stage.provider.gate = None
+    broken.mended = mended
+    await stage.restart()
+    await asyncio.sleep(10)
+
+    wanted = CodeStatus.ACTIVE if mended else CodeStatus.STOPPED
+    assert [CodeStatus.STOPPED, wanted] == code_calls(stage)
+    assert (VM_1 in stage.store.halts) is not mended
+    if mended:
+        assert CodeStatus.ACTIVE is stage.store.state("VM-1").code.status
+
+
+async def test_an_order_that_cannot_be_saved_is_not_carried_out(stage: Stage) -> None:
+    """What nobody remembers nobody would take back."""
+    await halted(stage)
+    await asyncio.sleep(STOP_AFTER_S - 20)
+    stage.store.halts_refused = 30
+    await asyncio.sleep(30)
+    assert [] == code_calls(stage)
+    await asyncio.sleep(60)
+    assert [CodeStatus.STOPPED] == code_calls(stage)
+
+
+@pytest.mark.parametrize("final", [True, False])
+async def test_a_stop_that_fails(stage: Stage, final: bool) -> None:
+    """Without an answer it is asked for again, later and later; a no for good is a person's."""
+    await halted(stage)
+    stage.provider.answer = lambda _call: CodeFailed(final=final, detail="no")
+    await asyncio.sleep(STOP_AFTER_S + 3 * 3_600)
+
+    asked = len(code_calls(stage))
+    stopped = stage.store.halts[VM_1].code_stop
+    assert ((1, CodeStop.REFUSED) if final else (6, CodeStop.ORDERED)) == (asked, stopped)
+
+
+async def test_no_machine_is_let_go_on_while_its_code_is_being_stopped(
+    stage: Stage, broken: Broken
+) -> None:
+    """Alipay would hear of both wishes in an order that nobody knows."""
+    await halted(stage)
+    stage.provider.gate = asyncio.Event()
+    await asyncio.sleep(STOP_AFTER_S + 5)
+    broken.mended = True
+    await stage.gateway.attach()
+    assert CloseReason.OVERLOADED == (await reload(stage)).refusal
+    stage.provider.gate.set()
+    await asyncio.sleep(3)
+    assert "" == (await reload(stage, command_id="later")).refusal
+    await asyncio.sleep(3)
+    assert [CodeStatus.STOPPED, CodeStatus.ACTIVE] == code_calls(stage)

@@ -327,3 +327,13 @@ async def test_a_payment_is_judged_by_alipays_clock() -> None:
     assert stage.store.state("VM-1").session is not None
     assert () == stage.store.state("VM-1").refunds
     await stage.host.stop()
+
+
+async def test_alipay_is_asked_for_the_time_before_anything_is_owned() -> None:
+    """So the first payment is judged by a clock that was compared, and once for each start."""
+    stage = Stage()
+    await stage.start("VM-1")
+
+    assert [0] == stage.asked_time
+    assert stage.store.epochs
+    await stage.host.stop()

@@ -27,12 +27,30 @@ def test_what_happens_again_soon_is_counted() -> None:
 
 
 def test_each_subject_has_its_own_within_a_bound() -> None:
-    """The state remembers the last ones."""
-    state = a_machine()
-    for number in range(2 * ALARMS_KEPT):
+    """What is beyond it shares one, so that a machine makes only so many rows in an hour, whatever
+    it names.
+    """
+    state, rows = a_machine(), set()
+    for number in [*range(100), *range(100)]:
         state, alarm = rung(state, subject=f"A{number}")
-        assert f"VM-1-a{number + 1}" == alarm.alarm_id
-    assert ALARMS_KEPT == len(state.alarms)
+        rows.add(alarm.alarm_id)
+        assert (f"A{number}" if number < alarms.SUBJECTS_MAX else "") == alarm.subject
+    assert alarms.SUBJECTS_MAX + 1 == len(rows) == len(state.alarms)
+    assert 200 == sum(alarm.times for alarm in state.alarms)
+    state, alarm = rung(state, subject="A99", later_ms=alarms.AGAIN_AFTER_MS)
+    assert "A99" == alarm.subject
+
+
+def test_no_alarm_of_an_hour_is_forgotten() -> None:
+    """Of all kinds at once, each in as many matters as it may have."""
+    state = a_machine()
+    for number in range(100):
+        for kind in AlarmKind:
+            named = kind in {AlarmKind.COLUMN_FAILS, AlarmKind.VEND_CONTRADICTED}
+            draft = Draft(state, START_MS, Policy())
+            alarms.ring(draft, kind, "again", subject=f"A{number}" if named else "")
+            state = draft.decision().state
+    assert ALARMS_KEPT >= len(state.alarms) == state.alarms_made
 
 
 def test_a_long_detail_is_cut() -> None:

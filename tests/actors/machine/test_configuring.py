@@ -3,6 +3,7 @@ they succeed or are refused.
 """
 
 from actors.machine import MachineState, events, next_deadline, owed
+from actors.machine.configuring import stoppable
 from actors.machine.effects import (
     ChangeCodeStatus,
     CloseStream,
@@ -13,7 +14,7 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus, Column, Configuration, Mode, Phase, phase
+from actors.machine.state import Code, CodeStatus, Column, Configuration, Mode, Phase, phase
 from actors.machine.values import replace
 from tests.support.story import HKD, Story
 
@@ -399,3 +400,38 @@ def test_news_of_a_code_that_the_machine_does_not_have_is_only_noted() -> None:
     story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
 
     assert CodeStatus.PENDING is known(story)
+
+
+def test_a_code_that_was_stopped_by_the_host_is_asked_for_again() -> None:
+    """What the machine wants of it counts: it is restarted where it sells, and stays stopped where
+    it is out of service; without a code nothing is asked.
+    """
+    story = a_new_machine()
+    registered(story)
+    asked = len(story.effects(CreateCode))
+    story.do(events.CodeStopOrdered())
+    assert (asked, ()) == (len(story.effects(CreateCode)), story.last.effects)
+
+    story.do(events.CodeCreated(qr_payload="https://qr.example/1"))
+    for enabled, wanted in ((True, CodeStatus.ACTIVE), (False, CodeStatus.STOPPED)):
+        story.configure(enabled=enabled)
+        if not enabled:
+            story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+        story.do(events.CodeStopOrdered())
+        assert CodeStatus.UNKNOWN is known(story)
+        order = ChangeCodeStatus(qr_payload="https://qr.example/1", status=wanted)
+        assert [order] == [one for one in story.last.effects if isinstance(one, ChangeCodeStatus)]
+        story.do(events.CodeStatusChanged(status=wanted))
+        assert wanted is known(story)
+
+
+def test_what_can_be_paid_is_told_by_what_is_known() -> None:
+    """A code that is stopped, for all that is known, cannot; one of which nobody knows perhaps."""
+    active = Code(status=CodeStatus.ACTIVE, qr_payload="qr")
+    assert "" == stoppable(Code())
+    assert "qr" == stoppable(active) == stoppable(replace(active, status=CodeStatus.UNKNOWN))
+    assert "" == stoppable(replace(active, status=CodeStatus.STOPPED))
+    assert "qr" == stoppable(replace(active, status=CodeStatus.STOPPED, asked=CodeStatus.ACTIVE))
+    refused = replace(active, status=CodeStatus.REFUSED)
+    assert "qr" == stoppable(replace(refused, behind_refusal=CodeStatus.ACTIVE))
+    assert "" == stoppable(replace(refused, behind_refusal=CodeStatus.STOPPED))

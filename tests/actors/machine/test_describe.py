@@ -15,7 +15,7 @@ def test_an_event_names_what_matters_and_hides_the_payer() -> None:
         amount_minor=500,
         currency=HKD,
         paid_at_ms=1,
-        payer="ann",
+        payer_id="ann",
     )
 
     assert (

@@ -44,7 +44,7 @@ def trade(name: str, funds_minor: int = 0) -> Trade:
     return Trade(
         trade_id=TradeId(name),
         partner_trans_id="o",
-        payer="ann",
+        payer_id="ann",
         paid_minor=500,
         funds_minor=funds_minor,
         received_at_ms=START_MS,

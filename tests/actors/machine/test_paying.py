@@ -87,7 +87,7 @@ def test_a_next_customer_is_judged_by_alipays_time() -> None:
             amount_minor=500,
             currency=Currency("HKD"),
             paid_at_ms=story.now_ms - ahead_ms,
-            payer="bob",
+            payer_id="bob",
             clock_ahead_ms=ahead_ms,
         )
     )
@@ -129,7 +129,7 @@ def test_no_payment_is_judged_by_a_clock_that_is_wrong(ahead_ms: int) -> None:
                 amount_minor=500,
                 currency=HKD,
                 paid_at_ms=story.now_ms - ahead_ms - age_ms,
-                payer="ann",
+                payer_id="ann",
                 clock_ahead_ms=ahead_ms,
             )
         )
@@ -151,7 +151,7 @@ def test_a_fast_clock_takes_nobodys_choice_away() -> None:
             amount_minor=500,
             currency=HKD,
             paid_at_ms=story.now_ms - 1_000 - 360_000,
-            payer="ann",
+            payer_id="ann",
             clock_ahead_ms=360_000,
         )
     )

@@ -35,7 +35,7 @@ def test_a_cancelled_approval_gives_the_money_back_and_a_late_delivery_is_writte
     story.success("VM-1-v1")
     story.success("VM-1-v1")
 
-    assert 500 == story.accounts["WRITE_OFF"]
+    assert 500 == story.accounts["GOODS_WRITTEN_OFF"]
     assert VendStatus.SUCCEEDED is story.state.settled_vends[-1].status
 
 

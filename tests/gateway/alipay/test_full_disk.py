@@ -22,7 +22,7 @@ from actors.ports import StoreError
 from gateway.fleet.v1 import fleet_service_pb2
 from gateway.v1 import machine_pb2 as wire
 from storage.fleet.views import RefundView
-from storage.tables import inbox, ledger_entries
+from storage.tables import inbox, transfers
 from tests.alipay_client.wire import Pair
 from tests.support.edge import MachineCall
 from tests.support.fleet_calls import refusal, registered, registration
@@ -101,7 +101,7 @@ async def _saved_seq(site: Site) -> int:
 
 
 async def _count(site: Site, kind: str) -> int:
-    of_kind = select(func.count()).where(ledger_entries.c.kind == kind)
+    of_kind = select(func.count()).where(transfers.c.kind == kind)
     return await site.database.read(lambda connection: connection.scalar(of_kind) or 0)
 
 

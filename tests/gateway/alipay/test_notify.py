@@ -4,6 +4,8 @@ nothing.
 
 import asyncio
 import datetime as dt
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,12 +22,14 @@ from sqlalchemy import select
 from actors.machine.events import RefundSucceeded, TopUpPaid, TradeFinished
 from alipay_client import AlipayClient
 from gateway.rpc.limits import NotifyLimits
+from storage import codec
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
-from storage.tables import inbox
+from storage.machines.payers import forget
+from storage.tables import inbox, payers
 from tests.alipay_client.wire import Pair, answer, failure, transport
 from tests.support.patience import until
-from tests.support.site import Site, a_site, found
+from tests.support.site import SALT, Site, a_site, found
 
 TRADE = "2026011522001400000000000001"
 SUCCESS = (200, "success")
@@ -43,6 +47,12 @@ PAID = {
 async def _rows(site: Site) -> list[Any]:
     return await site.database.read(
         lambda connection: list(connection.execute(select(inbox).order_by(inbox.c.id)))
+    )
+
+
+async def _payers(site: Site) -> list[Any]:
+    return await site.database.read(
+        lambda connection: list(connection.execute(select(payers).order_by(payers.c.first_seen_ms)))
     )
 
 
@@ -64,17 +74,53 @@ async def test_a_payment_is_saved_and_its_owner_woken(site: Site) -> None:
     assert 1.0 == site.counted("new", "paid")
 
 
-async def test_the_buyer_is_only_known_by_a_keyed_hash(site: Site) -> None:
-    """Neither the saved fields nor the event hold the buyer's id or address."""
+async def test_the_buyer_is_only_known_by_a_random_number(site: Site) -> None:
+    """The event carries it. Neither the buyer's id nor their address is saved, nor what Alipay
+    computed over them; only the table of payers holds a keyed hash.
+    """
     machine = await site.register()
-    await site.post(machine.notify_token, site.signed())
+    await site.post(machine.notify_token, site.signed(Buyer_Phone="12345678"))
     (row,) = await _rows(site)
+    (payer,) = await _payers(site)
     (item,) = site.woken
     assert isinstance(item.event, TopUpPaid)
-    assert item.event.payer == json.loads(row.fields)["buyer_id"]
-    assert 32 == len(item.event.payer)
-    assert "2088123412341234" not in str(row)
-    assert "example.com" not in str(row)
+    assert payer.payer_id == item.event.payer_id == codec.decode_event(row.event).payer_id  # type: ignore[union-attr]
+    assert 26 == len(payer.payer_id)
+    kept = json.loads(row.fields)
+    assert "TRADE_SUCCESS" == kept["trade_status"]
+    assert [] == [name for name in kept if "buyer" in name.lower() or name == "sign"]
+    keyed = hmac.new(SALT, b"2088123412341234", hashlib.sha256).hexdigest()
+    assert keyed == payer.buyer_hash
+    for secret in ("2088123412341234", "example.com", "12345678", keyed[:16]):
+        assert secret not in str(row)
+
+
+async def test_a_buyer_is_the_same_payer_each_time(site: Site) -> None:
+    """Another buyer is another payer, and nobody is nobody."""
+    machine = await site.register()
+    for number, buyer_id in enumerate(("2088123412341234", "2088000000000009", "")):
+        body = site.signed(trade_no=f"a{number}", buyer_id=buyer_id)
+        await site.post(machine.notify_token, body)
+        await site.post(machine.notify_token, site.signed(trade_no=f"b{number}", buyer_id=buyer_id))
+    numbers = [item.event.payer_id for item in site.woken]  # type: ignore[union-attr]
+    assert numbers[::2] == numbers[1::2]
+    assert 3 == len(set(numbers))
+    assert "" == numbers[-1]
+    assert set(numbers) - {""} == {row.payer_id for row in await _payers(site)}
+
+
+async def test_only_a_new_payment_makes_a_payer(site: Site) -> None:
+    """What is refused, told again or told of something else makes nobody known."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed(total_fee="0.00"))
+    await site.post(machine.notify_token, site.signed(trade_status="WAIT_BUYER_PAY"))
+    assert [] == await _payers(site)
+    await site.post(machine.notify_token, site.signed())
+    (first,) = await _payers(site)
+    await site.database.write(lambda connection: forget(connection, first.payer_id))
+    for again in (site.signed(notify_id="n2"), site.signed(total_fee="9.00")):
+        assert SUCCESS == await site.post(machine.notify_token, again)
+    assert [] == await _payers(site)
 
 
 async def test_a_payment_reaches_the_machine(site: Site) -> None:

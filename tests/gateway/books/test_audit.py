@@ -57,12 +57,12 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
     """
     result = _audit(config)
     assert 0 == result.exit_code, result.output
-    assert "Every transfer of the ledger has two sides that sum to zero." in result.stdout
+    assert "The balances of each machine, day and account are what its transfers" in result.stdout
     assert (
-        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 - written off "
-        "-700 (minor units)"
+        "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 + refunds written "
+        "off 700 - goods written off 0 (minor units)"
     ) in result.stdout
-    assert result.stdout.endswith("The books are clean: 26 checks hold.\n")
+    assert result.stdout.endswith("The books are clean: 28 checks hold.\n")
 
 
 def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_findings_are_sentences_and_status_1(config: str, tmp_path: Path) -> Non
         "approvals_are_reserved: vend VM-1-v1 of 600 HKD is SUCCEEDED [red]x; the ledger "
         "reserved 500 for it (machine VM-1)"
     ) in result.stdout.splitlines()
-    assert result.stdout.endswith("1 of 26 checks found something.\n")
+    assert result.stdout.endswith("1 of 28 checks found something.\n")
 
 
 def test_warnings_are_no_findings(config: str) -> None:
@@ -139,7 +139,7 @@ def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None
     assert before == path.read_text()
     checked = _audit(config, "--check-seals", str(path))
     assert 0 == checked.exit_code, checked.output
-    assert checked.stdout.endswith("The books are clean: 27 checks hold.\n")
+    assert checked.stdout.endswith("The books are clean: 29 checks hold.\n")
 
 
 def test_a_broken_seal_is_a_finding(config: str, tmp_path: Path) -> None:

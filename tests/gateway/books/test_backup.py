@@ -17,7 +17,7 @@ from tests.alipay_client.wire import Pair
 from tests.storage.auditing.books import damage, write_sound_books
 from tests.support import installed
 
-ROWS = "SELECT count(*) FROM ledger_entries"
+ROWS = "SELECT count(*) FROM transfers"
 
 
 @pytest.fixture

@@ -1,13 +1,25 @@
 """The database before it is opened."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from actors.ports import StoreError
 from gateway.books import database
 from gateway.books.database import SchemaMismatch
 from storage.database import migrate
 from storage.database.engine import StorageConfig
+
+ROOT = Path(__file__).parents[3]
+HOLDS = """
+import signal, sys
+from gateway.books import database
+with database.served_alone(sys.argv[1]):
+    print("holds", flush=True)
+    signal.pause()
+"""
 
 
 def test_upgrade_makes_what_is_not_there(tmp_path: Path) -> None:
@@ -42,3 +54,63 @@ async def test_an_empty_server_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("storage.database.migrate.current", lambda url: None)
     with pytest.raises(SchemaMismatch, match="is empty"):
         await database.require_schema(StorageConfig(url="postgresql://host/name"))
+
+
+async def test_one_gateway_serves_a_file(tmp_path: Path) -> None:
+    """A second one is refused with a sentence, by whatever way it names the file; after the first
+    one's end it may.
+    """
+    (tmp_path / "other").symlink_to(tmp_path)
+    with database.served_alone(f"sqlite:///{tmp_path}/v.db"):
+        for name in ("v.db", "other/v.db", "v.db?timeout=3"):
+            with (
+                pytest.raises(StoreError, match="Another gateway serves the database"),
+                database.served_alone(f"sqlite:///{tmp_path}/{name}"),
+            ):
+                pass
+        with database.served_alone(f"sqlite:///{tmp_path}/w.db"):
+            pass
+    with database.served_alone(f"sqlite:///{tmp_path}/v.db"):
+        pass
+
+
+def test_a_gateway_that_was_killed_holds_no_lock(tmp_path: Path) -> None:
+    """The kernel takes it back."""
+    url = f"sqlite:///{tmp_path}/v.db"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert holder.stdout is not None
+    assert "holds\n" == holder.stdout.readline()
+    with pytest.raises(StoreError), database.served_alone(url):
+        pass
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    with database.served_alone(url):
+        pass
+
+
+def test_a_server_is_shared() -> None:
+    """Hosts on one PostgreSQL know of each other."""
+    with (
+        database.served_alone("postgresql://host/name"),
+        database.served_alone("postgresql://host/name"),
+    ):
+        pass
+
+
+async def test_a_database_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None:
+    """Whoever served it hears that it is gone, and how to begin with an empty one all the same."""
+    file = tmp_path / "v.db"
+    config = StorageConfig(url=f"sqlite:///{file}")
+    await database.require_schema(config)
+    with database.served_alone(config.url):
+        pass
+    file.unlink()
+    with pytest.raises(SchemaMismatch, match=r"v\.db is gone, and it was served before"):
+        await database.require_schema(config)
+    assert not file.exists()
+    (tmp_path / "v.db-serving").unlink()
+    await database.require_schema(config)
+    assert file.exists()

@@ -73,7 +73,9 @@ def scene(machines: int = 12) -> Scene:
         **dict.fromkeys(("vends_succeeded", "vends_failed", "vends_denied"), 123_456),
         **dict.fromkeys(("topups", "refunds"), 654_321),
         **dict.fromkeys(("money_in", "money_sold", "money_refunded"), 123_456_789),
-        **dict.fromkeys(("money_held", "money_due_back", "money_written_off"), 98_765_432),
+        **dict.fromkeys(
+            ("money_held", "money_due_back", "goods_written_off", "refunds_written_off"), 98_765_432
+        ),
     }
     return Scene(
         machines=[machine(number) for number in range(1, machines + 1)],

@@ -25,6 +25,7 @@ from gateway.fleet.errors import CallRefused
 from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.lists import Wanted
 from storage.fleet.registry import NewMachine
 from storage.fleet.sold import SoldVends
@@ -33,7 +34,7 @@ from storage.tables import audit, journal, metadata
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import COLUMNS, Site, a_site, found
+from tests.support.site import COLUMNS, POLICY, Site, a_site, found
 from tests.support.site_machine import a_machine, approved
 
 REFUND = "alipay.acquire.overseas.spot.refund"
@@ -55,6 +56,7 @@ def _acts(site: Site, *, commands: Any = None) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=commands or site.links,
@@ -516,7 +518,7 @@ async def test_who_pays_while_a_machine_is_retired_gets_the_money_back(
     with the reason.
     """
     async with a_site(
-        tmp_path, upgraded_file, pair, policy=Policy(unavailable_grace_ms=100)
+        tmp_path, upgraded_file, pair, policy=replace(POLICY, unavailable_grace_ms=100)
     ) as site:
         await _registered(site)
         acts = _acts(site)

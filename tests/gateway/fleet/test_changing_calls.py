@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
+import grpc.aio
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -17,6 +18,7 @@ from gateway.fleet.errors import CallRefused
 from gateway.fleet.idempotence import Requests
 from gateway.fleet.machine_calls import MachineCalls
 from gateway.fleet.money_calls import MoneyCalls
+from gateway.fleet.payer_calls import PayerCalls
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from gateway.fleet.v1 import machine_pb2
 from gateway.fleet.v1 import session_service_pb2 as session_wire
@@ -25,9 +27,10 @@ from gateway.fleet.v1 import work_item_service_pb2 as item_wire
 from gateway.v1 import machine_pb2 as machine_wire
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
-from tests.support.fleet_calls import refusal, registered, with_policy
+from tests.support.fleet_calls import refusal, registered, registration, with_policy
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
 
@@ -43,6 +46,7 @@ def _acts(site: Site) -> FleetActs:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,
@@ -67,6 +71,7 @@ def _call(site: Site, request: Any) -> Call:
         trade_wire.RetryRefundRequest: money.retry_refund,
         trade_wire.QueryRefundRequest: money.query_refund,
         trade_wire.WriteOffRefundRequest: money.write_off_refund,
+        trade_wire.ErasePayerRequest: PayerCalls(acts=_acts(site)).erase_payer,
         session_wire.SettleVendRequest: money.settle_vend,
         item_wire.CloseWorkItemRequest: money.close_work_item,
     }
@@ -117,6 +122,7 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
         (trade_wire.RetryRefundRequest(), ["refund_id"]),
         (trade_wire.QueryRefundRequest(), ["refund_id"]),
         (trade_wire.WriteOffRefundRequest(), ["refund_id", "reason"]),
+        (trade_wire.ErasePayerRequest(), ["trade_id", "reason"]),
         (session_wire.SettleVendRequest(), ["vend_id", "reason", "outcome"]),
         (session_wire.SettleVendRequest(vend_id="v", reason="seen"), ["outcome"]),
         (item_wire.CloseWorkItemRequest(), ["item_id", "reason"]),
@@ -138,6 +144,7 @@ async def test_a_forgotten_field_destroys_nothing(
         wire.RetireMachineRequest(machine_id="VM-1", reason="scrap"),
         wire.ReloadMachineRequest(machine_id="VM-1", reason="looked"),
         trade_wire.WriteOffRefundRequest(refund_id="r", reason="cash"),
+        trade_wire.ErasePayerRequest(trade_id="t", reason="they asked"),
         session_wire.SettleVendRequest(
             vend_id="v", reason="seen", outcome=session_wire.VEND_OUTCOME_DELIVERED
         ),
@@ -293,3 +300,29 @@ async def test_limits_that_exclude_each_other_are_refused(
         machine_id="VM-8", store_name="Hall", currency="HKD", country_code="HK", policy=policy
     )
     assert expected == await refusal(site.fleet.RegisterMachine(joining))
+
+
+async def _said(call: Awaitable[Any]) -> str:
+    """Return the words of a refusal."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call
+    return refused.value.details() or ""
+
+
+async def test_a_refusal_names_what_is_wrong_and_once(site: Site) -> None:
+    """A character that nobody sees is not called a length, a limit is not named twice, and nobody
+    is sent to a call that cannot help.
+    """
+    await site.register()
+    hidden = await _said(site.fleet.RegisterMachine(registration("VM-2", store_name="Lob\u202eby")))
+    assert "store_name: has U+202E, which cannot be shown" in hidden
+    quoted = await _said(site.fleet.RegisterMachine(registration("VM-2", store_name='The "Lobby"')))
+    assert "store_name: must have no double quote" in quoted
+
+    policy = machine_pb2.Policy(vend_result_ms=12_000, payment_wait_ms=400_000)
+    clash = await _said(site.fleet.UpdateMachine(with_policy("VM-1", policy)))
+    assert 1 == clash.count("vend_result_ms")
+    assert ".;" not in clash
+
+    other = await _said(site.fleet.RegisterMachine(registration("VM-1", currency="SGD")))
+    assert "another currency takes another id" in other

@@ -4,6 +4,7 @@ write-offs, vends in review.
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from gateway.fleet.v1 import (
 from gateway.process.clock import SystemClock
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
-from storage.tables import audit, ledger_entries
+from storage.tables import audit, transfers
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import refunded, refusal, registered, word
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import Site, SiteClock, a_site, found
+from tests.support.site import POLICY, Site, SiteClock, a_site, found
 from tests.support.site_machine import a_machine, approved
 
 ANN = (("x-actor", "ann"),)
@@ -70,8 +72,9 @@ async def _balance(site: Site) -> trade_pb2.Balance:
         + balance.money_refunded_minor
         + balance.money_held_minor
         + balance.refunds_open_minor
+        + balance.refunds_written_off_minor
     )
-    assert balance.money_in_minor == spoken_for - balance.written_off_minor
+    assert balance.money_in_minor == spoken_for - balance.goods_written_off_minor
     assert balance.ledger_balanced
     return balance  # type: ignore[no-any-return]
 
@@ -234,10 +237,10 @@ async def test_a_refused_refund_is_a_work_item_until_it_is_written_off(site: Sit
         word(trade, "status"),
     )
     balance = await _balance(site)
-    assert (500, 0, -500) == (
+    assert (500, 0, 500) == (
         balance.money_in_minor,
         balance.refunds_open_minor,
-        balance.written_off_minor,
+        balance.refunds_written_off_minor,
     )
 
 
@@ -259,7 +262,7 @@ async def test_what_was_written_off_is_over(site: Site) -> None:
     )
     assert refund_id == (await _refund(site, "WRITTEN_OFF")).refund_id
     assert 1 == len(_refunds_asked(site))
-    assert -500 == (await _balance(site)).written_off_minor
+    assert 500 == (await _balance(site)).refunds_written_off_minor
 
 
 @pytest.mark.parametrize("who", [(), (("x-actor", "unknown"),), (("x-actor", "  "),)])
@@ -315,7 +318,7 @@ async def test_a_refund_that_may_still_succeed_is_not_written_off(open_site: Ope
         )
         assert (500, 0) == (
             (balance := await _balance(site)).money_refunded_minor,
-            balance.written_off_minor,
+            balance.refunds_written_off_minor,
         )
 
 
@@ -378,6 +381,7 @@ async def test_the_actor_has_the_last_word(site: Site) -> None:
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=_Deaf(),
@@ -458,7 +462,7 @@ async def test_a_vend_in_doubt_need_not_wait_for_its_deadline(
     """Who stands in front of the machine may settle it at once; what was not sold is the customer's
     to spend again.
     """
-    async with open_site(policy=Policy(approval_valid_ms=50, vend_result_ms=50)) as site:
+    async with open_site(policy=replace(POLICY, approval_valid_ms=50, vend_result_ms=50)) as site:
         code = (await registered(site)).qr_payload
         async with a_machine(site) as machine:
             vend_id = await approved(site, machine, code)
@@ -550,7 +554,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
     in full.
     """
     clock = SiteClock(ahead_ms=NEW_YEAR_MS - 1_000 - SystemClock().now_ms())
-    async with open_site(clock=clock, policy=Policy(unavailable_grace_ms=1)) as site:
+    async with open_site(clock=clock, policy=replace(POLICY, unavailable_grace_ms=1)) as site:
         machine = await registered(site)
         clock.ahead_ms = NEW_YEAR_MS - 1_000 - SystemClock().now_ms()
         trade = site.alipay.pay(machine.qr_payload, "12.30")
@@ -577,7 +581,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
 
 async def test_yen_have_no_decimals(open_site: OpenSite) -> None:
     """500 yen are paid, booked and refunded as 500, and Alipay's book says the same."""
-    async with open_site(policy=Policy(unavailable_grace_ms=1)) as site:
+    async with open_site(policy=replace(POLICY, unavailable_grace_ms=1)) as site:
         machine = await registered(site, currency="JPY", country_code="JP")
         site.alipay.pay(machine.qr_payload, "500")
         await site.alipay.settle()
@@ -601,13 +605,14 @@ async def test_the_ledger_tells_a_write_off_line_by_line(site: Site) -> None:
     """What was due back under the refund is due no more, and stands as given up."""
     refund_id = await refunded(site)
     await _write_off(site, refund_id)
-    entries = await site.database.read(
-        lambda connection: list(
-            connection.execute(
-                select(ledger_entries).where(ledger_entries.c.kind == "REFUND_GIVEN_UP")
-            )
-        )
-    )
-    assert [("REFUND_DUE", refund_id, 500, refund_id), ("WRITE_OFF", "", -500, refund_id)] == [
-        (entry.account, entry.reference, entry.amount_minor, entry.cause) for entry in entries
-    ]
+    c = transfers.c
+    told = select(
+        c.cause,
+        c.debit_account,
+        c.debit_reference,
+        c.credit_account,
+        c.credit_reference,
+        c.amount_minor,
+    ).where(c.kind == "REFUND_GIVEN_UP")
+    (transfer,) = await site.database.read(lambda connection: connection.execute(told).all())
+    assert (refund_id, "REFUND_DUE", refund_id, "REFUNDS_WRITTEN_OFF", "", 500) == tuple(transfer)

@@ -4,6 +4,7 @@ a real server, real SQL, a real host.
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import grpc
 import pytest
 from sqlalchemy import select
 
-from actors.machine.policy import Policy
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
 from gateway.fleet.services import add_services
@@ -28,6 +28,7 @@ from gateway.rpc.tls import Tls
 from gateway.serving.listeners import build_admin_server
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
+from storage.fleet.erasures import Erasures
 from storage.fleet.sold import SoldVends
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, journal
@@ -35,7 +36,7 @@ from tests.alipay_client.wire import Pair
 from tests.storage.reconciliation.differences import RUN, difference
 from tests.support.certificates import Authority
 from tests.support.fleet_calls import refunded, refusal, registered, with_policy, word
-from tests.support.site import Site, a_site, found
+from tests.support.site import POLICY, Site, a_site, found
 
 Who = tuple[tuple[str, str], ...]
 ANN, BOB = (("x-actor", "ann"),), (("x-actor", "bob"),)
@@ -52,7 +53,10 @@ CLOSABLE = ["PAYMENT_CONFLICT", "NOTIFICATION_REFUSED", "RECONCILIATION_DIFFEREN
 async def strict(tmp_path: Path, upgraded_file: Path, pair: Pair) -> AsyncIterator[Site]:
     """Give a site where more than 4.00 is written off by two people."""
     async with a_site(
-        tmp_path, upgraded_file, pair, policy=Policy(write_off_second_person_above_minor=400)
+        tmp_path,
+        upgraded_file,
+        pair,
+        policy=replace(POLICY, write_off_second_person_above_minor=400),
     ) as opened:
         yield opened
 
@@ -331,6 +335,7 @@ async def _certified(site: Site, authority: Authority, name: str) -> AsyncIterat
         queries=site.queries,
         answers=Answers(site.database),
         closings=Closings(site.database),
+        erasures=Erasures(site.database),
         sold=SoldVends(site.database),
         store=site.store,
         commands=site.links,

@@ -1,16 +1,25 @@
 """The stream's own parts; the rest is seen through the service."""
 
+from pathlib import Path
 from typing import Any
+
+import grpc
 
 from actors.machine import effects, events
 from actors.machine.ids import BootId, Currency, MachineId, StreamId, VendId
+from actors.machine.policy import Policy
 from actors.machine.state import Mode
 from actors.machine.values import replace
 from gateway.machines.stream import Stream
 from gateway.machines.translate import BadFrame, Greeting
 from gateway.rpc.limits import EdgeLimits
 from gateway.v1 import machine_pb2 as wire
-from tests.support.edge import FixedClock, running_edge
+from tests.alipay_client.wire import Pair
+from tests.support.edge import FixedClock, MachineCall, running_edge
+from tests.support.fleet_calls import registered
+from tests.support.patience import until
+from tests.support.site import Site, SiteClock, a_site
+from tests.support.site_machine import a_door, approved
 
 READY = {"reader_enable": wire.ReaderEnable()}
 
@@ -85,6 +94,92 @@ async def test_bad_frames_do_not_end_the_stream() -> None:
         await machine.say(4, **READY)
         assert 4 == (await machine.hear()).ack
         assert [1, 2, 3, 4] == edge.link.frames()
+
+
+# --- two devices with one identity, over the real host ---
+
+TOKENS = wire.Capabilities(resume_token=True)
+
+
+class StandingClock(SiteClock):
+    """All of a test happens within one minute, however long it takes."""
+
+    at_ms = SiteClock().now_ms()
+
+    def now_ms(self) -> int:
+        """Return the same time always."""
+        return self.at_ms
+
+
+async def test_two_devices_with_one_identity(
+    tmp_path: Path, upgraded_file: Path, pair: Pair
+) -> None:
+    """What one of them was approved the other does not sell; a person is told, takeovers are
+    counted, and in a minute there are only so many, whoever comes back how often.
+    """
+    async with (
+        a_site(tmp_path, upgraded_file, pair, clock=StandingClock()) as site,
+        a_door(site) as open_stream,
+    ):
+        code = (await registered(site)).qr_payload
+        own, double = open_stream(), open_stream()
+        welcome = await own.hello("VM-1", boot_id="own", capabilities=TOKENS, planogram_version=1)
+        token = welcome.welcome.resume_token
+        vend_id = await approved(site, own, code)
+
+        stranger = await double.hello("VM-1", boot_id="double", planogram_version=1)
+        assert not stranger.welcome.HasField("session")
+        assert (grpc.StatusCode.ABORTED, True) == _is_superseded(*await own.end())
+        await double.say(1, vend_success={"vend_id": vend_id})
+        while (await double.hear()).ack < 1:
+            pass
+
+        vend = await site.queries.vend(vend_id)
+        assert vend is not None
+        assert ("IN_REVIEW", "CONTRADICTED") == (vend.status, vend.reason)
+        (balance,) = await site.queries.balances()
+        assert (0, 500) == (balance.money_sold_minor, balance.money_held_minor)
+        assert ["MACHINE_ALARM", "VEND_IN_REVIEW"] == sorted(await waiting(site))
+
+        answers = [await come_back(open_stream(), number, token) for number in range(15)]
+        most = Policy().takeovers_a_minute_max
+        assert ["welcome"] * (most - 1) + ["RESOURCE_EXHAUSTED"] * (16 - most) == answers
+        ended = site.gateway.machines.stats
+        await until(lambda: 16 - most == ended().ended.get("TAKEOVERS"))
+        metrics = (await site.http.get("/metrics")).text
+        assert f'vendgate_takeovers_total{{by="refused"}} {16 - most}.0' in metrics
+        assert most == sum(ended().taken_over.values())
+        assert ended().taken_over["STRANGER"] >= 1
+        assert f'{{by="stranger"}} {ended().taken_over["STRANGER"]}.0' in metrics
+        assert ["MACHINE_ALARM", "VEND_IN_REVIEW"] == sorted(await waiting(site))
+
+
+def _is_superseded(code: grpc.StatusCode, details: str) -> tuple[grpc.StatusCode, bool]:
+    return code, "took over" in details
+
+
+async def waiting(site: Site) -> list[str]:
+    """What waits for a person."""
+    now_ms = site.clock.now_ms()
+    return [item.kind for item in await site.queries.work_items(limit=9, now_ms=now_ms)]
+
+
+async def come_back(device: MachineCall, number: int, token: str) -> str:
+    """Connect one of the two in its turn, each time after a power cut; say how it went."""
+    resume_token = token if number % 2 else ""
+    await device.say(
+        hello=wire.Hello(
+            machine_id="VM-1",
+            boot_id=f"again-{number}",
+            capabilities=TOKENS,
+            planogram_version=1,
+            resume_token=resume_token,
+        )
+    )
+    try:
+        return (await device.hear()).WhichOneof("payload") or ""
+    except grpc.aio.AioRpcError as ended:
+        return ended.code().name
 
 
 class _Link:

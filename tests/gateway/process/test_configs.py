@@ -42,6 +42,14 @@ def test_a_good_configuration_is_converted(tmp_path: Path, tables: Tables) -> No
     assert "PRIVATE" not in repr(made)
 
 
+def test_payers_are_forgotten_after_thirteen_months(tmp_path: Path, tables: Tables) -> None:
+    """Unless the file says otherwise; no day at all is no span."""
+    assert 396 == _made(tmp_path, tables).payer_unused_days
+    assert 30 == _made(tmp_path, {"payer_unused_days": 30, **tables}).payer_unused_days
+    (problem,) = _problems(tmp_path, {"payer_unused_days": 0, **tables})
+    assert problem.startswith("payer_unused_days")
+
+
 @pytest.mark.parametrize(
     ("environment", "urls"),
     [("sandbox", (SANDBOX_URL, "")), ("production", (PRODUCTION_URL, PRODUCTION_BACKUP_URL))],

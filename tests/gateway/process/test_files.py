@@ -1,10 +1,12 @@
 """Files of operators: in whatever form an editor leaves them, and never open to everybody."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from gateway.process.files import Problems, decoded
+from gateway.process.settings import SettingsRefused, load
 
 PEM = "-----BEGIN X-----\nAAAA\n-----END X-----"
 
@@ -76,3 +78,35 @@ def test_the_last_resort_is_named() -> None:
     """Bytes that are not UTF-8 are kept to be found, or read as one of the codecs."""
     assert "\udcfc" == decoded(b"\xfc", otherwise="surrogateescape")
     assert "ü" == decoded(b"\xfc", otherwise="latin-1")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_a_sentence(tmp_path: Path, kind: str) -> None:
+    """A pipe that nobody writes to and a device without an end hang nothing; a link to a file is
+    one, as Kubernetes has it.
+    """
+    path = tmp_path / "key"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    problems = Problems()
+    assert "" == problems.pem("name", path)
+    (sentence,) = problems.sentences
+    assert "it is not a regular file" in sentence
+    with pytest.raises(SettingsRefused, match="not a regular file"):
+        load(str(path))
+    (tmp_path / "real").write_text(PEM)
+    path = tmp_path / "link"
+    path.symlink_to("real")
+    assert PEM == Problems().pem("name", path)
+
+
+def test_a_configuration_without_an_end_is_refused(tmp_path: Path) -> None:
+    """Nobody writes one of a mebibyte."""
+    path = tmp_path / "vendgate.toml"
+    path.write_text("#" * 1_048_577)
+    with pytest.raises(SettingsRefused, match="more than 1048576 bytes"):
+        load(str(path))

@@ -10,7 +10,6 @@ import sys
 import pytest
 import structlog
 
-from alipay_client.notify import BUYER_FIELDS
 from gateway.process import logs
 
 
@@ -65,9 +64,11 @@ def test_a_forgotten_secret_is_cut_out() -> None:
     )
 
 
-@pytest.mark.parametrize("name", sorted(BUYER_FIELDS))
+@pytest.mark.parametrize(
+    "name", ["buyer_id", "alipay_buyer_login_id", "Buyer_Phone", "payer_id", "payer_salt"]
+)
 def test_no_field_that_names_a_buyer_is_logged(name: str) -> None:
-    """Whatever a notification calls it."""
+    """Whatever a notification calls it, nor the number that stands for them."""
     stream = io.StringIO()
     logs.set_up(level="info", line_format="json", stream=stream)
     structlog.get_logger().info("oops", **{name: "2088000000000009"})

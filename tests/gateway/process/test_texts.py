@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.process.texts import plain, plain_lines, without_passwords
+from gateway.process.texts import help_of, plain, plain_lines, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,15 @@ def test_lines_stay_lines() -> None:
 def test_no_password_is_shown(text: str, shown: str) -> None:
     """Wherever in a sentence the URL stands, and whatever its scheme is."""
     assert shown == without_passwords(text)
+
+
+def test_help_is_a_line_and_its_first_sentence() -> None:
+    """A docstring breaks where its source does."""
+
+    def command() -> None:
+        """Do this and
+        that. Status 0: done; 1:
+        not.
+        """
+
+    assert ("Do this and that. Status 0: done; 1: not.", "Do this and that.") == help_of(command)

@@ -283,3 +283,26 @@ async def test_without_descriptors_the_door_waits() -> None:
 def test_an_address_is_whoever_has_it(peer: Any, address: str) -> None:
     """An IPv6 network counts as one caller, and an IPv4 one in IPv6's clothes as itself."""
     assert address == address_of(peer)
+
+
+async def test_a_request_with_two_lengths_is_the_last_of_its_connection() -> None:
+    """What stands behind it may be another's request in disguise, and is not answered."""
+    async with a_server() as served:
+        reader, writer = await served.connect()
+        both = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+        writer.write(ASKS.removesuffix(b"\r\n") + both + ASKS)
+        said = await closed(reader)
+        assert 1 == said.count(b"HTTP/1.1 200 OK")
+
+
+async def test_who_asks_for_another_protocol_is_answered_as_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """And no log line tells the operator to install something."""
+    async with a_server() as served:
+        reader, writer = await served.connect()
+        upgrade = b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        writer.write(ASKS.removesuffix(b"\r\n") + upgrade)
+        async with asyncio.timeout(HANGS_AFTER_S):
+            assert b"HTTP/1.1 200 OK\r\n" == await reader.readline()
+    assert [] == [record for record in caplog.records if "uvicorn" in record.name]

@@ -29,7 +29,8 @@ EDGE = EdgeStats(
     opened=9,
     frames_received=100,
     frames_written=120,
-    ended={"SUPERSEDED": 2},
+    ended={"SUPERSEDED": 2, "TAKEOVERS": 4},
+    taken_over={"STRANGER": 3},
 )
 
 
@@ -90,6 +91,9 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_streams_ended_total{reason=SUPERSEDED}": 2,
         "vendgate_streams_ended_total{reason=GONE}": 0,
         "vendgate_streams_ended_total{reason=SLOW_READER}": 0,
+        "vendgate_takeovers_total{by=itself}": 0,
+        "vendgate_takeovers_total{by=stranger}": 3,
+        "vendgate_takeovers_total{by=refused}": 4,
         "vendgate_draining": 0,
         "vendgate_certificate_days_left{file=client_ca,listener=machines}": 12.5,
     }

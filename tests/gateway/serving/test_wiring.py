@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import grpc.aio
 import httpx
 import pytest
+from sqlalchemy import insert, select
 
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
@@ -17,9 +19,10 @@ from gateway.serving.listeners import ListenRefused
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from storage.database.engine import Database
 from storage.machines.store import SqlMachineStore
+from storage.tables import payers
 from tests.alipay_client.wire import Pair
 from tests.support import installed
-from tests.support.patience import HANGS_AFTER_S
+from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 Tables = dict[str, Any]
 
@@ -120,6 +123,31 @@ async def test_the_gateway_can_be_started_again(tmp_path: Path, tables: Tables) 
         fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
         listed = await fleet.ListMachines(fleet_service_pb2.ListMachinesRequest())
         assert ["VM-1"] == [machine.machine_id for machine in listed.machines]
+
+
+async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, tables: Tables) -> None:
+    """At its start, and nobody else."""
+    newest_ms = time.time_ns() // 1_000_000
+    rows = [
+        {
+            "buyer_hash": f"h{at_ms}",
+            "payer_id": f"p{at_ms}",
+            "first_seen_ms": 1,
+            "last_seen_ms": at_ms,
+        }
+        for at_ms in (newest_ms, newest_ms - 40 * 86_400_000)
+    ]
+    chosen = select(payers.c.last_seen_ms)
+    async with _running(tmp_path, {"payer_unused_days": 39, **tables}):
+        database = await Database.open(_storage(tmp_path))
+        await database.write(lambda connection: connection.execute(insert(payers), rows))
+    async with _running(tmp_path, {"payer_unused_days": 39, **tables}):
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while [newest_ms] != await database.read(
+                lambda connection: list(connection.scalars(chosen))
+            ):
+                await asyncio.sleep(LOOK_EVERY_S)
+        await database.close()
 
 
 async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:

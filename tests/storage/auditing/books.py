@@ -46,8 +46,8 @@ async def notified(
         machine_id=MachineId(machine_id),
         trade_id=trade_id,
         event=event,
-        fields={"trade_no": trade_id, "seller_id": "2088000000000001", "buyer_id": "0" * 32},
-        body_sha256="0" * 64,
+        fields={"trade_no": trade_id, "seller_id": "2088000000000001"},
+        told_sha256="0" * 64,
         received_at_ms=owner.now_ms,
     )
     stored = await Inbox(db).put(received)
@@ -60,10 +60,10 @@ async def pays(
     machine_id: str,
     trade_id: str,
     amount_minor: int = 1_000,
-    payer: str = "hash-of-alice",
+    payer_id: str = "payer-alice",
 ) -> None:
     """A customer pays, in the machine's currency."""
-    event: TopUpPaid = paid(trade_id, amount_minor, payer=payer, at_ms=owner.now_ms)
+    event: TopUpPaid = paid(trade_id, amount_minor, payer_id=payer_id, at_ms=owner.now_ms)
     event = replace(event, currency=owner.states[machine_id].currency)
     await notified(db, owner, machine_id, event, f"payment:{trade_id}", trade_id)
 
@@ -136,7 +136,7 @@ async def _is_in_the_middle(db: Database, owner: Owner) -> None:
     """VM-2: a customer with free funds and an approved vend; another one's money went back."""
     await pays(db, owner, "VM-2", "VM-2-t1")
     await owner.do("VM-2", _wants(owner, "VM-2", "q1"))
-    await pays(db, owner, "VM-2", "VM-2-t2", payer="hash-of-bob")
+    await pays(db, owner, "VM-2", "VM-2-t2", payer_id="payer-bob")
     done = RefundSucceeded(refund_id=refund_of("VM-2-t2"), source="notification")
     await notified(db, owner, "VM-2", done, f"refund:{done.refund_id}", "VM-2-t2")
 

@@ -13,7 +13,7 @@ from tests.storage.auditing.books import audited, broken
 
 SEALED_BY = {
     "journal": "journals_are_as_written",
-    "ledger_entries": "journals_are_as_written",
+    "transfers": "journals_are_as_written",
     "audit": "audit_rows_are_as_written",
 }
 

@@ -76,7 +76,7 @@ class Keeper:
                 trade_id=event.trade_id,
                 event=event,
                 fields={"trade_no": event.trade_id},
-                body_sha256=f"{self._story.told.index((event, now_ms, decision)):064}",
+                told_sha256=f"{self._story.told.index((event, now_ms, decision)):064}",
                 received_at_ms=now_ms,
             )
             stored = await Inbox(self._db).put(received)

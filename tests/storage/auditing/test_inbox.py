@@ -31,10 +31,10 @@ DAMAGES = (
     Damage(
         check="taken_payments_are_credited",
         sql=(
-            "INSERT INTO inbox (cause, kind, machine_id, partition, trade_id, body_sha256, "
+            "INSERT INTO inbox (cause, kind, machine_id, partition, trade_id, told_sha256, "
             "received_at_ms, taken_at_ms, "
             "taken_version, event, fields) SELECT 'payment:t9', kind, machine_id, partition, "
-            "'t9', body_sha256, received_at_ms, "
+            "'t9', told_sha256, received_at_ms, "
             "taken_at_ms, taken_version, replace(event, 'VM-1-t1', 't9'), fields FROM inbox "
             "WHERE cause = 'payment:VM-1-t1'"
         ),

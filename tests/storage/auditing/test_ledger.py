@@ -1,28 +1,49 @@
 """The ledger by itself: whoever changes a movement is seen."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
+from tests.storage.auditing.books import audited, found
 from tests.storage.auditing.damages import Damage, names, seen
 
 DAMAGES = (
     Damage(
-        check="transfers_sum_to_zero",
-        sql=(
-            "UPDATE ledger_entries SET cause = 'x' WHERE kind = 'TOP_UP' AND account = "
-            "'CUSTOMER_FUNDS' AND cause = 'VM-1-t1'"
+        check="transfers_are_balanced",
+        sql="UPDATE transfers SET debit_account = 'SALES' WHERE kind = 'TOP_UP' AND cause = "
+        "'VM-1-t1'",
+        sentence=(
+            "TOP_UP VM-1-t1 of machine VM-1 (version 4) moves 1000 HKD from SALES to "
+            "CUSTOMER_FUNDS VM-1-t1, which is no such transfer"
         ),
-        sentence="TOP_UP VM-1-t1 of machine VM-1 (version 4) sums to 1000, not to zero",
+        companions=frozenset({"trades_equal_the_ledger", "balances_equal_the_transfers"}),
     ),
     Damage(
-        check="currencies_sum_to_zero",
-        sql=(
-            "UPDATE ledger_entries SET currency = 'JPY' WHERE cause = 'VM-1-t1' AND account = "
-            "'RECEIVABLE'"
-        ),
-        sentence="in JPY sum to 1000, not to zero",
-        companions=frozenset({"money_is_in_its_machines_currency"}),
+        check="transfers_are_balanced",
+        sql="UPDATE transfers SET credit_reference = 'x' WHERE kind = 'RESERVE' AND cause = "
+        "'VM-1-v1/VM-1-t1'",
+        sentence="from CUSTOMER_FUNDS VM-1-t1 to RESERVED x, which is no such transfer",
+        companions=frozenset({"approvals_are_reserved", "vends_are_settled_once"}),
+    ),
+    Damage(
+        check="transfers_are_balanced",
+        sql="UPDATE transfers SET kind = 'GIFT' WHERE kind = 'WRITE_OFF'",
+        sentence="GIFT VM-3-v1 of machine VM-3",
+        companions=frozenset({"vends_are_settled_once"}),
+    ),
+    Damage(
+        check="transfers_are_balanced",
+        sql="UPDATE transfers SET amount_minor = 0 WHERE kind = 'WRITE_OFF'",
+        sentence="moves 0 JPY from GOODS_WRITTEN_OFF to SALES",
+        companions=frozenset({"vends_are_settled_once", "balances_equal_the_transfers"}),
+    ),
+    Damage(
+        check="money_is_in_its_machines_currency",
+        sql="UPDATE transfers SET currency = 'JPY' WHERE cause = 'VM-1-t1'",
+        sentence="1 transfers of machine VM-1 are in JPY, and the machine has HKD",
+        companions=frozenset({"balances_equal_the_transfers"}),
     ),
     Damage(
         check="money_is_in_its_machines_currency",
@@ -33,30 +54,54 @@ DAMAGES = (
     Damage(
         check="a_cause_is_entered_once",
         sql=(
-            "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, "
-            "kind, cause, account, reference, "
-            "trade_id, amount_minor, currency) SELECT machine_id, version, line + 50 + n, "
-            "partition, epoch, at_ms, kind, cause, "
-            "account, 'again' || n, '', n * 100, currency FROM ledger_entries, (SELECT 1 AS n "
-            "UNION SELECT -1) WHERE kind = "
-            "'WRITE_OFF' AND account = 'SALES'"
-        ),
-        sentence="WRITE_OFF VM-3-v1 touches SALES 3 times",
-    ),
-    Damage(
-        check="entries_stand_on_events",
-        sql=(
-            "UPDATE ledger_entries SET version = 999 WHERE cause = 'VM-3-v1' AND kind = 'WRITE_OFF'"
+            "INSERT INTO transfers SELECT machine_id, version, 9, at_ms, 'RETURN', cause, "
+            "'RESERVED', 'VM-1-v1', 'CUSTOMER_FUNDS', trade_id, trade_id, amount_minor, currency "
+            "FROM transfers WHERE kind = 'SETTLE' AND cause = 'VM-1-v1/VM-1-t1'"
         ),
         sentence=(
-            "WRITE_OFF VM-3-v1 on SALES, -500 JPY, has no line of the journal (machine VM-3, "
-            "version 999)"
+            "VM-1-v1/VM-1-t1 is entered 2 times as end of a reservation, with 1000 in all (machine "
+            "VM-1)"
+        ),
+        companions=frozenset(
+            {
+                "vends_are_settled_once",
+                "ended_sessions_hold_no_free_funds",
+                "balances_equal_the_transfers",
+            }
         ),
     ),
     Damage(
-        check="entries_stand_on_events",
-        sql="UPDATE ledger_entries SET at_ms = at_ms + 1 WHERE cause = 'VM-1-t1'",
-        sentence="has a line of the journal with another owner or time",
+        check="transfers_stand_on_events",
+        sql="UPDATE transfers SET version = 999 WHERE cause = 'VM-3-v1' AND kind = 'WRITE_OFF'",
+        sentence=(
+            "WRITE_OFF VM-3-v1 of 500 JPY has no line of the journal (machine VM-3, version 999)"
+        ),
+    ),
+    Damage(
+        check="transfers_stand_on_events",
+        sql="UPDATE transfers SET at_ms = at_ms + 1 WHERE cause = 'VM-1-t1'",
+        sentence="has a line of the journal with another time",
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql=(
+            "UPDATE balances SET debit_minor = debit_minor + 1 WHERE machine_id = 'VM-1' AND "
+            "account = 'RECEIVABLE'"
+        ),
+        sentence=(
+            "the balance of machine VM-1 on day 20454, RECEIVABLE, says 3001 debited and 1000 "
+            "credited; its transfers say 3000 and 1000 (HKD)"
+        ),
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql="DELETE FROM balances WHERE machine_id = 'VM-3' AND account = 'SALES'",
+        sentence="SALES, says 0 debited and 0 credited; its transfers say 0 and 500 (JPY)",
+    ),
+    Damage(
+        check="balances_equal_the_transfers",
+        sql="UPDATE balances SET day = day + 1 WHERE machine_id = 'VM-3' AND account = 'SALES'",
+        sentence="its transfers say 0 and 0 (JPY)",
     ),
 )
 
@@ -65,3 +110,17 @@ DAMAGES = (
 async def test_no_statement_spoils_it_unseen(spoilt: Callable[..., str], one: Damage) -> None:
     """The check that is for it tells of it, and its sentence says what and how much."""
     await seen(spoilt, one)
+
+
+async def test_what_is_entered_twice_is_seen(spoilt: Callable[..., str]) -> None:
+    """Even if somebody took the uniqueness away: one cause, two transfers."""
+    url = spoilt()
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file, file:
+        file.execute("CREATE TABLE copied AS SELECT * FROM transfers")
+        file.execute("DROP TABLE transfers")
+        file.execute("ALTER TABLE copied RENAME TO transfers")
+        file.execute("INSERT INTO transfers SELECT * FROM transfers WHERE kind = 'WRITE_OFF'")
+    audit = await audited(url)
+    assert ["VM-3-v1 is entered 2 times as WRITE_OFF, with 1000 in all (machine VM-3)"] == list(
+        found(audit, "a_cause_is_entered_once")
+    )

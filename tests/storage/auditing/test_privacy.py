@@ -9,12 +9,28 @@ from tests.storage.auditing.damages import Damage, names, seen
 DAMAGES = (
     Damage(
         check="no_buyer_is_named",
-        sql="UPDATE trades SET payer = '2088123412341234' WHERE trade_id = 'VM-1-t1'",
-        sentence="trades.payer of VM-1-t1 holds a buyer's id (machine VM-1)",
+        sql="UPDATE trades SET payer_id = '2088123412341234' WHERE trade_id = 'VM-1-t1'",
+        sentence="trades.payer_id of VM-1-t1 holds a buyer's id (machine VM-1)",
+    ),
+    Damage(
+        check="payers_are_random_numbers",
+        sql=f"UPDATE trades SET payer_id = '{'5a' * 16}' WHERE trade_id = 'VM-1-t1'",
+        sentence="trades.payer_id of VM-1-t1 is too long for a random number (machine VM-1)",
+    ),
+    Damage(
+        check="payers_are_random_numbers",
+        sql=f"UPDATE sessions SET payer_id = '{'5a' * 32}' WHERE session_id = 'VM-1-s1'",
+        sentence="sessions.payer_id of VM-1-s1 is too long for a random number (machine VM-1)",
+    ),
+    Damage(
+        check="notifications_keep_no_buyer",
+        sql='UPDATE inbox SET fields = \'{"sign": "", "Buyer_Id": ""}\' WHERE id = 1',
+        sentence="inbox.fields of 1 holds sign, Buyer_Id, from which its buyer can be told "
+        "(machine VM-1)",
     ),
     Damage(
         check="no_buyer_is_named",
-        sql='UPDATE inbox SET fields = \'{"buyer_id": "2088123412341234"}\' WHERE id = 1',
+        sql='UPDATE inbox SET fields = \'{"subject": "2088123412341234"}\' WHERE id = 1',
         sentence="inbox.fields of 1 holds a buyer's id",
     ),
     Damage(

@@ -23,52 +23,48 @@ UP = "UPDATE {} SET version = -version - 1 WHERE machine_id = 'VM-1' AND version
 TURN = "UPDATE {} SET version = -version WHERE machine_id = 'VM-1' AND version < 0"
 COPY = (
     "INSERT INTO journal (machine_id, version, partition, epoch, at_ms, kind, session_id, "
-    "event, effects, notes, body, digest) "
-    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, event, effects, notes, "
-    "body, digest "
+    "effects, notes, body, digest) "
+    "SELECT machine_id, 5, partition, epoch, at_ms, kind, session_id, effects, notes, body, digest "
     "FROM journal WHERE machine_id = 'VM-1' AND version = 6"
 )
 PUT_IN = (
-    "INSERT INTO ledger_entries (machine_id, version, line, partition, epoch, at_ms, kind, "
-    "cause, account, reference, trade_id, "
-    "amount_minor, currency) SELECT machine_id, version, 7, partition, epoch, at_ms, kind, "
-    "'x', account, reference, trade_id, "
-    "amount_minor, currency FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND "
-    "line = 1"
+    "INSERT INTO transfers (machine_id, version, line, at_ms, kind, cause, debit_account, "
+    "debit_reference, credit_account, credit_reference, trade_id, amount_minor, currency) SELECT "
+    "machine_id, version, 7, at_ms, kind, 'x', debit_account, debit_reference, credit_account, "
+    "credit_reference, trade_id, amount_minor, currency FROM transfers WHERE machine_id = 'VM-1' "
+    "AND version = 5"
 )
 SWAP = "UPDATE {} SET version = -11 + version WHERE machine_id = 'VM-1' AND version IN (5, 6)"
-CHANGED = "or one of its {} ledger entries was changed, removed or put in"
+CHANGED = "or one of its {} transfers was changed, removed or put in"
 
 ATTACKS = {
     "an amount is edited": (
         [
             (
-                "UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE machine_id = "
-                "'VM-1' AND version = 5"
+                "UPDATE transfers SET amount_minor = amount_minor * 2 WHERE machine_id = 'VM-1' "
+                "AND version = 5"
             )
         ],
-        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
-    ),
-    "an entry is deleted": (
-        ["DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5 AND line = 1"],
         f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(1)}",
     ),
-    "an entry is put in": (
-        [
-            PUT_IN,
-        ],
-        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(3)}",
+    "a transfer is deleted": (
+        ["DELETE FROM transfers WHERE machine_id = 'VM-1' AND version = 5"],
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(0)}",
     ),
-    "entries change places": (
-        [
-            "UPDATE ledger_entries SET line = line - 2 WHERE machine_id = 'VM-1' AND version = 5",
-            "UPDATE ledger_entries SET line = -1 - line WHERE machine_id = 'VM-1' AND version = 5",
-        ],
+    "a transfer is put in": (
+        [PUT_IN],
         f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
+    ),
+    "transfers change places": (
+        [
+            "UPDATE transfers SET line = line - 2 WHERE machine_id = 'VM-2' AND version = 7",
+            "UPDATE transfers SET line = -1 - line WHERE machine_id = 'VM-2' AND version = 7",
+        ],
+        f"line 7 of machine VM-2 (TopUpPaid) {CHANGED.format(2)}",
     ),
     "a line is edited": (
         ["UPDATE journal SET at_ms = at_ms + 1 WHERE machine_id = 'VM-1' AND version = 5"],
-        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(2)}",
+        f"line 5 of machine VM-1 (VendRequested) {CHANGED.format(1)}",
     ),
     "a line is deleted": (
         ["DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 5"],
@@ -77,9 +73,9 @@ ATTACKS = {
     "a line is deleted and the others are moved": (
         [
             "DELETE FROM journal WHERE machine_id = 'VM-1' AND version = 5",
-            "DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version = 5",
+            "DELETE FROM transfers WHERE machine_id = 'VM-1' AND version = 5",
             "UPDATE journal SET version = 5 WHERE machine_id = 'VM-1' AND version = 6",
-            "UPDATE ledger_entries SET version = 5 WHERE machine_id = 'VM-1' AND version = 6",
+            "UPDATE transfers SET version = 5 WHERE machine_id = 'VM-1' AND version = 6",
         ],
         "line 5 of machine VM-1 (VendSucceeded) or one of",
     ),
@@ -92,7 +88,7 @@ ATTACKS = {
             *(
                 statement.format(table)
                 for statement in (UP, TURN)
-                for table in ("journal", "ledger_entries")
+                for table in ("journal", "transfers")
             ),
             COPY,
         ],
@@ -110,7 +106,7 @@ ATTACKS = {
         [
             statement.format(table)
             for statement in (SWAP, TURN)
-            for table in ("journal", "ledger_entries")
+            for table in ("journal", "transfers")
         ],
         "line 5 of machine VM-1 (VendSucceeded) or one of",
     ),
@@ -121,7 +117,7 @@ ATTACKS = {
     "the tail is cut off and the version goes back": (
         [
             "DELETE FROM journal WHERE machine_id = 'VM-1' AND version > 17",
-            "DELETE FROM ledger_entries WHERE machine_id = 'VM-1' AND version > 17",
+            "DELETE FROM transfers WHERE machine_id = 'VM-1' AND version > 17",
             "UPDATE machine_states SET version = 17 WHERE machine_id = 'VM-1'",
         ],
         "line 17 of machine VM-1 has another digest than its state, of version 17, holds",
@@ -148,39 +144,40 @@ DAMAGES = (
     Damage(
         check="journals_are_as_written",
         sql=(
-            "UPDATE ledger_entries SET reference = 'elsewhere' WHERE cause = 'VM-1-t1' AND account "
-            "= 'RECEIVABLE'"
+            "UPDATE transfers SET debit_reference = 'elsewhere' WHERE kind = 'TOP_UP' AND cause = "
+            "'VM-1-t1'"
         ),
         sentence=(
-            "line 4 of machine VM-1 (TopUpPaid) or one of its 2 ledger entries was changed, "
-            "removed or put in"
+            "line 4 of machine VM-1 (TopUpPaid) or one of its 1 transfers was changed, removed or "
+            "put in"
         ),
+        companions=frozenset({"transfers_are_balanced"}),
     ),
     Damage(
         check="journals_are_as_written",
-        sql="UPDATE journal SET event = 'nothing to see' WHERE machine_id = 'VM-2' AND version = 2",
+        sql="UPDATE journal SET body = '{}' WHERE machine_id = 'VM-2' AND version = 2",
         sentence=(
-            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
-            "removed or put in"
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 transfers was changed, removed "
+            "or put in"
         ),
     ),
     Damage(
         check="journals_are_as_written",
         sql=(
-            "UPDATE journal SET event = CAST(event AS BLOB) WHERE machine_id = 'VM-2' AND version "
-            "= 2"
+            "UPDATE journal SET session_id = CAST('x' AS BLOB) WHERE machine_id = 'VM-2' AND "
+            "version = 2"
         ),
         sentence=(
-            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
-            "removed or put in"
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 transfers was changed, removed "
+            "or put in"
         ),
     ),
     Damage(
         check="journals_are_as_written",
         sql="UPDATE journal SET effects = 'no JSON' WHERE machine_id = 'VM-2' AND version = 2",
         sentence=(
-            "line 2 of machine VM-2 (CodeCreated) or one of its 0 ledger entries was changed, "
-            "removed or put in"
+            "line 2 of machine VM-2 (CodeCreated) or one of its 0 transfers was changed, removed "
+            "or put in"
         ),
     ),
     Damage(

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, select, update
 from storage.auditing import Seal, prove
 from storage.books import chain
 from storage.database.engine import Database
-from storage.tables import audit, installation, journal, ledger_entries, machine_states
+from storage.tables import audit, installation, journal, machine_states, transfers
 from tests.storage.auditing.books import NOW_MS, found
 from tests.storage.owner import Owner
 from tests.storage.unlocked import unlock
@@ -16,11 +16,11 @@ def forge(connection: Connection) -> None:
     audit too.
     """
     unlock(connection)
-    line, entry = journal.c, ledger_entries.c
+    line, transfer = journal.c, transfers.c
     connection.execute(
-        update(ledger_entries)
-        .where(entry.machine_id == "VM-1")
-        .values(amount_minor=entry.amount_minor * 2)
+        update(transfers)
+        .where(transfer.machine_id == "VM-1")
+        .values(amount_minor=transfer.amount_minor * 2)
     )
     head = ""
     lines = (
@@ -28,9 +28,9 @@ def forge(connection: Connection) -> None:
     )
     for values in connection.execute(lines).all():
         own = (
-            select(*entry[chain.ENTRY_COLUMNS])
-            .where(entry.machine_id == "VM-1", entry.version == values[1])
-            .order_by(entry.line)
+            select(*transfer[chain.TRANSFER_COLUMNS])
+            .where(transfer.machine_id == "VM-1", transfer.version == values[1])
+            .order_by(transfer.line)
         )
         head = chain.digest(
             head, chain.line_content(values, [tuple(one) for one in connection.execute(own).all()])

@@ -24,16 +24,17 @@ DAMAGES = (
     Damage(
         check="trades_equal_the_ledger",
         sql=(
-            "UPDATE ledger_entries SET amount_minor = amount_minor * 2 WHERE kind = 'TOP_UP' AND "
+            "UPDATE transfers SET amount_minor = amount_minor * 2 WHERE kind = 'TOP_UP' AND "
             "cause = 'VM-1-t1'"
         ),
         sentence="the ledger says paid 2000, held 1000",
-        companions=frozenset({"ended_sessions_hold_no_free_funds"}),
+        companions=frozenset({"ended_sessions_hold_no_free_funds", "balances_equal_the_transfers"}),
     ),
     Damage(
         check="trades_equal_the_ledger",
-        sql="UPDATE ledger_entries SET trade_id = 'VM-9-t1' WHERE kind = 'WRITE_OFF'",
+        sql="UPDATE transfers SET trade_id = 'VM-9-t1' WHERE kind = 'WRITE_OFF'",
         sentence="the ledger moves money of trade VM-9-t1 (paid 0), which machine VM-3 has not",
+        companions=frozenset({"transfers_are_balanced"}),
     ),
     Damage(
         check="refunds_equal_the_ledger",

@@ -146,6 +146,19 @@ def writer(url: str, machine_id: str, count: int) -> "subprocess.Popen[str]":
     )
 
 
+def told(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Wait for the end of the process and return the rest of what it said. ``communicate`` reads
+    past the buffer of who has read lines: of two that came together the second would be lost.
+    """
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said = process.stdout.read(), process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    process.wait()
+    return said
+
+
 async def test_a_second_process_writes_at_once(db: Database, url: str) -> None:
     """The gateway's process and a host's process share the file under load, and neither fails."""
     owner = await Owner.of(db, "VM-1")
@@ -156,7 +169,7 @@ async def test_a_second_process_writes_at_once(db: Database, url: str) -> None:
     while process.poll() is None:
         number += 1
         await owner.do("VM-1", paid(f"t{number}"))
-    output, errors = process.communicate()
+    output, errors = told(process)
     assert (0, "") == (process.returncode, errors)
     assert 99 == len(output.split())
     assert number > 10
@@ -170,7 +183,7 @@ async def test_what_was_acknowledged_outlives_a_kill(db: Database, url: str) -> 
     assert process.stdout is not None
     acknowledged = [int(await asyncio.to_thread(process.stdout.readline)) for _ in range(60)]
     process.send_signal(signal.SIGKILL)
-    rest, _ = process.communicate()
+    rest, _ = told(process)
     acknowledged += [int(line) for line in rest.splitlines()]
     owner = await Owner.claim(db, "VM-1", holder="h2")
     saved = owner.states["VM-1"]

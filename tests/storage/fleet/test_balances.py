@@ -1,16 +1,16 @@
-"""Balances tell the truth about the ledger, also when it is crooked."""
+"""Balances tell what was moved, day by day, also when somebody changed them."""
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from actors.machine.events import VendFailed
 from actors.machine.ids import VendId
 from actors.machine.state import FailureCause
+from actors.ports import Conflict
 from storage.database.engine import Database
 from storage.fleet.balances import read_balances
-from storage.tables import ledger_entries
-from tests.storage.owner import Owner
-from tests.storage.unlocked import unlock
+from storage.tables import balances
+from tests.storage.owner import START_MS, Owner, paid
 
 
 async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None:
@@ -30,22 +30,44 @@ async def test_a_failed_vend_leaves_the_money_where_it_was(db: Database) -> None
     assert returned.ledger_balanced
 
 
-@pytest.mark.parametrize(
-    "changes", [1, 2], ids=["one line", "two lines whose errors hide each other"]
-)
-async def test_a_ledger_that_somebody_changed_is_not_balanced(db: Database, changes: int) -> None:
-    """Each transfer must sum to zero, not only all of them."""
-    owner = await Owner.of(db, "VM-1")
+async def test_a_day_that_somebody_changed_is_not_balanced(db: Database) -> None:
+    """What was debited must have been credited, on each day of each machine: two errors do not hide
+    each other.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.buy("VM-1")
+    await owner.buy("VM-2")
+    (sound,) = await db.read(lambda connection: read_balances(connection, ""))
+    assert sound.ledger_balanced
 
     def tamper(connection: Connection) -> None:
-        unlock(connection)
-        for line, amount_minor in ((1, 1), (3, -1))[:changes]:
-            change = update(ledger_entries).where(ledger_entries.c.id == line)
-            connection.execute(
-                change.values(amount_minor=ledger_entries.c.amount_minor + amount_minor)
+        for machine_id, amount_minor in (("VM-1", 1), ("VM-2", -1)):
+            change = update(balances).where(
+                balances.c.machine_id == machine_id, balances.c.account == "SALES"
             )
+            connection.execute(change.values(credit_minor=balances.c.credit_minor + amount_minor))
 
     await db.write(tamper)
-    (balance,) = await db.read(lambda connection: read_balances(connection, ""))
-    assert not balance.ledger_balanced
+    (crooked,) = await db.read(lambda connection: read_balances(connection, ""))
+    assert (sound.money_sold_minor, False) == (crooked.money_sold_minor, crooked.ledger_balanced)
+
+
+async def test_each_day_has_its_own_balance(db: Database) -> None:
+    """A day is UTC's; within it, and within one batch, amounts add up; of what was refused nothing
+    stays.
+    """
+    owner = await Owner.of(db, "VM-1")
+    day_ms, before = 86_400_000, START_MS - 1
+    owner.now_ms = before
+    await owner.do("VM-1", paid("t1", 300, at_ms=before))
+    owner.now_ms = START_MS
+    last = [owner.decide("VM-1", paid(name, 200, at_ms=START_MS)) for name in ("t2", "t3")]
+    await owner.commit(last)
+    with pytest.raises(Conflict):
+        await owner.commit(last)
+    wanted = select(balances).where(balances.c.account == "RECEIVABLE").order_by(balances.c.day)
+    rows = await db.read(lambda connection: connection.execute(wanted).all())
+    assert [
+        ("VM-1", before // day_ms, "RECEIVABLE", 300, 0, "HKD"),
+        ("VM-1", START_MS // day_ms, "RECEIVABLE", 400, 0, "HKD"),
+    ] == [tuple(row) for row in rows]

@@ -53,7 +53,7 @@ async def _trades(db: Database) -> None:
             "machine_id": (STATION, PIER)[number % 2],
             "session_id": None,
             "partner_trans_id": f"p{number}",
-            "payer": "x",
+            "payer_id": "x",
             "status": "CLOSED",
             "currency": "HKD",
             "paid_minor": 450 if number % 3 == 0 else 500,

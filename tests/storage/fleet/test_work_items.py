@@ -371,8 +371,8 @@ async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
     echo = other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification"))
     await Inbox(db).put(echo)
     await Inbox(db).put(replace(echo, trade_id="t2"))
-    await Inbox(db).put(replace(other("closed:t1", None), body_sha256="2" * 64))
-    await Inbox(db).put(replace(other("closed:t1", None), body_sha256="3" * 64, trade_id="t3"))
+    await Inbox(db).put(replace(other("closed:t1", None), told_sha256="2" * 64))
+    await Inbox(db).put(replace(other("closed:t1", None), told_sha256="3" * 64, trade_id="t3"))
     assert [("t1R1", "t2", 0, "HKD"), ("", "t3", 0, "HKD")] == [
         (item.refund_id, item.trade_id, item.amount_minor, item.currency)
         for item in await items(db)
@@ -407,6 +407,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         ),
         GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="MACHINE_ALARM", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="CLOCK_WRONG", count=0, oldest_at_ms=None),
     ] == gauges
 
 

@@ -9,11 +9,20 @@ from sqlalchemy import select, update
 
 from actors.machine.events import StockCounted, TimePassed, TradeFinished
 from actors.machine.ids import MachineId, TradeId
-from actors.ports import LoadedMachine, MachineHalt, Ownership, StaleOwner, StoreError, Unreadable
+from actors.ports import (
+    CodeStop,
+    LoadedMachine,
+    MachineHalt,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 from storage.auditing import prove
 from storage.database.engine import Database
 from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView, HaltView, WorkItemKind, WorkItemView
+from storage.machines.halts import CODE_IN_WORDS
 from storage.machines.inbox import Inbox
 from storage.tables import machine_halts, machine_states
 from tests.storage.notifications import other, received
@@ -45,7 +54,7 @@ async def test_a_halt_is_kept_with_its_owner(db: Database) -> None:
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.store.halt(owner.ownership, _halt())
     (epoch,) = set(owner.ownership.epochs.values())
-    assert [("VM-1", "vendgate-host-0", epoch, START_MS, "TopUpPaid", ERROR)] == await _rows(db)
+    assert [("VM-1", "vendgate-host-0", epoch, START_MS, "TopUpPaid", ERROR, "")] == await _rows(db)
 
 
 async def test_a_halt_that_is_told_again_keeps_its_time(db: Database) -> None:
@@ -59,7 +68,9 @@ async def test_a_halt_that_is_told_again_keeps_its_time(db: Database) -> None:
         new.ownership, _halt(halted_at_ms=START_MS + 5, fact="", error="CodecError: no")
     )
     (epoch,) = new.ownership.epochs.values()
-    assert [("VM-1", "vendgate-host-9", epoch, START_MS, "", "CodecError: no")] == await _rows(db)
+    assert [("VM-1", "vendgate-host-9", epoch, START_MS, "", "CodecError: no", "")] == await _rows(
+        db
+    )
 
 
 async def test_a_stale_owner_halts_nothing(db: Database) -> None:
@@ -171,7 +182,7 @@ async def test_a_halted_machine_waits_for_a_person(db: Database) -> None:
     owner = await Owner.of(db, "VM-1", "VM-2")
     await owner.do("VM-1", paid("t1", 700))
     await owner.do(
-        "VM-1", paid("t2", 200, payer="hash-of-bob")
+        "VM-1", paid("t2", 200, payer_id="payer-bob")
     )  # a second customer: it is due back
     await owner.do("VM-2", paid("t3", 5_000))
     await owner.store.halt(owner.ownership, _halt())
@@ -224,3 +235,23 @@ async def _loaded(owner: Owner, machine_id: str) -> LoadedMachine:
     loaded = await owner.store.load(MachineId(machine_id))
     assert loaded is not None
     return loaded
+
+
+async def test_what_was_done_about_its_code_is_kept(db: Database) -> None:
+    """A halt that is told again forgets none of it; the machine's loader hears of it, and people
+    do.
+    """
+    owner = await Owner.of(db, "VM-1")
+    said = []
+    for code_stop in (CodeStop.NONE, CodeStop.ORDERED, CodeStop.DONE):
+        await owner.store.halt(owner.ownership, replace(_halt(), code_stop=code_stop))
+        await owner.store.halt(owner.ownership, _halt())
+        loaded = await _loaded(owner, "VM-1")
+        assert (START_MS, code_stop) == (loaded.halted_at_ms, loaded.code_stop)
+        (item,) = await Queries(db).work_items(limit=10, now_ms=START_MS + 1)
+        said.append(item.advice)
+    assert [
+        f"0 payments wait for it, and {CODE_IN_WORDS[stop]}" for stop in list(CodeStop)[:3]
+    ] == (said)
+    await _recover(owner)
+    assert CodeStop.NONE is (await _loaded(owner, "VM-1")).code_stop

@@ -26,7 +26,7 @@ from actors.machine.state import Alarm, AlarmKind, Reservation
 from actors.ports import Conflict, InboxItem
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox, Received
-from storage.tables import inbox, journal, ledger_entries, vends
+from storage.tables import inbox, journal, transfers, vends
 from tests.storage.owner import START_MS, Owner, paid
 
 TRADE, REFUND, VEND = TradeId("t1"), RefundId("t1R1"), VendId("VM-1-v1")
@@ -52,8 +52,8 @@ TRANSFERS: dict[TransferKind, Callable[[int], Transfer]] = {
 
 async def entered(db: Database) -> list[tuple[str, str, int]]:
     """Return every line of the ledger."""
-    chosen = select(*ledger_entries.c["kind", "cause", "amount_minor"]).order_by(
-        ledger_entries.c.id
+    chosen = select(*transfers.c["kind", "cause", "amount_minor"]).order_by(
+        *transfers.c["machine_id", "version", "line"]
     )
     return [
         (row.kind, row.cause, row.amount_minor)
@@ -117,7 +117,7 @@ def notification(
         trade_id=trade_id,
         event=event,
         fields={"trade_no": trade_id},
-        body_sha256=body * 64,
+        told_sha256=body * 64,
         received_at_ms=START_MS,
     )
 
@@ -281,7 +281,7 @@ async def test_a_request_with_another_wish_is_the_request_that_it_was(db: Databa
         lambda connection: connection.execute(select(*vends.c["vend_id", "column"])).all()
     )
     assert [("VM-1-v1", "A1")] == [tuple(row) for row in rows]
-    held = select(func.sum(ledger_entries.c.amount_minor)).where(
-        ledger_entries.c.account == "RESERVED"
+    held = select(func.sum(transfers.c.amount_minor)).where(
+        transfers.c.credit_account == "RESERVED"
     )
-    assert -500 == await db.read(lambda connection: connection.scalar(held))
+    assert 500 == await db.read(lambda connection: connection.scalar(held))

@@ -32,7 +32,7 @@ async def test_the_first_is_new_and_the_next_are_duplicates(db: Database) -> Non
 async def test_another_hash_of_the_payer_is_no_conflict(db: Database) -> None:
     """The key of the hash may have been changed between two tellings."""
     await Inbox(db).put(received("t1"))
-    assert "DUPLICATE" == (await Inbox(db).put(received("t1", payer="other-hash"))).verdict
+    assert "DUPLICATE" == (await Inbox(db).put(received("t1", payer_id="payer-other"))).verdict
 
 
 async def test_other_money_under_the_same_cause_is_a_conflict(db: Database) -> None:

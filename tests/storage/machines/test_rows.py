@@ -1,11 +1,14 @@
 """A decision's rows fit their tables, and say whose story they are."""
 
+from collections.abc import Callable
+
 import pytest
 
-from actors.machine import MachineState
-from actors.machine.decision import Decision
+from actors.machine import MachineState, decide
+from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId, TradeId
 from actors.machine.state import (
+    Alarm,
     Code,
     CodeStatus,
     Mode,
@@ -14,6 +17,7 @@ from actors.machine.state import (
     RefundStatus,
     Session,
     Trade,
+    Vend,
 )
 from actors.machine.values import replace
 from storage import tables
@@ -21,12 +25,14 @@ from storage.database.engine import Database
 from storage.machines import rows
 from storage.machines.statements import Row
 from tests.storage.owner import HKD, START_MS, Owner, refund_of
+from tests.support.every_event import STATES, every_event
+from tests.support.story import Story
 
 VM_1 = MachineId("VM-1")
 TRADE = Trade(
     trade_id=TradeId("t1"),
     partner_trans_id="out-t1",
-    payer="",
+    payer_id="",
     paid_minor=5,
     funds_minor=5,
     received_at_ms=START_MS,
@@ -85,9 +91,22 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     assert (3, 7, "TopUpPaid", "VM-1-s1") == tuple(
         first[name] for name in ("partition", "epoch", "kind", "session_id")
     )
-    lines = [named("ledger_entries", line) for line in made.ledger]
-    assert [0, 1] == [line["line"] for line in lines[:2]]
-    assert 0 == sum(line["amount_minor"] for line in lines if isinstance(line["amount_minor"], int))
+    moved = [named("transfers", row) for row in made.transfers]
+    assert [("TOP_UP", "RECEIVABLE", "", "CUSTOMER_FUNDS", "VM-1-t1", 1_000)] == [
+        tuple(
+            row[name]
+            for name in (
+                "kind",
+                "debit_account",
+                "debit_reference",
+                "credit_account",
+                "credit_reference",
+                "amount_minor",
+            )
+        )
+        for row in moved[:1]
+    ]
+    assert [0] * 5 == [row["line"] for row in moved]
 
 
 @pytest.mark.parametrize(
@@ -128,3 +147,47 @@ def test_a_refund_is_told_in_the_session_of_its_trade() -> None:
     )
     assert "VM-1-s9" == rows.session_of(Decision(state=state))
     assert rows.session_of(Decision(state=replace(state, session=None))) is None
+
+
+def rows_of(state: MachineState) -> dict[str, tuple[object, ...]]:
+    """Return the rows of all that the state holds open."""
+    session = state.session
+    vends = (*state.doubts, *(() if session is None or session.vend is None else (session.vend,)))
+    return {
+        **({} if session is None else {session.session_id: rows.session_row(session, VM_1, HKD)}),
+        **{vend.vend_id: rows.vend_row(vend, VM_1, HKD) for vend in vends},
+        **{trade.trade_id: rows.trade_row(trade, VM_1, HKD) for trade in state.trades},
+        **{refund.refund_id: rows.refund_row(refund, VM_1, HKD) for refund in state.refunds},
+    }
+
+
+def key_of(record: Record) -> str:
+    """Return the id under which a record has its row."""
+    match record:
+        case Session():
+            return record.session_id
+        case Vend():
+            return record.vend_id
+        case Trade():
+            return record.trade_id
+        case Refund():
+            return record.refund_id
+        case Alarm():
+            return record.alarm_id
+
+
+@pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)
+def test_a_row_is_written_when_it_changes_and_only_then(make: Callable[[], Story]) -> None:
+    """Of all that can happen in each state: no column of a row changes without its record, and no
+    session or trade is written again as it was.
+    """
+    story = make()
+    before = rows_of(story.state)
+    for event in every_event(story):
+        decision = decide(story.state, event, story.now_ms, story.policy)
+        after = rows_of(decision.state)
+        recorded = {key_of(record) for record in decision.records}
+        changed = {key for key in before | after if before.get(key) != after.get(key)}
+        assert changed <= recorded
+        records = (one for one in decision.records if isinstance(one, Session | Trade))
+        assert set() == {key_of(one) for one in records} & after.keys() - changed

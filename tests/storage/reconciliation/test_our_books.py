@@ -24,7 +24,7 @@ def received(trade_id: str, *, cause: str = "", paid_at_ms: int = START_MS) -> R
         trade_id=trade_id,
         event=None if cause else paid(trade_id, at_ms=paid_at_ms),
         fields={},
-        body_sha256="1" * 64,
+        told_sha256="1" * 64,
         received_at_ms=START_MS,
     )
 

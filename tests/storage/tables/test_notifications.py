@@ -13,7 +13,7 @@ ROW = {
     "machine_id": "VM-1",
     "partition": 1,
     "trade_id": "t1",
-    "body_sha256": "",
+    "told_sha256": "",
     "received_at_ms": 1,
     "fields": "{}",
 }

@@ -12,7 +12,7 @@ TRADE = {
     "trade_id": "t1",
     "machine_id": "VM-1",
     "partner_trans_id": "out-t1",
-    "payer": "",
+    "payer_id": "",
     "status": "OPEN",
     "currency": "HKD",
     "paid_minor": 10,

@@ -30,9 +30,9 @@ from storage.fleet.views import RefundView
 from storage.tables import (
     inbox,
     journal,
-    ledger_entries,
     reconciliation_differences,
     reconciliation_runs,
+    transfers,
 )
 from tests.alipay_client.wire import PARTNER, Pair
 from tests.support import daily, installed
@@ -101,10 +101,13 @@ class Office:
 
     async def rows(self) -> list[list[Any]]:
         """All that reconciling could have changed."""
-        tables = (reconciliation_runs, reconciliation_differences, inbox, journal, ledger_entries)
+        tables = (reconciliation_runs, reconciliation_differences, inbox, journal, transfers)
         return await self.site.database.read(
             lambda connection: [
-                [tuple(row) for row in connection.execute(select(table).order_by(table.c.id))]
+                [
+                    tuple(row)
+                    for row in connection.execute(select(table).order_by(*table.primary_key))
+                ]
                 for table in tables
             ]
         )

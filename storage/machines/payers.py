@@ -1,0 +1,110 @@
+"""The random number by which the books know a customer, and the table that maps it to a buyer.
+
+Flows in: the keyed hash of Alipay's buyer id, and a random number to be used if nobody knows that
+buyer. Flows out: the number that is the buyer's, the same at every gateway. It is found or put in
+within the transaction that fills the inbox, and nothing else of the buyer leaves that transaction.
+What leads from a number back to a person is this table alone, so a deleted row is a person
+forgotten: who comes back gets another number.
+"""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from actors.ports import StoreError
+from storage.database import dialects
+from storage.database.engine import Database
+from storage.tables import payers
+
+DAY_MS = 86_400_000
+"""``last_seen_ms`` is written no more often, so that a payment costs no further row."""
+UNUSED_DAYS = 396
+"""Thirteen months: who has not paid for longer is forgotten, unless the settings say otherwise."""
+SWEPT_MAX = 500
+"""At most so many mappings go in one transaction."""
+TRIES = 3
+"""A buyer who is put in by another gateway and erased at once is looked for so often."""
+
+_KNOWN = select(payers).where(payers.c.buyer_hash == bindparam("told"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """A customer as the ingress knows them. ``new_payer_id``: 128 random bits as text, for a buyer
+    whom nobody knows.
+    """
+
+    buyer_hash: str = field(repr=False)
+    new_payer_id: str
+
+
+def known_payer_id(connection: Connection, buyer: Buyer, *, now_ms: int) -> str | None:
+    """Return the buyer's number, None if nobody knows them; note that they were seen."""
+    row = connection.execute(_KNOWN, {"told": buyer.buyer_hash}).one_or_none()
+    if row is None:
+        return None
+    payer_id: str = row.payer_id
+    if now_ms - row.last_seen_ms >= DAY_MS:
+        connection.execute(
+            update(payers).where(payers.c.payer_id == payer_id).values(last_seen_ms=now_ms)
+        )
+    return payer_id
+
+
+def put_in(connection: Connection, buyer: Buyer, *, now_ms: int) -> str:
+    """Put a buyer in under their new number and return it, or the one that another gateway has just
+    given them. Raises StoreError if they are put in and erased by others all the time.
+    """
+    new = {
+        "buyer_hash": buyer.buyer_hash,
+        "payer_id": buyer.new_payer_id,
+        "first_seen_ms": now_ms,
+        "last_seen_ms": now_ms,
+    }
+    # On PostgreSQL this waits for another gateway that is putting the same buyer in.
+    putting = dialects.insert_or_ignore(connection.dialect.name, payers, ("buyer_hash",))
+    for _ in range(TRIES):
+        if connection.scalar(putting.returning(payers.c.payer_id), new) is not None:
+            return buyer.new_payer_id
+        if (payer_id := known_payer_id(connection, buyer, now_ms=now_ms)) is not None:
+            return payer_id
+    raise StoreError("A buyer was put in and erased at once, several times: try again.")
+
+
+def is_known(connection: Connection, payer_id: str) -> bool:
+    """Return whether the number still leads to a buyer."""
+    there = select(payers.c.payer_id).where(payers.c.payer_id == payer_id)
+    return connection.scalar(there) is not None
+
+
+def forget(connection: Connection, payer_id: str) -> bool:
+    """Delete the mapping of a number; return whether there was one."""
+    gone = delete(payers).where(payers.c.payer_id == payer_id).returning(payers.c.payer_id)
+    return connection.scalar(gone) is not None
+
+
+class Payers:
+    """The mappings of an installation. Raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def forget_unused(self, *, before_ms: int, limit: int = SWEPT_MAX) -> int:
+        """Delete mappings that no payment has used since ``before_ms``, the oldest first, at most
+        ``limit``; return how many. Rows that another sweep has locked are left to it.
+        """
+
+        def work(connection: Connection) -> int:
+            unused = (
+                select(payers.c.buyer_hash)
+                .where(payers.c.last_seen_ms < before_ms)
+                .order_by(payers.c.last_seen_ms)
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            hashes = connection.scalars(unused).all()
+            if hashes:
+                connection.execute(delete(payers).where(payers.c.buyer_hash.in_(hashes)))
+            return len(hashes)
+
+        return await self._db.write(work)

@@ -6,7 +6,7 @@ import math
 import pytest
 from rich.console import Console
 
-from gateway.bench.figures import ECHO, PLAIN, RATE, Figure, Results
+from gateway.bench.figures import ECHO, PLAIN, RATE, RATE_SHARE, Figure, Results
 from gateway.bench.table import number, shown
 
 
@@ -15,6 +15,8 @@ def test_figures_ratios_remarks_and_failures_are_shown() -> None:
     results = Results(made={})
     results.add(PLAIN, Figure(name=RATE, value=321.0, unit="1/s"))
     results.add(ECHO, Figure(name=RATE, value=3_210.0, unit="1/s"))
+    results.add(PLAIN, Figure(name=RATE_SHARE, value=0.1, unit=""))
+    results.add(ECHO, Figure(name=RATE_SHARE, value=1.0, unit=""))
     results.remarks.append("measured [on] a busy computer")
     results.failures.append("ray could not be measured")
     console = Console(width=120, file=io.StringIO(), record=True)

@@ -7,7 +7,7 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
-.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench clean
+.PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
 
 help:
 	@echo "make demo   run the whole system here: Ray, gateway, pretend Alipay, machines and customers (Ctrl-C ends it)"
@@ -19,7 +19,8 @@ help:
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
-	@echo "make bench  the benchmarks"
+	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (half an hour, on an otherwise idle computer)"
+	@echo "make bench-check  the quick part of it (minutes): says what got slower since docs/performance/recorded.json"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------
 
@@ -84,10 +85,13 @@ soak: .venv/.dev
 abuse: .venv/.dev
 	$(BIN)/python -m pytest -m abuse -n0 -s tests/e2e/test_abuse.py
 
+# The parts by themselves: python -m tests.benchmarks.bench_host (or _store, _stream, _reads).
 bench: .venv/.dev
-	$(BIN)/python -m tests.benchmarks.bench_host
-	$(BIN)/python -m tests.benchmarks.bench_store
-	$(BIN)/python -m tests.benchmarks.bench_stream
+	$(BIN)/vendgate bench --out docs/performance
+
+# Compares ratios, not absolute figures. Not part of `make test`: its verdict is about time.
+bench-check: .venv/.dev
+	$(BIN)/vendgate bench --quick --check docs/performance/recorded.json
 
 # --- maintain ----------------------------------------------------------------------------------------------------------------------
 

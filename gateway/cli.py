@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.bench.command import bench
 from gateway.process import settings as settings_module
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
@@ -37,6 +38,7 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
+app.command()(bench)
 
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
@@ -414,9 +416,7 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
 
 
 def _log_to_stderr() -> None:
-    """Keep standard output for the line that says "ready": a script that reads it, and then nothing
-    more, must not hold us up.
-    """
+    """Keep standard output for the line "ready": a script that reads no more must not hold us up."""
     from gateway.process import logs
 
     logs.set_up(level="info", line_format="console")

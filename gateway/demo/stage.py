@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,10 +88,19 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path:
-    """Write the settings file of the demo's gateway and return its path."""
+def write_settings(
+    folder: Path,
+    ports: Ports,
+    *,
+    keys: Path,
+    ray: bool,
+    others: Mapping[str, Mapping[str, object]] | None = None,
+) -> Path:
+    """Write the settings file of the demo's gateway and return its path. ``others`` are tables that
+    take the place of the demo's.
+    """
     path = folder / "vendgate.toml"
-    sections: dict[str, dict[str, object]] = {
+    sections: dict[str, Mapping[str, object]] = {
         "database": {"url": f"sqlite:///{folder / 'vendgate.db'}"},
         "machines": {"listen": f"127.0.0.1:{ports.machines}"},
         "admin": {"listen": f"127.0.0.1:{ports.admin}"},
@@ -120,6 +129,7 @@ def write_settings(folder: Path, ports: Ports, *, keys: Path, ray: bool) -> Path
             "silent_after_ms": 15_000,
         },
         "logs": {"level": "info", "format": "json"},
+        **(others or {}),
     }
     lines = ["# Made by the demo.", f"payer_salt = {_toml('demo-' + 'x' * 27)}"]
     for name, values in sections.items():

@@ -1,0 +1,3 @@
+"""What a vend costs, measured: real processes and real sockets, side by side with the least that
+gRPC can do.
+"""

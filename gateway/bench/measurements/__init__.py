@@ -1,0 +1,3 @@
+"""One measurement a file: each has one function, an end, and leaves machines and processes as it
+found them.
+"""

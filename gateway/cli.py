@@ -416,7 +416,7 @@ def _welcome(addresses: "Addresses", *, plain: bool) -> str:
 
 
 def _log_to_stderr() -> None:
-    """Keep standard output for the line "ready": a script that reads no more must not hold us up."""
+    """Keep standard output for the line "ready": who reads no more of it must not hold us up."""
     from gateway.process import logs
 
     logs.set_up(level="info", line_format="console")

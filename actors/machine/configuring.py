@@ -175,7 +175,8 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
         _doubt(draft, replace(code, asked=None, error=event.detail, next_attempt_at_ms=at_ms))
         return
     # What Alipay refuses to make, it has not made: it would have given the code that is there.
-    known = code.status if code.qr_payload else CodeStatus.PENDING
+    # Whether it changed the code that is there all the same, only the next call will make sure.
+    known = CodeStatus.UNKNOWN if code.qr_payload else CodeStatus.PENDING
     code = replace(_rested(code), status=known, error=event.detail)
     if code.asked_revision == draft.state.configuration.revision:
         code = replace(code, status=CodeStatus.REFUSED, behind_refusal=known)

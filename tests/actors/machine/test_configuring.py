@@ -360,6 +360,16 @@ def test_a_stop_that_was_refused_is_asked_for_again_after_a_change() -> None:
     assert [STOP, STOP] == story.effects(ChangeCodeStatus)
 
 
+def test_what_alipay_refused_to_do_to_a_code_is_not_taken_for_undone() -> None:
+    """It stopped the code and said no: the machine that is enabled again gets its code back."""
+    story = Story()
+    story.configure(enabled=False)
+    story.do(events.CodeFailed(final=True, detail="ILLEGAL_PARTNER_EXTERFACE"))
+    story.configure(enabled=True)
+
+    assert [STOP, RESTART] == story.effects(ChangeCodeStatus)
+
+
 def test_a_code_of_which_nobody_knows_whether_alipay_made_it_is_unknown() -> None:
     """A creation that was not answered is neither a code nor none; it is asked for again."""
     story = a_new_machine()

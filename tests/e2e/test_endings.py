@@ -89,7 +89,9 @@ def selling(folder: Path) -> Callable[[], bool]:
     return lambda: any("turn" in shelf.read_text() for shelf in folder.glob("machines/*/shelf.log"))
 
 
-@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGQUIT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGHUP, pytest.param(signal.SIGQUIT, marks=pytest.mark.slow), signal.SIGKILL]
+)
 async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     """Closing a terminal, Ctrl-backslash and kill -9 end the children, too."""
     async with running(tmp_path, demo(tmp_path), until=selling(tmp_path)) as it:
@@ -140,7 +142,7 @@ async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("victim", ["demo", "serve"])
+@pytest.mark.parametrize("victim", ["demo", pytest.param("serve", marks=pytest.mark.slow)])
 async def test_kill_9_leaves_nothing_of_ray_either(tmp_path: Path, victim: str) -> None:
     """Of the demo: the gateway notices, and ends its Ray. Of the gateway: the demo notices, and
     ends what is left of Ray.
@@ -178,7 +180,9 @@ def said(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGHUP, marks=pytest.mark.slow), signal.SIGTERM]
+)
 async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
     tmp_path: Path, how: signal.Signals
 ) -> None:
@@ -195,7 +199,9 @@ async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("victim", [b"raylet/raylet", b"gcs/gcs_server"])
+@pytest.mark.parametrize(
+    "victim", [pytest.param(b"raylet/raylet", marks=pytest.mark.slow), b"gcs/gcs_server"]
+)
 async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, victim: bytes) -> None:
     """It could welcome no machine any more. Status 75 tells a supervisor to start it again."""
     async with serving(tmp_path) as it:

@@ -17,7 +17,7 @@ from tests.simulation.world import Outcome, live
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 100
+SEEDS = 60
 """Every transition that worlds must show is seen by the 36th; ``make soak`` lives two thousand."""
 JOBS = 2
 FOUND = (20, 23, 57, 100)
@@ -35,7 +35,7 @@ def lived() -> Iterator[list[Outcome]]:
 
 @pytest.mark.timeout(600)
 def test_every_truth_holds_in_every_world(lived: list[Outcome]) -> None:
-    """In none of some hundred worlds a truth about money breaks; a failure says how to see it
+    """In none of these worlds a truth about money breaks; a failure says how to see it
     again.
     """
     assert "" == "\n\n".join(report(outcome) for outcome in lived if outcome.failure is not None)

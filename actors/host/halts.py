@@ -200,7 +200,8 @@ class Halts:
         """
         found: list[Runner] = []
         doubtful: list[Runner] = []
-        for machine_id in list(self._troubles)[: self._limits.rows_max]:
+        left = self._limits.rows_max  # Counted are only those whose turn it is: nobody hides them.
+        for machine_id in list(self._troubles):
             runner = self._runners.get(machine_id)
             if runner is None or not runner.halted:
                 continue
@@ -208,6 +209,9 @@ class Halts:
             answered = stop is not None and stop.answered
             if not answered and not self._due_to_stop(runner):
                 continue
+            if not left:
+                break
+            left -= 1
             if answered or not runner.code_stop:
                 news = runner.code_stop if answered else CodeStop.ORDERED
                 if not await self._write(ownership, machine_id, news):

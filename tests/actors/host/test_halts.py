@@ -548,3 +548,21 @@ async def test_no_machine_is_let_go_on_while_its_code_is_being_stopped(
     assert "" == (await reload(stage, command_id="later")).refusal
     await asyncio.sleep(3)
     assert [CodeStatus.STOPPED, CodeStatus.ACTIVE] == code_calls(stage)
+
+
+async def test_every_halted_machine_has_its_code_stopped(broken: Broken) -> None:
+    """However many were halted at once: one sweep orders a bounded number, the next ones the rest;
+    who has been told already holds up nobody.
+    """
+    limits = HostLimits(turns=TurnLimits(halts=HaltLimits(rows_max=1, stop_code_after_ms=20_000)))
+    stage = Stage(core=Core(decide=broken.decide), limits=limits)
+    await stage.start("VM-1", "VM-2")
+    await asyncio.sleep(5)
+    await stage.gateway.give(
+        stage.gateway.paid("t-1"), stage.gateway.paid("t-2", machine_id="VM-2")
+    )
+    await asyncio.sleep(45)
+
+    stops = {machine_id: halt.code_stop for machine_id, halt in stage.store.halts.items()}
+    assert {VM_1: CodeStop.DONE, MachineId("VM-2"): CodeStop.DONE} == stops
+    await stage.host.stop()

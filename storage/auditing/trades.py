@@ -110,8 +110,9 @@ def _trade_finding(row: Row[Any]) -> Finding:
 
 def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
     """Every refund was asked for with its amount, once; the ledger owes it while it is open, and
-    nothing any more when it is over.
+    nothing any more when it is over. What moves under it names its own trade.
     """
+    yield from _under_another_trade(books)
     for span in books.spans:
         ours = span.holds(refunds.c.machine_id)
         yield books.count(refunds, ours)
@@ -167,6 +168,30 @@ def refunds_equal_the_ledger(books: Books) -> Iterator[int | Finding]:
                 refund_id=row.refund_id,
                 amounts={"ledger_asked_minor": row.asked, "ledger_due_minor": row.due},
             )
+
+
+def _under_another_trade(books: Books) -> Iterator[Finding]:
+    wanted = (
+        select(
+            *transfers.c["machine_id", "kind", "trade_id", "amount_minor", "currency"],
+            refunds.c.refund_id,
+            refunds.c.trade_id.label("own_trade_id"),
+        )
+        .select_from(transfers.join(refunds, refunds.c.refund_id == reference(Account.REFUND_DUE)))
+        .where(touches(Account.REFUND_DUE), transfer.trade_id != refunds.c.trade_id)
+    )
+    for row in books.odd_ones(wanted):
+        yield Finding(
+            sentence=(
+                f"{row.kind} of {row.amount_minor} under refund {row.refund_id} names trade "
+                f"{row.trade_id}, and the refund is of trade {row.own_trade_id}"
+            ),
+            machine_id=row.machine_id,
+            trade_id=row.trade_id,
+            refund_id=row.refund_id,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor},
+        )
 
 
 def refunds_follow_from_their_trades(books: Books) -> Iterator[int | Finding]:

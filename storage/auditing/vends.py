@@ -59,8 +59,10 @@ def approvals_are_reserved(books: Books) -> Iterator[int | Finding]:
 
 def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
     """What was reserved is held while the vend is open, then sold if it succeeded or returned if it
-    did not, once and not both.
+    did not, once and not both. Goodwill gives back all that was sold of a vend and trade, and
+    nothing else.
     """
+    yield from _given_back_unsold(books)
     for span in books.spans:
         ours = span.holds(vends.c.machine_id)
         yield books.count(
@@ -104,6 +106,37 @@ def vends_are_settled_once(books: Books) -> Iterator[int | Finding]:
                 returned_minor=row.returned,
                 written_off_minor=row.written_off,
             )
+
+
+def _given_back_unsold(books: Books) -> Iterator[Finding]:
+    sold = transfers.alias("sold")
+    gives = transfer.kind == TransferKind.GOODWILL.value
+    same = and_(
+        sold.c.kind == TransferKind.SETTLE.value,
+        sold.c.cause == transfer.cause,
+        sold.c.trade_id == transfer.trade_id,
+        sold.c.machine_id == transfer.machine_id,
+    )
+    sold_minor = func.coalesce(sold.c.amount_minor, 0)
+    wanted = (
+        select(
+            *transfers.c["machine_id", "cause", "trade_id", "amount_minor", "currency"],
+            sold_minor.label("sold_minor"),
+        )
+        .select_from(transfers.outerjoin(sold, same))
+        .where(gives, sold_minor != transfer.amount_minor)
+    )
+    for row in books.odd_ones(wanted):
+        yield Finding(
+            sentence=(
+                f"GOODWILL {row.cause} gives {row.amount_minor} {row.currency} of trade "
+                f"{row.trade_id} back, and {row.sold_minor} was sold (machine {row.machine_id})"
+            ),
+            machine_id=row.machine_id,
+            trade_id=row.trade_id,
+            currency=row.currency,
+            amounts={"amount_minor": row.amount_minor, "sold_minor": row.sold_minor},
+        )
 
 
 def _moved(span: Span) -> Subquery:

@@ -60,17 +60,30 @@ DAMAGES = (
         companions=frozenset({"what_is_open_is_in_the_state"}),
     ),
     Damage(
+        check="refunds_equal_the_ledger",
+        sql=(
+            "UPDATE transfers SET trade_id = 'VM-1-t2' WHERE kind = 'REFUND_CONFIRMED' AND "
+            "cause = 'VM-1-t1R1'"
+        ),
+        sentence=(
+            "REFUND_CONFIRMED of 500 under refund VM-1-t1R1 names trade VM-1-t2, and the refund "
+            "is of trade VM-1-t1"
+        ),
+    ),
+    Damage(
         check="refunds_follow_from_their_trades",
         sql=(
             "UPDATE refunds SET trade_id = 'VM-1-t1', partner_trans_id = 'out-VM-1-t1' WHERE "
             "refund_id = 'VM-1-t2R1'"
         ),
         sentence="refund VM-1-t2R1 of 500 does not follow from trade VM-1-t1, which has 2 refunds",
+        companions=frozenset({"refunds_equal_the_ledger"}),
     ),
     Damage(
         check="refunds_follow_from_their_trades",
         sql="UPDATE refunds SET trade_id = 'nowhere' WHERE refund_id = 'VM-1-t2R1'",
         sentence="1 refunds of 500 in all name trade nowhere, which there is not",
+        companions=frozenset({"refunds_equal_the_ledger"}),
     ),
     Damage(
         check="refunds_follow_from_their_trades",

@@ -1,10 +1,17 @@
 """Vends and sessions: whoever changes an approval, an ending or its money is seen."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from actors.machine.events import VendRefundAsked
+from actors.machine.ids import VendId
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.sold import SoldVends
+from tests.storage.auditing.books import audited, broken, damage
 from tests.storage.auditing.damages import Damage, names, seen
+from tests.storage.owner import Owner
 
 DAMAGES = (
     Damage(
@@ -67,3 +74,31 @@ DAMAGES = (
 async def test_no_statement_spoils_it_unseen(spoilt: Callable[..., str], one: Damage) -> None:
     """The check that is for it tells of it, and its sentence says what and how much."""
     await seen(spoilt, one)
+
+
+async def test_goodwill_for_what_was_not_sold_is_seen(spoilt: Callable[..., str]) -> None:
+    """Of another vend it would leave the right one to be given back a second time."""
+    url = spoilt()
+    db = await Database.open(StorageConfig(url=url))
+    owner = await Owner.claim(db, "VM-1", holder="h3")
+    sold = await SoldVends(db).find(VendId("VM-1-v1"))
+    assert sold is not None
+    asked = VendRefundAsked(
+        vend_id=VendId("VM-1-v1"),
+        version=sold.version,
+        parts=sold.parts,
+        actor="ann",
+        reason="stale",
+    )
+    await owner.do("VM-1", asked)
+    await db.close()
+    assert [] == broken(await audited(url))
+    damage(
+        Path(url.removeprefix("sqlite:///")),
+        "UPDATE transfers SET cause = 'VM-1-v9/VM-1-t1' WHERE kind = 'GOODWILL'",
+    )
+
+    audit = await audited(url)
+    assert {"vends_are_settled_once", "journals_are_as_written"} == set(broken(audit))
+    said = "GOODWILL VM-1-v9/VM-1-t1 gives 500 HKD of trade VM-1-t1 back, and 0 was sold"
+    assert any(said in sentence for sentence in audit.sentences)

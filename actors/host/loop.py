@@ -420,7 +420,11 @@ class TurnLoop:
             self.post(runner, Letter(event=CodeStopOrdered()))
 
     def stop_code(self, runner: Runner) -> None:
-        """Have the code of a halted machine stopped; that it was ordered is saved."""
+        """Have the code of a halted machine stopped; that it was ordered is saved. Its own calls
+        are answered first: Alipay would hear of both wishes in an order that nobody knows.
+        """
+        if self.calls.of(runner.machine_id):
+            return
         call = self.halts.stopping(runner)
         if call is not None and runner.place is not None and runner.saved is not None:
             self.calls.start(runner.machine_id, call, runner.place, runner.saved.currency)

@@ -144,7 +144,8 @@ def code_stop_ordered(draft: Draft) -> None:
     """The host had the code stopped: what is wanted of it is asked for again."""
     if draft.state.code.qr_payload:
         draft.note("the code was stopped while the machine was halted")
-        _doubt(draft, draft.state.code)
+        # A call that was under way was answered before, or is lost.
+        _doubt(draft, replace(draft.state.code, asked=None))
 
 
 def stoppable(code: Code) -> str:

@@ -16,7 +16,9 @@ from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, ChangeCodeStatus, SendRefund, Welcome
 from actors.machine.events import (
     CodeFailed,
+    CodeStatusChanged,
     CodeStopOrdered,
+    ConfigurationChanged,
     Event,
     FaultReported,
     FrameReceived,
@@ -27,7 +29,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import MachineId, RequestId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, MachineState
+from actors.machine.state import CodeStatus, Configuration, MachineState
 from actors.ports import CodeStop
 from tests.support.stage import Stage, answers, closings
 
@@ -566,3 +568,50 @@ async def test_every_halted_machine_has_its_code_stopped(broken: Broken) -> None
     stops = {machine_id: halt.code_stop for machine_id, halt in stage.store.halts.items()}
     assert {VM_1: CodeStop.DONE, MachineId("VM-2"): CodeStop.DONE} == stops
     await stage.host.stop()
+
+
+async def test_a_try_in_vain_does_not_open_a_stopped_code_again() -> None:
+    """Not even if the machine was halted while its own call to restart it was under way: that call
+    is made again only by a machine that works.
+    """
+    broken = Broken(CodeStatusChanged)
+    broken.mended = True
+    stage = Stage(core=Core(decide=broken.decide))
+    await stage.start("VM-1")
+    await asyncio.sleep(5)
+    await _configured(stage, revision=2, enabled=False)
+    broken.mended = False
+    await _configured(stage, revision=3, enabled=True)
+    assert VM_1 in stage.store.halts
+    await asyncio.sleep(5 * 3_600)
+
+    assert CodeStop.DONE is stage.store.halts[VM_1].code_stop
+    assert CodeStatus.STOPPED is code_calls(stage)[-1], code_calls(stage)
+    broken.mended = True
+    await asyncio.sleep(2 * 3_600)
+    assert CodeStatus.ACTIVE is code_calls(stage)[-1]
+    assert CodeStatus.ACTIVE is stage.store.state("VM-1").code.status
+    assert {} == stage.store.halts
+    await stage.host.stop()
+
+
+async def test_a_code_is_stopped_after_its_machines_own_call(stage: Stage) -> None:
+    """A restart that the machine asked for before it was halted is answered first."""
+    await _configured(stage, revision=2, enabled=False)
+    stage.provider.gate = asyncio.Event()
+    await _configured(stage, revision=3, enabled=True)
+    await stage.gateway.give(stage.gateway.paid("t-1"))
+    await asyncio.sleep(STOP_AFTER_S + 15)
+    assert [CodeStatus.STOPPED, CodeStatus.ACTIVE] == code_calls(stage)
+    stage.provider.gate.set()
+    await asyncio.sleep(5)
+    assert CodeStatus.STOPPED is code_calls(stage)[-1]
+    assert CodeStop.DONE is stage.store.halts[VM_1].code_stop
+
+
+async def _configured(stage: Stage, *, revision: int, enabled: bool) -> None:
+    """An administrator enables or disables VM-1."""
+    configuration = Configuration(revision=revision, enabled=enabled, planogram_version=1)
+    event = ConfigurationChanged(configuration=configuration)
+    await stage.gateway.give(stage.gateway.command(event, command_id=f"r-{revision}"))
+    await asyncio.sleep(5)

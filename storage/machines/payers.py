@@ -45,9 +45,10 @@ def known_payer_id(connection: Connection, buyer: Buyer, *, now_ms: int) -> str 
         return None
     payer_id: str = row.payer_id
     if now_ms - row.last_seen_ms >= DAY_MS:
-        connection.execute(
-            update(payers).where(payers.c.payer_id == payer_id).values(last_seen_ms=now_ms)
-        )
+        seen = update(payers).where(payers.c.payer_id == payer_id).values(last_seen_ms=now_ms)
+        # On PostgreSQL another gateway may have forgotten them since the row was read.
+        found: str | None = connection.scalar(seen.returning(payers.c.payer_id))
+        return found
     return payer_id
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, make_url, select, text
+from sqlalchemy import Connection, event, insert, make_url, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import TopUpPaid
@@ -12,7 +13,16 @@ from actors.ports import StoreError
 from storage import codec
 from storage.database.engine import Database, StorageConfig
 from storage.machines.inbox import Inbox, Received, Stored
-from storage.machines.payers import DAY_MS, TRIES, Buyer, Payers, forget, is_known, put_in
+from storage.machines.payers import (
+    DAY_MS,
+    TRIES,
+    Buyer,
+    Payers,
+    forget,
+    is_known,
+    known_payer_id,
+    put_in,
+)
 from storage.tables import inbox, payers
 from tests.storage.notifications import received
 from tests.storage.owner import START_MS
@@ -183,3 +193,21 @@ async def test_unused_mappings_go_a_few_at_a_time_and_the_oldest_first(db: Datab
     assert 1 == await sweep(before_ms=before_ms, limit=2)
     assert 0 == await sweep(before_ms=before_ms, limit=2)
     assert {"3", "4"} == set(await mapped(db))
+
+
+async def test_a_number_that_is_swept_while_it_is_looked_up_is_not_used(db: Database) -> None:
+    """On PostgreSQL a sweep of another gateway may delete an old mapping between the look and the
+    note that its buyer was seen: they are put in again, and no payment gets a number of nobody.
+    """
+    await Inbox(db).put(paid_by(ALICE))
+
+    def swept_meanwhile(connection: Connection) -> str | None:
+        def sweep(_: object, cursor: Any, statement: str, *_rest: object) -> None:
+            if statement.startswith("UPDATE payers"):
+                cursor.execute("DELETE FROM payers")
+
+        event.listen(connection, "before_cursor_execute", sweep)
+        return known_payer_id(connection, ALICE_AGAIN, now_ms=START_MS + 400 * DAY_MS)
+
+    assert await db.write(swept_meanwhile) is None
+    assert {} == await mapped(db)

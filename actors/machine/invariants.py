@@ -255,14 +255,19 @@ def _reserved(state: MachineState) -> dict[str, int]:
 
 
 def _check_vends_moved(before: MachineState, decision: Decision) -> None:
-    """What is reserved for each vend, and which goods are written off, is so in the ledger too."""
+    """What is reserved for each vend, which vends are sold, and which goods are written off, is so
+    in the ledger too.
+    """
     expected = _reserved(before)
     written_off: dict[str, int] = {}
+    sold: set[str] = set()
     for transfer in decision.transfers:
         if transfer.credit_account is _RESERVED_FOR:
             vend_id, amount_minor = transfer.credit_reference, transfer.amount_minor
         elif transfer.debit_account is _RESERVED_FOR:
             vend_id, amount_minor = transfer.debit_reference, -transfer.amount_minor
+            if transfer.kind is TransferKind.SETTLE:
+                sold.add(vend_id)
         else:
             if transfer.kind is TransferKind.WRITE_OFF:
                 written_off[transfer.cause] = transfer.amount_minor
@@ -273,10 +278,16 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
     held = _reserved(decision.state)
     if held != expected:
         raise InvariantBroken(f"the ledger holds {expected} for vends, the state {held}")
-    late = {
-        record.vend_id: record.price_minor
+    delivered = [
+        record
         for record in decision.records
-        if isinstance(record, Vend) and record.reason == WRITTEN_OFF
+        if isinstance(record, Vend) and record.status is VendStatus.SUCCEEDED
+    ]
+    said = {record.vend_id for record in delivered if record.reason != WRITTEN_OFF}
+    if sold != said:
+        raise InvariantBroken(f"the ledger sells vends {sold}, their records {said}")
+    late = {
+        record.vend_id: record.price_minor for record in delivered if record.reason == WRITTEN_OFF
     }
     if written_off != late:
         raise InvariantBroken(f"the ledger writes off {written_off} of goods, the vends {late}")

@@ -8,7 +8,7 @@ from actors.machine import InvariantBroken, MachineState, check, check_decision,
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
 from actors.machine.ledger import SIDES, Account, TransferKind
-from actors.machine.state import RefundStatus, VendStatus, WriteOffProposal
+from actors.machine.state import RefundStatus, Vend, VendStatus, WriteOffProposal
 from actors.machine.values import replace
 from tests.support.story import Story
 
@@ -244,6 +244,22 @@ def test_records_tell_the_same_story() -> None:
     back = done(story)
     with pytest.raises(InvariantBroken, match=r"recorded as closed|ends refunds"):
         check_decision(story.before, replace(back, records=()))
+
+
+def test_a_vend_is_sold_in_the_ledger_and_in_its_record() -> None:
+    """Whoever looks at the vend and whoever looks at the sales must see the same."""
+    story = a_story()
+    before = story.state
+    decision = sold(story)
+    check_decision(before, decision)
+    as_failed = tuple(
+        replace(one, status=VendStatus.FAILED) if isinstance(one, Vend) else one
+        for one in decision.records
+    )
+    without = tuple(one for one in decision.records if not isinstance(one, Vend))
+    for records in (as_failed, without):
+        with pytest.raises(InvariantBroken, match="the ledger sells"):
+            check_decision(before, replace(decision, records=records))
 
 
 def test_a_truth_that_holds_is_not_put_into_words(monkeypatch: pytest.MonkeyPatch) -> None:

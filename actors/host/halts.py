@@ -214,8 +214,14 @@ class Halts:
             left -= 1
             if answered or not runner.code_stop:
                 news = runner.code_stop if answered else CodeStop.ORDERED
-                if not await self._write(ownership, machine_id, news):
-                    break
+                try:
+                    if not await self._write(ownership, machine_id, news):
+                        break
+                except StaleOwner:
+                    raise
+                except Exception:
+                    log.exception("an order cannot be written down", machine_id=machine_id)
+                    continue
                 now = self._runners.get(machine_id)
                 if now is None or not now.halted:  # An administrator let it try again meanwhile.
                     doubtful.append(runner)

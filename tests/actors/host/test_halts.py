@@ -30,7 +30,7 @@ from actors.machine.events import (
 from actors.machine.ids import MachineId, RequestId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import CodeStatus, Configuration, MachineState
-from actors.ports import CodeStop
+from actors.ports import CodeStop, MachineHalt, Ownership
 from tests.support.stage import Stage, answers, closings
 
 pytestmark = pytest.mark.virtual_time
@@ -607,6 +607,27 @@ async def test_a_code_is_stopped_after_its_machines_own_call(stage: Stage) -> No
     await asyncio.sleep(5)
     assert CodeStatus.STOPPED is code_calls(stage)[-1]
     assert CodeStop.DONE is stage.store.halts[VM_1].code_stop
+
+
+async def test_an_order_that_breaks_the_store_ends_no_host(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One machine's row is one machine's matter, as when its halt is written down."""
+    halt = stage.store.halt
+
+    async def breaks(ownership: Ownership, row: MachineHalt) -> None:
+        if row.code_stop and row.machine_id == VM_1:
+            raise ValueError("of this row only")
+        await halt(ownership, row)
+
+    monkeypatch.setattr(stage.store, "halt", breaks)
+    await halted(stage)
+    await stage.gateway.give(stage.gateway.paid("t-2", machine_id="VM-2"))
+    await asyncio.sleep(STOP_AFTER_S + 30)
+
+    assert [] == stage.fatal
+    assert [] == code_calls(stage)
+    assert CodeStop.DONE is stage.store.halts[MachineId("VM-2")].code_stop
 
 
 async def _configured(stage: Stage, *, revision: int, enabled: bool) -> None:

@@ -53,6 +53,7 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
         "qr_payload",
         "mode",
         "in_service",
+        "taken_over_by",
     ),
     "UpdatePlanogram": ("planogram_version", "columns"),
     "UpdateService": ("in_service", "qr_payload", "mode"),

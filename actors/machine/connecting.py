@@ -30,7 +30,15 @@ from actors.machine.effects import (
 )
 from actors.machine.evidence import sensor
 from actors.machine.ids import StreamId
-from actors.machine.state import STREAMS_KEPT, AlarmKind, FailureCause, Link, Vend, VendStatus
+from actors.machine.state import (
+    STREAMS_KEPT,
+    AlarmKind,
+    FailureCause,
+    Link,
+    Vend,
+    VendStatus,
+    open_vends,
+)
 from actors.machine.values import replace
 
 SUPERSEDED = "SUPERSEDED"
@@ -157,8 +165,7 @@ def _read_journal(
     draft: Draft, event: events.Connected, *, same_boot: bool, stranger: bool
 ) -> None:
     entries = {entry.vend_id: entry for entry in event.journal}
-    session_vend = None if draft.state.session is None else draft.session.vend
-    for vend in (*draft.state.doubts, *((session_vend,) if session_vend is not None else ())):
+    for vend in open_vends(draft.state):
         if vend.status is VendStatus.AWAITING_PAYMENT:
             continue
         settle_by_journal(

@@ -8,7 +8,7 @@ mailbox. A payment is no such fact; it is late by its deadline (``decide``).
 
 from actors.machine import events
 from actors.machine.ids import VendId
-from actors.machine.state import MachineState, Vend, VendStatus
+from actors.machine.state import MachineState, Vend, VendStatus, open_vends
 
 UNHEARD = frozenset({VendStatus.APPROVED, VendStatus.IN_DOUBT})
 """A vend with one of these is ended by its deadline if nobody tells how it went."""
@@ -17,9 +17,7 @@ NOTHING: frozenset[VendId] = frozenset()
 
 def unheard(state: MachineState) -> tuple[Vend, ...]:
     """Return the vends of which somebody must still tell how they went, or time will end them."""
-    session = state.session
-    vends = (*state.doubts, *((session.vend,) if session is not None and session.vend else ()))
-    return tuple(vend for vend in vends if vend.status in UNHEARD)
+    return tuple(vend for vend in open_vends(state) if vend.status in UNHEARD)
 
 
 def overdue(state: MachineState, now_ms: int) -> bool:

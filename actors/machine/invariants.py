@@ -23,6 +23,7 @@ from actors.machine.state import (
     Trade,
     Vend,
     VendStatus,
+    open_vends,
 )
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
@@ -77,13 +78,8 @@ def _check_columns(columns: Iterable[Column]) -> None:
             raise InvariantBroken(f"column {column.column} has a price")
 
 
-def _open_vends(state: MachineState) -> tuple[Vend, ...]:
-    vend = None if state.session is None else state.session.vend
-    return state.doubts if vend is None else (*state.doubts, vend)
-
-
 def _check_vends(state: MachineState) -> None:
-    for vend in _open_vends(state):
+    for vend in open_vends(state):
         reserved = 0
         for part in vend.reserved:
             reserved += part.amount_minor
@@ -108,7 +104,7 @@ def _check_vends(state: MachineState) -> None:
 
 def _check_trades(state: MachineState) -> None:
     reserved: dict[TradeId, int] = {}
-    for vend in _open_vends(state):
+    for vend in open_vends(state):
         for part in vend.reserved:
             reserved[part.trade_id] = reserved.get(part.trade_id, 0) + part.amount_minor
     trade_ids = {trade.trade_id for trade in state.trades}
@@ -248,7 +244,7 @@ def _check_trade(was: Trade | None, now: Trade | None, moved: list[int] | None) 
 
 def _reserved(state: MachineState) -> dict[str, int]:
     found: dict[str, int] = {}
-    for vend in _open_vends(state):
+    for vend in open_vends(state):
         for part in vend.reserved:
             found[vend.vend_id] = found.get(vend.vend_id, 0) + part.amount_minor
     return found

@@ -459,6 +459,12 @@ def column_named(state: MachineState, name: str) -> Column | None:
     return next((column for column in state.columns if column.column == name), None)
 
 
+def open_vends(state: MachineState) -> tuple[Vend, ...]:
+    """Return the vends that are not over: those in doubt or in review, and the session's, last."""
+    vend = None if state.session is None else state.session.vend
+    return state.doubts if vend is None else (*state.doubts, vend)
+
+
 def phase(state: MachineState) -> Phase:
     """Return the machine's phase."""
     session = state.session

@@ -9,6 +9,7 @@ from actors.machine.state import (
     FailureCause,
     MachineState,
     column_named,
+    open_vends,
 )
 from actors.machine.values import replace
 
@@ -30,10 +31,7 @@ def available(state: MachineState, column: Column) -> int:
     """
     if blocked(state, column.column):
         return 0
-    open_vends = list(state.doubts)
-    if state.session is not None and state.session.vend is not None:
-        open_vends.append(state.session.vend)
-    return column.stock - sum(vend.column == column.column for vend in open_vends)
+    return column.stock - sum(vend.column == column.column for vend in open_vends(state))
 
 
 def can_sell(state: MachineState) -> bool:

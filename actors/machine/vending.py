@@ -24,6 +24,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
     column_named,
+    open_vends,
 )
 from actors.machine.values import replace
 
@@ -42,8 +43,8 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
         tell_open_vend(draft)
         return
     # One in doubt may have been delivered, or may soon be given back: it is not approved again.
-    doubtful = (*draft.state.doubts, *((open_vend,) if open_vend is not None else ()))
-    if any(vend.request_id == fact.request_id for vend in (*draft.state.settled_vends, *doubtful)):
+    known = (*draft.state.settled_vends, *open_vends(draft.state))
+    if any(vend.request_id == fact.request_id for vend in known):
         reject(draft, seq, f"a request_id that was never used before; {fact.request_id} was")
         return
     column = column_named(draft.state, fact.column)
@@ -233,9 +234,7 @@ def tell_open_vend(draft: Draft) -> None:
 
 def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     """Cancel: the customer changed their mind. A machine that reports this will not dispense."""
-    session_vend = None if draft.state.session is None else draft.session.vend
-    open_vends = (*draft.state.doubts, *((session_vend,) if session_vend is not None else ()))
-    vend = next((one for one in open_vends if one.request_id == fact.request_id), None)
+    vend = next((one for one in open_vends(draft.state) if one.request_id == fact.request_id), None)
     if vend is None:
         draft.note(f"request {fact.request_id} is not open")
     elif vend.status is VendStatus.IN_REVIEW:
@@ -275,15 +274,10 @@ def out_of_service(draft: Draft) -> None:
 
 def find(draft: Draft, wanted: VendId) -> Vend | None:
     """Return an approved or doubtful vend, of the open session or of one that is over."""
-    session = draft.state.session
-    open_vends = (
-        *draft.state.doubts,
-        *((session.vend,) if session is not None and session.vend is not None else ()),
-    )
     return next(
         (
             vend
-            for vend in open_vends
+            for vend in open_vends(draft.state)
             if vend.vend_id == wanted and vend.status is not VendStatus.AWAITING_PAYMENT
         ),
         None,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,22 +21,40 @@ FEW = ["--machines", "5", "--connected", "15", "--seconds", "1", "--rounds", "1"
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
 
-def test_every_measurement_has_its_figure(tmp_path: Path) -> None:
-    """Status 0, a table, and files; no folder and no process is left."""
+def measured(tmp_path: Path, *more: str) -> dict[str, Any]:
+    """Run it; return what it wrote. Status 0, and no folder of it is left."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     done = subprocess.run(
-        [*BENCH, *FEW, "--out", str(tmp_path / "out")],
+        [*BENCH, *FEW, *more, "--out", str(tmp_path / "out")],
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(scratch)},
         capture_output=True,
     )
 
     assert 0 == done.returncode, done.stderr.decode()
-    written = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert b"vends a second" in done.stdout
+    assert [] == list(scratch.glob("vendgate-bench-*"))
+    written: dict[str, Any] = json.loads((tmp_path / "out" / "bench.json").read_text())
     assert [] == written["failures"]
     assert {"no-ray", "echo"} == set(written["figures"])
-    found = written["figures"]["no-ray"]
+    assert written["ratios"]["vends/s, no-ray : echo"]["value"] > 0
+    return written
+
+
+def test_what_a_vend_costs_has_its_figures(tmp_path: Path) -> None:
+    """The product and the echo are measured in turn."""
+    found = measured(tmp_path, "--only", "saturated")["figures"]["no-ray"]
+
+    for name in ("vends a second", "CPU a vend"):
+        assert found[name]["value"] > 0, name
+
+
+@pytest.mark.slow
+def test_every_measurement_has_its_figure(tmp_path: Path) -> None:
+    """None is left out where nothing is asked for."""
+    found = measured(tmp_path)["figures"]["no-ray"]
+
     for name in (
         "vends a second",
         "CPU a vend",
@@ -47,9 +66,6 @@ def test_every_measurement_has_its_figure(tmp_path: Path) -> None:
         "approval, fleet's load, p50",
     ):
         assert found[name]["value"] > 0, name
-    assert written["ratios"]["vends/s, no-ray : echo"]["value"] > 0
-    assert b"vends a second" in done.stdout
-    assert [] == list(scratch.glob("vendgate-bench-*"))
 
 
 def test_an_interrupted_bench_leaves_nothing(tmp_path: Path) -> None:

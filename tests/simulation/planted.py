@@ -254,7 +254,7 @@ PLANTED = (
         name="accepted-is-done",
         sentence="A refund that Alipay accepted counts as done.",
         bug=bugs_of_refunds.accepted_is_done,
-        start=45,
+        start=48,
     ),
     Planted(
         name="any-fail-is-final",
@@ -266,7 +266,7 @@ PLANTED = (
         name="no-is-not-asked-after",
         sentence="A no is believed, though it may be the echo of our own success.",
         bug=bugs_of_refunds.no_is_not_asked_after,
-        start=25,
+        start=45,
         steer=alipay_says_anything,
     ),
     Planted(
@@ -306,12 +306,13 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs_of_refunds.done_is_unknown_again,
+        start=5,
     ),
     Planted(
         name="stop-forgotten",
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs_of_refunds.stop_forgotten,
-        start=30,
+        start=81,
         steer=administrators_change_their_minds,
     ),
     Planted(
@@ -344,11 +345,13 @@ PLANTED = (
         name="no-version-check",
         sentence="A state that may not be saved is decided upon, and no version is compared.",
         bug=bugs.no_version_check,
+        start=8,
     ),
     Planted(
         name="success-without-row",
         sentence="A notification that could not be saved is answered success.",
         bug=bugs.success_without_row,
+        start=5,
     ),
     Planted(
         name="inbox-not-swept",
@@ -382,6 +385,7 @@ PLANTED = (
         name="late-pays-for-next",
         sentence="A late payment pays for the next customer's choice.",
         bug=bugs.late_money_pays_for_the_next,
+        start=7,
     ),
     Planted(
         name="second-is-first",
@@ -392,6 +396,7 @@ PLANTED = (
         name="denied-choice-renews",
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
+        start=5,
         steer=people_insist,
     ),
     Planted(
@@ -404,6 +409,7 @@ PLANTED = (
         name="signature-unchecked",
         sentence="The signature of a notification is not checked.",
         bug=bugs.signature_not_checked,
+        start=14,
     ),
     Planted(
         name="buyer-kept",
@@ -435,6 +441,7 @@ PLANTED = (
         name="lost-stream-is-failure",
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
+        start=13,
         steer=cables_are_bad,
     ),
     Planted(
@@ -446,18 +453,20 @@ PLANTED = (
         name="settled-twice",
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,
-        start=62,
+        start=66,
     ),
     Planted(
         name="void-is-failure-later",
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
+        start=24,
         steer=nobody_waits_long,
     ),
     Planted(
         name="approved-unpaid",
         sentence="A vend is approved for less than its price.",
         bug=bugs.approved_unpaid,
+        start=3,
         halts=True,
     ),
     Planted(
@@ -469,12 +478,13 @@ PLANTED = (
         name="gap-accepted",
         sentence="A frame that leaves one out is applied.",
         bug=bugs.gap_accepted,
-        start=22,
+        start=25,
     ),
     Planted(
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
+        start=4,
         steer=saving_fails_often,
     ),
     Planted(
@@ -505,12 +515,14 @@ PLANTED = (
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
+        start=23,
         steer=review_every_doubt,
     ),
     Planted(
         name="goodwill-of-old-rows",
         sentence="A sold vend is given back by what was read before the machine decided again.",
         bug=bugs_of_refunds.goodwill_of_old_rows,
+        start=5,
         steer=customers_complain,
         halts=True,
     ),

@@ -41,7 +41,7 @@ def test_no_bug_is_found_where_none_is_planted(steer: str) -> None:
         bug=contextlib.nullcontext,
         steer=STEERS[steer],
         halts=True,
-        within=5,
+        within=3,
     )
 
     assert hunt(nothing) is None

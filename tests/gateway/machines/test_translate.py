@@ -162,6 +162,7 @@ BY_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     tuple[Column, ...]: st.lists(columns, max_size=5).map(tuple),
     Mode: st.sampled_from(Mode),
+    effects.TakenOverBy | None: st.none() | st.sampled_from(effects.TakenOverBy),
     DenyReason: st.sampled_from(DenyReason),
     EndReason: st.sampled_from(EndReason),
     effects.RejectCode: st.sampled_from(effects.RejectCode),

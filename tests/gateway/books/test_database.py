@@ -114,3 +114,22 @@ async def test_a_database_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None
     (tmp_path / "v.db-serving").unlink()
     await database.require_schema(config)
     assert file.exists()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+async def test_nor_is_an_empty_file_in_its_place_filled(tmp_path: Path, left: bytes | None) -> None:
+    """Neither by ``serve`` nor by ``db upgrade``, whatever stands where the database was."""
+    file = tmp_path / "v.db"
+    config = StorageConfig(url=f"sqlite:///{file}")
+    await database.require_schema(config)
+    with database.served_alone(config.url):
+        pass
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(SchemaMismatch, match="it was served before"):
+        await database.require_schema(config)
+    with pytest.raises(SchemaMismatch, match="it was served before"):
+        database.upgrade(config)
+    (tmp_path / "v.db-serving").unlink()
+    assert (None, migrate.head()) == database.upgrade(config)

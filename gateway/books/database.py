@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from actors.ports import StoreError
-from storage.database import migrate
+from storage.database import migrate, schema
 from storage.database.engine import StorageConfig
 
 _log = structlog.get_logger()
@@ -61,8 +61,7 @@ async def require_schema(config: StorageConfig) -> None:
         return
     there = "is empty" if found is None else f"has schema {found}"
     raise SchemaMismatch(
-        f"The database {there} and this program needs {wanted}: run 'vendgate db upgrade' with "
-        "the same settings."
+        f"The database {there} and this program needs {wanted}: {schema.to_do(found or wanted)}"
     )
 
 

@@ -37,6 +37,9 @@ would only queue elsewhere.
 """
 
 
+_YEARS = range(2020, 2100)
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -229,9 +232,12 @@ class AlipayClient:
 
 
 def _date_ms(response: httpx.Response) -> int | None:
-    """Return when the answer was made, by the other side's clock, if it says so."""
+    """Return when the answer was made, by the other side's clock, if it says so. A year in which
+    nobody sells anything says nothing of the time.
+    """
     try:
-        return int(parsedate_to_datetime(response.headers["Date"]).timestamp()) * 1_000
+        date = parsedate_to_datetime(response.headers["Date"])
+        return int(date.timestamp()) * 1_000 if date.year in _YEARS else None
     except (KeyError, ValueError, OverflowError):
         return None
 

@@ -8,6 +8,7 @@ made is told in ``storage.books.chain``.
 import asyncio
 import json
 import sys
+from dataclasses import replace
 
 from gateway.process import configs
 from gateway.process.settings import Settings
@@ -21,7 +22,7 @@ def export(settings: Settings, *, after: int = 0) -> None:
 
 
 async def _export(storage: StorageConfig, after: int) -> None:
-    database = await Database.open(storage)
+    database = await Database.open(replace(storage, read_only=True))
     try:
         while rows := await database.read(audit_page(after)):
             for row in rows:

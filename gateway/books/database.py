@@ -20,7 +20,7 @@ from pathlib import Path
 import structlog
 
 from actors.ports import StoreError
-from storage.database import migrate
+from storage.database import migrate, schema
 from storage.database.engine import StorageConfig
 
 _log = structlog.get_logger()
@@ -34,10 +34,12 @@ class SchemaMismatch(Exception):
 
 def upgrade(config: StorageConfig) -> tuple[str | None, str]:
     """Bring the database to this program's schema; return the versions before and after. Raises
-    StoreError.
+    SchemaMismatch or StoreError.
     """
     _make_folder(config.url)
+    _require_file(config.url)
     before = migrate.current(config.url)
+    _require_content(config.url, before)
     migrate.upgrade(config.url)
     return before, migrate.head()
 
@@ -52,14 +54,14 @@ async def require_schema(config: StorageConfig) -> None:
     wanted = migrate.head()
     if found == wanted:
         return
+    _require_content(config.url, found)
     if found is None and _sqlite_file(config.url) is not None:
         await asyncio.to_thread(migrate.upgrade, config.url)
         _log.info("made a new database", file=str(_sqlite_file(config.url)), schema=wanted)
         return
     there = "is empty" if found is None else f"has schema {found}"
     raise SchemaMismatch(
-        f"The database {there} and this program needs {wanted}: run 'vendgate db upgrade' with "
-        "the same settings."
+        f"The database {there} and this program needs {wanted}: {schema.to_do(found or wanted)}"
     )
 
 
@@ -82,10 +84,23 @@ def _mark(file: Path) -> Path:
 def _require_file(url: str) -> None:
     file = _sqlite_file(url)
     if file is not None and not file.exists() and _mark(file).exists():
-        raise SchemaMismatch(
-            f"The database {file} is gone, and it was served before: put it back, or its backup. "
-            f"To begin with an empty one, remove {_mark(file)} first."
-        )
+        raise _not_begun_anew(file, "gone")
+
+
+def _require_content(url: str, found: str | None) -> None:
+    """Refuse a file that is there and has nothing in it, as a command or ``touch`` may leave one
+    where a database was.
+    """
+    file = _sqlite_file(url)
+    if file is not None and found is None and _mark(file).exists():
+        raise _not_begun_anew(file, "empty")
+
+
+def _not_begun_anew(file: Path, state: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"The database {file} is {state}, and it was served before: put it back, or its backup. "
+        f"To begin with an empty one, remove {_mark(file)} first."
+    )
 
 
 @contextmanager

@@ -34,6 +34,22 @@ def found(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def knows(version: str) -> bool:
+    """Return whether this program can upgrade a database of that version."""
+    steps = ScriptDirectory.from_config(alembic_config()).walk_revisions()
+    return version in {step.revision for step in steps}
+
+
+def to_do(there: str) -> str:
+    """Return what to do with a database of another version, as the end of a sentence."""
+    if knows(there):
+        return "run 'vendgate db upgrade' with the same settings."
+    return (
+        "it was made by another version of the program, and cannot be upgraded by this one. "
+        "Start that version again, or give this one a new database."
+    )
+
+
 def opened(connection: Connection) -> int:
     """Return the number of partitions; raises StoreError unless the database has the version that
     this program needs.
@@ -43,8 +59,7 @@ def opened(connection: Connection) -> int:
         raise StoreError("The database is empty: run 'vendgate db upgrade' first.")
     if there != needed:
         raise StoreError(
-            f"The database has schema {there}, this program needs {needed}: run 'vendgate db "
-            "upgrade' with this version."
+            f"The database has schema {there}, this program needs {needed}: {to_do(there)}"
         )
     partition_count: int | None = connection.scalar(select(installation.c.partition_count))
     assert partition_count is not None, "the upgrade writes it"

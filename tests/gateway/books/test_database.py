@@ -1,7 +1,9 @@
 """The database before it is opened."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from actors.ports import StoreError
 from gateway.books import database
 from gateway.books.database import SchemaMismatch
 from storage.database import migrate
-from storage.database.engine import StorageConfig
+from storage.database.engine import Database, StorageConfig
 
 ROOT = Path(__file__).parents[3]
 HOLDS = """
@@ -114,3 +116,40 @@ async def test_a_database_that_is_gone_is_not_begun_anew(tmp_path: Path) -> None
     (tmp_path / "v.db-serving").unlink()
     await database.require_schema(config)
     assert file.exists()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+async def test_nor_is_an_empty_file_in_its_place_filled(tmp_path: Path, left: bytes | None) -> None:
+    """Neither by ``serve`` nor by ``db upgrade``, whatever stands where the database was."""
+    file = tmp_path / "v.db"
+    config = StorageConfig(url=f"sqlite:///{file}")
+    await database.require_schema(config)
+    with database.served_alone(config.url):
+        pass
+    file.unlink()
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(SchemaMismatch, match="it was served before"):
+        await database.require_schema(config)
+    with pytest.raises(SchemaMismatch, match="it was served before"):
+        database.upgrade(config)
+    (tmp_path / "v.db-serving").unlink()
+    assert (None, migrate.head()) == database.upgrade(config)
+
+
+async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
+    """To upgrade it would help nobody: neither ``serve`` nor ``db upgrade`` sends a person there,
+    and the file stays as it is.
+    """
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
+    database.upgrade(config)
+    with closing(sqlite3.connect(tmp_path / "v.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0009'")
+    said = "has schema 0009.* made by another version of the program, and cannot be upgraded"
+    with pytest.raises(SchemaMismatch, match=said):
+        await database.require_schema(config)
+    with pytest.raises(StoreError, match=said.replace(".*", ": it was")):
+        database.upgrade(config)
+    with pytest.raises(StoreError, match=said):
+        await Database.open(config)
+    assert "0009" == migrate.current(config.url)

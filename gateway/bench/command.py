@@ -102,7 +102,14 @@ def run(
     if problems := _problems(options):
         print("\n".join(problems), file=sys.stderr)
         return 1
-    recorded = json.loads(check.read_text(encoding="utf-8")) if check else {}
+    try:
+        recorded = json.loads(check.read_text(encoding="utf-8")) if check else {}
+        for folder in (out, keep):
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # said now, not after a quarter of an hour
+        print(f"A file or folder that was named cannot be used: {error}", file=sys.stderr)
+        return 1
     try:
         results = asyncio.run(_measured(options, keep))
     except (ChildFailed, LoadFailed) as failure:

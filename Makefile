@@ -19,7 +19,7 @@ help:
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"
 	@echo "make abuse  strangers at each door, and how much honest machines and payments notice (VENDGATE_TEST_ABUSE_SECONDS=600: ten minutes each)"
-	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (half an hour, on an otherwise idle computer)"
+	@echo "make bench  what a vend costs, beside a raw echo, into docs/performance (a quarter of an hour or more, on an otherwise idle computer)"
 	@echo "make bench-check  the quick part of it (minutes): says what got slower since docs/performance/recorded.json"
 
 # --- set up ------------------------------------------------------------------------------------------------------------------------

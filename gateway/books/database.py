@@ -99,7 +99,7 @@ def _require_content(url: str, found: str | None) -> None:
 def _not_begun_anew(file: Path, state: str) -> SchemaMismatch:
     return SchemaMismatch(
         f"The database {file} is {state}, and it was served before: put it back, or its backup. "
-        f"To begin with an empty one, remove {_mark(file)} first."
+        f"To begin with an empty one, end every gateway on it and remove {_mark(file)}."
     )
 
 

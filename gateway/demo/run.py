@@ -337,6 +337,8 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
     """
     demo = running.demo
     last_call_at: float | None = None
+    # A pipe or a file gets the addresses at once, and the rest at the end.
+    plain = console is not None and not console.is_terminal
     with contextlib.ExitStack() as screen:
         live = (
             screen.enter_context(
@@ -356,6 +358,9 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
                 async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                     scene = await running.scene(report, stopping=last_call_at is not None)
                     live.update(Picture(scene))
+                    if plain and console is not None:
+                        console.print(Picture(scene))
+                        plain = False
             if last_call_at is not None:
                 patience_s = INTERRUPTED_TIMEOUT_S if interruptions.wanted else QUIET_TIMEOUT_S
                 if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
@@ -368,4 +373,6 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
                 live.update(picture)
     if console is not None and console.is_terminal and picture is not None:
         console.print(picture)  # the other screen went away with its end
+    elif console is not None:
+        console.line()
     return report

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from actors.ports import StoreError
-from storage.database import dialects
+from storage.database import dialects, sqlite
 from storage.database.urls import parse
 
 NOT_SQLITE = (
@@ -28,6 +28,7 @@ def copy(url: str, target: Path) -> None:
     parsed = parse(url)
     if parsed.get_backend_name() != dialects.SQLITE or not parsed.database:
         raise StoreError(NOT_SQLITE)
+    sqlite.require_file(parsed)
     if target.exists():
         raise StoreError(f"{target} exists, and a backup is never overwritten: name another file.")
     unfinished = target.with_name(f"{target.name}.unfinished")

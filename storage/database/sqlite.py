@@ -35,6 +35,15 @@ def make_private(url: URL) -> None:
         os.close(os.open(url.database or "", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
+def require_file(url: URL) -> None:
+    """Raise StoreError if there is no file. Who only reads makes none."""
+    if not Path(url.database or "").is_file():
+        raise StoreError(
+            f"There is no database {url.database}: name your settings with --config or "
+            "VENDGATE_CONFIG."
+        )
+
+
 def sqlite_engine(url: URL, *, busy_timeout_ms: int) -> Engine:
     """Return an engine of one connection, whose transactions hold the write lock from their
     beginning, and are durable when COMMIT returns.

@@ -17,8 +17,8 @@ from tests.simulation.world import Outcome, live
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 60
-"""Every transition that worlds must show is seen by the 36th; ``make soak`` lives two thousand."""
+SEEDS = 80
+"""Every transition that worlds must show is seen by the 75th; ``make soak`` lives two thousand."""
 JOBS = 2
 FOUND = (20, 23, 57, 100)
 """Seeds that found a bug of the product once: late money that paid for the next customer's choice,

@@ -188,7 +188,7 @@ def test_a_database_that_cannot_be_read_is_a_sentence_and_status_2(
     path.unlink()
     missing = _audit(config)
     assert (2, False) == (missing.exit_code, path.exists())
-    assert "unable to open database file" in missing.stderr
+    assert f"There is no database {path}" in missing.stderr
     with closing(sqlite3.connect(path)) as file:
         file.execute("CREATE TABLE t (x)")
     assert "vendgate db upgrade" in _audit(config).stderr

@@ -30,3 +30,10 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
     """With the tools that it has."""
     with pytest.raises(StoreError, match="pg_dump"):
         backup.copy("postgresql://app@db/vendgate", tmp_path / "backup.db")
+
+
+def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It is the source that is missing; nothing is made in its place."""
+    with pytest.raises(StoreError, match=r"no database .*gone\.db: name your settings"):
+        backup.copy(f"sqlite:///{tmp_path}/gone.db", tmp_path / "backup.db")
+    assert [] == list(tmp_path.iterdir())

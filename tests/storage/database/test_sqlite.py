@@ -56,7 +56,7 @@ async def test_what_is_opened_for_reading_only_writes_nothing(
             lambda connection: connection.execute(installation.update().values(partition_count=1))
         )
     await database.close()
-    with pytest.raises(StoreError, match="unable to open database file"):
+    with pytest.raises(StoreError, match=r"no database .*none\.db: name your settings"):
         await Database.open(StorageConfig(url=f"sqlite:///{tmp_path / 'none.db'}", read_only=True))
     assert not (tmp_path / "none.db").exists()
 

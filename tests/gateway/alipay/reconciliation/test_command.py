@@ -38,7 +38,7 @@ from tests.alipay_client.wire import PARTNER, Pair
 from tests.support import daily, installed
 from tests.support.site import Site, found
 
-REFUND = "alipay.acquire.overseas.spot.refund"
+REFUND, QUERY = "alipay.acquire.overseas.spot.refund", "alipay.acquire.refund.query"
 now_ms = SystemClock().now_ms
 
 
@@ -212,9 +212,9 @@ async def test_a_notification_after_the_file_is_a_duplicate(office: Office) -> N
 
 
 async def test_a_refund_of_unknown_outcome_is_closed_by_the_file(office: Office) -> None:
-    """Alipay did it and its answer was lost; the file proves it."""
+    """Alipay did it, and its answers to the call and to each question were lost; the file tells."""
     qrcode = await office.code_of()
-    office.site.alipay.switch({"no_answer_done": 1.0, "services": [REFUND]})
+    office.site.alipay.switch({"no_answer_done": 1.0, "services": [REFUND, QUERY]})
     trade = await office.pay(qrcode, "5.00", ago_ms=DAY_MS)
     await office.refund_of(trade, RefundStatus.UNKNOWN)
     (done,) = office.site.alipay.context.book.refunds_of(trade.trade_no)

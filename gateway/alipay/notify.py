@@ -39,7 +39,8 @@ from gateway.alipay.buyers import Buyers, kept, told_sha256
 from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
-from storage.fleet.registry import Registered, Registry
+from storage.fleet.joining import Registered
+from storage.fleet.registry import Registry
 from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, Inbox, Received
 
 log = structlog.get_logger()

@@ -44,8 +44,9 @@ from gateway.rpc.limits import NotifyLimits
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.http_app import Readiness
 from storage.database.engine import Database, StorageConfig
+from storage.fleet.joining import NewMachine, Registered
 from storage.fleet.queries import Queries
-from storage.fleet.registry import NewMachine, Registered, Registry
+from storage.fleet.registry import Registry
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
 from tests.support.patience import HANGS_AFTER_S

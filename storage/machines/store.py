@@ -28,7 +28,6 @@ from actors.ports import (
 )
 from storage import codec
 from storage.books.audit_rows import write_audit_row
-from storage.database import dialects
 from storage.database.engine import Database
 from storage.database.reader import describe
 from storage.machines import halts
@@ -243,9 +242,7 @@ class SqlMachineStore(MachineStore):
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
             halts.over(connection, rows.recovered)
-            if journal:
-                dialects.order_commits(connection)
-                run.journal.run(connection, journal)
+            run.journal.run(connection, journal)
         except IntegrityError as error:
             raise _Broken(describe(error)) from error
 

@@ -75,6 +75,15 @@ class Queries:
         wanted = lists.MACHINES.where(machines.c.machine_id == machine_id)
         return next(iter(await self._machines(wanted, columns=True)), None)
 
+    async def codes_answered(self, machine_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the machines about whose codes Alipay has answered, with a code or with a
+        no.
+        """
+        asked = {"asked": list(machine_ids)}
+        return await self._db.read(
+            lambda connection: frozenset(connection.scalars(lists.CODES_ANSWERED, asked))
+        )
+
     async def machines(
         self,
         wanted: MachinesWanted = EVERY_MACHINE,

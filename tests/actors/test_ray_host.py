@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from ray._private import worker as ray_worker
 
+from actors import blocks
+from actors.host_actor import another_version
 from actors.link import FromHost, FromMachine, LinkBroken, ToMachine
 from actors.machine.effects import ApproveVend, BeginSession, Welcome
 from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPaid, VendRequested
@@ -115,7 +117,7 @@ def kinds(messages: tuple[FromHost, ...]) -> list[type]:
 
 
 async def test_it_serves_through_ray(hosts: RayHosts) -> None:
-    """Batches go in and come out as the values that they are, whoever pickles them."""
+    """Batches go in and come out as the values that they are, although blocks of bytes cross."""
     link = hosts.links[0]
     attachment = await attach(link)
     welcomed = await link.exchange(attachment, [hello()])
@@ -209,6 +211,24 @@ async def test_services_that_cannot_be_built_are_named(
     import ray
 
     ray.kill(ray.get_actor("vendgate-host-0", namespace="vendgate"), no_restart=True)
+
+
+async def test_hosts_of_another_version_are_named(
+    hosts: RayHosts, settings: RaySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that finds hosts whose blocks it cannot read does not serve, and says what to do;
+    one that comes back to such a host is refused in the same words.
+    """
+    link, version = hosts.links[0], blocks.VERSION
+    monkeypatch.setattr(blocks, "VERSION", version + 1)
+    told = another_version(link.name, host=version, gateway=version + 1)
+
+    with pytest.raises(RuntimeError) as refused:
+        await RayHosts.open(settings, factory=SERVICES, factory_argument="")
+    assert told == str(refused.value)
+    with pytest.raises(LinkBroken) as broken:
+        await link.attach("gw-1")
+    assert f"{link.name}: {told}" == str(broken.value)
 
 
 def test_the_token_is_ours_alone(settings: RaySettings) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.bench.command import bench
-from gateway.books.commands import audit, audit_log, backup
+from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
@@ -38,7 +38,7 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
-for _one in (bench, audit, audit_log, backup):
+for _one in (bench, audit, audit_log, backup, archive):
     app.command()(_one)
 
 DESK = (

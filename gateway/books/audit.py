@@ -22,6 +22,8 @@ from gateway.books import seals
 from gateway.process import configs
 from gateway.process.settings import Settings
 from gateway.process.texts import plain
+from storage.archiving.files import ArchiveRefused
+from storage.archiving.proving import with_archive
 from storage.auditing import WHOLE, Audit, Finding, Scope, Seal, prove
 from storage.auditing.starts import remember_seals
 from storage.database.engine import Database, StorageConfig
@@ -48,11 +50,13 @@ def audit(
     as_json: bool,
     files: SealFiles = SealFiles(),
     whole: bool = False,
+    archive: Path | None = None,
 ) -> int:
     """Audit the database of these settings, say what was found, and return the exit status. Raises
     SettingsRefused.
 
-    It begins behind the last seals, unless the ``whole`` database is to be looked at. Seals are
+    It begins behind the last seals, unless the ``whole`` database is to be looked at, or that and
+    an ``archive``: then it begins with the first line of all. Seals are
     written only of chains in which nothing was found: a seal says that all before it was whole.
     With them the database remembers how far it was proved, if nothing at all was found.
     """
@@ -66,7 +70,7 @@ def audit(
                 storage,
                 own_ids={settings.alipay.partner},
                 known=known,
-                scope=Scope(whole=whole),
+                scope=Scope(whole=whole) if archive is None else with_archive(archive),
                 remember=files.write is not None,
             )
         )
@@ -76,7 +80,7 @@ def audit(
             _draw(Console(), found)
         if files.write is not None:
             print(_write(files.write, found), file=sys.stderr)
-    except (StoreError, seals.SealsRefused) as error:
+    except (StoreError, seals.SealsRefused, ArchiveRefused) as error:
         print(error, file=sys.stderr)
         return UNREADABLE
     return CLEAN if found.clean else FOUND

@@ -25,6 +25,10 @@ def audit(
     whole: Annotated[
         bool, typer.Option("--whole", help="All that is in the database, not from the last seals.")
     ] = False,
+    archive_folder: Annotated[
+        Path | None,
+        typer.Option("--archive", metavar="FOLDER", help="All that is, and all that was archived."),
+    ] = None,
 ) -> None:
     """Prove the books, from the last seals on: check every invariant of the database, which may be
     live. Status 0: clean, 1: findings, 2: cannot be done.
@@ -35,7 +39,11 @@ def audit(
         files = auditing.SealFiles(check=check_seals, write=write_seals)
         raise typer.Exit(
             auditing.audit(
-                settings_module.load(config_file), as_json=as_json, files=files, whole=whole
+                settings_module.load(config_file),
+                as_json=as_json,
+                files=files,
+                whole=whole,
+                archive=archive_folder,
             )
         )
 
@@ -64,3 +72,27 @@ def backup(
         from gateway.books import backup as backing_up
 
         raise typer.Exit(backing_up.backup(settings_module.load(config_file), to))
+
+
+def archive(
+    *,
+    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The archive's folder.")],
+    before: Annotated[
+        str, typer.Option("--before", metavar="YYYY-MM", help="Archive the months before this one.")
+    ],
+    config_file: ConfigFile = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would go, and write nothing.")
+    ] = False,
+) -> None:
+    """Export old months of the books to files, prove them, and drop their rows; the machines sell
+    meanwhile. Run again, it goes on where it was. Status 0: done, 1: refused, 2: cannot be done.
+    """
+    with sentences(trouble=2):
+        from gateway.books import archiving
+
+        raise typer.Exit(
+            archiving.archive(
+                settings_module.load(config_file), folder=to, before=before, only_look=dry_run
+            )
+        )

@@ -181,10 +181,22 @@ class Excerpt:
             self._put(table, self._rows(select(table).where(theirs)))
         self._to.execute("COMMIT")
 
-    def put(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        """Copy rows from elsewhere; a row that is there stays."""
+    @property
+    def database(self) -> Connection:
+        """The read transaction that this is an excerpt of."""
+        return self._from
+
+    def put(self, table: Table, rows: Iterable[Sequence[Any]], *, once: str = "") -> None:
+        """Copy rows from elsewhere; with ``once`` only those that no other row is there for with
+        the same value in that column.
+        """
         self._to.execute("BEGIN")
         self._put(table, rows)
+        if once:
+            self._to.execute(
+                f"DELETE FROM {table.name} WHERE rowid NOT IN "  # noqa: S608 - our own names
+                f'(SELECT min(rowid) FROM {table.name} GROUP BY "{once}")'
+            )
         self._to.execute("COMMIT")
 
     def _audit_id(self) -> int:

@@ -71,12 +71,22 @@ def first_day(at_ms: int) -> int:
     return at_ms // DAY_MS - 1
 
 
-def sums_up_to(connection: Connection, machine_id: str, version: int, from_day: int) -> Sums:
-    """Return what a machine's transfers up to a line move on the days from ``from_day`` on."""
+def sums_up_to(
+    connection: Connection, machine_id: str, version: int, from_day: int, before: Start | None
+) -> Sums:
+    """Return what a machine's transfers up to a line move on the days from ``from_day`` on;
+    ``before``: where its books begin in this database, if not with its first line.
+    """
     c = transfers.c
     day = c.at_ms // DAY_MS
     nothing = literal(0, BigInteger)
-    ours = (c.machine_id == machine_id, c.version <= version, c.at_ms >= from_day * DAY_MS)
+    behind = 0 if before is None else before.version
+    ours = (
+        c.machine_id == machine_id,
+        c.version > behind,
+        c.version <= version,
+        c.at_ms >= from_day * DAY_MS,
+    )
     sides = union_all(
         select(
             day.label("day"), c.debit_account.label("account"), c.amount_minor, nothing.label("of")
@@ -84,10 +94,14 @@ def sums_up_to(connection: Connection, machine_id: str, version: int, from_day: 
         select(day, c.credit_account, nothing, c.amount_minor).where(*ours),
     ).subquery()
     sums: Sums = {}
+    if before is not None:
+        sums = {told: dict(of) for told, of in before.balances.items() if int(told) >= from_day}
     total = [cast(func.sum(sides.c[name]), BigInteger) for name in ("amount_minor", "of")]
     wanted = select(sides.c.day, sides.c.account, *total).group_by(sides.c.day, sides.c.account)
     for found_day, account, debit, credit in connection.execute(wanted):
-        sums.setdefault(str(found_day), {})[account] = (debit, credit)
+        of_day = sums.setdefault(str(found_day), {})
+        earlier = of_day.get(account, (0, 0))
+        of_day[account] = (earlier[0] + debit, earlier[1] + credit)
     return sums
 
 

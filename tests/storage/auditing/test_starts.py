@@ -55,7 +55,7 @@ async def test_sums_are_those_of_the_balances(db: Database) -> None:
     owner = await Owner.of(db, "VM-1")
     await owner.buy("VM-1")
     version = owner.states["VM-1"].version
-    before = await db.read(lambda c: sums_up_to(c, "VM-1", version, 0))
+    before = await db.read(lambda c: sums_up_to(c, "VM-1", version, 0, None))
     rows = await db.read(lambda connection: connection.execute(select(balances)).all())
     assert before == {
         str(row.day): {
@@ -65,11 +65,15 @@ async def test_sums_are_those_of_the_balances(db: Database) -> None:
     }
     owner.now_ms += 86_400_000
     await owner.buy("VM-1", 2)
-    assert before == await db.read(lambda c: sums_up_to(c, "VM-1", version, 0))
+    assert before == await db.read(lambda c: sums_up_to(c, "VM-1", version, 0, None))
     day = owner.now_ms // 86_400_000
-    after = await db.read(lambda c: sums_up_to(c, "VM-1", owner.states["VM-1"].version, day))
+    after = await db.read(lambda c: sums_up_to(c, "VM-1", owner.states["VM-1"].version, day, None))
     assert [str(day)] == list(after)
     assert before[str(day - 1)] == after[str(day)]
+    start = Start(**{**START.values(), "version": version, "balances": before})
+    assert before | after == await db.read(
+        lambda c: sums_up_to(c, "VM-1", owner.states["VM-1"].version, 0, start)
+    )
 
 
 def test_clocks_may_differ_around_midnight() -> None:

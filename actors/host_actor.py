@@ -1,9 +1,10 @@
 """What lives in a Ray worker: a host, built there, behind methods that take and give blocks of
 bytes.
 
-Flows in: the dotted name of the function that builds the host's services; then a gateway's calls.
-Flows out: their answers. It ends its process when the host must not go on. Knows no Ray: to Ray it
-is a class whose methods are called from elsewhere.
+Flows in: the dotted name of the function that builds the host's services; then gateways' calls,
+through Ray or, from the same computer, through a socket. Flows out: their answers. It ends its
+process when the host must not go on. Knows no Ray: to Ray it is a class whose methods are called
+from elsewhere.
 """
 
 import asyncio
@@ -13,11 +14,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import cast
 
 import structlog
 
 from actors import blocks
+from actors.direct import DirectServer, Method
 from actors.host.host import Host, HostLimits, HostServices
 from actors.link import LinkBroken
 from actors.placement import partitions_of
@@ -40,7 +43,9 @@ def another_version(name: str, *, host: int, gateway: int) -> str:
 
 
 class HostActor:
-    """The Ray actor's class: a host, and what Ray needs to know of it."""
+    """The Ray actor's class: a host, and what Ray needs to know of it. ``socket``: where it also
+    answers directly; None: it does not.
+    """
 
     def __init__(
         self,
@@ -51,11 +56,14 @@ class HostActor:
         factory: str,
         factory_argument: str,
         limits: HostLimits | None,
+        socket: Path | None = None,
     ) -> None:
         self._name = name
         self._index = index
         self._host_count = host_count
         self._limits = limits
+        self._socket = socket
+        self._server: DirectServer | None = None
         self._host: Host | None = None
         self._services: HostServices | None = None
         self._failure = ""
@@ -66,6 +74,13 @@ class HostActor:
         self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
 
     async def _live(self, factory: str, argument: str) -> None:
+        if self._socket is not None:
+            methods: dict[str, Method] = {
+                "attach": self.attach,
+                "exchange": self.exchange,
+                "listen": self.listen,
+            }
+            self._server = await DirectServer.open(self._socket, methods)
         while self._services is None:
             try:
                 self._services = await _build(factory, argument)
@@ -133,6 +148,8 @@ class HostActor:
     async def stop(self) -> None:
         """Stop the host in order; the process is ended from outside."""
         self._life.cancel()
+        if self._server is not None:
+            self._server.close()
         if self._host is not None:
             await self._host.stop()
         if self._services is not None:

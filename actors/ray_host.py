@@ -19,9 +19,10 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 from ray.exceptions import RayError
 
 from actors import blocks
+from actors.direct import DirectClient, Value
 from actors.host.host import HostLimits
 from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
@@ -152,6 +154,13 @@ _sessions: list[SessionFolder] = []
 """The folder of the Ray of this process, while there is one."""
 
 
+def _socket(settings: RaySettings, host: str) -> Path | None:
+    """Return where a host answers directly: in our own folder, if it lives on this computer; a
+    cluster's host may live on any.
+    """
+    return _sessions[-1].path / f"{host}.sock" if settings.address == EMBEDDED else None
+
+
 def stop_ray() -> None:
     """End the embedded Ray with all its processes, or leave the cluster. Within a bound, even if
     Ray hangs.
@@ -224,41 +233,56 @@ def _token(path: Path) -> Path:
 
 
 class RayHostLink(HostLink):
-    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: what arrived
-    is unknown.
+    """The link to one host: through Ray, or through its socket where there is one. Whatever goes
+    wrong on the way is LinkBroken: what arrived is unknown.
     """
 
-    def __init__(self, name: str, actor: Any) -> None:
+    def __init__(self, name: str, actor: Any, direct: DirectClient | None = None) -> None:
         self.name = name
         self._actor = actor
+        self._direct = direct
 
     async def attach(self, gateway_id: str) -> str:
         """Open the link."""
-        name = await self._call(_EXCHANGE_TIMEOUT_S, self._actor.attach, gateway_id, blocks.VERSION)
+        name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
         return cast("str", name)
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        """Give a batch; one call of Ray, whatever it holds."""
+        """Give a batch; one call, whatever it holds."""
         batch = blocks.pack_batch(messages)
-        answer = await self._call(_EXCHANGE_TIMEOUT_S, self._actor.exchange, attachment, batch)
+        answer = await self._say(_EXCHANGE_TIMEOUT_S, "exchange", attachment, batch)
         return blocks.unpack_delivery(cast("bytes", answer))
 
     async def listen(self, attachment: str) -> Delivery:
         """Wait for what is ready for this gateway."""
-        answer = await self._call(_LISTEN_TIMEOUT_S, self._actor.listen, attachment)
+        answer = await self._say(_LISTEN_TIMEOUT_S, "listen", attachment)
         return blocks.unpack_delivery(cast("bytes", answer))
 
     async def stats(self) -> dict[str, int]:
         """Return the host's counts."""
-        return cast("dict[str, int]", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats))
+        counts = await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats.remote)
+        return cast("dict[str, int]", counts)
 
-    async def _call(self, timeout_s: float, method: Any, *arguments: object) -> object:
+    async def _say(self, timeout_s: float, method: str, *arguments: Value) -> object:
+        """Call one of the three by which a gateway and a host speak."""
+        if self._direct is None:
+            return await self._call(timeout_s, getattr(self._actor, method).remote, *arguments)
+        call = partial(self._direct.call, anew=method == "attach")
+        try:
+            return await self._call(timeout_s, call, method, *arguments)
+        except LinkBroken:
+            self._direct.close()  # another process may be behind the socket by now
+            raise
+
+    async def _call(
+        self, timeout_s: float, call: Callable[..., Awaitable[object]], *arguments: Value
+    ) -> object:
         try:
             async with asyncio.timeout(timeout_s):
-                return await method.remote(*arguments)
+                return await call(*arguments)
         except TimeoutError as error:
             raise LinkBroken(f"{self.name} did not answer within {timeout_s:g} s") from error
-        except LinkBroken as error:  # Ray's own kind of it, with a stack trace for a text
+        except LinkBroken as error:  # Ray's own kind of it has a stack trace for a text
             raise LinkBroken(
                 f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}"
             ) from None
@@ -295,6 +319,7 @@ class RayHosts:
         """
         made = ray.remote(HostActor)
         names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
+        sockets = [_socket(settings, name) for name in names]
         actors = [
             made.options(
                 name=name,
@@ -312,12 +337,16 @@ class RayHosts:
                 factory=factory,
                 factory_argument=factory_argument,
                 limits=limits,
+                socket=sockets[index],
             )
             for index, name in enumerate(names)
         ]
         hosts = cls(
             settings,
-            [RayHostLink(name, actor) for name, actor in zip(names, actors, strict=True)],
+            [
+                RayHostLink(name, actor, None if socket is None else DirectClient(socket))
+                for name, actor, socket in zip(names, actors, sockets, strict=True)
+            ],
             actors,
         )
         for name, (_, host_count, version) in zip(names, await hosts._hello(), strict=True):

@@ -129,6 +129,33 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert 1 == (await link.stats())["machines"]
 
 
+async def test_a_cluster_s_host_is_spoken_to_through_ray(hosts: RayHosts) -> None:
+    """It may live on another computer, where there is no socket; what is said is the same."""
+    import ray
+
+    name = hosts.links[0].name
+    link = RayHostLink(name, ray.get_actor(name, namespace="vendgate"))
+    attachment = await attach(link)
+    listening = asyncio.create_task(link.listen(attachment))
+    welcomed = await link.exchange(attachment, [hello()])
+    approved = await link.exchange(attachment, [frame(1, request())])
+    again = await attach(link)
+
+    assert Welcome in kinds(welcomed.messages)
+    assert kinds(approved.messages) == [ApproveVend]
+    assert again != attachment
+    with pytest.raises(LinkBroken, match=f"^{name}: attachment .* is over$"):
+        await listening
+
+
+async def test_the_socket_is_ours_alone(settings: RaySettings, hosts: RayHosts) -> None:
+    """Whoever could reach it could sell goods: it lies in the folder that nobody else can enter."""
+    path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent / f"{hosts.links[0].name}.sock"
+    await attach(hosts.links[0])
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
+
+
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
     """The link breaks, comes back, and the vend that was approved is still the same
     vend.

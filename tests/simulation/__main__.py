@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
 from tests.simulation.planted import PLANTED, hunt
-from tests.simulation.steers import STEERS, as_it_comes, live_steered
+from tests.simulation.steers import STEERLESS, STEERS, as_it_comes, live_steered
 from tests.simulation.world import Outcome
 
 TAIL = 60
@@ -27,7 +27,7 @@ def report(outcome: Outcome) -> str:
     """Return what a failing world has to say."""
     failure = outcome.failure
     assert failure is not None
-    told = outcome.story or again(outcome.seed, outcome.steer, outcome.dooms).story
+    told = outcome.story or again(outcome.seed, outcome.steer or STEERLESS, outcome.dooms).story
     head = (
         f"seed {outcome.seed}, commit {failure.commits}, {failure.at_s:.3f} s: {failure.truth}: "
         f"{failure.detail}"
@@ -132,7 +132,7 @@ def main() -> int:
     parser.add_argument(
         "--steer",
         choices=list(STEERS),
-        default="as it comes",
+        default=STEERLESS,
         help="make something less rare in these worlds",
     )
     options = parser.parse_args()

@@ -11,6 +11,7 @@ from dataclasses import replace
 from tests.simulation.world import Outcome, World, live
 
 Steer = Callable[[World], None]
+STEERLESS = "as it comes"
 
 
 def as_it_comes(_: World) -> None:
@@ -165,7 +166,7 @@ def limits_are_disputed(world: World) -> None:
 
 
 STEERS: dict[str, Steer] = {
-    "as it comes": as_it_comes,
+    STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
     "saving fails often": saving_fails_often,
     "nobody waits long": nobody_waits_long,
@@ -190,4 +191,4 @@ STEERS: dict[str, Steer] = {
 def live_steered(seed: int, steer: str, *, traced: bool = False) -> Outcome:
     """Run the world of this seed, steered so, and return what became of it."""
     outcome = live(seed, traced=traced, prepare=STEERS[steer])
-    return dataclasses.replace(outcome, steer="" if STEERS[steer] is as_it_comes else steer)
+    return dataclasses.replace(outcome, steer="" if steer == STEERLESS else steer)

@@ -134,7 +134,7 @@ async def test_a_kill_between_any_two_writes_loses_nothing(
     """At each write of a run: the audits are clean as it stands, and the next run goes on to the
     same end.
     """
-    monkeypatch.setattr("storage.archiving.dropping.ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("storage.archiving.dropping.ROWS_AT_ONCE", 25)
     source = tmp_path / "source.db"
     shutil.copy(sound_file, source)
     db = await Database.open(StorageConfig(url=f"sqlite:///{source}"))

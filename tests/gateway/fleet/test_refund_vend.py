@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import grpc
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from actors.machine import values
 from actors.machine.ids import VendId
@@ -14,10 +14,11 @@ from gateway.fleet.errors import CallRefused
 from gateway.fleet.money_acts import MoneyActs
 from gateway.fleet.v1 import session_service_pb2
 from storage.auditing import prove
+from storage.auditing.starts import Start, write_starts
 from storage.fleet.answers import Answers
 from storage.fleet.closings import Closings
 from storage.fleet.sold import Sold, SoldVends
-from storage.tables import journal
+from storage.tables import journal, starts
 from tests.alipay_client.wire import PARTNER
 from tests.support.edge import MachineCall
 from tests.support.fleet_calls import registered
@@ -98,6 +99,28 @@ async def test_what_was_not_sold_is_not_given_back(site: Site) -> None:
             site, vend_id
         )
     assert grpc.StatusCode.NOT_FOUND == (await refused(site, "VM-1-v9"))[0]
+
+
+async def test_what_is_archived_is_not_given_back_here(site: Site) -> None:
+    """Whoever asks a year later is told where the money must be given back."""
+    machine = await registered(site)
+    async with a_machine(site) as stream:
+        vend_id = await sold(site, stream, machine.qr_payload)
+        start = Start(
+            machine_id="VM-1",
+            version=1,
+            digest="",
+            at_ms=site.clock.now_ms(),
+            from_day=0,
+            balances={},
+            link="{}",
+        )
+        await site.database.write(lambda connection: write_starts(connection, [start]))
+        assert (grpc.StatusCode.FAILED_PRECONDITION, "VEND_ARCHIVED") == await refused(
+            site, vend_id
+        )
+        # The site ends with an audit, and nothing was archived really.
+        await site.database.write(lambda connection: connection.execute(delete(starts)))
 
 
 async def test_a_rehearsal_gives_nothing_back(site: Site) -> None:

@@ -160,7 +160,15 @@ class MachineStore(Protocol):
         ...
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
-        """Return a machine, or None if it is not registered."""
+        """Return a machine, or None if it is not registered. Raises what its rows lead to if they
+        cannot be read.
+        """
+        ...
+
+    async def load_each(
+        self, machine_ids: Sequence[MachineId]
+    ) -> Sequence[LoadedMachine | Unreadable]:
+        """Return those of the machines that are registered, in any order, read together."""
         ...
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:

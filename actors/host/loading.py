@@ -1,5 +1,5 @@
 """Brings machines into memory before their turn: at their first letter, and after a COMMIT that
-failed.
+failed. What waits for that is read together: a storm of machines costs a read for each hundred.
 
 Flows in: unloaded machines from the mailboxes. Flows out: machines that can take turns, with what
 their state owes taken up: calls to Alipay under their old ids, the timer, the registry's
@@ -8,7 +8,7 @@ it was to hear never left.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -22,16 +22,17 @@ from actors.host.timers import Timers
 from actors.link import CloseReason
 from actors.machine.effects import ChangeCodeStatus, CreateCode, subject
 from actors.machine.events import CodeStopOrdered, TimePassed
+from actors.machine.ids import MachineId
 from actors.machine.values import replace
-from actors.ports import LoadedMachine, MachineStore, StoreError
+from actors.ports import LoadedMachine, MachineStore, StoreError, Unreadable
 
 log = structlog.get_logger()
 
 
 class Loader:
-    """``done`` is called after each load, whatever came of it; ``store_failed``, ``halt`` and
-    ``fatal`` tell the loop that the store, one machine or this host must stop. ``resume`` makes the
-    letter that tells a machine that its host listens again.
+    """``done`` is called after each read with the number of its machines, whatever came of it;
+    ``store_failed``, ``halt`` and ``fatal`` tell the loop that the store, one machine or this host
+    must stop. ``resume`` makes the letter that tells a machine that its host listens again.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Loader:
         calls: Calls,
         timers: Timers,
         resume: Callable[[Runner], Letter | None],
-        done: Callable[[], None],
+        done: Callable[[int], None],
         store_failed: Callable[[Exception], None],
         halt: Callable[[Runner, Exception], None],
         fatal: Callable[[str], None],
@@ -68,19 +69,28 @@ class Loader:
         return bool(self._loads)
 
     def can_load(self, *, at_once: int) -> bool:
-        """Return whether a machine waits for being loaded and there is room for one more load."""
+        """Return whether a machine waits for being loaded and there is room for one more read."""
         return self._mailboxes.has_unloaded and len(self._loads) < at_once
 
-    def load_more(self, *, at_once: int) -> None:
-        """Start loading as many machines as may be loaded side by side."""
+    def load_more(self, *, at_once: int, machines_max: int) -> None:
+        """Start as many reads as may run side by side, each of at most ``machines_max``
+        machines.
+        """
         while self.can_load(at_once=at_once):
-            runner = self._mailboxes.next_unloaded()
-            if runner.halted:  # while it stood in line
-                continue
-            runner.read()
-            task = asyncio.get_running_loop().create_task(self._load(runner))
+            if not (runners := self._next(machines_max)):
+                return
+            task = asyncio.get_running_loop().create_task(self._load(runners))
             self._loads.add(task)
             task.add_done_callback(self._loads.discard)
+
+    def _next(self, machines_max: int) -> list[Runner]:
+        runners: list[Runner] = []
+        while self._mailboxes.has_unloaded and len(runners) < machines_max:
+            runner = self._mailboxes.next_unloaded()
+            if not runner.halted:  # while it stood in line
+                runner.read()
+                runners.append(runner)
+        return runners
 
     def adopt(self, runner: Runner, loaded: LoadedMachine) -> None:
         """Let the machine go on from what the database has, and take up what it owes. A machine
@@ -141,43 +151,62 @@ class Loader:
             task.cancel()
         await asyncio.gather(*loads, return_exceptions=True)
 
-    async def _load(self, runner: Runner) -> None:
+    async def _load(self, runners: Sequence[Runner]) -> None:
         try:
-            await self._read(runner)
+            await self._read(runners)
         except IllegalMove as error:
             # Nobody waits for this task, so the error would be lost with it.
-            log.exception("a load broke", machine_id=runner.machine_id)
+            log.exception("a load broke", machine_ids=[runner.machine_id for runner in runners])
             self._fatal(f"{type(error).__name__}: {error}")
             return
-        self._mailboxes.queue(runner)
+        for runner in runners:
+            self._mailboxes.queue(runner)
         task = asyncio.current_task()
         if task is not None:
             # Before ``done``: the loop that it wakes asks whether there is room for the next load.
             self._loads.discard(task)
-        self._done()
+        self._done(len(runners))
 
-    async def _read(self, runner: Runner) -> None:
+    async def _read(self, runners: Sequence[Runner]) -> None:
         try:
-            loaded = await self._store.load(runner.machine_id)
+            found = await self._store.load_each([runner.machine_id for runner in runners])
         except StoreError as error:
-            if not runner.halted:
-                runner.not_read()
+            for runner in runners:
+                if not runner.halted:
+                    runner.not_read()
             self._store_failed(error)
         except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
-            self._halt(runner, error)
-        else:
-            if runner.halted:  # meanwhile, by a sweep that read the same rows
+            if len(runners) == 1:
+                self._halt(runners[0], error)
                 return
-            if loaded is None:
-                self._unknown(runner)
-            else:
-                self.adopt(runner, loaded)
+            for runner in runners:  # whose it is shows when each is read alone
+                await self._read([runner])
+        else:
+            self._take_in(runners, {_id_of(one): one for one in found})
+
+    def _take_in(
+        self, runners: Sequence[Runner], found: Mapping[MachineId, LoadedMachine | Unreadable]
+    ) -> None:
+        for runner in runners:
+            if runner.halted:  # meanwhile, by a sweep that read the same rows
+                continue
+            match found.get(runner.machine_id):
+                case None:
+                    self._unknown(runner)
+                case Unreadable(error=error):
+                    self._halt(runner, error)
+                case loaded:
+                    self.adopt(runner, loaded)
 
     def _unknown(self, runner: Runner) -> None:
         self._refusals.refuse(runner, self._mailboxes.empty(runner), CloseReason.UNKNOWN_MACHINE)
         for stream_id in list(runner.routes):
             self._gateways.leave(runner, stream_id)
         self._mailboxes.drop(runner)
+
+
+def _id_of(one: LoadedMachine | Unreadable) -> MachineId:
+    return one.machine_id if isinstance(one, Unreadable) else one.state.machine_id
 
 
 def _waits(runner: Runner, letter: Letter) -> bool:

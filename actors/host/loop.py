@@ -60,7 +60,10 @@ class TurnLimits:
     batch_max: int = 256
     turns_in_a_row_max: int = 32
     """This many letters of one machine, then the next machine's."""
-    loads_max: int = 16
+    reads_max: int = 2
+    """So many reads of machines run side by side: the next one takes all that wait by then."""
+    machines_read_max: int = 128
+    """Machines in one read."""
     calls_in_flight_max: int = 64
     commit_slow_s: float = 3.0
     """While a COMMIT takes longer than this, the store counts as away."""
@@ -252,7 +255,7 @@ class TurnLoop:
         while True:
             await self._something_to_do()
             self._ring_timers()
-            self._loader.load_more(at_once=self._loads_max())
+            self._load_more()
             batch = self._mailboxes.take(self._limits.batch_max, self._limits.turns_in_a_row_max)
             now_ms = self._clock.now_ms()
             turns = self.decide(batch, now_ms)
@@ -329,7 +332,7 @@ class TurnLoop:
             timer_s = self._next_timer_s()
             if (
                 self._mailboxes.has_work
-                or self._loader.can_load(at_once=self._loads_max())
+                or self._loader.can_load(at_once=self._reads_max())
                 or timer_s == 0
             ):
                 return
@@ -349,8 +352,14 @@ class TurnLoop:
             if timer_s is not None:
                 self.resuming.lost(loop.time() - began_s - timer_s, "the host stood still")
 
-    def _loads_max(self) -> int:
-        return 1 if self._store_health.away else self._limits.loads_max
+    def _load_more(self) -> None:
+        # One machine asks whether the store is back. Should what stands of one machine break each
+        # read with it, the others get past it.
+        machines_max = 1 if self._store_health.away else self._limits.machines_read_max
+        self._loader.load_more(at_once=self._reads_max(), machines_max=machines_max)
+
+    def _reads_max(self) -> int:
+        return 1 if self._store_health.away else self._limits.reads_max
 
     def _next_timer_s(self) -> float | None:
         """Return how long to wait for the next deadline: 0 if it has come, None if there is none.
@@ -407,8 +416,8 @@ class TurnLoop:
         for receipt in list(self.receipts):
             receipt.release()
 
-    def _loaded(self) -> None:
-        self.counts["loads"] += 1
+    def _loaded(self, machines: int) -> None:
+        self.counts["loads"] += machines
         self.gateways.announce()
         self._wake.set()
 

@@ -4,6 +4,10 @@
 Open things only: a session, vend, trade or refund leaves the state when it is closed, and lives on
 as a row (``Decision.records``). Amounts (``*_minor``) are integers in the minor unit of
 ``MachineState.currency``; times (``*_at_ms``) are milliseconds since 1970 UTC.
+
+Of what a state holds many of, each is kept as a bare list of its values (``array_like``): a field
+is added at its end, with a default, and never moved. Of the others, what is as by default is not
+kept (``omit_defaults``), but for ``Code`` and what holds it: its status is looked for in the text.
 """
 
 from enum import StrEnum
@@ -158,7 +162,7 @@ class CodeStatus(StrEnum):
     REFUSED = "REFUSED"
 
 
-class Column(Struct, frozen=True, kw_only=True):
+class Column(Struct, frozen=True, kw_only=True, array_like=True):
     """One column: the product, its price, how many fit and how many are in it."""
 
     column: str
@@ -228,7 +232,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
     last_at_ms: int
 
 
-class Failing(Struct, frozen=True, kw_only=True):
+class Failing(Struct, frozen=True, kw_only=True, array_like=True):
     """A column whose last vends failed. ``blocked``: so many that it sells nothing any more."""
 
     column: str
@@ -236,14 +240,14 @@ class Failing(Struct, frozen=True, kw_only=True):
     blocked: bool = False
 
 
-class Boot(Struct, frozen=True, kw_only=True):
+class Boot(Struct, frozen=True, kw_only=True, array_like=True):
     """A boot that was superseded, and how far it got."""
 
     boot_id: BootId
     last_seq: int
 
 
-class Link(Struct, frozen=True, kw_only=True):
+class Link(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine's stream as the actor knows it. ``last_seq``: the highest seq of ``boot_id`` that
     was applied. ``before``: the streams that it had before, the last of them last.
     """
@@ -276,14 +280,14 @@ class Link(Struct, frozen=True, kw_only=True):
     """Whether this stream was welcomed as one that sells nothing."""
 
 
-class Reservation(Struct, frozen=True, kw_only=True):
+class Reservation(Struct, frozen=True, kw_only=True, array_like=True):
     """The part of a vend's price that is held on one trade."""
 
     trade_id: TradeId
     amount_minor: int
 
 
-class Vend(Struct, frozen=True, kw_only=True):
+class Vend(Struct, frozen=True, kw_only=True, array_like=True):
     """One selection. ``deadline_at_ms`` is the payment's while AWAITING_PAYMENT, the result's while
     APPROVED, the doubt's then.
     """
@@ -313,7 +317,7 @@ class Vend(Struct, frozen=True, kw_only=True):
     """
 
 
-class Session(Struct, frozen=True, kw_only=True):
+class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One customer's stay. ``payer_id`` is the random number that stands for them, empty until
     somebody paid, or when Alipay did not name the payer.
     """
@@ -342,7 +346,7 @@ class Session(Struct, frozen=True, kw_only=True):
     end_reason: EndReason | None = None
 
 
-class Trade(Struct, frozen=True, kw_only=True):
+class Trade(Struct, frozen=True, kw_only=True, array_like=True):
     """One payment. ``paid = funds + reserved + sold + refunded + written_off`` always.
 
     ``payer_id`` is empty when Alipay did not name the payer. ``refunded`` counts what is asked for,
@@ -376,7 +380,7 @@ class WriteOffProposal(Struct, frozen=True, kw_only=True):
     at_ms: int
 
 
-class Refund(Struct, frozen=True, kw_only=True):
+class Refund(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Money that is due back. A try is under way when DUE or UNKNOWN and ``next_attempt_at_ms`` is
     None.
     """

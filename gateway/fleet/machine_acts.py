@@ -5,8 +5,8 @@ on since the first time is not given to it again, because what was sold meanwhil
 forgotten; loading a machine again changes nothing of it.
 """
 
-import asyncio
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from actors.link import Reload
 from actors.machine import values
@@ -17,16 +17,16 @@ from actors.machine.state import CodeStatus, Column, Phase
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts
+from gateway.fleet.codes import CodeWatch
 from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange
-from storage.fleet.registry import AlreadyRegistered, NewMachine
+from storage.fleet.joining import AlreadyRegistered, NewMachine
+from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.views import MachineView
 
-_POLL_S = 0.1
-_NO_CODE_YET = frozenset({CodeStatus.PENDING, CodeStatus.UNKNOWN})
 _NAMED_MAX = 10
 """A refusal names at most this many open things."""
 
@@ -36,6 +36,10 @@ class MachineActs(Acts):
     """Carries them out. ``code_wait_s``: how long a registration waits for Alipay's code."""
 
     code_wait_s: float = 8.0
+
+    @cached_property
+    def _codes(self) -> CodeWatch:
+        return CodeWatch(self.queries.codes_answered)
 
     async def register(self, new: NewMachine, act: Act) -> MachineView:
         """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
@@ -47,27 +51,22 @@ class MachineActs(Acts):
                     return _as_it_would_join(new, partition_of(new.machine_id, count), now_ms)
                 return await self.machine(new.machine_id)
             _check_proven(new.overrides.write_off_second_person_above_minor, act)
-            await self.registry.register(new, actor=act.by, now_ms=now_ms, claim=act.claim)
+            made = await self.registry.register(new, actor=act.by, now_ms=now_ms, claim=act.claim)
         except ChangeRefused as error:
             raise _refused(new.machine_id, error) from None
         except AlreadyRegistered as error:
             raise fleet_errors.already_registered(new.machine_id, error.detail) from None
         except RequestInProgress:
             raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
-        view = await self.machine(new.machine_id)
-        if view.code_status not in _NO_CODE_YET:
-            return view
-        await self._configured(new.machine_id, act)
-        return await self._with_code(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
-
-    async def _with_code(self, machine_id: str, wait_s: float) -> MachineView:
-        loop = asyncio.get_running_loop()
-        until = loop.time() + wait_s
-        while True:
-            view = await self.machine(machine_id)
-            if view.code_status not in _NO_CODE_YET or loop.time() >= until:
+        if made.joined:
+            await self._told(new.machine_id, new.configuration, act, saved=True)
+        else:
+            view = await self.machine(new.machine_id)
+            if view.code_status not in NO_CODE_YET:
                 return view
-            await asyncio.sleep(_POLL_S)
+            await self._configured(new.machine_id, act)
+        await self._codes.wait(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
+        return await self.machine(new.machine_id)
 
     async def change(
         self,

@@ -20,7 +20,7 @@ from gateway.fleet.errors import invalid
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import machine_pb2 as machines_wire
-from storage.fleet.registry import NewMachine
+from storage.fleet.joining import NewMachine
 
 COLUMNS_MAX = 128
 CAPACITY_MAX = 9_999

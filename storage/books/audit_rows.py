@@ -4,18 +4,20 @@ before it (``storage.books.chain``).
 Whoever acts calls it within the transaction of the act; the row stands behind the newest one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from storage.books import chain
 from storage.tables import audit, installation
 
 ROWS_AT_ONCE = 1_000
 _HEAD = select(installation.c.audit_digest).with_for_update()
+_NEW_HEAD = update(installation).values(audit_digest=bindparam("head"))
+_INSERT = insert(audit)
 
 
 class Outcome(StrEnum):
@@ -45,6 +47,18 @@ def actor_of(actor: str | Actor) -> Actor:
     return actor if isinstance(actor, Actor) else Actor(name=actor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """What one row says."""
+
+    at_ms: int
+    actor: str | Actor
+    action: str
+    machine_id: str
+    detail: str
+    outcome: Outcome = Outcome.DONE
+
+
 def write_audit_row(
     connection: Connection,
     *,
@@ -55,20 +69,40 @@ def write_audit_row(
     detail: str,
     outcome: Outcome = Outcome.DONE,
 ) -> None:
-    """Write a row. Call it last in a transaction: from here to its end every other writer of
-    ``audit`` waits.
+    """Write a row. Call it last in a transaction: see ``write_audit_rows``."""
+    row = AuditRow(
+        at_ms=at_ms,
+        actor=actor,
+        action=action,
+        machine_id=machine_id,
+        detail=detail,
+        outcome=outcome,
+    )
+    write_audit_rows(connection, [row])
+
+
+def write_audit_rows(connection: Connection, rows: Sequence[AuditRow]) -> None:
+    """Write rows, in their order. Call it last in a transaction: from here to its end every other
+    writer of ``audit`` waits.
 
     SQLite has one writer anyway; PostgreSQL locks the installation's row, which no commit of a
     machine ever does. Whoever holds it asks for no other lock, so that nobody waits in a circle.
     """
-    before = connection.scalar(_HEAD)
-    assert before is not None, "the upgrade writes the installation's row"
-    who = actor_of(actor)
-    values = (at_ms, who.name, action, machine_id, detail, who.claimed, who.proven, outcome.value)
-    digest = chain.digest(before, chain.audit_content(values))
-    row = dict(zip(chain.AUDIT_COLUMNS, values, strict=True))
-    connection.execute(insert(audit).values(digest=digest, **row))
-    connection.execute(update(installation).values(audit_digest=digest))
+    if not rows:
+        return
+    head = connection.scalar(_HEAD)
+    assert head is not None, "the upgrade writes the installation's row"
+    written: list[dict[str, Any]] = []
+    for row in rows:
+        who = actor_of(row.actor)
+        values = (
+            *(row.at_ms, who.name, row.action, row.machine_id, row.detail),
+            *(who.claimed, who.proven, row.outcome.value),
+        )
+        head = chain.digest(head, chain.audit_content(values))
+        written.append({**dict(zip(chain.AUDIT_COLUMNS, values, strict=True)), "digest": head})
+    connection.execute(_INSERT, written)
+    connection.execute(_NEW_HEAD, {"head": head})
 
 
 def audit_page(after: int) -> Callable[[Connection], list[dict[str, Any]]]:

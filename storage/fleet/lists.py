@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     cast,
     exists,
     func,
@@ -82,6 +83,8 @@ class MachinesWanted:
 
 
 EVERY_MACHINE = MachinesWanted(retired=True)
+NO_CODE_YET = frozenset({CodeStatus.PENDING.value, CodeStatus.UNKNOWN.value})
+"""Alipay has not been asked for the machine's code, or has not answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,12 +220,16 @@ def events(machine_id: str, wanted: Wanted, position: str, limit: int) -> Select
     return rows.order_by(c.version.desc()).limit(limit)
 
 
-def events_behind(machine_id: str, version: int, limit: int) -> Select[Any]:
-    """Return the query for one machine's journal behind a version, oldest first. It goes along the
-    journal's key: ordered by ``id``, the whole history would be sorted each time.
+def events_behind(machine_id: str, version: int, upto: int, limit: int) -> Select[Any]:
+    """Return the query for one machine's journal behind a version and up to a position, oldest
+    first. It goes along the journal's key: ordered by ``id``, the whole history would be sorted
+    each time.
     """
     c = journal.c
-    behind = select(journal).where(c.machine_id == machine_id, c.version > version)
+    # Not a bound of the index by ``id``, which a database might then go along.
+    behind = select(journal).where(
+        c.machine_id == machine_id, c.version > version, c.id + 0 <= upto
+    )
     return behind.order_by(c.version).limit(limit)
 
 
@@ -318,3 +325,12 @@ def code_status_is(status: str) -> ColumnElement[bool]:
     ``storage.codec`` writes it: a state that is damaged is then not found, and breaks nothing.
     """
     return machine_states.c.body.contains(f'"code":{{"status":"{status}"', autoescape=True)
+
+
+CODES_ANSWERED = select(machine_states.c.machine_id).where(
+    machine_states.c.machine_id.in_(bindparam("asked", expanding=True)),
+    *(~code_status_is(status) for status in sorted(NO_CODE_YET)),
+)
+"""Those of some machines about whose codes Alipay has answered. Put together once: administrators
+who wait for codes ask it again and again.
+"""

@@ -8,23 +8,32 @@ a change is checked against is read in its own transaction (``storage.fleet.chan
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from actors.machine.events import ConfigurationChanged
-from actors.machine.ids import Currency, MachineId
-from actors.machine.policy import Policy, PolicyOverrides
-from actors.machine.state import Column, Mode
-from actors.placement import partition_of
-from storage import codec
+from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
+from actors.machine.state import Column
 from storage.books.audit_rows import Actor, Outcome, actor_of, write_audit_row
 from storage.database.engine import Database
+from storage.database.gathering import Gathered
 from storage.fleet import limits
 from storage.fleet.answers import Claim, mark_done
 from storage.fleet.changes import MachineChange, Planned, SecondPersonNeeded, may_have, plan
-from storage.machines.loading import configuration_of, read_columns
+from storage.fleet.joining import (
+    JOINS_AT_ONCE,
+    Joining,
+    NewMachine,
+    Registered,
+    apart,
+    check_same,
+    column_rows,
+    join,
+    registered,
+)
+from storage.machines.loading import configuration_of
 from storage.tables import machines, planogram_columns
 
 TOKEN_BYTES = 24
@@ -32,42 +41,6 @@ TOKEN_BYTES = 24
 # What every notification asks, put together once.
 _BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
 _BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
-
-
-class AlreadyRegistered(Exception):
-    """The machine id is taken, with other content. ``detail`` says what differs; change it by the
-    other calls.
-    """
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewMachine:
-    """What an administrator says about a machine that joins the fleet."""
-
-    machine_id: MachineId
-    store_name: str
-    currency: Currency
-    country_code: str
-    address: str
-    mode: Mode = Mode.BOTH
-    overrides: PolicyOverrides = PolicyOverrides()
-    columns: tuple[Column, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registered:
-    """A machine of the registry. ``notify_token`` is the secret part of the URL at which Alipay
-    reports its payments.
-    """
-
-    machine_id: MachineId
-    currency: Currency
-    notify_token: str
-    revision: int
 
 
 class Registry:
@@ -78,6 +51,7 @@ class Registry:
     def __init__(self, db: Database, fleet: Policy | None = None) -> None:
         self._db = db
         self._fleet = fleet or Policy()
+        self._joins = Gathered[Joining, Registered](self._join, most=JOINS_AT_ONCE)
 
     async def register(
         self, new: NewMachine, *, actor: str | Actor, now_ms: int, claim: Claim | None = None
@@ -88,29 +62,22 @@ class Registry:
         LimitsContradict.
         """
         token = secrets.token_urlsafe(TOKEN_BYTES)
+        return await self._joins.do(
+            Joining(new=new, token=token, actor=actor, now_ms=now_ms, claim=claim)
+        )
 
-        def work(connection: Connection) -> Registered:
-            there = _row(connection, new.machine_id)
-            if there is not None:
-                if claim is None or not claim.done:
-                    _same(connection, there, new)
-                return _registered(there)
-            may_have(new.overrides, self._fleet)
-            self._check_limits_of(new)
-            made = _insert(connection, new, token, self._db.partition_count, now_ms)
-            if claim is not None:
-                mark_done(connection, claim)
-            write_audit_row(
-                connection,
-                at_ms=now_ms,
-                actor=actor,
-                action="register",
-                machine_id=new.machine_id,
-                detail=f"{new.store_name}, {new.currency}",
-            )
-            return made
+    async def _join(self, wishes: Sequence[Joining]) -> Sequence[Registered | Exception]:
+        outcomes: dict[int, Registered | Exception] = {}
+        for places in apart(wishes):
+            some = [wishes[place] for place in places]
+            outcomes.update(zip(places, await self._join_some(some), strict=True))
+        return [outcomes[place] for place in range(len(wishes))]
 
-        return await self._db.write(work)
+    async def _join_some(self, wishes: Sequence[Joining]) -> Sequence[Registered | Exception]:
+        count = self._db.partition_count
+        return await self._db.write(
+            lambda connection: join(connection, wishes, partition_count=count, fleet=self._fleet)
+        )
 
     async def change(
         self,
@@ -215,10 +182,6 @@ class Registry:
         after = planned.told.configuration.overrides
         return limits.raised(planned.before.overrides, after, self._fleet)
 
-    def _check_limits_of(self, new: NewMachine) -> None:
-        if wanted := limits.raised(PolicyOverrides(), new.overrides, self._fleet):
-            raise SecondPersonNeeded(limits.words(wanted), proposed=False)
-
     async def check_new(self, new: NewMachine) -> bool:
         """Return whether ``register`` would take this machine in now, or find it there with the
         same content. Raises AlreadyRegistered or LimitsContradict.
@@ -227,7 +190,7 @@ class Registry:
         def work(connection: Connection) -> bool:
             there = _row(connection, new.machine_id)
             if there is not None:
-                _same(connection, there, new)
+                check_same(connection, there, new)
             else:
                 may_have(new.overrides, self._fleet)
             return there is None
@@ -273,57 +236,7 @@ class Registry:
         row = await self._db.read_money(
             lambda connection: connection.execute(wanted, {"key": key}).one_or_none()
         )
-        return None if row is None else _registered(row)
-
-
-def _same(connection: Connection, there: Row[Any], new: NewMachine) -> None:
-    """Raise AlreadyRegistered unless the machine that is there is this one."""
-    if there.retired_at_ms is not None:
-        raise AlreadyRegistered(f"{new.machine_id} was retired, and an id is used once")
-    if differing := _differing(connection, there, new):
-        raise AlreadyRegistered(
-            f"{new.machine_id} is registered with another {', '.join(differing)}"
-        )
-
-
-def _insert(
-    connection: Connection, new: NewMachine, token: str, partition_count: int, now_ms: int
-) -> Registered:
-    connection.execute(
-        insert(machines).values(
-            machine_id=new.machine_id,
-            partition=partition_of(new.machine_id, partition_count),
-            revision=1,
-            currency=new.currency,
-            store_name=new.store_name,
-            country_code=new.country_code,
-            address=new.address,
-            notify_token=token,
-            enabled=True,
-            mode=new.mode.value,
-            planogram_version=1 if new.columns else 0,
-            registered_at_ms=now_ms,
-            overrides=codec.encode_overrides(new.overrides),
-        )
-    )
-    _write_columns(connection, new.machine_id, new.columns)
-    return Registered(
-        machine_id=new.machine_id, currency=new.currency, notify_token=token, revision=1
-    )
-
-
-def _differing(connection: Connection, there: Row[Any], new: NewMachine) -> list[str]:
-    configuration = configuration_of(there)
-    pairs = {
-        "store name": (there.store_name, new.store_name),
-        "currency": (there.currency, new.currency),
-        "country code": (there.country_code, new.country_code),
-        "address": (there.address, new.address),
-        "mode": (configuration.mode, new.mode),
-        "policy": (configuration.overrides, new.overrides),
-        "planogram": (read_columns(connection, [new.machine_id])[new.machine_id], new.columns),
-    }
-    return [name for name, (one, other) in pairs.items() if one != other]
+        return None if row is None else registered(row)
 
 
 def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -> Row[Any] | None:
@@ -334,15 +247,6 @@ def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -
     ).one_or_none()
 
 
-def _registered(row: Row[Any]) -> Registered:
-    return Registered(
-        machine_id=MachineId(row.machine_id),
-        currency=Currency(row.currency),
-        notify_token=row.notify_token,
-        revision=row.revision,
-    )
-
-
 def _write_columns(
     connection: Connection, machine_id: MachineId, columns: Sequence[Column]
 ) -> None:
@@ -350,16 +254,4 @@ def _write_columns(
         delete(planogram_columns).where(planogram_columns.c.machine_id == machine_id)
     )
     if columns:
-        rows = [
-            {
-                "machine_id": machine_id,
-                "column": column.column,
-                "place": place,
-                "product": column.product,
-                "price_minor": column.price_minor,
-                "capacity": column.capacity,
-                "stock": column.stock,
-            }
-            for place, column in enumerate(columns)
-        ]
-        connection.execute(insert(planogram_columns), rows)
+        connection.execute(insert(planogram_columns), column_rows(machine_id, columns))

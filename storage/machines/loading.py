@@ -1,10 +1,11 @@
 """Makes machines of their rows, for the actors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
@@ -36,6 +37,29 @@ def machine_rows(*conditions: ColumnElement[bool]) -> Select[Any]:
     )
 
 
+# What every load asks, put together once: making a statement costs more than running it.
+_ASKED = machine_rows(machines.c.machine_id.in_(bindparam("asked", expanding=True)))
+_COLUMNS = (
+    select(planogram_columns)
+    .where(planogram_columns.c.machine_id.in_(bindparam("asked", expanding=True)))
+    .order_by(planogram_columns.c.machine_id, planogram_columns.c.place)
+)
+
+
+def read_rows(connection: Connection, machine_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the rows of ``machine_rows`` of those of these machines that are registered."""
+    return [
+        row
+        for asked in _some(machine_ids)
+        for row in connection.execute(_ASKED, {"asked": asked}).all()
+    ]
+
+
+def _some(machine_ids: Sequence[str]) -> Iterator[list[str]]:
+    for start in range(0, len(machine_ids), IN_ONE_STATEMENT):
+        yield list(machine_ids[start : start + IN_ONE_STATEMENT])
+
+
 def configuration_of(row: Row[Any]) -> Configuration:
     """Return what the registry says about a machine."""
     return Configuration(
@@ -60,12 +84,8 @@ def read_columns(
 ) -> dict[str, tuple[Column, ...]]:
     """Return the planograms of these machines; ``stock`` is what was there at the start."""
     columns: dict[str, list[Column]] = {machine_id: [] for machine_id in machine_ids}
-    c = planogram_columns.c
-    for start in range(0, len(machine_ids), IN_ONE_STATEMENT):
-        some = list(machine_ids[start : start + IN_ONE_STATEMENT])
-        wanted = select(planogram_columns).where(c.machine_id.in_(some))
-        found = connection.execute(wanted.order_by(c.machine_id, c.place))
-        for row in in_turns(found, 200):
+    for asked in _some(machine_ids):
+        for row in in_turns(connection.execute(_COLUMNS, {"asked": asked}), 200):
             columns[row.machine_id].append(
                 Column(
                     column=row.column,
@@ -86,46 +106,35 @@ class Loader:
 
     notify_base_url: str
 
-    def load(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[LoadedMachine]:
+    def load(
+        self, connection: Connection, rows: Sequence[Row[Any]]
+    ) -> list[LoadedMachine | Unreadable]:
         """Return the machines of ``machine_rows``, each with its planogram if the actor has not
-        heard of it.
+        heard of it. What cannot be read of one machine stands in its place.
         """
-        states = [state_of(row) for row in in_turns(rows, 10)]
-        pairs = list(zip(rows, states, strict=True))
+        read = [(row, _read(row)) for row in in_turns(rows, 10)]
         newer = [
             row.machine_id
-            for row, state in pairs
-            if row.planogram_version != state.configuration.planogram_version
+            for row, one in read
+            if not isinstance(one, Unreadable)
+            and row.planogram_version != one[0].configuration.planogram_version
         ]
         columns = read_columns(connection, newer)
         return [
-            LoadedMachine(
-                state=state,
+            one
+            if isinstance(one, Unreadable)
+            else LoadedMachine(
+                state=one[0],
                 place=self._place(row),
                 configuration=ConfigurationChanged(
-                    configuration=configuration_of(row), columns=columns.get(row.machine_id)
+                    configuration=one[1], columns=columns.get(row.machine_id)
                 ),
                 halted=row.halted_at_ms is not None,
                 halted_at_ms=row.halted_at_ms,
                 code_stop=CodeStop(row.code_stop or ""),
             )
-            for row, state in in_turns(pairs)
+            for row, one in in_turns(read)
         ]
-
-    def load_each(
-        self, connection: Connection, rows: Sequence[Row[Any]]
-    ) -> list[LoadedMachine | Unreadable]:
-        """Return the same, with what cannot be read of one machine in its place."""
-        try:
-            return [*self.load(connection, rows)]
-        except codec.CodecError as error:
-            if len(rows) == 1:
-                return [Unreadable(machine_id=MachineId(rows[0].machine_id), error=error)]
-            middle = len(rows) // 2
-            return [
-                *self.load_each(connection, rows[:middle]),
-                *self.load_each(connection, rows[middle:]),
-            ]
 
     def _place(self, row: Row[Any]) -> Place:
         return Place(
@@ -135,3 +144,12 @@ class Loader:
             address=row.address,
             notify_url=f"{self.notify_base_url}/alipay/notify/{row.notify_token}",
         )
+
+
+def _read(row: Row[Any]) -> tuple[MachineState, Configuration] | Unreadable:
+    try:
+        return state_of(row), configuration_of(row)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
+        return Unreadable(machine_id=MachineId(row.machine_id), error=error)

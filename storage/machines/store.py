@@ -28,11 +28,10 @@ from actors.ports import (
 )
 from storage import codec
 from storage.books.audit_rows import write_audit_row
-from storage.database import dialects
 from storage.database.engine import Database
 from storage.database.reader import describe
 from storage.machines import halts
-from storage.machines.loading import Loader, machine_rows
+from storage.machines.loading import Loader, machine_rows, read_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
 from storage.machines.statements import commit_statements
 from storage.tables import inbox, machine_halts, machine_states, machines, partitions
@@ -103,15 +102,20 @@ class SqlMachineStore(MachineStore):
         return Ownership(host=host, holder=holder, epochs=epochs)
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
-        """Return a machine, or None if it is not registered."""
+        """Return a machine, or None if it is not registered. Raises CodecError, or what else its
+        rows lead to, if they cannot be read.
+        """
+        for loaded in await self.load_each([machine_id]):
+            if isinstance(loaded, Unreadable):
+                raise loaded.error
+            return loaded
+        return None
 
-        def work(connection: Connection) -> list[LoadedMachine]:
-            return self._loader.load(
-                connection,
-                connection.execute(machine_rows(machines.c.machine_id == machine_id)).all(),
-            )
-
-        return next(iter(await self._db.read_money(work)), None)
+    async def load_each(self, machine_ids: Sequence[MachineId]) -> list[LoadedMachine | Unreadable]:
+        """Return those of the machines that are registered, read together."""
+        return await self._db.read_money(
+            lambda connection: self._loader.load(connection, read_rows(connection, machine_ids))
+        )
 
     async def registered(self, machine_ids: Sequence[MachineId]) -> frozenset[MachineId]:
         """Return those of the machines that are registered."""
@@ -136,7 +140,7 @@ class SqlMachineStore(MachineStore):
                 for these in (open_ones, fresh_ones, halted_ones)
                 for row in connection.execute(machine_rows(these))
             ]
-            return self._loader.load_each(
+            return self._loader.load(
                 connection, list({row.machine_id: row for row in rows}.values())
             )
 
@@ -238,9 +242,7 @@ class SqlMachineStore(MachineStore):
             run.states.run(connection, states)
             run.taken.run(connection, rows.taken)
             halts.over(connection, rows.recovered)
-            if journal:
-                dialects.order_commits(connection)
-                run.journal.run(connection, journal)
+            run.journal.run(connection, journal)
         except IntegrityError as error:
             raise _Broken(describe(error)) from error
 

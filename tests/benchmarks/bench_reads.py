@@ -1,5 +1,5 @@
-"""What it costs to read: loading a machine, looking a payment's machine up by its token, a page of
-sessions, and a page of machines.
+"""What it costs to read: loading a machine, loading a hundred of them together, looking a payment's
+machine up by its token, a page of sessions, and a page of machines.
 
 Run by hand: ``python -m tests.benchmarks.bench_reads [--machines 200] [--columns 40] [--seconds 2]
 [--url postgresql://...]``. Each line says how many microseconds one read takes when reads follow
@@ -88,6 +88,10 @@ async def run(url: str, machines_count: int, columns: int, seconds: float) -> No
     gc.freeze()
     await measure("a token", lambda: registry.by_token(token), seconds)
     await measure("a machine is loaded", lambda: owner.store.load(machine_id), seconds)
+    hundred = [MachineId(machine_id) for machine_id in machine_ids[:100]]
+    await measure(
+        f"{len(hundred)} machines are loaded", lambda: owner.store.load_each(hundred), seconds
+    )
     await measure("50 sessions", lambda: queries.sessions(limit=50), seconds)
     await measure(
         f"{machines_count} machines", lambda: queries.machines(limit=machines_count), seconds

@@ -27,7 +27,8 @@ from actors.placement import host_of, partition_of
 from alipay_client.config import SignType
 from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
-from storage.fleet.registry import NewMachine, Registry
+from storage.fleet.joining import NewMachine
+from storage.fleet.registry import Registry
 from tests.simulation import admins, chaos, transitions
 from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
 from tests.simulation.checker import Checker
@@ -76,6 +77,8 @@ class Outcome:
     dooms: tuple[str, ...] = ()
     """In a fault-free world: which process died at which await, as ``name@await``."""
     transitions: frozenset[Transition] = frozenset()
+    steer: str = ""
+    """By what name it was steered (``steers``)."""
 
 
 class World:

@@ -36,7 +36,8 @@ from actors.machine.values import replace
 from actors.placement import partition_of
 from actors.ports import Change, Ownership
 from storage.database.engine import Database
-from storage.fleet.registry import NewMachine, Registry
+from storage.fleet.joining import NewMachine
+from storage.fleet.registry import Registry
 from storage.machines.store import SqlMachineStore
 
 START_MS = 1_767_225_600_000

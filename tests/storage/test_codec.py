@@ -3,16 +3,28 @@
 from collections.abc import Callable
 from typing import Any, get_args
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.machine import describe
+from actors.machine import state as state_module
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall, RejectCode
 from actors.machine.events import Event, FrameNotRead, FrameReceived, MachineFact, VendRequested
-from actors.machine.ids import RequestId, StreamId
+from actors.machine.ids import Currency, MachineId, RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import MachineState
+from actors.machine.state import (
+    Boot,
+    Code,
+    Column,
+    Failing,
+    MachineState,
+    Reservation,
+    Trade,
+    Vend,
+)
+from actors.machine.values import replace
 from storage import codec
 
 EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
@@ -183,3 +195,48 @@ def test_a_broken_text_is_refused(read: Callable[[], object]) -> None:
     """It is an error with a name, never half a value."""
     with pytest.raises(codec.CodecError):
         read()
+
+
+KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
+    Column: "column product price_minor capacity stock",
+    Failing: "column in_row blocked",
+    Boot: "boot_id last_seq",
+    Reservation: "trade_id amount_minor",
+    Vend: "vend_id session_id request_id column product price_minor status requested_at_ms "
+    "deadline_at_ms reserved reason evidence heard_from_ms put_off ended_at_ms taken_over",
+    Trade: "trade_id partner_trans_id paid_minor funds_minor received_at_ms payer_id "
+    "reserved_minor sold_minor refunded_minor written_off_minor refunds_made session_id "
+    "closed_at_ms",
+}
+
+
+@pytest.mark.parametrize("kind", KEPT_BY_PLACE)
+def test_what_is_kept_by_place_keeps_its_place(kind: type[msgspec.Struct]) -> None:
+    """A field of these is only ever added at the end, with a default: saved states have the others
+    by their places.
+    """
+    known = tuple(KEPT_BY_PLACE[kind].split())
+    fields = msgspec.structs.fields(kind)
+    assert known == tuple(field.name for field in fields)[: len(known)]
+    assert all(not field.required for field in fields[len(known) :])
+    assert kind.__struct_config__.array_like
+
+
+def test_all_that_is_kept_by_place_is_known() -> None:
+    """Whoever lets another kind be kept so writes its fields down here."""
+    kinds = [kind for kind in vars(state_module).values() if isinstance(kind, type)]
+    by_place = {
+        kind
+        for kind in kinds
+        if issubclass(kind, msgspec.Struct) and kind.__struct_config__.array_like
+    }
+    assert set(KEPT_BY_PLACE) == by_place
+
+
+def test_a_code_is_kept_whole() -> None:
+    """Its status stands first, also if it is as by default: lists look for it in the text
+    (``storage.fleet.lists.code_status_is``).
+    """
+    state = MachineState(machine_id=MachineId("VM-1"), currency=Currency("HKD"))
+    for one in (state, replace(state, code=Code(attempts=1))):
+        assert '"code":{"status":"PENDING"' in codec.encode_state(one).body

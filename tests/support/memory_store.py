@@ -64,6 +64,8 @@ class MemoryStore(MachineStore):
         self.epochs: dict[int, tuple[str, int]] = {}
         self.halts: dict[MachineId, MachineHalt] = {}
         self.commits: list[tuple[Change, ...]] = []
+        self.reads: list[tuple[MachineId, ...]] = []
+        """Which machines each read asked for."""
         self.attempts = 0
         self.away = False
         """Nothing is done and nothing answered."""
@@ -75,7 +77,9 @@ class MemoryStore(MachineStore):
         self.breaking: set[MachineId] = set()
         """Commits with these machines raise what is no StoreError."""
         self.unreadable: set[MachineId] = set()
-        """Loads of these machines raise what is no StoreError."""
+        """What is saved of these machines cannot be read."""
+        self.breaking_reads: set[MachineId] = set()
+        """Reads that ask for these machines, among others, raise what is no StoreError."""
         self.halts_refused = 0
         """This many rows of halted machines are not written."""
         self.gate: asyncio.Event | None = None
@@ -148,12 +152,23 @@ class MemoryStore(MachineStore):
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
         """Return the machine, or None."""
+        for loaded in await self.load_each([machine_id]):
+            if isinstance(loaded, Unreadable):
+                raise loaded.error
+            return loaded
+        return None
+
+    async def load_each(self, machine_ids: Sequence[MachineId]) -> list[LoadedMachine | Unreadable]:
+        """Return the machines that there are."""
+        self.reads.append(tuple(machine_ids))
         await self._answer()
-        row = self.rows.get(machine_id)
-        loaded = None if row is None else self._loaded(row)
-        if isinstance(loaded, Unreadable):
-            raise loaded.error
-        return loaded
+        if self.breaking_reads.intersection(machine_ids):
+            raise TypeError(f"{machine_ids} cannot be read")
+        return [
+            self._loaded(self.rows[machine_id])
+            for machine_id in machine_ids
+            if machine_id in self.rows
+        ]
 
     async def load_active(self, ownership: Ownership) -> list[LoadedMachine | Unreadable]:
         """Return the owned machines that have something open or are halted."""

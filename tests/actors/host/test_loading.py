@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from actors.host.host import HostLimits
+from actors.host.loop import TurnLimits
 from actors.host.runner import Core, Runner
 from actors.link import CloseReason
 from actors.machine import next_deadline, owed
@@ -87,6 +89,78 @@ async def test_an_unknown_machine_leaves_memory(stage: Stage) -> None:
 
     assert closings(messages) == [("VM-404-stream", CloseReason.UNKNOWN_MACHINE)]
     assert 2 == stage.host.stats()["machines"]
+
+
+# --- many at once ---
+
+
+async def _slept(machines: int, limits: TurnLimits | None = None) -> tuple[Stage, list[MachineId]]:
+    """A host that has just started, and machines that it knows nothing of yet."""
+    stage = Stage(limits=HostLimits(turns=limits or TurnLimits()))
+    names = [MachineId(f"VM-{number}") for number in range(1, machines + 1)]
+    await stage.start(*names)
+    stage.store.reads.clear()
+    stage.store.commits.clear()
+    return stage, names
+
+
+async def test_machines_that_come_together_are_read_and_saved_together() -> None:
+    """A storm costs a read for each part of it, and a COMMIT for many Connected; nobody is read
+    twice.
+    """
+    stage, names = await _slept(300, TurnLimits(machines_read_max=128))
+    await stage.gateway.give(*(stage.gateway.hello(name) for name in names))
+
+    assert [128, 128, 44] == [len(read) for read in stage.store.reads]
+    assert sorted(names) == sorted(name for read in stage.store.reads for name in read)
+    assert 4 > len(stage.store.commits)
+    assert 300 == stage.host.stats()["loads"]
+    for name in names:
+        assert any(isinstance(command, Welcome) for command in stage.gateway.commands(name))
+    await stage.host.stop()
+
+
+async def test_one_machine_that_cannot_be_read_is_halted_and_the_others_are_served() -> None:
+    """It came with them in one read, which brings the others and its error."""
+    stage, names = await _slept(3)
+    stage.store.unreadable.add(VM_2)
+    messages = await stage.gateway.give(*(stage.gateway.hello(name) for name in names))
+
+    assert {("VM-2-stream", CloseReason.HALTED)} == set(closings(messages))
+    assert [3] == [len(read) for read in stage.store.reads]
+    assert 1 == stage.host.stats()["halted"]
+    await stage.host.stop()
+
+
+async def test_a_read_that_breaks_over_one_machine_is_made_of_each_alone() -> None:
+    """Only that one is halted, and each of the others is there at once."""
+    stage, names = await _slept(3)
+    stage.store.breaking_reads.add(VM_2)
+    messages = await stage.gateway.give(*(stage.gateway.hello(name) for name in names))
+
+    assert {("VM-2-stream", CloseReason.HALTED)} == set(closings(messages))
+    assert [3, 1, 1, 1] == [len(read) for read in stage.store.reads]
+    assert 1 == stage.host.stats()["halted"]
+    await stage.host.stop()
+
+
+async def test_a_store_that_was_away_is_asked_for_one_machine_at_a_time() -> None:
+    """Whatever it was that failed, a read that holds fewer gets past it; all are served in the
+    end.
+    """
+    stage, names = await _slept(5)
+    stage.store.away = True
+    giving = asyncio.create_task(stage.gateway.give(*(stage.gateway.hello(name) for name in names)))
+    await asyncio.sleep(5)
+    tries = [len(read) for read in stage.store.reads]
+    stage.store.away = False
+    await giving
+    await asyncio.sleep(15)
+
+    assert [5, 1, 1] == tries[:3]
+    assert 0 == stage.host.stats()["letters"]
+    assert all(stage.store.state(name).link.online for name in names)
+    await stage.host.stop()
 
 
 # --- a core that raises ---

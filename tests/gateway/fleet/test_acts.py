@@ -26,8 +26,8 @@ from storage.fleet.answers import Answers, Asked, Claim
 from storage.fleet.changes import MachineChange, etag_of
 from storage.fleet.closings import Closings
 from storage.fleet.erasures import Erasures
+from storage.fleet.joining import NewMachine
 from storage.fleet.lists import Wanted
-from storage.fleet.registry import NewMachine
 from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView, WorkItemView
 from storage.tables import audit, journal, metadata

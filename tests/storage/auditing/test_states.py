@@ -19,7 +19,7 @@ DAMAGES = (
     Damage(
         check="states_hold",
         sql=(
-            "UPDATE machine_states SET body = replace(body, '\"stock\":5', '\"stock\":50') WHERE "
+            "UPDATE machine_states SET body = replace(body, ',10,5]', ',10,50]') WHERE "
             "machine_id = 'VM-2'"
         ),
         sentence="holds 50 of 10",

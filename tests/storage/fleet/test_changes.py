@@ -25,7 +25,8 @@ from storage.fleet.changes import (
     MachineRetired,
     etag_of,
 )
-from storage.fleet.registry import AlreadyRegistered, Registry
+from storage.fleet.joining import AlreadyRegistered
+from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox
 from storage.tables import audit, machine_states, machines
 from tests.storage.notifications import received

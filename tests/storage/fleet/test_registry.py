@@ -11,7 +11,8 @@ from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Configuration, Mode
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange, UnknownMachine
-from storage.fleet.registry import AlreadyRegistered, Registry
+from storage.fleet.joining import AlreadyRegistered
+from storage.fleet.registry import Registry
 from storage.tables import audit
 from tests.storage.owner import COLUMNS, START_MS, new_machine
 

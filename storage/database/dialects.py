@@ -12,6 +12,9 @@ POSTGRESQL = "postgresql"
 COMMIT_ORDER_LOCK = 0x76656E64
 """The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
 
+ORDER_COMMITS = f"SELECT pg_advisory_xact_lock({COMMIT_ORDER_LOCK})"
+"""What ``order_commits`` says on PostgreSQL."""
+
 
 def upsert(
     dialect_name: str, table: Table, key: str, changing: Sequence[str], *, owned_by: str = ""

@@ -9,8 +9,9 @@ repeats their unacknowledged frames. All of it is safe to repeat.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from actors.machine.effects import MachineCommand
 from actors.machine.events import (
@@ -29,23 +30,20 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromMachine:
+class FromMachine(Struct, frozen=True, kw_only=True):
     """Something came from, or happened to, a machine's stream."""
 
     machine_id: MachineId
     event: Connected | Disconnected | FrameReceived
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notified:
+class Notified(Struct, frozen=True, kw_only=True):
     """A notification was saved; this is a wake-up and may be lost."""
 
     item: InboxItem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reload:
+class Reload(Struct, frozen=True, kw_only=True):
     """Have the host load the machine from the database again, whatever memory has: the way out of a
     halt, and safe on a machine that works.
     """
@@ -62,8 +60,7 @@ AdminEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Commanded:
+class Commanded(Struct, frozen=True, kw_only=True):
     """An administrator's act that the actor must decide on. Answered by ``CommandDone`` with the
     same ``command_id`` once saved.
 
@@ -79,8 +76,7 @@ class Commanded:
 ToHost = FromMachine | Notified | Commanded
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToMachine:
+class ToMachine(Struct, frozen=True, kw_only=True):
     """Commands for a stream, in order, and the acknowledgement of its frames. ``ack`` None
     acknowledges nothing (nothing was saved).
     """
@@ -104,8 +100,7 @@ class CloseReason:
     DISABLED = "DISABLED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamClosed:
+class StreamClosed(Struct, frozen=True, kw_only=True):
     """End this stream. ``reason`` is one of CloseReason."""
 
     machine_id: MachineId
@@ -113,8 +108,7 @@ class StreamClosed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandDone:
+class CommandDone(Struct, frozen=True, kw_only=True):
     """The act was decided and saved (``refusal`` empty), or why not. ``notes`` are the decision's,
     or a halted machine's error.
     """
@@ -127,8 +121,7 @@ class CommandDone:
 FromHost = ToMachine | StreamClosed | CommandDone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Struct, frozen=True, kw_only=True):
     """The ``number``-th batch for a gateway since it attached, counted from 1. Number 0 with
     nothing in it is an idle answer.
     """

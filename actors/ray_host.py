@@ -14,16 +14,15 @@ kills them. When it is lost, so is the gateway (``RayHosts.until_lost``).
 """
 
 import asyncio
-import gc
-import importlib
 import os
 import secrets
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,9 +33,11 @@ from ray._private import worker as ray_worker
 from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 from ray.exceptions import RayError
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors import blocks
+from actors.direct import DirectClient, Value
+from actors.host.host import HostLimits
+from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, HostLink, LinkBroken, ToHost
-from actors.placement import partitions_of
 from actors.session_folder import SessionFolder, open_session
 
 log = structlog.get_logger()
@@ -71,15 +72,9 @@ _CALLS_MAX = 256
 _EXCHANGE_TIMEOUT_S = 8.0
 _LISTEN_TIMEOUT_S = 15.0
 _START_TIMEOUT_S = 60.0
-_BUILD_AGAIN_S = 5.0
-_STARTED_WITHIN_S = 6.0
-"""An attach waits this long for a host that is starting; it must be answered within
-``_EXCHANGE_TIMEOUT_S``.
-"""
 _LOOK_AT_RAY_EVERY_S = 1.0
 _STOP_TIMEOUT_S = 10.0
 """Ray's own shutdown waits for ever for a part of it that is frozen."""
-_EXIT_SUPERSEDED = 75
 _ESSENTIAL = ("gcs_server", "raylet")
 """Ray's processes without which no host is started or found any more."""
 _DISPENSABLE = ("monitor", "dashboard", "log_monitor")
@@ -159,6 +154,13 @@ _sessions: list[SessionFolder] = []
 """The folder of the Ray of this process, while there is one."""
 
 
+def _socket(settings: RaySettings, host: str) -> Path | None:
+    """Return where a host answers directly: in our own folder, if it lives on this computer; a
+    cluster's host may live on any.
+    """
+    return _sessions[-1].path / f"{host}.sock" if settings.address == EMBEDDED else None
+
+
 def stop_ray() -> None:
     """End the embedded Ray with all its processes, or leave the cluster. Within a bound, even if
     Ray hangs.
@@ -230,160 +232,57 @@ def _token(path: Path) -> Path:
     return path
 
 
-class HostActor:
-    """The Ray actor's class: a host, and what Ray needs to know of it."""
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        index: int,
-        host_count: int,
-        factory: str,
-        factory_argument: str,
-        limits: HostLimits | None,
-    ) -> None:
-        self._name = name
-        self._index = index
-        self._host_count = host_count
-        self._limits = limits
-        self._host: Host | None = None
-        self._services: HostServices | None = None
-        self._failure = ""
-        self._known = asyncio.Event()
-        self._started = asyncio.Event()
-        # Ray makes async actors on their loop, so the host lives from here on, whether anybody
-        # calls or not.
-        self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
-
-    async def _live(self, factory: str, argument: str) -> None:
-        while self._services is None:
-            try:
-                self._services = await _build(factory, argument)
-            except Exception as error:
-                log.exception("the host's services cannot be built", host=self._name)
-                self._failure = f"{type(error).__name__}: {error}"
-                self._known.set()
-                await asyncio.sleep(_BUILD_AGAIN_S)
-        self._failure = ""
-        partitions = partitions_of(self._index, self._host_count, self._services.partition_count)
-        host = Host(
-            name=self._name,
-            services=self._services,
-            partitions=partitions,
-            limits=self._limits,
-            on_fatal=_die,
-        )
-        self._host = host
-        self._known.set()
-        try:
-            await host.start()
-        except Exception as error:
-            log.exception("the host cannot start", host=self._name)
-            await asyncio.sleep(_BUILD_AGAIN_S)
-            _die(f"{type(error).__name__}: {error}")
-        self._started.set()
-        # What was loaded stays: the collector's passes over it would be felt by customers.
-        gc.collect()
-        gc.freeze()
-
-    async def hello(self) -> tuple[int, int]:
-        """Return the process's id and the number of hosts. RuntimeError: the services cannot be
-        built, and why.
-        """
-        await self._known.wait()
-        if self._failure:
-            raise RuntimeError(self._failure)
-        return os.getpid(), self._host_count
-
-    async def attach(self, gateway_id: str) -> str:
-        """See HostLink. A host that is just starting is waited for."""
-        if not self._failure:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_STARTED_WITHIN_S):
-                    await self._started.wait()
-        return await self._link().attach(gateway_id)
-
-    async def exchange(self, attachment: str, messages: list[ToHost]) -> Delivery:
-        """See HostLink."""
-        return await self._link().exchange(attachment, messages)
-
-    async def listen(self, attachment: str) -> Delivery:
-        """See HostLink."""
-        return await self._link().listen(attachment)
-
-    async def stats(self) -> dict[str, int]:
-        """See Host."""
-        return {} if self._host is None else self._host.stats()
-
-    async def stop(self) -> None:
-        """Stop the host in order; the process is ended from outside."""
-        self._life.cancel()
-        if self._host is not None:
-            await self._host.stop()
-        if self._services is not None:
-            await self._services.close()
-
-    def _link(self) -> Host:
-        if self._host is None:
-            raise LinkBroken(self._failure or "the host is starting")
-        return self._host
-
-
-async def _build(factory: str, argument: str) -> HostServices:
-    module, _, function = factory.partition(":")
-    build = cast(
-        "Callable[[str], Awaitable[HostServices]]",
-        getattr(importlib.import_module(module), function),
-    )
-    return await build(argument)
-
-
-def _die(reason: str) -> None:
-    """End a process that owns nothing any more. Ray starts another one if, and only if, it still
-    wants this actor.
-    """
-    log.error("host process exits", reason=reason)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(_EXIT_SUPERSEDED)
-
-
 class RayHostLink(HostLink):
-    """The link to one host through Ray. Whatever goes wrong on the way is LinkBroken: what arrived
-    is unknown.
+    """The link to one host: through Ray, or through its socket where there is one. Whatever goes
+    wrong on the way is LinkBroken: what arrived is unknown.
     """
 
-    def __init__(self, name: str, actor: Any) -> None:
+    def __init__(self, name: str, actor: Any, direct: DirectClient | None = None) -> None:
         self.name = name
         self._actor = actor
+        self._direct = direct
 
     async def attach(self, gateway_id: str) -> str:
         """Open the link."""
-        return cast("str", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.attach, gateway_id))
+        name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
+        return cast("str", name)
 
     async def exchange(self, attachment: str, messages: Sequence[ToHost]) -> Delivery:
-        """Give a batch; one call of Ray, whatever it holds."""
-        return cast(
-            "Delivery",
-            await self._call(_EXCHANGE_TIMEOUT_S, self._actor.exchange, attachment, list(messages)),
-        )
+        """Give a batch; one call, whatever it holds."""
+        batch = blocks.pack_batch(messages)
+        answer = await self._say(_EXCHANGE_TIMEOUT_S, "exchange", attachment, batch)
+        return blocks.unpack_delivery(cast("bytes", answer))
 
     async def listen(self, attachment: str) -> Delivery:
         """Wait for what is ready for this gateway."""
-        return cast("Delivery", await self._call(_LISTEN_TIMEOUT_S, self._actor.listen, attachment))
+        answer = await self._say(_LISTEN_TIMEOUT_S, "listen", attachment)
+        return blocks.unpack_delivery(cast("bytes", answer))
 
     async def stats(self) -> dict[str, int]:
         """Return the host's counts."""
-        return cast("dict[str, int]", await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats))
+        counts = await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats.remote)
+        return cast("dict[str, int]", counts)
 
-    async def _call(self, timeout_s: float, method: Any, *arguments: object) -> object:
+    async def _say(self, timeout_s: float, method: str, *arguments: Value) -> object:
+        """Call one of the three by which a gateway and a host speak."""
+        if self._direct is None:
+            return await self._call(timeout_s, getattr(self._actor, method).remote, *arguments)
+        call = partial(self._direct.call, anew=method == "attach")
+        try:
+            return await self._call(timeout_s, call, method, *arguments)
+        except LinkBroken:
+            self._direct.close()  # another process may be behind the socket by now
+            raise
+
+    async def _call(
+        self, timeout_s: float, call: Callable[..., Awaitable[object]], *arguments: Value
+    ) -> object:
         try:
             async with asyncio.timeout(timeout_s):
-                return await method.remote(*arguments)
+                return await call(*arguments)
         except TimeoutError as error:
             raise LinkBroken(f"{self.name} did not answer within {timeout_s:g} s") from error
-        except LinkBroken as error:  # Ray's own kind of it, with a stack trace for a text
+        except LinkBroken as error:  # Ray's own kind of it has a stack trace for a text
             raise LinkBroken(
                 f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}"
             ) from None
@@ -415,11 +314,12 @@ class RayHosts:
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
         ``factory_argument`` in each worker.
 
-        RuntimeError: a worker could not build its services, or the cluster's hosts were made for
-        another number of hosts.
+        RuntimeError: a worker could not build its services, or the cluster's hosts were made by
+        another version of the program or for another number of hosts.
         """
         made = ray.remote(HostActor)
         names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
+        sockets = [_socket(settings, name) for name in names]
         actors = [
             made.options(
                 name=name,
@@ -437,15 +337,21 @@ class RayHosts:
                 factory=factory,
                 factory_argument=factory_argument,
                 limits=limits,
+                socket=sockets[index],
             )
             for index, name in enumerate(names)
         ]
         hosts = cls(
             settings,
-            [RayHostLink(name, actor) for name, actor in zip(names, actors, strict=True)],
+            [
+                RayHostLink(name, actor, None if socket is None else DirectClient(socket))
+                for name, actor, socket in zip(names, actors, sockets, strict=True)
+            ],
             actors,
         )
-        for name, (_, host_count) in zip(names, await hosts._hello(), strict=True):
+        for name, (_, host_count, version) in zip(names, await hosts._hello(), strict=True):
+            if version != blocks.VERSION:
+                raise RuntimeError(another_version(name, host=version, gateway=blocks.VERSION))
             if host_count != settings.hosts:
                 raise RuntimeError(
                     f"{name} is one of {host_count} hosts and this program wants "
@@ -489,7 +395,7 @@ class RayHosts:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 
-    async def _hello(self) -> list[tuple[int, int]]:
+    async def _hello(self) -> list[tuple[int, int, int]]:
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 return list(await asyncio.gather(*(actor.hello.remote() for actor in self._actors)))

@@ -127,6 +127,8 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
         return RefundCause.LATE_PAYMENT
     if len(draft.state.trades) > draft.policy.trades_max:
         return RefundCause.OVERLOADED
+    if is_before_a_stranger(draft, event):
+        return RefundCause.UNAVAILABLE
     if session is not None:
         # A payer whom Alipay does not name cannot be proved to be the one who is there.
         same = session.paid_minor == 0 or (
@@ -138,6 +140,16 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
     if mode is Mode.SELECTION_FIRST:
         return RefundCause.NO_SELECTION
     return RefundCause.TIME_UNKNOWN if event.paid_at_ms is None else None
+
+
+def is_before_a_stranger(draft: Draft, event: TopUpPaid) -> bool:
+    """Tell whether the money was paid before a stream took over that could not show whose it is:
+    in front of the other device, whose customer's money goes back rather than on.
+    """
+    strangers_at_ms = draft.state.link.strangers_at_ms
+    if not strangers_at_ms or event.paid_at_ours_ms is None:
+        return False
+    return event.paid_at_ours_ms <= strangers_at_ms[-1]
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:

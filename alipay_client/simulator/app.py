@@ -77,25 +77,29 @@ class SimulatedAlipay:
                 wait_ms = context.faults.slow_ms
             return mishaps.work(context, call, service, attempt)
         except Refusal as refusal:
-            context.turned_away.append(
-                TurnedAway(
-                    at_ms=context.now_ms(),
-                    service=service_name[:64],
-                    code=refusal.code,
-                    reason=refusal.reason,
-                )
-            )
-            log.info(
-                "a call was turned away",
-                service=service_name[:64],
-                code=refusal.code,
-                reason=refusal.reason,
-            )
+            if query or body:  # who asks for nothing wants to know the time
+                self._note(service_name[:64], refusal)
             return refused(refusal.code, context.quirks.answer_charset)
         finally:
             self.courier.wake()
             if wait_ms:
                 await self._sleep(wait_ms / 1000)
+
+    def _note(self, service_name: str, refusal: Refusal) -> None:
+        self.context.turned_away.append(
+            TurnedAway(
+                at_ms=self.context.now_ms(),
+                service=service_name,
+                code=refusal.code,
+                reason=refusal.reason,
+            )
+        )
+        log.info(
+            "a call was turned away",
+            service=service_name,
+            code=refusal.code,
+            reason=refusal.reason,
+        )
 
     async def handle(self, request: httpx.Request) -> httpx.Response:
         """Answer as ``httpx.MockTransport`` asks; a missing answer looks as it does to a real

@@ -216,6 +216,11 @@ class NotifyIngress:
             ):
                 # Money came in, and we never heard of it.
                 raise Unacceptable("unknown_trade")
+            case NotificationKind.REFUNDED if not await self.inbox.knows_refund(
+                RefundId(notification.refund_id)
+            ):
+                # Somebody returned it in Alipay's portal, and here its funds can still be spent.
+                raise Unacceptable("unknown_refund")
             case NotificationKind.OTHER if notification.status not in _NO_MONEY:
                 raise Unacceptable("unknown_status")
             case _:
@@ -247,8 +252,6 @@ class NotifyIngress:
                     paid_at_ms=paid_at_ms,
                 )
             case NotificationKind.REFUNDED:
-                if not notification.refund_id:
-                    return None
                 return RefundSucceeded(
                     refund_id=RefundId(notification.refund_id), source="notification"
                 )
@@ -436,11 +439,11 @@ def cause(notification: Notification) -> str:
     match notification.kind:
         case NotificationKind.PAID:
             return f"payment:{notification.trade_id}"
-        case NotificationKind.REFUNDED if notification.refund_id:
+        case NotificationKind.REFUNDED:
             return f"refund:{notification.refund_id}"
         case NotificationKind.CLOSED:
             return f"closed:{notification.trade_id}"
         case NotificationKind.FINISHED:
             return f"finished:{notification.trade_id}"
-        case NotificationKind.OTHER | NotificationKind.REFUNDED:
+        case NotificationKind.OTHER:
             return f"other:{notification.notify_id}"[:CAUSE_LENGTH_MAX]

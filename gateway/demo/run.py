@@ -118,7 +118,8 @@ class Stage:
 
     async def scene(self, report: Report, *, stopping: bool) -> Scene:
         """Look at everything that is shown."""
-        fresh = await self.queries.events_after(self._position, limit=PAGE)
+        upto = await self.queries.settled_position()
+        fresh = await self.queries.events_after(self._position, upto=upto, limit=PAGE)
         self._events.extend(fresh)
         self._position = fresh[-1].position if fresh else self._position
         return Scene(

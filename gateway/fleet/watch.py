@@ -25,11 +25,14 @@ _POSITION_MAX = 2**63 - 1
 
 
 async def start_position(queries: Queries, after_token: str) -> int:
-    """Return the position that a watch begins behind: the token's, or the newest for an empty one.
-    Raises CallRefused.
+    """Return the position that a watch begins behind: the token's, or the newest for an empty one,
+    once all that stands before it is there. Raises CallRefused.
     """
     if not after_token:
-        return await queries.last_position()
+        newest = await queries.last_position()
+        while await queries.settled_position() < newest:  # noqa: ASYNC110 - another process commits
+            await asyncio.sleep(POLL_S)
+        return newest
     if (
         not after_token.isascii()
         or not after_token.isdigit()
@@ -79,18 +82,25 @@ async def events(
     watches: Watches,
 ) -> AsyncIterator[EventView]:
     """Yield what was saved behind ``position``, in order, until ``stopping``; asks SQL again a
-    while after it had nothing more.
+    while after it had nothing more. What may still get something before it is not told yet, not
+    even of one machine: each event's token is good for every watch.
     """
     version = await queries.version_at(machine_id, position) if machine_id else 0
+    told_upto = -1
     while not stopping.is_set():
-        if machine_id:
-            batch = await queries.events_of(machine_id, version, limit=BATCH_MAX)
+        upto = await queries.settled_position()
+        batch: list[EventView] = []
+        if upto == told_upto:
+            pass  # nothing was saved: one read is enough for a quiet watch
+        elif machine_id:
+            batch = await queries.events_of(machine_id, version, upto=upto, limit=BATCH_MAX)
         else:
-            batch = await queries.events_after(position, limit=BATCH_MAX)
+            batch = await queries.events_after(position, upto=upto, limit=BATCH_MAX)
         for one in batch:
             yield one
             position, version = one.position, one.version
         if len(batch) < BATCH_MAX:
+            told_upto = upto
             with suppress(TimeoutError):
                 async with asyncio.timeout(watches.poll_s):
                     await stopping.wait()

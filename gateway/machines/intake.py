@@ -6,6 +6,7 @@ machine says, and frames that were applied before are only counted. ``pause_s`` 
 nothing more of the machine should be read.
 """
 
+import math
 from collections.abc import Sequence
 
 from actors.machine.events import FaultReported, FaultsCounted, FrameReceived, MachineFact
@@ -21,9 +22,9 @@ class Intake:
         "_first",
         "_held_max",
         "_last",
-        "_since",
         "_window",
         "allowance",
+        "held_since",
         "pause_s",
     )
 
@@ -36,7 +37,8 @@ class Intake:
         self._fault: FaultReported | None = None
         self._first = 0
         self._last = 0
-        self._since = 0.0
+        self.held_since = math.inf
+        """Since when faults have been held back, in seconds; infinite if there are none."""
 
     def take(
         self,
@@ -85,17 +87,13 @@ class Intake:
         self.pause_s += self.allowance.charge(now, fact, 0)
         return [] if received is None else [received]
 
-    def held_s(self, now: float) -> float:
-        """Return for how many seconds faults have been held back; 0 if there are none."""
-        return 0.0 if self._fault is None else now - self._since
-
     def forget_held(self) -> None:
         """The machine will say them again."""
-        self._fault, self._last = None, 0
+        self._fault, self._last, self.held_since = None, 0, math.inf
 
     def _hold(self, seq: int, fact: FaultReported, now: float) -> None:
         if self._fault is None:
-            self._first, self._since = seq, now
+            self._first, self.held_since = seq, now
         self._fault, self._last = fact, seq
 
     def _holds(self, seq: int) -> bool:

@@ -5,6 +5,7 @@ Flows in: when its vends begin and end, and from when on it may go. Flows out: t
 is to be sent now, if any, and whether its time is over. Times are seconds of a monotonic clock.
 """
 
+import math
 from collections.abc import Callable
 
 from gateway.machines import translate
@@ -16,7 +17,7 @@ class Moving:
     long for it.
     """
 
-    __slots__ = ("_leaves_at", "_monotonic", "_owed", "_vend_open", "_window_s")
+    __slots__ = ("_monotonic", "_owed", "_vend_open", "_window_s", "leaves_at")
 
     def __init__(self, *, window_s: float, monotonic: Callable[[], float]) -> None:
         self._window_s = window_s
@@ -25,24 +26,24 @@ class Moving:
         self._vend_open = False
         # From when to when the machine may move, to be said once the vend is over.
         self._owed: tuple[float, float] | None = None
-        # When its time to move is over. It is asked once; until then None.
-        self._leaves_at: float | None = None
+        self.leaves_at = math.inf
+        """When its time to move is over. It is asked once; until then infinite."""
 
     def ask(self, moves_at: float, ends_at: float) -> ConnectResponse | None:
         """Return the MoveRequest to be sent now; None if it was sent, or waits for a vend.
         ``ends_at``: when the drain closes whatever is left.
         """
-        if self._leaves_at is not None:
+        if self.leaves_at != math.inf:
             return None
         if self._vend_open:
             self._owed = (moves_at, ends_at)
             return None
         now = self._monotonic()
         not_before = max(now, moves_at)
-        self._leaves_at = min(ends_at, not_before + self._window_s)
+        self.leaves_at = min(ends_at, not_before + self._window_s)
         return translate.move_request(
             not_before_ms=round((not_before - now) * 1000),
-            not_after_ms=round((self._leaves_at - now) * 1000),
+            not_after_ms=round((self.leaves_at - now) * 1000),
         )
 
     def vend_opened(self) -> None:
@@ -59,8 +60,4 @@ class Moving:
         """Return whether the machine was asked, its time is over, and it does not sell: there is
         nowhere else for it.
         """
-        return (
-            self._leaves_at is not None
-            and self._monotonic() >= self._leaves_at
-            and not self._vend_open
-        )
+        return self._monotonic() >= self.leaves_at and not self._vend_open

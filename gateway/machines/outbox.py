@@ -6,6 +6,7 @@ that runs ``write_all``.
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ class Outbox:
     """
 
     __slots__ = (
+        "_began",
         "_changed",
         "_frames",
         "_monotonic",
@@ -33,16 +35,24 @@ class Outbox:
         "written",
     )
 
-    def __init__(self, *, size_max: int, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        size_max: int,
+        monotonic: Callable[[], float],
+        began: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self.ack = 0
         """The highest seq of the machine that its host acknowledged."""
         self.written = 0
-        self.writing_since: float | None = None
-        """When the write that is under way began."""
+        self.writing_since = math.inf
+        """When the write that is under way began; infinite if none is."""
         self._frames: deque[tuple[ConnectResponse | None, int]] = deque()
         self._size_max = size_max
         self._seq = 0
         self._monotonic = monotonic
+        # Told when a write begins.
+        self._began = began
         self._changed = asyncio.Event()
 
     def put(self, response: ConnectResponse) -> bool:
@@ -88,6 +98,7 @@ class Outbox:
         response.seq = self._seq
         response.ack = ack
         self.writing_since = self._monotonic()
+        self._began(self.writing_since)
         await context.write(response.SerializeToString())
-        self.writing_since = None
+        self.writing_since = math.inf
         self.written += 1

@@ -31,6 +31,7 @@ from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
 from gateway.machines.token_bucket import TokenBucket
 from gateway.machines.translate import Greeting
+from gateway.machines.waits import Looks
 from gateway.rpc import identity, statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
@@ -97,7 +98,9 @@ class MachineService:
         # The stream that one which is not welcome yet would take over from.
         self._older: dict[Stream, Stream] = {}
         self._closers: set[asyncio.Task[None]] = set()
-        self._watch: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        # When each stream is looked at next.
+        self._looks: Looks[Stream] = Looks()
         self._empty = asyncio.Event()
         self._drain_ends_at: float | None = None
         # What each machine has used up, and whether machines that were not here are registered.
@@ -124,15 +127,15 @@ class MachineService:
 
     async def start(self) -> None:
         """Begin to look after the streams."""
-        self._watch = asyncio.create_task(self._look_after_streams(), name="stream-watch")
+        self._watcher = asyncio.create_task(self._look_after_streams(), name="stream-watch")
 
     async def stop(self) -> None:
         """Stop looking after the streams; the server must have been stopped before."""
-        tasks = [*self._closers, *([self._watch] if self._watch is not None else [])]
+        tasks = [*self._closers, *([self._watcher] if self._watcher is not None else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._watch = None
+        self._watcher = None
 
     def stats(self) -> EdgeStats:
         """Return the service in numbers."""
@@ -165,7 +168,9 @@ class MachineService:
             clock=self._clock,
             monotonic=self._monotonic,
             on_welcome=self._is_welcome,
+            look=self._looks.ask,
         )
+        stream.ask_for_look()
         writer = asyncio.create_task(stream.write())
         self._handlers[stream] = _current_task()
         self._writers[stream] = writer
@@ -222,6 +227,7 @@ class MachineService:
 
     def _forget(self, stream: Stream) -> None:
         del self._handlers[stream], self._writers[stream]
+        self._looks.forget(stream)
         reason = stream.ending.reason if stream.ending is not None else statuses.GONE
         self._ended[reason] += 1
         self._frames_received += stream.received
@@ -308,14 +314,17 @@ class MachineService:
             self.look_after()
 
     def look_after(self) -> None:
-        """Look at every stream once: end those whose time is up, break those that do not let
-        themselves be ended.
+        """Look at each stream that asked for a look by now: end those whose time is up, break those
+        that do not let themselves be ended.
         """
-        for stream in tuple(self._handlers):
+        for stream in self._looks.due(self._monotonic()):
+            writer = self._writers.get(stream)
+            if writer is None:
+                continue  # It asked while it went.
             stream.examine()
             if stream.overstays():
                 stream.end(self._draining())
-            writer = self._writers[stream]
+            stream.ask_for_look()
             if not stream.stuck() or writer.cancelling():
                 continue
             stream.end(statuses.SLOW_READER, flush=False)

@@ -4,10 +4,11 @@ Flows in: the machine's bytes (``hello``, then ``read``, in the handler's own co
 its host says (``deliver``). Flows out: facts to the machine's host, over the link that the stream
 holds since its Hello, and frames to the machine through the outbox, by one writer task (``write``).
 A stream decides nothing about the machine; it only keeps the protocol's bounds. It has no timer of
-its own: the service has it ``examine`` itself from time to time.
+its own: it asks the service for a look, which has it ``examine`` itself.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -28,6 +29,7 @@ from gateway.machines.intake import Intake
 from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context, Outbox
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
+from gateway.machines.waits import Waits
 from gateway.machines.window import Window
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
@@ -46,25 +48,23 @@ class Stream:
         "_bad_in_row",
         "_clock",
         "_context",
-        "_ended_at",
         "_finished",
-        "_heard_at",
         "_host_spoke",
         "_intake",
         "_limits",
         "_link",
+        "_look",
         "_monotonic",
         "_moving",
         "_on_welcome",
         "_outbox",
         "_pending",
-        "_reading",
         "_size",
-        "_waits_since",
-        "_welcomed",
+        "_waits",
         "_window",
         "connected",
         "ending",
+        "look_at",
         "machine_id",
         "received",
         "stream_id",
@@ -80,6 +80,7 @@ class Stream:
         clock: Clock,
         monotonic: Callable[[], float],
         on_welcome: Callable[["Stream"], None] = lambda _: None,
+        look: Callable[["Stream", float], None] = lambda _, __: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -98,7 +99,6 @@ class Stream:
         self.received = 0  # How many frames came, good or bad.
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
-        # Frames that the host has not acknowledged. They are what a new link repeats.
         self._window = Window(stream_id)
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
@@ -109,24 +109,21 @@ class Stream:
         self._pending = 0
         self._host_spoke = asyncio.Event()
 
-        self._outbox = Outbox(size_max=limits.outbox_max, monotonic=monotonic)
-        # Whether Welcome was queued, which the host is waited for. Whose this stream is, if it took
-        # over from one that lived. Who is told.
-        self._welcomed = False
+        self._outbox = Outbox(
+            size_max=limits.outbox_max, monotonic=monotonic, began=self._write_began
+        )
+        # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
         # Whether the machine was asked to move, and whether it may go.
         self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
-        # When the machine was last heard, and whether it is being read. Only then its silence
-        # counts.
-        self._heard_at = now
-        self._reading = True
-        # Since when the stream waits for Hello, for Welcome, or for the host to catch up.
-        self._waits_since = now
-        # Why we close the stream, once we do, and since when.
+        # How long it has waited for whom. When it is looked at next, and who is asked for a look.
+        self._waits = Waits(limits, now)
+        self.look_at = math.inf
+        self._look = look
+        # Why we close the stream, once we do.
         self.ending: Refusal | None = None
-        self._ended_at: float | None = None
         # Whether the machine half-closed and its answers are queued: what waits is still written.
         self._finished = False
 
@@ -172,7 +169,8 @@ class Stream:
         self.connected = greeting.connected(self.stream_id, opened_at_ms, token=token)
         self._window.forwarded = greeting.last_acked_seq
         self._pending += 1
-        self._waits_since = self._heard_at
+        self._waits.joined, self._waits.since = True, self._waits.heard_at
+        self.ask_for_look()
         link.open_stream(self)
         said = {"boot_id": greeting.boot_id, "firmware": greeting.firmware}
         log.info("stream opened", **self._names(), **said, journal=len(greeting.journal))
@@ -208,9 +206,9 @@ class Stream:
         frame: bytes | object = await self._context.read()
         if not isinstance(frame, bytes):
             return None  # grpc.aio.EOF
-        self._heard_at = self._monotonic()
+        self._waits.heard_at = self._monotonic()
         self.received, self._size = self.received + 1, len(frame)
-        if not self._intake.allowance.frames.take(self._heard_at):
+        if not self._intake.allowance.frames.take(self._waits.heard_at):
             self.end(statuses.FLOOD, flush=False)
             return None
         return frame
@@ -253,12 +251,14 @@ class Stream:
             fact,
             remarks,
             size=self._size,
-            now=self._heard_at,
+            now=self._waits.heard_at,
             acked=self._outbox.ack,
             answers_come=self._pending > 0,
         )
-        if not frames and seq <= self._outbox.ack:
-            self._outbox.acknowledge(self._outbox.ack)  # The machine waits for it, it seems.
+        if not frames:
+            if seq <= self._outbox.ack:
+                self._outbox.acknowledge(self._outbox.ack)  # The machine waits for it, it seems.
+            self.ask_for_look()  # Faults may be held back from now on.
         self._send(frames, link)
 
     def _tell_held(self, link: BatchedLink) -> None:
@@ -300,8 +300,7 @@ class Stream:
         """Back-pressure: as long as the host has not caught up, and the machine has used up what it
         may have us write down, its frames stay in its own and the network's buffers.
         """
-        self._reading = False
-        self._waits_since = self._heard_at
+        self._waits.reading, self._waits.since = False, self._waits.heard_at
         await self._host_did(lambda: not self._is_full())
         if self.ending is None:
             await link.room()
@@ -311,13 +310,12 @@ class Stream:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._host_did(lambda: False)  # Until the stream ends.
-        self._reading = True
-        self._heard_at = self._monotonic()
+        self._waits.reading = True
+        self._waits.heard_at = self._monotonic()
 
     async def _rest(self) -> None:
         """The machine half-closed: what it asked is still answered, for a while."""
-        self._reading = False
-        self._waits_since = self._monotonic()
+        self._waits.reading, self._waits.since = False, self._monotonic()
         try:
             async with asyncio.timeout(self._limits.settle_timeout_s):
                 await self._host_did(lambda: self._pending == 0)
@@ -339,9 +337,7 @@ class Stream:
         return self._window.frames()
 
     def repeated(self, count: int) -> None:
-        """Exactly ``count`` messages of this stream wait for their answers: they were sent
-        again.
-        """
+        """Exactly ``count`` messages of this stream wait for their answers: they were repeated."""
         self._pending = count
         self._host_spoke.set()
 
@@ -386,8 +382,8 @@ class Stream:
         to move.
         """
         if isinstance(command, effects.Welcome):
-            if not self._welcomed:
-                self._welcomed = True
+            if not self._waits.welcomed:
+                self._waits.welcomed = True
                 self.taken_over_by = command.taken_over_by
                 self._on_welcome(self)
             if self.connected is not None:
@@ -449,6 +445,7 @@ class Stream:
     def _put_if_due(self, request: ConnectResponse | None) -> None:
         if request is not None and self.ending is None:
             self._put(request)
+            self.ask_for_look()
 
     def end(self, refusal: Refusal, *, flush: bool = True) -> None:
         """Close the stream with a status; with ``flush`` what is queued goes out first. The first
@@ -457,7 +454,8 @@ class Stream:
         if self.ending is not None:
             return
         self.ending = refusal
-        self._ended_at = self._monotonic()
+        self._waits.ended_at = self._monotonic()
+        self.ask_for_look()
         if not flush:
             self._outbox.drop()
         self._outbox.wake()
@@ -472,29 +470,29 @@ class Stream:
         )
 
     def examine(self) -> None:
-        """End the stream if its time is up: no Hello, no answer of its host, or silence of the
-        machine.
-        """
+        """End the stream if its time is up. Ask for a look afterwards."""
         now = self._monotonic()
-        waited_s = now - self._waits_since
-        if self.connected is None:
-            if waited_s > self._limits.hello_timeout_s and self.ending is None:
-                within = f"within {self._limits.hello_timeout_s:g} s"
-                self._refuse_frame(translate.hello_expected(within))
-                self.end(statuses.HELLO_TIMEOUT)
-            return
-        if self._link is not None and self._intake.held_s(now) > self._limits.faults_held_s:
+        refusal = self._waits.over(now)
+        if self.connected is None and refusal is not None and self.ending is None:
+            within = f"within {self._limits.hello_timeout_s:g} s"
+            self._refuse_frame(translate.hello_expected(within))
+        held_s = now - self._intake.held_since
+        if self._link is not None and held_s > self._limits.faults_held_s:
             self._tell_held(self._link)
-        host_late = not self._welcomed and waited_s > self._limits.welcome_timeout_s
-        if host_late or (not self._reading and waited_s * 1000 > self._limits.silent_after_ms):
-            self.end(statuses.HOST_UNAVAILABLE)
-        elif self._reading and (now - self._heard_at) * 1000 > self._limits.silent_after_ms:
-            self.end(statuses.SILENT)
+        if refusal is not None:
+            self.end(refusal)
 
     def stuck(self) -> bool:
         """Return whether a write, or the ending itself, takes longer than it may."""
-        since = self._outbox.writing_since if self._ended_at is None else self._ended_at
-        return since is not None and self._monotonic() - since > self._limits.write_timeout_s
+        return self._waits.hang(self._outbox.writing_since, self._monotonic())
+
+    def ask_for_look(self) -> None:
+        """Ask for the look at which the first of what is waited for may have taken too long."""
+        at = self._waits.next_at(self._outbox.writing_since, self._intake.held_since)
+        self._look(self, min(at, self._moving.leaves_at))
+
+    def _write_began(self, at: float) -> None:
+        self._look(self, at + self._limits.write_timeout_s)
 
     def _names(self) -> dict[str, str]:
         return {"machine_id": self.machine_id, "stream_id": self.stream_id}

@@ -23,12 +23,11 @@ from alipay_client.keys import Keys, load_keys
 from gateway.process import certificates
 from gateway.process.files import Problems
 from gateway.process.sections import Address, ListenerSettings
-from gateway.process.settings import Settings, SettingsRefused
+from gateway.process.settings import UNUSED_DAYS, Settings, SettingsRefused
 from gateway.rpc.limits import EdgeLimits, NotifyLimits
 from gateway.rpc.tls import Tls
 from storage.database import urls
 from storage.database.engine import StorageConfig
-from storage.machines.payers import UNUSED_DAYS
 
 NOTIFY_PATH = "/alipay/notify"
 PAYER_SALT_LENGTH_MIN = 16

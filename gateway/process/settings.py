@@ -42,7 +42,6 @@ from gateway.process.sections import (
     Ray,
 )
 from gateway.process.texts import without_passwords
-from storage.machines.payers import UNUSED_DAYS
 
 PREFIX = "VENDGATE_"
 CONFIG_VARIABLE = "VENDGATE_CONFIG"
@@ -50,6 +49,8 @@ _PUBLIC_URL_VARIABLE = "VENDGATE_HTTP__PUBLIC_URL"
 _FOR_TESTS = "VENDGATE_TEST_"
 """Variables of the test suite, which may be there while it starts gateways."""
 _FILE_BYTES_MAX = 1_048_576
+UNUSED_DAYS = 396
+"""Thirteen months: who has not paid for longer is forgotten, unless the settings say otherwise."""
 
 
 _KUBERNETES = {

@@ -36,6 +36,7 @@ NOTIFICATION_REASONS = {
         "query_says_other_amount",
         "query_says_unpaid",
         "slow",
+        "unknown_refund",
         "unknown_status",
         "unknown_token",
         "unknown_trade",

@@ -9,11 +9,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 
-COMMIT_ORDER_LOCK = 0x76656E64
+UPGRADE_LOCK = 0x76656E64
 """The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
-
-ORDER_COMMITS = f"SELECT pg_advisory_xact_lock({COMMIT_ORDER_LOCK})"
-"""What ``order_commits`` says on PostgreSQL."""
 
 
 def upsert(
@@ -50,15 +47,12 @@ def insert_or_ignore(dialect_name: str, table: Table, keys: Sequence[str]) -> In
     return _insert(dialect_name, table).on_conflict_do_nothing(index_elements=list(keys))
 
 
-def order_commits(connection: Connection) -> None:
-    """Let transactions that write the journal commit in the order of its ids, so that nobody who
-    follows it misses a row.
-
-    SQLite has one writer at a time anyway. PostgreSQL hands ids out before the commit: from here to
-    the end of the transaction it has one writer too, so call it last.
+def upgrade_alone(connection: Connection) -> None:
+    """Let no other upgrade run until the end of the transaction. SQLite has one writer at a time
+    anyway.
     """
     if connection.dialect.name == POSTGRESQL:
-        connection.execute(select(func.pg_advisory_xact_lock(COMMIT_ORDER_LOCK)))
+        connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
 
 
 def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -38,7 +38,7 @@ def upgrade(url: str, *, partition_count: int | None = None) -> None:
     """
 
     def work(connection: Connection) -> None:
-        dialects.order_commits(connection)
+        dialects.upgrade_alone(connection)
         there = schema.found(connection)
         if there is not None and not schema.knows(there):
             raise StoreError(f"The database has schema {there}: {schema.to_do(there)}")

@@ -1,5 +1,6 @@
 """Which version of the schema a database has, and which one this program needs."""
 
+import functools
 from pathlib import Path
 
 from alembic.config import Config
@@ -22,8 +23,11 @@ def alembic_config() -> Config:
     return config
 
 
+@functools.cache
 def head() -> str:
-    """Return the version that this program needs."""
+    """Return the version that this program needs. It is found by reading the migrations, which
+    takes longer than opening a database.
+    """
     revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
     assert revision is not None, "the package holds no migration"
     return revision

@@ -50,7 +50,7 @@ class Erasures:
         claim: Claim | None = None,
         only_check: bool = False,
     ) -> ErasureView:
-        """Erase the payer of a trade; again, it changes nothing. Raises UnknownTrade.
+        """Erase the payer of a trade; again, it changes nothing and is noted. Raises UnknownTrade.
 
         A ``claim`` that has erased them already finds it so. ``only_check`` returns what would be
         done.
@@ -63,11 +63,12 @@ class Erasures:
 
         def erase(connection: Connection) -> ErasureView:
             machine_id, payer_id = _paid_by(connection, trade_id)
-            if not payers.forget(connection, payer_id):
-                before = claim is not None and claim.done
-                return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=before)
-            if claim is not None:
+            if claim is not None and claim.done:
+                return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=True)
+            erased = payers.forget(connection, payer_id)
+            if erased and claim is not None:
                 mark_done(connection, claim)
+            done = "" if erased else " (nobody was known any more)"
             write_audit_row(
                 connection,
                 at_ms=now_ms,
@@ -75,9 +76,9 @@ class Erasures:
                 action="ErasePayer",
                 machine_id=machine_id,
                 # Neither the buyer's hash nor the payer's number: what is erased stands nowhere.
-                detail=f"payer of trade {trade_id}: {reason}",
+                detail=f"payer of trade {trade_id}{done}: {reason}",
             )
-            return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=True)
+            return ErasureView(trade_id=trade_id, machine_id=machine_id, erased=erased)
 
         return await (self._db.read(check) if only_check else self._db.write(erase))
 

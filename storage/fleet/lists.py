@@ -225,12 +225,16 @@ def events(machine_id: str, wanted: Wanted, position: str, limit: int) -> Select
     return rows.order_by(c.version.desc()).limit(limit)
 
 
-def events_behind(machine_id: str, version: int, limit: int) -> Select[Any]:
-    """Return the query for one machine's journal behind a version, oldest first. It goes along the
-    journal's key: ordered by ``id``, the whole history would be sorted each time.
+def events_behind(machine_id: str, version: int, upto: int, limit: int) -> Select[Any]:
+    """Return the query for one machine's journal behind a version and up to a position, oldest
+    first. It goes along the journal's key: ordered by ``id``, the whole history would be sorted
+    each time.
     """
     c = journal.c
-    behind = select(journal).where(c.machine_id == machine_id, c.version > version)
+    # Not a bound of the index by ``id``, which a database might then go along.
+    behind = select(journal).where(
+        c.machine_id == machine_id, c.version > version, c.id + 0 <= upto
+    )
     return behind.order_by(c.version).limit(limit)
 
 

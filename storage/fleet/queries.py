@@ -26,6 +26,7 @@ from storage.database.engine import Database
 from storage.database.reader import in_turns
 from storage.fleet import lists, shapes, work_items
 from storage.fleet.balances import read_balances
+from storage.fleet.horizon import Horizon
 from storage.fleet.lists import ALL, EVERY_MACHINE, MachinesWanted, Wanted
 from storage.fleet.views import (
     AuditView,
@@ -68,6 +69,7 @@ class Queries:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._horizon = Horizon(db)
 
     async def machine(self, machine_id: str) -> MachineView | None:
         """Return a machine with its live state, or None."""
@@ -193,16 +195,21 @@ class Queries:
         """Return all money by currency, of one machine or of all."""
         return await self._db.read(lambda connection: read_balances(connection, machine_id))
 
-    async def events_after(self, position: int, *, limit: int) -> list[EventView]:
-        """Return what was saved behind ``position``, oldest first."""
-        wanted = select(journal).where(journal.c.id > position).order_by(journal.c.id).limit(limit)
+    async def events_after(self, position: int, *, upto: int, limit: int) -> list[EventView]:
+        """Return what was saved behind ``position`` and up to ``upto``, oldest first."""
+        c = journal.c
+        wanted = select(journal).where(c.id > position, c.id <= upto).order_by(c.id).limit(limit)
         return await self._list(wanted, shapes.event_view)
 
-    async def events_of(self, machine_id: str, version: int, *, limit: int) -> list[EventView]:
-        """Return what was saved of one machine behind its ``version``, oldest first. It costs the
-        same however long the machine's history is.
+    async def events_of(
+        self, machine_id: str, version: int, *, upto: int, limit: int
+    ) -> list[EventView]:
+        """Return what was saved of one machine behind its ``version``, up to the position ``upto``,
+        oldest first. It costs the same however long the machine's history is.
         """
-        return await self._list(lists.events_behind(machine_id, version, limit), shapes.event_view)
+        return await self._list(
+            lists.events_behind(machine_id, version, upto, limit), shapes.event_view
+        )
 
     async def version_at(self, machine_id: str, position: int) -> int:
         """Return the version of the machine's last event that was saved up to ``position``; 0 if
@@ -212,8 +219,16 @@ class Queries:
             lambda connection: lists.version_at(connection, machine_id, position)
         )
 
+    async def settled_position(self) -> int:
+        """Return the position up to which the journal can be followed and nothing is missed
+        (``storage.fleet.horizon``).
+        """
+        return await self._horizon.position()
+
     async def last_position(self) -> int:
-        """Return the position of the event that was saved last, 0 if there is none."""
+        """Return the newest position that is seen, 0 if there is none. Rows of slower commits may
+        still come below it.
+        """
         return (
             await self._db.read(
                 lambda connection: connection.scalar(select(func.max(journal.c.id)))

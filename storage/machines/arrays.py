@@ -60,11 +60,6 @@ class ArrayPart:
         self.sql = str(compiled)
         self.width = len(arrays)
 
-    def run(self, connection: Connection, rows: Sequence[Row]) -> None:
-        """Run it for these rows, in their order, if there are any."""
-        if rows:
-            connection.exec_driver_sql(self.sql, tuple(map(list, zip(*rows, strict=True))))
-
 
 def array_insert(statement: Insert, columns: Sequence[Column[Any]], dialect: Dialect) -> ArrayPart:
     """Return an insert of rows with these columns; what ``statement`` says about rows that are
@@ -85,28 +80,25 @@ class Together:
 
     def __init__(self, parts: Sequence[ArrayPart]) -> None:
         self._parts = parts
-        self._known: dict[tuple[tuple[int, ...], str], str] = {}
+        self._known: dict[tuple[int, ...], str] = {}
 
-    def run(
-        self, connection: Connection, rows: Sequence[Sequence[Row]], *, last: str = "SELECT 1"
-    ) -> None:
-        """Write the rows of each part; a part without rows is left out. ``last`` is selected beside
-        it, for what it does.
-        """
+    def run(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
+        """Write the rows of each part, in their order; a part without rows is left out."""
         places = tuple(place for place, some in enumerate(rows) if some)
-        key = places, last
-        if key not in self._known:
-            self._known[key] = self._put_together(places, last)
+        if not places:
+            return
+        if places not in self._known:
+            self._known[places] = self._put_together(places)
         arrays = [list(values) for place in places for values in zip(*rows[place], strict=True)]
-        connection.exec_driver_sql(self._known[key], tuple(arrays))
+        connection.exec_driver_sql(self._known[places], tuple(arrays))
 
-    def _put_together(self, places: Sequence[int], last: str) -> str:
+    def _put_together(self, places: Sequence[int]) -> str:
         written, before = [], 0
         for place in places:
             part = self._parts[place]
             written.append(f"part_{place} AS ({_shifted(part.sql, before)})")
             before += part.width
-        return f"WITH {', '.join(written)} {last}" if written else last
+        return f"WITH {', '.join(written)} SELECT 1"
 
 
 def _shifted(sql: str, by: int) -> str:

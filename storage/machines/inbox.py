@@ -15,14 +15,14 @@ from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.machine.events import Event, TopUpPaid
-from actors.machine.ids import MachineId
+from actors.machine.ids import MachineId, RefundId
 from actors.machine.values import replace
 from actors.placement import partition_of
 from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.machines.payers import Buyer, known_payer_id, put_in
-from storage.tables import inbox
+from storage.tables import inbox, refunds
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
@@ -33,6 +33,7 @@ read from them.
 """
 
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
+_OUR_REFUND = select(refunds.c.refund_id).where(refunds.c.refund_id == bindparam("wanted"))
 
 
 @functools.cache
@@ -94,6 +95,14 @@ class Inbox:
         """Tell whether a payment under this trade number was ever saved."""
         return await self._db.read_money(
             lambda connection: _was_told(connection, f"payment:{trade_id}")
+        )
+
+    async def knows_refund(self, refund_id: RefundId) -> bool:
+        """Tell whether this refund is one of ours, whatever became of it: each is saved before
+        Alipay hears of it.
+        """
+        return await self._db.read_money(
+            lambda connection: connection.scalar(_OUR_REFUND, {"wanted": refund_id}) is not None
         )
 
 

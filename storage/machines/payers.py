@@ -18,8 +18,6 @@ from storage.tables import payers
 
 DAY_MS = 86_400_000
 """``last_seen_ms`` is written no more often, so that a payment costs no further row."""
-UNUSED_DAYS = 396
-"""Thirteen months: who has not paid for longer is forgotten, unless the settings say otherwise."""
 SWEPT_MAX = 500
 """At most so many mappings go in one transaction."""
 TRIES = 3

@@ -101,8 +101,8 @@ class Prepared:
 
 
 class CommitStatements:
-    """What a commit writes. On SQLite each table has its statement; on PostgreSQL all of them but
-    the journal's are one.
+    """What a commit writes. On SQLite each table has its statement; on PostgreSQL all of them are
+    one.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -124,35 +124,28 @@ class CommitStatements:
             balances: dialects.add_up(name, balances, days, ("debit_minor", "credit_minor")),
             machine_states: dialects.upsert(name, machine_states, "machine_id", STATE_CHANGES),
         }
-        self._journal: Prepared | ArrayPart
+        self._parts: list[Prepared] = []
+        self._together: Together | None = None
         if name == dialects.POSTGRESQL:
-            parts = [
-                array_insert(inserts[table], list(table.columns), dialect) for table in inserts
-            ]
-            self._together = Together([*parts, ArrayPart(_TAKEN, _take_each, dialect)])
-            self._journal = array_insert(insert(journal), _but_id(journal), dialect)
-        else:
-            self._parts = [
-                Prepared(inserts[table], table.columns.keys(), dialect) for table in inserts
-            ]
-            self._parts.append(Prepared(_TAKE, list(_TAKEN), dialect))
-            self._journal = Prepared(insert(journal), [c.name for c in _but_id(journal)], dialect)
-        self._on_postgres = name == dialects.POSTGRESQL
+            parts = [array_insert(made, _but_id(table), dialect) for table, made in inserts.items()]
+            taking = ArrayPart(_TAKEN, _take_each, dialect)
+            lines = array_insert(insert(journal), _but_id(journal), dialect)
+            self._together = Together([*parts, taking, lines])
+            return
+        for table, made in inserts.items():
+            self._parts.append(Prepared(made, _names(table), dialect))
+        self._parts.append(Prepared(_TAKE, list(_TAKEN), dialect))
+        self._parts.append(Prepared(insert(journal), _names(journal), dialect))
 
-    def save(
-        self, connection: Connection, rows: Sequence[Sequence[Row]], lines: Sequence[Row]
-    ) -> None:
+    def save(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
         """Write rows of sessions, trades, vends, refunds, alarms, transfers, balances and states,
-        what was taken of the inbox, and at last the lines of the journal: from there to the end of
-        the transaction others who write it wait (``dialects.order_commits``).
+        what was taken of the inbox, and the lines of the journal.
         """
-        if self._on_postgres:
-            last = dialects.ORDER_COMMITS if lines else "SELECT 1"
-            self._together.run(connection, rows, last=last)
-        else:
-            for part, some in zip(self._parts, rows, strict=True):
-                part.run(connection, some)
-        self._journal.run(connection, lines)
+        if self._together is not None:
+            self._together.run(connection, rows)
+            return
+        for part, some in zip(self._parts, rows, strict=True):
+            part.run(connection, some)
 
 
 _TAKEN = {"now_ms": BigInteger(), "at": BigInteger(), "inbox_id": BigInteger()}
@@ -171,6 +164,10 @@ def _take_each(rows: Values) -> Update:
 def _but_id(table: Table) -> list[Column[Any]]:
     """Return the columns without the number that the database counts up."""
     return [column for column in table.columns if column.name != "id"]
+
+
+def _names(table: Table) -> list[str]:
+    return [column.name for column in _but_id(table)]
 
 
 @functools.lru_cache(maxsize=8)

@@ -235,7 +235,7 @@ class SqlMachineStore(MachineStore):
         try:
             halts.over(connection, rows.recovered)
             self._statements.save(
-                connection, [*(list(some.values()) for some in records), *others], journal
+                connection, [*(list(some.values()) for some in records), *others, journal]
             )
         except IntegrityError as error:
             raise _Broken(describe(error)) from error

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from ray._private import worker as ray_worker
 
+from actors import blocks
+from actors.host_actor import another_version
 from actors.link import FromHost, FromMachine, LinkBroken, ToMachine
 from actors.machine.effects import ApproveVend, BeginSession, Welcome
 from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPaid, VendRequested
@@ -115,7 +117,7 @@ def kinds(messages: tuple[FromHost, ...]) -> list[type]:
 
 
 async def test_it_serves_through_ray(hosts: RayHosts) -> None:
-    """Batches go in and come out as the values that they are, whoever pickles them."""
+    """Batches go in and come out as the values that they are, although blocks of bytes cross."""
     link = hosts.links[0]
     attachment = await attach(link)
     welcomed = await link.exchange(attachment, [hello()])
@@ -125,6 +127,33 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert BeginSession in kinds(welcomed.messages)
     assert kinds(approved.messages) == [ApproveVend]
     assert 1 == (await link.stats())["machines"]
+
+
+async def test_a_cluster_s_host_is_spoken_to_through_ray(hosts: RayHosts) -> None:
+    """It may live on another computer, where there is no socket; what is said is the same."""
+    import ray
+
+    name = hosts.links[0].name
+    link = RayHostLink(name, ray.get_actor(name, namespace="vendgate"))
+    attachment = await attach(link)
+    listening = asyncio.create_task(link.listen(attachment))
+    welcomed = await link.exchange(attachment, [hello()])
+    approved = await link.exchange(attachment, [frame(1, request())])
+    again = await attach(link)
+
+    assert Welcome in kinds(welcomed.messages)
+    assert kinds(approved.messages) == [ApproveVend]
+    assert again != attachment
+    with pytest.raises(LinkBroken, match=f"^{name}: attachment .* is over$"):
+        await listening
+
+
+async def test_the_socket_is_ours_alone(settings: RaySettings, hosts: RayHosts) -> None:
+    """Whoever could reach it could sell goods: it lies in the folder that nobody else can enter."""
+    path = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).parent / f"{hosts.links[0].name}.sock"
+    await attach(hosts.links[0])
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    assert 0o700 == stat.S_IMODE(path.parent.stat().st_mode)
 
 
 async def test_after_kill_9_it_serves_again_with_the_same_state(hosts: RayHosts) -> None:
@@ -209,6 +238,24 @@ async def test_services_that_cannot_be_built_are_named(
     import ray
 
     ray.kill(ray.get_actor("vendgate-host-0", namespace="vendgate"), no_restart=True)
+
+
+async def test_hosts_of_another_version_are_named(
+    hosts: RayHosts, settings: RaySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that finds hosts whose blocks it cannot read does not serve, and says what to do;
+    one that comes back to such a host is refused in the same words.
+    """
+    link, version = hosts.links[0], blocks.VERSION
+    monkeypatch.setattr(blocks, "VERSION", version + 1)
+    told = another_version(link.name, host=version, gateway=version + 1)
+
+    with pytest.raises(RuntimeError) as refused:
+        await RayHosts.open(settings, factory=SERVICES, factory_argument="")
+    assert told == str(refused.value)
+    with pytest.raises(LinkBroken) as broken:
+        await link.attach("gw-1")
+    assert f"{link.name}: {told}" == str(broken.value)
 
 
 def test_the_token_is_ours_alone(settings: RaySettings) -> None:

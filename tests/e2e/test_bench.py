@@ -42,14 +42,6 @@ def measured(tmp_path: Path, *more: str) -> dict[str, Any]:
     return written
 
 
-def test_what_a_vend_costs_has_its_figures(tmp_path: Path) -> None:
-    """The product and the echo are measured in turn."""
-    found = measured(tmp_path, "--only", "saturated")["figures"]["no-ray"]
-
-    for name in ("vends a second", "CPU a vend"):
-        assert found[name]["value"] > 0, name
-
-
 @pytest.mark.slow
 def test_every_measurement_has_its_figure(tmp_path: Path) -> None:
     """None is left out where nothing is asked for."""

@@ -94,6 +94,7 @@ def test_it_goes_on_selling(tmp_path: Path) -> None:
     assert [] == processes_naming(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 async def test_the_books_agree_although_the_ray_host_is_killed_in_the_middle(
     tmp_path: Path,

@@ -1,5 +1,7 @@
 """The command line: what people and scripts see."""
 
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 
+ROOT = Path(__file__).parents[2]
+
 
 def _run(*arguments: str) -> Result:
     return CliRunner().invoke(cli.app, list(arguments))
@@ -21,6 +25,17 @@ def test_help_lists_the_commands() -> None:
     told = _run("--help").output
     for command in ("serve", "init", "db", "config", "simulate"):
         assert command in told
+
+
+def test_the_command_line_waits_for_no_database() -> None:
+    """Each program, and each child of the demo, begins with it: SQL, gRPC and Ray are loaded by
+    those that need them.
+    """
+    probe = "import sys, gateway.cli; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert set() == {"sqlalchemy", "alembic", "grpc", "ray"} & set(loaded)
 
 
 def test_help_breaks_its_lines_where_the_terminal_does() -> None:

@@ -11,11 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from tests.simulation.awaits import Death, deaths, die
-from tests.simulation.planted import PLANTED, as_it_comes, hunt
-from tests.simulation.world import Outcome, live
+from tests.simulation.planted import PLANTED, hunt
+from tests.simulation.steers import STEERLESS, STEERS, as_it_comes, live_steered
+from tests.simulation.world import Outcome
 
 TAIL = 60
 T = TypeVar("T")
@@ -25,22 +27,23 @@ def report(outcome: Outcome) -> str:
     """Return what a failing world has to say."""
     failure = outcome.failure
     assert failure is not None
-    lines = outcome.story[-TAIL:] or again(outcome.seed, outcome.dooms).story[-TAIL:]
+    told = outcome.story or again(outcome.seed, outcome.steer or STEERLESS, outcome.dooms).story
     head = (
         f"seed {outcome.seed}, commit {failure.commits}, {failure.at_s:.3f} s: {failure.truth}: "
         f"{failure.detail}"
     )
-    deaths_of_it = f" --die {' '.join(outcome.dooms)}" if outcome.dooms else ""
-    replay = f"replay: python -m tests.simulation --seed {outcome.seed}{deaths_of_it} --trace"
-    return "\n".join([head, *(f"  {line[:400]}" for line in lines), replay])
+    how = f" --die {' '.join(outcome.dooms)}" if outcome.dooms else ""
+    how += f" --steer '{outcome.steer}'" if outcome.steer else ""
+    replay = f"replay: python -m tests.simulation --seed {outcome.seed}{how} --trace"
+    return "\n".join([head, *(f"  {line[:400]}" for line in told[-TAIL:]), replay])
 
 
-def again(seed: int, dooms: Sequence[str]) -> Outcome:
+def again(seed: int, steer: str, dooms: Sequence[str]) -> Outcome:
     """Live a world once more and write its story down; ``dooms``: ``name@await`` of each process
     that dies in a fault-free one.
     """
     if not dooms:
-        return live(seed, traced=True)
+        return live_steered(seed, steer, traced=True)
     pairs = [doom.rsplit("@", 1) for doom in dooms]
     return die(Death(seed=seed, dooms=tuple((name, int(at)) for name, at in pairs)), traced=True)
 
@@ -126,6 +129,12 @@ def main() -> int:
     parser.add_argument(
         "--planted", action="store_true", help="hunt the bugs that are planted on purpose"
     )
+    parser.add_argument(
+        "--steer",
+        choices=list(STEERS),
+        default=STEERLESS,
+        help="make something less rare in these worlds",
+    )
     options = parser.parse_args()
     if options.planted:
         return 1 if hunts() else 0
@@ -134,9 +143,9 @@ def main() -> int:
         if options.awaits:
             outcomes = lived(die, [death for seed in seeds for death in deaths(seed)], options.jobs)
         else:
-            outcomes = lived(live, seeds, options.jobs)
+            outcomes = lived(partial(live_steered, steer=options.steer), seeds, options.jobs)
         return 1 if soak(outcomes) else 0
-    outcome = again(options.seed, options.die)
+    outcome = again(options.seed, options.steer, options.die)
     if options.trace:
         print("\n".join(outcome.story))
     print(

@@ -41,6 +41,8 @@ class Double:
 
     def __init__(self, world: "World", machine_id: str, rng: Random) -> None:
         self._line = SimLine(machine_id=machine_id, rng=rng, faults=Faults(), dial=world.dial)
+        self._world = world
+        self._came_at_ms = world.clock.now_ms()
         self._machine_id = machine_id
         self._boot_id = f"x-{rng.getrandbits(32):08x}"
         self._speaks = rng.random() < 0.5
@@ -58,7 +60,8 @@ class Double:
         match frame.WhichOneof("payload"):
             case "welcome":
                 # What comes later is paid by people who stand before whoever shows their funds.
-                self._funds = frame.welcome.session.funds_minor
+                if not self._world.provider.was_paid_since(self._came_at_ms):
+                    self._funds = frame.welcome.session.funds_minor
                 if self._speaks or self._funds:
                     self._say(reader_enable=pb.ReaderEnable())
             case "planogram_update":

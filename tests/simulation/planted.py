@@ -8,18 +8,14 @@ until one of them fails.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from actors.host import runner
-from tests.simulation import bugs, bugs_of_refunds, bugs_of_time
+from tests.simulation import bugs, bugs_of_refunds, bugs_of_time, steers
 from tests.simulation.world import Outcome, World, live
 
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
-
-
-def as_it_comes(_: World) -> None:
-    """The world is as its seed makes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +30,7 @@ class Planted:
     start: int = 0
     within: int = 60
     core: Callable[[], runner.Core] = lambda: runner.Core(check=lambda *_: None)
-    steer: Callable[[World], None] = as_it_comes
+    steer: steers.Steer = steers.as_it_comes
     """Makes what the bug needs less rare in its worlds."""
     halts: bool = False
     """The product stops the machine, or the host, whatever its assertions say, and nothing else is
@@ -58,174 +54,6 @@ def hunt(planted: Planted) -> Outcome | None:
     return None
 
 
-def review_every_doubt(world: World) -> None:
-    """No vend is so cheap that it is voided without a person, and streams are lost."""
-    cables_are_bad(world)
-    world.policy = replace(
-        world.policy,
-        approval_valid_ms=2_000,
-        vend_result_ms=20_000,
-        report_wait_ms=2_000,
-        doubt_window_ms=2_000,
-        doubt_review_above_minor=0,
-    )
-
-
-def saving_fails_often(world: World) -> None:
-    """SQL refuses every third time while deadlines come, and most machines never come back to cause
-    a load.
-    """
-    world.faults.sql_refuses, world.leaves, world.machines_wanted = 0.3, 0.9, 3
-    world.policy = replace(world.policy, idle_refund_ms=3_000, unavailable_grace_ms=3_000)
-
-
-def nobody_waits_long(world: World) -> None:
-    """Streams are lost in the middle of a vend, motors jam, and a doubt is over before the machine
-    is back.
-    """
-    world.faults.power_cut, world.faults.jam, world.faults.unplug, world.faults.wire_cut = (
-        0.0,
-        0.8,
-        0.9,
-        0.1,
-    )
-    world.policy = replace(
-        world.policy,
-        approval_valid_ms=2_000,
-        vend_result_ms=20_000,
-        report_wait_ms=2_000,
-        doubt_window_ms=2_000,
-        doubt_review_above_minor=None,
-    )
-
-
-def saving_is_slow(world: World) -> None:
-    """Results and doubts are waited for two seconds each, and SQL takes its time, though never so
-    long that it counts as away. Sensors tell the truth: what a lie means after so short a doubt is
-    another question.
-    """
-    world.faults.lies = 0.0
-    world.faults.sql_stalls, world.faults.sql_stall_s = 0.6, 4.5
-    world.policy = replace(
-        world.policy,
-        approval_valid_ms=2_000,
-        vend_result_ms=2_000,
-        report_wait_ms=2_000,
-        doubt_window_ms=2_000,
-        doubt_review_above_minor=None,
-    )
-
-
-def hosts_die_in_doubt(world: World) -> None:
-    """Streams are lost, and the doubt is about to end when another host takes over."""
-    cables_are_bad(world)
-    world.leaves, world.faults.host_crash_every_s = 0.9, 20.0
-    world.faults.host_crash_at_crossing = world.faults.host_crash_at_await = False
-    world.policy = replace(
-        world.policy,
-        approval_valid_ms=20_000,
-        vend_result_ms=20_000,
-        report_wait_ms=20_000,
-        doubt_window_ms=20_000,
-        doubt_review_above_minor=None,
-    )
-
-
-def clocks_are_set(world: World) -> None:
-    """Somebody sets clocks every few seconds."""
-    world.faults.clock_jump_every_s, world.clocks_jump = 10.0, True
-
-
-def cables_are_bad(world: World) -> None:
-    """Streams are lost, also in the middle of a vend."""
-    world.faults.wire_cut, world.faults.unplug = 0.1, 0.5
-
-
-def machines_leave(world: World) -> None:
-    """Hosts die, and most machines never come back to remind them."""
-    world.leaves, world.faults.host_crash_every_s, world.faults.host_crash_at_crossing = (
-        0.9,
-        60.0,
-        True,
-    )
-
-
-def refunds_are_refused(world: World) -> None:
-    """Alipay says no, and each write-off takes two people."""
-    world.faults.alipay["refund_refused"] = 0.8
-    world.policy = replace(world.policy, write_off_second_person_above_minor=0)
-
-
-def sensors_know_better(world: World) -> None:
-    """Firmware says of many vends what its sensors did not see, and motors jam."""
-    world.faults.lies, world.faults.jam = 0.5, 0.3
-
-
-def boots_come_back(world: World) -> None:
-    """Power fails often, and the firmware takes boot ids that it had before."""
-    world.faults.power_cut, world.faults.boots_come_back = 0.6, 0.6
-
-
-def doubles_come(world: World) -> None:
-    """A second device uses the identity of a machine, again and again, where people pay first."""
-    world.faults.double_every_s, world.machines_wanted = 20.0, 1
-
-
-def alipay_says_anything(world: World) -> None:
-    """A refund is answered with any code, done or not, and a payment told in odd ways."""
-    world.faults.alipay |= {"odd_code": 0.7, "notify_odd": 0.7}
-    world.policy = replace(world.policy, write_off_second_person_above_minor=None)
-
-
-def customers_complain(world: World) -> None:
-    """Whatever was sold is soon given back, by people who click twice."""
-    world.faults.given_back_every_s = 5.0
-
-
-def people_ask_to_be_forgotten(world: World) -> None:
-    """Every few seconds one of those who paid last."""
-    world.faults.erased_every_s = 5.0
-
-
-def people_insist(world: World) -> None:
-    """Little is left behind, by people who go on choosing and for people who want more."""
-    world.insistent = True
-    world.policy = replace(world.policy, idle_refund_ms=20_000)
-
-
-def administrators_change_their_minds(world: World) -> None:
-    """Machines are disabled and enabled all the time, and Alipay's answers are lost."""
-    world.faults.reconfigured_every_s = 8.0
-    world.faults.alipay["no_answer_done"] = 0.5
-
-
-def limits_are_disputed(world: World) -> None:
-    """Two people want now this limit and now that one, again and again."""
-    world.faults.limits_wished_every_s = 3.0
-    world.policy = replace(world.policy, doubt_review_above_minor=400)
-
-
-STEERS: dict[str, Callable[[World], None]] = {
-    "as it comes": as_it_comes,
-    "review every doubt": review_every_doubt,
-    "saving fails often": saving_fails_often,
-    "nobody waits long": nobody_waits_long,
-    "cables are bad": cables_are_bad,
-    "machines leave": machines_leave,
-    "refunds are refused": refunds_are_refused,
-    "sensors know better": sensors_know_better,
-    "boots come back": boots_come_back,
-    "doubles come": doubles_come,
-    "alipay says anything": alipay_says_anything,
-    "customers complain": customers_complain,
-    "people ask to be forgotten": people_ask_to_be_forgotten,
-    "people insist": people_insist,
-    "limits are disputed": limits_are_disputed,
-    "administrators change their minds": administrators_change_their_minds,
-    "saving is slow": saving_is_slow,
-    "hosts die in doubt": hosts_die_in_doubt,
-    "clocks are set": clocks_are_set,
-}
 """All of them, by name."""
 
 PLANTED = (
@@ -260,32 +88,32 @@ PLANTED = (
         name="any-fail-is-final",
         sentence="A code that nobody knows counts as a definite no.",
         bug=bugs_of_refunds.any_fail_is_final,
-        steer=alipay_says_anything,
+        steer=steers.alipay_says_anything,
     ),
     Planted(
         name="no-is-not-asked-after",
         sentence="A no is believed, though it may be the echo of our own success.",
         bug=bugs_of_refunds.no_is_not_asked_after,
         start=45,
-        steer=alipay_says_anything,
+        steer=steers.alipay_says_anything,
     ),
     Planted(
         name="odd-notification-dropped",
         sentence="What Alipay signed and does not fit is refused and forgotten.",
         bug=bugs.odd_notification_dropped,
-        steer=alipay_says_anything,
+        steer=steers.alipay_says_anything,
     ),
     Planted(
         name="first-person-suffices",
         sentence="A large refund is written off by one person.",
         bug=bugs_of_refunds.first_person_suffices,
-        steer=refunds_are_refused,
+        steer=steers.refunds_are_refused,
     ),
     Planted(
         name="one-person-raises",
         sentence="A limit of a machine that guards money is raised by one person.",
         bug=bugs_of_refunds.one_person_raises,
-        steer=limits_are_disputed,
+        steer=steers.limits_are_disputed,
     ),
     Planted(
         name="cents-everywhere",
@@ -313,13 +141,13 @@ PLANTED = (
         sentence="A call about a code that fails after a change of mind is never over.",
         bug=bugs_of_refunds.stop_forgotten,
         start=81,
-        steer=administrators_change_their_minds,
+        steer=steers.administrators_change_their_minds,
     ),
     Planted(
         name="code-unknown-is-none",
         sentence="A call about a code that was not answered counts as not made.",
         bug=bugs_of_refunds.unknown_code_is_as_before,
-        steer=administrators_change_their_minds,
+        steer=steers.administrators_change_their_minds,
     ),
     Planted(
         name="ack-before-commit",
@@ -368,7 +196,7 @@ PLANTED = (
         name="open-not-loaded",
         sentence="A new owner does not load what is open.",
         bug=bugs.open_machines_not_loaded,
-        steer=machines_leave,
+        steer=steers.machines_leave,
     ),
     Planted(
         name="echo-is-credit",
@@ -397,13 +225,13 @@ PLANTED = (
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
         start=5,
-        steer=people_insist,
+        steer=steers.people_insist,
     ),
     Planted(
         name="next-pays-into-the-last",
         sentence="The next customer's money goes into the session of who left something behind.",
         bug=bugs.next_customer_pays_for_the_last,
-        steer=people_insist,
+        steer=steers.people_insist,
     ),
     Planted(
         name="signature-unchecked",
@@ -425,7 +253,7 @@ PLANTED = (
         name="payer-not-erased",
         sentence="Whoever asks to be forgotten is told that they are, and is known.",
         bug=bugs.payer_is_not_erased,
-        steer=people_ask_to_be_forgotten,
+        steer=steers.people_ask_to_be_forgotten,
     ),
     Planted(
         name="reservation-kept",
@@ -442,7 +270,7 @@ PLANTED = (
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
         start=13,
-        steer=cables_are_bad,
+        steer=steers.cables_are_bad,
     ),
     Planted(
         name="stock-taken-twice",
@@ -460,7 +288,7 @@ PLANTED = (
         sentence="A vend that was voided is called failed when its result comes late.",
         bug=bugs.void_is_failure_later,
         start=24,
-        steer=nobody_waits_long,
+        steer=steers.nobody_waits_long,
     ),
     Planted(
         name="approved-unpaid",
@@ -485,7 +313,7 @@ PLANTED = (
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
         start=4,
-        steer=saving_fails_often,
+        steer=steers.saving_fails_often,
     ),
     Planted(
         name="read-twice",
@@ -497,57 +325,57 @@ PLANTED = (
         name="contradiction-sold",
         sentence="A result counts although the machine's own sensors deny it.",
         bug=bugs.contradiction_believed,
-        steer=sensors_know_better,
+        steer=steers.sensors_know_better,
     ),
     Planted(
         name="old-boot-comes-back",
         sentence="The frames of a boot that was superseded are applied from the first one again.",
         bug=bugs.old_boot_comes_back,
-        steer=boots_come_back,
+        steer=steers.boots_come_back,
     ),
     Planted(
         name="double-delivers",
         sentence="A second device gets what the machine's customer paid.",
         bug=bugs.double_is_the_machine,
-        steer=doubles_come,
+        steer=steers.doubles_come,
     ),
     Planted(
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
         start=23,
-        steer=review_every_doubt,
+        steer=steers.review_every_doubt,
     ),
     Planted(
         name="goodwill-of-old-rows",
         sentence="A sold vend is given back by what was read before the machine decided again.",
         bug=bugs_of_refunds.goodwill_of_old_rows,
         start=5,
-        steer=customers_complain,
+        steer=steers.customers_complain,
         halts=True,
     ),
     Planted(
         name="goodwill-of-the-whole-payment",
         sentence="All that a payment bought is given back for one of its vends.",
         bug=bugs_of_refunds.goodwill_of_the_whole_payment,
-        steer=customers_complain,
+        steer=steers.customers_complain,
     ),
     Planted(
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
         bug=bugs_of_time.deadline_before_evidence,
-        steer=saving_is_slow,
+        steer=steers.saving_is_slow,
     ),
     Planted(
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
         bug=bugs_of_time.takeover_voids_at_once,
-        steer=hosts_die_in_doubt,
+        steer=steers.hosts_die_in_doubt,
     ),
     Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
         bug=bugs_of_time.step_ends_waits,
-        steer=clocks_are_set,
+        steer=steers.clocks_are_set,
     ),
 )

@@ -125,6 +125,10 @@ class Provider:
         self._world.note(f"{buyer} pays {amount_minor} at {trade.store_id}: trade {trade.trade_no}")
         return trade
 
+    def was_paid_since(self, at_ms: int) -> bool:
+        """Tell whether anybody paid anything at that moment or later."""
+        return any(trade.paid_at_ms >= at_ms for trade in self.book.trades(10_000))
+
     def finish_all(self) -> None:
         """A year goes by for every trade."""
         for trade in self.book.trades(10_000):

@@ -8,21 +8,25 @@ import multiprocessing
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.simulation.__main__ import report
-from tests.simulation.world import Outcome, live
+from tests.simulation.steers import STEERLESS, STEERS, live_steered
+from tests.simulation.world import Failure, Outcome, live
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 80
-"""Every transition that worlds must show is seen by the 75th; ``make soak`` lives two thousand."""
+SEEDS = 24
+"""So many as they come, and one steered each way; ``make soak`` lives two thousand."""
+WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [(SEEDS, steer) for steer in STEERS]
 JOBS = 2
-FOUND = (20, 23, 57, 100)
+FOUND = (20, 23, 57, 100, 200_092)
 """Seeds that found a bug of the product once: late money that paid for the next customer's choice,
-and a code that Alipay stopped although it said that it did not.
+a code that Alipay stopped although it said that it did not, and a double that was shown money which
+was paid before it came.
 """
 
 
@@ -30,7 +34,7 @@ and a code that Alipay stopped although it said that it did not.
 def lived() -> Iterator[list[Outcome]]:
     """Run the worlds side by side, in processes of their own."""
     with multiprocessing.get_context("spawn").Pool(JOBS) as pool:
-        yield pool.map(live, range(SEEDS), chunksize=4)
+        yield pool.starmap(live_steered, WORLDS, chunksize=2)
 
 
 @pytest.mark.timeout(600)
@@ -45,9 +49,9 @@ def test_worlds_are_full_of_life(lived: list[Outcome]) -> None:
     """A world in which nothing happens proves nothing: customers come, sessions open, money
     transitions.
     """
-    assert sum(outcome.sessions for outcome in lived) > 8 * SEEDS
-    assert sum(outcome.commits for outcome in lived) > 80 * SEEDS
-    assert sum(outcome.virtual_s for outcome in lived) > 100 * SEEDS
+    assert sum(outcome.sessions for outcome in lived) > 8 * len(WORLDS)
+    assert sum(outcome.commits for outcome in lived) > 80 * len(WORLDS)
+    assert sum(outcome.virtual_s for outcome in lived) > 100 * len(WORLDS)
 
 
 def test_the_worlds_see_the_transitions_that_the_docs_say_they_see(lived: list[Outcome]) -> None:
@@ -89,3 +93,19 @@ def test_a_seed_tells_the_same_story_again() -> None:
 
     assert told[0] == told[1]
     assert list(live(8, traced=True).story) == told[0].splitlines()[:-1]
+
+
+@pytest.mark.parametrize(("steer", "how"), [(STEERLESS, ""), ("doubles come", " --steer '...'")])
+def test_a_failure_says_how_to_see_it_again(steer: str, how: str) -> None:
+    """Its own command, and the end of its story."""
+    broken = replace(
+        live_steered(3, steer),
+        failure=Failure(truth="a truth", detail="it broke", commits=7, at_s=1.5),
+    )
+
+    said = report(broken).splitlines()
+
+    assert "seed 3, commit 7, 1.500 s: a truth: it broke" == said[0]
+    how = how.replace("...", steer)
+    assert f"replay: python -m tests.simulation --seed 3{how} --trace" == said[-1]
+    assert 60 == len(said[1:-1])

@@ -77,6 +77,8 @@ class Outcome:
     dooms: tuple[str, ...] = ()
     """In a fault-free world: which process died at which await, as ``name@await``."""
     transitions: frozenset[Transition] = frozenset()
+    steer: str = ""
+    """By what name it was steered (``steers``)."""
 
 
 class World:

@@ -43,7 +43,6 @@ from gateway.rpc.counters import Counters
 from gateway.rpc.limits import NotifyLimits
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.http_app import Readiness
-from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.joining import NewMachine, Registered
 from storage.fleet.queries import Queries
@@ -51,6 +50,7 @@ from storage.fleet.registry import Registry
 from storage.machines.store import SqlMachineStore
 from tests.alipay_client.wire import PARTNER, Pair, form, private_pem, public_pem
 from tests.support.patience import HANGS_AFTER_S
+from tests.support.proven import prove_file
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 BASE_URL = "http://gateway.test"
@@ -382,14 +382,8 @@ async def _leaves_clean_books(path: Path) -> None:
     """Whatever a test did through the front doors, the books hold. Read past the site's own
     database, which the test may have closed.
     """
-    database = await Database.open(
-        StorageConfig(url=f"sqlite:///{path}", readers=1, read_only=True)
-    )
-    try:
-        audit = await prove(database, now_ms=SystemClock().now_ms(), own_ids={PARTNER})
-        assert () == audit.sentences
-    finally:
-        await database.close()
+    audit = prove_file(path, now_ms=SystemClock().now_ms(), own_ids={PARTNER})
+    assert () == audit.sentences
 
 
 async def _administrator(stack: AsyncExitStack, gateway: Gateway) -> grpc.aio.Channel:

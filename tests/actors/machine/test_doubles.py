@@ -90,6 +90,19 @@ def test_a_double_gets_nobodys_money(boot: str, returns: str) -> None:
     assert [AlarmKind.DOUBLE] == rung(story)
 
 
+def test_what_was_paid_before_a_double_came_goes_back() -> None:
+    """We may hear of it later; what is paid later is paid in front of whoever shows it."""
+    story = paid()
+    story.do(hello(story, "double", boot="b2"))
+    story.pay(400, age_ms=1)
+    assert {"held": 0, "due": 1_400} == {
+        name: amount for name, amount in story.money().items() if name in {"held", "due"}
+    }
+    story.wait(1_000)
+    story.pay(300, "bob")
+    assert 300 == story.money()["held"]
+
+
 def test_a_double_delivers_nothing() -> None:
     """What was approved on the older stream is in doubt: a success is a person's, a failure or
     silence gives the money back.

@@ -55,6 +55,13 @@ async def test_access_codes(here: World, changes: dict[str, str], code: str) -> 
     assert [code] == [turned.code for turned in here.alipay.context.turned_away]
 
 
+async def test_who_asks_for_nothing_is_answered_and_not_noted(here: World) -> None:
+    """A client asks so for the time, each time that it starts: nobody shall look into that."""
+    answer = await here.alipay.answer("GET", b"", b"")
+    assert "ILLEGAL_SERVICE" == read(answer.body).error
+    assert [] == list(here.alipay.context.turned_away)
+
+
 async def test_an_unknown_parameter_breaks_the_signature(here: World) -> None:
     """Only documented parameters count, so a caller who signs another one signs something else."""
     assert "ILLEGAL_SIGN" == (await here.call(QUERY, partner_trans_id="x", qr_code="y")).error

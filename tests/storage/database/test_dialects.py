@@ -64,12 +64,12 @@ async def test_an_insert_can_be_ignored(db: Database) -> None:
     assert [None, 8, 0] == await db.write(work)
 
 
-async def test_commits_can_be_ordered(db: Database) -> None:
+async def test_upgrades_can_be_made_to_wait(db: Database) -> None:
     """Asking for it twice in a transaction does no harm, on either database."""
 
     def work(connection: Connection) -> None:
-        dialects.order_commits(connection)
-        dialects.order_commits(connection)
+        dialects.upgrade_alone(connection)
+        dialects.upgrade_alone(connection)
 
     await db.write(work)
 

@@ -234,15 +234,17 @@ async def test_events_are_followed_by_position(db: Database) -> None:
     start = await queries.last_position()
     await owner.do("VM-1", paid("t1"))
     await owner.do("VM-2", paid("t2"))
-    seen = await queries.events_after(start, limit=10)
+    upto = await queries.settled_position()
+    seen = await queries.events_after(start, upto=upto, limit=10)
     assert [("VM-1", "TopUpPaid"), ("VM-2", "TopUpPaid")] == [
         (event.machine_id, event.kind) for event in seen
     ]
     assert "TopUpPaid trade_id=t1" in seen[0].text
     assert "BeginSession" in seen[0].text
     assert await queries.last_position() == seen[-1].position
-    assert [] == await queries.events_after(seen[-1].position, limit=10)
-    assert start + 2 == len(await queries.events_after(0, limit=100))
+    assert [] == await queries.events_after(seen[-1].position, upto=upto, limit=10)
+    assert start + 2 == len(await queries.events_after(0, upto=upto, limit=100))
+    assert seen[:1] == await queries.events_after(start, upto=seen[0].position, limit=10)
 
 
 async def test_one_machines_events_are_followed_by_version(db: Database) -> None:
@@ -254,16 +256,18 @@ async def test_one_machines_events_are_followed_by_version(db: Database) -> None
         await owner.do("VM-1", paid(f"a{number}"))
         await owner.do("VM-2", paid(f"b{number}"))
     queries = Queries(db)
-    everything = await queries.events_after(0, limit=100)
+    upto = await queries.settled_position()
+    everything = await queries.events_after(0, upto=upto, limit=100)
     for position in range(-1, everything[-1].position + 2):
         version = await queries.version_at("VM-2", position)
         assert [
             event
             for event in everything
             if event.machine_id == "VM-2" and event.position > position
-        ] == await queries.events_of("VM-2", version, limit=100)
+        ] == await queries.events_of("VM-2", version, upto=upto, limit=100)
     assert 0 == await queries.version_at("VM-9", 10)
-    assert 2 == len(await queries.events_of("VM-2", 0, limit=2))
+    assert 2 == len(await queries.events_of("VM-2", 0, upto=upto, limit=2))
+    assert [] == await queries.events_of("VM-2", 0, upto=0, limit=2)
 
 
 async def test_the_journal_of_an_empty_database_starts_at_0(db: Database) -> None:

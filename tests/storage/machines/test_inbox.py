@@ -2,13 +2,13 @@
 
 import asyncio
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from actors.machine.events import RefundSucceeded, TradeFinished
 from actors.machine.ids import RefundId, TradeId
 from storage.database.engine import Database
 from storage.machines.inbox import Inbox
-from storage.tables import inbox
+from storage.tables import inbox, refunds
 from tests.storage.notifications import other, received
 
 
@@ -85,3 +85,23 @@ async def test_whether_a_payment_was_told_is_known_for_ever(db: Database) -> Non
     await Inbox(db).put(other("finished:t2", None))
     known = [await Inbox(db).knows_payment(trade_id) for trade_id in ("t1", "t2")]
     assert [True, False] == known
+
+
+async def test_a_refund_is_ours_if_it_was_saved(db: Database) -> None:
+    """By its whole id, whatever became of it; one without an id is nobody's."""
+    row = {
+        "refund_id": "t1R1",
+        "machine_id": "VM-1",
+        "trade_id": "t1",
+        "partner_trans_id": "p1",
+        "amount_minor": 500,
+        "currency": "HKD",
+        "cause": "IDLE",
+        "status": "WRITTEN_OFF",
+        "attempts": 1,
+        "due_at_ms": 0,
+        "error": "",
+    }
+    await db.write(lambda connection: connection.execute(insert(refunds), row))
+    ours = [await Inbox(db).knows_refund(RefundId(name)) for name in ("t1R1", "t1R", "T1R1", "")]
+    assert [True, False, False, False] == ours

@@ -1,0 +1,180 @@
+"""What lives in a Ray worker: a host, built there, behind methods that take and give blocks of
+bytes.
+
+Flows in: the dotted name of the function that builds the host's services; then gateways' calls,
+through Ray or, from the same computer, through a socket. Flows out: their answers. It ends its
+process when the host must not go on. Knows no Ray: to Ray it is a class whose methods are called
+from elsewhere.
+"""
+
+import asyncio
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import structlog
+
+from actors import blocks
+from actors.direct import DirectServer, Method
+from actors.host.host import Host, HostLimits, HostServices
+from actors.link import LinkBroken
+from actors.placement import partitions_of
+
+log = structlog.get_logger()
+
+_BUILD_AGAIN_S = 5.0
+_STARTED_WITHIN_S = 6.0
+"""An attach waits this long for a host that is starting; a gateway waits longer for its answer."""
+_EXIT_SUPERSEDED = 75
+
+
+def another_version(name: str, *, host: int, gateway: int) -> str:
+    """Return why a host and a gateway cannot speak, and what to do."""
+    older = "host" if host < gateway else "gateway"
+    return (
+        f"{name} speaks version {host} of the link and this gateway version {gateway}: "
+        f"end the {older} and start it again from the program that the other one runs"
+    )
+
+
+class HostActor:
+    """The Ray actor's class: a host, and what Ray needs to know of it. ``socket``: where it also
+    answers directly; None: it does not.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        index: int,
+        host_count: int,
+        factory: str,
+        factory_argument: str,
+        limits: HostLimits | None,
+        socket: Path | None = None,
+    ) -> None:
+        self._name = name
+        self._index = index
+        self._host_count = host_count
+        self._limits = limits
+        self._socket = socket
+        self._server: DirectServer | None = None
+        self._host: Host | None = None
+        self._services: HostServices | None = None
+        self._failure = ""
+        self._known = asyncio.Event()
+        self._started = asyncio.Event()
+        # Ray makes async actors on their loop, so the host lives from here on, whether anybody
+        # calls or not.
+        self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
+
+    async def _live(self, factory: str, argument: str) -> None:
+        if self._socket is not None:
+            methods: dict[str, Method] = {
+                "attach": self.attach,
+                "exchange": self.exchange,
+                "listen": self.listen,
+            }
+            self._server = await DirectServer.open(self._socket, methods)
+        while self._services is None:
+            try:
+                self._services = await _build(factory, argument)
+            except Exception as error:
+                log.exception("the host's services cannot be built", host=self._name)
+                self._failure = f"{type(error).__name__}: {error}"
+                self._known.set()
+                await asyncio.sleep(_BUILD_AGAIN_S)
+        self._failure = ""
+        partitions = partitions_of(self._index, self._host_count, self._services.partition_count)
+        host = Host(
+            name=self._name,
+            services=self._services,
+            partitions=partitions,
+            limits=self._limits,
+            on_fatal=_die,
+        )
+        self._host = host
+        self._known.set()
+        try:
+            await host.start()
+        except Exception as error:
+            log.exception("the host cannot start", host=self._name)
+            await asyncio.sleep(_BUILD_AGAIN_S)
+            _die(f"{type(error).__name__}: {error}")
+        self._started.set()
+        # What was loaded stays: the collector's passes over it would be felt by customers.
+        gc.collect()
+        gc.freeze()
+
+    async def hello(self) -> tuple[int, int, int]:
+        """Return the process's id, the number of hosts and the version of the link. RuntimeError:
+        the services cannot be built, and why.
+        """
+        await self._known.wait()
+        if self._failure:
+            raise RuntimeError(self._failure)
+        return os.getpid(), self._host_count, blocks.VERSION
+
+    async def attach(self, gateway_id: str, version: int) -> str:
+        """See HostLink. A host that is just starting is waited for; a gateway that speaks another
+        version of the link is refused.
+        """
+        if version != blocks.VERSION:
+            raise LinkBroken(another_version(self._name, host=blocks.VERSION, gateway=version))
+        if not self._failure:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STARTED_WITHIN_S):
+                    await self._started.wait()
+        return await self._link().attach(gateway_id)
+
+    async def exchange(self, attachment: str, batch: bytes) -> bytes:
+        """See HostLink and blocks."""
+        messages = blocks.unpack_batch(batch)
+        return blocks.pack_delivery(await self._link().exchange(attachment, messages))
+
+    async def listen(self, attachment: str) -> bytes:
+        """See HostLink and blocks."""
+        return blocks.pack_delivery(await self._link().listen(attachment))
+
+    async def stats(self) -> dict[str, int]:
+        """See Host."""
+        return {} if self._host is None else self._host.stats()
+
+    async def stop(self) -> None:
+        """Stop the host in order; the process is ended from outside."""
+        self._life.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._host is not None:
+            await self._host.stop()
+        if self._services is not None:
+            await self._services.close()
+
+    def _link(self) -> Host:
+        if self._host is None:
+            raise LinkBroken(self._failure or "the host is starting")
+        return self._host
+
+
+async def _build(factory: str, argument: str) -> HostServices:
+    module, _, function = factory.partition(":")
+    build = cast(
+        "Callable[[str], Awaitable[HostServices]]",
+        getattr(importlib.import_module(module), function),
+    )
+    return await build(argument)
+
+
+def _die(reason: str) -> None:
+    """End a process that owns nothing any more. Ray starts another one if, and only if, it still
+    wants this actor.
+    """
+    log.error("host process exits", reason=reason)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_EXIT_SUPERSEDED)

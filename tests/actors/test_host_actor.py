@@ -1,0 +1,73 @@
+"""What a Ray worker runs, without Ray: blocks in, blocks out, and no word with another version. On
+Ray it is in ``test_ray_host``.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from actors import blocks
+from actors.host_actor import HostActor, another_version
+from actors.link import CommandDone, Commanded, LinkBroken
+from actors.machine.events import StockCounted
+from actors.machine.ids import MachineId
+from tests.support.file_store import FileStore
+from tests.support.stage import COLUMNS
+
+
+@pytest.fixture
+async def actor(tmp_path: Path) -> AsyncIterator[HostActor]:
+    """A host of one machine."""
+    store = FileStore(tmp_path / "store")
+    store.register("VM-1", columns=COLUMNS)
+    store.write()
+    actor = HostActor(
+        name="vendgate-host-0",
+        index=0,
+        host_count=1,
+        factory="tests.support.ray_services:open_host_services",
+        factory_argument=str(tmp_path / "store"),
+        limits=None,
+    )
+    yield actor
+    await actor.stop()
+
+
+async def test_an_act_goes_in_and_its_answer_comes_out(actor: HostActor) -> None:
+    """Both as one block of bytes."""
+    attachment = await actor.attach("gw-1", blocks.VERSION)
+    act = Commanded(
+        machine_id=MachineId("VM-1"),
+        command_id="c-1",
+        event=StockCounted(column="A1", stock=7, actor="ann"),
+    )
+    answer = await actor.exchange(attachment, blocks.pack_batch([act]))
+
+    (done,) = blocks.unpack_delivery(answer).messages
+    assert isinstance(done, CommandDone)
+    assert ("c-1", "") == (done.command_id, done.refusal)
+
+
+@pytest.mark.parametrize("version", [blocks.VERSION - 1, blocks.VERSION + 1])
+async def test_a_gateway_of_another_version_is_refused(actor: HostActor, version: int) -> None:
+    """Before it sends anything that the host would read as something else; what to do is said."""
+    await actor.hello()
+    with pytest.raises(LinkBroken) as refused:
+        await actor.attach("gw-1", version)
+    assert another_version("vendgate-host-0", host=blocks.VERSION, gateway=version) == str(
+        refused.value
+    )
+
+
+async def test_it_tells_its_version(actor: HostActor) -> None:
+    """So that a gateway that finds hosts of another one can say so before it serves."""
+    assert (1, blocks.VERSION) == (await actor.hello())[1:]
+
+
+@pytest.mark.parametrize(("host", "gateway", "older"), [(1, 2, "host"), (2, 1, "gateway")])
+def test_the_older_one_is_to_be_ended(host: int, gateway: int, older: str) -> None:
+    """Whoever reads it knows which process to start again."""
+    assert f"end the {older} and start it again" in another_version(
+        "vendgate-host-0", host=host, gateway=gateway
+    )

@@ -221,6 +221,8 @@ def test_every_decision_is_listed_once_and_in_order() -> None:
     """By its number and its file, under one heading line each."""
     folder = ROOT / "docs" / "decisions"
     files = sorted(path.name for path in folder.glob("0*.md"))
-    listed = re.findall(r"^\| \[(\d{4})\]\((.+?)\) \|", (folder / "README.md").read_text(), re.M)
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\((.+?)\) \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
     assert [(name[:4], name) for name in files] == listed
     assert [number for number, _ in listed] == sorted({number for number, _ in listed})

@@ -7,7 +7,9 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import pytest
 
 from actors import direct
@@ -81,6 +83,28 @@ async def client(server: DirectServer, tmp_path: Path) -> AsyncIterator[DirectCl
     assert b"" == await client.call("echo", b"", anew=True)
     yield client
     client.close()
+
+
+class Sent(list[bytes]):
+    """A transport as uvloop's are: of no class of asyncio's."""
+
+    write = list.append
+
+    def is_closing(self) -> bool:
+        """It is open."""
+        return False
+
+
+async def test_any_loop_s_transport_will_do(methods: Methods) -> None:
+    """With the extra "speed" it is uvloop's."""
+    served, sent = direct._Served({"echo": methods.echo}), Sent()
+    served.connection_made(cast("asyncio.Transport", sent))
+    assert served.open
+    call = msgspec.msgpack.encode((1, "echo", [b"x"]))
+    served.data_received(len(call).to_bytes(4) + call)
+    while not sent:
+        await asyncio.sleep(0)
+    assert [1, True, b"x"] == msgspec.msgpack.decode(sent[0][4:])
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000, 3_000_000])

@@ -7,9 +7,7 @@ import importlib
 import importlib.util
 import json
 import os
-import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -18,10 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.bench.command import bench
+from gateway.books.commands import archive, audit, audit_log, backup
 from gateway.process import settings as settings_module
+from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
 from gateway.process.signals import early_signals
-from gateway.process.texts import help_of, plain_lines, without_passwords
+from gateway.process.texts import help_of
 
 if TYPE_CHECKING:
     from gateway.serving.wiring import Addresses
@@ -38,10 +38,8 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
-app.command()(bench)
-
-LOST = 75
-"""Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
+for _one in (bench, audit, audit_log, backup, archive):
+    app.command()(_one)
 
 DESK = (
     '{"machine_id":"VM-0001","store_name":"Desk","currency":"HKD","country_code":"HK",'
@@ -50,12 +48,6 @@ DESK = (
 )
 """The machine of README's first ten minutes: whoever registers it there too is answered alike."""
 
-ConfigFile = Annotated[
-    str | None,
-    typer.Option(
-        "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
-    ),
-]
 JsonReady = Annotated[
     bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")
 ]
@@ -114,7 +106,7 @@ def serve(
     """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
     stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
     """
-    with _sentences(), early_signals() as early:
+    with sentences(), early_signals() as early:
         from gateway.serving.wiring import run_gateway
 
         loaded = settings_module.load(config_file)
@@ -142,7 +134,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")],
 ) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
-    with _sentences():
+    with sentences():
         from gateway.process.development import make_installation
 
         path, new = make_installation(folder)
@@ -157,7 +149,7 @@ def init(
 @db.command()
 def upgrade(*, config_file: ConfigFile = None) -> None:
     """Bring the database to this program's schema; make it if there is none."""
-    with _sentences():
+    with sentences():
         from gateway.books import database
         from gateway.process import configs
 
@@ -171,7 +163,7 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
 @config.command()
 def check(*, config_file: ConfigFile = None) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
-    with _sentences():
+    with sentences():
         from gateway.process import configs
         from gateway.process.clock import SystemClock
 
@@ -180,59 +172,6 @@ def check(*, config_file: ConfigFile = None) -> None:
         made = configs.configs(loaded)
         if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
             raise SettingsRefused(tuple(outdated))
-
-
-@app.command()
-def audit(
-    *,
-    config_file: ConfigFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    write_seals: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the newest digests to a new file.")
-    ] = None,
-    check_seals: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Check that digests of such a file still stand."),
-    ] = None,
-) -> None:
-    """Prove the books: check every invariant of the database, which may be live. Status 0: clean,
-    1: findings, 2: cannot be done.
-    """
-    with _sentences(trouble=2):
-        from gateway.books import audit as auditing
-
-        files = auditing.SealFiles(check=check_seals, write=write_seals)
-        raise typer.Exit(
-            auditing.audit(settings_module.load(config_file), as_json=as_json, files=files)
-        )
-
-
-@app.command()
-def audit_log(
-    *,
-    config_file: ConfigFile = None,
-    after: Annotated[int, typer.Option(min=0, help="Go on behind the row with this id.")] = 0,
-) -> None:
-    """Write the audit log as lines of JSON, oldest first: who did, proposed or was refused what."""
-    with _sentences():
-        from gateway.books import audit_log as log
-
-        log.export(settings_module.load(config_file), after=after)
-
-
-@app.command()
-def backup(
-    *,
-    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A new file.")],
-    config_file: ConfigFile = None,
-) -> None:
-    """Copy a SQLite database, which may be live, into one file and prove it. Status 0: clean, 1:
-    the books have findings, 2: cannot be done.
-    """
-    with _sentences(trouble=2):
-        from gateway.books import backup as backing_up
-
-        raise typer.Exit(backing_up.backup(settings_module.load(config_file), to))
 
 
 @simulate.command()
@@ -250,7 +189,7 @@ def alipay(
     json_ready: JsonReady = False,
 ) -> None:
     """Run a pretend Alipay: the same wire, signed, with a page on which to pay."""
-    with _sentences():
+    with sentences():
         from gateway.demo.pretend import pretend_alipay
 
         _log_to_stderr()
@@ -295,7 +234,7 @@ def machines(
     json_ready: JsonReady = False,
 ) -> None:
     """Run pretend machines with customers in front of them. SIGUSR1: no new customers."""
-    with _sentences():
+    with sentences():
         from gateway.simulator.fleet import FleetConfig, run_fleet
 
         _log_to_stderr()
@@ -339,7 +278,7 @@ def reconcile(
     """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are;
     2: it could not be done.
     """
-    with _sentences(trouble=2):
+    with sentences(trouble=2):
         from gateway.alipay.reconciliation.command import command
 
         raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
@@ -362,7 +301,7 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="A folder in which everything is left.")] = None,
 ) -> None:
     """Run the whole system on this computer and hold both books against each other at its end."""
-    with _sentences():
+    with sentences():
         from gateway.demo.command import demo as play
 
         raise typer.Exit(
@@ -389,7 +328,7 @@ def qr(
     key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
 ) -> None:
     """Draw a machine's QR code into the terminal."""
-    with _sentences():
+    with sentences():
         from gateway.demo import qr as drawing
 
         _say(drawing.qr(machine, drawing.Door(address=admin, ca=ca, cert=cert, key=key)))
@@ -422,10 +361,6 @@ def _log_to_stderr() -> None:
     logs.set_up(level="info", line_format="console")
 
 
-def _complain(text: str) -> None:
-    print(without_passwords(plain_lines(text)), file=sys.stderr)
-
-
 def _say(text: str) -> None:
     print(text, flush=True)
 
@@ -439,61 +374,6 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
     )
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(work)
-
-
-@contextmanager
-def _sentences(*, trouble: int = 1) -> Iterator[None]:
-    """Let errors that a person can mend end the program with their sentences and the status
-    ``trouble``; anything else is a defect and shows where.
-    """
-    try:
-        yield
-    except SettingsRefused as error:
-        for problem in error.problems:
-            _complain(problem)
-        raise typer.Exit(2) from None
-    except _lost() as error:
-        _complain(str(error))
-        raise typer.Exit(LOST) from None
-    except _mendable() as error:
-        _complain(_sentence(error))
-        raise typer.Exit(trouble) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _sentence(error: Exception) -> str:
-    """Return what to tell of an error: of a file, its name and what is wrong with it."""
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename} cannot be used ({error.strerror})."
-    return str(error)
-
-
-def _mendable() -> tuple[type[Exception], ...]:
-    """Return the errors that are sentences. Those of parts that were not imported cannot have been
-    raised.
-    """
-    named = {
-        "actors.ports": "StoreError",
-        "alipay_client.errors": "AlipayError",
-        "gateway.books.database": "SchemaMismatch",
-        "gateway.demo.qr": "NoCode",
-        "gateway.links.hosts": "HostsFailed",
-        "gateway.serving.listeners": "ListenRefused",
-    }
-    return (OSError, *_imported(named))
-
-
-def _lost() -> tuple[type[Exception], ...]:
-    return _imported({"gateway.serving.wiring": "GatewayLost"})
-
-
-def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
-    return tuple(
-        getattr(sys.modules[module], name)
-        for module, name in named.items()
-        if module in sys.modules
-    )
 
 
 for _command in (one for part in (app, db, config, simulate) for one in part.registered_commands):

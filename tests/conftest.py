@@ -5,6 +5,7 @@ for.
 import asyncio
 import functools
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
@@ -19,8 +20,10 @@ from tests.support.virtual_time import VirtualTimeLoop
 
 def pytest_configure() -> None:
     """Forget the proxies of whoever runs the tests: all that is called here is on this computer,
-    and nothing of it could be reached by way of them.
+    and nothing of it could be reached by way of them. And hear SIGHUP, which ``nohup`` has every
+    child ignore: some are to be ended by it.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         del os.environ[name]
 

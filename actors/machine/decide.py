@@ -90,7 +90,7 @@ def _apply(draft: Draft, event: events.Event) -> None:
             if paying.take(draft, event):
                 vending.paid(draft)
         case events.TradeFinished():
-            draft.note(f"Alipay closed trade {event.trade_id}: {event.status}")
+            paying.over_at_alipay(draft, event)
         case events.RefundSucceeded():
             refunding.succeeded(draft, event)
         case (

@@ -13,7 +13,6 @@ from operator import attrgetter
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account, TransferKind, is_sound
-from actors.machine.refunding import under_way
 from actors.machine.state import (
     WITH_A_PERSON,
     Column,
@@ -160,8 +159,6 @@ def _contradiction(refund: Refund) -> str:
         return f"refund {refund.refund_id} may be written off only if it is a person's"
     if refund.asked_by_person and not persons:
         return f"refund {refund.refund_id} is asked after for a person only while it is theirs"
-    if not (refund.next_attempt_at_ms is not None or persons or under_way(refund)):
-        return f"refund {refund.refund_id} waits, is under way, or is a person's"
     return ""
 
 

@@ -9,7 +9,7 @@ whatever is chosen meanwhile, and a next customer who pays for what it does not 
 from actors.machine import ledger, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.effects import BeginSession, EndSession, UpdateFunds
-from actors.machine.events import TopUpPaid
+from actors.machine.events import TopUpPaid, TradeFinished
 from actors.machine.ids import session_id
 from actors.machine.state import (
     EndReason,
@@ -111,6 +111,14 @@ def take(draft: Draft, event: TopUpPaid) -> bool:
         return False
     _feed(draft, trade)
     return True
+
+
+def over_at_alipay(draft: Draft, event: TradeFinished) -> None:
+    """Note that Alipay closed a trade. Of one that is over here too it is no news, a year later
+    least of all: that it was told stands in the inbox.
+    """
+    if any(trade.trade_id == event.trade_id for trade in draft.state.trades):
+        draft.note(f"Alipay closed trade {event.trade_id}: {event.status}")
 
 
 def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:

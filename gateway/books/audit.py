@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +22,10 @@ from gateway.books import seals
 from gateway.process import configs
 from gateway.process.settings import Settings
 from gateway.process.texts import plain
-from storage.auditing import Audit, Finding, Seal, prove
+from storage.archiving.files import ArchiveRefused
+from storage.archiving.proving import with_archive
+from storage.auditing import WHOLE, Audit, Finding, Scope, Seal, prove
+from storage.auditing.starts import remember_seals
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.views import BalanceView
 
@@ -40,26 +44,43 @@ class SealFiles:
     write: Path | None = None
 
 
-def audit(settings: Settings, *, as_json: bool, files: SealFiles = SealFiles()) -> int:
+def audit(
+    settings: Settings,
+    *,
+    as_json: bool,
+    files: SealFiles = SealFiles(),
+    whole: bool = False,
+    archive: Path | None = None,
+) -> int:
     """Audit the database of these settings, say what was found, and return the exit status. Raises
     SettingsRefused.
 
-    Seals are written only of chains in which nothing was found: a seal says that all before it was
-    whole.
+    It begins behind the last seals, unless the ``whole`` database is to be looked at, or that and
+    an ``archive``: then it begins with the first line of all. Seals are
+    written only of chains in which nothing was found: a seal says that all before it was whole.
+    With them the database remembers how far it was proved, if nothing at all was found.
     """
     storage = configs.storage_config(settings)
     try:
         if files.write is not None:
             seals.refuse_to_overwrite(files.write)
         known = () if files.check is None else seals.read(files.check)
-        found = asyncio.run(proved(storage, own_ids={settings.alipay.partner}, known=known))
+        found = asyncio.run(
+            proved(
+                storage,
+                own_ids={settings.alipay.partner},
+                known=known,
+                scope=Scope(whole=whole) if archive is None else with_archive(archive),
+                remember=files.write is not None,
+            )
+        )
         if as_json:
             print(json.dumps(found.as_json()))
         else:
             _draw(Console(), found)
         if files.write is not None:
             print(_write(files.write, found), file=sys.stderr)
-    except (StoreError, seals.SealsRefused) as error:
+    except (StoreError, seals.SealsRefused, ArchiveRefused) as error:
         print(error, file=sys.stderr)
         return UNREADABLE
     return CLEAN if found.clean else FOUND
@@ -72,15 +93,26 @@ def _write(path: Path, found: Audit) -> str:
     return f"{len(found.seals)} seals are in {path}: keep it on another machine."
 
 
-async def proved(storage: StorageConfig, *, own_ids: set[str], known: tuple[Seal, ...]) -> Audit:
-    """Return what every check finds in this database, which is only read. Raises StoreError."""
+async def proved(
+    storage: StorageConfig,
+    *,
+    own_ids: set[str],
+    known: tuple[Seal, ...],
+    scope: Scope = WHOLE,
+    remember: bool = False,
+) -> Audit:
+    """Return what every check finds in this database, which is only read; ``remember`` writes into
+    it how far it was proved. Raises StoreError.
+    """
     database = await Database.open(
-        replace(storage, read_only=True, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
+        replace(storage, read_only=not remember, readers=1, read_timeout_ms=READ_TIMEOUT_MS)
     )
     try:
-        return await prove(
-            database, now_ms=time.time_ns() // 1_000_000, own_ids=own_ids, seals=known
-        )
+        now_ms = time.time_ns() // 1_000_000
+        found = await prove(database, now_ms=now_ms, own_ids=own_ids, seals=known, scope=scope)
+        if remember and found.clean:
+            await remember_seals(database, found.proved, now_ms=now_ms)
+        return found
     finally:
         await database.close()
 
@@ -95,6 +127,7 @@ def _draw(console: Console, found: Audit) -> None:
         result = Text("OK", style="green") if check.holds else Text(count, style="bold red")
         table.add_row(check.truth, f"{check.looked_at:,}", result)
     console.print(table)
+    console.print(_scope(found), soft_wrap=True, highlight=False)
     for balance in found.balances:
         console.print(_money(balance), soft_wrap=True, highlight=False)
     if found.unsealed.journal_lines or found.unsealed.audit_rows:
@@ -124,6 +157,16 @@ def _draw(console: Console, found: Audit) -> None:
         else f"The books are clean: {len(found.checks)} checks hold."
     )
     console.print(Text(end, style="bold red" if broken else "bold green"), soft_wrap=True)
+
+
+def _scope(found: Audit) -> str:
+    if found.since_ms is None:
+        return "Looked at all that is in the database."
+    since = datetime.fromtimestamp(found.since_ms / 1000, UTC)
+    return (
+        f"Looked at what is behind the seals of {since:%Y-%m-%d %H:%M} UTC, and at what goes on "
+        "there; --whole looks at all that is in the database."
+    )
 
 
 def _list(

@@ -185,6 +185,13 @@ class MoneyActs(Acts):
                     "GetRefund tells how far that is",
                     vend=vend_id,
                 )
+            if sold is not None and sold.archived and vend.status == VendStatus.SUCCEEDED:
+                raise not_possible(
+                    "VEND_ARCHIVED",
+                    f"what paid for vend {vend_id} is in the archive of the books: give the money "
+                    "back at Alipay; ListTrades of its session names the trades",
+                    vend=vend_id,
+                )
             if vend.status != VendStatus.SUCCEEDED or sold is None or not sold.parts:
                 raise not_possible(
                     "VEND_NOT_SOLD",

@@ -3,6 +3,17 @@ a restored one.
 """
 
 from storage.auditing.findings import Audit, Check, Finding, Seal, Unsealed
-from storage.auditing.proof import CHECKS, prove, prove_within
+from storage.auditing.proof import CHECKS, WHOLE, Scope, prove, prove_within
 
-__all__ = ["CHECKS", "Audit", "Check", "Finding", "Seal", "Unsealed", "prove", "prove_within"]
+__all__ = [
+    "CHECKS",
+    "WHOLE",
+    "Audit",
+    "Check",
+    "Finding",
+    "Scope",
+    "Seal",
+    "Unsealed",
+    "prove",
+    "prove_within",
+]

@@ -10,6 +10,7 @@ from storage.auditing.findings import Finding
 from storage.auditing.reading import Books
 from storage.fleet.queries import OPEN_REFUNDS
 from storage.tables import inbox, machine_halts, refunds
+from storage.tables.records import in_status
 
 REFUND_OPEN_MS = 24 * 3_600_000
 INBOX_UNTAKEN_MS = 60_000
@@ -30,7 +31,7 @@ def _refunds(books: Books) -> Iterator[Finding]:
     wanted = (
         select(refunds)
         .where(
-            refunds.c.status.in_(OPEN_REFUNDS), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS
+            in_status(refunds, OPEN_REFUNDS), refunds.c.due_at_ms < books.now_ms - REFUND_OPEN_MS
         )
         .order_by(refunds.c.due_at_ms, refunds.c.refund_id)
     )

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from storage.auditing.reading import Books
+from storage.auditing.starts import Start
 from storage.fleet.views import BalanceView
 
 FINDINGS_MAX = 100
@@ -103,6 +104,10 @@ class Audit:
     seals: tuple[Seal, ...]
     """The newest digests of all chains in this moment."""
     unsealed: Unsealed
+    since_ms: int | None = None
+    """When the seals were taken behind which this audit began; None: it looked at all there is."""
+    proved: tuple[Start, ...] = ()
+    """Up to where it came; an audit that begins there later need not look at what is before."""
 
     @property
     def clean(self) -> bool:
@@ -128,6 +133,7 @@ class Audit:
         return {
             "clean": self.clean,
             "at_ms": self.at_ms,
+            "since_ms": self.since_ms,
             "checks": [
                 {
                     "name": check.name,

@@ -11,7 +11,7 @@ from actors.machine.events import TopUpPaid
 from actors.machine.ledger import TransferKind
 from storage import codec
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books
+from storage.auditing.reading import Books, is_here
 from storage.tables import inbox, journal, machines, trades, transfers
 
 transfer = transfers.c
@@ -34,7 +34,11 @@ def taken_notifications_are_in_the_journal(books: Books) -> Iterator[int | Findi
         inbox.c.cause.not_like(f"{CONFLICT}%"),
     )
     # Version 0: nothing at all came of it, and nothing had ever been decided for the machine.
-    lost = and_(inbox.c.taken_version > 0, journal.c.id.is_(None))
+    lost = and_(
+        inbox.c.taken_version > 0,
+        journal.c.id.is_(None),
+        is_here(inbox.c.machine_id, inbox.c.taken_version),
+    )
     wanted = (
         select(*inbox.c["id", "cause", "machine_id", "trade_id", "taken_version"])
         .select_from(inbox.outerjoin(journal, line))
@@ -151,7 +155,11 @@ def top_ups_have_notifications(books: Books) -> Iterator[int | Finding]:
     wanted = (
         select(*transfers.c["machine_id", "cause", "amount_minor", "currency", "version"])
         .select_from(transfers.outerjoin(inbox, payment))
-        .where(credited, inbox.c.id.is_(None))
+        .where(
+            credited,
+            inbox.c.id.is_(None),
+            is_here(transfer.machine_id, transfer.version),
+        )
         .order_by(transfer.machine_id, transfer.version)
     )
     for row in books.odd_ones(wanted):

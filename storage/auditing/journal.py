@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
+import msgspec
 from sqlalchemy import ColumnElement, Table, Text, cast, func, select
 
 from actors.machine.effects import CloseStream, Welcome
@@ -26,6 +27,8 @@ from storage.auditing.reading import Books
 from storage.tables import journal, machine_states, machines, partitions
 
 Orders = tuple[codec.Ordered, ...]
+BOOTS_KEPT = 64
+"""More than any state remembers."""
 STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_args(MachineFact)))
 
 
@@ -54,7 +57,8 @@ def the_journal_is_whole(books: Books) -> Iterator[int | Finding]:
         for row in books.connection.execute(lines).all():
             yield row.lines
             version = left.pop(row.machine_id, 0)
-            if (row.first, row.lines, row.last) != (1, row.last, version):
+            before = _before_the_first(books, row.machine_id)
+            if (row.first, row.lines, row.last) != (before + 1, row.last - before, version):
                 gap = (
                     "without a gap"
                     if row.lines == row.last - row.first + 1
@@ -67,10 +71,17 @@ def the_journal_is_whole(books: Books) -> Iterator[int | Finding]:
                     machine_id=row.machine_id,
                 )
         for machine_id, version in left.items():
+            if version == _before_the_first(books, machine_id):
+                continue
             yield Finding(
                 sentence=f"machine {machine_id} has version {version} and not one line",
                 machine_id=machine_id,
             )
+
+
+def _before_the_first(books: Books, machine_id: str) -> int:
+    start = books.starts.get(machine_id)
+    return 0 if start is None else start.version
 
 
 def _behind_the_gap(books: Books, machine_id: str) -> int | None:
@@ -82,7 +93,9 @@ def _behind_the_gap(books: Books, machine_id: str) -> int | None:
     )
     found: int | None = books.connection.scalar(
         select(func.min(journal.c.version)).where(
-            journal.c.machine_id == machine_id, journal.c.version > 1, missing
+            journal.c.machine_id == machine_id,
+            journal.c.version > _before_the_first(books, machine_id) + 1,
+            missing,
         )
     )
     return found
@@ -169,7 +182,7 @@ def _placed(books: Books, table: Table, ours: ColumnElement[bool]) -> list[tuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Link:
+class Link:
     """A machine's stream, as the journal tells it."""
 
     online: bool = False
@@ -179,6 +192,17 @@ class _Link:
     last_seq: int = 0
     boots: Mapping[str, int] = field(default_factory=dict)
     """How far each boot came."""
+
+
+def link_text(link: Link) -> str:
+    """Return a stream's state as a text that can be kept, with its newest boots."""
+    boots = dict(list(link.boots.items())[-BOOTS_KEPT:])
+    return msgspec.json.encode(replace(link, boots=boots)).decode()
+
+
+def _link_before(books: Books, machine_id: str) -> Link:
+    start = books.starts.get(machine_id)
+    return Link() if start is None else msgspec.json.decode(start.link, type=Link)
 
 
 _SENT_AWAY = frozenset({"TAKEOVERS", "RETIRED"})
@@ -193,7 +217,7 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
     """The numbered frames of each boot, each applied once and in order, end at the number that the
     machine was acknowledged.
     """
-    links: dict[str, _Link] = {}
+    links: dict[str, Link] = {}
     unreadable: set[str] = set()
     lines = select(*journal.c["id", "machine_id", "version", "kind", "effects", "body"]).where(
         journal.c.kind.in_(STREAM_KINDS)
@@ -214,12 +238,14 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                     machine_id=row.machine_id,
                 )
                 continue
-            links[row.machine_id] = _follow(links.get(row.machine_id, _Link()), event, orders)
+            link = links.get(row.machine_id) or _link_before(books, row.machine_id)
+            links[row.machine_id] = follow(link, event, orders)
     for span in books.spans:
         for row, state in books.states(span):
             if state is None or row.machine_id in unreadable:
                 continue
-            told = links.get(row.machine_id, _Link())
+            told = links.get(row.machine_id) or _link_before(books, row.machine_id)
+            books.links[row.machine_id] = link_text(told)
             if (told.boot_id, told.last_seq) != (state.link.boot_id, state.link.last_seq):
                 yield Finding(
                     sentence=f"machine {row.machine_id} is acknowledged up to frame "
@@ -230,13 +256,13 @@ def frames_are_applied_once(books: Books) -> Iterator[int | Finding]:
                 )
 
 
-def _before(link: _Link, stream_id: str) -> tuple[str, ...]:
+def _before(link: Link, stream_id: str) -> tuple[str, ...]:
     return tuple(one for one in (*link.before, link.stream_id) if one not in {"", stream_id})[
         -STREAMS_KEPT:
     ]
 
 
-def _follow(link: _Link, event: Event, orders: Orders) -> _Link:
+def follow(link: Link, event: Event, orders: Orders) -> Link:
     """Return the link after the event and what was ordered then. Told once more in short, so that a
     defect of the core does not prove itself right.
     """
@@ -252,7 +278,7 @@ def _closed(orders: Orders) -> Iterator[codec.Ordered]:
     return (one for one in orders if one.kind == CloseStream.__name__)
 
 
-def _moved(link: _Link, event: Event, orders: Orders) -> _Link:
+def _moved(link: Link, event: Event, orders: Orders) -> Link:
     match event:
         case Connected() if _is_sent_away(orders):
             return link
@@ -284,7 +310,7 @@ def _first(frame: FrameReceived) -> int:
     return fact.first_seq if isinstance(fact, FaultsCounted) else frame.seq
 
 
-def _opened(link: _Link, event: Connected) -> _Link:
+def _opened(link: Link, event: Connected) -> Link:
     """A boot that was superseded does not come back; one that was not goes on where it was: no
     frame is applied twice.
     """
@@ -293,7 +319,7 @@ def _opened(link: _Link, event: Connected) -> _Link:
     if event.boot_id != link.boot_id and event.boot_id in link.boots and link.last_seq:
         return link
     came_to = link.boots.get(event.boot_id, 0)
-    return _Link(
+    return Link(
         online=True,
         stream_id=event.stream_id,
         before=_before(link, event.stream_id),

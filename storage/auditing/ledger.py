@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from actors.machine.ledger import SIDES, Account, TransferKind
 from storage.auditing.findings import Finding
-from storage.auditing.reading import Books, Span, total
+from storage.auditing.reading import Books, Span, is_here, total
 from storage.machines.rows import DAY_MS
 from storage.tables import balances, journal, machines, refunds, sessions, trades, transfers, vends
 
@@ -172,7 +172,11 @@ def transfers_stand_on_events(books: Books) -> Iterator[int | Finding]:
             line.id.label("line_id"),
         )
         .select_from(transfers.outerjoin(journal, decided))
-        .where(or_(line.id.is_(None), line.at_ms != transfer.at_ms))
+        .where(
+            or_(line.id.is_(None), line.at_ms != transfer.at_ms),
+            # A trade that went on later keeps its transfers, of which the lines may be elsewhere.
+            is_here(transfer.machine_id, transfer.version),
+        )
         .order_by(transfer.machine_id, transfer.version, transfer.line)
     )
     for row in books.odd_ones(without):
@@ -231,7 +235,7 @@ def _moved_each_day(span: Span) -> Subquery:
                 transfer.currency,
                 debit.label("debit_minor"),
                 credit.label("credit_minor"),
-            ).where(span.holds(transfer.machine_id))
+            ).where(span.holds(transfer.machine_id), is_here(transfer.machine_id, transfer.version))
             for account, debit, credit in (
                 (transfer.debit_account, transfer.amount_minor, nothing),
                 (transfer.credit_account, nothing, transfer.amount_minor),

@@ -1,20 +1,23 @@
 """Runs every check on one moment of a database. Reads only; a live database may go on meanwhile."""
 
 import inspect
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from storage.auditing import inbox, journal, ledger, privacy, sealing, states, trades, vends
 from storage.auditing.ages import warnings
+from storage.auditing.excerpt import Excerpt, scratch
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
 from storage.auditing.reading import Books
-from storage.auditing.seals import newest_seals, sealed_digests_stand
+from storage.auditing.seals import newest_seals, proved_up_to, sealed_digests_stand
 from storage.database.engine import Database
 from storage.fleet.balances import read_balances
-from storage.tables import audit
+from storage.tables import audit, starts
 from storage.tables import journal as lines
+from storage.tables import seals as sealed
 
 CHECKS: tuple[Look, ...] = (
     ledger.transfers_are_balanced,
@@ -49,8 +52,39 @@ CHECKS: tuple[Look, ...] = (
 """Each is one invariant; its docstring is the sentence that is to be true."""
 
 
+ON_THE_DATABASE = frozenset(
+    {
+        states.states_hold,
+        states.what_is_open_is_in_the_state,
+        states.nothing_was_taken_out,
+        states.planograms_fit,
+    }
+)
+"""These cost what there are machines and open things, not what has happened: they look at the
+database itself even where the others look at an excerpt.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What an audit looks at. ``whole``: all that is in the database, or only what is behind the
+    last seals. ``archived`` adds what was archived, so that it begins with the first lines.
+    """
+
+    whole: bool = True
+    archived: Callable[[Excerpt], None] | None = None
+
+
+WHOLE = Scope()
+
+
 async def prove(
-    db: Database, *, now_ms: int, own_ids: Collection[str] = (), seals: Sequence[Seal] = ()
+    db: Database,
+    *,
+    now_ms: int,
+    own_ids: Collection[str] = (),
+    seals: Sequence[Seal] = (),
+    scope: Scope = WHOLE,
 ) -> Audit:
     """Return what all checks find in one moment of the database. Raises StoreError if it cannot be
     read.
@@ -61,7 +95,12 @@ async def prove(
     count = db.partition_count
     return await db.read(
         lambda connection: prove_within(
-            connection, now_ms=now_ms, partition_count=count, own_ids=own_ids, seals=seals
+            connection,
+            now_ms=now_ms,
+            partition_count=count,
+            own_ids=own_ids,
+            seals=seals,
+            scope=scope,
         )
     )
 
@@ -73,22 +112,58 @@ def prove_within(
     partition_count: int,
     own_ids: Collection[str] = (),
     seals: Sequence[Seal] = (),
+    scope: Scope = WHOLE,
 ) -> Audit:
     """Return the same of a read transaction that is open."""
-    books = Books(
-        connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids)
-    )
+
+    def books_of(connection: Connection) -> Books:
+        return Books(
+            connection, now_ms=now_ms, partition_count=partition_count, own_ids=frozenset(own_ids)
+        )
+
+    live = books_of(connection)
+    since_ms = None if scope.whole or scope.archived else _sealed_at_ms(connection)
+    if since_ms is None and scope.archived is None and not live.starts:
+        return _proved(live, live, seals, None)
+    with scratch() as copy:
+        excerpt = Excerpt(
+            live,
+            copy,
+            starts if since_ms is None else sealed,
+            archived=scope.archived is not None,
+        )
+        excerpt.copy()
+        if since_ms is None:
+            excerpt.copy_strangers()
+        if scope.archived is not None:
+            scope.archived(excerpt)
+        excerpt.index()
+        return _proved(live, books_of(copy), seals, since_ms)
+
+
+def _sealed_at_ms(connection: Connection) -> int | None:
+    """Return when the last seals were taken, None if there are none."""
+    newest: int | None = connection.scalar(select(func.max(sealed.c.sealed_at_ms)))
+    return newest
+
+
+def _proved(live: Books, books: Books, seals: Sequence[Seal], since_ms: int | None) -> Audit:
     looks = (*CHECKS, sealed_digests_stand(seals)) if seals else CHECKS
+    # A line that was sealed earlier may be older than what an excerpt of the newest holds.
+    on_live = {*ON_THE_DATABASE, *(() if since_ms is None else looks[len(CHECKS) :])}
+    checks = tuple(_check(live if look in on_live else books, look) for look in looks)
     return Audit(
-        at_ms=books.now_ms,
-        checks=tuple(_check(books, look) for look in looks),
-        warnings=tuple(islice(warnings(books), FINDINGS_MAX)),
-        balances=tuple(read_balances(books.connection, "")),
-        seals=tuple(newest_seals(books)),
+        at_ms=live.now_ms,
+        checks=checks,
+        warnings=tuple(islice(warnings(live), FINDINGS_MAX)),
+        balances=tuple(read_balances(live.connection, "")),
+        seals=tuple(newest_seals(live)),
         unsealed=Unsealed(
             journal_lines=books.count(lines, lines.c.digest == ""),
             audit_rows=books.count(audit, audit.c.digest == ""),
         ),
+        since_ms=since_ms,
+        proved=tuple(proved_up_to(live, books)),
     )
 
 

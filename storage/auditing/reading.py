@@ -23,6 +23,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     or_,
     select,
     true,
@@ -31,8 +32,9 @@ from sqlalchemy import (
 from actors.machine import MachineState
 from actors.machine.ledger import Account
 from storage import codec
+from storage.auditing.starts import Start, start_of
 from storage.machines.loading import state_of
-from storage.tables import machine_states, machines, transfers
+from storage.tables import machine_states, machines, starts, transfers
 
 MACHINES_AT_ONCE = 200
 ROWS_AT_ONCE = 1_000
@@ -78,6 +80,14 @@ class Books:
         self.own_ids = own_ids
         """Ids that look like a buyer's and are the operator's own, such as the partner id."""
         self.spans = tuple(self._spans())
+        self.starts: dict[str, Start] = {
+            row.machine_id: start_of(row) for row in connection.execute(select(starts))
+        }
+        """Where the books of a machine begin, if not with its first line. The row without a machine
+        is that of ``audit``.
+        """
+        self.links: dict[str, str] = {}
+        """The state of each machine's stream at its last line, once the journal was followed."""
 
     def _spans(self) -> Iterator[Span]:
         after: str | None = None
@@ -142,6 +152,14 @@ class Books:
                 yield row, state_of(row)
             except codec.CodecError:
                 yield row, None
+
+
+def is_here(machine_id: ColumnElement[str], version: ColumnElement[int]) -> ColumnElement[bool]:
+    """Return the condition that a machine's line of this version belongs to these books: it does
+    not stand in what comes before them.
+    """
+    before = (starts.c.machine_id == machine_id, starts.c.version >= version)
+    return ~select(literal(1)).where(*before).exists()
 
 
 def total(amount: ColumnElement[int]) -> ColumnElement[int]:

@@ -54,7 +54,7 @@ def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
             for line in lines:
                 if walk is None or walk.machine_id != line.machine_id:
                     yield from _end(walk, heads)
-                    walk = _Walk(line.machine_id)
+                    walk = _begun(books, line.machine_id)
                 if not walk.broken and (
                     wrong := _wrong(walk, line, moved.get((line.machine_id, line.version), []))
                 ):
@@ -63,14 +63,24 @@ def journals_are_as_written(books: Books) -> Iterator[int | Finding]:
                 walk.version, walk.digest = line.version, line.digest
         yield from _end(walk, heads)
         for head in heads.values():
-            if head.digest:
+            begun = _begun(books, head.machine_id)
+            if head.digest != begun.digest:
+                span_of = f"lines {begun.version + 1} to {head.version}"
                 yield Finding(
                     sentence=(
-                        f"lines 1 to {head.version} of machine {head.machine_id} were removed: its "
-                        "state holds the digest of the last"
+                        f"{span_of} of machine {head.machine_id} were removed: its state holds the "
+                        "digest of the last"
                     ),
                     machine_id=head.machine_id,
                 )
+
+
+def _begun(books: Books, machine_id: str) -> _Walk:
+    """Return the walk before a machine's first line in these books."""
+    start = books.starts.get(machine_id)
+    if start is None:
+        return _Walk(machine_id)
+    return _Walk(machine_id, version=start.version, digest=start.digest)
 
 
 def _heads(span: Span) -> Any:
@@ -167,7 +177,10 @@ def audit_rows_are_as_written(books: Books) -> Iterator[int | Finding]:
     """Each row of audit, of an administrator's act or a host's claim, is as it was written behind
     the row before it, up to the last one.
     """
-    number, digest, broken = 0, "", False
+    start = books.starts.get("")
+    number, digest, broken = (
+        (0, "", False) if start is None else (start.version, start.digest, False)
+    )
     for row in books.odd_ones(select(audit.c.id).where(audit.c.id < 1)):
         yield Finding(sentence=f"row {row.id} of audit was put in: rows count from 1")
     for page in books.pages(select(*audit.c["id", *chain.AUDIT_COLUMNS, "digest"]), audit.c.id):

@@ -16,14 +16,15 @@ from storage.fleet.queries import OPEN_REFUNDS
 from storage.machines import rows
 from storage.machines.statements import Row as Values
 from storage.tables import machines, planogram_columns, refunds, sessions, trades, vends
+from storage.tables.records import in_status
 
 OPEN_VENDS = (VendStatus.AWAITING_PAYMENT, *RESERVING)
 
 _OPEN: tuple[tuple[Table, str, ColumnElement[bool]], ...] = (
-    (sessions, "session_id", sessions.c.status == "OPEN"),
-    (vends, "vend_id", vends.c.status.in_([status.value for status in OPEN_VENDS])),
-    (trades, "trade_id", trades.c.status == "OPEN"),
-    (refunds, "refund_id", refunds.c.status.in_(OPEN_REFUNDS)),
+    (sessions, "session_id", in_status(sessions, ["OPEN"])),
+    (vends, "vend_id", in_status(vends, [status.value for status in OPEN_VENDS])),
+    (trades, "trade_id", in_status(trades, ["OPEN"])),
+    (refunds, "refund_id", in_status(refunds, OPEN_REFUNDS)),
 )
 
 

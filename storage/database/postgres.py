@@ -12,12 +12,15 @@ from storage import codec
 from storage.database.reader import Reading, T, Work
 
 
-def postgres_engine(url: URL, *, statement_timeout_ms: int, connections: int = 1) -> AsyncEngine:
+def postgres_engine(
+    url: URL, *, statement_timeout_ms: int, connections: int = 1, plan_once: bool = False
+) -> AsyncEngine:
     """Return an engine whose waits all have an end.
 
     ``idle_in_transaction_session_timeout`` is part of the ownership protocol: a frozen owner inside
     an open transaction holds its share of the fence, and a takeover waits exactly this long. Locks
-    give up before statements do, so that no COMMIT is ever cancelled for a lock.
+    give up before statements do, so that no COMMIT is ever cancelled for a lock. ``plan_once``:
+    statements that are run again and again are planned once, whatever their parameters.
     """
     connect_args: dict[str, Any] = {}
     if url.get_driver_name() == "asyncpg":
@@ -29,6 +32,7 @@ def postgres_engine(url: URL, *, statement_timeout_ms: int, connections: int = 1
                 "idle_in_transaction_session_timeout": "5000",
                 "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
                 "statement_timeout": str(statement_timeout_ms),
+                "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
             },
         }
     return create_async_engine(
@@ -63,7 +67,9 @@ class PostgresWriter:
     """
 
     def __init__(self, url: URL, *, busy_timeout_ms: int) -> None:
-        self._engine = postgres_engine(url, statement_timeout_ms=busy_timeout_ms)
+        # A commit's statement writes many tables by their keys: planning it each time took as long
+        # as running it.
+        self._engine = postgres_engine(url, statement_timeout_ms=busy_timeout_ms, plan_once=True)
         self._writes = asyncio.Lock()
         self.dialect: Dialect = self._engine.dialect
 

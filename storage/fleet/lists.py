@@ -2,8 +2,9 @@
 Pure; ``storage.fleet.queries`` runs what is built here.
 
 Every page goes along an index from where the page before ended, so it costs the same at any depth.
-Several statuses are as many short lists put together: one index holds each of them in order, and no
-index holds them all. But the rows of one machine are few, so its statuses are looked at on the way.
+Several statuses are as many short lists put together: one index holds each of them in order, but
+for the usual one, in which nearly all rows are, and no index holds them all. But the rows of one
+machine are few, so its statuses are looked at on the way.
 """
 
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ from storage.tables import (
     vends,
     work_item_closings,
 )
+from storage.tables.records import USUAL, in_status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,12 +116,10 @@ class Records:
             return self._ordered(rows, self.table.c, wanted).limit(limit)
         if len(wanted.statuses) < 2:
             for status in wanted.statuses:
-                rows = rows.where(self.table.c[self.status] == status)
+                rows = rows.where(self._has(status))
             return self._ordered(rows, self.table.c, wanted).limit(limit)
         of_each = [
-            self._ordered(
-                rows.where(self.table.c[self.status] == status), self.table.c, wanted
-            ).limit(limit)
+            self._ordered(rows.where(self._has(status)), self.table.c, wanted).limit(limit)
             for status in wanted.statuses
         ]
         together = union_all(*(select(one.subquery()) for one in of_each)).subquery()
@@ -128,6 +128,11 @@ class Records:
     def one(self, key: str) -> Select[Any]:
         """Return the query for the record of this key."""
         return select(self.table, *self.more).where(self.table.c[self.key] == key)
+
+    def _has(self, status: str) -> ColumnElement[bool]:
+        if self.table.name in USUAL:
+            return in_status(self.table, [status])
+        return self.table.c[self.status] == status
 
     def _rows(self, wanted: Wanted, position: str) -> Select[Any]:
         at = self.table.c[self.at]

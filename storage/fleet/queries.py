@@ -57,6 +57,7 @@ from storage.tables import (
     transfers,
     vends,
 )
+from storage.tables.records import USUAL, in_status, is_unusual
 
 V = TypeVar("V")
 
@@ -248,10 +249,13 @@ class Queries:
         """
 
         def by_status(connection: Connection, table: Table) -> dict[str, int]:
-            rows = connection.execute(
-                select(table.c.status, func.count()).group_by(table.c.status)
-            ).all()
-            return dict(rows)
+            # The usual status has no index: it is what is left of all rows.
+            unusual = select(table.c.status, func.count()).where(is_unusual(table))
+            rows = connection.execute(unusual.group_by(table.c.status))
+            found: dict[str, int] = {row[0]: row[1] for row in rows}
+            total = connection.scalar(select(func.count()).select_from(table)) or 0
+            usual = {USUAL[table.name]: total - sum(found.values())}
+            return {status: count for status, count in (usual | found).items() if count}
 
         def work(connection: Connection) -> TallyView:
             return TallyView(
@@ -286,20 +290,20 @@ OPEN_REFUNDS = work_items.OPEN_REFUNDS
 
 GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))
-    .where(refunds.c.status.in_(OPEN_REFUNDS))
+    .where(in_status(refunds, OPEN_REFUNDS))
     .group_by(refunds.c.status),
     select(
         literal("inbox_untaken"), literal(""), func.count(), func.min(inbox.c.received_at_ms)
     ).where(inbox.c.taken_at_ms.is_(None)),
     select(
         literal("sessions_open"), literal(""), func.count(), func.min(sessions.c.started_at_ms)
-    ).where(sessions.c.status == "OPEN"),
+    ).where(in_status(sessions, ["OPEN"])),
     select(literal("machines_online"), literal(""), func.count(), literal(None)).where(
         machine_states.c.online.is_(True)
     ),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
-    ).where(vends.c.status == VendStatus.IN_DOUBT.value),
+    ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),
     select(
         literal("differences_open"),
         literal(""),

@@ -13,7 +13,7 @@ from actors.machine.ids import RefundId, SessionId, TradeId, VendId
 from actors.machine.ledger import TransferKind
 from actors.machine.state import Trade
 from storage.database.engine import Database
-from storage.tables import machine_states, refunds, trades, transfers, vends
+from storage.tables import machine_states, refunds, starts, trades, transfers, vends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,8 @@ class Sold:
     version: int
     parts: tuple[SoldPart, ...]
     refund_ids: tuple[RefundId, ...]
+    archived: bool = False
+    """What paid for it is in the archive, or on its way there: the machine cannot give it back."""
 
 
 class SoldVends:
@@ -40,8 +42,13 @@ class SoldVends:
 
 def _find(connection: Connection, vend_id: VendId) -> Sold | None:
     vend = connection.execute(
-        select(machine_states.c.version, vends.c.session_id)
+        select(
+            machine_states.c.version,
+            vends.c.session_id,
+            (vends.c.requested_at_ms <= func.coalesce(starts.c.at_ms, -1)).label("archived"),
+        )
         .join(vends, vends.c.machine_id == machine_states.c.machine_id)
+        .outerjoin(starts, starts.c.machine_id == vends.c.machine_id)
         .where(vends.c.vend_id == vend_id)
     ).one_or_none()
     if vend is None:
@@ -57,6 +64,7 @@ def _find(connection: Connection, vend_id: VendId) -> Sold | None:
     given = connection.execute(_transfers(paid, TransferKind.GOODWILL)).all()
     return Sold(
         version=vend.version,
+        archived=bool(vend.archived),
         parts=tuple(
             SoldPart(trade=_trade(row), amount_minor=settled[cause])
             for cause, row in paid.items()

@@ -65,6 +65,7 @@ from storage.tables import (
     vends,
     wrong_clocks,
 )
+from storage.tables.records import in_status
 
 OVERDUE_AFTER_MS = 86_400_000
 """A refund that goes on by itself is shown to people after this."""
@@ -308,7 +309,7 @@ def _branches(now_ms: int) -> list[_Branch]:
                 table=refunds,
                 since=refunds.c.due_at_ms,
                 item_id=REFUND_ITEM,
-                where=(refunds.c.status == status.value,),
+                where=(in_status(refunds, [status.value]),),
                 columns=_columns(
                     amount_minor=refunds.c.amount_minor,
                     reason=refunds.c.error,
@@ -328,7 +329,7 @@ def _branches(now_ms: int) -> list[_Branch]:
             since=refunds.c.due_at_ms,
             item_id=REFUND_ITEM,
             where=(
-                refunds.c.status.in_(_SLOW),
+                in_status(refunds, _SLOW),
                 or_(
                     and_(
                         refunds.c.status != RefundStatus.ACCEPTED.value,
@@ -349,7 +350,7 @@ def _branches(now_ms: int) -> list[_Branch]:
             table=vends,
             since=vends.c.requested_at_ms,
             item_id=VEND_ITEM,
-            where=(vends.c.status == VendStatus.IN_REVIEW.value,),
+            where=(in_status(vends, [VendStatus.IN_REVIEW.value]),),
             columns=_columns(
                 vend_id=vends.c.vend_id,
                 amount_minor=vends.c.price_minor,

@@ -22,7 +22,7 @@ from storage import codec
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.machines.payers import Buyer, known_payer_id, put_in
-from storage.tables import inbox, refunds
+from storage.tables import inbox, refunds, trades
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
@@ -32,6 +32,12 @@ TOLD_CURRENCY = "told_currency"
 read from them.
 """
 
+_CREDITED = select(
+    trades.c.machine_id,
+    trades.c.trade_id,
+    trades.c.trade_id.label("told_trade_id"),
+    *trades.c["partner_trans_id", "paid_minor", "currency"],
+).where(trades.c.trade_id == bindparam("wanted"))
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
 _OUR_REFUND = select(refunds.c.refund_id).where(refunds.c.refund_id == bindparam("wanted"))
 
@@ -69,7 +75,8 @@ class Stored:
     """What became of a notification. All three may be acknowledged: it is saved.
 
     CONFLICT: the same cause was told with other content; this telling is kept for a person and
-    never decided upon. ``event``: of a NEW one, as it was saved, with its payer.
+    never decided upon. ``inbox_id`` is 0 of a DUPLICATE whose first telling is in the archive.
+    ``event``: of a NEW one, as it was saved, with its payer.
     """
 
     inbox_id: int
@@ -94,7 +101,10 @@ class Inbox:
     async def knows_payment(self, trade_id: str) -> bool:
         """Tell whether a payment under this trade number was ever saved."""
         return await self._db.read_money(
-            lambda connection: _was_told(connection, f"payment:{trade_id}")
+            lambda connection: (
+                _was_told(connection, f"payment:{trade_id}")
+                or _credited(connection, trade_id) is not None
+            )
         )
 
     async def knows_refund(self, refund_id: RefundId) -> bool:
@@ -108,17 +118,36 @@ class Inbox:
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
     partition = partition_of(received.machine_id, partition_count)
-    new = _with_payer(connection, received)
-    if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
-        return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
-    first = _find(connection, received.cause)
-    if _says(first) == _said(received):
-        return Stored(inbox_id=first.id, verdict="DUPLICATE")
+    archived = _archived(connection, received)
+    if archived is None:
+        new = _with_payer(connection, received)
+        if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
+            return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
+        first = _find(connection, received.cause)
+        first_id, told = first.id, _says(first)
+    else:
+        first_id, told = 0, tuple(archived)
+    if told == _said(received):
+        return Stored(inbox_id=first_id, verdict="DUPLICATE")
     cause = f"conflict:{received.cause}:{received.told_sha256}"
     inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
     return Stored(
         inbox_id=_find(connection, cause).id if inbox_id is None else inbox_id, verdict="CONFLICT"
     )
+
+
+def _archived(connection: Connection, received: Received) -> Row[Any] | None:
+    """Return the trade of a payment whose notification is in the archive by now. The trade is still
+    here, and so it is never credited again, whatever its machine remembers.
+    """
+    if not isinstance(received.event, TopUpPaid) or _was_told(connection, received.cause):
+        return None
+    return _credited(connection, received.trade_id)
+
+
+def _credited(connection: Connection, trade_id: str) -> Row[Any] | None:
+    """Return what we know of a trade whose money came in, in the words of ``_said``."""
+    return connection.execute(_CREDITED, {"wanted": trade_id}).one_or_none()
 
 
 def _insert(

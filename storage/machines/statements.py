@@ -11,9 +11,21 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, insert, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+    insert,
+    update,
+)
 
 from storage.database import dialects
+from storage.machines.arrays import ArrayPart, Together, Values, array_insert
 from storage.tables import (
     balances,
     inbox,
@@ -89,59 +101,76 @@ class Prepared:
 
 
 class CommitStatements:
-    """What a commit writes."""
+    """What a commit writes. On SQLite each table has its statement; on PostgreSQL all of them are
+    one.
+    """
 
     def __init__(self, dialect: Dialect) -> None:
-        self.journal = _append(journal, dialect)
-        self.transfers = _append(transfers, dialect)
-        self.balances = Prepared(
-            dialects.add_up(
-                dialect.name,
-                balances,
-                ("machine_id", "day", "account"),
-                ("debit_minor", "credit_minor"),
-            ),
-            [column.name for column in balances.columns],
-            dialect,
-        )
-        self.states = _overwrite(machine_states, "machine_id", STATE_CHANGES, dialect)
-        self.sessions = _overwrite(
-            sessions, "session_id", SESSION_CHANGES, dialect, owned_by="machine_id"
-        )
-        self.vends = _overwrite(vends, "vend_id", VEND_CHANGES, dialect, owned_by="machine_id")
-        self.trades = _overwrite(trades, "trade_id", TRADE_CHANGES, dialect, owned_by="machine_id")
-        self.refunds = _overwrite(
-            refunds, "refund_id", REFUND_CHANGES, dialect, owned_by="machine_id"
-        )
-        self.alarms = _overwrite(
-            machine_alarms, "alarm_id", ALARM_CHANGES, dialect, owned_by="machine_id"
-        )
-        taken = (
-            update(inbox)
-            .where(inbox.c.id == bindparam("inbox_id"))
-            .values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
-        )
-        self.taken = Prepared(taken, ("now_ms", "at", "inbox_id"), dialect)
+        name = dialect.name
+        days = ("machine_id", "day", "account")
+        owned = {
+            table: dialects.upsert(name, table, key, changing, owned_by="machine_id")
+            for table, key, changing in (
+                (sessions, "session_id", SESSION_CHANGES),
+                (trades, "trade_id", TRADE_CHANGES),
+                (vends, "vend_id", VEND_CHANGES),
+                (refunds, "refund_id", REFUND_CHANGES),
+                (machine_alarms, "alarm_id", ALARM_CHANGES),
+            )
+        }
+        inserts = {
+            **owned,
+            transfers: insert(transfers),
+            balances: dialects.add_up(name, balances, days, ("debit_minor", "credit_minor")),
+            machine_states: dialects.upsert(name, machine_states, "machine_id", STATE_CHANGES),
+        }
+        self._parts: list[Prepared] = []
+        self._together: Together | None = None
+        if name == dialects.POSTGRESQL:
+            parts = [array_insert(made, _but_id(table), dialect) for table, made in inserts.items()]
+            taking = ArrayPart(_TAKEN, _take_each, dialect)
+            lines = array_insert(insert(journal), _but_id(journal), dialect)
+            self._together = Together([*parts, taking, lines])
+            return
+        for table, made in inserts.items():
+            self._parts.append(Prepared(made, _names(table), dialect))
+        self._parts.append(Prepared(_TAKE, list(_TAKEN), dialect))
+        self._parts.append(Prepared(insert(journal), _names(journal), dialect))
+
+    def save(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
+        """Write rows of sessions, trades, vends, refunds, alarms, transfers, balances and states,
+        what was taken of the inbox, and the lines of the journal.
+        """
+        if self._together is not None:
+            self._together.run(connection, rows)
+            return
+        for part, some in zip(self._parts, rows, strict=True):
+            part.run(connection, some)
+
+
+_TAKEN = {"now_ms": BigInteger(), "at": BigInteger(), "inbox_id": BigInteger()}
+_TAKE = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("inbox_id"))
+    .values(taken_at_ms=bindparam("now_ms"), taken_version=bindparam("at"))
+)
+
+
+def _take_each(rows: Values) -> Update:
+    taken = update(inbox).where(inbox.c.id == rows["inbox_id"])
+    return taken.values(taken_at_ms=rows["now_ms"], taken_version=rows["at"])
+
+
+def _but_id(table: Table) -> list[Column[Any]]:
+    """Return the columns without the number that the database counts up."""
+    return [column for column in table.columns if column.name != "id"]
+
+
+def _names(table: Table) -> list[str]:
+    return [column.name for column in _but_id(table)]
 
 
 @functools.lru_cache(maxsize=8)
 def commit_statements(dialect: Dialect) -> CommitStatements:
     """Return what a commit writes, compiled once for each dialect."""
     return CommitStatements(dialect)
-
-
-def _append(table: Table, dialect: Dialect) -> Prepared:
-    """Return an insert; the values are those of the table's columns in order, without the number
-    that the database counts up.
-    """
-    return Prepared(
-        insert(table), [column.name for column in table.columns if column.name != "id"], dialect
-    )
-
-
-def _overwrite(
-    table: Table, key: str, changing: Sequence[str], dialect: Dialect, *, owned_by: str = ""
-) -> Prepared:
-    """Return an upsert; the values are those of the table's columns in order."""
-    statement = dialects.upsert(dialect.name, table, key, changing, owned_by=owned_by)
-    return Prepared(statement, [column.name for column in table.columns], dialect)

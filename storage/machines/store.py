@@ -230,19 +230,13 @@ class SqlMachineStore(MachineStore):
         saved = connection.execute(_SAVED, {"asked": list(owned)}).all()
         _check_versions(changes, {row.machine_id: row.version for row in saved})
         journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
-        run = self._statements
+        records = (rows.sessions, rows.trades, rows.vends, rows.refunds, rows.alarms)
+        others = (rows.transfers, rows.balances(), states, rows.taken)
         try:
-            run.sessions.run(connection, list(rows.sessions.values()))
-            run.trades.run(connection, list(rows.trades.values()))
-            run.vends.run(connection, list(rows.vends.values()))
-            run.refunds.run(connection, list(rows.refunds.values()))
-            run.alarms.run(connection, list(rows.alarms.values()))
-            run.transfers.run(connection, rows.transfers)
-            run.balances.run(connection, rows.balances())
-            run.states.run(connection, states)
-            run.taken.run(connection, rows.taken)
             halts.over(connection, rows.recovered)
-            run.journal.run(connection, journal)
+            self._statements.save(
+                connection, [*(list(some.values()) for some in records), *others, journal]
+            )
         except IntegrityError as error:
             raise _Broken(describe(error)) from error
 

@@ -7,6 +7,7 @@ so all of them are known wherever one is. A table may be called like the file th
 like no other file here, because the import of that file would hide it.
 """
 
+from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
@@ -22,6 +23,7 @@ __all__ = [
     "IS_REFUSED",
     "Position",
     "answers",
+    "archives",
     "audit",
     "balances",
     "inbox",
@@ -39,7 +41,9 @@ __all__ = [
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",
+    "seals",
     "sessions",
+    "starts",
     "trades",
     "transfers",
     "vends",

@@ -94,5 +94,6 @@ audit = Table(
     Index(None, "machine_id", "id"),
 )
 
-for _table in (journal, transfers, audit):
-    refuse_changes(_table)
+refuse_changes(audit)
+for _table in (journal, transfers):
+    refuse_changes(_table, but_archived=True)

@@ -1,6 +1,7 @@
 """The house keeps its own rules: what a linter does not know, this file does."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -214,3 +215,14 @@ def test_what_is_expected_stands_first() -> None:
         ),
         "files_with_the_expected_last.txt",
     )
+
+
+def test_every_decision_is_listed_once_and_in_order() -> None:
+    """By its number and its file, under one heading line each."""
+    folder = ROOT / "docs" / "decisions"
+    files = sorted(path.name for path in folder.glob("0*.md"))
+    listed = re.findall(
+        r"^\| \[(\d{4})\]\((.+?)\) \|", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert [(name[:4], name) for name in files] == listed
+    assert [number for number, _ in listed] == sorted({number for number, _ in listed})

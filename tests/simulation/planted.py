@@ -94,7 +94,7 @@ PLANTED = (
         name="no-is-not-asked-after",
         sentence="A no is believed, though it may be the echo of our own success.",
         bug=bugs_of_refunds.no_is_not_asked_after,
-        start=45,
+        start=83,
         steer=steers.alipay_says_anything,
     ),
     Planted(
@@ -107,6 +107,7 @@ PLANTED = (
         name="first-person-suffices",
         sentence="A large refund is written off by one person.",
         bug=bugs_of_refunds.first_person_suffices,
+        start=5,
         steer=steers.refunds_are_refused,
     ),
     Planted(
@@ -119,6 +120,7 @@ PLANTED = (
         name="cents-everywhere",
         sentence="Amounts of a currency without decimals are written and read with two.",
         bug=bugs_of_refunds.cents_everywhere,
+        start=2,
     ),
     Planted(
         name="whole-payment-back",
@@ -134,7 +136,7 @@ PLANTED = (
         name="done-is-unknown-again",
         sentence="A late time-out opens a refund that is done.",
         bug=bugs_of_refunds.done_is_unknown_again,
-        start=5,
+        start=10,
     ),
     Planted(
         name="stop-forgotten",
@@ -168,6 +170,7 @@ PLANTED = (
         name="no-epoch-check",
         sentence="A commit does not prove its epoch.",
         bug=bugs.no_epoch_check,
+        start=2,
     ),
     Planted(
         name="no-version-check",
@@ -224,7 +227,7 @@ PLANTED = (
         name="denied-choice-renews",
         sentence="Each choice that is denied begins the idle time again, without an end.",
         bug=bugs.denied_choice_renews,
-        start=5,
+        start=7,
         steer=steers.people_insist,
     ),
     Planted(
@@ -269,7 +272,7 @@ PLANTED = (
         name="lost-stream-is-failure",
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
-        start=13,
+        start=23,
         steer=steers.cables_are_bad,
     ),
     Planted(
@@ -312,7 +315,7 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=4,
+        start=38,
         steer=steers.saving_fails_often,
     ),
     Planted(
@@ -358,6 +361,7 @@ PLANTED = (
         name="goodwill-of-the-whole-payment",
         sentence="All that a payment bought is given back for one of its vends.",
         bug=bugs_of_refunds.goodwill_of_the_whole_payment,
+        start=2,
         steer=steers.customers_complain,
     ),
     Planted(
@@ -370,6 +374,7 @@ PLANTED = (
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
         bug=bugs_of_time.takeover_voids_at_once,
+        start=2,
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(

@@ -9,6 +9,11 @@ branch_labels = None
 depends_on = None
 
 APPEND_ONLY = ("journal", "transfers", "audit")
+BUT_ARCHIVED = ("journal", "transfers")
+ARCHIVED = (
+    "EXISTS (SELECT 1 FROM starts"
+    " WHERE starts.machine_id = OLD.machine_id AND starts.version >= OLD.version)"
+)
 POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 SENTENCE = "is append-only: its rows are never changed or deleted"
 
@@ -22,12 +27,14 @@ def upgrade() -> None:
     _inbox()
     _people()
     _reconciliation()
+    _archives()
     _refuse_changes()
 
 
 def downgrade() -> None:
     """Drop all tables, and all that is in them."""
     for table in (
+        *("archives", "starts", "seals"),
         *("reconciliation_differences", "reconciliation_runs", "answers", "work_item_closings"),
         *("payers", "inbox", "machine_alarms", "refunds", "trades", "vends", "sessions"),
         *("audit", "balances", "transfers", "journal"),
@@ -37,6 +44,7 @@ def downgrade() -> None:
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION refuse_a_change()")
+        op.execute("DROP FUNCTION refuse_a_change_but_archived()")
 
 
 def _installation() -> None:
@@ -255,7 +263,7 @@ def _records() -> None:
     )
     _index("sessions", "machine_id", "started_at_ms", "session_id")
     _index("sessions", "started_at_ms", "session_id")
-    _index("sessions", "status", "started_at_ms", "session_id")
+    _unusual("sessions", "ENDED", "started_at_ms", "session_id")
     op.create_table(
         "vends",
         sa.Column("vend_id", sa.String(64), nullable=False),
@@ -277,7 +285,7 @@ def _records() -> None:
     _index("vends", "machine_id", "requested_at_ms", "vend_id")
     _index("vends", "requested_at_ms", "vend_id")
     _index("vends", "session_id", "requested_at_ms", "vend_id")
-    _index("vends", "status", "requested_at_ms", "vend_id")
+    _unusual("vends", "SUCCEEDED", "requested_at_ms", "vend_id")
     op.create_table(
         "trades",
         sa.Column("trade_id", sa.String(64), nullable=False),
@@ -309,7 +317,7 @@ def _records() -> None:
     _index("trades", "machine_id", "received_at_ms", "trade_id")
     _index("trades", "received_at_ms", "trade_id")
     _index("trades", "session_id", "received_at_ms", "trade_id")
-    _index("trades", "status", "received_at_ms", "trade_id")
+    _unusual("trades", "CLOSED", "received_at_ms", "trade_id")
     op.create_table(
         "refunds",
         sa.Column("refund_id", sa.String(64), nullable=False),
@@ -333,7 +341,7 @@ def _records() -> None:
     )
     _index("refunds", "due_at_ms", "refund_id")
     _index("refunds", "machine_id", "due_at_ms", "refund_id")
-    _index("refunds", "status", "due_at_ms", "refund_id")
+    _unusual("refunds", "SUCCEEDED", "due_at_ms", "refund_id")
     _index("refunds", "trade_id", "due_at_ms", "refund_id")
     op.create_table(
         "machine_alarms",
@@ -473,6 +481,14 @@ def _index(table: str, *columns: str) -> None:
     op.create_index(f"{table}_by_{'_'.join(columns)}", table, list(columns))
 
 
+def _unusual(table: str, usual: str, *columns: str) -> None:
+    """Make an index of the few rows that are in another status than nearly all."""
+    some = sa.text(f"status <> '{usual}'")
+    op.create_index(
+        f"{table}_unusual", table, ["status", *columns], sqlite_where=some, postgresql_where=some
+    )
+
+
 def _waiting(name: str, where: str) -> None:
     """Make an index of the few rows of the inbox that wait."""
     some = sa.text(where)
@@ -480,25 +496,61 @@ def _waiting(name: str, where: str) -> None:
     op.create_index(name, "inbox", columns, sqlite_where=some, postgresql_where=some)
 
 
+def _archives() -> None:
+    """Where the books begin, and up to where they were proved."""
+    op.create_table(
+        "archives",
+        sa.Column("month", sa.String(7), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("end_ms", sa.BigInteger(), nullable=False),
+        sa.Column("folder", sa.Text(), nullable=False),
+        sa.Column("manifest_sha256", sa.String(64), nullable=False),
+        sa.Column("exported_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("dropped_at_ms", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("state IN ('EXPORTED', 'DROPPED')", name=op.f("archives_state_known")),
+        sa.PrimaryKeyConstraint("month", name="archives_key"),
+    )
+    for table, more in (("starts", ()), ("seals", ("sealed_at_ms",))):
+        op.create_table(
+            table,
+            sa.Column("machine_id", sa.String(32), nullable=False),
+            sa.Column("version", sa.BigInteger(), nullable=False),
+            sa.Column("digest", sa.String(64), nullable=False),
+            sa.Column("at_ms", sa.BigInteger(), nullable=False),
+            sa.Column("from_day", sa.Integer(), nullable=False),
+            sa.Column("balances", sa.Text(), nullable=False),
+            sa.Column("link", sa.Text(), nullable=False),
+            *(sa.Column(name, sa.BigInteger(), nullable=False) for name in more),
+            sa.PrimaryKeyConstraint("machine_id", name=f"{table}_key"),
+        )
+
+
 def _refuse_changes() -> None:
     """Make the triggers of ``storage.append_only``."""
     if op.get_bind().dialect.name == "sqlite":
         for table in APPEND_ONLY:
             for what in ("UPDATE", "DELETE"):
+                archived = what == "DELETE" and table in BUT_ARCHIVED
+                when = f" WHEN NOT {ARCHIVED}" if archived else ""
                 op.execute(
-                    f"CREATE TRIGGER {table}_refuses_{what.lower()} BEFORE {what} ON {table}"
+                    f"CREATE TRIGGER {table}_refuses_{what.lower()} BEFORE {what} ON {table}{when}"
                     f" BEGIN SELECT RAISE(ABORT, '{table} {SENTENCE}'); END"
                 )
         return
-    op.execute(
-        "CREATE OR REPLACE FUNCTION refuse_a_change() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN RAISE EXCEPTION '% {SENTENCE}', TG_TABLE_NAME USING ERRCODE = "
-        "'restrict_violation'; END $$",
+    says = (
+        f"RAISE EXCEPTION '% {SENTENCE}', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'; END"
     )
+    let_go = f"IF TG_OP = 'DELETE' AND {ARCHIVED} THEN RETURN OLD; END IF;"
+    for name, first in (("refuse_a_change", ""), ("refuse_a_change_but_archived", f"{let_go} ")):
+        op.execute(
+            f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN {first}{says} $$"
+        )
     for table in APPEND_ONLY:
+        name = "refuse_a_change_but_archived" if table in BUT_ARCHIVED else "refuse_a_change"
         op.execute(
             f"CREATE TRIGGER {table}_refuses_changes BEFORE UPDATE OR DELETE ON {table} FOR "
-            "EACH ROW EXECUTE FUNCTION refuse_a_change()"
+            f"EACH ROW EXECUTE FUNCTION {name}()"
         )
         op.execute(
             f"CREATE TRIGGER {table}_refuses_truncate BEFORE TRUNCATE ON {table} FOR EACH "

@@ -5,7 +5,7 @@ import pytest
 from actors.machine import events, frames
 from actors.machine.connecting import BOOT_SUPERSEDED
 from actors.machine.effects import CloseStream, RejectCode, RejectFrame
-from actors.machine.ids import BootId, RequestId, StreamId
+from actors.machine.ids import BootId, RequestId, StreamId, VendId
 from actors.machine.state import (
     EARLIER_BOOTS_KEPT,
     AlarmKind,
@@ -142,3 +142,14 @@ def test_a_boot_is_superseded_by_another_that_spoke(boot: str) -> None:
     assert None is frames.superseded(link, BootId(boot))
     spoke = frames.applied(link, frame(1, cash("A1")))
     assert (boot == "b1") == (frames.superseded(spoke, BootId(boot)) is not None)
+
+
+def test_a_result_of_no_vend_under_a_used_number_is_told_alike() -> None:
+    """There is nothing that could be put aside."""
+    story = Story()
+    story.connect()
+    story.frame(cash("A1"))
+    result = events.VendSucceeded(vend_id=VendId("VM-1-v9"))
+    story.do(events.FrameReceived(stream_id=story.stream, seq=1, fact=result))
+    assert [RejectFrame] == [type(order) for order in story.last.effects]
+    assert [AlarmKind.NUMBER_REUSED] == [alarm.kind for alarm in story.state.alarms]

@@ -7,6 +7,7 @@ import pytest
 from actors.machine import decide, events
 from actors.machine.hearing import overdue, settles
 from actors.machine.ids import StreamId, VendId
+from actors.machine.policy import Policy
 from actors.machine.state import FailureCause, RefundCause, VendStatus
 from tests.support.story import Story
 
@@ -167,3 +168,20 @@ def test_which_facts_settle_which_vends() -> None:
     assert frozenset() == settles(story.state, events.TimePassed())
     assert not overdue(story.state, story.now_ms)
     assert overdue(story.state, story.now_ms + story.policy.vend_result_ms)
+
+
+def test_a_vend_in_doubt_whose_customer_is_still_there_is_heard_out() -> None:
+    """The machine came back from a power cut without its journal, just before the doubt ends: it
+    may still say something, and its customer keeps the session meanwhile.
+    """
+    story = Story(policy=Policy(unavailable_grace_ms=900_000, idle_refund_ms=900_000))
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.disconnect()
+    story.wait(story.policy.doubt_window_ms - 1_000)
+    story.connect("b2", lost=True)
+    assert story.state.session is not None
+    assert story.state.session.vend is not None
+    assert VendStatus.IN_DOUBT is story.state.session.vend.status
+    assert story.state.session.vend.deadline_at_ms > story.now_ms + 1_000

@@ -6,9 +6,9 @@ import pytest
 
 from actors.machine import InvariantBroken, MachineState, check, check_decision, decide, events
 from actors.machine.decision import Decision
-from actors.machine.ids import TradeId
+from actors.machine.ids import TradeId, VendId
 from actors.machine.ledger import SIDES, Account, TransferKind
-from actors.machine.state import RefundStatus, Vend, VendStatus, WriteOffProposal
+from actors.machine.state import RefundStatus, Reservation, Vend, VendStatus, WriteOffProposal
 from actors.machine.values import replace
 from tests.support.story import Story
 
@@ -54,6 +54,18 @@ BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
     "trade twice": lambda s: replace(s, trades=(s.trades[0], *s.trades)),
     "open and closed": lambda s: replace(s, closed_trades=(s.trades[0].trade_id,)),
     "approved without money": lambda s: vend(s, reserved=()),
+    "reservation of nothing": lambda s: vend(
+        s,
+        reserved=(
+            Reservation(trade_id=s.trades[0].trade_id, amount_minor=500),
+            Reservation(trade_id=s.trades[0].trade_id, amount_minor=0),
+        ),
+    ),
+    "second trade twice": lambda s: replace(s, trades=(*s.trades, s.trades[1])),
+    "reservation on no open trade": lambda s: vend(
+        s, reserved=(Reservation(trade_id=TradeId("t9"), amount_minor=500),)
+    ),
+    "refund asked after, and nobody's": lambda s: refund(s, asked_by_person=True),
     "waits with money": lambda s: vend(s, status=VendStatus.AWAITING_PAYMENT),
     "settled but open": lambda s: vend(s, status=VendStatus.SUCCEEDED),
     "refund of nothing": lambda s: refund(s, amount_minor=0),
@@ -282,3 +294,16 @@ def test_a_truth_that_holds_is_not_put_into_words(monkeypatch: pytest.MonkeyPatc
         columns=tuple(replace(one, column=Mute(one.column)) for one in story.state.columns),
     )
     check(story.state)
+
+
+def test_what_the_ledger_holds_for_a_vend_is_reserved_for_it() -> None:
+    """The same amount, held for another vend."""
+    story = a_story()
+    decision = chosen(story)
+    session = decision.state.session
+    assert session is not None
+    assert session.vend is not None
+    other = replace(session, vend=replace(session.vend, vend_id=VendId("VM-1-v9")))
+    planted = replace(decision, state=replace(decision.state, session=other))
+    with pytest.raises(InvariantBroken, match="for vends, the state"):
+        check_decision(story.before, planted)

@@ -147,3 +147,30 @@ def test_a_database_that_is_slow_for_days_holds_no_money_for_days() -> None:
 
     assert [VendStatus.VOIDED] == [vend.status for vend in story.state.settled_vends]
     assert 0 == story.money()["held"]
+
+
+def test_a_session_without_a_vend_waits_no_longer_than_its_span() -> None:
+    """The clock stood ahead at the last operation, and was set back meanwhile."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.now_ms -= STEP_MS
+    story.do(RESUMED)
+    assert story.state.session is not None
+    assert story.now_ms == story.state.session.last_operation_at_ms
+
+
+def test_a_refund_is_tried_again_within_the_longest_wait() -> None:
+    """Its next try was set by a clock that stood a day ahead."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.pay(300, "bob")
+    (refund,) = story.state.refunds
+    story.do(events.RefundUnknown(refund_id=refund.refund_id, detail="no answer"))
+    story.now_ms -= 24 * HOUR_MS
+    story.do(RESUMED)
+    (refund,) = story.state.refunds
+    assert refund.next_attempt_at_ms is not None
+    longest_ms = max(*POLICY.refund_retry_ms, POLICY.short_of_funds_retry_ms)
+    assert story.now_ms + longest_ms == refund.next_attempt_at_ms

@@ -142,6 +142,31 @@ def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None
     assert checked.stdout.endswith("The books are clean: 29 checks hold.\n")
 
 
+def test_an_audit_begins_behind_the_last_seals(config: str, tmp_path: Path) -> None:
+    """It says since when, and looks at all there is if it is told to; an audit that found anything
+    leaves no seals.
+    """
+    said = "Looked at all that is in the database."
+    assert said in _audit(config).stdout
+    assert 0 == _audit(config, "--write-seals", str(tmp_path / "seals")).exit_code
+    since = _audit(config)
+    assert "Looked at what is behind the seals of 20" in since.stdout
+    assert since.stdout.endswith("The books are clean: 28 checks hold.\n")
+    assert said in _audit(config, "--whole").stdout
+    looked = [
+        sum(check["looked_at"] for check in json.loads(_audit(config, *how).stdout)["checks"])
+        for how in (["--json"], ["--json", "--whole"])
+    ]
+    assert looked[0] < looked[1] / 2
+
+
+def test_books_with_findings_are_not_remembered_as_whole(config: str, tmp_path: Path) -> None:
+    """The file of seals is written, because the chains hold; the next audit looks at all again."""
+    damage(tmp_path / "vendgate.db", "DELETE FROM vends WHERE vend_id = 'VM-1-v3'")
+    assert 1 == _audit(config, "--write-seals", str(tmp_path / "seals")).exit_code
+    assert None is json.loads(_audit(config, "--json").stdout)["since_ms"]
+
+
 def test_a_broken_seal_is_a_finding(config: str, tmp_path: Path) -> None:
     """Whoever has made the digests of audit anew is found, and no new seals are given for it."""
     path, newer = tmp_path / "seals", tmp_path / "newer"
@@ -157,8 +182,9 @@ def test_a_broken_seal_is_a_finding(config: str, tmp_path: Path) -> None:
         act,
         f"UPDATE installation SET audit_digest = '{digest}'",
     )
-    assert 0 == _audit(config).exit_code
-    result = _audit(config, "--json", "--check-seals", str(path), "--write-seals", str(newer))
+    assert 0 == _audit(config, "--whole").exit_code
+    seals = ("--check-seals", str(path), "--write-seals", str(newer))
+    result = _audit(config, "--json", "--whole", *seals)
     assert (1, f"{newer} was not written: a chain is broken.\n") == (
         result.exit_code,
         result.stderr,

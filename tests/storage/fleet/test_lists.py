@@ -1,11 +1,12 @@
 """Lists of what happened: each filter, both directions, page by page, and along an index."""
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, Select, Update, insert, update
@@ -20,6 +21,7 @@ from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.tables import machine_states, machines, trades, vends, work_item_closings
+from storage.tables.records import USUAL
 from tests.storage.owner import START_MS, Owner, new_machine, paid
 
 STATION, PIER = "VM-1", "VM_2"
@@ -313,6 +315,9 @@ RECORDS = [lists.SESSIONS, lists.VENDS, lists.TRADES, lists.REFUNDS, lists.CLOSI
         Wanted(**RANGE),
         Wanted(place="station", **RANGE),
         Wanted(statuses=("X",)),
+        Wanted(statuses=("ENDED",)),
+        Wanted(statuses=("CLOSED",)),
+        Wanted(statuses=("SUCCEEDED",)),
         Wanted(machine_id="VM-1"),
         Wanted(machine_id="VM-1", ascending=True),
     ],
@@ -423,3 +428,62 @@ def test_a_watch_of_a_machine_sorts_nothing(upgraded_file: Path) -> None:
         detail.replace("sqlite_autoindex_journal_1", "journal_one_machine_id_version")
         for detail in _plan(upgraded_file, lists.events_behind("VM-1", 5, 900, 200))
     ]
+
+
+@pytest.mark.parametrize("records", RECORDS[:4], ids=lambda one: one.table.name)
+def test_the_usual_status_goes_along_the_time(upgraded_file: Path, records: Records) -> None:
+    """Of all others an index holds the few rows; of the usual one it would hold nearly all."""
+    name = records.table.name
+    for status, index in (
+        (USUAL[name], f"{name}_by_{records.at}_{records.key}"),
+        ("X", f"{name}_unusual"),
+    ):
+        plan = _plan(upgraded_file, records.page(Wanted(statuses=(status,)), "", 51))
+        (own,) = (line for line in plan if line.split()[1] == name)
+        assert f"INDEX {index}" in own, plan
+
+
+QUERIES: dict[str, Select[Any]] = {
+    **{f"{one.table.name}_by_{one.at}_{one.key}": one.page(Wanted(), "", 51) for one in RECORDS},
+    **{
+        f"{one.table.name}_by_{of_one}_{one.at}_{one.key}": one.page(
+            Wanted(**cast("dict[str, Any]", {of_one: "x"})), "", 51
+        )
+        for one, of_one in (
+            (lists.SESSIONS, "machine_id"),
+            (lists.VENDS, "machine_id"),
+            (lists.VENDS, "session_id"),
+            (lists.TRADES, "machine_id"),
+            (lists.TRADES, "session_id"),
+            (lists.REFUNDS, "machine_id"),
+            (lists.REFUNDS, "trade_id"),
+        )
+    },
+    **{
+        f"{one.table.name}_unusual": one.page(Wanted(statuses=("X",)), "", 51)
+        for one in RECORDS[:4]
+    },
+}
+"""Each index of the records, with a query that goes along it."""
+
+
+@pytest.mark.parametrize("index", QUERIES)
+def test_each_index_of_the_records_has_its_query(upgraded_file: Path, index: str) -> None:
+    """An index that no query goes along costs bytes and pages with each sale for nothing."""
+    plan = _plan(upgraded_file, QUERIES[index])
+    assert any(f"INDEX {index}" in line for line in plan), plan
+
+
+def test_no_index_of_the_records_is_without_a_query() -> None:
+    """Who makes one writes its query down here."""
+    made = {str(index.name) for one in RECORDS for index in one.table.indexes}
+    assert set(QUERIES) == made
+
+
+async def test_a_tally_counts_the_usual_ones_too(db: Database) -> None:
+    """They are what is left of all; a status that no row has is not told."""
+    await _fleet(db)
+    await _vends(db)
+    queries = Queries(db)
+    whole = await queries.vends(limit=100)
+    assert dict(Counter(one.status for one in whole)) == (await queries.tally()).vends

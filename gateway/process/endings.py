@@ -1,0 +1,82 @@
+"""How a command of the command line ends: errors that a person can mend as sentences, each with its
+status.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from gateway.process.settings import SettingsRefused
+from gateway.process.texts import plain_lines, without_passwords
+
+ConfigFile = Annotated[
+    str | None,
+    typer.Option(
+        "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
+    ),
+]
+LOST = 75
+"""Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
+
+
+@contextmanager
+def sentences(*, trouble: int = 1) -> Iterator[None]:
+    """Let errors that a person can mend end the program with their sentences and the status
+    ``trouble``; anything else is a defect and shows where.
+    """
+    try:
+        yield
+    except SettingsRefused as error:
+        for problem in error.problems:
+            complain(problem)
+        raise typer.Exit(2) from None
+    except _lost() as error:
+        complain(str(error))
+        raise typer.Exit(LOST) from None
+    except _mendable() as error:
+        complain(_sentence(error))
+        raise typer.Exit(trouble) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to tell of an error: of a file, its name and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror})."
+    return str(error)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """Return the errors that are sentences. Those of parts that were not imported cannot have been
+    raised.
+    """
+    named = {
+        "actors.ports": "StoreError",
+        "alipay_client.errors": "AlipayError",
+        "gateway.books.database": "SchemaMismatch",
+        "gateway.demo.qr": "NoCode",
+        "gateway.links.hosts": "HostsFailed",
+        "gateway.serving.listeners": "ListenRefused",
+    }
+    return (OSError, *_imported(named))
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    return _imported({"gateway.serving.wiring": "GatewayLost"})
+
+
+def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:
+    return tuple(
+        getattr(sys.modules[module], name)
+        for module, name in named.items()
+        if module in sys.modules
+    )
+
+
+def complain(text: str) -> None:
+    """Say what is wrong, in plain letters and without passwords."""
+    print(without_passwords(plain_lines(text)), file=sys.stderr)

@@ -1,0 +1,418 @@
+"""Months leave the database and stay provable, whatever happens on the way."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from actors.machine.events import TopUpPaid, TradeFinished
+from actors.machine.ids import Currency, MachineId, TradeId, VendId
+from actors.ports import StoreError
+from storage.archiving import archive, files
+from storage.archiving.archive import Order, dry_run, month_ms, run
+from storage.archiving.files import ArchiveRefused
+from storage.auditing.starts import start_of
+from storage.database.engine import Database, StorageConfig
+from storage.database.reader import T, Work
+from storage.fleet.queries import Queries
+from storage.fleet.sold import SoldVends
+from storage.machines.inbox import Inbox
+from storage.tables import (
+    journal,
+    reconciliation_differences,
+    reconciliation_runs,
+    starts,
+    transfers,
+)
+from tests.storage.archiving.books import (
+    FIFTH,
+    NOW_MS,
+    archived,
+    audited,
+    buys,
+    counted,
+    goes_on,
+    is_sound,
+    months,
+    order,
+)
+from tests.storage.auditing.books import damage
+from tests.storage.notifications import other, received
+from tests.storage.owner import Owner
+
+
+@pytest.fixture
+async def books(sound: Database) -> Database:
+    """Two months of books."""
+    await goes_on(sound)
+    return sound
+
+
+async def test_a_month_goes_and_nothing_is_lost(books: Database, tmp_path: Path) -> None:
+    """What is over is in the files and not in the database; what is open keeps its lines and all
+    behind them; money, records and every audit are as before.
+    """
+    queries, folder = Queries(books), tmp_path / "archive"
+    before = await audited(books)
+    assert before.clean
+    trades = await queries.trades(limit=100)
+    rows = await counted(books)
+    assert ["2026-01", "2026-02"] == await archived(books, folder)
+    assert [("2026-01", "DROPPED"), ("2026-02", "DROPPED")] == await months(books)
+    after = await counted(books)
+    assert all(after[name] < 2 * rows[name] / 3 for name in rows), (rows, after)
+    await is_sound(books, folder)
+    assert before.balances == (await audited(books)).balances
+    assert trades == await queries.trades(limit=100)
+    begun = await _starts(books)
+    # VM-1's refund is open since its third session, VM-2's session since its first.
+    first = await _first_lines(books)
+    assert begun["VM-1"] + 1 == first["VM-1"]
+    # The newest line of all stays for its position.
+    assert {"VM-1", "VM-2", FIFTH} == set(first)
+    story = await queries.timeline("VM-1-s3")
+    assert "TopUpPaid" in story[0].event
+
+
+async def test_books_go_on_behind_an_archive(books: Database, tmp_path: Path) -> None:
+    """Machines sell after a month was archived as before it, and the next month goes too."""
+    folder = tmp_path / "archive"
+    assert ["2026-01"] == await archived(books, folder, "2026-02")
+    await is_sound(books, folder)
+    owner = await _owner(books)
+    await buys(books, owner, FIFTH, 6)
+    await is_sound(books, folder)
+    assert ["2026-02"] == await archived(books, folder)
+    await is_sound(books, folder)
+    assert [] == await archived(books, folder)
+    await buys(books, owner, FIFTH, 7)
+    await is_sound(books, folder)
+
+
+async def test_a_sale_over_the_border_stays_whole_until_it_is_over(
+    books: Database, tmp_path: Path
+) -> None:
+    """Its transfers are in January's files and stay in the database, until February goes."""
+    folder = tmp_path / "archive"
+    wanted = select(transfers.c.kind).where(transfers.c.trade_id == "VM-5-t2")
+
+    async def kinds() -> list[str]:
+        found = await books.read(lambda connection: connection.scalars(wanted).all())
+        return sorted(found)
+
+    whole = await kinds()
+    assert 5 == len(whole)
+    await archived(books, folder, "2026-02")
+    assert whole == await kinds()
+    await archived(books, folder)
+    assert [] == await kinds()
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+class Mortal(Database):
+    """A database whose process is killed before its n-th transaction that writes."""
+
+    lives = 1_000_000
+
+    async def write(self, work: Work[T]) -> T:
+        """Write, or die."""
+        if self.lives == 0:
+            raise Killed
+        self.lives -= 1
+        return await super().write(work)
+
+
+async def test_a_kill_between_any_two_writes_loses_nothing(
+    sound_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At each write of a run: the audits are clean as it stands, and the next run goes on to the
+    same end.
+    """
+    monkeypatch.setattr("storage.archiving.dropping.ROWS_AT_ONCE", 7)
+    source = tmp_path / "source.db"
+    shutil.copy(sound_file, source)
+    db = await Database.open(StorageConfig(url=f"sqlite:///{source}"))
+    await goes_on(db)
+    await db.close()
+    ends, lives, finished = set(), 0, False
+    while not finished:
+        path, folder = tmp_path / "killed.db", tmp_path / f"archive-{lives}"
+        shutil.copy(source, path)
+        mortal = await Mortal.open(StorageConfig(url=f"sqlite:///{path}"))
+        mortal.lives = lives
+        try:
+            await archived(mortal, folder)
+            finished = True
+        except Killed:
+            mortal.lives = 1_000_000
+            if await months(mortal):
+                assert () == (await audited(mortal)).sentences
+            await archived(mortal, folder)
+        ends.add(tuple((await counted(mortal)).values()))
+        await is_sound(mortal, folder)
+        await mortal.close()
+        lives += 1
+    assert lives > 10
+    assert 1 == len(ends)
+
+
+async def test_a_kill_between_files_and_database_loses_nothing(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the manifest stands, the month is written again; after it, it is taken as it is."""
+    folder = tmp_path / "archive"
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.MonthWriter, "finish", killed)
+        with pytest.raises(Killed):
+            await archived(books, folder)
+    assert not (folder / "2026-01" / "manifest.json").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_begin_behind", killed)
+        with pytest.raises(Killed):
+            await archived(books, folder)
+    written = (folder / "2026-01" / "manifest.json").read_bytes()
+    assert ["2026-01", "2026-02"] == await archived(books, folder)
+    assert written == (folder / "2026-01" / "manifest.json").read_bytes()
+    await is_sound(books, folder)
+
+
+async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Path) -> None:
+    """How much each month holds, and what keeps more of it here."""
+    folder = tmp_path / "archive"
+    rows = await counted(books)
+    january, february = await dry_run(books, order(folder))
+    assert ("2026-01", "2026-02") == (january.month, february.month)
+    assert 0 < january.lines < february.lines < rows["journal"]
+    assert "session VM-2-s1 is open" == february.held["VM-2"]
+    assert "refund VM-1-t3R1 is open" == february.held["VM-1"]
+    assert rows == await counted(books)
+    assert [] == await months(books)
+    assert not folder.exists()
+    await archived(books, folder)
+    after = await counted(books)
+    # The newest of each stays for its position.
+    assert february.lines - 1 == rows["journal"] - after["journal"]
+    assert february.notifications - 1 == rows["inbox"] - after["inbox"]
+
+
+async def refused(db: Database, wanted: Order, sentence: str) -> None:
+    """Expect that nothing is archived, with this sentence."""
+    rows = await counted(db)
+    with pytest.raises(ArchiveRefused, match=sentence):
+        await run(db, wanted, lambda _: None)
+    assert rows == await counted(db)
+
+
+async def test_what_cannot_be_archived_is_a_sentence(books: Database, tmp_path: Path) -> None:
+    """A month that is not over or none at all, and a folder that holds something else."""
+    folder = tmp_path / "archive"
+    await refused(books, order(folder, "2026-04"), "The month before 2026-04 is not over")
+    await refused(books, order(folder, "soon"), "'soon' is no month: write it like 2026-03")
+    one_day = replace(order(folder), now_ms=month_ms("2026-03") + 3_600_000)
+    await refused(books, one_day, "is not over for a day yet")
+    folder.mkdir()
+    (folder / "holiday.jpg").touch()
+    await refused(books, order(folder), "holds holiday.jpg, which is no month of an archive")
+    (folder / "holiday.jpg").rename(folder / "2026-01")
+    await refused(books, order(folder), "2026-01, which is no month of an archive")
+    (folder / "2026-01").unlink()
+    (folder / "2026-01").mkdir()
+    (folder / "2026-01" / "holiday.jpg").touch()
+    await refused(books, order(folder), "holds holiday.jpg, which no archive wrote")
+
+
+async def test_a_full_disk_is_a_sentence(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is dropped for what could not be written; with room again the run goes on."""
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    folder = tmp_path / "archive"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        await refused(books, order(folder), "No space left on device. Nothing was dropped for it.")
+    assert ["2026-01", "2026-02"] == await archived(books, folder)
+
+
+async def test_books_with_findings_are_not_archived(sound_file: Path, tmp_path: Path) -> None:
+    """What is wrong is looked into before its traces leave the database."""
+    path = tmp_path / "spoilt.db"
+    shutil.copy(sound_file, path)
+    damage(path, "UPDATE trades SET sold_minor = 400, held_minor = 100 WHERE trade_id = 'VM-1-t1'")
+    db = await Database.open(StorageConfig(url=f"sqlite:///{path}"))
+    await refused(
+        db, order(tmp_path / "archive"), r"The audit does not pass \(trades_equal_the_ledger\)"
+    )
+    await db.close()
+
+
+async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Path) -> None:
+    """Neither one with an open difference, nor one with payments and without a file where files
+    are read.
+    """
+    run_row = {
+        "id": 1,
+        "day": "2026-01-15",
+        "file_sha256": "aa",
+        "file_name": "daily.csv",
+        "row_count": 1,
+        "read_at_ms": 1,
+        "totals": "[]",
+    }
+    await books.write(lambda c: c.execute(insert(reconciliation_runs).values(run_row)))
+    folder = tmp_path / "archive"
+    assert [] == await archived(books, folder, "2026-01")
+    difference = {
+        "run_id": 1,
+        "day": "2026-01-15",
+        "kind": "MISSING",
+        "subject": "t1",
+        "status": "OPEN",
+        "trade_id": "t1",
+        "refund_id": "",
+        "machine_id": "VM-1",
+        "currency": "HKD",
+        "found_at_ms": 1,
+        "said": "",
+        "cause": "",
+        "advice": "",
+    }
+    await books.write(lambda c: c.execute(insert(reconciliation_differences).values(difference)))
+    await refused(books, order(folder), "2026-01-15 is not reconciled")
+
+
+async def test_another_folder_or_a_changed_month_is_refused(
+    books: Database, tmp_path: Path
+) -> None:
+    """The months before stand where they stood, as they were."""
+    folder = tmp_path / "archive"
+    await archived(books, folder, "2026-02")
+    await refused(books, order(tmp_path / "other"), "does not hold the months that were archived")
+    manifest = folder / "2026-01" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"rows": ', b'"rows":  '))
+    await refused(books, order(folder), "does not hold the months that were archived")
+
+
+async def test_archived_lines_alone_may_be_deleted(books: Database, tmp_path: Path) -> None:
+    """The database itself lets nothing else go."""
+    await archived(books, tmp_path / "archive")
+    with pytest.raises(StoreError, match="is append-only"):
+        await books.write(
+            lambda connection: connection.execute(
+                journal.delete().where(journal.c.machine_id == "VM-2")
+            )
+        )
+
+
+async def test_a_payment_that_is_told_again_a_year_later_moves_nothing(
+    books: Database, tmp_path: Path
+) -> None:
+    """Its notification is in the archive and its machine has forgotten it: the trade's row says
+    that it was credited. With other money it is kept for a person.
+    """
+    await archived(books, tmp_path / "archive")
+    rows, inbox = await counted(books), Inbox(books)
+    again = replace(
+        received("VM-3-t1", machine_id="VM-3"),
+        event=TopUpPaid(
+            trade_id=TradeId("VM-3-t1"),
+            partner_trans_id="out-VM-3-t1",
+            amount_minor=1_000,
+            currency=Currency("JPY"),
+            paid_at_ms=1,
+        ),
+    )
+    stored = await inbox.put(again)
+    assert ("DUPLICATE", 0) == (stored.verdict, stored.inbox_id)
+    assert rows == await counted(books)
+    assert await inbox.knows_payment("VM-3-t1")
+    elsewhere = await inbox.put(received("VM-3-t1", machine_id="VM-2"))
+    assert "CONFLICT" == elsewhere.verdict
+    assert elsewhere == await inbox.put(received("VM-3-t1", machine_id="VM-2"))
+    await is_sound(books, tmp_path / "archive")
+
+
+async def test_the_end_of_a_trade_a_year_later_writes_no_line(
+    books: Database, tmp_path: Path
+) -> None:
+    """It is saved and taken, and changes nothing."""
+    folder = tmp_path / "archive"
+    await archived(books, folder)
+    owner, rows = await _owner(books), await counted(books)
+    finished = TradeFinished(trade_id=TradeId("VM-5-t1"), status="TRADE_FINISHED")
+    stored = await Inbox(books).put(
+        replace(other("finished:VM-5-t1", finished), machine_id=MachineId(FIFTH))
+    )
+    version = owner.states[FIFTH].version
+    change = await owner.do(FIFTH, finished, inbox_id=stored.inbox_id)
+    assert (version, False) == (change.decision.state.version, change.decision.changed)
+    after = await counted(books)
+    assert rows | {"inbox": rows["inbox"] + 1} == after
+    assert [] == await owner.store.untaken(owner.ownership, older_than_ms=1 << 60, limit=5)
+    await is_sound(books, folder)
+
+
+async def test_no_position_is_given_out_again(books: Database, tmp_path: Path) -> None:
+    """Even of a journal that is archived to its last line: a follower's token stays good."""
+    queries = Queries(books)
+    token = await queries.settled_position()
+    await archived(books, tmp_path / "archive")
+    assert token == await queries.settled_position()
+    owner = await _owner(books)
+    await buys(books, owner, FIFTH, 6)
+    upto = await queries.settled_position()
+    told = await queries.events_after(token, upto=upto, limit=10)
+    assert [
+        "TopUpPaid",
+        "VendRequested",
+        "VendSucceeded",
+        "SessionCompleted",
+        "RefundSucceeded",
+    ] == [event.kind for event in told]
+    assert token < told[0].position
+
+
+async def test_an_archived_vend_is_not_paid_back_by_its_machine(
+    books: Database, tmp_path: Path
+) -> None:
+    """What paid for it is not here, and nobody is told that it was not sold."""
+    before = await SoldVends(books).find(VendId("VM-5-v1"))
+    await archived(books, tmp_path / "archive", "2026-02")
+    after = await SoldVends(books).find(VendId("VM-5-v1"))
+    fresh = await SoldVends(books).find(VendId("VM-5-v3"))
+    assert before is not None
+    assert after is not None
+    assert fresh is not None
+    assert (False, True, False) == (before.archived, after.archived, fresh.archived)
+    assert fresh.parts
+
+
+async def _owner(db: Database) -> Owner:
+    owner = await Owner.claim(db, FIFTH, holder="h8")
+    owner._seq[FIFTH] = owner.states[FIFTH].link.last_seq
+    owner.refill(FIFTH)
+    owner.now_ms = NOW_MS + 1_000
+    return owner
+
+
+async def _starts(db: Database) -> dict[str, int]:
+    rows = await db.read(lambda connection: connection.execute(select(starts)).all())
+    return {start.machine_id: start.version for start in map(start_of, rows)}
+
+
+async def _first_lines(db: Database) -> dict[str, int]:
+    wanted = select(journal.c.machine_id, journal.c.version).order_by(journal.c.version.desc())
+    rows = await db.read(lambda connection: connection.execute(wanted).all())
+    return {row.machine_id: row.version for row in rows}

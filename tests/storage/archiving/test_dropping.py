@@ -1,0 +1,69 @@
+"""Archived rows go a few at a time."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from sqlalchemy import Connection
+
+from storage.archiving import dropping
+from storage.auditing.starts import Start, write_starts
+from storage.database.engine import Database
+from tests.storage.archiving.books import FEBRUARY_MS, FIFTH, counted, goes_on
+
+
+def start_of_books(machine_id: str, version: int) -> Start:
+    """Books that begin behind a line."""
+    return Start(
+        machine_id=machine_id,
+        version=version,
+        digest="",
+        at_ms=FEBRUARY_MS,
+        from_day=0,
+        balances={},
+        link="{}",
+    )
+
+
+async def test_no_transaction_deletes_more_than_a_few_rows(
+    sound: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is, the longest wait of a machine is that of one piece."""
+    monkeypatch.setattr(dropping, "ROWS_AT_ONCE", 4)
+    await goes_on(sound)
+    begin = {FIFTH: start_of_books(FIFTH, 8)}
+    await sound.write(lambda connection: write_starts(connection, begin.values()))
+    before, pieces = await counted(sound), []
+    write = sound.write
+
+    async def counting(work: Callable[[Connection], int]) -> int:
+        gone = await write(work)
+        pieces.append(gone)
+        return gone
+
+    monkeypatch.setattr(sound, "write", counting)
+    gone = await dropping.drop(sound, begin, end_ms=FEBRUARY_MS)
+    after = await counted(sound)
+    assert 8 == gone.lines == before["journal"] - after["journal"]
+    assert gone.transfers == before["transfers"] - after["transfers"]
+    assert gone.notifications == before["inbox"] - after["inbox"] == 1
+    assert max(pieces) <= 4
+    assert dropping.Dropped() == await dropping.drop(sound, begin, end_ms=FEBRUARY_MS)
+
+
+async def test_notifications_for_people_stay(sound: Database) -> None:
+    """A work item is named after the row: it must not become another's, nor nobody's."""
+    await goes_on(sound)
+    begin = {FIFTH: start_of_books(FIFTH, 8)}
+    rows = await sound.read(
+        lambda connection: connection.execute(dropping.notifications(after=0)).all()
+    )
+    (paid,) = [row for row in rows if row.cause == f"payment:{FIFTH}-t1"]
+    assert dropping.is_over(paid, begin, needed=False)
+    assert not dropping.is_over(paid, begin, needed=True)
+    assert not dropping.is_over(paid, {}, needed=False)
+    later = [row for row in rows if row.cause == f"payment:{FIFTH}-t3"]
+    assert not dropping.is_over(later[0], begin, needed=False)
+    for put_aside in ("refused:bad_amount:t9:n1", "conflict:payment:t9:aa"):
+        row = paid._asdict() | {"cause": put_aside}
+        assert not dropping.is_over(SimpleNamespace(**row), begin, needed=False)  # type: ignore[arg-type]

@@ -1,0 +1,191 @@
+"""An audit that begins behind the last seals: it sees what is behind them, as sharply as a whole
+one, and costs what is behind them.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from actors.machine.events import RefundSucceeded, TopUpPaid, VendRefundAsked
+from actors.machine.ids import RefundId, VendId
+from storage.auditing import Audit, Scope, excerpt, prove
+from storage.auditing.starts import Start, write_seals, write_starts
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.registry import Registry
+from storage.fleet.sold import SoldVends
+from tests.storage.auditing import (
+    test_inbox,
+    test_journal,
+    test_ledger,
+    test_privacy,
+    test_sealing,
+    test_states,
+    test_trades,
+    test_vends,
+)
+from tests.storage.auditing.books import MACHINES, NOW_MS, broken, damage, pays
+from tests.storage.auditing.damages import Damage
+from tests.storage.owner import START_MS, Owner, new_machine
+
+SINCE = Scope(whole=False)
+NOBODY = Start(
+    machine_id="nobody", version=0, digest="", at_ms=-1, from_day=0, balances={}, link="{}"
+)
+"""A seal of no machine: an audit since then looks at an excerpt of everything."""
+DAMAGES = (
+    *test_inbox.DAMAGES,
+    *test_journal.DAMAGES,
+    *test_ledger.DAMAGES,
+    *test_privacy.DAMAGES,
+    *test_sealing.DAMAGES,
+    *test_states.DAMAGES,
+    *test_trades.DAMAGES,
+    *test_vends.DAMAGES,
+)
+
+
+async def audited(url: str, scope: Scope = SINCE, *, seal: bool = False) -> Audit:
+    """Audit a database, and write what was proved as its seals."""
+    db = await Database.open(StorageConfig(url=url))
+    try:
+        audit = await prove(db, now_ms=NOW_MS, scope=scope)
+        if seal:
+            await db.write(lambda connection: write_seals(connection, audit.proved, now_ms=NOW_MS))
+        return audit
+    finally:
+        await db.close()
+
+
+@pytest.mark.parametrize("one", DAMAGES, ids=lambda one: one.check)
+async def test_an_excerpt_shows_every_damage(spoilt: Callable[..., str], one: Damage) -> None:
+    """The checks see in an excerpt of everything what they see in the database."""
+    url = spoilt(one.sql)
+    whole = await audited(url, Scope())
+    db = await Database.open(StorageConfig(url=url))
+    await db.write(lambda connection: write_starts(connection, [NOBODY]))
+    await db.close()
+    copied = await audited(url, Scope())
+    assert one.check in broken(copied)
+    assert sorted(whole.sentences) == sorted(copied.sentences)
+
+
+async def _goes_on(db: Database) -> Owner:
+    """A machine that was not there before sells, another sells more, and one customer's old
+    purchase is paid back.
+    """
+    await Registry(db).register(new_machine("VM-5"), actor="test", now_ms=START_MS)
+    owner = await Owner.claim(db, *MACHINES, "VM-5", holder="h3")
+    owner.now_ms = NOW_MS
+    await owner.start("VM-5")
+    for machine_id, number in (("VM-5", 1), ("VM-5", 2)):
+        first, *rest = owner.purchase(machine_id, number)
+        assert isinstance(first, TopUpPaid)
+        await pays(db, owner, machine_id, first.trade_id)
+        for event in rest:
+            await owner.do(machine_id, event)
+    sold = await SoldVends(db).find(VendId("VM-1-v1"))
+    assert sold is not None
+    wanted = VendRefundAsked(
+        vend_id=VendId("VM-1-v1"),
+        version=sold.version,
+        parts=sold.parts,
+        actor="eve",
+        reason="stale crisps",
+    )
+    decision = (await owner.do("VM-1", wanted)).decision
+    assert "eve refunded vend VM-1-v1: stale crisps" in decision.notes
+    return owner
+
+
+async def test_behind_the_seals_sound_books_are_clean(sound: Database, sound_url: str) -> None:
+    """With open sessions and refunds at the seals, an old vend that is paid back behind them, and a
+    machine that is new; it looks at less than a whole audit does.
+    """
+    assert None is (await audited(sound_url)).since_ms
+    assert (await audited(sound_url, seal=True)).clean
+    assert () == (await audited(sound_url)).sentences
+    await _goes_on(sound)
+    since, whole = await audited(sound_url), await audited(sound_url, Scope())
+    assert NOW_MS == since.since_ms
+    assert () == since.sentences
+    assert () == whole.sentences
+    counted = {check.name: check.looked_at for check in since.checks}
+    for check in whole.checks:
+        assert counted[check.name] <= check.looked_at
+    assert 3 + 2 * 5 + 1 == counted["journals_are_as_written"]
+    assert whole.balances == since.balances
+    assert whole.proved == since.proved
+
+
+async def test_seals_follow_on_seals(sound: Database, sound_url: str) -> None:
+    """What is proved behind seals is where the next audit begins; and it is what a whole audit
+    would say.
+    """
+    await audited(sound_url, seal=True)
+    owner = await _goes_on(sound)
+    await audited(sound_url, seal=True)
+    await owner.do("VM-1", RefundSucceeded(refund_id=RefundId("VM-1-t1R2")))
+    since, whole = await audited(sound_url), await audited(sound_url, Scope())
+    assert () == since.sentences
+    assert whole.proved == since.proved
+
+
+@pytest.mark.parametrize(
+    ("sql", "check"),
+    [
+        (
+            "UPDATE transfers SET amount_minor = 400 WHERE kind = 'SETTLE' AND machine_id = 'VM-5'",
+            "trades_equal_the_ledger",
+        ),
+        (
+            "UPDATE trades SET sold_minor = 300, refunded_minor = 700 WHERE trade_id = 'VM-1-t1'",
+            "trades_equal_the_ledger",
+        ),
+        ("DELETE FROM journal WHERE machine_id = 'VM-5' AND version = 8", "the_journal_is_whole"),
+        (
+            "DELETE FROM journal WHERE version > 12 AND machine_id = 'VM-1'",
+            "journals_are_as_written",
+        ),
+        ("DELETE FROM inbox WHERE cause = 'payment:VM-5-t1'", "top_ups_have_notifications"),
+        (
+            "UPDATE balances SET debit_minor = debit_minor + 1 WHERE machine_id = 'VM-5'",
+            "balances_equal_the_transfers",
+        ),
+        (
+            "UPDATE balances SET debit_minor = debit_minor + 1 WHERE machine_id = 'VM-2'",
+            "balances_equal_the_transfers",
+        ),
+        (
+            "UPDATE vends SET status = 'FAILED' WHERE vend_id = 'VM-5-v1'",
+            "vends_are_settled_once",
+        ),
+        ("DELETE FROM vends WHERE vend_id = 'VM-1-v2'", "nothing_was_taken_out"),
+        ("DELETE FROM audit WHERE machine_id = 'VM-5'", "audit_rows_are_as_written"),
+    ],
+)
+async def test_what_is_spoilt_behind_the_seals_is_seen(
+    sound_file: Path, tmp_path: Path, sql: str, check: str
+) -> None:
+    """A change behind the seals, or of what goes on there, is found without the history before."""
+    path = Path(shutil.copy(sound_file, tmp_path / "sealed.db"))
+    url = f"sqlite:///{path}"
+    await audited(url, seal=True)
+    db = await Database.open(StorageConfig(url=url))
+    await _goes_on(db)
+    await db.close()
+    damage(path, sql)
+    assert check in broken(await audited(url))
+
+
+async def test_much_is_copied_machine_by_machine(
+    sound: Database, sound_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More lines than are held in memory give the same excerpt."""
+    await audited(sound_url, seal=True)
+    await _goes_on(sound)
+    at_once = await audited(sound_url)
+    monkeypatch.setattr(excerpt, "LINES_AT_ONCE", 3)
+    monkeypatch.setattr(excerpt, "ROWS_AT_ONCE", 2)
+    assert at_once == await audited(sound_url)

@@ -8,7 +8,6 @@ from elsewhere.
 """
 
 import asyncio
-import gc
 import importlib
 import os
 import sys
@@ -19,7 +18,7 @@ from typing import cast
 
 import structlog
 
-from actors import blocks
+from actors import blocks, collector
 from actors.direct import DirectServer, Method
 from actors.host.host import Host, HostLimits, HostServices
 from actors.link import LinkBroken
@@ -107,9 +106,8 @@ class HostActor:
             await asyncio.sleep(_BUILD_AGAIN_S)
             _die(f"{type(error).__name__}: {error}")
         self._started.set()
-        # What was loaded stays: the collector's passes over it would be felt by customers.
-        gc.collect()
-        gc.freeze()
+        with collector.seldom():
+            await asyncio.Event().wait()  # Until it is stopped.
 
     async def hello(self) -> tuple[int, int, int]:
         """Return the process's id, the number of hosts and the version of the link. RuntimeError:

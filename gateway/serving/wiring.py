@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 from prometheus_client import Counter
 
+from actors import collector
 from alipay_client import AlipayClient
 from gateway.books.database import require_schema, served_alone
 from gateway.links.host_services import process_watch
@@ -146,7 +147,8 @@ async def run_gateway(
                 host_pids=hosts.pids,
             )
         )
-        await _until_over(stop, fatal)
+        with collector.seldom():
+            await _until_over(stop, fatal)
         gateway.readiness.draining = True
         gateway.stopping.set()
         within_ms = _LOST_WITHIN_MS if fatal.done() else None

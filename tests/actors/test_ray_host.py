@@ -4,6 +4,7 @@ The host itself is in ``test_host``.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import stat
@@ -47,6 +48,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RaySettings]:
     start_ray(settings)
     yield settings
     stop_ray()
+    gc.collect()  # Here, where it is known that Ray never waits for the processes that it made.
 
 
 @pytest.fixture

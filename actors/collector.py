@@ -1,0 +1,30 @@
+"""How seldom a process that serves looks for garbage.
+
+What is loaded at the start stays to the end, and what a sale makes is freed as soon as nobody holds
+it: neither needs Python's collector of cycles. With its own thresholds it runs several times a
+batch, a sixth of what the core and the host's shell cost (docs/performance.md), and now and then
+over all that was ever loaded, which every customer of that moment waits for.
+"""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+THRESHOLDS = (50_000, 50, 100)
+"""So many more objects than there were, and so many passes over the younger ones, before a pass."""
+
+
+@contextmanager
+def seldom() -> Iterator[None]:
+    """Leave alone what is there already, and look for cycles among the rest seldom; afterwards as
+    before.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -156,15 +156,17 @@ def months_in(folder: Path) -> list[Month]:
     """
     try:
         there = sorted(path for path in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise _cannot(folder, error) from error
+        folders = {path for path in there if path.is_dir()}
+        complete = {path for path in folders if (path / MANIFEST).exists()}
+    except OSError as error:  # of another user's folder also "is it there?" has no answer
+        raise _cannot(Path(error.filename or folder), error) from error
     found: list[Month] = []
     for path in there:
-        if not _is_month(path.name) or not path.is_dir():
+        if not _is_month(path.name) or path not in folders:
             raise ArchiveRefused(
                 f"{folder} holds {path.name}, which is no month of an archive: name another folder."
             )
-        if not (path / MANIFEST).exists():
+        if path not in complete:
             continue
         month = read_month(path)
         before = found[-1].sha256 if found else ""

@@ -9,10 +9,12 @@ without one is unfinished and counts for nothing.
 Flows in: rows. Flows out: files, or ArchiveRefused with a sentence that says what to do.
 """
 
+import fcntl
 import gzip
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,29 @@ class MonthWriter:
         except OSError as error:
             raise _cannot(path, error) from error
         return read_month(self._folder)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other run out of an archive's folder, which is made if it is not there, until the
+    block ends or the process dies. Raises ArchiveRefused.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    try:
+        with suppress(OSError):  # a network's disk may know no locks
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ArchiveRefused(
+                    f"Another run is archiving into {folder}: wait until it has ended."
+                ) from None
+        yield
+    finally:
+        os.close(held)
 
 
 def months_in(folder: Path) -> list[Month]:

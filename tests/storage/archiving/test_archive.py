@@ -186,6 +186,14 @@ async def test_a_kill_between_files_and_database_loses_nothing(
     await is_sound(books, folder)
 
 
+async def test_two_runs_do_not_write_one_folder(books: Database, tmp_path: Path) -> None:
+    """The second one says so; what it left alone is there for the next."""
+    folder = tmp_path / "archive"
+    with files.alone_in(folder):
+        await refused(books, order(folder), "Another run is archiving into .*: wait until")
+    assert ["2026-01", "2026-02"] == await archived(books, folder)
+
+
 async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Path) -> None:
     """How much each month holds, and what keeps more of it here."""
     folder = tmp_path / "archive"

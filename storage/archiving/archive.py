@@ -102,6 +102,7 @@ async def _run(db: Database, order: Order, before_ms: int, say: Say) -> list[str
     _check_folder(order.folder, there, known)
     done = []
     if known and known[-1].state == EXPORTED:
+        await asyncio.sleep(order.acts_end_s)  # the run that was killed may not have waited
         await _drop(db, order, known[-1].month, known[-1].end_ms, say)
         done.append(known[-1].month)
     months = list(_months(first, before_ms))

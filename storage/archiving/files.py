@@ -154,10 +154,11 @@ class MonthWriter:
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
-    """Keep every other run out of an archive's folder, which is made if it is not there, until the
-    block ends or the process dies. Raises ArchiveRefused.
+    """Keep every other run out of an archive's folder until the block ends or the process dies. A
+    folder that was made for it, and is empty at the end, goes again. Raises ArchiveRefused.
     """
     try:
+        made = not folder.exists()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         held = os.open(folder, os.O_RDONLY)
     except OSError as error:
@@ -173,6 +174,9 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(held)
+        if made:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
 
 
 def months_in(folder: Path) -> list[Month]:

@@ -10,6 +10,7 @@ A frame is four bytes of length and msgpack: ``[number, method, [argument, ...]]
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -131,9 +132,12 @@ class _Served(_Frames):
 class DirectServer:
     """A host's socket. ``close`` ends it and all connections to it."""
 
-    def __init__(self, server: asyncio.Server, connections: set[_Served]) -> None:
+    def __init__(
+        self, server: asyncio.Server, connections: set[_Served], file: os.stat_result
+    ) -> None:
         self._server = server
         self._connections = connections
+        self._file = file
 
     @classmethod
     async def open(cls, path: Path, methods: Mapping[str, Method]) -> "DirectServer":
@@ -148,7 +152,14 @@ class DirectServer:
             return served
 
         server = await asyncio.get_running_loop().create_unix_server(connected, path)
-        return cls(server, connections)
+        return cls(server, connections, os.lstat(path))
+
+    def is_at(self, path: Path) -> bool:
+        """Whether who connects to ``path`` comes here: not if the file was removed or replaced."""
+        try:
+            return os.path.samestat(self._file, os.lstat(path))
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Take no more, and end what is open."""

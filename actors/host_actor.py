@@ -27,6 +27,7 @@ from actors.placement import partitions_of
 log = structlog.get_logger()
 
 _BUILD_AGAIN_S = 5.0
+_LOOK_AT_SOCKET_EVERY_S = 1.0
 _STARTED_WITHIN_S = 6.0
 """An attach waits this long for a host that is starting; a gateway waits longer for its answer."""
 _EXIT_SUPERSEDED = 75
@@ -71,15 +72,33 @@ class HostActor:
         # Ray makes async actors on their loop, so the host lives from here on, whether anybody
         # calls or not.
         self._life = asyncio.get_running_loop().create_task(self._live(factory, factory_argument))
+        self._door = asyncio.get_running_loop().create_task(self._keep_socket())
+
+    async def _keep_socket(self) -> None:
+        """Answer at the socket, and open it again when it cannot be opened or its file has gone: a
+        gateway that comes back finds the host nowhere else.
+        """
+        if self._socket is None:
+            return
+        methods: dict[str, Method] = {
+            "attach": self.attach,
+            "exchange": self.exchange,
+            "listen": self.listen,
+        }
+        while True:
+            if self._server is None or not self._server.is_at(self._socket):
+                try:
+                    server = await DirectServer.open(self._socket, methods)
+                except OSError as error:
+                    log.warning("the host's socket cannot be opened", detail=str(error))
+                else:
+                    if self._server is not None:
+                        log.warning("the host's socket had gone, and is there again")
+                        self._server.close()
+                    self._server = server
+            await asyncio.sleep(_LOOK_AT_SOCKET_EVERY_S)
 
     async def _live(self, factory: str, argument: str) -> None:
-        if self._socket is not None:
-            methods: dict[str, Method] = {
-                "attach": self.attach,
-                "exchange": self.exchange,
-                "listen": self.listen,
-            }
-            self._server = await DirectServer.open(self._socket, methods)
         while self._services is None:
             try:
                 self._services = await _build(factory, argument)
@@ -146,6 +165,7 @@ class HostActor:
     async def stop(self) -> None:
         """Stop the host in order; the process is ended from outside."""
         self._life.cancel()
+        self._door.cancel()
         if self._server is not None:
             self._server.close()
         if self._host is not None:

@@ -45,7 +45,9 @@ class EventService(event_service_pb2_grpc.EventServiceServicer):
         # holds the watch up, and nothing else
         Fields().machine_id(request.machine_id, needed=False).done()
         with self._watches.one_more(person_of(context)):
-            position = await watch.start_position(self.parts.queries, request.after_token)
+            position = await watch.start_position(
+                self.parts.queries, request.after_token, self.parts.stopping
+            )
             async for event in watch.events(
                 self.parts.queries,
                 position,

@@ -24,14 +24,16 @@ WATCHES_PER_CALLER_MAX = 8
 _POSITION_MAX = 2**63 - 1
 
 
-async def start_position(queries: Queries, after_token: str) -> int:
+async def start_position(queries: Queries, after_token: str, stopping: asyncio.Event) -> int:
     """Return the position that a watch begins behind: the token's, or the newest for an empty one,
-    once all that stands before it is there. Raises CallRefused.
+    once all that stands before it is there, or ``stopping``. Raises CallRefused.
     """
     if not after_token:
         newest = await queries.last_position()
-        while await queries.settled_position() < newest:  # noqa: ASYNC110 - another process commits
-            await asyncio.sleep(POLL_S)
+        while await queries.settled_position() < newest and not stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await stopping.wait()
         return newest
     if (
         not after_token.isascii()

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from storage.archiving import exporting
 from storage.archiving.dropping import drop
 from storage.archiving.exporting import Plan
-from storage.archiving.files import ArchiveRefused, Month, months_in
+from storage.archiving.files import ArchiveRefused, Month, alone_in, months_in
 from storage.auditing import WHOLE, Audit, prove
 from storage.auditing.reading import Books
 from storage.auditing.starts import Start, remember_seals, start_of, write_starts
@@ -92,11 +92,17 @@ async def run(db: Database, order: Order, say: Say) -> list[str]:
     """
     before_ms = _checked(order)
     await _check_days(db, before_ms)
+    with alone_in(order.folder):
+        return await _run(db, order, before_ms, say)
+
+
+async def _run(db: Database, order: Order, before_ms: int, say: Say) -> list[str]:
     there = months_in(order.folder)
     known, first = await db.read(_progress)
     _check_folder(order.folder, there, known)
     done = []
     if known and known[-1].state == EXPORTED:
+        await asyncio.sleep(order.acts_end_s)  # the run that was killed may not have waited
         await _drop(db, order, known[-1].month, known[-1].end_ms, say)
         done.append(known[-1].month)
     months = list(_months(first, before_ms))

@@ -9,10 +9,12 @@ without one is unfinished and counts for nothing.
 Flows in: rows. Flows out: files, or ArchiveRefused with a sentence that says what to do.
 """
 
+import fcntl
 import gzip
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,21 +152,50 @@ class MonthWriter:
         return read_month(self._folder)
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep every other run out of an archive's folder until the block ends or the process dies. A
+    folder that was made for it, and is empty at the end, goes again. Raises ArchiveRefused.
+    """
+    try:
+        made = not folder.exists()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise _cannot(folder, error) from error
+    try:
+        with suppress(OSError):  # a network's disk may know no locks
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ArchiveRefused(
+                    f"Another run is archiving into {folder}: wait until it has ended."
+                ) from None
+        yield
+    finally:
+        os.close(held)
+        if made:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
 def months_in(folder: Path) -> list[Month]:
     """Return the complete months of an archive, oldest first, each chained to the one before it.
     Raises ArchiveRefused.
     """
     try:
         there = sorted(path for path in folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        raise _cannot(folder, error) from error
+        folders = {path for path in there if path.is_dir()}
+        complete = {path for path in folders if (path / MANIFEST).exists()}
+    except OSError as error:  # of another user's folder also "is it there?" has no answer
+        raise _cannot(Path(error.filename or folder), error) from error
     found: list[Month] = []
     for path in there:
-        if not _is_month(path.name) or not path.is_dir():
+        if not _is_month(path.name) or path not in folders:
             raise ArchiveRefused(
                 f"{folder} holds {path.name}, which is no month of an archive: name another folder."
             )
-        if not (path / MANIFEST).exists():
+        if path not in complete:
             continue
         month = read_month(path)
         before = found[-1].sha256 if found else ""

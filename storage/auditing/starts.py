@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Connection, Row, Table, cast, func, literal, select, union_all
 
+from actors.ports import StoreError
 from storage.database import dialects
 from storage.database.engine import Database
 from storage.machines.rows import DAY_MS
@@ -52,14 +53,22 @@ class Start:
 
 
 def start_of(row: Row[Any]) -> Start:
-    """Return what a row of ``starts`` or ``seals`` says. Raises ValueError if it is none."""
+    """Return what a row of ``starts`` or ``seals`` says. Raises StoreError if it is none."""
+    try:
+        balances = msgspec.json.decode(row.balances, type=Sums)
+        msgspec.json.decode(row.link)
+    except msgspec.DecodeError as error:
+        raise StoreError(
+            f"Where the books of machine {row.machine_id} begin, or its seal, was changed and "
+            f"cannot be read: {error}. No seal is needed for an audit with --whole."
+        ) from error
     return Start(
         machine_id=row.machine_id,
         version=row.version,
         digest=row.digest,
         at_ms=row.at_ms,
         from_day=row.from_day,
-        balances=msgspec.json.decode(row.balances, type=Sums),
+        balances=balances,
         link=row.link,
     )
 

@@ -2,17 +2,20 @@
 Ray it is in ``test_ray_host``.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from actors import blocks
+from actors import blocks, host_actor
+from actors.direct import DirectClient
 from actors.host_actor import HostActor, another_version
 from actors.link import CommandDone, Commanded, LinkBroken
 from actors.machine.events import StockCounted
 from actors.machine.ids import MachineId
 from tests.support.file_store import FileStore
+from tests.support.patience import HANGS_AFTER_S
 from tests.support.stage import COLUMNS
 
 
@@ -63,6 +66,35 @@ async def test_a_gateway_of_another_version_is_refused(actor: HostActor, version
 async def test_it_tells_its_version(actor: HostActor) -> None:
     """So that a gateway that finds hosts of another one can say so before it serves."""
     assert (1, blocks.VERSION) == (await actor.hello())[1:]
+
+
+async def test_a_socket_whose_file_has_gone_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that cannot be opened at first: the host lives, and Ray starts no other one."""
+    monkeypatch.setattr(host_actor, "_LOOK_AT_SOCKET_EVERY_S", 0.01)
+    store = FileStore(tmp_path / "store")
+    store.register("VM-1", columns=COLUMNS)
+    store.write()
+    path = tmp_path / "run" / "s"
+    actor = HostActor(
+        name="vendgate-host-0",
+        index=0,
+        host_count=1,
+        factory="tests.support.ray_services:open_host_services",
+        factory_argument=str(tmp_path / "store"),
+        limits=None,
+        socket=path,
+    )
+    async with asyncio.timeout(HANGS_AFTER_S):
+        await actor.hello()
+        path.parent.mkdir()
+        for _ in range(2):
+            client = DirectClient(path)
+            await client.call("attach", "gw-1", blocks.VERSION, anew=True)
+            client.close()
+            path.unlink()
+    await actor.stop()
 
 
 @pytest.mark.parametrize(("host", "gateway", "older"), [(1, 2, "host"), (2, 1, "gateway")])

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,21 @@ def test_a_database_that_cannot_be_read_is_status_2(config: str, tmp_path: Path)
     result = _run("archive", config, "--to", str(tmp_path / "a"), "--before", "2026-03")
     assert 2 == result.exit_code
     assert result.stderr
+
+
+@pytest.mark.parametrize("table", ["seals", "starts"])
+@pytest.mark.parametrize("column", ["balances", "link"])
+def test_a_seal_that_is_no_seal_is_a_sentence_and_status_2(
+    config: str, tmp_path: Path, table: str, column: str
+) -> None:
+    """Somebody wrote into the row by hand; without seals the books are looked at all the same."""
+    folder = str(tmp_path / "archive")
+    assert 0 == _run("archive", config, "--to", folder, "--before", "2026-03").exit_code
+    with sqlite3.connect(tmp_path / "vendgate.db") as database:
+        database.execute(f"UPDATE {table} SET {column} = 'nonsense'")
+    database.close()
+    audit = _run("audit", config)
+    assert 2 == audit.exit_code, audit.output
+    assert "was changed and cannot be read" in audit.stderr
+    whole = _run("audit", config, "--whole")
+    assert (0 if table == "seals" else 2) == whole.exit_code, whole.output

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import grpc.aio
 import pytest
@@ -11,6 +12,7 @@ from gateway.fleet import watch
 from gateway.fleet.errors import CallRefused
 from gateway.fleet.v1 import event_service_pb2
 from gateway.fleet.watch import WATCHES_MAX, WATCHES_PER_CALLER_MAX, Watches
+from storage.fleet.queries import Queries
 from tests.alipay_client.wire import Pair
 from tests.support.fleet_calls import registered
 from tests.support.patience import HANGS_AFTER_S
@@ -76,3 +78,27 @@ async def test_a_caller_with_too_many_watches_is_told(
                     break
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(0.01)
+
+
+class HangingWriter:
+    """A journal whose newest line stands behind one that somebody has not committed."""
+
+    async def last_position(self) -> int:
+        """The newest line."""
+        return 9
+
+    async def settled_position(self) -> int:
+        """Nothing can be told."""
+        return 0
+
+
+async def test_a_watch_that_waits_for_a_hanging_writer_ends_with_the_gateway() -> None:
+    """Before it has a position too: a drain does not wait for somebody's open transaction."""
+    stopping = asyncio.Event()
+    queries = cast("Queries", HangingWriter())
+    beginning = asyncio.create_task(watch.start_position(queries, "", stopping))
+    await asyncio.sleep(0)
+    assert not beginning.done()
+    stopping.set()
+    async with asyncio.timeout(HANGS_AFTER_S):
+        await beginning

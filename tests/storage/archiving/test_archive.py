@@ -186,6 +186,37 @@ async def test_a_kill_between_files_and_database_loses_nothing(
     await is_sound(books, folder)
 
 
+async def test_a_run_that_goes_on_waits_for_acts_too(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the wait of the run that was killed nobody knows how long it was."""
+    waited: list[float] = []
+
+    async def killed(span_s: float) -> None:
+        raise Killed
+
+    async def wait(span_s: float) -> None:
+        waited.append(span_s)
+
+    wanted = replace(order(tmp_path / "archive"), acts_end_s=30)
+    with monkeypatch.context() as patched:
+        patched.setattr(archive.asyncio, "sleep", killed)
+        with pytest.raises(Killed):
+            await run(books, wanted, lambda _: None)
+    assert [("2026-01", "EXPORTED")] == await months(books)
+    monkeypatch.setattr(archive.asyncio, "sleep", wait)
+    await run(books, wanted, lambda _: waited.append(0))
+    assert 30 == waited[0]
+
+
+async def test_two_runs_do_not_write_one_folder(books: Database, tmp_path: Path) -> None:
+    """The second one says so; what it left alone is there for the next."""
+    folder = tmp_path / "archive"
+    with files.alone_in(folder):
+        await refused(books, order(folder), "Another run is archiving into .*: wait until")
+    assert ["2026-01", "2026-02"] == await archived(books, folder)
+
+
 async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Path) -> None:
     """How much each month holds, and what keeps more of it here."""
     folder = tmp_path / "archive"

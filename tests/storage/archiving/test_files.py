@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -97,3 +100,24 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, text: bytes) -> None:
     (month.folder / "manifest.json").write_bytes(text)
     with pytest.raises(ArchiveRefused, match=r"manifest.json is no manifest"):
         months_in(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.parametrize("mode", [0o755, 0o744])
+def test_a_month_of_another_user_is_a_sentence(tmp_path: Path, mode: int) -> None:
+    """Whoever archived as root and audits as the gateway's user reads what is in the way."""
+    folder = written(tmp_path / "archive").folder.parent
+    folder.chmod(mode)
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    code = (
+        "import os, sys; from pathlib import Path; from storage.archiving import files\n"
+        "os.setuid(65534)\n"
+        "try: files.months_in(Path(sys.argv[1]))\n"
+        "except files.ArchiveRefused as refused: print(refused)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True
+    )
+    assert "2026-01" in done.stdout
+    assert "cannot be used: Permission denied." in done.stdout

@@ -74,7 +74,8 @@ def tell_person(draft: Draft, event: events.Connected) -> None:
     recent = (*_within(link.strangers_at_ms, draft.now_ms, HOUR_MS), draft.now_ms)
     draft.update(link=replace(link, strangers_at_ms=recent[-STRANGERS_BORNE - 1 :]))
     said = "returned a token of no such stream" if event.returned_token else "returned no token"
-    what = f"stream {event.stream_id} of boot {event.boot_id} took over and {said}"
+    came = "took over" if link.online else "came after the last one had ended"
+    what = f"stream {event.stream_id} of boot {event.boot_id} {came} and {said}"
     if link.keeps_token or event.returned_token or len(recent) > STRANGERS_BORNE:
         alarms.ring(draft, AlarmKind.DOUBLE, f"{what}: another device may use this identity")
     else:

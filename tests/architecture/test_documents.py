@@ -79,3 +79,23 @@ def test_no_line_and_no_cell_of_a_document_is_too_wide() -> None:
 def test_what_is_too_wide(text: str, lines: list[int]) -> None:
     """Widths count outside code, each cell by itself; a bar that is escaped belongs to its cell."""
     assert lines == too_wide(text)
+
+
+def test_every_decision_is_listed_once_and_in_order() -> None:
+    """The list of the decisions names each record by its number, and no other."""
+    folder = ROOT / "docs" / "decisions"
+    rows = re.findall(
+        r"^\| \[(\d{4})\]\((.+?)\)", (folder / "README.md").read_text(), flags=re.MULTILINE
+    )
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    assert [(name[:4], name) for name in records] == rows
+
+
+def test_no_document_keeps_both_sides_of_a_merge() -> None:
+    """What a merge asked is answered before a page is read."""
+    assert [] == [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in documents()
+        for number, line in outside_code(path.read_text())
+        if line.startswith(("<<<<<<< ", "=======", ">>>>>>> "))
+    ]

@@ -195,6 +195,18 @@ def test_takeovers_have_a_limit() -> None:
     assert "s6" == story.state.link.stream_id
 
 
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_person_reads_whether_the_older_stream_lived(lives: bool) -> None:
+    """A board that was exchanged while the machine was away has taken over from nobody."""
+    story = paid()
+    if not lives:
+        story.disconnect()
+    story.do(hello(story, "s2", boot="b2", returns=""))
+    (alarm,) = story.state.alarms
+    assert lives == ("took over" in alarm.detail)
+    assert lives != ("had ended" in alarm.detail)
+
+
 def test_a_first_hello_needs_no_proof() -> None:
     """There is nothing that it could take."""
     story = Story()

@@ -21,7 +21,7 @@ from actors.ports import StoreError
 from gateway.books import seals
 from gateway.process import configs
 from gateway.process.settings import Settings
-from gateway.process.texts import plain
+from gateway.process.texts import plain, without_passwords
 from storage.archiving.files import ArchiveRefused
 from storage.archiving.proving import with_archive
 from storage.auditing import WHOLE, Audit, Finding, Scope, Seal, prove
@@ -77,7 +77,7 @@ def audit(
         if as_json:
             print(json.dumps(found.as_json()))
         else:
-            _draw(Console(), found)
+            _draw(Console(), found, whose=storage.url)
         if files.write is not None:
             print(_write(files.write, found), file=sys.stderr)
     except (StoreError, seals.SealsRefused, ArchiveRefused) as error:
@@ -117,7 +117,8 @@ async def proved(
         await database.close()
 
 
-def _draw(console: Console, found: Audit) -> None:
+def _draw(console: Console, found: Audit, *, whose: str) -> None:
+    console.print(Text(f"The books in {plain(without_passwords(whose))}"), soft_wrap=True)
     table = Table(title="What must be true", title_justify="left")
     table.add_column("check")
     table.add_column("looked at", justify="right")

@@ -57,6 +57,8 @@ def test_clean_books_are_a_table_and_status_0(config: str) -> None:
     """
     result = _audit(config)
     assert 0 == result.exit_code, result.output
+    # Whoever forgets --config sees it.
+    assert result.stdout.splitlines()[0].startswith("The books in sqlite:///")
     assert "The balances of each machine, day and account are what its transfers" in result.stdout
     assert (
         "HKD: in 5700 = sold 1000 + refunded 2000 + held 1000 + due back 1000 + refunds written "

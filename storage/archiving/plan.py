@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
 
 from actors.machine.ledger import TransferKind
+from actors.machine.state import VendStatus
+from storage import codec
 from storage.auditing.starts import Start
 from storage.auditing.states import OPEN_VENDS
 from storage.fleet.queries import OPEN_REFUNDS
@@ -178,10 +180,16 @@ _OPEN_TRADES = (
 )
 
 
+_NOT_DELIVERED = (VendStatus.FAILED, VendStatus.VOIDED)
+_STATE = select(*machine_states.c["format", "body"]).where(
+    machine_states.c.machine_id == bindparam("of")
+)
+
+
 def causes_that_go_on(connection: Connection, start: Start) -> set[str]:
     """Return the causes of all transfers of units that began up to a machine's start and go on
-    behind it: they stay until all of their unit is over. What a unit is, and which ones an audit
-    looks at, is told in ``storage.auditing.excerpt``.
+    behind it, or that may: they stay until all of their unit is over. What a unit is, and which
+    ones an audit looks at, is told in ``storage.auditing.excerpt``.
     """
     ours, behind = start.machine_id, start.version
     moved = select(transfers.c.trade_id, transfers.c.kind, transfers.c.cause).where(
@@ -194,6 +202,7 @@ def causes_that_go_on(connection: Connection, start: Start) -> set[str]:
             vend_ids.add(row.cause)
         else:
             trade_ids.add(row.trade_id)
+    vend_ids |= _may_turn_up(connection, ours)
     due = select(refunds.c.trade_id).where(
         refunds.c.machine_id == ours, refunds.c.due_at_ms > start.at_ms
     )
@@ -207,6 +216,17 @@ def causes_that_go_on(connection: Connection, start: Start) -> set[str]:
             wanted = select(table.c.session_id).where(table.c[key].in_(some))
             session_ids |= {one for one in connection.scalars(wanted) if one}
     return _causes(connection, session_ids, trade_ids, vend_ids)
+
+
+def _may_turn_up(connection: Connection, machine_id: str) -> set[str]:
+    """Return the vends that its machine remembers as not delivered: goods that turn up after all
+    are written off then, however much later.
+    """
+    row = connection.execute(_STATE, {"of": machine_id}).one_or_none()
+    if row is None:
+        return set()
+    remembered = codec.decode_state(row.format, row.body).settled_vends
+    return {vend.vend_id for vend in remembered if vend.status in _NOT_DELIVERED}
 
 
 def _causes(

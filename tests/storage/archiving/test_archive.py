@@ -8,8 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from actors.machine.events import TopUpPaid, TradeFinished
-from actors.machine.ids import Currency, MachineId, TradeId, VendId
+from actors.machine.events import (
+    Disconnected,
+    RefundSucceeded,
+    TimePassed,
+    TopUpPaid,
+    TradeFinished,
+)
+from actors.machine.ids import Currency, MachineId, StreamId, TradeId, VendId
+from actors.machine.ledger import TransferKind
 from actors.ports import StoreError
 from storage.archiving import archive, files
 from storage.archiving.archive import Order, dry_run, month_ms, run
@@ -18,6 +25,7 @@ from storage.auditing.starts import start_of
 from storage.database.engine import Database, StorageConfig
 from storage.database.reader import T, Work
 from storage.fleet.queries import Queries
+from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.machines.inbox import Inbox
 from storage.tables import (
@@ -28,6 +36,7 @@ from storage.tables import (
     transfers,
 )
 from tests.storage.archiving.books import (
+    DAY_MS,
     FIFTH,
     NOW_MS,
     archived,
@@ -39,9 +48,9 @@ from tests.storage.archiving.books import (
     months,
     order,
 )
-from tests.storage.auditing.books import damage
+from tests.storage.auditing.books import damage, pays
 from tests.storage.notifications import other, received
-from tests.storage.owner import Owner
+from tests.storage.owner import START_MS, Owner, new_machine, refund_of
 
 
 @pytest.fixture
@@ -428,6 +437,33 @@ async def test_an_archived_vend_is_not_paid_back_by_its_machine(
     assert fresh is not None
     assert (False, True, False) == (before.archived, after.archived, fresh.archived)
     assert fresh.parts
+
+
+async def test_goods_that_turn_up_after_their_month_was_archived_are_written_off(
+    sound: Database, tmp_path: Path
+) -> None:
+    """A machine that lost its power in January tells in March what fell: the books stay clean."""
+    folder = tmp_path / "archive"
+    await Registry(sound).register(new_machine(FIFTH), actor="test", now_ms=START_MS)
+    owner = await Owner.claim(sound, FIFTH, holder="h7")
+    owner.now_ms = START_MS + DAY_MS
+    await owner.start(FIFTH)
+    await pays(sound, owner, FIFTH, "VM-5-t1")
+    _, wanted, delivered, *_ = owner.purchase(FIFTH, 1)
+    await owner.do(FIFTH, wanted)
+    await owner.do(FIFTH, Disconnected(stream_id=StreamId(f"g-{FIFTH}")))
+    owner.now_ms += 700_000
+    await owner.do(FIFTH, TimePassed())
+    await owner.do(FIFTH, RefundSucceeded(refund_id=refund_of("VM-5-t1")))
+    assert ["2026-01"] == await archived(sound, folder, "2026-02")
+    await is_sound(sound, folder)
+    owner.now_ms = NOW_MS - 1_000
+    await owner.start(FIFTH)
+    change = await owner.do(FIFTH, delivered)
+    assert [TransferKind.WRITE_OFF] == [one.kind for one in change.decision.transfers]
+    await is_sound(sound, folder)
+    assert ["2026-02"] == await archived(sound, folder)
+    await is_sound(sound, folder)
 
 
 async def _owner(db: Database) -> Owner:

@@ -36,7 +36,8 @@ from storage.tables import (
     trades,
 )
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 OVER_FOR_MS = DAY_MS
 """A month is over a day after its end: what belongs to it has arrived by then."""
 ACTS_END_S = 30.0
@@ -189,9 +190,10 @@ def _unreconciled(connection: Connection, before_ms: int) -> str | None:
 
 def _paid_on(connection: Connection, day_ms: int) -> bool:
     c = trades.c
-    # A day at Alipay is one of GMT+8; a payment in the middle of it is in both.
-    middle = (day_ms + DAY_MS // 3, day_ms + DAY_MS * 2 // 3)
-    wanted = select(c.trade_id).where(c.received_at_ms >= middle[0], c.received_at_ms < middle[1])
+    # A day at Alipay is one of GMT+8. What we heard of within an hour of its ends may be another
+    # day's there.
+    first_ms, last_ms = day_ms - DAY_MS // 3 + HOUR_MS, day_ms + DAY_MS * 2 // 3 - HOUR_MS
+    wanted = select(c.trade_id).where(c.received_at_ms >= first_ms, c.received_at_ms < last_ms)
     return connection.execute(wanted.limit(1)).one_or_none() is not None
 
 

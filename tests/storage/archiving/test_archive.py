@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from actors.machine.events import (
     Disconnected,
@@ -33,6 +33,7 @@ from storage.tables import (
     reconciliation_differences,
     reconciliation_runs,
     starts,
+    trades,
     transfers,
 )
 from tests.storage.archiving.books import (
@@ -331,6 +332,31 @@ async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Pat
     }
     await books.write(lambda c: c.execute(insert(reconciliation_differences).values(difference)))
     await refused(books, order(folder), "2026-01-15 is not reconciled")
+
+
+@pytest.mark.parametrize("hours", [-6, 2, 12])
+async def test_a_day_with_payments_and_without_a_file_stays(
+    books: Database, tmp_path: Path, hours: int
+) -> None:
+    """At whatever hour of Alipay's day they came: from -8 to 16 of the day of UTC."""
+    run_row = {
+        "id": 1,
+        "day": "2026-01-15",
+        "file_sha256": "aa",
+        "file_name": "daily.csv",
+        "row_count": 1,
+        "read_at_ms": 1,
+        "totals": "[]",
+    }
+    at_ms = month_ms("2026-01") + 19 * DAY_MS + hours * 3_600_000
+
+    def write(connection: Connection) -> None:
+        connection.execute(insert(reconciliation_runs).values(run_row))
+        moved = update(trades).values(received_at_ms=at_ms)
+        connection.execute(moved.where(trades.c.trade_id == "VM-5-t1"))
+
+    await books.write(write)
+    await refused(books, order(tmp_path / "archive"), "2026-01-20 is not reconciled")
 
 
 async def test_another_folder_or_a_changed_month_is_refused(

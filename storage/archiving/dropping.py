@@ -24,8 +24,11 @@ from storage.tables import inbox, journal, transfers
 
 ROWS_AT_ONCE = 200
 PAYMENT = "payment:"
-FOR_PEOPLE = ("conflict:", "refused:")
-"""Notifications that were put aside stay for good: a person's work is named after their rows."""
+PUT_ASIDE = "refused:"
+FOR_PEOPLE = ("conflict:", PUT_ASIDE)
+"""Notifications that were put aside stay for good: a person's work is named after their rows. So do
+the payments that ended such work.
+"""
 
 
 @dataclass(slots=True)
@@ -155,7 +158,7 @@ def _told(connection: Connection, *, after: int, end_ms: int) -> list[Row[Any]]:
 
 def notifications(*, after: int) -> Select[Any]:
     """Return the query for notifications behind an id, each with whether its payment's transfer is
-    here.
+    here, and whether another telling of its trade was put aside.
     """
     credited = (
         select(transfers.c.version)
@@ -163,7 +166,15 @@ def notifications(*, after: int) -> Select[Any]:
         .correlate(inbox)
         .scalar_subquery()
     )
-    return select(inbox, credited.label("credited")).where(inbox.c.id > after).order_by(inbox.c.id)
+    aside = inbox.alias("aside")
+    put_aside = (
+        select(aside.c.id)
+        .where(aside.c.trade_id == inbox.c.trade_id, aside.c.cause.startswith(PUT_ASIDE))
+        .correlate(inbox)
+        .exists()
+    )
+    wanted = select(inbox, put_aside.label("put_aside"), credited.label("credited"))
+    return wanted.where(inbox.c.id > after).order_by(inbox.c.id)
 
 
 def is_over(row: Row[Any], starts: Mapping[str, Start], *, needed: bool) -> bool:
@@ -175,7 +186,7 @@ def is_over(row: Row[Any], starts: Mapping[str, Start], *, needed: bool) -> bool
     start = starts.get(row.machine_id)
     if row.taken_version and (start is None or row.taken_version > start.version):
         return False
-    return not (row.cause.startswith(PAYMENT) and needed)
+    return not (row.cause.startswith(PAYMENT) and (needed or row.put_aside))
 
 
 def _forget(connection: Connection, *, ids: list[int]) -> int:

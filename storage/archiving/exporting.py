@@ -232,7 +232,7 @@ def _notifications(
             if start is not None and row.machine_id not in kept:
                 kept[row.machine_id] = causes_that_go_on(books.connection, start)
             if is_over(row, after, needed=row.trade_id in kept.get(row.machine_id, ())):
-                yield tuple(row)[:-1]
+                yield tuple(row)[: len(inbox.columns)]
         if len(page) < ROWS_AT_ONCE:
             return
         last = page[-1].id

@@ -38,6 +38,7 @@ from storage.tables import (
 )
 from tests.storage.archiving.books import (
     DAY_MS,
+    FEBRUARY_MS,
     FIFTH,
     NOW_MS,
     archived,
@@ -490,6 +491,21 @@ async def test_goods_that_turn_up_after_their_month_was_archived_are_written_off
     await is_sound(sound, folder)
     assert ["2026-02"] == await archived(sound, folder)
     await is_sound(sound, folder)
+
+
+async def test_what_was_put_aside_stays_ended(books: Database, tmp_path: Path) -> None:
+    """The payment that came after all is not forgotten: nobody is asked to pay it back again."""
+    put_aside = replace(
+        other("refused:bad_amount:t6:n1", None), trade_id="VM-5-t6", machine_id=MachineId(FIFTH)
+    )
+    await Inbox(books).put(put_aside)
+    owner = await _owner(books)
+    owner.now_ms = FEBRUARY_MS + 2 * DAY_MS
+    await buys(books, owner, FIFTH, 6, 7)
+    before = await Queries(books).work_items(now_ms=NOW_MS, limit=100)
+    await archived(books, tmp_path / "archive")
+    assert before == await Queries(books).work_items(now_ms=NOW_MS, limit=100)
+    await is_sound(books, tmp_path / "archive")
 
 
 async def _owner(db: Database) -> Owner:

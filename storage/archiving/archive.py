@@ -164,7 +164,7 @@ async def _check_days(db: Database, before_ms: int) -> None:
     if day is not None:
         raise ArchiveRefused(
             f"{day} is not reconciled: read its daily file, or end its open differences, or "
-            f"archive the months before {day[:7]} only."
+            f"archive the months before {min(day[:7], month_of(before_ms - 1))} only."
         )
 
 
@@ -173,26 +173,27 @@ def _unreconciled(connection: Connection, before_ms: int) -> str | None:
     c = reconciliation_differences.c
     open_day: str | None = connection.scalar(
         select(func.min(c.day)).where(
-            c.day < last, c.status != "RESOLVED", not_closed(DIFFERENCE_ITEM)
+            c.day <= last, c.status != "RESOLVED", not_closed(DIFFERENCE_ITEM)
         )
     )
     days = set(connection.scalars(select(reconciliation_runs.c.day).distinct()))
     if not days:
         return open_day
     day_ms = month_ms(min(days)[:7])
-    while day_ms < before_ms:
+    # The last hours of a month are in the file of the next one's first day: Alipay's are of GMT+8.
+    while day_ms - DAY_MS // 3 < before_ms:
         day = f"{datetime.fromtimestamp(day_ms // 1_000, UTC):%Y-%m-%d}"
-        if day >= min(days) and day not in days and _paid_on(connection, day_ms):
+        if day >= min(days) and day not in days and _paid_on(connection, day_ms, before_ms):
             return min(day, open_day or day)
         day_ms += DAY_MS
     return open_day
 
 
-def _paid_on(connection: Connection, day_ms: int) -> bool:
+def _paid_on(connection: Connection, day_ms: int, before_ms: int) -> bool:
     c = trades.c
-    # A day at Alipay is one of GMT+8. What we heard of within an hour of its ends may be another
-    # day's there.
-    first_ms, last_ms = day_ms - DAY_MS // 3 + HOUR_MS, day_ms + DAY_MS * 2 // 3 - HOUR_MS
+    # What we heard of within an hour of the day's ends may be another day's at Alipay.
+    first_ms = day_ms - DAY_MS // 3 + HOUR_MS
+    last_ms = min(day_ms + DAY_MS * 2 // 3 - HOUR_MS, before_ms)
     wanted = select(c.trade_id).where(c.received_at_ms >= first_ms, c.received_at_ms < last_ms)
     return connection.execute(wanted.limit(1)).one_or_none() is not None
 

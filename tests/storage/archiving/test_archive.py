@@ -335,11 +335,16 @@ async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Pat
     await refused(books, order(folder), "2026-01-15 is not reconciled")
 
 
-@pytest.mark.parametrize("hours", [-6, 2, 12])
+@pytest.mark.parametrize(
+    ("day", "hours"),
+    [("2026-01-20", -6), ("2026-01-20", 2), ("2026-01-20", 12), ("2026-03-01", -3)],
+)
 async def test_a_day_with_payments_and_without_a_file_stays(
-    books: Database, tmp_path: Path, hours: int
+    books: Database, tmp_path: Path, day: str, hours: int
 ) -> None:
-    """At whatever hour of Alipay's day they came: from -8 to 16 of the day of UTC."""
+    """At whatever hour of Alipay's day they came: from -8 to 16 of the day of UTC, also if that is
+    the first one of the next month there.
+    """
     run_row = {
         "id": 1,
         "day": "2026-01-15",
@@ -349,15 +354,16 @@ async def test_a_day_with_payments_and_without_a_file_stays(
         "read_at_ms": 1,
         "totals": "[]",
     }
-    at_ms = month_ms("2026-01") + 19 * DAY_MS + hours * 3_600_000
+    at_ms = month_ms(day[:7]) + (int(day[8:]) - 1) * DAY_MS + hours * 3_600_000
 
     def write(connection: Connection) -> None:
         connection.execute(insert(reconciliation_runs).values(run_row))
+        connection.execute(update(trades).values(received_at_ms=month_ms("2026-01")))
         moved = update(trades).values(received_at_ms=at_ms)
         connection.execute(moved.where(trades.c.trade_id == "VM-5-t1"))
 
     await books.write(write)
-    await refused(books, order(tmp_path / "archive"), "2026-01-20 is not reconciled")
+    await refused(books, order(tmp_path / "archive"), f"{day} is not reconciled")
 
 
 async def test_another_folder_or_a_changed_month_is_refused(

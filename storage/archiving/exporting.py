@@ -64,7 +64,9 @@ def plan(books: Books, *, month: str, end_ms: int) -> Plan:
         prefixes=found,
         lines=sum(one.upto - one.after for one in found),
         transfers=moved,
-        notifications=sum(1 for _ in _notifications(books, _planned(books, found), end_ms)),
+        notifications=sum(
+            1 for _ in _notifications(books, _planned(books, found), end_ms, go=True)
+        ),
     )
 
 
@@ -218,9 +220,12 @@ def _transfers(books: Books, found: tuple[Prefix, ...]) -> Iterator[tuple[Any, .
 
 
 def _notifications(
-    books: Books, after: Mapping[str, Start], end_ms: int
+    books: Books, after: Mapping[str, Start], end_ms: int, *, go: bool = False
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the notifications that go with the lines before these starts."""
+    """Yield the notifications of the lines before these starts; with ``go`` only those that would
+    go now. Those that stay stand in each month's file until they go: by then what keeps them may
+    be over.
+    """
     kept: dict[str, set[str]] = {}
     last = 0
     while True:
@@ -229,7 +234,7 @@ def _notifications(
             if row.received_at_ms >= end_ms:
                 return
             start = after.get(row.machine_id)
-            if start is not None and row.machine_id not in kept:
+            if go and start is not None and row.machine_id not in kept:
                 kept[row.machine_id] = causes_that_go_on(books.connection, start)
             if is_over(row, after, needed=row.trade_id in kept.get(row.machine_id, ())):
                 yield tuple(row)[: len(inbox.columns)]

@@ -10,13 +10,17 @@ from sqlalchemy import Connection, insert, select, update
 
 from actors.machine.events import (
     Disconnected,
+    FrameReceived,
     RefundSucceeded,
     TimePassed,
     TopUpPaid,
     TradeFinished,
+    VendFailed,
 )
 from actors.machine.ids import Currency, MachineId, StreamId, TradeId, VendId
 from actors.machine.ledger import TransferKind
+from actors.machine.state import FailureCause
+from actors.machine.values import replace as replace_value
 from actors.ports import StoreError
 from storage.archiving import archive, files
 from storage.archiving.archive import Order, dry_run, month_ms, run
@@ -512,6 +516,39 @@ async def test_what_was_put_aside_stays_ended(books: Database, tmp_path: Path) -
     await archived(books, tmp_path / "archive")
     assert before == await Queries(books).work_items(now_ms=NOW_MS, limit=100)
     await is_sound(books, tmp_path / "archive")
+
+
+async def test_nothing_is_dropped_that_is_not_in_the_files(
+    books: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if what kept a payment is forgotten by its machine between export and drop."""
+    folder = tmp_path / "archive"
+    owner = await _owner(books)
+    owner.now_ms = FEBRUARY_MS - 1_000
+    await pays(books, owner, FIFTH, "VM-5-t6")
+    _, wanted, delivered, *_ = owner.purchase(FIFTH, 6)
+    assert isinstance(delivered, FrameReceived)
+    jam = VendFailed(vend_id=VendId("VM-5-v6"), cause=FailureCause.JAMMED)
+    await owner.do(FIFTH, wanted)
+    await owner.do(FIFTH, replace_value(delivered, fact=jam))
+    owner._seq[FIFTH] = delivered.seq
+    owner.now_ms += 700_000
+    await owner.do(FIFTH, TimePassed())
+    await owner.do(FIFTH, RefundSucceeded(refund_id=refund_of("VM-5-t6")))
+    drop = archive.drop
+
+    async def sells_before(*args: Any, **named: Any) -> Any:
+        if named["end_ms"] == month_ms("2026-03"):
+            owner.now_ms = NOW_MS - 1_000
+            await buys(books, owner, FIFTH, *range(7, 24))
+            assert VendId("VM-5-v6") not in {
+                vend.vend_id for vend in owner.states[FIFTH].settled_vends
+            }
+        return await drop(*args, **named)
+
+    monkeypatch.setattr(archive, "drop", sells_before)
+    await archived(books, folder, "2026-03")
+    await is_sound(books, folder)
 
 
 async def _owner(db: Database) -> Owner:

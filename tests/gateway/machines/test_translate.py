@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from actors.machine import effects, events
@@ -96,6 +96,7 @@ def test_any_bytes(frame: bytes) -> None:
 
 
 @PATIENT
+@example(0, {"hello": wire.Hello(machine_id="VM-1", boot_id="b1")})
 @given(naturals, payload)
 def test_any_frame(seq: int, content: dict[str, Any]) -> None:
     """Whatever frame comes, it is a value that keeps the rules or a refusal that names its seq."""
@@ -120,7 +121,7 @@ def _checked(frame: translate.Frame) -> None:
         else []
     )
     for value in values:
-        for name in value.__struct_fields__:
+        for name in getattr(value, "__struct_fields__", Greeting.__slots__):
             _storable(name, getattr(value, name))
 
 

@@ -1,5 +1,6 @@
 """Months leave the database and stay provable, whatever happens on the way."""
 
+import asyncio
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from actors.machine.ledger import TransferKind
 from actors.machine.state import FailureCause
 from actors.machine.values import replace as replace_value
 from actors.ports import StoreError
-from storage.archiving import archive, files
+from storage.archiving import archive, dropping, files
 from storage.archiving.archive import Order, dry_run, month_ms, run
 from storage.archiving.files import ArchiveRefused
 from storage.auditing.starts import start_of
@@ -215,11 +216,11 @@ async def test_a_run_that_goes_on_waits_for_acts_too(
 
     wanted = replace(order(tmp_path / "archive"), acts_end_s=30)
     with monkeypatch.context() as patched:
-        patched.setattr(archive.asyncio, "sleep", killed)
+        patched.setattr(asyncio, "sleep", killed)
         with pytest.raises(Killed):
             await run(books, wanted, lambda _: None)
     assert [("2026-01", "EXPORTED")] == await months(books)
-    monkeypatch.setattr(archive.asyncio, "sleep", wait)
+    monkeypatch.setattr(asyncio, "sleep", wait)
     await run(books, wanted, lambda _: waited.append(0))
     assert 30 == waited[0]
 
@@ -535,7 +536,7 @@ async def test_nothing_is_dropped_that_is_not_in_the_files(
     owner.now_ms += 700_000
     await owner.do(FIFTH, TimePassed())
     await owner.do(FIFTH, RefundSucceeded(refund_id=refund_of("VM-5-t6")))
-    drop = archive.drop
+    drop = dropping.drop
 
     async def sells_before(*args: Any, **named: Any) -> Any:
         if named["end_ms"] == month_ms("2026-03"):

@@ -154,6 +154,30 @@ def test_a_selection_that_is_not_paid_is_denied() -> None:
     assert VendStatus.DENIED is story.state.settled_vends[-1].status
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["told once", "announced again"])
+def test_a_double_without_tokens_does_not_let_the_next_one_in(again: bool) -> None:
+    """The machine keeps tokens, whatever a stream says that could not show whose it is: what is
+    paid after the first double has gone is not for the second.
+    """
+    story = Story()
+    story.stream = StreamId("own")
+    story.do(hello(story, "own", token="k1"))
+    story.frame(events.ReaderEnabled())
+    for _ in range(1 + again):
+        story.do(hello(story, "double", boot="b2", token="k2", keeps=False))
+    story.do(events.Disconnected(stream_id=StreamId("double")))
+    story.wait(2_000)
+    story.pay(1_000)
+    assert 1_000 == story.money()["held"]
+
+    told = story.do(hello(story, "double2", boot="b3", token="k3", keeps=False))
+
+    assert [] == [order for order in told.effects if isinstance(order, BeginSession)]
+    assert {"held": 0, "due": 1_000} == {
+        name: amount for name, amount in story.money().items() if name in {"held", "due"}
+    }
+
+
 def test_old_firmware_comes_back_after_a_power_cut() -> None:
     """It knows no token. Where the loss of its stream was seen, its journal settles its vend; where
     it was not, it is welcome, and a person is told only if that happens again and again.

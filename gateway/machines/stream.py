@@ -79,6 +79,7 @@ class Stream:
         limits: EdgeLimits,
         clock: Clock,
         monotonic: Callable[[], float],
+        moving: Moving,
         on_welcome: Callable[["Stream"], None] = lambda _: None,
         look: Callable[["Stream", float], None] = lambda _, __: None,
     ) -> None:
@@ -115,8 +116,7 @@ class Stream:
         # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
-        # Whether the machine was asked to move, and whether it may go.
-        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
+        self._moving = moving  # Whether it was asked to move, and whether it may go.
 
         # How long it has waited for whom. When it is looked at next, and who is asked for a look.
         self._waits = Waits(limits, now)
@@ -481,6 +481,7 @@ class Stream:
             self._tell_held(self._link)
         if refusal is not None:
             self.end(refusal)
+        self._put_if_due(self._moving.ask_if_old())
 
     def stuck(self) -> bool:
         """Return whether a write, or the ending itself, takes longer than it may."""
@@ -489,7 +490,7 @@ class Stream:
     def ask_for_look(self) -> None:
         """Ask for the look at which the first of what is waited for may have taken too long."""
         at = self._waits.next_at(self._outbox.writing_since, self._intake.held_since)
-        self._look(self, min(at, self._moving.leaves_at))
+        self._look(self, min(at, self._moving.leaves_at, self._moving.ages_at))
 
     def _write_began(self, at: float) -> None:
         self._look(self, at + self._limits.write_timeout_s)

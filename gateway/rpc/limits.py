@@ -15,6 +15,10 @@ class EdgeLimits:
     """The first frame must be a good Hello within this."""
     welcome_timeout_s: float = 15.0
     """A Hello is held for this long while its host is not there; then UNAVAILABLE."""
+    answer_timeout_s: float = 3.0
+    """A request for goods of which the host has said nothing for this long is denied here: its
+    customer need not stand and wait until the host is back.
+    """
     heartbeat_interval_ms: int = 20_000
     """Told to the machine."""
     silent_after_ms: int = 60_000

@@ -1156,7 +1156,9 @@ Global___EndSession: _TypeAlias = EndSession  # noqa: Y015
 
 @_typing.final
 class MoveRequest(_message.Message):
-    """Please open a new stream and then close this one: this gateway is going away. Never in the middle of a vend."""
+    """Please open a new stream and then close this one: this gateway is going away, or the stream is about an hour old.
+    Never in the middle of a vend.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -23,6 +23,8 @@ from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
 from actors.host.store_health import StoreHealth
 from actors.host.sweeps import SweepLimits, Sweeps
+from actors.host.tenure import LeaseLimits, Tenure
+from actors.leases import Claimant
 from actors.link import (
     CloseReason,
     CommandDone,
@@ -49,7 +51,17 @@ from actors.machine.events import (
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.placement import partition_of
-from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, Unreadable
+from actors.ports import (
+    ClaimRefused,
+    Clock,
+    InboxItem,
+    Leases,
+    MachineStore,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -63,6 +75,7 @@ class HostServices:
     """What a host needs of the world. ``close`` ends it all once the host has stopped."""
 
     store: MachineStore
+    leases: Leases
     performer: Performs
     clock: Clock
     policy: Policy
@@ -98,11 +111,15 @@ class HostLimits:
     stop_s: float = 5.0
     turns: TurnLimits = field(default_factory=TurnLimits)
     sweeps: SweepLimits = field(default_factory=SweepLimits)
+    lease: LeaseLimits = field(default_factory=LeaseLimits)
 
 
 class Host(HostLink):
     """Owns the machines of ``partitions``. ``on_fatal`` gets the reason, once, when this host must
     not go on: another one owns its machines, or it has a defect.
+
+    ``home`` names the place that may replace its own dead; ``host_count`` is the layout's that the
+    partitions are of, None if they are of none; ``node`` tells people where this is.
     """
 
     def __init__(
@@ -112,6 +129,9 @@ class Host(HostLink):
         services: HostServices,
         partitions: Sequence[int],
         on_fatal: Callable[[str], None],
+        home: str,
+        host_count: int | None = None,
+        node: str = "",
         limits: HostLimits | None = None,
         core: Core | None = None,
         rng: random.Random | None = None,
@@ -126,6 +146,7 @@ class Host(HostLink):
         # holder's.
         self._holder = f"{name}-{self._rng.getrandbits(64):016x}"
         self._over = "the host has not started"
+        self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
@@ -152,6 +173,22 @@ class Host(HostLink):
             rng=self._rng,
             fatal=self._die,
         )
+        self._tenure = Tenure(
+            claimant=Claimant(
+                holder=self._holder,
+                host=name,
+                home=home,
+                node=node,
+                lease_ms=self._limits.lease.lease_ms,
+                host_count=host_count,
+            ),
+            partitions=self._partitions,
+            store=services.store,
+            leases=services.leases,
+            clock=services.clock,
+            limits=self._limits.lease,
+            fatal=self._die,
+        )
         self._sweeps = Sweeps(
             store=services.store,
             mailboxes=self._mailboxes,
@@ -164,9 +201,11 @@ class Host(HostLink):
 
     # --- life ---
 
-    async def start(self) -> None:
+    async def start(self, *, waits: bool = True) -> None:
         """Claim the partitions, load the machines that have something open, take up what was
-        missed; then serve. Waits for a store that is away.
+        missed; then serve. Waits for a store that is away, and for others who hold the partitions,
+        unless ``waits`` is False: then it raises ClaimRefused. Raises StaleOwner if it was
+        superseded meanwhile.
         """
         health = StoreHealth(
             first_s=self._limits.turns.retry_first_s,
@@ -175,16 +214,25 @@ class Host(HostLink):
             time_s=asyncio.get_running_loop().time,
         )
         await self._services.ask_time()
-        while True:
+        refused: ClaimRefused | None = None
+        while not self._ended:
             try:
+                if refused is not None:
+                    await self._tenure.wait(refused)
                 await self._take_over()
                 break
+            except ClaimRefused as error:
+                if not waits:
+                    raise
+                refused, self._over = error, f"the host waits: {error}"
             except StoreError as error:
                 log.warning("cannot take over yet", host=self._name, error=str(error))
                 health.failed()
                 await asyncio.sleep(health.wait_s)
+        if self._ended:
+            raise StaleOwner(self._over)
         self._over = ""
-        self._tasks = [
+        self._tasks += [
             asyncio.create_task(self._guarded(self._loop.run)),
             asyncio.create_task(self._guarded(self._sweeps.run)),
         ]
@@ -200,19 +248,19 @@ class Host(HostLink):
         the next owner takes it up.
         """
         if not self._over:
-            self._over = "the host stops"
+            self._over, self._ended = "the host stops", True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.stop_s):
                     await self._loop.done()
         self._end("the host stopped")
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
         await self._loop.close()
+        await self._tenure.give_up()
 
     async def _take_over(self) -> None:
-        now_ms = self._services.clock.now_ms()
-        self._ownership = await self._services.store.claim(
-            host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms
-        )
+        self._ownership = await self._tenure.claim()
+        if not self._tasks:  # from here on, however long the loading takes
+            self._tasks = [asyncio.create_task(self._guarded(self._tenure.beat))]
         self._loop.ownership = self._ownership
         self._loop.resuming.now("the host started")
         for loaded in await self._services.store.load_active(self._ownership):
@@ -233,14 +281,14 @@ class Host(HostLink):
             self._die(f"{type(error).__name__}: {error}")
 
     def _die(self, reason: str) -> None:
-        if self._over:
+        if self._ended or not self._tasks:
             return
         log.error("host ends at once", host=self._name, reason=reason)
         self._end(reason)
         self._on_fatal(reason)
 
     def _end(self, reason: str) -> None:
-        self._over = reason
+        self._over, self._ended = reason, True
         self._gateways.close()
         for receipt in list(self._loop.receipts):
             receipt.release()

@@ -104,14 +104,14 @@ def _not_begun_anew(file: Path, state: str) -> SchemaMismatch:
 
 
 @contextmanager
-def served_alone(url: str) -> Iterator[None]:
+def served_alone(url: str) -> Iterator[bool]:
     """Let no other gateway with hosts of its own serve this SQLite file while the block lasts; a
-    lock that the kernel takes back, however this process ends. PostgreSQL is shared by hosts that
-    know of each other. Raises StoreError.
+    lock that the kernel takes back, however this process ends. On PostgreSQL the holders' leases
+    decide. Gives whether the lock is held. Raises StoreError.
     """
     file = _sqlite_file(url)
     if file is None:
-        yield
+        yield False
         return
     descriptor = os.open(_mark(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -122,6 +122,6 @@ def served_alone(url: str) -> Iterator[None]:
                 f"Another gateway serves the database {file}: end it first, or give this one a "
                 "database of its own. Several gateways share one PostgreSQL."
             ) from None
-        yield
+        yield True
     finally:
         os.close(descriptor)

@@ -31,6 +31,8 @@ from gateway.process.clock import SystemClock
 from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
+from gateway.process.home import FILE, home_of
+from gateway.process.sections import Address
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
@@ -80,8 +82,8 @@ async def run_gateway(
     close it.
 
     ``config_path``: the file that the processes of hosts read their settings from. Raises
-    SettingsRefused, SchemaMismatch, StoreError, HostsFailed, ListenRefused, OSError or GatewayLost,
-    each with a sentence.
+    SettingsRefused, SchemaMismatch, StoreError, HostsFailed, OwnedElsewhere, ListenRefused, OSError
+    or GatewayLost, each with a sentence.
     """
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     gateway_id = f"gw-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -98,8 +100,11 @@ async def run_gateway(
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
+        bound = Address(host=settings.http.address.host, port=http_server.port_of(listener))
+        home = home_of(bound)
         if settings.ray.mode != "cluster" or not ray:
-            stack.enter_context(served_alone(made.storage.url))
+            proved = stack.enter_context(served_alone(made.storage.url))
+            home = FILE if proved else home
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(clock_watched(process_watch(database)))
@@ -111,6 +116,7 @@ async def run_gateway(
             database,
             config_path=config_path,
             ray=ray,
+            home=home,
             on_fatal=lambda reason: _lose(fatal, reason),
         )
         listen_to_signals()
@@ -234,7 +240,9 @@ async def _attached(links: HostLinks, stop: asyncio.Event) -> None:
     while not links.attached and not stop.is_set():
         if loop.time() > until:
             log.warning(
-                "hosts are not there yet; machines wait for theirs", waited_s=_ATTACH_TIMEOUT_S
+                "hosts are not there yet; machines wait for theirs",
+                waited_s=_ATTACH_TIMEOUT_S,
+                why=links.sentences(),
             )
             return
         await asyncio.sleep(0.02)

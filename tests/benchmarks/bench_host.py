@@ -94,13 +94,14 @@ async def run(machines_count: int, seconds: float, batch: int) -> tuple[int, flo
 
     services = HostServices(
         store=store,
+        leases=store,
         performer=Provider(),
         clock=clock,
         policy=Policy(),
         partition_count=16,
         close=close,
     )
-    host = Host(name="bench", services=services, partitions=range(16), on_fatal=print)
+    host = Host(name="bench", services=services, partitions=range(16), on_fatal=print, home="bench")
     await host.start()
     attachment = await host.attach("gw")
     await host.exchange(

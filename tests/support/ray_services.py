@@ -28,6 +28,7 @@ async def open_host_services(path: str) -> HostServices:
 
     return HostServices(
         store=store,
+        leases=store,
         performer=Provider(),
         clock=SystemClock(),
         policy=Policy(),

@@ -275,6 +275,7 @@ async def a_site(
             partitions=range(PARTITIONS),
             limits=host_limits,
             on_fatal=_not_expected,
+            home="site",
         )
         await host.start()
         stack.push_async_callback(host.stop)

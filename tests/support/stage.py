@@ -239,6 +239,7 @@ class Stage:
 
         services = HostServices(
             store=self.store,
+            leases=self.store,
             performer=self.provider,
             clock=self.clock,
             policy=self.policy,
@@ -255,6 +256,7 @@ class Stage:
             core=self.core,
             rng=random.Random(len(self.store.epochs) + len(self.fatal)),
             on_fatal=self.fatal.append,
+            home="stage",
         )
 
     async def start(self, *machines: str) -> None:

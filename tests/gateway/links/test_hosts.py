@@ -24,7 +24,14 @@ async def _open(folder: Path, tables: dict[str, Any], *, ray: bool) -> tuple[int
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         hosts = await open_hosts(
-            stack, loaded, made, database, config_path=path, ray=ray, on_fatal=lambda reason: None
+            stack,
+            loaded,
+            made,
+            database,
+            config_path=path,
+            ray=ray,
+            home="here",
+            on_fatal=lambda reason: None,
         )
         return len(hosts.links), hosts.pids
 
@@ -59,5 +66,6 @@ async def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path, pair: P
                 database,
                 config_path=None,
                 ray=True,
+                home="here",
                 on_fatal=lambda reason: None,
             )

@@ -62,7 +62,7 @@ async def test_each_holder_is_a_line(settings: Settings) -> None:
     """Where it lives, what it has, and whether it beats; scripts read the same."""
     await held(settings)
     told = await asyncio.to_thread(holders.show, settings, as_json=False)
-    assert told.splitlines()[0] == "the layout has 2 hosts; 1 holds machines"
+    assert "the layout has 2 hosts; 1 holds machines" == told.splitlines()[0]
     assert told.splitlines()[1].startswith(
         "host-0 of there, n/1: 2 partitions, epoch 1, silent for "
     )

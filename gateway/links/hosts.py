@@ -50,12 +50,13 @@ async def open_hosts(
     ray: bool,
     home: str,
     on_fatal: Callable[[str], None],
+    stop: asyncio.Event,
 ) -> Hosts:
     """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings
     say. ``home`` is that of hosts which live and die with this program.
 
-    ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed, OwnedElsewhere
-    or StoreError, before any host was made.
+    ``on_fatal`` is told when one of this process must not go on; ``stop`` ends a wait for others to
+    let go of the machines. Raises HostsFailed, OwnedElsewhere or StoreError.
     """
     with_ray = ray and settings.ray.mode != "none"
     await require_turn(
@@ -64,6 +65,7 @@ async def open_hosts(
         home=None if with_ray and settings.ray.mode == "cluster" else home,
         by=node_name(),
         clock=process_clock(),
+        stop=stop,
     )
     if not with_ray:
         return await _in_process(stack, made, database, home=home, on_fatal=on_fatal)

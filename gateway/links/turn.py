@@ -34,18 +34,22 @@ async def require_turn(
     home: str | None,
     by: str,
     clock: Clock,
+    stop: asyncio.Event,
     look_s: float = LOOK_S,
 ) -> None:
     """Return once hosts may be made. ``home`` None: they belong to a cluster, and wait there.
 
-    ``by`` is who is written into the audit log. Raises LayoutDiffers or OwnedElsewhere.
+    ``by`` is who is written into the audit log; ``stop`` ends a wait. Raises LayoutDiffers or
+    OwnedElsewhere.
     """
     await Layout(database).agree(host_count, by=by, now_ms=clock.now_ms())
     if home is not None:
-        await _watched(SqlLeases(database), home, by=by, clock=clock, look_s=look_s)
+        await _watched(SqlLeases(database), home, by=by, clock=clock, stop=stop, look_s=look_s)
 
 
-async def _watched(leases: SqlLeases, home: str, *, by: str, clock: Clock, look_s: float) -> None:
+async def _watched(
+    leases: SqlLeases, home: str, *, by: str, clock: Clock, stop: asyncio.Event, look_s: float
+) -> None:
     watch, first = LeaseWatch(), dict[str, int]()
     loop = asyncio.get_running_loop()
     while True:
@@ -64,10 +68,9 @@ async def _watched(leases: SqlLeases, home: str, *, by: str, clock: Clock, look_
             continue
         if not first:
             log.warning("waits for a lease to run out", held=[held_by(each) for each in others])
-        if alive := [
-            each for each in others if first.setdefault(each.holder, each.beat) != each.beat
-        ]:
-            raise OwnedElsewhere(sentence(alive, home))
+        alive = [each for each in others if first.setdefault(each.holder, each.beat) != each.beat]
+        if alive or stop.is_set():
+            raise OwnedElsewhere(sentence(alive or others, home))
         await asyncio.sleep(look_s)
 
 

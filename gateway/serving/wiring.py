@@ -10,8 +10,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from gateway.books.database import require_schema, served_alone
 from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
+from gateway.links.turn import OwnedElsewhere
 from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
 from gateway.process.clock import SystemClock
@@ -90,6 +91,7 @@ async def run_gateway(
     hurry, fatal = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
         listen_to_signals = stack.enter_context(stop_signals(stop, hurry))
+        stack.enter_context(_in_vain_if_stopped(stop))
         # Settings and configs. The HTTP port comes first: notify URLs are made of it.
         listener = stack.enter_context(closing(http_server.bind(settings.http.address)))
         health = stack.enter_context(closing(http_server.bind(settings.health.address)))
@@ -100,11 +102,7 @@ async def run_gateway(
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
-        bound = Address(host=settings.http.address.host, port=http_server.port_of(listener))
-        home = home_of(bound)
-        if settings.ray.mode != "cluster" or not ray:
-            proved = stack.enter_context(served_alone(made.storage.url))
-            home = FILE if proved else home
+        home = _home(stack, settings, made, listener, ray=ray)
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         await stack.enter_async_context(clock_watched(process_watch(database)))
@@ -118,6 +116,7 @@ async def run_gateway(
             ray=ray,
             home=home,
             on_fatal=lambda reason: _lose(fatal, reason),
+            stop=stop,
         )
         listen_to_signals()
         links = HostLinks(
@@ -164,6 +163,30 @@ async def run_gateway(
             f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
             "see its log, and whether another gateway is using the same database."
         )
+
+
+@contextmanager
+def _in_vain_if_stopped(stop: asyncio.Event) -> Iterator[None]:
+    """Let a gateway that waits for its turn end in order when it is told to."""
+    try:
+        yield
+    except OwnedElsewhere:
+        if not stop.is_set():
+            raise
+
+
+def _home(
+    stack: AsyncExitStack, settings: Settings, made: Configs, listener: socket.socket, *, ray: bool
+) -> str:
+    """Return the home of hosts that live and die with this gateway. Raises StoreError if another
+    gateway serves the same SQLite file.
+    """
+    if (settings.ray.mode != "cluster" or not ray) and stack.enter_context(
+        served_alone(made.storage.url)
+    ):
+        return FILE
+    port = http_server.port_of(listener)
+    return home_of(Address(host=settings.http.address.host, port=port))
 
 
 def _shares(settings: Settings) -> Shares:

@@ -38,7 +38,13 @@ async def claimed(database: Database, *, home: str, lease_ms: int = LEASE_MS) ->
     return SqlLeases(database)
 
 
-async def asked(database: Database, *, home: str | None = "here", host_count: int = 1) -> None:
+async def asked(
+    database: Database,
+    *,
+    home: str | None = "here",
+    host_count: int = 1,
+    stop: asyncio.Event | None = None,
+) -> None:
     """Ask for the turn."""
     async with asyncio.timeout(HANGS_AFTER_S):
         await require_turn(
@@ -47,6 +53,7 @@ async def asked(database: Database, *, home: str | None = "here", host_count: in
             home=home,
             by="gw",
             clock=SystemClock(),
+            stop=stop or asyncio.Event(),
             look_s=LOOK_S,
         )
 
@@ -97,6 +104,15 @@ async def test_hosts_of_a_cluster_wait_there(database: Database) -> None:
     leases = await claimed(database, home="there")
     await asked(database, home=None)
     assert 1 == len(await leases.holders())
+
+
+async def test_a_wait_ends_when_nobody_wants_it_any_more(database: Database) -> None:
+    """A takeover is kept for a minute, and a signal ends a program within a moment."""
+    await claimed(database, home="there", lease_ms=60_000)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(LOOK_S, stop.set)
+    with pytest.raises(OwnedElsewhere):
+        await asked(database, stop=stop)
 
 
 def test_everybody_in_the_way_is_named() -> None:

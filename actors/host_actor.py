@@ -148,6 +148,10 @@ class HostActor:
             raise RuntimeError(self._failure)
         return os.getpid(), self._host_count, blocks.VERSION
 
+    async def started(self) -> None:
+        """Return once the host owns its machines."""
+        await self._started.wait()
+
     async def attach(self, gateway_id: str, version: int) -> str:
         """See HostLink. A host that is just starting is waited for; a gateway that speaks another
         version of the link is refused.

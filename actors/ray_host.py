@@ -20,7 +20,7 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,6 +71,7 @@ _CALLS_MAX = 256
 """Parked listens and exchanges of all gateways of one host."""
 _EXCHANGE_TIMEOUT_S = 8.0
 _LISTEN_TIMEOUT_S = 15.0
+_FIND_TIMEOUT_S = 3.0
 _START_TIMEOUT_S = 60.0
 _LOOK_AT_RAY_EVERY_S = 1.0
 _STOP_TIMEOUT_S = 10.0
@@ -245,13 +246,31 @@ class RayHostLink(HostLink):
     wrong on the way is LinkBroken: what arrived is unknown.
     """
 
-    def __init__(self, name: str, actor: Any, direct: DirectClient | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        actor: Any,
+        direct: DirectClient | None = None,
+        *,
+        find: Callable[[], Any] | None = None,
+    ) -> None:
         self.name = name
         self._actor = actor
         self._direct = direct
+        self._find = find
+        self._broke = False
 
     async def attach(self, gateway_id: str) -> str:
-        """Open the link."""
+        """Open the link: to the newest host of this place, if one was replaced meanwhile, or to a
+        new one if it is gone for good.
+        """
+        if self._broke and self._find is not None and self._direct is None:
+            # Where Ray does not answer, the host that was known may still do.
+            with suppress(LinkBroken):
+                self._actor = await self._call(
+                    _FIND_TIMEOUT_S, partial(asyncio.to_thread, self._find)
+                )
+        self._broke = False
         name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
         return cast("str", name)
 
@@ -289,13 +308,131 @@ class RayHostLink(HostLink):
             async with asyncio.timeout(timeout_s):
                 return await call(*arguments)
         except TimeoutError as error:
+            self._broke = True
             raise LinkBroken(f"{self.name} did not answer within {timeout_s:g} s") from error
         except LinkBroken as error:  # Ray's own kind of it has a stack trace for a text
+            self._broke = True
             raise LinkBroken(
                 f"{self.name}: {str(error).rsplit('LinkBroken: ', maxsplit=1)[-1].strip()}"
             ) from None
-        except RayError as error:
+        except (RayError, ValueError) as error:
+            self._broke = True
             raise LinkBroken(f"{self.name}: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Making:
+    """How the hosts of a layout are found and made, each under a name that nobody else has.
+
+    The first of a place is ``vendgate-host-<i>``. One that is made to replace it is
+    ``vendgate-host-<i>-2``, and so on: both are there for a moment, and the newest counts.
+    """
+
+    settings: RaySettings
+    factory: str
+    factory_argument: str
+    home: str
+    limits: HostLimits | None
+
+    def all_of(self, index: int) -> dict[int, Any]:
+        """Return the hosts of this place by their numbers."""
+        first = _name(index)
+        found = {}
+        for name in ray.util.list_named_actors():
+            number = "1" if name == first else name.removeprefix(f"{first}-")
+            if number.isdigit():
+                with suppress(ValueError):  # it has ended just now
+                    found[int(number)] = ray.get_actor(name, namespace=NAMESPACE)
+        return found
+
+    def make(self, index: int, number: int = 1) -> Any:
+        """Make a host, or find it if another gateway makes it at the same time."""
+        name, settings = _name(index, number), self.settings
+        return (
+            ray.remote(HostActor)
+            .options(
+                name=name,
+                namespace=NAMESPACE,
+                get_if_exists=True,
+                lifetime=None if settings.address == EMBEDDED else "detached",
+                max_restarts=-1,
+                max_task_retries=0,
+                max_concurrency=_CALLS_MAX,
+                num_cpus=settings.host_cpus,
+            )
+            .remote(
+                name=name,
+                index=index,
+                host_count=settings.hosts,
+                factory=self.factory,
+                factory_argument=self.factory_argument,
+                limits=self.limits,
+                home=self.home or cluster_home(),
+                socket=_socket(settings, name),
+            )
+        )
+
+    def found_or_made(self, index: int) -> Any:
+        """Return the newest host of this place; the first one, if there is none."""
+        found = self.all_of(index)
+        return found[max(found)] if found else self.make(index)
+
+
+def _name(index: int, number: int = 1) -> str:
+    first = f"{NAMESPACE}-host-{index}"
+    return first if number == 1 else f"{first}-{number}"
+
+
+async def _end(actors: Sequence[Any]) -> None:
+    try:
+        async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
+            await asyncio.gather(*(actor.stop.remote() for actor in actors), return_exceptions=True)
+    except TimeoutError:
+        log.warning("a host does not stop; what it has not done is owed")
+    if lost():
+        return  # nobody is there to be asked, and what is left ends with Ray
+    for actor in actors:
+        ray.kill(actor, no_restart=True)
+
+
+async def replace_host(
+    settings: RaySettings,
+    index: int,
+    *,
+    factory: str,
+    factory_argument: str,
+    limits: HostLimits | None = None,
+) -> str:
+    """Put a new host, of this program and with the settings of today, in the place of the one that
+    is there; return its name. The new one is built first and waits for its turn; the old one then
+    decides what it has taken in, gives the machines up and ends. Gateways find the new one.
+
+    RuntimeError: the new one could not be built, and the old one goes on; or it does not come to
+    own the machines.
+    """
+    making = _Making(
+        settings=settings,
+        factory=factory,
+        factory_argument=factory_argument,
+        home="",
+        limits=limits,
+    )
+    old = making.all_of(index)
+    number = max(old, default=0) + 1
+    new = making.make(index, number)
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            await new.hello.remote()
+    except (TimeoutError, RayError) as error:
+        ray.kill(new, no_restart=True)
+        raise RuntimeError(f"the new host cannot be built, the old one goes on: {error}") from error
+    await _end(list(old.values()))
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            await new.started.remote()
+    except (TimeoutError, RayError) as error:
+        raise RuntimeError(f"the new host does not get the machines: {error}") from error
+    return _name(index, number)
 
 
 class RayHosts:
@@ -328,36 +465,28 @@ class RayHosts:
         build its services, or the cluster's hosts were made by another version of the program or
         for another number of hosts.
         """
-        made = ray.remote(HostActor)
-        names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
+        making = _Making(
+            settings=settings,
+            factory=factory,
+            factory_argument=factory_argument,
+            home=home,
+            limits=limits,
+        )
+        names = [_name(index) for index in range(settings.hosts)]
         sockets = [_socket(settings, name) for name in names]
-        actors = [
-            made.options(
-                name=name,
-                namespace=NAMESPACE,
-                get_if_exists=True,
-                lifetime=None if settings.address == EMBEDDED else "detached",
-                max_restarts=-1,
-                max_task_retries=0,
-                max_concurrency=_CALLS_MAX,
-                num_cpus=settings.host_cpus,
-            ).remote(
-                name=name,
-                index=index,
-                host_count=settings.hosts,
-                factory=factory,
-                factory_argument=factory_argument,
-                limits=limits,
-                home=home or cluster_home(),
-                socket=sockets[index],
-            )
-            for index, name in enumerate(names)
-        ]
+        actors = [making.found_or_made(index) for index in range(settings.hosts)]
         hosts = cls(
             settings,
             [
-                RayHostLink(name, actor, None if socket is None else DirectClient(socket))
-                for name, actor, socket in zip(names, actors, sockets, strict=True)
+                RayHostLink(
+                    name,
+                    actor,
+                    None if socket is None else DirectClient(socket),
+                    find=partial(making.found_or_made, index),
+                )
+                for index, (name, actor, socket) in enumerate(
+                    zip(names, actors, sockets, strict=True)
+                )
             ],
             actors,
         )
@@ -395,17 +524,7 @@ class RayHosts:
 
     async def end(self) -> None:
         """Stop the hosts in order and end their processes for good."""
-        try:
-            async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
-                await asyncio.gather(
-                    *(actor.stop.remote() for actor in self._actors), return_exceptions=True
-                )
-        except TimeoutError:
-            log.warning("a host does not stop; what it has not done is owed")
-        if lost():
-            return  # nobody is there to be asked, and what is left ends with Ray
-        for actor in self._actors:
-            ray.kill(actor, no_restart=True)
+        await _end(self._actors)
 
     async def _hello(self) -> list[tuple[int, int, int]]:
         try:

@@ -2,6 +2,7 @@
 not wait for SQLAlchemy.
 """
 
+import asyncio
 import getpass
 from typing import Annotated
 
@@ -46,6 +47,21 @@ def takeover(
 
         settings = settings_module.load(config_file)
         print(holders.take_over(settings, home, by=by or getpass.getuser(), reason=reason))
+
+
+@hosts.command()
+def replace(*, config_file: ConfigFile = None) -> None:
+    """Replace the hosts of a Ray cluster one by one, while machines sell: by this program, with the
+    settings of today.
+    """
+    with sentences():
+        from gateway.links.hosts import replace_hosts
+        from gateway.process import configs
+
+        settings = settings_module.load(config_file)
+        path = None if config_file is None else str(config_file.absolute())
+        made = configs.configs(settings)
+        asyncio.run(replace_hosts(settings, made, config_path=path, say=print))
 
 
 @hosts.command()

@@ -21,6 +21,7 @@ from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.settings import Settings
 from storage.database.engine import Database
+from storage.machines.layout import Layout
 
 _FACTORY = "gateway.links.host_services:open_host_services"
 _REACH_TIMEOUT_S = 5.0
@@ -152,6 +153,51 @@ async def _on_ray(
             "or --no-ray."
         ) from error
     return Hosts(links=hosts.links, pids=tuple(pids.values()))
+
+
+async def replace_hosts(
+    settings: Settings,
+    made: Configs,
+    *,
+    config_path: str | None,
+    say: Callable[[str], None],
+) -> None:
+    """Replace the cluster's hosts one by one by new ones of this program, with the settings of
+    today, while machines sell. Raises HostsFailed or StoreError.
+    """
+    from actors.ray_host import RaySettings, replace_host, start_ray, stop_ray
+
+    section = settings.ray
+    if section.mode != "cluster":
+        raise HostsFailed(
+            f'ray.mode is "{section.mode}": such hosts live and die with their gateway, so start '
+            "that one again instead."
+        )
+    await _reachable(section.address)
+    database = await Database.open(made.storage)
+    try:
+        await Layout(database).agree(section.hosts, by=node_name(), now_ms=process_clock().now_ms())
+    finally:
+        await database.close()
+    wanted = RaySettings(
+        run_dir=section.run_dir,
+        address=section.address,
+        token_path=section.token_file,
+        hosts=section.hosts,
+    )
+    try:
+        start_ray(wanted)
+        try:
+            for index in range(section.hosts):
+                name = await replace_host(
+                    wanted, index, factory=_FACTORY, factory_argument=config_path or ""
+                )
+                say(f"{name} has the machines of place {index}")
+        finally:
+            stop_ray()
+    except (RuntimeError, ConnectionError) as error:
+        why = str(error).rsplit("RuntimeError: ", maxsplit=1)[-1].strip()
+        raise HostsFailed(f"Not all hosts were replaced: {why}") from error
 
 
 async def _tell_when_lost(

@@ -10,8 +10,10 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,8 +36,19 @@ LOOK_EVERY_S = 0.25
 class System:
     """Three processes, their files, and both books."""
 
-    def __init__(self, folder: Path, *, ray: bool, machines: int, seed: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        ray: bool,
+        machines: int,
+        seed: int,
+        url: str = "",
+        tables: Mapping[str, Mapping[str, object]] | None = None,
+    ) -> None:
         self.folder = folder
+        self.url = url or f"sqlite:///{folder / 'vendgate.db'}"
+        self._tables = dict(tables or {})
         self.ray = ray
         self.seed = seed
         self.ports = stage.free_ports()
@@ -51,16 +64,14 @@ class System:
     async def __aenter__(self) -> Self:
         await self.start("alipay")
         self._settings = stage.write_settings(
-            self.folder, self.ports, keys=self._keys, ray=self.ray
+            self.folder, self.ports, keys=self._keys, ray=self.ray, others=self._tables
         )
         await self.start("gateway")
         if self.machine_ids:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{self.ports.admin}") as channel:
                 await stage.register(channel, self.machine_ids)
             await self.start("machines")
-        self._database = await Database.open(
-            StorageConfig(url=f"sqlite:///{self.folder / 'vendgate.db'}")
-        )
+        self._database = await Database.open(StorageConfig(url=self.url))
         self.queries = Queries(self._database)
         return self
 
@@ -99,6 +110,22 @@ class System:
                     "0.3",
                 ]
                 return ["simulate", "machines", *gateway, *state, "--json-ready", *names]
+
+    async def command(self, *arguments: str) -> str:
+        """Run a command of the program with this system's settings; return what it says."""
+        running = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gateway",
+            *arguments,
+            "--config",
+            str(self._settings),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, log = await running.communicate()
+        assert 0 == running.returncode, log.decode()
+        return said.decode()
 
     async def kill(self, name: str) -> None:
         """``kill -9``; returns once the process is gone."""

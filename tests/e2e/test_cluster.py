@@ -1,0 +1,131 @@
+"""A real Ray cluster of one node and a PostgreSQL, under real processes: hosts are replaced while
+machines sell.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from storage.database import migrate
+from tests.e2e.three_books import check
+from tests.support import postgres
+from tests.support.patience import HANGS_AFTER_S
+from tests.support.system import System
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.ray,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not postgres.available(), reason="no PostgreSQL is installed"),
+    pytest.mark.xdist_group("postgres"),
+]
+HOSTS = 2
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[dict[str, object]]:
+    """A Ray cluster that asks for a token; gives the settings that lead there."""
+    token = folder / "token"
+    token.write_text(secrets.token_hex(32))
+    token.chmod(0o600)
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+    address = f"127.0.0.1:{port}"
+    environment = os.environ | {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_ENABLE_RAY_CLUSTERS": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+    # Its sockets have short names only.
+    with tempfile.TemporaryDirectory(prefix="vgr") as short, (folder / "ray.log").open("wb") as log:
+        head = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("ray")),
+                "start",
+                "--head",
+                "--block",
+                f"--port={port}",
+                "--node-ip-address=127.0.0.1",
+                "--num-cpus=2",
+                "--include-dashboard=false",
+                "--object-store-memory=80000000",
+                f"--temp-dir={short}",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield {
+                "mode": "cluster",
+                "address": address,
+                "token_file": str(token),
+                "hosts": HOSTS,
+            }
+        finally:
+            head.terminate()
+            head.wait(HANGS_AFTER_S)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[tuple[str, dict[str, dict[str, object]]]]:
+    """Where the database is, and the tables of a gateway in a cluster."""
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres.running())
+        migrate.upgrade(url, partition_count=16)
+        given = url.replace("postgresql://", "postgresql+asyncpg://")
+        ray = stack.enter_context(cluster(tmp_path))
+        yield given, {"database": {"url": given, "durability": "weaker"}, "ray": ray}
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+async def listening(address: str) -> None:
+    """Return once the cluster's head can be reached."""
+    host, _, port = address.rpartition(":")
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except OSError:
+                await asyncio.sleep(0.1)
+            else:
+                writer.close()
+                return
+
+
+async def test_hosts_are_replaced_while_machines_sell(
+    tmp_path: Path, settings: tuple[str, dict[str, dict[str, object]]]
+) -> None:
+    """Each new host stands ready before the old one ends: no vend fails for it, no customer is
+    sent away, and the books agree to the last minor unit.
+    """
+    url, tables = settings
+    await listening(str(tables["ray"]["address"]))
+    async with System(tmp_path, ray=True, machines=6, seed=3, url=url, tables=tables) as system:
+        await system.until_sales(5)
+        before = await system.command("hosts", "list")
+        said = await system.command("hosts", "replace")
+        assert [
+            f"vendgate-host-{index}-2 has the machines of place {index}" for index in (0, 1)
+        ] == (said.splitlines())
+        await system.until_sales(await system.sales() + 10)
+        after = await system.command("hosts", "list")
+        assert 1 + HOSTS == len(before.splitlines()) == len(after.splitlines())
+        for index in range(HOSTS):
+            assert f"vendgate-host-{index}-2 of" not in before
+            assert f"vendgate-host-{index}-2 of" in after
+        denied = (await system.queries.tally()).vends
+        assert 0 == denied.get("VOIDED", 0), denied
+        await check(system)

@@ -378,6 +378,12 @@ PLANTED = (
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(
+        name="ids-are-counted",
+        sentence="Vend ids are a counter, which a restore sets back.",
+        bug=bugs.ids_are_counted,
+        steer=steers.a_backup_is_put_back,
+    ),
+    Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
         bug=bugs_of_time.step_ends_waits,

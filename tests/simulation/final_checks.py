@@ -170,6 +170,13 @@ def written_off_by_who_may(world: "World") -> None:
             )
 
 
+def no_id_names_two_vends(world: "World") -> None:
+    """B5: a vend that a restore has forgotten is in a machine's journal: its id is no other's."""
+    ours = {vend_id for (vend_id,) in world.disk.rows("SELECT vend_id FROM vends")}
+    if again := ours & world.lost.vends.keys():
+        world.checker.broken("one settlement per vend", f"ids given out twice: {sorted(again)}")
+
+
 def vends_agree_with_shelves(world: "World") -> None:
     """B5, C-ii: sold means that goods fell, not sold means that none did, unless the machine itself
     cannot know, or a person was told that it contradicted itself.
@@ -406,6 +413,7 @@ TRUTHS = (
     books_are_equal,
     one_refund_per_cause,
     written_off_by_who_may,
+    no_id_names_two_vends,
     vends_agree_with_shelves,
     stock_agrees_with_shelves,
     device_order,

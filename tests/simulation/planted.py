@@ -379,8 +379,9 @@ PLANTED = (
     ),
     Planted(
         name="ids-are-counted",
-        sentence="Vend ids are a counter, which a restore sets back.",
+        sentence="Ids of vends and sessions are a counter alone, which a restore sets back.",
         bug=bugs.ids_are_counted,
+        start=4,
         steer=steers.a_backup_is_put_back,
     ),
     Planted(

@@ -274,6 +274,14 @@ def reconcile(
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="The day is one that a restore of the database lost sales of: payments that are "
+            "unknown to us stay open and are not returned.",
+        ),
+    ] = False,
 ) -> None:
     """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are;
     2: it could not be done.
@@ -281,7 +289,9 @@ def reconcile(
     with sentences(trouble=2):
         from gateway.alipay.reconciliation.command import command
 
-        raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
+        raise typer.Exit(
+            command(settings_module.load(config_file), file, as_json=as_json, restored=restored)
+        )
 
 
 @app.command()

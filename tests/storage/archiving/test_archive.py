@@ -241,7 +241,7 @@ async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Pat
     assert ("2026-01", "2026-02") == (january.month, february.month)
     assert 0 < january.lines < february.lines < rows["journal"]
     assert "session VM-2-s1 is open" == february.held["VM-2"]
-    assert "refund VM-1-t3R1 is open" == february.held["VM-1"]
+    assert "refund VM-1-t3R1_1000 is open" == february.held["VM-1"]
     assert rows == await counted(books)
     assert [] == await months(books)
     assert not folder.exists()

@@ -161,7 +161,13 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
 
 
 @config.command()
-def check(*, config_file: ConfigFile = None) -> None:
+def check(
+    *,
+    config_file: ConfigFile = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Ask the database, too, and what it promises.")
+    ] = False,
+) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with sentences():
         from gateway.process import configs
@@ -172,6 +178,10 @@ def check(*, config_file: ConfigFile = None) -> None:
         made = configs.configs(loaded)
         if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
             raise SettingsRefused(tuple(outdated))
+        if connect:
+            from gateway.books import database
+
+            database.check(made.storage, durable=loaded.database.durability == "full")
 
 
 @simulate.command()

@@ -84,8 +84,16 @@ def test_what_is_refused_is_a_sentence_and_status_1(config: str, tmp_path: Path)
 
 
 def test_a_folder_that_is_no_archive_is_status_2_for_an_audit(config: str, tmp_path: Path) -> None:
-    """It cannot be done; that is no finding."""
+    """It cannot be done; that is no finding, and no clean audit either."""
+    for folder, sentence in (
+        (tmp_path / "none", "none is no folder that is there: name that of the archive.\n"),
+        (tmp_path, "Nothing was archived of this database"),
+    ):
+        result = _run("audit", config, "--archive", str(folder))
+        assert (2, "") == (result.exit_code, result.stdout)
+        assert sentence in result.stderr
     _run("archive", config, "--to", str(tmp_path / "archive"), "--before", "2026-03")
+    (tmp_path / "other").mkdir()
     result = _run("audit", config, "--archive", str(tmp_path / "other"))
     assert 2 == result.exit_code
     assert "does not hold what this database has archived" in result.stderr

@@ -113,6 +113,7 @@ async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) 
         file_name=daily.name,
         row_count=len(file.rows),
         totals=comparison.totals,
+        day_was_over=day_is_over,
     )
     return Outcome(
         run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over

@@ -84,6 +84,7 @@ class HostActor:
             "attach": self.attach,
             "exchange": self.exchange,
             "listen": self.listen,
+            "figures": self.figures,
         }
         while True:
             if self._server is None or not self._server.is_at(self._socket):
@@ -158,9 +159,9 @@ class HostActor:
         """See HostLink and blocks."""
         return blocks.pack_delivery(await self._link().listen(attachment))
 
-    async def stats(self) -> dict[str, int]:
-        """See Host."""
-        return {} if self._host is None else self._host.stats()
+    async def figures(self) -> bytes:
+        """See HostLink and blocks."""
+        return blocks.pack_figures(await self._link().figures())
 
     async def stop(self) -> None:
         """Stop the host in order; the process is ended from outside."""

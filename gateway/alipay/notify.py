@@ -393,9 +393,8 @@ class NotifyIngress:
     async def _store(
         self, notification: Notification, machine: Registered, event: Event | None
     ) -> Response:
-        stored = await self.inbox.put(
-            self._received(cause(notification), notification, machine, event)
-        )
+        received = self._received(cause(notification), notification, machine, event)
+        stored = await self.inbox.put(received)
         names = {
             "machine_id": machine.machine_id,
             "trade_id": notification.trade_id,
@@ -422,7 +421,10 @@ class NotifyIngress:
         if stored.verdict == "NEW" and stored.event is not None:
             self.wake(
                 InboxItem(
-                    inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=stored.event
+                    inbox_id=stored.inbox_id,
+                    machine_id=machine.machine_id,
+                    event=stored.event,
+                    received_at_ms=received.received_at_ms,
                 )
             )
         return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)

@@ -81,6 +81,7 @@ class Stream:
         monotonic: Callable[[], float],
         on_welcome: Callable[["Stream"], None] = lambda _: None,
         look: Callable[["Stream", float], None] = lambda _, __: None,
+        answered: Callable[[str, float], None] = lambda _, __: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -119,7 +120,7 @@ class Stream:
         self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
 
         # How long it has waited for whom. When it is looked at next, and who is asked for a look.
-        self._waits = Waits(limits, now)
+        self._waits = Waits(limits, now, answered)
         self.look_at = math.inf
         self._look = look
         # Why we close the stream, once we do.
@@ -231,6 +232,7 @@ class Stream:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
             self._moving.vend_opened()
+            self._waits.asked_at = self._waits.heard_at
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
             self._put_if_due(self._moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
@@ -378,9 +380,8 @@ class Stream:
         self._host_spoke.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
-        """Follow what the edge must know: the numbers in use, and whether the machine may be asked
-        to move.
-        """
+        """Follow what the edge must know: numbers in use, and whether the machine may be moved."""
+        self._waits.answer(command, self._monotonic())
         if isinstance(command, effects.Welcome):
             if not self._waits.welcomed:
                 self._waits.welcomed = True

@@ -47,7 +47,7 @@ _SAVED = select(*machine_states.c["machine_id", "version", "digest"]).where(
     machine_states.c.machine_id.in_(bindparam("asked", expanding=True))
 )
 _UNTAKEN = (
-    select(*inbox.c["id", "machine_id", "event"])
+    select(*inbox.c["id", "machine_id", "event", "received_at_ms"])
     .where(
         inbox.c.taken_at_ms.is_(None),
         inbox.c.received_at_ms < bindparam("before_ms"),
@@ -273,6 +273,7 @@ def _item(row: Row[Any]) -> InboxItem | Unreadable:
             inbox_id=row.id,
             machine_id=MachineId(row.machine_id),
             event=codec.decode_event(row.event),
+            received_at_ms=row.received_at_ms,
         )
     except codec.CodecError as error:
         return Unreadable(machine_id=MachineId(row.machine_id), error=error)

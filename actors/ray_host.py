@@ -318,7 +318,7 @@ class RayHosts:
         limits: HostLimits | None = None,
     ) -> "RayHosts":
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
-        ``factory_argument`` in each worker.
+        ``factory_argument`` and the host's name in each worker.
 
         RuntimeError: a worker could not build its services, or the cluster's hosts were made by
         another version of the program or for another number of hosts.

@@ -59,6 +59,7 @@ HTTP_ENDINGS = (
     "slow_request",
 )
 """Why ``gateway.serving.http_door`` ends or refuses a connection."""
+_QUERY_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
 _VEND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -96,6 +97,15 @@ class Counters:
         for door in HTTP_DOORS:
             for reason in HTTP_ENDINGS:
                 self.connections_ended.labels(door, reason)
+        self.payment_queries = Histogram(
+            "vendgate_payment_query_seconds",
+            "How long Alipay took to answer whether a payment was made, by outcome.",
+            ("outcome",),
+            buckets=_QUERY_S,
+            registry=self.registry,
+        )
+        for outcome in ("answered", "refused", "unknown"):
+            self.payment_queries.labels(outcome)
         self._vend_answers = Histogram(
             "vendgate_vend_answer_seconds",
             (

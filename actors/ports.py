@@ -102,6 +102,16 @@ class InboxItem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """Notifications that nobody has taken. ``after``: where the next page begins; None: there is
+    none, and who goes on begins again.
+    """
+
+    items: "Sequence[InboxItem | Unreadable]"
+    after: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One decision to be saved: ``decision.state.version`` must follow on the saved version.
     ``inbox_id`` is marked as taken with it.
@@ -193,9 +203,17 @@ class MachineStore(Protocol):
         ...
 
     async def untaken(
-        self, ownership: Ownership, *, older_than_ms: int, limit: int
+        self, ownership: Ownership, *, after: tuple[int, int] | None, limit: int
+    ) -> InboxPage:
+        """Return notifications that are not taken, page by page, so that those of a machine that
+        takes none hide nobody's.
+        """
+        ...
+
+    async def untaken_of(
+        self, ownership: Ownership, machine_ids: Sequence[MachineId], *, limit: int
     ) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and are not taken."""
+        """Return the oldest notifications of these machines that are not taken."""
         ...
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:

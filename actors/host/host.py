@@ -164,7 +164,6 @@ class Host(HostLink):
         )
         self._sweeps = Sweeps(
             store=services.store,
-            clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
             loop=self._loop,
@@ -234,7 +233,7 @@ class Host(HostLink):
                     )
             elif loaded.state.machine_id not in self._mailboxes.runners:
                 self._loop.adopt(loaded)
-        await self._sweeps.inbox(older_than_ms=now_ms)
+        await self._sweeps.inbox()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

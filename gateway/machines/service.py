@@ -26,6 +26,7 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
 from gateway.machines.allowances import Allowances
+from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context
 from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
@@ -170,6 +171,11 @@ class MachineService:
             limits=self.limits,
             clock=self._clock,
             monotonic=self._monotonic,
+            moving=Moving(
+                window_s=self.limits.move_window_ms / 1000,
+                monotonic=self._monotonic,
+                ages_at=self._monotonic() + self._lifetime_s(),
+            ),
             on_welcome=self._is_welcome,
             look=self._looks.ask,
             answered=self._answered,
@@ -225,6 +231,16 @@ class MachineService:
 
     def _draining(self) -> Refusal:
         return statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+
+    def _leaving(self) -> Refusal:
+        """Why a stream whose machine was asked to move ends."""
+        if self._drain_ends_at is not None:
+            return self._draining()
+        return statuses.TIME_TO_MOVE.retry_after(self._spread(self.limits.reconnect_initial_ms))
+
+    def _lifetime_s(self) -> float:
+        """How old a stream gets; not all alike, since all may have come in one second."""
+        return self.limits.stream_age_max_ms / 1000 * (0.9 + 0.2 * self._random())
 
     def _spread(self, range_ms: int) -> int:
         return 1 + int(self._random() * range_ms)
@@ -327,7 +343,7 @@ class MachineService:
                 continue  # It asked while it went.
             stream.examine()
             if stream.overstays():
-                stream.end(self._draining())
+                stream.end(self._leaving())
             stream.ask_for_look()
             if not stream.stuck() or writer.cancelling():
                 continue

@@ -10,10 +10,8 @@ monotonic clock.
 import heapq
 import itertools
 import math
-from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from actors.machine.effects import ApproveVend, DenyVend, MachineCommand, ShowQr
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import Refusal
@@ -21,37 +19,15 @@ from gateway.rpc.statuses import Refusal
 _STALE_KEPT = 1_024
 
 
-_ANSWERS = {ApproveVend: "approved", DenyVend: "denied", ShowQr: "payment_asked"}
-
-
 class Waits:
     """Of one stream, which waits for Hello, then for Welcome, then for the machine, or for the host
-    to catch up. ``answered`` is told what a request for goods was answered first, and after how
-    many seconds.
+    to catch up.
     """
 
-    __slots__ = (
-        "_answered",
-        "_limits",
-        "asked_at",
-        "ended_at",
-        "heard_at",
-        "joined",
-        "reading",
-        "since",
-        "welcomed",
-    )
+    __slots__ = ("_limits", "ended_at", "heard_at", "joined", "reading", "since", "welcomed")
 
-    def __init__(
-        self,
-        limits: EdgeLimits,
-        now: float,
-        answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
-    ) -> None:
+    def __init__(self, limits: EdgeLimits, now: float) -> None:
         self._limits = limits
-        self._answered = answered
-        self.asked_at: float | None = None
-        """When goods were asked for that nobody has said anything about."""
         self.joined = False
         """Whether the machine is known and its host was told."""
         self.welcomed = False
@@ -64,12 +40,6 @@ class Waits:
         """Since when Hello, Welcome or the host is waited for."""
         self.ended_at: float | None = None
         """Since when the stream ends."""
-
-    def answer(self, command: MachineCommand, now: float) -> None:
-        """Note what the machine is told, if it answers a request for goods."""
-        if self.asked_at is not None and (answer := _ANSWERS.get(type(command))):
-            self._answered(answer, now - self.asked_at)
-            self.asked_at = None
 
     def over(self, now: float) -> Refusal | None:
         """Return why the stream must end: no Hello, no answer of its host, or silence of the

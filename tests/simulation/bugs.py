@@ -125,10 +125,7 @@ def success_without_row() -> Any:
 
 
 def inbox_not_swept() -> Any:
-    async def bug(_self: sweeps.Sweeps, *, older_than_ms: int) -> None:
-        del older_than_ms
-
-    return patch.object(sweeps.Sweeps, "inbox", bug)
+    return patch.object(sweeps.Sweeps, "_post", lambda _self, _items: None)
 
 
 def nothing_owed() -> Any:

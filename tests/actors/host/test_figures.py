@@ -82,7 +82,7 @@ async def test_a_letter_s_wait_and_its_commit_are_timed(stage: Stage) -> None:
 
 
 async def test_a_notification_counts_from_when_it_was_saved(stage: Stage) -> None:
-    """Also when nobody was woken, and the sweep found it seconds later."""
+    """Also when nobody was woken, and the sweep found it later."""
     before = await figures(stage)
     stage.pays("t-2")
     await asyncio.sleep(10)
@@ -90,7 +90,7 @@ async def test_a_notification_counts_from_when_it_was_saved(stage: Stage) -> Non
 
     name = "vendgate_host_notification_seconds"
     assert 1 == after[f"{name}_count"] - before[f"{name}_count"]
-    assert 2 <= after[f"{name}_sum"] - before[f"{name}_sum"] <= 10
+    assert 0.5 <= after[f"{name}_sum"] - before[f"{name}_sum"] <= 10
 
 
 async def test_a_refund_counts_until_it_is_done(stage: Stage) -> None:

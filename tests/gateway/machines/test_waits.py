@@ -5,13 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from actors.machine.effects import DenyVend, ShowQr
-from actors.machine.ids import RequestId
-from actors.machine.state import DenyReason
 from gateway.machines.waits import Looks, Waits
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
-from tests.support.scripted_link import a_welcome
 
 LIMITS = EdgeLimits(
     hello_timeout_s=10, welcome_timeout_s=15, silent_after_ms=60_000, write_timeout_s=5
@@ -74,20 +70,6 @@ def test_an_ending_is_looked_at_until_it_is_over() -> None:
     stream.ended_at = 104.0
     assert 109.0 == stream.next_at(101.0, 101.0)
     assert [False, True] == [stream.hang(NEVER, now) for now in (109.0, 109.1)]
-
-
-def test_a_request_s_first_answer_is_told_once() -> None:
-    """What comes after it, and what answers nothing, is none."""
-    told = list[tuple[str, float]]()
-    stream = Waits(LIMITS, 100.0, lambda *answer: told.append(answer))
-    show = ShowQr(request_id=RequestId("r"), qr_payload="q", amount_minor=5, expires_in_ms=1)
-    deny = DenyVend(request_id=RequestId("r"), reason=DenyReason.BUSY, funds_minor=0)
-    stream.answer(deny, 100.5)
-    stream.asked_at = 101.0
-    for command in (a_welcome(), show, deny):
-        stream.answer(command, 101.25)
-
-    assert [("payment_asked", 0.25)] == told
 
 
 @dataclass(eq=False)

@@ -438,7 +438,7 @@ async def test_the_end_of_a_trade_a_year_later_writes_no_line(
     assert (version, False) == (change.decision.state.version, change.decision.changed)
     after = await counted(books)
     assert rows | {"inbox": rows["inbox"] + 1} == after
-    assert [] == await owner.store.untaken(owner.ownership, older_than_ms=1 << 60, limit=5)
+    assert [] == (await owner.store.untaken(owner.ownership, after=None, limit=5)).items
     await is_sound(books, folder)
 
 

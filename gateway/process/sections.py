@@ -246,7 +246,10 @@ class Limits(Section):
 
 
 class Logs(Section):
-    """What is written down, and how: json for machines, console for people."""
+    """What is written down, and how: json for machines, console for people. ``hosts_file``: where
+    hosts that Ray runs write, all of a computer into one file; None: where Ray puts what they say.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+    hosts_file: File | None = None

@@ -117,6 +117,7 @@ async def reconcile(
         file_name=daily.name,
         row_count=len(file.rows),
         totals=comparison.totals,
+        day_was_over=day_is_over,
     )
     return Outcome(
         run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over

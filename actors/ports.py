@@ -91,11 +91,24 @@ class MachineHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """A notification that is saved and not yet decided on, with the event that it became."""
+    """A notification that is saved and not yet decided on, with the event that it became.
+    ``received_at_ms``: when, by the clock of the gateway that saved it; None: nobody says.
+    """
 
     inbox_id: int
     machine_id: MachineId
     event: Event
+    received_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxPage:
+    """Notifications that nobody has taken. ``after``: where the next page begins; None: there is
+    none, and who goes on begins again.
+    """
+
+    items: "Sequence[InboxItem | Unreadable]"
+    after: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,9 +203,17 @@ class MachineStore(Protocol):
         ...
 
     async def untaken(
-        self, ownership: Ownership, *, older_than_ms: int, limit: int
+        self, ownership: Ownership, *, after: tuple[int, int] | None, limit: int
+    ) -> InboxPage:
+        """Return notifications that are not taken, page by page, so that those of a machine that
+        takes none hide nobody's.
+        """
+        ...
+
+    async def untaken_of(
+        self, ownership: Ownership, machine_ids: Sequence[MachineId], *, limit: int
     ) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and are not taken."""
+        """Return the oldest notifications of these machines that are not taken."""
         ...
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:

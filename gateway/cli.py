@@ -167,7 +167,13 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
 
 
 @config.command()
-def check(*, config_file: ConfigFile = None) -> None:
+def check(
+    *,
+    config_file: ConfigFile = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Ask the database, too, and what it promises.")
+    ] = False,
+) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with sentences():
         from gateway.process import configs
@@ -178,6 +184,10 @@ def check(*, config_file: ConfigFile = None) -> None:
         made = configs.configs(loaded)
         if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
             raise SettingsRefused(tuple(outdated))
+        if connect:
+            from gateway.books import database
+
+            database.check(made.storage, durable=loaded.database.durability == "full")
 
 
 @simulate.command()
@@ -282,6 +292,14 @@ def reconcile(
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="The day is one that a restore of the database lost sales of: payments that are "
+            "unknown to us stay open and are not returned.",
+        ),
+    ] = False,
 ) -> None:
     """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are;
     2: it could not be done.
@@ -289,7 +307,9 @@ def reconcile(
     with sentences(trouble=2):
         from gateway.alipay.reconciliation.command import command
 
-        raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
+        raise typer.Exit(
+            command(settings_module.load(config_file), file, as_json=as_json, restored=restored)
+        )
 
 
 @app.command()

@@ -17,6 +17,7 @@ import structlog
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.calls import Performs
+from actors.host.figures import Figures
 from actors.host.gateways import Gateways
 from actors.host.loop import TurnLimits, TurnLoop
 from actors.host.mailboxes import Mailboxes
@@ -28,6 +29,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromMachine,
     HostLink,
     LinkBroken,
@@ -52,6 +54,10 @@ from actors.placement import partition_of
 from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, Unreadable
 
 log = structlog.get_logger()
+
+
+def _loop_time_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _nobody_is_asked() -> None:
@@ -130,11 +136,14 @@ class Host(HostLink):
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
         self._overloads = 0
+        self._figures = Figures(counted=self.stats, clock=services.clock)
         self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,
             per_machine_max=self._limits.mailbox_max,
             letters_max=self._limits.letters_max,
+            time_s=_loop_time_s,
+            waited=self._figures.mailbox_delay_s,
         )
         self._gateways = Gateways(
             name=self._holder,
@@ -148,13 +157,13 @@ class Host(HostLink):
             clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
+            figures=self._figures,
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,
         )
         self._sweeps = Sweeps(
             store=services.store,
-            clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
             loop=self._loop,
@@ -224,7 +233,7 @@ class Host(HostLink):
                     )
             elif loaded.state.machine_id not in self._mailboxes.runners:
                 self._loop.adopt(loaded)
-        await self._sweeps.inbox(older_than_ms=now_ms)
+        await self._sweeps.inbox()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -285,6 +294,10 @@ class Host(HostLink):
         with found.call():
             await found.wait(self._limits.listen_idle_s)
         return self._delivery(found)
+
+    async def figures(self) -> list[Figure]:
+        """Return what was counted and timed, and what there is now, for Prometheus."""
+        return self._figures.told()
 
     def stats(self) -> dict[str, int]:
         """Return counts: what there is now, and what was done since the start."""
@@ -370,7 +383,12 @@ class Host(HostLink):
             receipt.expect()
         self._loop.post(
             self._mailboxes.runner(item.machine_id),
-            Letter(event=self._dated(item.event), inbox_id=item.inbox_id, receipt=receipt),
+            Letter(
+                event=self._dated(item.event),
+                inbox_id=item.inbox_id,
+                received_at_ms=item.received_at_ms,
+                receipt=receipt,
+            ),
         )
         return True
 

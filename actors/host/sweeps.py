@@ -18,7 +18,7 @@ from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Letter, Runner
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
-from actors.ports import Clock, InboxItem, MachineStore, StaleOwner, StoreError, Unreadable
+from actors.ports import InboxItem, MachineStore, StaleOwner, StoreError, Unreadable
 
 log = structlog.get_logger()
 
@@ -48,7 +48,6 @@ class Sweeps:
         self,
         *,
         store: MachineStore,
-        clock: Clock,
         mailboxes: Mailboxes,
         gateways: Gateways,
         loop: TurnLoop,
@@ -57,7 +56,6 @@ class Sweeps:
         fatal: Callable[[str], None],
     ) -> None:
         self._store = store
-        self._clock = clock
         self._mailboxes = mailboxes
         self._gateways = gateways
         self._loop = loop
@@ -65,6 +63,8 @@ class Sweeps:
         self._notified = notified
         self._fatal = fatal
         self._reading_inbox = asyncio.Lock()
+        # Where the next look into the inbox goes on; None: at its beginning.
+        self._inbox_after: tuple[int, int] | None = None
 
     async def run(self) -> None:
         """Sweep until cancelled. If the store is away, the next sweep finds the same."""
@@ -76,9 +76,7 @@ class Sweeps:
             try:
                 if loop.time() >= due_s["inbox"]:
                     due_s["inbox"] = loop.time() + self._limits.inbox_s
-                    await self.inbox(
-                        older_than_ms=self._clock.now_ms() - int(self._limits.inbox_s * 1_000)
-                    )
+                    await self.inbox()
                 if loop.time() >= due_s["registry"]:
                     due_s["registry"] = loop.time() + self._limits.registry_s
                     await self.registry()
@@ -99,27 +97,44 @@ class Sweeps:
         for machine_id, stream_id in self._gateways.given_up():
             self._gone(machine_id, stream_id, "no gateway attached it again")
 
-    async def inbox(self, *, older_than_ms: int) -> None:
-        """Put notifications that nobody has taken into their machines' mailboxes."""
+    async def inbox(self) -> None:
+        """Put the next notifications that nobody has taken into their machines' mailboxes. No clock
+        is asked: what a gateway saved a moment ago comes now rather than with its wake-up.
+        """
         assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
         async with self._reading_inbox:
             self._loop.inbox_taken.clear()
-            items = await self._store.untaken(
-                self._loop.ownership, older_than_ms=older_than_ms, limit=self._limits.inbox_max
+            page = await self._store.untaken(
+                self._loop.ownership, after=self._inbox_after, limit=self._limits.inbox_max
             )
-            for item in items:
-                if isinstance(item, Unreadable):
-                    # A newer gateway wrote it, in the middle of an upgrade: it waits for a host
-                    # that can read it, and its age is an alarm.
-                    log.error(
-                        "a notification cannot be read by this version",
-                        machine_id=item.machine_id,
-                        error=str(item.error),
-                    )
-                    continue
-                # A notification that was saved while the answer was on its way is still in it.
-                if item.inbox_id not in self._loop.inbox_taken:
-                    self._notified(item)
+            self._inbox_after = page.after
+            self._post(page.items)
+
+    async def _inbox_of(self, runners: Sequence[Runner]) -> None:
+        assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
+        machine_ids = [runner.machine_id for runner in runners]
+        async with self._reading_inbox:
+            self._loop.inbox_taken.clear()
+            self._post(
+                await self._store.untaken_of(
+                    self._loop.ownership, machine_ids, limit=self._limits.inbox_max
+                )
+            )
+
+    def _post(self, items: Sequence[InboxItem | Unreadable]) -> None:
+        for item in items:
+            if isinstance(item, Unreadable):
+                # A newer gateway wrote it, in the middle of an upgrade: it waits for a host that
+                # can read it, and its age is an alarm.
+                log.error(
+                    "a notification cannot be read by this version",
+                    machine_id=item.machine_id,
+                    error=str(item.error),
+                )
+                continue
+            # A notification that was saved while the answer was on its way is still in it.
+            if item.inbox_id not in self._loop.inbox_taken:
+                self._notified(item)
 
     async def registry(self) -> None:
         """Give machines the configuration that the registry has for them."""
@@ -174,7 +189,7 @@ class Sweeps:
         for runner in runners:
             self._loop.reload(runner)
         try:
-            await self.inbox(older_than_ms=self._clock.now_ms())
+            await self._inbox_of(runners)
         except StoreError as error:
             log.warning(
                 "machines are loaded again without what waits in the inbox",

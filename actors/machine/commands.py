@@ -5,7 +5,7 @@ again at any time.
 from actors.machine.effects import UpdatePlanogram, UpdateService, Welcome
 from actors.machine.ids import VendId
 from actors.machine.paying import funds
-from actors.machine.state import CodeStatus, MachineState, VendStatus
+from actors.machine.state import CodeStatus, MachineState, VendStatus, newest_token
 
 
 def sells(state: MachineState) -> bool:
@@ -38,7 +38,7 @@ def welcome(state: MachineState) -> Welcome:
         qr_payload=qr_payload(state),
         mode=state.configuration.mode,
         in_service=state.configuration.enabled,
-        resume_token=state.link.tokens[-1] if state.link.tokens else "",
+        resume_token=newest_token(state),
     )
 
 

@@ -28,7 +28,7 @@ from actors.machine.effects import (
     TakenOverBy,
     UpdateFunds,
 )
-from actors.machine.evidence import sensor
+from actors.machine.evidence import contradiction, sensor
 from actors.machine.ids import StreamId
 from actors.machine.state import (
     STREAMS_KEPT,
@@ -172,31 +172,43 @@ def _read_journal(
             draft, vend, entries.get(vend.vend_id), same_boot=same_boot, lost=event.journal_lost
         )
     for settled in draft.state.settled_vends:
-        entry = entries.get(settled.vend_id)
-        # What was settled just above, by this very journal, is found here again and changes
-        # nothing.
-        if (
-            entry is None
-            or entry.stage is not events.JournalStage.SUCCEEDED
-            or settled.status is VendStatus.SUCCEEDED
-        ):
-            continue
-        if stranger and settled.status is not VendStatus.DENIED:
-            # Nothing is written off by a word that may be another device's.
-            alarms.ring(
-                draft,
-                AlarmKind.VEND_CONTRADICTED,
-                f"vend {settled.vend_id} was settled as {settled.status}, and a stream that "
-                "cannot show whose it is says that it was delivered",
-                subject=settled.vend_id,
-            )
-        elif settled.status is VendStatus.DENIED:
-            draft.note(
-                f"vend {settled.vend_id} was denied, and the machine's journal says that it "
-                "was delivered"
-            )
-        else:
-            settling.result_again(draft, settled, delivered=True, evidence=entry.evidence)
+        if (entry := entries.get(settled.vend_id)) is not None:
+            _read_again(draft, settled, entry, same_boot=same_boot, stranger=stranger)
+
+
+def _read_again(
+    draft: Draft, settled: Vend, entry: events.JournalEntry, *, same_boot: bool, stranger: bool
+) -> None:
+    """Compare what the journal says with how the vend was settled. What it settled itself a moment
+    ago is found here again and changes nothing.
+    """
+    stage, sold = entry.stage, settled.status is VendStatus.SUCCEEDED
+    delivered = stage is events.JournalStage.SUCCEEDED
+    if delivered:
+        news = not sold
+    elif stage is events.JournalStage.FAILED:
+        news = sold or contradiction(entry.evidence, delivered=False) != ""
+    else:
+        # A motor that a power cut stopped, and something was seen to fall.
+        cut = stage is events.JournalStage.MOTOR_ON and not same_boot
+        news = cut and not sold and sensor(entry.evidence, "drop") == "SEEN"
+    if not news:
+        return
+    if settled.status is VendStatus.DENIED:
+        draft.note(
+            f"vend {settled.vend_id} was denied, and the machine's journal says {entry.stage}"
+        )
+    elif stranger:
+        # Nothing is written off by a word that may be another device's.
+        alarms.ring(
+            draft,
+            AlarmKind.VEND_CONTRADICTED,
+            f"vend {settled.vend_id} was settled as {settled.status}, and a stream that "
+            f"cannot show whose it is says {entry.stage}",
+            subject=settled.vend_id,
+        )
+    else:
+        settling.result_again(draft, settled, delivered=delivered, evidence=entry.evidence)
 
 
 def settle_by_journal(

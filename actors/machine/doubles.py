@@ -56,11 +56,15 @@ def too_many(draft: Draft, event: events.Connected) -> bool:
 
 
 def received(link: Link, event: events.Connected) -> Link:
-    """Return the link once the stream is welcome, and its token is on its way."""
+    """Return the link once the stream is welcome, and its token is on its way.
+
+    A machine that has kept tokens once keeps them: whoever says that it does not any more may be
+    another device, and must not open the door for the next one.
+    """
     tokens = link.tokens
     if event.token and event.token not in tokens:
         tokens = (*tokens, event.token)[-TOKENS_KEPT:]
-    return replace(link, tokens=tokens, keeps_token=event.keeps_token)
+    return replace(link, tokens=tokens, keeps_token=link.keeps_token or event.keeps_token)
 
 
 def spoke(link: Link) -> Link:

@@ -3,6 +3,10 @@
 Flows in: what the machine, Alipay or a saved counter supplies. Flows out: ids that are known before
 they are first used, so that doing a thing twice under one id is doing it once. Nothing here is
 random.
+
+A counter alone names nothing for ever: a database that is restored from a backup counts again from
+there, and machines, logs and exports remember what it counted before. So sessions and vends carry
+a mark besides.
 """
 
 import hashlib
@@ -28,23 +32,46 @@ REFUND_ID_LENGTH_MAX = 64
 """alipay.acquire.overseas.spot.refund: ``partner_refund_id`` is String(64)."""
 
 
-def session_id(machine_id: MachineId, number: int) -> SessionId:
+MARK_BYTES = 4
+
+
+def mark_of(token: str, cause: str) -> str:
+    """Return what a restored database does not give out again: 8 hexadecimal digits, or nothing if
+    there is no ``token``.
+
+    ``token`` is what the machine's last stream was told in its Welcome, new with each stream.
+    ``cause`` is the machine's request or Alipay's trade that makes the thing: of streams that
+    outlive the restore the token stays the same, and the cause does not. It is a digest, so that an
+    id shows nobody the token.
+    """
+    if not token:
+        return ""
+    return hashlib.blake2b(f"{token}/{cause}".encode(), digest_size=MARK_BYTES).hexdigest()
+
+
+def session_id(machine_id: MachineId, number: int, mark: str = "") -> SessionId:
     """Return the id of the machine's ``number``-th session."""
-    return SessionId(f"{machine_id}-s{number}")
+    return SessionId(_marked(f"{machine_id}-s{number}", mark))
 
 
-def vend_id(machine_id: MachineId, number: int) -> VendId:
+def vend_id(machine_id: MachineId, number: int, mark: str = "") -> VendId:
     """Return the id of the machine's ``number``-th vend."""
-    return VendId(f"{machine_id}-v{number}")
+    return VendId(_marked(f"{machine_id}-v{number}", mark))
 
 
-def refund_id(trade_id: TradeId, number: int) -> RefundId:
-    """Return the id of the trade's ``number``-th refund, at most 64 characters.
+def _marked(counted: str, mark: str) -> str:
+    return f"{counted}-{mark}" if mark else counted
+
+
+def refund_id(trade_id: TradeId, number: int, amount_minor: int) -> RefundId:
+    """Return the id of the trade's ``number``-th refund, of this amount, at most 64 characters.
 
     It derives from Alipay's trade number, not from the machine, so that two databases under one
-    partner id can never use the same refund id for different money.
+    partner id can never use the same refund id for different money. A restored database counts
+    again from its backup: the same refund has its id again, and is done once; one of another amount
+    has another id, for under the old one Alipay would refuse it for ever.
     """
-    tail = f"R{number}"
+    tail = f"R{number}_{amount_minor}"
     if len(trade_id) + len(tail) <= REFUND_ID_LENGTH_MAX:
         return RefundId(trade_id + tail)
     return RefundId(hashlib.sha256(trade_id.encode()).hexdigest()[:40] + tail)

@@ -10,7 +10,7 @@ from actors.machine import ledger, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.effects import BeginSession, EndSession, UpdateFunds
 from actors.machine.events import TopUpPaid, TradeFinished
-from actors.machine.ids import session_id
+from actors.machine.ids import mark_of, session_id
 from actors.machine.state import (
     EndReason,
     MachineState,
@@ -19,6 +19,7 @@ from actors.machine.state import (
     Session,
     Trade,
     VendStatus,
+    newest_token,
 )
 from actors.machine.values import replace
 
@@ -200,7 +201,7 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
 
 def _feed(draft: Draft, trade: Trade) -> None:
     if draft.state.session is None:
-        open_session(draft, Mode.AUTHORIZATION_FIRST)
+        open_session(draft, Mode.AUTHORIZATION_FIRST, trade.trade_id)
     session = draft.session
     draft.put_session(
         replace(
@@ -219,13 +220,15 @@ def _feed(draft: Draft, trade: Trade) -> None:
         tell_funds(draft)
 
 
-def open_session(draft: Draft, mode: Mode) -> None:
-    """Begin a customer's stay."""
+def open_session(draft: Draft, mode: Mode, cause: str) -> None:
+    """Begin a customer's stay. ``cause`` is the trade or the request that begins it."""
     number = draft.state.sessions_made + 1
     draft.update(sessions_made=number)
     draft.put_session(
         Session(
-            session_id=session_id(draft.state.machine_id, number),
+            session_id=session_id(
+                draft.state.machine_id, number, mark_of(newest_token(draft.state), cause)
+            ),
             mode=mode,
             started_at_ms=draft.now_ms,
             last_operation_at_ms=draft.now_ms,

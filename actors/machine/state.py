@@ -469,6 +469,11 @@ def open_vends(state: MachineState) -> tuple[Vend, ...]:
     return state.doubts if vend is None else (*state.doubts, vend)
 
 
+def newest_token(state: MachineState) -> str:
+    """Return what the machine's last stream was told in its Welcome; empty if it had none."""
+    return state.link.tokens[-1] if state.link.tokens else ""
+
+
 def phase(state: MachineState) -> Phase:
     """Return the machine's phase."""
     session = state.session

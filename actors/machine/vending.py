@@ -11,7 +11,7 @@ from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
 from actors.machine.evidence import contradiction
-from actors.machine.ids import SessionId, VendId, vend_id
+from actors.machine.ids import SessionId, VendId, mark_of, vend_id
 from actors.machine.state import (
     CodeStatus,
     Column,
@@ -24,6 +24,7 @@ from actors.machine.state import (
     Vend,
     VendStatus,
     column_named,
+    newest_token,
     open_vends,
 )
 from actors.machine.values import replace
@@ -59,7 +60,7 @@ def request(draft: Draft, seq: int, fact: events.VendRequested) -> None:
         )
         _approve(draft, vend)
         return
-    paying.open_session(draft, Mode.SELECTION_FIRST)
+    paying.open_session(draft, Mode.SELECTION_FIRST, fact.request_id)
     vend = _new_vend(draft, fact, column)
     draft.put_session(replace(draft.session, vend=vend, announced=True))
     draft.record_vend(vend)
@@ -97,7 +98,9 @@ def _new_vend(draft: Draft, fact: events.VendRequested, column: Column | None) -
     draft.update(vends_made=number)
     session = draft.state.session
     return Vend(
-        vend_id=vend_id(draft.state.machine_id, number),
+        vend_id=vend_id(
+            draft.state.machine_id, number, mark_of(newest_token(draft.state), fact.request_id)
+        ),
         session_id=SessionId("") if session is None else session.session_id,
         request_id=fact.request_id,
         column=fact.column,

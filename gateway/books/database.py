@@ -16,13 +16,15 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from actors.ports import StoreError
 from storage.database import migrate, schema
-from storage.database.engine import StorageConfig
+from storage.database.durability import require_durable
+from storage.database.engine import Database, StorageConfig
 from storage.database.sqlite import serving_mark
 
 _log = structlog.get_logger()
@@ -65,6 +67,22 @@ async def require_schema(config: StorageConfig) -> None:
     raise SchemaMismatch(
         f"The database {there} and this program needs {wanted}: {schema.to_do(found or wanted)}"
     )
+
+
+def check(config: StorageConfig, *, durable: bool) -> None:
+    """Return if the database can be read, has this program's schema and, with ``durable``, promises
+    what money needs. Nothing is written. Raises SchemaMismatch or StoreError.
+    """
+    asyncio.run(_check(replace(config, read_only=True), durable=durable))
+
+
+async def _check(config: StorageConfig, *, durable: bool) -> None:
+    database = await Database.open(config)
+    try:
+        if durable:
+            await database.read(require_durable)
+    finally:
+        await database.close()
 
 
 def _make_folder(url: str) -> None:

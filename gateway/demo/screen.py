@@ -155,7 +155,7 @@ _COLUMNS: Sequence[tuple[str, int, Callable[[MachineView], str]]] = (
     ("machine", 0, lambda one: one.machine_id),
     ("phase", max(map(len, PHASE_STYLE)), lambda one: one.phase),
     ("funds", len("999.99"), lambda one: _amount(one.funds_minor) if one.session_id else ""),
-    ("session", len("VM-0001-s999"), lambda one: one.session_id),
+    ("session", len("VM-0001-s999-05e6bf12"), lambda one: one.session_id),
     ("code", 0, lambda one: one.qr_payload),
     ("refunds open", 0, lambda one: str(one.open_refund_count or "")),
     ("mode", 0, lambda one: MODES.get(one.mode, one.mode.lower())),

@@ -19,6 +19,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromHost,
     FromMachine,
     HostLink,
@@ -94,6 +95,7 @@ class LinkLimits:
     backoff_initial_s: float = 0.05
     backoff_max_s: float = 5.0
     stop_timeout_s: float = 2.0
+    figures_timeout_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,8 @@ class BatchedLink:
         self._random = random
         # The streams of this gateway whose machines live there, by what the host calls them.
         self._streams: dict[StreamId, LinkedStream] = {}
+        # Those of which the host may have heard.
+        self._announced: set[StreamId] = set()
 
         # What waits for the next exchange, in order, and whether there is any.
         self._queue: deque[ToHost] = deque()
@@ -169,15 +173,18 @@ class BatchedLink:
     def open_stream(self, stream: LinkedStream) -> None:
         """Take a stream in and send ``Connected`` for it: now, or with the next attachment."""
         self._streams[stream.stream_id] = stream
-        if self._attached and stream.connected is not None:
-            self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
+        if self._attached:
+            self._announce(stream)
 
     def close_stream(self, stream: LinkedStream, reason: str) -> None:
         """Forget a stream. Send ``Disconnected`` for it, also if the link breaks in between, unless
-        the host gave the reason itself.
+        the host gave the reason itself, or never heard of it: while a host is away its machines
+        may come and go without an end.
         """
+        announced = stream.stream_id in self._announced
+        self._announced.discard(stream.stream_id)
         known = self._streams.pop(stream.stream_id, None) is not None
-        if known and reason not in _KNOWN_TO_THE_HOST:
+        if known and announced and reason not in _KNOWN_TO_THE_HOST:
             self._put(
                 FromMachine(
                     machine_id=stream.machine_id,
@@ -240,6 +247,15 @@ class BatchedLink:
             undeliverable=self._undeliverable,
         )
 
+    async def figures(self) -> Sequence[Figure] | None:
+        """Return what the host counted and timed; None if it does not say so soon."""
+        try:
+            async with asyncio.timeout(self._limits.figures_timeout_s):
+                return await self._link.figures()
+        except (LinkBroken, TimeoutError) as broken:
+            log.info("host tells no figures", host=self._host, detail=str(broken) or "timed out")
+            return None
+
     def _put(self, message: ToHost) -> None:
         self._queue.append(message)
         self._queued.set()
@@ -293,20 +309,41 @@ class BatchedLink:
         self._attached = True
         self._attachments += 1
         self._order = DeliveryOrder()
-        for stream in self._streams.values():
-            if stream.connected is None:
-                continue
-            frames = stream.unacked()
-            stream.repeated(1 + len(frames))
-            self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
-            for frame in frames:
-                self._put(FromMachine(machine_id=stream.machine_id, event=frame))
+        self._say_again()
         log.info(
             "link to host open",
             host=self._host,
             streams=len(self._streams),
             attachment=self._attachments,
         )
+
+    def _say_again(self) -> None:
+        """Send what the host must hear of each stream: the living ones first. That a machine's
+        older stream is gone comes before its new one, which takes over from nobody then.
+        """
+        gone: dict[MachineId, list[ToHost]] = {}
+        waited: list[ToHost] = []
+        for message in self._queue:
+            if isinstance(message, FromMachine):
+                gone.setdefault(message.machine_id, []).append(message)
+            else:
+                waited.append(message)
+        self._queue.clear()
+        for stream in self._streams.values():
+            frames = stream.unacked()
+            stream.repeated(1 + len(frames))
+            for message in gone.pop(stream.machine_id, ()):
+                self._put(message)
+            self._announce(stream)
+            for frame in frames:
+                self._put(FromMachine(machine_id=stream.machine_id, event=frame))
+        for message in (*waited, *(message for each in gone.values() for message in each)):
+            self._put(message)
+
+    def _announce(self, stream: LinkedStream) -> None:
+        assert stream.connected is not None, "a stream is joined to its link with its Hello"
+        self._announced.add(stream.stream_id)
+        self._put(FromMachine(machine_id=stream.machine_id, event=stream.connected))
 
     async def _serve(self, attachment: str) -> None:
         self._missing = asyncio.get_running_loop().create_future()

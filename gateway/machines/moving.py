@@ -1,5 +1,5 @@
-"""How one machine is asked to move before its gateway goes away: once, never in the middle of a
-vend, and with a time of its own.
+"""How one machine is asked to move, before its gateway goes away or when its stream is old: once,
+never in the middle of a vend, and with a time of its own.
 
 Flows in: when its vends begin and end, and from when on it may go. Flows out: the MoveRequest that
 is to be sent now, if any, and whether its time is over. Times are seconds of a monotonic clock.
@@ -14,12 +14,14 @@ from gateway.v1.machine_service_pb2 import ConnectResponse
 
 class Moving:
     """What one stream knows of its machine's leaving. ``window_s``: a machine that may go has this
-    long for it.
+    long for it. ``ages_at``: when its stream is old.
     """
 
-    __slots__ = ("_monotonic", "_owed", "_vend_open", "_window_s", "leaves_at")
+    __slots__ = ("_monotonic", "_owed", "_vend_open", "_window_s", "ages_at", "leaves_at")
 
-    def __init__(self, *, window_s: float, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, window_s: float, monotonic: Callable[[], float], ages_at: float = math.inf
+    ) -> None:
         self._window_s = window_s
         self._monotonic = monotonic
         # Whether a vend was asked for or approved and has no outcome; then nobody asks to move.
@@ -28,6 +30,8 @@ class Moving:
         self._owed: tuple[float, float] | None = None
         self.leaves_at = math.inf
         """When its time to move is over. It is asked once; until then infinite."""
+        self.ages_at = ages_at
+        """When it is asked because its stream is old; infinite once it was."""
 
     def ask(self, moves_at: float, ends_at: float) -> ConnectResponse | None:
         """Return the MoveRequest to be sent now; None if it was sent, or waits for a vend.
@@ -45,6 +49,14 @@ class Moving:
             not_before_ms=round((not_before - now) * 1000),
             not_after_ms=round((self.leaves_at - now) * 1000),
         )
+
+    def ask_if_old(self) -> ConnectResponse | None:
+        """Return the MoveRequest of a stream that has become old; None as ``ask``."""
+        now = self._monotonic()
+        if now < self.ages_at:
+            return None
+        self.ages_at = math.inf
+        return self.ask(now, math.inf)
 
     def vend_opened(self) -> None:
         """A vend was asked for or approved."""

@@ -26,6 +26,7 @@ from actors.machine.ids import MachineId, StreamId
 from actors.ports import Clock
 from gateway.links.links import HostLinks
 from gateway.machines.allowances import Allowances
+from gateway.machines.moving import Moving
 from gateway.machines.outbox import Context
 from gateway.machines.registered import Look, Registered
 from gateway.machines.stream import Stream
@@ -68,7 +69,8 @@ class EdgeStats:
 
 class MachineService:
     """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
-    alone.
+    alone. ``answered`` is told what each request for goods was answered first, and after how many
+    seconds.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class MachineService:
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
+        answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -92,6 +95,7 @@ class MachineService:
         self._monotonic = monotonic
         self._random = random
         self._tokens = tokens
+        self._answered = answered
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -167,8 +171,14 @@ class MachineService:
             limits=self.limits,
             clock=self._clock,
             monotonic=self._monotonic,
+            moving=Moving(
+                window_s=self.limits.move_window_ms / 1000,
+                monotonic=self._monotonic,
+                ages_at=self._monotonic() + self._lifetime_s(),
+            ),
             on_welcome=self._is_welcome,
             look=self._looks.ask,
+            answered=self._answered,
         )
         stream.ask_for_look()
         writer = asyncio.create_task(stream.write())
@@ -221,6 +231,16 @@ class MachineService:
 
     def _draining(self) -> Refusal:
         return statuses.DRAINING.retry_after(self._spread(self.limits.reconnect_initial_ms))
+
+    def _leaving(self) -> Refusal:
+        """Why a stream whose machine was asked to move ends."""
+        if self._drain_ends_at is not None:
+            return self._draining()
+        return statuses.TIME_TO_MOVE.retry_after(self._spread(self.limits.reconnect_initial_ms))
+
+    def _lifetime_s(self) -> float:
+        """How old a stream gets; not all alike, since all may have come in one second."""
+        return self.limits.stream_age_max_ms / 1000 * (0.9 + 0.2 * self._random())
 
     def _spread(self, range_ms: int) -> int:
         return 1 + int(self._random() * range_ms)
@@ -323,7 +343,7 @@ class MachineService:
                 continue  # It asked while it went.
             stream.examine()
             if stream.overstays():
-                stream.end(self._draining())
+                stream.end(self._leaving())
             stream.ask_for_look()
             if not stream.stuck() or writer.cancelling():
                 continue

@@ -24,6 +24,7 @@ from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
 from gateway.machines import translate
 from gateway.machines.allowances import Allowance, Allowances
+from gateway.machines.asking import Asking
 from gateway.machines.bounds import Unsendable
 from gateway.machines.intake import Intake
 from gateway.machines.moving import Moving
@@ -33,7 +34,7 @@ from gateway.machines.waits import Waits
 from gateway.machines.window import Window
 from gateway.rpc import statuses
 from gateway.rpc.limits import EdgeLimits
-from gateway.rpc.statuses import FieldProblem, Refusal
+from gateway.rpc.statuses import Refusal
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
 log = structlog.get_logger()
@@ -45,6 +46,7 @@ class Stream:
     """
 
     __slots__ = (
+        "_asking",
         "_bad_in_row",
         "_clock",
         "_context",
@@ -79,8 +81,10 @@ class Stream:
         limits: EdgeLimits,
         clock: Clock,
         monotonic: Callable[[], float],
+        moving: Moving,
         on_welcome: Callable[["Stream"], None] = lambda _: None,
         look: Callable[["Stream", float], None] = lambda _, __: None,
+        answered: Callable[[str, float], None] = lambda _, __: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -100,6 +104,7 @@ class Stream:
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
         self._window = Window(stream_id)
+        self._asking = Asking(self._window, within_s=limits.answer_timeout_s, answered=answered)
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
@@ -115,8 +120,7 @@ class Stream:
         # Whose this stream is, if it took over from one that lived. Who is told of its Welcome.
         self.taken_over_by: effects.TakenOverBy | None = None
         self._on_welcome = on_welcome
-        # Whether the machine was asked to move, and whether it may go.
-        self._moving = Moving(window_s=limits.move_window_ms / 1000, monotonic=monotonic)
+        self._moving = moving  # Whether it was asked to move, and whether it may go.
 
         # How long it has waited for whom. When it is looked at next, and who is asked for a look.
         self._waits = Waits(limits, now)
@@ -148,12 +152,7 @@ class Stream:
             seq = frame.seq if isinstance(frame, Numbered) else 0
             frame = translate.hello_expected("as the first frame", seq=seq)
         self._refuse_frame(frame)
-        problems = (
-            (FieldProblem(field=frame.field, description=frame.detail_alone()),)
-            if frame.field
-            else ()
-        )
-        self.end(statuses.HELLO_EXPECTED.because(frame.detail, *problems))
+        self.end(statuses.HELLO_EXPECTED.because(frame.detail, *frame.problems()))
         return None
 
     def allow(self, allowance: Allowance) -> None:
@@ -231,6 +230,8 @@ class Stream:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
             self._moving.vend_opened()
+            self._asking.began(self._waits.heard_at)
+            self.ask_for_look()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
             self._put_if_due(self._moving.vend_closed())
         self._submit(frame.seq, frame.fact, link, frame.remarks)
@@ -361,13 +362,8 @@ class Stream:
                 )
             except Unsendable as error:
                 # A frame left out would be missed in silence: the machine would wait for it.
-                log.exception(
-                    "frame that the machine has no room for",
-                    **self._names(),
-                    field=error.field,
-                    size=error.size,
-                    most=error.most,
-                )
+                size = {"field": error.field, "size": error.size, "most": error.most}
+                log.exception("frame that the machine has no room for", **self._names(), **size)
                 self.end(statuses.FAILED)
                 return
             self._put(response)
@@ -375,12 +371,12 @@ class Stream:
         if ack is not None:
             self._window.acknowledged(ack)
             self._outbox.acknowledge(ack)
+            self._asking.acknowledged()
         self._host_spoke.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
-        """Follow what the edge must know: the numbers in use, and whether the machine may be asked
-        to move.
-        """
+        """Follow what the edge must know: numbers in use, funds, whether the machine may move."""
+        self._asking.heard(command, self._monotonic())
         if isinstance(command, effects.Welcome):
             if not self._waits.welcomed:
                 self._waits.welcomed = True
@@ -481,6 +477,10 @@ class Stream:
             self._tell_held(self._link)
         if refusal is not None:
             self.end(refusal)
+        elif denials := self._asking.denials(now):
+            log.warning("a request is turned away: no answer of its host", **self._names())
+            self.deliver(None, denials)
+        self._put_if_due(self._moving.ask_if_old())
 
     def stuck(self) -> bool:
         """Return whether a write, or the ending itself, takes longer than it may."""
@@ -489,7 +489,8 @@ class Stream:
     def ask_for_look(self) -> None:
         """Ask for the look at which the first of what is waited for may have taken too long."""
         at = self._waits.next_at(self._outbox.writing_since, self._intake.held_since)
-        self._look(self, min(at, self._moving.leaves_at))
+        moving = self._moving
+        self._look(self, min(at, self._asking.ends_at, moving.leaves_at, moving.ages_at))
 
     def _write_began(self, at: float) -> None:
         self._look(self, at + self._limits.write_timeout_s)

@@ -20,6 +20,7 @@ from gateway.machines import bounds, fields, newer
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.machines.fields import FieldWrong
 from gateway.rpc.limits import EdgeLimits
+from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
 
@@ -104,9 +105,10 @@ class BadFrame:
         name = wire.ProtocolErrorCode.Name(self.code).removeprefix("PROTOCOL_ERROR_CODE_")
         return events.FrameNotRead(code=effects.RejectCode(name), detail=self.detail)
 
-    def detail_alone(self) -> str:
-        """Return the detail without the field's name in front."""
-        return self.detail.removeprefix(f"{self.field}: ")
+    def problems(self) -> tuple[FieldProblem, ...]:
+        """Return what is wrong with its field, if one is to blame."""
+        said = self.detail.removeprefix(f"{self.field}: ")
+        return (FieldProblem(field=self.field, description=said),) if self.field else ()
 
 
 def hello_expected(where: str, *, seq: int = 0) -> BadFrame:

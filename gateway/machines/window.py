@@ -7,8 +7,10 @@ are news to the host. It never holds more than one frame under a number.
 from collections.abc import Sequence
 
 from actors.machine.effects import RejectCode, RejectFrame
-from actors.machine.events import FrameReceived, MachineFact, VendRequested
-from actors.machine.ids import StreamId
+from actors.machine.events import FrameReceived, MachineFact, VendRequested, VendTurnedAway
+from actors.machine.ids import RequestId, StreamId
+from actors.machine.state import DenyReason
+from actors.machine.values import replace
 
 APPLIED_MAX = 16
 """Of so many frames it is remembered that the host applied them."""
@@ -51,6 +53,8 @@ class Window:
         waiting = self._frames.get(seq)
         if waiting is not None and waiting.fact == fact and answers_come:
             return None
+        if waiting is not None and _was_turned_away(waiting.fact, fact):
+            return None
         received = FrameReceived(
             stream_id=self._stream_id, seq=seq, fact=fact, remarks=self._new(remarks)
         )
@@ -83,9 +87,29 @@ class Window:
         """Return whether a request for goods is among them."""
         return any(isinstance(frame.fact, VendRequested) for frame in self._frames.values())
 
+    def turn_away(self, reason: DenyReason) -> list[RequestId]:
+        """Return the requests for goods that wait. From now on a new link is told of each that it
+        was turned away, which uses its number up.
+        """
+        away: list[RequestId] = []
+        for seq, frame in self._frames.items():
+            if isinstance(frame.fact, VendRequested):
+                away.append(frame.fact.request_id)
+                fact = VendTurnedAway(request_id=frame.fact.request_id, reason=reason)
+                self._frames[seq] = replace(frame, fact=fact)
+        return away
+
     def _new(self, remarks: Sequence[str]) -> tuple[str, ...]:
         if not remarks or len(self._remarked) >= REMARKED_MAX:
             return ()
         new = tuple(remark for remark in remarks if remark not in self._remarked)
         self._remarked.update(new)
         return new
+
+
+def _was_turned_away(waiting: MachineFact, fact: MachineFact) -> bool:
+    return (
+        isinstance(waiting, VendTurnedAway)
+        and isinstance(fact, VendRequested)
+        and waiting.request_id == fact.request_id
+    )

@@ -15,6 +15,10 @@ class EdgeLimits:
     """The first frame must be a good Hello within this."""
     welcome_timeout_s: float = 15.0
     """A Hello is held for this long while its host is not there; then UNAVAILABLE."""
+    answer_timeout_s: float = 3.0
+    """A request for goods of which the host has said nothing for this long is denied here: its
+    customer need not stand and wait until the host is back.
+    """
     heartbeat_interval_ms: int = 20_000
     """Told to the machine."""
     silent_after_ms: int = 60_000
@@ -75,9 +79,11 @@ class EdgeLimits:
     """How often the streams are looked at."""
     connection_idle_max_ms: int = 20_000
     """A connection on which no call is open for this long is closed."""
-    connection_age_max_ms: int = 3_600_000
-    """A safety net against connections that never leave one gateway."""
-    connection_age_grace_ms: int = 120_000
+    stream_age_max_ms: int = 3_600_000
+    """At about this age (nine to eleven tenths of it) a machine is asked to move, and its
+    connection takes no further stream, so that machines spread over gateways that are new. A vend
+    is never broken off for it.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

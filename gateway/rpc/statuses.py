@@ -137,6 +137,12 @@ DRAINING = Refusal(
     message="this gateway is going away: connect again and reach another one",
     retry_after_ms=1_000,
 )
+TIME_TO_MOVE = Refusal(
+    code=grpc.StatusCode.UNAVAILABLE,
+    reason="TIME_TO_MOVE",
+    message="this stream is as old as one may get: connect again",
+    retry_after_ms=1_000,
+)
 HOST_UNAVAILABLE = Refusal(
     code=grpc.StatusCode.UNAVAILABLE,
     reason="HOST_UNAVAILABLE",

@@ -135,6 +135,10 @@ def build_admin_server(
     )
 
 
+_FOR_EVER = 2**31 - 1
+"""What gRPC takes for "without an end"."""
+
+
 def _machine_options(limits: EdgeLimits) -> Options:
     # Not minimal_stack: it leaves out the filters that keep the bounds on message size and
     # connection age.
@@ -148,8 +152,10 @@ def _machine_options(limits: EdgeLimits) -> Options:
         ("grpc.server.max_pending_requests_hard_limit", 2 * limits.streams_max),
         # A connection without a stream is nobody's: a machine opens its stream at once.
         ("grpc.max_connection_idle_ms", limits.connection_idle_max_ms),
-        ("grpc.max_connection_age_ms", limits.connection_age_max_ms),
-        ("grpc.max_connection_age_grace_ms", limits.connection_age_grace_ms),
+        # An old connection takes no further stream. The one that is open goes on: its machine is
+        # asked to move, and gRPC, which knows nothing of vends, must not cut it.
+        ("grpc.max_connection_age_ms", limits.stream_age_max_ms),
+        ("grpc.max_connection_age_grace_ms", _FOR_EVER),
     )
 
 

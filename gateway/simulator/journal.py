@@ -71,6 +71,7 @@ def encode(line: JournalLine) -> bytes:
         case VendLine():
             body = {
                 "vend": line.vend_id,
+                "request": line.request_id,
                 "boot_id": line.boot_id,
                 "stage": pb.JournalStage.Name(line.stage),
                 "column": line.column,
@@ -108,6 +109,8 @@ def decode(text: bytes) -> JournalLine:
         cause=pb.VendFailureCause.Value(body["cause"]),
         motor=pb.MotorEvidence.Value(body["motor"]),
         drop=pb.DropEvidence.Value(body["drop"]),
+        # Lines of older firmware have none.
+        request_id=body.get("request", ""),
     )
 
 

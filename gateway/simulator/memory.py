@@ -31,7 +31,8 @@ class Booted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendLine:
     """How far a vend went. The sensors count with MOTOR_ON, SUCCEEDED and FAILED, ``cause`` only
-    with FAILED.
+    with FAILED. ``request_id`` is the approval's; empty in lines that were written before they kept
+    it.
     """
 
     vend_id: str
@@ -41,6 +42,7 @@ class VendLine:
     cause: pb.VendFailureCause.ValueType = pb.VEND_FAILURE_CAUSE_UNSPECIFIED
     motor: pb.MotorEvidence.ValueType = pb.MOTOR_EVIDENCE_UNSPECIFIED
     drop: pb.DropEvidence.ValueType = pb.DROP_EVIDENCE_UNSPECIFIED
+    request_id: str = ""
 
     @property
     def ended(self) -> bool:

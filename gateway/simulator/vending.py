@@ -205,9 +205,12 @@ class Vending:
 
     def approved(self, message: pb.VendApproved, now_ms: int) -> list[Command]:
         """Begin the vend, unless it is known already or nobody waits for it any more."""
+        known = self.memory.known(message.vend_id)
+        if known is not None and known.request_id not in {"", message.request_id}:
+            return self._used_before(message, now_ms)
         if self.vend is not None and self.vend.vend_id == message.vend_id:
             return []
-        if (known := self.memory.known(message.vend_id)) is not None:
+        if known is not None:
             return self._repeat(known, now_ms)
         request = self.request
         if (
@@ -216,11 +219,7 @@ class Vending:
             or request.given_up_at_ms is not None
             or (request.request_id, request.column) != (message.request_id, message.column)
         ):
-            return [
-                self._not_started(
-                    message.vend_id, message.column, pb.VEND_FAILURE_CAUSE_NOT_WAITING
-                )
-            ]
+            return [Write(self._not_waiting(message))]
         self.request = None
         self.vend = Vend(
             vend_id=message.vend_id,
@@ -236,7 +235,7 @@ class Vending:
             amount_minor=message.amount_minor,
         )
         return [
-            Write(self._line(message.vend_id, message.column, pb.JOURNAL_STAGE_ACCEPTED)),
+            Write(self._line(self.vend, pb.JOURNAL_STAGE_ACCEPTED)),
             Tell(started),
         ]
 
@@ -253,9 +252,9 @@ class Vending:
         if vend is None or vend.vend_id != line.vend_id:
             return []
         if now_ms >= vend.void_from_ms:
-            return [self._not_started(vend.vend_id, vend.column, pb.VEND_FAILURE_CAUSE_NOT_WAITING)]
+            return [Write(self._not_waiting(vend))]
         if line.stage == pb.JOURNAL_STAGE_ACCEPTED:
-            return [Write(self._line(vend.vend_id, vend.column, pb.JOURNAL_STAGE_MOTOR_ON))]
+            return [Write(self._line(vend, pb.JOURNAL_STAGE_MOTOR_ON))]
         self.vend = replace(vend, turning=True)
         return [TurnMotor(vend_id=vend.vend_id, column=vend.column)]
 
@@ -268,13 +267,7 @@ class Vending:
             return []
         cause = judge(motor, drop)
         stage = pb.JOURNAL_STAGE_FAILED if cause else pb.JOURNAL_STAGE_SUCCEEDED
-        return [
-            Write(
-                replace(
-                    self._line(vend_id, vend.column, stage), cause=cause, motor=motor, drop=drop
-                )
-            )
-        ]
+        return [Write(replace(self._line(vend, stage), cause=cause, motor=motor, drop=drop))]
 
     # --- what the backend has saved ---
 
@@ -293,18 +286,38 @@ class Vending:
 
     # --- inside ---
 
-    def _line(self, vend_id: str, column: str, stage: pb.JournalStage.ValueType) -> VendLine:
-        return VendLine(vend_id=vend_id, boot_id=self._boot_id, stage=stage, column=column)
+    def _line(
+        self, of: pb.VendApproved | Vend | VendLine, stage: pb.JournalStage.ValueType
+    ) -> VendLine:
+        return VendLine(
+            vend_id=of.vend_id,
+            request_id=of.request_id,
+            boot_id=self._boot_id,
+            stage=stage,
+            column=of.column,
+        )
 
     def _not_started(
-        self, vend_id: str, column: str, cause: pb.VendFailureCause.ValueType
-    ) -> Write:
-        line = self._line(vend_id, column, pb.JOURNAL_STAGE_FAILED)
-        return Write(
-            replace(
-                line, cause=cause, motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=pb.DROP_EVIDENCE_NOT_SEEN
-            )
+        self, of: pb.VendApproved | Vend | VendLine, cause: pb.VendFailureCause.ValueType
+    ) -> VendLine:
+        line = self._line(of, pb.JOURNAL_STAGE_FAILED)
+        return replace(
+            line, cause=cause, motor=pb.MOTOR_EVIDENCE_NOT_RUN, drop=pb.DROP_EVIDENCE_NOT_SEEN
         )
+
+    def _not_waiting(self, of: pb.VendApproved | Vend) -> VendLine:
+        return self._not_started(of, pb.VEND_FAILURE_CAUSE_NOT_WAITING)
+
+    def _used_before(self, message: pb.VendApproved, now_ms: int) -> list[Command]:
+        """The vend_id was given to another request: by a backend that forgot it, when its database
+        was restored. The old result is no answer to this request, and a known vend turns no motor.
+        """
+        over = self.refused(message.request_id)
+        line = self._not_waiting(message)
+        if self.vend is not None and self.vend.vend_id == message.vend_id:
+            # It is only said: the line of the one whose motor turns must stay.
+            return [*self._report(line, now_ms), *over]
+        return [Write(line), *over]
 
     def _repeat(self, known: VendLine, now_ms: int) -> list[Command]:
         """A known vend is approved again: say its result again, never turn the motor."""
@@ -313,9 +326,7 @@ class Vending:
         if known.ended:
             return self._report(known, now_ms)
         if known.stage == pb.JOURNAL_STAGE_ACCEPTED:
-            return [
-                self._not_started(known.vend_id, known.column, pb.VEND_FAILURE_CAUSE_NOT_STARTED)
-            ]
+            return [Write(self._not_started(known, pb.VEND_FAILURE_CAUSE_NOT_STARTED))]
         detail = (
             f"vend {known.vend_id}: the power failed while its motor was on; it is not repeated"
         )

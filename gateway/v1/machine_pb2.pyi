@@ -125,7 +125,9 @@ class _VendFailureCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vend
     VEND_FAILURE_CAUSE_NOTHING_DROPPED: _VendFailureCause.ValueType  # 3
     """The motor ran and the drop sensor saw nothing (EVA ELA)."""
     VEND_FAILURE_CAUSE_NOT_WAITING: _VendFailureCause.ValueType  # 4
-    """The approval came when the machine no longer waited for it, or after its valid_for_ms. The motor was not started."""
+    """The approval came when the machine no longer waited for it, after its valid_for_ms, or under a vend_id that the machine knows
+    from another request. The motor was not started.
+    """
     VEND_FAILURE_CAUSE_NOT_STARTED: _VendFailureCause.ValueType  # 5
     """The machine stopped before the motor was started, for example by a power cut."""
 
@@ -141,7 +143,9 @@ VEND_FAILURE_CAUSE_EMPTY: VendFailureCause.ValueType  # 2
 VEND_FAILURE_CAUSE_NOTHING_DROPPED: VendFailureCause.ValueType  # 3
 """The motor ran and the drop sensor saw nothing (EVA ELA)."""
 VEND_FAILURE_CAUSE_NOT_WAITING: VendFailureCause.ValueType  # 4
-"""The approval came when the machine no longer waited for it, or after its valid_for_ms. The motor was not started."""
+"""The approval came when the machine no longer waited for it, after its valid_for_ms, or under a vend_id that the machine knows
+from another request. The motor was not started.
+"""
 VEND_FAILURE_CAUSE_NOT_STARTED: VendFailureCause.ValueType  # 5
 """The machine stopped before the motor was started, for example by a power cut."""
 Global___VendFailureCause: _TypeAlias = VendFailureCause  # noqa: Y015
@@ -1058,9 +1062,11 @@ class VendApproved(_message.Message):
     AMOUNT_MINOR_FIELD_NUMBER: _builtins.int
     VALID_FOR_MS_FIELD_NUMBER: _builtins.int
     vend_id: _builtins.str
-    """Names the vend for ever. A second approval of a known vend_id must not turn the motor again. At most 64 bytes."""
+    """Names the vend for ever. A second approval of a known vend_id must not turn the motor again; if its request_id is another one
+    than before, the answer is VendFailure(NOT_WAITING), never the old result. At most 64 bytes.
+    """
     request_id: _builtins.str
-    """The request that is answered. At most 64 bytes."""
+    """The request that is answered; the same whenever this approval is repeated. At most 64 bytes."""
     column: _builtins.str
     """The column. At most 16 bytes."""
     amount_minor: _builtins.int
@@ -1150,7 +1156,9 @@ Global___EndSession: _TypeAlias = EndSession  # noqa: Y015
 
 @_typing.final
 class MoveRequest(_message.Message):
-    """Please open a new stream and then close this one: this gateway is going away. Never in the middle of a vend."""
+    """Please open a new stream and then close this one: this gateway is going away, or the stream is about an hour old.
+    Never in the middle of a vend.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

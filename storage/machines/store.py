@@ -9,7 +9,19 @@ connections of the money's path (``Database.read_money``).
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Integer, Row, and_, bindparam, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from actors.machine.ids import MachineId
@@ -18,6 +30,7 @@ from actors.ports import (
     Change,
     Conflict,
     InboxItem,
+    InboxPage,
     LoadedMachine,
     MachineHalt,
     MachineStore,
@@ -46,16 +59,20 @@ _FENCE = (
 _SAVED = select(*machine_states.c["machine_id", "version", "digest"]).where(
     machine_states.c.machine_id.in_(bindparam("asked", expanding=True))
 )
-_UNTAKEN = (
-    select(*inbox.c["id", "machine_id", "event"])
+_WAITING = (
+    select(*inbox.c["id", "machine_id", "event", "received_at_ms"])
     .where(
         inbox.c.taken_at_ms.is_(None),
-        inbox.c.received_at_ms < bindparam("before_ms"),
         inbox.c.partition.in_(bindparam("ours", expanding=True)),
     )
     .order_by(inbox.c.received_at_ms, inbox.c.id)
     .limit(bindparam("most", type_=Integer))
 )
+_UNTAKEN = _WAITING.where(
+    tuple_(inbox.c.received_at_ms, inbox.c.id)
+    > tuple_(bindparam("at_ms", type_=BigInteger), bindparam("id", type_=BigInteger))
+)
+_UNTAKEN_OF = _WAITING.where(inbox.c.machine_id.in_(bindparam("asked", expanding=True)))
 _RECONFIGURED = (
     select(machines.c.machine_id)
     .select_from(
@@ -72,6 +89,10 @@ _RECONFIGURED = (
 _REGISTERED = select(machines.c.machine_id).where(
     machines.c.machine_id.in_(bindparam("asked", expanding=True))
 )
+
+
+_BEGINNING = (-1, -1)
+"""Before the first notification."""
 
 
 class _Broken(Exception):
@@ -185,16 +206,31 @@ class SqlMachineStore(MachineStore):
         await self._db.write(work)
 
     async def untaken(
-        self, ownership: Ownership, *, older_than_ms: int, limit: int
-    ) -> Sequence[InboxItem | Unreadable]:
-        """Return notifications that were saved before ``older_than_ms`` and that nobody has taken,
-        oldest first.
+        self, ownership: Ownership, *, after: tuple[int, int] | None, limit: int
+    ) -> InboxPage:
+        """Return a page of the notifications that nobody has taken, in the order in which gateways
+        received them. A row that comes later with an earlier time is in the next round.
         """
-        wanted = {"before_ms": older_than_ms, "ours": list(ownership.epochs), "most": limit}
-        rows = await self._db.read_money(
-            lambda connection: connection.execute(_UNTAKEN, wanted).all()
+        at_ms, last_id = after or _BEGINNING
+        rows = await self._waiting(ownership, _UNTAKEN, limit, at_ms=at_ms, id=last_id)
+        more = len(rows) == limit
+        return InboxPage(
+            items=[_item(row) for row in rows],
+            after=(rows[-1].received_at_ms, rows[-1].id) if more else None,
         )
+
+    async def untaken_of(
+        self, ownership: Ownership, machine_ids: Sequence[MachineId], *, limit: int
+    ) -> Sequence[InboxItem | Unreadable]:
+        """Return the oldest notifications of these machines that nobody has taken."""
+        rows = await self._waiting(ownership, _UNTAKEN_OF, limit, asked=list(machine_ids))
         return [_item(row) for row in rows]
+
+    async def _waiting(
+        self, ownership: Ownership, query: Select[Any], limit: int, **wanted: object
+    ) -> Sequence[Row[Any]]:
+        wanted |= {"ours": list(ownership.epochs), "most": limit}
+        return await self._db.read_money(lambda connection: connection.execute(query, wanted).all())
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return machines whose registry revision is above their state's: an administrator's change
@@ -273,6 +309,7 @@ def _item(row: Row[Any]) -> InboxItem | Unreadable:
             inbox_id=row.id,
             machine_id=MachineId(row.machine_id),
             event=codec.decode_event(row.event),
+            received_at_ms=row.received_at_ms,
         )
     except codec.CodecError as error:
         return Unreadable(machine_id=MachineId(row.machine_id), error=error)

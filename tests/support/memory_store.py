@@ -5,6 +5,7 @@ a mistake of its own.
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from actors.machine import configuring
 from actors.machine.events import ConfigurationChanged, Event
@@ -16,6 +17,7 @@ from actors.ports import (
     CodeStop,
     Conflict,
     InboxItem,
+    InboxPage,
     LoadedMachine,
     MachineHalt,
     MachineStore,
@@ -125,7 +127,10 @@ class MemoryStore(MachineStore):
     def notify(self, machine_id: str, event: Event, *, received_at_ms: int = 0) -> InboxItem:
         """Save a notification that nobody has taken."""
         item = InboxItem(
-            inbox_id=len(self.inbox) + 1, machine_id=MachineId(machine_id), event=event
+            inbox_id=len(self.inbox) + 1,
+            machine_id=MachineId(machine_id),
+            event=event,
+            received_at_ms=received_at_ms,
         )
         self.inbox[item.inbox_id] = InboxRow(item=item, received_at_ms=received_at_ms)
         return item
@@ -215,18 +220,34 @@ class MemoryStore(MachineStore):
         )
 
     async def untaken(
-        self, ownership: Ownership, *, older_than_ms: int, limit: int
+        self, ownership: Ownership, *, after: tuple[int, int] | None, limit: int
+    ) -> InboxPage:
+        """Return a page of the owned notifications that nobody has taken."""
+        rows = [row for row in await self._untaken(ownership) if row[0] > (after or (-1, -1))]
+        page = rows[:limit]
+        return InboxPage(
+            items=[item for _, item in page], after=page[-1][0] if len(page) == limit else None
+        )
+
+    async def untaken_of(
+        self, ownership: Ownership, machine_ids: Sequence[MachineId], *, limit: int
     ) -> Sequence[InboxItem | Unreadable]:
-        """Return owned notifications that nobody has taken."""
+        """Return the oldest of these machines' notifications that nobody has taken."""
+        rows = await self._untaken(ownership)
+        return [item for _, item in rows if item.machine_id in machine_ids][:limit]
+
+    async def _untaken(
+        self, ownership: Ownership
+    ) -> list[tuple[tuple[int, int], InboxItem | Unreadable]]:
         await self._answer()
-        rows = [
-            row
-            for row in self.inbox.values()
-            if not row.taken and row.received_at_ms < older_than_ms
-        ]
-        return [
-            row.item for row in rows if self._partition(row.item.machine_id) in ownership.epochs
-        ][:limit]
+        return sorted(
+            (
+                ((row.received_at_ms, inbox_id), row.item)
+                for inbox_id, row in self.inbox.items()
+                if not row.taken and self._partition(row.item.machine_id) in ownership.epochs
+            ),
+            key=itemgetter(0),
+        )
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return owned machines whose registry is ahead of them."""

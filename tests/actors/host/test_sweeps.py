@@ -57,6 +57,23 @@ async def test_a_notification_that_cannot_be_read_holds_nothing_up(stage: Stage)
     assert 0 == stage.host.stats()["halted"]
 
 
+async def test_what_nobody_takes_hides_no_other(stage: Stage) -> None:
+    """More than one look holds, of a machine that takes none of it: the next look goes on behind
+    them, and the one after the last begins again.
+    """
+    for number in range(2_500):
+        stage.store.inbox[-1 - number] = InboxRow(
+            item=Unreadable(machine_id=MachineId("VM-1"), error=ValueError("no such kind")),
+            received_at_ms=0,
+        )
+    for trade_id in ("t-1", "t-2"):
+        stage.pays(trade_id)
+        await asyncio.sleep(20)
+
+    paid = [event for event in stage.store.events("VM-1") if isinstance(event, TopUpPaid)]
+    assert ["t-1", "t-2"] == [event.trade_id for event in paid]
+
+
 async def test_a_wake_up_and_the_sweep_do_not_decide_twice(stage: Stage) -> None:
     """A row that waits in a mailbox is not put there again."""
     stage.store.gate = asyncio.Event()

@@ -16,7 +16,7 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.ids import BootId, StreamId, VendId
-from actors.machine.state import FailureCause, VendStatus
+from actors.machine.state import AlarmKind, FailureCause, VendStatus
 from actors.machine.values import replace
 from tests.support.story import Story
 
@@ -33,9 +33,11 @@ def connected(stream: str, opened_at_ms: int, planogram_version: int = 1) -> eve
     )
 
 
-def entry(stage: events.JournalStage, cause: FailureCause | None = None) -> events.JournalEntry:
+def entry(
+    stage: events.JournalStage, cause: FailureCause | None = None, evidence: str = ""
+) -> events.JournalEntry:
     """What the machine's journal holds of the vend."""
-    return events.JournalEntry(vend_id=VEND, stage=stage, cause=cause)
+    return events.JournalEntry(vend_id=VEND, stage=stage, cause=cause, evidence=evidence)
 
 
 def dispensing() -> Story:
@@ -226,6 +228,57 @@ def test_the_journal_settles_what_it_can(
     settled = [vend.status for vend in story.state.settled_vends]
     assert ([] if status is None else [status]) == settled
     assert (500 if status is VendStatus.SUCCEEDED else 0) == story.money()["sold"]
+
+
+def rung(story: Story) -> list[tuple[AlarmKind, str]]:
+    """What a person is told, and of which vend."""
+    return [(alarm.kind, alarm.subject) for alarm in story.state.alarms]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        entry(events.JournalStage.FAILED, FailureCause.JAMMED, "motor=RAN drop=SEEN"),
+        entry(events.JournalStage.MOTOR_ON, evidence="drop=SEEN"),
+    ],
+    ids=["failed", "cut off"],
+)
+def test_a_journal_that_comes_late_and_saw_something_fall_is_a_persons(
+    line: events.JournalEntry,
+) -> None:
+    """The price went back at the deadline; whether the goods are gone, only a person can find out.
+    Nothing is written off by such a word.
+    """
+    story = dispensing()
+    story.disconnect()
+    story.wait(story.policy.doubt_window_ms)
+    assert [VendStatus.VOIDED] == [vend.status for vend in story.state.settled_vends]
+
+    told = story.connect("b2", line)
+
+    assert [(AlarmKind.VEND_CONTRADICTED, VEND)] == rung(story)
+    assert () == told.transfers
+
+
+@pytest.mark.parametrize("stage", [events.JournalStage.ACCEPTED, events.JournalStage.MOTOR_ON])
+def test_a_journal_that_comes_late_and_saw_nothing_fall_tells_nobody(
+    stage: events.JournalStage,
+) -> None:
+    """It says no more than what was decided at the deadline."""
+    story = dispensing()
+    story.disconnect()
+    story.wait(story.policy.doubt_window_ms)
+    story.connect("b2", entry(stage), entry(events.JournalStage.FAILED, FailureCause.JAMMED))
+    assert [] == rung(story)
+
+
+def test_a_journal_that_takes_a_sale_back_is_a_persons() -> None:
+    """Told as delivered, and the machine that comes back says that it failed."""
+    story = dispensing()
+    story.success()
+    story.connect("b2", entry(events.JournalStage.FAILED, FailureCause.JAMMED))
+    assert [(AlarmKind.VEND_CONTRADICTED, VEND)] == rung(story)
+    assert 500 == story.money()["sold"]
 
 
 # --- a newer firmware ---

@@ -7,7 +7,7 @@ from actors.machine.connecting import TAKEOVERS
 from actors.machine.effects import ApproveVend, BeginSession, CloseStream, EndSession, Welcome
 from actors.machine.ids import BootId, StreamId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import AlarmKind, FailureCause, Link, VendStatus
+from actors.machine.state import AlarmKind, FailureCause, Link, VendStatus, open_vends
 from actors.machine.values import replace
 from tests.support.story import Story
 
@@ -112,8 +112,9 @@ def test_a_double_delivers_nothing() -> None:
         story.do(hello(story, "double", boot="b2"))
         story.boot, story.stream, story._seq = BootId("b2"), StreamId("double"), 0
         assert [VendStatus.IN_DOUBT] == [vend.status for vend in story.state.doubts]
+        vend_id = story.state.doubts[0].vend_id
         if last == "success":
-            story.success("VM-1-v1")
+            story.success(vend_id)
             (vend,) = story.state.doubts
             assert (VendStatus.IN_REVIEW, FailureCause.CONTRADICTED) == (vend.status, vend.reason)
             assert {"held": 500, "sold": 0} == {
@@ -121,7 +122,7 @@ def test_a_double_delivers_nothing() -> None:
             }
             continue
         if last == "failure":
-            story.failure(vend_id="VM-1-v1")
+            story.failure(vend_id=vend_id)
         else:
             story.wait(story.policy.doubt_window_ms)
         assert {"held": 0, "sold": 0, "due": 1_000} == {
@@ -134,7 +135,8 @@ def test_a_double_delivers_nothing() -> None:
 def test_the_journal_of_a_double_settles_nothing_for_the_shop() -> None:
     """What it claims as delivered is a person's; what it does not know is not "never begun"."""
     story = paid(vending=True)
-    claim = events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.SUCCEEDED)
+    (vend,) = open_vends(story.state)
+    claim = events.JournalEntry(vend_id=vend.vend_id, stage=events.JournalStage.SUCCEEDED)
     story.do(replace(hello(story, "double", boot="b2"), journal=(claim,)))
     assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
     assert 0 == story.money()["sold"]
@@ -150,6 +152,30 @@ def test_a_selection_that_is_not_paid_is_denied() -> None:
     story.do(hello(story, "double", boot="b2"))
     assert None is story.state.session
     assert VendStatus.DENIED is story.state.settled_vends[-1].status
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["told once", "announced again"])
+def test_a_double_without_tokens_does_not_let_the_next_one_in(again: bool) -> None:
+    """The machine keeps tokens, whatever a stream says that could not show whose it is: what is
+    paid after the first double has gone is not for the second.
+    """
+    story = Story()
+    story.stream = StreamId("own")
+    story.do(hello(story, "own", token="k1"))
+    story.frame(events.ReaderEnabled())
+    for _ in range(1 + again):
+        story.do(hello(story, "double", boot="b2", token="k2", keeps=False))
+    story.do(events.Disconnected(stream_id=StreamId("double")))
+    story.wait(2_000)
+    story.pay(1_000)
+    assert 1_000 == story.money()["held"]
+
+    told = story.do(hello(story, "double2", boot="b3", token="k3", keeps=False))
+
+    assert [] == [order for order in told.effects if isinstance(order, BeginSession)]
+    assert {"held": 0, "due": 1_000} == {
+        name: amount for name, amount in story.money().items() if name in {"held", "due"}
+    }
 
 
 def test_old_firmware_comes_back_after_a_power_cut() -> None:

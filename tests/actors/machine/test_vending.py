@@ -1,8 +1,10 @@
 """One selection: asked, paid for, approved, settled. The usual ways are in the transcripts."""
 
+import pytest
+
 from actors.machine import events
 from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, ShowQr
-from actors.machine.ids import RequestId
+from actors.machine.ids import BootId, RequestId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, Mode, VendStatus
 from tests.support.story import Story, a_machine
@@ -49,6 +51,49 @@ def test_the_same_request_again_is_told_the_same_again() -> None:
     story.frame(again)
     assert 1 == len(story.effects(RejectFrame))
     assert 1 == story.state.vends_made
+
+
+@pytest.mark.parametrize("gateway_lives_on", [False, True])
+def test_a_restored_database_gives_no_vend_id_again(*, gateway_lives_on: bool) -> None:
+    """The counter begins again where the backup was taken; the id is another one all the same, on a
+    new stream and on one that outlived the restore. A repeated approval keeps its id.
+    """
+    backup = _connected(Story(), "before").state
+    lived_on, restored = Story(backup), Story(backup)
+    approved: list[VendId] = []
+    for story, request in ((lived_on, "b1-r1"), (restored, "b1-r2")):
+        token = "before" if gateway_lives_on or story is lived_on else "after"
+        _connected(story, token, returns="before")
+        story.pay(500)
+        wish = events.VendRequested(
+            request_id=RequestId(request), column="A1", price_minor=500, planogram_version=1
+        )
+        story.frame(wish)
+        story.frame(wish)
+        first, again = story.effects(ApproveVend)
+        assert first == again
+        assert isinstance(first, ApproveVend)
+        approved.append(first.vend_id)
+
+    assert {1} == {story.state.vends_made for story in (lived_on, restored)}
+    assert ["VM-1-v1-"] * 2 == [one[:8] for one in approved]
+    assert 2 == len(set(approved))
+
+
+def _connected(story: Story, token: str, *, returns: str = "") -> Story:
+    story.stream = StreamId(f"of-{token}")
+    story.do(
+        events.Connected(
+            stream_id=story.stream,
+            opened_at_ms=story.now_ms,
+            boot_id=BootId("b1"),
+            planogram_version=1,
+            token=token,
+            returned_token=returns,
+            keeps_token=True,
+        )
+    )
+    return story
 
 
 def test_a_request_that_the_shell_turned_away_only_uses_its_number() -> None:

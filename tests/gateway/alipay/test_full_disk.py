@@ -114,10 +114,11 @@ def _refunds_asked(site: Site) -> list[dict[str, str]]:
     return [call for call in site.asked if call["service"] == REFUND]
 
 
-async def _customer(site: Site, machine: MachineCall, qr_payload: str) -> None:
+async def _customer(site: Site, machine: MachineCall, qr_payload: str) -> str:
+    """Let somebody pay, and return their session."""
     site.alipay.pay(qr_payload, PRICE)
     await site.alipay.settle()
-    await heard(machine, "begin_session")
+    return (await heard(machine, "begin_session")).begin_session.session_id
 
 
 def _wish(request_id: str) -> wire.VendRequest:
@@ -164,10 +165,10 @@ async def test_nothing_is_acknowledged_and_no_refund_leaves(site: Site) -> None:
     """
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
-        await _customer(site, machine, code)
+        stay = await _customer(site, machine, code)
         calls = len(site.asked)
         async with full_disk(site):
-            await machine.say(1, session_complete=wire.SessionComplete(session_id="VM-1-s1"))
+            await machine.say(1, session_complete=wire.SessionComplete(session_id=stay))
             await _tried(site)
             assert calls == len(site.asked)
             assert (0, 0) == (await _saved_seq(site), await _count(site, "REFUND_ASKED"))
@@ -191,7 +192,7 @@ async def test_an_answer_of_alipay_waits_for_room(
     """
     code = (await registered(site)).qr_payload
     async with a_machine(site) as machine:
-        await _customer(site, machine, code)
+        stay = await _customer(site, machine, code)
         full, handle = asyncio.Event(), site.alipay.handle
 
         async def slow(request: httpx.Request) -> httpx.Response:
@@ -199,7 +200,7 @@ async def test_an_answer_of_alipay_waits_for_room(
             return await handle(request)
 
         monkeypatch.setattr(site.alipay, "handle", slow)
-        await machine.say(1, session_complete=wire.SessionComplete(session_id="VM-1-s1"))
+        await machine.say(1, session_complete=wire.SessionComplete(session_id=stay))
         await found(lambda: _asked(site))
         async with full_disk(site):
             full.set()

@@ -88,7 +88,7 @@ def test_warnings_are_no_findings(config: str) -> None:
     """The refund of long ago is told of, and the status is 0."""
     result = _audit(config)
     assert 0 == result.exit_code
-    assert "refund VM-1-t3R1 of 1000 HKD has been open for" in result.stdout
+    assert "refund VM-1-t3R1_1000 of 1000 HKD has been open for" in result.stdout
 
 
 def test_json_is_one_object(config: str, tmp_path: Path) -> None:

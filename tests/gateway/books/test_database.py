@@ -188,3 +188,13 @@ async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=said):
         await Database.open(config)
     assert "0009" == migrate.current(config.url)
+
+
+def test_a_check_that_connects_says_what_serve_would_say(tmp_path: Path) -> None:
+    """A file that is served promises what it should; one that is not there is said."""
+    config = StorageConfig(url=f"sqlite:///{tmp_path / 'vendgate.db'}")
+    with pytest.raises(StoreError):
+        database.check(config, durable=True)
+    assert [] == list(tmp_path.iterdir())
+    database.upgrade(config)
+    database.check(config, durable=True)

@@ -100,8 +100,9 @@ def test_our_ids_keep_their_bound() -> None:
     there were.
     """
     longest, number = MachineId("m" * BYTES_MAX["Hello.machine_id"]), fields.NUMBER_MAX
+    mark = ids.mark_of("t" * BYTES_MAX["Welcome.resume_token"], "r" * bounds.ID_BYTES_MAX)
     assert (
-        max(len(ids.session_id(longest, number)), len(ids.vend_id(longest, number)))
+        max(len(ids.session_id(longest, number, mark)), len(ids.vend_id(longest, number, mark)))
         <= bounds.ID_BYTES_MAX
     )
 

@@ -10,7 +10,7 @@ from actors.machine.ids import RequestId, VendId
 from actors.machine.state import DenyReason
 from gateway.machines.moving import Moving
 from gateway.v1 import machine_pb2 as wire
-from tests.support.edge import Edge, Spans, running_edge
+from tests.support.edge import Edge, MachineCall, Spans, running_edge
 from tests.support.patience import until
 
 WISH = {
@@ -77,6 +77,49 @@ def test_its_time_is_over_when_it_may_go_and_does_not_sell() -> None:
     assert not moving.is_over()
     moving.vend_closed()
     assert moving.is_over()
+
+
+# --- the hour ---
+
+
+async def beat(machine: MachineCall) -> None:
+    """The machine is alive, and the gateway has noticed."""
+    await machine.say(heartbeat=wire.Heartbeat())
+    await machine.hear()
+
+
+async def test_a_stream_that_is_old_is_asked_to_move(edge: Edge) -> None:
+    """Once, and not before its age; one that stays has its window, and comes back elsewhere."""
+    machine = await edge.welcomed()
+    age_s = edge.service.limits.stream_age_max_ms / 1000
+    edge.spans.at_s += 0.89 * age_s
+    await beat(machine)
+    edge.service.look_after()
+    edge.spans.at_s += 0.22 * age_s
+    await beat(machine)
+    edge.service.look_after()
+    move = (await machine.hear()).move_request
+    assert (0, edge.service.limits.move_window_ms) == (move.not_before_ms, move.not_after_ms)
+    edge.service.look_after()
+    assert 1 == edge.service.stats().streams
+    edge.spans.at_s += move.not_after_ms / 1000 + 0.01
+    edge.service.look_after()
+    code, message = await machine.end()
+    assert grpc.StatusCode.UNAVAILABLE is code
+    assert "as old as one may get" in message
+
+
+async def test_a_stream_that_is_old_sells_to_the_end(edge: Edge) -> None:
+    """Nothing is cut in the middle of a vend: it is asked when the vend is over."""
+    machine = await edge.welcomed("m1")
+    edge.link.tell("m1", APPROVE)
+    assert (await machine.hear()).HasField("vend_approved")
+    edge.spans.at_s += 2 * edge.service.limits.stream_age_max_ms / 1000
+    await beat(machine)
+    edge.service.look_after()
+    assert 1 == edge.service.stats().streams
+    await machine.say(1, vend_success=wire.VendSuccess(vend_id="v1"))
+    assert (await machine.hear()).HasField("move_request")
 
 
 # --- the drain ---

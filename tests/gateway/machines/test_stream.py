@@ -10,6 +10,7 @@ from actors.machine.ids import BootId, Currency, MachineId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import Mode
 from actors.machine.values import replace
+from gateway.machines.moving import Moving
 from gateway.machines.stream import Stream
 from gateway.machines.translate import BadFrame, Greeting
 from gateway.rpc.limits import EdgeLimits
@@ -203,6 +204,7 @@ def a_stream() -> Stream:
         limits=EdgeLimits(),
         clock=FixedClock(),
         monotonic=lambda: 1.0,
+        moving=Moving(window_s=10.0, monotonic=lambda: 1.0),
     )
 
 

@@ -333,6 +333,20 @@ async def test_a_connection_without_a_stream_is_closed() -> None:
         assert not machine.call.done()
 
 
+async def test_an_old_connection_takes_no_further_stream_and_cuts_none() -> None:
+    """It has room for one stream only: the second one comes when the machine's channel makes a new
+    connection, and the first goes on beside it.
+    """
+    limits = EdgeLimits(stream_age_max_ms=300, streams_per_connection_max=1)
+    async with running_edge(limits=limits) as edge:
+        machine = await edge.welcomed()
+        second = _call(edge, edge.channels[0])
+        assert (await second.hello("m2")).HasField("welcome")
+        await machine.say(1, reader_enable=wire.ReaderEnable())
+        await until(lambda: [1] == edge.link.frames())
+        assert not machine.call.done()
+
+
 async def test_one_certificate_has_so_many_streams() -> None:
     """Who has a machine's certificate takes no more places than one machine needs."""
     authority = Authority()

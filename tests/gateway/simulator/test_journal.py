@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ LINES: list[JournalLine] = [
         cause=pb.VEND_FAILURE_CAUSE_JAMMED,
         motor=pb.MOTOR_EVIDENCE_JAMMED,
         drop=pb.DROP_EVIDENCE_NOT_SEEN,
+        request_id="b1-r1",
     ),
     Settled(vend_ids=("v1",), loss_told=True),
 ]
@@ -34,6 +36,21 @@ LINES: list[JournalLine] = [
 def test_a_line_reads_as_it_was_written(line: JournalLine) -> None:
     """Encoding and decoding lose nothing."""
     assert line == decode(encode(line).removesuffix(b"\n"))
+
+
+def test_a_line_of_older_firmware_is_read(tmp_path: Path) -> None:
+    """Journals from before lines named their request count as they did."""
+    body = (
+        b'{"vend":"v1","boot_id":"b1","stage":"JOURNAL_STAGE_ACCEPTED","column":"A1",'
+        b'"cause":"VEND_FAILURE_CAUSE_UNSPECIFIED","motor":"MOTOR_EVIDENCE_UNSPECIFIED",'
+        b'"drop":"DROP_EVIDENCE_UNSPECIFIED"}'
+    )
+    path = tmp_path / "journal.log"
+    path.write_bytes(b"%08x %s\n" % (zlib.crc32(body), body))
+
+    with Journal(path) as journal:
+        assert not journal.unreadable
+        assert [("v1", "")] == [(line.vend_id, line.request_id) for line in journal.memory.tail]
 
 
 def write(path: Path, lines: list[JournalLine]) -> None:

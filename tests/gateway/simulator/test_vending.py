@@ -171,10 +171,62 @@ def test_a_known_result_is_told_again() -> None:
     settled = subject.acknowledged([frame])
     assert [Write(Settled(vend_ids=("v1",)))] == settled
     carry_out(subject, settled)
-    subject.ask(COLUMN, 1, 0)
-    again = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 2))
+    again = carry_out(subject, subject.approved(approval(), 2))
     assert ["vend_success"] == sent(again)
     assert not any(isinstance(command, TurnMotor) for command in again)
+
+
+@pytest.mark.parametrize("rebooted", [False, True])
+def test_a_known_vend_of_another_request_is_refused(*, rebooted: bool) -> None:
+    """A restored backend gives a vend_id out again: the old result is no answer to the new request,
+    the motor stays still, and the machine is free. That answer is the one that is told again.
+    """
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    carry_out(subject, subject.approved(approval(), 0))
+    carry_out(subject, subject.motor_stopped("v1", RAN, SEEN))
+    if rebooted:
+        subject = vending(Memory(subject.memory.lines()))
+        subject.ask(COLUMN, 1, 0)
+    subject.ask(COLUMN, 1, 0)
+    commands = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 2))
+
+    (failure,) = (command.frame.vend_failure for command in commands if isinstance(command, Send))
+    assert ("v1", pb.VEND_FAILURE_CAUSE_NOT_WAITING) == (failure.vend_id, failure.cause)
+    assert pb.MOTOR_EVIDENCE_NOT_RUN == failure.evidence.motor
+    assert not any(isinstance(command, TurnMotor) for command in commands)
+    assert not subject.busy
+    known = subject.memory.known("v1")
+    assert known is not None
+    assert ("b2-r2", pb.JOURNAL_STAGE_FAILED) == (known.request_id, known.stage)
+    carry_out(
+        subject,
+        subject.acknowledged([command.frame for command in commands if isinstance(command, Send)]),
+    )
+    again = carry_out(subject, subject.approved(approval(request_id="b2-r2"), 3))
+    assert ["vend_failure"] == sent(again)
+
+
+def test_a_running_vend_stays_in_the_journal_when_its_id_comes_for_another_request() -> None:
+    """The other request is refused by word alone: the line says what the motor does."""
+    subject = vending()
+    subject.ask(COLUMN, 1, 0)
+    carry_out(subject, subject.approved(approval(), 0))
+    commands = carry_out(subject, subject.approved(approval(request_id="b1-r9"), 1))
+
+    assert ["vend_failure"] == sent(commands)
+    assert not any(isinstance(command, Write) for command in commands)
+    assert ["vend_success"] == sent(carry_out(subject, subject.motor_stopped("v1", RAN, SEEN)))
+
+
+def test_a_line_of_older_firmware_answers_any_request() -> None:
+    """It does not say whose it is, so the old rule holds: the result again, and no motor."""
+    line = VendLine(
+        vend_id="v1", boot_id="b1", stage=pb.JOURNAL_STAGE_SUCCEEDED, motor=RAN, drop=SEEN
+    )
+    subject = vending(Memory([line, Settled(vend_ids=("v1",))]))
+
+    assert ["vend_success"] == sent(carry_out(subject, subject.approved(approval(), 0)))
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ async def test_seals_follow_on_seals(sound: Database, sound_url: str) -> None:
     await audited(sound_url, seal=True)
     owner = await _goes_on(sound)
     await audited(sound_url, seal=True)
-    await owner.do("VM-1", RefundSucceeded(refund_id=RefundId("VM-1-t1R2")))
+    await owner.do("VM-1", RefundSucceeded(refund_id=RefundId("VM-1-t1R2_500")))
     since, whole = await audited(sound_url), await audited(sound_url, Scope())
     assert () == since.sentences
     assert whole.proved == since.proved

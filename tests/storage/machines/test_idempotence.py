@@ -124,8 +124,8 @@ def notification(
 
 async def waiting(owner: Owner) -> list[InboxItem]:
     """Return what the sweep would bring."""
-    items = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
-    return [item for item in items if isinstance(item, InboxItem)]
+    page = await owner.store.untaken(owner.ownership, after=None, limit=10)
+    return [item for item in page.items if isinstance(item, InboxItem)]
 
 
 async def test_a_payment_that_was_credited_is_never_credited_again(db: Database) -> None:

@@ -15,6 +15,7 @@ from actors.machine.state import Column, Mode
 from actors.ports import (
     Conflict,
     InboxItem,
+    InboxPage,
     LoadedMachine,
     Ownership,
     StaleOwner,
@@ -294,13 +295,13 @@ async def test_an_inbox_row_is_taken_with_its_change(db: Database) -> None:
                 received_at_ms=START_MS,
             )
         )
-    waiting = await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
-    readable = [item for item in waiting if isinstance(item, InboxItem)]
+    waiting = await owner.store.untaken(owner.ownership, after=None, limit=10)
+    readable = [item for item in waiting.items if isinstance(item, InboxItem)]
     assert [event, event] == [item.event for item in readable]
     await owner.commit(
         [owner.decide("VM-1", item.event, inbox_id=item.inbox_id) for item in readable]
     )
-    assert [] == await owner.store.untaken(owner.ownership, older_than_ms=START_MS + 1, limit=10)
+    assert InboxPage(items=[]) == await owner.store.untaken(owner.ownership, after=None, limit=10)
     assert 1 == await count(db, sessions)
 
 
@@ -312,9 +313,8 @@ async def test_a_notification_that_cannot_be_read_keeps_no_other_back(db: Databa
     newer = update(inbox).where(inbox.c.id == 1).values(event='{"kind":"Newer","body":{}}')
     await db.write(lambda connection: connection.execute(newer))
 
-    unreadable, readable = await owner.store.untaken(
-        owner.ownership, older_than_ms=START_MS + 1, limit=10
-    )
+    page = await owner.store.untaken(owner.ownership, after=None, limit=10)
+    unreadable, readable = page.items
 
     assert isinstance(unreadable, Unreadable)
     assert ("VM-1", CodecError) == (unreadable.machine_id, type(unreadable.error))
@@ -345,27 +345,43 @@ async def test_a_change_that_changed_nothing_only_takes_its_inbox_row(db: Databa
         await owner.commit([stale])
 
 
-async def test_untaken_shows_only_our_old_ones(db: Database) -> None:
-    """The sweep leaves fresh rows to the wake-up, and other partitions to their owners."""
+async def test_untaken_shows_only_ours(db: Database) -> None:
+    """The sweep leaves other partitions to their owners."""
     owner = await Owner.of(db, "VM-1")
-    put = Received(
-        cause="payment:t1",
-        kind="PAID",
-        machine_id=MachineId("VM-1"),
-        trade_id="t1",
-        event=paid("t1"),
-        fields={},
-        told_sha256="0" * 64,
-        received_at_ms=START_MS,
-    )
-    await Inbox(db).put(put)
-    assert [] == await owner.store.untaken(owner.ownership, older_than_ms=START_MS, limit=10)
+    await Inbox(db).put(received("t1"))
     elsewhere = Ownership(
         host="x",
         holder="x",
         epochs={number: 1 for number in range(8) if number not in owner.ownership.epochs},
     )
-    assert [] == await owner.store.untaken(elsewhere, older_than_ms=START_MS + 1, limit=10)
+    assert InboxPage(items=[]) == await owner.store.untaken(elsewhere, after=None, limit=10)
+    machine = [MachineId("VM-1")]
+    assert [] == await owner.store.untaken_of(elsewhere, machine, limit=10)
+    assert 1 == len(await owner.store.untaken_of(owner.ownership, machine, limit=10))
+
+
+async def test_untaken_comes_page_by_page(db: Database) -> None:
+    """Those of a machine that takes none hide nobody's: the next page goes on behind them, and a
+    page that is not full is the last one. Times decide nothing, only the order.
+    """
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    for number, machine_id, at_ms in (
+        (1, "VM-1", START_MS + 1),
+        (2, "VM-1", START_MS),
+        (3, "VM-2", START_MS + 10_000_000),
+    ):
+        await Inbox(db).put(
+            replace(received(f"t{number}", machine_id=machine_id), received_at_ms=at_ms)
+        )
+    seen: list[list[int]] = []
+    after: tuple[int, int] | None = None
+    while not seen or after is not None:
+        page = await owner.store.untaken(owner.ownership, after=after, limit=2)
+        seen.append([item.inbox_id for item in page.items if isinstance(item, InboxItem)])
+        after = page.after
+    assert [[2, 1], [3]] == seen
+    only = await owner.store.untaken_of(owner.ownership, [MachineId("VM-2")], limit=10)
+    assert ["VM-2"] == [item.machine_id for item in only]
 
 
 async def test_load_active_brings_what_is_open_and_what_is_new(db: Database) -> None:

@@ -274,7 +274,7 @@ async def test_hosts_that_tell_no_version_are_named(settings: RaySettings) -> No
     import ray
 
     name = "vendgate-host-0"
-    old = ray.remote(OldHost).options(name=name, namespace="vendgate", num_cpus=0).remote()
+    old: Any = ray.remote(OldHost).options(name=name, namespace="vendgate", num_cpus=0).remote()
     try:
         with pytest.raises(RuntimeError) as refused:
             await RayHosts.open(settings, factory=SERVICES, factory_argument="")

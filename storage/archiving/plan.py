@@ -7,7 +7,7 @@ it. Halted machines keep everything. The prefix has no gap, so the chain goes ov
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
@@ -82,7 +82,7 @@ def _prefix(connection: Connection, start: Start | None, machine_id: str, end_ms
         if version < beyond:
             beyond, held = version, why
     if beyond <= after + 1:
-        return Prefix(**{**_values(none), "held": held})
+        return replace(none, held=held)
     within = (*ours, c.version < beyond)
     newest_ms = connection.scalar(select(func.max(c.at_ms)).where(*within))
     line = connection.execute(
@@ -100,25 +100,15 @@ def _prefix(connection: Connection, start: Start | None, machine_id: str, end_ms
     )
 
 
-def _values(prefix: Prefix) -> dict[str, Any]:
-    return {name: getattr(prefix, name) for name in Prefix.__dataclass_fields__}
-
-
 def _open(connection: Connection, machine_id: str) -> Iterator[tuple[int, str]]:
     """Yield the first line of each open thing of a machine, and what it is."""
     halted = select(machine_halts.c.machine_id).where(machine_halts.c.machine_id == machine_id)
     if connection.execute(halted).one_or_none() is not None:
         yield 1, "the machine is halted"
-    for wanted, noun in _OPEN_SESSIONS:
-        for row in connection.execute(
-            wanted.where(wanted.selected_columns.machine_id == machine_id)
-        ):
-            yield _first_line(connection, row.session_id), f"{noun} {row.key} is open"
-    for wanted, noun in _OPEN_TRADES:
-        for row in connection.execute(
-            wanted.where(wanted.selected_columns.machine_id == machine_id)
-        ):
-            yield _top_up(connection, row.trade_id), f"{noun} {row.key} is open"
+    for wanted, noun, first_line in _OPEN:
+        ours = wanted.where(wanted.selected_columns.machine_id == machine_id)
+        for row in connection.execute(ours):
+            yield first_line(connection, row.begun_with), f"{noun} {row.key} is open"
     alarms = select(machine_alarms.c.alarm_id, machine_alarms.c.since_at_ms).where(
         machine_alarms.c.machine_id == machine_id, not_closed(ALARM_ITEM)
     )
@@ -153,20 +143,20 @@ def _top_up(connection: Connection, trade_id: str) -> int:
 
 
 def _of(table: Any, key: ColumnElement[str], *conditions: ColumnElement[bool]) -> Select[Any]:
-    named = "session_id" if table in {sessions, vends} else "trade_id"
-    return select(table.c.machine_id, table.c[named], key.label("key")).where(*conditions)
+    begun_with = table.c["session_id" if table in {sessions, vends} else "trade_id"]
+    wanted = select(table.c.machine_id, begun_with.label("begun_with"), key.label("key"))
+    return wanted.where(*conditions)
 
 
-_OPEN_SESSIONS = (
-    (_of(sessions, sessions.c.session_id, sessions.c.status == "OPEN"), "session"),
+_DIFFERENCES = reconciliation_differences.c
+_OPEN = (
+    (_of(sessions, sessions.c.session_id, sessions.c.status == "OPEN"), "session", _first_line),
     (
         _of(vends, vends.c.vend_id, vends.c.status.in_([one.value for one in OPEN_VENDS])),
         "vend",
+        _first_line,
     ),
-)
-_DIFFERENCES = reconciliation_differences.c
-_OPEN_TRADES = (
-    (_of(refunds, refunds.c.refund_id, refunds.c.status.in_(OPEN_REFUNDS)), "refund"),
+    (_of(refunds, refunds.c.refund_id, refunds.c.status.in_(OPEN_REFUNDS)), "refund", _top_up),
     (
         _of(
             reconciliation_differences,
@@ -175,8 +165,9 @@ _OPEN_TRADES = (
             not_closed(DIFFERENCE_ITEM),
         ),
         "difference",
+        _top_up,
     ),
-    (_of(trades, trades.c.trade_id, trades.c.status == "OPEN"), "trade"),
+    (_of(trades, trades.c.trade_id, trades.c.status == "OPEN"), "trade", _top_up),
 )
 
 

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, select
 from storage import codec
 from storage.archiving.dropping import is_over, newest, notifications
 from storage.archiving.files import ArchiveRefused, Month, MonthWriter, rows_of
-from storage.archiving.plan import Prefix, causes_that_go_on, pieces, prefixes
+from storage.archiving.plan import Prefix, causes_that_go_on, prefixes
 from storage.auditing.journal import Link, follow, link_text
 from storage.auditing.reading import ROWS_AT_ONCE, Books
 from storage.auditing.starts import Start, first_day, start_of, sums_up_to
+from storage.auditing.units import pieces
 from storage.books import chain
 from storage.tables import inbox, installation, journal, machines, starts, transfers
 

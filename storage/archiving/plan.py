@@ -6,7 +6,7 @@ refund, of an open difference or of an alarm that nobody has closed stays, with 
 it. Halted machines keep everything. The prefix has no gap, so the chain goes over its end.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from actors.machine.state import VendStatus
 from storage import codec
 from storage.auditing.starts import Start
 from storage.auditing.states import OPEN_VENDS
+from storage.auditing.units import Units, pieces
 from storage.fleet.queries import OPEN_REFUNDS
 from storage.item_ids import ALARM_ITEM, DIFFERENCE_ITEM, not_closed
-from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import (
     journal,
     machine_alarms,
@@ -179,34 +179,32 @@ _STATE = select(*machine_states.c["format", "body"]).where(
 
 def causes_that_go_on(connection: Connection, start: Start) -> set[str]:
     """Return the causes of all transfers of units that began up to a machine's start and go on
-    behind it, or that may: they stay until all of their unit is over. What a unit is, and which
-    ones an audit looks at, is told in ``storage.auditing.excerpt``.
+    behind it, or that may: they stay until all of their unit is over.
     """
     ours, behind = start.machine_id, start.version
     moved = select(transfers.c.trade_id, transfers.c.kind, transfers.c.cause).where(
         transfers.c.machine_id == ours, transfers.c.version > behind
     )
-    trade_ids: set[str] = set()
-    vend_ids: set[str] = set()
+    units = Units()
     for row in connection.execute(moved):
         if row.kind == TransferKind.WRITE_OFF.value:
-            vend_ids.add(row.cause)
+            units.vends.add(row.cause)
         else:
-            trade_ids.add(row.trade_id)
-    vend_ids |= _may_turn_up(connection, ours)
+            units.trades.add(row.trade_id)
+    units.vends |= _may_turn_up(connection, ours)
     due = select(refunds.c.trade_id).where(
         refunds.c.machine_id == ours, refunds.c.due_at_ms > start.at_ms
     )
-    trade_ids |= set(connection.scalars(due))
+    units.trades |= set(connection.scalars(due))
     lines = select(journal.c.session_id).where(
         journal.c.machine_id == ours, journal.c.version > behind, journal.c.session_id.is_not(None)
     )
-    session_ids = set(connection.scalars(lines.distinct()))
-    for table, key, ids in ((trades, "trade_id", trade_ids), (vends, "vend_id", vend_ids)):
+    units.sessions |= set(connection.scalars(lines.distinct()))
+    for table, key, ids in ((trades, "trade_id", units.trades), (vends, "vend_id", units.vends)):
         for some in pieces(ids):
             wanted = select(table.c.session_id).where(table.c[key].in_(some))
-            session_ids |= {one for one in connection.scalars(wanted) if one}
-    return _causes(connection, session_ids, trade_ids, vend_ids)
+            units.sessions |= {one for one in connection.scalars(wanted) if one}
+    return _whole(connection, units).causes()
 
 
 def _may_turn_up(connection: Connection, machine_id: str) -> set[str]:
@@ -220,30 +218,16 @@ def _may_turn_up(connection: Connection, machine_id: str) -> set[str]:
     return {vend.vend_id for vend in remembered if vend.status in _NOT_DELIVERED}
 
 
-def _causes(
-    connection: Connection, session_ids: set[str], trade_ids: set[str], vend_ids: set[str]
-) -> set[str]:
-    causes = {*trade_ids, *vend_ids}
-    trades_of: dict[str, set[str]] = {}
-    for some in pieces(session_ids):
-        paid = select(trades.c.session_id, trades.c.trade_id).where(trades.c.session_id.in_(some))
-        for row in connection.execute(paid):
-            trades_of.setdefault(row.session_id, set()).add(row.trade_id)
-        chosen = select(vends.c.session_id, vends.c.vend_id).where(vends.c.session_id.in_(some))
-        for row in connection.execute(chosen):
-            causes.add(row.vend_id)
-            causes |= {
-                f"{row.vend_id}/{trade_id}" for trade_id in trades_of.get(row.session_id, ())
-            }
-    every = trade_ids.union(*trades_of.values())
-    for some in pieces(every):
+def _whole(connection: Connection, units: Units) -> Units:
+    """Return the units with all that belongs to them."""
+    for some in pieces(units.sessions):
+        for table, key in ((trades, trades.c.trade_id), (vends, vends.c.vend_id)):
+            wanted: Select[Any] = select(table.c.session_id, key).where(
+                table.c.session_id.in_(some)
+            )
+            for row in connection.execute(wanted):
+                units.note(table, row)
+    for some in pieces(units.trades):
         back = select(refunds.c.refund_id).where(refunds.c.trade_id.in_(some))
-        causes |= set(connection.scalars(back))
-    return causes | every
-
-
-def pieces(values: Collection[str]) -> Iterator[list[str]]:
-    """Yield the values in pieces that a statement may name."""
-    ordered = sorted(values)
-    for first in range(0, len(ordered), IN_ONE_STATEMENT):
-        yield ordered[first : first + IN_ONE_STATEMENT]
+        units.refunds |= set(connection.scalars(back))
+    return units

@@ -11,6 +11,7 @@ from elsewhere.
 import asyncio
 import importlib
 import os
+import platform
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,7 +22,8 @@ import structlog
 
 from actors import blocks, collector
 from actors.direct import DirectServer, Method
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
+from actors.host.services import HostLimits, HostServices
 from actors.link import LinkBroken
 from actors.placement import partitions_of
 
@@ -43,9 +45,14 @@ def another_version(name: str, *, host: int, gateway: int) -> str:
     )
 
 
+def node_name() -> str:
+    """Return where this process is, for people: the computer's name and the process's number."""
+    return f"{platform.node()[:96]}/{os.getpid()}"
+
+
 class HostActor:
-    """The Ray actor's class: a host, and what Ray needs to know of it. ``socket``: where it also
-    answers directly; None: it does not.
+    """The Ray actor's class: a host, and what Ray needs to know of it. ``home``: the place that
+    replaces it when it dies; ``socket``: where it also answers directly, None: it does not.
     """
 
     def __init__(
@@ -57,12 +64,14 @@ class HostActor:
         factory: str,
         factory_argument: str,
         limits: HostLimits | None,
+        home: str,
         socket: Path | None = None,
     ) -> None:
         self._name = name
         self._index = index
         self._host_count = host_count
         self._limits = limits
+        self._home = home
         self._socket = socket
         self._server: DirectServer | None = None
         self._host: Host | None = None
@@ -117,6 +126,9 @@ class HostActor:
             partitions=partitions,
             limits=self._limits,
             on_fatal=_die,
+            home=self._home,
+            host_count=self._host_count,
+            node=node_name(),
         )
         self._host = host
         self._known.set()

@@ -5,11 +5,12 @@
 1970 UTC.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from actors.leases import Claimant, Holder
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import MachineId
@@ -142,7 +143,8 @@ class StoreError(Exception):
     """The store did not do it, or its answer was lost: the outcome is unknown. Reload before
     deciding again.
 
-    StaleOwner and Conflict below are definite; any other StoreError means "try again".
+    StaleOwner, ClaimRefused and Conflict below are definite; any other StoreError means "try
+    again".
     """
 
 
@@ -150,6 +152,16 @@ class StaleOwner(StoreError):
     """Another holder has claimed a partition. Nothing was saved. Stop at once: this host owns
     nothing any more.
     """
+
+
+class ClaimRefused(StoreError):
+    """Others hold partitions that were claimed, or the layout is another than the claimant's.
+    Nothing was taken. ``holders`` are those in the way; empty: it is the layout.
+    """
+
+    def __init__(self, sentence: str, holders: Sequence[Holder] = ()) -> None:
+        super().__init__(sentence)
+        self.holders = tuple(holders)
 
 
 class Conflict(StoreError):
@@ -167,9 +179,16 @@ class MachineStore(Protocol):
     """Keeps machines. Every method raises StoreError when the database does not answer."""
 
     async def claim(
-        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+        self,
+        claimant: Claimant,
+        *,
+        partitions: Sequence[int],
+        now_ms: int,
+        still: Mapping[str, int] | None = None,
     ) -> Ownership:
-        """Take partitions from their last owners, each under its next epoch."""
+        """Take all of the partitions, each under its next epoch, or none: see ``actors.leases``,
+        also for ``still``. Raises ClaimRefused.
+        """
         ...
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
@@ -220,4 +239,22 @@ class MachineStore(Protocol):
         """Return machines whose registry revision is above their state's: the actor has not decided
         on an administrator's change.
         """
+        ...
+
+
+class Leases(Protocol):
+    """Keeps who holds partitions. Every method raises StoreError when the database does not
+    answer.
+    """
+
+    async def holders(self) -> Sequence[Holder]:
+        """Return all that hold partitions now."""
+        ...
+
+    async def beat(self, holder: str) -> None:
+        """Say that this holder lives. Raises StaleOwner if it holds nothing any more."""
+        ...
+
+    async def give_up(self, holder: str) -> None:
+        """Let anybody have what this holder holds. It must write nothing any more."""
         ...

@@ -35,7 +35,7 @@ from ray.exceptions import RayError
 
 from actors import blocks
 from actors.direct import DirectClient, Value
-from actors.host.host import HostLimits
+from actors.host.services import HostLimits
 from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.session_folder import SessionFolder, open_session
@@ -160,6 +160,14 @@ def _socket(settings: RaySettings, host: str) -> Path | None:
     cluster's host may live on any.
     """
     return _sessions[-1].path / f"{host}.sock" if settings.address == EMBEDDED else None
+
+
+def cluster_home() -> str:
+    """Return the name of this cluster, as the home of its hosts: it starts an actor of one name
+    again, and knows no other cluster's. One whose head was lost for good is another one.
+    """
+    node: Any = ray_worker._global_node  # noqa: SLF001 - Ray tells it nowhere else
+    return f"ray-{node.cluster_id.hex()[:16]}"
 
 
 def stop_ray() -> None:
@@ -315,13 +323,16 @@ class RayHosts:
         *,
         factory: str,
         factory_argument: str,
+        home: str = "",
         limits: HostLimits | None = None,
     ) -> "RayHosts":
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
-        ``factory_argument`` and the host's name in each worker.
+        ``factory_argument`` and the host's name in each worker. ``home``: which place may replace
+        its own dead; empty: this cluster.
 
-        RuntimeError: a worker could not build its services, or the cluster's hosts were made by
-        another version of the program or for another number of hosts.
+        Make none before the database has agreed to their number. RuntimeError: a worker could not
+        build its services, or the cluster's hosts were made by another version of the program or
+        for another number of hosts.
         """
         made = ray.remote(HostActor)
         names = [f"{NAMESPACE}-host-{index}" for index in range(settings.hosts)]
@@ -343,6 +354,7 @@ class RayHosts:
                 factory=factory,
                 factory_argument=factory_argument,
                 limits=limits,
+                home=home or cluster_home(),
                 socket=sockets[index],
             )
             for index, name in enumerate(names)

@@ -1,5 +1,6 @@
 """The command line: arguments in, one of the program's parts started, and errors as sentences
-(status 1, bad settings: 2, a gateway that lost what it stands on: 75).
+(status 1, bad settings: 2, machines that another installation owns: 69, a gateway that lost what it
+stands on: 75).
 """
 
 import asyncio
@@ -17,6 +18,7 @@ import typer
 
 from gateway.bench.command import bench
 from gateway.books.commands import archive, audit, audit_log, backup
+from gateway.books.host_commands import hosts
 from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 from gateway.process.settings import SettingsRefused
@@ -38,6 +40,7 @@ simulate = typer.Typer(no_args_is_help=True, help="Pretend parts, for developmen
 app.add_typer(db, name="db")
 app.add_typer(config, name="config")
 app.add_typer(simulate, name="simulate")
+app.add_typer(hosts, name="hosts")
 for _one in (bench, audit, audit_log, backup, archive):
     app.command()(_one)
 
@@ -108,7 +111,8 @@ def serve(
     json_ready: JsonReady = False,
 ) -> None:
     """Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one hurries it. Status 0:
-    stopped in order; 1, 2: cannot start; 75: lost its Ray or its machines, to be started again.
+    stopped in order; 1, 2: cannot start; 69: another installation owns the machines; 75: lost its
+    Ray or its machines, to be started again.
     """
     with sentences(), early_signals() as early:
         from gateway.serving.wiring import run_gateway
@@ -410,5 +414,7 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-for _command in (one for part in (app, db, config, simulate) for one in part.registered_commands):
+for _command in (
+    one for part in (app, db, config, simulate, hosts) for one in part.registered_commands
+):
     _command.help, _command.short_help = help_of(_command.callback)

@@ -10,20 +10,21 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
 from actors.host.attachment import Attachment, Receipt
-from actors.host.calls import Performs
 from actors.host.figures import Figures
 from actors.host.gateways import Gateways
-from actors.host.loop import TurnLimits, TurnLoop
+from actors.host.loop import TurnLoop
 from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
+from actors.host.services import HostLimits, HostServices
 from actors.host.store_health import StoreHealth
-from actors.host.sweeps import SweepLimits, Sweeps
+from actors.host.sweeps import Sweeps
+from actors.host.tenure import Tenure
+from actors.leases import Claimant
 from actors.link import (
     CloseReason,
     CommandDone,
@@ -49,9 +50,15 @@ from actors.machine.events import (
     TopUpPaid,
 )
 from actors.machine.ids import MachineId
-from actors.machine.policy import Policy
 from actors.placement import partition_of
-from actors.ports import Clock, InboxItem, MachineStore, Ownership, StoreError, Unreadable
+from actors.ports import (
+    ClaimRefused,
+    InboxItem,
+    Ownership,
+    StaleOwner,
+    StoreError,
+    Unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -60,55 +67,12 @@ def _loop_time_s() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _nobody_is_asked() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostServices:
-    """What a host needs of the world. ``close`` ends it all once the host has stopped."""
-
-    store: MachineStore
-    performer: Performs
-    clock: Clock
-    policy: Policy
-    partition_count: int
-    ahead_ms: Callable[[], int | None] = lambda: None
-    """By how much ``clock`` is ahead of Alipay's; None: nobody knows."""
-    ask_time: Callable[[], Awaitable[None]] = _nobody_is_asked
-    """Ask Alipay for the time, before the first payment is judged; takes seconds at most and raises
-    nothing.
-    """
-    close: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLimits:
-    """Bounds of a host. Times in seconds of the loop's clock."""
-
-    mailbox_max: int = 64
-    """Letters of one machine; the edge lets no more frames be unacknowledged than half of it."""
-    letters_max: int = 20_000
-    outbox_max: int = 20_000
-    attachments_max: int = 64
-    streams_max: int = 8
-    """Streams of one machine that are not over yet."""
-    reloads_max: int = 64
-    """Machines that are being loaded again because an administrator asked for it."""
-    exchange_max_s: float = 5.0
-    listen_idle_s: float = 10.0
-    reattach_s: float = 30.0
-    """A stream may go without a gateway that announces it for this long, after the host started or
-    its gateway attached again.
-    """
-    stop_s: float = 5.0
-    turns: TurnLimits = field(default_factory=TurnLimits)
-    sweeps: SweepLimits = field(default_factory=SweepLimits)
-
-
 class Host(HostLink):
     """Owns the machines of ``partitions``. ``on_fatal`` gets the reason, once, when this host must
     not go on: another one owns its machines, or it has a defect.
+
+    ``home`` names the place that may replace its own dead; ``host_count`` is the layout's that the
+    partitions are of, None if they are of none; ``node`` tells people where this is.
     """
 
     def __init__(
@@ -118,6 +82,9 @@ class Host(HostLink):
         services: HostServices,
         partitions: Sequence[int],
         on_fatal: Callable[[str], None],
+        home: str,
+        host_count: int | None = None,
+        node: str = "",
         limits: HostLimits | None = None,
         core: Core | None = None,
         rng: random.Random | None = None,
@@ -132,6 +99,7 @@ class Host(HostLink):
         # holder's.
         self._holder = f"{name}-{self._rng.getrandbits(64):016x}"
         self._over = "the host has not started"
+        self._ended = False
         self._tasks: list[asyncio.Task[None]] = []
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
@@ -162,6 +130,22 @@ class Host(HostLink):
             rng=self._rng,
             fatal=self._die,
         )
+        self._tenure = Tenure(
+            claimant=Claimant(
+                holder=self._holder,
+                host=name,
+                home=home,
+                node=node,
+                lease_ms=self._limits.lease.lease_ms,
+                host_count=host_count,
+            ),
+            partitions=self._partitions,
+            store=services.store,
+            leases=services.leases,
+            clock=services.clock,
+            limits=self._limits.lease,
+            fatal=self._die,
+        )
         self._sweeps = Sweeps(
             store=services.store,
             mailboxes=self._mailboxes,
@@ -174,9 +158,11 @@ class Host(HostLink):
 
     # --- life ---
 
-    async def start(self) -> None:
+    async def start(self, *, waits: bool = True) -> None:
         """Claim the partitions, load the machines that have something open, take up what was
-        missed; then serve. Waits for a store that is away.
+        missed; then serve. Waits for a store that is away, and for others who hold the partitions,
+        unless ``waits`` is False: then it raises ClaimRefused. Raises StaleOwner if it was
+        superseded meanwhile.
         """
         health = StoreHealth(
             first_s=self._limits.turns.retry_first_s,
@@ -185,16 +171,25 @@ class Host(HostLink):
             time_s=asyncio.get_running_loop().time,
         )
         await self._services.ask_time()
-        while True:
+        refused: ClaimRefused | None = None
+        while not self._ended:
             try:
+                if refused is not None:
+                    await self._tenure.wait(refused)
                 await self._take_over()
                 break
+            except ClaimRefused as error:
+                if not waits:
+                    raise
+                refused, self._over = error, f"the host waits: {error}"
             except StoreError as error:
                 log.warning("cannot take over yet", host=self._name, error=str(error))
                 health.failed()
                 await asyncio.sleep(health.wait_s)
+        if self._ended:
+            raise StaleOwner(self._over)
         self._over = ""
-        self._tasks = [
+        self._tasks += [
             asyncio.create_task(self._guarded(self._loop.run)),
             asyncio.create_task(self._guarded(self._sweeps.run)),
         ]
@@ -210,19 +205,19 @@ class Host(HostLink):
         the next owner takes it up.
         """
         if not self._over:
-            self._over = "the host stops"
+            self._over, self._ended = "the host stops", True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._limits.stop_s):
                     await self._loop.done()
         self._end("the host stopped")
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
         await self._loop.close()
+        await self._tenure.give_up()
 
     async def _take_over(self) -> None:
-        now_ms = self._services.clock.now_ms()
-        self._ownership = await self._services.store.claim(
-            host=self._name, holder=self._holder, partitions=self._partitions, now_ms=now_ms
-        )
+        self._ownership = await self._tenure.claim()
+        if not self._tasks:  # from here on, however long the loading takes
+            self._tasks = [asyncio.create_task(self._guarded(self._tenure.beat))]
         self._loop.ownership = self._ownership
         self._loop.resuming.now("the host started")
         for loaded in await self._services.store.load_active(self._ownership):
@@ -243,14 +238,14 @@ class Host(HostLink):
             self._die(f"{type(error).__name__}: {error}")
 
     def _die(self, reason: str) -> None:
-        if self._over:
+        if self._ended or not self._tasks:
             return
         log.error("host ends at once", host=self._name, reason=reason)
         self._end(reason)
         self._on_fatal(reason)
 
     def _end(self, reason: str) -> None:
-        self._over = reason
+        self._over, self._ended = reason, True
         self._gateways.close()
         for receipt in list(self._loop.receipts):
             receipt.release()

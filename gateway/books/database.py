@@ -119,14 +119,14 @@ def _not_begun_anew(file: Path, state: str) -> SchemaMismatch:
 
 
 @contextmanager
-def served_alone(url: str) -> Iterator[None]:
+def served_alone(url: str) -> Iterator[bool]:
     """Let no other gateway with hosts of its own serve this SQLite file while the block lasts; a
-    lock that the kernel takes back, however this process ends. PostgreSQL is shared by hosts that
-    know of each other. Raises StoreError.
+    lock that the kernel takes back, however this process ends. On PostgreSQL the holders' leases
+    decide. Gives whether the lock is held. Raises StoreError.
     """
     file = _sqlite_file(url)
     if file is None:
-        yield
+        yield False
         return
     descriptor = os.open(serving_mark(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -140,7 +140,7 @@ def served_alone(url: str) -> Iterator[None]:
         # Who held it may have gone just now, and the mark with them: then this locks nothing.
         if not _is_open_as(descriptor, serving_mark(file)):
             raise StoreError(f"{serving_mark(file)} was removed just now: start again.")
-        yield
+        yield True
     finally:
         os.close(descriptor)
 

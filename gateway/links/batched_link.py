@@ -112,6 +112,8 @@ class LinkStats:
     attachments: int
     notifications_dropped: int
     undeliverable: int
+    broken: str = ""
+    """Why there is no attachment; empty if there is one, or was none yet."""
 
 
 class BatchedLink:
@@ -152,6 +154,7 @@ class BatchedLink:
 
         # Whether the host knows this attachment; else nothing is exchanged.
         self._attached = False
+        self._broken = ""
         # Since the last delivery; the wait before the next try grows with it.
         self._failures = 0
         # The numbered deliveries of this attachment.
@@ -245,6 +248,7 @@ class BatchedLink:
             attachments=self._attachments,
             notifications_dropped=self._notifications_dropped,
             undeliverable=self._undeliverable,
+            broken=self._broken,
         )
 
     async def figures(self) -> Sequence[Figure] | None:
@@ -274,11 +278,12 @@ class BatchedLink:
                 self._opened()
                 await self._serve(attachment)
             except (LinkBroken, TimeoutError) as broken:
+                self._broken = str(broken) or "timed out"
                 log.warning(
                     "link to host broken",
                     host=self._host,
                     failures=self._failures,
-                    detail=str(broken) or "timed out",
+                    detail=self._broken,
                 )
             except Exception:
                 log.exception("link to host failed", host=self._host, failures=self._failures)
@@ -307,6 +312,7 @@ class BatchedLink:
 
     def _opened(self) -> None:
         self._attached = True
+        self._broken = ""
         self._attachments += 1
         self._order = DeliveryOrder()
         self._say_again()

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import structlog
 
-from actors.host.host import HostServices
+from actors.host.services import HostServices
 from actors.performer import Performer
-from actors.ports import Clock
+from actors.ports import Clock, Leases
 from alipay_client import AlipayClient
 from gateway.process import logs
 from gateway.process.clock import process_clock
@@ -25,6 +25,7 @@ from gateway.process.settings import load
 from gateway.process.skew import Skew, process_skew
 from storage.database.engine import Database
 from storage.fleet.wrong_clocks import WrongClocks
+from storage.machines.holding import SqlLeases
 from storage.machines.store import SqlMachineStore
 
 log = structlog.get_logger()
@@ -73,16 +74,18 @@ def make_host_services(
     alipay: AlipayClient | None = None,
     clock: Clock | None = None,
     skew: Skew | None = None,
+    leases: Leases | None = None,
 ) -> HostServices:
     """Make the services of a host over an open database, which stays open when they are closed.
 
-    ``alipay`` and ``clock`` (with ``skew``, what was heard of Alipay's) are seams: left out, they
-    are what the real program has.
+    ``alipay``, ``leases`` and ``clock`` (with ``skew``, what was heard of Alipay's) are seams: left
+    out, they are what the real program has.
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     client = alipay or AlipayClient.open(made.alipay, now=skew.alipay_now, answered=skew.answered)
     return HostServices(
         store=SqlMachineStore(database, notify_base_url=made.public_url),
+        leases=leases or SqlLeases(database),
         performer=Performer(client, made.merchant, in_flight_max=made.alipay_in_flight_max),
         clock=clock or process_clock(),
         policy=made.policy,

@@ -12,8 +12,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from actors.host.host import Host
+from actors.host_actor import node_name
 from actors.link import HostLink
+from actors.ports import ClaimRefused
 from gateway.links.host_services import make_host_services
+from gateway.links.turn import OwnedElsewhere, owned, require_turn
+from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
 from gateway.process.settings import Settings
 from storage.database.engine import Database
@@ -44,16 +48,28 @@ async def open_hosts(
     *,
     config_path: str | None,
     ray: bool,
+    home: str,
     on_fatal: Callable[[str], None],
+    stop: asyncio.Event,
 ) -> Hosts:
     """Start or find the hosts of the layout; without ``ray`` they live here, whatever the settings
-    say.
+    say. ``home`` is that of hosts which live and die with this program.
 
-    ``on_fatal`` is told when one of this process must not go on. Raises HostsFailed.
+    ``on_fatal`` is told when one of this process must not go on; ``stop`` ends a wait for others to
+    let go of the machines. Raises HostsFailed, OwnedElsewhere or StoreError.
     """
-    if not ray or settings.ray.mode == "none":
-        return await _in_process(stack, made, database, on_fatal=on_fatal)
-    return await _on_ray(stack, settings, config_path, on_fatal)
+    with_ray = ray and settings.ray.mode != "none"
+    await require_turn(
+        database,
+        host_count=settings.ray.hosts if with_ray else 1,
+        home=None if with_ray and settings.ray.mode == "cluster" else home,
+        by=node_name(),
+        clock=process_clock(),
+        stop=stop,
+    )
+    if not with_ray:
+        return await _in_process(stack, made, database, home=home, on_fatal=on_fatal)
+    return await _on_ray(stack, settings, config_path, home, on_fatal)
 
 
 async def _in_process(
@@ -61,6 +77,7 @@ async def _in_process(
     made: Configs,
     database: Database,
     *,
+    home: str,
     on_fatal: Callable[[str], None],
 ) -> Hosts:
     """Start one host that owns every machine, beside the gateway; it shares the open database."""
@@ -71,8 +88,14 @@ async def _in_process(
         services=services,
         partitions=range(database.partition_count),
         on_fatal=on_fatal,
+        home=home,
+        host_count=1,
+        node=node_name(),
     )
-    await host.start()
+    try:
+        await host.start(waits=False)
+    except ClaimRefused as error:
+        raise OwnedElsewhere(owned(str(error), home)) from None
     stack.push_async_callback(host.stop)
     return Hosts(links=(host,), pids=(os.getpid(),))
 
@@ -81,6 +104,7 @@ async def _on_ray(
     stack: AsyncExitStack,
     settings: Settings,
     config_path: str | None,
+    home: str,
     on_fatal: Callable[[str], None],
 ) -> Hosts:
     """Start our own Ray, or use a cluster, and have the hosts there. Their workers read
@@ -104,7 +128,12 @@ async def _on_ray(
         # Ray's processes tie their lives.
         start_ray(wanted)
         stack.callback(stop_ray)
-        hosts = await RayHosts.open(wanted, factory=_FACTORY, factory_argument=config_path or "")
+        hosts = await RayHosts.open(
+            wanted,
+            factory=_FACTORY,
+            factory_argument=config_path or "",
+            home=home if own else "",
+        )
         stack.push_async_callback(hosts.close)
         pids = await hosts.pids() if own else {}
         if own:

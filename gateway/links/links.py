@@ -86,6 +86,16 @@ class HostLinks:
         """Whether every host is attached to."""
         return all(link.attached for link in self.stats())
 
+    def sentences(self) -> list[str]:
+        """Return a sentence for each host that cannot be reached, with what it said itself: one
+        that waits for its machines says who has them.
+        """
+        return [
+            f"host {link.host} is not attached: {link.broken}"
+            for link in self.stats()
+            if link.broken
+        ]
+
     def stats(self) -> list[LinkStats]:
         """Return how each link is doing."""
         return [link.stats() for link in self._links]

@@ -20,6 +20,8 @@ ConfigFile = Annotated[
 ]
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
+OWNED = 69
+"""Another installation owns the machines (EX_UNAVAILABLE): started again, it looks again."""
 
 
 @contextmanager
@@ -36,6 +38,9 @@ def sentences(*, trouble: int = 1) -> Iterator[None]:
     except _lost() as error:
         complain(str(error))
         raise typer.Exit(LOST) from None
+    except _owned() as error:
+        complain(str(error))
+        raise typer.Exit(OWNED) from None
     except _mendable() as error:
         complain(_sentence(error))
         raise typer.Exit(trouble) from None
@@ -67,6 +72,10 @@ def _mendable() -> tuple[type[Exception], ...]:
 
 def _lost() -> tuple[type[Exception], ...]:
     return _imported({"gateway.serving.wiring": "GatewayLost"})
+
+
+def _owned() -> tuple[type[Exception], ...]:
+    return _imported({"gateway.links.turn": "OwnedElsewhere"})
 
 
 def _imported(named: dict[str, str]) -> tuple[type[Exception], ...]:

@@ -207,7 +207,7 @@ def _readiness(database: Database, queries: Queries, links: HostLinks, skew: Ske
             "saves": saves_check(database),
             "hosts": hosts_attached,
         },
-        warnings=skew.sentences,
+        warnings=lambda: (*skew.sentences(), *links.sentences()),
     )
 
 

@@ -10,8 +10,8 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -25,12 +25,15 @@ from gateway.books.database import require_schema, served_alone
 from gateway.links.host_services import process_watch
 from gateway.links.hosts import open_hosts
 from gateway.links.links import HostLinks
+from gateway.links.turn import OwnedElsewhere
 from gateway.machines.service import MachineService
 from gateway.process import descriptors, logs
 from gateway.process.clock import SystemClock
 from gateway.process.clock_watch import clock_watched
 from gateway.process.configs import Configs, certificate_problems, configs
 from gateway.process.descriptors import Shares
+from gateway.process.home import FILE, home_of
+from gateway.process.sections import Address
 from gateway.process.settings import Settings, with_http_port
 from gateway.process.signals import stop_signals
 from gateway.process.skew import process_skew
@@ -81,14 +84,15 @@ async def run_gateway(
     close it.
 
     ``config_path``: the file that the processes of hosts read their settings from. Raises
-    SettingsRefused, SchemaMismatch, StoreError, HostsFailed, ListenRefused, OSError or GatewayLost,
-    each with a sentence.
+    SettingsRefused, SchemaMismatch, StoreError, HostsFailed, OwnedElsewhere, ListenRefused, OSError
+    or GatewayLost, each with a sentence.
     """
     logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
     gateway_id = f"gw-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     hurry, fatal = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with AsyncExitStack() as stack:
         listen_to_signals = stack.enter_context(stop_signals(stop, hurry))
+        stack.enter_context(_in_vain_if_stopped(stop))
         # Settings and configs. The HTTP port comes first: notify URLs are made of it.
         listener = stack.enter_context(closing(http_server.bind(settings.http.address)))
         health = stack.enter_context(closing(http_server.bind(settings.health.address)))
@@ -99,8 +103,7 @@ async def run_gateway(
         shares = _shares(settings)
         # Database, which must have this program's schema.
         await require_schema(made.storage)
-        if settings.ray.mode != "cluster" or not ray:
-            stack.enter_context(served_alone(made.storage.url))
+        home = _home(stack, settings, made, listener, ray=ray)
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         if settings.database.durability == "full":
@@ -114,7 +117,9 @@ async def run_gateway(
             database,
             config_path=config_path,
             ray=ray,
+            home=home,
             on_fatal=lambda reason: _lose(fatal, reason),
+            stop=stop,
         )
         listen_to_signals()
         links = HostLinks(
@@ -161,6 +166,30 @@ async def run_gateway(
             f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
             "see its log, and whether another gateway is using the same database."
         )
+
+
+@contextmanager
+def _in_vain_if_stopped(stop: asyncio.Event) -> Iterator[None]:
+    """Let a gateway that waits for its turn end in order when it is told to."""
+    try:
+        yield
+    except OwnedElsewhere:
+        if not stop.is_set():
+            raise
+
+
+def _home(
+    stack: AsyncExitStack, settings: Settings, made: Configs, listener: socket.socket, *, ray: bool
+) -> str:
+    """Return the home of hosts that live and die with this gateway. Raises StoreError if another
+    gateway serves the same SQLite file.
+    """
+    if (settings.ray.mode != "cluster" or not ray) and stack.enter_context(
+        served_alone(made.storage.url)
+    ):
+        return FILE
+    port = http_server.port_of(listener)
+    return home_of(Address(host=settings.http.address.host, port=port))
 
 
 def _shares(settings: Settings) -> Shares:
@@ -237,7 +266,9 @@ async def _attached(links: HostLinks, stop: asyncio.Event) -> None:
     while not links.attached and not stop.is_set():
         if loop.time() > until:
             log.warning(
-                "hosts are not there yet; machines wait for theirs", waited_s=_ATTACH_TIMEOUT_S
+                "hosts are not there yet; machines wait for theirs",
+                waited_s=_ATTACH_TIMEOUT_S,
+                why=links.sentences(),
             )
             return
         await asyncio.sleep(0.02)

@@ -20,10 +20,10 @@ from sqlalchemy import (
     func,
     select,
     tuple_,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
+from actors.leases import Claimant
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
 from actors.ports import (
@@ -40,10 +40,9 @@ from actors.ports import (
     Unreadable,
 )
 from storage import codec
-from storage.books.audit_rows import write_audit_row
 from storage.database.engine import Database
 from storage.database.reader import describe
-from storage.machines import halts
+from storage.machines import halts, holding
 from storage.machines.loading import Loader, machine_rows, read_rows
 from storage.machines.rows import BatchRows, Owned, batch_rows, chained
 from storage.machines.statements import commit_statements
@@ -114,13 +113,19 @@ class SqlMachineStore(MachineStore):
         self._statements = commit_statements(db.dialect)
 
     async def claim(
-        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+        self,
+        claimant: Claimant,
+        *,
+        partitions: Sequence[int],
+        now_ms: int,
+        still: Mapping[str, int] | None = None,
     ) -> Ownership:
-        """Take partitions from whoever had them, each under its next epoch."""
-        epochs = await self._db.write(
-            lambda connection: _claim(connection, host, holder, partitions, now_ms)
+        """Take all of the partitions, each under its next epoch, or none. Raises ClaimRefused."""
+        return await self._db.write(
+            lambda connection: holding.claim(
+                connection, claimant, wanted=partitions, still=still or {}, now_ms=now_ms
+            )
         )
-        return Ownership(host=host, holder=holder, epochs=epochs)
 
     async def load(self, machine_id: MachineId) -> LoadedMachine | None:
         """Return a machine, or None if it is not registered. Raises CodecError, or what else its
@@ -313,31 +318,6 @@ def _item(row: Row[Any]) -> InboxItem | Unreadable:
         )
     except codec.CodecError as error:
         return Unreadable(machine_id=MachineId(row.machine_id), error=error)
-
-
-def _claim(
-    connection: Connection, host: str, holder: str, wanted: Sequence[int], now_ms: int
-) -> dict[int, int]:
-    taken = connection.execute(
-        update(partitions)
-        .where(partitions.c.partition.in_(list(wanted)))
-        .values(epoch=partitions.c.epoch + 1, owner=host, holder=holder, claimed_at_ms=now_ms)
-        .returning(partitions.c.partition, partitions.c.epoch)
-    ).all()
-    epochs: dict[int, int] = {row.partition: row.epoch for row in taken}
-    if missing := sorted(set(wanted) - set(epochs)):
-        raise StoreError(
-            f"The database has no partitions {missing}: the layout and the database do not "
-            "belong together."
-        )
-    detail = (
-        f"{holder} took {len(epochs)} partitions: "
-        f"{codec.encode_lines([f'{number}@{epochs[number]}' for number in sorted(epochs)])}"
-    )
-    write_audit_row(
-        connection, at_ms=now_ms, actor=host, action="claim", machine_id="", detail=detail
-    )
-    return epochs
 
 
 def _prove(connection: Connection, ownership: Ownership, owned: dict[MachineId, Owned]) -> None:

@@ -11,7 +11,13 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.installation import installation, partitions, wrong_clocks
+from storage.tables.installation import (
+    holders,
+    installation,
+    layout,
+    partitions,
+    wrong_clocks,
+)
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.payers import payers
@@ -26,9 +32,11 @@ __all__ = [
     "archives",
     "audit",
     "balances",
+    "holders",
     "inbox",
     "installation",
     "journal",
+    "layout",
     "limit_proposals",
     "machine_alarms",
     "machine_halts",

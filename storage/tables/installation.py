@@ -1,5 +1,5 @@
-"""The database itself: how many partitions it has, fixed when it was created, and who owns each.
-A host takes partitions in a claim, each under its next epoch.
+"""The database itself: how many partitions it has, fixed when it was created, how many hosts they
+are shared out to, and who owns each. A host takes partitions in a claim, each under its next epoch.
 """
 
 from sqlalchemy import (
@@ -35,6 +35,36 @@ partitions = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("claimed_at_ms", BigInteger, nullable=False),
     CheckConstraint("epoch >= 0", name="epoch_grows"),
+)
+
+# One row, written by the first program that serves: until then anybody may say how many hosts there
+# are.
+layout = Table(
+    "layout",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("version", BigInteger, nullable=False),
+    Column("host_count", Integer, nullable=False),
+    Column("set_at_ms", BigInteger, nullable=False),
+    Column("set_by", String(128), nullable=False),
+    CheckConstraint("id = 1", name="is_single"),
+    CheckConstraint("host_count > 0", name="has_hosts"),
+)
+
+# Who holds partitions, one row for each start of a host. It goes with what it holds: a holder
+# without a row is nobody. Apart from ``partitions``, because a beat must not wait for the share
+# locks of a COMMIT.
+holders = Table(
+    "holders",
+    metadata,
+    Column("holder", String(128), primary_key=True),
+    Column("host", String(128), nullable=False),
+    Column("home", String(200), nullable=False),
+    Column("node", String(128), nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("lease_ms", Integer, nullable=False),
+    Column("since_at_ms", BigInteger, nullable=False),
+    CheckConstraint("lease_ms > 0", name="has_a_lease"),
 )
 
 # Processes whose clock is not Alipay's, for as long as they say so again and again. Times are by

@@ -32,6 +32,7 @@ async def actor(tmp_path: Path) -> AsyncIterator[HostActor]:
         factory="tests.support.ray_services:open_host_services",
         factory_argument=str(tmp_path / "store"),
         limits=None,
+        home="tests",
     )
     yield actor
     await actor.stop()
@@ -84,6 +85,7 @@ async def test_a_socket_whose_file_has_gone_is_opened_again(
         factory="tests.support.ray_services:open_host_services",
         factory_argument=str(tmp_path / "store"),
         limits=None,
+        home="tests",
         socket=path,
     )
     async with asyncio.timeout(HANGS_AFTER_S):

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from actors.host.host import Host, HostServices
+from actors.host.host import Host
+from actors.host.services import HostServices
 from actors.link import FromMachine, Notified, ToHost, ToMachine
 from actors.machine.effects import ApproveVend
 from actors.machine.events import Connected, FrameReceived, TopUpPaid, VendRequested, VendSucceeded
@@ -94,13 +95,14 @@ async def run(machines_count: int, seconds: float, batch: int) -> tuple[int, flo
 
     services = HostServices(
         store=store,
+        leases=store,
         performer=Provider(),
         clock=clock,
         policy=Policy(),
         partition_count=16,
         close=close,
     )
-    host = Host(name="bench", services=services, partitions=range(16), on_fatal=print)
+    host = Host(name="bench", services=services, partitions=range(16), on_fatal=print, home="bench")
     await host.start()
     attachment = await host.attach("gw")
     await host.exchange(

@@ -44,7 +44,7 @@ def test_help_breaks_its_lines_where_the_terminal_does() -> None:
     assert "serve Run the gateway until SIGTERM, SIGHUP, SIGQUIT or Ctrl-C; a second one" in words
     assert "Status 0" not in words
     asked = " ".join(_run("serve", "--help").output.split())
-    assert "a second one hurries it. Status 0: stopped in order; 1, 2: cannot start; 75:" in asked
+    assert "a second one hurries it. Status 0: stopped in order; 1, 2: cannot start; 69:" in asked
 
 
 def test_the_version_is_that_of_the_package() -> None:

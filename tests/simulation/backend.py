@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from starlette.requests import Request
 
-from actors.host.host import Host, HostLimits
+from actors.host.host import Host
 from actors.host.loop import TurnLimits
+from actors.host.services import HostLimits
 from actors.host.sweeps import SweepLimits
+from actors.host.tenure import LeaseLimits
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.machine.policy import Policy
 from actors.performer import Merchant
@@ -32,6 +34,7 @@ from gateway.rpc.counters import Counters
 from gateway.rpc.limits import EdgeLimits
 from gateway.serving.assemble import assemble
 from storage.database.engine import StorageConfig
+from storage.machines.holding import SqlLeases
 from tests.simulation.clock import WallClock
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import AtOnce, merchant_keys
@@ -56,6 +59,7 @@ HOST_LIMITS = HostLimits(
     sweeps=SweepLimits(
         streams_s=5.0, inbox_s=10.0, registry_s=20.0, silent_s=90.0, idle_after_s=120.0
     ),
+    lease=LeaseLimits(lease_ms=90_000),
 )
 EDGE_LIMITS = EdgeLimits(
     watch_interval_s=5.0,
@@ -92,9 +96,16 @@ class HostProcess:
                 alipay=self._client,
                 clock=self.clock,
                 skew=skew,
+                leases=SqlLeases(
+                    # With faults and chances of its own: a beat decides nothing else.
+                    world.disk.open_for(
+                        self.process, world.rng(f"beats/{self.process.name}"), world.faults
+                    )
+                ),
             ),
             partitions=slot.partitions,
             on_fatal=self._fatal,
+            home="world",
             limits=HOST_LIMITS,
             core=world.core,
             rng=rng,

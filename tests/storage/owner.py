@@ -5,6 +5,7 @@ acknowledged.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from actors.leases import Claimant
 from actors.machine import MachineState, decide
 from actors.machine.events import (
     CodeCreated,
@@ -38,6 +39,7 @@ from actors.ports import Change, Ownership
 from storage.database.engine import Database
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
+from storage.machines.holding import SqlLeases
 from storage.machines.store import SqlMachineStore
 
 START_MS = 1_767_225_600_000
@@ -85,6 +87,20 @@ def refund_of(trade_id: str, amount_minor: int = 1_000) -> RefundId:
     return refund_id(TradeId(trade_id), 1, amount_minor)
 
 
+async def take(
+    db: Database, *, host: str, holder: str, partitions: Sequence[int], home: str = "tests"
+) -> Ownership:
+    """Claim, as who has watched the leases of all others run out."""
+    store = SqlMachineStore(db, notify_base_url="https://vend.example/")
+    still = {each.holder: each.beat for each in await SqlLeases(db).holders()}
+    return await store.claim(
+        Claimant(holder=holder, host=host, home=home),
+        partitions=partitions,
+        now_ms=START_MS,
+        still=still,
+    )
+
+
 @dataclass
 class Owner:
     """The owner of some partitions."""
@@ -117,9 +133,7 @@ class Owner:
         partitions = sorted(
             {partition_of(MachineId(machine_id), db.partition_count) for machine_id in machine_ids}
         )
-        ownership = await store.claim(
-            host=host, holder=holder, partitions=partitions, now_ms=START_MS
-        )
+        ownership = await take(db, host=host, holder=holder, partitions=partitions)
         owner = cls(store=store, ownership=ownership)
         for machine_id in machine_ids:
             loaded = await store.load(MachineId(machine_id))

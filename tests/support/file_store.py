@@ -3,9 +3,10 @@ answered.
 """
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from actors.leases import Claimant
 from actors.ports import Change, Ownership, StaleOwner
 from tests.support.memory_store import MemoryStore
 
@@ -26,12 +27,15 @@ class FileStore(MemoryStore):
         new.replace(self._path)
 
     async def claim(
-        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+        self,
+        claimant: Claimant,
+        *,
+        partitions: Sequence[int],
+        now_ms: int,
+        still: Mapping[str, int] | None = None,
     ) -> Ownership:
         """Claim, and write."""
-        ownership = await super().claim(
-            host=host, holder=holder, partitions=partitions, now_ms=now_ms
-        )
+        ownership = await super().claim(claimant, partitions=partitions, now_ms=now_ms, still=still)
         self.write()
         return ownership
 

@@ -3,10 +3,11 @@ a mistake of its own.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
+from actors.leases import Claimant, Holder, grant
 from actors.machine import configuring
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
@@ -14,10 +15,12 @@ from actors.machine.state import Column, Configuration, MachineState
 from actors.placement import partition_of
 from actors.ports import (
     Change,
+    ClaimRefused,
     CodeStop,
     Conflict,
     InboxItem,
     InboxPage,
+    Leases,
     LoadedMachine,
     MachineHalt,
     MachineStore,
@@ -54,7 +57,7 @@ def is_active(state: MachineState) -> bool:
     return bool(state.session or state.doubts or state.refunds or code_open or state.link.online)
 
 
-class MemoryStore(MachineStore):
+class MemoryStore(MachineStore, Leases):
     """What would be SQL. Nothing of a failed commit is kept, unless ``lost_answers`` says that only
     the answer is lost.
     """
@@ -64,6 +67,8 @@ class MemoryStore(MachineStore):
         self.rows: dict[MachineId, Row] = {}
         self.inbox: dict[int, InboxRow] = {}
         self.epochs: dict[int, tuple[str, int]] = {}
+        self.held: dict[str, Holder] = {}
+        """Who holds partitions, by the name of the holder."""
         self.halts: dict[MachineId, MachineHalt] = {}
         self.commits: list[tuple[Change, ...]] = []
         self.reads: list[tuple[MachineId, ...]] = []
@@ -136,22 +141,43 @@ class MemoryStore(MachineStore):
         return item
 
     def take_over(self, partitions: Iterable[int]) -> None:
-        """Let another holder own these partitions."""
+        """Let another holder own these partitions, of whom nothing else is known."""
         for partition in partitions:
             self.epochs[partition] = ("another holder", self.epochs.get(partition, ("", 0))[1] + 1)
 
     # --- MachineStore ---
 
     async def claim(
-        self, *, host: str, holder: str, partitions: Sequence[int], now_ms: int
+        self,
+        claimant: Claimant,
+        *,
+        partitions: Sequence[int],
+        now_ms: int,
+        still: Mapping[str, int] | None = None,
     ) -> Ownership:
-        """Own the partitions under their next epochs."""
+        """Own the partitions under their next epochs, if nobody is in the way."""
         await self._answer()
+        before = {self.epochs.get(partition, ("", 0))[0] for partition in partitions}
+        losers = [self.held[holder] for holder in sorted(before) if holder in self.held]
+        if others := [each for each in losers if grant(each, claimant, still or {}) is None]:
+            raise ClaimRefused(f"{others[0].host} of {others[0].home} holds them", others)
+        for each in losers:
+            del self.held[each.holder]
+        self.held[claimant.holder] = Holder(
+            holder=claimant.holder,
+            host=claimant.host,
+            home=claimant.home,
+            lease_ms=claimant.lease_ms,
+            since_at_ms=now_ms,
+        )
         for partition in partitions:
-            self.epochs[partition] = (holder, self.epochs.get(partition, ("", 0))[1] + 1)
+            self.epochs[partition] = (
+                claimant.holder,
+                self.epochs.get(partition, ("", 0))[1] + 1,
+            )
         return Ownership(
-            host=host,
-            holder=holder,
+            host=claimant.host,
+            holder=claimant.holder,
             epochs={partition: self.epochs[partition][1] for partition in partitions},
         )
 
@@ -258,6 +284,25 @@ class MemoryStore(MachineStore):
             if row.configuration.configuration.revision > row.state.configuration.revision
         ]
         return [row.state.machine_id for row in rows][:limit]
+
+    # --- Leases ---
+
+    async def holders(self) -> Sequence[Holder]:
+        """Return all that hold something."""
+        await self._answer()
+        return list(self.held.values())
+
+    async def beat(self, holder: str) -> None:
+        """Raise the holder's beat."""
+        await self._answer()
+        if holder not in self.held:
+            raise StaleOwner(f"{holder} holds nothing")
+        self.held[holder] = replace(self.held[holder], beat=self.held[holder].beat + 1)
+
+    async def give_up(self, holder: str) -> None:
+        """Let anybody have it."""
+        await self._answer()
+        self.held.pop(holder, None)
 
     # --- within ---
 

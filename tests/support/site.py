@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 import grpc.aio
 import httpx
 
-from actors.host.host import Host, HostLimits
+from actors.host.host import Host
+from actors.host.services import HostLimits
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Column
@@ -275,6 +276,7 @@ async def a_site(
             partitions=range(PARTITIONS),
             limits=host_limits,
             on_fatal=_not_expected,
+            home="site",
         )
         await host.start()
         stack.push_async_callback(host.stop)

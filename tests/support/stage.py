@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
 from actors.host.runner import Core
+from actors.host.services import HostLimits, HostServices
 from actors.link import (
     AdminEvent,
     CommandDone,
@@ -239,6 +240,7 @@ class Stage:
 
         services = HostServices(
             store=self.store,
+            leases=self.store,
             performer=self.provider,
             clock=self.clock,
             policy=self.policy,
@@ -255,6 +257,7 @@ class Stage:
             core=self.core,
             rng=random.Random(len(self.store.epochs) + len(self.fatal)),
             on_fatal=self.fatal.append,
+            home="stage",
         )
 
     async def start(self, *machines: str) -> None:

@@ -39,7 +39,7 @@ def downgrade() -> None:
         *("payers", "inbox", "machine_alarms", "refunds", "trades", "vends", "sessions"),
         *("audit", "balances", "transfers", "journal"),
         *("limit_proposals", "machine_halts", "machine_states", "planogram_columns", "machines"),
-        *("wrong_clocks", "partitions", "installation"),
+        *("wrong_clocks", "holders", "layout", "partitions", "installation"),
     ):
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":
@@ -48,7 +48,7 @@ def downgrade() -> None:
 
 
 def _installation() -> None:
-    """The installation and who owns its partitions."""
+    """The installation, its layout, and who owns its partitions."""
     op.create_table(
         "installation",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -68,6 +68,29 @@ def _installation() -> None:
         sa.Column("claimed_at_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("epoch >= 0", name=op.f("partitions_epoch_grows")),
         sa.PrimaryKeyConstraint("partition", name="partitions_key"),
+    )
+    op.create_table(
+        "layout",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("host_count", sa.Integer(), nullable=False),
+        sa.Column("set_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("set_by", sa.String(128), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("layout_is_single")),
+        sa.CheckConstraint("host_count > 0", name=op.f("layout_has_hosts")),
+        sa.PrimaryKeyConstraint("id", name="layout_key"),
+    )
+    op.create_table(
+        "holders",
+        sa.Column("holder", sa.String(128), nullable=False),
+        sa.Column("host", sa.String(128), nullable=False),
+        sa.Column("home", sa.String(200), nullable=False),
+        sa.Column("node", sa.String(128), nullable=False),
+        sa.Column("beat", sa.BigInteger(), nullable=False),
+        sa.Column("lease_ms", sa.Integer(), nullable=False),
+        sa.Column("since_at_ms", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("lease_ms > 0", name=op.f("holders_has_a_lease")),
+        sa.PrimaryKeyConstraint("holder", name="holders_key"),
     )
     op.create_table(
         "wrong_clocks",

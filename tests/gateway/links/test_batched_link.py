@@ -378,3 +378,49 @@ async def test_flushed(host: ScriptedLink) -> None:
     assert [wake_up] == host.received()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Followed(ScriptedLink):
+    """A host that froze in the middle of a listen, and the one that followed it under its name."""
+
+    def __init__(self, late: ToMachine) -> None:
+        super().__init__()
+        self.late = late
+        self.thawed = asyncio.Event()
+        self.said_late = False
+
+    async def listen(self, attachment: str) -> Delivery:
+        """The first attachment's answer comes when the successor serves already; it is the next
+        number there, too.
+        """
+        if attachment != "g1@1":
+            return await super().listen(attachment)
+        try:
+            await self.thawed.wait()
+        except asyncio.CancelledError:
+            await self.thawed.wait()
+        self.said_late = True
+        return Delivery(number=1, messages=(self.late,))
+
+
+async def test_what_a_host_says_that_was_followed_reaches_no_machine() -> None:
+    """Its attachment is over: a command that it had committed under its epoch is dropped, and the
+    machine hears what its successor says, so that no epoch is needed beside it.
+    """
+    stream = a_stream()
+    late = ToMachine(machine_id=MachineId("m1"), stream_id=stream.stream_id, ack=99)
+    host = Followed(late)
+    link = a_link(host)
+    link.open_stream(stream)
+    task = asyncio.create_task(link.run())
+    await until(lambda: stream.pending == 0)
+    host.break_link()
+    link.submit(stream, stream.frame(1))  # the call that finds it
+    await asyncio.sleep(0)
+    host.thawed.set()
+    await until(lambda: 1 in stream.acks)
+    assert 2 == link.stats().attachments
+    assert host.said_late
+    assert 99 not in stream.acks
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

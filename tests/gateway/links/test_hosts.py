@@ -1,5 +1,6 @@
 """Where machines live. On Ray: tests/e2e."""
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 
 from gateway.books.database import require_schema
 from gateway.links.hosts import HostsFailed, open_hosts
+from gateway.links.turn import OwnedElsewhere
 from gateway.process import configs, settings
 from storage.database.engine import Database
+from storage.machines.layout import LayoutDiffers
 from tests.alipay_client.wire import Pair
 from tests.support import installed
 
@@ -24,7 +27,15 @@ async def _open(folder: Path, tables: dict[str, Any], *, ray: bool) -> tuple[int
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
         hosts = await open_hosts(
-            stack, loaded, made, database, config_path=path, ray=ray, on_fatal=lambda reason: None
+            stack,
+            loaded,
+            made,
+            database,
+            config_path=path,
+            ray=ray,
+            home="here",
+            on_fatal=lambda reason: None,
+            stop=asyncio.Event(),
         )
         return len(hosts.links), hosts.pids
 
@@ -59,5 +70,64 @@ async def test_a_cluster_that_is_not_there_is_a_sentence(tmp_path: Path, pair: P
                 database,
                 config_path=None,
                 ray=True,
+                home="here",
                 on_fatal=lambda reason: None,
+                stop=asyncio.Event(),
             )
+
+
+@pytest.mark.parametrize("mode", ["local", "cluster"])
+async def test_another_number_of_hosts_is_refused_before_any_is_made(
+    tmp_path: Path, pair: Pair, mode: str
+) -> None:
+    """Ray is not even started or asked: a host that is made for another layout stays, and stands in
+    the way.
+    """
+    tables = installed.good(tmp_path, pair)
+    loaded = settings.load(installed.write(tmp_path, tables))
+    made = configs.configs(loaded)
+    assert (1, (os.getpid(),)) == await _open(tmp_path, tables, ray=False)
+    two = loaded.ray.model_copy(update={"mode": mode, "hosts": 2, "address": "127.0.0.1:9"})
+    async with AsyncExitStack() as stack:
+        database = await Database.open(made.storage)
+        stack.push_async_callback(database.close)
+        with pytest.raises(LayoutDiffers, match=r"has 1 hosts .* set ray\.hosts = 1"):
+            await open_hosts(
+                stack,
+                loaded.model_copy(update={"ray": two}),
+                made,
+                database,
+                config_path=None,
+                ray=True,
+                home="here",
+                on_fatal=lambda reason: None,
+                stop=asyncio.Event(),
+            )
+
+
+async def test_hosts_that_others_hold_are_not_started_here(tmp_path: Path, pair: Pair) -> None:
+    """Beside a gateway that serves from another place a second one is told who it is."""
+    tables = installed.good(tmp_path, pair)
+    loaded = settings.load(installed.write(tmp_path, tables))
+    made = configs.configs(loaded)
+    await require_schema(made.storage)
+    async with AsyncExitStack() as stack:
+        database = await Database.open(made.storage)
+        stack.push_async_callback(database.close)
+
+        async def opened(home: str) -> None:
+            await open_hosts(
+                stack,
+                loaded,
+                made,
+                database,
+                config_path=None,
+                ray=False,
+                home=home,
+                on_fatal=lambda reason: None,
+                stop=asyncio.Event(),
+            )
+
+        await opened("here")
+        with pytest.raises(OwnedElsewhere, match=r"host-0 of here on .* holds machines since"):
+            await opened("there")

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.link import Commanded, Figure, Notified
+from actors.link import Commanded, Figure, LinkBroken, Notified
 from actors.machine.events import StockCounted, TimePassed
 from actors.machine.ids import MachineId
 from actors.placement import host_of, partition_of
@@ -84,3 +84,32 @@ async def test_what_hosts_tell_comes_in_the_order_of_the_layout(
 
     assert [[told], None, None] == await links.figures()
     hosts[2].open.set()
+
+
+class Waiting(ScriptedLink):
+    """A host that waits for its machines."""
+
+    async def attach(self, gateway_id: str) -> str:
+        """Say who has them."""
+        raise LinkBroken(f"the host waits, {gateway_id}: host-0 of there holds machines")
+
+
+async def test_a_host_that_waits_says_why() -> None:
+    """What it says stands in a sentence, until it is attached to."""
+    links = HostLinks([Waiting(), ScriptedLink()], gateway_id="g1", partition_count=PARTITIONS)
+    assert [] == links.sentences()
+    await links.start()
+    await until(lambda: links.stats()[1].attached and bool(links.stats()[0].broken))
+    assert [
+        "host 0 is not attached: the host waits, g1: host-0 of there holds machines"
+    ] == links.sentences()
+    await links.stop()
+
+
+async def test_a_host_that_can_be_reached_needs_no_sentence(
+    links: HostLinks, hosts: list[ScriptedLink]
+) -> None:
+    """Also after its link had broken."""
+    hosts[0].break_link()
+    await until(lambda: links.stats()[0].attachments == 2)
+    assert [] == links.sentences()

@@ -18,9 +18,9 @@ from gateway.process import settings
 from gateway.serving.listeners import ListenRefused
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from storage.database.engine import Database
-from storage.machines.store import SqlMachineStore
 from storage.tables import payers
 from tests.alipay_client.wire import Pair
+from tests.storage.owner import take
 from tests.support import installed
 from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
@@ -176,9 +176,8 @@ async def test_a_gateway_whose_machines_were_taken_ends(tmp_path: Path, tables: 
         grpc.aio.insecure_channel(addresses.admin) as channel,
     ):
         database = await Database.open(_storage(tmp_path))
-        store = SqlMachineStore(database, notify_base_url="http://x")
-        await store.claim(
-            host="thief", holder="thief-1", partitions=range(database.partition_count), now_ms=1
+        await take(
+            database, host="thief", holder="thief-1", partitions=range(database.partition_count)
         )
         await database.close()
         fleet: Any = fleet_service_pb2_grpc.FleetServiceStub(channel)

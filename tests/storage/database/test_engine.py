@@ -19,7 +19,7 @@ from storage.machines.inbox import Inbox
 from storage.tables import installation, journal
 from tests.storage.database.slow import Endless
 from tests.storage.notifications import received
-from tests.storage.owner import START_MS, Owner, new_machine, paid
+from tests.storage.owner import START_MS, Owner, new_machine, paid, take
 
 ROOT = Path(__file__).parents[3]
 
@@ -109,7 +109,7 @@ async def test_two_databases_write_at_once(db: Database, url: str) -> None:
 
     await asyncio.gather(notify(), decide())
     waiting = await owner.store.untaken(
-        await owner.store.claim(host="x", holder="x", partitions=range(8), now_ms=START_MS),
+        await take(db, host="x", holder="x", partitions=range(8)),
         after=None,
         limit=100,
     )

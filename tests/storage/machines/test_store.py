@@ -39,7 +39,7 @@ from storage.tables import (
     transfers,
 )
 from tests.storage.notifications import received
-from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid
+from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, take
 
 
 async def count(db: Database, table: Table) -> int:
@@ -101,9 +101,9 @@ async def test_many_are_asked_for_at_once(db: Database) -> None:
 
 async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None:
     """Epochs grow by one with each claim, and the audit tells of it."""
-    store = (await Owner.of(db, "VM-1")).store
-    first = await store.claim(host="a", holder="a1", partitions=[0, 1, 2], now_ms=START_MS)
-    second = await store.claim(host="b", holder="b1", partitions=[1, 2, 3], now_ms=START_MS)
+    await Owner.of(db, "VM-1")
+    first = await take(db, host="a", holder="a1", partitions=[0, 1, 2])
+    second = await take(db, host="b", holder="b1", partitions=[1, 2, 3])
     assert {1: first.epochs[1] + 1, 2: first.epochs[2] + 1} == {
         number: second.epochs[number] for number in (1, 2)
     }
@@ -113,10 +113,10 @@ async def test_a_claim_gives_each_partition_its_next_epoch(db: Database) -> None
 
 async def test_a_claim_of_partitions_that_do_not_exist_takes_none(db: Database) -> None:
     """A layout that does not fit the database is refused whole."""
-    store = (await Owner.of(db, "VM-1")).store
+    await Owner.of(db, "VM-1")
     before = await column(db, partitions, "epoch")
     with pytest.raises(Exception, match=r"no partitions \[8\]"):
-        await store.claim(host="a", holder="a1", partitions=[7, 8], now_ms=START_MS)
+        await take(db, host="a", holder="a1", partitions=[7, 8])
     assert before == await column(db, partitions, "epoch")
 
 
@@ -252,9 +252,7 @@ async def test_a_machine_that_is_not_registered_is_a_conflict(db: Database) -> N
     """Nothing can be saved for it."""
     owner = await Owner.of(db, "VM-1")
     state = values.replace(owner.states["VM-1"], machine_id=MachineId("VM-1b"), version=0)
-    everything = await owner.store.claim(
-        host="a", holder="h1", partitions=range(8), now_ms=START_MS
-    )
+    everything = await take(db, host="a", holder="h1", partitions=range(8))
     stray = Owner(store=owner.store, ownership=everything, states={"VM-1b": state})
     with pytest.raises(Conflict):
         await stray.do("VM-1b", paid("t1"))
@@ -392,9 +390,7 @@ async def test_load_active_brings_what_is_open_and_what_is_new(db: Database) -> 
     await owner.do("VM-2", Disconnected(stream_id=owner.states["VM-2"].link.stream_id))
     await owner.do("VM-1", paid("t1"))
     await Registry(db).register(new_machine("VM-3"), actor="test", now_ms=START_MS)
-    everything = await owner.store.claim(
-        host="a", holder="a1", partitions=range(8), now_ms=START_MS
-    )
+    everything = await take(db, host="a", holder="a1", partitions=range(8))
     active = [
         loaded
         for loaded in await owner.store.load_active(everything)

@@ -1,0 +1,120 @@
+"""Who may take partitions, and from whom: the rules of a lease. Pure.
+
+Flows in: what the database says of the holder that is in the way, who claims, and how the holder's
+beat looked each time that the claimant looked. Flows out: why the claim is granted, or None.
+
+A holder raises its beat, a counter, three times in each lease. Nobody compares the clocks of two
+computers: a lease has run out for who saw the same beat for its whole length, by a clock of their
+own that never jumps. A lease only decides who may try; what keeps a frozen owner from writing once
+it has been superseded is the epoch that each COMMIT proves.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+LEASE_MS = 6_000
+BEATS_IN_A_LEASE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """One start of a host that holds partitions. ``home`` names the place that may replace its own
+    dead, ``node`` where the process is, for people. ``host`` is empty for a takeover that a person
+    has ordered and the home has not made use of yet: it stands for any host there.
+    """
+
+    holder: str
+    host: str
+    home: str
+    node: str = ""
+    beat: int = 0
+    lease_ms: int = LEASE_MS
+    since_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """One start of a host that wants partitions. ``host_count``: the layout it was made for; None:
+    it was made for none, and none is compared.
+    """
+
+    holder: str
+    host: str
+    home: str
+    node: str = ""
+    lease_ms: int = LEASE_MS
+    host_count: int | None = None
+
+
+class Grant(StrEnum):
+    """Why a claim is granted."""
+
+    FREE = "FREE"
+    """Nobody holds it: it was given up, or never taken."""
+    SAME_PLACE = "SAME_PLACE"
+    """Its holder was the same host of the same home, which has started it again."""
+    LEASE_OVER = "LEASE_OVER"
+    """The claimant has watched the holder's beat stand still for its lease."""
+
+
+def grant(held: Holder | None, claimant: Claimant, still: Mapping[str, int]) -> Grant | None:
+    """Return why the claimant may take what ``held`` holds, or None if it may not.
+
+    ``still`` maps holders to the beat at which the claimant saw them stand still for their lease.
+    """
+    if held is None:
+        return Grant.FREE
+    if held.home == claimant.home and held.host in {claimant.host, ""}:
+        return Grant.SAME_PLACE
+    if still.get(held.holder) == held.beat:
+        return Grant.LEASE_OVER
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    beat: int
+    since_s: float
+    lease_s: float
+
+
+class LeaseWatch:
+    """What one claimant saw of holders' beats. Times are seconds of its own clock, which must never
+    be set.
+
+    Whoever has not looked for longer than a beat takes knows nothing of the time in between, in
+    which the database may have been away for everybody: the watch begins again.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+        self._looked_s: float | None = None
+
+    def look(self, holders: Iterable[Holder], now_s: float) -> None:
+        """Note the beats of all that hold something now. Who is not among them is forgotten."""
+        before = {} if self._looked_s is None else self._seen
+        since_s = now_s if self._looked_s is None else self._looked_s
+        seen: dict[str, _Seen] = {}
+        for each in holders:
+            lease_s = each.lease_ms / 1_000
+            known = before.get(each.holder)
+            goes_on = (
+                known is not None
+                and known.beat == each.beat
+                and now_s - since_s <= lease_s / BEATS_IN_A_LEASE
+            )
+            began_s = known.since_s if known is not None and goes_on else now_s
+            seen[each.holder] = _Seen(each.beat, began_s, lease_s)
+        self._seen, self._looked_s = seen, now_s
+
+    def still(self) -> dict[str, int]:
+        """Return the holders whose beat, which comes with each, stood still for a whole lease when
+        it was last looked at.
+        """
+        now_s = self._looked_s
+        return {
+            holder: seen.beat
+            for holder, seen in self._seen.items()
+            if now_s is not None and now_s - seen.since_s >= seen.lease_s
+        }

@@ -1,0 +1,134 @@
+"""``vendgate hosts``: who holds the machines, and the two acts by which a person decides it.
+
+Flows in: settings, and what the person wants. Flows out: lines on standard output, and rows of the
+audit log. All of it is asked of the database: no host and no gateway need be reached. Whether a
+holder lives is seen by its beat, so each command looks for some seconds.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Holder, LeaseWatch
+from gateway.books.database import served_alone
+from gateway.links.turn import LOOK_S
+from gateway.process import configs
+from gateway.process.clock import SystemClock
+from gateway.process.settings import Settings
+from storage.books.audit_rows import Actor
+from storage.database.engine import Database
+from storage.machines.holding import SqlLeases, figures
+from storage.machines.layout import Layout, layout_hosts
+
+HEIR_LEASE_MS = 60_000
+"""So long a takeover is kept for its home."""
+_BEAT_S = LEASE_MS / 1_000 / BEATS_IN_A_LEASE + LOOK_S
+
+
+def show(settings: Settings, *, as_json: bool) -> str:
+    """Return who holds machines, as lines or as one JSON object. Raises SettingsRefused or
+    StoreError.
+    """
+    return _run(settings, lambda database: _shown(database, as_json=as_json))
+
+
+def take_over(settings: Settings, home: str, *, by: str, reason: str) -> str:
+    """Take the machines from whoever holds them, for ``home``; return what was done. Raises
+    SettingsRefused or StoreError.
+    """
+
+    async def work(database: Database) -> str:
+        lost = await SqlLeases(database).take_over(
+            home,
+            actor=person(by),
+            reason=reason,
+            lease_ms=HEIR_LEASE_MS,
+            now_ms=SystemClock().now_ms(),
+        )
+        from_whom = " and ".join(f"{each.host} of {each.home}" for each in lost) or "nobody"
+        return (
+            f"taken from {from_whom}; for {HEIR_LEASE_MS // 1_000} s only {home} may claim the "
+            "machines: start it now, if it does not run"
+        )
+
+    return _run(settings, work)
+
+
+def lay_out(settings: Settings, wanted: int, *, by: str) -> str:
+    """Write a layout of so many hosts while nobody serves; return what was done. Raises
+    SettingsRefused or StoreError.
+    """
+    url = configs.storage_config(settings).url
+
+    async def work(database: Database) -> str:
+        leases = SqlLeases(database)
+        with served_alone(url) as proved:
+            holders = await leases.holders()
+            gone = [each.holder for each in holders] if proved else await silent(leases, holders)
+            version = await Layout(database).change(
+                wanted, actor=person(by), gone=gone, now_ms=SystemClock().now_ms()
+            )
+        return f"the layout has {wanted} hosts, version {version}: set ray.hosts = {wanted}"
+
+    return _run(settings, work)
+
+
+def _run(settings: Settings, work: Callable[[Database], Awaitable[str]]) -> str:
+    async def opened() -> str:
+        database = await Database.open(configs.storage_config(settings))
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(opened())
+
+
+def person(name: str) -> Actor:
+    """Return who acts on the command line: nobody proves their name there."""
+    return Actor(name=name, claimed=name)
+
+
+async def silent(leases: SqlLeases, holders: Sequence[Holder]) -> list[str]:
+    """Return those whose beat stands still for their lease; nobody as soon as one beats."""
+    watch, first = LeaseWatch(), {each.holder: each.beat for each in holders}
+    loop = asyncio.get_running_loop()
+    while set(first) - set(watch.still()):
+        now = await leases.holders()
+        if any(each.beat != first.get(each.holder) for each in now):
+            return []
+        watch.look(now, loop.time())
+        first = {each.holder: each.beat for each in now}
+        await asyncio.sleep(LOOK_S)
+    return list(first)
+
+
+async def _shown(database: Database, *, as_json: bool) -> str:
+    leases = SqlLeases(database)
+    before = {each.holder: each.beat for each in await leases.holders()}
+    if before:
+        await asyncio.sleep(_BEAT_S)
+    after, held = await leases.holders(), await database.read(figures)
+    rows = [
+        {
+            **asdict(each),
+            "partitions": held.get(each.holder, (0, 0))[0],
+            "epoch": held.get(each.holder, (0, 0))[1],
+            "beats": each.beat != before.get(each.holder),
+        }
+        for each in after
+    ]
+    count = await database.read(layout_hosts)
+    if as_json:
+        return json.dumps({"hosts": count, "holders": rows})
+    told = [f"the layout has {count or 'no'} hosts; {len(rows) or 'nobody'} holds machines"]
+    return "\n".join([*told, *map(_line, rows)])
+
+
+def _line(row: Mapping[str, object]) -> str:
+    beat = "beats" if row["beats"] else f"silent for {_BEAT_S:.1f} s"
+    return (
+        f"{row['host'] or '(takeover)'} of {row['home']}, {row['node'] or 'no process'}: "
+        f"{row['partitions']} partitions, epoch {row['epoch']}, {beat}"
+    )

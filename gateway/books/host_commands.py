@@ -1,0 +1,62 @@
+"""The commands ``vendgate hosts``. The parts are imported by the command: "vendgate --help" should
+not wait for SQLAlchemy.
+"""
+
+import getpass
+from typing import Annotated
+
+import typer
+
+from gateway.process import settings as settings_module
+from gateway.process.endings import ConfigFile, sentences
+
+hosts = typer.Typer(no_args_is_help=True, help="The hosts, and who holds the machines.")
+
+By = Annotated[
+    str | None, typer.Option("--by", metavar="NAME", help="Who wants it; else who is logged in.")
+]
+
+
+@hosts.command("list")
+def list_hosts(
+    *,
+    config_file: ConfigFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show who holds the machines: home, place, partitions, epoch, and whether it beats."""
+    with sentences():
+        from gateway.books import holders
+
+        print(holders.show(settings_module.load(config_file), as_json=as_json))
+
+
+@hosts.command()
+def takeover(
+    home: Annotated[str, typer.Argument(help="Whose hosts shall have them, as they call it.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stands in the audit log.")],
+    by: By = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Take the machines from whoever holds them, alive or not, for the hosts of one home. The old
+    ones end at their next write or beat.
+    """
+    with sentences():
+        from gateway.books import holders
+
+        settings = settings_module.load(config_file)
+        print(holders.take_over(settings, home, by=by or getpass.getuser(), reason=reason))
+
+
+@hosts.command()
+def layout(
+    count: Annotated[int, typer.Argument(min=1, max=256, help="How many hosts there shall be.")],
+    *,
+    by: By = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Write down how many hosts share the machines. Every gateway and host must have ended."""
+    with sentences():
+        from gateway.books import holders
+
+        print(holders.lay_out(settings_module.load(config_file), count, by=by or getpass.getuser()))

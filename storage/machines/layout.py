@@ -1,0 +1,105 @@
+"""How many hosts share the partitions: one row, which the first program that serves writes.
+
+Flows in: how many hosts a program is set up for. Flows out: nothing, or a sentence that says what
+to do. It is asked before any host is made, because a host that is made for another layout would
+only stand in the way.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select
+
+from actors.ports import StoreError
+from storage.books.audit_rows import Actor, write_audit_row
+from storage.database import dialects
+from storage.database.engine import Database
+from storage.tables import holders, layout
+
+
+class LayoutDiffers(StoreError):
+    """The program is set up for another number of hosts than the installation has."""
+
+
+class StillServed(StoreError):
+    """The layout cannot be changed while somebody holds partitions."""
+
+
+class Layout:
+    """The layout of one installation. Raises StoreError when the database does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def agree(self, host_count: int, *, by: str, now_ms: int) -> None:
+        """Return if the installation has so many hosts; it has, if nobody has said otherwise yet.
+        Raises LayoutDiffers.
+        """
+
+        def work(connection: Connection) -> int:
+            name = connection.dialect.name
+            first = {
+                "id": 1,
+                "version": 1,
+                "host_count": host_count,
+                "set_at_ms": now_ms,
+                "set_by": by,
+            }
+            connection.execute(dialects.insert_or_ignore(name, layout, ["id"]).values(first))
+            count: int = connection.scalars(select(layout.c.host_count)).one()
+            return count
+
+        there = await self._db.read(layout_hosts)
+        if there is None:
+            there = await self._db.write(work)
+        if there != host_count:
+            raise LayoutDiffers(
+                f"This installation has {there} hosts and this program is set up for {host_count} "
+                f"(ray.hosts; one without Ray): set ray.hosts = {there}. To change the layout, "
+                "end every gateway and every host, then run "
+                f"'vendgate hosts layout {host_count}' with the same settings."
+            )
+
+    async def change(
+        self, host_count: int, *, actor: Actor, gone: Sequence[str], now_ms: int
+    ) -> int:
+        """Write a new layout; return its version. ``gone`` are holders that are known to live no
+        more; raises StillServed if any other holds partitions.
+        """
+
+        def work(connection: Connection) -> int:
+            there = set(connection.scalars(select(holders.c.holder).with_for_update()))
+            if served := sorted(there - set(gone)):
+                raise StillServed(
+                    f"{', '.join(served)} holds machines: end every gateway and every host first."
+                )
+            connection.execute(delete(holders))
+            row = connection.execute(select(layout).with_for_update()).first()
+            version = 1 if row is None else row.version + 1
+            changed = {
+                "version": version,
+                "host_count": host_count,
+                "set_at_ms": now_ms,
+                "set_by": actor.name,
+            }
+            connection.execute(
+                dialects.upsert(connection.dialect.name, layout, "id", tuple(changed)).values(
+                    id=1, **changed
+                )
+            )
+            write_audit_row(
+                connection,
+                at_ms=now_ms,
+                actor=actor,
+                action="layout",
+                machine_id="",
+                detail=f"{host_count} hosts, version {version}",
+            )
+            return version
+
+        return await self._db.write(work)
+
+
+def layout_hosts(connection: Connection) -> int | None:
+    """Return how many hosts the layout has; None: nothing has served yet."""
+    count: int | None = connection.scalar(select(layout.c.host_count))
+    return count

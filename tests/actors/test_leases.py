@@ -1,0 +1,102 @@
+"""Who may take partitions from whom: every case of the rule, and what a watch knows."""
+
+import itertools
+
+import pytest
+
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, Grant, Holder, LeaseWatch, grant
+
+CLAIMANT = Claimant(holder="new", host="host-0", home="here")
+LEASE_S = LEASE_MS / 1_000
+BEAT_S = LEASE_S / BEATS_IN_A_LEASE
+
+
+def holder(beat: int = 0, *, name: str = "old") -> Holder:
+    """Somebody who is in the way."""
+    return Holder(holder=name, host="host-0", home="there", beat=beat)
+
+
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("home", ["here", "there"])
+@pytest.mark.parametrize("host", ["host-0", "host-1", ""])
+@pytest.mark.parametrize("watched", [None, "this beat", "an older beat", "another holder's"])
+def test_a_claim_is_granted_in_four_cases_and_no_other(
+    held: bool, home: str, host: str, watched: str | None
+) -> None:
+    """Nobody holds it; the same host of the same home did; a takeover for this home; the beat that
+    is there now was watched for a lease.
+    """
+    there = Holder(holder="old", host=host, home=home, beat=7) if held else None
+    still = {
+        None: {},
+        "this beat": {"old": 7},
+        "an older beat": {"old": 6},
+        "another holder's": {"older": 7},
+    }[watched]
+
+    expected = None
+    if not held:
+        expected = Grant.FREE
+    elif home == "here" and host in {"host-0", ""}:
+        expected = Grant.SAME_PLACE
+    elif watched == "this beat":
+        expected = Grant.LEASE_OVER
+    assert expected == grant(there, CLAIMANT, still)
+
+
+def test_a_lease_is_over_after_its_whole_length_of_looks() -> None:
+    """Not a moment before, however often somebody looks."""
+    watch = LeaseWatch()
+    looks = int(LEASE_S / 0.5)
+    for look in range(looks):
+        watch.look([holder(3)], look * 0.5)
+        assert {} == watch.still()
+    watch.look([holder(3)], LEASE_S)
+    assert {"old": 3} == watch.still()
+
+
+def test_any_beat_begins_the_watch_again() -> None:
+    """A holder that beats is never still, at whatever moment in its lease it beats."""
+    for at in range(1, int(LEASE_S / 0.5) + 1):
+        watch = LeaseWatch()
+        for look in range(at + int(LEASE_S / 0.5)):
+            watch.look([holder(1 if look < at else 2)], look * 0.5)
+            assert {} == watch.still() or look - at >= LEASE_S / 0.5
+
+
+@pytest.mark.parametrize("gap_s", [BEAT_S + 0.1, LEASE_S, 10 * LEASE_S])
+def test_who_did_not_look_knows_nothing(gap_s: float) -> None:
+    """A claimant that was frozen, or whose database was away, begins again: the holder may have
+    been kept from beating by the same.
+    """
+    watch = LeaseWatch()
+    watch.look([holder(3)], 0.0)
+    watch.look([holder(3)], gap_s)
+    assert {} == watch.still()
+    for look in itertools.count(1):
+        watch.look([holder(3)], gap_s + look * 0.5)
+        if watch.still():
+            break
+    assert LEASE_S == look * 0.5
+
+
+def test_each_holder_has_its_own_lease() -> None:
+    """The length is the holder's, whoever watches."""
+    watch = LeaseWatch()
+    long = Holder(holder="long", host="h", home="there", lease_ms=4 * LEASE_MS)
+    for look in range(int(LEASE_S / 0.5) + 1):
+        watch.look([holder(1), long], look * 0.5)
+    assert {"old": 1} == watch.still()
+
+
+def test_who_came_back_is_watched_anew() -> None:
+    """A holder that gave up between two looks is forgotten."""
+    watch = LeaseWatch()
+    for look in range(int(LEASE_S / 0.5) + 1):
+        watch.look([holder(1)] if look != 2 else [], look * 0.5)
+    assert {} == watch.still()
+
+
+def test_a_watch_that_never_looked_knows_nobody() -> None:
+    """So its first claim is granted by the other rules only."""
+    assert {} == LeaseWatch().still()

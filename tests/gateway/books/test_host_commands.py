@@ -1,0 +1,54 @@
+"""The commands ``vendgate hosts`` as people type them."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway import cli
+from gateway.process import settings
+from gateway.process.configs import storage_config
+from storage.database import migrate
+from tests.alipay_client.wire import Pair
+from tests.support import installed
+
+
+@pytest.fixture
+def config(tmp_path: Path, pair: Pair) -> str:
+    """A configuration with a database that never served."""
+    path = installed.write(tmp_path, installed.good(tmp_path, pair))
+    migrate.upgrade(storage_config(settings.load(path)).url, partition_count=4)
+    return path
+
+
+def run(*arguments: str) -> Result:
+    """Run one."""
+    return CliRunner().invoke(cli.app, ["hosts", *arguments])
+
+
+def test_the_list_is_a_line_or_an_object(config: str) -> None:
+    """For people and for scripts."""
+    told = run("list", "--config", config)
+    assert (0, "the layout has no hosts; nobody holds machines\n") == (told.exit_code, told.stdout)
+    assert '{"hosts": null, "holders": []}\n' == run("list", "--json", "--config", config).stdout
+
+
+def test_a_layout_is_a_number_of_hosts(config: str) -> None:
+    """What to set then is said."""
+    told = run("layout", "2", "--by", "ann", "--config", config)
+    assert "the layout has 2 hosts, version 1: set ray.hosts = 2\n" == told.stdout
+    assert 0 != run("layout", "0", "--config", config).exit_code
+
+
+def test_a_takeover_needs_a_reason(config: str) -> None:
+    """It ends who serves, so somebody must be able to read why; who it is that holds the machines
+    already is told so.
+    """
+    assert 2 == run("takeover", "here", "--config", config).exit_code
+    told = run("takeover", "here", "--reason", "moved", "--config", config)
+    assert told.stdout.startswith("taken from nobody; for 60 s only here may claim")
+    again = run("takeover", "here", "--reason", "moved", "--config", config)
+    assert (1, "here holds the machines already: nothing was taken over.\n") == (
+        again.exit_code,
+        again.stderr,
+    )

@@ -1,0 +1,240 @@
+"""Claims, beats and takeovers as SQL keeps them, on both databases."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from actors.leases import Claimant, Holder
+from actors.ports import ClaimRefused, Ownership, StaleOwner, StoreError
+from storage.books.audit_rows import Actor
+from storage.database.engine import Database, StorageConfig
+from storage.machines.holding import SqlLeases, figures, held_by
+from storage.machines.layout import Layout
+from storage.machines.store import SqlMachineStore
+from storage.tables import audit, holders, partitions
+from tests.storage.owner import START_MS, Owner, paid
+
+ALL = range(8)
+ANN = Actor(name="ann")
+
+
+def claimant(
+    holder: str, *, host: str = "host-0", home: str = "here", host_count: int | None = None
+) -> Claimant:
+    """One start of a host."""
+    return Claimant(holder=holder, host=host, home=home, node="n/1", host_count=host_count)
+
+
+async def claim(
+    db: Database,
+    who: Claimant,
+    wanted: Sequence[int] = ALL,
+    still: dict[str, int] | None = None,
+) -> Ownership:
+    """Claim once."""
+    store = SqlMachineStore(db, notify_base_url="https://vend.example/")
+    return await store.claim(who, partitions=wanted, now_ms=START_MS, still=still)
+
+
+async def rows(db: Database, what: Any) -> list[tuple[Any, ...]]:
+    """What a query finds."""
+    return await db.read(lambda connection: [tuple(row) for row in connection.execute(what)])
+
+
+async def epochs(db: Database) -> list[tuple[Any, ...]]:
+    """Each partition with its holder and epoch."""
+    return await rows(
+        db, select(*partitions.c["partition", "holder", "epoch"]).order_by(partitions.c.partition)
+    )
+
+
+async def test_a_free_partition_is_anybodys(db: Database) -> None:
+    """The first claim leaves a row that says who, where and since when."""
+    await claim(db, claimant("h1"))
+    assert [
+        Holder(holder="h1", host="host-0", home="here", node="n/1", since_at_ms=START_MS)
+    ] == await SqlLeases(db).holders()
+    assert [(number, "h1", 1) for number in ALL] == await epochs(db)
+
+
+@pytest.mark.parametrize(("host", "home"), [("host-0", "there"), ("host-1", "here")])
+async def test_who_holds_is_not_disturbed(db: Database, host: str, home: str) -> None:
+    """A claim from elsewhere takes nothing, not even what is free, and is told who is in the
+    way.
+    """
+    await claim(db, claimant("h1"), range(4))
+    before = await epochs(db)
+    with pytest.raises(ClaimRefused, match="host-0 of here on n/1 holds machines since 2026") as no:
+        await claim(db, claimant("h2", host=host, home=home))
+    assert ["h1"] == [each.holder for each in no.value.holders]
+    assert before == await epochs(db)
+    await SqlLeases(db).beat("h1")
+
+
+async def test_the_same_host_of_a_home_is_granted_at_once(db: Database) -> None:
+    """The predecessor's next beat is refused."""
+    await claim(db, claimant("h1"))
+    await claim(db, claimant("h2"))
+    assert [(number, "h2", 2) for number in ALL] == await epochs(db)
+    with pytest.raises(StaleOwner):
+        await SqlLeases(db).beat("h1")
+
+
+async def test_what_was_given_up_is_free(db: Database) -> None:
+    """For a host of any home."""
+    await claim(db, claimant("h1"))
+    await SqlLeases(db).give_up("h1")
+    await claim(db, claimant("h2", home="there"))
+    assert [(number, "h2", 2) for number in ALL] == await epochs(db)
+
+
+async def test_a_beat_that_was_watched_is_compared_once_more(db: Database) -> None:
+    """Who beat between the last look and the claim keeps what it has."""
+    leases = SqlLeases(db)
+    await claim(db, claimant("h1"))
+    await leases.beat("h1")
+    with pytest.raises(ClaimRefused):
+        await claim(db, claimant("h2", home="there"), still={"h1": 0})
+    await claim(db, claimant("h2", home="there"), still={"h1": 1})
+    assert ["h2"] == [each.holder for each in await leases.holders()]
+
+
+async def test_a_stale_owner_saves_nothing_after_its_lease(db: Database) -> None:
+    """Frozen, superseded and thawed: its COMMIT is refused, and no row is under the old epoch."""
+    old = await Owner.of(db, "VM-1", holder="h1")
+    await claim(db, claimant("h2", home="elsewhere"), still={"h1": 0})
+    before = old.states["VM-1"].version
+    with pytest.raises(StaleOwner):
+        await old.do("VM-1", paid("t1"))
+    new = await Owner.claim(db, "VM-1", holder="h3", host="host-0")
+    assert before == new.states["VM-1"].version
+
+
+async def test_two_who_saw_the_same_lease_run_out_are_not_both_granted(
+    db: Database, url: str
+) -> None:
+    """The second one finds the first, whose beat it has not watched."""
+    await claim(db, claimant("h1"))
+    other = await Database.open(StorageConfig(url=url))
+    try:
+        results = await asyncio.gather(
+            claim(db, claimant("h2", home="b"), still={"h1": 0}),
+            claim(other, claimant("h3", home="c"), still={"h1": 0}),
+            return_exceptions=True,
+        )
+    finally:
+        await other.close()
+    assert 1 == len([each for each in results if isinstance(each, ClaimRefused)])
+    (winner,) = [each for each in results if isinstance(each, Ownership)]
+    assert [(number, winner.holder, 2) for number in ALL] == await epochs(db)
+
+
+async def test_a_claim_and_a_beat_at_the_same_moment_agree(db: Database, url: str) -> None:
+    """Either the beat comes first and the claim is refused, or the claim and the beat is."""
+    other = await Database.open(StorageConfig(url=url))
+    try:
+        for number in range(6):
+            name = f"a{number}"
+            await claim(db, claimant(name, home=name), still=await _seen(db))
+            claimed, beat = await asyncio.gather(
+                claim(other, claimant(f"b{number}", home="b"), still={name: 0}),
+                SqlLeases(db).beat(name),
+                return_exceptions=True,
+            )
+            assert isinstance(claimed, ClaimRefused) != isinstance(beat, StaleOwner)
+    finally:
+        await other.close()
+
+
+async def _seen(db: Database) -> dict[str, int]:
+    return {each.holder: each.beat for each in await SqlLeases(db).holders()}
+
+
+async def test_a_holder_loses_all_with_the_first_partition(db: Database) -> None:
+    """What is left of it is free: a host that was superseded ends."""
+    await claim(db, claimant("h1"))
+    await claim(db, claimant("h2", home="b"), [0], still={"h1": 0})
+    await claim(db, claimant("h3", home="c"), [1])
+    assert ["h2", "h3"] == [each.holder for each in await SqlLeases(db).holders()]
+
+
+async def test_a_dead_holder_is_buried_unless_it_beats(db: Database) -> None:
+    """The audit log tells who found it dead."""
+    leases = SqlLeases(db)
+    await claim(db, claimant("h1"))
+    await leases.beat("h1")
+    await leases.bury({"h1": 0}, why="still", by="gw", now_ms=START_MS)
+    assert 1 == len(await leases.holders())
+    await leases.bury({"h1": 1}, why="still", by="gw", now_ms=START_MS)
+    assert [] == await leases.holders()
+    assert ("gw", "lease over", "host-0 of here on n/1: still") in await rows(
+        db, select(*audit.c["actor", "action", "detail"])
+    )
+
+
+async def test_a_takeover_keeps_everything_for_one_home(db: Database) -> None:
+    """The old holder can save and beat no more; the heir's hosts are granted, one after the other,
+    and nobody else; the audit log tells who wanted it and why.
+    """
+    leases = SqlLeases(db)
+    old = await Owner.of(db, "VM-1", holder="h1")
+    losers = await leases.take_over("b", actor=ANN, reason="moved", lease_ms=60_000, now_ms=9)
+    assert ["h1"] == [each.holder for each in losers]
+    with pytest.raises(StaleOwner):
+        await old.do("VM-1", paid("t1"))
+    with pytest.raises(StaleOwner):
+        await leases.beat("h1")
+    with pytest.raises(ClaimRefused, match="a takeover for b holds"):
+        await claim(db, claimant("h2"))
+
+    await claim(db, claimant("h3", home="b"), range(0, 8, 2))
+    with pytest.raises(ClaimRefused, match="a takeover for b holds"):
+        await claim(db, claimant("h2", host="host-1"), range(1, 8, 2))
+    await claim(db, claimant("h4", host="host-1", home="b"), range(1, 8, 2))
+    assert ["h3", "h4"] == [each.holder for each in await leases.holders()]
+    (told,) = await rows(
+        db, select(*audit.c["actor", "detail"]).where(audit.c.action == "takeover")
+    )
+    assert ("ann", "for b, from vendgate-host-0 of tests: moved") == told
+
+
+async def test_a_takeover_for_who_holds_everything_is_refused(db: Database) -> None:
+    """A slip must not end the only one that serves."""
+    await claim(db, claimant("h1"))
+    with pytest.raises(StoreError, match="here holds the machines already"):
+        await SqlLeases(db).take_over(
+            "here", actor=ANN, reason="", lease_ms=60_000, now_ms=START_MS
+        )
+    await SqlLeases(db).beat("h1")
+
+
+async def test_a_host_of_another_layout_is_refused(db: Database) -> None:
+    """Though nobody holds anything; the layout is in the way, and nobody else."""
+    await Layout(db).agree(2, by="gw", now_ms=START_MS)
+    with pytest.raises(ClaimRefused, match="made for 1 hosts, and the layout has 2") as refused:
+        await claim(db, claimant("h1", host_count=1))
+    assert () == refused.value.holders
+    await claim(db, claimant("h1", host_count=2), range(0, 8, 2))
+
+
+async def test_figures_tell_what_each_holder_has(db: Database) -> None:
+    """How many partitions, and the highest epoch."""
+    await claim(db, claimant("h1"), range(4))
+    await claim(db, claimant("h1"), range(4))
+    assert (4, 2) == (await db.read(figures))["h1"]
+
+
+def test_who_holds_is_said_with_its_time() -> None:
+    """In UTC, and without a node where none is known."""
+    assert "host-0 of here holds machines since 2026-01-01 00:00:00 UTC" == held_by(
+        Holder(holder="h", host="host-0", home="here", since_at_ms=START_MS)
+    )
+
+
+async def test_a_holders_row_says_what_the_claimant_said(db: Database) -> None:
+    """Every column is the claimant's; nothing is left to a default."""
+    await claim(db, claimant("h1"))
+    assert [("h1", "host-0", "here", "n/1", 0, 6_000, START_MS)] == await rows(db, select(holders))

@@ -22,7 +22,6 @@ from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import machine_pb2 as wire
 from gateway.v1.machine_service_pb2 import ConnectRequest
 
-
 _STAGES = fields.names_of(wire.JournalStage.items(), "JOURNAL_STAGE")
 _CAUSES = fields.names_of(wire.VendFailureCause.items(), "VEND_FAILURE_CAUSE")
 _MOTOR = fields.names_of(wire.MotorEvidence.items(), "MOTOR_EVIDENCE")

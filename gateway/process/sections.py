@@ -76,6 +76,8 @@ class Database(Section):
     url: SecretStr = SecretStr("sqlite:///run/vendgate.db")
     url_file: File | None = None
     busy_timeout_ms: int = Field(default=10_000, gt=0, le=60_000)
+    durability: Literal["full", "weaker"] = "full"
+    """``weaker``: serve although the PostgreSQL does not flush, or copies without waiting."""
 
 
 class ListenerSettings(Section):

@@ -181,6 +181,6 @@ def test_promtool_reads_the_rules() -> None:
     two gateways.
     """
     stories = RULES.with_name("rules_test.yaml")
-    for command in (["check", "rules", RULES], ["test", "rules", stories]):
+    for command in (["check", "rules", str(RULES)], ["test", "rules", str(stories)]):
         done = subprocess.run(["promtool", *command], capture_output=True, text=True)
         assert 0 == done.returncode, done.stdout + done.stderr

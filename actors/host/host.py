@@ -10,26 +10,27 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
 from actors.host.attachment import Attachment, Receipt
-from actors.host.calls import Performs
+from actors.host.figures import Figures
 from actors.host.gateways import Gateways
-from actors.host.loop import TurnLimits, TurnLoop
+from actors.host.loop import TurnLoop
 from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
+from actors.host.services import HostLimits, HostServices
 from actors.host.store_health import StoreHealth
-from actors.host.sweeps import SweepLimits, Sweeps
-from actors.host.tenure import LeaseLimits, Tenure
+from actors.host.sweeps import Sweeps
+from actors.host.tenure import Tenure
 from actors.leases import Claimant
 from actors.link import (
     CloseReason,
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromMachine,
     HostLink,
     LinkBroken,
@@ -49,14 +50,10 @@ from actors.machine.events import (
     TopUpPaid,
 )
 from actors.machine.ids import MachineId
-from actors.machine.policy import Policy
 from actors.placement import partition_of
 from actors.ports import (
     ClaimRefused,
-    Clock,
     InboxItem,
-    Leases,
-    MachineStore,
     Ownership,
     StaleOwner,
     StoreError,
@@ -66,52 +63,8 @@ from actors.ports import (
 log = structlog.get_logger()
 
 
-async def _nobody_is_asked() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostServices:
-    """What a host needs of the world. ``close`` ends it all once the host has stopped."""
-
-    store: MachineStore
-    leases: Leases
-    performer: Performs
-    clock: Clock
-    policy: Policy
-    partition_count: int
-    ahead_ms: Callable[[], int | None] = lambda: None
-    """By how much ``clock`` is ahead of Alipay's; None: nobody knows."""
-    ask_time: Callable[[], Awaitable[None]] = _nobody_is_asked
-    """Ask Alipay for the time, before the first payment is judged; takes seconds at most and raises
-    nothing.
-    """
-    close: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLimits:
-    """Bounds of a host. Times in seconds of the loop's clock."""
-
-    mailbox_max: int = 64
-    """Letters of one machine; the edge lets no more frames be unacknowledged than half of it."""
-    letters_max: int = 20_000
-    outbox_max: int = 20_000
-    attachments_max: int = 64
-    streams_max: int = 8
-    """Streams of one machine that are not over yet."""
-    reloads_max: int = 64
-    """Machines that are being loaded again because an administrator asked for it."""
-    exchange_max_s: float = 5.0
-    listen_idle_s: float = 10.0
-    reattach_s: float = 30.0
-    """A stream may go without a gateway that announces it for this long, after the host started or
-    its gateway attached again.
-    """
-    stop_s: float = 5.0
-    turns: TurnLimits = field(default_factory=TurnLimits)
-    sweeps: SweepLimits = field(default_factory=SweepLimits)
-    lease: LeaseLimits = field(default_factory=LeaseLimits)
+def _loop_time_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Host(HostLink):
@@ -151,11 +104,14 @@ class Host(HostLink):
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
         self._overloads = 0
+        self._figures = Figures(counted=self.stats, clock=services.clock)
         self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,
             per_machine_max=self._limits.mailbox_max,
             letters_max=self._limits.letters_max,
+            time_s=_loop_time_s,
+            waited=self._figures.mailbox_delay_s,
         )
         self._gateways = Gateways(
             name=self._holder,
@@ -169,6 +125,7 @@ class Host(HostLink):
             clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
+            figures=self._figures,
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,
@@ -333,6 +290,10 @@ class Host(HostLink):
             await found.wait(self._limits.listen_idle_s)
         return self._delivery(found)
 
+    async def figures(self) -> list[Figure]:
+        """Return what was counted and timed, and what there is now, for Prometheus."""
+        return self._figures.told()
+
     def stats(self) -> dict[str, int]:
         """Return counts: what there is now, and what was done since the start."""
         return {
@@ -417,7 +378,12 @@ class Host(HostLink):
             receipt.expect()
         self._loop.post(
             self._mailboxes.runner(item.machine_id),
-            Letter(event=self._dated(item.event), inbox_id=item.inbox_id, receipt=receipt),
+            Letter(
+                event=self._dated(item.event),
+                inbox_id=item.inbox_id,
+                received_at_ms=item.received_at_ms,
+                receipt=receipt,
+            ),
         )
         return True
 

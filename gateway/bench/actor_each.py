@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from actors.ray_host import RaySettings, start_ray, stop_ray
+from actors.ray_node import RaySettings, start_ray, stop_ray
 from gateway.bench.echo import answer, started
 from gateway.machines.outbox import Context
 from gateway.process import lifeline, logs

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from actors.ray_host import RaySettings, start_ray, stop_ray
+from actors.ray_node import RaySettings, start_ray, stop_ray
 from gateway.bench.echo import answer
 from gateway.process import lifeline, logs
 from gateway.process.signals import stop_signals

@@ -56,10 +56,11 @@ def replace(*, config_file: ConfigFile = None) -> None:
     """
     with sentences():
         from gateway.links.hosts import replace_hosts
-        from gateway.process import configs
+        from gateway.process import configs, logs
 
         settings = settings_module.load(config_file)
-        path = None if config_file is None else str(config_file.absolute())
+        logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
+        path = settings_module.config_path(config_file)
         made = configs.configs(settings)
         asyncio.run(replace_hosts(settings, made, config_path=path, say=print))
 

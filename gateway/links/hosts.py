@@ -112,7 +112,8 @@ async def _on_ray(
     ``config_path`` themselves.
     """
     # Late, because it imports Ray, which takes a second and a hundred megabytes.
-    from actors.ray_host import EMBEDDED, RayHosts, RaySettings, start_ray, stop_ray
+    from actors.ray_host import RayHosts
+    from actors.ray_node import EMBEDDED, RaySettings, start_ray, stop_ray
 
     section = settings.ray
     own = section.mode == "local"
@@ -165,7 +166,8 @@ async def replace_hosts(
     """Replace the cluster's hosts one by one by new ones of this program, with the settings of
     today, while machines sell. Raises HostsFailed or StoreError.
     """
-    from actors.ray_host import RaySettings, replace_host, start_ray, stop_ray
+    from actors.ray_host import replace_host
+    from actors.ray_node import RaySettings, start_ray, stop_ray
 
     section = settings.ray
     if section.mode != "cluster":

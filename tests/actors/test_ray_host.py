@@ -8,8 +8,6 @@ import gc
 import os
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,7 +22,8 @@ from actors.link import FromHost, FromMachine, LinkBroken, ToMachine
 from actors.machine.effects import ApproveVend, BeginSession, Welcome
 from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPaid, VendRequested
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
-from actors.ray_host import RayHostLink, RayHosts, RaySettings, start_ray, stop_ray
+from actors.ray_host import RayHostLink, RayHosts
+from actors.ray_node import RaySettings, start_ray, stop_ray
 from tests.support.file_store import FileStore
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, command_line, descendants, environment, listening
@@ -128,7 +127,8 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert Welcome in kinds(welcomed.messages)
     assert BeginSession in kinds(welcomed.messages)
     assert kinds(approved.messages) == [ApproveVend]
-    assert 1 == (await link.stats())["machines"]
+    figures = {figure.name: figure.samples for figure in await link.figures()}
+    assert (("vendgate_host_machines", {}, 1.0),) == figures["vendgate_host_machines"]
 
 
 async def test_a_cluster_s_host_is_spoken_to_through_ray(hosts: RayHosts) -> None:
@@ -260,6 +260,28 @@ async def test_hosts_of_another_version_are_named(
     assert f"{link.name}: {told}" == str(broken.value)
 
 
+class OldHost:
+    """Of the program before hosts told the version of their link."""
+
+    async def hello(self) -> tuple[int, int]:
+        """Return the process's id and the number of hosts."""
+        return os.getpid(), 1
+
+
+async def test_hosts_that_tell_no_version_are_named(settings: RaySettings) -> None:
+    """They are older than any that does."""
+    import ray
+
+    name = "vendgate-host-0"
+    old: Any = ray.remote(OldHost).options(name=name, namespace="vendgate", num_cpus=0).remote()
+    try:
+        with pytest.raises(RuntimeError) as refused:
+            await RayHosts.open(settings, factory=SERVICES, factory_argument="")
+    finally:
+        ray.kill(old, no_restart=True)
+    assert another_version(name, host=0, gateway=blocks.VERSION) == str(refused.value)
+
+
 def test_the_token_is_ours_alone(settings: RaySettings) -> None:
     """The cluster asks for a token, new with each start, which lies in a folder that nobody else
     can enter.
@@ -309,105 +331,3 @@ async def test_ray_is_not_lost_while_it_lives(hosts: RayHosts) -> None:
     await attach(hosts.links[0])
     assert not lost.done()
     lost.cancel()
-
-
-PROGRAM = """
-import asyncio, sys, time
-from pathlib import Path
-from actors.ray_host import RayHosts, RaySettings, start_ray, stop_ray
-settings = RaySettings(run_dir=Path(sys.argv[1]))
-start_ray(settings)
-async def main():
-    factory = "tests.support.ray_services:open_host_services"
-    hosts = await RayHosts.open(settings, factory=factory, factory_argument=sys.argv[2])
-    print("pids", *(await hosts.pids()).values(), flush=True)
-    await asyncio.sleep(60)
-asyncio.run(main())
-"""
-
-
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_program_that_ends_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
-    """However the driver ends, its Ray ends with it; and nothing but its own words is on its
-    output.
-    """
-    FileStore(tmp_path / "store").write()
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "run"), str(tmp_path / "store")],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**clean, "PYTHONPATH": str(Path.cwd()), "HOME": str(tmp_path)},
-    )
-    assert program.stdout is not None
-    lines: list[str] = []
-    while not lines or not lines[-1].startswith("pids"):
-        lines.append(program.stdout.readline())
-        assert lines[-1], lines
-    host = int(lines[-1].split()[1])
-    family = descendants(program.pid)
-    names = {pid: command_line(pid).replace(b"\0", b" ").decode() for pid in family}
-    assert host in family
-    program.send_signal(how)
-    program.wait(HANGS_AFTER_S)
-    program.stdout.close()
-    # After kill -9 two agents of Ray's look for their head for up to a minute before they end; all
-    # that could act ends at once.
-    agents = {pid for pid in family if "Agent" in names[pid]} if how == signal.SIGKILL else set()
-    deadline = time.monotonic() + HANGS_AFTER_S
-    while (
-        left := [names[pid] for pid in family if pid not in agents and alive(pid)]
-    ) and time.monotonic() < deadline:
-        time.sleep(0.1)
-
-    assert [] == left
-    assert not (tmp_path / ".ray").exists()
-
-
-FREEZER = """
-import os, signal, sys, time
-from pathlib import Path
-from ray._private import worker
-from actors import ray_host
-from actors.ray_host import RaySettings, start_ray, stop_ray
-ray_host._STOP_TIMEOUT_S = 1.0
-start_ray(RaySettings(run_dir=Path(sys.argv[1])))
-(process,) = worker._global_node.all_processes[sys.argv[2]]
-print(f"frozen {process.process.pid}", flush=True)
-os.kill(process.process.pid, signal.SIGSTOP)
-stop_ray()
-print("stopped", flush=True)
-"""
-
-
-@pytest.mark.parametrize("frozen", ["gcs_server", pytest.param("raylet", marks=pytest.mark.slow)])
-def test_a_ray_that_hangs_is_killed(tmp_path: Path, frozen: str) -> None:
-    """Ray's own shutdown would wait for ever for a part of it that does not answer.
-
-    Once its GCS is killed, Ray's client in our process may be quicker than we, and end it by itself
-    with status 1: then nobody says "stopped", and what was frozen is gone all the same.
-    """
-    program = subprocess.run(
-        [sys.executable, "-c", FREEZER, str(tmp_path / "run"), frozen],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        timeout=HANGS_AFTER_S,
-    )
-    said = program.stdout.splitlines()
-    by_ray = frozen == "gcs_server" and program.returncode == 1
-    assert by_ray or (0, "stopped") == (program.returncode, said[-1])
-    pid = next(int(line.split()[1]) for line in said if line.startswith("frozen "))
-    until = time.monotonic() + HANGS_AFTER_S
-    while not _is_gone(pid) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert _is_gone(pid)
-
-
-def _is_gone(pid: int) -> bool:
-    """Whether the process runs no more; its parent, or init, may not have noticed yet."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
-    return stat.rpartition(")")[2].split()[0] in {"Z", "X"}

@@ -117,9 +117,8 @@ async def test_hosts_are_replaced_while_machines_sell(
         await system.until_sales(5)
         before = await system.command("hosts", "list")
         said = await system.command("hosts", "replace")
-        assert [
-            f"vendgate-host-{index}-2 has the machines of place {index}" for index in (0, 1)
-        ] == (said.splitlines())
+        took = [f"vendgate-host-{index}-2 has the machines of place {index}" for index in (0, 1)]
+        assert took == said.splitlines()
         await system.until_sales(await system.sales() + 10)
         after = await system.command("hosts", "list")
         assert 1 + HOSTS == len(before.splitlines()) == len(after.splitlines())

@@ -5,7 +5,7 @@ the computer's clock.
 import time
 from pathlib import Path
 
-from actors.host.host import HostServices
+from actors.host.services import HostServices
 from actors.machine.policy import Policy
 from tests.support.file_store import FileStore
 from tests.support.stage import Provider
@@ -19,7 +19,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-async def open_host_services(path: str) -> HostServices:
+async def open_host_services(path: str, _name: str) -> HostServices:
     """Build them on the file at ``path``."""
     store = FileStore(Path(path))
 
@@ -37,6 +37,6 @@ async def open_host_services(path: str) -> HostServices:
     )
 
 
-async def refuse_to_build(path: str) -> HostServices:
+async def refuse_to_build(path: str, _name: str) -> HostServices:
     """A factory whose configuration is wrong."""
     raise ValueError(f"{path} holds no key: put one there")

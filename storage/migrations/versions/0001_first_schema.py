@@ -55,6 +55,8 @@ def _installation() -> None:
         sa.Column("partition_count", sa.Integer(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("audit_digest", sa.String(64), server_default=sa.text("''"), nullable=False),
+        sa.Column("copied_at_ms", sa.BigInteger),
+        sa.Column("copied_line", sa.BigInteger),
         sa.CheckConstraint("id = 1", name=op.f("installation_is_single")),
         sa.CheckConstraint("partition_count > 0", name=op.f("installation_has_partitions")),
         sa.PrimaryKeyConstraint("id", name="installation_key"),
@@ -459,6 +461,7 @@ def _reconciliation() -> None:
         sa.Column("row_count", sa.Integer(), nullable=False),
         sa.Column("read_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("totals", sa.JSON(), nullable=False),
+        sa.Column("day_was_over", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="reconciliation_runs_key"),
         sa.UniqueConstraint("file_sha256", name="reconciliation_runs_one_file_sha256"),
     )
@@ -533,7 +536,8 @@ def _archives() -> None:
         sa.CheckConstraint("state IN ('EXPORTED', 'DROPPED')", name=op.f("archives_state_known")),
         sa.PrimaryKeyConstraint("month", name="archives_key"),
     )
-    for table, more in (("starts", ()), ("seals", ("sealed_at_ms",))):
+    seal = (("sealed_at_ms", sa.BigInteger()), ("row_sha256", sa.String(64)))
+    for table, more in (("starts", ()), ("seals", seal)):
         op.create_table(
             table,
             sa.Column("machine_id", sa.String(32), nullable=False),
@@ -543,7 +547,7 @@ def _archives() -> None:
             sa.Column("from_day", sa.Integer(), nullable=False),
             sa.Column("balances", sa.Text(), nullable=False),
             sa.Column("link", sa.Text(), nullable=False),
-            *(sa.Column(name, sa.BigInteger(), nullable=False) for name in more),
+            *(sa.Column(name, kind, nullable=False) for name, kind in more),
             sa.PrimaryKeyConstraint("machine_id", name=f"{table}_key"),
         )
 

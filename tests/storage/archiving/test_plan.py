@@ -5,7 +5,7 @@ from sqlalchemy import select
 from actors.machine.events import SessionCompleted, VendRefundAsked
 from actors.machine.ids import SessionId, VendId
 from storage.archiving.exporting import within
-from storage.archiving.plan import Prefix, causes_that_go_on, pieces, prefixes
+from storage.archiving.plan import Prefix, causes_that_go_on, prefixes
 from storage.auditing.starts import Start
 from storage.database.engine import Database
 from storage.fleet.sold import SoldVends
@@ -58,7 +58,7 @@ async def test_what_is_open_keeps_its_lines(db: Database) -> None:
     for event in rest[:-1]:
         await owner.do("VM-1", event)
     found = await planned(db, LATER_MS)
-    assert (over, "refund VM-1-t2R1 is open") == (found.upto, found.held)
+    assert (over, "refund VM-1-t2R1_500 is open") == (found.upto, found.held)
     await owner.do("VM-1", rest[-1])
     found = await planned(db, LATER_MS)
     assert (owner.states["VM-1"].version, "") == (found.upto, found.held)
@@ -95,8 +95,8 @@ async def test_what_goes_on_behind_a_start_is_named_with_all_its_transfers(db: D
         "VM-1-t1",
         "VM-1-v1",
         "VM-1-v1/VM-1-t1",
-        "VM-1-t1R1",
-        "VM-1-t1R2",
+        "VM-1-t1R1_500",
+        "VM-1-t1R2_500",
     } == await db.read(lambda connection: causes_that_go_on(connection, start))
 
 
@@ -118,10 +118,3 @@ async def test_a_session_that_ends_behind_a_start_goes_on_there(db: Database) ->
     await owner.do("VM-1", owner.frame("VM-1", SessionCompleted(session_id=SessionId("VM-1-s1"))))
     named = await db.read(lambda connection: causes_that_go_on(connection, start))
     assert {"VM-1-t1", "VM-1-v1/VM-1-t1"} <= named
-
-
-def test_a_statement_names_a_bounded_number() -> None:
-    """In order, all of them."""
-    values = [f"{number:04}" for number in range(1_201)]
-    assert [500, 500, 201] == [len(some) for some in pieces(values)]
-    assert values == [one for some in pieces(set(values)) for one in some]

@@ -16,6 +16,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromHost,
     FromMachine,
     LinkBroken,
@@ -30,7 +31,7 @@ from actors.machine.events import Event, FrameReceived, MachineFact
 from actors.machine.ids import MachineId, StreamId
 from actors.ports import InboxItem
 
-VERSION = 2
+VERSION = 3
 """Of the blocks' content: told with ``attach``."""
 
 Kinds = Mapping[type, type[msgspec.Struct]]
@@ -65,7 +66,11 @@ _AnyEvent = _any_of(_EVENTS.values())
 # What crosses, by the same names as the messages themselves.
 _FromMachine: Any = _behind_its_name("FromMachine", ("machine_id", str), ("event", _AnyEvent))
 _Notified: Any = _behind_its_name(
-    "Notified", ("inbox_id", int), ("machine_id", str), ("event", _AnyEvent)
+    "Notified",
+    ("inbox_id", int),
+    ("machine_id", str),
+    ("event", _AnyEvent),
+    ("received_at_ms", int | None),
 )
 _Commanded: Any = _behind_its_name(
     "Commanded", ("machine_id", str), ("command_id", str), ("event", _AnyEvent)
@@ -86,10 +91,13 @@ BATCH = GenericAlias(list, (_AnyMessage,))
 """What a batch is on the way."""
 DELIVERY = GenericAlias(tuple, (int, GenericAlias(list, (_AnyAnswer,))))
 """What a delivery is: its number and its messages."""
+FIGURES = GenericAlias(list, (Figure,))
+"""What a host's figures are."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _batch_decoder = msgspec.msgpack.Decoder(BATCH)
 _delivery_decoder = msgspec.msgpack.Decoder(DELIVERY)
+_figures_decoder = msgspec.msgpack.Decoder(list[Figure])
 
 
 def pack_batch(messages: Sequence[ToHost]) -> bytes:
@@ -119,6 +127,19 @@ def unpack_delivery(block: bytes) -> Delivery:
     return Delivery(number=number, messages=tuple(map(_delivered, messages)))
 
 
+def pack_figures(figures: Sequence[Figure]) -> bytes:
+    """Return a host's figures."""
+    return _encode(figures)
+
+
+def unpack_figures(block: bytes) -> list[Figure]:
+    """Return the figures of a block. Raises LinkBroken if they are none."""
+    try:
+        return _figures_decoder.decode(block)
+    except msgspec.DecodeError as error:
+        raise LinkBroken(f"figures cannot be read: {error}") from error
+
+
 # --- to a host ---
 
 
@@ -127,7 +148,9 @@ def _to_host(message: ToHost) -> Any:
         case FromMachine():
             return _FromMachine(message.machine_id, _boxed(message.event))
         case Notified(item=item):
-            return _Notified(item.inbox_id, item.machine_id, _boxed(item.event))
+            return _Notified(
+                item.inbox_id, item.machine_id, _boxed(item.event), item.received_at_ms
+            )
         case Commanded():
             return _Commanded(message.machine_id, message.command_id, _boxed(message.event))
 
@@ -137,7 +160,13 @@ def _batched(each: Any) -> ToHost:
     if isinstance(each, _FromMachine):
         return FromMachine(machine_id=machine_id, event=event)
     if isinstance(each, _Notified):
-        return Notified(item=InboxItem(inbox_id=each.inbox_id, machine_id=machine_id, event=event))
+        item = InboxItem(
+            inbox_id=each.inbox_id,
+            machine_id=machine_id,
+            event=event,
+            received_at_ms=each.received_at_ms,
+        )
+        return Notified(item=item)
     return Commanded(machine_id=machine_id, command_id=each.command_id, event=event)
 
 

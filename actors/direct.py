@@ -218,7 +218,10 @@ class DirectClient:
         if connection is None or not connection.open:
             if not anew:
                 raise LinkBroken("there is no connection")
-            connection = self._connection = await self._connect()
+            try:
+                connection = self._connection = await self._connect()
+            except OSError as error:  # no descriptor is free, say
+                raise LinkBroken(f"{self._path} cannot be connected to: {error}") from error
         return await connection.call(method, arguments)
 
     def close(self) -> None:
@@ -228,7 +231,7 @@ class DirectClient:
             self._connection = None
 
     async def _connect(self) -> _Calls:
-        """Return a connection, however long the host takes to come (back)."""
+        """Return a connection, however long the host takes to come (back). Raises OSError."""
         loop = asyncio.get_running_loop()
         while True:
             with suppress(FileNotFoundError, ConnectionRefusedError):

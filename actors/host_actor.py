@@ -1,7 +1,8 @@
 """What lives in a Ray worker: a host, built there, behind methods that take and give blocks of
 bytes.
 
-Flows in: the dotted name of the function that builds the host's services; then gateways' calls,
+Flows in: the dotted name of the function that builds the host's services, from an argument and the
+host's name; then gateways' calls,
 through Ray or, from the same computer, through a socket. Flows out: their answers. It ends its
 process when the host must not go on. Knows no Ray: to Ray it is a class whose methods are called
 from elsewhere.
@@ -92,6 +93,7 @@ class HostActor:
             "attach": self.attach,
             "exchange": self.exchange,
             "listen": self.listen,
+            "figures": self.figures,
         }
         while True:
             if self._server is None or not self._server.is_at(self._socket):
@@ -109,7 +111,7 @@ class HostActor:
     async def _live(self, factory: str, argument: str) -> None:
         while self._services is None:
             try:
-                self._services = await _build(factory, argument)
+                self._services = await _build(factory, argument, self._name)
             except Exception as error:
                 log.exception("the host's services cannot be built", host=self._name)
                 self._failure = f"{type(error).__name__}: {error}"
@@ -169,9 +171,9 @@ class HostActor:
         """See HostLink and blocks."""
         return blocks.pack_delivery(await self._link().listen(attachment))
 
-    async def stats(self) -> dict[str, int]:
-        """See Host."""
-        return {} if self._host is None else self._host.stats()
+    async def figures(self) -> bytes:
+        """See HostLink and blocks."""
+        return blocks.pack_figures(await self._link().figures())
 
     async def stop(self) -> None:
         """Stop the host in order; the process is ended from outside."""
@@ -190,13 +192,13 @@ class HostActor:
         return self._host
 
 
-async def _build(factory: str, argument: str) -> HostServices:
+async def _build(factory: str, argument: str, name: str) -> HostServices:
     module, _, function = factory.partition(":")
     build = cast(
-        "Callable[[str], Awaitable[HostServices]]",
+        "Callable[[str, str], Awaitable[HostServices]]",
         getattr(importlib.import_module(module), function),
     )
-    return await build(argument)
+    return await build(argument, name)
 
 
 def _die(reason: str) -> None:

@@ -130,6 +130,17 @@ class Delivery(Struct, frozen=True, kw_only=True):
     messages: tuple[FromHost, ...]
 
 
+class Figure(Struct, frozen=True, kw_only=True, array_like=True):
+    """One of a host's figures, as Prometheus has it: a family of series. ``kind`` is its type
+    there; a sample is a name, labels and a value.
+    """
+
+    name: str
+    text: str
+    kind: str
+    samples: tuple[tuple[str, dict[str, str], float], ...]
+
+
 class LinkBroken(Exception):
     """The call did not come back, or the host does not know this attachment: attach again. What was
     sent may or may not have arrived.
@@ -153,4 +164,8 @@ class HostLink(Protocol):
         """Return what is ready for this gateway as soon as there is something, or an idle answer
         after some seconds.
         """
+        ...
+
+    async def figures(self) -> Sequence[Figure]:
+        """Return what the host counted and timed since it was started; whoever asks."""
         ...

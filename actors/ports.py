@@ -92,11 +92,14 @@ class MachineHalt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxItem:
-    """A notification that is saved and not yet decided on, with the event that it became."""
+    """A notification that is saved and not yet decided on, with the event that it became.
+    ``received_at_ms``: when, by the clock of the gateway that saved it; None: nobody says.
+    """
 
     inbox_id: int
     machine_id: MachineId
     event: Event
+    received_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

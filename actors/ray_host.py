@@ -37,7 +37,7 @@ from actors import blocks
 from actors.direct import DirectClient, Value
 from actors.host.host import HostLimits
 from actors.host_actor import HostActor, another_version
-from actors.link import Delivery, HostLink, LinkBroken, ToHost
+from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.session_folder import SessionFolder, open_session
 
 log = structlog.get_logger()
@@ -71,6 +71,7 @@ _CALLS_MAX = 256
 """Parked listens and exchanges of all gateways of one host."""
 _EXCHANGE_TIMEOUT_S = 8.0
 _LISTEN_TIMEOUT_S = 15.0
+_FIGURES_TIMEOUT_S = 2.0
 _START_TIMEOUT_S = 60.0
 _LOOK_AT_RAY_EVERY_S = 1.0
 _STOP_TIMEOUT_S = 10.0
@@ -266,10 +267,15 @@ class RayHostLink(HostLink):
         answer = await self._say(_LISTEN_TIMEOUT_S, "listen", attachment)
         return blocks.unpack_delivery(cast("bytes", answer))
 
-    async def stats(self) -> dict[str, int]:
-        """Return the host's counts."""
-        counts = await self._call(_EXCHANGE_TIMEOUT_S, self._actor.stats.remote)
-        return cast("dict[str, int]", counts)
+    async def figures(self) -> list[Figure]:
+        """Return what the host counted and timed."""
+        # Not as the others go: an answer that does not come says nothing of the link.
+        answer = (
+            await self._call(_FIGURES_TIMEOUT_S, self._actor.figures.remote)
+            if self._direct is None
+            else await self._call(_FIGURES_TIMEOUT_S, self._direct.call, "figures")
+        )
+        return blocks.unpack_figures(cast("bytes", answer))
 
     async def _say(self, timeout_s: float, method: str, *arguments: Value) -> object:
         """Call one of the three by which a gateway and a host speak."""
@@ -321,8 +327,8 @@ class RayHosts:
         limits: HostLimits | None = None,
     ) -> "RayHosts":
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
-        ``factory_argument`` in each worker. ``home``: which place may replace its own dead; empty:
-        this cluster.
+        ``factory_argument`` and the host's name in each worker. ``home``: which place may replace
+        its own dead; empty: this cluster.
 
         Make none before the database has agreed to their number. RuntimeError: a worker could not
         build its services, or the cluster's hosts were made by another version of the program or

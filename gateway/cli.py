@@ -54,6 +54,10 @@ DESK = (
 JsonReady = Annotated[
     bool, typer.Option("--json-ready", help="Print one JSON line when ready, for scripts.")
 ]
+CaFile = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="The CA of the gateway's certificate."),
+]
 
 
 def main() -> None:
@@ -135,7 +139,9 @@ def serve(
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder; it is made if there is none.")],
+    folder: Annotated[
+        Path, typer.Argument(file_okay=False, help="The folder; it is made if there is none.")
+    ],
 ) -> None:
     """Make keys and a development configuration that points to the pretend Alipay."""
     with sentences():
@@ -165,7 +171,13 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
 
 
 @config.command()
-def check(*, config_file: ConfigFile = None) -> None:
+def check(
+    *,
+    config_file: ConfigFile = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Ask the database, too, and what it promises.")
+    ] = False,
+) -> None:
     """Print every setting, secrets hidden, and what is wrong with them."""
     with sentences():
         from gateway.process import configs
@@ -176,14 +188,18 @@ def check(*, config_file: ConfigFile = None) -> None:
         made = configs.configs(loaded)
         if outdated := configs.certificate_problems(made, now_ms=SystemClock().now_ms()):
             raise SettingsRefused(tuple(outdated))
+        if connect:
+            from gateway.books import database
+
+            database.check(made.storage, durable=loaded.database.durability == "full")
 
 
 @simulate.command()
 def alipay(
     *,
-    state_dir: Annotated[Path, typer.Option(help="Keys and the book of pretend money.")] = Path(
-        "run"
-    ),
+    state_dir: Annotated[
+        Path, typer.Option(file_okay=False, help="Keys and the book of pretend money.")
+    ] = Path("run"),
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 lets the system choose.")] = 8_188,
     seed: Annotated[int, typer.Option(help="For faults that are switched on.")] = 0,
@@ -224,11 +240,13 @@ def machines(
         int, typer.Option(min=1, max=10_000, help="Without --machine: VM-0001 and so on.")
     ] = 3,
     seed: Annotated[int, typer.Option(help="Who comes, and what goes wrong.")] = 1,
-    state_dir: Annotated[Path, typer.Option(help="Journals and shelves.")] = Path("run/machines"),
+    state_dir: Annotated[Path, typer.Option(file_okay=False, help="Journals and shelves.")] = Path(
+        "run/machines"
+    ),
     pace: Annotated[
         float, typer.Option(min=0.01, help="Seconds between two customers of a machine.")
     ] = 5.0,
-    ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
+    ca: CaFile = None,
     cert: Annotated[
         Path | None, typer.Option(help="The machine's certificate; may hold {machine_id}.")
     ] = None,
@@ -278,6 +296,14 @@ def reconcile(
     *,
     config_file: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="The day is one that a restore of the database lost sales of: payments that are "
+            "unknown to us stay open and are not returned.",
+        ),
+    ] = False,
 ) -> None:
     """Compare Alipay's daily file with our ledger. Status 0: nothing is open; 1: differences are;
     2: it could not be done.
@@ -285,7 +311,9 @@ def reconcile(
     with sentences(trouble=2):
         from gateway.alipay.reconciliation.command import command
 
-        raise typer.Exit(command(settings_module.load(config_file), file, as_json=as_json))
+        raise typer.Exit(
+            command(settings_module.load(config_file), file, as_json=as_json, restored=restored)
+        )
 
 
 @app.command()
@@ -302,7 +330,9 @@ def demo(
         bool, typer.Option("--no-ray", help="Keep machines in the gateway's own process.")
     ] = False,
     machines: Annotated[int, typer.Option(min=1, max=200, help="How many machines.")] = 12,
-    keep: Annotated[Path | None, typer.Option(help="A folder in which everything is left.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(file_okay=False, help="A folder in which everything is left.")
+    ] = None,
 ) -> None:
     """Run the whole system on this computer and hold both books against each other at its end."""
     with sentences():
@@ -327,9 +357,13 @@ def qr(
     admin: Annotated[
         str, typer.Option(help="The gateway's address for administrators.")
     ] = "127.0.0.1:7444",
-    ca: Annotated[Path | None, typer.Option(help="The CA of the gateway's certificate.")] = None,
-    cert: Annotated[Path | None, typer.Option(help="Your certificate.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Its private key.")] = None,
+    ca: CaFile = None,
+    cert: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Your certificate.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Its private key.")
+    ] = None,
 ) -> None:
     """Draw a machine's QR code into the terminal."""
     with sentences():

@@ -25,7 +25,9 @@ class Performs(Protocol):
 
 
 class Calls:
-    """``answered`` is given the machine, the call and the event of each call that ended."""
+    """``answered`` is given the machine, the call and the event of each call that ended, ``took``
+    the call, the event and the seconds since it was ordered.
+    """
 
     def __init__(
         self,
@@ -33,13 +35,15 @@ class Calls:
         *,
         in_flight_max: int,
         answered: Callable[[MachineId, ProviderCall, Event], None],
+        took: Callable[[ProviderCall, Event, float], None] = lambda _call, _event, _seconds: None,
     ) -> None:
+        self._took = took
         self._performer = performer
         self._in_flight_max = in_flight_max
         self._answered = answered
         self._under_way: set[tuple[MachineId, object]] = set()
         self._machines: dict[MachineId, int] = {}
-        self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency]] = deque()
+        self._waiting: deque[tuple[MachineId, ProviderCall, Place, Currency, float]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -60,7 +64,8 @@ class Calls:
             return
         self._under_way.add(about)
         self._machines[machine_id] = self._machines.get(machine_id, 0) + 1
-        self._waiting.append((machine_id, call, place, currency))
+        ordered_at_s = asyncio.get_running_loop().time()
+        self._waiting.append((machine_id, call, place, currency, ordered_at_s))
         self._fill()
 
     async def close(self) -> None:
@@ -80,7 +85,12 @@ class Calls:
             task.add_done_callback(self._ended)
 
     async def _make(
-        self, machine_id: MachineId, call: ProviderCall, place: Place, currency: Currency
+        self,
+        machine_id: MachineId,
+        call: ProviderCall,
+        place: Place,
+        currency: Currency,
+        ordered_at_s: float,
     ) -> None:
         try:
             event = await self._performer.perform(call, place, currency)
@@ -89,6 +99,7 @@ class Calls:
             left = self._machines.pop(machine_id, 1) - 1
             if left:
                 self._machines[machine_id] = left
+        self._took(call, event, asyncio.get_running_loop().time() - ordered_at_s)
         self._answered(machine_id, call, event)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -17,6 +17,7 @@ import structlog
 
 from actors.host.attachment import Attachment, Receipt
 from actors.host.calls import Performs
+from actors.host.figures import Figures
 from actors.host.gateways import Gateways
 from actors.host.loop import TurnLimits, TurnLoop
 from actors.host.mailboxes import Mailboxes
@@ -30,6 +31,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromMachine,
     HostLink,
     LinkBroken,
@@ -52,18 +54,20 @@ from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.placement import partition_of
 from actors.ports import (
-    ClaimRefused,
     Clock,
     InboxItem,
     Leases,
     MachineStore,
     Ownership,
     StaleOwner,
-    StoreError,
     Unreadable,
 )
 
 log = structlog.get_logger()
+
+
+def _loop_time_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _nobody_is_asked() -> None:
@@ -151,11 +155,14 @@ class Host(HostLink):
         self._reloads: set[asyncio.Task[None]] = set()
         self._ownership: Ownership | None = None
         self._overloads = 0
+        self._figures = Figures(counted=self.stats, clock=services.clock)
         self._mailboxes = Mailboxes(
             core=core or Core(),
             policy=services.policy,
             per_machine_max=self._limits.mailbox_max,
             letters_max=self._limits.letters_max,
+            time_s=_loop_time_s,
+            waited=self._figures.mailbox_delay_s,
         )
         self._gateways = Gateways(
             name=self._holder,
@@ -169,6 +176,7 @@ class Host(HostLink):
             clock=services.clock,
             mailboxes=self._mailboxes,
             gateways=self._gateways,
+            figures=self._figures,
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,
@@ -214,21 +222,7 @@ class Host(HostLink):
             time_s=asyncio.get_running_loop().time,
         )
         await self._services.ask_time()
-        refused: ClaimRefused | None = None
-        while not self._ended:
-            try:
-                if refused is not None:
-                    await self._tenure.wait(refused)
-                await self._take_over()
-                break
-            except ClaimRefused as error:
-                if not waits:
-                    raise
-                refused, self._over = error, f"the host waits: {error}"
-            except StoreError as error:
-                log.warning("cannot take over yet", host=self._name, error=str(error))
-                health.failed()
-                await asyncio.sleep(health.wait_s)
+        await self._tenure.hold(self._take_over, health=health, waits=waits)
         if self._ended:
             raise StaleOwner(self._over)
         self._over = ""
@@ -333,6 +327,10 @@ class Host(HostLink):
             await found.wait(self._limits.listen_idle_s)
         return self._delivery(found)
 
+    async def figures(self) -> list[Figure]:
+        """Return what was counted and timed, and what there is now, for Prometheus."""
+        return self._figures.told()
+
     def stats(self) -> dict[str, int]:
         """Return counts: what there is now, and what was done since the start."""
         return {
@@ -349,7 +347,7 @@ class Host(HostLink):
 
     def _serving(self) -> None:
         if self._over:
-            raise LinkBroken(self._over)
+            raise LinkBroken(self._tenure.waits_for or self._over)
 
     @staticmethod
     def _delivery(attachment: Attachment) -> Delivery:
@@ -417,7 +415,12 @@ class Host(HostLink):
             receipt.expect()
         self._loop.post(
             self._mailboxes.runner(item.machine_id),
-            Letter(event=self._dated(item.event), inbox_id=item.inbox_id, receipt=receipt),
+            Letter(
+                event=self._dated(item.event),
+                inbox_id=item.inbox_id,
+                received_at_ms=item.received_at_ms,
+                receipt=receipt,
+            ),
         )
         return True
 

@@ -18,6 +18,7 @@ import structlog
 
 from actors.host.attachment import Receipt
 from actors.host.calls import Calls, Performs
+from actors.host.figures import Figures
 from actors.host.gateways import Gateways
 from actors.host.halts import HaltLimits, Halts, words
 from actors.host.loading import Loader
@@ -97,6 +98,7 @@ class TurnLoop:
         clock: Clock,
         mailboxes: Mailboxes,
         gateways: Gateways,
+        figures: Figures,
         limits: TurnLimits,
         rng: random.Random,
         fatal: Callable[[str], None],
@@ -110,9 +112,13 @@ class TurnLoop:
         self._mailboxes = mailboxes
         self.gateways = gateways
         self._limits = limits
-        self._timers = Timers()
+        self._figures = figures
+        self._timers = Timers(figures.rang)
         self.calls = Calls(
-            performer, in_flight_max=limits.calls_in_flight_max, answered=self._called
+            performer,
+            in_flight_max=limits.calls_in_flight_max,
+            answered=self._called,
+            took=figures.called,
         )
         self.refusals = Refusals(gateways, self.counts)
         self.halts = Halts(store=store, clock=clock, runners=mailboxes.runners, limits=limits.halts)
@@ -130,6 +136,7 @@ class TurnLoop:
             refusals=self.refusals,
             timers=self._timers,
             counts=self.counts,
+            figures=figures,
             commit_slow_s=limits.commit_slow_s,
             isolated_failures_max=limits.isolated_failures_max,
             store_failed=self._store_failed,
@@ -306,6 +313,7 @@ class TurnLoop:
         self.counts["turns"] += len(turns)
         self.counts["batches"] += 1
         self.outgoing.release(turns)
+        self._figures.released(turns)
         for turn in turns:
             turn.runner.saved = turn.decision.state
             turn.runner.recovered()

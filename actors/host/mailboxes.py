@@ -7,7 +7,7 @@ many as there are calls, deadlines and streams.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from actors.host.life import READING
 from actors.host.runner import Core, Letter, Runner
@@ -26,11 +26,22 @@ def needs_place(runner: Runner) -> bool:
 
 
 class Mailboxes:
-    """The runners of a host, and which of them have mail."""
+    """The runners of a host, and which of them have mail. ``waited`` is told of each machine that
+    gets a turn how many seconds, by ``time_s``, its first letter stood in its mailbox.
+    """
 
     def __init__(
-        self, *, core: Core, policy: Policy, per_machine_max: int, letters_max: int
+        self,
+        *,
+        core: Core,
+        policy: Policy,
+        per_machine_max: int,
+        letters_max: int,
+        time_s: Callable[[], float],
+        waited: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self._time_s = time_s
+        self._waited = waited
         self.runners: dict[MachineId, Runner] = {}
         self.size = 0
         self._core = core
@@ -68,6 +79,8 @@ class Mailboxes:
 
     def post(self, runner: Runner, letter: Letter) -> None:
         """Put a letter at the end of the machine's mailbox."""
+        if not runner.mailbox:
+            runner.waits_since_s = self._time_s()
         runner.mailbox.append(letter)
         self.size += 1
         self.queue(runner)
@@ -98,7 +111,7 @@ class Mailboxes:
         gets a batch of its own.
         """
         batch: list[tuple[Runner, list[Letter]]] = []
-        taken = 0
+        taken, now_s = 0, self._time_s()
         for _ in range(len(self._ready)):
             if taken >= limit or (batch and self._ready[0].isolated):
                 break
@@ -117,6 +130,8 @@ class Mailboxes:
             taken += len(letters)
             if letters:
                 batch.append((runner, letters))
+                self._waited(now_s - runner.waits_since_s)
+                runner.waits_since_s = now_s
             self.queue(runner)
             if runner.isolated:
                 break

@@ -47,14 +47,16 @@ class Letter:
     """One event in a mailbox. ``attachment`` is where its answer goes; ``receipt`` is settled once
     the event is saved or refused.
 
-    ``call`` is the call to Alipay that the event answers. ``forced``: a TimePassed that is decided
-    on even if no deadline has come; it shows that the machine works.
+    ``received_at_ms``: when a gateway saved the notification. ``call`` is the call to Alipay that
+    the event answers. ``forced``: a TimePassed that is decided on even if no deadline has come; it
+    shows that the machine works.
     """
 
     event: Event
     attachment: Attachment | None = None
     command_id: str = ""
     inbox_id: int | None = None
+    received_at_ms: int | None = None
     receipt: Receipt | None = None
     call: ProviderCall | None = None
     forced: bool = False
@@ -145,6 +147,8 @@ class Runner:
     resumed: int = 0
     """Of how many times that its host came to listen again the machine was told."""
     used_at_s: float = 0.0
+    waits_since_s: float = 0.0
+    """Since when the first of what is in its mailbox stands there."""
 
     def __post_init__(self) -> None:
         self.policy = self.fleet_policy

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from actors.host.figures import Figures
 from actors.host.mailboxes import Mailboxes
 from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
@@ -38,6 +39,7 @@ class Saving:
         refusals: Refusals,
         timers: Timers,
         counts: Counter[str],
+        figures: Figures,
         commit_slow_s: float,
         isolated_failures_max: int,
         store_failed: Callable[[Exception], None],
@@ -54,6 +56,7 @@ class Saving:
         self._refusals = refusals
         self.timers = timers
         self._counts = counts
+        self._figures = figures
         self._commit_slow_s = commit_slow_s
         self._isolated_failures_max = isolated_failures_max
         self._store_failed = store_failed
@@ -106,6 +109,8 @@ class Saving:
             finally:
                 self.slow = False
         self.took_s = loop.time() - began_s
+        self._figures.commit_s(self.took_s)
+        self._figures.commit_changes(len(changes))
         await commit
 
     def undo(self, batch: Batch, *, in_doubt: bool) -> None:

@@ -6,6 +6,7 @@ the machine's present deadline is read. So the usual "five more minutes" costs n
 """
 
 import heapq
+from collections.abc import Callable
 
 from actors.machine.ids import MachineId
 
@@ -13,11 +14,14 @@ _STALE_KEPT = 1_024
 
 
 class Timers:
-    """Deadlines in milliseconds since 1970 UTC, one for each machine."""
+    """Deadlines in milliseconds since 1970 UTC, one for each machine. ``rang`` is told of each how
+    many milliseconds after its time it was found.
+    """
 
-    __slots__ = ("_deadlines", "_heap", "_placed")
+    __slots__ = ("_deadlines", "_heap", "_placed", "_rang")
 
-    def __init__(self) -> None:
+    def __init__(self, rang: Callable[[int], None] = lambda _late_ms: None) -> None:
+        self._rang = rang
         self._deadlines: dict[MachineId, int] = {}
         self._placed: dict[MachineId, int] = {}
         self._heap: list[tuple[int, MachineId]] = []
@@ -53,6 +57,7 @@ class Timers:
             else:
                 del self._deadlines[machine_id]
                 machines.append(machine_id)
+                self._rang(now_ms - deadline_ms)
         return machines
 
     def next_at_ms(self) -> int | None:

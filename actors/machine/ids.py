@@ -63,13 +63,15 @@ def _marked(counted: str, mark: str) -> str:
     return f"{counted}-{mark}" if mark else counted
 
 
-def refund_id(trade_id: TradeId, number: int) -> RefundId:
-    """Return the id of the trade's ``number``-th refund, at most 64 characters.
+def refund_id(trade_id: TradeId, number: int, amount_minor: int) -> RefundId:
+    """Return the id of the trade's ``number``-th refund, of this amount, at most 64 characters.
 
     It derives from Alipay's trade number, not from the machine, so that two databases under one
-    partner id can never use the same refund id for different money.
+    partner id can never use the same refund id for different money. A restored database counts
+    again from its backup: the same refund has its id again, and is done once; one of another amount
+    has another id, for under the old one Alipay would refuse it for ever.
     """
-    tail = f"R{number}"
+    tail = f"R{number}_{amount_minor}"
     if len(trade_id) + len(tail) <= REFUND_ID_LENGTH_MAX:
         return RefundId(trade_id + tail)
     return RefundId(hashlib.sha256(trade_id.encode()).hexdigest()[:40] + tail)

@@ -67,7 +67,7 @@ def make(draft: Draft, trade: Trade, amount_minor: int, cause: RefundCause) -> N
 def _make_piece(draft: Draft, trade: Trade, amount_minor: int, cause: RefundCause) -> None:
     number = trade.refunds_made + 1
     refund = Refund(
-        refund_id=refund_id(trade.trade_id, number),
+        refund_id=refund_id(trade.trade_id, number, amount_minor),
         trade_id=trade.trade_id,
         partner_trans_id=trade.partner_trans_id,
         amount_minor=amount_minor,

@@ -23,7 +23,7 @@ from actors.machine.ids import Currency, MachineId, RefundId, TradeId
 from actors.ports import Clock, InboxItem, StoreError
 from alipay_client import AlipayClient
 from alipay_client.config import AlipayConfig
-from alipay_client.errors import AlipayError
+from alipay_client.errors import AlipayError, Misused, Refused
 from alipay_client.keys import Keys
 from alipay_client.messages import QueryTrade, TradeAnswer
 from alipay_client.notify import (
@@ -269,11 +269,12 @@ class NotifyIngress:
         if self.alipay is None:
             return None
         try:
-            trade = await self.alipay.query_trade(
+            trade = await self._ask(
+                self.alipay,
                 QueryTrade(
                     partner_trans_id=notification.partner_trans_id,
                     alipay_trans_id=notification.trade_id,
-                )
+                ),
             )
         except AlipayError as error:
             self._say_unconfirmed(error)
@@ -310,9 +311,23 @@ class NotifyIngress:
         if self.alipay is None:
             return
         try:
-            await self.alipay.query_trade(QueryTrade(partner_trans_id="vendgate-asks-once"))
+            await self._ask(self.alipay, QueryTrade(partner_trans_id="vendgate-asks-once"))
         except AlipayError as error:
             self._say_unconfirmed(error)
+
+    async def _ask(self, alipay: AlipayClient, query: QueryTrade) -> TradeAnswer:
+        began_s, outcome = asyncio.get_running_loop().time(), "unknown"
+        try:
+            answer = await alipay.query_trade(query)
+        except (Refused, Misused):
+            outcome = "refused"
+            raise
+        else:
+            outcome = "answered"
+            return answer
+        finally:
+            took_s = asyncio.get_running_loop().time() - began_s
+            self.metrics.payment_queries.labels(outcome).observe(took_s)
 
     async def _put_aside(
         self,
@@ -393,9 +408,8 @@ class NotifyIngress:
     async def _store(
         self, notification: Notification, machine: Registered, event: Event | None
     ) -> Response:
-        stored = await self.inbox.put(
-            self._received(cause(notification), notification, machine, event)
-        )
+        received = self._received(cause(notification), notification, machine, event)
+        stored = await self.inbox.put(received)
         names = {
             "machine_id": machine.machine_id,
             "trade_id": notification.trade_id,
@@ -422,7 +436,10 @@ class NotifyIngress:
         if stored.verdict == "NEW" and stored.event is not None:
             self.wake(
                 InboxItem(
-                    inbox_id=stored.inbox_id, machine_id=machine.machine_id, event=stored.event
+                    inbox_id=stored.inbox_id,
+                    machine_id=machine.machine_id,
+                    event=stored.event,
+                    received_at_ms=received.received_at_ms,
                 )
             )
         return self._answered(stored.verdict.lower(), kind, 200, SUCCESS)

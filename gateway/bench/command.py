@@ -51,14 +51,25 @@ def bench(
         str, typer.Option(metavar="URL", help="An empty PostgreSQL to be filled.")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write bench.json and bench.svg there.")
+        Path | None,
+        typer.Option(
+            file_okay=False, metavar="FOLDER", help="Write bench.json and bench.svg there."
+        ),
     ] = None,
     keep: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Leave books and logs in a new folder.")
+        Path | None,
+        typer.Option(
+            file_okay=False, metavar="FOLDER", help="Leave books and logs in a new folder."
+        ),
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Compare the ratios with those of an earlier run."),
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
+            help="Compare the ratios with those of an earlier run.",
+        ),
     ] = None,
     margin: Annotated[
         float | None, typer.Option(min=0.01, max=10, help="By how much a ratio may be worse.")

@@ -11,6 +11,17 @@ from gateway.process import settings as settings_module
 from gateway.process.endings import ConfigFile, sentences
 
 
+def _month(told: str) -> str:
+    from storage.archiving.archive import month_ms
+    from storage.archiving.files import ArchiveRefused
+
+    try:
+        month_ms(told)
+    except ArchiveRefused as error:
+        raise typer.BadParameter(str(error)) from None
+    return told
+
+
 def audit(
     *,
     config_file: ConfigFile = None,
@@ -76,9 +87,17 @@ def backup(
 
 def archive(
     *,
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="The archive's folder.")],
+    to: Annotated[
+        Path, typer.Option("--to", file_okay=False, metavar="FOLDER", help="The archive's folder.")
+    ],
     before: Annotated[
-        str, typer.Option("--before", metavar="YYYY-MM", help="Archive the months before this one.")
+        str,
+        typer.Option(
+            "--before",
+            callback=_month,
+            metavar="YYYY-MM",
+            help="Archive the months before this one.",
+        ),
     ],
     config_file: ConfigFile = None,
     dry_run: Annotated[

@@ -6,8 +6,9 @@ command, because others may be using it.
 
 Beside a SQLite file that was ever served stands an empty one, ``<name>-serving``. Its lock is held
 while a gateway with hosts of its own serves it: a second one would take its machines away, and lose
-them again, in turns. And it remembers that there was a database: one that is gone is not begun
-anew without a word.
+them again, in turns. Who has the database open saves nothing more once the mark is not the one that
+was there (``storage.database.sqlite``). And it remembers that there was a database: one that is
+gone is not begun anew without a word.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from actors.ports import StoreError
 from storage.database import migrate, schema
-from storage.database.engine import StorageConfig
+from storage.database.durability import require_durable
+from storage.database.engine import Database, StorageConfig
+from storage.database.sqlite import serving_mark
 
 _log = structlog.get_logger()
 
@@ -65,6 +69,22 @@ async def require_schema(config: StorageConfig) -> None:
     )
 
 
+def check(config: StorageConfig, *, durable: bool) -> None:
+    """Return if the database can be read, has this program's schema and, with ``durable``, promises
+    what money needs. Nothing is written. Raises SchemaMismatch or StoreError.
+    """
+    asyncio.run(_check(replace(config, read_only=True), durable=durable))
+
+
+async def _check(config: StorageConfig, *, durable: bool) -> None:
+    database = await Database.open(config)
+    try:
+        if durable:
+            await database.read(require_durable)
+    finally:
+        await database.close()
+
+
 def _make_folder(url: str) -> None:
     file = _sqlite_file(url)
     if file is not None:
@@ -76,14 +96,9 @@ def _sqlite_file(url: str) -> Path | None:
     return Path(path.partition("?")[0]) if scheme.startswith("sqlite") and path else None
 
 
-def _mark(file: Path) -> Path:
-    whole = file.resolve()
-    return whole.with_name(f"{whole.name}-serving")
-
-
 def _require_file(url: str) -> None:
     file = _sqlite_file(url)
-    if file is not None and not file.exists() and _mark(file).exists():
+    if file is not None and not file.exists() and serving_mark(file).exists():
         raise _not_begun_anew(file, "gone")
 
 
@@ -92,14 +107,14 @@ def _require_content(url: str, found: str | None) -> None:
     where a database was.
     """
     file = _sqlite_file(url)
-    if file is not None and found is None and _mark(file).exists():
+    if file is not None and found is None and serving_mark(file).exists():
         raise _not_begun_anew(file, "empty")
 
 
 def _not_begun_anew(file: Path, state: str) -> SchemaMismatch:
     return SchemaMismatch(
         f"The database {file} is {state}, and it was served before: put it back, or its backup. "
-        f"To begin with an empty one, end every gateway on it and remove {_mark(file)}."
+        f"To begin with an empty one, end every gateway on it and remove {serving_mark(file)}."
     )
 
 
@@ -113,7 +128,7 @@ def served_alone(url: str) -> Iterator[bool]:
     if file is None:
         yield False
         return
-    descriptor = os.open(_mark(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(serving_mark(file), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -122,6 +137,16 @@ def served_alone(url: str) -> Iterator[bool]:
                 f"Another gateway serves the database {file}: end it first, or give this one a "
                 "database of its own. Several gateways share one PostgreSQL."
             ) from None
+        # Who held it may have gone just now, and the mark with them: then this locks nothing.
+        if not _is_open_as(descriptor, serving_mark(file)):
+            raise StoreError(f"{serving_mark(file)} was removed just now: start again.")
         yield True
     finally:
         os.close(descriptor)
+
+
+def _is_open_as(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

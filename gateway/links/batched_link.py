@@ -19,6 +19,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromHost,
     FromMachine,
     HostLink,
@@ -94,6 +95,7 @@ class LinkLimits:
     backoff_initial_s: float = 0.05
     backoff_max_s: float = 5.0
     stop_timeout_s: float = 2.0
+    figures_timeout_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +250,15 @@ class BatchedLink:
             undeliverable=self._undeliverable,
             broken=self._broken,
         )
+
+    async def figures(self) -> Sequence[Figure] | None:
+        """Return what the host counted and timed; None if it does not say so soon."""
+        try:
+            async with asyncio.timeout(self._limits.figures_timeout_s):
+                return await self._link.figures()
+        except (LinkBroken, TimeoutError) as broken:
+            log.info("host tells no figures", host=self._host, detail=str(broken) or "timed out")
+            return None
 
     def _put(self, message: ToHost) -> None:
         self._queue.append(message)

@@ -33,14 +33,19 @@ ASK_TIME_S = 3.0
 """A start waits so long for Alipay's time, and goes on without it."""
 
 
-async def open_host_services(config_path: str | None) -> HostServices:
-    """Open everything for a host that has a process of its own; None or "": settings come from the
-    environment alone.
+async def open_host_services(config_path: str | None, name: str = "") -> HostServices:
+    """Open everything for the host ``name``, which has a process of its own; None or "": settings
+    come from the environment alone.
 
     Raises SettingsRefused or StoreError with sentences.
     """
     settings = load(config_path)
-    logs.set_up(level=settings.logs.level, line_format=settings.logs.format)
+    logs.set_up(
+        level=settings.logs.level,
+        line_format=settings.logs.format,
+        path=settings.logs.hosts_file,
+        host=name,
+    )
     made = configs(settings)
     async with AsyncExitStack() as stack:
         database = await Database.open(made.storage)

@@ -9,7 +9,7 @@ import asyncio
 import random as random_module
 from collections.abc import Callable, Sequence
 
-from actors.link import AdminEvent, CommandDone, Commanded, HostLink, Notified, Reload
+from actors.link import AdminEvent, CommandDone, Commanded, Figure, HostLink, Notified, Reload
 from actors.machine.ids import MachineId
 from actors.placement import host_of, partition_of
 from actors.ports import InboxItem
@@ -99,3 +99,9 @@ class HostLinks:
     def stats(self) -> list[LinkStats]:
         """Return how each link is doing."""
         return [link.stats() for link in self._links]
+
+    async def figures(self) -> list[Sequence[Figure] | None]:
+        """Return what each host counted and timed, in the order of the layout; None for one that
+        does not say so within some seconds.
+        """
+        return list(await asyncio.gather(*(link.figures() for link in self._links)))

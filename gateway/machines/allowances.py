@@ -28,6 +28,9 @@ _HELLO_ROWS = 2
 _REQUEST_ROWS = 4
 """The request, its answer, a session and a vend."""
 
+HOW_HELD_BACK = ("hellos_refused", "faults_counted", "repeats_counted", "pauses")
+"""What is counted of machines that use up what they are allowed."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Allowance:

@@ -6,26 +6,42 @@ a monotonic clock.
 """
 
 import math
+from collections.abc import Callable
 
 from actors.machine.effects import (
+    ApproveVend,
     BeginSession,
     DenyVend,
     EndSession,
     MachineCommand,
+    ShowQr,
     UpdateFunds,
     Welcome,
 )
 from actors.machine.state import DenyReason
 from gateway.machines.window import Window
 
+_ANSWERS = {ApproveVend: "approved", DenyVend: "denied", ShowQr: "payment_asked"}
+
 
 class Asking:
-    """Of one stream. ``within_s``: a host that is there answers, or saves the request, sooner."""
+    """Of one stream. ``within_s``: a host that is there answers, or saves the request, sooner.
+    ``answered`` is told what a request was answered first, and after how many seconds.
+    """
 
-    __slots__ = ("_funds_minor", "_window", "_within_s", "ends_at")
+    __slots__ = ("_answered", "_asked_at", "_funds_minor", "_window", "_within_s", "ends_at")
 
-    def __init__(self, window: Window, *, within_s: float) -> None:
+    def __init__(
+        self,
+        window: Window,
+        *,
+        within_s: float,
+        answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
+    ) -> None:
         self._window = window
+        self._answered = answered
+        # When the request was read of which the machine has heard nothing yet.
+        self._asked_at: float | None = None
         self._within_s = within_s
         # What the customer has, as far as the host told it; a denial says it again.
         self._funds_minor = 0
@@ -34,10 +50,14 @@ class Asking:
 
     def began(self, at: float) -> None:
         """A request for goods was read."""
+        self._asked_at = at
         self.ends_at = min(self.ends_at, at + self._within_s)
 
-    def heard(self, command: MachineCommand) -> None:
-        """The host says something to the machine."""
+    def heard(self, command: MachineCommand, now: float) -> None:
+        """The machine is told something."""
+        if self._asked_at is not None and (answer := _ANSWERS.get(type(command))):
+            self._answered(answer, now - self._asked_at)
+            self._asked_at = None
         if isinstance(command, Welcome | BeginSession | UpdateFunds | DenyVend):
             self._funds_minor = command.funds_minor
         elif isinstance(command, EndSession):

@@ -69,7 +69,8 @@ class EdgeStats:
 
 class MachineService:
     """The servicer. ``start`` before and ``stop`` after the server; streams belong to this gateway
-    alone.
+    alone. ``answered`` is told what each request for goods was answered first, and after how many
+    seconds.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class MachineService:
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
         tokens: Callable[[], str] = new_token,
+        answered: Callable[[str, float], None] = lambda _answer, _seconds: None,
     ) -> None:
         self.limits = limits or EdgeLimits()
         self._links = links
@@ -93,6 +95,7 @@ class MachineService:
         self._monotonic = monotonic
         self._random = random
         self._tokens = tokens
+        self._answered = answered
         self._handlers: dict[Stream, asyncio.Task[Any]] = {}
         self._writers: dict[Stream, asyncio.Task[None]] = {}
         self._by_machine: dict[MachineId, Stream] = {}
@@ -175,6 +178,7 @@ class MachineService:
             ),
             on_welcome=self._is_welcome,
             look=self._looks.ask,
+            answered=self._answered,
         )
         stream.ask_for_look()
         writer = asyncio.create_task(stream.write())

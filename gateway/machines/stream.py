@@ -84,6 +84,7 @@ class Stream:
         moving: Moving,
         on_welcome: Callable[["Stream"], None] = lambda _: None,
         look: Callable[["Stream", float], None] = lambda _, __: None,
+        answered: Callable[[str, float], None] = lambda _, __: None,
     ) -> None:
         now = monotonic()
         self._context = context
@@ -103,7 +104,7 @@ class Stream:
         # Refused frames since the last good one; too many end the stream.
         self._bad_in_row = 0
         self._window = Window(stream_id)
-        self._asking = Asking(self._window, within_s=limits.answer_timeout_s)
+        self._asking = Asking(self._window, within_s=limits.answer_timeout_s, answered=answered)
         # What of the machine's frames its host hears.
         allowance = Allowances(limits=limits).new(now)
         self._intake = Intake(self._window, allowance, held_max=limits.unacked_max // 2)
@@ -374,10 +375,8 @@ class Stream:
         self._host_spoke.set()
 
     def _note(self, command: effects.MachineCommand) -> None:
-        """Follow what the edge must know: the numbers in use, the customer's funds, and whether the
-        machine may be asked to move.
-        """
-        self._asking.heard(command)
+        """Follow what the edge must know: numbers in use, funds, whether the machine may move."""
+        self._asking.heard(command, self._monotonic())
         if isinstance(command, effects.Welcome):
             if not self._waits.welcomed:
                 self._waits.welcomed = True

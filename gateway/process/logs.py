@@ -1,16 +1,20 @@
 """Sets up logging for a process: structlog, and the standard library's loggers (uvicorn, alembic,
 grpc) through the same lines.
 
-Lines go to standard error, so that standard output stays a script's. Of one kind only so many are
-written (``sampling``). What must never be written is
-cut out here too, in case a caller forgets.
+Lines go to standard error, so that standard output stays a script's; those of a host in a process
+of its own to a file, if there is one for them. Of one kind only so many are written (``sampling``).
+What must never be written is cut out here too, in case a caller forgets.
 """
 
 import atexit
 import functools
 import logging
+import logging.handlers
+import os
 import sys
 from collections.abc import MutableMapping
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
@@ -29,12 +33,24 @@ _TRACEBACKS = structlog.processors.ExceptionRenderer(
 _QUIET = ("alembic", "uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "asyncio")
 
 
-def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> None:
+def set_up(
+    *,
+    level: str,
+    line_format: str,
+    stream: TextIO | None = None,
+    path: Path | None = None,
+    host: str = "",
+) -> None:
     """Write lines of ``level`` and above as ``json`` or for people (``console``) to ``stream``
-    (None: standard error).
+    (None: standard error), or at the end of the file at ``path``. ``host``: who says it, in each
+    line.
+
+    A file that cannot be opened is said to standard error, where all goes then: nobody stops
+    selling because of that.
     """
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        *([functools.partial(_says, host)] if host else []),
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,20 +74,23 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
             structlog.processors.JSONRenderer(),
         ]
     else:
-        colors = (stream or sys.stderr).isatty()
+        colors = path is None and (stream or sys.stderr).isatty()
         rendered += [
             structlog.dev.ConsoleRenderer(
                 colors=colors, exception_formatter=structlog.dev.plain_traceback
             )
         ]
     rendered.append(_no_passwords)
-    handler = logging.StreamHandler(stream) if stream is not None else _Stderr()
+    handler, problem = _handler(stream, path)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=before, processors=rendered)
     )
     sampler = Sampler(handler)
     handler.addFilter(sampler)
     root = logging.getLogger()
+    for before_it in root.handlers:
+        if isinstance(before_it, _File):
+            before_it.close()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
@@ -79,8 +98,21 @@ def set_up(*, level: str, line_format: str, stream: TextIO | None = None) -> Non
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    if problem:
+        logging.getLogger(__name__).error("a file of logs cannot be written: %s", problem)
     atexit.unregister(_tell_what_was_left_out)
     atexit.register(_tell_what_was_left_out)
+
+
+def _handler(stream: TextIO | None, path: Path | None) -> tuple[logging.Handler, str]:
+    """Return where lines go, and why that is not ``path``."""
+    problem = ""
+    if path is not None:
+        try:
+            return _File(path), ""
+        except OSError as error:
+            problem = f"{path}: {error.strerror}"
+    return logging.StreamHandler(stream) if stream is not None else _Stderr(), problem
 
 
 def _tell_what_was_left_out() -> None:
@@ -88,6 +120,18 @@ def _tell_what_was_left_out() -> None:
         for one in handler.filters:
             if isinstance(one, Sampler):
                 one.report()
+
+
+class _File(logging.handlers.WatchedFileHandler):
+    """The end of a file that only its owner may read, which several processes write to, and which
+    may be moved away for a new one at any time.
+    """
+
+    def _open(self) -> TextIOWrapper:
+        def owner_s(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "a", encoding="utf-8", opener=owner_s)
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
@@ -103,6 +147,13 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @stream.setter
     def stream(self, value: TextIO) -> None:
         raise AttributeError(f"{value} is not asked for")
+
+
+def _says(
+    host: str, _logger: object, _name: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    line.setdefault("host", host)
+    return line
 
 
 def _plain(_logger: object, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

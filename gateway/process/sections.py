@@ -76,6 +76,8 @@ class Database(Section):
     url: SecretStr = SecretStr("sqlite:///run/vendgate.db")
     url_file: File | None = None
     busy_timeout_ms: int = Field(default=10_000, gt=0, le=60_000)
+    durability: Literal["full", "weaker"] = "full"
+    """``weaker``: serve although the PostgreSQL does not flush, or copies without waiting."""
 
 
 class ListenerSettings(Section):
@@ -244,7 +246,10 @@ class Limits(Section):
 
 
 class Logs(Section):
-    """What is written down, and how: json for machines, console for people."""
+    """What is written down, and how: json for machines, console for people. ``hosts_file``: where
+    hosts that Ray runs write, all of a computer into one file; None: where Ray puts what they say.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console"] = "json"
+    hosts_file: File | None = None

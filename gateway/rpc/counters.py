@@ -6,7 +6,7 @@ sees no increase, and an alarm on it sleeps through the first one.
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 
 from alipay_client.notify import NotificationKind
 
@@ -36,6 +36,7 @@ NOTIFICATION_REASONS = {
         "query_says_other_amount",
         "query_says_unpaid",
         "slow",
+        "too_many_foreign",
         "unknown_refund",
         "unknown_status",
         "unknown_token",
@@ -44,6 +45,22 @@ NOTIFICATION_REASONS = {
     "failed": ("busy", "sql", "unconfirmed"),
 }
 """Each verdict, and the reasons that it may have."""
+
+
+VEND_ANSWERS = ("approved", "denied", "payment_asked")
+"""What the first answer to a request for goods may be."""
+HTTP_DOORS = ("http", "health")
+HTTP_ENDINGS = (
+    "crowded_out",
+    "no_descriptor",
+    "refused",
+    "silent",
+    "slow_head",
+    "slow_request",
+)
+"""Why ``gateway.serving.http_door`` ends or refuses a connection."""
+_QUERY_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
+_VEND_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Counters:
@@ -76,6 +93,36 @@ class Counters:
             ("door", "reason"),
             registry=self.registry,
         )
+
+        for door in HTTP_DOORS:
+            for reason in HTTP_ENDINGS:
+                self.connections_ended.labels(door, reason)
+        self.payment_queries = Histogram(
+            "vendgate_payment_query_seconds",
+            "How long Alipay took to answer whether a payment was made, by outcome.",
+            ("outcome",),
+            buckets=_QUERY_S,
+            registry=self.registry,
+        )
+        for outcome in ("answered", "refused", "unknown"):
+            self.payment_queries.labels(outcome)
+        self._vend_answers = Histogram(
+            "vendgate_vend_answer_seconds",
+            (
+                "From a machine's request for goods to the first answer that is queued for it, by "
+                "answer; how long customers take to pay is not in it."
+            ),
+            ("answer",),
+            buckets=_VEND_S,
+            registry=self.registry,
+        )
+        self._vend_answered = {
+            answer: self._vend_answers.labels(answer).observe for answer in VEND_ANSWERS
+        }
+
+    def vend_answered(self, answer: str, seconds: float) -> None:
+        """A request for goods got its first answer, one of ``VEND_ANSWERS``."""
+        self._vend_answered[answer](seconds)
 
     def expect_admin_calls(self, methods: Iterable[str], statuses: Iterable[str]) -> None:
         """Show every method with every status, though none was called yet."""

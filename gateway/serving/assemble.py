@@ -10,7 +10,7 @@ load without gRPC.
 import asyncio
 import random as random_module
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -141,6 +141,7 @@ def assemble(
         monotonic=monotonic,
         random=random,
         tokens=tokens,
+        answered=metrics.vend_answered,
     )
     ingress = NotifyIngress(
         registry=registry,
@@ -212,15 +213,16 @@ def _readiness(database: Database, queries: Queries, links: HostLinks, skew: Ske
 
 def _figures(
     made: Configs, links: HostLinks, machines: MachineService, clock: Clock, skew: Skew
-) -> Callable[[Sequence[GaugeView] | None], Snapshot]:
+) -> Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]]:
     listeners = {"machines": made.machines_tls, "admin": made.admin_tls}
 
-    def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
-        now_ms = clock.now_ms()
+    async def present(open_items: Sequence[GaugeView] | None) -> Snapshot:
+        hosts, now_ms = await links.figures(), clock.now_ms()
         return Snapshot(
             now_ms=now_ms,
             open_items=open_items,
             links=links.stats(),
+            hosts=hosts,
             edge=machines.stats(),
             clock_ahead_ms=skew.ahead_ms(),
             certificates={

@@ -98,7 +98,7 @@ def build_health_app(
     metrics: Counters,
     queries: Queries,
     clock: Clock,
-    present: Callable[[Sequence[GaugeView] | None], Snapshot],
+    present: Callable[[Sequence[GaugeView] | None], Awaitable[Snapshot]],
 ) -> Starlette:
     """Return the operators' app. ``present`` adds the figures of this process to those of SQL
     (None: it did not answer).
@@ -124,7 +124,7 @@ def build_health_app(
                 open_items: Sequence[GaugeView] | None = await queries.gauges(now_ms=clock.now_ms())
         except (StoreError, TimeoutError):
             open_items = None
-        return Response(render(metrics, present(open_items)), media_type=CONTENT_TYPE)
+        return Response(render(metrics, await present(open_items)), media_type=CONTENT_TYPE)
 
     return Starlette(
         routes=[

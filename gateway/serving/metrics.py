@@ -1,8 +1,11 @@
 """What the gateway shows Prometheus.
 
-Flows in: at each scrape, the counters and snapshots of the links, of the streams and of SQL. Flows
-out: the text of ``/metrics``. No label names a machine, a person or a trade: each has a handful of
-values.
+Flows in: at each scrape, the counters and snapshots of the links, of the streams, of SQL and, over
+the links, of the hosts. Flows out: the text of ``/metrics``. No label names a machine, a person or
+a trade: each has a handful of values.
+
+What SQL and the hosts tell every gateway shows alike, so that nothing is unseen while one lives:
+who adds gateways up takes the greatest of these (``SHARED``), not their sum.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,16 +16,21 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from actors.link import CloseReason
+from actors.link import CloseReason, Figure
 from actors.machine.effects import TakenOverBy
 from gateway.links.batched_link import LinkStats
+from gateway.machines.allowances import HOW_HELD_BACK
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
 from gateway.rpc.statuses import STREAM_ENDS
 from storage.fleet.views import GaugeView
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+_DAY_S = 86_400
 
+SHARED = "The same from every gateway: take the max."
+"""Ends the help of each figure that is not its gateway's own."""
+_AGELESS = frozenset({"machines_online"})
 _OPEN_ITEMS = {
     "refunds_open": "Refunds that are due and not done, by status.",
     "inbox_untaken": "Saved notifications that no actor has taken yet.",
@@ -56,11 +64,13 @@ class Snapshot:
     now_ms: int
     open_items: Sequence[GaugeView] | None
     links: Sequence[LinkStats] = ()
+    hosts: Sequence[Sequence[Figure] | None] = ()
+    """What each host tells, in the order of the layout; None: it did not answer."""
     edge: EdgeStats | None = None
     clock_ahead_ms: int | None = None
     """Of Alipay's clock; None: nothing was heard of it."""
     certificates: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Days that are left, by listener and file."""
+    """Days that are left, by listener and file; shown in seconds, as all times."""
 
 
 def render(counters: Counters, snapshot: Snapshot) -> bytes:
@@ -90,18 +100,19 @@ class _Present(Collector):
         if snapshot.edge is not None:
             yield from _edge(snapshot.edge)
         yield from _links(snapshot.links)
+        yield from _hosts(snapshot.hosts)
         yield _certificates(snapshot.certificates)
         yield from _open_items(snapshot.open_items or (), snapshot.now_ms)
 
 
 def _certificates(days_left: Mapping[tuple[str, str], float]) -> Metric:
     gauge = GaugeMetricFamily(
-        "vendgate_certificate_days_left",
-        "Days until the first certificate of this file ends; negative: it has.",
+        "vendgate_certificate_remaining_seconds",
+        "Until the first certificate of this file ends; negative: it has.",
         labels=("listener", "file"),
     )
     for labels, days in days_left.items():
-        gauge.add_metric(labels, days)
+        gauge.add_metric(labels, days * _DAY_S)
     return gauge
 
 
@@ -134,7 +145,7 @@ def _edge(edge: EdgeStats) -> Iterator[Metric]:
         "How often machines were held to their allowances, by how.",
         labels=("how",),
     )
-    for how, count in edge.held_back.items():
+    for how, count in {**dict.fromkeys(HOW_HELD_BACK, 0), **edge.held_back}.items():
         held_back.add_metric((how,), count)
     yield held_back
 
@@ -167,12 +178,32 @@ def _links(links: Sequence[LinkStats]) -> Iterator[Metric]:
         yield counter
 
 
+def _hosts(hosts: Sequence[Sequence[Figure] | None]) -> Iterator[Metric]:
+    """Put the hosts' figures of one name together, each with its host."""
+    answers = GaugeMetricFamily(
+        "vendgate_host_answers",
+        "Whether the host told its figures at this scrape.",
+        labels=("host",),
+    )
+    families: dict[str, Metric] = {}
+    for host, figures in enumerate(hosts):
+        answers.add_metric((str(host),), float(figures is not None))
+        for figure in figures or ():
+            family = families.setdefault(
+                figure.name, Metric(figure.name, f"{figure.text} {SHARED}", figure.kind)
+            )
+            for name, labels, value in figure.samples:
+                family.add_sample(name, {"host": str(host), **labels}, value)
+    yield answers
+    yield from families.values()
+
+
 def _open_items(open_items: Sequence[GaugeView], now_ms: int) -> Iterator[Metric]:
     for name, text in _OPEN_ITEMS.items():
-        counts = GaugeMetricFamily(f"vendgate_{name}", text, labels=("status",))
+        counts = GaugeMetricFamily(f"vendgate_{name}", f"{text} {SHARED}", labels=("status",))
         ages = GaugeMetricFamily(
             f"vendgate_{name}_oldest_age_seconds",
-            "How long the oldest of them has waited.",
+            f"How long the oldest of them has waited. {SHARED}",
             labels=("status",),
         )
         for one in open_items:
@@ -181,4 +212,5 @@ def _open_items(open_items: Sequence[GaugeView], now_ms: int) -> Iterator[Metric
                 if one.oldest_at_ms is not None:
                     ages.add_metric((one.status,), max(0, now_ms - one.oldest_at_ms) / 1_000)
         yield counts
-        yield ages
+        if name not in _AGELESS:
+            yield ages

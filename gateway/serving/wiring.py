@@ -41,6 +41,7 @@ from gateway.rpc.limits import HttpLimits
 from gateway.serving import http_server
 from gateway.serving.assemble import Gateway, assemble
 from gateway.serving.listeners import Listener
+from storage.database.durability import require_durable
 from storage.database.engine import Database
 
 log = structlog.get_logger()
@@ -105,6 +106,8 @@ async def run_gateway(
         home = _home(stack, settings, made, listener, ray=ray)
         database = await Database.open(made.storage)
         stack.push_async_callback(database.close)
+        if settings.database.durability == "full":
+            await database.read(require_durable)
         await stack.enter_async_context(clock_watched(process_watch(database)))
         # Hosts, and the links to them.
         hosts = await open_hosts(

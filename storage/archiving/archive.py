@@ -158,7 +158,8 @@ def _checked(order: Order) -> int:
 
 async def _check_days(db: Database, before_ms: int) -> None:
     """Raise ArchiveRefused if a day before this moment is not reconciled: of a difference that is
-    open, or, where daily files are read at all, without any file though customers paid.
+    open, or, where daily files are read at all, without any file that was compared when it was
+    over though customers paid.
     """
     day = await db.read(lambda connection: _unreconciled(connection, before_ms))
     if day is not None:
@@ -176,14 +177,16 @@ def _unreconciled(connection: Connection, before_ms: int) -> str | None:
             c.day <= last, c.status != "RESOLVED", not_closed(DIFFERENCE_ITEM)
         )
     )
-    days = set(connection.scalars(select(reconciliation_runs.c.day).distinct()))
-    if not days:
+    runs = reconciliation_runs.c
+    first: str | None = connection.scalar(select(func.min(runs.day)))
+    if first is None:
         return open_day
-    day_ms = month_ms(min(days)[:7])
+    days = set(connection.scalars(select(runs.day).where(runs.day_was_over).distinct()))
+    day_ms = month_ms(first[:7])
     # The last hours of a month are in the file of the next one's first day: Alipay's are of GMT+8.
     while day_ms - DAY_MS // 3 < before_ms:
         day = f"{datetime.fromtimestamp(day_ms // 1_000, UTC):%Y-%m-%d}"
-        if day >= min(days) and day not in days and _paid_on(connection, day_ms, before_ms):
+        if day >= first and day not in days and _paid_on(connection, day_ms, before_ms):
             return min(day, open_day or day)
         day_ms += DAY_MS
     return open_day

@@ -12,7 +12,13 @@ from storage.auditing.ages import warnings
 from storage.auditing.excerpt import Excerpt, scratch
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
 from storage.auditing.reading import Books
-from storage.auditing.seals import newest_seals, proved_up_to, sealed_digests_stand
+from storage.auditing.seals import (
+    newest_seals,
+    proved_up_to,
+    sealed_digests_stand,
+    seals_are_as_written,
+)
+from storage.auditing.starts import changed_seals
 from storage.database.engine import Database
 from storage.fleet.balances import read_balances
 from storage.tables import audit, starts
@@ -58,6 +64,7 @@ ON_THE_DATABASE = frozenset(
         states.what_is_open_is_in_the_state,
         states.nothing_was_taken_out,
         states.planograms_fit,
+        seals_are_as_written,
     }
 )
 """These cost what there are machines and open things, not what has happened: they look at the
@@ -122,9 +129,16 @@ def prove_within(
         )
 
     live = books_of(connection)
-    since_ms = None if scope.whole or scope.archived else _sealed_at_ms(connection)
+    sealed_at_ms = None if scope.whole or scope.archived else _sealed_at_ms(connection)
+    looks = (
+        *CHECKS,
+        *(() if sealed_at_ms is None else (seals_are_as_written,)),
+        *((sealed_digests_stand(seals),) if seals else ()),
+    )
+    # Begun behind a seal that was changed, the checks would accuse the journal.
+    since_ms = None if sealed_at_ms is None or changed_seals(connection) else sealed_at_ms
     if since_ms is None and scope.archived is None and not live.starts:
-        return _proved(live, live, seals, None)
+        return _proved(live, live, looks, None)
     with scratch() as copy:
         excerpt = Excerpt(
             live,
@@ -138,7 +152,7 @@ def prove_within(
         if scope.archived is not None:
             scope.archived(excerpt)
         excerpt.index()
-        return _proved(live, books_of(copy), seals, since_ms)
+        return _proved(live, books_of(copy), looks, since_ms)
 
 
 def _sealed_at_ms(connection: Connection) -> int | None:
@@ -147,8 +161,7 @@ def _sealed_at_ms(connection: Connection) -> int | None:
     return newest
 
 
-def _proved(live: Books, books: Books, seals: Sequence[Seal], since_ms: int | None) -> Audit:
-    looks = (*CHECKS, sealed_digests_stand(seals)) if seals else CHECKS
+def _proved(live: Books, books: Books, looks: Sequence[Look], since_ms: int | None) -> Audit:
     # A line that was sealed earlier may be older than what an excerpt of the newest holds.
     on_live = {*ON_THE_DATABASE, *(() if since_ms is None else looks[len(CHECKS) :])}
     checks = tuple(_check(live if look in on_live else books, look) for look in looks)

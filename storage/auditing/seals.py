@@ -9,9 +9,10 @@ from sqlalchemy import Select, func, select, tuple_
 
 from storage.auditing.findings import Finding, Look, Seal
 from storage.auditing.reading import Books, Span
-from storage.auditing.starts import Start, Sums, first_day
+from storage.auditing.starts import Start, Sums, changed_seals, first_day
 from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import audit, balances, journal, machine_states
+from storage.tables import seals as sealed
 
 _LAST_OF_AUDIT = select(*audit.c["id", "digest"]).order_by(audit.c.id.desc()).limit(1)
 
@@ -90,6 +91,21 @@ def _sums(live: Books, span: Span, from_day: int) -> dict[str, Sums]:
         of_day = found.setdefault(row.machine_id, {}).setdefault(str(row.day), {})
         of_day[row.account] = (row.debit_minor, row.credit_minor)
     return found
+
+
+def seals_are_as_written(books: Books) -> Iterator[int | Finding]:
+    """Each seal in the database is as the audit wrote it that took it."""
+    yield books.count(sealed)
+    for row in changed_seals(books.connection):
+        seal = Seal(machine_id=row.machine_id, version=row.version, digest=row.digest)
+        yield Finding(
+            sentence=(
+                f"the seal that the database keeps of {seal.subject} was changed: this audit looks "
+                "at all there is. If it finds nothing else, take new ones by --whole with "
+                "--write-seals"
+            ),
+            machine_id=row.machine_id,
+        )
 
 
 def sealed_digests_stand(seals: Sequence[Seal]) -> Look:

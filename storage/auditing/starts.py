@@ -2,6 +2,7 @@
 its books begin in this database (``starts``) or up to where they were proved (``seals``).
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ Sums = dict[str, dict[str, tuple[int, int]]]
 """By day, as text, and account: what was debited and what was credited."""
 SEALS_AT_ONCE = 200
 _COLUMNS = ("version", "digest", "at_ms", "from_day", "balances", "link")
+_SEALED = ("machine_id", *_COLUMNS, "sealed_at_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +61,8 @@ def start_of(row: Row[Any]) -> Start:
         msgspec.json.decode(row.link)
     except msgspec.DecodeError as error:
         raise StoreError(
-            f"Where the books of machine {row.machine_id} begin, or its seal, was changed and "
-            f"cannot be read: {error}. No seal is needed for an audit with --whole."
+            f"Where the books of machine {row.machine_id} begin was changed and cannot be read: "
+            f"{error}."
         ) from error
     return Start(
         machine_id=row.machine_id,
@@ -122,7 +124,20 @@ def write_starts(connection: Connection, these: Iterable[Start]) -> None:
 def write_seals(connection: Connection, these: Iterable[Start], *, now_ms: int) -> None:
     """Remember up to where an audit found these chains whole."""
     rows = [{**start.values(), "sealed_at_ms": now_ms} for start in these]
-    _write(connection, seals, rows, (*_COLUMNS, "sealed_at_ms"))
+    for row in rows:
+        row["row_sha256"] = _row_sha256([row[name] for name in _SEALED])
+    _write(connection, seals, rows, (*_COLUMNS, "sealed_at_ms", "row_sha256"))
+
+
+def changed_seals(connection: Connection) -> list[Row[Any]]:
+    """Return the seals that are not as they were written."""
+    wanted = select(*seals.c[*_SEALED, "row_sha256"]).order_by(seals.c.machine_id)
+    rows = connection.execute(wanted)
+    return [row for row in rows if row.row_sha256 != _row_sha256(list(row)[:-1])]
+
+
+def _row_sha256(values: list[Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
 async def remember_seals(db: Database, these: Sequence[Start], *, now_ms: int) -> None:

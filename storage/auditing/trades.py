@@ -260,8 +260,11 @@ def _of_one_trade(group: list[Row[Any]]) -> Iterator[Finding]:
             **about,
         )
         return
-    derived = {refund_id(TradeId(first.trade_id), number) for number in range(1, len(group) + 1)}
+    numbers = range(1, len(group) + 1)
     for row in group:
+        derived = {
+            refund_id(TradeId(first.trade_id), number, row.amount_minor) for number in numbers
+        }
         same = (row.trade_machine_id, row.trade_partner_trans_id) == (
             row.machine_id,
             row.partner_trans_id,

@@ -21,9 +21,10 @@ from typing import Any, Protocol, Self
 
 import structlog
 from sqlalchemy import URL, Dialect
+from sqlalchemy.exc import DBAPIError
 
 from actors.ports import StoreError
-from storage.database import dialects, postgres, schema, sqlite
+from storage.database import dialects, durability, postgres, schema, sqlite
 from storage.database.reader import Reader, Reads, T, Work, as_store_errors
 from storage.database.urls import parse
 
@@ -81,6 +82,8 @@ class Database:
         self.partition_count = 0
         self._writing: set[asyncio.Task[Any]] = set()
         self._saved_at: float | None = None  # the loop's clock
+        # Whether a transaction may be committed here alone (``durability``).
+        self._doubtful = False
         self._closed = False
 
     @classmethod
@@ -130,7 +133,12 @@ class Database:
         return await self._read(self._lists, work)
 
     async def read_money(self, work: Work[T]) -> T:
-        """Do the same for the path of the money, on connections that no other read can hold."""
+        """Do the same for the path of the money, on connections that no other read can hold. What
+        it returns is durable, also if it is of a transaction whose outcome nobody knew.
+        """
+        if self._doubtful and not self._read_only:
+            self._doubtful = False
+            await self.write(durability.make_durable)
         return await self._read(self._money, work)
 
     async def close(self) -> None:
@@ -161,7 +169,10 @@ class Database:
 
     def _written(self, task: "asyncio.Task[Any]") -> None:
         self._writing.discard(task)
-        if not task.cancelled() and task.exception() is None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, DBAPIError):
+            self._doubtful = self.dialect.name == dialects.POSTGRESQL
+        elif error is None and not task.cancelled():
             self._saved_at = task.get_loop().time()
 
 

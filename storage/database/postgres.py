@@ -11,9 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from storage import codec
 from storage.database.reader import Reading, T, Work
 
+COMMIT_TIMEOUT_S = 11.0
+"""A transaction that takes this long beyond what its statements may is given up, with its
+connection: nobody knows then what became of it.
+"""
+
 
 def postgres_engine(
-    url: URL, *, statement_timeout_ms: int, connections: int = 1, plan_once: bool = False
+    url: URL,
+    *,
+    statement_timeout_ms: int,
+    connections: int = 1,
+    plan_once: bool = False,
+    cancels: bool = True,
 ) -> AsyncEngine:
     """Return an engine whose waits all have an end.
 
@@ -21,12 +31,13 @@ def postgres_engine(
     an open transaction holds its share of the fence, and a takeover waits exactly this long. Locks
     give up before statements do, so that no COMMIT is ever cancelled for a lock. ``plan_once``:
     statements that are run again and again are planned once, whatever their parameters.
+    ``cancels``: the driver has the server cancel what takes too long, which may be a COMMIT.
     """
     connect_args: dict[str, Any] = {}
     if url.get_driver_name() == "asyncpg":
         connect_args = {
             "timeout": 5,
-            "command_timeout": statement_timeout_ms / 1000 + 1,
+            "command_timeout": statement_timeout_ms / 1000 + 1 if cancels else None,
             "server_settings": {
                 "application_name": "vendgate",
                 "idle_in_transaction_session_timeout": "5000",
@@ -69,14 +80,27 @@ class PostgresWriter:
     def __init__(self, url: URL, *, busy_timeout_ms: int) -> None:
         # A commit's statement writes many tables by their keys: planning it each time took as long
         # as running it.
-        self._engine = postgres_engine(url, statement_timeout_ms=busy_timeout_ms, plan_once=True)
+        self._engine = postgres_engine(
+            url, statement_timeout_ms=busy_timeout_ms, plan_once=True, cancels=False
+        )
+        self._within_s = busy_timeout_ms / 1000 + COMMIT_TIMEOUT_S
         self._writes = asyncio.Lock()
         self.dialect: Dialect = self._engine.dialect
 
     async def write(self, work: Work[T]) -> T:
-        """Run it in a transaction."""
-        async with self._writes, self._engine.begin() as connection:
-            return await connection.run_sync(work)
+        """Run it in a transaction. Its statements have their own bound; one that takes longer all
+        the same, because the server or a standby hangs, loses its connection. It is never
+        cancelled: a COMMIT that waits for a standby and is cancelled is committed here alone.
+        """
+        async with self._writes, self._engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None, "it is open"
+            giving_up = asyncio.get_running_loop().call_later(self._within_s, driver.terminate)
+            try:
+                async with connection.begin():
+                    return await connection.run_sync(work)
+            finally:
+                giving_up.cancel()
 
     async def close(self) -> None:
         """Close the connection."""

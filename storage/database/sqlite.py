@@ -25,6 +25,14 @@ from storage import codec
 from storage.database.reader import Reading, T, Work
 
 INTERRUPT_EVERY_S = 0.02
+Identity = tuple[int, int]
+"""Of a file, under whatever name: its device and its number there."""
+
+
+def serving_mark(file: Path) -> Path:
+    """Return the file beside a database whose lock says that a gateway serves it."""
+    whole = file.resolve()
+    return whole.with_name(f"{whole.name}-serving")
 
 
 def make_private(url: URL) -> None:
@@ -158,7 +166,9 @@ class SqliteWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="vendgate-sqlite-write")
         self.dialect: Dialect = self._engine.dialect
         self._path = Path(url.database or "").absolute()
-        self._file: tuple[int, int] | None = None
+        self._file: Identity | None = None
+        self._mark = serving_mark(self._path)
+        self._marked = _identity(self._mark)
 
     async def write(self, work: Work[T]) -> T:
         """Run it in a transaction, one after the other."""
@@ -178,18 +188,27 @@ class SqliteWriter:
             return done
 
     def _check_place(self) -> None:
-        """Before COMMIT: see that the file is still the one that is open. In one that was removed
-        or replaced SQLite goes on saving, and all of it is lost with the process.
+        """Before COMMIT: see that the file is still the one that is open, and its mark still the
+        one that was there. In a file that was removed or replaced SQLite goes on saving, and all of
+        it is lost with the process; without its mark the file may be another gateway's by now.
         """
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            file = None
-        else:
-            file = status.st_dev, status.st_ino
+        file = _identity(self._path)
         self._file = self._file or file
         if file is None or file != self._file:
             raise StoreError(
                 f"The database file {self._path} was removed or replaced while it was open: stop "
                 "the gateway, put the file or its newest backup back, and start again."
             )
+        if self._marked is not None and _identity(self._mark) != self._marked:
+            raise StoreError(
+                f"{self._mark} was removed or replaced while the database beside it was open, so "
+                "another gateway may serve it by now: stop this one, and every other one but one."
+            )
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino

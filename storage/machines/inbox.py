@@ -18,14 +18,18 @@ from actors.machine.events import Event, TopUpPaid
 from actors.machine.ids import MachineId, RefundId
 from actors.machine.values import replace
 from actors.placement import partition_of
+from actors.ports import StoreError
 from storage import codec
 from storage.database import dialects
+from storage.database.durability import make_durable
 from storage.database.engine import Database
 from storage.machines.payers import Buyer, known_payer_id, put_in
 from storage.tables import inbox, refunds, trades
 
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
+TRIES = 3
+"""A fact that others put in and take out is looked for so often."""
 TOLD_AMOUNT_MINOR = "told_amount_minor"
 TOLD_CURRENCY = "told_currency"
 """Beside the fields of a notification that was put aside: the money that it is about, as it was
@@ -118,16 +122,21 @@ class Inbox:
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
     partition = partition_of(received.machine_id, partition_count)
-    archived = _archived(connection, received)
-    if archived is None:
+    for _ in range(TRIES):
+        # Looked for before it is inserted: the archive may be taking the first telling away just
+        # now, and what was told before makes nobody known again who was erased meanwhile.
+        before = _told_before(connection, received)
+        if before is not None:
+            break
         new = _with_payer(connection, received)
         if (inbox_id := _insert(connection, new, new.cause, partition)) is not None:
             return Stored(inbox_id=inbox_id, verdict="NEW", event=new.event)
-        first = _find(connection, received.cause)
-        first_id, told = first.id, _says(first)
     else:
-        first_id, told = 0, tuple(archived)
+        raise StoreError(f"{received.cause} was put in and taken out by others several times.")
+    first_id, told = before
     if told == _said(received):
+        # Nothing is written, and Alipay hears "success" for the row that is there.
+        make_durable(connection)
         return Stored(inbox_id=first_id, verdict="DUPLICATE")
     cause = f"conflict:{received.cause}:{received.told_sha256}"
     inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)
@@ -136,13 +145,20 @@ def _put(connection: Connection, received: Received, partition_count: int) -> St
     )
 
 
-def _archived(connection: Connection, received: Received) -> Row[Any] | None:
-    """Return the trade of a payment whose notification is in the archive by now. The trade is still
-    here, and so it is never credited again, whatever its machine remembers.
+def _told_before(
+    connection: Connection, received: Received
+) -> tuple[int, tuple[object, ...]] | None:
+    """Return the row of the first telling, 0 if it is in the archive by now, and what it says. Of a
+    payment there the trade is still here, and so it is never credited again, whatever its machine
+    remembers.
     """
-    if not isinstance(received.event, TopUpPaid) or _was_told(connection, received.cause):
+    row = connection.execute(_TOLD_BEFORE, {"told": received.cause}).one_or_none()
+    if row is not None:
+        return row.id, _says(row)
+    if not isinstance(received.event, TopUpPaid):
         return None
-    return _credited(connection, received.trade_id)
+    credited = _credited(connection, received.trade_id)
+    return None if credited is None else (0, tuple(credited))
 
 
 def _credited(connection: Connection, trade_id: str) -> Row[Any] | None:
@@ -182,9 +198,6 @@ def _with_payer(connection: Connection, received: Received) -> Received:
         return received
     payer_id = known_payer_id(connection, buyer, now_ms=now_ms)
     if payer_id is None:
-        # What was told before makes nobody known again who was erased meanwhile.
-        if _was_told(connection, received.cause):
-            return received
         payer_id = put_in(connection, buyer, now_ms=now_ms)
     return dataclasses.replace(received, event=replace(received.event, payer_id=payer_id))
 

@@ -314,6 +314,7 @@ def _item(row: Row[Any]) -> InboxItem | Unreadable:
             inbox_id=row.id,
             machine_id=MachineId(row.machine_id),
             event=codec.decode_event(row.event),
+            received_at_ms=row.received_at_ms,
         )
     except codec.CodecError as error:
         return Unreadable(machine_id=MachineId(row.machine_id), error=error)

@@ -81,13 +81,14 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A file that was compared. ``day`` is written 2026-01-15."""
+    """A file that was compared. ``day`` is written 2026-01-15, ``day_was_over`` when that began."""
 
     day: str
     file_sha256: str
     file_name: str
     row_count: int
     totals: tuple[Total, ...]
+    day_was_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +130,7 @@ class Reconciliation:
         def work(connection: Connection) -> RunView:
             row = _run(connection, run, now_ms)
             if _is_latest(connection, row):
-                _refresh_totals(connection, row, run)
+                _refresh(connection, row, run)
                 _write(connection, row, differences, now_ms)
             view = _view(connection, run.file_sha256)
             assert view is not None
@@ -150,6 +151,7 @@ def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
             row_count=run.row_count,
             read_at_ms=now_ms,
             totals=_encode(run.totals),
+            day_was_over=run.day_was_over,
         )
     )
     return connection.execute(
@@ -157,13 +159,14 @@ def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
     ).one()
 
 
-def _refresh_totals(connection: Connection, row: Row[Any], run: NewRun) -> None:
-    """Our side of an old file's totals may have grown."""
-    if row.totals != _encode(run.totals):
+def _refresh(connection: Connection, row: Row[Any], run: NewRun) -> None:
+    """Our side of an old file's totals may have grown, and its day may be over by now."""
+    was_over = row.day_was_over or run.day_was_over
+    if (row.totals, row.day_was_over) != (_encode(run.totals), was_over):
         connection.execute(
             update(reconciliation_runs)
             .where(reconciliation_runs.c.id == row.id)
-            .values(totals=_encode(run.totals))
+            .values(totals=_encode(run.totals), day_was_over=was_over)
         )
 
 

@@ -39,7 +39,8 @@ starts = Table(
     Column("link", Text, nullable=False),
 )
 
-# Without a machine it is the row of ``audit`` with the id ``version``.
+# Without a machine it is the row of ``audit`` with the id ``version``. ``row_sha256`` is made
+# of the others: a seal that was changed must not accuse the journal.
 seals = Table(
     "seals",
     metadata,
@@ -51,4 +52,5 @@ seals = Table(
     Column("balances", Text, nullable=False),
     Column("link", Text, nullable=False),
     Column("sealed_at_ms", BigInteger, nullable=False),
+    Column("row_sha256", String(64), nullable=False),
 )

@@ -5,6 +5,7 @@ reads it.
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -19,6 +20,8 @@ from sqlalchemy import (
 
 from storage.tables.base import Position, metadata
 
+# ``day_was_over``: what is missing at Alipay was looked for. A file that was read before is read
+# again for that.
 reconciliation_runs = Table(
     "reconciliation_runs",
     metadata,
@@ -29,6 +32,7 @@ reconciliation_runs = Table(
     Column("row_count", Integer, nullable=False),
     Column("read_at_ms", BigInteger, nullable=False),
     Column("totals", JSON, nullable=False),
+    Column("day_was_over", Boolean(create_constraint=False), nullable=False),
     UniqueConstraint("file_sha256"),
     Index(None, "day", "id"),
 )

@@ -15,6 +15,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromHost,
     FromMachine,
     LinkBroken,
@@ -42,7 +43,7 @@ FRAMES = st.builds(
 )
 EVENTS = [kind for kind in get_args(Event) if kind is not FrameReceived]
 
-RECORDED = (2, "ac08f5a002d6dcbb")
+RECORDED = (3, "9c1041e141582144")
 """The version, and a digest of what its blocks hold. A message, or a value in one, that has changed
 makes another version: raise ``blocks.VERSION``, and write down both anew.
 """
@@ -67,9 +68,14 @@ def test_whatever_is_notified_comes_back(kind: type) -> None:
     """Every kind of event may stand in the inbox."""
 
     @settings(max_examples=10, deadline=None)
-    @given(st.from_type(kind), INTEGERS)
-    def holds(event: Event, inbox_id: int) -> None:
-        item = InboxItem(inbox_id=inbox_id, machine_id=MachineId("VM-1"), event=event)
+    @given(st.from_type(kind), INTEGERS, st.none() | INTEGERS)
+    def holds(event: Event, inbox_id: int, received_at_ms: int | None) -> None:
+        item = InboxItem(
+            inbox_id=inbox_id,
+            machine_id=MachineId("VM-1"),
+            event=event,
+            received_at_ms=received_at_ms,
+        )
         messages = [Notified(item=item)]
         assert messages == blocks.unpack_batch(blocks.pack_batch(messages))
 
@@ -114,6 +120,27 @@ def test_a_delivery_comes_back(number: int, messages: list[FromHost]) -> None:
     assert delivery == blocks.unpack_delivery(blocks.pack_delivery(delivery))
 
 
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Figure,
+            name=IDS,
+            text=IDS,
+            kind=IDS,
+            samples=st.lists(
+                st.tuples(IDS, st.dictionaries(IDS, IDS, max_size=2), st.floats(allow_nan=False)),
+                max_size=3,
+            ).map(tuple),
+        ),
+        max_size=3,
+    )
+)
+def test_a_host_s_figures_come_back(figures: list[Figure]) -> None:
+    """With all their series."""
+    assert figures == blocks.unpack_figures(blocks.pack_figures(figures))
+
+
 @pytest.mark.parametrize(
     "block", [b"", b"\x93", msgspec.msgpack.encode([["Unheard", 1]]), msgspec.msgpack.encode({})]
 )
@@ -123,13 +150,16 @@ def test_what_is_no_block_breaks_the_link(block: bytes) -> None:
         blocks.unpack_batch(block)
     with pytest.raises(LinkBroken):
         blocks.unpack_delivery(block)
+    with pytest.raises(LinkBroken):
+        blocks.unpack_figures(block)
 
 
 def test_another_content_is_another_version() -> None:
     """Two versions of the program are told apart by the number alone, so it must change with what
     they say.
     """
-    told = [shape(msgspec.inspect.type_info(kind)) for kind in (blocks.BATCH, blocks.DELIVERY)]
+    crossing = (blocks.BATCH, blocks.DELIVERY, blocks.FIGURES)
+    told = [shape(msgspec.inspect.type_info(kind)) for kind in crossing]
     found = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
     assert (blocks.VERSION, found) == RECORDED
 

@@ -4,6 +4,7 @@ goes.
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -190,6 +191,25 @@ async def test_a_host_that_is_not_there_yet_is_waited_for(methods: Methods, tmp_
         assert b"x" == await coming
     client.close()
     server.close()
+
+
+async def test_what_the_system_refuses_breaks_the_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path in circles, or no descriptor that is free: the gateway tries again, as after any
+    break.
+    """
+    path = tmp_path / "s"
+    path.symlink_to(path)
+    with pytest.raises(LinkBroken, match=r"cannot be connected to: .*symbolic links"):
+        await DirectClient(path).call("echo", b"x", anew=True)
+
+    async def refused(*_: object) -> object:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "create_unix_connection", refused)
+    with pytest.raises(LinkBroken, match=r"cannot be connected to: .*Too many open files"):
+        await DirectClient(path).call("echo", b"x", anew=True)
 
 
 async def test_a_new_connection_reaches_the_new_process(

@@ -128,7 +128,8 @@ async def test_it_serves_through_ray(hosts: RayHosts) -> None:
     assert Welcome in kinds(welcomed.messages)
     assert BeginSession in kinds(welcomed.messages)
     assert kinds(approved.messages) == [ApproveVend]
-    assert 1 == (await link.stats())["machines"]
+    figures = {figure.name: figure.samples for figure in await link.figures()}
+    assert (("vendgate_host_machines", {}, 1.0),) == figures["vendgate_host_machines"]
 
 
 async def test_a_cluster_s_host_is_spoken_to_through_ray(hosts: RayHosts) -> None:

@@ -88,7 +88,7 @@ def purchase(owner: Owner, machine_id: str, number: int) -> Iterator[Event]:
     yield owner.frame(machine_id, VendSucceeded(vend_id=vend_id, evidence="drop sensor"))
     session_id = SessionId(f"{machine_id}-s{number}")
     yield owner.frame(machine_id, SessionCompleted(session_id=session_id))
-    yield RefundSucceeded(refund_id=RefundId(refund_id(trade_id, 1)))
+    yield RefundSucceeded(refund_id=RefundId(refund_id(trade_id, 1, 500)))
 
 
 async def write(url: str, purchases: int, machine_ids: list[str], *, begun: bool) -> None:

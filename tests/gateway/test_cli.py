@@ -142,6 +142,39 @@ def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path, pair: Pair) ->
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("init", "file"), "is a file"),
+        (("simulate", "alipay", "--state-dir", "file"), "is a file"),
+        (("simulate", "machines", "--state-dir", "file"), "is a file"),
+        (("simulate", "machines", "--state-dir", "new", "--ca", "none"), "does not exist"),
+        (("demo", "--keep", "file"), "is a file"),
+        (("qr", "VM-1", "--ca", "none"), "does not exist"),
+        (("qr", "VM-1", "--cert", "none"), "does not exist"),
+        (("qr", "VM-1", "--key", "."), "is a directory"),
+        (("bench", "--keep", "file"), "is a file"),
+        (("bench", "--out", "file"), "is a file"),
+        (("bench", "--check", "none"), "does not exist"),
+        (("archive", "--before", "2026-03", "--to", "file"), "is a file"),
+        (("archive", "--before", "2026-03", "--to", "file", "--dry-run"), "is a file"),
+        (("archive", "--before", "2026-13", "--to", "new"), "'2026-13' is no month"),
+        (("archive", "--before", "March", "--to", "new"), "'March' is no month"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_can_name_nothing_is_status_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], said: str
+) -> None:
+    """Before anything is begun: a file for a folder, one that is not there, what is no month."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    result = _run(*options)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert said in " ".join(result.stderr.split())
+    assert ["file"] == [path.name for path in tmp_path.iterdir()]
+
+
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
     """Status 2 too, and what to do."""
     result = _run("db", "upgrade", "--config", str(tmp_path / "none.toml"))

@@ -20,7 +20,7 @@ from actors.host.host import Host, HostLimits
 from actors.host.loop import TurnLimits
 from actors.host.sweeps import SweepLimits
 from actors.host.tenure import LeaseLimits
-from actors.link import Delivery, HostLink, LinkBroken, ToHost
+from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.machine.policy import Policy
 from actors.performer import Merchant
 from actors.ports import InboxItem
@@ -188,6 +188,9 @@ class HostPort(HostLink):
 
     async def listen(self, attachment: str) -> Delivery:
         return await self._call(lambda host: host.listen(attachment))
+
+    async def figures(self) -> Sequence[Figure]:
+        return await self._call(lambda host: host.figures())
 
     async def _call(self, what: Callable[[Host], Awaitable[T]]) -> T:
         await self._gateway.cross()

@@ -80,6 +80,8 @@ class Disk:
         self.raw.execute("PRAGMA foreign_keys = ON")
         self.committed: Callable[[], None] = lambda: None
         self.commits = 0
+        self.restores = 0
+        """How often a backup was put back: what was on its way before then never arrives."""
 
     @property
     def dialect(self) -> Dialect:
@@ -103,6 +105,12 @@ class Disk:
             result = work(self.connection)
         assert self.raw.total_changes == before, "a read wrote"
         return result
+
+    def put_back(self, content: bytes) -> None:
+        """Be what the database was when these bytes were taken."""
+        self.raw.deserialize(content)
+        self.raw.execute("PRAGMA foreign_keys = ON")
+        self.restores += 1
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Look at the database, as a checker does."""
@@ -156,7 +164,10 @@ class _Way:
         return result
 
     async def _do(self, work: Work[T], do: Callable[[Work[T]], T], latency_s: float) -> T:
+        restores = self._disk.restores
         await asyncio.sleep(latency_s)
+        if restores != self._disk.restores:
+            raise _away("the database was stopped and restored")
         return do(work)
 
 

@@ -88,6 +88,8 @@ class Faults:
     limits_wished_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
     erased_every_s: float = 0.0
+    restored_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
 
     def sql_latency_s(self, rng: Random) -> float:
         """Return how long the next unit of work takes."""

@@ -378,6 +378,13 @@ PLANTED = (
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(
+        name="ids-are-counted",
+        sentence="Ids of vends and sessions are a counter alone, which a restore sets back.",
+        bug=bugs.ids_are_counted,
+        start=4,
+        steer=steers.a_backup_is_put_back,
+    ),
+    Planted(
         name="step-ends-waits",
         sentence="Waits are measured by a clock that somebody sets.",
         bug=bugs_of_time.step_ends_waits,

@@ -165,6 +165,13 @@ def limits_are_disputed(world: World) -> None:
     world.policy = replace(world.policy, doubt_review_above_minor=400)
 
 
+def a_backup_is_put_back(world: World) -> None:
+    """Now and then our database is as it was some minutes before. Administrators do nothing to
+    codes: what they did since the backup Alipay goes by, and our books have forgotten.
+    """
+    world.faults.restored_every_s, world.faults.reconfigured_every_s = 150.0, 0.0
+
+
 STEERS: dict[str, Steer] = {
     STEERLESS: as_it_comes,
     "review every doubt": review_every_doubt,
@@ -185,6 +192,7 @@ STEERS: dict[str, Steer] = {
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,
     "clocks are set": clocks_are_set,
+    "a backup is put back": a_backup_is_put_back,
 }
 
 

@@ -82,9 +82,9 @@ def paid(
     )
 
 
-def refund_of(trade_id: str) -> RefundId:
+def refund_of(trade_id: str, amount_minor: int = 1_000) -> RefundId:
     """The id of a trade's first refund."""
-    return refund_id(TradeId(trade_id), 1)
+    return refund_id(TradeId(trade_id), 1, amount_minor)
 
 
 async def take(
@@ -204,7 +204,7 @@ class Owner:
                 VendSucceeded(vend_id=VendId(f"{machine_id}-v{number}"), evidence="drop sensor"),
             ),
             self.frame(machine_id, SessionCompleted(session_id=session)),
-            RefundSucceeded(refund_id=refund_of(trade_id)),
+            RefundSucceeded(refund_id=refund_of(trade_id, 500)),
         ]
 
     async def buy(self, machine_id: str, number: int = 1) -> None:

@@ -98,7 +98,9 @@ def refund_under_way() -> Story:
 def refund_refused() -> Story:
     story = refund_under_way()
     story.do(
-        events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE", source="query")
+        events.RefundRefused(
+            refund_id=RefundId("t1R1_1000"), detail="TRADE_HAS_CLOSE", source="query"
+        )
     )
     return story
 
@@ -107,7 +109,7 @@ def refund_unresolved() -> Story:
     """Two days of silence, and as many tries as it takes."""
     story = refund_under_way()
     while story.state.refunds[0].status is not RefundStatus.UNRESOLVED:
-        story.do(events.RefundUnknown(refund_id=RefundId("t1R1"), detail="time-out"))
+        story.do(events.RefundUnknown(refund_id=RefundId("t1R1_1000"), detail="time-out"))
         story.wait(3_600_000)
     return story
 
@@ -115,7 +117,7 @@ def refund_unresolved() -> Story:
 def refund_asked_about() -> Story:
     """A person wants to know what became of an unresolved refund."""
     story = refund_unresolved()
-    story.do(events.RefundQueryAsked(refund_id=RefundId("t1R1"), actor="ann"))
+    story.do(events.RefundQueryAsked(refund_id=RefundId("t1R1_1000"), actor="ann"))
     return story
 
 
@@ -123,7 +125,7 @@ def write_off_proposed() -> Story:
     story = refund_refused()
     story.policy = Policy(write_off_second_person_above_minor=100)
     story.do(
-        events.RefundWrittenOff(refund_id=RefundId("t1R1"), actor="ann", reason="paid in cash")
+        events.RefundWrittenOff(refund_id=RefundId("t1R1_1000"), actor="ann", reason="paid in cash")
     )
     return story
 
@@ -308,7 +310,7 @@ def every_event(story: Story) -> list[events.Event]:
         events.TradeFinished(trade_id=TradeId("t1"), status="TRADE_FINISHED"),
         *(
             event
-            for refund_id in (RefundId("t1R1"), RefundId("t9R9"))
+            for refund_id in (RefundId("t1R1_1000"), RefundId("t9R9"))
             for event in (
                 events.RefundSucceeded(refund_id=refund_id),
                 events.RefundAccepted(refund_id=refund_id),

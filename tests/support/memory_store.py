@@ -132,7 +132,10 @@ class MemoryStore(MachineStore, Leases):
     def notify(self, machine_id: str, event: Event, *, received_at_ms: int = 0) -> InboxItem:
         """Save a notification that nobody has taken."""
         item = InboxItem(
-            inbox_id=len(self.inbox) + 1, machine_id=MachineId(machine_id), event=event
+            inbox_id=len(self.inbox) + 1,
+            machine_id=MachineId(machine_id),
+            event=event,
+            received_at_ms=received_at_ms,
         )
         self.inbox[item.inbox_id] = InboxRow(item=item, received_at_ms=received_at_ms)
         return item

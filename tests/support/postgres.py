@@ -48,6 +48,13 @@ def _user() -> str | None:
     return pwd.getpwnam(_NOBODY).pw_name
 
 
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs; ask ``available()`` first."""
+    programs = _programs()
+    assert programs is not None, "ask available() first"
+    return str(programs / name)
+
+
 def available() -> bool:
     """Whether ``running`` can give a database."""
     if GIVEN_URL:

@@ -19,7 +19,7 @@ class SystemClock:
         return time.time_ns() // 1_000_000
 
 
-async def open_host_services(path: str) -> HostServices:
+async def open_host_services(path: str, _name: str) -> HostServices:
     """Build them on the file at ``path``."""
     store = FileStore(Path(path))
 
@@ -37,6 +37,6 @@ async def open_host_services(path: str) -> HostServices:
     )
 
 
-async def refuse_to_build(path: str) -> HostServices:
+async def refuse_to_build(path: str, _name: str) -> HostServices:
     """A factory whose configuration is wrong."""
     raise ValueError(f"{path} holds no key: put one there")

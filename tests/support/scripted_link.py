@@ -13,6 +13,7 @@ from actors.link import (
     CommandDone,
     Commanded,
     Delivery,
+    Figure,
     FromHost,
     FromMachine,
     LinkBroken,
@@ -59,6 +60,8 @@ class ScriptedLink:
         self.reachable.set()
         self.skip_numbers: set[int] = set()
         """Deliveries of these numbers are lost."""
+        self.told: list[Figure] = []
+        """Its figures."""
         self._in_flight = 0
         self._number = 0
         self._pushed: list[FromHost] = []
@@ -107,6 +110,13 @@ class ScriptedLink:
                 if delivery.number in self.skip_numbers:
                     continue
                 return delivery
+
+    async def figures(self) -> Sequence[Figure]:
+        """Tell what tests gave it, or nothing while it is broken."""
+        if self._broken:
+            raise LinkBroken("as scripted")
+        await self.open.wait()
+        return self.told
 
     def _delivery(self, messages: Sequence[FromHost]) -> Delivery:
         self._number += 1

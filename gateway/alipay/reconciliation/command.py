@@ -22,7 +22,7 @@ READ_TIMEOUT_MS = 600_000
 """How long a day's payments of a large fleet may take to read."""
 
 
-def command(settings: Settings, file: Path, *, as_json: bool) -> int:
+def command(settings: Settings, file: Path, *, as_json: bool, restored: bool) -> int:
     """Read the file, print the report and return the exit status. Raises SettingsRefused, OSError,
     FileRefused or StoreError.
     """
@@ -38,15 +38,18 @@ def command(settings: Settings, file: Path, *, as_json: bool) -> int:
             configs.storage_config(settings),
             DailyFile(name=file.name.encode(errors="replace").decode(), content=content),
             ours,
+            restored=restored,
         )
     )
     print(json.dumps(report.as_json(outcome)) if as_json else plain_lines(report.as_text(outcome)))
     return 1 if outcome.open_count else 0
 
 
-async def _run(storage: StorageConfig, daily: DailyFile, ours: Ours) -> Outcome:
+async def _run(storage: StorageConfig, daily: DailyFile, ours: Ours, *, restored: bool) -> Outcome:
     database = await Database.open(replace(storage, read_timeout_ms=READ_TIMEOUT_MS))
     try:
-        return await reconcile(database, daily, ours, now_ms=SystemClock().now_ms())
+        return await reconcile(
+            database, daily, ours, now_ms=SystemClock().now_ms(), restored=restored
+        )
     finally:
         await database.close()

@@ -26,12 +26,14 @@ SOURCE = "daily file"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """``merchant_name``: ours at Alipay. ``day_is_over``: before its end nobody can say what is
-    missing at Alipay.
+    missing at Alipay. ``restored``: our books were put back to an earlier state and may have
+    forgotten payments of the day, with what they bought.
     """
 
     merchant_name: str
     payment_minor_max: int
     day_is_over: bool
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,8 @@ class _Desk:
                 row, words.payment_stays_open(row, cause), machine_id=saved.machine_id
             )
         refused = next((one for one in told if one.cause.startswith("refused:")), None)
-        if refused is not None and refused.cause.startswith(f"refused:{UNCONFIRMED}:"):
+        unconfirmed = refused is not None and refused.cause.startswith(f"refused:{UNCONFIRMED}:")
+        if refused is not None and unconfirmed and not self.terms.restored:
             # The file is the confirmation that Alipay did not give.
             event = _paid(row)
             said = words.payment_passed_on(row, refused.machine_id)
@@ -172,6 +175,8 @@ class _Desk:
                     row, "Its notification never came, and money of it went back at Alipay"
                 ),
             )
+        if self.terms.restored:
+            return _payment_found(row, words.payment_perhaps_lost(row))
         owner = owner_of(
             row,
             self.books.machines,

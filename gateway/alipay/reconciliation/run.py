@@ -73,9 +73,12 @@ class Outcome:
         )
 
 
-async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) -> Outcome:
+async def reconcile(
+    db: Database, daily: DailyFile, ours: Ours, *, now_ms: int, restored: bool = False
+) -> Outcome:
     """Compare the file with our books and save what differs. Raises FileRefused or StoreError;
-    again with the same file does no harm.
+    again with the same file does no harm. ``restored``: our books may have forgotten payments of
+    this day and what they bought, so no payment that they do not know is passed on.
 
     A file whose day has a newer one changes nothing: its run is returned with the day's differences
     as they stand.
@@ -103,6 +106,7 @@ async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) 
         merchant_name=ours.merchant_name,
         payment_minor_max=ours.payment_minor_max,
         day_is_over=day_is_over,
+        restored=restored,
     )
     comparison = compare(file, books, terms)
     inbox = Inbox(db)
@@ -113,6 +117,7 @@ async def reconcile(db: Database, daily: DailyFile, ours: Ours, *, now_ms: int) 
         file_name=daily.name,
         row_count=len(file.rows),
         totals=comparison.totals,
+        day_was_over=day_is_over,
     )
     return Outcome(
         run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over

@@ -65,6 +65,21 @@ def payment_stays_open(row: FileRow, cause: str) -> Words:
     return Words(said=_unknown(row), cause=f"{cause}.", advice=advice)
 
 
+def payment_perhaps_lost(row: FileRow) -> Words:
+    """A payment that may have been in the books before they were restored, with what it bought."""
+    return Words(
+        said=_unknown(row),
+        cause=(
+            "It may have come after the backup that was restored: then it was credited, and is "
+            "forgotten with the sale that it paid for."
+        ),
+        advice=(
+            "Return it in Alipay's portal only if the customer has no goods: the machine's own "
+            "records and its stock tell. Then close this item and say what was found."
+        ),
+    )
+
+
 def payment_missing(trade: OurTrade) -> Words:
     """A payment that Alipay does not list on its own day."""
     return Words(

@@ -88,7 +88,7 @@ class WorkItem(_message.Message):
     AGE_SECONDS_FIELD_NUMBER: _builtins.int
     NEXT_STEP_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
-    """Names it while it waits, for example "refund:2026011522001400000000000001R1"."""
+    """Names it while it waits, for example "refund:2026011522001400000000000001R1_500"."""
     kind: Global___WorkItemKind.ValueType
     machine_id: _builtins.str
     """Empty if nobody can tell which."""

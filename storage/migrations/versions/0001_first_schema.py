@@ -459,6 +459,7 @@ def _reconciliation() -> None:
         sa.Column("row_count", sa.Integer(), nullable=False),
         sa.Column("read_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("totals", sa.JSON(), nullable=False),
+        sa.Column("day_was_over", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="reconciliation_runs_key"),
         sa.UniqueConstraint("file_sha256", name="reconciliation_runs_one_file_sha256"),
     )
@@ -533,7 +534,8 @@ def _archives() -> None:
         sa.CheckConstraint("state IN ('EXPORTED', 'DROPPED')", name=op.f("archives_state_known")),
         sa.PrimaryKeyConstraint("month", name="archives_key"),
     )
-    for table, more in (("starts", ()), ("seals", ("sealed_at_ms",))):
+    seal = (("sealed_at_ms", sa.BigInteger()), ("row_sha256", sa.String(64)))
+    for table, more in (("starts", ()), ("seals", seal)):
         op.create_table(
             table,
             sa.Column("machine_id", sa.String(32), nullable=False),
@@ -543,7 +545,7 @@ def _archives() -> None:
             sa.Column("from_day", sa.Integer(), nullable=False),
             sa.Column("balances", sa.Text(), nullable=False),
             sa.Column("link", sa.Text(), nullable=False),
-            *(sa.Column(name, sa.BigInteger(), nullable=False) for name in more),
+            *(sa.Column(name, kind, nullable=False) for name, kind in more),
             sa.PrimaryKeyConstraint("machine_id", name=f"{table}_key"),
         )
 

@@ -1,5 +1,7 @@
 """The order in which mailboxes are read, and their bounds."""
 
+from collections.abc import Callable
+
 from actors.host.life import Life
 from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
@@ -10,10 +12,21 @@ from actors.machine.state import MachineState
 from tests.support.loaded import as_loaded
 
 
-def mailboxes(*, per_machine_max: int = 10, letters_max: int = 100) -> Mailboxes:
+def mailboxes(
+    *,
+    per_machine_max: int = 10,
+    letters_max: int = 100,
+    time_s: Callable[[], float] = lambda: 0.0,
+    waited: Callable[[float], None] = lambda _: None,
+) -> Mailboxes:
     """Mailboxes without a letter."""
     return Mailboxes(
-        core=Core(), policy=Policy(), per_machine_max=per_machine_max, letters_max=letters_max
+        core=Core(),
+        policy=Policy(),
+        per_machine_max=per_machine_max,
+        letters_max=letters_max,
+        time_s=time_s,
+        waited=waited,
     )
 
 
@@ -154,3 +167,21 @@ def test_rooms_are_bounded() -> None:
     assert not room.has_room(MachineId("VM-9"))
     assert 2 == len(room.empty(one))
     assert room.has_room(two.machine_id)
+
+
+def test_the_wait_of_a_machine_s_first_letter_is_told() -> None:
+    """Of what a batch left behind from then on; of what came back from a COMMIT that failed since
+    it came first.
+    """
+    now, waited = [10.0], list[float]()
+    room = mailboxes(time_s=lambda: now[0], waited=waited.append)
+    runner = loaded(room, "VM-1")
+    for number in range(3):
+        room.post(runner, letter(number))
+    now[0] = 12.0
+    (_, letters), *_ = room.take(2, 10)
+    now[0] = 15.0
+    room.put_back(runner, letters)
+    room.take(10, 10)
+
+    assert [2.0, 3.0] == waited

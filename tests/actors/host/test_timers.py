@@ -61,6 +61,18 @@ def test_moving_a_deadline_to_and_fro_for_ever_keeps_the_heap_small() -> None:
     assert timers.due(900_001) == [A]
 
 
+def test_who_counts_hears_how_late_each_rang() -> None:
+    """By its last deadline, and only of what rang."""
+    late = list[int]()
+    timers = Timers(late.append)
+    timers.arm(A, 100)
+    timers.arm(A, 150)
+    timers.arm(B, 300)
+    timers.due(200)
+
+    assert [50] == late
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([A, B]), st.none() | st.integers(0, 50)), max_size=40),
     st.integers(0, 60),

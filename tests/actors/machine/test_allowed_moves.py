@@ -36,8 +36,8 @@ POLICIES = (
 def refund_asked_after() -> Story:
     """Alipay was silent and then said no: it is asked what became of the first try."""
     story = refund_under_way()
-    story.do(events.RefundUnknown(refund_id=RefundId("t1R1"), detail="time-out"))
-    story.do(events.RefundRefused(refund_id=RefundId("t1R1"), detail="no"))
+    story.do(events.RefundUnknown(refund_id=RefundId("t1R1_1000"), detail="time-out"))
+    story.do(events.RefundRefused(refund_id=RefundId("t1R1_1000"), detail="no"))
     return story
 
 

@@ -27,7 +27,7 @@ def test_the_earliest_of_all_waits_counts() -> None:
     story.success()
     story.complete()
     assert next_deadline(story.state, POLICY) is None  # the refund is under way
-    story.do(events.RefundUnknown(refund_id=RefundId("t1R1"), detail="time-out"))
+    story.do(events.RefundUnknown(refund_id=RefundId("t1R1_500"), detail="time-out"))
 
     assert START_MS + POLICY.refund_retry_ms[0] == next_deadline(story.state, POLICY)
 

@@ -55,7 +55,7 @@ def test_a_closed_trade_opens_again_and_gives_the_price_back() -> None:
     assert not story.state.trades
     refund_vend(story, parts)
     refund, trade = story.state.refunds[0], story.state.trades[0]
-    assert (500, RefundCause.GOODWILL, RefundId("t1R1")) == (
+    assert (500, RefundCause.GOODWILL, RefundId("t1R1_500")) == (
         refund.amount_minor,
         refund.cause,
         refund.refund_id,
@@ -81,10 +81,10 @@ def test_each_payer_gets_their_own_part_back() -> None:
 def test_the_next_refund_of_a_trade_has_the_next_number() -> None:
     """What was left of the payment has gone back before, under the trade's first refund id."""
     story, parts = sold(700)
-    story.do(events.RefundSucceeded(refund_id=RefundId("t1R1")))
+    story.do(events.RefundSucceeded(refund_id=RefundId("t1R1_200")))
     (part,) = parts
     refund_vend(story, (replace(part, trade=replace(part.trade, closed_at_ms=story.now_ms)),))
-    assert ["t1R2"] == [refund.refund_id for refund in story.state.refunds]
+    assert ["t1R2_500"] == [refund.refund_id for refund in story.state.refunds]
 
 
 def test_an_open_trade_is_taken_as_the_state_knows_it() -> None:
@@ -133,6 +133,8 @@ def test_a_refused_refund_of_sold_goods_waits_for_a_person() -> None:
     story, parts = sold(500)
     refund_vend(story, parts)
     story.do(
-        events.RefundRefused(refund_id=RefundId("t1R1"), detail="TRADE_HAS_CLOSE", source="query")
+        events.RefundRefused(
+            refund_id=RefundId("t1R1_500"), detail="TRADE_HAS_CLOSE", source="query"
+        )
     )
     assert [RefundStatus.REFUSED] == [refund.status for refund in story.state.refunds]

@@ -16,7 +16,15 @@ def test_ids_tell_whose_they_are() -> None:
     """Sessions and vends carry their machine, refunds their trade."""
     assert "VM-1-s3" == session_id(MachineId("VM-1"), 3)
     assert "VM-1-v7" == vend_id(MachineId("VM-1"), 7)
-    assert "2026011522001400000000000001R2" == refund_id(TradeId("2026011522001400000000000001"), 2)
+    trade_id = TradeId("2026011522001400000000000001")
+    assert f"{trade_id}R2_850" == refund_id(trade_id, 2, 850)
+
+
+def test_a_refund_of_another_amount_is_another_one() -> None:
+    """A restored database counts again: what was asked for since the backup keeps its amount."""
+    trade_id = TradeId("T1")
+    assert refund_id(trade_id, 1, 300) == refund_id(trade_id, 1, 300)
+    assert 3 == len({refund_id(trade_id, *of) for of in ((1, 300), (1, 1_400), (2, 300))})
 
 
 def test_an_id_that_a_restore_counts_again_is_another_one() -> None:
@@ -44,8 +52,8 @@ def test_a_stream_without_a_token_marks_nothing() -> None:
 
 def test_a_long_trade_number_still_gives_a_refund_id_that_fits() -> None:
     """Alipay takes 64 characters; different trades keep different ids."""
-    one, other = (refund_id(TradeId("9" * 63 + last), 1) for last in "12")
+    one, other = (refund_id(TradeId("9" * 63 + last), 1, 500) for last in "12")
 
     assert max(len(one), len(other)) <= REFUND_ID_LENGTH_MAX
     assert one != other
-    assert one == refund_id(TradeId("9" * 63 + "1"), 1)
+    assert one == refund_id(TradeId("9" * 63 + "1"), 1, 500)

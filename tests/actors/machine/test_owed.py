@@ -7,7 +7,7 @@ from actors.machine.state import Code
 from actors.machine.values import replace
 from tests.support.story import Story, a_machine
 
-REFUND = RefundId("t1R1")
+REFUND = RefundId("t1R1_500")
 
 
 def refunding() -> Story:

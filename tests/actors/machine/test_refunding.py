@@ -11,7 +11,7 @@ from actors.machine.policy import Policy
 from actors.machine.state import Refund, RefundStatus, WriteOffProposal
 from tests.support.story import Story
 
-REFUND = RefundId("t1R1")
+REFUND = RefundId("t1R1_500")
 
 
 def refused(*, above: int | None = 400) -> Story:
@@ -123,7 +123,7 @@ def test_a_person_has_a_refused_refund_tried_again_under_its_id() -> None:
     assert (REFUND, 500) == (order.refund_id, order.amount_minor)
     assert RefundStatus.DUE is story.state.refunds[0].status
     busy = story.do(events.RefundRetryAsked(refund_id=REFUND, actor="ann"))
-    assert ((), ("refund t1R1 is being tried already",)) == (busy.effects, busy.notes)
+    assert ((), ("refund t1R1_500 is being tried already",)) == (busy.effects, busy.notes)
 
 
 def test_waits_between_tries_grow_and_the_last_one_repeats() -> None:

@@ -107,7 +107,7 @@ def test_no_other_wait_is_longer_than_its_span() -> None:
     story.connect()
     story.pay(1_000)
     story.pay(500, "bob")
-    story.do(events.RefundUnknown(refund_id=RefundId("t2R1"), detail="time-out"))
+    story.do(events.RefundUnknown(refund_id=RefundId("t2R1_500"), detail="time-out"))
     code = replace(story.state.code, next_attempt_at_ms=story.now_ms + 5_000)
     story.state = replace(
         story.state, code=code, late_watch_until_ms=story.now_ms + POLICY.late_watch_ms

@@ -553,7 +553,7 @@ async def test_a_payment_that_cannot_be_confirmed_is_kept(
     site: Site, answered: bytes | Exception
 ) -> None:
     """Neither believed nor refused: Alipay repeats the notification, a person sees it, and it ends
-    when a repetition is confirmed.
+    when a repetition is confirmed. Each question is timed by its outcome.
     """
     machine = await site.register()
     for _ in range(2):
@@ -566,6 +566,9 @@ async def test_a_payment_that_cannot_be_confirmed_is_kept(
     async with _asking(site, answer(PAID, site.pair.signer())):
         assert SUCCESS == await site.post(machine.notify_token, site.signed())
     assert [] == await _items(site)
+    for each, times in {"unknown": 2, "refused": 0, "answered": 1}.items():
+        name, labels = "vendgate_payment_query_seconds_count", {"outcome": each}
+        assert times == site.metrics.registry.get_sample_value(name, labels)
 
 
 async def test_a_confirmed_payment_has_the_time_of_the_answer(site: Site) -> None:

@@ -88,7 +88,7 @@ def test_warnings_are_no_findings(config: str) -> None:
     """The refund of long ago is told of, and the status is 0."""
     result = _audit(config)
     assert 0 == result.exit_code
-    assert "refund VM-1-t3R1 of 1000 HKD has been open for" in result.stdout
+    assert "refund VM-1-t3R1_1000 of 1000 HKD has been open for" in result.stdout
 
 
 def test_json_is_one_object(config: str, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_seals_are_written_once_and_checked(config: str, tmp_path: Path) -> None
     assert before == path.read_text()
     checked = _audit(config, "--check-seals", str(path))
     assert 0 == checked.exit_code, checked.output
-    assert checked.stdout.endswith("The books are clean: 29 checks hold.\n")
+    assert checked.stdout.endswith("The books are clean: 30 checks hold.\n")
 
 
 def test_an_audit_begins_behind_the_last_seals(config: str, tmp_path: Path) -> None:
@@ -153,13 +153,27 @@ def test_an_audit_begins_behind_the_last_seals(config: str, tmp_path: Path) -> N
     assert 0 == _audit(config, "--write-seals", str(tmp_path / "seals")).exit_code
     since = _audit(config)
     assert "Looked at what is behind the seals of 20" in since.stdout
-    assert since.stdout.endswith("The books are clean: 28 checks hold.\n")
+    assert since.stdout.endswith("The books are clean: 29 checks hold.\n")
     assert said in _audit(config, "--whole").stdout
     looked = [
         sum(check["looked_at"] for check in json.loads(_audit(config, *how).stdout)["checks"])
         for how in (["--json"], ["--json", "--whole"])
     ]
     assert looked[0] < looked[1] / 2
+
+
+def test_a_seal_that_was_changed_is_found_and_taken_anew(config: str, tmp_path: Path) -> None:
+    """By a clean audit of all there is, as the finding says."""
+    assert 0 == _audit(config, "--write-seals", str(tmp_path / "seals")).exit_code
+    damage(tmp_path / "vendgate.db", "UPDATE seals SET digest = 'aa' WHERE machine_id = 'VM-1'")
+    said = _audit(config)
+    assert 1 == said.exit_code
+    assert "the seal that the database keeps of line 20 of machine VM-1 was changed" in said.stdout
+    assert said.stdout.endswith("1 of 29 checks found something.\n")
+    assert 0 == _audit(config, "--whole", "--write-seals", str(tmp_path / "anew")).exit_code
+    again = _audit(config)
+    assert "Looked at what is behind the seals of 20" in again.stdout
+    assert 0 == again.exit_code
 
 
 def test_books_with_findings_are_not_remembered_as_whole(config: str, tmp_path: Path) -> None:

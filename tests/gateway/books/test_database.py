@@ -1,5 +1,6 @@
 """The database before it is opened."""
 
+import fcntl
 import sqlite3
 import subprocess
 import sys
@@ -93,6 +94,40 @@ def test_a_gateway_that_was_killed_holds_no_lock(tmp_path: Path) -> None:
         pass
 
 
+async def test_of_two_gateways_on_a_file_one_saves(tmp_path: Path) -> None:
+    """Who removed the mark under the first one let a second one in: that one goes on alone."""
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
+    await database.require_schema(config)
+    with database.served_alone(config.url):
+        first = await Database.open(config)
+        (tmp_path / "v.db-serving").unlink()
+        with database.served_alone(config.url):
+            second = await Database.open(config)
+            with pytest.raises(StoreError, match="another gateway may serve it by now"):
+                await first.write(lambda _: None)
+            await second.write(lambda _: None)
+            await second.close()
+        await first.close()
+
+
+def test_a_mark_that_is_removed_while_it_is_locked_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock would be on a file that nobody else finds."""
+    lock = fcntl.flock
+
+    def removed_then_locked(descriptor: int, operation: int) -> None:
+        (tmp_path / "v.db-serving").unlink()
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_then_locked)
+    with (
+        pytest.raises(StoreError, match="serving was removed just now"),
+        database.served_alone(f"sqlite:///{tmp_path}/v.db"),
+    ):
+        pass
+
+
 def test_a_server_is_shared() -> None:
     """Hosts on one PostgreSQL know of each other."""
     with (
@@ -153,3 +188,13 @@ async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=said):
         await Database.open(config)
     assert "0009" == migrate.current(config.url)
+
+
+def test_a_check_that_connects_says_what_serve_would_say(tmp_path: Path) -> None:
+    """A file that is served promises what it should; one that is not there is said."""
+    config = StorageConfig(url=f"sqlite:///{tmp_path / 'vendgate.db'}")
+    with pytest.raises(StoreError):
+        database.check(config, durable=True)
+    assert [] == list(tmp_path.iterdir())
+    database.upgrade(config)
+    database.check(config, durable=True)

@@ -568,7 +568,7 @@ async def test_a_refund_crosses_midnight_in_hangzhou(open_site: OpenSite) -> Non
         )
         assert trade.paid_at_ms < NEW_YEAR_MS <= done.ended_at.ToMilliseconds()
         (asked,) = _refunds_asked(site)
-        assert ("12.30", "HKD", f"{trade.trade_no}R1") == (
+        assert ("12.30", "HKD", f"{trade.trade_no}R1_1230") == (
             asked["refund_amount"],
             asked["currency"],
             asked["partner_refund_id"],

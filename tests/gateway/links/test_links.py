@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from actors.link import Commanded, LinkBroken, Notified
+from actors.link import Commanded, Figure, LinkBroken, Notified
 from actors.machine.events import StockCounted, TimePassed
 from actors.machine.ids import MachineId
 from actors.placement import host_of, partition_of
@@ -100,3 +100,16 @@ async def test_a_host_that_can_be_reached_needs_no_sentence(
     hosts[0].break_link()
     await until(lambda: links.stats()[0].attachments == 2)
     assert [] == links.sentences()
+
+
+async def test_what_hosts_tell_comes_in_the_order_of_the_layout(
+    links: HostLinks, hosts: list[ScriptedLink]
+) -> None:
+    """One that is away, and one that does not answer in time, tell nothing and hold nobody up."""
+    told = Figure(name="n", text="t", kind="gauge", samples=(("n", {}, 1.0),))
+    hosts[0].told = [told]
+    hosts[1].break_link()
+    hosts[2].open.clear()
+
+    assert [[told], None, None] == await links.figures()
+    hosts[2].open.set()

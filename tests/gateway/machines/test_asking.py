@@ -14,6 +14,7 @@ from gateway.machines.window import Window
 from gateway.v1 import machine_pb2 as wire
 from tests.support.edge import Edge, running_edge
 from tests.support.patience import until
+from tests.support.scripted_link import a_welcome
 
 WISH = VendRequested(request_id=RequestId("r1"), column="A1", price_minor=500, planogram_version=1)
 ASKED = wire.VendRequest(request_id="r1", column="A1", price_minor=500, planogram_version=1)
@@ -108,9 +109,26 @@ def test_a_denial_says_what_the_customer_has(
 ) -> None:
     """As the host told it last."""
     one, _ = asking()
-    one.heard(effects.UpdateFunds(session_id=SessionId("s1"), funds_minor=100, expires_in_ms=1))
-    one.heard(command)
+    one.heard(
+        effects.UpdateFunds(session_id=SessionId("s1"), funds_minor=100, expires_in_ms=1), 101
+    )
+    one.heard(command, 101)
     assert [denial(funds_minor)] == one.denials(103.0)
+
+
+def test_a_request_s_first_answer_is_told_once() -> None:
+    """What comes after it, and what answers nothing, is none."""
+    told = list[tuple[str, float]]()
+    one = Asking(Window(StreamId("g-1")), within_s=3.0, answered=lambda *was: told.append(was))
+    show = effects.ShowQr(
+        request_id=RequestId("r1"), qr_payload="q", amount_minor=5, expires_in_ms=1
+    )
+    one.heard(denial(0), 100.5)
+    one.began(101.0)
+    for command in (a_welcome(), show, denial(0)):
+        one.heard(command, 101.25)
+
+    assert [("payment_asked", 0.25)] == told
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ written.
 import io
 import json
 import logging
+import stat
 import sys
+from pathlib import Path
 
 import pytest
 import structlog
@@ -118,3 +120,41 @@ def test_no_text_turns_a_line_around_or_tells_a_password(line_format: str) -> No
     assert "geheim" not in told
     assert "postgresql://a:***@db/v" in told
     assert "https://me:***@host/?password=***" in told
+
+
+def test_a_host_writes_to_its_file_and_says_who_it_is(tmp_path: Path) -> None:
+    """At the end of what others wrote there, for its owner alone, and into a new file once the old
+    one was moved away.
+    """
+    path = tmp_path / "hosts.log"
+    for host in ("vendgate-host-0", "vendgate-host-1"):
+        logs.set_up(level="info", line_format="json", path=path, host=host)
+        structlog.get_logger().info("host serves")
+    path.rename(tmp_path / "hosts.log.1")
+    logging.getLogger("somebody").warning("disk full")
+    first, second = _lines(io.StringIO((tmp_path / "hosts.log.1").read_text()))
+    (third,) = _lines(io.StringIO(path.read_text()))
+    close_handlers()
+
+    assert ["vendgate-host-0", "vendgate-host-1", "vendgate-host-1"] == [
+        line["host"] for line in (first, second, third)
+    ]
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_file_that_cannot_be_opened_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All goes to standard error then, and that is said first."""
+    logs.set_up(level="info", line_format="json", path=tmp_path / "no" / "hosts.log")
+    structlog.get_logger().info("host serves")
+    problem, line = _lines(io.StringIO(capsys.readouterr().err))
+
+    assert str(problem["message"]).endswith("No such file or directory")
+    assert ("error", "host serves") == (problem["level"], line["message"])
+
+
+def close_handlers() -> None:
+    """Let go of the files."""
+    for handler in logging.getLogger().handlers:
+        handler.close()

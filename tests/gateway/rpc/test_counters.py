@@ -6,7 +6,14 @@ from types import ModuleType
 
 import alipay_client.notify
 import gateway.alipay.notify
-from gateway.rpc.counters import NOTIFICATION_REASONS, Counters
+import gateway.serving.http_door
+from gateway.rpc.counters import (
+    HTTP_DOORS,
+    HTTP_ENDINGS,
+    NOTIFICATION_REASONS,
+    VEND_ANSWERS,
+    Counters,
+)
 
 
 def _reasons(module: ModuleType, error: str) -> set[str]:
@@ -62,3 +69,37 @@ def test_every_call_is_there_with_every_status() -> None:
         )
         == text
     )
+
+
+def test_every_ending_at_a_door_is_there_at_zero() -> None:
+    """The door's own words, each of which is counted from the start."""
+    tree = ast.parse(inspect.getsource(gateway.serving.http_door))
+    said = {
+        word.value
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Call) and ast.unparse(node.func) in {"self._ended", "self._end"})
+        or (isinstance(node, ast.FunctionDef) and node.name == "overdue")
+        for part in ([node] if isinstance(node, ast.Call) else node.body[1:])
+        for word in ast.walk(part)
+        if isinstance(word, ast.Constant) and isinstance(word.value, str) and word.value
+    }
+    registry = Counters().registry
+
+    assert set(HTTP_ENDINGS) == said
+    for door in HTTP_DOORS:
+        for reason in HTTP_ENDINGS:
+            labels = {"door": door, "reason": reason}
+            assert 0 == registry.get_sample_value("vendgate_connections_ended_total", labels)
+
+
+def test_an_answered_vend_is_timed_by_its_answer() -> None:
+    """The other answers are there at 0."""
+    counters = Counters()
+    counters.vend_answered("approved", 0.25)
+    name = "vendgate_vend_answer_seconds"
+    got = {
+        answer: counters.registry.get_sample_value(f"{name}_sum", {"answer": answer})
+        for answer in VEND_ANSWERS
+    }
+
+    assert {"approved": 0.25, "denied": 0.0, "payment_asked": 0.0} == got

@@ -1,9 +1,24 @@
 """The operators' pages of the HTTP side."""
 
 import asyncio
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.serving.http_app import Readiness, saves_check
+from tests.support.fleet_calls import registered
 from tests.support.site import Site
+from tests.support.site_machine import a_machine, approved
+
+LABELS = {
+    *("answer", "by", "direction", "door", "file", "host", "how", "le", "listener", "method"),
+    *("outcome", "reason", "status", "verdict"),
+}
+"""Each has a handful of values, however large the fleet is."""
 
 
 async def test_health_readiness_and_figures(site: Site) -> None:
@@ -72,3 +87,73 @@ async def test_sql_away_is_seen(site: Site) -> None:
     ready = await site.http.get("/readyz")
     assert (503, False) == (ready.status_code, ready.json()["checks"]["sql"])
     assert "vendgate_sql_up 0.0" in (await site.http.get("/metrics")).text
+
+
+def _families(text: str) -> Iterable[Metric]:
+    families: Iterable[Metric] = text_string_to_metric_families(text)
+    return families
+
+
+async def test_figures_have_prometheus_s_form(site: Site) -> None:
+    """Each family once, with a help; counters end in ``_total``, times are in seconds, and no label
+    grows with the fleet.
+    """
+    families = list(_families((await site.http.get("/metrics")).text))
+    names = [family.name for family in families]
+
+    assert sorted(set(names)) == sorted(names)
+    for family in families:
+        assert family.name.startswith("vendgate_")
+        assert family.documentation
+        assert not {"ms", "days", "milliseconds", "count", "sum"} & set(family.name.split("_"))
+        assert {label for sample in family.samples for label in sample.labels} <= LABELS
+        assert _form(family) == {sample.name for sample in family.samples}
+
+
+def _form(family: Metric) -> set[str]:
+    """The names that the samples of a family must have."""
+    match family.type:
+        case "counter":
+            return {f"{family.name}_total"}
+        case "histogram":
+            return {f"{family.name}_{part}" for part in ("bucket", "count", "sum")}
+        case "gauge":
+            return {sample.name for sample in family.samples} & {family.name}
+    return set()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+async def test_promtool_finds_nothing_in_the_figures(site: Site) -> None:
+    """The field's own judge of names, units and help."""
+    text = (await site.http.get("/metrics")).text
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["promtool", "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+async def test_a_sale_is_seen_in_the_figures(site: Site) -> None:
+    """How long the machine waited for its answer is the gateway's figure; what the host timed comes
+    over the link, under the host's number.
+    """
+    code = (await registered(site)).qr_payload
+    async with a_machine(site) as machine:
+        await approved(site, machine, code)
+        text = (await site.http.get("/metrics")).text
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in _families(text)
+        for sample in family.samples
+    }
+
+    assert 1 == samples["vendgate_vend_answer_seconds_count", "approved"]
+    assert 0 == samples["vendgate_vend_answer_seconds_count", "denied"]
+    assert 1 == samples["vendgate_host_answers", "0"]
+    assert 1 == samples["vendgate_host_notification_seconds_count", "0"]
+    assert 1 == samples["vendgate_host_machines", "0"]
+    assert ("vendgate_machines_online_oldest_age_seconds",) not in samples

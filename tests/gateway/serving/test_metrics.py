@@ -4,10 +4,11 @@ grow.
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from actors.link import Figure
 from gateway.links.batched_link import LinkStats
 from gateway.machines.service import EdgeStats
 from gateway.rpc.counters import Counters
-from gateway.serving.metrics import Snapshot, render
+from gateway.serving.metrics import SHARED, Snapshot, render
 from storage.fleet.views import GaugeView
 
 LINK = LinkStats(
@@ -95,7 +96,7 @@ def test_every_figure_has_its_name() -> None:
         "vendgate_takeovers_total{by=stranger}": 3,
         "vendgate_takeovers_total{by=refused}": 4,
         "vendgate_draining": 0,
-        "vendgate_certificate_days_left{file=client_ca,listener=machines}": 12.5,
+        "vendgate_certificate_remaining_seconds{file=client_ca,listener=machines}": 1_080_000,
     }
     assert expected == {name: samples[name] for name in expected}
 
@@ -116,3 +117,35 @@ def test_what_is_gone_is_not_shown() -> None:
 def test_sql_away_is_a_figure() -> None:
     """The scrape works all the same."""
     assert 0 == _samples(render(Counters(), Snapshot(now_ms=0, open_items=None)))["vendgate_sql_up"]
+
+
+def test_hosts_figures_stand_together_each_with_its_host() -> None:
+    """One family for all of them; of a host that does not answer there is only that."""
+    first, third = (
+        Figure(
+            name="vendgate_host_turns",
+            text="Events that machines decided on.",
+            kind="counter",
+            samples=(("vendgate_host_turns_total", {}, value),),
+        )
+        for value in (5.0, 7.0)
+    )
+    text = render(Counters(), Snapshot(now_ms=0, open_items=(), hosts=([first], None, [third])))
+    samples = _samples(text)
+
+    assert 1 == text.count(b"# TYPE vendgate_host_turns_total counter")
+    assert (5, 7) == tuple(samples[f"vendgate_host_turns_total{{host={host}}}"] for host in (0, 2))
+    answers = [samples[f"vendgate_host_answers{{host={host}}}"] for host in (0, 1, 2)]
+    assert [1, 0, 1] == answers
+
+
+def test_what_every_gateway_shows_alike_says_so() -> None:
+    """Added up over gateways it would count everything twice; ages that nobody knows are none."""
+    open_items = [GaugeView(name="machines_online", status="", count=3, oldest_at_ms=None)]
+    text = render(Counters(), Snapshot(now_ms=0, open_items=open_items)).decode()
+    shared = [line.split()[2] for line in text.splitlines() if line.endswith(SHARED)]
+
+    assert "vendgate_machines_online" in shared
+    assert "vendgate_work_items_oldest_age_seconds" in shared
+    assert "vendgate_link_attached" not in shared
+    assert "vendgate_machines_online_oldest_age_seconds" not in text

@@ -58,7 +58,7 @@ async def test_what_is_open_keeps_its_lines(db: Database) -> None:
     for event in rest[:-1]:
         await owner.do("VM-1", event)
     found = await planned(db, LATER_MS)
-    assert (over, "refund VM-1-t2R1 is open") == (found.upto, found.held)
+    assert (over, "refund VM-1-t2R1_500 is open") == (found.upto, found.held)
     await owner.do("VM-1", rest[-1])
     found = await planned(db, LATER_MS)
     assert (owner.states["VM-1"].version, "") == (found.upto, found.held)
@@ -95,8 +95,8 @@ async def test_what_goes_on_behind_a_start_is_named_with_all_its_transfers(db: D
         "VM-1-t1",
         "VM-1-v1",
         "VM-1-v1/VM-1-t1",
-        "VM-1-t1R1",
-        "VM-1-t1R2",
+        "VM-1-t1R1_500",
+        "VM-1-t1R2_500",
     } == await db.read(lambda connection: causes_that_go_on(connection, start))
 
 

@@ -4,9 +4,11 @@ import gzip
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from storage.archiving import archive
 from storage.archiving.files import MANIFEST, ArchiveRefused, read_month
 from storage.archiving.proving import with_archive
 from storage.database.engine import Database
@@ -34,11 +36,41 @@ async def test_a_month_that_is_missing_is_told(sound: Database, tmp_path: Path) 
     """Another folder, or one without the last month."""
     await goes_on(sound)
     await archived(sound, tmp_path / "archive")
+    (tmp_path / "other").mkdir()
     with pytest.raises(ArchiveRefused, match="its months are 2026-01, 2026-02"):
         await audited(sound, with_archive(tmp_path / "other"))
     (tmp_path / "archive" / "2026-02" / MANIFEST).unlink()
     with pytest.raises(ArchiveRefused, match="its months are 2026-01, 2026-02"):
         await audited(sound, with_archive(tmp_path / "archive"))
+
+
+async def test_a_folder_that_is_not_there_proves_nothing(sound: Database, tmp_path: Path) -> None:
+    """Nor does a file, nor a folder when nothing of these books was ever archived."""
+    (tmp_path / "file").touch()
+    for name in ("none", "file"):
+        with pytest.raises(ArchiveRefused, match=f"{name} is no folder that is there"):
+            with_archive(tmp_path / name)
+    with pytest.raises(ArchiveRefused, match="Nothing was archived of this database"):
+        await audited(sound, with_archive(tmp_path))
+
+
+async def test_a_month_that_was_written_before_a_kill_counts_once(
+    sound: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lines are in the database still, and are proved there."""
+    await goes_on(sound)
+    folder = tmp_path / "archive"
+    await archived(sound, folder, "2026-02")
+
+    def killed(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_begin_behind", killed)
+        with pytest.raises(KeyboardInterrupt):
+            await archived(sound, folder)
+    assert (folder / "2026-02" / MANIFEST).exists()
+    assert () == (await audited(sound, with_archive(folder))).sentences
 
 
 async def test_a_line_that_was_changed_is_found_even_with_new_hashes(

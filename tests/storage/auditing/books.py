@@ -165,10 +165,13 @@ async def _gives_up(db: Database, owner: Owner) -> None:
     await owner.do("VM-4", owner.frame("VM-4", SessionCompleted(session_id=SessionId("VM-4-s1"))))
     await owner.do(
         "VM-4",
-        RefundRefused(refund_id=refund_of("VM-4-t1"), detail="TRADE_HAS_CLOSE", source="query"),
+        RefundRefused(
+            refund_id=refund_of("VM-4-t1", 700), detail="TRADE_HAS_CLOSE", source="query"
+        ),
     )
     await owner.do(
-        "VM-4", RefundWrittenOff(refund_id=refund_of("VM-4-t1"), actor="eve", reason="paid in cash")
+        "VM-4",
+        RefundWrittenOff(refund_id=refund_of("VM-4-t1", 700), actor="eve", reason="paid in cash"),
     )
     await owner.do("VM-4", CodeCreated(qr_payload="again"))
 

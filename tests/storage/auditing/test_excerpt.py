@@ -126,7 +126,7 @@ async def test_seals_follow_on_seals(sound: Database, sound_url: str) -> None:
     await audited(sound_url, seal=True)
     owner = await _goes_on(sound)
     await audited(sound_url, seal=True)
-    await owner.do("VM-1", RefundSucceeded(refund_id=RefundId("VM-1-t1R2")))
+    await owner.do("VM-1", RefundSucceeded(refund_id=RefundId("VM-1-t1R2_500")))
     since, whole = await audited(sound_url), await audited(sound_url, Scope())
     assert () == since.sentences
     assert whole.proved == since.proved
@@ -177,6 +177,40 @@ async def test_what_is_spoilt_behind_the_seals_is_seen(
     await db.close()
     damage(path, sql)
     assert check in broken(await audited(url))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("digest = 'aa' WHERE machine_id = 'VM-1'", "of line 20 of machine VM-1 was changed"),
+        ("version = 12 WHERE machine_id = 'VM-1'", "of line 12 of machine VM-1 was changed"),
+        ("version = 99 WHERE machine_id = 'VM-2'", "of line 99 of machine VM-2 was changed"),
+        ("version = 3 WHERE machine_id = ''", "of row 3 of audit was changed"),
+        ("balances = '{}' WHERE machine_id = 'VM-1'", "of machine VM-1 was changed"),
+        ("link = '{}' WHERE machine_id = 'VM-1'", "of machine VM-1 was changed"),
+        ("link = 'nonsense' WHERE machine_id = 'VM-1'", "of machine VM-1 was changed"),
+        ("at_ms = 0, from_day = 0 WHERE machine_id = 'VM-1'", "of machine VM-1 was changed"),
+        ("sealed_at_ms = 'x' WHERE machine_id = 'VM-1'", "of machine VM-1 was changed"),
+        ("machine_id = 'VM-9' WHERE machine_id = 'VM-1'", "of machine VM-9 was changed"),
+    ],
+)
+async def test_a_seal_that_was_changed_accuses_nothing_else(
+    sound_file: Path, tmp_path: Path, change: str, sentence: str
+) -> None:
+    """It is named, and all there is is looked at; an audit of all there is does not ask seals."""
+    path = Path(shutil.copy(sound_file, tmp_path / "sealed.db"))
+    url = f"sqlite:///{path}"
+    await audited(url, seal=True)
+    db = await Database.open(StorageConfig(url=url))
+    await _goes_on(db)
+    await db.close()
+    assert (await audited(url)).clean
+    damage(path, f"UPDATE seals SET {change}")
+    audit = await audited(url)
+    assert None is audit.since_ms
+    assert ["seals_are_as_written"] == broken(audit)
+    assert sentence in audit.sentences[0]
+    assert (await audited(url, Scope())).clean
 
 
 async def test_much_is_copied_machine_by_machine(

@@ -40,22 +40,22 @@ DAMAGES = (
         check="refunds_equal_the_ledger",
         sql=(
             "UPDATE refunds SET status = 'SUCCEEDED', amount_minor = 400 WHERE refund_id = "
-            "'VM-1-t1R1'"
+            "'VM-1-t1R1_500'"
         ),
         sentence=(
-            "refund VM-1-t1R1 of trade VM-1-t1 is SUCCEEDED with 400 HKD; the ledger asked for 500 "
-            "and owes 0"
+            "refund VM-1-t1R1_500 of trade VM-1-t1 is SUCCEEDED with 400 HKD; the ledger asked "
+            "for 500 and owes 0"
         ),
         companions=frozenset({"refunds_follow_from_their_trades"}),
     ),
     Damage(
         check="refunds_equal_the_ledger",
-        sql="DELETE FROM refunds WHERE refund_id = 'VM-1-t1R1'",
-        sentence="the ledger asked for 500 under refund VM-1-t1R1, which machine VM-1 has not",
+        sql="DELETE FROM refunds WHERE refund_id = 'VM-1-t1R1_500'",
+        sentence="the ledger asked for 500 under refund VM-1-t1R1_500, which machine VM-1 has not",
     ),
     Damage(
         check="refunds_equal_the_ledger",
-        sql="UPDATE refunds SET status = 'SUCCEEDED' WHERE refund_id = 'VM-1-t3R1'",
+        sql="UPDATE refunds SET status = 'SUCCEEDED' WHERE refund_id = 'VM-1-t3R1_1000'",
         sentence="is SUCCEEDED with 1000 HKD; the ledger asked for 1000 and owes 1000",
         companions=frozenset({"what_is_open_is_in_the_state"}),
     ),
@@ -63,25 +63,27 @@ DAMAGES = (
         check="refunds_equal_the_ledger",
         sql=(
             "UPDATE transfers SET trade_id = 'VM-1-t2' WHERE kind = 'REFUND_CONFIRMED' AND "
-            "cause = 'VM-1-t1R1'"
+            "cause = 'VM-1-t1R1_500'"
         ),
         sentence=(
-            "REFUND_CONFIRMED of 500 under refund VM-1-t1R1 names trade VM-1-t2, and the refund "
-            "is of trade VM-1-t1"
+            "REFUND_CONFIRMED of 500 under refund VM-1-t1R1_500 names trade VM-1-t2, and the "
+            "refund is of trade VM-1-t1"
         ),
     ),
     Damage(
         check="refunds_follow_from_their_trades",
         sql=(
             "UPDATE refunds SET trade_id = 'VM-1-t1', partner_trans_id = 'out-VM-1-t1' WHERE "
-            "refund_id = 'VM-1-t2R1'"
+            "refund_id = 'VM-1-t2R1_500'"
         ),
-        sentence="refund VM-1-t2R1 of 500 does not follow from trade VM-1-t1, which has 2 refunds",
+        sentence=(
+            "refund VM-1-t2R1_500 of 500 does not follow from trade VM-1-t1, which has 2 refunds"
+        ),
         companions=frozenset({"refunds_equal_the_ledger"}),
     ),
     Damage(
         check="refunds_follow_from_their_trades",
-        sql="UPDATE refunds SET trade_id = 'nowhere' WHERE refund_id = 'VM-1-t2R1'",
+        sql="UPDATE refunds SET trade_id = 'nowhere' WHERE refund_id = 'VM-1-t2R1_500'",
         sentence="1 refunds of 500 in all name trade nowhere, which there is not",
         companions=frozenset({"refunds_equal_the_ledger"}),
     ),

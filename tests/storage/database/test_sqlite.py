@@ -13,7 +13,7 @@ from actors.machine.ids import MachineId
 from actors.ports import StoreError
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
-from storage.database.sqlite import make_private
+from storage.database.sqlite import make_private, serving_mark
 from storage.tables import installation
 from tests.storage.owner import Owner, paid
 
@@ -128,6 +128,24 @@ async def test_the_last_to_leave_folds_the_log_into_the_file(url: str) -> None:
     assert path.with_name("vendgate.db-wal").exists()
     await db.close()
     assert not path.with_name("vendgate.db-wal").exists()
+
+
+async def test_nothing_is_saved_once_the_mark_is_another(url: str) -> None:
+    """Whoever removed it let another gateway in; what was not marked is bound to no mark."""
+    mark = serving_mark(Path(url.removeprefix("sqlite:///")))
+    unmarked = await Database.open(StorageConfig(url=url))
+    with mark.open("w"):  # who serves holds it open, so that no other file gets its number
+        db = await Database.open(StorageConfig(url=url))
+        await db.write(lambda _: None)
+        mark.unlink()
+        with pytest.raises(StoreError, match=r"-serving was removed or replaced.*another gateway"):
+            await db.write(lambda _: None)
+        mark.touch()
+        with pytest.raises(StoreError, match="-serving was removed or replaced"):
+            await db.write(lambda _: None)
+    await unmarked.write(lambda _: None)
+    await db.close()
+    await unmarked.close()
 
 
 def _modes(folder: Path) -> dict[str, int]:

@@ -233,7 +233,7 @@ async def test_a_machine_with_money_is_in_use(db: Database) -> None:
         await _change(db, RETIRED)
     owner.now_ms += owner.policy.idle_refund_ms
     await owner.do("VM-1", paid("t2", at_ms=1))
-    with pytest.raises(MachineInUse, match="refund t1R1, refund t2R1"):
+    with pytest.raises(MachineInUse, match="refund t1R1_1000, refund t2R1_1000"):
         await _change(db, RETIRED)
     for trade in ("t1", "t2"):
         await owner.do("VM-1", RefundSucceeded(refund_id=refund_of(trade), source="answer"))

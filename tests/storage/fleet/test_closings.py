@@ -163,7 +163,7 @@ async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
         "inbox:99",
         "difference:1.2",
         "difference:1",
-        "refund:t1R1",
+        "refund:t1R1_1000",
         "vend:x",
         "",
         "x' OR 1=1",
@@ -236,7 +236,7 @@ async def test_a_closed_difference_is_said_to_be_closed(db: Database) -> None:
         {"ours_minor": 100},
         {"currency": "USD"},
         {"trade_id": "t8"},
-        {"refund_id": "t1R1"},
+        {"refund_id": "t1R1_1000"},
     ],
     ids=str,
 )

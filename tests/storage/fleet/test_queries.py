@@ -105,7 +105,7 @@ async def test_a_purchase_can_be_looked_up(db: Database) -> None:
     await owner.buy("VM-1")
     queries = Queries(db)
     session, vend = await queries.session("VM-1-s1"), await queries.vend("VM-1-v1")
-    trade, refund = await queries.trade("VM-1-t1"), await queries.refund("VM-1-t1R1")
+    trade, refund = await queries.trade("VM-1-t1"), await queries.refund("VM-1-t1R1_500")
     assert session is not None
     assert vend is not None
     assert trade is not None
@@ -188,14 +188,14 @@ async def test_lists_are_filtered(db: Database) -> None:
     assert ["t2"] == [
         view.trade_id for view in await queries.trades(Wanted(session_id="VM-1-s2"), limit=10)
     ]
-    assert ["t3R1"] == [
+    assert ["t3R1_1000"] == [
         view.refund_id
         for view in await queries.refunds(Wanted(statuses=tuple(OPEN_REFUNDS)), limit=10)
     ]
-    assert ["VM-1-t1R1"] == [
+    assert ["VM-1-t1R1_500"] == [
         view.refund_id for view in await queries.refunds(Wanted(statuses=("SUCCEEDED",)), limit=10)
     ]
-    assert ["t3R1"] == [
+    assert ["t3R1_1000"] == [
         view.refund_id for view in await queries.refunds(Wanted(trade_id="t3"), limit=10)
     ]
     assert ["VM-1-v1"] == [
@@ -224,7 +224,7 @@ async def test_the_timeline_tells_the_story_of_a_session(db: Database) -> None:
     assert ("TOP_UP 1000 HKD RECEIVABLE to CUSTOMER_FUNDS VM-1-t1",) == story[0].money
     assert any(line.startswith("BeginSession") for line in story[0].decisions)
     assert any(line.startswith("SendRefund") for line in story[3].decisions)
-    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1 to RECEIVABLE",) == story[4].money
+    assert ("REFUND_CONFIRMED 500 HKD REFUND_DUE VM-1-t1R1_500 to RECEIVABLE",) == story[4].money
 
 
 async def test_events_are_followed_by_position(db: Database) -> None:

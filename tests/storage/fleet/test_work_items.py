@@ -104,21 +104,21 @@ async def test_one_of_each_kind_is_shown_as_it_is(db: Database) -> None:
     assert [
         view(
             WorkItemKind.REFUND_OVERDUE,
-            "refund:t1R1",
+            "refund:t1R1_1000",
             START_MS + 1,
             1_000,
             "UNKNOWN: time-out",
             trade_id="t1",
-            refund_id="t1R1",
+            refund_id="t1R1_1000",
         ),
         view(
             WorkItemKind.REFUND_REFUSED,
-            "refund:t2R1",
+            "refund:t2R1_1000",
             START_MS + 2,
             1_000,
             "TRADE_NOT_EXIST",
             trade_id="t2",
-            refund_id="t2R1",
+            refund_id="t2R1_1000",
         ),
         view(
             WorkItemKind.VEND_IN_REVIEW,
@@ -203,7 +203,7 @@ async def test_a_difference_tells_what_lies_between_both_sides(
         alipay_minor=alipay_minor,
         ours_minor=ours_minor,
         machine_id="",
-        refund_id="t1R1",
+        refund_id="t1R1_1000",
         currency="USD",
     )
     await Reconciliation(db).record(RUN, [differs], now_ms=START_MS)
@@ -214,7 +214,7 @@ async def test_a_difference_tells_what_lies_between_both_sides(
             kind=WorkItemKind.RECONCILIATION_DIFFERENCE,
             machine_id="",
             trade_id="t1",
-            refund_id="t1R1",
+            refund_id="t1R1_1000",
             vend_id="",
             amount_minor=amount_minor,
             currency="USD",
@@ -268,7 +268,7 @@ async def test_a_proposed_write_off_names_who_proposed_it(db: Database) -> None:
         item.reason,
         item.proposed_by,
     )
-    refund = await Queries(db).refund("t1R1")
+    refund = await Queries(db).refund("t1R1_1000")
     assert refund is not None
     assert ("ann", "paid in cash", owner.now_ms) == (
         refund.proposed_by,
@@ -330,9 +330,11 @@ async def test_pages_follow_each_other_without_gap(db: Database) -> None:
 async def test_the_list_is_filtered(db: Database) -> None:
     """By machine and by kind, together too."""
     await _mixed(db)
-    assert {"t3R1"} == {item.refund_id for item in await items(db, machine_id="VM-2")}
-    assert ["refund:t2R1"] == [item.item_id for item in await items(db, kinds=["REFUND_REFUSED"])]
-    assert ["t1R1", "t4R1"] == [
+    assert {"t3R1_1000"} == {item.refund_id for item in await items(db, machine_id="VM-2")}
+    assert ["refund:t2R1_1000"] == [
+        item.item_id for item in await items(db, kinds=["REFUND_REFUSED"])
+    ]
+    assert ["t1R1_1000", "t4R1_1000"] == [
         item.refund_id for item in await items(db, machine_id="VM-1", kinds=["REFUND_OVERDUE"])
     ]
     assert [] == await items(db, machine_id="VM-2", kinds=["PAYMENT_CONFLICT"])
@@ -347,7 +349,7 @@ async def test_a_refund_is_overdue_after_a_day(db: Database) -> None:
     await late(owner, "t3", RefundSucceeded(refund_id=refund_of("t3")))
     day_is_over_ms = START_MS + 1 + OVERDUE_AFTER_MS
     assert [] == await items(db, now_ms=day_is_over_ms)
-    assert ["t1R1"] == [item.refund_id for item in await items(db, now_ms=day_is_over_ms + 1)]
+    assert ["t1R1_1000"] == [item.refund_id for item in await items(db, now_ms=day_is_over_ms + 1)]
 
 
 async def test_what_was_written_off_waits_no_more(db: Database) -> None:
@@ -368,18 +370,20 @@ async def test_what_was_written_off_waits_no_more(db: Database) -> None:
 async def test_a_conflict_about_a_refund_names_it(db: Database) -> None:
     """Its money is not told; it is about another trade than the first telling's."""
     await Owner.of(db, "VM-1")
-    echo = other("refund:t1R1", RefundSucceeded(refund_id=RefundId("t1R1"), source="notification"))
+    echo = other(
+        "refund:t1R1_1000", RefundSucceeded(refund_id=RefundId("t1R1_1000"), source="notification")
+    )
     await Inbox(db).put(echo)
     await Inbox(db).put(replace(echo, trade_id="t2"))
     await Inbox(db).put(replace(other("closed:t1", None), told_sha256="2" * 64))
     await Inbox(db).put(replace(other("closed:t1", None), told_sha256="3" * 64, trade_id="t3"))
-    assert [("t1R1", "t2", 0, "HKD"), ("", "t3", 0, "HKD")] == [
+    assert [("t1R1_1000", "t2", 0, "HKD"), ("", "t3", 0, "HKD")] == [
         (item.refund_id, item.trade_id, item.amount_minor, item.currency)
         for item in await items(db)
     ]
 
 
-@pytest.mark.parametrize("after", ["x", "x:1", ":", "9" * 19 + ":refund:t1R1"])
+@pytest.mark.parametrize("after", ["x", "x:1", ":", "9" * 19 + ":refund:t1R1_1000"])
 async def test_a_position_that_is_none_of_ours_is_refused(db: Database, after: str) -> None:
     """It is the caller's mistake, not an empty page."""
     with pytest.raises(InvalidPosition):

@@ -1,15 +1,23 @@
 """A notification is saved once, whoever brings it and however often."""
 
 import asyncio
+from collections.abc import Callable
 
-from sqlalchemy import insert, select
+import pytest
+from sqlalchemy import Connection, delete, insert, make_url, select, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import RefundSucceeded, TradeFinished
 from actors.machine.ids import RefundId, TradeId
-from storage.database.engine import Database
-from storage.machines.inbox import Inbox
-from storage.tables import inbox, refunds
+from actors.ports import StoreError
+from storage.database.engine import Database, StorageConfig
+from storage.machines import inbox as inboxes
+from storage.machines.inbox import Inbox, Received
+from storage.tables import inbox, refunds, trades
+from tests.storage.conftest import ON_POSTGRES
 from tests.storage.notifications import other, received
+from tests.storage.owner import START_MS
+from tests.support.patience import HANGS_AFTER_S, LOOK_EVERY_S
 
 
 async def causes(db: Database) -> dict[str, bool]:
@@ -77,6 +85,70 @@ async def test_gateways_that_are_told_at_once_agree(db: Database) -> None:
     stored = await asyncio.gather(*(Inbox(db).put(received("t1")) for _ in range(8)))
     assert 1 == len({one.inbox_id for one in stored})
     assert 1 == [one.verdict for one in stored].count("NEW")
+
+
+def _credit_and_close(connection: Connection) -> None:
+    """As the host of VM-1 does it; what matters here is that the trade is known."""
+    row = {
+        "trade_id": "t1",
+        "machine_id": "VM-1",
+        "partner_trans_id": "out-t1",
+        "payer_id": "payer-alice",
+        "status": "CLOSED",
+        "currency": "HKD",
+        "paid_minor": 1_000,
+        "sold_minor": 1_000,
+        "refunded_minor": 0,
+        "written_off_minor": 0,
+        "held_minor": 0,
+        "received_at_ms": START_MS,
+    }
+    connection.execute(insert(trades), row)
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=ON_POSTGRES)], indirect=True)
+async def test_a_payment_whose_row_is_on_its_way_out_is_no_new_one(db: Database, url: str) -> None:
+    """Told again in the moment in which its row goes to the archive, it is not credited again."""
+    first = await Inbox(db).put(received("t1"))
+    await db.write(_credit_and_close)
+    other_gateway = await Database.open(StorageConfig(url=url))
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))
+    async with engine.connect() as archive:
+        await archive.execute(delete(inbox).where(inbox.c.id == first.inbox_id))
+        telling = asyncio.create_task(Inbox(other_gateway).put(received("t1")))
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while not telling.done() and not await db.read(lambda c: c.scalar(waiting)):
+                await asyncio.sleep(LOOK_EVERY_S)
+        await archive.commit()
+    again = await telling
+    await engine.dispose()
+    await other_gateway.close()
+    assert "DUPLICATE" == again.verdict
+    assert {} == await causes(db)
+    assert "DUPLICATE" == (await Inbox(db).put(received("t1"))).verdict
+
+
+async def test_what_others_put_in_and_take_out_is_tried_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some times; then nobody knows whether it is saved, and Alipay tells it again."""
+    tries: list[str] = []
+
+    def taken(left: int) -> Callable[..., int | None]:
+        def insert(connection: Connection, told: Received, cause: str, *rest: int) -> int | None:
+            tries.append(cause)
+            return None if len(tries) <= left else put(connection, told, cause, *rest)
+
+        return insert
+
+    put = inboxes._insert
+    monkeypatch.setattr(inboxes, "_insert", taken(2))
+    assert "NEW" == (await Inbox(db).put(other("finished:t1", None))).verdict
+    assert ["finished:t1"] * 3 == tries
+    monkeypatch.setattr(inboxes, "_insert", taken(1_000))
+    with pytest.raises(StoreError, match="finished:t2 was put in and taken out by others"):
+        await Inbox(db).put(other("finished:t2", None))
 
 
 async def test_whether_a_payment_was_told_is_known_for_ever(db: Database) -> None:

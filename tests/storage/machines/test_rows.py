@@ -65,7 +65,7 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     made = rows.batch_rows(changes, {changes[0].machine_id: rows.Owned(partition=3, epoch=7)})
     state = named("machine_states", made.states[changes[0].machine_id])
     trade = named("trades", made.trades["VM-1-t1"])
-    refund = named("refunds", made.refunds["VM-1-t1R1"])
+    refund = named("refunds", made.refunds["VM-1-t1R1_500"])
     session = named("sessions", made.sessions["VM-1-s1"])
     vend = named("vends", made.vends["VM-1-v1"])
     assert (3, 7, "ENABLED", 1) == (

@@ -13,6 +13,7 @@ RUN = NewRun(
     file_name="2088000000000001_transaction_20260115.txt",
     row_count=2,
     totals=(Total(currency="HKD", alipay_paid_minor=500),),
+    day_was_over=True,
 )
 
 

@@ -99,7 +99,7 @@ async def test_a_refund_is_judged_on_the_day_that_holds_all_of_it(db: Database) 
     owner.now_ms = START_MS + HOUR_MS
     await owner.do("VM-1", RefundSucceeded(refund_id=refund_of("t1")))
     today = await read(db)
-    assert (frozenset({"t1R1"}), RefundStatus.SUCCEEDED) == (
+    assert (frozenset({"t1R1_1000"}), RefundStatus.SUCCEEDED) == (
         today.returned_today,
         today.refunds[refund_of("t1")].status,
     )
@@ -107,7 +107,7 @@ async def test_a_refund_is_judged_on_the_day_that_holds_all_of_it(db: Database) 
     owner.now_ms = START_MS + DAY_MS
     await owner.do("VM-1", RefundSucceeded(refund_id=refund_of("t2")))
     tomorrow = await read(db, from_ms=START_MS + DAY_MS)
-    assert (frozenset({"t1R1"}), frozenset[str]()) == (
+    assert (frozenset({"t1R1_1000"}), frozenset[str]()) == (
         (await read(db)).returned_today,
         tomorrow.returned_today,
     )

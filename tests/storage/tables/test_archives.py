@@ -41,8 +41,8 @@ async def test_a_machine_has_one_start_and_one_seal(db: Database) -> None:
     """A second one would leave open where its books begin."""
     await taken(db, starts, START)
     await refused(db, starts, {**START, "version": 6})
-    await taken(db, seals, {**START, "sealed_at_ms": 1})
-    await refused(db, seals, {**START, "sealed_at_ms": 2})
+    await taken(db, seals, {**START, "sealed_at_ms": 1, "row_sha256": "aa"})
+    await refused(db, seals, {**START, "sealed_at_ms": 2, "row_sha256": "bb"})
 
 
 async def test_only_lines_that_are_archived_may_be_deleted(db: Database) -> None:

@@ -12,6 +12,7 @@ RUN = {
     "row_count": 1,
     "read_at_ms": 1,
     "totals": "[]",
+    "day_was_over": True,
 }
 DIFFERENCE = {
     "run_id": 1,

@@ -162,6 +162,20 @@ async def office(site: Site, tmp_path: Path, pair: Pair) -> AsyncIterator[Office
         structlog.configure(logger_factory=structlog.PrintLoggerFactory())
 
 
+async def test_after_a_restore_no_unknown_payment_is_returned(office: Office) -> None:
+    """It may have bought goods in the time that the restore lost: a person looks, and no owner
+    hears of it.
+    """
+    trade = await office.pay(await office.code_of(), "5.00", ago_ms=DAY_MS, lost=True)
+    path = await office.file_of(trade.paid_at_ms)
+    first = await office.reconcile(path, "--restored")
+    assert 1 == first.exit_code, first.output
+    assert "OPEN PAYMENT_UNKNOWN_TO_US" in first.stdout
+    assert "after the backup that was restored" in first.stdout
+    assert [] == await office.site.queries.trades(limit=1)
+    assert [] == await office.site.queries.refunds(limit=1)
+
+
 async def test_a_lost_notification_is_found_and_the_money_goes_back(office: Office) -> None:
     """The file tells of it, its owner credits it as late money and returns it, and both books
     agree; again changes nothing.

@@ -10,6 +10,7 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.ids import Currency, MachineId, RefundId, TradeId
 from actors.machine.state import RefundStatus
 from alipay_client.files import FileRow, RowType, TransactionFile
+from gateway.alipay.notify import UNCONFIRMED
 from gateway.alipay.reconciliation.compare import Comparison, Found, Terms, compare
 from gateway.alipay.reconciliation.run import DAY_MS, starts_ms
 from storage.reconciliation.our_books import NamedMachine, OurBooks, OurRefund, OurTrade, Told
@@ -84,6 +85,20 @@ def look(rows: tuple[FileRow, ...], ours: OurBooks, terms: Terms = TERMS) -> Com
 def shown(found: tuple[Found, ...]) -> list[tuple[str, str, str]]:
     """Kind, subject and status of each."""
     return [(one.difference.kind, one.difference.subject, one.difference.status) for one in found]
+
+
+UNCONFIRMED_BEFORE = Told(
+    cause=f"refused:{UNCONFIRMED}:T1:n1", machine_id=MachineId("VM-1"), waits=False
+)
+
+
+@pytest.mark.parametrize("told", [(), (UNCONFIRMED_BEFORE,)])
+def test_after_a_restore_nothing_unknown_is_passed_on(told: tuple[Told, ...]) -> None:
+    """Whatever was told of it before the backup, what came after is forgotten."""
+    for restored, status in ((False, "PASSED_ON"), (True, "OPEN")):
+        found = look((row(),), books(told=told), replace(TERMS, restored=restored)).found
+        assert [("PAYMENT_UNKNOWN_TO_US", "T1", status)] == shown(found)
+        assert (restored,) == tuple(one.event is None for one in found)
 
 
 CASES = [

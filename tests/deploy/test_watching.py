@@ -1,0 +1,182 @@
+"""Alarms and the dashboard name figures that the program has, and each alarm says what to do."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # the only use, and its types are one more package
+from prometheus_client.parser import text_string_to_metric_families
+
+from actors.machine.state import RefundStatus
+from gateway.links.batched_link import LinkStats
+from gateway.machines.service import EdgeStats
+from gateway.rpc.counters import Counters
+from gateway.serving.metrics import Snapshot, render
+from storage.fleet.views import GaugeView, WorkItemKind
+from tests.support.stage import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "deploy" / "prometheus" / "rules.yaml"
+DASHBOARD = ROOT / "deploy" / "grafana" / "vendgate.json"
+OPERATIONS = ROOT / "docs" / "operations.md"
+LINK = LinkStats(
+    host=0,
+    attached=True,
+    streams=0,
+    queued=0,
+    commands_waiting=0,
+    exchanges=0,
+    messages=0,
+    attachments=0,
+    notifications_dropped=0,
+    undeliverable=0,
+)
+EDGE = EdgeStats(
+    streams=0, machines=0, draining=False, opened=0, frames_received=0, frames_written=0, ended={}
+)
+_METRIC = re.compile(r"\b(vendgate_[a-z0-9_]+)(?:\{([^}]*)\})?")
+_MATCHER = re.compile(r'(\w+)(=~|!=|=)"([^"]*)"')
+_GROUPING = re.compile(r"\b(?:by|on|without)\s*\(([^)]*)\)")
+_FROM_PROMETHEUS = {"instance", "job"}
+
+Series = Mapping[str, Mapping[str, set[str]]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Every alarm."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def questions() -> Iterator[tuple[str, str]]:
+    """Each expression that Prometheus is asked, and who asks."""
+    for rule in alerts():
+        yield rule["alert"], rule["expr"]
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["expr"]
+
+
+@pytest.fixture
+async def series() -> Series:
+    """What a gateway shows when everything is there: each name's labels, with their values."""
+    open_items = [
+        *(GaugeView(name="refunds_open", status=s, count=1, oldest_at_ms=0) for s in RefundStatus),
+        *(GaugeView(name="work_items", status=s, count=1, oldest_at_ms=0) for s in WorkItemKind),
+        *(
+            GaugeView(name=name, status="", count=1, oldest_at_ms=0)
+            for name in (
+                *("inbox_untaken", "sessions_open", "machines_online"),
+                *("vends_in_doubt", "differences_open"),
+            )
+        ),
+    ]
+    snapshot = Snapshot(
+        now_ms=0,
+        open_items=open_items,
+        links=[LINK],
+        hosts=[await Stage().host.figures()],
+        edge=EDGE,
+        clock_ahead_ms=0,
+        certificates={("machines", "client_ca"): 1.0},
+    )
+    found: dict[str, dict[str, set[str]]] = {}
+    for family in text_string_to_metric_families(render(Counters(), snapshot).decode()):
+        for sample in family.samples:
+            labels = found.setdefault(sample.name, defaultdict(set))
+            for name, value in sample.labels.items():
+                labels[name].add(value)
+    return found
+
+
+async def test_every_figure_that_is_asked_for_exists(series: Series) -> None:
+    """With its labels, and with a value that each of them may have: an alarm on a figure that was
+    renamed sleeps for ever.
+    """
+    asked = 0
+    for who, expression in questions():
+        for metric, matchers in _METRIC.findall(expression):
+            asked += 1
+            assert metric in series, f"{who}: {metric}"
+            for label, how, value in _MATCHER.findall(matchers):
+                known = series[metric][label]
+                assert any(_fits(how, value, one) for one in known), f"{who}: {label}={value}"
+        labels = {label for metric, _ in _METRIC.findall(expression) for label in series[metric]}
+        grouped = {one.strip() for part in _GROUPING.findall(expression) for one in part.split(",")}
+        assert grouped <= labels | _FROM_PROMETHEUS, f"{who}: {grouped - labels}"
+    assert 60 < asked
+
+
+def _fits(how: str, wanted: str, value: str) -> bool:
+    if how == "=~":
+        return re.fullmatch(wanted, value) is not None
+    return (value == wanted) is (how == "=")
+
+
+async def test_what_every_gateway_shows_alike_is_never_added_up(series: Series) -> None:
+    """Two gateways would count everything twice: such a figure stands within a max."""
+    shared = tuple(name for name in series if name.startswith("vendgate_host_") or _is_of_sql(name))
+    for who, expression in questions():
+        for match in _METRIC.finditer(expression):
+            if match[1] in shared:
+                before = expression[: match.start()].replace(" ", "").replace("\n", "")
+                inner = re.search(r"max(?:by\([^)]*\))?\((?:\w+\()?$", before)
+                assert inner is not None, f"{who}: {match[1]}"
+
+
+def _is_of_sql(name: str) -> bool:
+    of_sql = (
+        *("differences_open", "inbox_untaken", "machines_online", "refunds_open"),
+        *("sessions_open", "sql_up", "vends_in_doubt", "work_items"),
+    )
+    return name.startswith(tuple(f"vendgate_{one}" for one in of_sql))
+
+
+def test_each_alarm_says_what_to_do() -> None:
+    """Its runbook is a heading of its own name, and each such heading has its alarm."""
+    headings = re.findall(r"^### (Vendgate\w+)$", OPERATIONS.read_text(), re.MULTILINE)
+    names = [rule["alert"] for rule in alerts()]
+
+    assert sorted(set(names)) == sorted(headings)
+    for rule in alerts():
+        wanted = f"docs/operations.md#{rule['alert'].lower()}"
+        assert wanted == rule["annotations"]["runbook_url"]
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"]["summary"].endswith((".", "}}."))
+
+
+def test_the_dashboard_needs_no_plug_in() -> None:
+    """Panels of Grafana's own, one data source that is chosen on the page, and no panel over
+    another.
+    """
+    dashboard = json.loads(DASHBOARD.read_text())
+    panels = dashboard["panels"]
+    places = [
+        (panel["gridPos"]["x"] + x, panel["gridPos"]["y"] + y)
+        for panel in panels
+        for x in range(panel["gridPos"]["w"])
+        for y in range(panel["gridPos"]["h"])
+    ]
+
+    assert {"row", "stat", "timeseries"} == {panel["type"] for panel in panels}
+    assert len(panels) == len({panel["id"] for panel in panels})
+    assert len(places) == len(set(places))
+    assert 24 > max(x for x, _ in places)
+    assert ["datasource"] == [one["name"] for one in dashboard["templating"]["list"]]
+    for panel in panels:
+        if panel["type"] != "row":
+            assert "${datasource}" == panel["datasource"]["uid"]
+            assert panel["description"].endswith(".")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_reads_the_rules() -> None:
+    """Prometheus' own judge of expressions and templates."""
+    done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True)
+    assert 0 == done.returncode, done.stdout + done.stderr

@@ -22,7 +22,8 @@ import structlog
 
 from actors import blocks, collector
 from actors.direct import DirectServer, Method
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
+from actors.host.services import HostLimits, HostServices
 from actors.link import LinkBroken
 from actors.placement import partitions_of
 

@@ -35,7 +35,7 @@ from ray.exceptions import RayError
 
 from actors import blocks
 from actors.direct import DirectClient, Value
-from actors.host.host import HostLimits
+from actors.host.services import HostLimits
 from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
 from actors.session_folder import SessionFolder, open_session
@@ -367,7 +367,9 @@ class RayHosts:
             ],
             actors,
         )
-        for name, (_, host_count, version) in zip(names, await hosts._hello(), strict=True):
+        for name, answer in zip(names, await hosts._hello(), strict=True):
+            # The first hosts told no version: 0 is older than any.
+            _, host_count, version = (*answer, 0, 0)[:3]
             if version != blocks.VERSION:
                 raise RuntimeError(another_version(name, host=version, gateway=blocks.VERSION))
             if host_count != settings.hosts:
@@ -413,7 +415,7 @@ class RayHosts:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 
-    async def _hello(self) -> list[tuple[int, int, int]]:
+    async def _hello(self) -> list[tuple[int, ...]]:
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
                 return list(await asyncio.gather(*(actor.hello.remote() for actor in self._actors)))

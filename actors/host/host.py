@@ -10,21 +10,20 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 
 from actors.host.attachment import Attachment, Receipt
-from actors.host.calls import Performs
 from actors.host.figures import Figures
 from actors.host.gateways import Gateways
-from actors.host.loop import TurnLimits, TurnLoop
+from actors.host.loop import TurnLoop
 from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Core, Letter, Runner
+from actors.host.services import HostLimits, HostServices
 from actors.host.store_health import StoreHealth
-from actors.host.sweeps import SweepLimits, Sweeps
-from actors.host.tenure import LeaseLimits, Tenure
+from actors.host.sweeps import Sweeps
+from actors.host.tenure import Tenure
 from actors.leases import Claimant
 from actors.link import (
     CloseReason,
@@ -51,13 +50,9 @@ from actors.machine.events import (
     TopUpPaid,
 )
 from actors.machine.ids import MachineId
-from actors.machine.policy import Policy
 from actors.placement import partition_of
 from actors.ports import (
-    Clock,
     InboxItem,
-    Leases,
-    MachineStore,
     Ownership,
     StaleOwner,
     Unreadable,
@@ -68,54 +63,6 @@ log = structlog.get_logger()
 
 def _loop_time_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _nobody_is_asked() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostServices:
-    """What a host needs of the world. ``close`` ends it all once the host has stopped."""
-
-    store: MachineStore
-    leases: Leases
-    performer: Performs
-    clock: Clock
-    policy: Policy
-    partition_count: int
-    ahead_ms: Callable[[], int | None] = lambda: None
-    """By how much ``clock`` is ahead of Alipay's; None: nobody knows."""
-    ask_time: Callable[[], Awaitable[None]] = _nobody_is_asked
-    """Ask Alipay for the time, before the first payment is judged; takes seconds at most and raises
-    nothing.
-    """
-    close: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostLimits:
-    """Bounds of a host. Times in seconds of the loop's clock."""
-
-    mailbox_max: int = 64
-    """Letters of one machine; the edge lets no more frames be unacknowledged than half of it."""
-    letters_max: int = 20_000
-    outbox_max: int = 20_000
-    attachments_max: int = 64
-    streams_max: int = 8
-    """Streams of one machine that are not over yet."""
-    reloads_max: int = 64
-    """Machines that are being loaded again because an administrator asked for it."""
-    exchange_max_s: float = 5.0
-    listen_idle_s: float = 10.0
-    reattach_s: float = 30.0
-    """A stream may go without a gateway that announces it for this long, after the host started or
-    its gateway attached again.
-    """
-    stop_s: float = 5.0
-    turns: TurnLimits = field(default_factory=TurnLimits)
-    sweeps: SweepLimits = field(default_factory=SweepLimits)
-    lease: LeaseLimits = field(default_factory=LeaseLimits)
 
 
 class Host(HostLink):

@@ -18,7 +18,7 @@ from actors.host.mailboxes import Mailboxes
 from actors.host.runner import Letter, Runner
 from actors.machine.events import Disconnected, TimePassed
 from actors.machine.ids import MachineId, StreamId
-from actors.ports import InboxItem, MachineStore, StaleOwner, StoreError, Unreadable
+from actors.ports import InboxItem, LoadedMachine, MachineStore, StaleOwner, StoreError, Unreadable
 
 log = structlog.get_logger()
 
@@ -139,34 +139,51 @@ class Sweeps:
     async def registry(self) -> None:
         """Give machines the configuration that the registry has for them."""
         assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
-        for machine_id in await self._store.reconfigured(
+        changed = await self._store.reconfigured(
             self._loop.ownership, limit=self._limits.registry_max
+        )
+        if wanted := [machine_id for machine_id in changed if not self._is_halted(machine_id)]:
+            await self._configure(wanted)
+
+    async def _configure(self, machine_ids: Sequence[MachineId]) -> None:
+        try:
+            found = await self._store.load_each(machine_ids)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
+            if len(machine_ids) == 1:
+                self._loop.halt(self._mailboxes.runner(machine_ids[0]), error, fact="")
+                return
+            for machine_id in machine_ids:  # whose it is shows when each is read alone
+                await self._configure([machine_id])
+            return
+        for one in found:
+            if isinstance(one, Unreadable):
+                self._loop.halt(self._mailboxes.runner(one.machine_id), one.error, fact="")
+            else:
+                self._tell(one)
+
+    def _tell(self, loaded: LoadedMachine) -> None:
+        """Give a machine the configuration that it was read with."""
+        machine_id = loaded.state.machine_id
+        if self._is_halted(machine_id) or not self._mailboxes.has_room(machine_id):
+            return
+        runner = self._mailboxes.runner(machine_id)
+        if runner.in_line or runner.life in READING:
+            # A load brings the configuration with it; the next sweep finds what is left.
+            return
+        if runner.life is Life.UNLOADED:
+            self._loop.adopt(loaded)
+        elif (
+            runner.state is not None
+            and runner.state.configuration.revision < loaded.configuration.configuration.revision
         ):
-            known = self._mailboxes.runners.get(machine_id)
-            if known is not None and known.halted:
-                continue
-            try:
-                loaded = await self._store.load(machine_id)
-            except StoreError:
-                raise
-            except Exception as error:  # noqa: BLE001 - what cannot be read is one machine's matter
-                self._loop.halt(self._mailboxes.runner(machine_id), error, fact="")
-                continue
-            if loaded is None or not self._mailboxes.has_room(machine_id):
-                continue
-            runner = self._mailboxes.runner(machine_id)
-            if runner.in_line or runner.life in READING:
-                # A load brings the configuration with it; the next sweep finds what is left.
-                continue
-            if runner.life is Life.UNLOADED:
-                self._loop.adopt(loaded)
-            elif (
-                runner.state is not None
-                and runner.state.configuration.revision
-                < loaded.configuration.configuration.revision
-            ):
-                runner.place = loaded.place
-                self._loop.post(runner, Letter(event=loaded.configuration))
+            runner.place = loaded.place
+            self._loop.post(runner, Letter(event=loaded.configuration))
+
+    def _is_halted(self, machine_id: MachineId) -> bool:
+        known = self._mailboxes.runners.get(machine_id)
+        return known is not None and known.halted
 
     async def halts(self) -> None:
         """Write down which machines are halted, and try those again whose time has come."""

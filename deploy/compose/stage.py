@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.demo.stage import machine_names, register
+from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc
 from gateway.process.development import make_keys
 
 DOMAIN = "vendgate.example"
@@ -123,12 +124,10 @@ async def take_in(folder: Path, address: str, machines: Sequence[str]) -> None:
         certificate_chain=(folder / "admin.pem").read_bytes(),
     )
     async with grpc.aio.secure_channel(address, credentials) as channel:
-        for machine_id in machines:
-            try:
-                await register(channel, [machine_id])
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
-                    raise
+        fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+        listed = await fleet.ListMachines(fleet_service_pb2.ListMachinesRequest(page_size=500))
+        known = {machine.machine_id for machine in listed.machines}
+        await register(channel, [name for name in machines if name not in known])
     print(f"{len(machines)} machines are registered")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from actors.ports import StoreError
 from gateway.books import audit
 from gateway.process import configs
+from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
 from gateway.process.texts import plain
 from storage.database import backup as database_backup
@@ -23,7 +24,7 @@ def backup(settings: Settings, target: Path) -> int:
     storage = configs.storage_config(settings)
     target = target.absolute()
     try:
-        database_backup.copy(storage.url, target)
+        database_backup.copy(storage.url, target, now_ms=SystemClock().now_ms())
         found = asyncio.run(
             audit.proved(
                 replace(storage, url=f"sqlite:///{target}"),

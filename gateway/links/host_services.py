@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import structlog
 
-from actors.host.host import HostServices
+from actors.host.services import HostServices
 from actors.performer import Performer
 from actors.ports import Clock, Leases
 from alipay_client import AlipayClient

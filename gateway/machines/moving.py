@@ -8,7 +8,7 @@ is to be sent now, if any, and whether its time is over. Times are seconds of a 
 import math
 from collections.abc import Callable
 
-from gateway.machines import translate
+from gateway.machines import commanding
 from gateway.v1.machine_service_pb2 import ConnectResponse
 
 
@@ -45,7 +45,7 @@ class Moving:
         now = self._monotonic()
         not_before = max(now, moves_at)
         self.leaves_at = min(ends_at, not_before + self._window_s)
-        return translate.move_request(
+        return commanding.move_request(
             not_before_ms=round((not_before - now) * 1000),
             not_after_ms=round((self.leaves_at - now) * 1000),
         )

@@ -22,7 +22,7 @@ from actors.machine.ids import MachineId, StreamId
 from actors.machine.values import replace
 from actors.ports import Clock
 from gateway.links.batched_link import BatchedLink
-from gateway.machines import translate
+from gateway.machines import commanding, translate
 from gateway.machines.allowances import Allowance, Allowances
 from gateway.machines.asking import Asking
 from gateway.machines.bounds import Unsendable
@@ -286,7 +286,7 @@ class Stream:
         expected_seq = 0 if self.connected is None else in_use + 1
         log.debug("frame refused", **self._names(), seq=bad.seq, detail=bad.detail)
         self._put(
-            translate.protocol_error(
+            commanding.protocol_error(
                 bad.code, seq=bad.seq, expected_seq=expected_seq, detail=bad.detail
             )
         )
@@ -357,7 +357,7 @@ class Stream:
             return
         for command in commands:
             try:
-                response = translate.to_wire(
+                response = commanding.to_wire(
                     command, limits=self._limits, server_time_ms=self._clock.now_ms()
                 )
             except Unsendable as error:

@@ -1,30 +1,26 @@
-"""From the wire to values and back; total and pure. The only place that knows both the messages and
-the core.
+"""From the wire to values; total and pure. With ``gateway.machines.commanding``, the way back, the
+only place that knows both the messages and the core.
 
-Flows in: the bytes of a ``ConnectRequest``, or a command of the core. Flows out: what the machine
-said, checked field by field, or a ``BadFrame`` that tells what was expected; and a
-``ConnectResponse`` for every command. Whatever bytes a machine sends, nothing here raises.
+Flows in: the bytes of a ``ConnectRequest``. Flows out: what the machine said, checked field by
+field, or a ``BadFrame`` that tells what was expected. Whatever bytes a machine sends, nothing here
+raises.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import assert_never
 
 from google.protobuf.message import DecodeError
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from actors.machine import effects, events
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
-from actors.machine.state import Column, FailureCause
+from actors.machine.state import FailureCause
 from gateway.machines import bounds, fields, newer
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
 from gateway.machines.fields import FieldWrong
-from gateway.rpc.limits import EdgeLimits
 from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import machine_pb2 as wire
-from gateway.v1.machine_service_pb2 import ConnectRequest, ConnectResponse
-
-UINT32_MAX = 2**32 - 1
+from gateway.v1.machine_service_pb2 import ConnectRequest
 
 _STAGES = fields.names_of(wire.JournalStage.items(), "JOURNAL_STAGE")
 _CAUSES = fields.names_of(wire.VendFailureCause.items(), "VEND_FAILURE_CAUSE")
@@ -342,145 +338,3 @@ def _evidence(evidence: wire.Evidence, *, stage: str = "", cause: str = "") -> s
         ("cause", cause),
     )
     return " ".join(f"{name}={value}" for name, value in said if value)
-
-
-# --- to the machine ---
-
-
-def to_wire(
-    command: effects.MachineCommand, *, limits: EdgeLimits, server_time_ms: int
-) -> ConnectResponse:
-    """Return the frame of a command, still without ``seq`` and ``ack``. Of ``limits`` a Welcome
-    tells what the machine must keep.
-
-    Raises Unsendable if the machine has no room for what the command says.
-    """
-    return bounds.fit(_response(command, limits, server_time_ms))
-
-
-def _response(
-    command: effects.MachineCommand, limits: EdgeLimits, server_time_ms: int
-) -> ConnectResponse:
-    match command:
-        case effects.Welcome():
-            return ConnectResponse(welcome=_welcome(command, limits, server_time_ms))
-        case effects.UpdatePlanogram():
-            columns = _columns(command.columns)
-            return ConnectResponse(
-                planogram_update=wire.PlanogramUpdate(
-                    planogram_version=command.planogram_version, columns=columns
-                )
-            )
-        case effects.UpdateService():
-            mode = wire.Mode.Value(f"MODE_{command.mode}")
-            return ConnectResponse(
-                service_update=wire.ServiceUpdate(
-                    in_service=command.in_service, qr_payload=command.qr_payload, mode=mode
-                )
-            )
-        case effects.BeginSession():
-            begin = wire.BeginSession(
-                session_id=command.session_id, funds_minor=command.funds_minor
-            )
-            begin.expires_in_ms = _span(command.expires_in_ms)
-            return ConnectResponse(begin_session=begin)
-        case effects.UpdateFunds():
-            funds = wire.FundsUpdate(session_id=command.session_id, funds_minor=command.funds_minor)
-            funds.expires_in_ms = _span(command.expires_in_ms)
-            return ConnectResponse(funds_update=funds)
-        case effects.ShowQr():
-            show = wire.ShowQr(
-                request_id=command.request_id,
-                qr_payload=command.qr_payload,
-                amount_minor=command.amount_minor,
-            )
-            show.expires_in_ms = _span(command.expires_in_ms)
-            return ConnectResponse(show_qr=show)
-        case effects.ApproveVend():
-            approved = wire.VendApproved(
-                vend_id=command.vend_id, request_id=command.request_id, column=command.column
-            )
-            approved.amount_minor = command.amount_minor
-            approved.valid_for_ms = _span(command.valid_for_ms)
-            return ConnectResponse(vend_approved=approved)
-        case effects.DenyVend():
-            reason = wire.VendDeniedReason.Value(f"VEND_DENIED_REASON_{command.reason}")
-            return ConnectResponse(
-                vend_denied=wire.VendDenied(
-                    request_id=command.request_id, reason=reason, funds_minor=command.funds_minor
-                )
-            )
-        case effects.EndSession():
-            end = wire.EndSession(session_id=command.session_id, refund_minor=command.refund_minor)
-            end.reason = wire.EndSessionReason.Value(f"END_SESSION_REASON_{command.reason}")
-            return ConnectResponse(end_session=end)
-        case effects.RejectFrame():
-            code = wire.ProtocolErrorCode.Value(f"PROTOCOL_ERROR_CODE_{command.code}")
-            return protocol_error(
-                code, seq=command.seq, expected_seq=command.expected_seq, detail=command.detail
-            )
-        case _:
-            assert_never(command)
-
-
-def protocol_error(
-    code: "wire.ProtocolErrorCode.ValueType", *, seq: int, expected_seq: int, detail: str
-) -> ConnectResponse:
-    """Return the frame that tells the machine what was wrong with one of its frames; a
-    ``detail`` beyond its bound is cut.
-    """
-    return bounds.fit(
-        ConnectResponse(
-            protocol_error=wire.ProtocolError(
-                code=code, seq=seq, expected_seq=expected_seq, detail=detail
-            )
-        )
-    )
-
-
-def move_request(*, not_before_ms: int, not_after_ms: int) -> ConnectResponse:
-    """Return the frame that asks the machine to open a new stream."""
-    return ConnectResponse(
-        move_request=wire.MoveRequest(
-            not_before_ms=_span(not_before_ms), not_after_ms=_span(not_after_ms)
-        )
-    )
-
-
-def _welcome(command: effects.Welcome, limits: EdgeLimits, server_time_ms: int) -> wire.Welcome:
-    welcome = wire.Welcome(
-        heartbeat_interval_ms=limits.heartbeat_interval_ms,
-        reconnect=wire.ReconnectGuidance(
-            initial_ms=limits.reconnect_initial_ms, max_ms=limits.reconnect_max_ms
-        ),
-        planogram_version=command.planogram_version,
-        last_seq=command.last_seq,
-        currency=command.currency,
-        qr_payload=command.qr_payload,
-        mode=wire.Mode.Value(f"MODE_{command.mode}"),
-        in_service=command.in_service,
-        server_time_ms=server_time_ms,
-        resume_token=command.resume_token,
-    )
-    if command.session_id is not None or command.vend_id is not None:
-        welcome.session.session_id = command.session_id or ""
-        welcome.session.funds_minor = command.funds_minor
-        welcome.session.vend_id = command.vend_id or ""
-    return welcome
-
-
-def _columns(columns: Sequence[Column]) -> list[wire.PlanogramColumn]:
-    return [
-        wire.PlanogramColumn(
-            column=each.column,
-            product=each.product,
-            price_minor=each.price_minor,
-            stock=max(0, each.stock),
-        )
-        for each in columns
-    ]
-
-
-def _span(span_ms: int) -> int:
-    """A span of time as uint32: one that is over is 0."""
-    return min(max(0, span_ms), UINT32_MAX)

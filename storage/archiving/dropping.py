@@ -45,7 +45,7 @@ async def drop(db: Database, starts: Mapping[str, Start], *, end_ms: int) -> Dro
     were decided upon there or that there was nothing to decide about. Raises StoreError.
     """
     gone = Dropped()
-    newest_line, newest_told = await db.read(_newest)
+    newest_line, newest_told = await db.read(newest)
     for start in starts.values():
         if start.machine_id:
             await _machine(db, start, gone, newest_line)
@@ -64,7 +64,7 @@ async def drop(db: Database, starts: Mapping[str, Start], *, end_ms: int) -> Dro
             gone.notifications += await _in_turn(db, partial(_forget, ids=ids))
 
 
-def _newest(connection: Connection) -> tuple[int, int]:
+def newest(connection: Connection) -> tuple[int, int]:
     """Return the newest positions. Their rows stay: SQLite would give the numbers out again, and
     who follows the journal would take what is new for what they have seen.
     """

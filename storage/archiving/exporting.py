@@ -5,22 +5,24 @@ where the books will begin behind it. Whatever was exported is read back from th
 machine's chain of digests is made again from them, over the border of the month.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from storage import codec
-from storage.archiving.dropping import is_over, notifications
+from storage.archiving.dropping import is_over, newest, notifications
 from storage.archiving.files import ArchiveRefused, Month, MonthWriter, rows_of
 from storage.archiving.plan import Prefix, causes_that_go_on, prefixes
 from storage.auditing.journal import Link, follow, link_text
 from storage.auditing.reading import ROWS_AT_ONCE, Books
 from storage.auditing.starts import Start, first_day, start_of, sums_up_to
+from storage.auditing.units import pieces
 from storage.books import chain
 from storage.tables import inbox, installation, journal, machines, starts, transfers
 
@@ -29,8 +31,8 @@ _LINES = journal.c[*chain.LINE_COLUMNS, "digest"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a month's export would hold. ``held``: of which machines less than the month is over,
-    and why.
+    """How much would go of the database once a month is archived, with all months before it.
+    ``held``: of which machines less than the month is over, and why.
     """
 
     month: str
@@ -47,26 +49,33 @@ class Plan:
 
 
 def plan(books: Books, *, month: str, end_ms: int) -> Plan:
-    """Return what of a month is over."""
+    """Return what of a month is over, and count what of it would not stay."""
     found = tuple(_prefixes(books, end_ms))
-    moved = 0
-    for one in found:
-        c = transfers.c
-        moved += books.count(
-            transfers,
-            c.machine_id == one.machine_id,
-            c.version > one.after,
-            c.version <= one.upto,
+    after = _planned(books, found)
+    newest_line, newest_told = newest(books.connection)
+    kept: dict[str, set[str]] = {}
+    lines = moved = 0
+    c = transfers.c
+    for start in after.values():
+        kept[start.machine_id] = causes_that_go_on(books.connection, start)
+        ours = (c.machine_id == start.machine_id, c.version <= start.version)
+        moved += books.count(transfers, *ours)
+        for some in pieces(kept[start.machine_id]):
+            moved -= books.count(transfers, *ours, c.cause.in_(some))
+        lines += books.count(
+            journal,
+            journal.c.machine_id == start.machine_id,
+            journal.c.version <= start.version,
+            journal.c.id < newest_line,
         )
+    told = _notifications(books, after, end_ms, kept)
     return Plan(
         month=month,
         end_ms=end_ms,
         prefixes=found,
-        lines=sum(one.upto - one.after for one in found),
+        lines=lines,
         transfers=moved,
-        notifications=sum(
-            1 for _ in _notifications(books, _planned(books, found), end_ms, go=True)
-        ),
+        notifications=sum(row[0] < newest_told for row in told),
     )
 
 
@@ -220,22 +229,21 @@ def _transfers(books: Books, found: tuple[Prefix, ...]) -> Iterator[tuple[Any, .
 
 
 def _notifications(
-    books: Books, after: Mapping[str, Start], end_ms: int, *, go: bool = False
+    books: Books,
+    after: Mapping[str, Start],
+    end_ms: int,
+    kept: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the notifications of the lines before these starts; with ``go`` only those that would
-    go now. Those that stay stand in each month's file until they go: by then what keeps them may
-    be over.
+    """Yield the notifications of the lines before these starts, but for those of payments that are
+    ``kept``, by machine. In each month's file all of them stand until they go: by then what keeps
+    them may be over.
     """
-    kept: dict[str, set[str]] = {}
     last = 0
     while True:
         page = books.connection.execute(notifications(after=last).limit(ROWS_AT_ONCE)).all()
         for row in page:
             if row.received_at_ms >= end_ms:
                 return
-            start = after.get(row.machine_id)
-            if go and start is not None and row.machine_id not in kept:
-                kept[row.machine_id] = causes_that_go_on(books.connection, start)
             if is_over(row, after, needed=row.trade_id in kept.get(row.machine_id, ())):
                 yield tuple(row)[: len(inbox.columns)]
         if len(page) < ROWS_AT_ONCE:
@@ -244,7 +252,7 @@ def _notifications(
 
 
 def _planned(books: Books, found: tuple[Prefix, ...]) -> dict[str, Start]:
-    """Return where the books would begin, as far as it matters for notifications."""
+    """Return where the books of machines would begin, as far as it matters for what goes."""
     new = {
         one.machine_id: Start(
             machine_id=one.machine_id,

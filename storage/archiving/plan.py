@@ -6,8 +6,8 @@ refund, of an open difference or of an alarm that nobody has closed stays, with 
 it. Halted machines keep everything. The prefix has no gap, so the chain goes over its end.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select
@@ -17,9 +17,9 @@ from actors.machine.state import VendStatus
 from storage import codec
 from storage.auditing.starts import Start
 from storage.auditing.states import OPEN_VENDS
+from storage.auditing.units import Units, pieces
 from storage.fleet.queries import OPEN_REFUNDS
 from storage.item_ids import ALARM_ITEM, DIFFERENCE_ITEM, not_closed
-from storage.machines.loading import IN_ONE_STATEMENT
 from storage.tables import (
     journal,
     machine_alarms,
@@ -82,7 +82,7 @@ def _prefix(connection: Connection, start: Start | None, machine_id: str, end_ms
         if version < beyond:
             beyond, held = version, why
     if beyond <= after + 1:
-        return Prefix(**{**_values(none), "held": held})
+        return replace(none, held=held)
     within = (*ours, c.version < beyond)
     newest_ms = connection.scalar(select(func.max(c.at_ms)).where(*within))
     line = connection.execute(
@@ -100,25 +100,15 @@ def _prefix(connection: Connection, start: Start | None, machine_id: str, end_ms
     )
 
 
-def _values(prefix: Prefix) -> dict[str, Any]:
-    return {name: getattr(prefix, name) for name in Prefix.__dataclass_fields__}
-
-
 def _open(connection: Connection, machine_id: str) -> Iterator[tuple[int, str]]:
     """Yield the first line of each open thing of a machine, and what it is."""
     halted = select(machine_halts.c.machine_id).where(machine_halts.c.machine_id == machine_id)
     if connection.execute(halted).one_or_none() is not None:
         yield 1, "the machine is halted"
-    for wanted, noun in _OPEN_SESSIONS:
-        for row in connection.execute(
-            wanted.where(wanted.selected_columns.machine_id == machine_id)
-        ):
-            yield _first_line(connection, row.session_id), f"{noun} {row.key} is open"
-    for wanted, noun in _OPEN_TRADES:
-        for row in connection.execute(
-            wanted.where(wanted.selected_columns.machine_id == machine_id)
-        ):
-            yield _top_up(connection, row.trade_id), f"{noun} {row.key} is open"
+    for wanted, noun, first_line in _OPEN:
+        ours = wanted.where(wanted.selected_columns.machine_id == machine_id)
+        for row in connection.execute(ours):
+            yield first_line(connection, row.begun_with), f"{noun} {row.key} is open"
     alarms = select(machine_alarms.c.alarm_id, machine_alarms.c.since_at_ms).where(
         machine_alarms.c.machine_id == machine_id, not_closed(ALARM_ITEM)
     )
@@ -153,20 +143,20 @@ def _top_up(connection: Connection, trade_id: str) -> int:
 
 
 def _of(table: Any, key: ColumnElement[str], *conditions: ColumnElement[bool]) -> Select[Any]:
-    named = "session_id" if table in {sessions, vends} else "trade_id"
-    return select(table.c.machine_id, table.c[named], key.label("key")).where(*conditions)
+    begun_with = table.c["session_id" if table in {sessions, vends} else "trade_id"]
+    wanted = select(table.c.machine_id, begun_with.label("begun_with"), key.label("key"))
+    return wanted.where(*conditions)
 
 
-_OPEN_SESSIONS = (
-    (_of(sessions, sessions.c.session_id, sessions.c.status == "OPEN"), "session"),
+_DIFFERENCES = reconciliation_differences.c
+_OPEN = (
+    (_of(sessions, sessions.c.session_id, sessions.c.status == "OPEN"), "session", _first_line),
     (
         _of(vends, vends.c.vend_id, vends.c.status.in_([one.value for one in OPEN_VENDS])),
         "vend",
+        _first_line,
     ),
-)
-_DIFFERENCES = reconciliation_differences.c
-_OPEN_TRADES = (
-    (_of(refunds, refunds.c.refund_id, refunds.c.status.in_(OPEN_REFUNDS)), "refund"),
+    (_of(refunds, refunds.c.refund_id, refunds.c.status.in_(OPEN_REFUNDS)), "refund", _top_up),
     (
         _of(
             reconciliation_differences,
@@ -175,8 +165,9 @@ _OPEN_TRADES = (
             not_closed(DIFFERENCE_ITEM),
         ),
         "difference",
+        _top_up,
     ),
-    (_of(trades, trades.c.trade_id, trades.c.status == "OPEN"), "trade"),
+    (_of(trades, trades.c.trade_id, trades.c.status == "OPEN"), "trade", _top_up),
 )
 
 
@@ -188,34 +179,32 @@ _STATE = select(*machine_states.c["format", "body"]).where(
 
 def causes_that_go_on(connection: Connection, start: Start) -> set[str]:
     """Return the causes of all transfers of units that began up to a machine's start and go on
-    behind it, or that may: they stay until all of their unit is over. What a unit is, and which
-    ones an audit looks at, is told in ``storage.auditing.excerpt``.
+    behind it, or that may: they stay until all of their unit is over.
     """
     ours, behind = start.machine_id, start.version
     moved = select(transfers.c.trade_id, transfers.c.kind, transfers.c.cause).where(
         transfers.c.machine_id == ours, transfers.c.version > behind
     )
-    trade_ids: set[str] = set()
-    vend_ids: set[str] = set()
+    units = Units()
     for row in connection.execute(moved):
         if row.kind == TransferKind.WRITE_OFF.value:
-            vend_ids.add(row.cause)
+            units.vends.add(row.cause)
         else:
-            trade_ids.add(row.trade_id)
-    vend_ids |= _may_turn_up(connection, ours)
+            units.trades.add(row.trade_id)
+    units.vends |= _may_turn_up(connection, ours)
     due = select(refunds.c.trade_id).where(
         refunds.c.machine_id == ours, refunds.c.due_at_ms > start.at_ms
     )
-    trade_ids |= set(connection.scalars(due))
+    units.trades |= set(connection.scalars(due))
     lines = select(journal.c.session_id).where(
         journal.c.machine_id == ours, journal.c.version > behind, journal.c.session_id.is_not(None)
     )
-    session_ids = set(connection.scalars(lines.distinct()))
-    for table, key, ids in ((trades, "trade_id", trade_ids), (vends, "vend_id", vend_ids)):
+    units.sessions |= set(connection.scalars(lines.distinct()))
+    for table, key, ids in ((trades, "trade_id", units.trades), (vends, "vend_id", units.vends)):
         for some in pieces(ids):
             wanted = select(table.c.session_id).where(table.c[key].in_(some))
-            session_ids |= {one for one in connection.scalars(wanted) if one}
-    return _causes(connection, session_ids, trade_ids, vend_ids)
+            units.sessions |= {one for one in connection.scalars(wanted) if one}
+    return _whole(connection, units).causes()
 
 
 def _may_turn_up(connection: Connection, machine_id: str) -> set[str]:
@@ -229,30 +218,16 @@ def _may_turn_up(connection: Connection, machine_id: str) -> set[str]:
     return {vend.vend_id for vend in remembered if vend.status in _NOT_DELIVERED}
 
 
-def _causes(
-    connection: Connection, session_ids: set[str], trade_ids: set[str], vend_ids: set[str]
-) -> set[str]:
-    causes = {*trade_ids, *vend_ids}
-    trades_of: dict[str, set[str]] = {}
-    for some in pieces(session_ids):
-        paid = select(trades.c.session_id, trades.c.trade_id).where(trades.c.session_id.in_(some))
-        for row in connection.execute(paid):
-            trades_of.setdefault(row.session_id, set()).add(row.trade_id)
-        chosen = select(vends.c.session_id, vends.c.vend_id).where(vends.c.session_id.in_(some))
-        for row in connection.execute(chosen):
-            causes.add(row.vend_id)
-            causes |= {
-                f"{row.vend_id}/{trade_id}" for trade_id in trades_of.get(row.session_id, ())
-            }
-    every = trade_ids.union(*trades_of.values())
-    for some in pieces(every):
+def _whole(connection: Connection, units: Units) -> Units:
+    """Return the units with all that belongs to them."""
+    for some in pieces(units.sessions):
+        for table, key in ((trades, trades.c.trade_id), (vends, vends.c.vend_id)):
+            wanted: Select[Any] = select(table.c.session_id, key).where(
+                table.c.session_id.in_(some)
+            )
+            for row in connection.execute(wanted):
+                units.note(table, row)
+    for some in pieces(units.trades):
         back = select(refunds.c.refund_id).where(refunds.c.trade_id.in_(some))
-        causes |= set(connection.scalars(back))
-    return causes | every
-
-
-def pieces(values: Collection[str]) -> Iterator[list[str]]:
-    """Yield the values in pieces that a statement may name."""
-    ordered = sorted(values)
-    for first in range(0, len(ordered), IN_ONE_STATEMENT):
-        yield ordered[first : first + IN_ONE_STATEMENT]
+        units.refunds |= set(connection.scalars(back))
+    return units

@@ -3,8 +3,8 @@ own, on which the checks run as on a whole database.
 
 What went on behind the starts is copied whole: each line and transfer there, and the sessions,
 trades, vends and refunds that they touch with all that was ever transferred for these. So the
-checks of a trade or a vend see all of it or nothing. A session with its trades is one unit, since
-no money leaves it. What was over before is not looked at; it was proved when the start was made.
+checks of a trade or a vend see all of it or nothing (``storage.auditing.units``). What was over
+before is not looked at; it was proved when the start was made.
 
 Flows in: a read transaction on the database, and which starts count. Flows out: the file. The cost
 is that of what is behind the starts, however long the history before them is.
@@ -12,9 +12,6 @@ is that of what is behind the starts, however long the history before them is.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import (
@@ -27,17 +24,15 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
-    create_engine,
     func,
     or_,
     select,
 )
 
 from actors.machine.ledger import TransferKind
-from storage import codec
 from storage.auditing.reading import ROWS_AT_ONCE, Books, Span
 from storage.auditing.starts import Start, start_of
-from storage.machines.loading import IN_ONE_STATEMENT
+from storage.auditing.units import Units, pieces
 from storage.tables import (
     audit,
     balances,
@@ -88,35 +83,6 @@ _BEGINS = {
     refunds: "due_at_ms",
 }
 """When a record begins."""
-
-
-@contextmanager
-def scratch() -> Iterator[Connection]:
-    """Make an empty SQLite file with all tables, give a connection to it, and remove it. It is as
-    large as what is copied: TMPDIR says where.
-    """
-    with TemporaryDirectory(prefix="vendgate-audit-") as folder:
-        engine = create_engine(
-            f"sqlite:///{Path(folder) / 'excerpt.db'}",
-            json_serializer=codec.as_is,
-            json_deserializer=codec.as_is,
-            # Nobody needs it after a crash.
-            connect_args={"isolation_level": None, "check_same_thread": False},
-        )
-        try:
-            with engine.connect() as connection:
-                for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
-                    connection.exec_driver_sql(f"PRAGMA {pragma}")
-                for table in metadata.sorted_tables:
-                    # Without constraints: what breaks one is to be found, not to be left out.
-                    names = ", ".join(
-                        f'"{column.name}" {column.type.compile(connection.dialect)}'
-                        for column in table.columns
-                    )
-                    connection.exec_driver_sql(f"CREATE TABLE {table.name} ({names})")
-                yield connection
-        finally:
-            engine.dispose()
 
 
 class Excerpt:
@@ -240,7 +206,7 @@ class Excerpt:
 
     def _part(self, of: Span | str) -> None:
         """Copy what is behind the starts of a span's machines, or of one machine."""
-        young, touched = _Units(), _Units()
+        young, touched = Units(), Units()
         for row in self._copied(journal, of, journal.c.version, "version"):
             touched.sessions.add(row.session_id or "")
         for row in self._copied(transfers, of, transfers.c.version, "version"):
@@ -299,11 +265,11 @@ class Excerpt:
             .where(of.holds(machines.c.machine_id))
         )
 
-    def _older(self, units: "_Units") -> None:
+    def _older(self, units: Units) -> None:
         """Copy units that began before the starts and go on behind them, each with all that
         belongs to it.
         """
-        found = _Units()
+        found = Units()
         for row in self._copy_in(vends, vends.c.vend_id, units.vends):
             found.note(vends, row)
         for row in self._copy_in(trades, trades.c.trade_id, units.trades):
@@ -317,10 +283,10 @@ class Excerpt:
             found.refunds.add(row.refund_id)
         kinds = [kind.value for kind in TransferKind]
         c = transfers.c
-        for some in _pieces(sorted(found.causes())):
+        for some in pieces(found.causes()):
             rows = self._rows(select(transfers).where(c.kind.in_(kinds), c.cause.in_(some)))
             self._put(transfers, [row for row in rows if self._is_before(transfers, row)])
-        for some in _pieces(sorted(f"payment:{trade_id}" for trade_id in found.trades)):
+        for some in pieces({f"payment:{trade_id}" for trade_id in found.trades}):
             rows = self._rows(select(inbox).where(inbox.c.cause.in_(some)))
             self._put(
                 inbox,
@@ -369,7 +335,7 @@ class Excerpt:
         return all of them.
         """
         (key,) = table.primary_key.columns
-        for some in _pieces(sorted(values)):
+        for some in pieces(values):
             rows = self._rows(select(table).where(column.in_(some)))
             fresh = [row for row in rows if getattr(row, key.name) not in but]
             self._put(table, [row for row in fresh if self._is_before(table, row)])
@@ -404,55 +370,6 @@ class Excerpt:
             f"INSERT INTO {table.name} ({names}) VALUES ({marks})",  # noqa: S608 - our own names
             map(tuple, rows),
         )
-
-
-class _Units:
-    """Sessions, each with its trades and vends, and trades and vends without one."""
-
-    def __init__(self) -> None:
-        self.sessions: set[str] = set()
-        self.trades: set[str] = set()
-        self.vends: set[str] = set()
-        self.refunds: set[str] = set()
-        self._vends_of: dict[str, set[str]] = {}
-        self._trades_of: dict[str, set[str]] = {}
-
-    def note(self, table: Table, row: Row[Any]) -> None:
-        """Note a record, and the unit that it belongs to."""
-        if table is refunds:
-            self.refunds.add(row.refund_id)
-            return
-        session_id = row.session_id or ""
-        if table is trades:
-            self.trades.add(row.trade_id)
-            self._trades_of.setdefault(session_id, set()).add(row.trade_id)
-        elif table is vends:
-            self.vends.add(row.vend_id)
-            self._vends_of.setdefault(session_id, set()).add(row.vend_id)
-        self.sessions.add(session_id)
-
-    def without(self, others: "_Units") -> "_Units":
-        """Return those that are not among the others."""
-        rest = _Units()
-        rest.sessions = self.sessions - others.sessions
-        rest.trades = self.trades - others.trades
-        rest.vends = self.vends - others.vends
-        return rest
-
-    def causes(self) -> set[str]:
-        """Return the causes of all transfers that there may be of this."""
-        both = (
-            f"{vend_id}/{trade_id}"
-            for session_id, vend_ids in self._vends_of.items()
-            for vend_id in vend_ids
-            for trade_id in self._trades_of.get(session_id, ())
-        )
-        return {*self.trades, *self.refunds, *self.vends, *both}
-
-
-def _pieces(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(values), IN_ONE_STATEMENT):
-        yield values[first : first + IN_ONE_STATEMENT]
 
 
 def _after(key: Sequence[Column[Any]], last: Sequence[Any]) -> ColumnElement[bool]:

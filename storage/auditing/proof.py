@@ -9,9 +9,10 @@ from sqlalchemy import Connection, func, select
 
 from storage.auditing import inbox, journal, ledger, privacy, sealing, states, trades, vends
 from storage.auditing.ages import warnings
-from storage.auditing.excerpt import Excerpt, scratch
+from storage.auditing.excerpt import Excerpt
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
 from storage.auditing.reading import Books
+from storage.auditing.scratch import scratch
 from storage.auditing.seals import (
     newest_seals,
     proved_up_to,

@@ -21,9 +21,17 @@ NOT_SQLITE = (
 )
 
 
-def copy(url: str, target: Path) -> None:
-    """Write the database, as it is now, to a new file for its owner alone; it is on the disk when
-    this returns. Raises StoreError: not SQLite, the file is there, or it cannot be done.
+_MARK = (
+    "UPDATE installation SET copied_at_ms = ?, "
+    "copied_line = (SELECT coalesce(max(id), 0) FROM journal)"
+)
+"""A copy knows that it is one: whoever restores it has books that forgot what came after."""
+
+
+def copy(url: str, target: Path, *, now_ms: int) -> None:
+    """Write the database, as it is now, to a new file for its owner alone, which says when it was
+    copied; it is on the disk when this returns. Raises StoreError: not SQLite, the file is there,
+    or it cannot be done.
     """
     parsed = parse(url)
     if parsed.get_backend_name() != dialects.SQLITE or not parsed.database:
@@ -33,7 +41,7 @@ def copy(url: str, target: Path) -> None:
         raise StoreError(f"{target} exists, and a backup is never overwritten: name another file.")
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
-        _write(Path(parsed.database), unfinished)
+        _write(Path(parsed.database), unfinished, now_ms)
         # link, not rename: it refuses a file that came meanwhile.
         os.link(unfinished, target)
         _on_disk(target.parent)
@@ -44,7 +52,7 @@ def copy(url: str, target: Path) -> None:
             unfinished.unlink()
 
 
-def _write(source: Path, target: Path) -> None:
+def _write(source: Path, target: Path, now_ms: int) -> None:
     target.unlink(missing_ok=True)  # of a backup that was cut off
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     read_only = f"file:{quote(str(source))}?mode=ro"
@@ -55,6 +63,8 @@ def _write(source: Path, target: Path) -> None:
         reading.backup(writing)
         # One file that stands alone: with the mode that it was copied with it would get a log.
         writing.execute("PRAGMA journal_mode = DELETE")
+        with writing:
+            writing.execute(_MARK, (now_ms,))
     _on_disk(target)
 
 

@@ -17,8 +17,9 @@ from actors.machine.state import RefundStatus
 from storage import codec
 from storage.database.engine import Database
 from storage.machines.loading import IN_ONE_STATEMENT
-from storage.tables import inbox, machines, refunds, trades
+from storage.tables import inbox, installation, journal, machines, refunds, trades
 
+_NEVER_MS = 1 << 62
 _TOLD_EARLY_MS = 3_600_000
 """Our clock may be behind Alipay's by this much."""
 _TOLD_LATE_MS = 26 * 3_600_000
@@ -83,6 +84,10 @@ class OurBooks:
     returned_today: frozenset[str]
     told: Mapping[str, tuple[Told, ...]]
     machines: tuple[NamedMachine, ...]
+    forgotten: tuple[int, int] | None = None
+    """From when to when these books forgot what was in them, because a backup was restored (first
+    ``<= t <`` second, milliseconds since 1970 UTC); None if that is not known of them.
+    """
 
 
 async def read_our_books(
@@ -116,9 +121,27 @@ async def read_our_books(
             returned_today=frozenset(returned),
             told=_told(connection, trade_ids),
             machines=_named(connection, names),
+            forgotten=_forgotten(connection),
         )
 
     return await db.read(work)
+
+
+def _forgotten(connection: Connection) -> tuple[int, int] | None:
+    copied = connection.execute(
+        select(installation.c.copied_at_ms, installation.c.copied_line)
+    ).one()
+    if copied.copied_at_ms is None:
+        return None
+    went_on_at_ms = connection.scalar(
+        select(journal.c.at_ms)
+        .where(journal.c.id > copied.copied_line)
+        .order_by(journal.c.id)
+        .limit(1)
+    )
+    until_ms = _NEVER_MS if went_on_at_ms is None else went_on_at_ms
+    # What was paid before the copy may have been told after it.
+    return copied.copied_at_ms - _TOLD_LATE_MS, until_ms + _TOLD_EARLY_MS
 
 
 def _by_ids(

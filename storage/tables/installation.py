@@ -22,6 +22,10 @@ installation = Table(
     Column("partition_count", Integer, nullable=False),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("audit_digest", String(64), nullable=False, server_default=text("''")),
+    # Of a database that was restored: when it was copied by ``vendgate backup``, and the last line
+    # of the journal then. What came between that and the next line is forgotten here.
+    Column("copied_at_ms", BigInteger),
+    Column("copied_line", BigInteger),
     CheckConstraint("id = 1", name="is_single"),
     CheckConstraint("partition_count > 0", name="has_partitions"),
 )

@@ -261,6 +261,28 @@ async def test_hosts_of_another_version_are_named(
     assert f"{link.name}: {told}" == str(broken.value)
 
 
+class OldHost:
+    """Of the program before hosts told the version of their link."""
+
+    async def hello(self) -> tuple[int, int]:
+        """Return the process's id and the number of hosts."""
+        return os.getpid(), 1
+
+
+async def test_hosts_that_tell_no_version_are_named(settings: RaySettings) -> None:
+    """They are older than any that does."""
+    import ray
+
+    name = "vendgate-host-0"
+    old: Any = ray.remote(OldHost).options(name=name, namespace="vendgate", num_cpus=0).remote()
+    try:
+        with pytest.raises(RuntimeError) as refused:
+            await RayHosts.open(settings, factory=SERVICES, factory_argument="")
+    finally:
+        ray.kill(old, no_restart=True)
+    assert another_version(name, host=0, gateway=blocks.VERSION) == str(refused.value)
+
+
 def test_the_token_is_ours_alone(settings: RaySettings) -> None:
     """The cluster asks for a token, new with each start, which lies in a folder that nobody else
     can enter.

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 
 import structlog
 
-from actors.host.host import Host, HostServices
+from actors.host.host import Host
+from actors.host.services import HostServices
 from actors.link import FromMachine, Notified, ToHost, ToMachine
 from actors.machine.effects import ApproveVend
 from actors.machine.events import Connected, FrameReceived, TopUpPaid, VendRequested, VendSucceeded

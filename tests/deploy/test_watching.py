@@ -177,6 +177,10 @@ def test_the_dashboard_needs_no_plug_in() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_reads_the_rules() -> None:
-    """Prometheus' own judge of expressions and templates."""
-    done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True)
-    assert 0 == done.returncode, done.stdout + done.stderr
+    """Prometheus' own judge of expressions and templates, and what some of them do with figures of
+    two gateways.
+    """
+    stories = RULES.with_name("rules_test.yaml")
+    for command in (["check", "rules", str(RULES)], ["test", "rules", str(stories)]):
+        done = subprocess.run(["promtool", *command], capture_output=True, text=True)
+        assert 0 == done.returncode, done.stdout + done.stderr

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 from starlette.requests import Request
 
-from actors.host.host import Host, HostLimits
+from actors.host.host import Host
 from actors.host.loop import TurnLimits
+from actors.host.services import HostLimits
 from actors.host.sweeps import SweepLimits
 from actors.host.tenure import LeaseLimits
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
+from actors.host.services import HostLimits, HostServices
 from actors.host.tenure import LeaseLimits
 from actors.link import Commanded, LinkBroken
 from actors.machine.events import StockCounted

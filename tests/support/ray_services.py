@@ -5,7 +5,7 @@ the computer's clock.
 import time
 from pathlib import Path
 
-from actors.host.host import HostServices
+from actors.host.services import HostServices
 from actors.machine.policy import Policy
 from tests.support.file_store import FileStore
 from tests.support.stage import Provider

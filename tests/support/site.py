@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl
 import grpc.aio
 import httpx
 
-from actors.host.host import Host, HostLimits
+from actors.host.host import Host
+from actors.host.services import HostLimits
 from actors.machine.ids import Currency, MachineId
 from actors.machine.policy import Policy
 from actors.machine.state import Column

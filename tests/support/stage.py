@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
 from actors.host.runner import Core
+from actors.host.services import HostLimits, HostServices
 from actors.link import (
     AdminEvent,
     CommandDone,

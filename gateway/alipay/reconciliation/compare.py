@@ -153,7 +153,7 @@ class _Desk:
             )
         refused = next((one for one in told if one.cause.startswith("refused:")), None)
         unconfirmed = refused is not None and refused.cause.startswith(f"refused:{UNCONFIRMED}:")
-        if refused is not None and unconfirmed and not self.terms.restored:
+        if refused is not None and unconfirmed and not self._is_forgotten(row):
             # The file is the confirmation that Alipay did not give.
             event = _paid(row)
             said = words.payment_passed_on(row, refused.machine_id)
@@ -175,7 +175,7 @@ class _Desk:
                     row, "Its notification never came, and money of it went back at Alipay"
                 ),
             )
-        if self.terms.restored:
+        if self._is_forgotten(row):
             return _payment_found(row, words.payment_perhaps_lost(row))
         owner = owner_of(
             row,
@@ -190,6 +190,11 @@ class _Desk:
         return _payment_found(
             row, said, machine_id=owner.machine_id, passed_on=True, event=_paid(row)
         )
+
+    def _is_forgotten(self, row: FileRow) -> bool:
+        """Whether our books may have held the payment before they were restored."""
+        from_ms, until_ms = self.books.forgotten or (0, 0)
+        return self.terms.restored or from_ms <= row.at_ms < until_ms
 
     def _refund(self, row: FileRow) -> Iterator[Found]:
         refund = self.books.refunds.get(row.partner_id)

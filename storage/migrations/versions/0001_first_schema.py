@@ -55,6 +55,8 @@ def _installation() -> None:
         sa.Column("partition_count", sa.Integer(), nullable=False),
         sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("audit_digest", sa.String(64), server_default=sa.text("''"), nullable=False),
+        sa.Column("copied_at_ms", sa.BigInteger),
+        sa.Column("copied_line", sa.BigInteger),
         sa.CheckConstraint("id = 1", name=op.f("installation_is_single")),
         sa.CheckConstraint("partition_count > 0", name=op.f("installation_has_partitions")),
         sa.PrimaryKeyConstraint("id", name="installation_key"),

@@ -8,8 +8,8 @@ import pytest
 
 from actors.host.attachment import Attachment
 from actors.host.gateways import Gateways
-from actors.host.host import HostLimits
 from actors.host.runner import Core, Runner
+from actors.host.services import HostLimits
 from actors.link import CloseReason, CommandDone, LinkBroken
 from actors.machine.effects import BeginSession, Welcome
 from actors.machine.events import Connected, Disconnected, StockCounted

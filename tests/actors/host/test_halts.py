@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.host.halts import WORDS_MAX, HaltLimits, words
-from actors.host.host import HostLimits
 from actors.host.loop import TurnLimits
 from actors.host.runner import Core
+from actors.host.services import HostLimits
 from actors.link import CloseReason, CommandDone, Reload
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, ChangeCodeStatus, SendRefund, Welcome

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from actors.host.host import HostLimits
 from actors.host.loop import TurnLimits
 from actors.host.runner import Core, Runner
+from actors.host.services import HostLimits
 from actors.link import CloseReason
 from actors.machine import next_deadline, owed
 from actors.machine.effects import ApproveVend, BeginSession, DenyVend, ProviderCall, Welcome

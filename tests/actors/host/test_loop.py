@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from actors.host.host import HostLimits
 from actors.host.loop import TurnLimits
 from actors.host.runner import Core
+from actors.host.services import HostLimits
 from actors.link import CloseReason, ToMachine
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, SendRefund, Welcome

@@ -114,6 +114,51 @@ async def test_a_change_of_the_registry_reaches_a_machine_that_works(stage: Stag
     listening.cancel()
 
 
+async def _registered(stage: Stage) -> list[MachineId]:
+    """Fifty machines that nobody has heard of, put into the registry."""
+    await asyncio.sleep(10)
+    stage.store.reads.clear()
+    names = [MachineId(f"VM-{number}") for number in range(2, 52)]
+    for name in names:
+        stage.store.register(name)
+    return names
+
+
+async def test_what_the_registry_changed_is_read_together(stage: Stage) -> None:
+    """However many machines it is."""
+    names = await _registered(stage)
+    await asyncio.sleep(6)
+
+    assert [tuple(names)] == stage.store.reads
+    assert 51 == len(stage.provider.of(CreateCode))
+
+
+async def test_one_machine_that_cannot_be_read_leaves_the_others_their_change(
+    stage: Stage,
+) -> None:
+    """It came with them in one read, which brings the others and its error."""
+    names = await _registered(stage)
+    stage.store.unreadable.add(names[7])
+    await asyncio.sleep(6)
+
+    assert [tuple(names)] == stage.store.reads
+    assert 50 == len(stage.provider.of(CreateCode))
+    assert 1 == stage.host.stats()["halted"]
+
+
+async def test_a_sweep_s_read_that_breaks_over_one_machine_is_made_of_each_alone(
+    stage: Stage,
+) -> None:
+    """Only that one is halted, and no later sweep reads it again."""
+    names = await _registered(stage)
+    stage.store.breaking_reads.add(names[7])
+    await asyncio.sleep(6)
+
+    assert [50, *[1] * 50] == [len(read) for read in stage.store.reads]
+    assert 50 == len(stage.provider.of(CreateCode))
+    assert 1 == stage.host.stats()["halted"]
+
+
 async def test_a_machine_at_rest_stays_in_memory_while_it_owes_something(stage: Stage) -> None:
     """A refund that Alipay has not answered keeps its machine."""
     await stage.gateway.give(stage.gateway.hello(), stage.gateway.paid("t-1"))

@@ -10,7 +10,8 @@ import random
 import pytest
 import structlog
 
-from actors.host.host import Host, HostLimits, HostServices
+from actors.host.host import Host
+from actors.host.services import HostLimits, HostServices
 from actors.leases import LEASE_MS
 from actors.link import LinkBroken
 from actors.ports import ClaimRefused, StaleOwner

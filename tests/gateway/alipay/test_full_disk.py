@@ -15,8 +15,8 @@ import httpx
 import pytest
 from sqlalchemy import Connection, func, select
 
-from actors.host.host import HostLimits
 from actors.host.loop import TurnLimits
+from actors.host.services import HostLimits
 from actors.machine.ids import MachineId
 from actors.ports import StoreError
 from gateway.fleet.v1 import fleet_service_pb2

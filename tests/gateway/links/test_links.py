@@ -73,6 +73,19 @@ async def test_one_host_at_least() -> None:
         HostLinks([], gateway_id="g1", partition_count=1)
 
 
+async def test_what_hosts_tell_comes_in_the_order_of_the_layout(
+    links: HostLinks, hosts: list[ScriptedLink]
+) -> None:
+    """One that is away, and one that does not answer in time, tell nothing and hold nobody up."""
+    told = Figure(name="n", text="t", kind="gauge", samples=(("n", {}, 1.0),))
+    hosts[0].told = [told]
+    hosts[1].break_link()
+    hosts[2].open.clear()
+
+    assert [[told], None, None] == await links.figures()
+    hosts[2].open.set()
+
+
 class Waiting(ScriptedLink):
     """A host that waits for its machines."""
 
@@ -100,16 +113,3 @@ async def test_a_host_that_can_be_reached_needs_no_sentence(
     hosts[0].break_link()
     await until(lambda: links.stats()[0].attachments == 2)
     assert [] == links.sentences()
-
-
-async def test_what_hosts_tell_comes_in_the_order_of_the_layout(
-    links: HostLinks, hosts: list[ScriptedLink]
-) -> None:
-    """One that is away, and one that does not answer in time, tell nothing and hold nobody up."""
-    told = Figure(name="n", text="t", kind="gauge", samples=(("n", {}, 1.0),))
-    hosts[0].told = [told]
-    hosts[1].break_link()
-    hosts[2].open.clear()
-
-    assert [[told], None, None] == await links.figures()
-    hosts[2].open.set()

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from actors.machine import ids
 from actors.machine.ids import MachineId
-from gateway.machines import bounds, fields, translate
+from gateway.machines import bounds, commanding, fields, translate
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX, Unsendable
 from gateway.machines.translate import BadFrame, Greeting
 from gateway.v1 import machine_pb2 as wire
@@ -218,7 +218,7 @@ def test_what_a_machine_is_told(name: str) -> None:
 
 def test_a_text_is_cut_between_letters() -> None:
     """A detail that is cut stays UTF-8, within its bound, and says that something is missing."""
-    error = translate.protocol_error(
+    error = commanding.protocol_error(
         wire.PROTOCOL_ERROR_CODE_BAD_FIELD, seq=1, expected_seq=1, detail="x" + "é" * 200
     ).protocol_error
     assert "x" + "é" * 126 + "..." == error.detail

@@ -25,6 +25,7 @@ from actors.machine.values import replace as replace_value
 from actors.ports import StoreError
 from storage.archiving import archive, dropping, files
 from storage.archiving.archive import Order, dry_run, month_ms, run
+from storage.archiving.exporting import Plan
 from storage.archiving.files import ArchiveRefused
 from storage.auditing.starts import start_of
 from storage.database.engine import Database, StorageConfig
@@ -247,10 +248,28 @@ async def test_a_dry_run_tells_and_writes_nothing(books: Database, tmp_path: Pat
     assert [] == await months(books)
     assert not folder.exists()
     await archived(books, folder)
-    after = await counted(books)
-    # The newest of each stays for its position.
-    assert february.lines - 1 == rows["journal"] - after["journal"]
-    assert february.notifications - 1 == rows["inbox"] - after["inbox"]
+    assert _planned(february) == await _gone(books, rows)
+
+
+async def test_a_dry_run_behind_an_archive_tells_what_goes(books: Database, tmp_path: Path) -> None:
+    """With what was kept of the month before and goes with this one."""
+    folder = tmp_path / "archive"
+    january, _ = await dry_run(books, order(folder))
+    rows = await counted(books)
+    await archived(books, folder, "2026-02")
+    assert _planned(january) == await _gone(books, rows)
+    (february,) = await dry_run(books, order(folder))
+    rows = await counted(books)
+    await archived(books, folder)
+    assert _planned(february) == await _gone(books, rows)
+
+
+def _planned(plan: Plan) -> dict[str, int]:
+    return {"journal": plan.lines, "transfers": plan.transfers, "inbox": plan.notifications}
+
+
+async def _gone(db: Database, before: dict[str, int]) -> dict[str, int]:
+    return {name: before[name] - count for name, count in (await counted(db)).items()}
 
 
 async def refused(db: Database, wanted: Order, sentence: str) -> None:

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from actors.machine.events import SessionCompleted, VendRefundAsked
 from actors.machine.ids import SessionId, VendId
 from storage.archiving.exporting import within
-from storage.archiving.plan import Prefix, causes_that_go_on, pieces, prefixes
+from storage.archiving.plan import Prefix, causes_that_go_on, prefixes
 from storage.auditing.starts import Start
 from storage.database.engine import Database
 from storage.fleet.sold import SoldVends
@@ -118,10 +118,3 @@ async def test_a_session_that_ends_behind_a_start_goes_on_there(db: Database) ->
     await owner.do("VM-1", owner.frame("VM-1", SessionCompleted(session_id=SessionId("VM-1-s1"))))
     named = await db.read(lambda connection: causes_that_go_on(connection, start))
     assert {"VM-1-t1", "VM-1-v1/VM-1-t1"} <= named
-
-
-def test_a_statement_names_a_bounded_number() -> None:
-    """In order, all of them."""
-    values = [f"{number:04}" for number in range(1_201)]
-    assert [500, 500, 201] == [len(some) for some in pieces(values)]
-    assert values == [one for some in pieces(set(values)) for one in some]

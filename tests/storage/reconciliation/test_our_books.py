@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from sqlalchemy import func, select, update
+
 from actors.machine.events import RefundSucceeded
 from actors.machine.ids import Currency, MachineId, TradeId
 from actors.machine.state import RefundStatus
@@ -9,6 +11,7 @@ from storage.database.engine import Database
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from storage.reconciliation.our_books import NamedMachine, OurBooks, OurTrade, Told, read_our_books
+from storage.tables import installation, journal
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
 
 HOUR_MS = 3_600_000
@@ -74,6 +77,24 @@ async def test_a_payment_belongs_to_the_day_on_which_it_was_paid(db: Database) -
         currency=Currency("HKD"),
         paid_minor=1_000,
     )
+
+
+async def test_restored_books_know_what_they_forgot(db: Database) -> None:
+    """From what may have been told after the copy up to the first line of the journal behind it;
+    without an end as long as nothing was decided since.
+    """
+    owner = await Owner.of(db, "VM-1")
+    await pay(owner, db, "t1", paid_at_ms=START_MS, heard_at_ms=START_MS + 1)
+    assert (await read(db)).forgotten is None
+    last_line = select(func.max(journal.c.id)).scalar_subquery()
+    copied = update(installation).values(copied_at_ms=START_MS + 2, copied_line=last_line)
+    await db.write(lambda connection: connection.execute(copied))
+    begun = (await read(db)).forgotten
+    assert begun is not None
+    assert START_MS + 2 - 26 * HOUR_MS == begun[0]
+    assert begun[1] > START_MS + 365 * DAY_MS
+    await pay(owner, db, "t2", paid_at_ms=START_MS, heard_at_ms=START_MS + 5 * HOUR_MS)
+    assert (begun[0], START_MS + 6 * HOUR_MS) == (await read(db)).forgotten
 
 
 async def test_what_the_file_names_is_found_on_any_day(db: Database) -> None:

@@ -101,6 +101,16 @@ def test_after_a_restore_nothing_unknown_is_passed_on(told: tuple[Told, ...]) ->
         assert (restored,) == tuple(one.event is None for one in found)
 
 
+@pytest.mark.parametrize(("from_ms", "until_ms", "status"), [(0, 1, "OPEN"), (1, 9, "PASSED_ON")])
+def test_what_restored_books_forgot_is_not_passed_on(
+    from_ms: int, until_ms: int, status: str
+) -> None:
+    """Only what was paid in the time that they forgot; nobody has to say so."""
+    paid_at_ms = row().at_ms
+    ours = replace(books(), forgotten=(paid_at_ms + from_ms, paid_at_ms + until_ms))
+    assert [("PAYMENT_UNKNOWN_TO_US", "T1", status)] == shown(look((row(),), ours).found)
+
+
 CASES = [
     ("agreement", (row(), back()), books(trade(), refund(), today=True), []),
     ("an empty day", (), books(), []),

@@ -173,6 +173,26 @@ async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     await elsewhere.close()
 
 
+async def test_a_contradiction_on_one_server_alone_is_not_called_saved(
+    db: Database, server: Server, url: str
+) -> None:
+    """It is a person's item, which a failover would lose: its repetition waits as well."""
+    await Inbox(db).put(received("t1"))
+    elsewhere = await Database.open(StorageConfig(url=url))
+    await server.set(STANDBYS, "away")
+    first = asyncio.create_task(Inbox(db).put(received("t1", amount_minor=7)))
+    await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
+    with pytest.raises(StoreError):
+        await first
+
+    again = asyncio.create_task(Inbox(elsewhere).put(received("t1", amount_minor=7)))
+    await server.waiting()
+    assert not again.done()
+    await server.restore()
+    assert "CONFLICT" == (await again).verdict
+    await elsewhere.close()
+
+
 async def test_no_read_overtakes_the_one_that_waits_for_the_standby(
     db: Database, server: Server
 ) -> None:

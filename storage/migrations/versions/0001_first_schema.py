@@ -462,6 +462,7 @@ def _reconciliation() -> None:
         sa.Column("read_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("totals", sa.JSON(), nullable=False),
         sa.Column("day_was_over", sa.Boolean(), nullable=False),
+        sa.Column("restored", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="reconciliation_runs_key"),
         sa.UniqueConstraint("file_sha256", name="reconciliation_runs_one_file_sha256"),
     )

@@ -112,8 +112,8 @@ def _handler(stream: TextIO | None, path: Path | None) -> tuple[logging.Handler,
     if path is not None:
         try:
             return _File(path), ""
-        except OSError as error:
-            problem = f"{path}: {error.strerror}"
+        except (OSError, ValueError) as error:
+            problem = f"{path}: {getattr(error, 'strerror', None) or error}"
     return logging.StreamHandler(stream) if stream is not None else _Stderr(), problem
 
 

@@ -155,6 +155,16 @@ def test_a_file_that_cannot_be_opened_stops_nobody(
     assert ("error", "host serves") == (problem["level"], line["message"])
 
 
+def test_a_path_that_no_file_can_have_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The setting is a text, in which anything may stand."""
+    logs.set_up(level="info", line_format="json", path=tmp_path / "hosts\0.log")
+    (problem,) = _lines(io.StringIO(capsys.readouterr().err))
+
+    assert str(problem["message"]).endswith("embedded null byte")
+
+
 def test_a_file_whose_folder_goes_away_stops_nobody(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -146,6 +146,33 @@ async def test_a_standby_that_copies_later_is_found(
         await copying.wait()
 
 
+async def test_a_backup_is_no_standby(
+    db: Database, server: Server, url: str, tmp_path: Path
+) -> None:
+    """It copies for hours, perhaps, on two connections, and a gateway must be able to start."""
+    before = await db.read(weaknesses)
+    there = make_url(url)
+    copying = await asyncio.create_subprocess_exec(
+        program("pg_basebackup"),
+        f"--host={there.host}",
+        f"--port={there.port}",
+        f"--username={there.username}",
+        f"--pgdata={tmp_path / 'copy'}",
+        "--checkpoint=fast",
+        "--max-rate=32k",
+    )
+    try:
+        count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while 1 != await server.ask(count):
+                assert copying.returncode is None
+                await asyncio.sleep(LOOK_EVERY_S)
+        assert before == await db.read(weaknesses)
+    finally:
+        copying.terminate()
+        await copying.wait()
+
+
 async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     db: Database, server: Server, url: str
 ) -> None:

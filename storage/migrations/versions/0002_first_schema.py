@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+# Who changes this file gives it the next number: a database made before is another one.
+revision = "0002"
 down_revision = None
 branch_labels = None
 depends_on = None

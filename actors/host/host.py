@@ -52,11 +52,9 @@ from actors.machine.events import (
 from actors.machine.ids import MachineId
 from actors.placement import partition_of
 from actors.ports import (
-    ClaimRefused,
     InboxItem,
     Ownership,
     StaleOwner,
-    StoreError,
     Unreadable,
 )
 
@@ -171,21 +169,7 @@ class Host(HostLink):
             time_s=asyncio.get_running_loop().time,
         )
         await self._services.ask_time()
-        refused: ClaimRefused | None = None
-        while not self._ended:
-            try:
-                if refused is not None:
-                    await self._tenure.wait(refused)
-                await self._take_over()
-                break
-            except ClaimRefused as error:
-                if not waits:
-                    raise
-                refused, self._over = error, f"the host waits: {error}"
-            except StoreError as error:
-                log.warning("cannot take over yet", host=self._name, error=str(error))
-                health.failed()
-                await asyncio.sleep(health.wait_s)
+        await self._tenure.hold(self._take_over, health=health, waits=waits)
         if self._ended:
             raise StaleOwner(self._over)
         self._over = ""
@@ -310,7 +294,7 @@ class Host(HostLink):
 
     def _serving(self) -> None:
         if self._over:
-            raise LinkBroken(self._over)
+            raise LinkBroken(self._tenure.waits_for or self._over)
 
     @staticmethod
     def _delivery(attachment: Attachment) -> Delivery:

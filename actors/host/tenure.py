@@ -7,11 +7,12 @@ changed: it never fights.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from actors.host.store_health import StoreHealth
 from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Claimant, LeaseWatch
 from actors.ports import (
     ClaimRefused,
@@ -41,8 +42,8 @@ class LeaseLimits:
 
 
 class Tenure:
-    """``claim`` first, ``beat`` from then on, and ``give_up`` at the end, when nothing is being
-    written any more.
+    """``hold`` first, which claims, ``beat`` from then on, and ``give_up`` at the end, when nothing
+    is being written any more.
     """
 
     def __init__(
@@ -66,6 +67,33 @@ class Tenure:
         self._watch = LeaseWatch()
         self._told = ""
         self._held = False
+        self._lost = False
+        self.waits_for = ""
+        """Who is in the way, as a sentence; empty if nobody is."""
+
+    async def hold(
+        self, take_over: Callable[[], Awaitable[None]], *, health: StoreHealth, waits: bool
+    ) -> None:
+        """Have ``take_over`` done, which claims, until it was: when others hold the partitions, and
+        when the store does not answer. ``waits`` False: raises ClaimRefused. Returns, too, once
+        what was held was lost again.
+        """
+        refused: ClaimRefused | None = None
+        while not self._lost:
+            try:
+                if refused is not None:
+                    await self.wait(refused)
+                await take_over()
+                break
+            except ClaimRefused as error:
+                if not waits:
+                    raise
+                refused, self.waits_for = error, f"the host waits: {error}"
+            except StoreError as error:
+                log.warning("cannot take over yet", host=self._claimant.host, error=str(error))
+                health.failed()
+                await asyncio.sleep(health.wait_s)
+        self.waits_for = ""
 
     async def claim(self) -> Ownership:
         """Claim once. Raises ClaimRefused, or another StoreError."""
@@ -102,6 +130,7 @@ class Tenure:
             try:
                 await self._leases.beat(self._claimant.holder)
             except StaleOwner as error:
+                self._held, self._lost = False, True
                 self._fatal(f"another holder owns this host's partitions: {error}")
                 return
             except StoreError as error:

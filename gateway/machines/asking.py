@@ -18,6 +18,7 @@ from actors.machine.effects import (
     UpdateFunds,
     Welcome,
 )
+from actors.machine.ids import RequestId
 from actors.machine.state import DenyReason
 from gateway.machines.window import Window
 
@@ -29,7 +30,7 @@ class Asking:
     ``answered`` is told what a request was answered first, and after how many seconds.
     """
 
-    __slots__ = ("_answered", "_asked_at", "_funds_minor", "_window", "_within_s", "ends_at")
+    __slots__ = ("_answered", "_asked_at", "_ends_at", "_funds_minor", "_window", "_within_s")
 
     def __init__(
         self,
@@ -45,19 +46,26 @@ class Asking:
         self._within_s = within_s
         # What the customer has, as far as the host told it; a denial says it again.
         self._funds_minor = 0
-        self.ends_at = math.inf
-        """When the request that waits is denied; infinite if none does."""
+        # When each request that waits is denied.
+        self._ends_at: dict[RequestId, float] = {}
 
-    def began(self, at: float) -> None:
+    @property
+    def ends_at(self) -> float:
+        """When the first request that waits is denied; infinite if none does."""
+        return min(self._ends_at.values(), default=math.inf)
+
+    def began(self, request_id: RequestId, at: float) -> None:
         """A request for goods was read."""
         self._asked_at = at
-        self.ends_at = min(self.ends_at, at + self._within_s)
+        self._ends_at.setdefault(request_id, at + self._within_s)
 
     def heard(self, command: MachineCommand, now: float) -> None:
         """The machine is told something."""
         if self._asked_at is not None and (answer := _ANSWERS.get(type(command))):
             self._answered(answer, now - self._asked_at)
             self._asked_at = None
+        if isinstance(command, ApproveVend | DenyVend | ShowQr):
+            self._ends_at.pop(command.request_id, None)
         if isinstance(command, Welcome | BeginSession | UpdateFunds | DenyVend):
             self._funds_minor = command.funds_minor
         elif isinstance(command, EndSession):
@@ -65,18 +73,19 @@ class Asking:
 
     def acknowledged(self) -> None:
         """The host has saved frames: a request among them has its own deadline now."""
-        if self.ends_at != math.inf and not self._window.asks_for_goods():
-            self.ends_at = math.inf
+        if self._ends_at:
+            asked = self._window.requests()
+            self._ends_at = {one: at for one, at in self._ends_at.items() if one in asked}
 
     def denials(self, now: float) -> list[DenyVend]:
         """Return what the machine is told now. Its request is over; should the host have approved
         it all the same, the machine answers that it does not wait for it.
         """
-        if now < self.ends_at:
-            return []
-        self.ends_at = math.inf
+        over = {request_id for request_id, at in self._ends_at.items() if at <= now}
+        for request_id in over:
+            del self._ends_at[request_id]
         reason = DenyReason.BACKEND_UNAVAILABLE
         return [
             DenyVend(request_id=request_id, reason=reason, funds_minor=self._funds_minor)
-            for request_id in self._window.turn_away(reason)
+            for request_id in self._window.turn_away(over, reason)
         ]

@@ -230,7 +230,7 @@ class Stream:
         self._bad_in_row = 0
         if isinstance(frame.fact, events.VendRequested):
             self._moving.vend_opened()
-            self._asking.began(self._waits.heard_at)
+            self._asking.began(frame.fact.request_id, self._waits.heard_at)
             self.ask_for_look()
         elif isinstance(frame.fact, events.VendSucceeded | events.VendFailed):
             self._put_if_due(self._moving.vend_closed())

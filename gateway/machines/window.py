@@ -4,7 +4,7 @@ Flows in: frames as they are read, and what the host says of their numbers. Flow
 are news to the host. It never holds more than one frame under a number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from actors.machine.effects import RejectCode, RejectFrame
 from actors.machine.events import FrameReceived, MachineFact, VendRequested, VendTurnedAway
@@ -85,15 +85,20 @@ class Window:
 
     def asks_for_goods(self) -> bool:
         """Return whether a request for goods is among them."""
-        return any(isinstance(frame.fact, VendRequested) for frame in self._frames.values())
+        return bool(self.requests())
 
-    def turn_away(self, reason: DenyReason) -> list[RequestId]:
-        """Return the requests for goods that wait. From now on a new link is told of each that it
+    def requests(self) -> list[RequestId]:
+        """Return the requests for goods among them."""
+        facts = [frame.fact for frame in self._frames.values()]
+        return [fact.request_id for fact in facts if isinstance(fact, VendRequested)]
+
+    def turn_away(self, over: Collection[RequestId], reason: DenyReason) -> list[RequestId]:
+        """Return those of the requests that wait. From now on a new link is told of each that it
         was turned away, which uses its number up.
         """
         away: list[RequestId] = []
         for seq, frame in self._frames.items():
-            if isinstance(frame.fact, VendRequested):
+            if isinstance(frame.fact, VendRequested) and frame.fact.request_id in over:
                 away.append(frame.fact.request_id)
                 fact = VendTurnedAway(request_id=frame.fact.request_id, reason=reason)
                 self._frames[seq] = replace(frame, fact=fact)

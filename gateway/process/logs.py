@@ -13,6 +13,7 @@ import logging.handlers
 import os
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
@@ -90,7 +91,8 @@ def set_up(
     root = logging.getLogger()
     for before_it in root.handlers:
         if isinstance(before_it, _File):
-            before_it.close()
+            with suppress(OSError):  # What it could not write it cannot write now.
+                before_it.close()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
@@ -110,8 +112,8 @@ def _handler(stream: TextIO | None, path: Path | None) -> tuple[logging.Handler,
     if path is not None:
         try:
             return _File(path), ""
-        except OSError as error:
-            problem = f"{path}: {error.strerror}"
+        except (OSError, ValueError) as error:
+            problem = f"{path}: {getattr(error, 'strerror', None) or error}"
     return logging.StreamHandler(stream) if stream is not None else _Stderr(), problem
 
 
@@ -124,12 +126,28 @@ def _tell_what_was_left_out() -> None:
 
 class _File(logging.handlers.WatchedFileHandler):
     """The end of a file that only its owner may read, which several processes write to, and which
-    may be moved away for a new one at any time.
+    may be moved away for a new one at any time. Whoever says something goes on, whatever becomes of
+    the file: what cannot be written there goes to standard error.
     """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line; its folder may be gone, its disk full."""
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Write the line elsewhere, if that can be done."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(self.format(record) + self.terminator)
 
     def _open(self) -> TextIOWrapper:
         def owner_s(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
+            # Opening a pipe that nobody reads would wait for ever; this way it fails.
+            descriptor = os.open(path, flags | os.O_NONBLOCK, 0o600)
+            os.set_blocking(descriptor, True)
+            return descriptor
 
         return open(self.baseFilename, "a", encoding="utf-8", opener=owner_s)
 

@@ -21,10 +21,13 @@ _SETTINGS = ("fsync", "full_page_writes", "synchronous_commit", "synchronous_sta
 _MESSAGE = text("SELECT pg_logical_emit_message(true, 'vendgate', '')")
 _STANDBYS = text(
     "SELECT count(*) FROM pg_stat_replication AS one WHERE coalesce(state, '') <> 'backup'"
+    " AND coalesce(application_name, '') <> 'pg_basebackup'"
     " AND NOT EXISTS (SELECT 1 FROM pg_replication_slots AS slot"
     " WHERE slot.slot_type = 'logical' AND slot.active_pid = one.pid)"
 )
-"""Whoever copies the whole database just now; neither a backup nor a reader of changes."""
+"""Whoever copies the whole database just now; neither a backup, which has a connection for what is
+written meanwhile too, nor a reader of changes.
+"""
 
 
 def make_durable(connection: Connection) -> None:

@@ -82,8 +82,11 @@ class Database:
         self.partition_count = 0
         self._writing: set[asyncio.Task[Any]] = set()
         self._saved_at: float | None = None  # the loop's clock
-        # Whether a transaction may be committed here alone (``durability``).
-        self._doubtful = False
+        # How many transactions may be committed here alone (``durability``), and how many of them
+        # are known to be durable, or not to be there. One task finds out, for all who wait.
+        self._doubts = 0
+        self._cleared = 0
+        self._clearing: asyncio.Task[None] | None = None
         self._closed = False
 
     @classmethod
@@ -136,9 +139,11 @@ class Database:
         """Do the same for the path of the money, on connections that no other read can hold. What
         it returns is durable, also if it is of a transaction whose outcome nobody knew.
         """
-        if self._doubtful and not self._read_only:
-            self._doubtful = False
-            await self.write(durability.make_durable)
+        while self._cleared < self._doubts and not self._read_only:
+            if self._clearing is None or self._clearing.done():
+                self._clearing = asyncio.create_task(self._clear())
+                self._clearing.add_done_callback(_seen)
+            await asyncio.shield(self._clearing)
         return await self._read(self._money, work)
 
     async def close(self) -> None:
@@ -149,6 +154,11 @@ class Database:
         await self._lists.close()
         await self._money.close()
         await self._writer.close()
+
+    async def _clear(self) -> None:
+        doubts = self._doubts
+        await self.write(durability.make_durable)
+        self._cleared = doubts
 
     async def _read(self, reads: Reads, work: Work[T]) -> T:
         if self._closed:
@@ -170,10 +180,16 @@ class Database:
     def _written(self, task: "asyncio.Task[Any]") -> None:
         self._writing.discard(task)
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, DBAPIError):
-            self._doubtful = self.dialect.name == dialects.POSTGRESQL
+        if isinstance(error, DBAPIError | OSError):
+            self._doubts += self.dialect.name == dialects.POSTGRESQL
         elif error is None and not task.cancelled():
             self._saved_at = task.get_loop().time()
+
+
+def _seen(task: "asyncio.Task[None]") -> None:
+    """Whoever waits raises what it raised; perhaps nobody does any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _report_unseen(task: "asyncio.Task[Any]") -> None:

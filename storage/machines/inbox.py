@@ -134,9 +134,9 @@ def _put(connection: Connection, received: Received, partition_count: int) -> St
     else:
         raise StoreError(f"{received.cause} was put in and taken out by others several times.")
     first_id, told = before
+    # If nothing is written, Alipay hears "success" for a row that is there.
+    make_durable(connection)
     if told == _said(received):
-        # Nothing is written, and Alipay hears "success" for the row that is there.
-        make_durable(connection)
         return Stored(inbox_id=first_id, verdict="DUPLICATE")
     cause = f"conflict:{received.cause}:{received.told_sha256}"
     inbox_id = _insert(connection, received, cause, partition, taken_at_ms=received.received_at_ms)

@@ -81,7 +81,9 @@ class Total:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A file that was compared. ``day`` is written 2026-01-15, ``day_was_over`` when that began."""
+    """A file that was compared. ``day`` is written 2026-01-15, ``day_was_over`` when that began.
+    ``restored``: a restore of the database lost sales of it.
+    """
 
     day: str
     file_sha256: str
@@ -89,6 +91,7 @@ class NewRun:
     row_count: int
     totals: tuple[Total, ...]
     day_was_over: bool
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,14 @@ class Reconciliation:
     async def run_of(self, file_sha256: str) -> RunView | None:
         """Return the run of a file with this content, or None."""
         return await self._db.read(lambda connection: _view(connection, file_sha256))
+
+    async def was_restored(self, day: str) -> bool:
+        """Return whether any run of this day said that a restore of the database lost sales of
+        it.
+        """
+        c = reconciliation_runs.c
+        wanted = select(c.id).where(c.day == day, c.restored).limit(1)
+        return await self._db.read(lambda connection: connection.scalar(wanted) is not None)
 
     async def record(
         self, run: NewRun, differences: Sequence[Difference], *, now_ms: int
@@ -152,6 +163,7 @@ def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
             read_at_ms=now_ms,
             totals=_encode(run.totals),
             day_was_over=run.day_was_over,
+            restored=run.restored,
         )
     )
     return connection.execute(
@@ -162,11 +174,13 @@ def _run(connection: Connection, run: NewRun, now_ms: int) -> Row[Any]:
 def _refresh(connection: Connection, row: Row[Any], run: NewRun) -> None:
     """Our side of an old file's totals may have grown, and its day may be over by now."""
     was_over = row.day_was_over or run.day_was_over
-    if (row.totals, row.day_was_over) != (_encode(run.totals), was_over):
+    restored = row.restored or run.restored
+    now = (_encode(run.totals), was_over, restored)
+    if (row.totals, row.day_was_over, row.restored) != now:
         connection.execute(
             update(reconciliation_runs)
             .where(reconciliation_runs.c.id == row.id)
-            .values(totals=_encode(run.totals), day_was_over=was_over)
+            .values(totals=_encode(run.totals), day_was_over=was_over, restored=restored)
         )
 
 

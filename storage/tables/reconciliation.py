@@ -21,7 +21,7 @@ from sqlalchemy import (
 from storage.tables.base import Position, metadata
 
 # ``day_was_over``: what is missing at Alipay was looked for. A file that was read before is read
-# again for that.
+# again for that. ``restored``: a restore had lost sales of the day, and so says whoever looked.
 reconciliation_runs = Table(
     "reconciliation_runs",
     metadata,
@@ -33,6 +33,7 @@ reconciliation_runs = Table(
     Column("read_at_ms", BigInteger, nullable=False),
     Column("totals", JSON, nullable=False),
     Column("day_was_over", Boolean(create_constraint=False), nullable=False),
+    Column("restored", Boolean(create_constraint=False), nullable=False),
     UniqueConstraint("file_sha256"),
     Index(None, "day", "id"),
 )

@@ -275,6 +275,15 @@ def test_who_is_stopped_has_time_for_it() -> None:
     assert all(seconds > STOP_S for seconds in given), given
 
 
+def test_a_unit_never_gives_up() -> None:
+    """``serve`` ends within seconds while its database is away; after some such ends systemd would
+    start it no more, and nobody would sell until a person came.
+    """
+    unit = (DEPLOY / "systemd" / "vendgate.service").read_text()
+    assert ["0"] == re.findall(r"^StartLimitIntervalSec=(.*)$", unit, re.MULTILINE)
+    assert ["on-failure"] == re.findall(r"^Restart=(.*)$", unit, re.MULTILINE)
+
+
 def test_no_pod_is_more_than_it_must_be() -> None:
     """Nobody is root, asks Kubernetes for anything, or holds a Secret that everybody may read; and
     what a pod mounts it has.

@@ -51,7 +51,8 @@ class Place:
             tables[name]["listen"] = "127.0.0.1:0"
         tables["http"]["listen"] = f"127.0.0.1:{ports.http}"
         tables["alipay"]["environment"] = "http://127.0.0.1:9/gateway.do"
-        tables["database"]["url"] = url
+        # The tests' PostgreSQL saves to no disk.
+        tables["database"] |= {"url": url, "durability": "weaker"}
         self.config = installed.write(folder, tables)
         self.process: subprocess.Popen[bytes] | None = None
 

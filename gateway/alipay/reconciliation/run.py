@@ -78,7 +78,8 @@ async def reconcile(
 ) -> Outcome:
     """Compare the file with our books and save what differs. Raises FileRefused or StoreError;
     again with the same file does no harm. ``restored``: our books may have forgotten payments of
-    this day and what they bought, so no payment that they do not know is passed on.
+    this day and what they bought, so no payment that they do not know is passed on. What was said
+    of a day once holds for whatever is read of it later.
 
     A file whose day has a newer one changes nothing: its run is returned with the day's differences
     as they stand.
@@ -90,6 +91,7 @@ async def reconcile(
     before = await reconciliation.run_of(daily.sha256)
     if before is not None and not before.latest:
         return Outcome(run=before, day_is_over=day_is_over)
+    restored = restored or await reconciliation.was_restored(file.day.isoformat())
     books = await read_our_books(
         db,
         from_ms=from_ms,
@@ -118,6 +120,7 @@ async def reconcile(
         row_count=len(file.rows),
         totals=comparison.totals,
         day_was_over=day_is_over,
+        restored=restored,
     )
     return Outcome(
         run=await reconciliation.record(run, differences, now_ms=now_ms), day_is_over=day_is_over

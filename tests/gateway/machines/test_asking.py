@@ -9,6 +9,7 @@ from actors.machine import effects
 from actors.machine.events import FrameReceived, VendRequested, VendTurnedAway
 from actors.machine.ids import RequestId, SessionId, StreamId, VendId
 from actors.machine.state import DenyReason, EndReason
+from actors.machine.values import replace
 from gateway.machines.asking import Asking
 from gateway.machines.window import Window
 from gateway.v1 import machine_pb2 as wire
@@ -25,7 +26,7 @@ def asking() -> tuple[Asking, Window]:
     window = Window(StreamId("g-1"))
     one = Asking(window, within_s=3.0)
     window.take(1, WISH, answers_come=True)
-    one.began(100.0)
+    one.began(WISH.request_id, 100.0)
     return one, window
 
 
@@ -70,8 +71,22 @@ def test_what_else_is_saved_saves_no_request() -> None:
     one, window = asking()
     window.acknowledged(0)
     one.acknowledged()
-    one.began(102.0)
+    one.began(WISH.request_id, 102.0)
     assert [denial()] == one.denials(103.0)
+
+
+def test_each_request_has_its_own_time() -> None:
+    """One that its host denied without saving it is denied no second time, and the next one does
+    not pay for its wait.
+    """
+    one, window = asking()
+    one.heard(denial(), 100.1)
+    other = replace(WISH, request_id=RequestId("r2"))
+    window.take(2, other, answers_come=True)
+    one.began(other.request_id, 102.9)
+    assert [] == one.denials(103.0)
+    assert 105.9 == one.ends_at
+    assert [replace(denial(), request_id=RequestId("r2"))] == one.denials(105.9)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +100,7 @@ def test_what_else_is_saved_saves_no_request() -> None:
             effects.UpdateFunds(session_id=SessionId("s1"), funds_minor=200, expires_in_ms=1_000),
             200,
         ),
-        (denial(300), 300),
+        (replace(denial(300), request_id=RequestId("r0")), 300),
         (
             effects.EndSession(
                 session_id=SessionId("s1"), reason=EndReason.UNAVAILABLE, refund_minor=0
@@ -124,7 +139,7 @@ def test_a_request_s_first_answer_is_told_once() -> None:
         request_id=RequestId("r1"), qr_payload="q", amount_minor=5, expires_in_ms=1
     )
     one.heard(denial(0), 100.5)
-    one.began(101.0)
+    one.began(WISH.request_id, 101.0)
     for command in (a_welcome(), show, denial(0)):
         one.heard(command, 101.25)
 

@@ -5,6 +5,7 @@ written.
 import io
 import json
 import logging
+import os
 import stat
 import sys
 from pathlib import Path
@@ -152,6 +153,59 @@ def test_a_file_that_cannot_be_opened_stops_nobody(
 
     assert str(problem["message"]).endswith("No such file or directory")
     assert ("error", "host serves") == (problem["level"], line["message"])
+
+
+def test_a_path_that_no_file_can_have_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The setting is a text, in which anything may stand."""
+    logs.set_up(level="info", line_format="json", path=tmp_path / "hosts\0.log")
+    (problem,) = _lines(io.StringIO(capsys.readouterr().err))
+
+    assert str(problem["message"]).endswith("embedded null byte")
+
+
+def test_a_file_whose_folder_goes_away_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lines go to standard error meanwhile, and into the file once there can be one again."""
+    path = tmp_path / "logs" / "hosts.log"
+    path.parent.mkdir()
+    logs.set_up(level="info", line_format="json", path=path)
+    path.parent.rename(tmp_path / "moved")
+    structlog.get_logger().info("machine loaded")
+    structlog.get_logger().info("machine halted")
+    path.parent.mkdir()
+    structlog.get_logger().info("machine released")
+    lines = _lines(io.StringIO(capsys.readouterr().err))
+    (line,) = _lines(io.StringIO(path.read_text()))
+    close_handlers()
+
+    assert ["machine loaded", "machine halted"] == [one["message"] for one in lines]
+    assert "machine released" == line["message"]
+
+
+def test_a_full_disk_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither who says something, nor who sets up logging anew."""
+    logs.set_up(level="info", line_format="json", path=Path("/dev/full"))
+    structlog.get_logger().info("host serves")
+    logs.set_up(level="info", line_format="json")
+    (line,) = _lines(io.StringIO(capsys.readouterr().err))
+
+    assert "host serves" == line["message"]
+
+
+def test_a_pipe_that_nobody_reads_stops_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Opening it would wait for a reader for ever."""
+    os.mkfifo(tmp_path / "hosts.log")
+    logs.set_up(level="info", line_format="json", path=tmp_path / "hosts.log")
+    structlog.get_logger().info("host serves")
+    problem, line = _lines(io.StringIO(capsys.readouterr().err))
+
+    assert str(problem["message"]).endswith("No such device or address")
+    assert "host serves" == line["message"]
 
 
 def close_handlers() -> None:

@@ -338,6 +338,7 @@ async def test_a_day_that_is_not_reconciled_stays(books: Database, tmp_path: Pat
         "read_at_ms": 1,
         "totals": "[]",
         "day_was_over": True,
+        "restored": False,
     }
     await books.write(lambda c: c.execute(insert(reconciliation_runs).values(run_row)))
     folder = tmp_path / "archive"
@@ -380,6 +381,7 @@ async def test_a_day_with_payments_and_without_a_file_stays(
         "read_at_ms": 1,
         "totals": "[]",
         "day_was_over": True,
+        "restored": False,
     }
     at_ms = month_ms(day[:7]) + (int(day[8:]) - 1) * DAY_MS + hours * 3_600_000
 

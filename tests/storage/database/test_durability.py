@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -145,6 +146,33 @@ async def test_a_standby_that_copies_later_is_found(
         await copying.wait()
 
 
+async def test_a_backup_is_no_standby(
+    db: Database, server: Server, url: str, tmp_path: Path
+) -> None:
+    """It copies for hours, perhaps, on two connections, and a gateway must be able to start."""
+    before = await db.read(weaknesses)
+    there = make_url(url)
+    copying = await asyncio.create_subprocess_exec(
+        program("pg_basebackup"),
+        f"--host={there.host}",
+        f"--port={there.port}",
+        f"--username={there.username}",
+        f"--pgdata={tmp_path / 'copy'}",
+        "--checkpoint=fast",
+        "--max-rate=32k",
+    )
+    try:
+        count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while 1 != await server.ask(count):
+                assert copying.returncode is None
+                await asyncio.sleep(LOOK_EVERY_S)
+        assert before == await db.read(weaknesses)
+    finally:
+        copying.terminate()
+        await copying.wait()
+
+
 async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     db: Database, server: Server, url: str
 ) -> None:
@@ -170,6 +198,77 @@ async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     assert "DUPLICATE" == (await again).verdict
     assert None is await loading
     await elsewhere.close()
+
+
+async def test_a_contradiction_on_one_server_alone_is_not_called_saved(
+    db: Database, server: Server, url: str
+) -> None:
+    """It is a person's item, which a failover would lose: its repetition waits as well."""
+    await Inbox(db).put(received("t1"))
+    elsewhere = await Database.open(StorageConfig(url=url))
+    await server.set(STANDBYS, "away")
+    first = asyncio.create_task(Inbox(db).put(received("t1", amount_minor=7)))
+    await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
+    with pytest.raises(StoreError):
+        await first
+
+    again = asyncio.create_task(Inbox(elsewhere).put(received("t1", amount_minor=7)))
+    await server.waiting()
+    assert not again.done()
+    await server.restore()
+    assert "CONFLICT" == (await again).verdict
+    await elsewhere.close()
+
+
+async def test_no_read_overtakes_the_one_that_waits_for_the_standby(
+    db: Database, server: Server
+) -> None:
+    """Several machines are loaded again at the same time, and none before what nobody knew is
+    durable.
+    """
+    store = SqlMachineStore(db, notify_base_url="https://pay.example")
+    await server.set(STANDBYS, "away")
+    first = asyncio.create_task(Inbox(db).put(received("t1")))
+    await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
+    with pytest.raises(StoreError):
+        await first
+
+    loading = [asyncio.create_task(store.load(MachineId(f"VM-{one}"))) for one in (1, 2)]
+    await server.waiting()
+    done, _ = await asyncio.wait(loading, timeout=0.5)
+    assert set() == done
+    await server.restore()
+    assert [None, None] == await asyncio.gather(*loading)
+
+
+async def test_a_doubt_outlives_a_server_that_is_away(
+    url: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server dies with a COMMIT that nobody knows of, and is not there yet when a machine is
+    loaded again: what it has when it comes back is still waited for.
+    """
+    db = await Database.open(StorageConfig(url=url))
+    store = SqlMachineStore(db, notify_base_url="https://pay.example")
+    await server.set(STANDBYS, "away")
+    first = asyncio.create_task(Inbox(db).put(received("t1")))
+    await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
+    with pytest.raises(StoreError):
+        await first
+    with monkeypatch.context() as away:
+        away.setattr(asyncpg, "connect", _nobody_there)
+        with pytest.raises(StoreError):
+            await store.load(MachineId("VM-1"))
+
+    loading = asyncio.create_task(store.load(MachineId("VM-1")))
+    await server.waiting()
+    assert not loading.done()
+    await server.restore()
+    assert None is await loading
+    await db.close()
+
+
+async def _nobody_there(*_: object, **__: object) -> None:
+    raise ConnectionRefusedError
 
 
 async def test_a_commit_that_hangs_is_given_up_and_not_cancelled(

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
 
 from actors.ports import StoreError
 from storage.books import chain
@@ -88,6 +91,28 @@ def test_processes_that_upgrade_at_once_agree(tmp_path: Path) -> None:
     ]
     assert [0, 0, 0] == [process.wait(60) for process in several]
     assert migrate.head() == migrate.current(url)
+
+
+def test_another_schema_has_another_number() -> None:
+    """Else a database that was made before a change passes for one that was made after it: it is
+    served, and its first statement about the new column fails. Who changes a table writes the next
+    number and the new digest here.
+    """
+    dialect = sqlite.dialect()
+    made = [CreateTable(table).compile(dialect=dialect) for table in metadata.sorted_tables]
+    told = sha256("\n".join(map(str, made)).encode()).hexdigest()
+    assert ("0002", "d12a9d5e67b0046b") == (schema.head(), told[:16])
+
+
+def test_a_database_of_an_earlier_first_schema_is_refused(tmp_path: Path) -> None:
+    """It says what to do, rather than that nothing is to be done."""
+    url = f"sqlite:///{tmp_path}/vendgate.db"
+    migrate.upgrade(url)
+    with sqlite3.connect(tmp_path / "vendgate.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    with pytest.raises(StoreError, match="has schema 0001: it was made by another version"):
+        migrate.upgrade(url)
 
 
 def test_an_upgrade_can_be_taken_back(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ RUN = {
     "read_at_ms": 1,
     "totals": "[]",
     "day_was_over": True,
+    "restored": False,
 }
 DIFFERENCE = {
     "run_id": 1,

@@ -172,6 +172,11 @@ async def test_after_a_restore_no_unknown_payment_is_returned(office: Office) ->
     assert 1 == first.exit_code, first.output
     assert "OPEN PAYMENT_UNKNOWN_TO_US" in first.stdout
     assert "after the backup that was restored" in first.stdout
+    # The daily run, and a newer file of that day, say nothing of the restore.
+    assert first.output == (await office.reconcile(path)).output
+    await office.pay(await office.code_of(), "6.00", ago_ms=DAY_MS, lost=True)
+    newer = await office.reconcile(await office.file_of(trade.paid_at_ms))
+    assert 2 == newer.stdout.count("OPEN PAYMENT_UNKNOWN_TO_US")
     assert [] == await office.site.queries.trades(limit=1)
     assert [] == await office.site.queries.refunds(limit=1)
 

@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+# Who changes this file gives it the next number: a database made before is another one.
+revision = "0002"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -462,6 +463,7 @@ def _reconciliation() -> None:
         sa.Column("read_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("totals", sa.JSON(), nullable=False),
         sa.Column("day_was_over", sa.Boolean(), nullable=False),
+        sa.Column("restored", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="reconciliation_runs_key"),
         sa.UniqueConstraint("file_sha256", name="reconciliation_runs_one_file_sha256"),
     )

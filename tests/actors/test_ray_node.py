@@ -1,4 +1,4 @@
-"""The Ray of a program of its own: it ends with the program, however that ends and however Ray is."""
+"""The Ray of a program of its own ends with the program, however that ends and however Ray is."""
 
 import os
 import signal

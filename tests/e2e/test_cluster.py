@@ -25,6 +25,7 @@ from tests.support.system import System
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.ray,
+    pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(not postgres.available(), reason="no PostgreSQL is installed"),
     pytest.mark.xdist_group("postgres"),

@@ -12,9 +12,11 @@ from storage import codec
 from storage.database.reader import Reading, T, Work
 
 COMMIT_TIMEOUT_S = 11.0
-"""A transaction that takes this long beyond what its statements may is given up, with its
-connection: nobody knows then what became of it.
+"""Who waits for a transaction this long beyond what its statements may is told that nobody knows
+what becomes of it.
 """
+HANGS_AFTER_S = 600.0
+"""A transaction that takes this long loses its connection."""
 
 
 def postgres_engine(
@@ -85,23 +87,52 @@ class PostgresWriter:
         )
         self._within_s = busy_timeout_ms / 1000 + COMMIT_TIMEOUT_S
         self._writes = asyncio.Lock()
+        # The driver's own connection while a transaction runs on it.
+        self._driver: Any = None
         self.dialect: Dialect = self._engine.dialect
 
     async def write(self, work: Work[T]) -> T:
-        """Run it in a transaction. Its statements have their own bound; one that takes longer all
-        the same, because the server or a standby hangs, loses its connection. It is never
-        cancelled: a COMMIT that waits for a standby and is cancelled is committed here alone.
+        """Run it in a transaction. Its statements have their own bound. Raises TimeoutError if it
+        takes longer all the same, because the server or a standby hangs.
+
+        It is not cancelled then: a COMMIT that waits for a standby and is cancelled is committed
+        here alone. It goes on by itself, and nothing else is begun before it has ended: each
+        further COMMIT would hang in a server process of its own, until there is no room for any.
         """
-        async with self._writes, self._engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None, "it is open"
-            giving_up = asyncio.get_running_loop().call_later(self._within_s, driver.terminate)
+        await self._turn()
+        task = asyncio.create_task(self._transact(work))
+        task.add_done_callback(self._ended)
+        await asyncio.wait({task}, timeout=self._within_s)
+        if not task.done():
+            raise TimeoutError(f"the transaction hangs since {self._within_s:g} s and goes on")
+        return task.result()
+
+    async def close(self) -> None:
+        """Close the connection, whatever runs on it."""
+        if self._driver is not None:
+            self._driver.terminate()
+        await self._engine.dispose()
+
+    async def _turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._writes.acquire()
+        except TimeoutError:
+            raise TimeoutError("another transaction hangs: nothing was begun") from None
+
+    async def _transact(self, work: Work[T]) -> T:
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            hangs = asyncio.get_running_loop().call_later(HANGS_AFTER_S, driver.terminate)
+            self._driver = driver
             try:
                 async with connection.begin():
                     return await connection.run_sync(work)
             finally:
-                giving_up.cancel()
+                self._driver = None
+                hangs.cancel()
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._engine.dispose()
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._writes.release()
+        if not task.cancelled():
+            task.exception()  # Who waited for it has gone, or raises it.

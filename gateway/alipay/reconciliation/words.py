@@ -153,11 +153,28 @@ def cancelled(row: FileRow, trade: OurTrade | None) -> Words:
 
 
 def refund_unknown(row: FileRow, trade: OurTrade | None, refund: OurRefund | None) -> Words:
-    """Money that went back and not by us."""
+    """Money that went back, and our books know of no refund. An id that is made as ours are was
+    asked for by us in a time that a restore lost.
+    """
+    advice = (
+        "Ask who did it. Our ledger does not know that this money is gone: a refund of ours on "
+        "this trade may be refused for it."
+    )
     if refund is not None:
         cause = (
             f"Our refund of this id belongs to trade {refund.trade_id}: another installation may "
             "use the same partner id."
+        )
+    elif row.partner_id.startswith(f"{row.trade_id}R") and row.partner_id.endswith(
+        f"_{row.amount_minor}"
+    ):
+        cause = (
+            "The id is made as ours are: Vendgate asked for it after the backup that was restored, "
+            "or another installation uses the same partner id."
+        )
+        advice = (
+            "The customer has this money. A refund of ours on this trade that Alipay refuses for "
+            "it is to be written off, not paid once more."
         )
     elif trade is None:
         cause = (
@@ -171,10 +188,7 @@ def refund_unknown(row: FileRow, trade: OurTrade | None, refund: OurRefund | Non
         f"{_time(row)} "
         f"(refund {row.partner_id or 'without an id'}); it is none of our refunds.",
         cause=cause,
-        advice=(
-            "Ask who did it. Our ledger does not know that this money is gone: a refund of ours on "
-            "this trade may be refused for it."
-        ),
+        advice=advice,
     )
 
 

@@ -205,6 +205,19 @@ CASES = [
 ]
 
 
+def test_a_refund_of_ours_that_a_restore_forgot() -> None:
+    """Its id shows that no person made it, so nobody is asked for; of one by hand somebody is."""
+    known = books(trade(), today=True)
+    ours, by_hand = (
+        look((row(), back(refund_id)), known).found[0].difference
+        for refund_id in ("T1R1_200", "T1R1_300")
+    )
+    assert "after the backup that was restored" in ours.cause
+    assert "is to be written off, not paid once more" in ours.advice
+    assert "Somebody returned it in Alipay's portal" in by_hand.cause
+    assert "Ask who did it" in by_hand.advice
+
+
 @pytest.mark.parametrize(
     ("rows", "ours", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )

@@ -289,7 +289,7 @@ class Host(HostLink):
             "attachments": len(self._gateways),
             "undelivered": self._gateways.undelivered,
             "overloads": self._overloads,
-            "saves": int(self._loop.saves),
+            "saves": int(self._loop.saves and self._tenure.beats),
         }
 
     def _serving(self) -> None:

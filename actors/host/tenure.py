@@ -70,6 +70,8 @@ class Tenure:
         self._lost = False
         self.waits_for = ""
         """Who is in the way, as a sentence; empty if nobody is."""
+        self.beats = True
+        """Whether the last beat was saved: so one that saves nothing else shows that it could."""
 
     async def hold(
         self, take_over: Callable[[], Awaitable[None]], *, health: StoreHealth, waits: bool
@@ -129,11 +131,13 @@ class Tenure:
             await asyncio.sleep(self._limits.lease_ms / 1_000 / BEATS_IN_A_LEASE)
             try:
                 await self._leases.beat(self._claimant.holder)
+                self.beats = True
             except StaleOwner as error:
                 self._held, self._lost = False, True
                 self._fatal(f"another holder owns this host's partitions: {error}")
                 return
             except StoreError as error:
+                self.beats = False
                 log.warning("a beat failed", host=self._claimant.host, error=str(error))
 
     async def give_up(self) -> None:

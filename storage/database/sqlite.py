@@ -48,7 +48,7 @@ def require_file(url: URL) -> None:
     if not Path(url.database or "").is_file():
         raise StoreError(
             f"There is no database {url.database}: name your settings with --config or "
-            "VENDGATE_CONFIG."
+            "VENDGATE_CONFIG, or make it with 'vendgate db upgrade'."
         )
 
 

@@ -162,6 +162,17 @@ async def test_a_database_that_was_away_ends_no_lease(stage: Stage) -> None:
     await another.stop()
 
 
+async def test_a_host_that_nobody_needs_knows_whether_it_could_save(stage: Stage) -> None:
+    """By its beat, so that a disk which fills at night wakes somebody before the first customer."""
+    assert 1 == stage.host.stats()["saves"]
+    stage.store.away = True
+    await asyncio.sleep(10)
+    assert 0 == stage.host.stats()["saves"]
+    stage.store.away = False
+    await asyncio.sleep(10)
+    assert 1 == stage.host.stats()["saves"]
+
+
 async def test_a_host_that_shall_not_wait_says_who_is_in_the_way(stage: Stage) -> None:
     """Beside a gateway nothing could be served meanwhile."""
     another = Another(stage)

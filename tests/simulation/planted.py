@@ -94,7 +94,7 @@ PLANTED = (
         name="no-is-not-asked-after",
         sentence="A no is believed, though it may be the echo of our own success.",
         bug=bugs_of_refunds.no_is_not_asked_after,
-        start=83,
+        start=99,
         steer=steers.alipay_says_anything,
     ),
     Planted(
@@ -149,6 +149,7 @@ PLANTED = (
         name="code-unknown-is-none",
         sentence="A call about a code that was not answered counts as not made.",
         bug=bugs_of_refunds.unknown_code_is_as_before,
+        start=3,
         steer=steers.administrators_change_their_minds,
     ),
     Planted(
@@ -199,6 +200,7 @@ PLANTED = (
         name="open-not-loaded",
         sentence="A new owner does not load what is open.",
         bug=bugs.open_machines_not_loaded,
+        start=2,
         steer=steers.machines_leave,
     ),
     Planted(
@@ -272,7 +274,7 @@ PLANTED = (
         name="lost-stream-is-failure",
         sentence="A vend whose stream is lost counts as failed at once.",
         bug=bugs.doubt_is_failure_at_once,
-        start=23,
+        start=75,
         steer=steers.cables_are_bad,
     ),
     Planted(
@@ -315,7 +317,7 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=38,
+        start=48,
         steer=steers.saving_fails_often,
     ),
     Planted(
@@ -346,14 +348,14 @@ PLANTED = (
         name="review-ends-by-silence",
         sentence="A vend in review is refunded because the machine has forgotten it.",
         bug=bugs.review_ends_by_silence,
-        start=23,
+        start=34,
         steer=steers.review_every_doubt,
     ),
     Planted(
         name="goodwill-of-old-rows",
         sentence="A sold vend is given back by what was read before the machine decided again.",
         bug=bugs_of_refunds.goodwill_of_old_rows,
-        start=5,
+        start=30,
         steer=steers.customers_complain,
         halts=True,
     ),
@@ -368,13 +370,14 @@ PLANTED = (
         name="deadline-before-evidence",
         sentence="A vend's own deadline comes before the fact that settles it.",
         bug=bugs_of_time.deadline_before_evidence,
+        start=3,
         steer=steers.saving_is_slow,
     ),
     Planted(
         name="takeover-voids-at-once",
         sentence="A new owner voids what was due before its machines can reach it.",
         bug=bugs_of_time.takeover_voids_at_once,
-        start=2,
+        start=4,
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(

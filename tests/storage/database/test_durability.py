@@ -1,6 +1,8 @@
 """What a PostgreSQL promises, and what is committed on one server alone."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -160,6 +162,7 @@ async def test_a_backup_is_no_standby(
         f"--pgdata={tmp_path / 'copy'}",
         "--checkpoint=fast",
         "--max-rate=32k",
+        start_new_session=True,
     )
     try:
         count = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
@@ -169,8 +172,12 @@ async def test_a_backup_is_no_standby(
                 await asyncio.sleep(LOOK_EVERY_S)
         assert before == await db.read(weaknesses)
     finally:
-        copying.terminate()
+        # It has a child, which holds the connection and outlives it.
+        os.killpg(copying.pid, signal.SIGKILL)
         await copying.wait()
+        async with asyncio.timeout(HANGS_AFTER_S):
+            while 0 != await server.ask("SELECT count(*) FROM pg_stat_replication"):
+                await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(

@@ -66,7 +66,7 @@ holders = Table(
     Column("home", String(200), nullable=False),
     Column("node", String(128), nullable=False),
     Column("beat", BigInteger, nullable=False),
-    Column("lease_ms", Integer, nullable=False),
+    Column("lease_ms", BigInteger, nullable=False),
     Column("since_at_ms", BigInteger, nullable=False),
     CheckConstraint("lease_ms > 0", name="has_a_lease"),
 )

@@ -90,7 +90,7 @@ def _installation() -> None:
         sa.Column("home", sa.String(200), nullable=False),
         sa.Column("node", sa.String(128), nullable=False),
         sa.Column("beat", sa.BigInteger(), nullable=False),
-        sa.Column("lease_ms", sa.Integer(), nullable=False),
+        sa.Column("lease_ms", sa.BigInteger(), nullable=False),
         sa.Column("since_at_ms", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("lease_ms > 0", name=op.f("holders_has_a_lease")),
         sa.PrimaryKeyConstraint("holder", name="holders_key"),

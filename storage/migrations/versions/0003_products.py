@@ -42,9 +42,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("product", "language", name="product_names_key"),
     )
+    op.create_index(
+        "planogram_columns_by_product_machine_id", "planogram_columns", ["product", "machine_id"]
+    )
 
 
 def downgrade() -> None:
     """Drop the tables, and all that is in them."""
+    op.drop_index("planogram_columns_by_product_machine_id", "planogram_columns")
     op.drop_table("product_names")
     op.drop_table("products")

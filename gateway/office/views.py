@@ -7,11 +7,12 @@ from collections import Counter
 from gateway.fleet.views import timestamp
 from gateway.office.product_calls import Imported
 from gateway.office.product_csv import FileLine
-from gateway.office.v1 import product_pb2
+from gateway.office.v1 import price_pb2, product_pb2
 from gateway.office.v1 import product_service_pb2 as wire
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
 from storage.fleet.changes import etag_of
+from storage.office.prices import PriceListView, PriceView
 from storage.office.product_rows import ProductView
 from storage.office.products import Adopted, WishOutcome
 
@@ -44,6 +45,35 @@ def product(view: ProductView) -> product_pb2.Product:
         )
     if view.archived_at_ms is not None:
         made.archived_at.CopyFrom(timestamp(view.archived_at_ms))
+    return made
+
+
+def price_list(view: PriceListView) -> price_pb2.PriceList:
+    """Return one price list."""
+    made = price_pb2.PriceList(
+        code=plain(view.price_list),
+        name=plain(view.name),
+        created_at=timestamp(view.created_at_ms),
+        updated_at=timestamp(view.updated_at_ms),
+        etag=etag_of(view.revision),
+    )
+    if view.archived_at_ms is not None:
+        made.archived_at.CopyFrom(timestamp(view.archived_at_ms))
+    return made
+
+
+def price(view: PriceView) -> price_pb2.Price:
+    """Return what a product costs from some moment on."""
+    made = price_pb2.Price(
+        price_list=plain(view.price_list),
+        product=plain(view.product),
+        currency=view.currency,
+        set_at=timestamp(view.set_at_ms),
+        set_by=plain(view.set_by),
+    )
+    getattr(made, "from").CopyFrom(timestamp(view.from_ms))  # a word of Python's own
+    if view.price_minor is not None:
+        made.price.CopyFrom(money_pb2.Money(minor=view.price_minor, currency=view.currency))
     return made
 
 

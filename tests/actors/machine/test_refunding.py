@@ -325,8 +325,9 @@ def test_a_person_s_question_changes_only_what_alipay_answers(
         (RefundStatus.ACCEPTED, (ACCEPTED,)),
         (RefundStatus.SHORT_OF_FUNDS, (SHORT,)),
         (RefundStatus.ACCEPTED, (ACCEPTED, SILENCE)),
+        (RefundStatus.ACCEPTED, (ACCEPTED, NEVER_HEARD)),
     ],
-    ids=["accepted", "short", "accepted and no question"],
+    ids=["accepted", "short", "accepted and no question", "accepted and not found"],
 )
 def test_what_alipay_works_on_is_a_person_s_when_alipay_has_given_up(
     status: RefundStatus, answers: tuple[events.Event, ...]
@@ -344,6 +345,27 @@ def test_what_alipay_works_on_is_a_person_s_when_alipay_has_given_up(
     refund, _ = until_a_person(story, *answers)
     assert RefundStatus.UNRESOLVED is refund.status
     assert 190 <= (story.now_ms - began_ms) // 86_400_000 <= 192
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [(NO, NEVER_HEARD), (SILENCE, NEVER_HEARD), (NEVER_HEARD,) + (SILENCE,) * 60],
+    ids=["a listed no", "silence", "never heard of once"],
+)
+def test_what_alipay_accepted_is_nobody_s_to_give_up_because_it_was_not_found(
+    answers: tuple[events.Event, ...],
+) -> None:
+    """It may still do it at night, and the customer would be paid twice: its word that it never
+    heard of a refund does not undo its word that it took it.
+    """
+    story = sent()
+    told(story, ACCEPTED, NEVER_HEARD, *answers)
+    assert write_off(story, "ann") is not None
+    story.wait(2 * 86_400_000)
+    told(story, *answers)
+    assert write_off(story, "ann") is not None
+    story.do(events.RefundSucceeded(refund_id=REFUND, source="query"))
+    assert ((), 500, 0) == (story.state.refunds, story.money()["back"], story.given_up())
 
 
 # --- more than Alipay refunds in one piece ---

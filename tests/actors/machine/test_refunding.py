@@ -277,6 +277,17 @@ def test_it_may_be_given_up_by_the_two_people_of_a_refusal() -> None:
     assert 500 == story.given_up()
 
 
+def test_nobody_gives_it_up_while_alipay_is_being_asked() -> None:
+    """The answer may be that it was done, and nobody would wait for that any more."""
+    story = sent()
+    until_a_person(story, SILENCE)
+    story.do(events.RefundQueryAsked(refund_id=REFUND, actor="ann"))
+    assert write_off(story, "bob") is not None
+    assert "Alipay is being asked" in story.last.notes[0]
+    story.do(SILENCE)
+    assert write_off(story, "bob") is None
+
+
 def test_tried_again_by_a_person_it_is_asked_about_first_and_comes_back_to_them() -> None:
     """One question and, if nothing was done, one request: the bound is passed."""
     story = sent()

@@ -163,8 +163,8 @@ async def run_gateway(
         await _drain(gateway.machines, machines, admin, hurry, within_ms=within_ms)
     if fatal.done():
         raise GatewayLost(
-            f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
-            "see its log, and whether another gateway is using the same database."
+            f"This gateway cannot go on: {fatal.result().rstrip('.')}. Start it again; if that "
+            "happens often, see its log, and whether another gateway is using the same database."
         )
 
 

@@ -75,7 +75,7 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     )
     view = await Queries(db).machine("VM-1")
     assert view is not None
-    assert (columns, 2) == (view.columns, view.planogram_version)
+    assert (columns, 2, 1) == (view.columns, view.planogram_version, view.planogram_in_force)
 
 
 async def test_a_planogram_that_is_not_in_force_shows_the_counts_that_stay(db: Database) -> None:

@@ -5,6 +5,7 @@ on since the first time is not given to it again, because what was sold meanwhil
 forgotten; loading a machine again changes nothing of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,6 +21,7 @@ from gateway.fleet.act import Act, Acts
 from gateway.fleet.codes import CodeWatch
 from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem
+from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
 from storage.fleet.changes import ChangeRefused, MachineChange
@@ -27,6 +29,7 @@ from storage.fleet.joining import AlreadyRegistered, NewMachine
 from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.views import MachineView
 
+_LOOKS_AT_ONCE = 50
 _NAMED_MAX = 10
 """A refusal names at most this many open things."""
 
@@ -40,6 +43,11 @@ class MachineActs(Acts):
     @cached_property
     def _codes(self) -> CodeWatch:
         return CodeWatch(self.queries.codes_answered)
+
+    @cached_property
+    def _looks(self) -> Gathered[str, MachineView]:
+        """Those who wait for codes hear of them at the same moment, and look together."""
+        return Gathered(self._look, most=_LOOKS_AT_ONCE)
 
     async def register(self, new: NewMachine, act: Act) -> MachineView:
         """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
@@ -66,7 +74,12 @@ class MachineActs(Acts):
                 return view
             await self._configured(new.machine_id, act)
         await self._codes.wait(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
-        return await self.machine(new.machine_id)
+        return await self._looks.do(new.machine_id)
+
+    async def _look(self, machine_ids: Sequence[str]) -> Sequence[MachineView | Exception]:
+        found = await self.queries.some_machines(machine_ids)
+        views = {view.machine_id: view for view in found}
+        return [views.get(one) or not_found("machine", one) for one in machine_ids]
 
     async def change(
         self,

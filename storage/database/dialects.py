@@ -10,7 +10,8 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 
 UPGRADE_LOCK = 0x76656E64
-"""The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
+TREE_LOCK = 0x76656E65
+"""Names of advisory locks on PostgreSQL, the same in every process of an installation."""
 
 
 def upsert(
@@ -53,6 +54,14 @@ def upgrade_alone(connection: Connection) -> None:
     """
     if connection.dialect.name == POSTGRESQL:
         connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+
+
+def tree_alone(connection: Connection) -> None:
+    """Let nobody else change the tree of districts until the end of the transaction, so that two
+    changes do not make a circle together.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(select(func.pg_advisory_xact_lock(TREE_LOCK)))
 
 
 def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -22,6 +22,14 @@ from storage.tables.machines import machine_halts, machine_states, machines, pla
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.office import product_names, products
 from storage.tables.payers import payers
+from storage.tables.places import (
+    district_paths,
+    districts,
+    machine_labels,
+    machine_profiles,
+    machine_sites,
+    sites,
+)
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 
@@ -33,6 +41,8 @@ __all__ = [
     "archives",
     "audit",
     "balances",
+    "district_paths",
+    "districts",
     "holders",
     "inbox",
     "installation",
@@ -41,6 +51,9 @@ __all__ = [
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
+    "machine_labels",
+    "machine_profiles",
+    "machine_sites",
     "machine_states",
     "machines",
     "metadata",
@@ -54,6 +67,7 @@ __all__ = [
     "refunds",
     "seals",
     "sessions",
+    "sites",
     "starts",
     "trades",
     "transfers",

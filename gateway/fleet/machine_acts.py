@@ -24,7 +24,7 @@ from gateway.rpc.statuses import FieldProblem
 from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
-from storage.fleet.changes import ChangeRefused, MachineChange
+from storage.fleet.changes import ChangeRefused, MachineChange, Making
 from storage.fleet.joining import AlreadyRegistered, NewMachine
 from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.views import MachineView
@@ -84,22 +84,26 @@ class MachineActs(Acts):
     async def change(
         self,
         machine_id: str,
-        change: MachineChange,
+        change: MachineChange | Making,
         act: Act,
         *,
         action: str,
         etag: str = "",
         detail: str = "",
     ) -> MachineView:
-        """Change what is set in ``change`` and return the machine once its actor knows."""
+        """Change what is set in ``change`` and return the machine once its actor knows. A change
+        that is made in its transaction cannot be only checked, and raises what it refuses.
+        """
         known, now_ms = MachineId(machine_id), self.clock.now_ms()
         try:
             if act.validate_only:
+                assert isinstance(change, MachineChange)
                 told = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
                 return _as_it_would_be(await self.machine(machine_id), change, told, now_ms)
-            wanted = PolicyOverrides() if change.overrides is None else change.overrides
-            name = "write_off_second_person_above_minor"
-            _check_proven(change.limits.get(name, getattr(wanted, name)), act)
+            if isinstance(change, MachineChange):
+                wanted = PolicyOverrides() if change.overrides is None else change.overrides
+                name = "write_off_second_person_above_minor"
+                _check_proven(change.limits.get(name, getattr(wanted, name)), act)
             await self.registry.change(
                 known,
                 change,
@@ -219,6 +223,13 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 f"{machine_id} without it, then let two people make the same UpdateMachine",
                 machine=machine_id,
                 limits=limits,
+            )
+        case changes.InMaintenance(maintenance=maintenance):
+            return not_possible(
+                "MACHINE_OUT_OF_SERVICE",
+                f"machine {machine_id} is out of service ({maintenance}): SetMaintenance puts it "
+                "back, and then it sells as it did before",
+                machine=machine_id,
             )
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])

@@ -1,23 +1,29 @@
-"""How a call of the back office is refused: what storage says, in the words of
-``gateway.fleet.errors``.
+"""How a call of the back office is told to storage, and how it is refused: what storage says, in
+the words of ``gateway.fleet.errors``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import grpc
 
+from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused, not_found, not_possible
-from gateway.rpc.statuses import Refusal
+from gateway.rpc.statuses import FieldProblem, Refusal
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import (
     AlreadyThere,
+    Deed,
     EtagOutdated,
     NotPossible,
     NotThere,
     OfficeRefused,
 )
+
+PROBLEMS_SHOWN_MAX = 20
+"""A status travels in the trailing metadata, where there is room for little."""
 
 
 @contextmanager
@@ -29,6 +35,33 @@ def in_words() -> Iterator[None]:
         raise refused(error) from None
     except RequestInProgress:
         raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+
+
+def deed_of(act: Act, action: str, clock: Clock) -> Deed:
+    """Return what storage is to know of a call."""
+    return Deed(
+        actor=act.by,
+        action=action,
+        now_ms=clock.now_ms(),
+        claim=act.claim,
+        only_check=act.validate_only,
+    )
+
+
+def import_refused(problems: Sequence[str]) -> CallRefused:
+    """A file has something wrong, and nothing of it was done."""
+    shown = problems[:PROBLEMS_SHOWN_MAX]
+    more = len(problems) - len(shown)
+    behind = f"; and {more} more, which validate_only shows" if more else ""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.INVALID_ARGUMENT,
+            reason="IMPORT_REFUSED",
+            message=f"nothing of the file was done: {'; '.join(shown)}{behind}",
+            metadata={"problems": str(len(problems))},
+            problems=tuple(FieldProblem(field="csv", description=one) for one in shown),
+        )
+    )
 
 
 def refused(error: OfficeRefused) -> CallRefused:

@@ -11,12 +11,12 @@ from actors.machine.policy import AMOUNT_MINOR_MAX
 from alipay_client.currencies import SETTLED
 from gateway.fleet.requests import Fields
 from gateway.v1 import money_pb2
+from storage.office.product_content import NAMES_MAX
 
 PRODUCT_BYTES_MAX = 64
 CATEGORY_LENGTH_MAX = 64
 TAX_CLASS_LENGTH_MAX = 32
 NAME_LENGTH_MAX = 100
-NAMES_MAX = 16
 SHELF_LIFE_DAYS_MAX = 3_650
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _GTIN_LENGTHS = frozenset({8, 12, 13, 14})

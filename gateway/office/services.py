@@ -8,9 +8,16 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
-from gateway.office.v1 import product_service_pb2, product_service_pb2_grpc
+from gateway.office.v1 import (
+    price_service_pb2,
+    price_service_pb2_grpc,
+    product_service_pb2,
+    product_service_pb2_grpc,
+)
 from storage.database.engine import Database
+from storage.office.prices import Prices
 from storage.office.products import Products
 
 
@@ -22,16 +29,17 @@ class OfficeParts:
 
     fleet: Parts
     products: Products
+    prices: Prices
 
     @classmethod
     def on(cls, database: Database, fleet: Parts) -> Self:
         """Return the parts over one database."""
-        return cls(fleet=fleet, products=Products(database))
+        return cls(fleet=fleet, products=Products(database), prices=Prices(database))
 
 
 FILES = (
     *fleet_services.FILES,
-    *(cast("FileDescriptor", file.DESCRIPTOR) for file in (product_service_pb2,)),
+    *(cast("FileDescriptor", file.DESCRIPTOR) for file in (product_service_pb2, price_service_pb2)),
 )
 """One file for each service of administrators, the fleet's too."""
 METHODS = tuple(
@@ -48,4 +56,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     fleet_services.add_services(parts.fleet, server)
     product_service_pb2_grpc.add_ProductServiceServicer_to_server(
         ProductService(parts.fleet, parts.products), server
+    )
+    price_service_pb2_grpc.add_PriceServiceServicer_to_server(
+        PriceService(parts.fleet, parts.prices), server
     )

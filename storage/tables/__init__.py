@@ -20,7 +20,7 @@ from storage.tables.installation import (
 )
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
-from storage.tables.office import product_names, products
+from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
 from storage.tables.places import (
     district_paths,
@@ -60,6 +60,8 @@ __all__ = [
     "partitions",
     "payers",
     "planogram_columns",
+    "price_lists",
+    "prices",
     "product_names",
     "products",
     "reconciliation_differences",

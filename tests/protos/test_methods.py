@@ -15,7 +15,7 @@ SERVICES: list[ServiceDescriptor] = [
 ]
 METHODS: list[MethodDescriptor] = [method for one in SERVICES for method in one.methods]
 LEVELS = descriptor_pb2.MethodOptions
-READS = ("Get", "List", "Watch")
+READS = ("Get", "List", "Watch", "Export")
 WITHOUT_REHEARSAL = {"ReloadMachine"}
 """It changes nothing that is saved: there is nothing to be shown beforehand."""
 

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from gateway.fleet.v1 import role_pb2 as gateway_dot_fleet_dot_v1_dot_role__pb2
 from gateway.office.v1 import product_pb2 as gateway_dot_office_dot_v1_dot_product__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/office/v1/product_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1fgateway/office/v1/product.proto\"n\n\x14\x43reateProductRequest\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"D\n\x15\x43reateProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"$\n\x11GetProductRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\"A\n\x12GetProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product2\xe1\x01\n\x0eProductService\x12k\n\rCreateProduct\x12\'.gateway.office.v1.CreateProductRequest\x1a(.gateway.office.v1.CreateProductResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x62\n\nGetProduct\x12$.gateway.office.v1.GetProductRequest\x1a%.gateway.office.v1.GetProductResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42u\n\x1avendgate.gateway.office.v1B\x13ProductServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'gateway/office/v1/product_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1fgateway/office/v1/product.proto\x1a google/protobuf/field_mask.proto\"n\n\x14\x43reateProductRequest\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"D\n\x15\x43reateProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"$\n\x11GetProductRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\"A\n\x12GetProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"\x84\x01\n\x13ListProductsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x0f\n\x07\x62\x61rcode\x18\x05 \x01(\t\x12\x15\n\rshow_archived\x18\x06 \x01(\x08\"]\n\x14ListProductsResponse\x12,\n\x08products\x18\x01 \x03(\x0b\x32\x1a.gateway.office.v1.Product\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x14UpdateProductRequest\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"D\n\x15UpdateProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"q\n\x15\x41rchiveProductRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"E\n\x16\x41rchiveProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"a\n\x15RestoreProductRequest\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"E\n\x16RestoreProductResponse\x12+\n\x07product\x18\x01 \x01(\x0b\x32\x1a.gateway.office.v1.Product\"O\n\x15ImportProductsRequest\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\x82\x01\n\nImportLine\x12\x0c\n\x04line\x18\x01 \x01(\r\x12\x0f\n\x07product\x18\x02 \x01(\t\x12/\n\x06result\x18\x03 \x01(\x0e\x32\x1f.gateway.office.v1.ImportResult\x12\x12\n\ndifference\x18\x04 \x01(\t\x12\x10\n\x08problems\x18\x05 \x03(\t\"\x8c\x01\n\x16ImportProductsResponse\x12,\n\x05lines\x18\x01 \x03(\x0b\x32\x1d.gateway.office.v1.ImportLine\x12\x0f\n\x07\x63reated\x18\x02 \x01(\r\x12\x0f\n\x07\x63hanged\x18\x03 \x01(\r\x12\x11\n\tunchanged\x18\x04 \x01(\r\x12\x0f\n\x07refused\x18\x05 \x01(\r\"g\n\x15\x45xportProductsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x15\n\rshow_archived\x18\x04 \x01(\x08\">\n\x16\x45xportProductsResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\x0c\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x14\x41\x64optProductsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"L\n\x15\x41\x64optProductsResponse\x12\x10\n\x08products\x18\x01 \x03(\t\x12\x13\n\x0bnot_adopted\x18\x02 \x03(\t\x12\x0c\n\x04more\x18\x03 \x01(\x08*\x9b\x01\n\x0cImportResult\x12\x1d\n\x19IMPORT_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15IMPORT_RESULT_CREATED\x10\x01\x12\x19\n\x15IMPORT_RESULT_CHANGED\x10\x02\x12\x1b\n\x17IMPORT_RESULT_UNCHANGED\x10\x03\x12\x19\n\x15IMPORT_RESULT_REFUSED\x10\x04\x32\xe5\x07\n\x0eProductService\x12k\n\rCreateProduct\x12\'.gateway.office.v1.CreateProductRequest\x1a(.gateway.office.v1.CreateProductResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x62\n\nGetProduct\x12$.gateway.office.v1.GetProductRequest\x1a%.gateway.office.v1.GetProductResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12h\n\x0cListProducts\x12&.gateway.office.v1.ListProductsRequest\x1a\'.gateway.office.v1.ListProductsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rUpdateProduct\x12\'.gateway.office.v1.UpdateProductRequest\x1a(.gateway.office.v1.UpdateProductResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0e\x41rchiveProduct\x12(.gateway.office.v1.ArchiveProductRequest\x1a).gateway.office.v1.ArchiveProductResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eRestoreProduct\x12(.gateway.office.v1.RestoreProductRequest\x1a).gateway.office.v1.RestoreProductResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eImportProducts\x12(.gateway.office.v1.ImportProductsRequest\x1a).gateway.office.v1.ImportProductsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0e\x45xportProducts\x12(.gateway.office.v1.ExportProductsRequest\x1a).gateway.office.v1.ExportProductsResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12k\n\rAdoptProducts\x12\'.gateway.office.v1.AdoptProductsRequest\x1a(.gateway.office.v1.AdoptProductsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42u\n\x1avendgate.gateway.office.v1B\x13ProductServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +39,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRODUCTSERVICE'].methods_by_name['CreateProduct']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_PRODUCTSERVICE'].methods_by_name['GetProduct']._loaded_options = None
   _globals['_PRODUCTSERVICE'].methods_by_name['GetProduct']._serialized_options = b'\220\002\001\310\363\030\001'
-  _globals['_CREATEPRODUCTREQUEST']._serialized_start=124
-  _globals['_CREATEPRODUCTREQUEST']._serialized_end=234
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=236
-  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=304
-  _globals['_GETPRODUCTREQUEST']._serialized_start=306
-  _globals['_GETPRODUCTREQUEST']._serialized_end=342
-  _globals['_GETPRODUCTRESPONSE']._serialized_start=344
-  _globals['_GETPRODUCTRESPONSE']._serialized_end=409
-  _globals['_PRODUCTSERVICE']._serialized_start=412
-  _globals['_PRODUCTSERVICE']._serialized_end=637
+  _globals['_PRODUCTSERVICE'].methods_by_name['ListProducts']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['ListProducts']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PRODUCTSERVICE'].methods_by_name['UpdateProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['UpdateProduct']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PRODUCTSERVICE'].methods_by_name['ArchiveProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['ArchiveProduct']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PRODUCTSERVICE'].methods_by_name['RestoreProduct']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['RestoreProduct']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PRODUCTSERVICE'].methods_by_name['ImportProducts']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['ImportProducts']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_PRODUCTSERVICE'].methods_by_name['ExportProducts']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['ExportProducts']._serialized_options = b'\220\002\001\310\363\030\001'
+  _globals['_PRODUCTSERVICE'].methods_by_name['AdoptProducts']._loaded_options = None
+  _globals['_PRODUCTSERVICE'].methods_by_name['AdoptProducts']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_IMPORTRESULT']._serialized_start=1949
+  _globals['_IMPORTRESULT']._serialized_end=2104
+  _globals['_CREATEPRODUCTREQUEST']._serialized_start=158
+  _globals['_CREATEPRODUCTREQUEST']._serialized_end=268
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_start=270
+  _globals['_CREATEPRODUCTRESPONSE']._serialized_end=338
+  _globals['_GETPRODUCTREQUEST']._serialized_start=340
+  _globals['_GETPRODUCTREQUEST']._serialized_end=376
+  _globals['_GETPRODUCTRESPONSE']._serialized_start=378
+  _globals['_GETPRODUCTRESPONSE']._serialized_end=443
+  _globals['_LISTPRODUCTSREQUEST']._serialized_start=446
+  _globals['_LISTPRODUCTSREQUEST']._serialized_end=578
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_start=580
+  _globals['_LISTPRODUCTSRESPONSE']._serialized_end=673
+  _globals['_UPDATEPRODUCTREQUEST']._serialized_start=676
+  _globals['_UPDATEPRODUCTREQUEST']._serialized_end=849
+  _globals['_UPDATEPRODUCTRESPONSE']._serialized_start=851
+  _globals['_UPDATEPRODUCTRESPONSE']._serialized_end=919
+  _globals['_ARCHIVEPRODUCTREQUEST']._serialized_start=921
+  _globals['_ARCHIVEPRODUCTREQUEST']._serialized_end=1034
+  _globals['_ARCHIVEPRODUCTRESPONSE']._serialized_start=1036
+  _globals['_ARCHIVEPRODUCTRESPONSE']._serialized_end=1105
+  _globals['_RESTOREPRODUCTREQUEST']._serialized_start=1107
+  _globals['_RESTOREPRODUCTREQUEST']._serialized_end=1204
+  _globals['_RESTOREPRODUCTRESPONSE']._serialized_start=1206
+  _globals['_RESTOREPRODUCTRESPONSE']._serialized_end=1275
+  _globals['_IMPORTPRODUCTSREQUEST']._serialized_start=1277
+  _globals['_IMPORTPRODUCTSREQUEST']._serialized_end=1356
+  _globals['_IMPORTLINE']._serialized_start=1359
+  _globals['_IMPORTLINE']._serialized_end=1489
+  _globals['_IMPORTPRODUCTSRESPONSE']._serialized_start=1492
+  _globals['_IMPORTPRODUCTSRESPONSE']._serialized_end=1632
+  _globals['_EXPORTPRODUCTSREQUEST']._serialized_start=1634
+  _globals['_EXPORTPRODUCTSREQUEST']._serialized_end=1737
+  _globals['_EXPORTPRODUCTSRESPONSE']._serialized_start=1739
+  _globals['_EXPORTPRODUCTSRESPONSE']._serialized_end=1801
+  _globals['_ADOPTPRODUCTSREQUEST']._serialized_start=1803
+  _globals['_ADOPTPRODUCTSREQUEST']._serialized_end=1868
+  _globals['_ADOPTPRODUCTSRESPONSE']._serialized_start=1870
+  _globals['_ADOPTPRODUCTSRESPONSE']._serialized_end=1946
+  _globals['_PRODUCTSERVICE']._serialized_start=2107
+  _globals['_PRODUCTSERVICE']._serialized_end=3104
 # @@protoc_insertion_point(module_scope)

@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class ProductServiceStub(object):
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     def __init__(self, channel):
@@ -46,11 +47,47 @@ class ProductServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductResponse.FromString,
                 _registered_method=True)
+        self.ListProducts = channel.unary_unary(
+                '/gateway.office.v1.ProductService/ListProducts',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsResponse.FromString,
+                _registered_method=True)
+        self.UpdateProduct = channel.unary_unary(
+                '/gateway.office.v1.ProductService/UpdateProduct',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductResponse.FromString,
+                _registered_method=True)
+        self.ArchiveProduct = channel.unary_unary(
+                '/gateway.office.v1.ProductService/ArchiveProduct',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductResponse.FromString,
+                _registered_method=True)
+        self.RestoreProduct = channel.unary_unary(
+                '/gateway.office.v1.ProductService/RestoreProduct',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductResponse.FromString,
+                _registered_method=True)
+        self.ImportProducts = channel.unary_unary(
+                '/gateway.office.v1.ProductService/ImportProducts',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsResponse.FromString,
+                _registered_method=True)
+        self.ExportProducts = channel.unary_unary(
+                '/gateway.office.v1.ProductService/ExportProducts',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsResponse.FromString,
+                _registered_method=True)
+        self.AdoptProducts = channel.unary_unary(
+                '/gateway.office.v1.ProductService/AdoptProducts',
+                request_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsResponse.FromString,
+                _registered_method=True)
 
 
 class ProductServiceServicer(object):
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     def CreateProduct(self, request, context):
@@ -62,6 +99,60 @@ class ProductServiceServicer(object):
 
     def GetProduct(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProducts(self, request, context):
+        """Products in the order of their codes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateProduct(self, request, context):
+        """Changes the fields that update_mask names, and no others.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ArchiveProduct(self, request, context):
+        """Lets no new planogram have it. Columns that have it sell what is in them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreProduct(self, request, context):
+        """Lets planograms have it again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportProducts(self, request, context):
+        """Makes and changes the products of a file, all of them or none. With validate_only it answers what
+        each line would do and what is wrong with it; without it, anything wrong refuses the file
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Products that are not in the file
+        stay as they are. One row of the audit log for each product that is changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportProducts(self, request, context):
+        """The catalogue as a file that ImportProducts takes and that changes nothing. A cell that a
+        spreadsheet would take for a formula has an apostrophe before it, which ImportProducts takes away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdoptProducts(self, request, context):
+        """Makes a product, without a name, of each text that a planogram has for one and the catalogue does
+        not know, 1000 at most in one call: for fleets whose planograms were there first.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -79,6 +170,41 @@ def add_ProductServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductResponse.SerializeToString,
             ),
+            'ListProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProducts,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsResponse.SerializeToString,
+            ),
+            'UpdateProduct': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProduct,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductResponse.SerializeToString,
+            ),
+            'ArchiveProduct': grpc.unary_unary_rpc_method_handler(
+                    servicer.ArchiveProduct,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductResponse.SerializeToString,
+            ),
+            'RestoreProduct': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreProduct,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductResponse.SerializeToString,
+            ),
+            'ImportProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportProducts,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsResponse.SerializeToString,
+            ),
+            'ExportProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportProducts,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsResponse.SerializeToString,
+            ),
+            'AdoptProducts': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptProducts,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gateway.office.v1.ProductService', rpc_method_handlers)
@@ -88,8 +214,9 @@ def add_ProductServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProductService(object):
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     @staticmethod
@@ -136,6 +263,195 @@ class ProductService(object):
             '/gateway.office.v1.ProductService/GetProduct',
             gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_product__service__pb2.GetProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/ListProducts',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ListProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProduct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/UpdateProduct',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.UpdateProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ArchiveProduct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/ArchiveProduct',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ArchiveProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreProduct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/RestoreProduct',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.RestoreProductResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/ImportProducts',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ImportProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/ExportProducts',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.ExportProductsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptProducts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.ProductService/AdoptProducts',
+            gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_product__service__pb2.AdoptProductsResponse.FromString,
             options,
             channel_credentials,
             insecure,

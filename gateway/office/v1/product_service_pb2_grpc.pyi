@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ProductServiceStub:
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     @_typing.overload
@@ -38,21 +39,67 @@ class ProductServiceStub:
     CreateProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.CreateProductRequest, _product_service_pb2.CreateProductResponse]
     """Takes a product into the catalogue. Again with the same content: the same answer."""
     GetProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.GetProductRequest, _product_service_pb2.GetProductResponse]
+    ListProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ListProductsRequest, _product_service_pb2.ListProductsResponse]
+    """Products in the order of their codes."""
+    UpdateProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.UpdateProductRequest, _product_service_pb2.UpdateProductResponse]
+    """Changes the fields that update_mask names, and no others."""
+    ArchiveProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ArchiveProductRequest, _product_service_pb2.ArchiveProductResponse]
+    """Lets no new planogram have it. Columns that have it sell what is in them."""
+    RestoreProduct: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.RestoreProductRequest, _product_service_pb2.RestoreProductResponse]
+    """Lets planograms have it again."""
+    ImportProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ImportProductsRequest, _product_service_pb2.ImportProductsResponse]
+    """Makes and changes the products of a file, all of them or none. With validate_only it answers what
+    each line would do and what is wrong with it; without it, anything wrong refuses the file
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Products that are not in the file
+    stay as they are. One row of the audit log for each product that is changed.
+    """
+    ExportProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.ExportProductsRequest, _product_service_pb2.ExportProductsResponse]
+    """The catalogue as a file that ImportProducts takes and that changes nothing. A cell that a
+    spreadsheet would take for a formula has an apostrophe before it, which ImportProducts takes away.
+    """
+    AdoptProducts: _grpc.UnaryUnaryMultiCallable[_product_service_pb2.AdoptProductsRequest, _product_service_pb2.AdoptProductsResponse]
+    """Makes a product, without a name, of each text that a planogram has for one and the catalogue does
+    not know, 1000 at most in one call: for fleets whose planograms were there first.
+    """
 
 @_typing.type_check_only
 class ProductServiceAsyncStub(ProductServiceStub):
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.CreateProductRequest, _product_service_pb2.CreateProductResponse]  # type: ignore[assignment]
     """Takes a product into the catalogue. Again with the same content: the same answer."""
     GetProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.GetProductRequest, _product_service_pb2.GetProductResponse]  # type: ignore[assignment]
+    ListProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ListProductsRequest, _product_service_pb2.ListProductsResponse]  # type: ignore[assignment]
+    """Products in the order of their codes."""
+    UpdateProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.UpdateProductRequest, _product_service_pb2.UpdateProductResponse]  # type: ignore[assignment]
+    """Changes the fields that update_mask names, and no others."""
+    ArchiveProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ArchiveProductRequest, _product_service_pb2.ArchiveProductResponse]  # type: ignore[assignment]
+    """Lets no new planogram have it. Columns that have it sell what is in them."""
+    RestoreProduct: _aio.UnaryUnaryMultiCallable[_product_service_pb2.RestoreProductRequest, _product_service_pb2.RestoreProductResponse]  # type: ignore[assignment]
+    """Lets planograms have it again."""
+    ImportProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ImportProductsRequest, _product_service_pb2.ImportProductsResponse]  # type: ignore[assignment]
+    """Makes and changes the products of a file, all of them or none. With validate_only it answers what
+    each line would do and what is wrong with it; without it, anything wrong refuses the file
+    (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Products that are not in the file
+    stay as they are. One row of the audit log for each product that is changed.
+    """
+    ExportProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.ExportProductsRequest, _product_service_pb2.ExportProductsResponse]  # type: ignore[assignment]
+    """The catalogue as a file that ImportProducts takes and that changes nothing. A cell that a
+    spreadsheet would take for a formula has an apostrophe before it, which ImportProducts takes away.
+    """
+    AdoptProducts: _aio.UnaryUnaryMultiCallable[_product_service_pb2.AdoptProductsRequest, _product_service_pb2.AdoptProductsResponse]  # type: ignore[assignment]
+    """Makes a product, without a name, of each text that a planogram has for one and the catalogue does
+    not know, 1000 at most in one call: for fleets whose planograms were there first.
+    """
 
 class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The catalogue: what the operator sells. A product is archived, never deleted. See FleetService for
-    what all services share.
+    """The catalogue: what the operator sells, 50,000 products at most, archived ones among them. A product
+    is archived, never deleted: what was sold once can be named for ever. See FleetService for what all
+    services share.
     """
 
     @_abc_1.abstractmethod
@@ -69,5 +116,69 @@ class ProductServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _product_service_pb2.GetProductRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_product_service_pb2.GetProductResponse, _abc.Awaitable[_product_service_pb2.GetProductResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListProducts(
+        self,
+        request: _product_service_pb2.ListProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.ListProductsResponse, _abc.Awaitable[_product_service_pb2.ListProductsResponse]]:
+        """Products in the order of their codes."""
+
+    @_abc_1.abstractmethod
+    def UpdateProduct(
+        self,
+        request: _product_service_pb2.UpdateProductRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.UpdateProductResponse, _abc.Awaitable[_product_service_pb2.UpdateProductResponse]]:
+        """Changes the fields that update_mask names, and no others."""
+
+    @_abc_1.abstractmethod
+    def ArchiveProduct(
+        self,
+        request: _product_service_pb2.ArchiveProductRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.ArchiveProductResponse, _abc.Awaitable[_product_service_pb2.ArchiveProductResponse]]:
+        """Lets no new planogram have it. Columns that have it sell what is in them."""
+
+    @_abc_1.abstractmethod
+    def RestoreProduct(
+        self,
+        request: _product_service_pb2.RestoreProductRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.RestoreProductResponse, _abc.Awaitable[_product_service_pb2.RestoreProductResponse]]:
+        """Lets planograms have it again."""
+
+    @_abc_1.abstractmethod
+    def ImportProducts(
+        self,
+        request: _product_service_pb2.ImportProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.ImportProductsResponse, _abc.Awaitable[_product_service_pb2.ImportProductsResponse]]:
+        """Makes and changes the products of a file, all of them or none. With validate_only it answers what
+        each line would do and what is wrong with it; without it, anything wrong refuses the file
+        (INVALID_ARGUMENT, IMPORT_REFUSED, with the first 20 problems). Products that are not in the file
+        stay as they are. One row of the audit log for each product that is changed.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportProducts(
+        self,
+        request: _product_service_pb2.ExportProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.ExportProductsResponse, _abc.Awaitable[_product_service_pb2.ExportProductsResponse]]:
+        """The catalogue as a file that ImportProducts takes and that changes nothing. A cell that a
+        spreadsheet would take for a formula has an apostrophe before it, which ImportProducts takes away.
+        """
+
+    @_abc_1.abstractmethod
+    def AdoptProducts(
+        self,
+        request: _product_service_pb2.AdoptProductsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_product_service_pb2.AdoptProductsResponse, _abc.Awaitable[_product_service_pb2.AdoptProductsResponse]]:
+        """Makes a product, without a name, of each text that a planogram has for one and the catalogue does
+        not know, 1000 at most in one call: for fleets whose planograms were there first.
+        """
 
 def add_ProductServiceServicer_to_server(servicer: ProductServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

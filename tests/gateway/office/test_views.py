@@ -1,7 +1,8 @@
 """What is kept is shown whole, and turns no line around."""
 
 from gateway.office import views
-from storage.office.products import ProductContent, ProductView
+from storage.office.product_content import ProductContent
+from storage.office.product_rows import ProductView
 
 
 def test_a_product_is_shown_without_what_is_not_there() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from storage.database.engine import Database
-from storage.tables import product_names, products
+from storage.tables import price_lists, prices, product_names, products
 from tests.storage.tables.refused import refused, taken
 
 COLA: dict[str, Any] = {
@@ -40,3 +40,33 @@ async def test_a_name_is_of_a_product_and_one_for_each_language(db: Database) ->
     await taken(db, products, COLA)
     await taken(db, product_names, name)
     await refused(db, product_names, {**name, "name": "Coke"})
+
+
+PRICE: dict[str, Any] = {
+    "price_list": "day",
+    "product": "cola",
+    "currency": "HKD",
+    "from_ms": 5,
+    "price_minor": 1,
+    "set_at_ms": 5,
+    "set_by": "ann",
+}
+LIST: dict[str, Any] = {
+    "price_list": "day",
+    "revision": 1,
+    "name": "",
+    "created_at_ms": 1,
+    "updated_at_ms": 1,
+    "archived_at_ms": None,
+}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"price_minor": 0}, {"from_ms": 4}, {"product": "gum"}, {"price_list": "night"}]
+)
+async def test_a_price_is_plausible(db: Database, wrong: dict[str, Any]) -> None:
+    """Of a list and a product that are there, above nothing, and not for the past."""
+    await taken(db, products, COLA)
+    await taken(db, price_lists, LIST)
+    await refused(db, prices, {**PRICE, **wrong})
+    await taken(db, prices, {**PRICE, "price_minor": None})

@@ -75,6 +75,11 @@ def page(rows: Sequence[Row], wanted: PageAsked, position: Callable[[Row], str])
     )
 
 
+def next_token(wanted: PageAsked, position: str) -> str:
+    """Return the token of the page behind a position; empty if there is none."""
+    return _token(wanted.filters, position) if position else ""
+
+
 def _token(filters: str, position: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([filters, position]).encode()).decode().rstrip("=")
 

@@ -8,17 +8,28 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.places import PlaceService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
+from gateway.office.profiles import MachineProfileService
 from gateway.office.v1 import (
+    machine_profile_service_pb2,
+    machine_profile_service_pb2_grpc,
+    place_service_pb2,
+    place_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
 )
 from storage.database.engine import Database
+from storage.office.districts import Districts
 from storage.office.prices import Prices
 from storage.office.products import Products
+from storage.office.profiles import Profiles
+from storage.office.selectors import Selectors
+from storage.office.sites import Sites
+from storage.office.stays import Stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +41,38 @@ class OfficeParts:
     fleet: Parts
     products: Products
     prices: Prices
+    districts: Districts
+    sites: Sites
+    profiles: Profiles
+    stays: Stays
+    selectors: Selectors
 
     @classmethod
     def on(cls, database: Database, fleet: Parts) -> Self:
         """Return the parts over one database."""
-        return cls(fleet=fleet, products=Products(database), prices=Prices(database))
+        return cls(
+            fleet=fleet,
+            products=Products(database),
+            prices=Prices(database),
+            districts=Districts(database),
+            sites=Sites(database),
+            profiles=Profiles(database),
+            stays=Stays(database),
+            selectors=Selectors(database),
+        )
 
 
 FILES = (
     *fleet_services.FILES,
-    *(cast("FileDescriptor", file.DESCRIPTOR) for file in (product_service_pb2, price_service_pb2)),
+    *(
+        cast("FileDescriptor", file.DESCRIPTOR)
+        for file in (
+            product_service_pb2,
+            price_service_pb2,
+            place_service_pb2,
+            machine_profile_service_pb2,
+        )
+    ),
 )
 """One file for each service of administrators, the fleet's too."""
 METHODS = tuple(
@@ -59,4 +92,10 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     price_service_pb2_grpc.add_PriceServiceServicer_to_server(
         PriceService(parts.fleet, parts.prices), server
+    )
+    place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
+        PlaceService(parts.fleet, parts.districts, parts.sites), server
+    )
+    machine_profile_service_pb2_grpc.add_MachineProfileServiceServicer_to_server(
+        MachineProfileService(parts.fleet, parts.profiles, parts.stays, parts.selectors), server
     )

@@ -217,7 +217,7 @@ def in_use(connection: Connection, district: str) -> DistrictView:
     if found.archived_at_ms is not None:
         raise NotPossible(
             "DISTRICT_ARCHIVED",
-            f"district {district!r} is archived: UnarchiveDistrict, or choose another",
+            f"district {district!r} is archived: RestoreDistrict, or choose another",
             district=district,
         )
     return found

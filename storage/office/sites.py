@@ -246,7 +246,7 @@ def in_use(connection: Connection, site: str, *, lock: bool = False) -> SiteView
     if found.archived_at_ms is not None:
         raise NotPossible(
             "SITE_ARCHIVED",
-            f"site {site!r} is archived: UnarchiveSite, or choose another",
+            f"site {site!r} is archived: RestoreSite, or choose another",
             site=site,
         )
     return found

@@ -200,7 +200,7 @@ async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    "victim", [pytest.param(b"raylet/raylet", marks=pytest.mark.slow), b"gcs/gcs_server"]
+    "victim", [b"raylet/raylet", pytest.param(b"gcs/gcs_server", marks=pytest.mark.slow)]
 )
 async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, victim: bytes) -> None:
     """It could welcome no machine any more. Status 75 tells a supervisor to start it again."""

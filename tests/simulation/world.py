@@ -136,6 +136,7 @@ class World:
         self._gateways_made = 0
         self.gateways_wanted = rng.choice((1, 2))
         self.machines_wanted = rng.choice((1, 2, 3))
+        self.between_visits_s = 0.0  # at least; two customers may come in one breath
         self.busy_s = rng.choice((400.0, 800.0, 1_600.0))
         self.visits_wanted = rng.randrange(6, 15)
         self._processes: list[Process] = []
@@ -412,7 +413,7 @@ class World:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(150):
                     await customer.visit()
-            await asyncio.sleep(rng.choice((0.1, 1, 5, 30)) * rng.random())
+            await asyncio.sleep(self.between_visits_s + rng.choice((0.1, 1, 5, 30)) * rng.random())
             if machine.machine is None or rng.random() < 0.3:
                 await asyncio.sleep(rng.random() * 20)
                 machine.revive()

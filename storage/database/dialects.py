@@ -10,7 +10,7 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 
 UPGRADE_LOCK = 0x76656E64
-TREE_LOCK = 0x76656E65
+OFFICE_LOCK = 0x76656E65
 """Names of advisory locks on PostgreSQL, the same in every process of an installation."""
 
 
@@ -56,12 +56,12 @@ def upgrade_alone(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
 
 
-def tree_alone(connection: Connection) -> None:
-    """Let nobody else change the tree of districts until the end of the transaction, so that two
-    changes do not make a circle together.
+def office_alone(connection: Connection) -> None:
+    """Let nobody else change what may be true only once in an installation (the tree of districts,
+    which must have no circle; that one import runs) until the end of the transaction.
     """
     if connection.dialect.name == POSTGRESQL:
-        connection.execute(select(func.pg_advisory_xact_lock(TREE_LOCK)))
+        connection.execute(select(func.pg_advisory_xact_lock(OFFICE_LOCK)))
 
 
 def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -225,7 +225,7 @@ def in_use(connection: Connection, district: str) -> DistrictView:
 
 def _alone(connection: Connection, deed: Deed) -> None:
     if deed.locks:
-        dialects.tree_alone(connection)
+        dialects.office_alone(connection)
 
 
 def _above(connection: Connection, parent: str) -> list[tuple[str, int]]:

@@ -45,7 +45,7 @@ class ProfileContent:
 class ProfileView:
     """A profile as it is kept. ``since_at_ms`` and ``set_by``: since when and by whom
     ``maintenance`` is so, None and empty if nobody ever changed it. ``site`` and ``district`` are
-    where the machine stands at the moment that was asked for, empty if nowhere.
+    where the machine stands at the moment that was asked for, since ``from_day``; empty if nowhere.
     """
 
     machine_id: str
@@ -59,6 +59,7 @@ class ProfileView:
     updated_at_ms: int | None = None
     site: str = ""
     district: str = ""
+    from_day: str = ""
 
 
 class Profiles:
@@ -204,14 +205,14 @@ def views_of(connection: Connection, machine_ids: Sequence[str], now_ms: int) ->
     c = machines.c
     stays = machine_sites.c
     here = (
-        select(stays.machine_id, stays.site, sites.c.district)
+        select(stays.machine_id, stays.site, stays.from_day, sites.c.district)
         .select_from(machine_sites.join(sites, sites.c.site == stays.site))
         .where(is_at(now_ms), stays.machine_id.in_(machine_ids))
         .subquery()
     )
     profile = [one for one in machine_profiles.c if one.name != "machine_id"]
     wanted: Select[Any] = (
-        select(c.machine_id, *profile, here.c.site, here.c.district)
+        select(c.machine_id, *profile, here.c.site, here.c.district, here.c.from_day)
         .select_from(
             machines.outerjoin(
                 machine_profiles, machine_profiles.c.machine_id == c.machine_id
@@ -260,9 +261,11 @@ def _row(view: ProfileView) -> dict[str, Any]:
 
 
 def _view(row: Row[Any], labels: Mapping[str, str]) -> ProfileView:
-    site, district = row.site or "", row.district or ""
+    site, district, from_day = row.site or "", row.district or "", row.from_day or ""
     if row.revision is None:
-        return ProfileView(machine_id=row.machine_id, site=site, district=district)
+        return ProfileView(
+            machine_id=row.machine_id, site=site, district=district, from_day=from_day
+        )
     return ProfileView(
         machine_id=row.machine_id,
         content=ProfileContent(serial=row.serial, model=row.model, labels=labels),
@@ -275,4 +278,5 @@ def _view(row: Row[Any], labels: Mapping[str, str]) -> ProfileView:
         updated_at_ms=row.updated_at_ms,
         site=site,
         district=district,
+        from_day=from_day,
     )

@@ -181,6 +181,12 @@ class Sites:
         """Return a site. Raises NotThere."""
         return await self._db.read(lambda connection: there_is(connection, site))
 
+    async def some(self, codes: Sequence[str]) -> Mapping[str, SiteView]:
+        """Return those of the sites that there are, by their codes."""
+        wanted = select(sites).where(sites.c.site.in_(codes))
+        found = await self._db.read(lambda connection: list(map(_view, connection.execute(wanted))))
+        return {one.site: one for one in found}
+
     async def list(
         self, wanted: SitesWanted, *, after: tuple[str, str] = ("", ""), limit: int
     ) -> Sequence[SiteView]:
@@ -254,7 +260,7 @@ def in_use(connection: Connection, site: str, *, lock: bool = False) -> SiteView
 
 def _alone(connection: Connection, deed: Deed) -> None:
     if deed.locks:
-        dialects.tree_alone(connection)
+        dialects.office_alone(connection)
 
 
 def _check_no_days(connection: Connection, site: str) -> None:

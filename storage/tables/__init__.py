@@ -11,6 +11,7 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
+from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.installation import (
     holders,
     installation,
@@ -51,6 +52,8 @@ __all__ = [
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
+    "machine_import_lines",
+    "machine_imports",
     "machine_labels",
     "machine_profiles",
     "machine_sites",

@@ -17,6 +17,8 @@ def upgrade() -> None:
     _machine_sites()
     _machine_profiles()
     _machine_labels()
+    _machine_imports()
+    _machine_import_lines()
 
 
 def _districts() -> None:
@@ -158,8 +160,66 @@ def _machine_labels() -> None:
     )
 
 
+def _machine_imports() -> None:
+    op.create_table(
+        "machine_imports",
+        sa.Column("import_id", sa.String(32), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("actor", sa.String(160), nullable=False),
+        sa.Column("claimed", sa.String(64), nullable=False),
+        sa.Column("proven", sa.String(64), nullable=False),
+        sa.Column("line_count", sa.Integer(), nullable=False),
+        sa.Column("done_count", sa.Integer(), nullable=False),
+        sa.Column("failed_count", sa.Integer(), nullable=False),
+        sa.Column("lines_per_s", sa.Integer(), nullable=False),
+        sa.Column("failures_max", sa.Integer(), nullable=False),
+        sa.Column("holder", sa.String(64), nullable=False),
+        sa.Column("held_until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("created_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('RUNNING', 'DONE', 'STOPPED')", name=op.f("machine_imports_state_known")
+        ),
+        sa.PrimaryKeyConstraint("import_id", name="machine_imports_key"),
+    )
+    op.create_index(
+        "machine_imports_by_state_created_at_ms_import_id",
+        "machine_imports",
+        ["state", "created_at_ms", "import_id"],
+    )
+
+
+def _machine_import_lines() -> None:
+    op.create_table(
+        "machine_import_lines",
+        sa.Column("import_id", sa.String(32), nullable=False),
+        sa.Column("line", sa.Integer(), nullable=False),
+        sa.Column("machine_id", sa.String(32), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("said", sa.Text(), nullable=False),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('WAITING', 'DONE', 'FAILED')", name=op.f("machine_import_lines_state_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["import_id"],
+            ["machine_imports.import_id"],
+            name="machine_import_lines_of_machine_imports",
+        ),
+        sa.PrimaryKeyConstraint("import_id", "line", name="machine_import_lines_key"),
+    )
+    op.create_index(
+        "machine_import_lines_by_import_id_state_line",
+        "machine_import_lines",
+        ["import_id", "state", "line"],
+    )
+
+
 def downgrade() -> None:
     """Drop the tables, and all that is in them."""
+    op.drop_table("machine_import_lines")
+    op.drop_table("machine_imports")
     op.drop_table("machine_labels")
     op.drop_table("machine_profiles")
     op.drop_table("machine_sites")

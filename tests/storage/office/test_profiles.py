@@ -143,8 +143,8 @@ async def test_profiles_say_where_machines_stand(db: Database) -> None:
     await some_machines(db, "VM-1", "VM-2")
     await Stays(db).place("VM-1", "pier", "2024-10-04", by())
     found = await Profiles(db).some(["VM-2", "VM-9", "VM-1"], NOON_MS)
-    assert [("VM-2", "", ""), ("VM-1", "pier", "hk")] == [
-        (one.machine_id, one.site, one.district) for one in found
+    assert [("VM-2", "", "", ""), ("VM-1", "pier", "hk", "2024-10-04")] == [
+        (one.machine_id, one.site, one.district, one.from_day) for one in found
     ]
     earlier = await Profiles(db).some(["VM-1"], 0)
     assert [""] == [one.site for one in earlier]

@@ -119,6 +119,7 @@ async def test_sites_come_district_by_district(db: Database) -> None:
             assert expected == found
     await sites.archive("s5", by())
     assert "s5" not in [one.site for one in await sites.list(SitesWanted(), limit=10)]
+    assert {"s1", "s5"} == set(await sites.some(["s1", "s5", "none"]))
     whole = await sites.list(SitesWanted(archived=True), limit=10)
     assert "s5" == whole[-1].site
 

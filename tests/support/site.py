@@ -39,6 +39,7 @@ from gateway.fleet.v1 import (
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
+    machine_import_service_pb2_grpc,
     machine_profile_service_pb2_grpc,
     place_service_pb2_grpc,
     price_service_pb2_grpc,
@@ -182,6 +183,11 @@ class Site:
     def profiles(self) -> Any:
         """A client of MachineProfileService."""
         return machine_profile_service_pb2_grpc.MachineProfileServiceStub(self.channel)
+
+    @property
+    def machine_imports(self) -> Any:
+        """A client of MachineImportService."""
+        return machine_import_service_pb2_grpc.MachineImportServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""

@@ -9,7 +9,7 @@ from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_profile_pb2 as profile_wire
 from gateway.office.v1 import machine_profile_service_pb2 as wire
 from gateway.office.v1.selector_pb2 import Selector
-from tests.gateway.office.test_places import a_district, a_site
+from tests.gateway.office.placing import a_district, a_site
 from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 

@@ -39,6 +39,7 @@ class ImportWorker:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
     _tries: dict[tuple[str, int], int] = field(default_factory=dict)
+    _holds: bool = False
 
     def wake(self) -> None:
         """There is something to carry out."""
@@ -54,8 +55,9 @@ class ImportWorker:
                             await self._woken.wait()
                 self._woken.clear()
         finally:
-            with suppress(StoreError):
-                await self.imports.let_go(self.holder)
+            if self._holds:  # a gateway that stops waits for no database otherwise
+                with suppress(StoreError):
+                    await self.imports.let_go(self.holder)
 
     async def _once(self) -> bool:
         try:
@@ -71,6 +73,7 @@ class ImportWorker:
         Raises StoreError; nothing is lost by it.
         """
         view = await self.imports.take(self.holder, now_ms=self.clock.now_ms(), held_ms=HELD_MS)
+        self._holds = view is not None
         if view is None:
             self._tries.clear()
             return False

@@ -111,3 +111,15 @@ async def test_closing_closes_every_lane() -> None:
         pass
     await http.aclose()
     assert [True, True] == [lane.closed for lane in lanes]
+
+
+async def test_an_answer_that_is_closed_twice_frees_one_lane() -> None:
+    """Else two calls would have the same connection."""
+    http, lanes = pool(2)
+    lane = http._transport_for_url(httpx.URL(URL))
+    answer = await lane.handle_async_request(httpx.Request("GET", URL))
+    assert isinstance(answer.stream, httpx.AsyncByteStream)
+    await answer.stream.aclose()
+    await answer.stream.aclose()
+    async with http.stream("GET", URL), http.stream("GET", URL):
+        assert 2 == len(lanes)

@@ -38,7 +38,13 @@ from gateway.fleet.v1 import (
 )
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
-from gateway.office.v1 import price_service_pb2_grpc, product_service_pb2_grpc
+from gateway.office.v1 import (
+    machine_import_service_pb2_grpc,
+    machine_profile_service_pb2_grpc,
+    place_service_pb2_grpc,
+    price_service_pb2_grpc,
+    product_service_pb2_grpc,
+)
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
@@ -167,6 +173,21 @@ class Site:
     def prices(self) -> Any:
         """A client of PriceService."""
         return price_service_pb2_grpc.PriceServiceStub(self.channel)
+
+    @property
+    def places(self) -> Any:
+        """A client of PlaceService."""
+        return place_service_pb2_grpc.PlaceServiceStub(self.channel)
+
+    @property
+    def profiles(self) -> Any:
+        """A client of MachineProfileService."""
+        return machine_profile_service_pb2_grpc.MachineProfileServiceStub(self.channel)
+
+    @property
+    def machine_imports(self) -> Any:
+        """A client of MachineImportService."""
+        return machine_import_service_pb2_grpc.MachineImportServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""

@@ -361,8 +361,8 @@ async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> N
     assert isinstance(shown, MachineView)
     retired = None if shown.retired_at_ms is None else made.retired_at_ms
     assert made.retired_at_ms == retired
-    code = {"code_status": made.code_status}
-    assert made == replace(shown, retired_at_ms=retired, **code)
+    its_own = {name: getattr(made, name) for name in ("code_status", "planogram_in_force")}
+    assert made == replace(shown, retired_at_ms=retired, **its_own)
 
 
 async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
@@ -372,7 +372,10 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
     made = await acts.register(NEW, Act(actor="ann", within_s=HANGS_AFTER_S))
     there = {
         name: getattr(made, name)
-        for name in ("code_status", "qr_payload", "qr_image_url", "host", "registered_at_ms")
+        for name in (
+            *("code_status", "qr_payload", "qr_image_url", "host", "registered_at_ms"),
+            "planogram_in_force",
+        )
     }
     assert made == replace(shown, **there)
     assert made == await acts.register(NEW, CHECKED)

@@ -5,10 +5,10 @@ a time, until they agree or Alipay refuses. A call that was not answered leaves 
 which is never what is wanted: the call for what is wanted by then follows.
 """
 
-from actors.machine import commands, events, vending
+from actors.machine import commands, events, stock, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
-from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Column, column_named
+from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus
 from actors.machine.values import replace
 
 
@@ -20,28 +20,13 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
         return
     draft.update(configuration=after)
     if event.columns is not None and after.planogram_version != before.planogram_version:
-        columns = tuple(_with_stock(draft, column) for column in event.columns)
-        kept = {
-            column.column
-            for column in columns
-            if (old := column_named(draft.state, column.column)) is not None
-            and old.product == column.product
-        }
-        failing = tuple(one for one in draft.state.failing if one.column in kept)
-        draft.update(columns=columns, failing=failing)
+        stock.plan(draft, event.columns)
         draft.tell(commands.planogram(draft.state))
     _want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
     if not after.enabled:
         vending.out_of_service(draft)
-
-
-def _with_stock(draft: Draft, column: Column) -> Column:
-    """Return the column with its stock: a column whose product stays keeps its own count."""
-    old = column_named(draft.state, column.column)
-    stock = old.stock if old is not None and old.product == column.product else column.stock
-    return replace(column, stock=min(stock, column.capacity))
 
 
 # --- the code ---

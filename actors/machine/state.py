@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.goods import GoodsAct
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -442,6 +443,8 @@ class MachineState(Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...] = ()
     """The last ones, for what happens again."""
     alarms_made: int = 0
+    goods_acts: tuple[GoodsAct, ...] = ()
+    """The last ones, for those that are told again."""
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0

@@ -324,9 +324,9 @@ def doubt_is_failure_at_once() -> Any:
 def stock_taken_twice() -> Any:
     take_one = stock.take_one
 
-    def bug(turn: Any, name: str) -> None:
-        take_one(turn, name)
-        take_one(turn, name)
+    def bug(*about: Any) -> None:
+        take_one(*about)
+        take_one(*about)
 
     return patch.object(stock, "take_one", bug)
 

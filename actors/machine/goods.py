@@ -100,10 +100,13 @@ class GoodsMove(Struct, frozen=True, kw_only=True):
 
 
 class GoodsAct(Struct, frozen=True, kw_only=True, array_like=True):
-    """Something that a person did with the goods of a column, and the version that it made."""
+    """Something that a person did with the goods of a column, or that was refused, and the version
+    that it made.
+    """
 
     cause: str
     version: int
+    done: bool = True
 
 
 GOODS_ACTS_KEPT = 8

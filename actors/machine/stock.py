@@ -163,9 +163,11 @@ def _recount(draft: Draft, event: events.GoodsCounted) -> None:
         return
     stock = column.stock + event.counted - event.believed
     if not 0 <= stock <= column.capacity:
-        draft.note(
-            f"{event.cause} is not done: with {event.counted} items instead of {event.believed} "
-            f"column {column.column} would hold {stock} of {column.capacity} now"
+        _refuse(
+            draft,
+            event.cause,
+            f"with {event.counted} items instead of {event.believed} column {column.column} would "
+            f"hold {stock} of {column.capacity} now",
         )
         return
     works(draft, column.column)
@@ -188,9 +190,11 @@ def _handle(draft: Draft, event: events.GoodsMoved) -> None:
         return
     change = event.quantity if event.into else -event.quantity
     if event.quantity <= 0 or not 0 <= column.stock + change <= column.capacity:
-        draft.note(
-            f"{event.cause} is not done: column {column.column} holds {column.stock} of "
-            f"{column.capacity}, so that {change:+} does not fit; count it first"
+        _refuse(
+            draft,
+            event.cause,
+            f"column {column.column} holds {column.stock} of {column.capacity}, so that "
+            f"{change:+} does not fit; count it first",
         )
         return
     if event.kind is not GoodsKind.REVERSED:  # which is done on paper
@@ -243,28 +247,36 @@ def plan(draft: Draft, planned: Sequence[Column]) -> None:
 def _to_act_on(draft: Draft, event: events.GoodsMoved | events.GoodsCounted) -> Column | None:
     """Return the column that the act is about; None if it is not to be done, and note why."""
     acts = draft.state.goods_acts
-    column = column_named(draft.state, event.column)
-    why = ""
-    if any(act.cause == event.cause for act in acts):
-        draft.note(f"{event.cause} was done before")
+    known = next((act for act in acts if act.cause == event.cause), None)
+    if known is not None:
+        draft.note(f"{event.cause} was {'done' if known.done else 'refused'} before")
         return None
-    if event.version > draft.before.version or (
-        len(acts) >= GOODS_ACTS_KEPT and event.version < acts[0].version
-    ):
+    now = draft.before.version
+    if event.version > now or (len(acts) >= GOODS_ACTS_KEPT and event.version < acts[0].version):
         # It may have been done since, and be forgotten again.
-        why = f"it was read at version {event.version}, this is {draft.before.version}: read again"
-    elif column is None:
-        why = f"column {event.column} is not in the planogram"
+        draft.note(f"{event.cause} was read at version {event.version}, this is {now}: read again")
+        return None
+    column = column_named(draft.state, event.column)
+    if column is None:
+        _refuse(draft, event.cause, f"column {event.column} is not in the planogram")
     elif column.product != event.product:
         why = f"column {event.column} holds {column.product}, not {event.product}"
-    if why:
-        draft.note(f"{event.cause} is not done: {why}")
-        return None
-    return column
+        _refuse(draft, event.cause, why)
+    else:
+        return column
+    return None
 
 
-def _remember(draft: Draft, cause: str) -> None:
-    act = GoodsAct(cause=cause, version=draft.before.version + 1)
+def _refuse(draft: Draft, cause: str, why: str) -> None:
+    """Say no, and say it again to whoever tells the act again: the goods may be elsewhere by
+    then.
+    """
+    draft.note(f"{cause} is not done: {why}")
+    _remember(draft, cause, done=False)
+
+
+def _remember(draft: Draft, cause: str, *, done: bool = True) -> None:
+    act = GoodsAct(cause=cause, version=draft.before.version + 1, done=done)
     draft.update(goods_acts=(*draft.state.goods_acts, act)[-GOODS_ACTS_KEPT:])
 
 

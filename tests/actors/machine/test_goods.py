@@ -248,6 +248,19 @@ def test_what_cannot_be_is_not_done(changes: dict[str, object], why: str) -> Non
     assert why in decision.notes[0]
 
 
+def test_a_refusal_is_the_answer_for_good() -> None:
+    """Who was told no has taken the goods elsewhere: the same act told again is not done, although
+    it could be by now.
+    """
+    story = online(stock=9)
+    act = load(story)
+    story.do(act)
+    story.do(events.StockCounted(column="A1", stock=0))
+    again = story.do(act)
+    assert (0, []) == (story.state.columns[0].stock, told(again))
+    assert ("act-1 was refused before",) == again.notes
+
+
 def test_a_count_leaves_alone_what_was_sold_since() -> None:
     """Four were counted where the books had three; one was sold before we heard of it."""
     story = online()

@@ -14,7 +14,7 @@ help:
 	@echo "make tools  set up .venv with vendgate, buf and what the tests need"
 	@echo "make test   every check: ruff, mypy, import contracts, buf, generated code, tests"
 	@echo "make coverage  what share of the product the tests run through, and whether that is enough"
-	@echo "make proto  regenerate gateway/v1 and gateway/fleet/v1 from protos/"
+	@echo "make proto  regenerate gateway/v1, gateway/fleet/v1 and gateway/office/v1 from protos/"
 	@echo "make docs-reference  write docs/api.md from the protos and docs/errors.md from the tables of errors"
 	@echo "make protos-image  with a release: hold later changes of the machines' protocol to what it is now"
 	@echo "make soak   the seeded world (SEEDS=2000), a death at each await (AWAITS=6 stories), and the tests that take longer than the suite may"

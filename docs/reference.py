@@ -1,6 +1,6 @@
 """Makes ``docs/api.md`` from the protos: every call with its role and its fields, as the comments
-in ``protos/gateway/fleet/v1`` say it, and the names of events. ``--check`` writes nothing and fails
-when the page is another.
+in ``protos/gateway/fleet/v1`` and ``protos/gateway/office/v1`` say it, and the names of events.
+``--check`` writes nothing and fails when the page is another.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from gateway.fleet.v1 import role_pb2
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOS = ROOT / "protos"
-PACKAGE = Path("gateway") / "fleet" / "v1"
+PACKAGES = (Path("gateway") / "fleet" / "v1", Path("gateway") / "office" / "v1")
 PAGE = ROOT / "docs" / "api.md"
 HEAD = """# The calls of administrators
 
@@ -37,8 +37,12 @@ Comments = Mapping[tuple[int, ...], str]
 
 
 def read() -> list[File]:
-    """Return the files of the package with their comments, services first."""
-    sources = sorted(str(path.relative_to(PROTOS)) for path in (PROTOS / PACKAGE).glob("*.proto"))
+    """Return the files of the packages with their comments, services first."""
+    sources = sorted(
+        str(path.relative_to(PROTOS))
+        for package in PACKAGES
+        for path in (PROTOS / package).glob("*.proto")
+    )
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "set"
         well_known = Path(grpc_tools.__file__).parent / "_proto"
@@ -55,7 +59,8 @@ def page(files: list[File]) -> str:
     for file in files:
         comments = _comments(file)
         for index, service in enumerate(file.service):
-            lines += ["", f"## {service.name}", "", *_prose(comments.get((6, index), ""))]
+            lines += ["", f"## {service.name}", "", f"`{file.package}.{service.name}`.", ""]
+            lines += [*_prose(comments.get((6, index), ""))]
             for number, method in enumerate(service.method):
                 lines += ["", f"### {service.name}/{method.name}", ""]
                 streams = "a stream of " if method.server_streaming else ""
@@ -118,7 +123,9 @@ def _prose(said: str) -> list[str]:
 
 
 def _short(type_name: str) -> str:
-    return type_name.removeprefix(".gateway.fleet.v1.").removeprefix(".")
+    for package in PACKAGES:
+        type_name = type_name.removeprefix(f".{'.'.join(package.parts)}.")
+    return type_name.removeprefix(".")
 
 
 def _role(method: descriptor_pb2.MethodDescriptorProto) -> str:

@@ -14,7 +14,11 @@ import grpc_tools
 from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = (Path("gateway") / "v1", Path("gateway") / "fleet" / "v1")
+PACKAGES = (
+    Path("gateway") / "v1",
+    Path("gateway") / "fleet" / "v1",
+    Path("gateway") / "office" / "v1",
+)
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
 

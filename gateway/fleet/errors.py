@@ -81,17 +81,17 @@ def not_possible(reason: str, message: str, **about: str) -> CallRefused:
     )
 
 
-def etag_stale(machine_id: str, etag: str) -> CallRefused:
-    """Somebody else has changed the machine since the caller looked at it."""
+def etag_stale(what: str, name: str, etag: str) -> CallRefused:
+    """Somebody else has changed it since the caller looked at it."""
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.ABORTED,
             reason="ETAG_STALE",
             message=(
-                f"machine {machine_id} was changed since its etag was read, which is {etag!r} now: "
+                f"{what} {name} was changed since its etag was read, which is {etag!r} now: "
                 "look at it again, then repeat the call with the new etag"
             ),
-            metadata={"machine": machine_id, "etag": etag},
+            metadata={what: name, "etag": etag},
         )
     )
 

@@ -165,7 +165,7 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
         case changes.UnknownMachine():
             return not_found("machine", machine_id)
         case changes.EtagStale(etag=etag):
-            return fleet_errors.etag_stale(machine_id, etag)
+            return fleet_errors.etag_stale("machine", machine_id, etag)
         case changes.MachineRetired():
             return fleet_errors.retired(machine_id)
         case changes.LimitsContradict(found=found):

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from gateway.fleet.errors import CallRefused, invalid
@@ -36,6 +36,10 @@ class PageAsked:
     def rows(self) -> int:
         """How many rows to read: one more than the page, to learn whether there is a next one."""
         return self.limit + 1
+
+    def shorter(self, limit: int) -> "PageAsked":
+        """Return the same page with fewer rows, because no more fit an answer."""
+        return replace(self, limit=min(limit, self.limit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

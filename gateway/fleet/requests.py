@@ -120,7 +120,7 @@ class Fields:
     def etag(self, value: str) -> Self:
         """Check an etag; empty says that nobody cares who changed the machine."""
         if len(value) > ETAG_LENGTH_MAX or not value.isprintable():
-            self.wrong("etag", "must be the etag of GetMachine, or empty")
+            self.wrong("etag", "must be the etag that an answer had, or empty")
         return self
 
     def country_code(self, value: str) -> Self:

@@ -1,4 +1,6 @@
-"""All services of administrators: their files, for reflection and health, and what serves them."""
+"""The services of the fleet: their files, for reflection and health, and what serves them.
+``gateway.office.services`` adds its own to them.
+"""
 
 from typing import cast
 
@@ -35,13 +37,6 @@ FILES = tuple(
     )
 )
 """One file for each service."""
-METHODS = tuple(
-    method
-    for file in FILES
-    for service in file.services_by_name.values()
-    for method in service.methods_by_name
-)
-"""Every call of administrators, by its name."""
 STATUSES = (
     "OK",
     "INVALID_ARGUMENT",
@@ -57,7 +52,7 @@ STATUSES = (
 
 
 def add_services(parts: Parts, server: grpc.aio.Server) -> None:
-    """Let the server answer all calls of administrators."""
+    """Let the server answer all calls about the fleet."""
     fleet_service_pb2_grpc.add_FleetServiceServicer_to_server(FleetService(parts), server)
     session_service_pb2_grpc.add_SessionServiceServicer_to_server(SessionService(parts), server)
     trade_service_pb2_grpc.add_TradeServiceServicer_to_server(TradeService(parts), server)

@@ -20,11 +20,13 @@ from alipay_client import AlipayClient
 from gateway.alipay.buyers import Buyers, new_payer_id
 from gateway.alipay.notify import NotifyIngress
 from gateway.alipay.payer_sweep import PayerSweep
-from gateway.fleet import services
 from gateway.fleet.acts import FleetActs
 from gateway.fleet.answering import Parts
+from gateway.fleet.services import STATUSES
 from gateway.links.links import HostLinks
 from gateway.machines.service import MachineService, new_token
+from gateway.office import services
+from gateway.office.services import OfficeParts
 from gateway.process.certificates import days_left
 from gateway.process.clock import process_clock
 from gateway.process.configs import Configs
@@ -72,6 +74,7 @@ class Gateway:
     links: HostLinks
     machines: MachineService
     fleet: Parts
+    office: OfficeParts
     ingress: NotifyIngress
     payer_sweep: PayerSweep
     readiness: Readiness
@@ -95,7 +98,7 @@ class Gateway:
     ) -> Listener:
         """Bind the administrators' listener. Raises ListenRefused."""
         return build_admin_server(
-            lambda to: services.add_services(self.fleet, to),
+            lambda to: services.add_services(self.office, to),
             address=address,
             tls=tls,
             connections_max=connections_max,
@@ -128,7 +131,7 @@ def assemble(
     """
     skew = skew or (process_skew() if clock is None else Skew(clock))
     clock, metrics, stopping = clock or process_clock(), metrics or Counters(), asyncio.Event()
-    metrics.expect_admin_calls(services.METHODS, services.STATUSES)
+    metrics.expect_admin_calls(services.METHODS, STATUSES)
     registry, queries = Registry(database, made.policy), Queries(database)
     store = SqlMachineStore(database, notify_base_url=made.public_url)
     machines = MachineService(
@@ -169,6 +172,7 @@ def assemble(
         command_timeout_s=command_timeout_s,
         code_wait_s=code_wait_s,
     )
+    fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
     readiness = _readiness(database, queries, links, skew)
     return Gateway(
         registry=registry,
@@ -176,7 +180,8 @@ def assemble(
         store=store,
         links=links,
         machines=machines,
-        fleet=Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping),
+        fleet=fleet,
+        office=OfficeParts.on(database, fleet),
         ingress=ingress,
         payer_sweep=PayerSweep(
             payers=Payers(database), clock=clock, unused_days=made.payer_unused_days

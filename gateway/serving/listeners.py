@@ -14,8 +14,8 @@ import grpc.aio
 from google.protobuf.descriptor import FileDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from gateway.fleet import services
 from gateway.machines.service import MachineService
+from gateway.office import services
 from gateway.process.sections import is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
@@ -122,7 +122,7 @@ def build_admin_server(
     connections_max: int = CONNECTIONS_MAX,
 ) -> Listener:
     """Bind the administrators' listener to ``address``. ``add_services`` registers what
-    ``gateway.fleet.services`` names. Raises ListenRefused.
+    ``gateway.office.services`` names. Raises ListenRefused.
     """
     server = grpc.aio.server(options=(*_COMMON, *_at_most(connections_max), *_ADMIN))
     add_services(server)

@@ -21,6 +21,7 @@ from storage.tables.installation import (
 )
 from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
+from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
@@ -50,6 +51,10 @@ __all__ = [
     "partitions",
     "payers",
     "planogram_columns",
+    "price_lists",
+    "prices",
+    "product_names",
+    "products",
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",

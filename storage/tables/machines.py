@@ -55,6 +55,7 @@ planogram_columns = Table(
     Column("price_minor", BigInteger, nullable=False),
     Column("capacity", Integer, nullable=False),
     Column("stock", Integer, nullable=False),
+    Index(None, "product", "machine_id"),
     CheckConstraint("price_minor > 0", name="has_price"),
     CheckConstraint("capacity > 0", name="has_capacity"),
     CheckConstraint("stock >= 0 AND stock <= capacity", name="stock_fits"),

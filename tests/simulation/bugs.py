@@ -331,6 +331,13 @@ def stock_taken_twice() -> Any:
     return patch.object(stock, "take_one", bug)
 
 
+def sold_without_its_item() -> Any:
+    def bug(turn: Any, *_: Any) -> None:
+        turn.note("an item fell, and nobody says where it is")
+
+    return patch.object(stock, "take_one", bug)
+
+
 def settled_twice() -> Any:
     result_again = settling.result_again
 

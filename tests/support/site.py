@@ -38,6 +38,7 @@ from gateway.fleet.v1 import (
 )
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
+from gateway.office.v1 import price_service_pb2_grpc, product_service_pb2_grpc
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
@@ -156,6 +157,16 @@ class Site:
     def events(self) -> Any:
         """A client of EventService."""
         return event_service_pb2_grpc.EventServiceStub(self.channel)
+
+    @property
+    def products(self) -> Any:
+        """A client of ProductService."""
+        return product_service_pb2_grpc.ProductServiceStub(self.channel)
+
+    @property
+    def prices(self) -> Any:
+        """A client of PriceService."""
+        return price_service_pb2_grpc.PriceServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""

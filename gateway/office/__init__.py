@@ -1,0 +1,1 @@
+"""The back office: what administrators ask about merchandise, places and goods."""

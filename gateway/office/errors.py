@@ -1,0 +1,92 @@
+"""How a call of the back office is told to storage, and how it is refused: what storage says, in
+the words of ``gateway.fleet.errors``.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import grpc
+
+from actors.ports import Clock
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act
+from gateway.fleet.errors import CallRefused, not_found, not_possible
+from gateway.rpc.statuses import FieldProblem, Refusal
+from storage.fleet.answers import RequestInProgress
+from storage.office.deeds import (
+    AlreadyThere,
+    Deed,
+    EtagOutdated,
+    NotPossible,
+    NotThere,
+    OfficeRefused,
+)
+
+PROBLEMS_SHOWN_MAX = 20
+"""A status travels in the trailing metadata, where there is room for little."""
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Let what storage refuses be told to the caller. Raises CallRefused."""
+    try:
+        yield
+    except OfficeRefused as error:
+        raise refused(error) from None
+    except RequestInProgress:
+        raise CallRefused(fleet_errors.REQUEST_IN_PROGRESS) from None
+
+
+def deed_of(act: Act, action: str, clock: Clock) -> Deed:
+    """Return what storage is to know of a call."""
+    return Deed(
+        actor=act.by,
+        action=action,
+        now_ms=clock.now_ms(),
+        claim=act.claim,
+        only_check=act.validate_only,
+    )
+
+
+def import_refused(problems: Sequence[str]) -> CallRefused:
+    """A file has something wrong, and nothing of it was done."""
+    shown = problems[:PROBLEMS_SHOWN_MAX]
+    more = len(problems) - len(shown)
+    behind = f"; and {more} more, which validate_only shows" if more else ""
+    return CallRefused(
+        Refusal(
+            code=grpc.StatusCode.INVALID_ARGUMENT,
+            reason="IMPORT_REFUSED",
+            message=f"nothing of the file was done: {'; '.join(shown)}{behind}",
+            metadata={"problems": str(len(problems))},
+            problems=tuple(FieldProblem(field="csv", description=one) for one in shown),
+        )
+    )
+
+
+def refused(error: OfficeRefused) -> CallRefused:
+    """Return why storage did not make the change, in words that say what to do."""
+    match error:
+        case NotThere(what=what, name=name):
+            return not_found(what, name)
+        case EtagOutdated(what=what, name=name, etag=etag):
+            return fleet_errors.etag_stale(what, name, etag)
+        case AlreadyThere(what=what, name=name, detail=detail):
+            return CallRefused(
+                Refusal(
+                    code=grpc.StatusCode.ALREADY_EXISTS,
+                    reason=f"{what.upper()}_EXISTS",
+                    message=(
+                        f"{what} {name!r} is there with other content ({detail}): "
+                        f"Update{_camel(what)} changes what can be changed"
+                    ),
+                    metadata={what: name},
+                )
+            )
+        case NotPossible(reason=reason, sentence=sentence, about=about):
+            return not_possible(reason, sentence, **about)
+    raise AssertionError(f"no words are known for {type(error).__name__}")
+
+
+def _camel(what: str) -> str:
+    return "".join(word.capitalize() for word in what.split("_"))

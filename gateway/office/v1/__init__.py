@@ -1,0 +1,1 @@
+"""Generated from protos/gateway/office/v1. Never edited."""

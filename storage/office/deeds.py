@@ -1,0 +1,131 @@
+"""One change of the back office: looked at, then made, with its audit rows and its claim in one
+transaction.
+
+Flows in: who does it, and a plan, which only reads and says what is to be written. Flows out: what
+the plan promised. A change that is only checked is the same plan without the writing, so that the
+two cannot differ. A claim whose change is made already makes nothing again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Executable
+
+from storage.books.audit_rows import Actor, AuditRow, write_audit_rows
+from storage.database.engine import Database
+from storage.fleet.answers import Claim, mark_done
+
+Result = TypeVar("Result")
+
+
+class OfficeRefused(Exception):
+    """The change was not made. ``what`` is a noun in one word, ``name`` the one that was named."""
+
+
+class NotThere(OfficeRefused):
+    """There is nothing of this name."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"{what} {name}")
+        self.what, self.name = what, name
+
+
+class AlreadyThere(OfficeRefused):
+    """Something of this name is there, with other content: ``detail`` says what differs."""
+
+    def __init__(self, what: str, name: str, detail: str) -> None:
+        super().__init__(f"{what} {name}: {detail}")
+        self.what, self.name, self.detail = what, name, detail
+
+
+class EtagOutdated(OfficeRefused):
+    """Somebody else has changed it. ``etag`` is the present one."""
+
+    def __init__(self, what: str, name: str, etag: str) -> None:
+        super().__init__(f"{what} {name}: {etag}")
+        self.what, self.name, self.etag = what, name, etag
+
+
+class NotPossible(OfficeRefused):
+    """What is there does not allow it. ``reason`` is a constant for programs, ``sentence`` says
+    what to do, ``about`` names what it is about.
+    """
+
+    def __init__(self, reason: str, sentence: str, **about: str) -> None:
+        super().__init__(sentence)
+        self.reason, self.sentence, self.about = reason, sentence, about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """Who does what, and when. ``action`` is the call's name; ``claim``: its request has an id;
+    ``only_check``: nothing is written.
+    """
+
+    actor: str | Actor
+    action: str
+    now_ms: int
+    claim: Claim | None = None
+    only_check: bool = False
+
+    @property
+    def locks(self) -> bool:
+        """Whether its plan locks what it reads, because it will be changed."""
+        return not self.only_check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """What one audit row says of a deed; ``machine_id`` is empty if it is about no machine."""
+
+    said: str
+    machine_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeedPlan(Generic[Result]):
+    """What a deed comes to: ``result`` is what there is afterwards; ``writes`` make it so, in their
+    order, each with its rows (none: it takes none). Without ``details`` nothing differs, and the
+    audit log gets no row.
+    """
+
+    result: Result
+    writes: tuple[tuple[Executable, Sequence[dict[str, Any]]], ...] = ()
+    details: tuple[Detail, ...] = ()
+
+
+async def do(
+    db: Database,
+    deed: Deed,
+    plan: Callable[[Connection], DeedPlan[Result]],
+    again: Callable[[Connection], Result],
+) -> Result:
+    """Carry the plan out and return its result; ``again`` returns what is there if the deed's claim
+    has done it already. Raises OfficeRefused as they do, RequestInProgress, StoreError.
+    """
+    if deed.only_check:
+        return await db.read(lambda connection: plan(connection).result)
+
+    def work(connection: Connection) -> Result:
+        if deed.claim is not None and deed.claim.done:
+            return again(connection)
+        planned = plan(connection)
+        for statement, rows in planned.writes:
+            connection.execute(statement, rows or None)
+        if deed.claim is not None:
+            mark_done(connection, deed.claim)
+        write_audit_rows(connection, [_row(deed, detail) for detail in planned.details])
+        return planned.result
+
+    return await db.write(work)
+
+
+def _row(deed: Deed, detail: Detail) -> AuditRow:
+    return AuditRow(
+        at_ms=deed.now_ms,
+        actor=deed.actor,
+        action=deed.action,
+        machine_id=detail.machine_id,
+        detail=detail.said,
+    )

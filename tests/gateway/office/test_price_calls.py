@@ -1,0 +1,11 @@
+"""A request about prices says how far it may reach, and no further."""
+
+from gateway.office.price_calls import AHEAD_MS_MAX, PRICES_MAX
+
+DAY_MS = 86_400_000
+
+
+def test_the_bounds_are_those_that_are_documented() -> None:
+    """Two years ahead, leap years too, and as many prices as the proto says."""
+    assert 731 * DAY_MS <= AHEAD_MS_MAX < 733 * DAY_MS
+    assert 1_000 == PRICES_MAX

@@ -1,0 +1,147 @@
+"""PriceService over a real server and real SQL."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.fleet.views import timestamp
+from gateway.office.v1 import price_service_pb2 as wire
+from gateway.office.v1 import product_pb2, product_service_pb2
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+COLA = wire.NewPrice(product="cola", currency="HKD", price_minor=500)
+SOON_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+async def _a_list(site: Site) -> None:
+    """Have one product and one list."""
+    product = product_pb2.Product(code="cola")
+    await site.products.CreateProduct(product_service_pb2.CreateProductRequest(product=product))
+    await site.prices.CreatePriceList(wire.CreatePriceListRequest(price_list="day", name="Day"))
+
+
+def setting(*prices: wire.NewPrice, from_ms: int | None = None, **more: Any) -> Any:
+    begins = {"from": timestamp(from_ms)} if from_ms is not None else {}
+    values: dict[str, Any] = {"price_list": "day", "prices": prices or (COLA,), **begins, **more}
+    return wire.SetPricesRequest(**values)
+
+
+async def price(site: Site, at_ms: int | None = None) -> int:
+    at = None if at_ms is None else timestamp(at_ms)
+    request = wire.GetPriceRequest(price_list="day", product="cola", currency="HKD", at=at)
+    response: wire.GetPriceResponse = await site.prices.GetPrice(request)
+    return response.price.price.minor
+
+
+async def test_a_price_is_set_and_read(site: Site) -> None:
+    """Now, and from a moment to come."""
+    soon = site.clock.now_ms() + SOON_MS
+    done = await site.prices.SetPrices(setting())
+    assert (["cola"], "2") == ([one.product for one in done.prices], done.price_list.etag)
+    later = wire.NewPrice(product="cola", currency="HKD", price_minor=600)
+    await site.prices.SetPrices(setting(later, from_ms=soon))
+    assert (500, 600) == (await price(site), await price(site, soon))
+    listed = await site.prices.ListPrices(wire.ListPricesRequest(price_list="day"))
+    assert [500, 600] == [one.price.minor for one in listed.prices]
+    then = await site.prices.ListPrices(
+        wire.ListPricesRequest(price_list="day", at=timestamp(soon), product="cola")
+    )
+    assert [600] == [one.price.minor for one in then.prices]
+
+
+async def test_a_withdrawn_price_is_none(site: Site) -> None:
+    """It is not found, rather than 0."""
+    await site.prices.SetPrices(setting())
+    await site.prices.SetPrices(
+        setting(wire.NewPrice(product="cola", currency="HKD", withdrawn=True))
+    )
+    assert (grpc.StatusCode.NOT_FOUND, "PRICE_NOT_FOUND", []) == await refusal(price(site))
+    listed = await site.prices.ListPrices(wire.ListPricesRequest(price_list="day"))
+    assert [True, False] == [one.HasField("price") for one in listed.prices]
+
+
+async def test_one_request_id_sets_once(site: Site) -> None:
+    """Again it is the same answer; with other content it is refused."""
+    first = await site.prices.SetPrices(setting(request_id="r-1"))
+    assert first == await site.prices.SetPrices(setting(request_id="r-1"))
+    other = wire.NewPrice(product="cola", currency="HKD", price_minor=1)
+    code, reason, _ = await refusal(site.prices.SetPrices(setting(other, request_id="r-1")))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == (code, reason)
+
+
+@pytest.mark.parametrize(
+    ("prices", "fields"),
+    [
+        ([wire.NewPrice(product="cola", currency="HKD")], ["prices[0].price_minor"]),
+        (
+            [wire.NewPrice(product="cola", currency="HKD", price_minor=0)],
+            ["prices[0].price_minor"],
+        ),
+        (
+            [wire.NewPrice(product="cola", currency="HKD", price_minor=1, withdrawn=True)],
+            ["prices[0].price_minor"],
+        ),
+        (
+            [wire.NewPrice(product="", currency="XXX", price_minor=1)],
+            ["prices[0].product", "prices[0].currency"],
+        ),
+        ([COLA, COLA], ["prices[1]"]),
+        ([COLA] * 1_001, ["prices"]),
+    ],
+)
+async def test_a_price_that_is_wrong_is_refused(
+    site: Site, prices: list[wire.NewPrice], fields: list[str]
+) -> None:
+    """One that was forgotten too: nothing is given away for nothing."""
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields) == await refusal(
+        site.prices.SetPrices(setting(*prices))
+    )
+
+
+async def test_no_price_is_set_for_the_past(site: Site) -> None:
+    """Nor for a time that nobody will remember."""
+    for from_ms in (site.clock.now_ms() - 60_000, site.clock.now_ms() + 800 * 86_400_000):
+        assert (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", ["from"]) == await refusal(
+            site.prices.SetPrices(setting(from_ms=from_ms))
+        )
+
+
+async def test_a_list_is_archived_and_restored(site: Site) -> None:
+    """It takes no prices meanwhile, and is listed when it is asked for."""
+    await site.prices.ArchivePriceList(wire.ArchivePriceListRequest(price_list="day", reason="x"))
+    assert (grpc.StatusCode.FAILED_PRECONDITION, "PRICE_LIST_ARCHIVED", []) == await refusal(
+        site.prices.SetPrices(setting())
+    )
+    shown = [
+        len((await site.prices.ListPriceLists(request)).price_lists)
+        for request in (
+            wire.ListPriceListsRequest(),
+            wire.ListPriceListsRequest(show_archived=True),
+        )
+    ]
+    assert [0, 1] == shown
+    await site.prices.RestorePriceList(wire.RestorePriceListRequest(price_list="day", etag="2"))
+    view = await site.prices.GetPriceList(wire.GetPriceListRequest(price_list="day"))
+    assert ("3", False) == (view.price_list.etag, view.price_list.HasField("archived_at"))
+
+
+async def test_lists_come_in_pages(site: Site) -> None:
+    """Of lists and of prices."""
+    for code in ("a", "b"):
+        await site.prices.CreatePriceList(wire.CreatePriceListRequest(price_list=code))
+    first = await site.prices.ListPriceLists(wire.ListPriceListsRequest(page_size=2))
+    rest = await site.prices.ListPriceLists(
+        wire.ListPriceListsRequest(page_size=2, page_token=first.next_page_token)
+    )
+    assert ["a", "b", "day"] == [one.code for page in (first, rest) for one in page.price_lists]
+    for minor in (1, 2, 3):
+        one = wire.NewPrice(product="cola", currency="HKD", price_minor=minor)
+        await site.prices.SetPrices(setting(one))
+    page = await site.prices.ListPrices(wire.ListPricesRequest(price_list="day", page_size=2))
+    last = await site.prices.ListPrices(
+        wire.ListPricesRequest(price_list="day", page_size=2, page_token=page.next_page_token)
+    )
+    assert [3] == [one.price.minor for one in last.prices]

@@ -1,0 +1,103 @@
+"""A change of the back office is looked at and made by one plan, with its audit rows and its
+claim.
+"""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from storage.database.engine import Database
+from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
+from storage.office.deeds import Deed, DeedPlan, Detail, NotThere, do
+from storage.tables import audit, work_item_closings
+
+ASKED = Asked(caller="ann", request_id="r-1", rpc="CreateProduct", content_sha256="a" * 64)
+LEASE_MS = 60_000
+ROW = {
+    "item_id": "i-1",
+    "kind": "MACHINE_ALARM",
+    "machine_id": "VM-1",
+    "actor": "ann",
+    "closed_at_ms": 1,
+    "reason": "",
+}
+
+
+def a_deed(**changes: Any) -> Deed:
+    values: dict[str, Any] = {"actor": "ann", "action": "Act", "now_ms": 7, **changes}
+    return Deed(**values)
+
+
+def a_plan(*details: Detail) -> Any:
+    """A plan with one row to write."""
+    return lambda _: DeedPlan(
+        result="made", writes=((insert(work_item_closings), [ROW]),), details=details
+    )
+
+
+def _again(_: Connection) -> str:
+    return "there"
+
+
+async def written(db: Database) -> tuple[list[str], list[tuple[str, str, str]]]:
+    """The rows that a plan wrote, and what the audit log says."""
+
+    def work(connection: Connection) -> tuple[list[str], list[tuple[str, str, str]]]:
+        rows = connection.execute(select(*audit.c["action", "machine_id", "detail"]))
+        return (
+            list(connection.scalars(select(work_item_closings.c.item_id))),
+            [tuple(row) for row in rows],
+        )
+
+    return await db.read(work)
+
+
+async def claimed(db: Database, now_ms: int = 1) -> Claim:
+    claim = await Answers(db).begin(ASKED, now_ms=now_ms, lease_ms=LEASE_MS)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+async def test_a_deed_writes_its_rows_and_its_audit_rows(db: Database) -> None:
+    """Each detail is a row of the audit log, and names its machine if it has one."""
+    plan = a_plan(Detail(said="one"), Detail(said="two", machine_id="VM-1"))
+    assert "made" == await do(db, a_deed(), plan, _again)
+    assert (["i-1"], [("Act", "", "one"), ("Act", "VM-1", "two")]) == await written(db)
+
+
+async def test_a_deed_that_is_only_checked_writes_nothing(db: Database) -> None:
+    """Its plan says what it would come to."""
+    assert "made" == await do(db, a_deed(only_check=True), a_plan(Detail(said="one")), _again)
+    assert ([], []) == await written(db)
+
+
+async def test_what_is_refused_leaves_nothing(db: Database) -> None:
+    """The claim is as it was, too: its id is free for another try."""
+
+    def refuses(_: Connection) -> DeedPlan[str]:
+        raise NotThere("product", "cola")
+
+    claim = await claimed(db)
+    with pytest.raises(NotThere):
+        await do(db, a_deed(claim=claim), refuses, _again)
+    assert ([], []) == await written(db)
+    assert not (await claimed(db, now_ms=LEASE_MS + 2)).done
+
+
+async def test_a_claim_that_was_done_does_nothing_again(db: Database) -> None:
+    """Whoever goes on with a request that was cut off behind its COMMIT finds what is there."""
+    await do(db, a_deed(claim=await claimed(db)), a_plan(Detail(said="one")), _again)
+    resumed = await claimed(db, now_ms=LEASE_MS + 2)
+    assert resumed.done
+    assert "there" == await do(db, a_deed(claim=resumed), a_plan(Detail(said="one")), _again)
+    assert (["i-1"], [("Act", "", "one")]) == await written(db)
+
+
+async def test_a_claim_that_ran_out_makes_nothing(db: Database) -> None:
+    """Somebody else does it by now: the rows are taken back with the transaction."""
+    mine = await claimed(db)
+    await claimed(db, now_ms=LEASE_MS + 2)
+    with pytest.raises(RequestInProgress):
+        await do(db, a_deed(claim=mine), a_plan(Detail(said="one")), _again)
+    assert ([], []) == await written(db)

@@ -408,7 +408,7 @@ class GoodsMoved(Struct, frozen=True, kw_only=True):
     into: bool
     place: str
     lot: str = ""
-    visit_id: int | None = None
+    visit: str = ""
     actor: str = ""
     reason: str = ""
     reverses: int | None = None
@@ -426,7 +426,7 @@ class GoodsCounted(Struct, frozen=True, kw_only=True):
     product: str
     counted: int
     believed: int
-    visit_id: int | None = None
+    visit: str = ""
     actor: str = ""
     reason: str = ""
 

@@ -6,8 +6,8 @@ A machine's own moves have one of its columns on one side; what is on the other 
 | move | from | to |
 |---|---|---|
 | opened | FOUND | column |
-| loaded | visit | column |
-| unloaded | column | visit, or what was removed from the machine |
+| loaded | what is being loaded | column |
+| unloaded | column | van, warehouse, or what was removed from the machine |
 | sold, vend written off, cash sold | column | SOLD |
 | counted | FOUND, or column | column, or LOST |
 | tested, wasted, expired | column | TEST, WASTE, EXPIRED |
@@ -18,6 +18,7 @@ of a vend that left a column which holds something else by now comes from FOUND:
 of it has left the column before.
 """
 
+import hashlib
 from enum import StrEnum
 
 from msgspec import Struct
@@ -55,7 +56,7 @@ NOWHERE = frozenset({SUPPLIER, SOLD, WASTE, EXPIRED, LOST, FOUND, TEST})
 """Places that hold nothing which anybody could take: where goods come from or end. The name of a
 real place has a colon, theirs have none.
 """
-COLUMN, REMOVED, VISIT, WAREHOUSE, VAN = "COLUMN", "REMOVED", "VISIT", "WAREHOUSE", "VAN"
+COLUMN, REMOVED, LOADING, WAREHOUSE, VAN = "COLUMN", "REMOVED", "LOADING", "WAREHOUSE", "VAN"
 """The kinds of real places, as their names begin."""
 
 
@@ -71,16 +72,18 @@ def removed_place(machine_id: MachineId) -> str:
     return f"{REMOVED}:{machine_id}"
 
 
-def visit_place(visit_id: int) -> str:
-    """Return the place of what is on its way between a van and a column, on one visit."""
-    return f"{VISIT}:{visit_id}"
+def loading_place(cause: str) -> str:
+    """Return the place of what is on its way into a column by one act, and is nobody else's: the
+    column's machine takes it from there, or refuses it.
+    """
+    return f"{LOADING}:{hashlib.sha256(cause.encode()).hexdigest()[:32]}"
 
 
 class GoodsMove(Struct, frozen=True, kw_only=True):
     """``quantity`` items, above zero, of one product. ``kind`` and ``cause`` together are never
     used again. ``column``: the machine's column that it is about.
 
-    What follows the places is for people: the lot if somebody named it, under which visit, who and
+    What follows the places is for people: the lot if somebody named it, on which visit, who and
     why, which move this one takes back, and when it happened if that was earlier.
     """
 
@@ -92,7 +95,7 @@ class GoodsMove(Struct, frozen=True, kw_only=True):
     from_place: str
     to_place: str
     lot: str = ""
-    visit_id: int | None = None
+    visit: str = ""
     actor: str = ""
     reason: str = ""
     reverses: int | None = None

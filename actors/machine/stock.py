@@ -176,7 +176,7 @@ def _recount(draft: Draft, event: events.GoodsCounted) -> None:
         column,
         stock,
         cause=event.cause,
-        visit_id=event.visit_id,
+        visit=event.visit,
         actor=event.actor,
         reason=event.reason,
     )
@@ -208,7 +208,7 @@ def _handle(draft: Draft, event: events.GoodsMoved) -> None:
         event.place,
         cause=event.cause,
         lot=event.lot,
-        visit_id=event.visit_id,
+        visit=event.visit,
         actor=event.actor,
         reason=event.reason,
         reverses=event.reverses,

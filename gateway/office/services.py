@@ -8,15 +8,19 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.goods import GoodsService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.v1 import (
+    goods_service_pb2,
+    goods_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
 )
 from storage.database.engine import Database
+from storage.office.goods import Goods
 from storage.office.prices import Prices
 from storage.office.products import Products
 
@@ -30,16 +34,22 @@ class OfficeParts:
     fleet: Parts
     products: Products
     prices: Prices
+    goods: Goods
 
     @classmethod
     def on(cls, database: Database, fleet: Parts) -> Self:
         """Return the parts over one database."""
-        return cls(fleet=fleet, products=Products(database), prices=Prices(database))
+        return cls(
+            fleet=fleet, products=Products(database), prices=Prices(database), goods=Goods(database)
+        )
 
 
 FILES = (
     *fleet_services.FILES,
-    *(cast("FileDescriptor", file.DESCRIPTOR) for file in (product_service_pb2, price_service_pb2)),
+    *(
+        cast("FileDescriptor", file.DESCRIPTOR)
+        for file in (product_service_pb2, price_service_pb2, goods_service_pb2)
+    ),
 )
 """One file for each service of administrators, the fleet's too."""
 METHODS = tuple(
@@ -59,4 +69,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     price_service_pb2_grpc.add_PriceServiceServicer_to_server(
         PriceService(parts.fleet, parts.prices), server
+    )
+    goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
+        GoodsService(parts.fleet, parts.goods), server
     )

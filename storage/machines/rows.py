@@ -186,7 +186,7 @@ def _goods_row(change: Change, move: GoodsMove) -> Row:
         change.machine_id,
         change.decision.state.version,
         move.lot,
-        move.visit_id,
+        _plain(move.visit),
         move.reverses,
         move.happened_at_ms,
         _plain(move.actor),

@@ -11,7 +11,7 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.goods import goods_balances, goods_lots, goods_moves, visit_lines, visits
+from storage.tables.goods import goods_balances, goods_lots, goods_moves
 from storage.tables.installation import (
     holders,
     installation,
@@ -64,8 +64,6 @@ __all__ = [
     "trades",
     "transfers",
     "vends",
-    "visit_lines",
-    "visits",
     "work_item_closings",
     "wrong_clocks",
 ]

@@ -15,7 +15,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    ForeignKey,
     Index,
     Integer,
     String,
@@ -44,7 +43,7 @@ goods_moves = Table(
     Column("machine_id", String(32), nullable=False),
     Column("version", BigInteger),
     Column("lot", String(64), nullable=False),
-    Column("visit_id", BigInteger),
+    Column("visit", String(64), nullable=False),
     Column("reverses", BigInteger),
     Column("happened_at_ms", BigInteger),
     Column("actor", String(160), nullable=False),
@@ -58,13 +57,13 @@ goods_moves = Table(
 
 # A sale has none of these: its index is none of the vend's cost.
 _OF_PEOPLE = {
-    "visit_id": "visit_id IS NOT NULL",
+    "visit": "visit <> ''",
     "reverses": "reverses IS NOT NULL",
     "lot": "lot <> ''",
     "to_place": "kind = 'LOADED'",
 }
 for _name, _columns, _unique in (
-    ("visit_id", ("visit_id", "id"), False),
+    ("visit", ("visit", "id"), False),
     ("reverses", ("reverses",), True),
     ("lot", ("lot", "product", "id"), False),
     ("to_place", ("to_place", "id"), False),
@@ -88,8 +87,8 @@ goods_balances = Table(
     Column("machine_id", String(32), nullable=False),
     Column("quantity", BigInteger, nullable=False),
     CheckConstraint("quantity >= 0", name="holds_something_or_nothing"),
-    Index(None, "machine_id", "place"),
-    Index(None, "product", "lot", "place"),
+    Index("goods_balances_by_machine", "machine_id", "place", "product", "lot"),
+    Index("goods_balances_by_product", "product", "lot", "place"),
 )
 
 goods_lots = Table(
@@ -103,41 +102,6 @@ goods_lots = Table(
     Column("currency", String(3), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Index(None, "expires_on", "product", "lot"),
-)
-
-visits = Table(
-    "visits",
-    metadata,
-    Column("id", Position, primary_key=True, autoincrement=True),
-    Column("van", String(64), nullable=False),
-    Column("opened_at_ms", BigInteger, nullable=False),
-    Column("opened_by", String(160), nullable=False),
-    Column("closed_at_ms", BigInteger),
-    Column("closed_by", String(160), nullable=False),
-    Column("route", Text, nullable=False),
-)
-
-# What a visit does with columns. Each is asked of the machine's actor, which says done or refused,
-# once and for ever; until then nobody knows, and the goods are the visit's.
-visit_lines = Table(
-    "visit_lines",
-    metadata,
-    Column("cause", String(200), primary_key=True),
-    Column("visit_id", BigInteger, ForeignKey("visits.id"), nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("machine_id", String(32), nullable=False),
-    Column("column", String(16), nullable=False),
-    Column("product", String(64), nullable=False),
-    Column("lot", String(64), nullable=False),
-    # Of a count, how many there were; "believed" is what our books had then.
-    Column("quantity", Integer, nullable=False),
-    Column("believed", Integer),
-    Column("status", String(16), nullable=False),
-    Column("asked_at_ms", BigInteger, nullable=False),
-    Column("detail", Text, nullable=False),
-    CheckConstraint("quantity >= 0", name="counts_goods"),
-    CheckConstraint("status IN ('ASKED', 'DONE', 'REFUSED')", name="status_known"),
-    Index(None, "visit_id", "asked_at_ms", "cause"),
 )
 
 refuse_changes(goods_moves)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from actors.machine import MachineState, events
 from actors.machine.effects import RejectCode
-from actors.machine.goods import GoodsKind, visit_place
+from actors.machine.goods import GoodsKind, loading_place
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -376,8 +376,8 @@ def every_event(story: Story) -> list[events.Event]:
                 product=product,
                 quantity=quantity,
                 into=kind is GoodsKind.LOADED,
-                place=visit_place(7),
-                visit_id=7,
+                place=loading_place("act"),
+                visit="7",
             )
             for kind in (GoodsKind.LOADED, GoodsKind.UNLOADED, GoodsKind.REVERSED)
             for column, product in (("A1", "cola"), ("A1", "tea"), ("Z9", "cola"))

@@ -38,7 +38,11 @@ from gateway.fleet.v1 import (
 )
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
-from gateway.office.v1 import price_service_pb2_grpc, product_service_pb2_grpc
+from gateway.office.v1 import (
+    goods_service_pb2_grpc,
+    price_service_pb2_grpc,
+    product_service_pb2_grpc,
+)
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
 from gateway.rpc.counters import Counters
@@ -167,6 +171,11 @@ class Site:
     def prices(self) -> Any:
         """A client of PriceService."""
         return price_service_pb2_grpc.PriceServiceStub(self.channel)
+
+    @property
+    def goods(self) -> Any:
+        """A client of GoodsService."""
+        return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""

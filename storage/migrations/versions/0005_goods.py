@@ -1,4 +1,4 @@
-"""Goods: their moves, what those add up to, lots and visits."""
+"""Goods: their moves, what those add up to, and lots."""
 
 import json
 
@@ -33,14 +33,13 @@ def upgrade() -> None:
     """Make the tables, and open the books with what is in the columns and what was sold."""
     _moves()
     _balances()
-    _visits()
     _triggers()
     _open()
 
 
 def downgrade() -> None:
     """Drop the tables, and all that is in them."""
-    for table in ("visit_lines", "visits", "goods_lots", "goods_balances", "goods_moves"):
+    for table in ("goods_lots", "goods_balances", "goods_moves"):
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":
         op.execute("DROP FUNCTION goods_are_counted()")
@@ -60,7 +59,7 @@ def _moves() -> None:
         sa.Column("machine_id", sa.String(32), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=True),
         sa.Column("lot", sa.String(64), nullable=False),
-        sa.Column("visit_id", sa.BigInteger(), nullable=True),
+        sa.Column("visit", sa.String(64), nullable=False),
         sa.Column("reverses", sa.BigInteger(), nullable=True),
         sa.Column("happened_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("actor", sa.String(160), nullable=False),
@@ -72,7 +71,7 @@ def _moves() -> None:
     )
     op.create_index("goods_moves_by_machine_id_id", "goods_moves", ["machine_id", "id"])
     for name, columns, where, unique in (
-        ("goods_moves_by_visit_id", ["visit_id", "id"], "visit_id IS NOT NULL", False),
+        ("goods_moves_by_visit", ["visit", "id"], "visit <> ''", False),
         ("goods_moves_one_reverses", ["reverses"], "reverses IS NOT NULL", True),
         ("goods_moves_by_lot", ["lot", "product", "id"], "lot <> ''", False),
         ("goods_moves_by_to_place", ["to_place", "id"], "kind = 'LOADED'", False),
@@ -94,10 +93,10 @@ def _balances() -> None:
         sa.CheckConstraint("quantity >= 0", name=op.f("goods_balances_holds_something_or_nothing")),
         sa.PrimaryKeyConstraint("place", "product", "lot", name="goods_balances_key"),
     )
-    op.create_index("goods_balances_by_machine_id_place", "goods_balances", ["machine_id", "place"])
     op.create_index(
-        "goods_balances_by_product_lot_place", "goods_balances", ["product", "lot", "place"]
+        "goods_balances_by_machine", "goods_balances", ["machine_id", "place", "product", "lot"]
     )
+    op.create_index("goods_balances_by_product", "goods_balances", ["product", "lot", "place"])
     op.create_table(
         "goods_lots",
         sa.Column("product", sa.String(64), nullable=False),
@@ -110,46 +109,6 @@ def _balances() -> None:
     )
     op.create_index(
         "goods_lots_by_expires_on_product_lot", "goods_lots", ["expires_on", "product", "lot"]
-    )
-
-
-def _visits() -> None:
-    op.create_table(
-        "visits",
-        sa.Column("id", POSITION, autoincrement=True, nullable=False),
-        sa.Column("van", sa.String(64), nullable=False),
-        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("opened_by", sa.String(160), nullable=False),
-        sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
-        sa.Column("closed_by", sa.String(160), nullable=False),
-        sa.Column("route", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="visits_key"),
-    )
-    op.create_table(
-        "visit_lines",
-        sa.Column("cause", sa.String(200), nullable=False),
-        sa.Column("visit_id", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.String(32), nullable=False),
-        sa.Column("machine_id", sa.String(32), nullable=False),
-        sa.Column("column", sa.String(16), nullable=False),
-        sa.Column("product", sa.String(64), nullable=False),
-        sa.Column("lot", sa.String(64), nullable=False),
-        sa.Column("quantity", sa.Integer(), nullable=False),
-        sa.Column("believed", sa.Integer(), nullable=True),
-        sa.Column("status", sa.String(16), nullable=False),
-        sa.Column("asked_at_ms", sa.BigInteger(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.CheckConstraint("quantity >= 0", name=op.f("visit_lines_counts_goods")),
-        sa.CheckConstraint(
-            "status IN ('ASKED', 'DONE', 'REFUSED')", name=op.f("visit_lines_status_known")
-        ),
-        sa.ForeignKeyConstraint(["visit_id"], ["visits.id"], name="visit_lines_of_visits"),
-        sa.PrimaryKeyConstraint("cause", name="visit_lines_key"),
-    )
-    op.create_index(
-        "visit_lines_by_visit_id_asked_at_ms_cause",
-        "visit_lines",
-        ["visit_id", "asked_at_ms", "cause"],
     )
 
 
@@ -203,15 +162,16 @@ def _open() -> None:
             sa.column(name)
             for name in (
                 *("at_ms", "kind", "cause", "product", "quantity", "from_place", "to_place"),
-                *("machine_id", "lot", "actor", "reason"),
+                *("machine_id", "lot", "visit", "actor", "reason"),
             )
         ),
     )
     sold = sa.text(
         "INSERT INTO goods_moves (at_ms, kind, cause, product, quantity, from_place, to_place,"
-        " machine_id, lot, actor, reason) SELECT ended_at_ms, CASE WHEN reason = 'WRITTEN_OFF'"
-        " THEN 'VEND_WRITTEN_OFF' ELSE 'SOLD' END, vend_id, product, 1, 'FOUND', 'SOLD',"
-        " machine_id, '', '', 'before goods were counted' FROM vends WHERE status = 'SUCCEEDED'"
+        " machine_id, lot, visit, actor, reason) SELECT ended_at_ms,"
+        " CASE WHEN reason = 'WRITTEN_OFF' THEN 'VEND_WRITTEN_OFF' ELSE 'SOLD' END,"
+        " vend_id, product, 1, 'FOUND', 'SOLD',"
+        " machine_id, '', '', '', 'before goods were counted' FROM vends WHERE status = 'SUCCEEDED'"
     )
     connection.execute(sold)
     after = ""
@@ -232,6 +192,7 @@ def _open() -> None:
                 "to_place": f"COLUMN:{row.machine_id}/{column}",
                 "machine_id": row.machine_id,
                 "lot": "",
+                "visit": "",
                 "actor": "",
                 "reason": "before goods were counted",
             }

@@ -14,8 +14,8 @@ from actors.machine.goods import (
     GoodsMove,
     column_place,
     is_sound,
+    loading_place,
     removed_place,
-    visit_place,
 )
 from actors.machine.ids import MachineId
 from actors.machine.state import Column, Configuration, FailureCause, VendStatus
@@ -102,9 +102,9 @@ def load(
         product="cola",
         quantity=quantity,
         into=True,
-        place=visit_place(7),
+        place=loading_place("act-1"),
         lot="L1",
-        visit_id=7,
+        visit="route 3 at noon",
         actor="ann",
         reason="route 3",
     )
@@ -128,7 +128,7 @@ def plan(*columns: Column) -> events.ConfigurationChanged:
         ),
         (turned_up, [("VEND_WRITTEN_OFF", 1, "cola", A1, SOLD)]),
         (counted, [("COUNTED", 2, "cola", A1, LOST)]),
-        (loaded, [("LOADED", 4, "cola", visit_place(7), A1)]),
+        (loaded, [("LOADED", 4, "cola", loading_place("act-1"), A1)]),
         (
             planned_anew,
             [
@@ -199,7 +199,12 @@ def test_a_load_says_who_and_from_which_lot() -> None:
     """All that people asked is in the move, and the column has more."""
     story = loaded()
     (move,) = story.last.goods
-    assert ("L1", 7, "ann", "route 3") == (move.lot, move.visit_id, move.actor, move.reason)
+    assert ("L1", "route 3 at noon", "ann", "route 3") == (
+        move.lot,
+        move.visit,
+        move.actor,
+        move.reason,
+    )
     assert 7 == story.state.columns[0].stock
 
 
@@ -361,7 +366,7 @@ def test_a_sale_without_its_item_is_found() -> None:
 def test_real_places_have_names_of_their_own() -> None:
     """Where goods come from or end is no place that somebody could take them from."""
     assert all(":" not in place for place in NOWHERE)
-    assert all(":" in place for place in (A1, removed_place(VM_1), visit_place(7)))
+    assert all(":" in place for place in (A1, removed_place(VM_1), loading_place("act-1")))
     move = sold().last.goods[0]
     assert is_sound(move)
     assert not is_sound(replace(move, quantity=0))

@@ -111,7 +111,7 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     assert ("SOLD", "VM-1-v1", 1, "COLUMN:VM-1/A1", "SOLD", "VM-1") == tuple(
         item[name] for name in ("kind", "cause", "quantity", "from_place", "to_place", "machine_id")
     )
-    assert (6, None, "") == (item["version"], item["visit_id"], item["actor"])
+    assert (6, "", "") == (item["version"], item["visit"], item["actor"])
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ RECEIVED: dict[str, Any] = {
     "to_place": "WAREHOUSE:north",
     "machine_id": "",
     "lot": "L1",
+    "visit": "",
     "actor": "ann",
     "reason": "",
 }

@@ -142,14 +142,15 @@ class HostActor:
         with collector.seldom():
             await asyncio.Event().wait()  # Until it is stopped.
 
-    async def hello(self) -> tuple[int, int, int]:
-        """Return the process's id, the number of hosts and the version of the link. RuntimeError:
-        the services cannot be built, and why.
+    async def hello(self) -> tuple[int, int, int, int]:
+        """Return the process's id, the number of hosts, the version of the link, and 1 if it owns
+        its machines now, else 0. RuntimeError: the services cannot be built, and why.
         """
         await self._known.wait()
         if self._failure:
             raise RuntimeError(self._failure)
-        return os.getpid(), self._host_count, blocks.VERSION
+        serves = self._host is not None and self._host.serves
+        return os.getpid(), self._host_count, blocks.VERSION, int(serves)
 
     async def started(self) -> None:
         """Return once the host owns its machines."""

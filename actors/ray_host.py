@@ -24,6 +24,7 @@ from actors.direct import DirectClient, Value
 from actors.host.services import HostLimits
 from actors.host_actor import HostActor, another_version
 from actors.link import Delivery, Figure, HostLink, LinkBroken, ToHost
+from actors.ports import StoreError
 from actors.ray_node import EMBEDDED, NAMESPACE, RaySettings, cluster_home, lost, socket_of
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ _EXCHANGE_TIMEOUT_S = 8.0
 _LISTEN_TIMEOUT_S = 15.0
 _FIGURES_TIMEOUT_S = 2.0
 _FIND_TIMEOUT_S = 3.0
+_SERVES_TIMEOUT_S = 2.0
+"""A host that does not say so soon whether it serves does not."""
 _START_TIMEOUT_S = 60.0
 _LOOK_AT_RAY_EVERY_S = 1.0
 
@@ -49,7 +52,7 @@ class RayHostLink(HostLink):
         actor: Any,
         direct: DirectClient | None = None,
         *,
-        find: Callable[[], Any] | None = None,
+        find: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
         self.name = name
         self._actor = actor
@@ -58,15 +61,18 @@ class RayHostLink(HostLink):
         self._broke = False
 
     async def attach(self, gateway_id: str) -> str:
-        """Open the link: to the newest host of this place, if one was replaced meanwhile, or to a
-        new one if it is gone for good.
+        """Open the link: to the host of this place that serves, if the one that was known does so
+        no more, or to a new one if all are gone for good.
         """
         if self._broke and self._find is not None and self._direct is None:
             # Where Ray does not answer, the host that was known may still do.
-            with suppress(LinkBroken):
-                self._actor = await self._call(
-                    _FIND_TIMEOUT_S, partial(asyncio.to_thread, self._find)
-                )
+            try:
+                with suppress(LinkBroken):
+                    self._actor = await self._call(_FIND_TIMEOUT_S, self._find)
+            except StoreError as refused:
+                raise LinkBroken(
+                    f"{self.name} is gone, and no other one is made: {refused}"
+                ) from None
         self._broke = False
         name = await self._say(_EXCHANGE_TIMEOUT_S, "attach", gateway_id, blocks.VERSION)
         return cast("str", name)
@@ -127,7 +133,9 @@ class _Making:
     """How the hosts of a layout are found and made, each under a name that nobody else has.
 
     The first of a place is ``vendgate-host-<i>``. One that is made to replace it is
-    ``vendgate-host-<i>-2``, and so on: both are there for a moment, and the newest counts.
+    ``vendgate-host-<i>-2``, and so on: both are there for a moment, or until somebody replaces them
+    again if who did it was killed in between. The one that serves counts. ``agree`` is asked before
+    a host is made where there is none; it raises StoreError if the layout has no such host.
     """
 
     settings: RaySettings
@@ -135,6 +143,7 @@ class _Making:
     factory_argument: str
     home: str
     limits: HostLimits | None
+    agree: Callable[[], Awaitable[None]] | None = None
 
     def all_of(self, index: int) -> dict[int, Any]:
         """Return the hosts of this place by their numbers."""
@@ -174,10 +183,31 @@ class _Making:
             )
         )
 
-    def found_or_made(self, index: int) -> Any:
-        """Return the newest host of this place; the first one, if there is none."""
-        found = self.all_of(index)
-        return found[max(found)] if found else self.make(index)
+    async def found_or_made(self, index: int) -> Any:
+        """Return the host of this place that serves; the newest, if none does; the first one, if
+        there is none. Raises StoreError if none may be made.
+        """
+        found = await asyncio.to_thread(self.all_of, index)
+        if not found:
+            if self.agree is not None:
+                await self.agree()
+            return await asyncio.to_thread(self.make, index)
+        numbers = sorted(found)
+        if len(numbers) == 1:
+            return found[numbers[0]]
+        serve = await asyncio.gather(*(_serves(found[number]) for number in numbers))
+        _, number = max(zip(serve, numbers, strict=True))
+        return found[number]
+
+
+async def _serves(actor: Any) -> bool:
+    try:
+        async with asyncio.timeout(_SERVES_TIMEOUT_S):
+            answer = await actor.hello.remote()
+    except (TimeoutError, RayError):
+        return False
+    # Hosts of the program before did not tell; a new one that waits for them does.
+    return len(answer) < 4 or bool(answer[3])
 
 
 def _name(index: int, number: int = 1) -> str:
@@ -208,6 +238,9 @@ async def replace_host(
     """Put a new host, of this program and with the settings of today, in the place of the one that
     is there; return its name. The new one is built first and waits for its turn; the old one then
     decides what it has taken in, gives the machines up and ends. Gateways find the new one.
+
+    Who is killed in between leaves two hosts, of which gateways find the one that serves. Done
+    again, it puts another one in the place of both.
 
     RuntimeError: the new one could not be built, and the old one goes on; or it does not come to
     own the machines.
@@ -258,14 +291,15 @@ class RayHosts:
         factory_argument: str,
         home: str = "",
         limits: HostLimits | None = None,
+        agree: Callable[[], Awaitable[None]] | None = None,
     ) -> "RayHosts":
         """Make or find the hosts. ``factory`` ("package.module:function") is called with
         ``factory_argument`` and the host's name in each worker. ``home``: which place may replace
         its own dead; empty: this cluster.
 
-        Make none before the database has agreed to their number. RuntimeError: a worker could not
-        build its services, or the cluster's hosts were made by another version of the program or
-        for another number of hosts.
+        ``agree`` is asked before each is made, now and later, and raises StoreError if the database
+        does not agree to their number. RuntimeError: a worker could not build its services, or the
+        cluster's hosts were made by another version of the program or for another number of hosts.
         """
         making = _Making(
             settings=settings,
@@ -273,10 +307,11 @@ class RayHosts:
             factory_argument=factory_argument,
             home=home,
             limits=limits,
+            agree=agree,
         )
         names = [_name(index) for index in range(settings.hosts)]
         sockets = [socket_of(settings, name) for name in names]
-        actors = [making.found_or_made(index) for index in range(settings.hosts)]
+        actors = [await making.found_or_made(index) for index in range(settings.hosts)]
         hosts = cls(
             settings,
             [

@@ -238,6 +238,11 @@ class Host(HostLink):
 
     # --- link ---
 
+    @property
+    def serves(self) -> bool:
+        """Whether gateways may attach: it owns its machines, and is not ending."""
+        return not self._over
+
     async def attach(self, gateway_id: str) -> str:
         """Open the link for this gateway, again if need be, and return the attachment's name."""
         self._serving()

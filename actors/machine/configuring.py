@@ -8,7 +8,7 @@ which is never what is wanted: the call for what is wanted by then follows.
 from actors.machine import commands, events, stock, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
-from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus
+from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Planogram
 from actors.machine.values import replace
 
 
@@ -18,15 +18,34 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     if after.revision <= before.revision:
         draft.note(f"configuration {after.revision} is not newer than {before.revision}")
         return
-    draft.update(configuration=after)
     if event.columns is not None and after.planogram_version != before.planogram_version:
-        stock.plan(draft, event.columns)
-        draft.tell(commands.planogram(draft.state))
+        wanted = Planogram(version=after.planogram_version, columns=event.columns)
+        draft.update(next_planogram=wanted)
+    if draft.state.next_planogram is not None:
+        after = replace(after, planogram_version=before.planogram_version)
+    draft.update(configuration=after)
+    put_in_force(draft)
+    if (waiting := draft.state.next_planogram) is not None:
+        draft.note(f"planogram {waiting.version} waits for the end of the session")
     _want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
     if not after.enabled:
         vending.out_of_service(draft)
+
+
+def put_in_force(draft: Draft, *, tell: bool = True) -> None:
+    """Let the planogram that waits be the machine's, unless somebody is in a session: they pay what
+    they saw. Without ``tell`` the machine hears of it otherwise.
+    """
+    waiting = draft.state.next_planogram
+    if waiting is None or draft.state.session is not None:
+        return
+    stock.plan(draft, waiting.columns)
+    configuration = replace(draft.state.configuration, planogram_version=waiting.version)
+    draft.update(configuration=configuration, next_planogram=None)
+    if tell:
+        draft.tell(commands.planogram(draft.state))
 
 
 # --- the code ---

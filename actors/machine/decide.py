@@ -55,9 +55,12 @@ def decide(
         resuming.resume(draft)
     told = hearing.settles(state, event)
     _let_time_pass(draft, heard | told)
+    # A stream that opens is told behind its Welcome.
+    configuring.put_in_force(draft, tell=not isinstance(event, events.Connected))
     _apply(draft, event)
     if told:
         _let_time_pass(draft, heard)
+    configuring.put_in_force(draft)
     paying.settle_availability(draft)
     configuring.drive_code(draft)
     connecting.end_if_retired(draft)

@@ -43,6 +43,10 @@ def check(state: MachineState) -> None:
     _check_trades(state)
     _check_refunds(state)
     _check_columns(state.columns)
+    if state.next_planogram is not None:
+        _check_columns(state.next_planogram.columns, counted=False)
+        if state.session is None:
+            raise InvariantBroken("a planogram waits for nothing but the end of a session")
 
 
 def check_decision(before: MachineState, decision: Decision) -> None:
@@ -64,15 +68,32 @@ def check_decision(before: MachineState, decision: Decision) -> None:
         {(one.kind, one.cause) for one in decision.transfers}
     ) != len(decision.transfers):
         raise InvariantBroken("a cause is entered once")
+    _check_prices_stayed(before, state)
     _check_trades_moved(before, decision)
     _check_vends_moved(before, decision)
     _check_refunds_moved(before, decision)
     _check_goods_moved(before, decision)
 
 
-def _check_columns(columns: Iterable[Column]) -> None:
+def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
+    if (
+        before.session is not None
+        and state.session is not None
+        and before.session.session_id == state.session.session_id
+        and _shown(before) != _shown(state)
+    ):
+        raise InvariantBroken(f"no price changes within session {state.session.session_id}")
+
+
+def _shown(state: MachineState) -> tuple[object, ...]:
+    """Return what customers see of the columns."""
+    columns = [(one.column, one.product, one.price_minor) for one in state.columns]
+    return (state.configuration.planogram_version, columns)
+
+
+def _check_columns(columns: Iterable[Column], *, counted: bool = True) -> None:
     for column in columns:
-        if not 0 <= column.stock <= column.capacity:
+        if counted and not 0 <= column.stock <= column.capacity:
             raise InvariantBroken(
                 f"column {column.column} holds {column.stock} of {column.capacity}"
             )

@@ -170,6 +170,8 @@ def _answer(draft: Draft, refund: Refund, event: Answer) -> Refund:
             return _accepted(draft, refund)
         case events.RefundUnknown():
             return _unknown(draft, refund, event)
+        case events.RefundNotFound() if refund.accepted_at_ms is not None:
+            return _not_found_though_accepted(draft, refund)
         case events.RefundNotFound() if refund.refusal:
             # Refused, and nothing was done by any earlier try: now the no is certain.
             return _refused(refund, refund.refusal)
@@ -179,7 +181,6 @@ def _answer(draft: Draft, refund: Refund, event: Answer) -> Refund:
                 refund,
                 status=RefundStatus.DUE,
                 query_next=False,
-                accepted_at_ms=None,
                 next_attempt_at_ms=_wait(draft, refund),
             )
         case events.RefundShortOfFunds(detail=detail):
@@ -238,6 +239,21 @@ def _accepted(draft: Draft, refund: Refund) -> Refund:
         accepted,
         status=RefundStatus.ACCEPTED,
         query_next=True,
+        next_attempt_at_ms=_wait(draft, refund),
+    )
+
+
+def _not_found_though_accepted(draft: Draft, refund: Refund) -> Refund:
+    """Alipay takes back its word that it does it, and a night later may do it all the same: it is
+    sent again, under its id, and no sooner a person's than what is accepted.
+    """
+    if _waited_too_long(draft, refund):
+        return _unresolved(refund, "Alipay accepted it, and does not know of it now")
+    return replace(
+        refund,
+        status=RefundStatus.DUE,
+        query_next=False,
+        refusal="",
         next_attempt_at_ms=_wait(draft, refund),
     )
 

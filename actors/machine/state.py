@@ -173,9 +173,16 @@ class Column(Struct, frozen=True, kw_only=True, array_like=True):
     stock: int
 
 
+class Planogram(Struct, frozen=True, kw_only=True):
+    """All columns of a machine, under the version that names them."""
+
+    version: int
+    columns: tuple[Column, ...]
+
+
 class Configuration(Struct, frozen=True, kw_only=True):
     """What administrators decide about the machine. ``revision`` grows with each change and names
-    it; no revision is used twice.
+    it; no revision is used twice. A state has the ``planogram_version`` that is in force.
     """
 
     revision: int = 0
@@ -448,6 +455,8 @@ class MachineState(Struct, frozen=True, kw_only=True):
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0
+    next_planogram: Planogram | None = None
+    """What an administrator wants in the columns as soon as nobody is in a session."""
 
 
 QR_PAYLOAD_BYTES_MAX = 256

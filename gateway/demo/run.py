@@ -340,6 +340,7 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
     last_call_at: float | None = None
     # A pipe or a file gets the addresses at once, and the rest at the end.
     plain = console is not None and not console.is_terminal
+    terminal = console.file if console is not None and console.file.isatty() else None
     with contextlib.ExitStack() as screen:
         live = (
             screen.enter_context(
@@ -349,6 +350,9 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
             else None
         )
         while True:
+            if terminal is not None and not terminal.isatty() and not interruptions.wanted:
+                # Its window was closed, and only the leader of the session was told: make, perhaps.
+                signal.raise_signal(signal.SIGHUP)
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                 report = await running.report()
             enough = demo.sales and report.vends_succeeded >= demo.sales

@@ -70,7 +70,13 @@ async def open_hosts(
     )
     if not with_ray:
         return await _in_process(stack, made, database, home=home, on_fatal=on_fatal)
-    return await _on_ray(stack, settings, config_path, home, on_fatal)
+
+    async def agree() -> None:
+        await Layout(database).agree(
+            settings.ray.hosts, by=node_name(), now_ms=process_clock().now_ms()
+        )
+
+    return await _on_ray(stack, settings, config_path, home, on_fatal, agree)
 
 
 async def _in_process(
@@ -107,6 +113,7 @@ async def _on_ray(
     config_path: str | None,
     home: str,
     on_fatal: Callable[[str], None],
+    agree: Callable[[], Awaitable[None]],
 ) -> Hosts:
     """Start our own Ray, or use a cluster, and have the hosts there. Their workers read
     ``config_path`` themselves.
@@ -135,6 +142,7 @@ async def _on_ray(
             factory=_FACTORY,
             factory_argument=config_path or "",
             home=home if own else "",
+            agree=agree,
         )
         stack.push_async_callback(hosts.close)
         pids = await hosts.pids() if own else {}

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Row
 
-from actors.machine import describe
+from actors.machine import describe, values
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
@@ -99,11 +99,18 @@ def _funds_minor(state: MachineState, session_id: str) -> int:
 def _columns(
     state: MachineState, planogram_version: int, planogram: tuple[Column, ...]
 ) -> tuple[Column, ...]:
-    """Return the actor's columns, whose stock is alive; while it has not heard of the newest
-    planogram, the registry's.
+    """Return the actor's columns, whose stock is alive; while the newest planogram is not in force,
+    because the actor has not heard of it or a session is open, the registry's, with the counts that
+    will be kept.
     """
-    return (
-        state.columns if state.configuration.planogram_version == planogram_version else planogram
+    if state.configuration.planogram_version == planogram_version:
+        return state.columns
+    counts = {(one.column, one.product): one.stock for one in state.columns}
+    return tuple(
+        values.replace(
+            one, stock=min(counts.get((one.column, one.product), one.stock), one.capacity)
+        )
+        for one in planogram
     )
 
 

@@ -168,7 +168,10 @@ def _emptied(
 
 
 def _prove_layout(connection: Connection, claimant: Claimant) -> None:
-    row = connection.execute(select(layout)).first()
+    """Raise ClaimRefused unless the claimant was made for the layout, which nobody changes until
+    the transaction ends.
+    """
+    row = connection.execute(select(layout).with_for_update(read=True)).first()
     if row is None or claimant.host_count in {None, row.host_count}:
         return
     raise ClaimRefused(

@@ -67,13 +67,14 @@ class Layout:
         """
 
         def work(connection: Connection) -> int:
+            # First, so that a claim that was granted for the old layout is seen below.
+            row = connection.execute(select(layout).with_for_update()).first()
             there = set(connection.scalars(select(holders.c.holder).with_for_update()))
             if served := sorted(there - set(gone)):
                 raise StillServed(
                     f"{', '.join(served)} holds machines: end every gateway and every host first."
                 )
             connection.execute(delete(holders))
-            row = connection.execute(select(layout).with_for_update()).first()
             version = 1 if row is None else row.version + 1
             changed = {
                 "version": version,

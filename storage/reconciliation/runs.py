@@ -131,6 +131,12 @@ class Reconciliation:
         wanted = select(c.id).where(c.day == day, c.restored).limit(1)
         return await self._db.read(lambda connection: connection.scalar(wanted) is not None)
 
+    async def say_restored(self, run_id: int) -> None:
+        """Remember that a restore of the database lost sales of the day of this run."""
+        c = reconciliation_runs.c
+        said = update(reconciliation_runs).where(c.id == run_id).values(restored=True)
+        await self._db.write(lambda connection: connection.execute(said))
+
     async def record(
         self, run: NewRun, differences: Sequence[Difference], *, now_ms: int
     ) -> RunView:

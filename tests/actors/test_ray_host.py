@@ -10,20 +10,26 @@ import signal
 import stat
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ray._private import worker as ray_worker
 
-from actors import blocks
+from actors import blocks, ray_host
 from actors.host_actor import another_version
 from actors.link import FromHost, FromMachine, LinkBroken, ToMachine
 from actors.machine.effects import ApproveVend, BeginSession, Welcome
 from actors.machine.events import Connected, FrameReceived, MachineFact, TopUpPaid, VendRequested
 from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId, TradeId
-from actors.ray_host import RayHostLink, RayHosts
+from actors.ports import StoreError
+from actors.ray_host import RayHostLink, RayHosts, replace_host
 from actors.ray_node import RaySettings, start_ray, stop_ray
+from storage.database import migrate
+from storage.database.engine import Database, StorageConfig
+from storage.fleet.registry import Registry
+from tests.storage.owner import new_machine
 from tests.support.file_store import FileStore
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.processes import alive, command_line, descendants, environment, listening
@@ -37,6 +43,7 @@ pytestmark = [
 ]
 
 SERVICES = "tests.support.ray_services:open_host_services"
+SQL_SERVICES = "tests.support.ray_services:open_sql_host_services"
 STREAM = StreamId("s-1")
 
 
@@ -331,3 +338,101 @@ async def test_ray_is_not_lost_while_it_lives(hosts: RayHosts) -> None:
     await attach(hosts.links[0])
     assert not lost.done()
     lost.cancel()
+
+
+class Killed(Exception):
+    """Nothing more is done by who ran the command."""
+
+
+@pytest.fixture
+async def cluster(settings: RaySettings, tmp_path: Path) -> AsyncIterator[tuple[RaySettings, str]]:
+    """The module's Ray, as the settings of a cluster name it, and a database with one machine."""
+    import ray
+
+    url = f"sqlite:///{tmp_path / 'vendgate.db'}"
+    migrate.upgrade(url, partition_count=8)
+    database = await Database.open(StorageConfig(url=url))
+    await Registry(database).register(new_machine("VM-1"), actor="test", now_ms=1)
+    await database.close()
+    yield replace(settings, address="this one"), url
+    for name in ray.util.list_named_actors():
+        ray.kill(ray.get_actor(name, namespace="vendgate"), no_restart=True)
+
+
+async def welcomed(link: RayHostLink) -> bool:
+    """Attach as a gateway does that lost its link, and say that the machine has come."""
+    with pytest.raises(LinkBroken):
+        await link.listen("an attachment that is over")
+    answer = await link.exchange(await attach(link), [hello()])
+    return Welcome in kinds(answer.messages)
+
+
+async def test_a_replacement_that_is_killed_takes_the_machines_from_nobody(
+    cluster: tuple[RaySettings, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new host waits, the old one goes on, and gateways find that one, be they new or there
+    already; the command that is given again leaves one host, which serves.
+    """
+    import ray
+
+    of_cluster, url = cluster
+    made: dict[str, Any] = {"factory": SQL_SERVICES, "factory_argument": url}
+    link = (await RayHosts.open(of_cluster, **made)).links[0]
+    attachment = await attach(link)
+
+    async def killed(actors: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ray_host, "_end", killed)
+        with pytest.raises(Killed):
+            await replace_host(of_cluster, 0, **made)
+    new: Any = ray.get_actor("vendgate-host-0-2", namespace="vendgate")
+    waits = await new.hello.remote()
+    served = await link.exchange(attachment, [hello()])
+    of_another = (await RayHosts.open(of_cluster, **made)).links[0]
+
+    assert 0 == waits[3]
+    assert Welcome in kinds(served.messages)
+    assert await welcomed(link)
+    assert await welcomed(of_another)
+    assert "vendgate-host-0-3" == await replace_host(of_cluster, 0, **made)
+    assert await welcomed(link)
+    assert await welcomed(of_another)
+    assert ["vendgate-host-0-3"] == ray.util.list_named_actors()
+
+
+async def test_no_host_is_made_against_the_layout(settings: RaySettings, tmp_path: Path) -> None:
+    """Where all hosts of a place are gone for good, the database is asked before another one is
+    made: it would stand in the way of those of today.
+    """
+    FileStore(tmp_path / "store").write()
+    differs = ""
+
+    async def agree() -> None:
+        if differs:
+            raise StoreError(differs)
+
+    hosts = await RayHosts.open(
+        replace(settings, address="this one"),
+        factory=SERVICES,
+        factory_argument=str(tmp_path / "store"),
+        agree=agree,
+    )
+    link = hosts.links[0]
+    await attach(link)
+    await hosts.end()
+    differs = "the layout has 2 hosts"
+    told = ""
+    async with asyncio.timeout(HANGS_AFTER_S):
+        while differs not in told:  # Ray names a host for a moment longer.
+            with pytest.raises(LinkBroken) as broken:
+                await link.attach("gw-1")
+            told = str(broken.value)
+    assert f"{link.name} is gone, and no other one is made: {differs}" == told
+    differs = ""
+    await attach(link)
+
+    import ray
+
+    ray.kill(ray.get_actor(link.name, namespace="vendgate"), no_restart=True)

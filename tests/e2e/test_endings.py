@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from tests.support.processes import alive, command_line, descendants, gone
 ROOT = Path(__file__).resolve().parents[2]
 VENDGATE = [sys.executable, "-m", "gateway"]
 GONE_WITHIN_S = 120
+LIKE_MAKE = ("sh", "-c", 'trap : HUP; "$@"; :', "make")
+"""It leads a session, and tells those whom it runs nothing of a SIGHUP that it gets."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
 
@@ -39,14 +42,16 @@ async def running(
     *,
     until: Callable[[], bool],
     terminal: int | None = None,
+    below: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
     """Start ``vendgate`` and wait until something is so. What it writes goes to files, or to a
-    terminal that is its own.
+    terminal that is its own, or that of the program ``below`` which it runs.
     """
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(  # noqa: ASYNC220 - it does not wait for the program
             [
                 *(["setsid", "--ctty", "--wait"] if terminal is not None else []),
+                *below,
                 *VENDGATE,
                 *arguments,
             ],
@@ -123,14 +128,22 @@ async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None
         assert "machines ended by itself; see " in (tmp_path / "err").read_text()
 
 
-async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("below", [(), LIKE_MAKE], ids=["by itself", "below make"])
+async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence[str]) -> None:
     """With its screen in a terminal whose window is closed, and nobody to draw for, everything
-    ends.
+    ends; also when the window ran make alone, which is the only one to hear of it.
     """
     ours, its = os.openpty()
     words = [word for word in demo(tmp_path) if word != "--json"]
+    seen = bytearray()
+
+    def drawn() -> bool:
+        while select.select([ours], [], [], 0)[0]:
+            seen.extend(os.read(ours, 65_536))
+        return selling(tmp_path)() and b"ENABLED" in seen
+
     try:
-        async with running(tmp_path, words, until=selling(tmp_path), terminal=its) as it:
+        async with running(tmp_path, words, until=drawn, terminal=its, below=below) as it:
             os.close(its)
             os.close(ours)
             ours = -1
@@ -200,7 +213,7 @@ async def test_a_signal_to_the_gateways_whole_group_is_an_orderly_stop(
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    "victim", [pytest.param(b"raylet/raylet", marks=pytest.mark.slow), b"gcs/gcs_server"]
+    "victim", [b"raylet/raylet", pytest.param(b"gcs/gcs_server", marks=pytest.mark.slow)]
 )
 async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, victim: bytes) -> None:
     """It could welcome no machine any more. Status 75 tells a supervisor to start it again."""

@@ -9,10 +9,8 @@ money, so that a busy computer changes nothing.
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
@@ -22,12 +20,10 @@ import httpx
 import pytest
 
 from gateway.demo import stage
+from tests.e2e.typed import BLOCK, ROOT, environment, flat
 from tests.support.patience import HANGS_AFTER_S
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-STAND_IN = Path(__file__).with_name("grpcurl_stand_in.py")
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SETTINGS = {"VENDGATE_RAY__MODE": "none", "VENDGATE_POLICY__PAYMENT_WAIT_MS": "120000"}
 CHAPTER = "## The first ten minutes"
 
@@ -38,26 +34,6 @@ def blocks() -> list[str]:
     """The shell blocks of the chapter, in the order of the page."""
     chapter = README.partition(CHAPTER)[2].partition("\n## ")[0]
     return BLOCK.findall(chapter)
-
-
-def environment(tools: Path) -> dict[str, str]:
-    """An environment in which grpcurl, buf and vendgate are found; the stand-in comes last."""
-    tools.mkdir(exist_ok=True)
-    grpcurl = tools / "grpcurl"
-    grpcurl.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
-    grpcurl.chmod(0o755)
-    places = [
-        str(ROOT / ".tools"),
-        str(Path(sys.executable).parent),
-        os.environ["PATH"],
-        str(tools),
-    ]
-    return {**os.environ, "PATH": os.pathsep.join(places), **SETTINGS}
-
-
-def flat(text: str) -> str:
-    """The text without the difference between grpcurl (snake_case) and buf curl (camelCase)."""
-    return text.replace("_", "").lower()
 
 
 class Forms(HTMLParser):
@@ -81,7 +57,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = environment(folder / "tools")
+        self.environment = environment(folder / "tools", SETTINGS)
         ports = stage.free_ports()
         self.page = f"http://127.0.0.1:{ports.alipay}"
         self._ports: Mapping[str, int] = {
@@ -247,7 +223,7 @@ def test_what_is_typed_stands_in_the_readme() -> None:
 def test_a_grpcurl_that_is_installed_comes_before_the_stand_in(tmp_path: Path) -> None:
     """The stand-in is taken only where no grpcurl is found."""
     tools = tmp_path / "tools"
-    path = environment(tools)["PATH"]
+    path = environment(tools, SETTINGS)["PATH"]
     installed = shutil.which("grpcurl", path=path.removesuffix(os.pathsep + str(tools)))
 
     assert shutil.which("grpcurl", path=path) == (installed or str(tools / "grpcurl"))

@@ -202,6 +202,7 @@ async def test_a_frozen_one_is_followed_and_ends_when_it_thaws(
     assert {2} >= {epoch for number, epoch in await _asked(url, _LINES) if number > len(lines)}
 
 
+@pytest.mark.slow
 async def test_a_killed_one_is_followed_at_its_place_at_once(
     places: tuple[Place, Place, str],
 ) -> None:
@@ -226,6 +227,7 @@ async def test_a_killed_one_is_followed_at_its_place_at_once(
     assert {3} == {epoch for _, epoch in await _owners(url)}
 
 
+@pytest.mark.slow
 async def test_a_person_may_say_who_shall_have_them(places: tuple[Place, Place, str]) -> None:
     """Whoever has them ends by itself, and does not get them back; the audit log tells who wanted
     it.

@@ -18,6 +18,8 @@ MORTALS = {"host-0#1": "host-0#2", "gw-1": "gw-2"}
 """Who may die, and who takes its place."""
 RECOVERY = 80
 """A successor needs this many awaits until all is as before; it may die at any of them."""
+RECOVERED_AFTER_S = 30.0
+"""A death is over after these seconds of the world's time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +33,14 @@ class Death:
 
 
 def fault_free(world: World, dooms: dict[str, int]) -> None:
-    """One machine, one host, one gateway, two customers, and nothing that goes wrong but a
-    death.
+    """One machine, one host, one gateway, three customers, and nothing that goes wrong but a
+    death. Two deaths can leave two customers without an answer; each of them comes when whoever
+    died before has a successor that serves.
     """
     world.faults = Faults()
     world.machines_wanted = world.gateways_wanted = 1
-    world.visits_wanted = 2
+    world.visits_wanted = 3
+    world.between_visits_s = RECOVERED_AFTER_S
     world.slots = [HostSlot(world, 0, 1)]
     world.dooms = dooms
 

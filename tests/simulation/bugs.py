@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from actors.host import loop, mailboxes, runner, saving, sweeps
 from actors.link import ToMachine
 from actors.machine import (
+    configuring,
     connecting,
     doubles,
     events,
@@ -183,6 +184,35 @@ def review_ends_by_silence() -> Any:
             settle(turn, vend, entry, same_boot=same_boot, lost=lost)
 
     return patch.object(connecting, "settle_by_journal", bug)
+
+
+def price_changes_at_once() -> Any:
+    """A planogram is in force in the moment in which it comes, whoever is buying."""
+    put_in_force = configuring.put_in_force
+
+    def bug(turn: Any, **how: Any) -> None:
+        session = turn.state.session
+        turn.update(session=None)
+        put_in_force(turn, **how)
+        turn.update(session=session)
+
+    return patch.object(configuring, "put_in_force", bug)
+
+
+def any_price_is_fine() -> Any:
+    """The price and the version that a request names are not looked at: what counts is ours."""
+    why_not = vending._why_not
+
+    def bug(turn: Any, fact: Any, column: Any) -> Any:
+        if column is not None:
+            fact = replace(
+                fact,
+                price_minor=column.price_minor,
+                planogram_version=turn.state.configuration.planogram_version,
+            )
+        return why_not(turn, fact, column)
+
+    return patch.object(vending, "_why_not", bug)
 
 
 # --- money that comes in ---

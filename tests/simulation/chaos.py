@@ -14,7 +14,7 @@ from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
 from storage.fleet.changes import MachineChange
-from tests.simulation import admins, doubles, restores
+from tests.simulation import admins, doubles, restores, shown
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -53,6 +53,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("goodwill", faults.given_back_every_s, _give_back),
         ("limits", faults.limits_wished_every_s, _limits),
         ("erasure", faults.erased_every_s, admins.erase_payer),
+        ("prices", faults.repriced_every_s, shown.reprice),
         ("restore", faults.restored_every_s, restores.restore),
     )
     for name, every_s, blow in kinds:

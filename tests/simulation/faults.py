@@ -87,6 +87,8 @@ class Faults:
     given_back_every_s: float = 0.0
     limits_wished_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
+    repriced_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
     erased_every_s: float = 0.0
     restored_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""

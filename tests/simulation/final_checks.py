@@ -21,6 +21,7 @@ from tests.simulation.backend import SALT
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.shown import charged_as_shown
 from tests.simulation.transitions import allowed_transitions
 
 if TYPE_CHECKING:
@@ -426,5 +427,6 @@ TRUTHS = (
     allowed_transitions,
     privacy,
     who_was_erased_is_forgotten,
+    charged_as_shown,
 )
 """Every truth that holds at rest, but for the audit."""

@@ -17,8 +17,10 @@ from gateway.simulator.machine import Identity
 from gateway.simulator.machine_client import ClientConfig, MachineClient
 from gateway.simulator.shelf import Faults
 from gateway.v1 import machine_pb2 as pb
+from gateway.v1 import machine_service_pb2 as service_pb
 from tests.simulation.doubles import Firmware
 from tests.simulation.network import SimLine
+from tests.simulation.shown import frame_comes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -63,6 +65,7 @@ class SimMachine(MachineClient):
         """The world sees what the customers see."""
         if isinstance(happening, VendAsked):
             self.world.pressed[happening.request_id] = self.world.clock.now_ms()
+            self.world.shown[happening.request_id] = happening.price_minor
         if self.world.traced:
             self.world.note(f"{self.machine_id} shows {happening}")
         super()._tell(happening)
@@ -75,6 +78,12 @@ class SimMachine(MachineClient):
             dial=self.world.dial,
             said=self._firmware.said,
         )
+
+    def _take_in(self, frame: service_pb.ConnectResponse) -> None:
+        """The world sees what the screen is about to show."""
+        if self.machine is not None:
+            frame_comes(self.world, self.machine, frame)
+        super()._take_in(frame)
 
     def misfortune(self) -> None:
         """Perhaps something befalls the machine during the next visit."""

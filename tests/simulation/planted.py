@@ -308,6 +308,19 @@ PLANTED = (
         halts=True,
     ),
     Planted(
+        name="price-changes-at-once",
+        sentence="A new price is in force while a customer has money in the machine.",
+        bug=bugs.price_changes_at_once,
+        steer=steers.prices_change,
+    ),
+    Planted(
+        name="any-price-is-fine",
+        sentence="A vend costs what the registry says, whatever the customer was shown.",
+        bug=bugs.any_price_is_fine,
+        start=38,
+        steer=steers.prices_change,
+    ),
+    Planted(
         name="frame-applied-twice",
         sentence="A repeated frame is applied again.",
         bug=bugs.repeated_frame_applied,

@@ -159,6 +159,11 @@ def administrators_change_their_minds(world: World) -> None:
     world.faults.alipay["no_answer_done"] = 0.5
 
 
+def prices_change(world: World) -> None:
+    """An administrator changes prices all the time, and customers stay long."""
+    world.faults.repriced_every_s, world.insistent = 4.0, True
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0
@@ -188,6 +193,7 @@ STEERS: dict[str, Steer] = {
     "people ask to be forgotten": people_ask_to_be_forgotten,
     "people insist": people_insist,
     "limits are disputed": limits_are_disputed,
+    "prices change": prices_change,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,

@@ -112,6 +112,10 @@ class World:
         self.provider.answered_success = self._success
         self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
+        self.shown: dict[str, int] = {}
+        """Request: the price on the screen when its button was pressed."""
+        self.begun_at: dict[str, int] = {}
+        """Session: the planogram with which its machine first heard of it."""
         self.wishes = admins.Wishes()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
@@ -136,6 +140,7 @@ class World:
         self._gateways_made = 0
         self.gateways_wanted = rng.choice((1, 2))
         self.machines_wanted = rng.choice((1, 2, 3))
+        self.between_visits_s = 0.0  # at least; two customers may come in one breath
         self.busy_s = rng.choice((400.0, 800.0, 1_600.0))
         self.visits_wanted = rng.randrange(6, 15)
         self._processes: list[Process] = []
@@ -412,7 +417,7 @@ class World:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(150):
                     await customer.visit()
-            await asyncio.sleep(rng.choice((0.1, 1, 5, 30)) * rng.random())
+            await asyncio.sleep(self.between_visits_s + rng.choice((0.1, 1, 5, 30)) * rng.random())
             if machine.machine is None or rng.random() < 0.3:
                 await asyncio.sleep(rng.random() * 20)
                 machine.revive()

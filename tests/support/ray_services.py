@@ -1,5 +1,5 @@
-"""What a host in a Ray worker is built from in tests: a store in a file, an Alipay that says yes,
-the computer's clock.
+"""What a host in a Ray worker is built from in tests: a store in a file or in SQL, an Alipay
+that says yes, the computer's clock.
 """
 
 import time
@@ -7,6 +7,9 @@ from pathlib import Path
 
 from actors.host.services import HostServices
 from actors.machine.policy import Policy
+from storage.database.engine import Database, StorageConfig
+from storage.machines.holding import SqlLeases
+from storage.machines.store import SqlMachineStore
 from tests.support.file_store import FileStore
 from tests.support.stage import Provider
 
@@ -34,6 +37,20 @@ async def open_host_services(path: str, _name: str) -> HostServices:
         policy=Policy(),
         partition_count=store.partition_count,
         close=close,
+    )
+
+
+async def open_sql_host_services(url: str, _name: str) -> HostServices:
+    """Build them on a database, in which one host sees what another one holds."""
+    database = await Database.open(StorageConfig(url=url))
+    return HostServices(
+        store=SqlMachineStore(database, notify_base_url="https://vend.example"),
+        leases=SqlLeases(database),
+        performer=Provider(),
+        clock=SystemClock(),
+        policy=Policy(),
+        partition_count=database.partition_count,
+        close=database.close,
     )
 
 

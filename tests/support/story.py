@@ -191,6 +191,18 @@ class Story:
         after = replace(before, revision=before.revision + 1, **changes)  # type: ignore[arg-type]  # names are the test's
         return self.do(events.ConfigurationChanged(configuration=after))
 
+    def reprice(self, column: str, price_minor: int) -> Decision:
+        """An administrator wants another price in a new planogram."""
+        before, waiting = self.state.configuration, self.state.next_planogram
+        columns = self.state.columns if waiting is None else waiting.columns
+        version = before.planogram_version if waiting is None else waiting.version
+        after = replace(before, revision=before.revision + 1, planogram_version=version + 1)
+        wanted = tuple(
+            replace(one, price_minor=price_minor) if one.column == column else one
+            for one in columns
+        )
+        return self.do(events.ConfigurationChanged(configuration=after, columns=wanted))
+
     def wait(self, ms: int) -> list[Decision]:
         """Let time pass; every deadline on the way fires in its moment."""
         end_ms, made = self.now_ms + ms, []

@@ -6,7 +6,7 @@ A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` 
 [vend=STAGE ...] [journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late
 MS|unknown]``, ``select
 COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait
-SECONDS``,
+SECONDS``, ``reprice COLUMN PRICE``,
 ``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``, ``settle
 VEND delivered|not-delivered``. ``refund write-off ID`` may end in ``by NAME``. The first line is
 ``mode NAME [review-above AMOUNT] [two-people-above AMOUNT]``.
@@ -144,6 +144,8 @@ def _perform(story: Story, words: list[str]) -> list[Decision]:
             return [story.do(settled)]
         case ["count", column, stock]:
             return [story.do(events.StockCounted(column=column, stock=int(stock)))]
+        case ["reprice", column, price]:
+            return [story.reprice(column, int(price))]
         case ["configure", change]:
             name, value = change.split("=")
             return [story.configure(**{name: Mode(value) if name == "mode" else value == "yes"})]

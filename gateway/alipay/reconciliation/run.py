@@ -81,8 +81,8 @@ async def reconcile(
     this day and what they bought, so no payment that they do not know is passed on. What was said
     of a day once holds for whatever is read of it later.
 
-    A file whose day has a newer one changes nothing: its run is returned with the day's differences
-    as they stand.
+    A file whose day has a newer one changes nothing else: its run is returned with the day's
+    differences as they stand.
     """
     file = parse_transactions(daily.content, partner=ours.partner)
     from_ms = starts_ms(file.day)
@@ -90,6 +90,8 @@ async def reconcile(
     reconciliation = Reconciliation(db)
     before = await reconciliation.run_of(daily.sha256)
     if before is not None and not before.latest:
+        if restored:
+            await reconciliation.say_restored(before.run_id)
         return Outcome(run=before, day_is_over=day_is_over)
     restored = restored or await reconciliation.was_restored(file.day.isoformat())
     books = await read_our_books(

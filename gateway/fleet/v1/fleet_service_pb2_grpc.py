@@ -164,7 +164,9 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetPlanogram(self, request, context):
-        """Sets all columns, products, prices and capacities at once and makes a new version.
+        """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
+        is in a session the machine goes on with the planogram that they saw; the new one is in force when
+        the session ends. A product is any text; one that the catalogue has is that product.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,7 +69,10 @@ class FleetServiceStub:
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
-    """Sets all columns, products, prices and capacities at once and makes a new version."""
+    """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
+    is in a session the machine goes on with the planogram that they saw; the new one is in force when
+    the session ends. A product is any text; one that the catalogue has is that product.
+    """
     SetStock: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]
     """Tells how many items are in a column, after a count or a refill."""
     EnableMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]
@@ -132,7 +135,10 @@ class FleetServiceAsyncStub(FleetServiceStub):
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
-    """Sets all columns, products, prices and capacities at once and makes a new version."""
+    """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
+    is in a session the machine goes on with the planogram that they saw; the new one is in force when
+    the session ends. A product is any text; one that the catalogue has is that product.
+    """
     SetStock: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetStockRequest, _fleet_service_pb2.SetStockResponse]  # type: ignore[assignment]
     """Tells how many items are in a column, after a count or a refill."""
     EnableMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.EnableMachineRequest, _fleet_service_pb2.EnableMachineResponse]  # type: ignore[assignment]
@@ -222,7 +228,10 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.SetPlanogramRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.SetPlanogramResponse, _abc.Awaitable[_fleet_service_pb2.SetPlanogramResponse]]:
-        """Sets all columns, products, prices and capacities at once and makes a new version."""
+        """Sets all columns, products, prices and capacities at once and makes a new version. While a customer
+        is in a session the machine goes on with the planogram that they saw; the new one is in force when
+        the session ends. A product is any text; one that the catalogue has is that product.
+        """
 
     @_abc_1.abstractmethod
     def SetStock(

@@ -14,7 +14,7 @@ from actors.host.host import Host
 from actors.host.services import HostLimits, HostServices
 from actors.leases import LEASE_MS
 from actors.link import LinkBroken
-from actors.ports import ClaimRefused, StaleOwner
+from actors.ports import ClaimRefused, Ownership, StaleOwner, StoreError
 from tests.support.memory_store import MemoryStore
 from tests.support.stage import Stage
 
@@ -154,6 +154,38 @@ async def test_a_database_that_was_away_ends_no_lease(stage: Stage) -> None:
         stage.store.away = True
         await asyncio.sleep(120)
         stage.store.away = False
+    await asyncio.sleep(60)
+
+    assert "stage" == owner(stage.store)
+    assert not another.starting.done()
+    assert [] == stage.fatal
+    await another.stop()
+
+
+async def test_what_was_seen_before_an_outage_grants_nothing_after_it(stage: Stage) -> None:
+    """A lease had run out, and the claim met a database that hung: the holder could not beat since,
+    and does so as soon as it can.
+    """
+    beat, claim, back = stage.store.beat, stage.store.claim, asyncio.Event()
+
+    async def late(holder: str) -> None:
+        await back.wait()
+        await asyncio.sleep(1)
+        await beat(holder)
+
+    async def hangs(*_: object, **__: object) -> Ownership:
+        stage.store.claim = claim  # type: ignore[method-assign]
+        await asyncio.sleep(60)
+        back.set()
+        raise StoreError("away")
+
+    stage.store.beat = late  # type: ignore[method-assign]
+    another = Another(stage)
+    await asyncio.sleep(1)
+    stage.store.claim = hangs  # type: ignore[method-assign]
+    await asyncio.sleep(LEASE_S + 60)
+    assert back.is_set()
+    stage.store.beat = beat  # type: ignore[method-assign]
     await asyncio.sleep(60)
 
     assert "stage" == owner(stage.store)

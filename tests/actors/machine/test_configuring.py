@@ -296,6 +296,80 @@ def test_a_new_planogram_keeps_the_count_of_columns_that_go_on() -> None:
     assert 2 == len(story.effects(UpdatePlanogram))
 
 
+def test_nobody_pays_another_price_than_they_saw() -> None:
+    """A planogram that comes within a session waits for its end, the newest one if several do;
+    counts of columns that go on are those of that moment.
+    """
+    story = Story()
+    story.connect()
+    story.pay(1_500)
+    story.reprice("A1", 700)
+    assert ("planogram 2 waits for the end of the session",) == story.last.notes
+    story.reprice("A1", 750)
+    story.select("A1")
+    story.success()
+    assert [500] == [vend.price_minor for vend in story.state.settled_vends]
+    assert [] == story.effects(UpdatePlanogram)
+    left = story.state.columns[0].stock
+
+    story.complete()
+    assert (3, 750, left) == (
+        story.state.configuration.planogram_version,
+        story.state.columns[0].price_minor,
+        story.state.columns[0].stock,
+    )
+    assert story.state.next_planogram is None
+    assert 1 == len(story.effects(UpdatePlanogram))
+
+
+def test_what_waits_is_kept_by_another_change() -> None:
+    """A machine that is disabled meanwhile has its planogram later all the same, and the registry's
+    word about it, which comes with every change, makes no other.
+    """
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.reprice("A1", 700)
+    waiting = story.state.next_planogram
+    assert waiting is not None
+    told = replace(
+        story.state.configuration, revision=9, planogram_version=waiting.version, mode=Mode.BOTH
+    )
+    story.do(events.ConfigurationChanged(configuration=told))
+    assert waiting == story.state.next_planogram
+    again = replace(told, revision=10)
+    story.do(events.ConfigurationChanged(configuration=again, columns=waiting.columns))
+    assert waiting == story.state.next_planogram
+    story.complete()
+    assert 2 == story.state.configuration.planogram_version
+
+
+def test_a_stream_that_opens_hears_of_it_behind_its_welcome() -> None:
+    """The session ended while the machine was away: nothing comes before Welcome, and the planogram
+    comes once.
+    """
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.reprice("A1", 700)
+    story.now_ms += story.policy.idle_refund_ms
+    story.connect()
+    told = [type(one) for one in story.last.effects if isinstance(one, Welcome | UpdatePlanogram)]
+    assert [Welcome, UpdatePlanogram] == told
+
+
+def test_a_session_that_time_has_ended_holds_no_planogram_back() -> None:
+    """Who chooses in the moment in which it ended chooses by the new one."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.reprice("A1", 700)
+    story.now_ms += story.policy.idle_refund_ms
+    story.select("A1", price=500, version=1)
+    assert "PRICE_STALE" == story.state.settled_vends[-1].reason
+    assert 2 == story.state.configuration.planogram_version
+
+
 STOP = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.STOPPED)
 RESTART = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
 LOST = events.CodeFailed(final=False, detail="time-out")

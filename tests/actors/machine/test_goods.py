@@ -85,9 +85,28 @@ def loaded() -> Story:
 
 def planned_anew() -> Story:
     """A column has another product from now on."""
-    story = online()
+    story = Story(a_machine())
+    story.connect()
     story.do(plan(Column(column="A1", product="tea", price_minor=300, capacity=10, stock=2)))
     return story
+
+
+def in_doubt() -> Story:
+    """A vend whose machine fell silent, and whose session is over."""
+    story = online()
+    story.select()
+    story.disconnect()
+    story.wait(300_000)
+    return story
+
+
+def delivered(story: Story) -> None:
+    """A person says that the vend was delivered after all."""
+    story.do(
+        events.VendSettled(
+            vend_id=story.state.doubts[0].vend_id, delivered=True, actor="ann", reason="seen"
+        )
+    )
 
 
 def load(
@@ -154,32 +173,36 @@ def test_a_sale_is_entered_under_its_vend() -> None:
 
 def test_a_vend_of_a_column_that_is_gone_is_sold_all_the_same() -> None:
     """What the books had of the column has left it before, so that its item is found and sold."""
-    story = online()
-    story.select()
+    story = in_doubt()
     story.do(plan())
-    story.success()
+    delivered(story)
     assert [("SOLD", 1, "cola", FOUND, SOLD)] == told(story.last)
     assert VendStatus.SUCCEEDED == story.state.settled_vends[-1].status
 
 
 def test_a_vend_takes_nothing_of_the_columns_next_product() -> None:
     """The planogram changed between approval and result: the tea that is there now is untouched."""
-    story = online()
-    story.select()
-    story.do(plan(Column(column="A1", product="tea", price_minor=300, capacity=10, stock=2)))
-    story.success()
+    tea = plan(Column(column="A1", product="tea", price_minor=300, capacity=10, stock=2))
+    story = in_doubt()
+    story.do(tea)
+    delivered(story)
     assert [("SOLD", 1, "cola", FOUND, SOLD)] == told(story.last)
     assert 2 == story.state.columns[0].stock
-    story = online()
-    story.select()
-    story.do(plan(Column(column="A1", product="tea", price_minor=300, capacity=10, stock=2)))
-    story.failure(FailureCause.EMPTY)
+    story = in_doubt()
+    story.do(tea)
+    empty = events.JournalEntry(
+        vend_id=story.state.doubts[0].vend_id,
+        stage=events.JournalStage.FAILED,
+        cause=FailureCause.EMPTY,
+    )
+    story.connect("b2", empty)
+    assert FailureCause.EMPTY == story.state.settled_vends[-1].reason
     assert (2, []) == (story.state.columns[0].stock, told(story.last))
 
 
 def test_a_column_that_shrinks_keeps_what_fits() -> None:
     """The rest is where somebody can see it, and not silently gone."""
-    story = online(stock=9)
+    story = Story(a_machine(stock=9))
     story.do(plan(Column(column="A1", product="cola", price_minor=500, capacity=4, stock=0)))
     assert ("UNLOADED", 5, "cola", A1, removed_place(VM_1)) == told(story.last)[0]
     assert 4 == story.state.columns[0].stock
@@ -355,10 +378,9 @@ def test_goods_and_state_tell_the_same_story(make: Callable[[], Story]) -> None:
 
 def test_a_sale_without_its_item_is_found() -> None:
     """Also where the column is gone, so that no stock says so."""
-    story = online()
-    story.select()
+    story = in_doubt()
     story.do(plan())
-    story.success()
+    delivered(story)
     with pytest.raises(InvariantBroken, match="one item each is SOLD"):
         check_decision(story.before, replace(story.last, goods=()))
 

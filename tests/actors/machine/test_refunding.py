@@ -277,6 +277,17 @@ def test_it_may_be_given_up_by_the_two_people_of_a_refusal() -> None:
     assert 500 == story.given_up()
 
 
+def test_nobody_gives_it_up_while_alipay_is_being_asked() -> None:
+    """The answer may be that it was done, and nobody would wait for that any more."""
+    story = sent()
+    until_a_person(story, SILENCE)
+    story.do(events.RefundQueryAsked(refund_id=REFUND, actor="ann"))
+    assert write_off(story, "bob") is not None
+    assert "Alipay is being asked" in story.last.notes[0]
+    story.do(SILENCE)
+    assert write_off(story, "bob") is None
+
+
 def test_tried_again_by_a_person_it_is_asked_about_first_and_comes_back_to_them() -> None:
     """One question and, if nothing was done, one request: the bound is passed."""
     story = sent()
@@ -325,8 +336,9 @@ def test_a_person_s_question_changes_only_what_alipay_answers(
         (RefundStatus.ACCEPTED, (ACCEPTED,)),
         (RefundStatus.SHORT_OF_FUNDS, (SHORT,)),
         (RefundStatus.ACCEPTED, (ACCEPTED, SILENCE)),
+        (RefundStatus.ACCEPTED, (ACCEPTED, NEVER_HEARD)),
     ],
-    ids=["accepted", "short", "accepted and no question"],
+    ids=["accepted", "short", "accepted and no question", "accepted and not found"],
 )
 def test_what_alipay_works_on_is_a_person_s_when_alipay_has_given_up(
     status: RefundStatus, answers: tuple[events.Event, ...]
@@ -344,6 +356,27 @@ def test_what_alipay_works_on_is_a_person_s_when_alipay_has_given_up(
     refund, _ = until_a_person(story, *answers)
     assert RefundStatus.UNRESOLVED is refund.status
     assert 190 <= (story.now_ms - began_ms) // 86_400_000 <= 192
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [(NO, NEVER_HEARD), (SILENCE, NEVER_HEARD), (NEVER_HEARD,) + (SILENCE,) * 60],
+    ids=["a listed no", "silence", "never heard of once"],
+)
+def test_what_alipay_accepted_is_nobody_s_to_give_up_because_it_was_not_found(
+    answers: tuple[events.Event, ...],
+) -> None:
+    """It may still do it at night, and the customer would be paid twice: its word that it never
+    heard of a refund does not undo its word that it took it.
+    """
+    story = sent()
+    told(story, ACCEPTED, NEVER_HEARD, *answers)
+    assert write_off(story, "ann") is not None
+    story.wait(2 * 86_400_000)
+    told(story, *answers)
+    assert write_off(story, "ann") is not None
+    story.do(events.RefundSucceeded(refund_id=REFUND, source="query"))
+    assert ((), 500, 0) == (story.state.refunds, story.money()["back"], story.given_up())
 
 
 # --- more than Alipay refunds in one piece ---

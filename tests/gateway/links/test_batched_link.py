@@ -378,3 +378,84 @@ async def test_flushed(host: ScriptedLink) -> None:
     assert [wake_up] == host.received()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Talkative(ScriptedLink):
+    """A host that has always something to say at once, so many times; then it is as others."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.listened = 0
+
+    async def listen(self, attachment: str) -> Delivery:
+        """Answer without giving the loop away."""
+        self.listened += 1
+        if self.listened > self.times:
+            return await super().listen(attachment)
+        return self._delivery([_to_machine(StreamId("g1-99"), 1)])
+
+
+async def test_a_host_that_always_answers_leaves_the_loop_to_others() -> None:
+    """Between two of its deliveries whoever else waits in the gateway has a turn."""
+    host = Talkative(times=50)
+    link = a_link(host)
+    seen: set[int] = set()
+
+    async def look() -> None:
+        while host.listened <= host.times:
+            seen.add(host.listened)
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(link.run()), asyncio.create_task(look())]
+    await until(lambda: host.listened > host.times)
+    assert set(range(1, 51)) == seen - {0}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Followed(ScriptedLink):
+    """A host that freezes in a listen of the first attachment. It answers that one when it thaws,
+    whoever hears it; its successor serves under its name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: asyncio.Future[Delivery] = asyncio.get_running_loop().create_future()
+        self.listened_to = 0
+
+    async def listen(self, attachment: str) -> Delivery:
+        """What ends the gateway's wait does not end the host's work."""
+        if attachment != "g1@1":
+            return await super().listen(attachment)
+        self.listened_to += 1
+        return await asyncio.shield(self.late)
+
+    def thaw(self, message: ToMachine) -> None:
+        """Say it under the number that the gateway expects next of the successor."""
+        self.late.set_result(Delivery(number=self._number + 1, messages=(message,)))
+
+
+async def test_what_a_host_says_that_was_followed_reaches_no_machine() -> None:
+    """Its attachment is over: a command that it had committed under its epoch is dropped, and the
+    machine hears what its successor says, so that no epoch is needed beside it.
+    """
+    stream, host = a_stream(), Followed()
+    link = a_link(host)
+    link.open_stream(stream)
+    task = asyncio.create_task(link.run())
+    await until(lambda: stream.pending == 0 and host.listened_to == 1)
+    host.break_link()
+    link.submit(stream, stream.frame(1))  # the call that finds it
+    await until(lambda: 1 in stream.acks)
+    host.thaw(_to_machine(stream.stream_id, 99))
+    for _ in range(10):  # Who still listened to it would have heard it by now.
+        await asyncio.sleep(0)
+    assert [None, None, 1] == stream.acks
+    host.push(_to_machine(stream.stream_id, 2))
+    await until(lambda: 2 in stream.acks)
+    assert 2 == link.stats().attachments
+    assert [None, None, 1, 2] == stream.acks
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -9,6 +9,7 @@ import pytest
 from actors.leases import Claimant, Holder
 from gateway.links.turn import OwnedElsewhere, require_turn, sentence
 from gateway.process.clock import SystemClock
+from storage.books.audit_rows import Actor
 from storage.database.engine import Database, StorageConfig
 from storage.database.migrate import upgrade
 from storage.machines.holding import SqlLeases
@@ -16,6 +17,7 @@ from storage.machines.layout import LayoutDiffers
 from storage.machines.store import SqlMachineStore
 from tests.support.patience import HANGS_AFTER_S
 
+ANN = Actor(name="ann")
 LEASE_MS = 300
 LOOK_S = 0.01
 
@@ -70,6 +72,14 @@ async def test_the_dead_of_the_own_home_are_not_waited_for(database: Database) -
     leases = await claimed(database, home="here")
     await asked(database)
     assert [] == await leases.holders()
+
+
+async def test_a_takeover_is_left_for_the_hosts_that_it_is_for(database: Database) -> None:
+    """They begin seconds later; whoever lost the machines would be back before them."""
+    leases = await claimed(database, home="there")
+    await leases.take_over("here", actor=ANN, reason="moved", lease_ms=60_000, now_ms=2)
+    await asked(database)
+    assert [("here", "")] == [(each.home, each.host) for each in await leases.holders()]
 
 
 async def test_who_lives_elsewhere_is_not_disturbed(database: Database) -> None:

@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(GIVEN_URL != "", reason="it changes what the whole server does"),
 ]
 STANDBYS = "synchronous_standby_names"
+MESSAGE = text("SELECT pg_logical_emit_message(true, 'trial', '')")
 WAITING = text("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
 
 
@@ -51,6 +52,23 @@ class Server:
             await connection.execute(text(f"ALTER SYSTEM SET {name} = '{value}'"))
             await connection.execute(text("SELECT pg_reload_conf()"))
         await self._until(lambda: self.ask(f"SHOW {name}"), value)
+
+    async def wait_for_nobody(self) -> None:
+        """Let every COMMIT wait for a standby that is not there. A session shows the name before
+        COMMITs look at it, so one is tried until it waits; that one is let go.
+        """
+        await self.set(STANDBYS, "away")
+        async with self.engine.connect() as connection:
+            pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            async with asyncio.timeout(HANGS_AFTER_S):
+                while True:
+                    trial = asyncio.create_task(connection.execute(MESSAGE))
+                    while not trial.done():
+                        if pid == await self.ask(f"{WAITING} AND pid = {pid}"):
+                            await self.ask(f"SELECT pg_cancel_backend({pid})")
+                            await trial
+                            return
+                    await trial
 
     async def restore(self) -> None:
         """Take back what was set."""
@@ -189,7 +207,7 @@ async def test_a_row_that_is_on_one_server_alone_is_not_called_saved(
     """
     store = SqlMachineStore(db, notify_base_url="https://pay.example")
     elsewhere = await Database.open(StorageConfig(url=url))
-    await server.set(STANDBYS, "away")
+    await server.wait_for_nobody()
     first = asyncio.create_task(Inbox(db).put(received("t1")))
     await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
     with pytest.raises(StoreError):
@@ -213,7 +231,7 @@ async def test_a_contradiction_on_one_server_alone_is_not_called_saved(
     """It is a person's item, which a failover would lose: its repetition waits as well."""
     await Inbox(db).put(received("t1"))
     elsewhere = await Database.open(StorageConfig(url=url))
-    await server.set(STANDBYS, "away")
+    await server.wait_for_nobody()
     first = asyncio.create_task(Inbox(db).put(received("t1", amount_minor=7)))
     await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
     with pytest.raises(StoreError):
@@ -234,7 +252,7 @@ async def test_no_read_overtakes_the_one_that_waits_for_the_standby(
     durable.
     """
     store = SqlMachineStore(db, notify_base_url="https://pay.example")
-    await server.set(STANDBYS, "away")
+    await server.wait_for_nobody()
     first = asyncio.create_task(Inbox(db).put(received("t1")))
     await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
     with pytest.raises(StoreError):
@@ -256,7 +274,7 @@ async def test_a_doubt_outlives_a_server_that_is_away(
     """
     db = await Database.open(StorageConfig(url=url))
     store = SqlMachineStore(db, notify_base_url="https://pay.example")
-    await server.set(STANDBYS, "away")
+    await server.wait_for_nobody()
     first = asyncio.create_task(Inbox(db).put(received("t1")))
     await server.ask(f"SELECT pg_terminate_backend({await server.waiting()})")
     with pytest.raises(StoreError):
@@ -286,7 +304,7 @@ async def test_a_commit_that_hangs_is_given_up_and_not_cancelled(
     """
     monkeypatch.setattr(postgres, "COMMIT_TIMEOUT_S", 0.2)
     db = await Database.open(StorageConfig(url=url, busy_timeout_ms=1_000))
-    await server.set(STANDBYS, "away")
+    await server.wait_for_nobody()
     for trade_id in ("t1", "t2", "t3"):
         with pytest.raises(StoreError):
             await Inbox(db).put(received(trade_id))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from actors.machine import values
 from actors.machine.events import RefundUnknown, VendRequested
 from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column
@@ -75,6 +76,23 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     view = await Queries(db).machine("VM-1")
     assert view is not None
     assert (columns, 2) == (view.columns, view.planogram_version)
+
+
+async def test_a_planogram_that_is_not_in_force_shows_the_counts_that_stay(db: Database) -> None:
+    """A column that goes on has its own count, as far as it fits, and not the one that came."""
+    await Owner.of(db, "VM-1")
+    first = COLUMNS[0]
+    wanted = values.replace(first, price_minor=900, capacity=first.stock - 1, stock=0)
+    await Registry(db).change(
+        MachineId("VM-1"),
+        MachineChange(columns=(wanted,)),
+        actor="ann",
+        action="set planogram",
+        now_ms=START_MS,
+    )
+    view = await Queries(db).machine("VM-1")
+    assert view is not None
+    assert [(900, first.stock - 1)] == [(one.price_minor, one.stock) for one in view.columns]
 
 
 async def test_machines_come_by_id_and_phase(db: Database) -> None:

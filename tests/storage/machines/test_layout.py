@@ -1,17 +1,22 @@
 """How many hosts share the partitions, and who may say so."""
 
 import asyncio
+import threading
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text
 
+from actors.leases import Claimant
 from storage.books.audit_rows import Actor
-from storage.database.engine import Database
+from storage.database.dialects import POSTGRESQL
+from storage.database.engine import Database, StorageConfig
+from storage.machines import holding
 from storage.machines.layout import Layout, LayoutDiffers, StillServed
 from storage.tables import audit, layout
 from tests.storage.owner import START_MS, take
 
 ANN = Actor(name="ann")
+OLD = Claimant(holder="h1", host="host-0", home="here", host_count=1)
 
 
 async def kept(db: Database) -> list[tuple[int, int, str]]:
@@ -66,3 +71,29 @@ async def test_nothing_changes_while_somebody_serves(db: Database) -> None:
     await Layout(db).change(2, actor=ANN, gone=["h1"], now_ms=START_MS)
     await Layout(db).change(1, actor=ANN, gone=(), now_ms=START_MS)
     assert [(3, 1, "ann")] == await kept(db)
+
+
+async def test_a_layout_does_not_change_under_a_claim_that_is_not_saved_yet(
+    db: Database, url: str
+) -> None:
+    """A host of the old layout would hold machines under the new one, for as long as it beats."""
+    await Layout(db).agree(1, by="gw-1", now_ms=START_MS)
+    other = await Database.open(StorageConfig(url=url))
+    granted = threading.Event()
+
+    def claim_slowly(connection: Connection) -> None:
+        holding.claim(connection, OLD, wanted=range(8), still={}, now_ms=START_MS)
+        granted.set()
+        if connection.dialect.name == POSTGRESQL:
+            connection.execute(text("SELECT pg_sleep(0.5)"))
+
+    try:
+        claiming = asyncio.create_task(other.write(claim_slowly))
+        while not granted.is_set():
+            await asyncio.sleep(0.01)
+        with pytest.raises(StillServed, match="h1 holds machines"):
+            await Layout(db).change(2, actor=ANN, gone=(), now_ms=START_MS)
+        await claiming
+    finally:
+        await other.close()
+    assert [(1, 1, "gw-1")] == await kept(db)

@@ -181,6 +181,23 @@ async def test_after_a_restore_no_unknown_payment_is_returned(office: Office) ->
     assert [] == await office.site.queries.refunds(limit=1)
 
 
+async def test_a_restore_is_remembered_though_it_was_said_with_an_older_file(
+    office: Office,
+) -> None:
+    """Such a file changes nothing, and the day is a restored one all the same."""
+    qrcode = await office.code_of()
+    files = []
+    for name in ("older.txt", "newer.txt"):
+        trade = await office.pay(qrcode, "5.00", ago_ms=DAY_MS)
+        files.append((await office.file_of(trade.paid_at_ms)).rename(office.folder / name))
+        await office.reconcile(files[-1])
+    said = await office.reconcile(files[0], "--restored")
+    assert "this one changes nothing" in said.stdout
+    forgotten = await office.pay(qrcode, "6.00", ago_ms=DAY_MS, lost=True)
+    latest = await office.reconcile(await office.file_of(forgotten.paid_at_ms))
+    assert "OPEN PAYMENT_UNKNOWN_TO_US" in latest.stdout
+
+
 async def test_a_lost_notification_is_found_and_the_money_goes_back(office: Office) -> None:
     """The file tells of it, its owner credits it as late money and returns it, and both books
     agree; again changes nothing.

@@ -1,0 +1,82 @@
+"""docs/admin.md works as printed, from top to bottom, with grpcurl or its stand-in. The gateway is
+this test's own; only its port is another.
+"""
+
+import asyncio
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from storage.database import migrate
+from tests.alipay_client.wire import Pair
+from tests.e2e.typed import BLOCK, ROOT, environment, flat
+from tests.support.fleet_calls import registered
+from tests.support.patience import HANGS_AFTER_S
+from tests.support.site import PARTITIONS, a_site
+
+PAGE = (ROOT / "docs" / "admin.md").read_text()
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1_800)]
+
+
+class Desk:
+    """A person's folder and shell, before a gateway whose administrators' port is ``port``."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self._folder, self._port = folder, port
+        self._environment = environment(folder / "tools", {})
+
+    async def type(self, block: str) -> str:
+        """Type a block into a shell and return what it prints, without what differs between
+        grpcurl and buf curl.
+        """
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [
+                *("bash", "-e", "-o", "pipefail", "-c"),
+                block.replace("127.0.0.1:7444", f"127.0.0.1:{self._port}"),
+            ],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=HANGS_AFTER_S,
+        )
+        assert 0 == done.returncode, f"{block}\n{done.stdout}\n{done.stderr}"
+        return flat(done.stdout)
+
+
+async def test_the_page_works_as_printed(tmp_path: Path) -> None:
+    """Merchandise and prices, from an empty catalogue; a block that is typed again is done once."""
+    upgraded = tmp_path / "upgraded.db"
+    await asyncio.to_thread(migrate.upgrade, f"sqlite:///{upgraded}", partition_count=PARTITIONS)
+    merchant, alipay = (rsa.generate_private_key(65_537, 2_048) for _ in range(2))
+    async with a_site(tmp_path, upgraded, Pair(merchant=merchant, alipay=alipay)) as site:
+        await registered(site)
+        listener = site.gateway.admin_listener("127.0.0.1:0", None)
+        await listener.start()
+        desk = Desk(tmp_path, listener.port)
+        products, adopt, files, archive, prices = BLOCK.findall(PAGE)
+
+        told = await desk.type(products)
+        assert "cola 0,33 l" in told
+        assert told == await desk.type(products)
+
+        told = await desk.type(adopt)
+        assert 2 == told.count('"cola"')
+
+        told = await desk.type(files)
+        assert '"unchanged": 2' in told
+        assert "'drinks' -> 'soft drinks'" in told.replace("\\u003e", ">")
+        assert "importresultcreated" in told
+
+        told = await desk.type(archive)
+        assert 1 == told.count("archivedat")
+
+        told = await desk.type(prices)
+        assert '"city centre"' in told
+        assert 2 == told.count('"minor": "900"')
+        assert 2 == told.count('"minor": "850"')
+        await listener.stop(grace_s=0)

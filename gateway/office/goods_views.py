@@ -1,15 +1,12 @@
 """Goods as administrators read them: rows and views in, messages of ``gateway.office.v1`` out."""
 
 import json
-from typing import Any
-
-from sqlalchemy import Row
 
 from gateway.fleet.pages import wrong_token
 from gateway.fleet.views import timestamp
 from gateway.office.v1 import goods_pb2
 from gateway.process.texts import plain
-from storage.office.goods import GoodsBalanceView, Key
+from storage.office.goods import GoodsBalanceView, GoodsMoveView, Key
 
 _PARTS = 3
 
@@ -25,7 +22,7 @@ def balance(view: GoodsBalanceView) -> goods_pb2.GoodsBalance:
     )
 
 
-def move(row: Row[Any]) -> goods_pb2.GoodsMove:
+def move(row: GoodsMoveView) -> goods_pb2.GoodsMove:
     """Return one move."""
     return goods_pb2.GoodsMove(
         id=row.id,

@@ -8,7 +8,7 @@ at any depth.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, insert, literal, or_, select, tuple_
@@ -94,6 +94,25 @@ class GoodsBalanceView:
     def key(self) -> Key:
         """Where it stands in a list."""
         return self.place, self.product, self.lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsMoveView:
+    """One move, as it stands in its row (``storage.tables.goods``)."""
+
+    id: int
+    at_ms: int
+    kind: str
+    cause: str
+    product: str
+    quantity: int
+    from_place: str
+    to_place: str
+    machine_id: str
+    lot: str
+    visit: str
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,12 +234,16 @@ class Goods:
 
     async def moves(
         self, wanted: MovesWanted, *, before: int | None, limit: int
-    ) -> Sequence[Row[Any]]:
+    ) -> list[GoodsMoveView]:
         """Return the newest ``limit`` moves, those with a lower id than ``before`` if there is
         one.
         """
         query = moves_page(wanted, before, limit)
-        return await self._db.read(lambda connection: connection.execute(query).all())
+        rows = await self._db.read(lambda connection: connection.execute(query).all())
+        return [
+            GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
+            for row in rows
+        ]
 
     async def balances(
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int

@@ -3,8 +3,8 @@
 Flows in: messages. Flows out: answers that Alipay signed, or one of the errors of ``errors``. The
 client owns its signing threads and, when made by ``open``, its connections. It repeats nothing,
 except that the identical signed request goes once to the backup host when the first cannot be
-reached: ids make doing it twice doing it once (docs/alipay.md 1). This is the only module of the
-client that knows httpx.
+reached: ids make doing it twice doing it once (docs/alipay.md 1). This module and ``lanes``, which
+holds its connections, are the only ones of the client that know httpx.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from alipay_client import answers, envelope, fields, messages
 from alipay_client.config import AlipayConfig, SignType, require_gateway_url
 from alipay_client.errors import Misused, OutcomeUnknown, Unreachable, Untrusted
 from alipay_client.keys import Keys, load_keys
+from alipay_client.lanes import Lanes
 
 log = structlog.get_logger()
 
@@ -93,12 +94,15 @@ class AlipayClient:
         """Make a client with connections of its own: TLS verified, no redirects, no proxy from the
         environment, a bounded pool.
         """
-        limits = httpx.Limits(
-            max_connections=_CONNECTIONS_MAX, max_keepalive_connections=_CONNECTIONS_MAX
+        one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
+        tls = httpx.create_ssl_context(trust_env=False)  # read once, for all lanes
+        lanes = Lanes(
+            _CONNECTIONS_MAX,
+            lambda: httpx.AsyncHTTPTransport(verify=tls, trust_env=False, limits=one),
         )
         client = cls(
             config,
-            httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits),
+            httpx.AsyncClient(transport=lanes, trust_env=False, follow_redirects=False),
             now=now,
             answered=answered,
         )

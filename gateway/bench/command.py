@@ -3,10 +3,13 @@ whether anything got slower.
 """
 
 import asyncio
+import fcntl
 import json
+import os
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 # The parts are imported by the command: "vendgate --help" should not wait for gRPC.
 
 INTERRUPTED = 130
+_PREFIX = "vendgate-bench-"
+_LOCK = "lock"
 
 
 def bench(
@@ -189,15 +194,42 @@ async def _measured(options: "BenchOptions", keep: Path | None) -> "Results":
     assert task is not None, "asyncio.run makes a task of this"
     for number in end_signals():
         loop.add_signal_handler(number, task.cancel)
-    folder = keep or Path(tempfile.mkdtemp(prefix="vendgate-bench-"))
+    folder, lock = (keep, None) if keep is not None else new_folder()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         return await Run(options, folder, say=_say).measure()
     finally:
         for number in end_signals():
             loop.remove_signal_handler(number)
-        if keep is None:
+        if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def new_folder() -> tuple[Path, int]:
+    """Make a folder for one run and lock it, until the descriptor is closed or this process ends;
+    remove those of runs that were killed.
+    """
+    for old in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if old.lstat().st_uid == os.geteuid() and not old.is_symlink():
+                _remove_if_dead(old)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    # Locked under another name first: whoever finds a lock finds it held, or its owner gone.
+    unfinished = folder / f"{_LOCK}.new"
+    lock = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    unfinished.rename(folder / _LOCK)
+    return folder, lock
+
+
+def _remove_if_dead(folder: Path) -> None:
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: its run lives
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def _say(text: str) -> None:

@@ -111,7 +111,11 @@ def main() -> None:
     lifeline.hold()
     bin_dir = programs()
     assert bin_dir is not None, "whoever starts this has looked for the programs"
-    asyncio.run(_serve(Path(sys.argv[1]), bin_dir))
+    folder = Path(sys.argv[1])
+    try:
+        asyncio.run(_serve(folder, bin_dir))
+    finally:  # whoever made it may have been killed
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def take_over(settings: Settings, home: str, *, by: str, reason: str) -> str:
             lease_ms=HEIR_LEASE_MS,
             now_ms=SystemClock().now_ms(),
         )
-        from_whom = " and ".join(f"{each.host} of {each.home}" for each in lost) or "nobody"
+        from_whom = " and ".join(map(_whom, lost)) or "nobody"
         return (
             f"taken from {from_whom}; for {HEIR_LEASE_MS // 1_000} s only {home} may claim the "
             "machines: start it now, if it does not run"
@@ -124,6 +124,10 @@ async def _shown(database: Database, *, as_json: bool) -> str:
         return json.dumps({"hosts": count, "holders": rows})
     told = [f"the layout has {count or 'no'} hosts; {len(rows) or 'nobody'} holds machines"]
     return "\n".join([*told, *map(_line, rows)])
+
+
+def _whom(lost: Holder) -> str:
+    return f"{lost.host} of {lost.home}" if lost.host else f"a takeover for {lost.home}"
 
 
 def _line(row: Mapping[str, object]) -> str:

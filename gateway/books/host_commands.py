@@ -42,6 +42,9 @@ def takeover(
     """Take the machines from whoever holds them, alive or not, for the hosts of one home. The old
     ones end at their next write or beat.
     """
+    for name, text in (("HOME", home), ("--reason", reason)):
+        if not text.strip():  # a script's variable that was not set would close the shop
+            raise typer.BadParameter("It is empty: nothing was taken over.", param_hint=name)
     with sentences():
         from gateway.books import holders
 

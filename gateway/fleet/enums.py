@@ -3,6 +3,8 @@
 """
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import cast
 
 from google.protobuf.descriptor import EnumDescriptor
@@ -26,8 +28,12 @@ def number_of(enum: EnumDescriptor, word: str) -> int:
     """Return the number of a word. None and a word that this version does not know are
     UNSPECIFIED: a list is shown even if a newer version has written one of its rows.
     """
-    value = enum.values_by_name.get(prefix_of(enum) + word)
-    return UNSPECIFIED if value is None else value.number
+    return _numbers(enum).get(word, UNSPECIFIED)
+
+
+@cache
+def _numbers(enum: EnumDescriptor) -> Mapping[str, int]:
+    return {word: enum.values_by_name[prefix_of(enum) + word].number for word in words_of(enum)}
 
 
 def word_of(enum: EnumDescriptor, number: int) -> str:

@@ -5,6 +5,7 @@ on since the first time is not given to it again, because what was sold meanwhil
 forgotten; loading a machine again changes nothing of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -20,13 +21,15 @@ from gateway.fleet.act import Act, Acts
 from gateway.fleet.codes import CodeWatch
 from gateway.fleet.errors import CallRefused, invalid, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem
+from storage.database.gathering import Gathered
 from storage.fleet import changes
 from storage.fleet.answers import RequestInProgress
-from storage.fleet.changes import ChangeRefused, MachineChange
+from storage.fleet.changes import ChangeRefused, MachineChange, Making
 from storage.fleet.joining import AlreadyRegistered, NewMachine
 from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.views import MachineView
 
+_LOOKS_AT_ONCE = 50
 _NAMED_MAX = 10
 """A refusal names at most this many open things."""
 
@@ -40,6 +43,11 @@ class MachineActs(Acts):
     @cached_property
     def _codes(self) -> CodeWatch:
         return CodeWatch(self.queries.codes_answered)
+
+    @cached_property
+    def _looks(self) -> Gathered[str, MachineView]:
+        """Those who wait for codes hear of them at the same moment, and look together."""
+        return Gathered(self._look, most=_LOOKS_AT_ONCE)
 
     async def register(self, new: NewMachine, act: Act) -> MachineView:
         """Take a machine into the fleet and wait a little for its code, which may stay PENDING."""
@@ -66,27 +74,36 @@ class MachineActs(Acts):
                 return view
             await self._configured(new.machine_id, act)
         await self._codes.wait(new.machine_id, min(self.code_wait_s, act.within_s - 1.0))
-        return await self.machine(new.machine_id)
+        return await self._looks.do(new.machine_id)
+
+    async def _look(self, machine_ids: Sequence[str]) -> Sequence[MachineView | Exception]:
+        found = await self.queries.some_machines(machine_ids)
+        views = {view.machine_id: view for view in found}
+        return [views.get(one) or not_found("machine", one) for one in machine_ids]
 
     async def change(
         self,
         machine_id: str,
-        change: MachineChange,
+        change: MachineChange | Making,
         act: Act,
         *,
         action: str,
         etag: str = "",
         detail: str = "",
     ) -> MachineView:
-        """Change what is set in ``change`` and return the machine once its actor knows."""
+        """Change what is set in ``change`` and return the machine once its actor knows. A change
+        that is made in its transaction cannot be only checked, and raises what it refuses.
+        """
         known, now_ms = MachineId(machine_id), self.clock.now_ms()
         try:
             if act.validate_only:
+                assert isinstance(change, MachineChange)
                 told = await self.registry.check(known, change, etag=etag, now_ms=now_ms)
                 return _as_it_would_be(await self.machine(machine_id), change, told, now_ms)
-            wanted = PolicyOverrides() if change.overrides is None else change.overrides
-            name = "write_off_second_person_above_minor"
-            _check_proven(change.limits.get(name, getattr(wanted, name)), act)
+            if isinstance(change, MachineChange):
+                wanted = PolicyOverrides() if change.overrides is None else change.overrides
+                name = "write_off_second_person_above_minor"
+                _check_proven(change.limits.get(name, getattr(wanted, name)), act)
             await self.registry.change(
                 known,
                 change,
@@ -206,6 +223,13 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                 f"{machine_id} without it, then let two people make the same UpdateMachine",
                 machine=machine_id,
                 limits=limits,
+            )
+        case changes.InMaintenance(maintenance=maintenance):
+            return not_possible(
+                "MACHINE_OUT_OF_SERVICE",
+                f"machine {machine_id} is out of service ({maintenance}): SetMaintenance puts it "
+                "back, and then it sells as it did before",
+                machine=machine_id,
             )
         case changes.MachineInUse(what=what):
             listed = "; ".join(what[:_NAMED_MAX])

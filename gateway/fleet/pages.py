@@ -75,6 +75,20 @@ def page(rows: Sequence[Row], wanted: PageAsked, position: Callable[[Row], str])
     )
 
 
+def number(wanted: PageAsked) -> int:
+    """Return the number behind which a page begins, 0 for the first one. Raises CallRefused."""
+    if not wanted.position:
+        return 0
+    if not (wanted.position.isascii() and wanted.position.isdecimal()):
+        raise wrong_token()
+    return int(wanted.position)
+
+
+def next_token(wanted: PageAsked, position: str) -> str:
+    """Return the token of the page behind a position; empty if there is none."""
+    return _token(wanted.filters, position) if position else ""
+
+
 def _token(filters: str, position: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([filters, position]).encode()).decode().rstrip("=")
 

@@ -8,10 +8,11 @@ word, a message of another view. What is named otherwise, or made of more than o
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import Any, TypeVar
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -83,11 +84,19 @@ def message(
     fields that the view cannot know.
     """
     made = {
-        field.name: _plain(_value(cast("FieldDescriptor", field), view))
-        for field in kind.DESCRIPTOR.fields
-        if field.name not in without and field.name not in more
+        name: value
+        for name, read in _readers(kind.DESCRIPTOR)
+        if name not in without and name not in more and (value := read(view)) is not None
     }
-    return kind(**{name: one for name, one in (made | more).items() if one is not None})
+    return kind(**made, **{name: one for name, one in more.items() if one is not None})
+
+
+@cache
+def _readers(kind: Descriptor) -> tuple[tuple[str, Callable[[Any], object]], ...]:
+    """Return of each field of a message how it is read from a view. Found once, because a long list
+    has thousands of them.
+    """
+    return tuple((field.name, _reader(field)) for field in kind.fields)
 
 
 def _plain(value: Any) -> Any:
@@ -99,27 +108,35 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _value(field: FieldDescriptor, view: Any) -> Any:
-    """Return what the message has in this field; None leaves it out."""
+def _reader(field: FieldDescriptor) -> Callable[[Any], object]:
+    """Return what reads the field's value from a view; None leaves it out."""
+    name = field.name
     if (exception := EXCEPTIONS.get(field.full_name)) is not None:
-        return exception(view)
+        return lambda view: _plain(exception(view))
     match field.message_type or field.enum_type:
         case None:
-            return getattr(view, field.name)
+            return lambda view: _plain(getattr(view, name))
         case EnumDescriptor() as enum:
-            return enums.number_of(enum, getattr(view, field.name))
+            return lambda view: enums.number_of(enum, getattr(view, name))
         case of if of.full_name == Timestamp.DESCRIPTOR.full_name:
-            at_ms: int | None = getattr(view, f"{field.name}_ms")
-            return None if at_ms is None else timestamp(at_ms)
+            return lambda view: _moment(getattr(view, f"{name}_ms"))
         case of if of.full_name == money_pb2.Money.DESCRIPTOR.full_name:
-            minor: int = getattr(view, f"{field.name}_minor")
-            return money_pb2.Money(minor=minor, currency=view.currency)
+            return lambda view: money_pb2.Money(
+                minor=getattr(view, f"{name}_minor"), currency=view.currency
+            )
         case of:
             inner = message_factory.GetMessageClass(of)
-            value = getattr(view, field.name)
             if field.is_repeated:
-                return [message(inner, one) for one in value]
-            return None if value is None else message(inner, value)
+                return lambda view: [message(inner, one) for one in getattr(view, name)]
+            return lambda view: _inner(inner, getattr(view, name))
+
+
+def _moment(at_ms: int | None) -> Timestamp | None:
+    return None if at_ms is None else timestamp(at_ms)
+
+
+def _inner(kind: type[Message], view: object) -> Message | None:
+    return None if view is None else message(kind, view)
 
 
 def _next_step(view: views.WorkItemView) -> str:

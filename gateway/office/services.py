@@ -1,5 +1,7 @@
 """All services of the back office: what they are made of, their files, and what serves them."""
 
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, cast
 
@@ -9,20 +11,43 @@ from google.protobuf.descriptor import FileDescriptor
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
 from gateway.office.goods import GoodsService
+from gateway.office.import_calls import ImportCalls
+from gateway.office.import_worker import ImportWorker
+from gateway.office.line_acts import LineActs
+from gateway.office.machine_imports import MachineImportService
+from gateway.office.places import PlaceService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
+from gateway.office.profiles import MachineProfileService
 from gateway.office.v1 import (
     goods_service_pb2,
     goods_service_pb2_grpc,
+    machine_import_service_pb2,
+    machine_import_service_pb2_grpc,
+    machine_profile_service_pb2,
+    machine_profile_service_pb2_grpc,
+    place_service_pb2,
+    place_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
 )
 from storage.database.engine import Database
+from storage.office.districts import Districts
 from storage.office.goods import Goods
+from storage.office.imports import Imports
 from storage.office.prices import Prices
 from storage.office.products import Products
+from storage.office.profiles import Profiles
+from storage.office.selectors import Selectors
+from storage.office.sites import Sites
+from storage.office.stays import Stays
+
+
+def new_token() -> str:
+    """Return a name that nothing else has."""
+    return secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +60,37 @@ class OfficeParts:
     products: Products
     prices: Prices
     goods: Goods
+    districts: Districts
+    sites: Sites
+    profiles: Profiles
+    stays: Stays
+    selectors: Selectors
+    imports: Imports
+    importing: ImportWorker
 
     @classmethod
-    def on(cls, database: Database, fleet: Parts) -> Self:
-        """Return the parts over one database."""
+    def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
+        """Return the parts over one database. ``token`` names what must be told apart from all
+        others.
+        """
+        profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
         return cls(
-            fleet=fleet, products=Products(database), prices=Prices(database), goods=Goods(database)
+            fleet=fleet,
+            products=Products(database),
+            prices=Prices(database),
+            goods=Goods(database),
+            districts=Districts(database),
+            sites=Sites(database),
+            profiles=profiles,
+            stays=stays,
+            selectors=Selectors(database),
+            imports=imports,
+            importing=ImportWorker(
+                imports=imports,
+                lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
+                clock=fleet.acts.clock,
+                holder=token(),
+            ),
         )
 
 
@@ -48,7 +98,14 @@ FILES = (
     *fleet_services.FILES,
     *(
         cast("FileDescriptor", file.DESCRIPTOR)
-        for file in (product_service_pb2, price_service_pb2, goods_service_pb2)
+        for file in (
+            product_service_pb2,
+            price_service_pb2,
+            goods_service_pb2,
+            place_service_pb2,
+            machine_profile_service_pb2,
+            machine_import_service_pb2,
+        )
     ),
 )
 """One file for each service of administrators, the fleet's too."""
@@ -72,4 +129,21 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
         GoodsService(parts.fleet, parts.goods), server
+    )
+    place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
+        PlaceService(parts.fleet, parts.districts, parts.sites), server
+    )
+    machine_profile_service_pb2_grpc.add_MachineProfileServiceServicer_to_server(
+        MachineProfileService(parts.fleet, parts.profiles, parts.stays, parts.selectors), server
+    )
+    calls = ImportCalls(
+        imports=parts.imports,
+        sites=parts.sites,
+        acts=parts.fleet.acts,
+        begun=parts.importing.wake,
+        new_id=new_token,
+    )
+    machine_import_service_pb2_grpc.add_MachineImportServiceServicer_to_server(
+        MachineImportService(parts.fleet, calls, parts.imports, parts.profiles, parts.selectors),
+        server,
     )

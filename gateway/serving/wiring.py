@@ -138,6 +138,8 @@ async def run_gateway(
         stack.callback(trying.cancel)
         sweeping = asyncio.create_task(gateway.payer_sweep.run())
         stack.callback(sweeping.cancel)
+        importing = asyncio.create_task(gateway.office.importing.run())
+        stack.push_async_callback(_cancelled, importing)
         # Listeners.
         await _serve_http(stack, gateway, listener, health, shares)
         machines, admin = await _listen(stack, gateway, settings, made, shares)
@@ -163,8 +165,8 @@ async def run_gateway(
         await _drain(gateway.machines, machines, admin, hurry, within_ms=within_ms)
     if fatal.done():
         raise GatewayLost(
-            f"This gateway cannot go on: {fatal.result()}. Start it again; if that happens often, "
-            "see its log, and whether another gateway is using the same database."
+            f"This gateway cannot go on: {fatal.result().rstrip('.')}. Start it again; if that "
+            "happens often, see its log, and whether another gateway is using the same database."
         )
 
 
@@ -246,6 +248,12 @@ async def _listen(
     await machines.start()
     await admin.start()
     return machines, admin
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has let go of what it holds."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _lose(fatal: "asyncio.Future[str]", reason: str) -> None:

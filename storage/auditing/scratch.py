@@ -17,8 +17,9 @@ def scratch() -> Iterator[Connection]:
     large as what is copied: TMPDIR says where.
     """
     with TemporaryDirectory(prefix="vendgate-audit-") as folder:
+        file = Path(folder) / "excerpt.db"
         engine = create_engine(
-            f"sqlite:///{Path(folder) / 'excerpt.db'}",
+            f"sqlite:///{file}",
             json_serializer=codec.as_is,
             json_deserializer=codec.as_is,
             # Nobody needs it after a crash.
@@ -35,6 +36,9 @@ def scratch() -> Iterator[Connection]:
                         for column in table.columns
                     )
                     connection.exec_driver_sql(f"CREATE TABLE {table.name} ({names})")
+                # Its name goes at once and the file with its last user: whoever ends this process
+                # by a signal leaves no copy of the books.
+                file.unlink()
                 yield connection
         finally:
             engine.dispose()

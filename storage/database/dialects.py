@@ -10,7 +10,8 @@ SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 
 UPGRADE_LOCK = 0x76656E64
-"""The name of the advisory lock on PostgreSQL, the same in every process of an installation."""
+OFFICE_LOCK = 0x76656E65
+"""Names of advisory locks on PostgreSQL, the same in every process of an installation."""
 
 
 def upsert(
@@ -53,6 +54,14 @@ def upgrade_alone(connection: Connection) -> None:
     """
     if connection.dialect.name == POSTGRESQL:
         connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+
+
+def office_alone(connection: Connection) -> None:
+    """Let nobody else change what may be true only once in an installation (the tree of districts,
+    which must have no circle; that one import runs) until the end of the transaction.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(select(func.pg_advisory_xact_lock(OFFICE_LOCK)))
 
 
 def _insert(dialect_name: str, table: Table) -> sqlite.Insert | postgresql.Insert:

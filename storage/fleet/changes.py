@@ -6,7 +6,7 @@ told, and the difference in one line for the audit log.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,10 @@ from actors.machine.policy import Clash, Policy, PolicyOverrides
 from actors.machine.state import CodeStatus, Column, Configuration, MachineState, Mode
 from storage import codec
 from storage.machines.loading import configuration_of
-from storage.tables import inbox, machine_halts, machine_states
+from storage.tables import inbox, machine_halts, machine_profiles, machine_states
 
+IN_SERVICE = "IN_SERVICE"
+"""What ``machine_profiles.maintenance`` says of a machine that may sell."""
 PLACE = ("store_name", "address", "country_code")
 """What Alipay's code is made with."""
 
@@ -67,6 +69,14 @@ class SecondPersonNeeded(ChangeRefused):
         self.proposed = proposed
 
 
+class InMaintenance(ChangeRefused):
+    """The machine is out of service, in the state ``maintenance``: it cannot be enabled."""
+
+    def __init__(self, maintenance: str) -> None:
+        super().__init__(maintenance)
+        self.maintenance = maintenance
+
+
 class MachineInUse(ChangeRefused):
     """Something of the machine is open: ``what``, in words."""
 
@@ -104,6 +114,12 @@ class MachineChange:
     def moves(self) -> bool:
         """It sets something that Alipay's code is made with."""
         return any(getattr(self, name) is not None for name in PLACE)
+
+
+Making = Callable[[Connection, Row[Any]], MachineChange]
+"""Says, within the transaction that makes it, what a change is; what it writes itself is part of
+it. It is given the machine's row, which is locked, and may refuse by raising.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +166,8 @@ def plan(
         raise EtagStale(etag_of(row.revision))
     if change.moves:
         _may_move(connection, machine_id)
+    if change.enabled:
+        _may_sell(connection, machine_id)
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
     after = _configured(before, change)
@@ -212,6 +230,14 @@ def _may_move(connection: Connection, machine_id: MachineId) -> None:
         raise CodeExists(machine_id)
     if code_under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
         raise CodeAskedFor(machine_id)
+
+
+def _may_sell(connection: Connection, machine_id: MachineId) -> None:
+    """Raise InMaintenance if somebody has taken the machine out of service."""
+    c = machine_profiles.c
+    wanted = select(c.maintenance).where(c.machine_id == machine_id)
+    if (maintenance := connection.scalar(wanted) or IN_SERVICE) != IN_SERVICE:
+        raise InMaintenance(maintenance)
 
 
 def _open(connection: Connection, machine_id: MachineId) -> Iterator[str]:

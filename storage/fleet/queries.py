@@ -76,6 +76,15 @@ class Queries:
         wanted = lists.MACHINES.where(machines.c.machine_id == machine_id)
         return next(iter(await self._machines(wanted, columns=True)), None)
 
+    async def some_machines(
+        self, machine_ids: Sequence[str], *, columns: bool = True
+    ) -> list[MachineView]:
+        """Return those of the machines that there are, in no order. Without ``columns`` no
+        planogram is read for them.
+        """
+        wanted = lists.MACHINES.where(machines.c.machine_id.in_(machine_ids))
+        return await self._machines(wanted, columns=columns)
+
     async def codes_answered(self, machine_ids: Sequence[str]) -> frozenset[str]:
         """Return those of the machines about whose codes Alipay has answered, with a code or with a
         no.

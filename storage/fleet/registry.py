@@ -21,7 +21,7 @@ from storage.database.engine import Database
 from storage.database.gathering import Gathered
 from storage.fleet import limits
 from storage.fleet.answers import Claim, mark_done
-from storage.fleet.changes import MachineChange, Planned, SecondPersonNeeded, may_have, plan
+from storage.fleet.changes import MachineChange, Making, Planned, SecondPersonNeeded, may_have, plan
 from storage.fleet.joining import (
     JOINS_AT_ONCE,
     Joining,
@@ -82,7 +82,7 @@ class Registry:
     async def change(
         self,
         machine_id: MachineId,
-        change: MachineChange,
+        change: MachineChange | Making,
         *,
         actor: str | Actor,
         action: str,
@@ -105,8 +105,9 @@ class Registry:
             row = _row(connection, machine_id, lock=True)
             if claim is not None and claim.done and row is not None:
                 return ConfigurationChanged(configuration=configuration_of(row))
+            wished = _made(connection, row, change)
             planned = plan(
-                connection, machine_id, row, change, etag=etag, now_ms=now_ms, fleet=self._fleet
+                connection, machine_id, row, wished, etag=etag, now_ms=now_ms, fleet=self._fleet
             )
             said = "; ".join(part for part in (planned.difference, detail) if part)
             if wanted := self._raised(planned):
@@ -138,8 +139,8 @@ class Registry:
                     .where(machines.c.machine_id == machine_id)
                     .values(planned.values)
                 )
-                if change.columns is not None:
-                    _write_columns(connection, machine_id, change.columns)
+                if wished.columns is not None:
+                    _write_columns(connection, machine_id, wished.columns)
             if claim is not None:
                 mark_done(connection, claim)
             if planned.values:
@@ -245,6 +246,14 @@ def _row(connection: Connection, machine_id: MachineId, *, lock: bool = False) -
     return connection.execute(
         _BY_ID.with_for_update(key_share=True) if lock else _BY_ID, {"key": machine_id}
     ).one_or_none()
+
+
+def _made(
+    connection: Connection, row: Row[Any] | None, change: MachineChange | Making
+) -> MachineChange:
+    if isinstance(change, MachineChange):
+        return change
+    return MachineChange() if row is None else change(connection, row)
 
 
 def _write_columns(

@@ -75,6 +75,7 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         MachineView,
         overrides=configuration.overrides,
         columns=_columns(state, configuration.planogram_version, planogram),
+        planogram_in_force=state.configuration.planogram_version,
         code_status=state.code.status.value,
         qr_payload=state.code.qr_payload,
         qr_image_url=state.code.image_url,

@@ -58,6 +58,10 @@ class MachineView:
     revision: int
     retired_at_ms: int | None
     halt: HaltView | None = None
+    planogram_in_force: int = 0
+    """The version that the actor holds customers to; ``planogram_version`` is the one that is
+    wanted.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.goods import goods_balances, goods_lots, goods_moves
+from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.installation import (
     holders,
     installation,
@@ -23,6 +24,14 @@ from storage.tables.machines import machine_halts, machine_states, machines, pla
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
+from storage.tables.places import (
+    district_paths,
+    districts,
+    machine_labels,
+    machine_profiles,
+    machine_sites,
+    sites,
+)
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 
@@ -34,6 +43,8 @@ __all__ = [
     "archives",
     "audit",
     "balances",
+    "district_paths",
+    "districts",
     "goods_balances",
     "goods_lots",
     "goods_moves",
@@ -45,6 +56,11 @@ __all__ = [
     "limit_proposals",
     "machine_alarms",
     "machine_halts",
+    "machine_import_lines",
+    "machine_imports",
+    "machine_labels",
+    "machine_profiles",
+    "machine_sites",
     "machine_states",
     "machines",
     "metadata",
@@ -60,6 +76,7 @@ __all__ = [
     "refunds",
     "seals",
     "sessions",
+    "sites",
     "starts",
     "trades",
     "transfers",

@@ -49,7 +49,7 @@ class Desk:
 
 
 async def test_the_page_works_as_printed(tmp_path: Path) -> None:
-    """Merchandise and prices, from an empty catalogue; a block that is typed again is done once."""
+    """Merchandise, prices and machines, from nothing; a block that is typed again is done once."""
     upgraded = tmp_path / "upgraded.db"
     await asyncio.to_thread(migrate.upgrade, f"sqlite:///{upgraded}", partition_count=PARTITIONS)
     merchant, alipay = (rsa.generate_private_key(65_537, 2_048) for _ in range(2))
@@ -58,7 +58,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         listener = site.gateway.admin_listener("127.0.0.1:0", None)
         await listener.start()
         desk = Desk(tmp_path, listener.port)
-        products, adopt, files, archive, prices = BLOCK.findall(PAGE)
+        products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
+        places, stands, selected, maintenance, import_of, imported = machines
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -79,4 +80,22 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"city centre"' in told
         assert 2 == told.count('"minor": "900"')
         assert 2 == told.count('"minor": "850"')
+
+        told = await desk.type(places)
+        assert told == await desk.type(places)
+        assert 2 == told.count('"pier 7"')
+
+        told = await desk.type(stands)
+        assert '"s-4711"' in told
+        assert '"pier-7"' in told
+        assert '"vm-0017"' in await desk.type(selected)
+        assert 2 == (await desk.type(maintenance)).count("maintenancesince")
+
+        told = await desk.type(import_of)
+        assert '"newcount": 1' in told
+        while await site.gateway.office.importing.once():
+            pass
+        told = await desk.type(imported)
+        assert "machineimportstatedone" in told
+        assert "vm-0018,pier 7,hkd,hk" in told
         await listener.stop(grace_s=0)

@@ -40,6 +40,9 @@ from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
     goods_service_pb2_grpc,
+    machine_import_service_pb2_grpc,
+    machine_profile_service_pb2_grpc,
+    place_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
 )
@@ -176,6 +179,21 @@ class Site:
     def goods(self) -> Any:
         """A client of GoodsService."""
         return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
+
+    @property
+    def places(self) -> Any:
+        """A client of PlaceService."""
+        return place_service_pb2_grpc.PlaceServiceStub(self.channel)
+
+    @property
+    def profiles(self) -> Any:
+        """A client of MachineProfileService."""
+        return machine_profile_service_pb2_grpc.MachineProfileServiceStub(self.channel)
+
+    @property
+    def machine_imports(self) -> Any:
+        """A client of MachineImportService."""
+        return machine_import_service_pb2_grpc.MachineImportServiceStub(self.channel)
 
     async def register(self, machine_id: str = "VM-1", *, currency: str = "HKD") -> Registered:
         """Put a machine into the registry, as RegisterMachine does, without telling its actor."""

@@ -1,6 +1,8 @@
 """``vendgate bench``: its files and its exit status."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -94,3 +96,19 @@ def test_what_cannot_be_used_is_said_at_once(
     said = capsys.readouterr().err
     assert said.startswith("A file or folder that was named cannot be used: ")
     assert 1 == len(said.splitlines())
+
+
+def test_a_run_removes_what_a_killed_one_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Never the folder of one that lives, nor a folder that has no lock."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (foreign := tmp_path / "vendgate-bench-foreign").mkdir()
+    killed, lock_of_killed = command.new_folder()
+    living, lock_of_living = command.new_folder()
+    assert killed.exists()
+    os.close(lock_of_killed)  # as the kernel does for a process that ends
+    latest, lock_of_latest = command.new_folder()
+    assert {foreign, living, latest} == set(tmp_path.iterdir())
+    os.close(lock_of_living)
+    os.close(lock_of_latest)

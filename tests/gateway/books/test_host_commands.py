@@ -52,3 +52,12 @@ def test_a_takeover_needs_a_reason(config: str) -> None:
         again.exit_code,
         again.stderr,
     )
+    other = run("takeover", "there", "--reason", "a wrong name", "--config", config)
+    assert other.stdout.startswith("taken from a takeover for here; for 60 s only there may claim")
+
+
+@pytest.mark.parametrize(("home", "reason"), [("", "moved"), (" ", "moved"), ("here", "")])
+def test_an_empty_word_takes_nothing_over(config: str, home: str, reason: str) -> None:
+    """As of a script whose variable was not set: nobody but a home without a name could serve."""
+    assert 2 == run("takeover", home, "--reason", reason, "--config", config).exit_code
+    assert "nobody holds machines\n" in run("list", "--config", config).stdout

@@ -33,6 +33,7 @@ from storage.fleet.views import MachineView
 from tests.support.fleet_calls import refusal, registered, registration, with_policy
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import Site
+from tests.support.site_machine import a_machine, heard
 
 ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S)
 NOBODY = Act(actor="unknown", person="unknown", within_s=HANGS_AFTER_S)
@@ -326,3 +327,38 @@ async def test_a_refusal_names_what_is_wrong_and_once(site: Site) -> None:
 
     other = await _said(site.fleet.RegisterMachine(registration("VM-1", currency="SGD")))
     assert "another currency takes another id" in other
+
+
+async def test_a_price_changes_when_the_customer_has_gone(site: Site) -> None:
+    """Whoever has money in the machine buys at the price that they saw; both versions can be seen
+    meanwhile, and the machine hears of the new one behind the end of the session.
+    """
+    registered_ = await registered(site)
+    async with a_machine(site) as machine:
+        site.alipay.pay(registered_.qr_payload, "10.00")
+        await site.alipay.settle()
+        await heard(machine, "begin_session")
+        dearer = machine_pb2.Column(column="A1", product="cola", price_minor=900, capacity=10)
+        wanted = await site.fleet.SetPlanogram(
+            wire.SetPlanogramRequest(machine_id="VM-1", columns=[dearer])
+        )
+        assert (2, 1, 900, 4) == (
+            wanted.machine.planogram_version,
+            wanted.machine.planogram_in_force,
+            wanted.machine.columns[0].price_minor,
+            wanted.machine.columns[0].stock,
+        )
+        wish = machine_wire.VendRequest(
+            request_id="r1", column="A1", price_minor=500, planogram_version=1
+        )
+        await machine.say(1, vend_request=wish)
+        approval = (await heard(machine, "vend_approved")).vend_approved
+        assert 500 == approval.amount_minor
+        await machine.say(2, vend_success=machine_wire.VendSuccess(vend_id=approval.vend_id))
+        ends = (await heard(machine, "funds_update")).funds_update.session_id
+        await machine.say(3, session_complete=machine_wire.SessionComplete(session_id=ends))
+        await heard(machine, "end_session")
+        update = (await heard(machine, "planogram_update")).planogram_update
+        assert (2, 900) == (update.planogram_version, update.columns[0].price_minor)
+    shown = await site.fleet.GetMachine(wire.GetMachineRequest(machine_id="VM-1"))
+    assert (2, 3) == (shown.machine.planogram_in_force, shown.machine.columns[0].stock)

@@ -573,6 +573,16 @@ async def test_a_registration_that_gets_no_code_is_still_one(
         assert "" == response.machine.qr_payload
 
 
+async def test_machines_that_join_together_are_answered_each_with_its_own(site: Site) -> None:
+    """They wait for codes together and are read together, and each caller gets their machine."""
+    names = [f"VM-{number}" for number in range(60)]
+    answers = await asyncio.gather(
+        *(site.fleet.RegisterMachine(_registration(machine_id=name)) for name in names)
+    )
+    assert names == [answer.machine.machine_id for answer in answers]
+    assert {machine_pb2.CODE_STATUS_ACTIVE} == {answer.machine.code_status for answer in answers}
+
+
 async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
     """A watch goes on from a token without a gap, follows what comes, and can be for one
     machine.

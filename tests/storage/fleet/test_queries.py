@@ -49,6 +49,18 @@ async def test_a_machine_is_registry_state_and_owner(db: Database) -> None:
     assert await Queries(db).machine("VM-2") is None
 
 
+async def test_machines_that_are_read_together_are_as_each_alone(db: Database) -> None:
+    """Those that there are; a name that nobody has brings nothing."""
+    owner = await Owner.of(db, "VM-1", "VM-2")
+    await owner.do("VM-1", paid("t1"))
+    queries = Queries(db)
+    found = {
+        view.machine_id: view for view in await queries.some_machines(["VM-2", "VM-1", "VM-9"])
+    }
+    assert {name: await queries.machine(name) for name in ("VM-1", "VM-2")} == found
+    assert [] == await queries.some_machines([])
+
+
 async def test_a_machine_that_nothing_was_decided_for_shows_its_registry_row(db: Database) -> None:
     """It is inactive, and its planogram is the registry's."""
     await Registry(db).register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
@@ -75,7 +87,7 @@ async def test_a_new_planogram_shows_at_once(db: Database) -> None:
     )
     view = await Queries(db).machine("VM-1")
     assert view is not None
-    assert (columns, 2) == (view.columns, view.planogram_version)
+    assert (columns, 2, 1) == (view.columns, view.planogram_version, view.planogram_in_force)
 
 
 async def test_a_planogram_that_is_not_in_force_shows_the_counts_that_stay(db: Database) -> None:

@@ -1,0 +1,181 @@
+"""The changing calls of MachineImportService: a file is checked whole, against what is there too,
+before anything of it is kept.
+
+Flows in: a file and who sends it. Flows out: an import that is carried out by itself, or
+CallRefused with what is wrong. Only a rehearsal returns lines with problems.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.fleet.act import Act
+from gateway.fleet.caller import named
+from gateway.fleet.machine_acts import MachineActs
+from gateway.office import machine_csv
+from gateway.office.errors import deed_of, import_refused, in_words
+from gateway.office.fields import OfficeFields
+from gateway.office.machine_csv import MachineFileLine, MachineWish
+from gateway.office.v1 import machine_import_service_pb2 as wire
+from storage.fleet.lists import NO_CODE_YET
+from storage.fleet.views import MachineView
+from storage.office.imports import ImportLine, Imports, ImportView
+from storage.office.sites import Sites, SiteView
+from storage.office.stays import is_past
+
+LINES_PER_S = 10
+LINES_PER_S_MAX = 100
+FAILURES_MAX = 10_000
+IMPORT_ID_LENGTH_MAX = 32
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """The lines of a file, those of machines that are not registered yet, and the import that
+    carries them out; None if it was only checked.
+    """
+
+    lines: Sequence[MachineFileLine]
+    new: frozenset[str]
+    view: ImportView | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCalls:
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``.
+    ``begun`` is called when there is something to carry out; ``new_id`` names an import.
+    """
+
+    imports: Imports
+    sites: Sites
+    acts: MachineActs
+    begun: Callable[[], None]
+    new_id: Callable[[], str]
+
+    async def begin(self, request: wire.ImportMachinesRequest, act: Act) -> Taken:
+        """ImportMachines."""
+        fields = OfficeFields().reason(request.reason)
+        if request.lines_per_second > LINES_PER_S_MAX:
+            fields.wrong("lines_per_second", f"must be at most {LINES_PER_S_MAX}")
+        if request.failures_max > FAILURES_MAX:
+            fields.wrong("failures_max", f"must be at most {FAILURES_MAX}")
+        fields.done()
+        read = machine_csv.read(request.csv)
+        lines, new = await self._checked(
+            [replace(one, wish=replace(one.wish, reason=request.reason)) for one in read]
+        )
+        if act.validate_only:
+            return Taken(lines=lines, new=new)
+        problems = [f"line {one.number}: {said}" for one in lines for said in one.problems]
+        if problems:
+            raise import_refused(problems)
+        deed = deed_of(named(act), "ImportMachines", self.acts.clock)
+        with in_words():
+            view = await self.imports.begin(
+                self._id_for(act),
+                [_kept(one) for one in lines],
+                deed,
+                lines_per_s=request.lines_per_second or LINES_PER_S,
+                failures_max=request.failures_max,
+            )
+        self.begun()
+        return Taken(lines=lines, new=new, view=view)
+
+    async def stop(self, request: wire.StopMachineImportRequest, act: Act) -> ImportView:
+        """StopMachineImport."""
+        fields = OfficeFields().reason(request.reason)
+        import_id(fields, request.import_id).done()
+        with in_words():
+            return await self.imports.stop(
+                request.import_id,
+                deed_of(act, "StopMachineImport", self.acts.clock),
+                reason=request.reason or f"{act.actor} stopped it",
+            )
+
+    def _id_for(self, act: Act) -> str:
+        """Return the import's name: the same each time for the same request."""
+        if act.claim is None:
+            return self.new_id()
+        asked = act.claim.asked
+        return hashlib.sha256(f"{asked.caller}\n{asked.request_id}".encode()).hexdigest()[:16]
+
+    async def _checked(
+        self, lines: Sequence[MachineFileLine]
+    ) -> tuple[list[MachineFileLine], frozenset[str]]:
+        """Return the lines with what is wrong about what is there, and the machines that are
+        new.
+        """
+        machines: dict[str, MachineView] = {}
+        names = [one.wish.machine_id for one in lines]
+        for start in range(0, len(names), _AT_ONCE):
+            found = await self.acts.queries.some_machines(
+                names[start : start + _AT_ONCE], columns=False
+            )
+            machines |= {view.machine_id: view for view in found}
+        wanted = sorted({site for one in lines if (site := one.wish.cells.get("site", ""))})
+        sites: dict[str, SiteView] = {}
+        for start in range(0, len(wanted), _AT_ONCE):
+            sites |= await self.sites.some(wanted[start : start + _AT_ONCE])
+        now_ms = self.acts.clock.now_ms()
+        checked = [
+            replace(
+                one,
+                problems=(
+                    *one.problems,
+                    *_of_machine(one.wish, machines.get(one.wish.machine_id)),
+                    *_of_site(one.wish, sites, now_ms),
+                ),
+            )
+            for one in lines
+        ]
+        return checked, frozenset(names).difference(machines)
+
+
+def import_id(fields: OfficeFields, value: str) -> OfficeFields:
+    """Check the name of an import."""
+    if not 1 <= len(value) <= IMPORT_ID_LENGTH_MAX or not value.isalnum():
+        fields.wrong("import_id", "must be the import_id that ImportMachines answered")
+    return fields
+
+
+def _kept(line: MachineFileLine) -> ImportLine:
+    wish = line.wish
+    return ImportLine(line=line.number, machine_id=wish.machine_id, content=wish.kept())
+
+
+def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
+    cells = wish.cells
+    if view is None:
+        return [
+            f"{name}: is needed, because the machine is not registered yet"
+            for name in ("store_name", "currency")
+            if name not in cells
+        ]
+    found = []
+    if view.retired_at_ms is not None:
+        found.append("machine_id: was retired, which is for ever")
+    if cells.get("currency", view.currency) != view.currency:
+        found.append(f"currency: is {view.currency}, for ever")
+    moved = [
+        name
+        for name in ("store_name", "country_code", "address")
+        if cells.get(name, getattr(view, name)) != getattr(view, name)
+    ]
+    if moved and view.code_status not in NO_CODE_YET and view.qr_payload:
+        found += [f"{name}: cannot be changed, because Alipay has a code" for name in moved]
+    return found
+
+
+def _of_site(wish: MachineWish, sites: Mapping[str, SiteView], now_ms: int) -> list[str]:
+    code, day = wish.cells.get("site", ""), wish.cells.get("from_day", "")
+    if not code:
+        return []
+    site = sites.get(code)
+    if site is None:
+        return [f"site: there is no site {code!r}: CreateSite makes it"]
+    if site.archived_at_ms is not None:
+        return [f"site: {code!r} is archived: RestoreSite, or name another"]
+    if day and not wish.reason and is_past(day, site.content.time_zone, now_ms):
+        return ["from_day: is over there, which needs a reason"]
+    return []

@@ -1,0 +1,52 @@
+"""Machines that are registered and changed from a list, one line after the other."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+)
+
+from storage.tables.base import metadata
+
+# ``holder`` is at it until ``held_until_ms``; whoever comes later goes on.
+machine_imports = Table(
+    "machine_imports",
+    metadata,
+    Column("import_id", String(32), primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("actor", String(160), nullable=False),
+    Column("claimed", String(64), nullable=False),
+    Column("proven", String(64), nullable=False),
+    Column("line_count", Integer, nullable=False),
+    Column("done_count", Integer, nullable=False),
+    Column("failed_count", Integer, nullable=False),
+    Column("lines_per_s", Integer, nullable=False),
+    Column("failures_max", Integer, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("held_until_ms", BigInteger, nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("state IN ('RUNNING', 'DONE', 'STOPPED')", name="state_known"),
+    Index(None, "state", "created_at_ms", "import_id"),
+)
+
+# ``content`` is the line as it was checked; ``said`` why it failed.
+machine_import_lines = Table(
+    "machine_import_lines",
+    metadata,
+    Column("import_id", String(32), ForeignKey("machine_imports.import_id"), primary_key=True),
+    Column("line", Integer, primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("said", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    CheckConstraint("state IN ('WAITING', 'DONE', 'FAILED')", name="state_known"),
+    Index(None, "import_id", "state", "line"),
+)

@@ -1,0 +1,50 @@
+"""A request about an import is checked before anything is asked of storage."""
+
+from typing import Any
+
+import pytest
+
+from gateway.office.v1 import machine_import_service_pb2 as wire
+from tests.gateway.office.importing import a_file, a_pier
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"lines_per_second": 101}, "lines_per_second"),
+        ({"failures_max": 10_001}, "failures_max"),
+        ({"reason": "x" * 501}, "reason"),
+        ({"csv": b""}, "csv"),
+    ],
+)
+async def test_what_is_wrong_is_said(site: Site, wrong: dict[str, Any], field: str) -> None:
+    """By the name of its field."""
+    request = wire.ImportMachinesRequest(**{"csv": a_file("VM-1"), **wrong})
+    assert [field] == (await refusal(site.machine_imports.ImportMachines(request)))[2]
+
+
+async def test_an_import_that_is_not_there_is_not_found(site: Site) -> None:
+    """And a name that none can have is wrong."""
+    for import_id, reason in (("abc", "MACHINE_IMPORT_NOT_FOUND"), ("a b", "INVALID_REQUEST")):
+        get = wire.GetMachineImportRequest(import_id=import_id)
+        stop = wire.StopMachineImportRequest(import_id=import_id)
+        listing = wire.ListMachineLinesRequest(import_id=import_id)
+        for call in (
+            site.machine_imports.GetMachineImport(get),
+            site.machine_imports.StopMachineImport(stop),
+            site.machine_imports.ListMachineLines(listing),
+        ):
+            assert reason == (await refusal(call))[1]
+
+
+async def test_a_past_day_needs_a_reason(site: Site) -> None:
+    """Which is said before anything is done."""
+    await a_pier(site)
+    past = a_file("VM-1").replace(b"2199", b"2001")
+    request = wire.ImportMachinesRequest(csv=past, validate_only=True)
+    told = await site.machine_imports.ImportMachines(request)
+    assert ["from_day: is over there, which needs a reason"] == list(told.lines[0].problems)
+    request.reason = "they were always there"
+    assert 0 == (await site.machine_imports.ImportMachines(request)).refused_count

@@ -1,0 +1,135 @@
+"""Imports: who is at one, how far it is, and what ends it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.dialects.sqlite import dialect
+
+from storage.books.audit_rows import Actor
+from storage.database.engine import Database
+from storage.office.deeds import NotPossible, NotThere
+from storage.office.imports import (
+    ImportLine,
+    Imports,
+    ImportState,
+    ImportView,
+    LineState,
+    lines_of,
+)
+from tests.storage.office.places import by, details
+
+HELD_MS = 30_000
+
+
+def line(number: int, state: LineState = LineState.WAITING, said: str = "") -> ImportLine:
+    return ImportLine(line=number, machine_id=f"VM-{number}", content="{}", state=state, said=said)
+
+
+async def begun(db: Database, count: int = 3, *, failures_max: int = 1) -> Imports:
+    """Begin an import of so many lines."""
+    imports = Imports(db)
+    lines = [line(number) for number in range(2, count + 2)]
+    await imports.begin("i-1", lines, by(), lines_per_s=10, failures_max=failures_max)
+    return imports
+
+
+async def take(imports: Imports, holder: str, now_ms: int = 0) -> ImportView | None:
+    return await imports.take(holder, now_ms=now_ms, held_ms=HELD_MS)
+
+
+async def test_an_import_is_kept_with_its_lines(db: Database) -> None:
+    """And one runs at a time."""
+    imports = await begun(db)
+    there = await imports.get("i-1")
+    assert (ImportState.RUNNING, 3, 0, 0, Actor(name="ann")) == (
+        there.state,
+        there.line_count,
+        there.done_count,
+        there.failed_count,
+        there.actor,
+    )
+    waiting = await imports.lines("i-1", LineState.WAITING, limit=2)
+    assert [line(2), line(3)] == waiting
+    assert [line(4)] == await imports.lines("i-1", LineState.WAITING, after=3, limit=2)
+    with pytest.raises(NotPossible) as refused:
+        await imports.begin("i-2", [line(2)], by(), lines_per_s=1, failures_max=0)
+    assert "IMPORT_RUNNING" == refused.value.reason
+    with pytest.raises(NotThere):
+        await imports.get("i-2")
+    assert ["import i-1 of 3 lines, 10 a second"] == await details(db)
+
+
+async def test_one_holds_an_import_until_its_hold_runs_out(db: Database) -> None:
+    """Whoever died lets go in time; whoever ends lets go at once."""
+    imports = Imports(db)
+    assert None is await take(imports, "a")
+    await begun(db)
+    assert await take(imports, "a") is not None
+    assert await take(imports, "a", 10_000) is not None
+    assert None is await take(imports, "b", 39_999)
+    assert await take(imports, "b", 40_000) is not None
+    assert None is await take(imports, "a", 40_001)
+    await imports.let_go("b")
+    assert await take(imports, "a", 40_002) is not None
+    # The clock of another computer is far behind: a hold lasts no longer for that.
+    assert await take(imports, "c", 1) is not None
+
+
+async def test_lines_are_told_once_and_by_who_holds_it(db: Database) -> None:
+    """The import ends with its last line, and the log says how."""
+    imports = await begun(db)
+    await take(imports, "a")
+    two = [line(2, LineState.DONE), line(3, LineState.FAILED, "no such site")]
+    for _ in range(2):
+        there = await imports.ended("i-1", two, holder="a", now_ms=5)
+        assert (1, 1, ImportState.RUNNING) == (there.done_count, there.failed_count, there.state)
+    last = [line(4, LineState.DONE)]
+    stranger = await imports.ended("i-1", last, holder="b", now_ms=5)
+    assert (1, ImportState.RUNNING) == (stranger.done_count, stranger.state)
+    there = await imports.ended("i-1", last, holder="a", now_ms=6)
+    assert (2, 1, ImportState.DONE, 6) == (
+        there.done_count,
+        there.failed_count,
+        there.state,
+        there.ended_at_ms,
+    )
+    assert there == await imports.get("i-1")
+    assert [two[1]] == await imports.lines("i-1", LineState.FAILED, limit=9)
+    assert None is await take(imports, "a")
+
+
+async def test_too_many_failures_stop_an_import(db: Database) -> None:
+    """What waits then is not carried out."""
+    imports = await begun(db, failures_max=1)
+    await take(imports, "a")
+    both = [line(2, LineState.FAILED, "x"), line(3, LineState.FAILED, "y")]
+    there = await imports.ended("i-1", both, holder="a", now_ms=5)
+    assert (ImportState.STOPPED, "more than 1 lines failed") == (there.state, there.reason)
+    assert None is await take(imports, "a", 99_999)
+    assert [line(4)] == await imports.lines("i-1", LineState.WAITING, limit=9)
+
+
+async def test_a_person_stops_an_import(db: Database) -> None:
+    """Once; what its holder still says then counts nothing."""
+    imports = await begun(db)
+    await take(imports, "a")
+    stopped = await imports.stop("i-1", by("bob"), reason="the wrong file")
+    assert (ImportState.STOPPED, "the wrong file") == (stopped.state, stopped.reason)
+    assert stopped == await imports.get("i-1")
+    late = await imports.ended("i-1", [line(2, LineState.DONE)], holder="a", now_ms=5)
+    assert stopped == late
+    with pytest.raises(NotPossible) as refused:
+        await imports.stop("i-1", by(), reason="again")
+    assert "IMPORT_ENDED" == refused.value.reason
+
+
+def test_a_page_of_lines_goes_along_an_index(upgraded_file: Path) -> None:
+    """A large import costs no more a page than a small one."""
+    wanted = lines_of("i-1", LineState.WAITING, 500, 50)
+    sql = wanted.compile(dialect=dialect(), compile_kwargs={"literal_binds": True})
+    with closing(sqlite3.connect(upgraded_file)) as connection:
+        plan = [line for *_, line in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+    assert any("INDEX" in one and "import_id=? AND state=? AND line>?" in one for one in plan), plan
+    assert [] == [one for one in plan if "TEMP B-TREE" in one]

@@ -19,6 +19,8 @@ from actors.machine.events import (
     Connected,
     Disconnected,
     FrameReceived,
+    GoodsCounted,
+    GoodsMoved,
     RefundQueryAsked,
     RefundRetryAsked,
     RefundWrittenOff,
@@ -52,6 +54,8 @@ class Reload(Struct, frozen=True, kw_only=True):
 AdminEvent = (
     ConfigurationChanged
     | StockCounted
+    | GoodsMoved
+    | GoodsCounted
     | RefundRetryAsked
     | RefundQueryAsked
     | RefundWrittenOff

@@ -5,17 +5,10 @@ a time, until they agree or Alipay refuses. A call that was not answered leaves 
 which is never what is wanted: the call for what is wanted by then follows.
 """
 
-from actors.machine import commands, events, vending
+from actors.machine import commands, events, stock, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
-from actors.machine.state import (
-    QR_PAYLOAD_BYTES_MAX,
-    Code,
-    CodeStatus,
-    Column,
-    Planogram,
-    column_named,
-)
+from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Planogram
 from actors.machine.values import replace
 
 
@@ -48,25 +41,11 @@ def put_in_force(draft: Draft, *, tell: bool = True) -> None:
     waiting = draft.state.next_planogram
     if waiting is None or draft.state.session is not None:
         return
-    columns = tuple(_with_stock(draft, column) for column in waiting.columns)
-    kept = {
-        column.column
-        for column in columns
-        if (old := column_named(draft.state, column.column)) is not None
-        and old.product == column.product
-    }
-    failing = tuple(one for one in draft.state.failing if one.column in kept)
+    stock.plan(draft, waiting.columns)
     configuration = replace(draft.state.configuration, planogram_version=waiting.version)
-    draft.update(configuration=configuration, columns=columns, failing=failing, next_planogram=None)
+    draft.update(configuration=configuration, next_planogram=None)
     if tell:
         draft.tell(commands.planogram(draft.state))
-
-
-def _with_stock(draft: Draft, column: Column) -> Column:
-    """Return the column with its stock: a column whose product stays keeps its own count."""
-    old = column_named(draft.state, column.column)
-    stock = old.stock if old is not None and old.product == column.product else column.stock
-    return replace(column, stock=min(stock, column.capacity))
 
 
 # --- the code ---

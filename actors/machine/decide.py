@@ -26,6 +26,7 @@ from actors.machine import (
 from actors.machine.deadlines import next_deadline
 from actors.machine.decision import Decision
 from actors.machine.draft import Draft
+from actors.machine.goods import GoodsKind
 from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
@@ -120,8 +121,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             configuring.code_failed(draft, event)
         case events.ConfigurationChanged():
             configuring.change(draft, event)
-        case events.StockCounted():
-            stock.count(draft, event.column, event.stock)
+        case events.StockCounted() | events.GoodsMoved() | events.GoodsCounted():
+            stock.by_person(draft, event)
         case events.TimePassed() | events.Resumed():
             pass
         case _:
@@ -147,7 +148,7 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             _complete(draft, seq, fact)
         case events.CashSold():
             stock.works(draft, fact.column)
-            stock.take_one(draft, fact.column)
+            stock.take_one(draft, fact.column, GoodsKind.CASH_SOLD)
         case events.FaultReported():
             connecting.fault(draft, fact)
         case events.FaultsCounted():

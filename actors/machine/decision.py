@@ -5,6 +5,7 @@ down.
 from msgspec import Struct
 
 from actors.machine.effects import Effect
+from actors.machine.goods import GoodsMove
 from actors.machine.ledger import Transfer
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend
 
@@ -26,5 +27,6 @@ class Decision(Struct, frozen=True, kw_only=True):
     changed: bool = True
     effects: tuple[Effect, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    goods: tuple[GoodsMove, ...] = ()
     records: tuple[Record, ...] = ()
     notes: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from actors.machine import deadlines, events
 from actors.machine.effects import Effect
+from actors.machine.goods import GoodsMove
 from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, phase
@@ -76,6 +77,11 @@ def transfer(movement: Transfer, currency: str) -> str:
     debit = f"{movement.debit_account} {movement.debit_reference}".rstrip()
     credit = f"{movement.credit_account} {movement.credit_reference}".rstrip()
     return f"{movement.kind} {movement.amount_minor} {currency} {debit} to {credit}"
+
+
+def goods(move: GoodsMove) -> str:
+    """Return the move in one line, for example ``SOLD 1 cola COLUMN:VM-1/A1 to SOLD``."""
+    return f"{move.kind} {move.quantity} {move.product} {move.from_place} to {move.to_place}"
 
 
 def state(now: MachineState) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.machine.decision import Decision, Record
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
+from actors.machine.goods import GoodsMove
 from actors.machine.ids import RefundId, TradeId
 from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
@@ -34,7 +35,17 @@ def _is_denied(vend: Vend) -> bool:
 class Draft:
     """One decision in the making."""
 
-    __slots__ = ("_records", "before", "effects", "notes", "now_ms", "policy", "state", "transfers")
+    __slots__ = (
+        "_records",
+        "before",
+        "effects",
+        "goods",
+        "notes",
+        "now_ms",
+        "policy",
+        "state",
+        "transfers",
+    )
 
     def __init__(self, state: MachineState, now_ms: int, policy: Policy) -> None:
         self.before = state
@@ -43,6 +54,7 @@ class Draft:
         self.policy = policy
         self.effects: list[Effect] = []
         self.transfers: list[Transfer] = []
+        self.goods: list[GoodsMove] = []
         self.notes: list[str] = []
         self._records: dict[tuple[type, str], Record] = {}
 
@@ -60,6 +72,10 @@ class Draft:
     def move(self, *transfers: Transfer) -> None:
         """Enter money movements into the ledger."""
         self.transfers.extend(transfers)
+
+    def carry(self, *moves: GoodsMove) -> None:
+        """Enter moves of goods; only ``stock`` does, which changes the columns with them."""
+        self.goods.extend(moves)
 
     def note(self, text: str) -> None:
         """Write down what was left undone, and why."""
@@ -163,6 +179,7 @@ class Draft:
             self.state != self.before
             or self.effects
             or self.transfers
+            or self.goods
             or self.notes
             or self._records
         )
@@ -173,6 +190,7 @@ class Draft:
             changed=changed,
             effects=tuple(self.effects),
             transfers=tuple(self.transfers),
+            goods=tuple(self.goods),
             records=tuple(one for one in self._records.values() if not self._is_known(one)),
             notes=tuple(self.notes),
         )

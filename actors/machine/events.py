@@ -10,6 +10,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from actors.machine.effects import RejectCode
+from actors.machine.goods import GoodsKind
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -390,6 +391,46 @@ class StockCounted(Struct, frozen=True, kw_only=True):
     actor: str = ""
 
 
+class GoodsMoved(Struct, frozen=True, kw_only=True):
+    """Somebody put goods into a column (``into``) or took some out of it; ``place`` is where they
+    came from or went.
+
+    ``cause`` names the act, once and for ever. ``version`` is that of the state that SQL held when
+    it was read there that the act had not been done.
+    """
+
+    kind: GoodsKind
+    cause: str
+    version: int
+    column: str
+    product: str
+    quantity: int
+    into: bool
+    place: str
+    lot: str = ""
+    visit: str = ""
+    actor: str = ""
+    reason: str = ""
+    reverses: int | None = None
+    happened_at_ms: int | None = None
+
+
+class GoodsCounted(Struct, frozen=True, kw_only=True):
+    """Somebody counted a column: there were ``counted`` when our books said ``believed``. What
+    moved since then is not counted again. ``cause`` and ``version`` as in ``GoodsMoved``.
+    """
+
+    cause: str
+    version: int
+    column: str
+    product: str
+    counted: int
+    believed: int
+    visit: str = ""
+    actor: str = ""
+    reason: str = ""
+
+
 class TimePassed(Struct, frozen=True, kw_only=True):
     """A deadline may have come."""
 
@@ -425,6 +466,8 @@ Event = (
     | CodeFailed
     | ConfigurationChanged
     | StockCounted
+    | GoodsMoved
+    | GoodsCounted
     | TimePassed
     | Resumed
 )

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 from actors.machine.decision import Decision
+from actors.machine.goods import GoodsKind, column_place
+from actors.machine.goods import is_sound as is_carried
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account, TransferKind, is_sound
 from actors.machine.state import (
@@ -70,6 +72,7 @@ def check_decision(before: MachineState, decision: Decision) -> None:
     _check_trades_moved(before, decision)
     _check_vends_moved(before, decision)
     _check_refunds_moved(before, decision)
+    _check_goods_moved(before, decision)
 
 
 def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
@@ -305,6 +308,42 @@ def _check_vends_moved(before: MachineState, decision: Decision) -> None:
     }
     if written_off != late:
         raise InvariantBroken(f"the ledger writes off {written_off} of goods, the vends {late}")
+    if not said and not late and not decision.goods:
+        return
+    for kind, vend_ids in ((GoodsKind.SOLD, said), (GoodsKind.VEND_WRITTEN_OFF, late.keys())):
+        left = [move.cause for move in decision.goods if move.kind is kind]
+        if len(left) != len(vend_ids) or not vend_ids >= set(left):
+            raise InvariantBroken(f"one item each is {kind} by the vends {left}, not {vend_ids}")
+
+
+def _check_goods_moved(before: MachineState, decision: Decision) -> None:
+    """What goods moved into and out of each column is the change of its stock, product by
+    product.
+    """
+    old, new = before.columns, decision.state.columns
+    if not decision.goods and old is new:
+        return
+    change: dict[tuple[str, str], int] = {}
+    if len(old) == len(new):  # most columns are what they were: that is seen at a glance
+        differing = [pair for pair in zip(old, new, strict=True) if pair[0] is not pair[1]]
+        old = tuple(one for one, _ in differing)
+        new = tuple(one for _, one in differing)
+    for columns, sign in ((old, -1), (new, 1)):
+        for one in columns:
+            key = (one.column, one.product)
+            change[key] = change.get(key, 0) + sign * one.stock
+    for move in decision.goods:
+        if not is_carried(move):
+            raise InvariantBroken(f"{move} carries something from one place to another")
+        place = column_place(before.machine_id, move.column)
+        key = (move.column, move.product)
+        if move.to_place == place:
+            change[key] = change.get(key, 0) - move.quantity
+        elif move.from_place == place:
+            change[key] = change.get(key, 0) + move.quantity
+    if any(change.values()):
+        left = {key: items for key, items in change.items() if items}
+        raise InvariantBroken(f"stock changed by {left} beside the moves of goods")
 
 
 _LAST_OF = {

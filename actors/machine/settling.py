@@ -7,6 +7,7 @@ session does after its vend is decided here too.
 from actors.machine import alarms, ledger, paying, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.evidence import contradiction
+from actors.machine.goods import GoodsKind
 from actors.machine.state import (
     AlarmKind,
     EndReason,
@@ -44,7 +45,7 @@ def result_again(draft: Draft, settled: Vend, *, delivered: bool, evidence: str)
         f"{settled.price_minor} written off"
     )
     draft.move(ledger.write_off(settled.vend_id, settled.price_minor))
-    stock.take_one(draft, settled.column)
+    stock.take_one(draft, settled.column, GoodsKind.VEND_WRITTEN_OFF, settled)
     draft.settled(
         replace(
             settled,
@@ -68,7 +69,7 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
         )
     draft.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.works(draft, vend.column)
-    stock.take_one(draft, vend.column)
+    stock.take_one(draft, vend.column, GoodsKind.SOLD, vend)
     done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):
         go_on(draft, RefundCause.VEND_ENDED)
@@ -89,7 +90,7 @@ def failed(draft: Draft, vend: Vend, cause: FailureCause, evidence: str) -> None
         )
     draft.move(*ledger.give_back(vend.vend_id, vend.reserved))
     if cause is FailureCause.EMPTY:
-        stock.set_stock(draft, vend.column, 0)
+        stock.found_empty(draft, vend.column, vend.product)
     stock.failed(draft, vend.column, cause)
     void = cause in {FailureCause.UNSETTLED, FailureCause.INDETERMINATE, FailureCause.REVIEWED}
     done = replace(

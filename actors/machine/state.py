@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.goods import GoodsAct
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -29,9 +30,7 @@ from actors.machine.policy import PolicyOverrides
 
 
 class Mode(StrEnum):
-    """In which order a customer pays and chooses (MDB's words; the two cases are in
-    docs/architecture.md, "One payment").
-    """
+    """In which order a customer pays and chooses (MDB): docs/architecture.md, "One payment"."""
 
     AUTHORIZATION_FIRST = "AUTHORIZATION_FIRST"
     SELECTION_FIRST = "SELECTION_FIRST"
@@ -449,6 +448,8 @@ class MachineState(Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...] = ()
     """The last ones, for what happens again."""
     alarms_made: int = 0
+    goods_acts: tuple[GoodsAct, ...] = ()
+    """The last ones, for those that are told again."""
     late_watch_until_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0
@@ -457,9 +458,7 @@ class MachineState(Struct, frozen=True, kw_only=True):
 
 
 QR_PAYLOAD_BYTES_MAX = 256
-"""A machine has room for this much of a code's text (gateway/v1/machine.proto). Alipay documents
-no length; its codes have about 45.
-"""
+"""A machine has room for this much of a code (gateway/v1/machine.proto); Alipay's have about 45."""
 CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16

@@ -1,13 +1,21 @@
-"""How many items a column really has for the next customer, and whether it works. Pure leaves."""
+"""How many items a column really has for the next customer, and whether it works. Pure leaves.
 
-from actors.machine import alarms
+Nobody else changes a stock: here each change is entered as a move of goods (``goods``) too.
+"""
+
+from collections.abc import Sequence
+from typing import Any, assert_never
+
+from actors.machine import alarms, events, goods
 from actors.machine.draft import Draft
+from actors.machine.goods import GOODS_ACTS_KEPT, GoodsAct, GoodsKind, GoodsMove
 from actors.machine.state import (
     AlarmKind,
     Column,
     Failing,
     FailureCause,
     MachineState,
+    Vend,
     column_named,
     open_vends,
 )
@@ -80,32 +88,239 @@ def seen_to(draft: Draft) -> None:
         draft.update(failing=())
 
 
-def take_one(draft: Draft, name: str) -> None:
-    """An item left the column."""
+def take_one(draft: Draft, name: str, kind: GoodsKind, vend: Vend | None = None) -> None:
+    """An item left the column: that of ``vend``, or one for cash."""
     column = column_named(draft.state, name)
+    product = vend.product if vend is not None else "" if column is None else column.product
+    cause = _cause(draft) if vend is None else vend.vend_id
     if column is None:
         draft.note(f"column {name} is no longer in the planogram")
-    elif column.stock == 0:
-        draft.note(f"an item left column {name}, which was believed empty")
+    elif column.product != product:
+        draft.note(f"an item left column {name}, which holds {column.product} by now")
     else:
-        _put(draft, replace(column, stock=column.stock - 1))
+        if column.stock == 0:
+            draft.note(f"an item left column {name}, which was believed empty")
+            _carry(draft, GoodsKind.COUNTED, column, 1, goods.FOUND)
+            cause = _cause(draft) if vend is None else cause
+        else:
+            _put(draft, replace(column, stock=column.stock - 1))
+        _carry(draft, kind, column, -1, goods.SOLD, cause=cause)
+        return
+    if vend is not None:  # what was sold for cash from a column that is gone, nobody knows
+        draft.carry(
+            GoodsMove(
+                kind=kind,
+                cause=cause,
+                column=name,
+                product=product,
+                quantity=1,
+                from_place=goods.FOUND,
+                to_place=goods.SOLD,
+            )
+        )
 
 
-def set_stock(draft: Draft, name: str, stock: int) -> None:
-    """Somebody knows how many items are in the column."""
+def found_empty(draft: Draft, name: str, product: str) -> None:
+    """The machine says that nothing of the product is in the column."""
     column = column_named(draft.state, name)
-    if column is None:
-        draft.note(f"column {name} is not in the planogram")
-    elif not 0 <= stock <= column.capacity:
-        draft.note(f"column {name} holds 0 to {column.capacity} items, not {stock}")
-    else:
-        _put(draft, replace(column, stock=stock))
+    if column is not None and column.product == product:
+        _set(draft, column, 0)
 
 
-def count(draft: Draft, name: str, stock: int) -> None:
+def by_person(
+    draft: Draft, event: events.StockCounted | events.GoodsMoved | events.GoodsCounted
+) -> None:
+    """Somebody was at a column, or corrects what the books say of it."""
+    match event:
+        case events.StockCounted():
+            _count(draft, event)
+        case events.GoodsMoved():
+            _handle(draft, event)
+        case events.GoodsCounted():
+            _recount(draft, event)
+        case _:
+            assert_never(event)
+
+
+def _count(draft: Draft, event: events.StockCounted) -> None:
     """Somebody counted or refilled the column, and has seen it."""
-    works(draft, name)
-    set_stock(draft, name, stock)
+    works(draft, event.column)
+    column = column_named(draft.state, event.column)
+    if column is None:
+        draft.note(f"column {event.column} is not in the planogram")
+    elif not 0 <= event.stock <= column.capacity:
+        draft.note(f"column {event.column} holds 0 to {column.capacity} items, not {event.stock}")
+    else:
+        _set(draft, column, event.stock, actor=event.actor)
+
+
+def _recount(draft: Draft, event: events.GoodsCounted) -> None:
+    """Somebody counted the column a while ago: what was there then and the books did not know, or
+    the other way round, is so now too.
+    """
+    column = _to_act_on(draft, event)
+    if column is None:
+        return
+    stock = column.stock + event.counted - event.believed
+    if not 0 <= stock <= column.capacity:
+        _refuse(
+            draft,
+            event.cause,
+            f"with {event.counted} items instead of {event.believed} column {column.column} would "
+            f"hold {stock} of {column.capacity} now",
+        )
+        return
+    works(draft, column.column)
+    _set(
+        draft,
+        column,
+        stock,
+        cause=event.cause,
+        visit=event.visit,
+        actor=event.actor,
+        reason=event.reason,
+    )
+    _remember(draft, event.cause)
+
+
+def _handle(draft: Draft, event: events.GoodsMoved) -> None:
+    """Somebody put goods into the column, or took some out."""
+    column = _to_act_on(draft, event)
+    if column is None:
+        return
+    change = event.quantity if event.into else -event.quantity
+    if event.quantity <= 0 or not 0 <= column.stock + change <= column.capacity:
+        _refuse(
+            draft,
+            event.cause,
+            f"column {column.column} holds {column.stock} of {column.capacity}, so that "
+            f"{change:+} does not fit; count it first",
+        )
+        return
+    if event.kind is not GoodsKind.REVERSED:  # which is done on paper
+        works(draft, column.column)
+    _put(draft, replace(column, stock=column.stock + change))
+    _carry(
+        draft,
+        event.kind,
+        column,
+        change,
+        event.place,
+        cause=event.cause,
+        lot=event.lot,
+        visit=event.visit,
+        actor=event.actor,
+        reason=event.reason,
+        reverses=event.reverses,
+        happened_at_ms=event.happened_at_ms,
+    )
+    _remember(draft, event.cause)
+
+
+def plan(draft: Draft, planned: Sequence[Column]) -> None:
+    """The planogram is another one. A column that keeps its product keeps its stock, as far as it
+    fits; what is left of the others is removed from the machine, and what is in a new one is found.
+    """
+    before = {column.column: column for column in draft.state.columns}
+    kept: dict[str, int] = {
+        column.column: min(old.stock, column.capacity)
+        for column in planned
+        if (old := before.get(column.column)) is not None and old.product == column.product
+    }
+    removed = goods.removed_place(draft.state.machine_id)
+    for old in draft.state.columns:
+        gone = old.stock - kept.get(old.column, 0)
+        if gone:
+            draft.note(f"{gone} {old.product} of column {old.column} have no place any more")
+            _carry(draft, GoodsKind.UNLOADED, old, -gone, removed)
+    columns = tuple(
+        replace(column, stock=kept.get(column.column, min(column.stock, column.capacity)))
+        for column in planned
+    )
+    for column in columns:
+        if column.column not in kept and column.stock:
+            _carry(draft, GoodsKind.OPENED, column, column.stock, goods.FOUND)
+    failing = tuple(one for one in draft.state.failing if one.column in kept)
+    draft.update(columns=columns, failing=failing)
+
+
+def _to_act_on(draft: Draft, event: events.GoodsMoved | events.GoodsCounted) -> Column | None:
+    """Return the column that the act is about; None if it is not to be done, and note why."""
+    acts = draft.state.goods_acts
+    known = next((act for act in acts if act.cause == event.cause), None)
+    if known is not None:
+        draft.note(f"{event.cause} was {'done' if known.done else 'refused'} before")
+        return None
+    now = draft.before.version
+    if event.version > now or (len(acts) >= GOODS_ACTS_KEPT and event.version < acts[0].version):
+        # It may have been done since, and be forgotten again.
+        draft.note(f"{event.cause} was read at version {event.version}, this is {now}: read again")
+        return None
+    column = column_named(draft.state, event.column)
+    if column is None:
+        _refuse(draft, event.cause, f"column {event.column} is not in the planogram")
+    elif column.product != event.product:
+        why = f"column {event.column} holds {column.product}, not {event.product}"
+        _refuse(draft, event.cause, why)
+    else:
+        return column
+    return None
+
+
+def _refuse(draft: Draft, cause: str, why: str) -> None:
+    """Say no, and say it again to whoever tells the act again: the goods may be elsewhere by
+    then.
+    """
+    draft.note(f"{cause} is not done: {why}")
+    _remember(draft, cause, done=False)
+
+
+def _remember(draft: Draft, cause: str, *, done: bool = True) -> None:
+    act = GoodsAct(cause=cause, version=draft.before.version + 1, done=done)
+    draft.update(goods_acts=(*draft.state.goods_acts, act)[-GOODS_ACTS_KEPT:])
+
+
+def _set(draft: Draft, column: Column, stock: int, **about: Any) -> None:
+    """There are so many in the column, whatever the books said."""
+    missing = column.stock - stock
+    if missing:
+        _put(draft, replace(column, stock=stock))
+        other = goods.LOST if missing > 0 else goods.FOUND
+        _carry(draft, GoodsKind.COUNTED, column, -missing, other, **about)
+
+
+def _carry(
+    draft: Draft,
+    kind: GoodsKind,
+    column: Column,
+    change: int,
+    other: str,
+    *,
+    cause: str = "",
+    **about: Any,
+) -> None:
+    """Enter what came into the column (``change`` above zero) from another place, or left it for
+    one.
+    """
+    own = goods.column_place(draft.state.machine_id, column.column)
+    draft.carry(
+        GoodsMove(
+            kind=kind,
+            cause=cause or _cause(draft),
+            column=column.column,
+            product=column.product,
+            quantity=abs(change),
+            from_place=other if change > 0 else own,
+            to_place=own if change > 0 else other,
+            **about,
+        )
+    )
+
+
+def _cause(draft: Draft) -> str:
+    """Return a cause for a move that nobody has named: its place in the machine's books."""
+    version = draft.before.version + 1
+    return f"{draft.state.machine_id}@{version}/{len(draft.goods)}"
 
 
 def _put(draft: Draft, column: Column) -> None:

@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
 from gateway.office.line_acts import LineActs
@@ -19,6 +20,8 @@ from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
 from gateway.office.v1 import (
+    goods_service_pb2,
+    goods_service_pb2_grpc,
     machine_import_service_pb2,
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2,
@@ -32,6 +35,7 @@ from gateway.office.v1 import (
 )
 from storage.database.engine import Database
 from storage.office.districts import Districts
+from storage.office.goods import Goods
 from storage.office.imports import Imports
 from storage.office.prices import Prices
 from storage.office.products import Products
@@ -55,6 +59,7 @@ class OfficeParts:
     fleet: Parts
     products: Products
     prices: Prices
+    goods: Goods
     districts: Districts
     sites: Sites
     profiles: Profiles
@@ -73,6 +78,7 @@ class OfficeParts:
             fleet=fleet,
             products=Products(database),
             prices=Prices(database),
+            goods=Goods(database),
             districts=Districts(database),
             sites=Sites(database),
             profiles=profiles,
@@ -95,6 +101,7 @@ FILES = (
         for file in (
             product_service_pb2,
             price_service_pb2,
+            goods_service_pb2,
             place_service_pb2,
             machine_profile_service_pb2,
             machine_import_service_pb2,
@@ -119,6 +126,9 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     price_service_pb2_grpc.add_PriceServiceServicer_to_server(
         PriceService(parts.fleet, parts.prices), server
+    )
+    goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
+        GoodsService(parts.fleet, parts.goods), server
     )
     place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
         PlaceService(parts.fleet, parts.districts, parts.sites), server

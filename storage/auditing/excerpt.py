@@ -30,12 +30,14 @@ from sqlalchemy import (
 )
 
 from actors.machine.ledger import TransferKind
+from storage.auditing.goods import OF_VENDS, move
 from storage.auditing.reading import ROWS_AT_ONCE, Books, Span
 from storage.auditing.starts import Start, start_of
 from storage.auditing.units import Units, pieces
 from storage.tables import (
     audit,
     balances,
+    goods_moves,
     inbox,
     installation,
     journal,
@@ -217,6 +219,10 @@ class Excerpt:
             touched.trades.add(row.trade_id)
             if row.kind == TransferKind.WRITE_OFF.value:
                 touched.vends.add(row.cause)
+        version = func.coalesce(goods_moves.c.version, 0)
+        for row in self._copied(goods_moves, of, version, "version"):
+            if row.kind in OF_VENDS:
+                touched.vends.add(row.cause)
         for table, at in _BEGINS.items():
             for row in self._copied(table, of, table.c[at], "at_ms"):
                 young.note(table, row)
@@ -247,6 +253,8 @@ class Excerpt:
             key = list(table.primary_key.columns)
             if table is journal:
                 key = [journal.c.version]
+            elif table is goods_moves:
+                pass
             elif key[0] is table.c.machine_id:
                 key = key[1:]
             else:
@@ -286,6 +294,12 @@ class Excerpt:
         for some in pieces(found.causes()):
             rows = self._rows(select(transfers).where(c.kind.in_(kinds), c.cause.in_(some)))
             self._put(transfers, [row for row in rows if self._is_before(transfers, row)])
+        for some in pieces(found.vends):
+            wanted = select(goods_moves).where(move.kind.in_(OF_VENDS), move.cause.in_(some))
+            self._put(
+                goods_moves,
+                [row for row in self._rows(wanted) if self._is_before(goods_moves, row)],
+            )
         for some in pieces({f"payment:{trade_id}" for trade_id in found.trades}):
             rows = self._rows(select(inbox).where(inbox.c.cause.in_(some)))
             self._put(
@@ -320,8 +334,9 @@ class Excerpt:
 
     def _is_before(self, table: Table, row: Row[Any]) -> bool:
         """Whether a row stands before its machine's start, so that it was not copied by itself."""
-        name, own = ("version", "version") if table is transfers else ("at_ms", _BEGINS[table])
-        value: int = getattr(row, own)
+        by_version = table in {transfers, goods_moves}
+        name, own = ("version", "version") if by_version else ("at_ms", _BEGINS[table])
+        value: int = getattr(row, own) or 0
         return value <= self._start(row.machine_id, name)
 
     def _copy_in(

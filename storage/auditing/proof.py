@@ -7,7 +7,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, func, select
 
-from storage.auditing import inbox, journal, ledger, privacy, sealing, states, trades, vends
+from storage.auditing import goods, inbox, journal, ledger, privacy, sealing, states, trades, vends
 from storage.auditing.ages import warnings
 from storage.auditing.excerpt import Excerpt
 from storage.auditing.findings import FINDINGS_MAX, Audit, Check, Finding, Look, Seal, Unsealed
@@ -39,6 +39,10 @@ CHECKS: tuple[Look, ...] = (
     vends.vends_are_settled_once,
     vends.money_stays_in_its_session,
     vends.ended_sessions_hold_no_free_funds,
+    goods.goods_stand_on_decisions,
+    goods.delivered_vends_took_one_item,
+    goods.goods_are_where_they_went,
+    goods.stock_is_what_is_in_the_column,
     states.states_hold,
     states.what_is_open_is_in_the_state,
     states.nothing_was_taken_out,
@@ -65,11 +69,16 @@ ON_THE_DATABASE = frozenset(
         states.what_is_open_is_in_the_state,
         states.nothing_was_taken_out,
         states.planograms_fit,
+        goods.stock_is_what_is_in_the_column,
         seals_are_as_written,
     }
 )
 """These cost what there are machines and open things, not what has happened: they look at the
 database itself even where the others look at an excerpt.
+"""
+ON_ALL_OF_IT = frozenset({goods.goods_are_where_they_went})
+"""These add up the moves of all places since the first one, in the database itself: an audit of
+what is behind the seals leaves them out.
 """
 
 
@@ -131,15 +140,19 @@ def prove_within(
 
     live = books_of(connection)
     sealed_at_ms = None if scope.whole or scope.archived else _sealed_at_ms(connection)
-    looks = (
-        *CHECKS,
+    checks = CHECKS
+    if sealed_at_ms is not None:
+        checks = tuple(look for look in CHECKS if look not in ON_ALL_OF_IT)
+    of_seals = (
         *(() if sealed_at_ms is None else (seals_are_as_written,)),
         *((sealed_digests_stand(seals),) if seals else ()),
     )
+    looks = (*checks, *of_seals)
+    on_live = {*ON_THE_DATABASE, *ON_ALL_OF_IT}
     # Begun behind a seal that was changed, the checks would accuse the journal.
     since_ms = None if sealed_at_ms is None or changed_seals(connection) else sealed_at_ms
     if since_ms is None and scope.archived is None and not live.starts:
-        return _proved(live, live, looks, None)
+        return _proved(live, live, looks, on_live, None)
     with scratch() as copy:
         excerpt = Excerpt(
             live,
@@ -153,7 +166,9 @@ def prove_within(
         if scope.archived is not None:
             scope.archived(excerpt)
         excerpt.index()
-        return _proved(live, books_of(copy), looks, since_ms)
+        # A line that was sealed earlier may be older than what an excerpt of the newest holds.
+        on_live |= set() if since_ms is None else set(of_seals)
+        return _proved(live, books_of(copy), looks, on_live, since_ms)
 
 
 def _sealed_at_ms(connection: Connection) -> int | None:
@@ -162,9 +177,13 @@ def _sealed_at_ms(connection: Connection) -> int | None:
     return newest
 
 
-def _proved(live: Books, books: Books, looks: Sequence[Look], since_ms: int | None) -> Audit:
-    # A line that was sealed earlier may be older than what an excerpt of the newest holds.
-    on_live = {*ON_THE_DATABASE, *(() if since_ms is None else looks[len(CHECKS) :])}
+def _proved(
+    live: Books,
+    books: Books,
+    looks: Sequence[Look],
+    on_live: Collection[Look],
+    since_ms: int | None,
+) -> Audit:
     checks = tuple(_check(live if look in on_live else books, look) for look in looks)
     return Audit(
         at_ms=live.now_ms,

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from actors.machine import configuring
 from actors.machine.decision import Decision, Record
+from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
 from actors.machine.ledger import Account
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
@@ -43,6 +44,7 @@ class BatchRows:
     transfers: list[Row] = field(default_factory=list)
     moved: dict[tuple[MachineId, int, Account], list[int]] = field(default_factory=dict)
     """What the transfers debit and credit, by machine, day and account."""
+    goods: list[Row] = field(default_factory=list)
     currencies: dict[MachineId, str] = field(default_factory=dict)
     states: dict[MachineId, Row] = field(default_factory=dict)
     sessions: dict[str, Row] = field(default_factory=dict)
@@ -144,6 +146,8 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
     rows.transfers += transfers
     if transfers:
         _add_up(rows, change)
+    if decision.goods:
+        rows.goods += [_goods_row(change, move) for move in decision.goods]
     for record in decision.records:
         _add_record(rows, record, change.machine_id, state.currency)
 
@@ -168,6 +172,26 @@ def _transfers(change: Change) -> list[Row]:
         )
         for line, transfer in enumerate(change.decision.transfers)
     ]
+
+
+def _goods_row(change: Change, move: GoodsMove) -> Row:
+    return (
+        change.now_ms,
+        move.kind.value,
+        move.cause,
+        move.product,
+        move.quantity,
+        move.from_place,
+        move.to_place,
+        change.machine_id,
+        change.decision.state.version,
+        move.lot,
+        _plain(move.visit),
+        move.reverses,
+        move.happened_at_ms,
+        _plain(move.actor),
+        _plain(move.reason),
+    )
 
 
 def _add_up(rows: BatchRows, change: Change) -> None:

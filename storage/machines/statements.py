@@ -28,6 +28,7 @@ from storage.database import dialects
 from storage.machines.arrays import ArrayPart, Together, Values, array_insert
 from storage.tables import (
     balances,
+    goods_moves,
     inbox,
     journal,
     machine_alarms,
@@ -122,6 +123,7 @@ class CommitStatements:
             **owned,
             transfers: insert(transfers),
             balances: dialects.add_up(name, balances, days, ("debit_minor", "credit_minor")),
+            goods_moves: insert(goods_moves),
             machine_states: dialects.upsert(name, machine_states, "machine_id", STATE_CHANGES),
         }
         self._parts: list[Prepared] = []
@@ -138,8 +140,8 @@ class CommitStatements:
         self._parts.append(Prepared(insert(journal), _names(journal), dialect))
 
     def save(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
-        """Write rows of sessions, trades, vends, refunds, alarms, transfers, balances and states,
-        what was taken of the inbox, and the lines of the journal.
+        """Write rows of sessions, trades, vends, refunds, alarms, transfers, balances, moves of
+        goods and states, what was taken of the inbox, and the lines of the journal.
         """
         if self._together is not None:
             self._together.run(connection, rows)

@@ -272,7 +272,7 @@ class SqlMachineStore(MachineStore):
         _check_versions(changes, {row.machine_id: row.version for row in saved})
         journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
         records = (rows.sessions, rows.trades, rows.vends, rows.refunds, rows.alarms)
-        others = (rows.transfers, rows.balances(), states, rows.taken)
+        others = (rows.transfers, rows.balances(), rows.goods, states, rows.taken)
         try:
             halts.over(connection, rows.recovered)
             self._statements.save(

@@ -11,6 +11,7 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
+from storage.tables.goods import goods_balances, goods_lots, goods_moves
 from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.installation import (
     holders,
@@ -44,6 +45,9 @@ __all__ = [
     "balances",
     "district_paths",
     "districts",
+    "goods_balances",
+    "goods_lots",
+    "goods_moves",
     "holders",
     "inbox",
     "installation",

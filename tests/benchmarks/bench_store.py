@@ -15,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 
-from actors.machine.values import replace
 from actors.ports import Change
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
@@ -32,10 +31,7 @@ def turns(owner: Owner, machine_ids: list[str]) -> Iterator[Change]:
             for machine_id, event in zip(machine_ids, step, strict=True):
                 yield owner.decide(machine_id, event)
         for machine_id in machine_ids:  # the shelves are filled again
-            state = owner.states[machine_id]
-            owner.states[machine_id] = replace(
-                state, columns=tuple(replace(column, stock=5) for column in state.columns)
-            )
+            owner.refill(machine_id)
 
 
 async def run(

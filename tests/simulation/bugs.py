@@ -354,9 +354,16 @@ def doubt_is_failure_at_once() -> Any:
 def stock_taken_twice() -> Any:
     take_one = stock.take_one
 
-    def bug(turn: Any, name: str) -> None:
-        take_one(turn, name)
-        take_one(turn, name)
+    def bug(*about: Any) -> None:
+        take_one(*about)
+        take_one(*about)
+
+    return patch.object(stock, "take_one", bug)
+
+
+def sold_without_its_item() -> Any:
+    def bug(turn: Any, *_: Any) -> None:
+        turn.note("an item fell, and nobody says where it is")
 
     return patch.object(stock, "take_one", bug)
 

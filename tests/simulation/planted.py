@@ -283,6 +283,11 @@ PLANTED = (
         bug=bugs.stock_taken_twice,
     ),
     Planted(
+        name="sold-without-its-item",
+        sentence="A vend is delivered and no move of goods says so.",
+        bug=bugs.sold_without_its_item,
+    ),
+    Planted(
         name="settled-twice",
         sentence="A result that is repeated is settled again.",
         bug=bugs.settled_twice,

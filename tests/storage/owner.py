@@ -19,6 +19,7 @@ from actors.machine.events import (
     VendRequested,
     VendSucceeded,
 )
+from actors.machine.goods import FOUND, GoodsKind, GoodsMove, column_place
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -111,6 +112,7 @@ class Owner:
     policy: Policy = field(default_factory=Policy)
     states: dict[str, MachineState] = field(default_factory=dict)
     _seq: dict[str, int] = field(default_factory=dict)
+    _found: dict[str, tuple[GoodsMove, ...]] = field(default_factory=dict)
 
     @classmethod
     async def of(
@@ -162,6 +164,7 @@ class Owner:
         """Decide without saving; the next decision follows on this one."""
         decision = decide(self.states[machine_id], event, self.now_ms, self.policy)
         self.states[machine_id] = decision.state
+        decision = replace(decision, goods=(*self._found.pop(machine_id, ()), *decision.goods))
         return Change(
             machine_id=MachineId(machine_id),
             event=event,
@@ -213,8 +216,21 @@ class Owner:
             await self.do(machine_id, event)
 
     def refill(self, machine_id: str) -> None:
-        """Forget how much was sold; for long runs."""
+        """Fill its columns up, for long runs: the next decision says so too."""
         state = self.states[machine_id]
+        self._found[machine_id] = tuple(
+            GoodsMove(
+                kind=GoodsKind.COUNTED,
+                cause=f"{machine_id}@{state.version + 1}/{column.column}",
+                column=column.column,
+                product=column.product,
+                quantity=5 - column.stock,
+                from_place=FOUND,
+                to_place=column_place(state.machine_id, column.column),
+            )
+            for column in state.columns
+            if column.stock < 5
+        )
         self.states[machine_id] = replace(
             state, columns=tuple(replace(column, stock=5) for column in state.columns)
         )

@@ -11,10 +11,10 @@ from sqlalchemy.exc import IntegrityError
 from actors.ports import StoreError
 from storage.database import migrate
 from storage.database.engine import Database
-from storage.tables import audit, journal, metadata, transfers
+from storage.tables import audit, goods_moves, journal, metadata, transfers
 from tests.storage.owner import Owner
 
-TABLES = (journal, transfers, audit)
+TABLES = (journal, transfers, audit, goods_moves)
 
 
 async def refused(db: Database, table: Table, statement: object) -> None:
@@ -42,7 +42,7 @@ async def test_rows_are_never_changed_or_deleted(db: Database, table: Table) -> 
         table,
         update(table).values(digest="")
         if "digest" in table.c
-        else update(table).values(amount_minor=1),
+        else update(table).values(kind="GIFT"),
     )
     await refused(db, table, update(table).where(one).values(machine_id=table.c.machine_id))
     await refused(db, table, delete(table))
@@ -83,7 +83,7 @@ def test_tables_from_metadata_refuse_the_same(tmp_path: Path) -> None:
     metadata.create_all(engine)
     engine.dispose()
     migrated, made = (_triggers(f"{tmp_path}/{name}.db") for name in ("migrated", "made"))
-    assert 8 == len(migrated)
+    assert 12 == len(migrated)
     assert migrated == made
 
 
@@ -103,7 +103,7 @@ async def test_postgresql_has_the_same_triggers_either_way(db: Database) -> None
         return connection.execute(wanted).all()
 
     migrated = await db.read(lambda connection: connection.execute(wanted).all())
-    assert 8 == len(migrated)
+    assert 11 == len(migrated)
     assert migrated == await db.write(made_again)
 
 

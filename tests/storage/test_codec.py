@@ -12,6 +12,7 @@ from actors.machine import describe
 from actors.machine import state as state_module
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall, RejectCode
 from actors.machine.events import Event, FrameNotRead, FrameReceived, MachineFact, VendRequested
+from actors.machine.goods import GoodsAct
 from actors.machine.ids import Currency, MachineId, RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import (
@@ -201,6 +202,7 @@ KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
     Column: "column product price_minor capacity stock",
     Failing: "column in_row blocked",
     Boot: "boot_id last_seq",
+    GoodsAct: "cause version",
     Reservation: "trade_id amount_minor",
     Vend: "vend_id session_id request_id column product price_minor status requested_at_ms "
     "deadline_at_ms reserved reason evidence heard_from_ms put_off ended_at_ms taken_over",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from actors.machine import MachineState, events
 from actors.machine.effects import RejectCode
+from actors.machine.goods import GoodsKind, loading_place
 from actors.machine.ids import (
     BootId,
     Currency,
@@ -366,6 +367,34 @@ def every_event(story: Story) -> list[events.Event]:
         events.StockCounted(column="A1", stock=7),
         events.StockCounted(column="A1", stock=11),
         events.StockCounted(column="Z9", stock=1),
+        *(
+            events.GoodsMoved(
+                kind=kind,
+                cause=f"act-{kind}-{column}-{quantity}",
+                version=version,
+                column=column,
+                product=product,
+                quantity=quantity,
+                into=kind is GoodsKind.LOADED,
+                place=loading_place("act"),
+                visit="7",
+            )
+            for kind in (GoodsKind.LOADED, GoodsKind.UNLOADED, GoodsKind.REVERSED)
+            for column, product in (("A1", "cola"), ("A1", "tea"), ("Z9", "cola"))
+            for quantity in (0, 1, 3, 11)
+            for version in (story.state.version, story.state.version + 1)
+        ),
+        *(
+            events.GoodsCounted(
+                cause=f"count-{counted}",
+                version=story.state.version,
+                column="A1",
+                product="cola",
+                counted=counted,
+                believed=believed,
+            )
+            for counted, believed in ((3, 3), (0, 3), (5, 3), (0, 9), (99, 0))
+        ),
         events.TimePassed(),
         events.Resumed(reason="its host started"),
     ]

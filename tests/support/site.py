@@ -39,6 +39,7 @@ from gateway.fleet.v1 import (
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
+    goods_service_pb2_grpc,
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2_grpc,
     place_service_pb2_grpc,
@@ -173,6 +174,11 @@ class Site:
     def prices(self) -> Any:
         """A client of PriceService."""
         return price_service_pb2_grpc.PriceServiceStub(self.channel)
+
+    @property
+    def goods(self) -> Any:
+        """A client of GoodsService."""
+        return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
 
     @property
     def places(self) -> Any:

@@ -1,9 +1,10 @@
 """Golden conversations: a script of what happens, and under each line exactly what the core makes
 of it.
 
-A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``>`` orders,
-the state, ``@`` the next deadline. Words of the script: ``connect [boot] [vend=STAGE ...]
-[journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late MS|unknown]``, ``select
+A block is a line of the script, ``----``, and the reaction: ``!`` notes, ``$`` money, ``%`` goods,
+``>`` orders, the state, ``@`` the next deadline. Words of the script: ``connect [boot]
+[vend=STAGE ...] [journal-lost]``, ``disconnect``, ``pay AMOUNT by NAME [as TRADE] [late
+MS|unknown]``, ``select
 COLUMN [at PRICE]``, ``cancel``, ``success [VEND]``, ``failure CAUSE [VEND]``, ``complete``, ``wait
 SECONDS``, ``reprice COLUMN PRICE``,
 ``refund WHAT ID``, ``configure NAME=VALUE``, ``reader on|off``, ``count COLUMN STOCK``, ``settle
@@ -87,6 +88,7 @@ def _describe(decision: Decision, state: MachineState) -> Iterable[str]:
     yield from (
         f"$ {describe.transfer(transfer, state.currency)}" for transfer in decision.transfers
     )
+    yield from (f"% {describe.goods(move)}" for move in decision.goods)
     yield from (f"> {describe.effect(effect)}" for effect in decision.effects)
 
 

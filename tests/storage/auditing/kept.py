@@ -2,9 +2,13 @@
 every decision.
 """
 
+import dataclasses
+
 from actors.machine import Decision, MachineState
 from actors.machine.events import ConfigurationChanged, Event, TopUpPaid
+from actors.machine.goods import FOUND, GoodsKind, GoodsMove, column_place
 from actors.machine.policy import Policy
+from actors.machine.values import replace
 from actors.ports import Change
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
@@ -51,10 +55,30 @@ class Keeper:
     async def save(self, upto: int | None = None) -> None:
         """Save what was told and is not saved, up to the event with this number."""
         end = len(self._story.told) if upto is None else upto
-        await self._owner.commit(
-            [await self._change(*told) for told in self._story.told[self._saved : end]]
-        )
+        changes = [await self._change(*told) for told in self._story.told[self._saved : end]]
+        if self._saved == 0 and changes:
+            changes[0] = self._opened(changes[0])
+        await self._owner.commit(changes)
         self._saved = end
+
+    def _opened(self, first: Change) -> Change:
+        """Let the first decision say what was in the columns before the story began."""
+        machine = self._story.machine
+        opened = tuple(
+            GoodsMove(
+                kind=GoodsKind.OPENED,
+                cause=f"{machine.machine_id}@1/{column.column}",
+                column=column.column,
+                product=column.product,
+                quantity=column.stock,
+                from_place=FOUND,
+                to_place=column_place(machine.machine_id, column.column),
+            )
+            for column in machine.columns
+            if column.stock
+        )
+        goods = (*opened, *first.decision.goods)
+        return dataclasses.replace(first, decision=replace(first.decision, goods=goods))
 
     async def _change(self, event: Event, now_ms: int, decision: Decision) -> Change:
         machine_id = decision.state.machine_id

@@ -6,6 +6,7 @@ from pathlib import Path
 from storage.auditing import CHECKS, prove
 from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing import (
+    test_goods,
     test_inbox,
     test_journal,
     test_ledger,
@@ -18,6 +19,7 @@ from tests.storage.auditing import (
 from tests.storage.auditing.books import NOW_MS, audited, write_sound_books
 
 DAMAGES = (
+    *test_goods.DAMAGES,
     *test_inbox.DAMAGES,
     *test_journal.DAMAGES,
     *test_ledger.DAMAGES,

@@ -23,6 +23,7 @@ DAMAGES = (
             "machine_id = 'VM-2'"
         ),
         sentence="holds 50 of 10",
+        companions=frozenset({"stock_is_what_is_in_the_column"}),
     ),
     Damage(
         check="states_hold",

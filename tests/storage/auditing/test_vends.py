@@ -26,11 +26,13 @@ DAMAGES = (
             "'VM-1-v3'"
         ),
         sentence="the ledger reserved 0 for it",
+        companions=frozenset({"delivered_vends_took_one_item"}),
     ),
     Damage(
         check="approvals_are_reserved",
         sql="UPDATE vends SET vend_id = 'VM-1-v9' WHERE vend_id = 'VM-1-v1'",
         sentence="the ledger reserved 500 for vend VM-1-v1, which machine VM-1 has not",
+        companions=frozenset({"delivered_vends_took_one_item"}),
     ),
     Damage(
         check="vends_are_settled_once",
@@ -39,11 +41,13 @@ DAMAGES = (
             "vend VM-1-v1 of 500 HKD is VOIDED; of 500 reserved, 500 was sold, 0 returned, 0 "
             "written off"
         ),
+        companions=frozenset({"delivered_vends_took_one_item"}),
     ),
     Damage(
         check="vends_are_settled_once",
         sql="UPDATE vends SET reason = '' WHERE vend_id = 'VM-3-v1'",
         sentence="of 500 reserved, 0 was sold, 500 returned, 500 written off",
+        companions=frozenset({"delivered_vends_took_one_item"}),
     ),
     Damage(
         check="money_stays_in_its_session",

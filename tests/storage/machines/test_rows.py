@@ -107,6 +107,11 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
         for row in moved[:1]
     ]
     assert [0] * 5 == [row["line"] for row in moved]
+    (item,) = (named("goods_moves", row) for row in made.goods)
+    assert ("SOLD", "VM-1-v1", 1, "COLUMN:VM-1/A1", "SOLD", "VM-1") == tuple(
+        item[name] for name in ("kind", "cause", "quantity", "from_place", "to_place", "machine_id")
+    )
+    assert (6, "", "") == (item["version"], item["visit"], item["actor"])
 
 
 @pytest.mark.parametrize(

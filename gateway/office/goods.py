@@ -1,0 +1,132 @@
+# ruff: noqa: N802, D102, ARG002 - the names, the contracts and the arguments are those of
+# goods_service.proto
+"""GoodsService: goods on their way from the supplier into the columns, and where they are."""
+
+from gateway.fleet import pages
+from gateway.fleet.answering import Context, Parts, answered
+from gateway.office import goods_views as views
+from gateway.office.goods_calls import GoodsCalls
+from gateway.office.goods_fields import GoodsFields
+from gateway.office.v1 import goods_service_pb2 as wire
+from gateway.office.v1 import goods_service_pb2_grpc
+from storage.office.goods import Goods, GoodsBalanceView, MovesWanted
+
+
+class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
+    """One method for each call."""
+
+    def __init__(self, parts: Parts, goods: Goods) -> None:
+        self.parts = parts
+        self._goods = goods
+        acts = parts.acts
+        self._calls = GoodsCalls(
+            registry=acts.registry,
+            queries=acts.queries,
+            answers=acts.answers,
+            store=acts.store,
+            commands=acts.commands,
+            clock=acts.clock,
+            command_timeout_s=acts.command_timeout_s,
+            goods=goods,
+        )
+
+    @answered
+    async def ReceiveGoods(
+        self, request: wire.ReceiveGoodsRequest, context: Context
+    ) -> wire.ReceiveGoodsResponse:
+        def answer(there: list[GoodsBalanceView]) -> wire.ReceiveGoodsResponse:
+            return wire.ReceiveGoodsResponse(balances=map(views.balance, there))
+
+        return await self.parts.change(
+            request, context, self._calls.receive, answer, wire.ReceiveGoodsResponse
+        )
+
+    @answered
+    async def TransferGoods(
+        self, request: wire.TransferGoodsRequest, context: Context
+    ) -> wire.TransferGoodsResponse:
+        def answer(there: list[GoodsBalanceView]) -> wire.TransferGoodsResponse:
+            return wire.TransferGoodsResponse(balances=map(views.balance, there))
+
+        return await self.parts.change(
+            request, context, self._calls.transfer, answer, wire.TransferGoodsResponse
+        )
+
+    @answered
+    async def LoadColumn(
+        self, request: wire.LoadColumnRequest, context: Context
+    ) -> wire.LoadColumnResponse:
+        def answer(there: GoodsBalanceView) -> wire.LoadColumnResponse:
+            return wire.LoadColumnResponse(column=views.balance(there))
+
+        return await self.parts.change(
+            request, context, self._calls.load, answer, wire.LoadColumnResponse
+        )
+
+    @answered
+    async def UnloadColumn(
+        self, request: wire.UnloadColumnRequest, context: Context
+    ) -> wire.UnloadColumnResponse:
+        def answer(there: GoodsBalanceView) -> wire.UnloadColumnResponse:
+            return wire.UnloadColumnResponse(column=views.balance(there))
+
+        return await self.parts.change(
+            request, context, self._calls.unload, answer, wire.UnloadColumnResponse
+        )
+
+    @answered
+    async def CountColumn(
+        self, request: wire.CountColumnRequest, context: Context
+    ) -> wire.CountColumnResponse:
+        def answer(done: tuple[GoodsBalanceView, int]) -> wire.CountColumnResponse:
+            there, difference = done
+            return wire.CountColumnResponse(column=views.balance(there), difference=difference)
+
+        return await self.parts.change(
+            request, context, self._calls.count, answer, wire.CountColumnResponse
+        )
+
+    @answered
+    async def ListGoodsMoves(
+        self, request: wire.ListGoodsMovesRequest, context: Context
+    ) -> wire.ListGoodsMovesResponse:
+        fields = GoodsFields()
+        if sum(map(bool, (request.machine_id, request.visit, request.lot))) > 1:
+            fields.wrong("machine_id", "must stand alone: one of machine_id, visit and lot")
+        if bool(request.lot) is not bool(request.product):
+            fields.wrong("product", "must be there with lot, and only then")
+        wanted = MovesWanted(
+            machine_id=request.machine_id,
+            visit=request.visit,
+            lot=request.lot,
+            product=request.product,
+        )
+        asked = fields.done_page(request, "goods moves", wanted)
+        rows = await self._goods.moves(
+            wanted, before=views.position(asked.position), limit=asked.rows
+        )
+        page = pages.page(rows, asked, lambda row: str(row.id))
+        return wire.ListGoodsMovesResponse(
+            moves=map(views.move, page.rows), next_page_token=page.next_page_token
+        )
+
+    @answered
+    async def ListGoodsBalances(
+        self, request: wire.ListGoodsBalancesRequest, context: Context
+    ) -> wire.ListGoodsBalancesResponse:
+        fields = GoodsFields()
+        if sum(map(bool, (request.place, request.machine_id, request.product))) > 1:
+            fields.wrong("place", "must stand alone: one of place, machine_id and product")
+        filters = (request.place, request.machine_id, request.product)
+        asked = fields.done_page(request, "goods balances", *filters)
+        rows = await self._goods.balances(
+            place=request.place,
+            machine_id=request.machine_id,
+            product=request.product,
+            after=views.key(asked.position),
+            limit=asked.rows,
+        )
+        page = pages.page(rows, asked, views.position_of)
+        return wire.ListGoodsBalancesResponse(
+            balances=map(views.balance, page.rows), next_page_token=page.next_page_token
+        )

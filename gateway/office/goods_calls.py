@@ -1,0 +1,336 @@
+"""The changing calls of GoodsService: each request is checked whole, then done: by SQL alone at the
+office's places, by the machine's actor in a column.
+
+An act on a column bears a name that its request makes, so that it is done once however often it is
+told (``actors.machine.stock``). What goes into a column waits at a place of its own meanwhile,
+which nobody else can take it from: so the actor's COMMIT always finds it there. A refusal of the
+actor's is for good, and only then the goods go back.
+"""
+
+import dataclasses
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from actors.machine import goods as words
+from actors.machine.events import GoodsCounted, GoodsMoved
+from actors.machine.goods import GoodsKind, column_place, loading_place
+from actors.machine.ids import MachineId
+from actors.machine.values import replace
+from gateway.fleet import errors as fleet_errors
+from gateway.fleet.act import Act, Acts, why_not
+from gateway.fleet.errors import not_possible
+from gateway.office.errors import deed_of, in_words
+from gateway.office.goods_fields import ENDS, OUT_OF_COLUMN, QUANTITY_MAX, GoodsFields
+from gateway.office.v1 import goods_service_pb2 as wire
+from storage.office.goods import (
+    ActView,
+    Errand,
+    Goods,
+    GoodsBalanceView,
+    GoodsLine,
+    kind_out_of_column,
+)
+
+TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoodsCalls(Acts):
+    """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
+
+    goods: Goods
+
+    async def receive(self, request: wire.ReceiveGoodsRequest, act: Act) -> list[GoodsBalanceView]:
+        """ReceiveGoods."""
+        fields = GoodsFields()
+        fields.place("to", request.to)
+        lines = [_received(fields, number, one) for number, one in enumerate(request.goods)]
+        fields.lines(lines)
+        fields.reason(request.reason).done()
+        errand = Errand(
+            cause=_cause(act, request),
+            from_place=words.SUPPLIER,
+            to_place=request.to,
+            lines=lines,
+            reason=request.reason,
+        )
+        with in_words():
+            return await self.goods.carry(errand, deed_of(act, "ReceiveGoods", self.clock))
+
+    async def transfer(
+        self, request: wire.TransferGoodsRequest, act: Act
+    ) -> list[GoodsBalanceView]:
+        """TransferGoods."""
+        fields = GoodsFields()
+        come_from: str = getattr(request, "from")  # a word of Python's own
+        fields.place("from", come_from, words.FOUND, removed=True)
+        fields.place("to", request.to, *(() if come_from == words.FOUND else ENDS))
+        if come_from == request.to:
+            fields.wrong("to", "must be another place than from")
+        lines = [
+            GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity)
+            for one in request.goods
+        ]
+        fields.lines(lines)
+        fields.about(request.visit, request.reason)
+        fields.done()
+        errand = Errand(
+            cause=_cause(act, request),
+            from_place=come_from,
+            to_place=request.to,
+            lines=lines,
+            visit=request.visit,
+            reason=request.reason,
+        )
+        with in_words():
+            return await self.goods.carry(errand, deed_of(act, "TransferGoods", self.clock))
+
+    async def load(self, request: wire.LoadColumnRequest, act: Act) -> GoodsBalanceView:
+        """LoadColumn."""
+        come_from: str = getattr(request, "from")  # a word of Python's own
+        fields = _of_column(request)
+        fields.place("from", come_from)
+        if not request.request_id and not request.validate_only:
+            fields.wrong("request_id", "must be given: the goods wait under its name")
+        fields.done()
+        cause = _cause(act, request)
+        event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
+        seen = await self._to_begin(request.machine_id, event, act)
+        there = Errand(
+            cause=cause,
+            from_place=come_from,
+            to_place=loading_place(cause),
+            lines=[GoodsLine(product=request.product, lot=request.lot, quantity=request.quantity)],
+            visit=request.visit,
+            reason=request.reason,
+            machine_id=request.machine_id,
+        )
+        with in_words():
+            await self.goods.carry(there, deed_of(act, "LoadColumn", self.clock))
+        if act.validate_only:
+            return _there(request.machine_id, seen, event, request.quantity)
+        back = dataclasses.replace(
+            there,
+            cause=f"{cause}/back",
+            from_place=there.to_place,
+            to_place=come_from,
+            reason="refused by the machine's actor",
+        )
+        return await self._done(request.machine_id, event, act, back)
+
+    async def unload(self, request: wire.UnloadColumnRequest, act: Act) -> GoodsBalanceView:
+        """UnloadColumn."""
+        fields = _of_column(request)
+        fields.place("to", request.to, *OUT_OF_COLUMN)
+        fields.done()
+        kind = kind_out_of_column(request.to)
+        event = _moved(request, act, kind, _cause(act, request), request.to, into=False)
+        seen = await self._to_begin(request.machine_id, event, act)
+        if act.validate_only:
+            return _there(request.machine_id, seen, event, -request.quantity)
+        said = (
+            f"{request.quantity} {request.product} out of {request.machine_id}/{request.column} "
+            f"to {request.to}"
+        )
+        await self._audited(act, "UnloadColumn", request.machine_id, said)
+        return await self._done(request.machine_id, event, act)
+
+    async def count(
+        self, request: wire.CountColumnRequest, act: Act
+    ) -> tuple[GoodsBalanceView, int]:
+        """CountColumn."""
+        fields = GoodsFields()
+        fields.of_column(request.machine_id, request.column)
+        fields.product(request.product)
+        if not request.HasField("counted") or not 0 <= request.counted <= QUANTITY_MAX:
+            fields.wrong("counted", f"must be there, 0 to {QUANTITY_MAX}")
+        if request.machine_version < 0:
+            fields.wrong("machine_version", "must not be below 0")
+        fields.about(request.visit, request.reason)
+        fields.done()
+        await self.machine(request.machine_id)
+        # Of a call that comes again: the version at which it came first.
+        first = act.claim.machine_version if act.claim is not None else 0
+        with in_words():
+            believed = await self.goods.believed(
+                request.machine_id,
+                request.column,
+                request.product,
+                request.machine_version or first,
+            )
+        event = GoodsCounted(
+            cause=_cause(act, request),
+            version=0,
+            column=request.column,
+            product=request.product,
+            counted=request.counted,
+            believed=believed,
+            visit=request.visit,
+            actor=act.actor,
+            reason=request.reason,
+        )
+        difference = request.counted - believed
+        seen = _unused(await self._seen(request.machine_id, event), act)
+        if act.validate_only:
+            return _there(request.machine_id, seen, event, difference), difference
+        said = (
+            f"{request.counted} {request.product} in {request.machine_id}/{request.column}, "
+            f"{believed} by our books"
+        )
+        await self._audited(act, "CountColumn", request.machine_id, said)
+        return await self._done(request.machine_id, event, act), difference
+
+    async def _to_begin(self, machine_id: str, event: GoodsMoved, act: Act) -> ActView:
+        """Return how far the act is. Raises CallRefused for one that the actor would refuse now, so
+        that nothing is begun.
+        """
+        await self.machine(machine_id)
+        seen = _unused(await self._seen(machine_id, event), act)
+        if seen.done or seen.refused or seen.waiting:
+            return seen
+        column = seen.column
+        after = 0
+        if column is not None:
+            after = column.stock + (event.quantity if event.into else -event.quantity)
+        if column is None:
+            raise fleet_errors.not_found("column", f"{machine_id}/{event.column}")
+        if column.product != event.product:
+            why = f"it holds {column.product}, not {event.product}"
+        elif not 0 <= after <= column.capacity:
+            why = (
+                f"it holds {column.stock} of {column.capacity} {column.product} by our books: "
+                "CountColumn, if there are others"
+            )
+        else:
+            return seen
+        raise not_possible(
+            "COLUMN_REFUSED",
+            f"column {event.column} of machine {machine_id}: {why}",
+            machine=machine_id,
+            column=event.column,
+        )
+
+    async def _seen(self, machine_id: str, event: GoodsMoved | GoodsCounted) -> ActView:
+        kind = event.kind if isinstance(event, GoodsMoved) else GoodsKind.COUNTED
+        lot = event.lot if isinstance(event, GoodsMoved) else ""
+        with in_words():
+            return await self.goods.act(
+                machine_id, event.column, kind, event.cause, event.product, lot
+            )
+
+    async def _done(
+        self,
+        machine_id: str,
+        event: GoodsMoved | GoodsCounted,
+        act: Act,
+        back: Errand | None = None,
+    ) -> GoodsBalanceView:
+        """Tell the actor until it has decided, and return what is in the column. What it refused is
+        taken ``back``. Raises CallRefused.
+        """
+        notes: tuple[str, ...] = ()
+        for _ in range(TRIES):
+            seen = await self._seen(machine_id, event)
+            if seen.done or seen.refused or (back is not None and seen.waiting == 0):
+                break
+            told = replace(event, version=seen.version)
+            notes = await self._told(MachineId(machine_id), told, act, saved=False)
+        seen = await self._seen(machine_id, event)
+        if seen.done:
+            return _there(machine_id, seen, event, 0)
+        if not seen.refused and (back is None or seen.waiting):
+            # It said neither: so much else was done that it may have forgotten. Nobody knows.
+            raise fleet_errors.host_away(machine_id, saved=False, sent=True)
+        if back is not None and seen.waiting:
+            deed = dataclasses.replace(deed_of(act, "LoadColumn", self.clock), claim=None)
+            with in_words():
+                await self.goods.carry(back, deed)
+        raise not_possible(
+            "COLUMN_REFUSED", why_not(notes), machine=machine_id, column=event.column
+        )
+
+
+def _received(fields: GoodsFields, number: int, one: wire.ReceivedGoods) -> GoodsLine:
+    at = f"goods[{number}]."
+    if (one.expires_on or one.HasField("unit_cost")) and not one.lot:
+        fields.wrong(f"{at}lot", "must be there: expires_on and unit_cost are a lot's")
+    fields.day(f"{at}expires_on", one.expires_on)
+    minor, currency = None, ""
+    if one.HasField("unit_cost"):
+        minor, currency = fields.money(one.unit_cost, field=f"{at}unit_cost")
+    return GoodsLine(
+        product=one.product,
+        lot=one.lot,
+        quantity=one.quantity,
+        expires_on=one.expires_on,
+        unit_cost_minor=minor,
+        currency=currency,
+    )
+
+
+def _of_column(request: wire.LoadColumnRequest | wire.UnloadColumnRequest) -> GoodsFields:
+    fields = GoodsFields()
+    fields.of_column(request.machine_id, request.column)
+    fields.item(request.product, request.lot, request.quantity)
+    fields.about(request.visit, request.reason)
+    return fields
+
+
+def _moved(
+    request: wire.LoadColumnRequest | wire.UnloadColumnRequest,
+    act: Act,
+    kind: GoodsKind,
+    cause: str,
+    place: str,
+    *,
+    into: bool,
+) -> GoodsMoved:
+    return GoodsMoved(
+        kind=kind,
+        cause=cause,
+        version=0,
+        column=request.column,
+        product=request.product,
+        quantity=request.quantity,
+        into=into,
+        place=place,
+        lot=request.lot,
+        visit=request.visit,
+        actor=act.actor,
+        reason=request.reason,
+    )
+
+
+def _cause(act: Act, request: object) -> str:
+    """Return the name of what is done: that of its request, if it has an id, for ever."""
+    if act.claim is None:
+        return secrets.token_hex(16)
+    asked = act.claim.asked
+    name = f"{type(request).__name__}\n{asked.caller}\n{asked.request_id}"
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+def _unused(seen: ActView, act: Act) -> ActView:
+    """Return it, unless what a request does for the first time was done under its id long ago."""
+    if (seen.done or seen.refused) and act.claim is not None and not act.resumed:
+        raise not_possible(
+            "REQUEST_ID_USED",
+            f"request id {act.claim.asked.request_id} was used before, and its answer is not kept "
+            "any more: give this one another",
+            request=act.claim.asked.request_id,
+        )
+    return seen
+
+
+def _there(
+    machine_id: str, seen: ActView, event: GoodsMoved | GoodsCounted, change: int
+) -> GoodsBalanceView:
+    """Return what is in the column, or would be."""
+    return GoodsBalanceView(
+        place=column_place(MachineId(machine_id), event.column),
+        product=event.product,
+        lot="",
+        machine_id=machine_id,
+        quantity=change + (0 if seen.column is None else seen.column.stock),
+    )

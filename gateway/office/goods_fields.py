@@ -1,0 +1,66 @@
+"""What GoodsService asks of the fields of its requests: places, products, quantities."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+
+from actors.machine import goods as words
+from actors.machine.ids import MACHINE_ID_PATTERN
+from gateway.office.fields import OfficeFields
+from storage.office.goods import GoodsLine
+
+LINES_MAX = 200
+QUANTITY_MAX = 1_000_000
+ENDS = (words.WASTE, words.EXPIRED, words.LOST, words.TEST)
+OUT_OF_COLUMN = (words.WASTE, words.EXPIRED, words.TEST)
+_OURS = re.compile(r"(WAREHOUSE|VAN):[A-Za-z0-9_-]{1,32}")
+_REMOVED = re.compile(rf"REMOVED:{MACHINE_ID_PATTERN}")
+_PLACE = "must be WAREHOUSE:name or VAN:name, the name 1 to 32 letters, digits, '_' or '-'"
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class GoodsFields(OfficeFields):
+    """Collects what is wrong with the fields of a request about goods."""
+
+    def place(self, field: str, value: str, *others: str, removed: bool = False) -> None:
+        """Check one of the office's places, or one of the ``others``."""
+        ours = _OURS.fullmatch(value) or (removed and _REMOVED.fullmatch(value))
+        if not ours and value not in others:
+            also = "".join(f", or {other}" for other in others)
+            self.wrong(field, f"{_PLACE}{', or REMOVED:machine_id' if removed else ''}{also}")
+
+    def item(self, product: str, lot: str, quantity: int, *, at: str = "") -> None:
+        """Check what moves, and how many."""
+        self.product(product, field=f"{at}product").line(f"{at}lot", lot, most=64)
+        if not 1 <= quantity <= QUANTITY_MAX:
+            self.wrong(f"{at}quantity", f"must be 1 to {QUANTITY_MAX}")
+
+    def about(self, visit: str, reason: str) -> None:
+        """Check what is told for people."""
+        self.line("visit", visit, most=64).reason(reason)
+
+    def of_column(self, machine_id: str, column: str) -> None:
+        """Check which column it is."""
+        self.machine_id(machine_id).text("column", column, least=1, most=16)
+
+    def lines(self, lines: Sequence[GoodsLine], field: str = "goods") -> None:
+        """Check that there are some, and each of them once."""
+        if not 1 <= len(lines) <= LINES_MAX:
+            self.wrong(field, f"must be 1 to {LINES_MAX}")
+            return
+        for number, line in enumerate(lines):
+            self.item(line.product, line.lot, line.quantity, at=f"{field}[{number}].")
+        if len({(line.product, line.lot) for line in lines}) != len(lines):
+            self.wrong(field, "must name each product and lot once")
+
+    def day(self, field: str, value: str) -> None:
+        """Check a day of the calendar; empty is right."""
+        if value and not _is_day(value):
+            self.wrong(field, "must be a day, as 2026-11-28, or empty")
+
+
+def _is_day(value: str) -> bool:
+    try:
+        return bool(_DAY.fullmatch(value) and date.fromisoformat(value))
+    except ValueError:
+        return False

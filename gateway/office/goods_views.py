@@ -1,0 +1,73 @@
+"""Goods as administrators read them: rows and views in, messages of ``gateway.office.v1`` out."""
+
+import json
+
+from gateway.fleet.pages import wrong_token
+from gateway.fleet.views import timestamp
+from gateway.office.v1 import goods_pb2
+from gateway.process.texts import plain
+from storage.office.goods import GoodsBalanceView, GoodsMoveView, Key
+
+_PARTS = 3
+
+
+def balance(view: GoodsBalanceView) -> goods_pb2.GoodsBalance:
+    """Return how many are at one place."""
+    return goods_pb2.GoodsBalance(
+        place=plain(view.place),
+        product=plain(view.product),
+        lot=plain(view.lot),
+        machine_id=view.machine_id,
+        quantity=view.quantity,
+    )
+
+
+def move(row: GoodsMoveView) -> goods_pb2.GoodsMove:
+    """Return one move."""
+    return goods_pb2.GoodsMove(
+        id=row.id,
+        kind=row.kind,
+        product=plain(row.product),
+        quantity=row.quantity,
+        from_place=plain(row.from_place),
+        to_place=plain(row.to_place),
+        lot=plain(row.lot),
+        machine_id=row.machine_id,
+        visit=plain(row.visit),
+        actor=plain(row.actor),
+        reason=plain(row.reason),
+        moved_at=timestamp(row.at_ms),
+        cause=plain(row.cause),
+    )
+
+
+def position(text: str) -> int | None:
+    """Return the id behind which a page of moves begins, None for the first one. Raises
+    CallRefused.
+    """
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise wrong_token()
+    return int(text)
+
+
+def position_of(view: GoodsBalanceView) -> str:
+    """Return where a balance stands in its list."""
+    return json.dumps(view.key)
+
+
+def key(text: str) -> Key:
+    """Return the balance behind which a page begins, the lowest for the first one. Raises
+    CallRefused.
+    """
+    if not text:
+        return "", "", ""
+    try:
+        parts = json.loads(text)
+    except ValueError:
+        raise wrong_token() from None
+    if not isinstance(parts, list) or len(parts) != _PARTS or {type(one) for one in parts} != {str}:
+        raise wrong_token()
+    place, product, lot = parts
+    return place, product, lot

@@ -1,0 +1,447 @@
+"""Goods at the office's places, and what SQL knows of those in columns.
+
+Flows in: what is to go from where to where. Flows out: what is there afterwards, or OfficeRefused.
+The balances count themselves (``storage.tables.goods``); they are locked and looked at first, so
+that who comes too late hears what is missing. Of a column nothing is written here: its machine's
+actor does that, and ``Goods.act`` tells whether it did. Pages go along an index and cost the same
+at any depth.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, insert, literal, or_, select, tuple_
+
+from actors.machine import goods as words
+from actors.machine.goods import GoodsKind, column_place, loading_place
+from actors.machine.ids import MachineId
+from actors.machine.state import Column, MachineState, column_named
+from storage import codec
+from storage.database.engine import Database
+from storage.office import deeds, product_rows
+from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
+from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
+
+SINCE_MAX = 1_000
+"""A count may be this many moves of its machine late."""
+Key = tuple[str, str, str]
+"""Place, product and lot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsLine:
+    """So many of one product and lot. The last three are of what comes from a supplier with a
+    lot: the last day on which it may be sold (YYYY-MM-DD), and what one costs.
+    """
+
+    product: str
+    quantity: int
+    lot: str = ""
+    expires_on: str = ""
+    unit_cost_minor: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Goods that go from one place to another. ``cause`` names it, once and for ever;
+    ``machine_id`` if it is about one.
+    """
+
+    cause: str
+    from_place: str
+    to_place: str
+    lines: Sequence[GoodsLine]
+    visit: str = ""
+    reason: str = ""
+    machine_id: str = ""
+
+    @property
+    def kind(self) -> GoodsKind:
+        """What the places make of it."""
+        if self.from_place == words.SUPPLIER:
+            return GoodsKind.RECEIVED
+        if self.from_place == words.FOUND:
+            return GoodsKind.COUNTED
+        return _ENDS.get(self.to_place, GoodsKind.TRANSFERRED)
+
+
+_ENDS = {
+    words.WASTE: GoodsKind.WASTED,
+    words.EXPIRED: GoodsKind.EXPIRED,
+    words.LOST: GoodsKind.COUNTED,
+    words.TEST: GoodsKind.TESTED,
+}
+
+
+def kind_out_of_column(to_place: str) -> GoodsKind:
+    """Return as what goods leave a column for this place."""
+    return _ENDS.get(to_place, GoodsKind.UNLOADED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsBalanceView:
+    """How many are at one place."""
+
+    place: str
+    product: str
+    lot: str
+    machine_id: str
+    quantity: int
+
+    @property
+    def key(self) -> Key:
+        """Where it stands in a list."""
+        return self.place, self.product, self.lot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoodsMoveView:
+    """One move, as it stands in its row (``storage.tables.goods``)."""
+
+    id: int
+    at_ms: int
+    kind: str
+    cause: str
+    product: str
+    quantity: int
+    from_place: str
+    to_place: str
+    machine_id: str
+    lot: str
+    visit: str
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActView:
+    """What SQL knows of an act on a column, and of the machine beside it. ``waiting``: how many
+    goods of the act wait at its own place; ``column`` is None if the machine has no such column.
+    """
+
+    version: int
+    column: Column | None
+    done: bool
+    refused: bool
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovesWanted:
+    """Which moves a list shows; all are empty, or those of one of these."""
+
+    machine_id: str = ""
+    visit: str = ""
+    lot: str = ""
+    product: str = ""
+
+
+class Goods:
+    """The goods of an installation. Every method raises StoreError when the database does not
+    answer; those with a deed raise RequestInProgress.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def carry(self, errand: Errand, deed: Deed) -> list[GoodsBalanceView]:
+        """Let goods go, all or none, and return what is where they were and are. An errand that was
+        done before is not done again. Raises NotThere (product) or NotPossible (NOT_ENOUGH_GOODS,
+        LOT_DIFFERS, PRODUCT_ARCHIVED).
+        """
+
+        def plan(connection: Connection) -> DeedPlan[list[GoodsBalanceView]]:
+            keys = _keys(errand)
+            there = _balances(connection, keys, lock=deed.locks)
+            if _was_done(connection, errand):
+                if deed.claim is not None:  # a request that comes again is answered by ``again``
+                    raise NotPossible(
+                        "REQUEST_ID_USED",
+                        f"request id {deed.claim.asked.request_id} was used before, and its answer "
+                        "is not kept any more: give this one another",
+                        request=deed.claim.asked.request_id,
+                    )
+                return DeedPlan(result=_views(keys, there))
+            lots = _new_lots(connection, errand, deed)
+            after = _after(errand, there)
+            writes = [(insert(goods_moves), _move_rows(errand, deed))]
+            if lots:
+                writes.append((insert(goods_lots), lots))
+            details = (Detail(said=_said(errand), machine_id=errand.machine_id),)
+            return DeedPlan(result=_views(keys, after), writes=tuple(writes), details=details)
+
+        def again(connection: Connection) -> list[GoodsBalanceView]:
+            keys = _keys(errand)
+            return _views(keys, _balances(connection, keys, lock=False))
+
+        return await deeds.do(self._db, deed, plan, again)
+
+    async def act(
+        self, machine_id: str, column: str, kind: GoodsKind, cause: str, product: str, lot: str = ""
+    ) -> ActView:
+        """Return how far an act on a column is. Raises NotThere if nothing was ever decided for
+        the machine.
+        """
+
+        def work(connection: Connection) -> ActView:
+            state = _state(connection, machine_id)
+            known = next((one for one in state.goods_acts if one.cause == cause), None)
+            entered = connection.scalar(
+                select(goods_moves.c.id).where(
+                    goods_moves.c.kind == kind.value, goods_moves.c.cause == cause
+                )
+            )
+            key = (loading_place(cause), product, lot)
+            waiting = _balances(connection, [key], lock=False).get(key, 0)
+            return ActView(
+                version=state.version,
+                column=column_named(state, column),
+                done=entered is not None or (known is not None and known.done),
+                refused=known is not None and not known.done,
+                waiting=waiting,
+            )
+
+        return await self._db.read(work)
+
+    async def believed(self, machine_id: str, column: str, product: str, version: int) -> int:
+        """Return how many our books had in a column at a version of its machine; at the present one
+        if it is 0. Raises NotThere or NotPossible (COUNT_TOO_OLD, VERSION_TO_COME).
+        """
+
+        def work(connection: Connection) -> int:
+            state = _state(connection, machine_id)
+            if version > state.version:
+                raise NotPossible(
+                    "VERSION_TO_COME",
+                    f"machine {machine_id} has version {state.version}, not {version} yet",
+                    machine=machine_id,
+                )
+            now = column_named(state, column)
+            if now is None or now.product != product:
+                raise NotThere("column", f"{machine_id}/{column} with {product}")
+            since = _moves_since(connection, machine_id, version or state.version)
+            place = column_place(MachineId(machine_id), column)
+            believed = now.stock
+            for row in since:
+                if row.product == product:
+                    believed -= row.quantity if row.to_place == place else 0
+                    believed += row.quantity if row.from_place == place else 0
+            return believed
+
+        return await self._db.read(work)
+
+    async def moves(
+        self, wanted: MovesWanted, *, before: int | None, limit: int
+    ) -> list[GoodsMoveView]:
+        """Return the newest ``limit`` moves, those with a lower id than ``before`` if there is
+        one.
+        """
+        query = moves_page(wanted, before, limit)
+        rows = await self._db.read(lambda connection: connection.execute(query).all())
+        return [
+            GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
+            for row in rows
+        ]
+
+    async def balances(
+        self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int
+    ) -> list[GoodsBalanceView]:
+        """Return the first ``limit`` balances behind a key, of one place, machine or product."""
+        query = balances_page(place, machine_id, product, after, limit)
+        rows = await self._db.read(lambda connection: connection.execute(query).all())
+        return [GoodsBalanceView(**row._mapping) for row in rows]  # noqa: SLF001 - a public name of SQLAlchemy's
+
+
+def moves_page(wanted: MovesWanted, before: int | None, limit: int) -> Select[Any]:
+    """Return the query for a page of moves, the newest first."""
+    c = goods_moves.c
+    query = select(goods_moves)
+    if wanted.machine_id:
+        query = query.where(c.machine_id == wanted.machine_id)
+    if wanted.visit:
+        # The second condition is that of the index.
+        query = query.where(c.visit == wanted.visit, c.visit != "")
+    if wanted.lot:
+        query = query.where(c.lot == wanted.lot, c.product == wanted.product, c.lot != "")
+    if before is not None:
+        query = query.where(c.id < before)
+    return query.order_by(c.id.desc()).limit(limit)
+
+
+def balances_page(place: str, machine_id: str, product: str, after: Key, limit: int) -> Select[Any]:
+    """Return the query for a page of balances that are not 0."""
+    c = goods_balances.c
+    query = select(goods_balances).where(c.quantity > 0)
+    order = [c.place, c.product, c.lot]
+    if place:
+        query = query.where(c.place == place)
+    if machine_id:
+        query = query.where(c.machine_id == machine_id)
+    if product:
+        query = query.where(c.product == product)
+        order = [c.lot, c.place]
+        last: Sequence[str] = (after[2], after[0])
+    else:
+        last = after
+    behind = tuple_(*order) > tuple_(*(literal(value) for value in last))
+    return query.where(behind).order_by(*order).limit(limit)
+
+
+def _keys(errand: Errand) -> list[Key]:
+    places = [place for place in (errand.from_place, errand.to_place) if place not in words.NOWHERE]
+    return [(place, line.product, line.lot) for place in places for line in errand.lines]
+
+
+def _balances(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
+    c = goods_balances.c
+    these = or_(*(and_(c.place == one[0], c.product == one[1], c.lot == one[2]) for one in keys))
+    # In one order, so that no two wait for each other.
+    query = select(goods_balances).where(these).order_by(c.place, c.product, c.lot)
+    if lock:
+        query = query.with_for_update()
+    return {(row.place, row.product, row.lot): row.quantity for row in connection.execute(query)}
+
+
+def _was_done(connection: Connection, errand: Errand) -> bool:
+    c = goods_moves.c
+    found = select(c.id).where(c.kind == errand.kind.value, c.cause == f"{errand.cause}/0")
+    return connection.scalar(found) is not None
+
+
+def _after(errand: Errand, there: Mapping[Key, int]) -> dict[Key, int]:
+    """Return what is where afterwards. Raises NotPossible if somebody would take what is not
+    there.
+    """
+    after = dict(there)
+    for line in errand.lines:
+        for place, change in (
+            (errand.from_place, -line.quantity),
+            (errand.to_place, line.quantity),
+        ):
+            if place in words.NOWHERE:
+                continue
+            key = (place, line.product, line.lot)
+            after[key] = after.get(key, 0) + change
+            if after[key] < 0:
+                lot = f" of lot {line.lot}" if line.lot else ""
+                raise NotPossible(
+                    "NOT_ENOUGH_GOODS",
+                    f"{place} has {there.get(key, 0)} {line.product}{lot}, not {line.quantity}: "
+                    "ListGoodsBalances says what is where",
+                    place=place,
+                    product=line.product,
+                )
+    return after
+
+
+def _new_lots(connection: Connection, errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+    """Return the lots that are new with what came. Raises NotThere or NotPossible if it is none
+    of the catalogue's products, or a lot that is another one.
+    """
+    if errand.kind is not GoodsKind.RECEIVED:
+        return []
+    known = product_rows.several(connection, [line.product for line in errand.lines], lock=False)
+    rows = []
+    for line in errand.lines:
+        product = known.get(line.product)
+        if product is None:
+            raise NotThere("product", line.product)
+        if product.archived_at_ms is not None:
+            raise NotPossible(
+                "PRODUCT_ARCHIVED",
+                f"product {line.product} is archived: RestoreProduct lets it be bought again",
+                product=line.product,
+            )
+        if not line.lot:
+            continue
+        c = goods_lots.c
+        lot = connection.execute(
+            select(goods_lots).where(c.product == line.product, c.lot == line.lot)
+        ).one_or_none()
+        terms = (line.expires_on, line.unit_cost_minor, line.currency)
+        if lot is None:
+            rows.append(
+                {
+                    "product": line.product,
+                    "lot": line.lot,
+                    "expires_on": line.expires_on,
+                    "unit_cost_minor": line.unit_cost_minor,
+                    "currency": line.currency,
+                    "received_at_ms": deed.now_ms,
+                }
+            )
+        elif (lot.expires_on, lot.unit_cost_minor, lot.currency) != terms:
+            raise NotPossible(
+                "LOT_DIFFERS",
+                f"lot {line.lot} of {line.product} came before, to be sold until "
+                f"{lot.expires_on or 'any day'}, at {lot.unit_cost_minor} {lot.currency}: "
+                "another one needs another name",
+                product=line.product,
+                lot=line.lot,
+            )
+    return rows
+
+
+def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+    actor = deed.actor if isinstance(deed.actor, str) else deed.actor.name
+    return [
+        {
+            "at_ms": deed.now_ms,
+            "kind": errand.kind.value,
+            "cause": f"{errand.cause}/{number}",
+            "product": line.product,
+            "quantity": line.quantity,
+            "from_place": errand.from_place,
+            "to_place": errand.to_place,
+            "machine_id": "",
+            "lot": line.lot,
+            "visit": errand.visit,
+            "actor": actor,
+            "reason": errand.reason,
+        }
+        for number, line in enumerate(errand.lines)
+    ]
+
+
+def _said(errand: Errand) -> str:
+    lines = ", ".join(
+        f"{line.quantity} {line.product}" + (f" of lot {line.lot}" if line.lot else "")
+        for line in errand.lines
+    )
+    why = f": {errand.reason}" if errand.reason else ""
+    return f"{lines} from {errand.from_place} to {errand.to_place}{why}"
+
+
+def _views(keys: Sequence[Key], quantities: Mapping[Key, int]) -> list[GoodsBalanceView]:
+    return [
+        GoodsBalanceView(
+            place=place, product=product, lot=lot, machine_id="", quantity=quantities.get(key, 0)
+        )
+        for key in keys
+        for place, product, lot in (key,)
+    ]
+
+
+def _state(connection: Connection, machine_id: str) -> MachineState:
+    c = machine_states.c
+    wanted = select(c.format, c.body).where(c.machine_id == machine_id)
+    row = connection.execute(wanted).one_or_none()
+    if row is None:
+        raise NotThere("machine", machine_id)
+    return codec.decode_state(row.format, row.body)
+
+
+def _moves_since(connection: Connection, machine_id: str, version: int) -> Sequence[Row[Any]]:
+    newest = moves_page(MovesWanted(machine_id=machine_id), None, SINCE_MAX + 1)
+    rows = connection.execute(newest).all()
+    since = [row for row in rows if (row.version or 0) > version]
+    if len(since) > SINCE_MAX:
+        raise NotPossible(
+            "COUNT_TOO_OLD",
+            f"more than {SINCE_MAX} moves of machine {machine_id} came since version {version}: "
+            "count again",
+            machine=machine_id,
+        )
+    return since

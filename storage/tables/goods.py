@@ -1,0 +1,164 @@
+"""Goods: each move of them, which is only added to, and what the moves add up to at each place.
+
+The balances are written by the moves themselves (triggers), whoever enters them: in the transaction
+of a machine's decision, or of the office's. So they cannot part; and where less is than is taken,
+or nothing at all, the move is refused with its whole transaction, so that of two people who move
+the same last box one wins. Places whose goods nobody can take (``actors.machine.goods.NOWHERE``)
+have no colon in their names and no balance.
+
+A column is first in, first out, and nobody tells lots apart in it: all that is in it stands under
+the lot ''.
+"""
+
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+    text,
+)
+
+from storage.append_only import refuse_changes
+from storage.tables.base import Position, metadata
+
+goods_moves = Table(
+    "goods_moves",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("cause", String(200), nullable=False),
+    Column("product", String(64), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("from_place", String(64), nullable=False),
+    Column("to_place", String(64), nullable=False),
+    # The machine whose decision it is, and which; '' and NULL of the office's own.
+    Column("machine_id", String(32), nullable=False),
+    Column("version", BigInteger),
+    Column("lot", String(64), nullable=False),
+    Column("visit", String(64), nullable=False),
+    Column("reverses", BigInteger),
+    Column("happened_at_ms", BigInteger),
+    Column("actor", String(160), nullable=False),
+    Column("reason", Text, nullable=False),
+    # No act is entered twice, whatever happens.
+    UniqueConstraint("kind", "cause"),
+    CheckConstraint("quantity > 0", name="moves_goods"),
+    CheckConstraint("from_place <> to_place", name="leaves_its_place"),
+    Index(None, "machine_id", "id"),
+)
+
+# A sale has none of these: its index is none of the vend's cost.
+_OF_PEOPLE = {
+    "visit": "visit <> ''",
+    "reverses": "reverses IS NOT NULL",
+    "lot": "lot <> ''",
+    "to_place": "kind = 'LOADED'",
+}
+for _name, _columns, _unique in (
+    ("visit", ("visit", "id"), False),
+    ("reverses", ("reverses",), True),
+    ("lot", ("lot", "product", "id"), False),
+    ("to_place", ("to_place", "id"), False),
+):
+    _where = text(_OF_PEOPLE[_name])
+    Index(
+        f"goods_moves_{'one' if _unique else 'by'}_{_name}",
+        *(goods_moves.c[column] for column in _columns),
+        unique=_unique,
+        sqlite_where=_where,
+        postgresql_where=_where,
+    )
+
+goods_balances = Table(
+    "goods_balances",
+    metadata,
+    Column("place", String(64), primary_key=True),
+    Column("product", String(64), primary_key=True),
+    Column("lot", String(64), primary_key=True),
+    # Of a column, or of what was removed from a machine; '' of the office's places.
+    Column("machine_id", String(32), nullable=False),
+    Column("quantity", BigInteger, nullable=False),
+    CheckConstraint("quantity >= 0", name="holds_something_or_nothing"),
+    Index("goods_balances_by_machine", "machine_id", "place", "product", "lot"),
+    Index("goods_balances_by_product", "product", "lot", "place"),
+)
+
+goods_lots = Table(
+    "goods_lots",
+    metadata,
+    Column("product", String(64), primary_key=True),
+    Column("lot", String(64), primary_key=True),
+    # The last day on which it may be sold, as YYYY-MM-DD; '' if it keeps for ever.
+    Column("expires_on", String(10), nullable=False),
+    Column("unit_cost_minor", BigInteger),
+    Column("currency", String(3), nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Index(None, "expires_on", "product", "lot"),
+)
+
+refuse_changes(goods_moves)
+
+NOTHING_THERE = "goods_moves takes from where nothing is"
+_LOT = "CASE WHEN substr(NEW.{0}, 1, 7) = 'COLUMN:' THEN '' ELSE NEW.lot END"
+_WHOSE = (
+    "CASE WHEN substr(NEW.to_place, 1, 7) IN ('COLUMN:', 'REMOVED') THEN NEW.machine_id ELSE '' END"
+)
+_LEAVES = (
+    "UPDATE goods_balances SET quantity = quantity - NEW.quantity "  # noqa: S608 - our own words
+    f"WHERE place = NEW.from_place AND product = NEW.product AND lot = {_LOT.format('from_place')}"
+)
+_ARRIVES = (
+    "INSERT INTO goods_balances (place, product, lot, machine_id, quantity) "  # noqa: S608 - our own words
+    f"VALUES (NEW.to_place, NEW.product, {_LOT.format('to_place')}, {_WHOSE}, NEW.quantity) "
+    "ON CONFLICT (place, product, lot) DO UPDATE SET "
+    "quantity = goods_balances.quantity + excluded.quantity"
+)
+FUNCTION = "goods_are_counted"
+"""What PostgreSQL's trigger calls."""
+
+
+def _on_sqlite() -> list[str]:
+    return [
+        (
+            "CREATE TRIGGER goods_moves_leave AFTER INSERT ON goods_moves "
+            f"WHEN instr(NEW.from_place, ':') > 0 BEGIN {_LEAVES}; "
+            f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; END"
+        ),
+        (
+            "CREATE TRIGGER goods_moves_arrive AFTER INSERT ON goods_moves "
+            f"WHEN instr(NEW.to_place, ':') > 0 BEGIN {_ARRIVES}; END"
+        ),
+    ]
+
+
+def _on_postgresql() -> list[str]:
+    return [
+        (
+            f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            f"IF strpos(NEW.from_place, ':') > 0 THEN {_LEAVES}; "
+            f"IF NOT FOUND THEN RAISE EXCEPTION '{NOTHING_THERE}' "
+            "USING ERRCODE = 'check_violation'; END IF; END IF; "
+            f"IF strpos(NEW.to_place, ':') > 0 THEN {_ARRIVES}; END IF; RETURN NULL; END $$"
+        ),
+        (
+            "CREATE TRIGGER goods_moves_are_counted AFTER INSERT ON goods_moves FOR EACH ROW "
+            f"EXECUTE FUNCTION {FUNCTION}()"
+        ),
+    ]
+
+
+for _dialect, _statements in (("sqlite", _on_sqlite()), ("postgresql", _on_postgresql())):
+    for _statement in _statements:
+        event.listen(
+            goods_moves,
+            "after_create",
+            DDL(_statement.replace("%", "%%")).execute_if(dialect=_dialect),  # type: ignore[no-untyped-call]
+        )

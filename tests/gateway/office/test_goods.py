@@ -1,0 +1,146 @@
+"""GoodsService over a real server, real SQL and real actors. A Site leaves sound books behind: what
+is in the columns, at the places and in the moves agrees after each of these.
+"""
+
+import asyncio
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from actors.machine.ids import MachineId
+from gateway.office.v1 import goods_service_pb2 as wire
+from tests.support.fleet_calls import refusal
+from tests.support.goods_calls import (
+    NORTH,
+    VAN,
+    count,
+    load,
+    there,
+    transfer,
+    twenty_in_a_van,
+    unload,
+)
+from tests.support.site import Site
+
+
+@pytest.fixture(autouse=True)
+async def _goods(site: Site) -> None:
+    """Have a machine, and twenty of its product in a van."""
+    await twenty_in_a_van(site)
+
+
+async def kinds(site: Site, **about: Any) -> list[str]:
+    """Return the kinds of moves, the newest first."""
+    listed = await site.goods.ListGoodsMoves(wire.ListGoodsMovesRequest(**about))
+    return [one.kind for one in listed.moves]
+
+
+async def test_goods_go_from_the_supplier_into_a_column(site: Site) -> None:
+    """Each step is a move, and nothing is left on the way."""
+    answer = await site.goods.LoadColumn(load())
+    assert ("COLUMN:VM-1/A1", 7) == (answer.column.place, answer.column.quantity)
+    assert {VAN: 15, "COLUMN:VM-1/A1": 7} == await there(site)
+    assert ["LOADED", "TRANSFERRED"] == await kinds(site, visit="route 3")
+    assert ["LOADED", "OPENED"] == await kinds(site, machine_id="VM-1")
+    assert ["LOADED", "TRANSFERRED", "TRANSFERRED", "RECEIVED"] == await kinds(
+        site, lot="L1", product="cola"
+    )
+
+
+async def test_a_click_twice_loads_once(site: Site) -> None:
+    """One answer under one request id, also side by side; with other content it is refused."""
+    first = await site.goods.LoadColumn(load())
+    assert first == await site.goods.LoadColumn(load())
+    code, reason, _ = await refusal(site.goods.LoadColumn(load(6)))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == (code, reason)
+    both = [site.goods.LoadColumn(load(1, request_id="load-2")) for _ in range(2)]
+    await asyncio.gather(*both, return_exceptions=True)
+    assert {VAN: 14, "COLUMN:VM-1/A1": 8} == await there(site)
+
+
+async def test_two_people_load_what_is_left_in_the_van(site: Site) -> None:
+    """One of them wins, the other hears what is there."""
+    await site.goods.TransferGoods(transfer(16, VAN, NORTH))
+    both = [site.goods.LoadColumn(load(3, request_id=f"load-{name}")) for name in ("a", "b")]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert 1 == sum(isinstance(one, grpc.aio.AioRpcError) for one in done)
+    assert {NORTH: 16, VAN: 1, "COLUMN:VM-1/A1": 5} == await there(site)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"quantity": 9}, "COLUMN_REFUSED"),
+        ({"column": "A2"}, "COLUMN_REFUSED"),
+        ({"column": "Z9"}, "COLUMN_NOT_FOUND"),
+        ({"machine_id": "VM-9"}, "MACHINE_NOT_FOUND"),
+        ({"from": "VAN:8"}, "NOT_ENOUGH_GOODS"),
+        ({"lot": "L9"}, "NOT_ENOUGH_GOODS"),
+    ],
+)
+@pytest.mark.parametrize("only_check", [False, True])
+async def test_what_does_not_fit_stays_in_the_van(
+    site: Site, changes: dict[str, Any], reason: str, *, only_check: bool
+) -> None:
+    """No room, another product, no such column or machine, nothing there: checked only or not."""
+    _, said, _ = await refusal(site.goods.LoadColumn(load(validate_only=only_check, **changes)))
+    assert reason == said
+    assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+
+
+async def test_a_load_is_only_checked(site: Site) -> None:
+    """It answers what would be in the column, and nothing moves."""
+    answer = await site.goods.LoadColumn(load(validate_only=True, request_id=""))
+    assert 7 == answer.column.quantity
+    assert {VAN: 20, "COLUMN:VM-1/A1": 2} == await there(site)
+
+
+async def test_goods_are_taken_out_of_a_column(site: Site) -> None:
+    """Into a van, where they are seen, or into the waste."""
+    answer = await site.goods.UnloadColumn(unload(1, VAN))
+    assert 1 == answer.column.quantity
+    checked = await site.goods.UnloadColumn(unload(1, "EXPIRED", validate_only=True))
+    assert 0 == checked.column.quantity
+    await site.goods.UnloadColumn(unload(1, "EXPIRED", request_id="u-1"))
+    await site.goods.UnloadColumn(unload(1, "EXPIRED", request_id="u-1"))
+    assert ["EXPIRED", "UNLOADED", "OPENED"] == await kinds(site, machine_id="VM-1")
+    listed = await site.goods.ListGoodsBalances(wire.ListGoodsBalancesRequest(place=VAN))
+    assert {("", 1), ("L1", 20)} == {(one.lot, one.quantity) for one in listed.balances}
+    _, reason, _ = await refusal(site.goods.UnloadColumn(unload(1, "WASTE")))
+    assert "COLUMN_REFUSED" == reason
+
+
+async def test_a_count_is_held_against_its_time(site: Site) -> None:
+    """One fewer than our books had then; what was loaded since is not lost with it."""
+    state = await site.store.load(MachineId("VM-1"))
+    assert state is not None
+    version = state.state.version
+    await site.goods.LoadColumn(load())
+    answer = await site.goods.CountColumn(count(1, machine_version=version, request_id="c-1"))
+    assert (-1, 6) == (answer.difference, answer.column.quantity)
+    assert answer == await site.goods.CountColumn(
+        count(1, machine_version=version, request_id="c-1")
+    )
+    assert {VAN: 15, "COLUMN:VM-1/A1": 6} == await there(site)
+    same = await site.goods.CountColumn(count(6))
+    assert (0, 6) == (same.difference, same.column.quantity)
+    checked = await site.goods.CountColumn(count(9, validate_only=True))
+    assert (3, 9) == (checked.difference, checked.column.quantity)
+    _, reason, _ = await refusal(site.goods.CountColumn(count(1, machine_version=10_000)))
+    assert "VERSION_TO_COME" == reason
+
+
+async def test_lists_come_in_pages(site: Site) -> None:
+    """Each begins where the one before ended; a token of another list is refused."""
+    moves = await site.goods.ListGoodsMoves(wire.ListGoodsMovesRequest(page_size=2))
+    rest = wire.ListGoodsMovesRequest(page_size=2, page_token=moves.next_page_token)
+    assert ["TRANSFERRED", "RECEIVED"] == [one.kind for one in moves.moves]
+    assert ["OPENED"] == [one.kind for one in (await site.goods.ListGoodsMoves(rest)).moves]
+    first = await site.goods.ListGoodsBalances(wire.ListGoodsBalancesRequest(page_size=1))
+    more = wire.ListGoodsBalancesRequest(page_size=1, page_token=first.next_page_token)
+    assert [VAN] == [one.place for one in (await site.goods.ListGoodsBalances(more)).balances]
+    wrong = wire.ListGoodsBalancesRequest(page_token=moves.next_page_token)
+    code, _, _ = await refusal(site.goods.ListGoodsBalances(wrong))
+    assert grpc.StatusCode.INVALID_ARGUMENT == code

@@ -1,0 +1,87 @@
+"""What requests about goods must hold: each problem by its field."""
+
+from typing import Any
+
+import grpc
+import pytest
+
+from gateway.fleet.errors import CallRefused
+from gateway.office.goods_fields import LINES_MAX, GoodsFields
+from gateway.office.v1 import goods_service_pb2 as wire
+from storage.office.goods import GoodsLine
+from tests.support.fleet_calls import refusal
+from tests.support.goods_calls import VAN, count, load, transfer, unload
+from tests.support.site import Site
+
+
+@pytest.mark.parametrize(
+    ("request_", "fields"),
+    [
+        (load(request_id=""), ["request_id"]),
+        (load(0, **{"from": "somewhere"}), ["quantity", "from"]),
+        (unload(1, "LOST"), ["to"]),
+        (count(None), ["counted"]),
+        (count(1, machine_version=-1), ["machine_version"]),
+        (transfer(1, VAN, VAN), ["to"]),
+        (transfer(1, "FOUND", "LOST"), ["to"]),
+        (transfer(1, goods=[]), ["goods"]),
+        (
+            wire.ReceiveGoodsRequest(
+                to=VAN, goods=[wire.ReceivedGoods(product="a", quantity=1, expires_on="2026-02-30")]
+            ),
+            ["goods[0].lot", "goods[0].expires_on"],
+        ),
+        (wire.ListGoodsMovesRequest(machine_id="VM-1", visit="v"), ["machine_id"]),
+        (wire.ListGoodsMovesRequest(lot="L1"), ["product"]),
+        (wire.ListGoodsBalancesRequest(place=VAN, product="cola"), ["place"]),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, list) else ",".join(value),
+)
+async def test_all_that_is_wrong_is_said(site: Site, request_: Any, fields: list[str]) -> None:
+    """Each problem by its field, and nothing is done."""
+    call = getattr(site.goods, type(request_).__name__.removesuffix("Request"))
+    code, _, problems = await refusal(call(request_))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, fields) == (code, problems)
+
+
+def refused(fields: GoodsFields) -> list[str]:
+    """Return the fields in which something is wrong."""
+    try:
+        fields.done()
+    except CallRefused as error:
+        return [problem.field for problem in error.refusal.problems]
+    return []
+
+
+@pytest.mark.parametrize(
+    ("value", "right"),
+    [
+        ("WAREHOUSE:north", True),
+        ("VAN:7", True),
+        ("REMOVED:VM-1", True),
+        ("FOUND", True),
+        ("VAN:", False),
+        ("VAN:7 8", False),
+        ("LOADING:abc", False),
+        ("COLUMN:VM-1/A1", False),
+        ("SOLD", False),
+        ("", False),
+    ],
+)
+def test_places_are_the_offices_own(value: str, *, right: bool) -> None:
+    """Nobody takes goods out of a column, or of what is on its way into one, by the way."""
+    fields = GoodsFields()
+    fields.place("from", value, "FOUND", removed=True)
+    assert ([] if right else ["from"]) == refused(fields)
+
+
+def test_lines_are_some_and_each_once() -> None:
+    """None, too many, one twice."""
+    one = GoodsLine(product="cola", quantity=1)
+    for lines, wrong in (([one], []), ([], ["goods"]), ([one] * 2, ["goods"])):
+        fields = GoodsFields()
+        fields.lines(lines)
+        assert wrong == refused(fields)
+    fields = GoodsFields()
+    fields.lines([one] * (LINES_MAX + 1))
+    assert ["goods"] == refused(fields)

@@ -1,0 +1,28 @@
+"""Where a page of goods begins."""
+
+import pytest
+
+from gateway.fleet.errors import CallRefused
+from gateway.office import goods_views as views
+from storage.office.goods import GoodsBalanceView
+
+
+def test_a_page_begins_behind_the_last_row() -> None:
+    """Whatever is in its names."""
+    view = GoodsBalanceView(
+        place="VAN:7", product='tea, "green"', lot="", machine_id="", quantity=3
+    )
+    assert view.key == views.key(views.position_of(view))
+    assert ("", "", "") == views.key("")
+    assert (None, 7) == (views.position(""), views.position("7"))
+    message = views.balance(view)
+    assert ('tea, "green"', 3) == (message.product, message.quantity)
+
+
+@pytest.mark.parametrize("text", ["x", "[]", '["a", "b"]', '["a", "b", 1]', "{}"])
+def test_what_is_no_position_is_refused(text: str) -> None:
+    """Also what looks like one of another list."""
+    with pytest.raises(CallRefused):
+        views.key(text)
+    with pytest.raises(CallRefused):
+        views.position(text)

@@ -28,6 +28,7 @@ def require_gateway_url(url: str) -> None:
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
+        or any(letter.isspace() for letter in url)
         or not plain
         or not has_port_or_none
     ):

@@ -96,7 +96,7 @@ class Database:
         """
         url = parse(config.url)
         opened = _sqlite if url.get_backend_name() == dialects.SQLITE else _postgres
-        if config.read_only and opened is _sqlite:
+        if opened is _sqlite:
             sqlite.require_file(url)
         writer, lists, money = opened(url, config)
         db = cls(writer, lists=lists, money=money, read_only=config.read_only)

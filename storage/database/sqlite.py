@@ -44,7 +44,7 @@ def make_private(url: URL) -> None:
 
 
 def require_file(url: URL) -> None:
-    """Raise StoreError if there is no file. Who only reads makes none."""
+    """Raise StoreError if there is no file: SQLite would make an empty one."""
     if not Path(url.database or "").is_file():
         raise StoreError(
             f"There is no database {url.database}: name your settings with --config or "

@@ -65,6 +65,7 @@ def test_the_named_gateways_are_alipays_over_tls(url: str) -> None:
         "",
         "mapi.alipaydev.com/gateway.do",
         "https://",
+        "https://mapi alipaydev.com/gateway.do",
         "https://mapi.alipaydev.com:port/gateway.do",
         "https://[mapi/gateway.do",
         "https://mapi.alipaydev.com/gateway.do?service=x",

@@ -33,6 +33,20 @@ def test_the_list_is_a_line_or_an_object(config: str) -> None:
     assert '{"hosts": null, "holders": []}\n' == run("list", "--json", "--config", config).stdout
 
 
+@pytest.mark.parametrize(
+    "words", [["list"], ["layout", "2", "--by", "ann"], ["takeover", "here", "--reason", "moved"]]
+)
+def test_a_database_that_is_not_there_is_not_made(
+    tmp_path: Path, pair: Pair, words: list[str]
+) -> None:
+    """A mistyped path leaves no empty file behind, and is named."""
+    path = installed.write(tmp_path, installed.good(tmp_path, pair))
+    before = sorted(tmp_path.iterdir())
+    told = run(*words, "--config", path)
+    assert (1, before) == (told.exit_code, sorted(tmp_path.iterdir()))
+    assert told.stderr.startswith(f"There is no database {tmp_path / 'vendgate.db'}: ")
+
+
 def test_a_layout_is_a_number_of_hosts(config: str) -> None:
     """What to set then is said."""
     told = run("layout", "2", "--by", "ann", "--config", config)

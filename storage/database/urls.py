@@ -4,6 +4,7 @@ refused here, with a sentence and without the password.
 
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -61,7 +62,11 @@ def _problems(url: URL) -> Iterator[str]:
             )
         if url.host or url.username or url.query:
             yield "The URL of a SQLite file is sqlite:///path/to/file, without anything else."
+        if url.database and Path(url.database).is_dir():
+            yield f"The database {url.database} is a folder: name a file in it."
         return
+    if not url.host and "host" not in url.query:
+        yield "The database URL names no host: write postgresql://user@host/name."
     if importlib.util.find_spec("asyncpg") is None:
         yield (
             "PostgreSQL needs the package asyncpg, which is not installed: pip install "

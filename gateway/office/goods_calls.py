@@ -86,6 +86,29 @@ class GoodsCalls(Acts):
         with in_words():
             return await self.goods.carry(errand, deed_of(act, "TransferGoods", self.clock))
 
+    async def waste(self, request: wire.WasteGoodsRequest, act: Act) -> list[GoodsBalanceView]:
+        """WasteGoods."""
+        come_from: str = getattr(request, "from")  # a word of Python's own
+        fields = GoodsFields()
+        fields.place("from", come_from, removed=True)
+        lines = [
+            GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity)
+            for one in request.goods
+        ]
+        fields.lines(lines)
+        fields.about(request.visit, "")
+        fields.reason(request.reason, needed=True).done()
+        errand = Errand(
+            cause=_cause(act, request),
+            from_place=come_from,
+            to_place=words.EXPIRED if request.expired else words.WASTE,
+            lines=lines,
+            visit=request.visit,
+            reason=request.reason,
+        )
+        with in_words():
+            return await self.goods.carry(errand, deed_of(act, "WasteGoods", self.clock))
+
     async def load(self, request: wire.LoadColumnRequest, act: Act) -> GoodsBalanceView:
         """LoadColumn."""
         come_from: str = getattr(request, "from")  # a word of Python's own
@@ -110,14 +133,7 @@ class GoodsCalls(Acts):
             await self.goods.carry(there, deed_of(act, "LoadColumn", self.clock))
         if act.validate_only:
             return _there(request.machine_id, seen, event, request.quantity)
-        back = dataclasses.replace(
-            there,
-            cause=f"{cause}/back",
-            from_place=there.to_place,
-            to_place=come_from,
-            reason="refused by the machine's actor",
-        )
-        return await self._done(request.machine_id, event, act, back)
+        return await self._done(request.machine_id, event, act, back_again(there))
 
     async def unload(self, request: wire.UnloadColumnRequest, act: Act) -> GoodsBalanceView:
         """UnloadColumn."""
@@ -181,12 +197,16 @@ class GoodsCalls(Acts):
         await self._audited(act, "CountColumn", request.machine_id, said)
         return await self._done(request.machine_id, event, act), difference
 
-    async def _to_begin(self, machine_id: str, event: GoodsMoved, act: Act) -> ActView:
-        """Return how far the act is. Raises CallRefused for one that the actor would refuse now, so
-        that nothing is begun.
+    async def _to_begin(
+        self, machine_id: str, event: GoodsMoved, act: Act, *, common: bool = False
+    ) -> ActView:
+        """Return how far the act is, which may be that of several requests (``common``). Raises
+        CallRefused for one that the actor would refuse now, so that nothing is begun.
         """
         await self.machine(machine_id)
-        seen = _unused(await self._seen(machine_id, event), act)
+        seen = await self._seen(machine_id, event)
+        if not common:
+            seen = _unused(seen, act)
         if seen.done or seen.refused or seen.waiting:
             return seen
         column = seen.column
@@ -225,9 +245,10 @@ class GoodsCalls(Acts):
         event: GoodsMoved | GoodsCounted,
         act: Act,
         back: Errand | None = None,
+        action: str = "LoadColumn",
     ) -> GoodsBalanceView:
         """Tell the actor until it has decided, and return what is in the column. What it refused is
-        taken ``back``. Raises CallRefused.
+        taken ``back``, by a call of this name. Raises CallRefused.
         """
         notes: tuple[str, ...] = ()
         for _ in range(TRIES):
@@ -243,12 +264,23 @@ class GoodsCalls(Acts):
             # It said neither: so much else was done that it may have forgotten. Nobody knows.
             raise fleet_errors.host_away(machine_id, saved=False, sent=True)
         if back is not None and seen.waiting:
-            deed = dataclasses.replace(deed_of(act, "LoadColumn", self.clock), claim=None)
+            deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
             with in_words():
                 await self.goods.carry(back, deed)
         raise not_possible(
             "COLUMN_REFUSED", why_not(notes), machine=machine_id, column=event.column
         )
+
+
+def back_again(there: Errand) -> Errand:
+    """Return what brings back the goods that an actor refused."""
+    return dataclasses.replace(
+        there,
+        cause=f"{there.cause}/back",
+        from_place=there.to_place,
+        to_place=there.from_place,
+        reason="refused by the machine's actor",
+    )
 
 
 def _received(fields: GoodsFields, number: int, one: wire.ReceivedGoods) -> GoodsLine:

@@ -40,6 +40,7 @@ from storage.office.imports import Imports
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
+from storage.office.reversals import Reversals
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
@@ -60,6 +61,7 @@ class OfficeParts:
     products: Products
     prices: Prices
     goods: Goods
+    reversals: Reversals
     districts: Districts
     sites: Sites
     profiles: Profiles
@@ -79,6 +81,7 @@ class OfficeParts:
             products=Products(database),
             prices=Prices(database),
             goods=Goods(database),
+            reversals=Reversals(database),
             districts=Districts(database),
             sites=Sites(database),
             profiles=profiles,
@@ -128,7 +131,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PriceService(parts.fleet, parts.prices), server
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
-        GoodsService(parts.fleet, parts.goods), server
+        GoodsService(parts.fleet, parts.goods, parts.reversals), server
     )
     place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
         PlaceService(parts.fleet, parts.districts, parts.sites), server

@@ -46,7 +46,8 @@ class GoodsLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """Goods that go from one place to another. ``cause`` names it, once and for ever;
-    ``machine_id`` if it is about one.
+    ``machine_id`` if it is about one; ``reverses``: the move that it takes back. ``common``:
+    several requests may be about it, so that it is not refused if another one has done it.
     """
 
     cause: str
@@ -56,10 +57,14 @@ class Errand:
     visit: str = ""
     reason: str = ""
     machine_id: str = ""
+    reverses: int | None = None
+    common: bool = False
 
     @property
     def kind(self) -> GoodsKind:
         """What the places make of it."""
+        if self.reverses is not None:
+            return GoodsKind.REVERSED
         if self.from_place == words.SUPPLIER:
             return GoodsKind.RECEIVED
         if self.from_place == words.FOUND:
@@ -113,6 +118,7 @@ class GoodsMoveView:
     visit: str
     actor: str
     reason: str
+    reverses: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +155,18 @@ class Goods:
     async def carry(self, errand: Errand, deed: Deed) -> list[GoodsBalanceView]:
         """Let goods go, all or none, and return what is where they were and are. An errand that was
         done before is not done again. Raises NotThere (product) or NotPossible (NOT_ENOUGH_GOODS,
-        LOT_DIFFERS, PRODUCT_ARCHIVED).
+        LOT_DIFFERS, PRODUCT_ARCHIVED, MOVE_REVERSED).
         """
 
         def plan(connection: Connection) -> DeedPlan[list[GoodsBalanceView]]:
             keys = _keys(errand)
             there = _balances(connection, keys, lock=deed.locks)
             if _was_done(connection, errand):
-                if deed.claim is not None:  # a request that comes again is answered by ``again``
+                if errand.reverses is not None and not errand.common:
+                    raise move_reversed(errand.reverses)
+                if (
+                    deed.claim is not None and not errand.common
+                ):  # a request that comes again is answered by ``again``
                     raise NotPossible(
                         "REQUEST_ID_USED",
                         f"request id {deed.claim.asked.request_id} was used before, and its answer "
@@ -186,7 +196,7 @@ class Goods:
         """
 
         def work(connection: Connection) -> ActView:
-            state = _state(connection, machine_id)
+            state = state_of(connection, machine_id)
             known = next((one for one in state.goods_acts if one.cause == cause), None)
             entered = connection.scalar(
                 select(goods_moves.c.id).where(
@@ -211,7 +221,7 @@ class Goods:
         """
 
         def work(connection: Connection) -> int:
-            state = _state(connection, machine_id)
+            state = state_of(connection, machine_id)
             if version > state.version:
                 raise NotPossible(
                     "VERSION_TO_COME",
@@ -240,10 +250,7 @@ class Goods:
         """
         query = moves_page(wanted, before, limit)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
-        return [
-            GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
-            for row in rows
-        ]
+        return [move_view(row) for row in rows]
 
     async def balances(
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int
@@ -252,6 +259,20 @@ class Goods:
         query = balances_page(place, machine_id, product, after, limit)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
         return [GoodsBalanceView(**row._mapping) for row in rows]  # noqa: SLF001 - a public name of SQLAlchemy's
+
+
+def move_view(row: Row[Any]) -> GoodsMoveView:
+    """Return one row of the moves."""
+    return GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
+
+
+def move_reversed(move_id: int) -> NotPossible:
+    """Return the answer to whoever takes back what somebody has taken back."""
+    return NotPossible(
+        "MOVE_REVERSED",
+        f"goods move {move_id} was taken back already: ListGoodsMoves shows by which",
+        goods_move=str(move_id),
+    )
 
 
 def moves_page(wanted: MovesWanted, before: int | None, limit: int) -> Select[Any]:
@@ -400,6 +421,7 @@ def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
             "visit": errand.visit,
             "actor": actor,
             "reason": errand.reason,
+            "reverses": errand.reverses,
         }
         for number, line in enumerate(errand.lines)
     ]
@@ -424,7 +446,8 @@ def _views(keys: Sequence[Key], quantities: Mapping[Key, int]) -> list[GoodsBala
     ]
 
 
-def _state(connection: Connection, machine_id: str) -> MachineState:
+def state_of(connection: Connection, machine_id: str) -> MachineState:
+    """Return what was decided last for a machine. Raises NotThere if nothing ever was."""
     c = machine_states.c
     wanted = select(c.format, c.body).where(c.machine_id == machine_id)
     row = connection.execute(wanted).one_or_none()

@@ -121,13 +121,16 @@ class GoodsCalls(Acts):
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
         there = Errand(
-            cause=cause,
+            # Who looks after what was cut off is told which request it was.
+            cause=f"{cause}:{request.column}:{request.request_id}",
             from_place=come_from,
             to_place=loading_place(cause),
             lines=[GoodsLine(product=request.product, lot=request.lot, quantity=request.quantity)],
             visit=request.visit,
             reason=request.reason,
             machine_id=request.machine_id,
+            # They wait since longer than answers are kept.
+            common=seen.waiting > 0,
         )
         with in_words():
             await self.goods.carry(there, deed_of(act, "LoadColumn", self.clock))

@@ -46,8 +46,8 @@ class GoodsLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """Goods that go from one place to another. ``cause`` names it, once and for ever;
-    ``machine_id`` if it is about one; ``reverses``: the move that it takes back. ``common``:
-    several requests may be about it, so that it is not refused if another one has done it.
+    ``machine_id`` if it is for a column of one; ``reverses``: the move that it takes back;
+    ``common``: several requests are about it, and none is refused if another one has done it.
     """
 
     cause: str
@@ -416,7 +416,7 @@ def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
             "quantity": line.quantity,
             "from_place": errand.from_place,
             "to_place": errand.to_place,
-            "machine_id": "",
+            "machine_id": errand.machine_id,
             "lot": line.lot,
             "visit": errand.visit,
             "actor": actor,

@@ -93,13 +93,11 @@ def _found(connection: Connection, move_id: int) -> ReversalView:
     move = move_view(row)
     _may_be_taken_back(move)
     by = _reversal(connection, move_id)
-    if not move.machine_id:
-        return ReversalView(move=move, by=by, cause=_cause(move_id))
-    brought = None
-    if move.kind == GoodsKind.LOADED:
-        brought = _brought(connection, move)
-    found = ReversalView(move=move, by=by, cause="", brought=brought)
-    return replace(found, cause=_attempt(connection, found))
+    found = ReversalView(move=move, by=by, cause=_cause(move_id))
+    if not found.column:
+        return found
+    brought = _brought(connection, move) if move.kind == GoodsKind.LOADED else None
+    return replace(found, cause=_attempt(connection, found), brought=brought)
 
 
 def _may_be_taken_back(move: GoodsMoveView) -> None:
@@ -123,7 +121,13 @@ def _may_be_taken_back(move: GoodsMoveView) -> None:
 def _brought(connection: Connection, move: GoodsMoveView) -> GoodsMoveView | None:
     """Return the first half of a load, unless it was taken back."""
     c = goods_moves.c
-    first = c.kind == GoodsKind.TRANSFERRED.value, c.cause == f"{move.cause}/0"
+    first = (
+        c.kind == GoodsKind.TRANSFERRED.value,
+        # Behind the act's name it has that of its request.
+        c.cause > f"{move.cause}:",
+        c.cause < f"{move.cause};",
+        c.to_place == move.from_place,
+    )
     brought = move_view(connection.execute(select(goods_moves).where(*first)).one())
     return brought if _reversal(connection, brought.id) is None else None
 

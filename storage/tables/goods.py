@@ -39,7 +39,8 @@ goods_moves = Table(
     Column("quantity", Integer, nullable=False),
     Column("from_place", String(64), nullable=False),
     Column("to_place", String(64), nullable=False),
-    # The machine whose decision it is, and which; '' and NULL of the office's own.
+    # The machine whose decision it is, and which. Of the office's own: for whose column it is, or
+    # '', and NULL.
     Column("machine_id", String(32), nullable=False),
     Column("version", BigInteger),
     Column("lot", String(64), nullable=False),
@@ -77,6 +78,15 @@ for _name, _columns, _unique in (
         postgresql_where=_where,
     )
 
+_IS_LOADING = "substr(to_place, 1, 8) = 'LOADING:'"
+Index(
+    "goods_moves_by_loading",
+    goods_moves.c.to_place,
+    goods_moves.c.id,
+    sqlite_where=text(_IS_LOADING),
+    postgresql_where=text(_IS_LOADING),
+)
+
 goods_balances = Table(
     "goods_balances",
     metadata,
@@ -89,6 +99,14 @@ goods_balances = Table(
     CheckConstraint("quantity >= 0", name="holds_something_or_nothing"),
     Index("goods_balances_by_machine", "machine_id", "place", "product", "lot"),
     Index("goods_balances_by_product", "product", "lot", "place"),
+)
+
+_IS_ON_ITS_WAY = "quantity > 0 AND substr(place, 1, 8) = 'LOADING:'"
+Index(
+    "goods_balances_on_their_way",
+    goods_balances.c.place,
+    sqlite_where=text(_IS_ON_ITS_WAY),
+    postgresql_where=text(_IS_ON_ITS_WAY),
 )
 
 goods_lots = Table(

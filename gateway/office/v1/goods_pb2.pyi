@@ -54,7 +54,7 @@ class GoodsMove(_message.Message):
     lot: _builtins.str
     """Empty if nobody named it."""
     machine_id: _builtins.str
-    """The machine whose decision it is; empty of the office's own moves."""
+    """The machine whose decision it is, or for whose column the office moved it; else empty."""
     visit: _builtins.str
     """The visit that was named with it."""
     actor: _builtins.str

@@ -10,6 +10,7 @@ actor's is for good, and only then the goods go back.
 import dataclasses
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actors.machine import goods as words
@@ -31,6 +32,7 @@ from storage.office.goods import (
     GoodsLine,
     kind_out_of_column,
 )
+from storage.office.visit_rows import Part
 
 TRIES = 5
 
@@ -64,14 +66,12 @@ class GoodsCalls(Acts):
         """TransferGoods."""
         fields = GoodsFields()
         come_from: str = getattr(request, "from")  # a word of Python's own
-        fields.place("from", come_from, words.FOUND, removed=True)
-        fields.place("to", request.to, *(() if come_from == words.FOUND else ENDS))
+        ends = () if come_from == words.FOUND else ENDS
+        fields.place("from", come_from, words.FOUND, removed=True, visit=request.visit)
+        fields.place("to", request.to, *ends, visit=request.visit)
         if come_from == request.to:
             fields.wrong("to", "must be another place than from")
-        lines = [
-            GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity)
-            for one in request.goods
-        ]
+        lines = goods_lines(request.goods)
         fields.lines(lines)
         fields.about(request.visit, request.reason)
         fields.done()
@@ -90,11 +90,8 @@ class GoodsCalls(Acts):
         """WasteGoods."""
         come_from: str = getattr(request, "from")  # a word of Python's own
         fields = GoodsFields()
-        fields.place("from", come_from, removed=True)
-        lines = [
-            GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity)
-            for one in request.goods
-        ]
+        fields.place("from", come_from, removed=True, visit=request.visit)
+        lines = goods_lines(request.goods)
         fields.lines(lines)
         fields.about(request.visit, "")
         fields.reason(request.reason, needed=True).done()
@@ -113,7 +110,7 @@ class GoodsCalls(Acts):
         """LoadColumn."""
         come_from: str = getattr(request, "from")  # a word of Python's own
         fields = _of_column(request)
-        fields.place("from", come_from)
+        fields.place("from", come_from, visit=request.visit)
         if not request.request_id and not request.validate_only:
             fields.wrong("request_id", "must be given: the goods wait under its name")
         fields.done()
@@ -141,8 +138,9 @@ class GoodsCalls(Acts):
     async def unload(self, request: wire.UnloadColumnRequest, act: Act) -> GoodsBalanceView:
         """UnloadColumn."""
         fields = _of_column(request)
-        fields.place("to", request.to, *OUT_OF_COLUMN)
+        fields.place("to", request.to, *OUT_OF_COLUMN, visit=request.visit)
         fields.done()
+        await self._may_be_part(request, request.to, act)
         kind = kind_out_of_column(request.to)
         event = _moved(request, act, kind, _cause(act, request), request.to, into=False)
         seen = await self._to_begin(request.machine_id, event, act)
@@ -168,6 +166,7 @@ class GoodsCalls(Acts):
             fields.wrong("machine_version", "must not be below 0")
         fields.about(request.visit, request.reason)
         fields.done()
+        await self._may_be_part(request, words.LOST, act)
         await self.machine(request.machine_id)
         # Of a call that comes again: the version at which it came first.
         first = act.claim.machine_version if act.claim is not None else 0
@@ -199,6 +198,21 @@ class GoodsCalls(Acts):
         )
         await self._audited(act, "CountColumn", request.machine_id, said)
         return await self._done(request.machine_id, event, act), difference
+
+    async def _may_be_part(
+        self, request: wire.UnloadColumnRequest | wire.CountColumnRequest, to_place: str, act: Act
+    ) -> None:
+        """Raise CallRefused if this cannot be part of its visit, unless it was begun before."""
+        column = column_place(MachineId(request.machine_id), request.column)
+        if not act.resumed:
+            part = Part(
+                visit=request.visit,
+                machine_id=request.machine_id,
+                from_place=column,
+                to_place=to_place,
+            )
+            with in_words():
+                await self.goods.may_be(part)
 
     async def _to_begin(
         self, machine_id: str, event: GoodsMoved, act: Act, *, common: bool = False
@@ -273,6 +287,11 @@ class GoodsCalls(Acts):
         raise not_possible(
             "COLUMN_REFUSED", why_not(notes), machine=machine_id, column=event.column
         )
+
+
+def goods_lines(lines: Iterable[wire.GoodsLine]) -> list[GoodsLine]:
+    """Return what a request says of goods."""
+    return [GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity) for one in lines]
 
 
 def back_again(there: Errand) -> Errand:

@@ -19,7 +19,7 @@ from actors.machine.ids import MachineId
 from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
-from storage.office import deeds, product_rows
+from storage.office import deeds, product_rows, visit_rows
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
 
@@ -155,12 +155,14 @@ class Goods:
     async def carry(self, errand: Errand, deed: Deed) -> list[GoodsBalanceView]:
         """Let goods go, all or none, and return what is where they were and are. An errand that was
         done before is not done again. Raises NotThere (product) or NotPossible (NOT_ENOUGH_GOODS,
-        LOT_DIFFERS, PRODUCT_ARCHIVED, MOVE_REVERSED).
+        LOT_DIFFERS, PRODUCT_ARCHIVED, MOVE_REVERSED, VISIT_CLOSED, VISIT_ELSEWHERE).
         """
 
         def plan(connection: Connection) -> DeedPlan[list[GoodsBalanceView]]:
             keys = _keys(errand)
-            there = _balances(connection, keys, lock=deed.locks)
+            if errand.reverses is None:
+                visit_rows.check(connection, _part_of(errand), lock=deed.locks)
+            there = balances_at(connection, keys, lock=deed.locks)
             if _was_done(connection, errand):
                 if errand.reverses is not None and not errand.common:
                     raise move_reversed(errand.reverses)
@@ -176,7 +178,7 @@ class Goods:
                 return DeedPlan(result=_views(keys, there))
             lots = _new_lots(connection, errand, deed)
             after = _after(errand, there)
-            writes = [(insert(goods_moves), _move_rows(errand, deed))]
+            writes = [(insert(goods_moves), move_rows(errand, deed))]
             if lots:
                 writes.append((insert(goods_lots), lots))
             details = (Detail(said=_said(errand), machine_id=errand.machine_id),)
@@ -184,9 +186,13 @@ class Goods:
 
         def again(connection: Connection) -> list[GoodsBalanceView]:
             keys = _keys(errand)
-            return _views(keys, _balances(connection, keys, lock=False))
+            return _views(keys, balances_at(connection, keys, lock=False))
 
         return await deeds.do(self._db, deed, plan, again)
+
+    async def may_be(self, part: visit_rows.Part) -> None:
+        """Raise NotThere or NotPossible if what is to be done cannot be part of its visit."""
+        await self._db.read(lambda connection: visit_rows.check(connection, part, lock=False))
 
     async def act(
         self, machine_id: str, column: str, kind: GoodsKind, cause: str, product: str, lot: str = ""
@@ -204,7 +210,7 @@ class Goods:
                 )
             )
             key = (loading_place(cause), product, lot)
-            waiting = _balances(connection, [key], lock=False).get(key, 0)
+            waiting = balances_at(connection, [key], lock=False).get(key, 0)
             return ActView(
                 version=state.version,
                 column=column_named(state, column),
@@ -315,7 +321,8 @@ def _keys(errand: Errand) -> list[Key]:
     return [(place, line.product, line.lot) for place in places for line in errand.lines]
 
 
-def _balances(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
+def balances_at(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
+    """Return how many there are of each of these, in a transaction of the caller's."""
     c = goods_balances.c
     these = or_(*(and_(c.place == one[0], c.product == one[1], c.lot == one[2]) for one in keys))
     # In one order, so that no two wait for each other.
@@ -323,6 +330,15 @@ def _balances(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dic
     if lock:
         query = query.with_for_update()
     return {(row.place, row.product, row.lot): row.quantity for row in connection.execute(query)}
+
+
+def _part_of(errand: Errand) -> visit_rows.Part:
+    return visit_rows.Part(
+        visit=errand.visit,
+        machine_id=errand.machine_id,
+        from_place=errand.from_place,
+        to_place=errand.to_place,
+    )
 
 
 def _was_done(connection: Connection, errand: Errand) -> bool:
@@ -405,7 +421,8 @@ def _new_lots(connection: Connection, errand: Errand, deed: Deed) -> list[dict[s
     return rows
 
 
-def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+def move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+    """Return an errand's moves as rows."""
     actor = deed.actor if isinstance(deed.actor, str) else deed.actor.name
     return [
         {

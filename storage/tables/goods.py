@@ -1,4 +1,5 @@
-"""Goods: each move of them, which is only added to, and what the moves add up to at each place.
+"""Goods: each move of them, which is only added to, what the moves add up to at each place, and on
+whose visit they were made.
 
 The balances are written by the moves themselves (triggers), whoever enters them: in the transaction
 of a machine's decision, or of the office's. So they cannot part; and where less is than is taken,
@@ -120,6 +121,35 @@ goods_lots = Table(
     Column("currency", String(3), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Index(None, "expires_on", "product", "lot"),
+)
+
+# One person's work at one machine. What they have with them is at the place VISIT:<visit>; what
+# they did are the moves that bear its name.
+visits = Table(
+    "visits",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("visit", String(32), nullable=False, unique=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("van", String(64), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("opened_by", String(160), nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("closed_by", String(160), nullable=False),
+    Column("closed_at_ms", BigInteger),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("revision > 0", name="revision_grows"),
+    Index(None, "machine_id", "id"),
+    Index(None, "van", "id"),
+)
+_OPEN = text("closed_at_ms IS NULL")
+Index("visits_open", visits.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index(
+    "visits_one_open_at_machine",
+    visits.c.machine_id,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
 )
 
 refuse_changes(goods_moves)

@@ -47,7 +47,7 @@ class GoodsMove(_message.Message):
     quantity: _builtins.int
     """Above 0."""
     from_place: _builtins.str
-    """A place: WAREHOUSE:north, VAN:7, COLUMN:VM-1/A1, REMOVED:VM-1, LOADING:..., or one that holds
+    """A place: WAREHOUSE:north, VAN:7, VISIT:7-1, COLUMN:VM-1/A1, REMOVED:VM-1, LOADING:..., or one that holds
     nothing, SUPPLIER, FOUND, SOLD, WASTE, EXPIRED, LOST, TEST.
     """
     to_place: _builtins.str

@@ -154,9 +154,11 @@ class TransferGoodsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     to: _builtins.str
-    """WAREHOUSE:name or VAN:name; or WASTE, EXPIRED, LOST or TEST, which nothing comes back from."""
+    """WAREHOUSE:name, VAN:name or VISIT:visit; or WASTE, EXPIRED, LOST or TEST, which nothing comes back from."""
     visit: _builtins.str
-    """Whose work it was part of, at most 64 characters."""
+    """Whose work it was part of: a visit, which must be given with VISIT:visit, or at most 64 characters
+    for people.
+    """
     reason: _builtins.str
     request_id: _builtins.str
     validate_only: _builtins.bool
@@ -351,7 +353,7 @@ class UnloadColumnRequest(_message.Message):
     product: _builtins.str
     quantity: _builtins.int
     to: _builtins.str
-    """WAREHOUSE:name or VAN:name; or WASTE, EXPIRED or TEST."""
+    """WAREHOUSE:name, VAN:name or VISIT:visit; or WASTE, EXPIRED or TEST."""
     lot: _builtins.str
     """Under which lot they are there, if somebody read it from them."""
     visit: _builtins.str

@@ -70,18 +70,15 @@ async def test_a_move_between_places_is_taken_back_once(site: Site) -> None:
     assert {"COLUMN:VM-1/A1": 2} == await there(site)
 
 
-@pytest.mark.parametrize(
-    ("request_", "reason"),
-    [
+async def test_what_is_no_move_is_not_taken_back(site: Site) -> None:
+    """Nothing of this id, no reason, no id."""
+    for request, reason in (
         (wire.ReverseMoveRequest(move_id=999, reason="why"), "GOODS_MOVE_NOT_FOUND"),
         (wire.ReverseMoveRequest(move_id=1), "INVALID_REQUEST"),
         (wire.ReverseMoveRequest(reason="why"), "INVALID_REQUEST"),
-    ],
-)
-async def test_what_is_no_move_is_not_taken_back(site: Site, request_: Any, reason: str) -> None:
-    """Nothing of this id, no reason, no id."""
-    _, said, _ = await refusal(site.goods.ReverseMove(request_))
-    assert reason == said
+    ):
+        _, said, _ = await refusal(site.goods.ReverseMove(request))
+        assert reason == said
 
 
 async def test_a_load_goes_back_into_its_van(site: Site) -> None:

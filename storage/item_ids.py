@@ -1,5 +1,6 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
-``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``.
+``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
+``loading:<place>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -8,6 +9,7 @@ second.
 from sqlalchemy import ColumnElement, String, cast, exists, literal
 
 from storage.tables import (
+    goods_balances,
     inbox,
     machine_alarms,
     machine_halts,
@@ -35,6 +37,8 @@ CLOCK_ITEM: ColumnElement[str] = (
     + literal(".")
     + cast(wrong_clocks.c.since_at_ms, String)
 )
+# An act's place, product and lot are one.
+LOADING_ITEM: ColumnElement[str] = literal("loading:") + goods_balances.c.place
 
 
 def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -57,6 +57,7 @@ NOWHERE = frozenset({SUPPLIER, SOLD, WASTE, EXPIRED, LOST, FOUND, TEST})
 real place has a colon, theirs have none.
 """
 COLUMN, REMOVED, LOADING, WAREHOUSE, VAN = "COLUMN", "REMOVED", "LOADING", "WAREHOUSE", "VAN"
+VISIT = "VISIT"
 """The kinds of real places, as their names begin."""
 
 
@@ -70,6 +71,11 @@ def removed_place(machine_id: MachineId) -> str:
     somebody has it, until the office says where it went.
     """
     return f"{REMOVED}:{machine_id}"
+
+
+def visit_place(visit: str) -> str:
+    """Return the place of what somebody took out of a van for a visit, and has with them."""
+    return f"{VISIT}:{visit}"
 
 
 def loading_place(cause: str) -> str:

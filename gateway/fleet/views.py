@@ -69,6 +69,10 @@ _NEXT_STEPS = {
         "set the clock of the computer that the reason names (NTP), and start its gateway and "
         "hosts again; the item goes by itself"
     ),
+    views.WorkItemKind.LOADING_UNFINISHED: (
+        "the call that the reason names again, by the same person, with the same content: it ends "
+        "what it began, or brings the goods back; the item goes by itself"
+    ),
 }
 
 

@@ -5,21 +5,22 @@
 from gateway.fleet import pages
 from gateway.fleet.answering import Context, Parts, answered
 from gateway.office import goods_views as views
-from gateway.office.goods_calls import GoodsCalls
 from gateway.office.goods_fields import GoodsFields
+from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
-from storage.office.goods import Goods, GoodsBalanceView, MovesWanted
+from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView, MovesWanted
+from storage.office.reversals import Reversals
 
 
 class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, goods: Goods) -> None:
+    def __init__(self, parts: Parts, goods: Goods, reversals: Reversals) -> None:
         self.parts = parts
         self._goods = goods
         acts = parts.acts
-        self._calls = GoodsCalls(
+        self._calls = ReversalCalls(
             registry=acts.registry,
             queries=acts.queries,
             answers=acts.answers,
@@ -28,6 +29,7 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
             clock=acts.clock,
             command_timeout_s=acts.command_timeout_s,
             goods=goods,
+            reversals=reversals,
         )
 
     @answered
@@ -50,6 +52,17 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
 
         return await self.parts.change(
             request, context, self._calls.transfer, answer, wire.TransferGoodsResponse
+        )
+
+    @answered
+    async def WasteGoods(
+        self, request: wire.WasteGoodsRequest, context: Context
+    ) -> wire.WasteGoodsResponse:
+        def answer(there: list[GoodsBalanceView]) -> wire.WasteGoodsResponse:
+            return wire.WasteGoodsResponse(balances=map(views.balance, there))
+
+        return await self.parts.change(
+            request, context, self._calls.waste, answer, wire.WasteGoodsResponse
         )
 
     @answered
@@ -84,6 +97,17 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
 
         return await self.parts.change(
             request, context, self._calls.count, answer, wire.CountColumnResponse
+        )
+
+    @answered
+    async def ReverseMove(
+        self, request: wire.ReverseMoveRequest, context: Context
+    ) -> wire.ReverseMoveResponse:
+        def answer(move: GoodsMoveView) -> wire.ReverseMoveResponse:
+            return wire.ReverseMoveResponse(move=views.move(move))
+
+        return await self.parts.change(
+            request, context, self._calls.reverse, answer, wire.ReverseMoveResponse
         )
 
     @answered

@@ -10,6 +10,7 @@ actor's is for good, and only then the goods go back.
 import dataclasses
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from actors.machine import goods as words
@@ -31,6 +32,7 @@ from storage.office.goods import (
     GoodsLine,
     kind_out_of_column,
 )
+from storage.office.visit_rows import Part
 
 TRIES = 5
 
@@ -64,14 +66,12 @@ class GoodsCalls(Acts):
         """TransferGoods."""
         fields = GoodsFields()
         come_from: str = getattr(request, "from")  # a word of Python's own
-        fields.place("from", come_from, words.FOUND, removed=True)
-        fields.place("to", request.to, *(() if come_from == words.FOUND else ENDS))
+        ends = () if come_from == words.FOUND else ENDS
+        fields.place("from", come_from, words.FOUND, removed=True, visit=request.visit)
+        fields.place("to", request.to, *ends, visit=request.visit)
         if come_from == request.to:
             fields.wrong("to", "must be another place than from")
-        lines = [
-            GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity)
-            for one in request.goods
-        ]
+        lines = goods_lines(request.goods)
         fields.lines(lines)
         fields.about(request.visit, request.reason)
         fields.done()
@@ -86,11 +86,31 @@ class GoodsCalls(Acts):
         with in_words():
             return await self.goods.carry(errand, deed_of(act, "TransferGoods", self.clock))
 
+    async def waste(self, request: wire.WasteGoodsRequest, act: Act) -> list[GoodsBalanceView]:
+        """WasteGoods."""
+        come_from: str = getattr(request, "from")  # a word of Python's own
+        fields = GoodsFields()
+        fields.place("from", come_from, removed=True, visit=request.visit)
+        lines = goods_lines(request.goods)
+        fields.lines(lines)
+        fields.about(request.visit, "")
+        fields.reason(request.reason, needed=True).done()
+        errand = Errand(
+            cause=_cause(act, request),
+            from_place=come_from,
+            to_place=words.EXPIRED if request.expired else words.WASTE,
+            lines=lines,
+            visit=request.visit,
+            reason=request.reason,
+        )
+        with in_words():
+            return await self.goods.carry(errand, deed_of(act, "WasteGoods", self.clock))
+
     async def load(self, request: wire.LoadColumnRequest, act: Act) -> GoodsBalanceView:
         """LoadColumn."""
         come_from: str = getattr(request, "from")  # a word of Python's own
         fields = _of_column(request)
-        fields.place("from", come_from)
+        fields.place("from", come_from, visit=request.visit)
         if not request.request_id and not request.validate_only:
             fields.wrong("request_id", "must be given: the goods wait under its name")
         fields.done()
@@ -98,32 +118,29 @@ class GoodsCalls(Acts):
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
         there = Errand(
-            cause=cause,
+            # Who looks after what was cut off is told which request it was.
+            cause=f"{cause}:{request.column}:{request.request_id}",
             from_place=come_from,
             to_place=loading_place(cause),
             lines=[GoodsLine(product=request.product, lot=request.lot, quantity=request.quantity)],
             visit=request.visit,
             reason=request.reason,
             machine_id=request.machine_id,
+            # They wait since longer than answers are kept.
+            common=seen.waiting > 0,
         )
         with in_words():
             await self.goods.carry(there, deed_of(act, "LoadColumn", self.clock))
         if act.validate_only:
             return _there(request.machine_id, seen, event, request.quantity)
-        back = dataclasses.replace(
-            there,
-            cause=f"{cause}/back",
-            from_place=there.to_place,
-            to_place=come_from,
-            reason="refused by the machine's actor",
-        )
-        return await self._done(request.machine_id, event, act, back)
+        return await self._done(request.machine_id, event, act, back_again(there))
 
     async def unload(self, request: wire.UnloadColumnRequest, act: Act) -> GoodsBalanceView:
         """UnloadColumn."""
         fields = _of_column(request)
-        fields.place("to", request.to, *OUT_OF_COLUMN)
+        fields.place("to", request.to, *OUT_OF_COLUMN, visit=request.visit)
         fields.done()
+        await self._may_be_part(request, request.to, act)
         kind = kind_out_of_column(request.to)
         event = _moved(request, act, kind, _cause(act, request), request.to, into=False)
         seen = await self._to_begin(request.machine_id, event, act)
@@ -149,6 +166,7 @@ class GoodsCalls(Acts):
             fields.wrong("machine_version", "must not be below 0")
         fields.about(request.visit, request.reason)
         fields.done()
+        await self._may_be_part(request, words.LOST, act)
         await self.machine(request.machine_id)
         # Of a call that comes again: the version at which it came first.
         first = act.claim.machine_version if act.claim is not None else 0
@@ -181,12 +199,31 @@ class GoodsCalls(Acts):
         await self._audited(act, "CountColumn", request.machine_id, said)
         return await self._done(request.machine_id, event, act), difference
 
-    async def _to_begin(self, machine_id: str, event: GoodsMoved, act: Act) -> ActView:
-        """Return how far the act is. Raises CallRefused for one that the actor would refuse now, so
-        that nothing is begun.
+    async def _may_be_part(
+        self, request: wire.UnloadColumnRequest | wire.CountColumnRequest, to_place: str, act: Act
+    ) -> None:
+        """Raise CallRefused if this cannot be part of its visit, unless it was begun before."""
+        column = column_place(MachineId(request.machine_id), request.column)
+        if not act.resumed:
+            part = Part(
+                visit=request.visit,
+                machine_id=request.machine_id,
+                from_place=column,
+                to_place=to_place,
+            )
+            with in_words():
+                await self.goods.may_be(part)
+
+    async def _to_begin(
+        self, machine_id: str, event: GoodsMoved, act: Act, *, common: bool = False
+    ) -> ActView:
+        """Return how far the act is, which may be that of several requests (``common``). Raises
+        CallRefused for one that the actor would refuse now, so that nothing is begun.
         """
         await self.machine(machine_id)
-        seen = _unused(await self._seen(machine_id, event), act)
+        seen = await self._seen(machine_id, event)
+        if not common:
+            seen = _unused(seen, act)
         if seen.done or seen.refused or seen.waiting:
             return seen
         column = seen.column
@@ -225,9 +262,10 @@ class GoodsCalls(Acts):
         event: GoodsMoved | GoodsCounted,
         act: Act,
         back: Errand | None = None,
+        action: str = "LoadColumn",
     ) -> GoodsBalanceView:
         """Tell the actor until it has decided, and return what is in the column. What it refused is
-        taken ``back``. Raises CallRefused.
+        taken ``back``, by a call of this name. Raises CallRefused.
         """
         notes: tuple[str, ...] = ()
         for _ in range(TRIES):
@@ -243,12 +281,28 @@ class GoodsCalls(Acts):
             # It said neither: so much else was done that it may have forgotten. Nobody knows.
             raise fleet_errors.host_away(machine_id, saved=False, sent=True)
         if back is not None and seen.waiting:
-            deed = dataclasses.replace(deed_of(act, "LoadColumn", self.clock), claim=None)
+            deed = dataclasses.replace(deed_of(act, action, self.clock), claim=None)
             with in_words():
                 await self.goods.carry(back, deed)
         raise not_possible(
             "COLUMN_REFUSED", why_not(notes), machine=machine_id, column=event.column
         )
+
+
+def goods_lines(lines: Iterable[wire.GoodsLine]) -> list[GoodsLine]:
+    """Return what a request says of goods."""
+    return [GoodsLine(product=one.product, lot=one.lot, quantity=one.quantity) for one in lines]
+
+
+def back_again(there: Errand) -> Errand:
+    """Return what brings back the goods that an actor refused."""
+    return dataclasses.replace(
+        there,
+        cause=f"{there.cause}/back",
+        from_place=there.to_place,
+        to_place=there.from_place,
+        reason="refused by the machine's actor",
+    )
 
 
 def _received(fields: GoodsFields, number: int, one: wire.ReceivedGoods) -> GoodsLine:

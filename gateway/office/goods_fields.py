@@ -14,6 +14,8 @@ QUANTITY_MAX = 1_000_000
 ENDS = (words.WASTE, words.EXPIRED, words.LOST, words.TEST)
 OUT_OF_COLUMN = (words.WASTE, words.EXPIRED, words.TEST)
 _OURS = re.compile(r"(WAREHOUSE|VAN):[A-Za-z0-9_-]{1,32}")
+_VISIT = re.compile(r"VISIT:[A-Za-z0-9_-]{1,32}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _REMOVED = re.compile(rf"REMOVED:{MACHINE_ID_PATTERN}")
 _PLACE = "must be WAREHOUSE:name or VAN:name, the name 1 to 32 letters, digits, '_' or '-'"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -22,12 +24,25 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 class GoodsFields(OfficeFields):
     """Collects what is wrong with the fields of a request about goods."""
 
-    def place(self, field: str, value: str, *others: str, removed: bool = False) -> None:
-        """Check one of the office's places, or one of the ``others``."""
+    def place(
+        self, field: str, value: str, *others: str, removed: bool = False, visit: str | None = None
+    ) -> None:
+        """Check one of the office's places, or one of the ``others``. ``visit``: the one that the
+        request names, whose place it may be; None: it may be no visit's.
+        """
         ours = _OURS.fullmatch(value) or (removed and _REMOVED.fullmatch(value))
-        if not ours and value not in others:
-            also = "".join(f", or {other}" for other in others)
-            self.wrong(field, f"{_PLACE}{', or REMOVED:machine_id' if removed else ''}{also}")
+        if visit is not None and _VISIT.fullmatch(value):
+            if value != words.visit_place(visit):
+                self.wrong("visit", f"must be the visit whose place is named, as in {value}")
+        elif not ours and value not in others:
+            more = ("VISIT:visit",) * (visit is not None) + ("REMOVED:machine_id",) * removed
+            also = "".join(f", or {other}" for other in (*more, *others))
+            self.wrong(field, f"{_PLACE}{also}")
+
+    def visit_name(self, value: str) -> None:
+        """Check the name of a visit that somebody opens."""
+        if not _NAME.fullmatch(value):
+            self.wrong("visit", "must be 1 to 32 letters, digits, '_' or '-'")
 
     def item(self, product: str, lot: str, quantity: int, *, at: str = "") -> None:
         """Check what moves, and how many."""
@@ -43,10 +58,10 @@ class GoodsFields(OfficeFields):
         """Check which column it is."""
         self.machine_id(machine_id).text("column", column, least=1, most=16)
 
-    def lines(self, lines: Sequence[GoodsLine], field: str = "goods") -> None:
-        """Check that there are some, and each of them once."""
-        if not 1 <= len(lines) <= LINES_MAX:
-            self.wrong(field, f"must be 1 to {LINES_MAX}")
+    def lines(self, lines: Sequence[GoodsLine], field: str = "goods", *, least: int = 1) -> None:
+        """Check how many there are, and each of them once."""
+        if not least <= len(lines) <= LINES_MAX:
+            self.wrong(field, f"must be {least} to {LINES_MAX}")
             return
         for number, line in enumerate(lines):
             self.item(line.product, line.lot, line.quantity, at=f"{field}[{number}].")

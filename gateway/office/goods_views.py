@@ -38,6 +38,7 @@ def move(row: GoodsMoveView) -> goods_pb2.GoodsMove:
         reason=plain(row.reason),
         moved_at=timestamp(row.at_ms),
         cause=plain(row.cause),
+        reverses=row.reverses or 0,
     )
 
 

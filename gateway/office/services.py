@@ -32,7 +32,10 @@ from gateway.office.v1 import (
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
+    visit_service_pb2,
+    visit_service_pb2_grpc,
 )
+from gateway.office.visits import VisitService
 from storage.database.engine import Database
 from storage.office.districts import Districts
 from storage.office.goods import Goods
@@ -40,9 +43,11 @@ from storage.office.imports import Imports
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
+from storage.office.reversals import Reversals
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
+from storage.office.visits import Visits
 
 
 def new_token() -> str:
@@ -60,6 +65,8 @@ class OfficeParts:
     products: Products
     prices: Prices
     goods: Goods
+    reversals: Reversals
+    visits: Visits
     districts: Districts
     sites: Sites
     profiles: Profiles
@@ -79,6 +86,8 @@ class OfficeParts:
             products=Products(database),
             prices=Prices(database),
             goods=Goods(database),
+            reversals=Reversals(database),
+            visits=Visits(database),
             districts=Districts(database),
             sites=Sites(database),
             profiles=profiles,
@@ -102,6 +111,7 @@ FILES = (
             product_service_pb2,
             price_service_pb2,
             goods_service_pb2,
+            visit_service_pb2,
             place_service_pb2,
             machine_profile_service_pb2,
             machine_import_service_pb2,
@@ -128,7 +138,10 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PriceService(parts.fleet, parts.prices), server
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
-        GoodsService(parts.fleet, parts.goods), server
+        GoodsService(parts.fleet, parts.goods, parts.reversals), server
+    )
+    visit_service_pb2_grpc.add_VisitServiceServicer_to_server(
+        VisitService(parts.fleet, parts.visits), server
     )
     place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
         PlaceService(parts.fleet, parts.districts, parts.sites), server

@@ -160,6 +160,7 @@ class WorkItemKind(StrEnum):
     MACHINE_HALTED = "MACHINE_HALTED"
     MACHINE_ALARM = "MACHINE_ALARM"
     CLOCK_WRONG = "CLOCK_WRONG"
+    LOADING_UNFINISHED = "LOADING_UNFINISHED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

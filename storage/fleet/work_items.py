@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over eight tables, oldest first; each of them is read
+"""What waits for a person, as one list over nine tables, oldest first; each of them is read
 through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
@@ -6,8 +6,7 @@ neither be forgotten nor linger. What only a person can end for good, because no
 changes by it, is stepped over once somebody has closed it (``storage.fleet.closings``).
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +35,7 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from actors.ports import CodeStop
 from storage import codec
-from storage.fleet import positions
+from storage.fleet import loadings, positions
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
@@ -44,17 +43,20 @@ from storage.item_ids import (
     CLOCK_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
+    LOADING_ITEM,
     MACHINE_ITEM,
     REFUND_ITEM,
     VEND_ITEM,
     not_closed,
 )
 from storage.machines.halts import CODE_IN_WORDS
-from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, told_in_words
 from storage.reconciliation.runs import DifferenceStatus
 from storage.tables import (
     IS_CONFLICT,
     IS_REFUSED,
+    goods_balances,
+    goods_moves,
     inbox,
     machine_alarms,
     machine_halts,
@@ -76,17 +78,6 @@ OPEN_REFUNDS = [
     for status in RefundStatus
     if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
 ]
-_TOLD = (
-    "trade_status",
-    "out_trade_no",
-    "seller_id",
-    "total_fee",
-    "forex_total_fee",
-    "currency",
-    "gmt_payment",
-)
-_NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
-_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
 _payment = inbox.alias("payment")
 _ABOUT_A_PAYMENT = ("unconfirmed", "query_says_unpaid")
 """Repetitions of a payment that is booked may be put aside for these: Alipay was away when it was
@@ -233,7 +224,7 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
             fields = codec.decode_fields(row.told)
             reason = (
                 f"{why}: Alipay signed it and it does not fit; it was put aside, and nothing was "
-                f"booked; it says {_told(fields)}"
+                f"booked; it says {told_in_words(fields)}"
             )
             amount_minor, currency = (
                 int(fields.get(TOLD_AMOUNT_MINOR, "0")),
@@ -246,6 +237,8 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
             advice = f"{waiting} payments wait for it, and {CODE_IN_WORDS[CodeStop(code_stop)]}"
         case WorkItemKind.CLOCK_WRONG:
             reason = in_words(int(reason))
+        case WorkItemKind.LOADING_UNFINISHED:
+            reason, advice = f"{reason}: {loadings.in_words(advice)}", ""
         case _:
             pass
     return WorkItemView(
@@ -263,13 +256,6 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
         advice=advice,
         proposed_by=row.proposed_by,
     )
-
-
-def _told(fields: Mapping[str, str]) -> str:
-    """Return what a notification says of its money, in Alipay's words, for people."""
-    said = (f"{name}={fields[name]}" for name in _TOLD if _PLAIN.fullmatch(fields.get(name, "")))
-    missing = (f"no {name}" for name in _NEEDED if not fields.get(name))
-    return ", ".join((*said, *missing))
 
 
 def _columns(
@@ -398,6 +384,20 @@ def _branches(now_ms: int) -> list[_Branch]:
             ),
         ),
         _wrong_clock(),
+        _Branch(
+            kind=WorkItemKind.LOADING_UNFINISHED,
+            table=goods_balances,
+            since=goods_moves.c.at_ms,
+            item_id=LOADING_ITEM,
+            where=(
+                *loadings.IS_UNFINISHED,
+                goods_moves.c.at_ms < now_ms - loadings.UNFINISHED_AFTER_MS,
+            ),
+            machine_id=goods_moves.c.machine_id,
+            columns=_columns(
+                amount_minor=literal(0), reason=loadings.SAID, advice=goods_moves.c.cause
+            ),
+        ),
     ]
 
 

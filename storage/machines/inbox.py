@@ -7,6 +7,7 @@ Who paid is known by a random number (``storage.machines.payers``), which the ev
 
 import dataclasses
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -35,6 +36,18 @@ TOLD_CURRENCY = "told_currency"
 """Beside the fields of a notification that was put aside: the money that it is about, as it was
 read from them.
 """
+
+_TOLD = (
+    "trade_status",
+    "out_trade_no",
+    "seller_id",
+    "total_fee",
+    "forex_total_fee",
+    "currency",
+    "gmt_payment",
+)
+_NEEDED = ("trade_no", "out_trade_no", "trade_status", "seller_id")
+_PLAIN = re.compile(r"[A-Za-z0-9 _.,:+-]{1,64}")
 
 _CREDITED = select(
     trades.c.machine_id,
@@ -229,3 +242,10 @@ def _money(event: Event | None) -> tuple[object, ...]:
     if isinstance(event, TopUpPaid):
         return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)
     return (type(event),)
+
+
+def told_in_words(fields: Mapping[str, str]) -> str:
+    """Return what a notification says of its money, in Alipay's words, for people."""
+    said = (f"{name}={fields[name]}" for name in _TOLD if _PLAIN.fullmatch(fields.get(name, "")))
+    missing = (f"no {name}" for name in _NEEDED if not fields.get(name))
+    return ", ".join((*said, *missing))

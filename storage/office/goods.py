@@ -19,7 +19,7 @@ from actors.machine.ids import MachineId
 from actors.machine.state import Column, MachineState, column_named
 from storage import codec
 from storage.database.engine import Database
-from storage.office import deeds, product_rows
+from storage.office import deeds, product_rows, visit_rows
 from storage.office.deeds import Deed, DeedPlan, Detail, NotPossible, NotThere
 from storage.tables import goods_balances, goods_lots, goods_moves, machine_states
 
@@ -46,7 +46,8 @@ class GoodsLine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """Goods that go from one place to another. ``cause`` names it, once and for ever;
-    ``machine_id`` if it is about one.
+    ``machine_id`` if it is for a column of one; ``reverses``: the move that it takes back;
+    ``common``: several requests are about it, and none is refused if another one has done it.
     """
 
     cause: str
@@ -56,10 +57,14 @@ class Errand:
     visit: str = ""
     reason: str = ""
     machine_id: str = ""
+    reverses: int | None = None
+    common: bool = False
 
     @property
     def kind(self) -> GoodsKind:
         """What the places make of it."""
+        if self.reverses is not None:
+            return GoodsKind.REVERSED
         if self.from_place == words.SUPPLIER:
             return GoodsKind.RECEIVED
         if self.from_place == words.FOUND:
@@ -113,6 +118,7 @@ class GoodsMoveView:
     visit: str
     actor: str
     reason: str
+    reverses: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,14 +155,20 @@ class Goods:
     async def carry(self, errand: Errand, deed: Deed) -> list[GoodsBalanceView]:
         """Let goods go, all or none, and return what is where they were and are. An errand that was
         done before is not done again. Raises NotThere (product) or NotPossible (NOT_ENOUGH_GOODS,
-        LOT_DIFFERS, PRODUCT_ARCHIVED).
+        LOT_DIFFERS, PRODUCT_ARCHIVED, MOVE_REVERSED, VISIT_CLOSED, VISIT_ELSEWHERE).
         """
 
         def plan(connection: Connection) -> DeedPlan[list[GoodsBalanceView]]:
             keys = _keys(errand)
-            there = _balances(connection, keys, lock=deed.locks)
+            if errand.reverses is None:
+                visit_rows.check(connection, _part_of(errand), lock=deed.locks)
+            there = balances_at(connection, keys, lock=deed.locks)
             if _was_done(connection, errand):
-                if deed.claim is not None:  # a request that comes again is answered by ``again``
+                if errand.reverses is not None and not errand.common:
+                    raise move_reversed(errand.reverses)
+                if (
+                    deed.claim is not None and not errand.common
+                ):  # a request that comes again is answered by ``again``
                     raise NotPossible(
                         "REQUEST_ID_USED",
                         f"request id {deed.claim.asked.request_id} was used before, and its answer "
@@ -166,7 +178,7 @@ class Goods:
                 return DeedPlan(result=_views(keys, there))
             lots = _new_lots(connection, errand, deed)
             after = _after(errand, there)
-            writes = [(insert(goods_moves), _move_rows(errand, deed))]
+            writes = [(insert(goods_moves), move_rows(errand, deed))]
             if lots:
                 writes.append((insert(goods_lots), lots))
             details = (Detail(said=_said(errand), machine_id=errand.machine_id),)
@@ -174,9 +186,13 @@ class Goods:
 
         def again(connection: Connection) -> list[GoodsBalanceView]:
             keys = _keys(errand)
-            return _views(keys, _balances(connection, keys, lock=False))
+            return _views(keys, balances_at(connection, keys, lock=False))
 
         return await deeds.do(self._db, deed, plan, again)
+
+    async def may_be(self, part: visit_rows.Part) -> None:
+        """Raise NotThere or NotPossible if what is to be done cannot be part of its visit."""
+        await self._db.read(lambda connection: visit_rows.check(connection, part, lock=False))
 
     async def act(
         self, machine_id: str, column: str, kind: GoodsKind, cause: str, product: str, lot: str = ""
@@ -186,7 +202,7 @@ class Goods:
         """
 
         def work(connection: Connection) -> ActView:
-            state = _state(connection, machine_id)
+            state = state_of(connection, machine_id)
             known = next((one for one in state.goods_acts if one.cause == cause), None)
             entered = connection.scalar(
                 select(goods_moves.c.id).where(
@@ -194,7 +210,7 @@ class Goods:
                 )
             )
             key = (loading_place(cause), product, lot)
-            waiting = _balances(connection, [key], lock=False).get(key, 0)
+            waiting = balances_at(connection, [key], lock=False).get(key, 0)
             return ActView(
                 version=state.version,
                 column=column_named(state, column),
@@ -211,7 +227,7 @@ class Goods:
         """
 
         def work(connection: Connection) -> int:
-            state = _state(connection, machine_id)
+            state = state_of(connection, machine_id)
             if version > state.version:
                 raise NotPossible(
                     "VERSION_TO_COME",
@@ -240,10 +256,7 @@ class Goods:
         """
         query = moves_page(wanted, before, limit)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
-        return [
-            GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
-            for row in rows
-        ]
+        return [move_view(row) for row in rows]
 
     async def balances(
         self, *, place: str = "", machine_id: str = "", product: str = "", after: Key, limit: int
@@ -252,6 +265,20 @@ class Goods:
         query = balances_page(place, machine_id, product, after, limit)
         rows = await self._db.read(lambda connection: connection.execute(query).all())
         return [GoodsBalanceView(**row._mapping) for row in rows]  # noqa: SLF001 - a public name of SQLAlchemy's
+
+
+def move_view(row: Row[Any]) -> GoodsMoveView:
+    """Return one row of the moves."""
+    return GoodsMoveView(**{one.name: getattr(row, one.name) for one in fields(GoodsMoveView)})
+
+
+def move_reversed(move_id: int) -> NotPossible:
+    """Return the answer to whoever takes back what somebody has taken back."""
+    return NotPossible(
+        "MOVE_REVERSED",
+        f"goods move {move_id} was taken back already: ListGoodsMoves shows by which",
+        goods_move=str(move_id),
+    )
 
 
 def moves_page(wanted: MovesWanted, before: int | None, limit: int) -> Select[Any]:
@@ -294,7 +321,8 @@ def _keys(errand: Errand) -> list[Key]:
     return [(place, line.product, line.lot) for place in places for line in errand.lines]
 
 
-def _balances(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
+def balances_at(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dict[Key, int]:
+    """Return how many there are of each of these, in a transaction of the caller's."""
     c = goods_balances.c
     these = or_(*(and_(c.place == one[0], c.product == one[1], c.lot == one[2]) for one in keys))
     # In one order, so that no two wait for each other.
@@ -302,6 +330,15 @@ def _balances(connection: Connection, keys: Sequence[Key], *, lock: bool) -> dic
     if lock:
         query = query.with_for_update()
     return {(row.place, row.product, row.lot): row.quantity for row in connection.execute(query)}
+
+
+def _part_of(errand: Errand) -> visit_rows.Part:
+    return visit_rows.Part(
+        visit=errand.visit,
+        machine_id=errand.machine_id,
+        from_place=errand.from_place,
+        to_place=errand.to_place,
+    )
 
 
 def _was_done(connection: Connection, errand: Errand) -> bool:
@@ -384,7 +421,8 @@ def _new_lots(connection: Connection, errand: Errand, deed: Deed) -> list[dict[s
     return rows
 
 
-def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+def move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
+    """Return an errand's moves as rows."""
     actor = deed.actor if isinstance(deed.actor, str) else deed.actor.name
     return [
         {
@@ -395,11 +433,12 @@ def _move_rows(errand: Errand, deed: Deed) -> list[dict[str, Any]]:
             "quantity": line.quantity,
             "from_place": errand.from_place,
             "to_place": errand.to_place,
-            "machine_id": "",
+            "machine_id": errand.machine_id,
             "lot": line.lot,
             "visit": errand.visit,
             "actor": actor,
             "reason": errand.reason,
+            "reverses": errand.reverses,
         }
         for number, line in enumerate(errand.lines)
     ]
@@ -424,7 +463,8 @@ def _views(keys: Sequence[Key], quantities: Mapping[Key, int]) -> list[GoodsBala
     ]
 
 
-def _state(connection: Connection, machine_id: str) -> MachineState:
+def state_of(connection: Connection, machine_id: str) -> MachineState:
+    """Return what was decided last for a machine. Raises NotThere if nothing ever was."""
     c = machine_states.c
     wanted = select(c.format, c.body).where(c.machine_id == machine_id)
     row = connection.execute(wanted).one_or_none()

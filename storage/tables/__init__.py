@@ -11,7 +11,7 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.goods import goods_balances, goods_lots, goods_moves
+from storage.tables.goods import goods_balances, goods_lots, goods_moves, visits
 from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.installation import (
     holders,
@@ -81,6 +81,7 @@ __all__ = [
     "trades",
     "transfers",
     "vends",
+    "visits",
     "work_item_closings",
     "wrong_clocks",
 ]

@@ -1,4 +1,5 @@
-"""Goods: each move of them, which is only added to, and what the moves add up to at each place.
+"""Goods: each move of them, which is only added to, what the moves add up to at each place, and on
+whose visit they were made.
 
 The balances are written by the moves themselves (triggers), whoever enters them: in the transaction
 of a machine's decision, or of the office's. So they cannot part; and where less is than is taken,
@@ -39,7 +40,8 @@ goods_moves = Table(
     Column("quantity", Integer, nullable=False),
     Column("from_place", String(64), nullable=False),
     Column("to_place", String(64), nullable=False),
-    # The machine whose decision it is, and which; '' and NULL of the office's own.
+    # The machine whose decision it is, and which. Of the office's own: for whose column it is, or
+    # '', and NULL.
     Column("machine_id", String(32), nullable=False),
     Column("version", BigInteger),
     Column("lot", String(64), nullable=False),
@@ -77,6 +79,15 @@ for _name, _columns, _unique in (
         postgresql_where=_where,
     )
 
+_IS_LOADING = "substr(to_place, 1, 8) = 'LOADING:'"
+Index(
+    "goods_moves_by_loading",
+    goods_moves.c.to_place,
+    goods_moves.c.id,
+    sqlite_where=text(_IS_LOADING),
+    postgresql_where=text(_IS_LOADING),
+)
+
 goods_balances = Table(
     "goods_balances",
     metadata,
@@ -91,6 +102,14 @@ goods_balances = Table(
     Index("goods_balances_by_product", "product", "lot", "place"),
 )
 
+_IS_ON_ITS_WAY = "quantity > 0 AND substr(place, 1, 8) = 'LOADING:'"
+Index(
+    "goods_balances_on_their_way",
+    goods_balances.c.place,
+    sqlite_where=text(_IS_ON_ITS_WAY),
+    postgresql_where=text(_IS_ON_ITS_WAY),
+)
+
 goods_lots = Table(
     "goods_lots",
     metadata,
@@ -102,6 +121,35 @@ goods_lots = Table(
     Column("currency", String(3), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
     Index(None, "expires_on", "product", "lot"),
+)
+
+# One person's work at one machine. What they have with them is at the place VISIT:<visit>; what
+# they did are the moves that bear its name.
+visits = Table(
+    "visits",
+    metadata,
+    Column("id", Position, primary_key=True, autoincrement=True),
+    Column("visit", String(32), nullable=False, unique=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("van", String(64), nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("opened_by", String(160), nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("closed_by", String(160), nullable=False),
+    Column("closed_at_ms", BigInteger),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("revision > 0", name="revision_grows"),
+    Index(None, "machine_id", "id"),
+    Index(None, "van", "id"),
+)
+_OPEN = text("closed_at_ms IS NULL")
+Index("visits_open", visits.c.id, sqlite_where=_OPEN, postgresql_where=_OPEN)
+Index(
+    "visits_one_open_at_machine",
+    visits.c.machine_id,
+    unique=True,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
 )
 
 refuse_changes(goods_moves)

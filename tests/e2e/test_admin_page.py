@@ -59,7 +59,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         await listener.start()
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
-        places, stands, selected, maintenance, import_of, imported = machines
+        places, stands, selected, maintenance, import_of, imported, *goods = machines
+        refill, mistake, visit = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -98,4 +99,12 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(imported)
         assert "machineimportstatedone" in told
         assert "vm-0018,pier 7,hkd,hk" in told
+
+        assert '"column:vm-0017/a1"' in await desk.type(refill)
+        told = await desk.type(mistake)
+        assert '"reversed"' in told
+        assert '"38"' in told
+        told = await desk.type(visit)
+        assert '"lost": "1"' in told
+        assert 2 == told.count("closedat")
         await listener.stop(grace_s=0)

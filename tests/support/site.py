@@ -45,6 +45,7 @@ from gateway.office.v1 import (
     place_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
+    visit_service_pb2_grpc,
 )
 from gateway.process.clock import SystemClock
 from gateway.process.configs import Configs
@@ -179,6 +180,11 @@ class Site:
     def goods(self) -> Any:
         """A client of GoodsService."""
         return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
+
+    @property
+    def visits(self) -> Any:
+        """A client of VisitService."""
+        return visit_service_pb2_grpc.VisitServiceStub(self.channel)
 
     @property
     def places(self) -> Any:

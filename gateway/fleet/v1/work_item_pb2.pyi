@@ -46,6 +46,8 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """
     WORK_ITEM_KIND_CLOCK_WRONG: _WorkItemKind.ValueType  # 10
     """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
+    WORK_ITEM_KIND_LOADING_UNFINISHED: _WorkItemKind.ValueType  # 11
+    """Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -70,6 +72,8 @@ VEND_CONTRADICTED.
 """
 WORK_ITEM_KIND_CLOCK_WRONG: WorkItemKind.ValueType  # 10
 """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
+WORK_ITEM_KIND_LOADING_UNFINISHED: WorkItemKind.ValueType  # 11
+"""Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

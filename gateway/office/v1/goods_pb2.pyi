@@ -36,30 +36,33 @@ class GoodsMove(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MOVED_AT_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
+    REVERSES_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Counted up; a later move has a higher one."""
     kind: _builtins.str
     """RECEIVED, TRANSFERRED, OPENED, LOADED, UNLOADED, SOLD, VEND_WRITTEN_OFF, CASH_SOLD, COUNTED,
-    TESTED, WASTED, EXPIRED. A later version may say others.
+    TESTED, WASTED, EXPIRED, REVERSED. A later version may say others.
     """
     product: _builtins.str
     quantity: _builtins.int
     """Above 0."""
     from_place: _builtins.str
-    """A place: WAREHOUSE:north, VAN:7, COLUMN:VM-1/A1, REMOVED:VM-1, LOADING:..., or one that holds
+    """A place: WAREHOUSE:north, VAN:7, VISIT:7-1, COLUMN:VM-1/A1, REMOVED:VM-1, LOADING:..., or one that holds
     nothing, SUPPLIER, FOUND, SOLD, WASTE, EXPIRED, LOST, TEST.
     """
     to_place: _builtins.str
     lot: _builtins.str
     """Empty if nobody named it."""
     machine_id: _builtins.str
-    """The machine whose decision it is; empty of the office's own moves."""
+    """The machine whose decision it is, or for whose column the office moved it; else empty."""
     visit: _builtins.str
     """The visit that was named with it."""
     actor: _builtins.str
     reason: _builtins.str
     cause: _builtins.str
     """What it is about, once for each kind: a vend's id, or a name of ours."""
+    reverses: _builtins.int
+    """The move that this one takes back; 0 if it takes none back."""
     @_builtins.property
     def moved_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -78,10 +81,11 @@ class GoodsMove(_message.Message):
         reason: _builtins.str = ...,
         moved_at: _timestamp_pb2.Timestamp | None = ...,
         cause: _builtins.str = ...,
+        reverses: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["moved_at", b"moved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "from_place", b"from_place", "id", b"id", "kind", b"kind", "lot", b"lot", "machine_id", b"machine_id", "moved_at", b"moved_at", "product", b"product", "quantity", b"quantity", "reason", b"reason", "to_place", b"to_place", "visit", b"visit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "from_place", b"from_place", "id", b"id", "kind", b"kind", "lot", b"lot", "machine_id", b"machine_id", "moved_at", b"moved_at", "product", b"product", "quantity", b"quantity", "reason", b"reason", "reverses", b"reverses", "to_place", b"to_place", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from gateway.office.v1 import goods_pb2 as gateway_dot_office_dot_v1_dot_goods__
 from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/goods_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/goods.proto\x1a\x16gateway/v1/money.proto\"y\n\rReceivedGoods\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0b\n\x03lot\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x12\n\nexpires_on\x18\x04 \x01(\t\x12$\n\tunit_cost\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\"\x8d\x01\n\x13ReceiveGoodsRequest\x12\n\n\x02to\x18\x01 \x01(\t\x12/\n\x05goods\x18\x02 \x03(\x0b\x32 .gateway.office.v1.ReceivedGoods\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"I\n\x14ReceiveGoodsResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\";\n\tGoodsLine\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0b\n\x03lot\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"\xa7\x01\n\x14TransferGoodsRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\x12+\n\x05goods\x18\x03 \x03(\x0b\x32\x1c.gateway.office.v1.GoodsLine\x12\r\n\x05visit\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"J\n\x15TransferGoodsResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xbf\x01\n\x11LoadColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x0b\n\x03lot\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0c\n\x04\x66rom\x18\x06 \x01(\t\x12\r\n\x05visit\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"E\n\x12LoadColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xbf\x01\n\x13UnloadColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12\n\n\x02to\x18\x05 \x01(\t\x12\x0b\n\x03lot\x18\x06 \x01(\t\x12\r\n\x05visit\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"G\n\x14UnloadColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xce\x01\n\x12\x43ountColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x14\n\x07\x63ounted\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0fmachine_version\x18\x05 \x01(\x03\x12\r\n\x05visit\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x42\n\n\x08_counted\"Z\n\x13\x43ountColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\x12\x12\n\ndifference\x18\x02 \x01(\x05\"\x7f\n\x15ListGoodsMovesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nmachine_id\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\t\x12\x0b\n\x03lot\x18\x05 \x01(\t\x12\x0f\n\x07product\x18\x06 \x01(\t\"^\n\x16ListGoodsMovesResponse\x12+\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.GoodsMove\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x18ListGoodsBalancesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x0f\n\x07product\x18\x05 \x01(\t\"g\n\x19ListGoodsBalancesResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x83\x06\n\x0cGoodsService\x12h\n\x0cReceiveGoods\x12&.gateway.office.v1.ReceiveGoodsRequest\x1a\'.gateway.office.v1.ReceiveGoodsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12k\n\rTransferGoods\x12\'.gateway.office.v1.TransferGoodsRequest\x1a(.gateway.office.v1.TransferGoodsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x62\n\nLoadColumn\x12$.gateway.office.v1.LoadColumnRequest\x1a%.gateway.office.v1.LoadColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0cUnloadColumn\x12&.gateway.office.v1.UnloadColumnRequest\x1a\'.gateway.office.v1.UnloadColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0b\x43ountColumn\x12%.gateway.office.v1.CountColumnRequest\x1a&.gateway.office.v1.CountColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eListGoodsMoves\x12(.gateway.office.v1.ListGoodsMovesRequest\x1a).gateway.office.v1.ListGoodsMovesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12w\n\x11ListGoodsBalances\x12+.gateway.office.v1.ListGoodsBalancesRequest\x1a,.gateway.office.v1.ListGoodsBalancesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11GoodsServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%gateway/office/v1/goods_service.proto\x12\x11gateway.office.v1\x1a\x1bgateway/fleet/v1/role.proto\x1a\x1dgateway/office/v1/goods.proto\x1a\x16gateway/v1/money.proto\"y\n\rReceivedGoods\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0b\n\x03lot\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\x12\x12\n\nexpires_on\x18\x04 \x01(\t\x12$\n\tunit_cost\x18\x05 \x01(\x0b\x32\x11.gateway.v1.Money\"\x8d\x01\n\x13ReceiveGoodsRequest\x12\n\n\x02to\x18\x01 \x01(\t\x12/\n\x05goods\x18\x02 \x03(\x0b\x32 .gateway.office.v1.ReceivedGoods\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"I\n\x14ReceiveGoodsResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\";\n\tGoodsLine\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0b\n\x03lot\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x05\"\xa7\x01\n\x14TransferGoodsRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\t\x12\n\n\x02to\x18\x02 \x01(\t\x12+\n\x05goods\x18\x03 \x03(\x0b\x32\x1c.gateway.office.v1.GoodsLine\x12\r\n\x05visit\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"J\n\x15TransferGoodsResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xa9\x01\n\x11WasteGoodsRequest\x12\x0c\n\x04\x66rom\x18\x01 \x01(\t\x12+\n\x05goods\x18\x02 \x03(\x0b\x32\x1c.gateway.office.v1.GoodsLine\x12\x0f\n\x07\x65xpired\x18\x03 \x01(\x08\x12\r\n\x05visit\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"G\n\x12WasteGoodsResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xbf\x01\n\x11LoadColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x0b\n\x03lot\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x05\x12\x0c\n\x04\x66rom\x18\x06 \x01(\t\x12\r\n\x05visit\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"E\n\x12LoadColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xbf\x01\n\x13UnloadColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12\n\n\x02to\x18\x05 \x01(\t\x12\x0b\n\x03lot\x18\x06 \x01(\t\x12\r\n\x05visit\x18\x07 \x01(\t\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"G\n\x14UnloadColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\"\xce\x01\n\x12\x43ountColumnRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x14\n\x07\x63ounted\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\x0fmachine_version\x18\x05 \x01(\x03\x12\r\n\x05visit\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rvalidate_only\x18\t \x01(\x08\x42\n\n\x08_counted\"Z\n\x13\x43ountColumnResponse\x12/\n\x06\x63olumn\x18\x01 \x01(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\x12\x12\n\ndifference\x18\x02 \x01(\x05\"`\n\x12ReverseMoveRequest\x12\x0f\n\x07move_id\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"A\n\x13ReverseMoveResponse\x12*\n\x04move\x18\x01 \x01(\x0b\x32\x1c.gateway.office.v1.GoodsMove\"\x7f\n\x15ListGoodsMovesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nmachine_id\x18\x03 \x01(\t\x12\r\n\x05visit\x18\x04 \x01(\t\x12\x0b\n\x03lot\x18\x05 \x01(\t\x12\x0f\n\x07product\x18\x06 \x01(\t\"^\n\x16ListGoodsMovesResponse\x12+\n\x05moves\x18\x01 \x03(\x0b\x32\x1c.gateway.office.v1.GoodsMove\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"u\n\x18ListGoodsBalancesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\r\n\x05place\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x0f\n\x07product\x18\x05 \x01(\t\"g\n\x19ListGoodsBalancesResponse\x12\x31\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x1f.gateway.office.v1.GoodsBalance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xce\x07\n\x0cGoodsService\x12h\n\x0cReceiveGoods\x12&.gateway.office.v1.ReceiveGoodsRequest\x1a\'.gateway.office.v1.ReceiveGoodsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12k\n\rTransferGoods\x12\'.gateway.office.v1.TransferGoodsRequest\x1a(.gateway.office.v1.TransferGoodsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x62\n\nWasteGoods\x12$.gateway.office.v1.WasteGoodsRequest\x1a%.gateway.office.v1.WasteGoodsResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x62\n\nLoadColumn\x12$.gateway.office.v1.LoadColumnRequest\x1a%.gateway.office.v1.LoadColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12h\n\x0cUnloadColumn\x12&.gateway.office.v1.UnloadColumnRequest\x1a\'.gateway.office.v1.UnloadColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0b\x43ountColumn\x12%.gateway.office.v1.CountColumnRequest\x1a&.gateway.office.v1.CountColumnResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x65\n\x0bReverseMove\x12%.gateway.office.v1.ReverseMoveRequest\x1a&.gateway.office.v1.ReverseMoveResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12n\n\x0eListGoodsMoves\x12(.gateway.office.v1.ListGoodsMovesRequest\x1a).gateway.office.v1.ListGoodsMovesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12w\n\x11ListGoodsBalances\x12+.gateway.office.v1.ListGoodsBalancesRequest\x1a,.gateway.office.v1.ListGoodsBalancesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x42s\n\x1avendgate.gateway.office.v1B\x11GoodsServiceProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +39,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GOODSSERVICE'].methods_by_name['ReceiveGoods']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_GOODSSERVICE'].methods_by_name['TransferGoods']._loaded_options = None
   _globals['_GOODSSERVICE'].methods_by_name['TransferGoods']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_GOODSSERVICE'].methods_by_name['WasteGoods']._loaded_options = None
+  _globals['_GOODSSERVICE'].methods_by_name['WasteGoods']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_GOODSSERVICE'].methods_by_name['LoadColumn']._loaded_options = None
   _globals['_GOODSSERVICE'].methods_by_name['LoadColumn']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_GOODSSERVICE'].methods_by_name['UnloadColumn']._loaded_options = None
   _globals['_GOODSSERVICE'].methods_by_name['UnloadColumn']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_GOODSSERVICE'].methods_by_name['CountColumn']._loaded_options = None
   _globals['_GOODSSERVICE'].methods_by_name['CountColumn']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_GOODSSERVICE'].methods_by_name['ReverseMove']._loaded_options = None
+  _globals['_GOODSSERVICE'].methods_by_name['ReverseMove']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_GOODSSERVICE'].methods_by_name['ListGoodsMoves']._loaded_options = None
   _globals['_GOODSSERVICE'].methods_by_name['ListGoodsMoves']._serialized_options = b'\220\002\001\310\363\030\001'
   _globals['_GOODSSERVICE'].methods_by_name['ListGoodsBalances']._loaded_options = None
@@ -61,26 +65,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSFERGOODSREQUEST']._serialized_end=715
   _globals['_TRANSFERGOODSRESPONSE']._serialized_start=717
   _globals['_TRANSFERGOODSRESPONSE']._serialized_end=791
-  _globals['_LOADCOLUMNREQUEST']._serialized_start=794
-  _globals['_LOADCOLUMNREQUEST']._serialized_end=985
-  _globals['_LOADCOLUMNRESPONSE']._serialized_start=987
-  _globals['_LOADCOLUMNRESPONSE']._serialized_end=1056
-  _globals['_UNLOADCOLUMNREQUEST']._serialized_start=1059
-  _globals['_UNLOADCOLUMNREQUEST']._serialized_end=1250
-  _globals['_UNLOADCOLUMNRESPONSE']._serialized_start=1252
-  _globals['_UNLOADCOLUMNRESPONSE']._serialized_end=1323
-  _globals['_COUNTCOLUMNREQUEST']._serialized_start=1326
-  _globals['_COUNTCOLUMNREQUEST']._serialized_end=1532
-  _globals['_COUNTCOLUMNRESPONSE']._serialized_start=1534
-  _globals['_COUNTCOLUMNRESPONSE']._serialized_end=1624
-  _globals['_LISTGOODSMOVESREQUEST']._serialized_start=1626
-  _globals['_LISTGOODSMOVESREQUEST']._serialized_end=1753
-  _globals['_LISTGOODSMOVESRESPONSE']._serialized_start=1755
-  _globals['_LISTGOODSMOVESRESPONSE']._serialized_end=1849
-  _globals['_LISTGOODSBALANCESREQUEST']._serialized_start=1851
-  _globals['_LISTGOODSBALANCESREQUEST']._serialized_end=1968
-  _globals['_LISTGOODSBALANCESRESPONSE']._serialized_start=1970
-  _globals['_LISTGOODSBALANCESRESPONSE']._serialized_end=2073
-  _globals['_GOODSSERVICE']._serialized_start=2076
-  _globals['_GOODSSERVICE']._serialized_end=2847
+  _globals['_WASTEGOODSREQUEST']._serialized_start=794
+  _globals['_WASTEGOODSREQUEST']._serialized_end=963
+  _globals['_WASTEGOODSRESPONSE']._serialized_start=965
+  _globals['_WASTEGOODSRESPONSE']._serialized_end=1036
+  _globals['_LOADCOLUMNREQUEST']._serialized_start=1039
+  _globals['_LOADCOLUMNREQUEST']._serialized_end=1230
+  _globals['_LOADCOLUMNRESPONSE']._serialized_start=1232
+  _globals['_LOADCOLUMNRESPONSE']._serialized_end=1301
+  _globals['_UNLOADCOLUMNREQUEST']._serialized_start=1304
+  _globals['_UNLOADCOLUMNREQUEST']._serialized_end=1495
+  _globals['_UNLOADCOLUMNRESPONSE']._serialized_start=1497
+  _globals['_UNLOADCOLUMNRESPONSE']._serialized_end=1568
+  _globals['_COUNTCOLUMNREQUEST']._serialized_start=1571
+  _globals['_COUNTCOLUMNREQUEST']._serialized_end=1777
+  _globals['_COUNTCOLUMNRESPONSE']._serialized_start=1779
+  _globals['_COUNTCOLUMNRESPONSE']._serialized_end=1869
+  _globals['_REVERSEMOVEREQUEST']._serialized_start=1871
+  _globals['_REVERSEMOVEREQUEST']._serialized_end=1967
+  _globals['_REVERSEMOVERESPONSE']._serialized_start=1969
+  _globals['_REVERSEMOVERESPONSE']._serialized_end=2034
+  _globals['_LISTGOODSMOVESREQUEST']._serialized_start=2036
+  _globals['_LISTGOODSMOVESREQUEST']._serialized_end=2163
+  _globals['_LISTGOODSMOVESRESPONSE']._serialized_start=2165
+  _globals['_LISTGOODSMOVESRESPONSE']._serialized_end=2259
+  _globals['_LISTGOODSBALANCESREQUEST']._serialized_start=2261
+  _globals['_LISTGOODSBALANCESREQUEST']._serialized_end=2378
+  _globals['_LISTGOODSBALANCESRESPONSE']._serialized_start=2380
+  _globals['_LISTGOODSBALANCESRESPONSE']._serialized_end=2483
+  _globals['_GOODSSERVICE']._serialized_start=2486
+  _globals['_GOODSSERVICE']._serialized_end=3460
 # @@protoc_insertion_point(module_scope)

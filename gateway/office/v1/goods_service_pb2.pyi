@@ -154,9 +154,11 @@ class TransferGoodsRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     to: _builtins.str
-    """WAREHOUSE:name or VAN:name; or WASTE, EXPIRED, LOST or TEST, which nothing comes back from."""
+    """WAREHOUSE:name, VAN:name or VISIT:visit; or WASTE, EXPIRED, LOST or TEST, which nothing comes back from."""
     visit: _builtins.str
-    """Whose work it was part of, at most 64 characters."""
+    """Whose work it was part of: a visit, which must be given with VISIT:visit, or at most 64 characters
+    for people.
+    """
     reason: _builtins.str
     request_id: _builtins.str
     validate_only: _builtins.bool
@@ -203,6 +205,68 @@ class TransferGoodsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TransferGoodsResponse: _TypeAlias = TransferGoodsResponse  # noqa: Y015
+
+@_typing.final
+class WasteGoodsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_FIELD_NUMBER: _builtins.int
+    GOODS_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    VISIT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    expired: _builtins.bool
+    """They are too old to be sold; else they broke, or nobody wants them."""
+    visit: _builtins.str
+    reason: _builtins.str
+    """Must be given: what happened to them."""
+    request_id: _builtins.str
+    validate_only: _builtins.bool
+    @_builtins.property
+    def goods(self) -> _containers.RepeatedCompositeFieldContainer[Global___GoodsLine]:
+        """1 to 200, each product and lot once."""
+
+    def __init__(
+        self,
+        *,
+        goods: _abc.Iterable[Global___GoodsLine] | None = ...,
+        expired: _builtins.bool = ...,
+        visit: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired", b"expired", "from", b"from", "goods", b"goods", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only", "visit", b"visit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WasteGoodsRequest: _TypeAlias = WasteGoodsRequest  # noqa: Y015
+
+@_typing.final
+class WasteGoodsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BALANCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def balances(self) -> _containers.RepeatedCompositeFieldContainer[_goods_pb2.GoodsBalance]:
+        """What is left of them where they were."""
+
+    def __init__(
+        self,
+        *,
+        balances: _abc.Iterable[_goods_pb2.GoodsBalance] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balances", b"balances"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WasteGoodsResponse: _TypeAlias = WasteGoodsResponse  # noqa: Y015
 
 @_typing.final
 class LoadColumnRequest(_message.Message):
@@ -289,7 +353,7 @@ class UnloadColumnRequest(_message.Message):
     product: _builtins.str
     quantity: _builtins.int
     to: _builtins.str
-    """WAREHOUSE:name or VAN:name; or WASTE, EXPIRED or TEST."""
+    """WAREHOUSE:name, VAN:name or VISIT:visit; or WASTE, EXPIRED or TEST."""
     lot: _builtins.str
     """Under which lot they are there, if somebody read it from them."""
     visit: _builtins.str
@@ -410,6 +474,58 @@ class CountColumnResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CountColumnResponse: _TypeAlias = CountColumnResponse  # noqa: Y015
+
+@_typing.final
+class ReverseMoveRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVE_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    move_id: _builtins.int
+    """GoodsMove.id. Of a load its LOADED move."""
+    reason: _builtins.str
+    """Must be given: what the mistake was."""
+    request_id: _builtins.str
+    validate_only: _builtins.bool
+    def __init__(
+        self,
+        *,
+        move_id: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["move_id", b"move_id", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseMoveRequest: _TypeAlias = ReverseMoveRequest  # noqa: Y015
+
+@_typing.final
+class ReverseMoveResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def move(self) -> _goods_pb2.GoodsMove:
+        """The move that takes it back; its id is 0 if it was only checked."""
+
+    def __init__(
+        self,
+        *,
+        move: _goods_pb2.GoodsMove | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["move", b"move"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["move", b"move"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReverseMoveResponse: _TypeAlias = ReverseMoveResponse  # noqa: Y015
 
 @_typing.final
 class ListGoodsMovesRequest(_message.Message):

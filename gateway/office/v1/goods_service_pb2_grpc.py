@@ -48,6 +48,11 @@ class GoodsServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.TransferGoodsRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.TransferGoodsResponse.FromString,
                 _registered_method=True)
+        self.WasteGoods = channel.unary_unary(
+                '/gateway.office.v1.GoodsService/WasteGoods',
+                request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsResponse.FromString,
+                _registered_method=True)
         self.LoadColumn = channel.unary_unary(
                 '/gateway.office.v1.GoodsService/LoadColumn',
                 request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.LoadColumnRequest.SerializeToString,
@@ -62,6 +67,11 @@ class GoodsServiceStub(object):
                 '/gateway.office.v1.GoodsService/CountColumn',
                 request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnResponse.FromString,
+                _registered_method=True)
+        self.ReverseMove = channel.unary_unary(
+                '/gateway.office.v1.GoodsService/ReverseMove',
+                request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveResponse.FromString,
                 _registered_method=True)
         self.ListGoodsMoves = channel.unary_unary(
                 '/gateway.office.v1.GoodsService/ListGoodsMoves',
@@ -97,6 +107,13 @@ class GoodsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WasteGoods(self, request, context):
+        """Goods went bad or broke at one of the office's places, and are nobody's any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def LoadColumn(self, request, context):
         """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
         where the machine's actor takes them. If it refuses (another product, no room), they are back
@@ -116,6 +133,15 @@ class GoodsServiceServicer(object):
     def CountColumn(self, request, context):
         """Somebody counted a column at some version of its machine. What was sold since is not counted
         twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReverseMove(self, request, context):
+        """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
+        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+        If nobody knows (UNAVAILABLE), repeat the call with its request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +174,11 @@ def add_GoodsServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.TransferGoodsRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.TransferGoodsResponse.SerializeToString,
             ),
+            'WasteGoods': grpc.unary_unary_rpc_method_handler(
+                    servicer.WasteGoods,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsResponse.SerializeToString,
+            ),
             'LoadColumn': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadColumn,
                     request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.LoadColumnRequest.FromString,
@@ -162,6 +193,11 @@ def add_GoodsServiceServicer_to_server(servicer, server):
                     servicer.CountColumn,
                     request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnResponse.SerializeToString,
+            ),
+            'ReverseMove': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReverseMove,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveResponse.SerializeToString,
             ),
             'ListGoodsMoves': grpc.unary_unary_rpc_method_handler(
                     servicer.ListGoodsMoves,
@@ -243,6 +279,33 @@ class GoodsService(object):
             _registered_method=True)
 
     @staticmethod
+    def WasteGoods(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.GoodsService/WasteGoods',
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.WasteGoodsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def LoadColumn(request,
             target,
             options=(),
@@ -313,6 +376,33 @@ class GoodsService(object):
             '/gateway.office.v1.GoodsService/CountColumn',
             gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_goods__service__pb2.CountColumnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReverseMove(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.GoodsService/ReverseMove',
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ReverseMoveResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class GoodsServiceStub:
     """Goods went from one of the office's places to another, were thrown away or are missing, or turned
     up.
     """
+    WasteGoods: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.WasteGoodsRequest, _goods_service_pb2.WasteGoodsResponse]
+    """Goods went bad or broke at one of the office's places, and are nobody's any more."""
     LoadColumn: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.LoadColumnRequest, _goods_service_pb2.LoadColumnResponse]
     """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
     where the machine's actor takes them. If it refuses (another product, no room), they are back
@@ -53,6 +55,11 @@ class GoodsServiceStub:
     CountColumn: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.CountColumnRequest, _goods_service_pb2.CountColumnResponse]
     """Somebody counted a column at some version of its machine. What was sold since is not counted
     twice.
+    """
+    ReverseMove: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ReverseMoveRequest, _goods_service_pb2.ReverseMoveResponse]
+    """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
+    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+    If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]
     """Moves, the newest first."""
@@ -74,6 +81,8 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     """Goods went from one of the office's places to another, were thrown away or are missing, or turned
     up.
     """
+    WasteGoods: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.WasteGoodsRequest, _goods_service_pb2.WasteGoodsResponse]  # type: ignore[assignment]
+    """Goods went bad or broke at one of the office's places, and are nobody's any more."""
     LoadColumn: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.LoadColumnRequest, _goods_service_pb2.LoadColumnResponse]  # type: ignore[assignment]
     """Goods go from a van or warehouse into a column: first to a place of their own (LOADING:...), from
     where the machine's actor takes them. If it refuses (another product, no room), they are back
@@ -84,6 +93,11 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     CountColumn: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.CountColumnRequest, _goods_service_pb2.CountColumnResponse]  # type: ignore[assignment]
     """Somebody counted a column at some version of its machine. What was sold since is not counted
     twice.
+    """
+    ReverseMove: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ReverseMoveRequest, _goods_service_pb2.ReverseMoveResponse]  # type: ignore[assignment]
+    """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
+    Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+    If nobody knows (UNAVAILABLE), repeat the call with its request_id.
     """
     ListGoodsMoves: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsMovesRequest, _goods_service_pb2.ListGoodsMovesResponse]  # type: ignore[assignment]
     """Moves, the newest first."""
@@ -116,6 +130,14 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def WasteGoods(
+        self,
+        request: _goods_service_pb2.WasteGoodsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_goods_service_pb2.WasteGoodsResponse, _abc.Awaitable[_goods_service_pb2.WasteGoodsResponse]]:
+        """Goods went bad or broke at one of the office's places, and are nobody's any more."""
+
+    @_abc_1.abstractmethod
     def LoadColumn(
         self,
         request: _goods_service_pb2.LoadColumnRequest,
@@ -142,6 +164,17 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_goods_service_pb2.CountColumnResponse, _abc.Awaitable[_goods_service_pb2.CountColumnResponse]]:
         """Somebody counted a column at some version of its machine. What was sold since is not counted
         twice.
+        """
+
+    @_abc_1.abstractmethod
+    def ReverseMove(
+        self,
+        request: _goods_service_pb2.ReverseMoveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_goods_service_pb2.ReverseMoveResponse, _abc.Awaitable[_goods_service_pb2.ReverseMoveResponse]]:
+        """A move was a mistake: what it moved goes back to where it came from, by a move of its own, once.
+        Of a column its machine's actor decides, as of a load. Nobody takes back a sale, nor a reversal.
+        If nobody knows (UNAVAILABLE), repeat the call with its request_id.
         """
 
     @_abc_1.abstractmethod

@@ -43,7 +43,7 @@ async def test_goods_go_from_the_supplier_into_a_column(site: Site) -> None:
     assert ("COLUMN:VM-1/A1", 7) == (answer.column.place, answer.column.quantity)
     assert {VAN: 15, "COLUMN:VM-1/A1": 7} == await there(site)
     assert ["LOADED", "TRANSFERRED"] == await kinds(site, visit="route 3")
-    assert ["LOADED", "OPENED"] == await kinds(site, machine_id="VM-1")
+    assert ["LOADED", "TRANSFERRED", "OPENED"] == await kinds(site, machine_id="VM-1")
     assert ["LOADED", "TRANSFERRED", "TRANSFERRED", "RECEIVED"] == await kinds(
         site, lot="L1", product="cola"
     )

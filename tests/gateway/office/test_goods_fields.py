@@ -75,6 +75,34 @@ def test_places_are_the_offices_own(value: str, *, right: bool) -> None:
     assert ([] if right else ["from"]) == refused(fields)
 
 
+@pytest.mark.parametrize(
+    ("value", "visit", "wrong"),
+    [
+        ("VISIT:v-1", "v-1", []),
+        ("VISIT:v-1", "", ["visit"]),
+        ("VISIT:v-1", "v-2", ["visit"]),
+        ("VISIT:v 1", "v 1", ["from"]),
+        ("VISIT:v-1", None, ["from"]),
+        ("VAN:7", "v-1", []),
+    ],
+)
+def test_a_visits_place_is_named_with_its_visit(
+    value: str, visit: str | None, wrong: list[str]
+) -> None:
+    """Else what is taken from there would be part of none, or of another one."""
+    fields = GoodsFields()
+    fields.place("from", value, visit=visit)
+    assert wrong == refused(fields)
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("7-1", []), ("", ["visit"]), ("7 1", ["visit"])])
+def test_a_visit_has_a_short_name(name: str, wrong: list[str]) -> None:
+    """It stands in a place."""
+    fields = GoodsFields()
+    fields.visit_name(name)
+    assert wrong == refused(fields)
+
+
 def test_lines_are_some_and_each_once() -> None:
     """None, too many, one twice."""
     one = GoodsLine(product="cola", quantity=1)

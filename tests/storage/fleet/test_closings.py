@@ -21,6 +21,7 @@ from storage.fleet.wrong_clocks import WrongClocks
 from storage.machines.inbox import Inbox
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, work_item_closings
+from tests.storage.fleet.unfinished import cut_off_between_van_and_column
 from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
 from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, refund_of
@@ -147,6 +148,7 @@ async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
         machine_id=MachineId("VM-1"), halted_at_ms=START_MS, error="Unsound", fact="TopUpPaid"
     )
     await owner.store.halt(owner.ownership, halt)
+    await cut_off_between_van_and_column(db)
     waiting = {item.kind: item.item_id for item in await items(db)}
     assert set(WorkItemKind) - CLOSABLE == waiting.keys()
     for kind, item_id in waiting.items():

@@ -303,12 +303,18 @@ def test_each_kind_is_read_through_an_index(
         "machines",
         "machine_alarms",
         "work_item_closings",
+        "goods_balances",
+        "goods_moves",
     )
     read = [line for line in plan if line.split()[1] in tables]
     assert read
     assert [] == [line for line in read if " USING " not in line]
     if kind in {WorkItemKind.PAYMENT_CONFLICT, WorkItemKind.NOTIFICATION_REFUSED}:
         assert any("inbox_conflicts" in line or "inbox_refused" in line for line in read), plan
+    if kind is WorkItemKind.LOADING_UNFINISHED:
+        told = "\n".join(plan)
+        assert "goods_balances_on_their_way" in told
+        assert "goods_moves_by_loading" in told
 
 
 async def test_pages_follow_each_other_without_gap(db: Database) -> None:
@@ -412,6 +418,7 @@ async def test_the_gauges_count_items_by_kind(db: Database) -> None:
         GaugeView(name="work_items", status="MACHINE_HALTED", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="MACHINE_ALARM", count=0, oldest_at_ms=None),
         GaugeView(name="work_items", status="CLOCK_WRONG", count=0, oldest_at_ms=None),
+        GaugeView(name="work_items", status="LOADING_UNFINISHED", count=0, oldest_at_ms=None),
     ] == gauges
 
 

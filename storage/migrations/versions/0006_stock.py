@@ -1,0 +1,73 @@
+"""Working a route: goods that are on their way for too long, and visits."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+POSITION = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Make the tables, and the indexes of those that were there."""
+    _loadings()
+    _visits()
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_table("visits")
+    op.drop_index("goods_balances_on_their_way", "goods_balances")
+    op.drop_index("goods_moves_by_loading", "goods_moves")
+
+
+def _loadings() -> None:
+    for name, table, columns, where in (
+        (
+            "goods_moves_by_loading",
+            "goods_moves",
+            ["to_place", "id"],
+            "substr(to_place, 1, 8) = 'LOADING:'",
+        ),
+        (
+            "goods_balances_on_their_way",
+            "goods_balances",
+            ["place"],
+            "quantity > 0 AND substr(place, 1, 8) = 'LOADING:'",
+        ),
+    ):
+        some = sa.text(where)
+        op.create_index(name, table, columns, sqlite_where=some, postgresql_where=some)
+
+
+def _visits() -> None:
+    op.create_table(
+        "visits",
+        sa.Column("id", POSITION, autoincrement=True, nullable=False),
+        sa.Column("visit", sa.String(32), nullable=False),
+        sa.Column("machine_id", sa.String(32), nullable=False),
+        sa.Column("van", sa.String(64), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("opened_by", sa.String(160), nullable=False),
+        sa.Column("opened_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("closed_by", sa.String(160), nullable=False),
+        sa.Column("closed_at_ms", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint("revision > 0", name=op.f("visits_revision_grows")),
+        sa.PrimaryKeyConstraint("id", name="visits_key"),
+        sa.UniqueConstraint("visit", name="visits_one_visit"),
+    )
+    op.create_index("visits_by_machine_id_id", "visits", ["machine_id", "id"])
+    op.create_index("visits_by_van_id", "visits", ["van", "id"])
+    some = sa.text("closed_at_ms IS NULL")
+    for name, columns, unique in (
+        ("visits_open", ["id"], False),
+        ("visits_one_open_at_machine", ["machine_id"], True),
+    ):
+        op.create_index(
+            name, "visits", columns, unique=unique, sqlite_where=some, postgresql_where=some
+        )

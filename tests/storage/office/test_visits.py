@@ -1,0 +1,94 @@
+"""Visits are opened once, closed once, and listed along indexes."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from actors.machine.goods import SUPPLIER
+from storage.database.engine import Database
+from storage.fleet.changes import etag_of
+from storage.office.deeds import AlreadyThere, Deed, EtagOutdated, NotPossible, NotThere
+from storage.office.goods import Errand, Goods, GoodsLine
+from storage.office.product_content import ProductContent
+from storage.office.products import Products
+from storage.office.visits import Visits, VisitsWanted, visits_page
+from tests.storage.office.plans import goes_along
+from tests.storage.owner import Owner
+
+VAN = "VAN:7"
+
+
+def by(actor: str = "ann", **more: object) -> Deed:
+    """Return who visits."""
+    return Deed(actor=actor, action="OpenVisit", now_ms=7, **more)  # type: ignore[arg-type]  # each as it is named
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (VisitsWanted(), "visits_key"),
+        (VisitsWanted(machine_id="VM-1"), "visits_by_machine_id_id"),
+        (VisitsWanted(van=VAN), "visits_by_van_id"),
+        (VisitsWanted(open=True), "visits_open"),
+    ],
+)
+async def test_pages_go_along_an_index(db: Database, wanted: VisitsWanted, index: str) -> None:
+    """Whatever is asked for, at any depth."""
+    names = () if index == "visits_key" else (index,)  # SQLite's own has no name
+    await goes_along(db, visits_page(wanted, 77, 10), *names)
+
+
+async def test_a_visit_is_one_persons(db: Database) -> None:
+    """Again it is the same; by another one, elsewhere or under another name it is refused, and of
+    two people at once one wins. It is closed once, by who saw its last state, when all is
+    accounted for and nothing is on its way.
+    """
+    await Owner.of(db, "VM-1", "VM-2")
+    made = Visits(db)
+    assert "ann" == (await made.open("v", "VM-1", VAN, by(only_check=True))).opened_by
+    first = await made.open("v", "VM-1", VAN, by())
+    again = await made.open("v", "VM-1", VAN, by())
+    assert first == replace(again, id=0)
+    for actor, machine_id, van in (
+        ("bob", "VM-1", VAN),
+        ("ann", "VM-2", VAN),
+        ("ann", "VM-1", "x"),
+    ):
+        with pytest.raises(AlreadyThere, match="by ann"):
+            await made.open("v", machine_id, van, by(actor))
+    with pytest.raises(NotPossible, match="v by ann is open"):
+        await made.open("w", "VM-1", VAN, by("bob"))
+    with pytest.raises(NotThere, match="machine VM-9"):
+        await made.open("w", "VM-9", VAN, by())
+    both = [made.open(name, "VM-2", VAN, by(name)) for name in ("x", "y")]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert 1 == sum(isinstance(one, NotPossible) for one in done)
+
+    await Products(db).create("cola", ProductContent(), by())
+    goods, line = Goods(db), GoodsLine(product="cola", quantity=4)
+    for cause, come_from, to in (("1", SUPPLIER, VAN), ("2", VAN, "VISIT:v")):
+        await goods.carry(
+            Errand(cause=cause, from_place=come_from, to_place=to, lines=[line], visit="v"), by()
+        )
+    away = Errand(cause="3", from_place="VISIT:v", to_place="LOADING:x", lines=[line], visit="v")
+    await goods.carry(away, by())
+    with pytest.raises(NotPossible, match="on their way"):
+        await made.close("v", [], [], by())
+    home = Errand(cause="4", from_place="LOADING:x", to_place="VISIT:v", lines=[line], visit="v")
+    await goods.carry(home, by())
+    with pytest.raises(NotPossible, match="4 cola more than was said"):
+        await made.close("v", [], [], by())
+    with pytest.raises(NotPossible, match="1 cola fewer"):
+        await made.close("v", [line], [GoodsLine(product="cola", quantity=1)], by())
+    with pytest.raises(EtagOutdated):
+        await made.close("v", [line], [], by(), etag=etag_of(2))
+    account = await made.close("v", [line], [], by("bob"), etag=etag_of(1))
+    assert ("bob", 7) == (account.visit.closed_by, account.visit.closed_at_ms)
+    assert [(4, 4)] == [(one.taken, one.returned) for one in account.lines]
+    with pytest.raises(NotPossible, match="closed by bob"):
+        await made.close("v", [], [], by())
+    with pytest.raises(NotThere):
+        await made.account("z")
+    shown = await made.page(VisitsWanted(machine_id="VM-1"), before=None, limit=9)
+    assert ["v"] == [one.visit for one in shown]

@@ -7,6 +7,9 @@ SEED ?= 1
 SEEDS ?= 2000
 AWAITS ?= 6
 
+# Each of the demo's and of the tests' processes would compile the whole of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo tools test lint types contracts protos-check unit proto docs-reference protos-image lock soak abuse bench bench-check clean
 
 help:
@@ -67,10 +70,10 @@ protos-check: .venv/.dev
 	$(BIN)/python docs/reference.py --check
 	$(BIN)/python docs/errors.py --check
 
-# Two side by side. Tests that start processes are one group (tests/conftest.py), and so are those that share a PostgreSQL, and the worlds:
-# what is in a group runs in one worker, one after the other.
+# Three side by side, because those that start processes wait a lot. These are one group (tests/conftest.py), and so are those that share a
+# PostgreSQL, and the worlds: what is in a group runs in one worker, one after the other.
 unit: .venv/.dev
-	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadgroup
+	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 3 --dist loadgroup
 
 # The thresholds of each part are in tests/coverage.py.
 coverage: .venv/.dev

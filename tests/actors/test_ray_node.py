@@ -90,7 +90,8 @@ print("stopped", flush=True)
 """
 
 
-@pytest.mark.parametrize("frozen", ["gcs_server", pytest.param("raylet", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", ["gcs_server", "raylet"])
 def test_a_ray_that_hangs_is_killed(tmp_path: Path, frozen: str) -> None:
     """Ray's own shutdown would wait for ever for a part of it that does not answer.
 

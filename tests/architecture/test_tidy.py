@@ -12,6 +12,7 @@ import pytest
 
 from tests.architecture.house import ROOMS, ROOT, breaks, name_of, parsed, tracked
 
+pytestmark = pytest.mark.xdist_group("tidy")  # one process reads all files once
 LINES_MAX = 500
 TEST_LINES_MAX = 650
 """A test file may tell more stories than its module has functions."""

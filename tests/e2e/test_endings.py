@@ -95,7 +95,12 @@ def selling(folder: Path) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGHUP, pytest.param(signal.SIGQUIT, marks=pytest.mark.slow), signal.SIGKILL]
+    "how",
+    [
+        signal.SIGHUP,
+        pytest.param(signal.SIGQUIT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),  # with Ray in the suite
+    ],
 )
 async def test_a_signal_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     """Closing a terminal, Ctrl-backslash and kill -9 end the children, too."""
@@ -128,7 +133,13 @@ async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None
         assert "machines ended by itself; see " in (tmp_path / "err").read_text()
 
 
-@pytest.mark.parametrize("below", [(), LIKE_MAKE], ids=["by itself", "below make"])
+@pytest.mark.parametrize(
+    "below",
+    [
+        pytest.param((), marks=pytest.mark.slow, id="by itself"),
+        pytest.param(LIKE_MAKE, id="below make"),
+    ],
+)
 async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence[str]) -> None:
     """With its screen in a terminal whose window is closed, and nobody to draw for, everything
     ends; also when the window ran make alone, which is the only one to hear of it.

@@ -19,9 +19,10 @@ from tests.simulation.world import Failure, Outcome, live
 from tests.support.transitions import published
 
 pytestmark = pytest.mark.xdist_group("worlds")  # one process lives them once
-SEEDS = 24
-"""So many as they come, and one steered each way; ``make soak`` lives two thousand."""
-WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [(SEEDS, steer) for steer in STEERS]
+SEEDS = 12
+STEERED = 5
+"""Twelve as they come, and this one steered each way; ``make soak`` lives two thousand."""
+WORLDS = [(seed, STEERLESS) for seed in range(SEEDS)] + [(STEERED, steer) for steer in STEERS]
 JOBS = 2
 FOUND = (20, 23, 57, 100, 200_092)
 """Seeds that found a bug of the product once: late money that paid for the next customer's choice,

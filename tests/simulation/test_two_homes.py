@@ -1,5 +1,6 @@
 """Two installations on one database: owners never fight, whatever dies, freezes or starts twice."""
 
+import functools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,8 +12,12 @@ from actors.leases import Claimant, Grant, Holder, LeaseWatch
 from storage.machines import holding, store
 from tests.simulation.two_homes import live
 
-SEEDS = range(6)
+pytestmark = pytest.mark.xdist_group("homes")  # one process lives them once
+SEEDS = range(3)
 WITHIN = 12
+
+
+lived = functools.cache(live)
 
 
 @pytest.mark.timeout(300)
@@ -21,7 +26,7 @@ def test_owners_never_fight(seed: int) -> None:
     """Nothing is taken from who beats, no row is under an old epoch, and somebody serves in the
     end.
     """
-    world = live(seed)
+    world = lived(seed)
     assert world.broken is None
     assert world.claims > 1
     assert world.saved > 100
@@ -29,7 +34,7 @@ def test_owners_never_fight(seed: int) -> None:
 
 def test_leases_do_run_out_in_these_worlds() -> None:
     """Otherwise they would show nothing."""
-    assert 3 < sum(live(seed).changes_of_home for seed in range(3))
+    assert 3 < sum(lived(seed).changes_of_home for seed in SEEDS)
 
 
 def _granted_though_it_beats(

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
 from tests.support import postgres
+from tests.support.reused import Reused
 
 ON_POSTGRES = [
     pytest.mark.skipif(
@@ -55,10 +56,10 @@ async def emptied(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def fresh_postgres(postgres_url: str) -> Callable[[], str]:
-    """Make an upgraded PostgreSQL database. On a server of our own it is a copy of one that was
-    upgraded once; a database that was named is emptied and upgraded each time, because it may be
-    the only one.
+def fresh_postgres(request: pytest.FixtureRequest, postgres_url: str) -> Callable[[], str]:
+    """Make an upgraded PostgreSQL database. On a server of our own one is upgraded once and used
+    again and again; a database that was named is emptied and upgraded each time, because it may
+    be the only one.
     """
     if postgres.GIVEN_URL:
 
@@ -69,33 +70,17 @@ def fresh_postgres(postgres_url: str) -> Callable[[], str]:
 
         return upgraded
 
-    server = postgres_url.rpartition("/")[0]
-    asyncio.run(_on(postgres_url, "CREATE DATABASE upgraded"))
-    migrate.upgrade(f"{server}/upgraded", partition_count=8)
-
-    def copied() -> str:
-        return asyncio.run(copy_of(postgres_url, "upgraded"))
-
-    return copied
+    reused: Reused = request.getfixturevalue("reused_postgres")
+    contents = reused.taken()
+    return lambda: reused.filled(contents)
 
 
-async def copy_of(url: str, template: str, name: str = "fresh") -> str:
-    """Make ``name`` a copy of another database of our own server, which nobody may have open."""
-    await _on(
-        url,
-        f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
-    )
-    return f"{url.rpartition('/')[0]}/{name}"
-
-
-async def _on(url: str, *statements: str) -> None:
-    there = make_url(url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(there, isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-    await engine.dispose()
+@pytest.fixture(scope="session")
+def reused_postgres(postgres_url: str) -> Reused:
+    """An upgraded database on a server of our own, for one test after the other."""
+    reused = Reused(postgres_url.rpartition("/")[0])
+    reused.make(lambda url: migrate.upgrade(url, partition_count=8))
+    return reused
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])

@@ -15,5 +15,4 @@ def unlock(connection: Connection) -> None:
         ).all():
             connection.execute(text(f"DROP TRIGGER {name}"))
         return
-    for table in TABLES:
-        connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+    connection.execute(text("SET LOCAL session_replication_role = replica"))

@@ -18,7 +18,8 @@ GIVEN_URL = os.environ.get("VENDGATE_TEST_POSTGRES_URL", "")
 _NOBODY = "postgres"
 """PostgreSQL does not run as root; its Debian package brings this user."""
 _SETTINGS = (
-    "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40"
+    "-c fsync=off -c full_page_writes=off -c listen_addresses=127.0.0.1 -c max_connections=40 "
+    "-c autovacuum=off"
 )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing.books import damage, write_sound_books
-from tests.storage.conftest import ON_POSTGRES, copy_of
+from tests.storage.conftest import ON_POSTGRES
 from tests.support import postgres
+from tests.support.reused import Reused
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +43,11 @@ def spoilt(sound_file: Path, tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def sound_postgres(postgres_url: str, fresh_postgres: Callable[[], str]) -> Callable[[], str]:
-    """Make a PostgreSQL database with sound books: a copy on a server of our own, and written each
-    time in a database that was named.
+def sound_postgres(
+    request: pytest.FixtureRequest, fresh_postgres: Callable[[], str]
+) -> Callable[[], str]:
+    """Make a PostgreSQL database with sound books: filled with what was written once on a server
+    of our own, and written each time in a database that was named.
     """
 
     def written() -> str:
@@ -56,8 +59,9 @@ def sound_postgres(postgres_url: str, fresh_postgres: Callable[[], str]) -> Call
         return written
 
     written()
-    asyncio.run(copy_of(postgres_url, "fresh", "sound"))
-    return lambda: asyncio.run(copy_of(postgres_url, "sound"))
+    reused: Reused = request.getfixturevalue("reused_postgres")
+    contents = reused.taken()
+    return lambda: reused.filled(contents)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=ON_POSTGRES)])

@@ -1,13 +1,13 @@
 """PostgreSQL: readers see one state each and cannot write, and every wait has an end."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, text
 
-from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
-from tests.storage.conftest import ON_POSTGRES, emptied
+from tests.storage.conftest import ON_POSTGRES
 
 pytestmark = ON_POSTGRES
 SETTINGS = (
@@ -19,11 +19,9 @@ SETTINGS = (
 
 
 @pytest.fixture
-def url(postgres_url: str) -> str:
+def url(fresh_postgres: Callable[[], str]) -> str:
     """An upgraded database on the server; these tests are PostgreSQL's alone."""
-    asyncio.run(emptied(postgres_url))
-    migrate.upgrade(postgres_url, partition_count=8)
-    return postgres_url
+    return fresh_postgres()
 
 
 def settings(connection: Connection) -> list[object]:

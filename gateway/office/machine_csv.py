@@ -1,12 +1,9 @@
 """Machines as a file: bytes in, wishes and problems out, and the other way round. Pure.
 
-A file is RFC 4180 in UTF-8, its first line names its columns. A column that is not there leaves
-what it is about as it is; an empty cell empties it. A cell that a spreadsheet would take for a
-formula is written with an apostrophe before it, and one that stands so is read without it.
+A file is as in ``gateway.office.csv_files``. A column that is not there leaves what it is about as
+it is; an empty cell empties it.
 """
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +11,11 @@ from dataclasses import dataclass
 
 from actors.machine.policy import PolicyOverrides
 from gateway.fleet import enums
-from gateway.fleet.errors import invalid
 from gateway.fleet.v1 import machine_pb2
+from gateway.office import csv_files
+from gateway.office.csv_files import MARK, bare, guarded, wrong
+from gateway.office.csv_files import line as csv_line
 from gateway.office.place_fields import MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
-from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import machine_pb2 as machines_wire
 from storage.fleet.limits import GUARDS
 from storage.fleet.views import MachineView
@@ -30,8 +28,6 @@ POLICY = "policy "
 OF_REGISTRY = ("store_name", "currency", "country_code", "address", "mode")
 LIMITS = tuple(name for name in PolicyOverrides.__struct_fields__ if name not in GUARDS)
 _PLAIN = ("machine_id", *OF_REGISTRY, "serial", "model", "site", "from_day")
-_MARK = "\ufeff"
-_FORMULA = frozenset("=+-@＝＋－＠")
 _MODES = enums.words_of(enums.descriptor_of(machines_wire.Mode))
 DEFAULT_MODE = "BOTH"
 
@@ -97,8 +93,11 @@ class MachineFileLine:
 
 def read(content: bytes) -> list[MachineFileLine]:
     """Return the records of a file. Raises CallRefused if it cannot be taken apart."""
-    columns, records = _taken_apart(content)
-    lines = [_line(number, cells, columns) for number, cells in records]
+    records = csv_files.taken_apart(content, bytes_max=BYTES_MAX, lines_max=LINES_MAX)
+    if len(records) < 2:
+        raise wrong("names no machine: its first line names its columns, each other a machine")
+    columns = _columns(records[0][1])
+    lines = [_line(number, cells, columns) for number, cells in records[1:]]
     times = Counter(line.wish.machine_id for line in lines)
     twice = "machine_id: is in the file more than once"
     return [
@@ -118,9 +117,9 @@ def written(pairs: Sequence[tuple[MachineView, ProfileView]]) -> bytes:
         if any(getattr(view.overrides, name) is not None for view, _ in pairs)
     ]
     columns = [*_PLAIN, *(f"{LABEL}{one}" for one in labels), *(f"{POLICY}{one}" for one in limits)]
-    lines = [_text(columns)]
-    lines += [_text([_guarded(one) for one in _cells(*pair, labels, limits)]) for pair in pairs]
-    return f"{_MARK}{''.join(lines)}".encode()
+    lines = [csv_line(columns)]
+    lines += [csv_line([guarded(one) for one in _cells(*pair, labels, limits)]) for pair in pairs]
+    return f"{MARK}{''.join(lines)}".encode()
 
 
 def _cells(
@@ -143,50 +142,19 @@ def _behind(prefix: str, cells: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _wrong(description: str) -> Exception:
-    return invalid(FieldProblem(field="csv", description=description))
-
-
-def _taken_apart(content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the columns and the records, each with the number of its line."""
-    if len(content) > BYTES_MAX:
-        raise _wrong(f"must have at most {BYTES_MAX} bytes")
-    try:
-        text = content.decode("utf-8").removeprefix(_MARK)
-    except UnicodeDecodeError as error:
-        raise _wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
-    records: list[tuple[int, list[str]]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    begins = 1
-    try:
-        for cells in reader:
-            if cells:
-                records.append((begins, cells))
-            begins = reader.line_num + 1
-            if len(records) > LINES_MAX + 1:
-                raise _wrong(f"must have at most {LINES_MAX} lines behind the first")
-    except csv.Error as error:
-        raise _wrong(f"line {begins} is no CSV: {error}") from None
-    if len(records) < 2:
-        raise _wrong("names no machine: its first line names its columns, each other a machine")
-    return _columns(records[0][1]), records[1:]
-
-
 def _columns(cells: list[str]) -> list[str]:
-    columns = [cell.strip() for cell in cells]
-    for column, times in Counter(columns).items():
+    for column in (cell.strip() for cell in cells):
         if not _is_known(column):
-            raise _wrong(
+            raise wrong(
                 f"has no column {column[:60]!r}: it may have {', '.join(_PLAIN)}, label <name> and "
                 f"policy <limit>, with a limit of {', '.join(LIMITS)}"
-                + ("; its cells must be parted by commas" if ";" in column else "")
+                f"{csv_files.parted_by(column)}"
             )
-        if times > 1:
-            raise _wrong(f"has the column {column!r} more than once")
+    columns = csv_files.columns_of(cells)
     if "machine_id" not in columns:
-        raise _wrong("must have the column machine_id")
+        raise wrong("must have the column machine_id")
     if ("site" in columns) is not ("from_day" in columns):
-        raise _wrong("must have site and from_day, or neither")
+        raise wrong("must have site and from_day, or neither")
     return columns
 
 
@@ -196,8 +164,7 @@ def _is_known(column: str) -> bool:
 
 
 def _line(number: int, cells: list[str], columns: list[str]) -> MachineFileLine:
-    bare = [_bare(cell) for cell in cells]
-    values = dict(zip(columns, bare, strict=False))
+    values = dict(zip(columns, map(bare, cells), strict=False))
     wish = MachineWish(machine_id=values.get("machine_id", ""), cells=values)
     if len(cells) != len(columns):
         said = f"line: has {len(cells)} cells, and the first line has {len(columns)}"
@@ -235,17 +202,3 @@ def _check(fields: PlaceFields, wish: MachineWish) -> None:
 
 def _is_number(cell: str) -> bool:
     return cell.isascii() and cell.isdecimal() and len(cell) <= 15
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in _FORMULA or cell != _bare(cell) else cell
-
-
-def _bare(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in (_FORMULA | {"'"}) else cell
-
-
-def _text(cells: Sequence[str]) -> str:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()

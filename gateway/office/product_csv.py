@@ -1,20 +1,17 @@
 """The catalogue as a file: bytes in, wishes and problems out, and the other way round. Pure.
 
-A file is RFC 4180 in UTF-8, its first line names its columns. A cell that a spreadsheet would take
-for a formula is written with an apostrophe before it, and one that stands so is read without it, so
-that what was written is read as it was.
+A file is as in ``gateway.office.csv_files``.
 """
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.fleet.errors import invalid
+from gateway.office import csv_files
+from gateway.office.csv_files import MARK, bare, guarded, wrong
+from gateway.office.csv_files import line as csv_line
 from gateway.office.fields import CATEGORY_LENGTH_MAX, TAX_CLASS_LENGTH_MAX, OfficeFields
-from gateway.rpc.statuses import FieldProblem
 from gateway.v1 import money_pb2
 from storage.office.product_content import PLAIN, ProductChange
 from storage.office.product_rows import ProductView
@@ -23,10 +20,8 @@ from storage.office.products import Wish
 BYTES_MAX = 2 * 1_024 * 1_024
 LINES_MAX = 5_000
 PAGE_BYTES_MAX = 3 * 1_024 * 1_024
-_MARK = "\ufeff"
 _NAME = "name "
 _COLUMNS = ("product", *PLAIN, "archived")
-_FORMULA = "=+-@＝＋－＠"
 _ARCHIVED = {"": False, "no": False, "yes": True}
 _MONEY = frozenset({"unit_cost_minor", "unit_cost_currency"})
 
@@ -45,8 +40,11 @@ class FileLine:
 
 def read(content: bytes) -> list[FileLine]:
     """Return the records of a file. Raises CallRefused if it cannot be taken apart."""
-    columns, records = _taken_apart(content)
-    lines = [_line(number, cells, columns) for number, cells in records]
+    records = csv_files.taken_apart(content, bytes_max=BYTES_MAX, lines_max=LINES_MAX)
+    if not records:
+        raise wrong("is empty: its first line names its columns")
+    columns = _columns(records[0][1])
+    lines = [_line(number, cells, columns) for number, cells in records[1:]]
     times = Counter(line.product for line in lines)
     return [
         FileLine(
@@ -66,61 +64,30 @@ def written(views: Sequence[ProductView]) -> tuple[bytes, int]:
     first.
     """
     languages = sorted({language for view in views for language in view.content.names})
-    lines = [_text(["product", *(f"{_NAME}{one}" for one in languages), *_COLUMNS[1:]])]
-    size = len(f"{_MARK}{lines[0]}".encode())
+    lines = [csv_line(["product", *(f"{_NAME}{one}" for one in languages), *_COLUMNS[1:]])]
+    size = len(f"{MARK}{lines[0]}".encode())
     for view in views:
-        text = _text([_guarded(cell) for cell in _cells(view, languages)])
+        text = csv_line([guarded(cell) for cell in _cells(view, languages)])
         size += len(text.encode())
         if size > PAGE_BYTES_MAX and len(lines) > 1:
             break
         lines.append(text)
-    return f"{_MARK}{''.join(lines)}".encode(), len(lines) - 1
-
-
-def _wrong(description: str) -> Exception:
-    return invalid(FieldProblem(field="csv", description=description))
-
-
-def _taken_apart(content: bytes) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Return the columns and the records, each with the number of its line."""
-    if len(content) > BYTES_MAX:
-        raise _wrong(f"must have at most {BYTES_MAX} bytes")
-    try:
-        text = content.decode("utf-8").removeprefix(_MARK)
-    except UnicodeDecodeError as error:
-        raise _wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
-    records = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    begins = 1
-    try:
-        for cells in reader:
-            if cells:
-                records.append((begins, cells))
-            begins = reader.line_num + 1
-            if len(records) > LINES_MAX + 1:
-                raise _wrong(f"must have at most {LINES_MAX} lines behind the first")
-    except csv.Error as error:
-        raise _wrong(f"line {begins} is no CSV: {error}") from None
-    if not records:
-        raise _wrong("is empty: its first line names its columns")
-    return _columns(records[0][1]), records[1:]
+    return f"{MARK}{''.join(lines)}".encode(), len(lines) - 1
 
 
 def _columns(cells: list[str]) -> list[str]:
-    columns = [cell.strip() for cell in cells]
-    unknown = [one for one in columns if one not in _COLUMNS and not one.startswith(_NAME)]
-    twice = [one for one, times in Counter(columns).items() if times > 1]
+    named = [cell.strip() for cell in cells]
+    unknown = [one for one in named if one not in _COLUMNS and not one.startswith(_NAME)]
     if unknown:
-        raise _wrong(
+        raise wrong(
             f"has no column {unknown[0]!r}: it may have {', '.join(_COLUMNS)} and name <language>"
-            + ("; its cells must be parted by commas" if ";" in unknown[0] else "")
+            f"{csv_files.parted_by(unknown[0])}"
         )
-    if twice:
-        raise _wrong(f"has the column {twice[0]!r} more than once")
+    columns = csv_files.columns_of(cells)
     if "product" not in columns:
-        raise _wrong("must have the column product")
+        raise wrong("must have the column product")
     if len(_MONEY.intersection(columns)) == 1:
-        raise _wrong("must have unit_cost_minor and unit_cost_currency, or neither")
+        raise wrong("must have unit_cost_minor and unit_cost_currency, or neither")
     return columns
 
 
@@ -128,7 +95,7 @@ def _line(number: int, cells: list[str], columns: list[str]) -> FileLine:
     if len(cells) != len(columns):
         said = f"line: has {len(cells)} cells, and the first line has {len(columns)}"
         return FileLine(number=number, product="", wish=None, problems=(said,))
-    values = {column: _bare(cell) for column, cell in zip(columns, cells, strict=True)}
+    values = {column: bare(cell) for column, cell in zip(columns, cells, strict=True)}
     fields = OfficeFields().product(values["product"])
     change = _change(fields, values)
     problems = tuple(f"{one.field}: {one.description}" for one in fields.problems)
@@ -217,17 +184,3 @@ def _cells(view: ProductView, languages: Sequence[str]) -> Iterator[str]:
         value = getattr(content, name)
         yield "" if value is None or (name == "shelf_life_days" and value == 0) else str(value)
     yield "no" if view.archived_at_ms is None else "yes"
-
-
-def _guarded(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in set(_FORMULA) or cell != _bare(cell) else cell
-
-
-def _bare(cell: str) -> str:
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in set(f"{_FORMULA}'") else cell
-
-
-def _text(cells: Sequence[str]) -> str:
-    line = io.StringIO(newline="")
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue()

@@ -19,6 +19,7 @@ from gateway.office.places import PlaceService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
+from gateway.office.stock import StockService
 from gateway.office.v1 import (
     goods_service_pb2,
     goods_service_pb2_grpc,
@@ -32,6 +33,8 @@ from gateway.office.v1 import (
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
+    stock_service_pb2,
+    stock_service_pb2_grpc,
     visit_service_pb2,
     visit_service_pb2_grpc,
 )
@@ -40,6 +43,7 @@ from storage.database.engine import Database
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
+from storage.office.pars import Pars
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
@@ -47,6 +51,7 @@ from storage.office.reversals import Reversals
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
 from storage.office.stays import Stays
+from storage.office.stock_lists import StockLists
 from storage.office.visits import Visits
 
 
@@ -67,6 +72,8 @@ class OfficeParts:
     goods: Goods
     reversals: Reversals
     visits: Visits
+    pars: Pars
+    stock_lists: StockLists
     districts: Districts
     sites: Sites
     profiles: Profiles
@@ -88,6 +95,8 @@ class OfficeParts:
             goods=Goods(database),
             reversals=Reversals(database),
             visits=Visits(database),
+            pars=Pars(database),
+            stock_lists=StockLists(database),
             districts=Districts(database),
             sites=Sites(database),
             profiles=profiles,
@@ -112,6 +121,7 @@ FILES = (
             price_service_pb2,
             goods_service_pb2,
             visit_service_pb2,
+            stock_service_pb2,
             place_service_pb2,
             machine_profile_service_pb2,
             machine_import_service_pb2,
@@ -142,6 +152,9 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     visit_service_pb2_grpc.add_VisitServiceServicer_to_server(
         VisitService(parts.fleet, parts.visits), server
+    )
+    stock_service_pb2_grpc.add_StockServiceServicer_to_server(
+        StockService(parts.fleet, parts.pars, parts.stock_lists, parts.selectors), server
     )
     place_service_pb2_grpc.add_PlaceServiceServicer_to_server(
         PlaceService(parts.fleet, parts.districts, parts.sites), server

@@ -112,18 +112,21 @@ class Database:
         """The dialect that statements are compiled for."""
         return self._writer.dialect
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, proves: bool = True) -> T:
         """Run ``work`` in a transaction that may write, and commit it. It runs to its end even if
-        the caller is cancelled.
+        the caller is cancelled. ``proves`` False: it takes no room, so that it may be saved when
+        nothing else can.
         """
         if self._read_only:
             raise StoreError("The database was opened for reading only.")
         if self._closed:
             raise StoreError("The database is closed.")
-        return await self._to_its_end(self._writer.write(work))
+        return await self._to_its_end(self._writer.write(work), proves=proves)
 
     def saved_within(self, span_s: float) -> bool:
-        """Return whether this process saved something that short a time ago."""
+        """Return whether this process saved something that short a time ago, and nothing that it
+        could not save since.
+        """
         return (
             self._saved_at is not None
             and asyncio.get_running_loop().time() - self._saved_at < span_s
@@ -166,10 +169,10 @@ class Database:
         with as_store_errors():
             return await reads.read(work)
 
-    async def _to_its_end(self, writing: Coroutine[Any, Any, T]) -> T:
+    async def _to_its_end(self, writing: Coroutine[Any, Any, T], *, proves: bool) -> T:
         task = asyncio.create_task(writing)
         self._writing.add(task)
-        task.add_done_callback(self._written)
+        task.add_done_callback(lambda task: self._written(task, proves=proves))
         try:
             with as_store_errors():
                 return await asyncio.shield(task)
@@ -177,12 +180,13 @@ class Database:
             task.add_done_callback(_report_unseen)
             raise
 
-    def _written(self, task: "asyncio.Task[Any]") -> None:
+    def _written(self, task: "asyncio.Task[Any]", *, proves: bool) -> None:
         self._writing.discard(task)
         error = None if task.cancelled() else task.exception()
         if isinstance(error, DBAPIError | OSError):
             self._doubts += self.dialect.name == dialects.POSTGRESQL
-        elif error is None and not task.cancelled():
+            self._saved_at = None
+        elif error is None and proves and not task.cancelled():
             self._saved_at = task.get_loop().time()
 
 

@@ -43,7 +43,7 @@ class SqlLeases(Leases):
         def work(connection: Connection) -> int:
             return connection.execute(_BEAT, {"whose": holder}).rowcount
 
-        if not await self._db.write(work):
+        if not await self._db.write(work, proves=False):
             raise StaleOwner(f"{holder} holds nothing any more.")
 
     async def give_up(self, holder: str) -> None:

@@ -11,7 +11,7 @@ from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
 from storage.tables.books import audit, balances, journal, transfers
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
-from storage.tables.goods import goods_balances, goods_lots, goods_moves, visits
+from storage.tables.goods import column_pars, goods_balances, goods_lots, goods_moves, visits
 from storage.tables.imports import machine_import_lines, machine_imports
 from storage.tables.installation import (
     holders,
@@ -43,6 +43,7 @@ __all__ = [
     "archives",
     "audit",
     "balances",
+    "column_pars",
     "district_paths",
     "districts",
     "goods_balances",

@@ -152,6 +152,20 @@ Index(
     postgresql_where=_OPEN,
 )
 
+# How many of a product shall be in a column after a refill. A par of 0 was taken away; one of
+# another product than the planogram's says nothing.
+column_pars = Table(
+    "column_pars",
+    metadata,
+    Column("machine_id", String(32), primary_key=True),
+    Column("column", String(16), primary_key=True),
+    Column("product", String(64), nullable=False),
+    Column("par", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    CheckConstraint("par >= 0", name="par_is_a_number"),
+    CheckConstraint("revision > 0", name="revision_grows"),
+)
+
 refuse_changes(goods_moves)
 
 NOTHING_THERE = "goods_moves takes from where nothing is"

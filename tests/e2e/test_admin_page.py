@@ -60,7 +60,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, import_of, imported, *goods = machines
-        refill, mistake, visit = goods
+        refill, mistake, visit, stock = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -107,4 +107,6 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(visit)
         assert '"lost": "1"' in told
         assert 2 == told.count("closedat")
+        told = await desk.type(stock)
+        assert '"bring": 1' in told
         await listener.stop(grace_s=0)

@@ -45,6 +45,7 @@ from gateway.office.v1 import (
     place_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
+    stock_service_pb2_grpc,
     visit_service_pb2_grpc,
 )
 from gateway.process.clock import SystemClock
@@ -185,6 +186,11 @@ class Site:
     def visits(self) -> Any:
         """A client of VisitService."""
         return visit_service_pb2_grpc.VisitServiceStub(self.channel)
+
+    @property
+    def stock(self) -> Any:
+        """A client of StockService."""
+        return stock_service_pb2_grpc.StockServiceStub(self.channel)
 
     @property
     def places(self) -> Any:

@@ -1,4 +1,4 @@
-"""Working a route: goods that are on their way for too long, and visits."""
+"""Working a route: goods that are on their way for too long, visits, and pars."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,10 +16,12 @@ def upgrade() -> None:
     """Make the tables, and the indexes of those that were there."""
     _loadings()
     _visits()
+    _pars()
 
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_table("column_pars")
     op.drop_table("visits")
     op.drop_index("goods_balances_on_their_way", "goods_balances")
     op.drop_index("goods_moves_by_loading", "goods_moves")
@@ -71,3 +73,17 @@ def _visits() -> None:
         op.create_index(
             name, "visits", columns, unique=unique, sqlite_where=some, postgresql_where=some
         )
+
+
+def _pars() -> None:
+    op.create_table(
+        "column_pars",
+        sa.Column("machine_id", sa.String(32), nullable=False),
+        sa.Column("column", sa.String(16), nullable=False),
+        sa.Column("product", sa.String(64), nullable=False),
+        sa.Column("par", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("par >= 0", name=op.f("column_pars_par_is_a_number")),
+        sa.CheckConstraint("revision > 0", name=op.f("column_pars_revision_grows")),
+        sa.PrimaryKeyConstraint("machine_id", "column", name="column_pars_key"),
+    )

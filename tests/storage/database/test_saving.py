@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
-from actors.ports import StoreError
+from actors.ports import StaleOwner, StoreError
 from storage.database.engine import Database, StorageConfig
 from storage.database.saving import SaveCheck
+from storage.machines.holding import SqlLeases
 from storage.tables import answers
 
 
@@ -42,6 +43,24 @@ async def test_one_that_takes_nothing_in_does_not(db: Database) -> None:
         again = "PRAGMA max_page_count = 1000000"
         await db.write(lambda connection: connection.exec_driver_sql(again).close())
         await check.proved()
+
+
+async def test_a_beat_is_no_proof(db: Database) -> None:
+    """It changes a number in place, which a full disk may well take, and comes every two seconds:
+    beside a host in the same process nothing else was ever tried.
+    """
+    with pytest.raises(StaleOwner):
+        await SqlLeases(db).beat("nobody")
+    assert not db.saved_within(60)
+
+
+async def test_what_could_not_be_saved_ends_the_proof(db: Database) -> None:
+    """The next one who asks has it tried, however short ago something was saved."""
+    await db.write(_nothing)
+    assert db.saved_within(60)
+    with pytest.raises(StoreError):
+        await db.write(lambda connection: connection.exec_driver_sql("INSERT INTO nowhere"))
+    assert not db.saved_within(60)
 
 
 async def test_nothing_is_saved_in_a_file_that_was_removed(

@@ -1,0 +1,81 @@
+"""Files for spreadsheets: bytes in, records out, and the other way round. Pure.
+
+A file is RFC 4180 in UTF-8, its first line names its columns. A cell that a spreadsheet would take
+for a formula is written with an apostrophe before it, and one that stands so is read without it, so
+that what was written is read as it was.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+
+from gateway.fleet.errors import CallRefused, invalid
+from gateway.rpc.statuses import FieldProblem
+
+MARK = "\ufeff"
+"""What a file begins with, so that a spreadsheet knows that it is UTF-8."""
+_FORMULA = frozenset("=+-@＝＋－＠")
+Record = tuple[int, list[str]]
+"""The line in which it begins, and its cells."""
+
+
+def wrong(description: str) -> CallRefused:
+    """Return why a file cannot be taken apart."""
+    return invalid(FieldProblem(field="csv", description=description))
+
+
+def taken_apart(content: bytes, *, bytes_max: int, lines_max: int) -> list[Record]:
+    """Return the records of a file, the first of which is that of its columns. Raises
+    CallRefused.
+    """
+    if len(content) > bytes_max:
+        raise wrong(f"must have at most {bytes_max} bytes")
+    try:
+        text = content.decode("utf-8").removeprefix(MARK)
+    except UnicodeDecodeError as error:
+        raise wrong(f"is not UTF-8 at byte {error.start}: save it as CSV UTF-8") from None
+    records: list[Record] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            if cells:
+                records.append((begins, cells))
+            begins = reader.line_num + 1
+            if len(records) > lines_max + 1:
+                raise wrong(f"must have at most {lines_max} lines behind the first")
+    except csv.Error as error:
+        raise wrong(f"line {begins} is no CSV: {error}") from None
+    return records
+
+
+def columns_of(cells: Sequence[str]) -> list[str]:
+    """Return the columns that the first record names. Raises CallRefused if one comes twice."""
+    columns = [cell.strip() for cell in cells]
+    for column, times in Counter(columns).items():
+        if times > 1:
+            raise wrong(f"has the column {column!r} more than once")
+    return columns
+
+
+def parted_by(column: str) -> str:
+    """Return what is to be added where no such column is known."""
+    return "; its cells must be parted by commas" if ";" in column else ""
+
+
+def guarded(cell: str) -> str:
+    """Return a cell as it is written."""
+    return f"'{cell}" if cell[:1] in _FORMULA or cell != bare(cell) else cell
+
+
+def bare(cell: str) -> str:
+    """Return what a cell was before it was written."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in (_FORMULA | {"'"}) else cell
+
+
+def line(cells: Sequence[str]) -> str:
+    """Return a record as a line with its end."""
+    written = io.StringIO(newline="")
+    csv.writer(written, lineterminator="\r\n").writerow(cells)
+    return written.getvalue()

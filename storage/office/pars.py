@@ -1,0 +1,155 @@
+"""Pars: how many of a product shall be in each column of a machine after a refill.
+
+Flows in: pars, column by column. Flows out: all that a machine has, under one etag. A par is of the
+product that the planogram had when it was set: if the column gets another one, it says nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Executable, insert, select, update
+
+from storage.database.engine import Database
+from storage.fleet.changes import etag_of
+from storage.office import deeds
+from storage.office.deeds import Deed, DeedPlan, Detail, EtagOutdated, NotPossible, NotThere
+from storage.tables import column_pars, machines, planogram_columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParView:
+    """How many of the product shall be in a column."""
+
+    column: str
+    product: str
+    par: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsView:
+    """The pars of a machine in the order of its columns' names, and the etag of all of them."""
+
+    machine_id: str
+    pars: Sequence[ParView]
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Par:
+    column: str
+    product: str
+    par: int
+    revision: int
+
+
+class Pars:
+    """The pars of an installation. Raises StoreError when the database does not answer, and
+    RequestInProgress with a deed.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def get(self, machine_id: str) -> ParsView:
+        """Return a machine's pars. Raises NotThere."""
+
+        def work(connection: Connection) -> ParsView:
+            _machine(connection, machine_id, lock=False)
+            return _shown(machine_id, _pars(connection, machine_id))
+
+        return await self._db.read(work)
+
+    async def set(
+        self, machine_id: str, wanted: Mapping[str, int], deed: Deed, *, etag: str = ""
+    ) -> ParsView:
+        """Set the pars of some columns; 0 takes one away. Raises NotThere, EtagOutdated or
+        NotPossible (PAR_DOES_NOT_FIT).
+        """
+
+        def plan(connection: Connection) -> DeedPlan[ParsView]:
+            # Two who set pars of one machine wait for each other here.
+            _machine(connection, machine_id, lock=deed.locks)
+            before = _pars(connection, machine_id)
+            there = _shown(machine_id, before)
+            if etag and etag != there.etag:
+                raise EtagOutdated("pars", machine_id, there.etag)
+            planned = _planned(connection, machine_id, wanted)
+            changed = [
+                _Par(
+                    column=name,
+                    product=planned[name].product,
+                    par=par,
+                    revision=before[name].revision + 1 if name in before else 1,
+                )
+                for name, par in sorted(wanted.items())
+                if name not in before
+                or (before[name].product, before[name].par) != (planned[name].product, par)
+            ]
+            said = ", ".join(f"{one.column} {one.par} {one.product}" for one in changed)
+            return DeedPlan(
+                result=_shown(machine_id, before | {one.column: one for one in changed}),
+                writes=tuple(
+                    (_written(machine_id, one, new=one.column not in before), ()) for one in changed
+                ),
+                details=(Detail(said=f"pars: {said}", machine_id=machine_id),) if changed else (),
+            )
+
+        def again(connection: Connection) -> ParsView:
+            return _shown(machine_id, _pars(connection, machine_id))
+
+        return await deeds.do(self._db, deed, plan, again)
+
+
+def _machine(connection: Connection, machine_id: str, *, lock: bool) -> None:
+    known = select(machines.c.machine_id).where(machines.c.machine_id == machine_id)
+    if connection.scalar(known.with_for_update() if lock else known) is None:
+        raise NotThere("machine", machine_id)
+
+
+def _pars(connection: Connection, machine_id: str) -> dict[str, _Par]:
+    c = column_pars.c
+    wanted = select(c.column, c.product, c.par, c.revision).where(c.machine_id == machine_id)
+    return {row.column: _Par(**row._asdict()) for row in connection.execute(wanted)}
+
+
+def _planned(connection: Connection, machine_id: str, wanted: Mapping[str, int]) -> dict[str, Any]:
+    """Return the planogram's columns. Raises NotThere for one that it has not, or NotPossible."""
+    c = planogram_columns.c
+    rows = connection.execute(
+        select(c.column, c.product, c.capacity).where(c.machine_id == machine_id)
+    )
+    planned = {row.column: row for row in rows}
+    for name, par in wanted.items():
+        if name not in planned:
+            raise NotThere("column", f"{machine_id}/{name}")
+        if par > planned[name].capacity:
+            raise NotPossible(
+                "PAR_DOES_NOT_FIT",
+                f"column {name} of machine {machine_id} holds {planned[name].capacity}, not {par}",
+                machine=machine_id,
+                column=name,
+            )
+    return planned
+
+
+def _written(machine_id: str, par: _Par, *, new: bool) -> Executable:
+    c = column_pars.c
+    values = {"product": par.product, "par": par.par, "revision": par.revision}
+    if new:
+        return insert(column_pars).values(machine_id=machine_id, column=par.column, **values)
+    mine = (c.machine_id == machine_id, c.column == par.column)
+    return update(column_pars).where(*mine).values(**values)
+
+
+def _shown(machine_id: str, pars: Mapping[str, _Par]) -> ParsView:
+    return ParsView(
+        machine_id=machine_id,
+        pars=[
+            ParView(column=name, product=one.product, par=one.par)
+            for name, one in sorted(pars.items())
+            if one.par
+        ],
+        # Rows are never deleted, so that each change makes the sum greater.
+        etag=etag_of(sum(one.revision for one in pars.values())),
+    )

@@ -1,0 +1,188 @@
+"""What is in the columns of many machines, for how long it lasts, and what is to be brought.
+
+Flows in: machines, and since when sales count. Flows out: a line for each column of their
+planograms. Of each machine the newest moves are read, a bounded number: where that does not reach
+back as far as was asked, less time is taken instead. Reads only.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, func, literal, select
+
+from actors.machine.goods import COLUMN, GoodsKind, column_place
+from actors.machine.ids import MachineId
+from storage.database.engine import Database
+from storage.office.deeds import NotPossible
+from storage.office.goods import MovesWanted, moves_page
+from storage.office.selectors import Held, Selector, page_of
+from storage.office.supply import Supply, expected, supply
+from storage.tables import column_pars, goods_balances, planogram_columns
+
+MOVES_MAX = 5_000
+"""So many moves of a machine are looked at, at most."""
+PICKED_MACHINES_MAX = 200
+_SALES = (GoodsKind.SOLD.value, GoodsKind.VEND_WRITTEN_OFF.value, GoodsKind.CASH_SOLD.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockLine:
+    """One column. ``par`` is 0 if it has none; ``sold`` in ``span_ms``. ``expected`` are likely to
+    be there when somebody comes with ``bring`` more; both are as of now in a list of what is low.
+    """
+
+    machine_id: str
+    column: str
+    product: str
+    stock: int
+    capacity: int
+    par: int
+    sold: int
+    span_ms: int
+    supply: Supply
+    expected: int
+    bring: int
+
+    def is_low(self, below_percent: int, within_hours: int) -> bool:
+        """Tell whether it is empty, has no more than so much of its par, or will be empty within so
+        many hours (0: that is not asked).
+        """
+        lasts = self.supply.hours
+        return (
+            self.stock == 0
+            or (self.par > 0 and 100 * self.stock <= below_percent * self.par)
+            or (lasts is not None and lasts < within_hours)
+        )
+
+
+class StockLists:
+    """Asks a database. Every method raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def lines(
+        self, machine_ids: Sequence[str], *, since_ms: int, now_ms: int, ahead_ms: int = 0
+    ) -> list[StockLine]:
+        """Return the columns of these machines, in the order of machines and places; for somebody
+        who is there in ``ahead_ms``.
+        """
+
+        def work(connection: Connection) -> list[StockLine]:
+            return [
+                line
+                for machine_id in machine_ids
+                for line in _of_machine(connection, machine_id, since_ms, now_ms, ahead_ms)
+            ]
+
+        return await self._db.read(work)
+
+    async def picked(
+        self, selector: Selector, *, since_ms: int, now_ms: int, ahead_ms: int
+    ) -> list[StockLine]:
+        """Return the columns of all that the selector holds to which something is to be brought.
+        Raises NotPossible (PICK_LIST_TOO_LONG).
+        """
+
+        def work(connection: Connection) -> list[StockLine]:
+            return [
+                line
+                for machine_id in _all_of(connection, selector, now_ms)
+                for line in _of_machine(connection, machine_id, since_ms, now_ms, ahead_ms)
+                if line.bring
+            ]
+
+        return await self._db.read(work)
+
+
+def _all_of(connection: Connection, selector: Selector, now_ms: int) -> list[str]:
+    found: list[str] = []
+    held = Held(machine_ids=(), position="")
+    while True:
+        held = page_of(
+            connection, selector, now_ms, position=held.position, limit=PICKED_MACHINES_MAX + 1
+        )
+        found += held.machine_ids
+        if len(found) > PICKED_MACHINES_MAX:
+            raise NotPossible(
+                "PICK_LIST_TOO_LONG",
+                f"the selector holds more than {PICKED_MACHINES_MAX} machines, which nobody visits "
+                "on one route: give a narrower one",
+            )
+        if not held.position:
+            return found
+
+
+def _of_machine(
+    connection: Connection, machine_id: str, since_ms: int, now_ms: int, ahead_ms: int
+) -> list[StockLine]:
+    sold, span_ms = _sold(connection, machine_id, since_ms, now_ms)
+    planned, par = planogram_columns.c, column_pars.c
+    place = literal(f"{COLUMN}:{machine_id}/") + planned.column
+    rows = connection.execute(
+        select(
+            *(planned.column, planned.product, planned.capacity),
+            func.coalesce(goods_balances.c.quantity, 0).label("stock"),
+            func.coalesce(par.par, 0).label("par"),
+        )
+        .select_from(
+            planogram_columns.outerjoin(
+                goods_balances,
+                and_(
+                    goods_balances.c.place == place,
+                    goods_balances.c.product == planned.product,
+                    goods_balances.c.lot == "",
+                ),
+            ).outerjoin(
+                column_pars,
+                and_(
+                    par.machine_id == planned.machine_id,
+                    par.column == planned.column,
+                    par.product == planned.product,
+                ),
+            )
+        )
+        .where(planned.machine_id == machine_id)
+        .order_by(planned.place)
+    )
+    lines = []
+    for row in rows:
+        number = sold[column_place(MachineId(machine_id), row.column), row.product]
+        there = expected(row.stock, number, span_ms, ahead_ms)
+        lines.append(
+            StockLine(
+                machine_id=machine_id,
+                column=row.column,
+                product=row.product,
+                stock=row.stock,
+                capacity=row.capacity,
+                par=row.par,
+                sold=number,
+                span_ms=span_ms,
+                supply=supply(row.stock, number, span_ms),
+                expected=there,
+                bring=max(0, min(row.par, row.capacity) - there),
+            )
+        )
+    return lines
+
+
+def _sold(
+    connection: Connection, machine_id: str, since_ms: int, now_ms: int
+) -> tuple[Counter[tuple[str, str]], int]:
+    """Return how many of what were sold out of which column, and in how much time."""
+    newest = moves_page(MovesWanted(machine_id=machine_id), None, MOVES_MAX).subquery()
+    c = newest.c
+    first_ms = connection.scalar(select(func.min(c.at_ms)))
+    # A machine that is younger, or sold more, has less time behind it.
+    begin_ms = since_ms if first_ms is None else max(since_ms, first_ms)
+    counted = (
+        select(c.from_place, c.product, func.sum(c.quantity).label("quantity"))
+        .where(c.kind.in_(_SALES), c.at_ms >= begin_ms)
+        .group_by(c.from_place, c.product)
+    )
+    sold: Counter[tuple[str, str]] = Counter()
+    for row in connection.execute(counted):
+        sold[row.from_place, row.product] = int(row.quantity)
+    return sold, max(1, now_ms - begin_ms)

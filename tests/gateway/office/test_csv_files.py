@@ -1,0 +1,54 @@
+"""Files for spreadsheets are read as they were written."""
+
+import pytest
+
+from gateway.fleet.errors import CallRefused
+from gateway.office import csv_files
+from gateway.office.csv_files import MARK
+
+
+def taken_apart(content: bytes) -> list[csv_files.Record]:
+    """Return the records of a small file."""
+    return csv_files.taken_apart(content, bytes_max=100, lines_max=2)
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "'=1", "''", "'", "-", "＝x", "plain", "", "a,b", 'say "x"']
+)
+def test_a_cell_comes_back_as_it_was(cell: str) -> None:
+    """Also one that a spreadsheet would compute, and one that has an apostrophe of its own."""
+    written = csv_files.line([csv_files.guarded(cell), "end"])
+    ((number, cells),) = taken_apart(f"{MARK}{written}".encode())
+    assert (1, [cell, "end"]) == (number, [csv_files.bare(one) for one in cells])
+    assert csv_files.guarded(cell)[:1] not in {"=", "-", "＝"}
+
+
+def test_a_record_has_the_number_of_its_line() -> None:
+    """Behind empty lines and lines within a cell."""
+    assert [(1, ["a"]), (3, ["b\nc"]), (5, ["d"])] == taken_apart(b'a\n\n"b\nc"\nd\n')
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"x" * 101, "at most 100 bytes"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        (b"a\nb\nc\nd\n", "at most 2 lines"),
+        (b'a\n"b"c\n', "line 2 is no CSV"),
+    ],
+)
+def test_what_is_no_file_is_refused(content: bytes, said: str) -> None:
+    """With what is wrong with it."""
+    with pytest.raises(CallRefused) as refused:
+        taken_apart(content)
+    assert said in refused.value.refusal.problems[0].description
+
+
+def test_columns_are_named_once() -> None:
+    """Without the spaces around them; semicolons are the usual mistake."""
+    assert ["a", "b"] == csv_files.columns_of([" a", "b "])
+    with pytest.raises(CallRefused):
+        csv_files.columns_of(["a", " a"])
+    assert ("", "; its cells must be parted by commas") == tuple(
+        map(csv_files.parted_by, ("a", "a;b"))
+    )

@@ -1,0 +1,39 @@
+"""Pars are set column by column, under one etag of the machine's."""
+
+import asyncio
+
+import pytest
+
+from storage.database.engine import Database
+from storage.office.deeds import Deed, EtagOutdated, NotPossible, NotThere
+from storage.office.pars import Pars
+from tests.storage.owner import Owner
+
+BY = Deed(actor="ann", action="SetPars", now_ms=7)
+
+
+async def test_pars_are_of_columns_of_the_planogram(db: Database) -> None:
+    """Up to their capacity; 0 takes one away; with an old etag nothing is done, and of two people
+    with one etag one wins.
+    """
+    await Owner.of(db, "VM-1")
+    pars = Pars(db)
+    with pytest.raises(NotThere, match="column VM-1/Z9"):
+        await pars.set("VM-1", {"Z9": 1}, BY)
+    with pytest.raises(NotThere, match="machine VM-9"):
+        await pars.set("VM-9", {"A1": 1}, BY)
+    with pytest.raises(NotPossible, match="holds 10, not 11"):
+        await pars.set("VM-1", {"A1": 11}, BY)
+    first = await pars.set("VM-1", {"A1": 8, "A2": 6}, BY)
+    assert [("A1", "cola", 8), ("A2", "tea", 6)] == [
+        (one.column, one.product, one.par) for one in first.pars
+    ]
+    assert first == await pars.get("VM-1") == await pars.set("VM-1", {"A1": 8}, BY)
+    both = [pars.set("VM-1", {"A1": par}, BY, etag=first.etag) for par in (5, 7)]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    assert 1 == sum(isinstance(one, EtagOutdated) for one in done)
+    last = await pars.set("VM-1", {"A1": 0}, BY)
+    assert ["A2"] == [one.column for one in last.pars]
+    assert last.etag not in {first.etag, "0"}
+    with pytest.raises(NotThere):
+        await pars.get("VM-9")

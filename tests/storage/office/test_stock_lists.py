@@ -1,0 +1,109 @@
+"""What is in columns, what they sell, and what is to be brought."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from storage.database.engine import Database
+from storage.office import stock_lists
+from storage.office.deeds import Deed, NotPossible
+from storage.office.pars import Pars
+from storage.office.selectors import Selector
+from storage.office.stock_lists import StockLine, StockLists
+from storage.office.supply import HOUR_MS, supply
+from storage.tables import goods_moves
+from tests.storage.owner import START_MS, Owner
+
+DAY_MS = 24 * HOUR_MS
+BY = Deed(actor="ann", action="SetPars", now_ms=7)
+
+
+def sold(
+    number: int, at_ms: int, place: str = "COLUMN:VM-1/A1", product: str = "cola"
+) -> dict[str, Any]:
+    """Return the row of one sale."""
+    return {
+        "at_ms": at_ms,
+        "kind": "CASH_SOLD",
+        "cause": f"c{number}",
+        "product": product,
+        "quantity": 1,
+        "from_place": place,
+        "to_place": "SOLD",
+        "machine_id": "VM-1",
+        "version": 1,
+        "lot": "",
+        "visit": "",
+        "actor": "",
+        "reason": "",
+    }
+
+
+async def test_what_is_brought_is_the_par_less_what_will_be_there(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four of five are sold within two days, of which one counts: a day later two are likely to be
+    left; what has no par, or one of another product, gets nothing.
+    """
+    await Owner.of(db, "VM-1", "VM-2")
+    pars, lists = Pars(db), StockLists(db)
+    await pars.set("VM-1", {"A1": 8}, BY)
+    now_ms = START_MS + 2 * DAY_MS
+    rows = [sold(1, START_MS), *(sold(number, now_ms - 1) for number in range(2, 5))]
+    await db.write(lambda connection: connection.execute(insert(goods_moves), rows))
+    asked = {"since_ms": now_ms - DAY_MS, "now_ms": now_ms, "ahead_ms": DAY_MS // 3}
+    (line,) = await lists.picked(Selector(all=True), **asked)
+    assert (
+        StockLine(
+            machine_id="VM-1",
+            column="A1",
+            product="cola",
+            stock=1,
+            capacity=10,
+            par=8,
+            sold=3,
+            span_ms=DAY_MS,
+            supply=supply(1, 3, DAY_MS),
+            expected=0,
+            bring=8,
+        )
+        == line
+    )
+    lines = await lists.lines(["VM-1", "VM-2"], since_ms=START_MS - DAY_MS, now_ms=now_ms)
+    assert [("VM-1", 1, 4), ("VM-1", 5, 0), ("VM-2", 5, 0), ("VM-2", 5, 0)] == [
+        (one.machine_id, one.stock, one.sold) for one in lines
+    ]
+    # The machines are younger than that.
+    assert {2 * DAY_MS} == {one.span_ms for one in lines}
+
+    monkeypatch.setattr(stock_lists, "MOVES_MAX", 2)
+    line, *_ = await lists.lines(["VM-1"], **asked)
+    assert (2, 1) == (line.sold, line.span_ms)
+    monkeypatch.setattr(stock_lists, "PICKED_MACHINES_MAX", 1)
+    with pytest.raises(NotPossible, match="more than 1 machines"):
+        await lists.picked(Selector(all=True), **asked)
+
+
+@pytest.mark.parametrize(
+    ("stock", "par", "sold_", "low"),
+    [(0, 0, 0, True), (4, 8, 0, True), (5, 8, 0, False), (1, 0, 0, False), (5, 0, 50, True)],
+)
+def test_low_is_empty_or_little_or_soon_empty(
+    stock: int, par: int, sold_: int, *, low: bool
+) -> None:
+    """Half of the par; or what sells fifty a day, within twelve hours."""
+    line = StockLine(
+        machine_id="VM-1",
+        column="A1",
+        product="cola",
+        capacity=10,
+        bring=0,
+        stock=stock,
+        par=par,
+        sold=sold_,
+        span_ms=DAY_MS,
+        expected=0,
+        supply=supply(stock, sold_, DAY_MS),
+    )
+    assert low is line.is_low(50, 12)

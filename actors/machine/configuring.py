@@ -3,11 +3,16 @@
 What is known of the code and what it should be are two facts; their difference drives calls, one at
 a time, until they agree or Alipay refuses. A call that was not answered leaves the code UNKNOWN,
 which is never what is wanted: the call for what is wanted by then follows.
+
+A code's orders have no id, and none of Alipay's calls reads its status. So one that was not
+answered, or that another host has made, may be done behind a newer one: what is wanted is ordered
+once more, some time after it was answered (``Policy.code_again_ms``).
 """
 
 from actors.machine import commands, events, stock, vending
 from actors.machine.draft import Draft
 from actors.machine.effects import ChangeCodeStatus, CreateCode, ProviderCall
+from actors.machine.policy import Policy
 from actors.machine.state import QR_PAYLOAD_BYTES_MAX, Code, CodeStatus, Planogram
 from actors.machine.values import replace
 
@@ -74,6 +79,18 @@ def code_settled(code: Code) -> bool:
     return at_rest and code.asked is None
 
 
+def code_repeats(code: Code) -> bool:
+    """Tell whether what is known to be so is to be ordered once more."""
+    return code.again_at_ms is not None and code.asked is None and code.status is code.wanted
+
+
+def code_deadline_at_ms(code: Code) -> int | None:
+    """Return when the next call about the code is due; None if none is, or one is under way."""
+    if code_repeats(code):
+        return code.again_at_ms
+    return None if code_settled(code) else code.next_attempt_at_ms
+
+
 def code_order(code: Code) -> ProviderCall:
     """Return the call that is under way, or else the one that brings the code nearer to what is
     wanted.
@@ -91,10 +108,15 @@ def code_under_way(code: Code) -> bool:
 def drive_code(draft: Draft) -> None:
     """At the end of a draft: order the next call about the code, if one is due."""
     code = draft.state.code
-    if draft.state.configuration.revision == 0 or code_settled(code) or code_under_way(code):
+    if draft.state.configuration.revision == 0 or code_under_way(code):
         return
-    if code.next_attempt_at_ms is not None and code.next_attempt_at_ms > draft.now_ms:
+    if code_settled(code) and not code_repeats(code):
         return
+    at_ms = code_deadline_at_ms(code)
+    if at_ms is not None and at_ms > draft.now_ms:
+        return
+    if code_repeats(code):
+        code = order_again(code, draft.now_ms, draft.policy)
     code = replace(
         code,
         asked=code.wanted if code.qr_payload else CodeStatus.ACTIVE,
@@ -104,6 +126,15 @@ def drive_code(draft: Draft) -> None:
     )
     draft.update(code=code)
     draft.call(code_order(code))
+
+
+def order_again(code: Code, now_ms: int, policy: Policy, *, anew: bool = False) -> Code:
+    """Return the code with the time of its next repetition, the first one if it is ``anew`` in
+    doubt what reaches Alipay; with none after the last.
+    """
+    done, waits = 0 if anew else code.agains, policy.code_again_ms
+    at_ms = now_ms + waits[done] if done < len(waits) else None
+    return replace(code, again_at_ms=at_ms, agains=min(done + 1, len(waits)))
 
 
 def code_created(draft: Draft, event: events.CodeCreated) -> None:
@@ -136,7 +167,8 @@ def code_changed(draft: Draft, event: events.CodeStatusChanged) -> None:
     code = draft.state.code
     if code.qr_payload and code.asked is event.status:
         draft.update(code=replace(_rested(code), status=event.status))
-        draft.tell(commands.service(draft.state))
+        if code.status is not event.status:
+            draft.tell(commands.service(draft.state))
         return
     draft.note(f"nobody waits to hear that the code is {event.status}")
     if code.qr_payload:
@@ -160,6 +192,8 @@ def stoppable(code: Code) -> str:
 
 def _doubt(draft: Draft, code: Code) -> None:
     """From now on it is unknown what Alipay has of the code."""
+    if code.qr_payload:
+        code = order_again(code, draft.now_ms, draft.policy, anew=True)
     if code.status is CodeStatus.REFUSED:
         draft.update(code=replace(code, behind_refusal=CodeStatus.UNKNOWN))
         return
@@ -173,6 +207,9 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
     code = draft.state.code
     if not code_under_way(code):
         draft.note(f"a call about the code failed that nobody waits for: {event.detail}")
+        return
+    if code.asked is code.status and not (event.final and code.asked is CodeStatus.STOPPED):
+        _not_repeated(draft, code, event)
         return
     if not event.final:
         waits = draft.policy.code_retry_ms
@@ -188,3 +225,19 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
     # Otherwise somebody changed something while Alipay was asked: what it refused is perhaps
     # mended.
     draft.update(code=code)
+
+
+def _not_repeated(draft: Draft, code: Code, event: events.CodeFailed) -> None:
+    """What was known to be so was ordered once more in vain, which makes it no other. A code that
+    Alipay refuses to restart may be one that it never stopped; one that it refuses to stop may be
+    paid, and is not left so.
+    """
+    if event.final:
+        draft.note(f"what the code is was not ordered once more: {event.detail}")
+        draft.update(code=replace(_rested(code), error=event.detail))
+        return
+    waits = draft.policy.code_retry_ms
+    at_ms = draft.now_ms + waits[min(code.attempts, len(waits)) - 1]
+    code = order_again(code, draft.now_ms, draft.policy, anew=True)
+    at_ms = max(at_ms, code.again_at_ms or at_ms)
+    draft.update(code=replace(code, asked=None, error=event.detail, again_at_ms=at_ms))

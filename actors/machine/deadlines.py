@@ -32,5 +32,5 @@ def _deadlines(state: MachineState, policy: Policy, heard: frozenset[VendId]) ->
     for refund in state.refunds:
         if refund.next_attempt_at_ms is not None:
             yield refund.next_attempt_at_ms
-    if state.code.next_attempt_at_ms is not None and not configuring.code_settled(state.code):
-        yield state.code.next_attempt_at_ms
+    if (code_at_ms := configuring.code_deadline_at_ms(state.code)) is not None:
+        yield code_at_ms

@@ -208,6 +208,12 @@ class Policy:
     """
     code_retry_ms: tuple[int, ...] = _waits(5_000, 30_000, 120_000, 600_000)
     """Waits between tries to make or change the machine's code; the last one repeats."""
+    code_again_ms: tuple[int, ...] = _waits(180_000, 2_100_000, 86_400_000)
+    """A call about the code that was not answered, or that an earlier host has made, may reach
+    Alipay late. After these waits, one behind the other, what is wanted is ordered once more. The
+    second is longer than the half hour for which Alipay takes a signed order (docs/alipay.md 2);
+    the third is for a host that stood still before it signed one.
+    """
     doubt_review_above_minor: int | None = _above()
     """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt
     is.

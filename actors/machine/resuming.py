@@ -4,13 +4,16 @@ in which nothing could be saved or decided.
 Flows in: a state whose deadlines were set before, perhaps by another computer's clock. Flows out:
 the same state, in which no vend ends before the machine had time to report it
 (``Policy.report_wait_ms``), and in which no wait is longer than its own span: a clock that stood
-ahead when the wait began must not make it longer.
+ahead when the wait began must not make it longer. A call about the code that is under way may have
+been made by somebody else before, so that what is wanted is ordered once more later.
 """
 
+from actors.machine import configuring
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
 from actors.machine.state import (
+    Code,
     MachineState,
     Refund,
     Session,
@@ -53,16 +56,12 @@ def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
     """Return the state with its deadlines as they must be for a host that listens again at
     ``now_ms``; the same state if they are so already.
     """
-    code, again_at_ms = state.code, state.code.next_attempt_at_ms
-    if again_at_ms is not None:
-        again_at_ms = min(again_at_ms, now_ms + max(policy.code_retry_ms))
-        code = replace(code, next_attempt_at_ms=again_at_ms)
     return replace(
         state,
         session=None if state.session is None else _session(state.session, now_ms, policy),
         doubts=tuple(_vend(vend, now_ms, policy) for vend in state.doubts),
         refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
-        code=code,
+        code=_code(state.code, now_ms, policy),
         late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
     )
 
@@ -99,3 +98,16 @@ def _refund(refund: Refund, now_ms: int, policy: Policy) -> Refund:
         return refund
     longest_ms = max(*policy.refund_retry_ms, policy.short_of_funds_retry_ms)
     return replace(refund, next_attempt_at_ms=min(refund.next_attempt_at_ms, now_ms + longest_ms))
+
+
+def _code(code: Code, now_ms: int, policy: Policy) -> Code:
+    if code.next_attempt_at_ms is not None:
+        latest_ms = now_ms + max(policy.code_retry_ms)
+        code = replace(code, next_attempt_at_ms=min(code.next_attempt_at_ms, latest_ms))
+    if code.again_at_ms is not None:
+        latest_ms = now_ms + max(policy.code_again_ms)
+        code = replace(code, again_at_ms=min(code.again_at_ms, latest_ms))
+    if code.qr_payload and configuring.code_under_way(code):
+        # Whoever made that call before may be standing still with it, and be late at Alipay.
+        return configuring.order_again(code, now_ms, policy, anew=True)
+    return code

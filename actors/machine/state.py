@@ -150,9 +150,7 @@ WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
 
 
 class CodeStatus(StrEnum):
-    """The machine's QR code at Alipay. UNKNOWN: a call about it was made, and nobody knows whether
-    Alipay did it.
-    """
+    """The machine's QR code at Alipay. UNKNOWN: nobody knows whether Alipay did what was asked."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -193,9 +191,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
 
 class Code(Struct, frozen=True, kw_only=True):
-    """The machine's code. ``status`` is what is known of it, ``wanted`` what it should become; as
-    long as they differ, Alipay is asked again.
-    """
+    """The machine's code. While its ``status`` is not what is ``wanted``, Alipay is asked again."""
 
     status: CodeStatus = CodeStatus.PENDING
     wanted: CodeStatus = CodeStatus.ACTIVE
@@ -211,6 +207,9 @@ class Code(Struct, frozen=True, kw_only=True):
     next_attempt_at_ms: int | None = None
     asked_revision: int = 0
     """Which configuration the last call was made under."""
+    again_at_ms: int | None = None
+    """When what is wanted is ordered once more, for older orders that Alipay may yet do."""
+    agains: int = 0
 
 
 class AlarmKind(StrEnum):

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from actors.machine.effects import ChangeCodeStatus
 from actors.machine.events import (
     FaultReported,
     Resumed,
     VendSucceeded,
 )
-from actors.machine.ids import VendId
+from actors.machine.ids import MachineId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import VendStatus
+from actors.machine.state import CodeStatus, VendStatus
+from actors.machine.values import replace
 from actors.ports import Change, Ownership
 from tests.support.stage import Stage, request
 from tests.support.virtual_time import VirtualTimeLoop
@@ -200,3 +202,30 @@ async def test_a_process_that_stood_still_hears_machines_first() -> None:
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     await stage.host.stop()
+
+
+def configure(stage: Stage, *, enabled: bool) -> None:
+    """An administrator has put VM-1 into service or out of it."""
+    row = stage.store.rows[MachineId("VM-1")]
+    before = row.configuration.configuration
+    after = replace(before, revision=before.revision + 1, enabled=enabled)
+    row.configuration = replace(row.configuration, configuration=after)
+
+
+async def test_the_stop_of_a_host_that_froze_does_not_win_by_being_late() -> None:
+    """Its successor restarts the code, and once more later, without anybody's doing."""
+    stage = Stage()
+    await stage.start("VM-1")
+    await stage.gateway.give(stage.gateway.hello())
+    stage.provider.gate = asyncio.Event()  # Alipay does not hear of the STOP yet
+    configure(stage, enabled=False)
+    await keeps_connected(stage, 60)
+    stage.provider.gate = None
+    await stage.restart()
+    await keeps_connected(stage, 1)
+    configure(stage, enabled=True)
+    await keeps_connected(stage, POLICY.code_again_ms[0] / 1_000 + 60)
+
+    made = [call.status for _, call in stage.provider.calls if isinstance(call, ChangeCodeStatus)]
+    stop, restart = CodeStatus.STOPPED, CodeStatus.ACTIVE
+    assert [stop, stop, restart, restart] == made

@@ -2,6 +2,8 @@
 they succeed or are refused.
 """
 
+import pytest
+
 from actors.machine import MachineState, events, next_deadline, owed
 from actors.machine.configuring import stoppable
 from actors.machine.effects import (
@@ -507,6 +509,106 @@ def test_a_code_that_was_stopped_by_the_host_is_asked_for_again() -> None:
         assert [order] == [one for one in story.last.effects if isinstance(one, ChangeCodeStatus)]
         story.do(events.CodeStatusChanged(status=wanted))
         assert wanted is known(story)
+
+
+class LateAlipay:
+    """What Alipay has of the story's code when it does each order, but for one that is on its way
+    for long.
+    """
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+        self.has = CodeStatus.ACTIVE
+        self._seen = 0
+
+    def orders(self) -> list[CodeStatus]:
+        """What was ordered since this was asked last; nothing of it is done."""
+        made = [
+            one.status
+            for one in self.story.effects(ChangeCodeStatus)
+            if isinstance(one, ChangeCodeStatus)
+        ]
+        seen, self._seen = self._seen, len(made)
+        return made[seen:]
+
+    def does(self, status: CodeStatus, *, told: bool = True) -> None:
+        """It does an order; unless it is ``told``, its answer is lost."""
+        self.has = status
+        if told:
+            self.story.do(events.CodeStatusChanged(status=status))
+
+
+@pytest.mark.parametrize("late_ms", [60_000, 1_800_000, 80_000_000])
+def test_a_stop_of_a_frozen_host_does_not_win(late_ms: int) -> None:
+    """It reaches Alipay behind its successor's RESTART, which was answered: the code is restarted
+    once more, however late that was, and then nothing is left to do.
+    """
+    story = Story()
+    alipay = LateAlipay(story)
+    story.configure(enabled=False)
+    assert [CodeStatus.STOPPED] == alipay.orders()  # and here its host freezes with it
+
+    story.do(events.Resumed(reason="the host started"))
+    alipay.does(CodeStatus.STOPPED)
+    story.configure(enabled=True)
+    alipay.does(*alipay.orders())
+    assert (CodeStatus.ACTIVE, None) == (known(story), story.state.code.asked)
+
+    late_at_ms, repeated = story.now_ms + late_ms, 0
+    while (at_ms := next_deadline(story.state, story.policy)) is not None:
+        if story.now_ms < late_at_ms <= at_ms:
+            alipay.does(CodeStatus.STOPPED, told=False)
+        story.wait(at_ms - story.now_ms)
+        for order in alipay.orders():
+            alipay.does(order)
+            repeated += 1
+    assert (CodeStatus.ACTIVE, CodeStatus.ACTIVE) == (alipay.has, known(story))
+    assert len(story.policy.code_again_ms) == repeated
+
+
+def test_an_order_that_was_given_up_does_not_win_by_being_late() -> None:
+    """The same of one host: a RESTART that was not answered is done behind the STOP that was."""
+    story = Story()
+    story.configure(enabled=False)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.configure(enabled=True)
+    story.do(LOST)
+    story.configure(enabled=False)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    before = len(story.effects(ChangeCodeStatus))
+
+    story.wait(story.policy.code_again_ms[0])
+    assert [STOP] == story.effects(ChangeCodeStatus)[before:]
+    assert (STOP,) == owed(story.state)
+
+
+def test_a_repetition_that_is_not_answered_makes_nothing_unknown() -> None:
+    """The machine goes on to sell: what Alipay had said holds, and it is repeated after a while,
+    until it is answered.
+    """
+    story = Story()
+    story.do(events.CodeStopOrdered())
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    story.wait(story.policy.code_again_ms[0])
+    assert 2 == len(story.effects(ChangeCodeStatus))
+
+    story.do(LOST)
+    assert (CodeStatus.ACTIVE, "time-out") == (known(story), story.state.code.error)
+    story.wait(story.policy.code_again_ms[0])
+    story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
+    assert (3, "") == (len(story.effects(ChangeCodeStatus)), story.state.code.error)
+
+
+def test_a_repetition_that_is_refused_stops_no_machine_from_selling() -> None:
+    """Alipay may refuse to restart what it never stopped; that it refuses to stop is a person's."""
+    story = Story()
+    for enabled, left in ((True, CodeStatus.ACTIVE), (False, CodeStatus.REFUSED)):
+        story.configure(enabled=enabled)
+        story.do(events.CodeStopOrdered())
+        story.do(events.CodeStatusChanged(status=story.state.code.wanted))
+        story.wait(story.policy.code_again_ms[0])
+        story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+        assert (left, "ILLEGAL_ARGUMENT") == (known(story), story.state.code.error)
 
 
 def test_what_can_be_paid_is_told_by_what_is_known() -> None:

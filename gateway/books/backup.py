@@ -14,17 +14,28 @@ from gateway.process.clock import SystemClock
 from gateway.process.settings import Settings
 from gateway.process.texts import plain
 from storage.database import backup as database_backup
+from storage.database import migrate
 
 
 def backup(settings: Settings, target: Path) -> int:
     """Write the backup, prove it, say so, and return the exit status. Raises SettingsRefused.
 
-    Findings are those of the database itself: the file is kept, for whoever looks into them.
+    Findings are those of the database itself: the file is kept, for whoever looks into them, and so
+    is that of a database of an earlier schema, which cannot be proved here.
     """
     storage = configs.storage_config(settings)
     target = target.absolute()
     try:
         database_backup.copy(storage.url, target, now_ms=SystemClock().now_ms())
+        schema, mine = migrate.current(storage.url), migrate.head()
+        if schema != mine:
+            print(
+                f"{target} ({target.stat().st_size:,} bytes) is whole, and its books were not "
+                f"proved: they have schema {schema}, and this program proves those of {mine}. "
+                "The program that serves them proves them.",
+                file=sys.stderr,
+            )
+            return audit.UNREADABLE
         found = asyncio.run(
             audit.proved(
                 replace(storage, url=f"sqlite:///{target}"),

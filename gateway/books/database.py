@@ -14,20 +14,26 @@ gone is not begun anew without a word.
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
+from actors.leases import BEATS_IN_A_LEASE, LEASE_MS
 from actors.ports import StoreError
+from gateway.links.turn import LOOK_S
 from storage.database import migrate, schema
 from storage.database.durability import require_durable
 from storage.database.engine import Database, StorageConfig
 from storage.database.sqlite import serving_mark
 
 _log = structlog.get_logger()
+
+BEAT_S = LEASE_MS / 1_000 / BEATS_IN_A_LEASE + LOOK_S
+"""Whoever holds machines has beaten once more by then."""
 
 
 class SchemaMismatch(Exception):
@@ -38,14 +44,36 @@ class SchemaMismatch(Exception):
 
 def upgrade(config: StorageConfig) -> tuple[str | None, str]:
     """Bring the database to this program's schema; return the versions before and after. Raises
-    SchemaMismatch or StoreError.
+    SchemaMismatch or StoreError, also if a gateway serves it: a program of before would go on
+    writing, without what the new schema counts.
     """
     _make_folder(config.url)
     _require_file(config.url)
     before = migrate.current(config.url)
     _require_content(config.url, before)
-    migrate.upgrade(config.url)
+    changes = before not in (None, migrate.head()) and schema.knows(before)
+    with _unserved(config.url) if changes else nullcontext():
+        migrate.upgrade(config.url)
     return before, migrate.head()
+
+
+@contextmanager
+def _unserved(url: str) -> Iterator[None]:
+    """Let no gateway serve a SQLite file while the block lasts; of PostgreSQL, see that no host
+    beats. Raises StoreError.
+    """
+    with served_alone(url) as proved:
+        beats = {} if proved else migrate.beats(url)
+        if beats:
+            time.sleep(BEAT_S)
+            later = migrate.beats(url)
+            alive = sorted(holder for holder, beat in later.items() if beat != beats.get(holder))
+            if alive:
+                raise StoreError(
+                    f"The database is served by {' and '.join(alive)}: end its gateways and hosts, "
+                    "then upgrade it. Nothing was changed."
+                )
+        yield
 
 
 async def require_schema(config: StorageConfig) -> None:
@@ -134,8 +162,9 @@ def served_alone(url: str) -> Iterator[bool]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StoreError(
-                f"Another gateway serves the database {file}: end it first, or give this one a "
-                "database of its own. Several gateways share one PostgreSQL."
+                f"Another gateway serves the database {file}, or somebody upgrades it: end it "
+                "first, or give this one a database of its own. Several gateways share one "
+                "PostgreSQL."
             ) from None
         # Who held it may have gone just now, and the mark with them: then this locks nothing.
         if not _is_open_as(descriptor, serving_mark(file)):

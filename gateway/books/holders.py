@@ -10,8 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 
-from actors.leases import BEATS_IN_A_LEASE, LEASE_MS, Holder, LeaseWatch
-from gateway.books.database import served_alone
+from actors.leases import Holder, LeaseWatch
+from gateway.books.database import BEAT_S, served_alone
 from gateway.links.turn import LOOK_S
 from gateway.process import configs
 from gateway.process.clock import SystemClock
@@ -23,7 +23,6 @@ from storage.machines.layout import Layout, layout_hosts
 
 HEIR_LEASE_MS = 60_000
 """So long a takeover is kept for its home."""
-_BEAT_S = LEASE_MS / 1_000 / BEATS_IN_A_LEASE + LOOK_S
 
 
 def show(settings: Settings, *, as_json: bool) -> str:
@@ -108,7 +107,7 @@ async def _shown(database: Database, *, as_json: bool) -> str:
     leases = SqlLeases(database)
     before = {each.holder: each.beat for each in await leases.holders()}
     if before:
-        await asyncio.sleep(_BEAT_S)
+        await asyncio.sleep(BEAT_S)
     after, held = await leases.holders(), await database.read(figures)
     rows = [
         {
@@ -131,7 +130,7 @@ def _whom(lost: Holder) -> str:
 
 
 def _line(row: Mapping[str, object]) -> str:
-    beat = "beats" if row["beats"] else f"silent for {_BEAT_S:.1f} s"
+    beat = "beats" if row["beats"] else f"silent for {BEAT_S:.1f} s"
     return (
         f"{row['host'] or '(takeover)'} of {row['home']}, {row['node'] or 'no process'}: "
         f"{row['partitions']} partitions, epoch {row['epoch']}, {beat}"

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from alembic import command
-from sqlalchemy import URL, Connection, insert, select
+from sqlalchemy import URL, Connection, insert, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from actors.placement import PARTITION_COUNT_DEFAULT
@@ -22,9 +22,9 @@ from storage.database.reader import describe
 from storage.database.schema import head
 from storage.database.sqlite import make_private, sqlite_engine
 from storage.database.urls import parse
-from storage.tables import installation, partitions
+from storage.tables import holders, installation, partitions
 
-__all__ = ["current", "head", "upgrade"]
+__all__ = ["beats", "current", "head", "upgrade"]
 
 T = TypeVar("T")
 LOCK_TIMEOUT_MS = 60_000
@@ -53,6 +53,20 @@ def upgrade(url: str, *, partition_count: int | None = None) -> None:
 def current(url: str) -> str | None:
     """Return the schema version that the database has, None if it is empty."""
     return _transact(parse(url), schema.found)
+
+
+def beats(url: str) -> dict[str, int]:
+    """Return how far each holder of machines has counted; nothing of a database that is older than
+    its holders. Raises StoreError.
+    """
+
+    def work(connection: Connection) -> dict[str, int]:
+        if not inspect(connection).has_table(holders.name):
+            return {}
+        rows = connection.execute(select(holders.c.holder, holders.c.beat)).all()
+        return {row.holder: row.beat for row in rows}
+
+    return _transact(parse(url), work)
 
 
 def _install(connection: Connection, partition_count: int | None) -> None:

@@ -14,6 +14,22 @@ from tests.alipay_client.wire import Pair
 from tests.support import installed
 
 ROOT = Path(__file__).parents[2]
+LOADED = """
+import runpy, signal, sys
+
+class Watch:
+    def find_spec(self, name, *_):
+        if name == "gateway.cli":
+            print(repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)
+
+sys.meta_path.insert(0, Watch())
+signal.signal(signal.SIGINT, signal.{before})
+sys.argv = ["vendgate", "--version"]
+try:
+    runpy.run_module("gateway", run_name="__main__")
+finally:
+    print(repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)
+"""
 
 
 def _run(*arguments: str) -> Result:
@@ -228,3 +244,17 @@ def test_a_defect_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     """What no person can mend keeps its traceback."""
     monkeypatch.setattr("gateway.process.settings.load", lambda path: 1 // 0)
     assert isinstance(_run("config", "check").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile"),
+    [("default_int_handler", "SIG_DFL"), ("SIG_IGN", "SIG_IGN")],
+)
+def test_ctrl_c_while_it_is_loaded_is_no_traceback(before: str, meanwhile: str) -> None:
+    """It ends by the signal, unless that is ignored; afterwards it is heard as before."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.format(before=before)], capture_output=True, text=True
+    )
+    assert "vendgate" in done.stdout
+    first, last = done.stderr.splitlines()
+    assert (True, True) == (meanwhile in first, before in last)

@@ -112,6 +112,16 @@ def test_broken_books_are_told_and_kept(config: str, tmp_path: Path) -> None:
     assert (tmp_path / "backup.db").exists()
 
 
+def test_books_of_before_an_upgrade_are_copied_and_not_proved(config: str, tmp_path: Path) -> None:
+    """Status 2, and the file is there: this is when one wants it most."""
+    with closing(sqlite3.connect(tmp_path / "vendgate.db")) as file, file:
+        file.execute("UPDATE alembic_version SET version_num = '0002'")
+    result = _backup(config, tmp_path / "backup.db")
+    assert 2 == result.exit_code
+    assert "is whole, and its books were not proved: they have schema 0002" in result.stderr
+    assert (tmp_path / "backup.db").exists()
+
+
 def test_postgres_has_its_own_tools(tmp_path: Path, pair: Pair) -> None:
     """They are named."""
     tables = installed.good(tmp_path, pair)

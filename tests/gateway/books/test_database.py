@@ -4,6 +4,7 @@ import fcntl
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -170,6 +171,45 @@ async def test_nor_is_an_empty_file_in_its_place_filled(tmp_path: Path, left: by
         database.upgrade(config)
     (tmp_path / "v.db-serving").unlink()
     assert (None, migrate.head()) == database.upgrade(config)
+
+
+def _of_before(url: str) -> None:
+    """Make an older database of it, for all that is asked before an upgrade."""
+    database.upgrade(StorageConfig(url=url))
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
+
+
+def test_nobody_upgrades_what_a_gateway_serves(tmp_path: Path) -> None:
+    """The gateway is of before, and would go on writing without what the new schema counts."""
+    config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
+    _of_before(config.url)
+    with (
+        database.served_alone(config.url),
+        pytest.raises(StoreError, match=r"Another gateway serves .* end it first"),
+    ):
+        database.upgrade(config)
+    assert "0002" == migrate.current(config.url)
+
+
+@pytest.mark.parametrize("beats", [True, False])
+def test_nobody_upgrades_a_server_on_which_a_host_beats(
+    monkeypatch: pytest.MonkeyPatch, beats: bool
+) -> None:
+    """It is named; one that is dead, or ended, is no reason to wait."""
+    counts = iter([{"host-0": 7}, {"host-0": 7 + beats}])
+    upgraded: list[str] = []
+    monkeypatch.setattr(migrate, "beats", lambda _: next(counts))
+    monkeypatch.setattr(migrate, "current", lambda _: "0002")
+    monkeypatch.setattr(migrate, "upgrade", upgraded.append)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    config = StorageConfig(url="postgresql://app@db/vendgate")
+    if beats:
+        with pytest.raises(StoreError, match=r"served by host-0: .* Nothing was changed"):
+            database.upgrade(config)
+    else:
+        assert ("0002", migrate.head()) == database.upgrade(config)
+    assert ([] if beats else [config.url]) == upgraded
 
 
 async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:

@@ -138,12 +138,12 @@ class Mortal(Database):
 
     lives = 1_000_000
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, proves: bool = True) -> T:
         """Write, or die."""
         if self.lives == 0:
             raise Killed
         self.lives -= 1
-        return await super().write(work)
+        return await super().write(work, proves=proves)
 
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 7])

@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Connection,
     create_engine,
+    insert,
     inspect,
     select,
 )
@@ -26,7 +27,7 @@ from storage.books import chain
 from storage.books.audit_rows import write_audit_row
 from storage.database import migrate, schema
 from storage.database.engine import Database
-from storage.tables import audit, metadata, partitions
+from storage.tables import audit, holders, metadata, partitions
 
 
 async def test_the_migrations_make_the_tables(db: Database) -> None:
@@ -63,6 +64,16 @@ async def test_an_upgrade_can_be_repeated(db: Database, url: str) -> None:
     assert before == await db.read(lambda connection: connection.execute(select(partitions)).all())
     assert 8 == len(before)
     assert migrate.head() == await asyncio.to_thread(migrate.current, url)
+
+
+async def test_the_beats_of_holders_are_read_of_any_schema(db: Database, url: str) -> None:
+    """Those that are there; none of a database that is older than its holders."""
+    row = {"holder": "h", "host": "host-0", "home": "a", "node": "n", "beat": 7}
+    more = {"lease_ms": 1, "since_at_ms": 1}
+    await db.write(lambda connection: connection.execute(insert(holders), [row | more]))
+    assert {"h": 7} == await asyncio.to_thread(migrate.beats, url)
+    await db.write(holders.drop)
+    assert {} == await asyncio.to_thread(migrate.beats, url)
 
 
 async def test_the_number_of_partitions_is_fixed(db: Database, url: str) -> None:

@@ -38,10 +38,10 @@ class SlowCommit(Database):
         super().__init__(*args, **kwargs)
         self.held, self.written, self.go_on = False, asyncio.Event(), asyncio.Event()
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, proves: bool = True) -> T:
         """Run the work, and wait before the COMMIT."""
         if not self.held:
-            return await super().write(work)
+            return await super().write(work, proves=proves)
 
         def slow(connection: Connection) -> T:
             done = work(connection)

@@ -10,15 +10,17 @@ from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
 from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView, MovesWanted
+from storage.office.lots import Lots
 from storage.office.reversals import Reversals
 
 
 class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, goods: Goods, reversals: Reversals) -> None:
+    def __init__(self, parts: Parts, goods: Goods, reversals: Reversals, lots: Lots) -> None:
         self.parts = parts
         self._goods = goods
+        self._lots = lots
         acts = parts.acts
         self._calls = ReversalCalls(
             registry=acts.registry,
@@ -153,4 +155,36 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
         page = pages.page(rows, asked, views.position_of)
         return wire.ListGoodsBalancesResponse(
             balances=map(views.balance, page.rows), next_page_token=page.next_page_token
+        )
+
+    @answered
+    async def ListLots(
+        self, request: wire.ListLotsRequest, context: Context
+    ) -> wire.ListLotsResponse:
+        fields = GoodsFields()
+        if not request.expires_until:
+            fields.wrong("expires_until", "must be given: a day, as 2026-11-28")
+        fields.day("expires_until", request.expires_until)
+        asked = fields.done_page(request, "lots", request.expires_until)
+        rows = await self._lots.page(
+            until=request.expires_until, after=views.key(asked.position), limit=asked.rows
+        )
+        page = pages.page(rows, asked, views.position_of)
+        return wire.ListLotsResponse(
+            lots=map(views.lot, page.rows), next_page_token=page.next_page_token
+        )
+
+    @answered
+    async def ListLotColumns(
+        self, request: wire.ListLotColumnsRequest, context: Context
+    ) -> wire.ListLotColumnsResponse:
+        fields = GoodsFields()
+        fields.product(request.product).line("lot", request.lot, least=1, most=64)
+        asked = fields.done_page(request, "lot columns", request.product, request.lot)
+        rows = await self._lots.columns(
+            request.product, request.lot, after=asked.position, limit=asked.rows
+        )
+        page = pages.page(rows, asked, lambda row: row.place)
+        return wire.ListLotColumnsResponse(
+            columns=map(views.lot_column, page.rows), next_page_token=page.next_page_token
         )

@@ -6,7 +6,9 @@ from gateway.fleet.pages import wrong_token
 from gateway.fleet.views import timestamp
 from gateway.office.v1 import goods_pb2
 from gateway.process.texts import plain
+from gateway.v1 import money_pb2
 from storage.office.goods import GoodsBalanceView, GoodsMoveView, Key
+from storage.office.lots import LotColumnView, LotView
 
 _PARTS = 3
 
@@ -42,6 +44,31 @@ def move(row: GoodsMoveView) -> goods_pb2.GoodsMove:
     )
 
 
+def lot(view: LotView) -> goods_pb2.Lot:
+    """Return one lot."""
+    cost = None
+    if view.unit_cost_minor is not None:
+        cost = money_pb2.Money(minor=view.unit_cost_minor, currency=view.currency)
+    return goods_pb2.Lot(
+        product=plain(view.product),
+        lot=plain(view.lot),
+        expires_on=view.expires_on,
+        unit_cost=cost,
+        received_at=timestamp(view.received_at_ms),
+        in_stores=view.in_stores,
+    )
+
+
+def lot_column(view: LotColumnView) -> goods_pb2.LotColumn:
+    """Return how many of a lot are in one column."""
+    return goods_pb2.LotColumn(
+        machine_id=view.machine_id,
+        place=plain(view.place),
+        quantity=view.quantity,
+        stock=view.stock,
+    )
+
+
 def position(text: str) -> int | None:
     """Return the id behind which a page of moves begins, None for the first one. Raises
     CallRefused.
@@ -53,13 +80,13 @@ def position(text: str) -> int | None:
     return int(text)
 
 
-def position_of(view: GoodsBalanceView) -> str:
-    """Return where a balance stands in its list."""
+def position_of(view: GoodsBalanceView | LotView) -> str:
+    """Return where a balance, or a lot, stands in its list."""
     return json.dumps(view.key)
 
 
 def key(text: str) -> Key:
-    """Return the balance behind which a page begins, the lowest for the first one. Raises
+    """Return the balance or lot behind which a page begins, the lowest for the first one. Raises
     CallRefused.
     """
     if not text:

@@ -43,6 +43,7 @@ from storage.database.engine import Database
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
+from storage.office.lots import Lots
 from storage.office.pars import Pars
 from storage.office.prices import Prices
 from storage.office.products import Products
@@ -71,6 +72,7 @@ class OfficeParts:
     prices: Prices
     goods: Goods
     reversals: Reversals
+    lots: Lots
     visits: Visits
     pars: Pars
     stock_lists: StockLists
@@ -94,6 +96,7 @@ class OfficeParts:
             prices=Prices(database),
             goods=Goods(database),
             reversals=Reversals(database),
+            lots=Lots(database),
             visits=Visits(database),
             pars=Pars(database),
             stock_lists=StockLists(database),
@@ -148,7 +151,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PriceService(parts.fleet, parts.prices), server
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
-        GoodsService(parts.fleet, parts.goods, parts.reversals), server
+        GoodsService(parts.fleet, parts.goods, parts.reversals, parts.lots), server
     )
     visit_service_pb2_grpc.add_VisitServiceServicer_to_server(
         VisitService(parts.fleet, parts.visits), server

@@ -62,13 +62,14 @@ _OF_PEOPLE = {
     "visit": "visit <> ''",
     "reverses": "reverses IS NOT NULL",
     "lot": "lot <> ''",
-    "to_place": "kind = 'LOADED'",
+    "loads": "kind = 'LOADED'",
 }
 for _name, _columns, _unique in (
     ("visit", ("visit", "id"), False),
     ("reverses", ("reverses",), True),
     ("lot", ("lot", "product", "id"), False),
-    ("to_place", ("to_place", "id"), False),
+    # The kind is in it, so that no database would rather go along all that are of the kind.
+    ("loads", ("kind", "to_place", "id"), False),
 ):
     _where = text(_OF_PEOPLE[_name])
     Index(

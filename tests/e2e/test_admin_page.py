@@ -60,7 +60,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, import_of, imported, *goods = machines
-        refill, mistake, visit, stock = goods
+        refill, mistake, visit, stock, lots = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -109,4 +109,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert 2 == told.count("closedat")
         told = await desk.type(stock)
         assert '"bring": 1' in told
+        told = await desk.type(lots)
+        assert '"instores": "228"' in told
+        assert '"quantity": "9"' in told
         await listener.stop(grace_s=0)

@@ -271,7 +271,7 @@ class GatewayProcess:
             metrics=METRICS,
         )
         self.service, self.ingress = gateway.machines, gateway.ingress
-        self.acts = gateway.fleet.acts
+        self.acts, self.office = gateway.fleet.acts, gateway.office
 
     def start(self) -> None:
         """Start it."""

@@ -53,6 +53,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("goodwill", faults.given_back_every_s, _give_back),
         ("limits", faults.limits_wished_every_s, _limits),
         ("erasure", faults.erased_every_s, admins.erase_payer),
+        ("goods", faults.goods_moved_every_s, world.shelvers.somebody),
         ("prices", faults.repriced_every_s, shown.reprice),
         ("restore", faults.restored_every_s, restores.restore),
     )

@@ -21,6 +21,7 @@ from tests.simulation.backend import SALT
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.shelvers import by_people, goods_are_moved_as_was_said
 from tests.simulation.shown import charged_as_shown
 from tests.simulation.transitions import allowed_transitions
 
@@ -240,6 +241,8 @@ def stock_agrees_with_shelves(world: "World") -> None:
             if column not in machine.shelf.loaded:
                 continue  # the machine has not heard yet what it has
             there = machine.shelf.stock[column]
+            if world.shelvers.wishes:
+                there += by_people(world, machine.machine_id, column)
             most = there + unsaid[machine.machine_id, column] + machine.shelf.drops["cash"]
             most += world.lost.drops(world, machine.machine_id, column)
             if not there <= ours <= most:
@@ -428,5 +431,6 @@ TRUTHS = (
     privacy,
     who_was_erased_is_forgotten,
     charged_as_shown,
+    goods_are_moved_as_was_said,
 )
 """Every truth that holds at rest, but for the audit."""

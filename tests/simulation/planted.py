@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.host import runner
-from tests.simulation import bugs, bugs_of_refunds, bugs_of_time, steers
+from tests.simulation import bugs, bugs_of_goods, bugs_of_refunds, bugs_of_time, steers
 from tests.simulation.world import Outcome, World, live
 
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -286,6 +286,31 @@ PLANTED = (
         name="sold-without-its-item",
         sentence="A vend is delivered and no move of goods says so.",
         bug=bugs.sold_without_its_item,
+    ),
+    Planted(
+        name="counted-against-now",
+        sentence="A count is held against the present stock, not against that of its version.",
+        bug=bugs_of_goods.counted_against_now,
+        steer=steers.people_move_goods,
+    ),
+    Planted(
+        name="named-anew",
+        sentence="A load that is asked for again is another one.",
+        bug=bugs_of_goods.named_anew,
+        steer=steers.people_move_goods,
+    ),
+    Planted(
+        name="refused-and-kept",
+        sentence="Goods that an actor refused stay on their way.",
+        bug=bugs_of_goods.refused_and_kept,
+        steer=steers.people_move_goods,
+    ),
+    Planted(
+        name="reversed-twice",
+        sentence="A move is taken back as often as somebody asks.",
+        bug=bugs_of_goods.reversed_twice,
+        steer=steers.people_move_goods,
+        halts=True,
     ),
     Planted(
         name="settled-twice",

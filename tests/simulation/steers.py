@@ -164,6 +164,13 @@ def prices_change(world: World) -> None:
     world.faults.repriced_every_s, world.insistent = 4.0, True
 
 
+def people_move_goods(world: World) -> None:
+    """Columns are loaded, counted and corrected all the time, while customers buy and hosts and
+    gateways die.
+    """
+    world.faults.goods_moved_every_s = 6.0
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0
@@ -193,6 +200,7 @@ STEERS: dict[str, Steer] = {
     "people ask to be forgotten": people_ask_to_be_forgotten,
     "people insist": people_insist,
     "limits are disputed": limits_are_disputed,
+    "people move goods": people_move_goods,
     "prices change": prices_change,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,

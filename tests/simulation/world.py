@@ -43,6 +43,7 @@ from tests.simulation.no_logs import without_logs
 from tests.simulation.processes import Process, task_factory
 from tests.simulation.provider import Provider
 from tests.simulation.restores import Lost
+from tests.simulation.shelvers import Shelvers
 from tests.support.transitions import Transition
 
 REST_WITHIN_S = 2.5 * 3_600.0
@@ -117,6 +118,7 @@ class World:
         self.begun_at: dict[str, int] = {}
         """Session: the planogram with which its machine first heard of it."""
         self.wishes = admins.Wishes()
+        self.shelvers = Shelvers()
         self.flash_lost: set[str] = set()
         self.gone: set[str] = set()
         """Machines that never come back."""
@@ -389,7 +391,7 @@ class World:
     async def _rest(self) -> bool:
         """B16: within some hours of quiet nothing is open any more."""
         until = self.loop.now_s + REST_WITHIN_S
-        left = unrest(self)
+        left = unrest(self) or await self.shelvers.finish(self)
         while left and self.loop.now_s < until:
             await asyncio.sleep(LOOK_EVERY_S)
             for machine in self.machines.values():
@@ -397,7 +399,7 @@ class World:
                     machine.revive()
             await admins.settle_reviewed(self)
             await admins.settle_refused(self)
-            left = unrest(self)
+            left = unrest(self) or await self.shelvers.finish(self)
         if left:
             self.fail("rest within bounds", left)
         return not left

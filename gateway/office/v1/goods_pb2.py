@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.v1 import money_pb2 as gateway_dot_v1_dot_money__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/goods.proto\x12\x11gateway.office.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x02\n\tGoodsMove\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12\x12\n\nfrom_place\x18\x05 \x01(\t\x12\x10\n\x08to_place\x18\x06 \x01(\t\x12\x0b\n\x03lot\x18\x07 \x01(\t\x12\x12\n\nmachine_id\x18\x08 \x01(\t\x12\r\n\x05visit\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12,\n\x08moved_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61use\x18\r \x01(\t\x12\x10\n\x08reverses\x18\x0e \x01(\x03\"a\n\x0cGoodsBalance\x12\r\n\x05place\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0b\n\x03lot\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x03\x42l\n\x1avendgate.gateway.office.v1B\nGoodsProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgateway/office/v1/goods.proto\x12\x11gateway.office.v1\x1a\x16gateway/v1/money.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x02\n\tGoodsMove\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0f\n\x07product\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\x05\x12\x12\n\nfrom_place\x18\x05 \x01(\t\x12\x10\n\x08to_place\x18\x06 \x01(\t\x12\x0b\n\x03lot\x18\x07 \x01(\t\x12\x12\n\nmachine_id\x18\x08 \x01(\t\x12\r\n\x05visit\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x0e\n\x06reason\x18\x0b \x01(\t\x12,\n\x08moved_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63\x61use\x18\r \x01(\t\x12\x10\n\x08reverses\x18\x0e \x01(\x03\"a\n\x0cGoodsBalance\x12\r\n\x05place\x18\x01 \x01(\t\x12\x0f\n\x07product\x18\x02 \x01(\t\x12\x0b\n\x03lot\x18\x03 \x01(\t\x12\x12\n\nmachine_id\x18\x04 \x01(\t\x12\x10\n\x08quantity\x18\x05 \x01(\x03\"\xa1\x01\n\x03Lot\x12\x0f\n\x07product\x18\x01 \x01(\t\x12\x0b\n\x03lot\x18\x02 \x01(\t\x12\x12\n\nexpires_on\x18\x03 \x01(\t\x12$\n\tunit_cost\x18\x04 \x01(\x0b\x32\x11.gateway.v1.Money\x12/\n\x0breceived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tin_stores\x18\x06 \x01(\x03\"O\n\tLotColumn\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\r\n\x05place\x18\x02 \x01(\t\x12\x10\n\x08quantity\x18\x03 \x01(\x03\x12\r\n\x05stock\x18\x04 \x01(\x03\x42l\n\x1avendgate.gateway.office.v1B\nGoodsProtoP\x01Z#vendgate/gateway/office/v1;officev1\xaa\x02\x1aVendgate.Gateway.Office.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +34,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.office.v1.goods_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\032vendgate.gateway.office.v1B\nGoodsProtoP\001Z#vendgate/gateway/office/v1;officev1\252\002\032Vendgate.Gateway.Office.V1'
-  _globals['_GOODSMOVE']._serialized_start=86
-  _globals['_GOODSMOVE']._serialized_end=354
-  _globals['_GOODSBALANCE']._serialized_start=356
-  _globals['_GOODSBALANCE']._serialized_end=453
+  _globals['_GOODSMOVE']._serialized_start=110
+  _globals['_GOODSMOVE']._serialized_end=378
+  _globals['_GOODSBALANCE']._serialized_start=380
+  _globals['_GOODSBALANCE']._serialized_end=477
+  _globals['_LOT']._serialized_start=480
+  _globals['_LOT']._serialized_end=641
+  _globals['_LOTCOLUMN']._serialized_start=643
+  _globals['_LOTCOLUMN']._serialized_end=722
 # @@protoc_insertion_point(module_scope)

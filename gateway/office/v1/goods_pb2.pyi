@@ -3,6 +3,7 @@
 isort:skip_file
 Where goods are and how they came there, as an administrator sees it. Times are RFC 3339 in JSON."""
 
+from gateway.v1 import money_pb2 as _money_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -126,3 +127,78 @@ class GoodsBalance(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GoodsBalance: _TypeAlias = GoodsBalance  # noqa: Y015
+
+@_typing.final
+class Lot(_message.Message):
+    """Goods of one product that came together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    LOT_FIELD_NUMBER: _builtins.int
+    EXPIRES_ON_FIELD_NUMBER: _builtins.int
+    UNIT_COST_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    IN_STORES_FIELD_NUMBER: _builtins.int
+    product: _builtins.str
+    lot: _builtins.str
+    expires_on: _builtins.str
+    """The last day on which it may be sold, as 2026-11-28."""
+    in_stores: _builtins.int
+    """How many are in warehouses, vans and visits; ListLotColumns says how many are in columns."""
+    @_builtins.property
+    def unit_cost(self) -> _money_pb2.Money:
+        """For one of it; absent if nobody said."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        product: _builtins.str = ...,
+        lot: _builtins.str = ...,
+        expires_on: _builtins.str = ...,
+        unit_cost: _money_pb2.Money | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        in_stores: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at", "unit_cost", b"unit_cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_on", b"expires_on", "in_stores", b"in_stores", "lot", b"lot", "product", b"product", "received_at", b"received_at", "unit_cost", b"unit_cost"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lot: _TypeAlias = Lot  # noqa: Y015
+
+@_typing.final
+class LotColumn(_message.Message):
+    """So many of a lot are in a column: a column is first in, first out, so that the newest loads are in
+    it that add up to its stock.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    STOCK_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    place: _builtins.str
+    quantity: _builtins.int
+    stock: _builtins.int
+    """All that is in the column."""
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        place: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        stock: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "place", b"place", "quantity", b"quantity", "stock", b"stock"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LotColumn: _TypeAlias = LotColumn  # noqa: Y015

@@ -83,6 +83,16 @@ class GoodsServiceStub(object):
                 request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesRequest.SerializeToString,
                 response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesResponse.FromString,
                 _registered_method=True)
+        self.ListLots = channel.unary_unary(
+                '/gateway.office.v1.GoodsService/ListLots',
+                request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsResponse.FromString,
+                _registered_method=True)
+        self.ListLotColumns = channel.unary_unary(
+                '/gateway.office.v1.GoodsService/ListLotColumns',
+                request_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsRequest.SerializeToString,
+                response_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsResponse.FromString,
+                _registered_method=True)
 
 
 class GoodsServiceServicer(object):
@@ -161,6 +171,21 @@ class GoodsServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListLots(self, request, context):
+        """Lots that expire until a day, the soonest first. Those that keep for ever are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLotColumns(self, request, context):
+        """Columns that hold some of a lot, in the order of their places. Nothing is known of goods that came
+        into a column other than by LoadColumn with the lot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GoodsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -208,6 +233,16 @@ def add_GoodsServiceServicer_to_server(servicer, server):
                     servicer.ListGoodsBalances,
                     request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesRequest.FromString,
                     response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesResponse.SerializeToString,
+            ),
+            'ListLots': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLots,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsResponse.SerializeToString,
+            ),
+            'ListLotColumns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLotColumns,
+                    request_deserializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsRequest.FromString,
+                    response_serializer=gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -457,6 +492,60 @@ class GoodsService(object):
             '/gateway.office.v1.GoodsService/ListGoodsBalances',
             gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesRequest.SerializeToString,
             gateway_dot_office_dot_v1_dot_goods__service__pb2.ListGoodsBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.GoodsService/ListLots',
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLotColumns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.office.v1.GoodsService/ListLotColumns',
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsRequest.SerializeToString,
+            gateway_dot_office_dot_v1_dot_goods__service__pb2.ListLotColumnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

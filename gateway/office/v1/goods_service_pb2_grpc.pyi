@@ -65,6 +65,12 @@ class GoodsServiceStub:
     """Moves, the newest first."""
     ListGoodsBalances: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsBalancesRequest, _goods_service_pb2.ListGoodsBalancesResponse]
     """What is where, in the order of places, products and lots; places without goods are left out."""
+    ListLots: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotsRequest, _goods_service_pb2.ListLotsResponse]
+    """Lots that expire until a day, the soonest first. Those that keep for ever are left out."""
+    ListLotColumns: _grpc.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotColumnsRequest, _goods_service_pb2.ListLotColumnsResponse]
+    """Columns that hold some of a lot, in the order of their places. Nothing is known of goods that came
+    into a column other than by LoadColumn with the lot.
+    """
 
 @_typing.type_check_only
 class GoodsServiceAsyncStub(GoodsServiceStub):
@@ -103,6 +109,12 @@ class GoodsServiceAsyncStub(GoodsServiceStub):
     """Moves, the newest first."""
     ListGoodsBalances: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListGoodsBalancesRequest, _goods_service_pb2.ListGoodsBalancesResponse]  # type: ignore[assignment]
     """What is where, in the order of places, products and lots; places without goods are left out."""
+    ListLots: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotsRequest, _goods_service_pb2.ListLotsResponse]  # type: ignore[assignment]
+    """Lots that expire until a day, the soonest first. Those that keep for ever are left out."""
+    ListLotColumns: _aio.UnaryUnaryMultiCallable[_goods_service_pb2.ListLotColumnsRequest, _goods_service_pb2.ListLotColumnsResponse]  # type: ignore[assignment]
+    """Columns that hold some of a lot, in the order of their places. Nothing is known of goods that came
+    into a column other than by LoadColumn with the lot.
+    """
 
 class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Goods on their way from the supplier into the columns. Every change is a move from one place to
@@ -192,5 +204,23 @@ class GoodsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_goods_service_pb2.ListGoodsBalancesResponse, _abc.Awaitable[_goods_service_pb2.ListGoodsBalancesResponse]]:
         """What is where, in the order of places, products and lots; places without goods are left out."""
+
+    @_abc_1.abstractmethod
+    def ListLots(
+        self,
+        request: _goods_service_pb2.ListLotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_goods_service_pb2.ListLotsResponse, _abc.Awaitable[_goods_service_pb2.ListLotsResponse]]:
+        """Lots that expire until a day, the soonest first. Those that keep for ever are left out."""
+
+    @_abc_1.abstractmethod
+    def ListLotColumns(
+        self,
+        request: _goods_service_pb2.ListLotColumnsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_goods_service_pb2.ListLotColumnsResponse, _abc.Awaitable[_goods_service_pb2.ListLotColumnsResponse]]:
+        """Columns that hold some of a lot, in the order of their places. Nothing is known of goods that came
+        into a column other than by LoadColumn with the lot.
+        """
 
 def add_GoodsServiceServicer_to_server(servicer: GoodsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,10 +25,21 @@ def downgrade() -> None:
     op.drop_table("visits")
     op.drop_index("goods_balances_on_their_way", "goods_balances")
     op.drop_index("goods_moves_by_loading", "goods_moves")
+    op.drop_index("goods_moves_by_loads", "goods_moves")
+    some = sa.text("kind = 'LOADED'")
+    op.create_index(
+        "goods_moves_by_to_place",
+        "goods_moves",
+        ["to_place", "id"],
+        sqlite_where=some,
+        postgresql_where=some,
+    )
 
 
 def _loadings() -> None:
+    op.drop_index("goods_moves_by_to_place", "goods_moves")
     for name, table, columns, where in (
+        ("goods_moves_by_loads", "goods_moves", ["kind", "to_place", "id"], "kind = 'LOADED'"),
         (
             "goods_moves_by_loading",
             "goods_moves",

@@ -33,6 +33,8 @@ from tests.support.site import Site
         ),
         (wire.ListGoodsMovesRequest(machine_id="VM-1", visit="v"), ["machine_id"]),
         (wire.ListGoodsMovesRequest(lot="L1"), ["product"]),
+        (wire.ListLotsRequest(), ["expires_until"]),
+        (wire.ListLotColumnsRequest(product="cola"), ["lot"]),
         (wire.ListGoodsBalancesRequest(place=VAN, product="cola"), ["place"]),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, list) else ",".join(value),

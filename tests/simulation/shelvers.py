@@ -1,0 +1,206 @@
+"""People who move goods: they load columns out of a van, count them while customers buy, and take
+moves back, and click twice.
+
+Flows in: a world. Flows out: requests through its gateways, some of which are lost or whose answers
+are. At rest each of them has ended, once: as it was answered, and as often as it was clicked.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from actors.ports import StoreError
+from gateway.fleet.act import Act
+from gateway.fleet.errors import CallRefused
+from gateway.fleet.idempotence import Requests
+from gateway.office.reversal_calls import ReversalCalls
+from gateway.office.v1 import goods_service_pb2 as wire
+from tests.simulation.processes import Died
+
+if TYPE_CHECKING:
+    from tests.simulation.backend import GatewayProcess
+    from tests.simulation.world import World
+
+VAN = "VAN:7"
+BOXES = 40
+_UNKNOWN = frozenset(
+    {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.ABORTED}
+)
+Request = (
+    wire.TransferGoodsRequest
+    | wire.LoadColumnRequest
+    | wire.CountColumnRequest
+    | wire.ReverseMoveRequest
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Wish:
+    """What somebody asked for. ``said``: the answer, or why it was refused; None: nobody knows."""
+
+    request: Request
+    said: object | str | None = None
+    believed: int = 0
+    """Of a count: what our books had at the version that it names."""
+
+
+class Shelvers:
+    """All that was asked for in a world."""
+
+    def __init__(self) -> None:
+        self.wishes: list[Wish] = []
+
+    async def somebody(self, world: "World", rng: Random) -> None:
+        """Somebody does one thing, and clicks once or twice."""
+        wish = self._wish(world, rng)
+        if wish is None:
+            return
+        self.wishes.append(wish)
+        await asyncio.sleep(rng.choice((0, 0, 10, 60)) * rng.random())
+        await asyncio.gather(*(self._ask(world, wish, rng) for _ in range(rng.choice((1, 1, 2)))))
+
+    async def finish(self, world: "World") -> str:
+        """Ask again for all of which nobody knows; return what is still so."""
+        rng = world.rng(f"shelvers/{world.loop.now_s}")
+        for wish in self.wishes:
+            if wish.said is None:
+                await self._ask(world, wish, rng)
+        left = [wish.request.request_id for wish in self.wishes if wish.said is None]
+        return f"nobody knows what became of {left}" if left else ""
+
+    def _wish(self, world: "World", rng: Random) -> Wish | None:
+        name = f"s{len(self.wishes)}"
+        if not self.wishes:
+            values: dict[str, Any] = {"from": "FOUND", "to": VAN, "request_id": name}
+            values["goods"] = [wire.GoodsLine(product="cola", quantity=BOXES)]
+            return Wish(request=wire.TransferGoodsRequest(**values))
+        machine_id = rng.choice(sorted(world.machines))
+        stock = world.stock(machine_id)
+        if not stock:
+            return None
+        column = rng.choice(sorted(stock))
+        about: dict[str, Any] = {
+            "machine_id": machine_id,
+            "column": column,
+            "product": "cola",
+            "request_id": name,
+        }
+        what = rng.random()
+        if what < 0.5:
+            more: dict[str, Any] = {"from": VAN, "quantity": rng.randint(1, 4)}
+            return Wish(request=wire.LoadColumnRequest(**about, **more))
+        if what < 0.75:
+            ((version,),) = world.disk.rows(
+                "SELECT version FROM machine_states WHERE machine_id = ?", machine_id
+            )
+            counted = max(0, stock[column] + rng.choice((-1, 0, 1)))
+            count = wire.CountColumnRequest(**about, counted=counted, machine_version=version)
+            return Wish(request=count, believed=stock[column])
+        moves = world.disk.rows(
+            "SELECT id FROM goods_moves WHERE kind IN ('LOADED', 'COUNTED') AND machine_id <> '' "
+            "ORDER BY id DESC LIMIT 4"
+        )
+        if not moves:
+            return None
+        (move_id,) = rng.choice(moves)
+        return Wish(
+            request=wire.ReverseMoveRequest(move_id=move_id, reason="another", request_id=name)
+        )
+
+    async def _ask(self, world: "World", wish: Wish, rng: Random) -> None:
+        gateway = world.some_gateway(rng)
+        if gateway is None:
+            return
+        try:
+            wish.said = await gateway.process.ask(_asked(gateway, wish.request))
+        except CallRefused as error:
+            world.note(f"{wish.request.request_id} is refused: {error}")
+            if error.refusal.code not in _UNKNOWN and wish.said is None:
+                wish.said = error.refusal.reason
+        except (Died, StoreError) as error:
+            world.note(f"nobody knows about {wish.request.request_id}: {error}")
+        else:
+            world.note(f"{wish.request.request_id} is done: {wish.said}")
+
+
+async def _asked(gateway: "GatewayProcess", request: Request) -> object:
+    acts, office = gateway.acts, gateway.office
+    calls = ReversalCalls(
+        registry=acts.registry,
+        queries=acts.queries,
+        answers=acts.answers,
+        store=acts.store,
+        commands=acts.commands,
+        clock=acts.clock,
+        goods=office.goods,
+        reversals=office.reversals,
+    )
+
+    async def do(act: Act) -> wire.CountColumnResponse:
+        match request:
+            case wire.TransferGoodsRequest():
+                await calls.transfer(request, act)
+            case wire.LoadColumnRequest():
+                await calls.load(request, act)
+            case wire.CountColumnRequest():
+                _, difference = await calls.count(request, act)
+                return wire.CountColumnResponse(difference=difference)
+            case wire.ReverseMoveRequest():
+                await calls.reverse(request, act)
+        return wire.CountColumnResponse()
+
+    act = Act(actor="ann", within_s=30.0)
+    once = Requests(answers=acts.answers, clock=acts.clock)
+    return await once.once(request, wire.CountColumnResponse, act, do)
+
+
+def goods_are_moved_as_was_said(world: "World") -> None:
+    """What was answered is in the books, once; what was refused is not; nothing is on its way."""
+    rows = world.disk.rows(
+        "SELECT place FROM goods_balances WHERE place LIKE 'LOADING:%' AND quantity > 0"
+    )
+    if rows:
+        world.checker.broken("goods", f"goods wait for nobody at {rows}")
+    for wish in world.shelvers.wishes:
+        request = wish.request
+        if isinstance(request, wire.LoadColumnRequest):
+            loaded = world.disk.rows(
+                "SELECT loaded.quantity FROM goods_moves AS loaded JOIN goods_moves AS brought "
+                "ON brought.to_place = loaded.from_place AND brought.kind = 'TRANSFERRED' "
+                "WHERE loaded.kind = 'LOADED' AND brought.cause LIKE ?",
+                f"%:{request.request_id}/0",
+            )
+            asked = [] if isinstance(wish.said, str) else [(request.quantity,)]
+            if loaded != asked:
+                world.checker.broken("goods", f"{request} was answered {wish.said}: {loaded}")
+        elif isinstance(request, wire.CountColumnRequest) and not isinstance(wish.said, str):
+            assert isinstance(wish.said, wire.CountColumnResponse)
+            if wish.said.difference != request.counted - wish.believed:
+                world.checker.broken(
+                    "goods", f"{request}, where {wish.believed} were known, was {wish.said}"
+                )
+        elif isinstance(request, wire.ReverseMoveRequest):
+            times = world.disk.rows(
+                "SELECT count(*) FROM goods_moves WHERE reverses = ?", request.move_id
+            )
+            if times[0][0] > 1 or (times[0][0] == 0 and not isinstance(wish.said, str)):
+                world.checker.broken("goods", f"{request} was done {times} times")
+
+
+def by_people(world: "World", machine_id: str, column: str) -> int:
+    """Return how many more are in a column than were sold out of it, because of what people said
+    or the books took for granted.
+    """
+    place = f"COLUMN:{machine_id}/{column}"
+    ((change,),) = world.disk.rows(
+        "SELECT coalesce(sum(CASE WHEN to_place = ? THEN quantity ELSE -quantity END), 0) "
+        "FROM goods_moves WHERE ? IN (from_place, to_place) "
+        "AND kind IN ('LOADED', 'COUNTED', 'REVERSED')",
+        place,
+        place,
+    )
+    assert isinstance(change, int)
+    return change

@@ -216,13 +216,16 @@ def _name(index: int, number: int = 1) -> str:
 
 
 async def _end(actors: Sequence[Any]) -> None:
+    if lost():
+        # Nobody is there to be asked: what a host has not done is owed, and it ends with Ray.
+        return
     try:
         async with asyncio.timeout(_EXCHANGE_TIMEOUT_S):
             await asyncio.gather(*(actor.stop.remote() for actor in actors), return_exceptions=True)
     except TimeoutError:
         log.warning("a host does not stop; what it has not done is owed")
     if lost():
-        return  # nobody is there to be asked, and what is left ends with Ray
+        return
     for actor in actors:
         ray.kill(actor, no_restart=True)
 

@@ -9,6 +9,7 @@ we may enter; its workers have the gateway's own priority, and no other program'
 kills them.
 """
 
+import atexit
 import os
 import secrets
 import signal
@@ -134,6 +135,8 @@ def _own(settings: RaySettings) -> dict[str, Any]:
 
 _sessions: list[SessionFolder] = []
 """The folder of the Ray of this process, while there is one."""
+_left: list[str] = []
+"""What a lost Ray has left in this process."""
 
 
 def socket_of(settings: RaySettings, host: str) -> Path | None:
@@ -156,20 +159,33 @@ def stop_ray() -> None:
     Ray hangs.
     """
     failed = bool(lost())
-    if ray.is_initialized():
+    if failed:
+        # Ray's own shutdown would ask what is gone for leave, wait a minute for the answer and
+        # then end this process.
+        atexit.unregister(ray_worker.shutdown)
+        _kill()
+        _left.append("ray")
+    elif ray.is_initialized():
         _kill(*_DISPENSABLE)
         impatience = threading.Timer(_STOP_TIMEOUT_S, _kill)
         impatience.start()
         try:
             ray.shutdown(wait_for_processes=True)
         finally:
-            failed = failed or impatience.finished.is_set()
+            failed = impatience.finished.is_set()
             impatience.cancel()
             if failed:
                 log.warning("ray did not end in order")
     while _sessions:
         session = _sessions.pop()
         session.release() if failed else session.remove()
+
+
+def is_left() -> bool:
+    """Return whether a lost Ray was left as it was: threads of its own are still in this process,
+    which must end without the interpreter's clearing up (``os._exit``), or it crashes.
+    """
+    return bool(_left)
 
 
 def lost() -> str:

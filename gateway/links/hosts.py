@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import structlog
+
 from actors.host.host import Host
 from actors.host_actor import node_name
 from actors.link import HostLink
@@ -22,6 +24,8 @@ from gateway.process.configs import Configs
 from gateway.process.settings import Settings
 from storage.database.engine import Database
 from storage.machines.layout import Layout
+
+log = structlog.get_logger()
 
 _FACTORY = "gateway.links.host_services:open_host_services"
 _REACH_TIMEOUT_S = 5.0
@@ -215,6 +219,8 @@ async def _tell_when_lost(
 ) -> None:
     """A gateway whose Ray is gone welcomes no machine any more, and never will again."""
     gone = await until_lost()
+    # At once: what Ray left in this process may end it before its last sentence.
+    log.error("this gateway's Ray is lost, and so it ends", ended=gone)
     on_fatal(f"its Ray is lost ({gone} ended)")
 
 

@@ -234,6 +234,9 @@ async def test_a_gateway_that_loses_its_ray_says_so_and_ends(tmp_path: Path, vic
 
         assert [] == await gone(it.family, GONE_WITHIN_S)
         assert 75 == it.process.wait()
+        assert "this gateway's Ray is lost, and so it ends" in [
+            line["message"] for line in said(tmp_path)
+        ]
         told = (tmp_path / "err").read_text()
         assert "This gateway cannot go on: its Ray is lost" in told
         assert "Traceback" not in told

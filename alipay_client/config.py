@@ -4,6 +4,7 @@ an environment or a file.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from alipay_client.errors import Misused
@@ -11,9 +12,6 @@ from alipay_client.errors import Misused
 SANDBOX_URL = "https://mapi.alipaydev.com/gateway.do"
 PRODUCTION_URL = "https://globalmapi.alipay.com/gateway.do"
 PRODUCTION_BACKUP_URL = "https://intlmapi.alipay.com/gateway.do"
-
-
-_DOMAINS = (".alipay.com", ".alipaydev.com")
 
 
 def require_gateway_url(url: str) -> None:
@@ -39,8 +37,25 @@ def require_gateway_url(url: str) -> None:
                 "a name, a password, a query or a fragment"
             ),
         )
-    if parts.scheme == "http" and parts.hostname.rstrip(".").endswith(_DOMAINS):
-        raise Misused("bad_url", f"{url!r} would send money orders unencrypted; write https")
+    if parts.scheme == "http" and not _is_near(parts.hostname.rstrip(".")):
+        raise Misused(
+            "bad_url",
+            (
+                f"{url!r} would send money orders unencrypted; write https (http is for loopback, "
+                "a private address or a name without a dot)"
+            ),
+        )
+
+
+def _is_near(host: str) -> bool:
+    """Return whether plain http to this host stays on this computer or in its own network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        # A resolver takes 134744072 and 0x08080808 for addresses.
+        return "." not in host and not host[:1].isdigit()
+    # Python calls each mapped address private, whatever is mapped.
+    return (getattr(address, "ipv4_mapped", None) or address).is_private
 
 
 def is_production(url: str) -> bool:

@@ -73,6 +73,12 @@ def test_the_named_gateways_are_alipays_over_tls(url: str) -> None:
         "https://me:geheim@mapi.alipaydev.com/gateway.do",
         "http://mapi.alipaydev.com/gateway.do",
         "http://GLOBALMAPI.alipay.com./gateway.do",
+        "http://proxy.example/gateway.do",
+        "http://8.8.8.8/gateway.do",
+        "http://134744072/gateway.do",
+        "http://0x08080808/gateway.do",
+        "http://[::ffff:8.8.8.8]/gateway.do",
+        "http://[2001:4860:4860::8888]/gateway.do",
     ],
 )
 def test_urls_to_which_nothing_is_sent(url: str) -> None:
@@ -81,6 +87,15 @@ def test_urls_to_which_nothing_is_sent(url: str) -> None:
         require_gateway_url(url)
     assert "bad_url" == misused.value.code
     assert "geheim" not in misused.value.detail
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:8188", "[::1]:8188", "10.1.2.3", "[fd00::1]", "[::ffff:10.1.2.3]", "alipay:8188"],
+)
+def test_plain_http_is_for_what_is_near(host: str) -> None:
+    """This computer, a private address and a name without a dot need no TLS."""
+    require_gateway_url(f"http://{host}/gateway.do")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def sound_url(request: pytest.FixtureRequest, sound_file: Path, tmp_path: Path) 
 
 @pytest.fixture
 async def sound(sound_url: str) -> AsyncIterator[Database]:
-    """That database, open."""
-    database = await Database.open(StorageConfig(url=sound_url))
+    """That database, open; a read may take as long as its test."""
+    database = await Database.open(StorageConfig(url=sound_url, read_timeout_ms=600_000))
     yield database
     await database.close()

@@ -94,7 +94,7 @@ def test_urls_to_which_nothing_is_sent(url: str) -> None:
     ["127.0.0.1:8188", "[::1]:8188", "10.1.2.3", "[fd00::1]", "[::ffff:10.1.2.3]", "alipay:8188"],
 )
 def test_plain_http_is_for_what_is_near(host: str) -> None:
-    """This computer, a private address and a name without a dot need no TLS."""
+    """The computer itself, a private address and a name without a dot need no TLS."""
     require_gateway_url(f"http://{host}/gateway.do")
 
 

@@ -187,7 +187,8 @@ def code_stop_ordered(draft: Draft) -> None:
 def stoppable(code: Code) -> str:
     """Return the code that can be paid, as far as is known; empty if there is none."""
     known = code.behind_refusal if code.status is CodeStatus.REFUSED else code.status
-    return "" if known is CodeStatus.STOPPED and code.asked is None else code.qr_payload
+    stopped = known is CodeStatus.STOPPED and code.asked is None and code.again_at_ms is None
+    return "" if stopped else code.qr_payload
 
 
 def _doubt(draft: Draft, code: Code) -> None:

@@ -124,8 +124,8 @@ def _brought(connection: Connection, move: GoodsMoveView) -> GoodsMoveView | Non
     first = (
         c.kind == GoodsKind.TRANSFERRED.value,
         # Behind the act's name it has that of its request.
-        c.cause > f"{move.cause}:",
-        c.cause < f"{move.cause};",
+        # No range: a database may sort as its language does.
+        c.cause.startswith(f"{move.cause}:", autoescape=True),
         c.to_place == move.from_place,
     )
     brought = move_view(connection.execute(select(goods_moves).where(*first)).one())
@@ -151,8 +151,7 @@ def _attempt(connection: Connection, found: ReversalView) -> str:
         c = goods_moves.c
         back = (
             c.kind == GoodsKind.TRANSFERRED.value,
-            c.cause > begin,
-            c.cause < f"{begin}~",
+            c.cause.startswith(begin, autoescape=True),
             c.cause.endswith("/back/0"),
         )
         ended = connection.scalar(select(func.count()).select_from(goods_moves).where(*back))

@@ -195,11 +195,7 @@ class Visits:
                     visit=after, lines=_with(_lines(connection, visit), returned, lost), left=()
                 ),
                 writes=(*moves, (changed, ())),
-                details=(
-                    Detail(
-                        said=f"{said}: {reason}" if reason else said, machine_id=there.machine_id
-                    ),
-                ),
+                details=(Detail(said=said, machine_id=there.machine_id),),
             )
 
         return await deeds.do(self._db, deed, plan, lambda connection: _account(connection, visit))

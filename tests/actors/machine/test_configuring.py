@@ -621,3 +621,21 @@ def test_what_can_be_paid_is_told_by_what_is_known() -> None:
     refused = replace(active, status=CodeStatus.REFUSED)
     assert "qr" == stoppable(replace(refused, behind_refusal=CodeStatus.ACTIVE))
     assert "" == stoppable(replace(refused, behind_refusal=CodeStatus.STOPPED))
+
+
+def test_a_stopped_code_that_an_old_order_may_restart_is_stopped_when_halted() -> None:
+    """A halted machine orders nothing once more itself, so that its host does."""
+    story = a_new_machine()
+    registered(story)
+    story.do(events.CodeCreated(qr_payload="q"))
+    for revision, answer in (
+        (2, events.CodeStatusChanged(status=CodeStatus.STOPPED)),
+        (3, events.CodeFailed(final=False, detail="timeout")),
+        (4, events.CodeStatusChanged(status=CodeStatus.STOPPED)),
+    ):
+        wanted = replace(story.state.configuration, revision=revision, enabled=revision == 3)
+        story.do(events.ConfigurationChanged(configuration=wanted))
+        story.do(answer)
+
+    assert CodeStatus.STOPPED is known(story)
+    assert "q" == stoppable(story.state.code)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from actors.machine.goods import SUPPLIER
 from storage.database.engine import Database
@@ -13,6 +14,7 @@ from storage.office.goods import Errand, Goods, GoodsLine
 from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.visits import Visits, VisitsWanted, visits_page
+from storage.tables import audit
 from tests.storage.office.plans import goes_along
 from tests.storage.owner import Owner
 
@@ -92,3 +94,13 @@ async def test_a_visit_is_one_persons(db: Database) -> None:
         await made.account("z")
     shown = await made.page(VisitsWanted(machine_id="VM-1"), before=None, limit=9)
     assert ["v"] == [one.visit for one in shown]
+
+
+async def test_the_reason_of_a_closing_is_said_once(db: Database) -> None:
+    """In the audit log."""
+    await Owner.of(db, "VM-1")
+    made = Visits(db)
+    await made.open("v", "VM-1", VAN, by())
+    await made.close("v", [], [], by(), reason="the end of the day")
+    said = await db.read(lambda connection: connection.scalars(select(audit.c.detail)).all())
+    assert 1 == sum(one.count("the end of the day") for one in said)

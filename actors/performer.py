@@ -125,7 +125,12 @@ class Performer:
                 )
                 return query_answered(call.refund_id, answer)
             case CreateCode():
-                return await self._create(place, currency)
+                code = await self._alipay.create_code(
+                    messages.CreateCode(
+                        shop=self._shop(place, currency), notify_url=place.notify_url
+                    )
+                )
+                return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
             case ChangeCodeStatus():
                 action = _ACTIONS.get(call.status)
                 if action is None:
@@ -136,22 +141,6 @@ class Performer:
                 return CodeStatusChanged(status=call.status)
             case _:
                 assert_never(call)
-
-    async def _create(self, place: Place, currency: Currency) -> Event:
-        """Get the machine's code, and have it say what our registry does.
-
-        Alipay gives the code that the store has, with the notify URL that it was once made with: of
-        another database, domain or test. It is a code of ours only when Alipay has confirmed ours,
-        or every payment would be told to somebody else.
-        """
-        shop = self._shop(place, currency)
-        code = await self._alipay.create_code(
-            messages.CreateCode(shop=shop, notify_url=place.notify_url)
-        )
-        await self._alipay.modify_code(
-            messages.ModifyCode(qrcode=code.qrcode, shop=shop, notify_url=place.notify_url)
-        )
-        return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
 
     def _shop(self, place: Place, currency: Currency) -> messages.Shop:
         return messages.Shop(

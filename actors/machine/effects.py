@@ -173,8 +173,8 @@ class QueryRefund(Struct, frozen=True, kw_only=True):
 
 
 class CreateCode(Struct, frozen=True, kw_only=True):
-    """Ask Alipay for the machine's code (alipay.commerce.qrcode.create), and have it say where and
-    whose it is (alipay.commerce.qrcode.modify). Asking again gives the same code.
+    """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the
+    same code.
     """
 
 

@@ -33,14 +33,7 @@ from actors.performer import Merchant, Performer
 from actors.ports import Place
 from alipay_client import AlipayClient
 from alipay_client.errors import Misused, OutcomeUnknown, Refused, Retry, Untrusted
-from alipay_client.messages import (
-    CodeAction,
-    CodeAnswer,
-    ModifyCode,
-    RefundAnswer,
-    RefundState,
-    Shop,
-)
+from alipay_client.messages import CodeAction, CodeAnswer, RefundAnswer, RefundState, Shop
 
 pytestmark = pytest.mark.virtual_time
 
@@ -83,7 +76,7 @@ class Client:
             return await self.outcome()
         return self.outcome
 
-    refund = query_refund = create_code = modify_code = modify_code_status = _answer
+    refund = query_refund = create_code = modify_code_status = _answer
 
 
 async def perform(
@@ -190,13 +183,6 @@ async def test_a_code_names_the_machine_and_its_own_notify_url() -> None:
 
     assert event == CodeCreated(qr_payload="https://qr.alipay.com/x", image_url="https://img")
     assert "https://pay.example/n/token" == asked.notify_url
-    assert [
-        ModifyCode(
-            qrcode="https://qr.alipay.com/x",
-            shop=asked.shop,
-            notify_url="https://pay.example/n/token",
-        )
-    ] == client.asked[1:]
     assert asked.shop == Shop(
         secondary_merchant_id="m_1",
         secondary_merchant_name="Vending Ltd",
@@ -209,25 +195,6 @@ async def test_a_code_names_the_machine_and_its_own_notify_url() -> None:
         address="1 Test Road",
         passback_parameters={"machine": "VM-1"},
     )
-
-
-@pytest.mark.parametrize(
-    ("outcome", "final"), [(Refused("ILLEGAL_ARGUMENT"), True), (OutcomeUnknown("timeout"), False)]
-)
-async def test_a_code_that_may_say_something_else_is_none(outcome: Exception, final: bool) -> None:
-    """Alipay gave it, and did not confirm where its payments are told: nobody is shown it."""
-    client = Client(CodeAnswer(qrcode="https://qr.alipay.com/x"))
-
-    async def modify(message: object) -> object:
-        client.asked.append(message)
-        raise outcome
-
-    client.modify_code = modify  # type: ignore[method-assign]  # only this call goes wrong
-    performer = Performer(cast("AlipayClient", client), MERCHANT)
-    event = await performer.perform(CreateCode(), PLACE, Currency("HKD"))
-
-    assert isinstance(event, CodeFailed)
-    assert (final, 2) == (event.final, len(client.asked))
 
 
 async def test_the_settlement_currency_is_the_merchants_if_they_have_one() -> None:

@@ -231,7 +231,7 @@ def code_failed(draft: Draft, event: events.CodeFailed) -> None:
 def _not_repeated(draft: Draft, code: Code, event: events.CodeFailed) -> None:
     """What was known to be so was ordered once more in vain, which makes it no other. A code that
     Alipay refuses to restart may be one that it never stopped; one that it refuses to stop may be
-    paid, and is not left so.
+    paid, and is a person's.
     """
     if event.final:
         draft.note(f"what the code is was not ordered once more: {event.detail}")

@@ -21,19 +21,20 @@ _LOADING: ColumnElement[str] = literal_column("'LOADING:'")
 """Word for word those of the indexes."""
 
 
-def _is_loading(place: ColumnElement[str]) -> ColumnElement[bool]:
+def is_loading(place: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of the indexes: it is the place of an act on a column."""
     return func.substr(place, _FROM, _LENGTH) == _LOADING
 
 
 _lot = case((goods_balances.c.lot == "", ""), else_=literal(" of lot ") + goods_balances.c.lot)
 IS_UNFINISHED = (
     goods_balances.c.quantity > _NONE,
-    _is_loading(goods_balances.c.place),
+    is_loading(goods_balances.c.place),
     goods_moves.c.to_place == goods_balances.c.place,
     # A load that was taken back came here twice.
     goods_moves.c.id
     == select(func.max(_newer.c.id))
-    .where(_is_loading(_newer.c.to_place), _newer.c.to_place == goods_balances.c.place)
+    .where(is_loading(_newer.c.to_place), _newer.c.to_place == goods_balances.c.place)
     .scalar_subquery(),
 )
 SAID = (

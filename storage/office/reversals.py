@@ -8,12 +8,14 @@ All who take one move back do the same act, named by the move, so that an actor 
 many ask. An actor's refusal is for good, and so ends an attempt: the next one has another number.
 """
 
+import itertools
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from actors.machine.goods import COLUMN, LOADING, NOWHERE, GoodsKind
 from storage.database.engine import Database
+from storage.fleet.loadings import is_loading
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.goods import Errand, GoodsLine, GoodsMoveView, move_view, state_of
 from storage.tables import goods_moves
@@ -126,6 +128,7 @@ def _brought(connection: Connection, move: GoodsMoveView) -> GoodsMoveView | Non
         # Behind the act's name it has that of its request.
         # No range: a database may sort as its language does.
         c.cause.startswith(f"{move.cause}:", autoescape=True),
+        is_loading(c.to_place),
         c.to_place == move.from_place,
     )
     brought = move_view(connection.execute(select(goods_moves).where(*first)).one())
@@ -148,20 +151,20 @@ def _attempt(connection: Connection, found: ReversalView) -> str:
     """
     begin = f"{_cause(found.move.id)}/"
     if found.waits:
-        c = goods_moves.c
-        back = (
-            c.kind == GoodsKind.TRANSFERRED.value,
-            c.cause.startswith(begin, autoescape=True),
-            c.cause.endswith("/back/0"),
-        )
-        ended = connection.scalar(select(func.count()).select_from(goods_moves).where(*back))
-        return f"{begin}{ended}"
+        attempts = (f"{begin}{number}" for number in itertools.count())
+        return next(each for each in attempts if not _went_back(connection, each))
     refused = (
         int(act.cause.removeprefix(begin))
         for act in state_of(connection, found.move.machine_id).goods_acts
         if act.cause.startswith(begin) and not act.done
     )
     return f"{begin}{max(refused, default=-1) + 1}"
+
+
+def _went_back(connection: Connection, attempt: str) -> bool:
+    c = goods_moves.c
+    back = (c.kind == GoodsKind.TRANSFERRED.value, c.cause == f"{attempt}/back/0")
+    return connection.scalar(select(c.id).where(*back)) is not None
 
 
 def _cause(move_id: int) -> str:

@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -32,8 +33,9 @@ def _a_lost_ray_is_left() -> bool:
 def _end_at_once(status: object) -> None:
     """End with what was to be told told, and nothing cleared up that Ray's threads may use."""
     atexit._run_exitfuncs()  # noqa: SLF001 - os._exit runs none, and logs have one
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 1)
 
 

@@ -23,7 +23,7 @@ SECOND_S = 1.0
 PAUSE_S = 5.0
 """After a second in which somebody was away."""
 TRIES_MAX = 24
-"""A line for which somebody was away is tried so often: two minutes."""
+"""A line for which somebody was away is tried this often: two minutes."""
 HELD_MS = 90_000
 """Nothing that is done in one go takes longer."""
 

@@ -294,12 +294,13 @@ def _real_money(settings: Settings) -> bool:
 
 
 def _payer_salt(settings: Settings, problems: Problems) -> bytes:
+    before = len(problems.sentences)
     salt = (
         problems.secret("payer_salt_file", settings.payer_salt_file)
         if settings.payer_salt_file
         else settings.payer_salt.get_secret_value()
     )
-    if len(salt) < PAYER_SALT_LENGTH_MIN:
+    if len(problems.sentences) == before and len(salt) < PAYER_SALT_LENGTH_MIN:
         problems.add(
             f"payer_salt must have at least {PAYER_SALT_LENGTH_MIN} characters: it keys the "
             "hash by which a customer who pays again is found. "

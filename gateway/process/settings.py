@@ -135,11 +135,23 @@ def load(config_path: str | Path | None = None) -> Settings:
         raise SettingsRefused(
             (*problems, *(_sentence(dict(one)) for one in error.errors()))
         ) from None
-    except SettingsError as error:  # a list in the environment that is not JSON
-        raise SettingsRefused((*problems, f"{error}: lists are written as [1000, 2000].")) from None
+    except SettingsError as error:  # a list or a section in the environment that is not JSON
+        raise SettingsRefused((*problems, _not_parsed(str(error)))) from None
     if problems:
         raise SettingsRefused(tuple(problems))
     return settings
+
+
+def _not_parsed(error: str) -> str:
+    """Return the sentence for a variable; the library names the section or the field alone."""
+    named = re.search(r'field "(\w+)"', error)
+    variable = f"VENDGATE_{named[1].upper()}" if named else ""
+    if os.environ.get(variable):
+        return (
+            f"{variable} is a section, not a value: unset it (Docker and Kubernetes set such a "
+            f"variable for a service of that name), and set {variable}__ and a name in it."
+        )
+    return f"{error}: lists are written as [1000, 2000]."
 
 
 def config_path(given: str | None) -> str | None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from actors.ports import StoreError
 from storage.database import dialects, sqlite
+from storage.database.reader import describe
 from storage.database.urls import parse
 
 NOT_SQLITE = (
@@ -45,8 +46,8 @@ def copy(url: str, target: Path, *, now_ms: int) -> None:
         # link, not rename: it refuses a file that came meanwhile.
         os.link(unfinished, target)
         _on_disk(target.parent)
-    except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"The backup {target} cannot be written: {error}") from error
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"The backup {target} cannot be written: {describe(error)}") from error
     finally:
         with suppress(FileNotFoundError):
             unfinished.unlink()

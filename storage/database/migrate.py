@@ -96,7 +96,7 @@ def _transact(url: URL, work: Callable[[Connection], T]) -> T:
         # A loop of its own, because the caller may be inside one.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(lambda: asyncio.run(_on_postgres(url, work))).result()
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, OSError, UnicodeDecodeError) as error:
         where = url.render_as_string(hide_password=True)
         raise StoreError(f"{where} cannot be read or upgraded: {describe(error)}") from error
 

@@ -177,12 +177,16 @@ def as_store_errors() -> Iterator[None]:
     """Raise what a database or its driver raises as StoreError."""
     try:
         yield
-    except (DBAPIError, PoolTimeout, OSError) as error:
+    except (DBAPIError, PoolTimeout, OSError, UnicodeDecodeError) as error:
         raise StoreError(
             f"The database did not do it, or its answer was lost: {describe(error)}"
         ) from error
 
 
 def describe(error: BaseException) -> str:
-    """Return the driver's own words, without statements and parameters."""
+    """Return the driver's own words, without statements and parameters. SQLite's module cannot
+    read them itself where they quote what is broken in a file.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return "its file is damaged; put its backup back"
     return str(getattr(error, "orig", None) or error).strip() or type(error).__name__

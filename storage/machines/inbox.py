@@ -30,7 +30,7 @@ from storage.tables import inbox, refunds, trades
 Verdict = Literal["NEW", "DUPLICATE", "CONFLICT"]
 
 TRIES = 3
-"""A fact that others put in and take out is looked for so often."""
+"""A fact that others put in and take out is looked for this often."""
 TOLD_AMOUNT_MINOR = "told_amount_minor"
 TOLD_CURRENCY = "told_currency"
 """Beside the fields of a notification that was put aside: the money that it is about, as it was

@@ -21,7 +21,7 @@ DAY_MS = 86_400_000
 SWEPT_MAX = 500
 """At most so many mappings go in one transaction."""
 TRIES = 3
-"""A buyer who is put in by another gateway and erased at once is looked for so often."""
+"""A buyer who is put in by another gateway and erased at once is looked for this often."""
 
 _KNOWN = select(payers).where(payers.c.buyer_hash == bindparam("told"))
 

@@ -227,6 +227,13 @@ def test_all_problems_are_told_at_once(tmp_path: Path, tables: Tables) -> None:
     )
 
 
+def test_a_salt_that_cannot_be_read_is_told_of_once(tmp_path: Path, tables: Tables) -> None:
+    """How long it must be is no news to whoever named a folder."""
+    tables["payer_salt_file"] = str(tmp_path)
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("payer_salt_file: ")
+
+
 def test_tls_is_read_and_must_be_a_pair(tmp_path: Path, tables: Tables) -> None:
     """A listener that others reach has a certificate, its own key and a CA of its callers."""
     certificate, key = installed.certificate(tmp_path, "server")

@@ -184,6 +184,13 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> No
     ) == _problems()
 
 
+def test_a_variable_that_names_a_section_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is set for a service of that name: the sentence is about that."""
+    monkeypatch.setenv("VENDGATE_ADMIN", "tcp://10.0.0.1:7444")
+    (problem,) = _problems()
+    assert problem.startswith("VENDGATE_ADMIN is a section, not a value: unset it")
+
+
 def test_a_broken_list_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not JSON where a list is wanted is a sentence, not a traceback."""
     monkeypatch.setenv("VENDGATE_POLICY__REFUND_RETRY_MS", "1,2")

@@ -25,8 +25,8 @@ from sqlalchemy.schema import CreateTable
 from actors.ports import StoreError
 from storage.books import chain
 from storage.books.audit_rows import write_audit_row
-from storage.database import migrate, schema
-from storage.database.engine import Database
+from storage.database import backup, migrate, schema
+from storage.database.engine import Database, StorageConfig
 from storage.tables import audit, holders, metadata, partitions
 
 
@@ -74,6 +74,23 @@ async def test_the_beats_of_holders_are_read_of_any_schema(db: Database, url: st
     assert {"h": 7} == await asyncio.to_thread(migrate.beats, url)
     await db.write(holders.drop)
     assert {} == await asyncio.to_thread(migrate.beats, url)
+
+
+def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
+    """SQLite quotes what is broken, and its module cannot read that."""
+    path = tmp_path / "v.db"
+    url = f"sqlite:///{path}"
+    migrate.upgrade(url, partition_count=8)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"CREATE TABLE holders", b"CREATE TABL\x91 \x91olders"))
+    said = "its file is damaged; put its backup back"
+    with pytest.raises(StoreError, match=said):
+        migrate.current(url)
+    with pytest.raises(StoreError, match=said):
+        asyncio.run(Database.open(StorageConfig(url=url)))
+    with pytest.raises(StoreError, match=said):
+        backup.copy(url, tmp_path / "copy.db", now_ms=1)
+    assert not (tmp_path / "copy.db").exists()
 
 
 async def test_the_number_of_partitions_is_fixed(db: Database, url: str) -> None:

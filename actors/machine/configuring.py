@@ -84,6 +84,11 @@ def code_repeats(code: Code) -> bool:
     return code.again_at_ms is not None and code.asked is None and code.status is code.wanted
 
 
+def code_rests(code: Code) -> bool:
+    """Tell whether no call about the code is due any more, now or later."""
+    return code_settled(code) and not code_repeats(code)
+
+
 def code_deadline_at_ms(code: Code) -> int | None:
     """Return when the next call about the code is due; None if none is, or one is under way."""
     if code_repeats(code):
@@ -110,7 +115,7 @@ def drive_code(draft: Draft) -> None:
     code = draft.state.code
     if draft.state.configuration.revision == 0 or code_under_way(code):
         return
-    if code_settled(code) and not code_repeats(code):
+    if code_rests(code):
         return
     at_ms = code_deadline_at_ms(code)
     if at_ms is not None and at_ms > draft.now_ms:

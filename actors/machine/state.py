@@ -210,6 +210,7 @@ class Code(Struct, frozen=True, kw_only=True):
     again_at_ms: int | None = None
     """When what is wanted is ordered once more, for older orders that Alipay may yet do."""
     agains: int = 0
+    """How often that was done since an order was last in doubt."""
 
 
 class AlarmKind(StrEnum):

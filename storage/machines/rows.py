@@ -97,11 +97,9 @@ def is_active(state: MachineState) -> bool:
     """Tell whether something is open that the owner must see to even if nothing ever arrives again;
     a stream that is up may be gone.
     """
-    return (
-        bool(state.link.online or state.session or state.refunds or state.doubts)
-        or configuring.code_repeats(state.code)
-        or not configuring.code_settled(state.code)
-    )
+    return bool(
+        state.link.online or state.session or state.refunds or state.doubts
+    ) or not configuring.code_rests(state.code)
 
 
 def session_of(decision: Decision) -> SessionId | None:

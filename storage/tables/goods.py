@@ -103,7 +103,8 @@ goods_balances = Table(
     Index("goods_balances_by_product", "product", "lot", "place"),
 )
 
-_IS_ON_ITS_WAY = "quantity > 0 AND substr(place, 1, 8) = 'LOADING:'"
+# Without the quantity, which would make PostgreSQL write each index anew with each sale.
+_IS_ON_ITS_WAY = "substr(place, 1, 8) = 'LOADING:'"
 Index(
     "goods_balances_on_their_way",
     goods_balances.c.place,
@@ -184,6 +185,11 @@ _ARRIVES = (
     "ON CONFLICT (place, product, lot) DO UPDATE SET "
     "quantity = goods_balances.quantity + excluded.quantity"
 )
+_GOES = (
+    "DELETE FROM goods_balances WHERE substr(NEW.from_place, 1, 8) = 'LOADING:' "
+    "AND place = NEW.from_place AND product = NEW.product AND lot = NEW.lot AND quantity = 0"
+)
+"""The place of an act on a column is no place any more once it is empty."""
 FUNCTION = "goods_are_counted"
 """What PostgreSQL's trigger calls."""
 
@@ -193,7 +199,7 @@ def _on_sqlite() -> list[str]:
         (
             "CREATE TRIGGER goods_moves_leave AFTER INSERT ON goods_moves "
             f"WHEN instr(NEW.from_place, ':') > 0 BEGIN {_LEAVES}; "
-            f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; END"
+            f"SELECT RAISE(ABORT, '{NOTHING_THERE}') WHERE changes() = 0; {_GOES}; END"
         ),
         (
             "CREATE TRIGGER goods_moves_arrive AFTER INSERT ON goods_moves "
@@ -208,7 +214,7 @@ def _on_postgresql() -> list[str]:
             f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
             f"IF strpos(NEW.from_place, ':') > 0 THEN {_LEAVES}; "
             f"IF NOT FOUND THEN RAISE EXCEPTION '{NOTHING_THERE}' "
-            "USING ERRCODE = 'check_violation'; END IF; END IF; "
+            f"USING ERRCODE = 'check_violation'; END IF; {_GOES}; END IF; "
             f"IF strpos(NEW.to_place, ':') > 0 THEN {_ARRIVES}; END IF; RETURN NULL; END $$"
         ),
         (

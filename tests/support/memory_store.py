@@ -53,9 +53,7 @@ class InboxRow:
 
 def is_active(state: MachineState) -> bool:
     """Return whether a new owner must know the machine at once."""
-    code_open = state.version > 0 and not (
-        configuring.code_settled(state.code) and not configuring.code_repeats(state.code)
-    )
+    code_open = state.version > 0 and not configuring.code_rests(state.code)
     return bool(state.session or state.doubts or state.refunds or code_open or state.link.online)
 
 

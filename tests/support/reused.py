@@ -1,4 +1,4 @@
-"""One PostgreSQL database for test after test: to empty and fill it again takes a tenth of what a
+"""One PostgreSQL database for test after test: to empty and fill it again takes a third of what a
 new copy of it takes, and hundreds of tests want one. A test that changed its shape (a trigger, an
 index, statistics of the planner) or left it large gets it thrown away, and the next a new copy.
 

@@ -1,6 +1,9 @@
 """Goods that wait between a van and a column are a work item, which says how it ends."""
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy import select
 
 from storage.database.engine import Database
 from storage.fleet.loadings import UNFINISHED_AFTER_MS, in_words
@@ -8,9 +11,16 @@ from storage.fleet.queries import Queries
 from storage.fleet.views import WorkItemKind
 from storage.office.deeds import Deed
 from storage.office.goods import Errand, Goods, GoodsLine
+from storage.tables import goods_balances
 from tests.storage.fleet.unfinished import LOADING, VAN, cut_off_between_van_and_column
 
 BY = Deed(actor="bob", action="LoadColumn", now_ms=7)
+
+
+async def left(db: Database) -> list[int]:
+    """How many the books keep at the act's place, row by row."""
+    rows = select(goods_balances.c.quantity).where(goods_balances.c.place == LOADING)
+    return await db.read(lambda connection: list(connection.scalars(rows)))
 
 
 async def test_what_was_cut_off_is_shown_after_some_minutes(db: Database) -> None:
@@ -34,8 +44,15 @@ async def test_what_was_cut_off_is_shown_after_some_minutes(db: Database) -> Non
     item = (WorkItemKind.LOADING_UNFINISHED, f"loading:{LOADING}", 7, said)
     assert [item] == await shown(late_ms + 1)
     line = GoodsLine(product="cola", lot="L1", quantity=3)
-    await Goods(db).carry(Errand(cause="b", from_place=LOADING, to_place=VAN, lines=[line]), BY)
+    goods = Goods(db)
+    two = [GoodsLine(product="cola", lot="L1", quantity=2)]
+    await goods.carry(Errand(cause="a", from_place=LOADING, to_place=VAN, lines=two), BY)
+    assert [1] == await left(db)
+    one = [replace(line, quantity=1)]
+    await goods.carry(Errand(cause="b", from_place=LOADING, to_place=VAN, lines=one), BY)
     assert [] == await shown(late_ms + 1)
+    # Nothing is kept of a place that nobody uses again, or every look would go along all of them.
+    assert [] == await left(db)
 
 
 @pytest.mark.parametrize(

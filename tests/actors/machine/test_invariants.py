@@ -8,7 +8,14 @@ from actors.machine import InvariantBroken, MachineState, check, check_decision,
 from actors.machine.decision import Decision
 from actors.machine.ids import TradeId, VendId
 from actors.machine.ledger import SIDES, Account, TransferKind
-from actors.machine.state import RefundStatus, Reservation, Vend, VendStatus, WriteOffProposal
+from actors.machine.state import (
+    Planogram,
+    RefundStatus,
+    Reservation,
+    Vend,
+    VendStatus,
+    WriteOffProposal,
+)
 from actors.machine.values import replace
 from tests.support.story import Story
 
@@ -45,6 +52,10 @@ def refund(state: MachineState, **changes: object) -> MachineState:
 
 
 BROKEN: dict[str, Callable[[MachineState], MachineState]] = {
+    "a planogram waits for nothing": lambda s: replace(
+        MachineState(machine_id=s.machine_id, currency=s.currency),
+        next_planogram=Planogram(version=2, columns=s.columns),
+    ),
     "money made": lambda s: trade(s, funds_minor=501),
     "negative funds": lambda s: trade(s, funds_minor=-1, paid_minor=499),
     "reservation forgotten": lambda s: trade(s, reserved_minor=0, funds_minor=1_000),
@@ -117,6 +128,14 @@ def test_a_decision_must_follow_on_its_state() -> None:
         check_decision(before, replace(decision, state=replace(decision.state, version=9)))
     with pytest.raises(InvariantBroken):
         check_decision(before, replace(decision, changed=False))
+
+
+def test_no_price_changes_within_a_session() -> None:
+    """What the customer was shown is what is charged."""
+    before, decision = a_decision()
+    dearer = tuple(replace(one, price_minor=one.price_minor + 1) for one in before.columns)
+    with pytest.raises(InvariantBroken, match="no price changes within session"):
+        check_decision(before, replace(decision, state=replace(decision.state, columns=dearer)))
 
 
 def test_a_transfer_has_the_accounts_of_its_kind() -> None:

@@ -108,7 +108,10 @@ def test_no_other_wait_is_longer_than_its_span() -> None:
     story.pay(1_000)
     story.pay(500, "bob")
     story.do(events.RefundUnknown(refund_id=RefundId("t2R1_500"), detail="time-out"))
-    code = replace(story.state.code, next_attempt_at_ms=story.now_ms + 5_000)
+    far_ms = story.now_ms + 2 * max(POLICY.code_again_ms)
+    code = replace(
+        story.state.code, next_attempt_at_ms=story.now_ms + 5_000, again_at_ms=far_ms, agains=1
+    )
     story.state = replace(
         story.state, code=code, late_watch_until_ms=story.now_ms + POLICY.late_watch_ms
     )
@@ -121,6 +124,7 @@ def test_no_other_wait_is_longer_than_its_span() -> None:
     assert after.refunds[0].next_attempt_at_ms <= now_ms + POLICY.short_of_funds_retry_ms
     assert now_ms + POLICY.late_watch_ms == after.late_watch_until_ms
     assert now_ms + max(POLICY.code_retry_ms) == after.code.next_attempt_at_ms
+    assert now_ms + max(POLICY.code_again_ms) == after.code.again_at_ms
 
 
 def test_where_nothing_is_due_nothing_changes() -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from storage import codec
 from storage.database.reader import Reading, T, Work
 
+IDLE_IN_TRANSACTION_MS = 5_000
 COMMIT_TIMEOUT_S = 11.0
 """Who waits for a transaction this long beyond what its statements may is told that nobody knows
 what becomes of it.
@@ -26,6 +27,7 @@ def postgres_engine(
     connections: int = 1,
     plan_once: bool = False,
     cancels: bool = True,
+    idle_ms: int = IDLE_IN_TRANSACTION_MS,
 ) -> AsyncEngine:
     """Return an engine whose waits all have an end.
 
@@ -42,7 +44,7 @@ def postgres_engine(
             "command_timeout": statement_timeout_ms / 1000 + 1 if cancels else None,
             "server_settings": {
                 "application_name": "vendgate",
-                "idle_in_transaction_session_timeout": "5000",
+                "idle_in_transaction_session_timeout": str(idle_ms),
                 "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
                 "statement_timeout": str(statement_timeout_ms),
                 "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
@@ -60,9 +62,14 @@ def postgres_engine(
 
 
 def postgres_read_engine(url: URL, *, statement_timeout_ms: int, connections: int) -> AsyncEngine:
-    """Return an engine whose transactions see one state each and cannot write."""
+    """Return an engine whose transactions see one state each and cannot write. They hold no share
+    of the fence, so that a reader which stood still for a while goes on.
+    """
     return postgres_engine(
-        url, statement_timeout_ms=statement_timeout_ms, connections=connections
+        url,
+        statement_timeout_ms=statement_timeout_ms,
+        connections=connections,
+        idle_ms=statement_timeout_ms,
     ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 

@@ -31,7 +31,7 @@ def settings(connection: Connection) -> list[object]:
 
 async def test_reads_and_writes_are_bounded_by_the_server_too(db: Database) -> None:
     """A gateway that has died holds nothing for long."""
-    reads = ["repeatable read", "on", "31s", "5s"]
+    reads = ["repeatable read", "on", "31s", "31s"]
     assert reads == await db.read(settings) == await db.read_money(settings)
     assert ["read committed", "off", "10s", "5s"] == await db.write(settings)
 

@@ -213,7 +213,7 @@ async def _ask(site: Site, name: str, content: dict[str, Any]) -> Message:
         response_deserializer=answered.FromString,
     )
     request = json_format.ParseDict(content, asked())
-    return await call(request, metadata=(("x-actor", "ann"),))  # type: ignore[no-any-return]
+    return await call(request, metadata=(("x-actor", "ann"),))
 
 
 def _all_that_is_saved(site: Site) -> list[str]:

@@ -65,7 +65,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.books.database": "SchemaMismatch",
         "gateway.demo.qr": "NoCode",
         "gateway.links.hosts": "HostsFailed",
-        "gateway.serving.listeners": "ListenRefused",
+        "gateway.process.addresses": "ListenRefused",
     }
     return (OSError, *_imported(named))
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.util import await_
 
+from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
 from tests.storage.conftest import ON_POSTGRES
 
@@ -46,3 +48,40 @@ async def test_a_process_holds_a_known_number_of_connections(url: str) -> None:
     await asyncio.gather(*(db.read(settings) for _ in range(9)), db.write(settings))
     assert 2 + 1 + 1 >= (await db.read_money(lambda connection: connection.scalar(mine)) or 0)
     await db.close()
+
+
+async def ended(url: str) -> None:
+    """End every connection to the database, as a restart of the server does."""
+    other = await Database.open(StorageConfig(url=url))
+    kill = text(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE application_name = 'vendgate' AND pid <> pg_backend_pid() "
+        "AND datname = current_database()"
+    )
+    await other.read(lambda connection: connection.scalar(kill))
+    await other.close()
+
+
+async def test_a_read_whose_connection_has_died_meanwhile_is_read_on_another(
+    db: Database, url: str
+) -> None:
+    """After a restart of the server nobody is told of the connections that were kept."""
+    await asyncio.gather(*(db.read(settings) for _ in range(4)), db.read_money(settings))
+    await ended(url)
+    read = await asyncio.gather(*(db.read(settings) for _ in range(4)), db.read_money(settings))
+    assert [["repeatable read", "on", "31s", "31s"]] * 5 == read
+
+
+async def test_a_read_that_was_answered_is_not_run_again(db: Database, url: str) -> None:
+    """It may have passed on what it read: its caller decides."""
+    runs: list[object] = []
+
+    def work(connection: Connection) -> None:
+        runs.append(connection.scalar(text("SELECT 1")))
+        await_(ended(url))
+        connection.scalar(text("SELECT 2"))
+
+    with pytest.raises(StoreError):
+        await db.read(work)
+    assert [1] == runs
+    assert 1 == await db.read(lambda connection: connection.scalar(text("SELECT 1")))

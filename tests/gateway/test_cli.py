@@ -128,6 +128,25 @@ def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) 
         assert second.startswith("machines.listen is 0.0.0.0:7443")
 
 
+@pytest.mark.parametrize(
+    "command", [("config", "check"), ("serve", "--no-ray"), ("db", "upgrade")], ids=" ".join
+)
+def test_a_database_that_cannot_be_made_is_refused_alike(
+    tmp_path: Path, pair: Pair, command: tuple[str, ...]
+) -> None:
+    """By the check too, which makes nothing."""
+    tables = installed.good(tmp_path, pair)
+    tables["database"]["url"] = f"sqlite:///{tmp_path}/salt/no/v.db"
+    for name in ("http", "health"):
+        tables[name]["listen"] = "127.0.0.1:0"
+    tables["http"]["public_url"] = "http://127.0.0.1:8080"
+    result = _run(*command, "--config", installed.write(tmp_path, tables))
+    assert (2, f"{tmp_path}/salt is no folder.") == (
+        result.exit_code,
+        result.stderr.strip().partition("cannot be made: ")[2],
+    )
+
+
 def test_no_password_of_any_url_is_shown(tmp_path: Path, pair: Pair) -> None:
     """Neither among the settings nor in what is wrong with them."""
     tables = installed.good(tmp_path, pair)

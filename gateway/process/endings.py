@@ -2,6 +2,7 @@
 status.
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 
 from gateway.process.settings import SettingsRefused
+from gateway.process.signals import Interruption, interrupted_alike
 from gateway.process.texts import plain_lines, without_passwords
 
 ConfigFile = Annotated[
@@ -27,8 +29,15 @@ OWNED = 69
 @contextmanager
 def sentences(*, trouble: int = 1) -> Iterator[None]:
     """Let errors that a person can mend end the program with their sentences and the status
-    ``trouble``; anything else is a defect and shows where.
+    ``trouble``, and a signal with one of its own, 128 and its number; anything else is a defect
+    and shows where.
     """
+    with interrupted_alike() as interruption, _sentences(trouble, interruption):
+        yield
+
+
+@contextmanager
+def _sentences(trouble: int, interruption: Interruption) -> Iterator[None]:
     try:
         yield
     except SettingsRefused as error:
@@ -45,7 +54,9 @@ def sentences(*, trouble: int = 1) -> Iterator[None]:
         complain(_sentence(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        number = signal.Signals(interruption.number or signal.SIGINT)
+        complain(f"Ended by {number.name} before it was done: what it had begun can be done again.")
+        raise typer.Exit(128 + number) from None
 
 
 def _sentence(error: Exception) -> str:

@@ -53,15 +53,26 @@ def copy(url: str, target: Path, *, now_ms: int) -> None:
             unfinished.unlink()
 
 
+_PAGES_AT_ONCE = 4_096
+
+
+def _looks_up(_status: int, _left: int, _whole: int) -> None:
+    """Python hears of signals here."""
+
+
 def _write(source: Path, target: Path, now_ms: int) -> None:
     target.unlink(missing_ok=True)  # of a backup that was cut off
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     read_only = f"file:{quote(str(source))}?mode=ro"
     with (
-        closing(sqlite3.connect(read_only, uri=True)) as reading,
+        closing(sqlite3.connect(read_only, uri=True, isolation_level=None)) as reading,
         closing(sqlite3.connect(target)) as writing,
     ):
-        reading.backup(writing)
+        # In steps of one snapshot, so that whoever ends the program need not wait for the whole.
+        reading.execute("BEGIN")
+        reading.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        reading.backup(writing, pages=_PAGES_AT_ONCE, progress=_looks_up)
+        reading.execute("ROLLBACK")
         # One file that stands alone: with the mode that it was copied with it would get a log.
         writing.execute("PRAGMA journal_mode = DELETE")
         with writing:

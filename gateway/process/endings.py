@@ -2,6 +2,7 @@
 status.
 """
 
+import errno
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ ConfigFile = Annotated[
         "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
     ),
 ]
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
 OWNED = 69
@@ -63,6 +65,8 @@ def _sentence(error: Exception) -> str:
     """Return what to tell of an error: of a file, its name and what is wrong with it."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename} cannot be used ({error.strerror})."
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"What it writes has no room ({error.strerror}): make some, then do it again."
     return str(error)
 
 

@@ -22,6 +22,11 @@ ROOT = Path(__file__).parents[3]
         (SettingsRefused(("one", "two")), 2, "one\ntwo\n"),
         (StoreError("no database"), 3, "no database\n"),
         (FileNotFoundError(2, "No such file", "x"), 3, "x cannot be used (No such file).\n"),
+        (
+            OSError(28, "No space left on device"),
+            3,
+            "What it writes has no room (No space left on device): make some, then do it again.\n",
+        ),
         (KeyboardInterrupt(), 130, "Ended by SIGINT before it was done: {}.\n"),
     ],
 )

@@ -96,7 +96,8 @@ class Registry:
 
         The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
         A ``claim`` whose change is made already changes nothing. The audit row says what was
-        changed, before and after, and behind it ``detail``. A change that raises a limit which
+        changed, before and after, and behind it ``detail``; a change after which nothing differs
+        writes nothing. A change that raises a limit which
         guards money is made when a second ``person`` wants it; until then it raises
         SecondPersonNeeded, and the first one's wish is written down.
         """
@@ -139,11 +140,11 @@ class Registry:
                     .where(machines.c.machine_id == machine_id)
                     .values(planned.values)
                 )
-                if wished.columns is not None:
-                    _write_columns(connection, machine_id, wished.columns)
+                if planned.told.columns is not None:
+                    _write_columns(connection, machine_id, planned.told.columns)
             if claim is not None:
                 mark_done(connection, claim)
-            if planned.values:
+            if planned.values or wished.beside:
                 write_audit_row(
                     connection,
                     at_ms=now_ms,

@@ -65,23 +65,24 @@ _SIZES = (
 )
 
 
-def fields_of(trade_id: str, partner_trans_id: str) -> dict[str, str]:
-    """Return a notification of a payment as it is kept (docs/alipay.md, 5.1)."""
+def fields_of(payment: TopUpPaid, machine_id: str) -> dict[str, str]:
+    """Return a notification of a payment as it is kept (docs/alipay.md, 7.1)."""
+    amount = f"{payment.amount_minor / 100:.2f}"
     return {
         "notify_type": "trade_status_sync",
         "notify_id": "2026050600222153107100021421480742",
         "notify_time": "2026-05-06 15:31:07",
-        "sign_type": "RSA2",
-        "trade_no": trade_id,
-        "out_trade_no": partner_trans_id,
+        "notify_action_type": "payByAccountAction",
+        "trade_no": payment.trade_id,
+        "out_trade_no": payment.partner_trans_id,
         "trade_status": "TRADE_SUCCESS",
         "seller_id": "2088621891276664",
-        "total_fee": "10.00",
-        "currency": "HKD",
+        "total_fee": amount,
+        "price": amount,
+        "currency": payment.currency,
         "gmt_create": "2026-05-06 15:31:01",
         "gmt_payment": "2026-05-06 15:31:06",
-        "subject": "Pier 7, Central",
-        "buyer_id": "f3a1c09e2b7d4658f3a1c09e2b7d4658",
+        "extra_common_param": f"vm={machine_id}",
     }
 
 
@@ -110,7 +111,7 @@ STORIES: dict[str, Story] = {"paid first": paid_first, "chosen first": chosen_fi
 def payment_of(owner: Owner, machine_id: str, number: int, amount_minor: int) -> TopUpPaid:
     """Return a payment with numbers as Alipay gives them."""
     serial = int(machine_id[-5:]) * 1_000_000 + number
-    payment = paid("t", amount_minor, payer_id=f"{serial:032x}", at_ms=owner.now_ms)
+    payment = paid("t", amount_minor, payer_id=f"{serial:026d}", at_ms=owner.now_ms)
     return replace(
         payment,
         trade_id=TradeId(f"2026050622001471{serial:012d}"),
@@ -187,17 +188,17 @@ async def write(url: str, story: Story, machine_ids: list[str], rounds: range) -
 
 async def save(owner: Owner, inbox: Inbox, machine_id: str, event: Event) -> None:
     """Let it happen, a payment by its notification."""
-    trade_id = getattr(event, "trade_id", None)
-    if trade_id is None:
+    if not isinstance(event, TopUpPaid):
         await owner.do(machine_id, event)
         return
+    trade_id = event.trade_id
     received = Received(
         cause=f"payment:{trade_id}",
         kind="PAID",
         machine_id=MachineId(machine_id),
         trade_id=trade_id,
         event=event,
-        fields=fields_of(trade_id, getattr(event, "partner_trans_id", "")),
+        fields=fields_of(event, machine_id),
         told_sha256="0" * 64,
         received_at_ms=owner.now_ms,
     )

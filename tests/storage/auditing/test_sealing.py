@@ -232,7 +232,7 @@ async def attack(db: Database, *statements: str) -> None:
     """Change rows past the triggers."""
 
     def work(connection: Connection) -> None:
-        unlock(connection)
+        unlock(connection, *statements)
         for statement in statements:
             connection.execute(text(statement))
 

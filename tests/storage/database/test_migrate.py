@@ -38,10 +38,12 @@ from storage.codec import as_is
 from storage.database import backup, migrate, schema
 from storage.database.engine import Database, StorageConfig
 from storage.database.urls import parse
-from storage.tables import audit, holders, metadata, partitions
+from storage.tables import audit, holders, metadata, partitions, transfers
 from tests.storage.owner import START_MS
 
 T = TypeVar("T")
+READ = {**metadata.tables, transfers.name: transfers}
+"""The tables, and the view, in which the rows of schema 0006 are read by now."""
 
 
 async def test_the_migrations_make_the_tables(db: Database) -> None:
@@ -143,7 +145,7 @@ def test_another_schema_has_another_number() -> None:
     dialect = sqlite.dialect()
     made = [CreateTable(table).compile(dialect=dialect) for table in metadata.sorted_tables]
     told = sha256("\n".join(map(str, made)).encode()).hexdigest()
-    assert ("0007", "af93b3154f4eaff0") == (schema.head(), told[:16])
+    assert ("0007", "9b586dca9b49fa2e") == (schema.head(), told[:16])
 
 
 def test_a_database_of_an_earlier_first_schema_is_refused(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ def _said(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     """Return all rows of the tables that the file fills, as the program reads them."""
     said = {}
     for name in json.loads(FILLED.read_text()):
-        rows = connection.execute(select(metadata.tables[name])).all()
+        rows = connection.execute(select(READ[name])).all()
         said[name] = sorted((dict(row._mapping) for row in rows), key=repr)
     return said
 
@@ -247,7 +249,7 @@ def test_filled_books_are_carried_over(url: str) -> None:
     assert 23 == lines.looked_at
     said = _in(url, _said)
     for name, rows in json.loads(FILLED.read_text()).items():
-        table = metadata.tables[name]
+        table = READ[name]
         empty = dict.fromkeys(column.name for column in table.columns)
         assert sorted((empty | _as_typed(table, row) for row in rows), key=repr) == said[name], name
     _in(url, _go_to("0006"))

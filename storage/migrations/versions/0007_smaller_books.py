@@ -139,6 +139,12 @@ def _lists(*, with_key: bool) -> None:
             old, new = ([short, [*short, key]])[:: 1 if with_key else -1]
             op.drop_index(f"{table}_by_{'_'.join(old)}", table)
             op.create_index(f"{table}_by_{'_'.join(new)}", table, new)
+    if with_key:
+        op.drop_index("journal_by_session_id", "journal")
+        op.create_index("journal_by_session_id_id", "journal", ["session_id", "id"])
+    else:
+        op.drop_index("journal_by_session_id_id", "journal")
+        op.create_index("journal_by_session_id", "journal", ["session_id"])
 
 
 def _carry(

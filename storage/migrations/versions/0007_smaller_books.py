@@ -2,7 +2,7 @@
 row holds only what does not follow from the rest, and the view ``transfers`` says all of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,7 +96,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("machine_id", "version", "line", name="kept_transfers_key"),
         sa.UniqueConstraint("cause", "kind", name="kept_transfers_one_cause_kind"),
     )
-    _carry("transfers", COLUMNS, "kept_transfers", KEPT, _kept)
+    _carry()
     op.drop_table("transfers")
     op.execute(VIEW)
     _refuse_changes("kept_transfers")
@@ -147,24 +147,26 @@ def _lists(*, with_key: bool) -> None:
         op.create_index("journal_by_session_id", "journal", ["session_id"])
 
 
-def _carry(
-    table: str,
-    columns: str,
-    to: str,
-    to_columns: str,
-    made: Callable[[Sequence[Any]], Sequence[Any]],
-) -> None:
-    """Write each row of a table into another one, some at a time."""
+def _carry() -> None:
+    """Write each transfer in the new form, a page at a time: a ledger is larger than a memory."""
     there = op.get_bind()
-    names = to_columns.split(", ")
-    rows = there.execute(
-        sa.text(f"SELECT {columns} FROM {table} ORDER BY machine_id, version, line")  # noqa: S608 - our own words
+    page = sa.text(
+        f"SELECT {COLUMNS} FROM transfers "  # noqa: S608 - our own words
+        "WHERE (machine_id, version, line) > (:machine_id, :version, :line) "
+        "ORDER BY machine_id, version, line LIMIT :most"
+    ).bindparams(
+        sa.bindparam("version", type_=sa.BigInteger),
+        sa.bindparam("line", type_=sa.Integer),
+        sa.bindparam("most", AT_ONCE, type_=sa.Integer),
     )
+    names = KEPT.split(", ")
     insert = sa.text(
-        f"INSERT INTO {to} ({to_columns}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608 - our own words
+        f"INSERT INTO kept_transfers ({KEPT}) VALUES ({', '.join(f':{name}' for name in names)})"  # noqa: S608 - our own words
     )
-    while some := rows.fetchmany(AT_ONCE):
-        there.execute(insert, [dict(zip(names, made(row), strict=True)) for row in some])
+    after: tuple[Any, ...] = ("", 0, 0)
+    while rows := there.execute(page, dict(zip(names, after, strict=False))).all():
+        there.execute(insert, [dict(zip(names, _kept(row), strict=True)) for row in rows])
+        after = tuple(rows[-1][:3])
 
 
 def _kept(row: Sequence[Any]) -> tuple[Any, ...]:

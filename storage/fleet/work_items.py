@@ -50,7 +50,7 @@ from storage.item_ids import (
     not_closed,
 )
 from storage.machines.halts import CODE_IN_WORDS
-from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, told_in_words
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, payment_minor, told_in_words
 from storage.reconciliation.runs import DifferenceStatus
 from storage.tables import (
     IS_CONFLICT,
@@ -483,8 +483,7 @@ def _stuck() -> ColumnElement[int]:
     due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
         refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
     )
-    paid = cast(inbox.c.event["body"]["amount_minor"].as_string(), BigInteger)
-    unheard = _waiting(func.coalesce(func.sum(paid), 0))
+    unheard = _waiting(func.coalesce(func.sum(cast(payment_minor(), BigInteger)), 0))
     return cast(
         held.scalar_subquery() + due.scalar_subquery() + unheard.scalar_subquery(), BigInteger
     )

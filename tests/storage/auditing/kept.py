@@ -4,6 +4,8 @@ every decision.
 
 import dataclasses
 
+from sqlalchemy import update
+
 from actors.machine import Decision, MachineState
 from actors.machine.events import ConfigurationChanged, Event, TopUpPaid
 from actors.machine.goods import FOUND, GoodsKind, GoodsMove, column_place
@@ -14,6 +16,7 @@ from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
+from storage.tables import machines
 from tests.storage.owner import START_MS, Owner, new_machine
 from tests.support.story import Story
 
@@ -92,6 +95,10 @@ class Keeper:
                 action="change",
                 now_ms=now_ms,
             )
+            # A story may tell a revision in which nothing differs that this registry keeps.
+            ours = machines.c.machine_id == machine_id
+            told = update(machines).where(ours).values(revision=new.revision)
+            await self._db.write(lambda connection: connection.execute(told))
         if isinstance(event, TopUpPaid):
             received = Received(
                 cause=f"payment:{event.trade_id}",

@@ -182,7 +182,9 @@ def plan(
     after = _configured(before, change)
     difference = "; ".join(_differences(row, before, after, change))
     if not difference:
-        return _nothing(before)
+        if not _code_is_refused(connection, machine_id):
+            return _nothing(before)
+        difference = "nothing differs: Alipay is asked once more about the code"
     if after.overrides != before.overrides:
         may_have(after.overrides, fleet)
     values: dict[str, Any] = {
@@ -258,6 +260,17 @@ def _may_move(connection: Connection, machine_id: MachineId) -> None:
         raise CodeExists(machine_id)
     if code_under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
         raise CodeAskedFor(machine_id)
+
+
+def _code_is_refused(connection: Connection, machine_id: MachineId) -> bool:
+    """Return whether the code waits for a person. Any change then has Alipay asked once more, since
+    what was mended may stand in no register: a contract, or a mistake of Alipay's.
+    """
+    try:
+        state = _state(connection, machine_id)
+    except codec.CodecError:  # its host has halted it
+        return False
+    return state is not None and state.code.status is CodeStatus.REFUSED
 
 
 def _may_sell(connection: Connection, machine_id: MachineId) -> None:

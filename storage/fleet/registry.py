@@ -97,7 +97,7 @@ class Registry:
         The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
         A ``claim`` whose change is made already changes nothing. The audit row says what was
         changed, before and after, and behind it ``detail``; a change after which nothing differs
-        writes nothing. A change that raises a limit which
+        writes nothing, unless Alipay has refused the code. A change that raises a limit which
         guards money is made when a second ``person`` wants it; until then it raises
         SecondPersonNeeded, and the first one's wish is written down.
         """

@@ -8,7 +8,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from actors.machine import values
-from actors.machine.events import CodeFailed, ConfigurationChanged, RefundSucceeded, TimePassed
+from actors.machine.events import (
+    CodeCreated,
+    CodeFailed,
+    ConfigurationChanged,
+    RefundSucceeded,
+    TimePassed,
+)
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
@@ -222,6 +228,23 @@ async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
     await _change(db, MachineChange(columns=dearer))
     await _change(db, MachineChange(columns=(*dearer, values.replace(dearer[0], column="A2"))))
     assert 2 == len(await _details(db)) - len(trail)
+
+
+async def test_a_refused_code_is_asked_for_again_though_nothing_differs(db: Database) -> None:
+    """To be made, or to be stopped: what was mended may stand in no register, as a contract."""
+    await _registered(db)
+    owner = await Owner.claim(db, "VM-1", holder="h1")
+    loaded = await owner.store.load(VM_1)
+    assert loaded is not None
+    await owner.do("VM-1", loaded.configuration)
+    await owner.do("VM-1", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    await owner.do("VM-1", await _change(db, MachineChange(enabled=True)))
+    await owner.do("VM-1", CodeCreated(qr_payload="https://qr.alipay.com/bax1"))
+    for _ in range(2):
+        await owner.do("VM-1", await _change(db, MachineChange(enabled=False)))
+        await owner.do("VM-1", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
+    again = "nothing differs: Alipay is asked once more about the code"
+    assert [again, "enabled yes -> no", again] == await _details(db)
 
 
 async def test_a_check_changes_nothing(db: Database) -> None:

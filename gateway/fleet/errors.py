@@ -4,7 +4,7 @@ that carries a Refusal.
 
 import grpc
 
-from gateway.rpc.statuses import FieldProblem, Refusal
+from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 
 
 class CallRefused(Exception):
@@ -19,13 +19,16 @@ class CallRefused(Exception):
 
 def invalid(*problems: FieldProblem) -> CallRefused:
     """The request is wrong, whatever the state of the fleet is."""
-    listed = "; ".join(f"{one.field}: {one.description}" for one in problems)
+    shown = fitting(problems)
+    listed = "; ".join(f"{one.field}: {one.description}" for one in shown)
+    if len(shown) < len(problems):
+        listed += f"; and {len(problems) - len(shown)} more"
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.INVALID_ARGUMENT,
             reason="INVALID_REQUEST",
             message=listed,
-            problems=problems,
+            problems=shown,
         )
     )
 

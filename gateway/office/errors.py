@@ -11,7 +11,7 @@ from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
 from gateway.fleet.errors import CallRefused, not_found, not_possible
-from gateway.rpc.statuses import FieldProblem, Refusal
+from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import (
     AlreadyThere,
@@ -50,16 +50,19 @@ def deed_of(act: Act, action: str, clock: Clock) -> Deed:
 
 def import_refused(problems: Sequence[str]) -> CallRefused:
     """A file has something wrong, and nothing of it was done."""
-    shown = problems[:PROBLEMS_SHOWN_MAX]
+    shown = fitting(
+        [FieldProblem(field="csv", description=one) for one in problems[:PROBLEMS_SHOWN_MAX]]
+    )
     more = len(problems) - len(shown)
+    listed = "; ".join(one.description for one in shown)
     behind = f"; and {more} more, which validate_only shows" if more else ""
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.INVALID_ARGUMENT,
             reason="IMPORT_REFUSED",
-            message=f"nothing of the file was done: {'; '.join(shown)}{behind}",
+            message=f"nothing of the file was done: {listed}{behind}",
             metadata={"problems": str(len(problems))},
-            problems=tuple(FieldProblem(field="csv", description=one) for one in shown),
+            problems=shown,
         )
     )
 

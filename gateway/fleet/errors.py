@@ -17,6 +17,11 @@ class CallRefused(Exception):
         self.refusal = refusal
 
 
+def camel(what: str) -> str:
+    """Return a thing's name as it stands in the names of calls."""
+    return "".join(word.capitalize() for word in what.split("_"))
+
+
 def invalid(*problems: FieldProblem) -> CallRefused:
     """The request is wrong, whatever the state of the fleet is."""
     shown = fitting(problems)
@@ -33,13 +38,18 @@ def invalid(*problems: FieldProblem) -> CallRefused:
     )
 
 
+_SHOWN_BY = {"column": "GetMachine", "machine_import": "ListAuditRecords"}
+"""What has no list of its own."""
+
+
 def not_found(what: str, name: str) -> CallRefused:
     """There is no such machine, session, vend, trade or refund."""
+    call = _SHOWN_BY.get(what, f"List{camel(what)}s")
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason=f"{what.upper()}_NOT_FOUND",
-            message=f"there is no {what} {name!r}: List{what.capitalize()}s shows what there is",
+            message=f"there is no {what} {name!r}: {call} shows what there is",
             metadata={what: name},
         )
     )

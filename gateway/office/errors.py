@@ -10,7 +10,7 @@ import grpc
 from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
-from gateway.fleet.errors import CallRefused, not_found, not_possible
+from gateway.fleet.errors import CallRefused, camel, not_found, not_possible
 from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import (
@@ -24,6 +24,10 @@ from storage.office.deeds import (
 
 PROBLEMS_SHOWN_MAX = 20
 """A status travels in the trailing metadata, where there is room for little."""
+
+
+_CHANGED_BY = {"price_list": "SetPrices", "visit": "CloseVisit"}
+"""What has no call that updates it."""
 
 
 @contextmanager
@@ -75,13 +79,14 @@ def refused(error: OfficeRefused) -> CallRefused:
         case EtagOutdated(what=what, name=name, etag=etag):
             return fleet_errors.etag_stale(what, name, etag)
         case AlreadyThere(what=what, name=name, detail=detail):
+            call = _CHANGED_BY.get(what, f"Update{camel(what)}")
             return CallRefused(
                 Refusal(
                     code=grpc.StatusCode.ALREADY_EXISTS,
                     reason=f"{what.upper()}_EXISTS",
                     message=(
                         f"{what} {name!r} is there with other content ({detail}): "
-                        f"Update{_camel(what)} changes what can be changed"
+                        f"{call} changes what can be changed"
                     ),
                     metadata={what: name},
                 )
@@ -89,7 +94,3 @@ def refused(error: OfficeRefused) -> CallRefused:
         case NotPossible(reason=reason, sentence=sentence, about=about):
             return not_possible(reason, sentence, **about)
     raise AssertionError(f"no words are known for {type(error).__name__}")
-
-
-def _camel(what: str) -> str:
-    return "".join(word.capitalize() for word in what.split("_"))

@@ -42,6 +42,18 @@ _MONEY_FIELDS = frozenset(
     }
 )
 """The fields that say whose money moved, how much, and which way."""
+_OTHER_READ_FIELDS = frozenset(
+    {
+        "extra_common_param",
+        "gmt_create",
+        "gmt_payment",
+        "notify_action_type",
+        "notify_time",
+        "_input_charset",
+        "charset",
+    }
+)
+"""What else is read of a notification: which machine it is about, when, and in which charset."""
 _FRACTION = re.compile(r"\.[0-9]{1,9}$")
 
 
@@ -131,7 +143,7 @@ def prove(body: bytes, *, config: AlipayConfig, keys: Keys) -> dict[str, str]:
     """
     raw = _pairs(body)
     _check_signature(raw, config, keys)
-    fields = _decoded(raw)
+    fields = _decoded(raw, config)
     _check_one_reading(fields, config)
     return fields
 
@@ -241,25 +253,40 @@ def _check_signature(raw: dict[bytes, bytes], config: AlipayConfig, keys: Keys) 
 def _check_one_reading(fields: dict[str, str], config: AlipayConfig) -> None:
     """Refuse a value that holds a field of its own. The signed string escapes nothing, so it can be
     cut into other fields and stays signed: what Alipay signed for another merchant, whose texts he
-    chose, would be a payment to us. The true fields then stand within a value.
+    chose, would be a payment to us, and a payment to one machine of ours, without its passback, one
+    to another. The true fields then stand within a value.
     """
-    names = _MONEY_FIELDS | {config.notify_amount_field, config.notify_currency_field}
-    held = [
-        name
-        for name, value in fields.items()
-        if any("=" in part and part.partition("=")[0] in names for part in value.split("&")[1:])
-    ]
-    if held:
-        # What is behind the ampersand may name a buyer, and is not kept.
-        cut = {name: f"{fields[name].partition('&')[0]}&..." for name in held}
+    cut = _cut(fields, config)
+    if cut:
         raise NotificationRefused(
             "ambiguous",
-            f"the value of {held[0]} holds what may be another field",
+            f"the value of {next(iter(cut))} holds what may be another field",
             {**fields, **cut},
         )
 
 
-def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
+def _cut(fields: Mapping[str, str], config: AlipayConfig) -> dict[str, str]:
+    """Return the values that hold a field of their own, each without it: it may name a buyer, and
+    is not kept.
+    """
+    names = (
+        _MONEY_FIELDS
+        | _OTHER_READ_FIELDS
+        | {config.notify_amount_field, config.notify_currency_field}
+    )
+
+    def is_field(part: str) -> bool:
+        name, equals, _ = part.partition("=")
+        return bool(equals) and (name in names or names_buyer(name))
+
+    return {
+        name: f"{value.partition('&')[0]}&..."
+        for name, value in fields.items()
+        if any(map(is_field, value.split("&")[1:]))
+    }
+
+
+def _decoded(raw: dict[bytes, bytes], config: AlipayConfig) -> dict[str, str]:
     """Turn the proven bytes into text: by the charset that they name, else UTF-8, else GBK."""
     declared = raw.get(b"_input_charset") or raw.get(b"charset")
     known = CODECS.get(declared.decode("latin-1").lower()) if declared else None
@@ -269,13 +296,14 @@ def _decoded(raw: dict[bytes, bytes]) -> dict[str, str]:
             return {name.decode("ascii"): value.decode(codec) for name, value in raw.items()}
         except UnicodeDecodeError:
             continue
+    fields = {
+        name.decode("ascii"): value.decode("utf-8", "backslashreplace")
+        for name, value in raw.items()
+    }
     raise NotificationRefused(
         "bad_charset",
         "the notification is not in the charset that it names, or Alipay does not use that one",
-        {
-            name.decode("ascii"): value.decode("utf-8", "backslashreplace")
-            for name, value in raw.items()
-        },
+        {**fields, **_cut(fields, config)},
     )
 
 

@@ -4,7 +4,7 @@ that carries a Refusal.
 
 import grpc
 
-from gateway.rpc.statuses import FieldProblem, Refusal
+from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 
 
 class CallRefused(Exception):
@@ -17,26 +17,39 @@ class CallRefused(Exception):
         self.refusal = refusal
 
 
+def camel(what: str) -> str:
+    """Return a thing's name as it stands in the names of calls."""
+    return "".join(word.capitalize() for word in what.split("_"))
+
+
 def invalid(*problems: FieldProblem) -> CallRefused:
     """The request is wrong, whatever the state of the fleet is."""
-    listed = "; ".join(f"{one.field}: {one.description}" for one in problems)
+    shown = fitting(problems)
+    listed = "; ".join(f"{one.field}: {one.description}" for one in shown)
+    if len(shown) < len(problems):
+        listed += f"; and {len(problems) - len(shown)} more"
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.INVALID_ARGUMENT,
             reason="INVALID_REQUEST",
             message=listed,
-            problems=problems,
+            problems=shown,
         )
     )
 
 
+_SHOWN_BY = {"column": "GetMachine", "machine_import": "ListAuditRecords"}
+"""What has no list of its own."""
+
+
 def not_found(what: str, name: str) -> CallRefused:
     """There is no such machine, session, vend, trade or refund."""
+    call = _SHOWN_BY.get(what, f"List{camel(what)}s")
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.NOT_FOUND,
             reason=f"{what.upper()}_NOT_FOUND",
-            message=f"there is no {what} {name!r}: List{what.capitalize()}s shows what there is",
+            message=f"there is no {what} {name!r}: {call} shows what there is",
             metadata={what: name},
         )
     )

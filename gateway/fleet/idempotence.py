@@ -20,6 +20,7 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
+from actors.machine.ids import MACHINE_ID_PATTERN
 from actors.ports import Clock, StoreError
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
@@ -33,6 +34,7 @@ LEASE_MS = 60_000
 """Nothing that an administrator asks takes longer; what a gateway that died has begun can be gone
 on with after this.
 """
+_MACHINE_ID = re.compile(MACHINE_ID_PATTERN)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _NOBODY_KNOWS = frozenset(
     {
@@ -91,7 +93,9 @@ class Requests:
             rpc=request.DESCRIPTOR.name.removesuffix("Request"),
             content_sha256=content_sha256(request),
         )
-        claim = await self._begin(asked, getattr(request, "machine_id", ""))
+        named = getattr(request, "machine_id", "")
+        # What is no id is refused by what it is asked of, and is none of the claim's.
+        claim = await self._begin(asked, named if _MACHINE_ID.fullmatch(named) else "")
         if isinstance(claim, bytes):
             return response.FromString(claim)
         return await self._under(claim, act, do)

@@ -18,6 +18,7 @@ from gateway.rpc.statuses import FieldProblem
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
 _TOKEN_LENGTH_MAX = 1_024
+_DIGITS_MAX = 9
 
 Row = TypeVar("Row")
 
@@ -76,12 +77,13 @@ def page(rows: Sequence[Row], wanted: PageAsked, position: Callable[[Row], str])
 
 
 def number(wanted: PageAsked) -> int:
-    """Return the number behind which a page begins, 0 for the first one. Raises CallRefused."""
-    if not wanted.position:
-        return 0
-    if not (wanted.position.isascii() and wanted.position.isdecimal()):
+    """Return the number behind which a page begins, 0 for the first one: of a line, which 32 bits
+    hold. Raises CallRefused.
+    """
+    position = wanted.position or "0"
+    if not (position.isascii() and position.isdecimal() and len(position) <= _DIGITS_MAX):
         raise wrong_token()
-    return int(wanted.position)
+    return int(position)
 
 
 def next_token(wanted: PageAsked, position: str) -> str:

@@ -10,8 +10,8 @@ import grpc
 from actors.ports import Clock
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act
-from gateway.fleet.errors import CallRefused, not_found, not_possible
-from gateway.rpc.statuses import FieldProblem, Refusal
+from gateway.fleet.errors import CallRefused, camel, not_found, not_possible
+from gateway.rpc.statuses import FieldProblem, Refusal, fitting
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import (
     AlreadyThere,
@@ -24,6 +24,10 @@ from storage.office.deeds import (
 
 PROBLEMS_SHOWN_MAX = 20
 """A status travels in the trailing metadata, where there is room for little."""
+
+
+_CHANGED_BY = {"price_list": "SetPrices", "visit": "CloseVisit"}
+"""What has no call that updates it."""
 
 
 @contextmanager
@@ -50,16 +54,19 @@ def deed_of(act: Act, action: str, clock: Clock) -> Deed:
 
 def import_refused(problems: Sequence[str]) -> CallRefused:
     """A file has something wrong, and nothing of it was done."""
-    shown = problems[:PROBLEMS_SHOWN_MAX]
+    shown = fitting(
+        [FieldProblem(field="csv", description=one) for one in problems[:PROBLEMS_SHOWN_MAX]]
+    )
     more = len(problems) - len(shown)
+    listed = "; ".join(one.description for one in shown)
     behind = f"; and {more} more, which validate_only shows" if more else ""
     return CallRefused(
         Refusal(
             code=grpc.StatusCode.INVALID_ARGUMENT,
             reason="IMPORT_REFUSED",
-            message=f"nothing of the file was done: {'; '.join(shown)}{behind}",
+            message=f"nothing of the file was done: {listed}{behind}",
             metadata={"problems": str(len(problems))},
-            problems=tuple(FieldProblem(field="csv", description=one) for one in shown),
+            problems=shown,
         )
     )
 
@@ -72,13 +79,14 @@ def refused(error: OfficeRefused) -> CallRefused:
         case EtagOutdated(what=what, name=name, etag=etag):
             return fleet_errors.etag_stale(what, name, etag)
         case AlreadyThere(what=what, name=name, detail=detail):
+            call = _CHANGED_BY.get(what, f"Update{camel(what)}")
             return CallRefused(
                 Refusal(
                     code=grpc.StatusCode.ALREADY_EXISTS,
                     reason=f"{what.upper()}_EXISTS",
                     message=(
                         f"{what} {name!r} is there with other content ({detail}): "
-                        f"Update{_camel(what)} changes what can be changed"
+                        f"{call} changes what can be changed"
                     ),
                     metadata={what: name},
                 )
@@ -86,7 +94,3 @@ def refused(error: OfficeRefused) -> CallRefused:
         case NotPossible(reason=reason, sentence=sentence, about=about):
             return not_possible(reason, sentence, **about)
     raise AssertionError(f"no words are known for {type(error).__name__}")
-
-
-def _camel(what: str) -> str:
-    return "".join(word.capitalize() for word in what.split("_"))

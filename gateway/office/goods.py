@@ -116,7 +116,7 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     async def ListGoodsMoves(
         self, request: wire.ListGoodsMovesRequest, context: Context
     ) -> wire.ListGoodsMovesResponse:
-        fields = GoodsFields()
+        fields = GoodsFields().filters(request, "visit", "product", "lot")
         if sum(map(bool, (request.machine_id, request.visit, request.lot))) > 1:
             fields.wrong("machine_id", "must stand alone: one of machine_id, visit and lot")
         if bool(request.lot) is not bool(request.product):
@@ -140,7 +140,7 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     async def ListGoodsBalances(
         self, request: wire.ListGoodsBalancesRequest, context: Context
     ) -> wire.ListGoodsBalancesResponse:
-        fields = GoodsFields()
+        fields = GoodsFields().filters(request, "place", "product")
         if sum(map(bool, (request.place, request.machine_id, request.product))) > 1:
             fields.wrong("place", "must stand alone: one of place, machine_id and product")
         filters = (request.place, request.machine_id, request.product)

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Sequence
 from datetime import date
+from typing import Self
+
+from google.protobuf.message import Message
 
 from actors.machine import goods as words
 from actors.machine.ids import MACHINE_ID_PATTERN
@@ -38,6 +41,14 @@ class GoodsFields(OfficeFields):
             more = ("VISIT:visit",) * (visit is not None) + ("REMOVED:machine_id",) * removed
             also = "".join(f", or {other}" for other in (*more, *others))
             self.wrong(field, f"{_PLACE}{also}")
+
+    def filters(self, request: Message, *names: str) -> Self:
+        """Check what a list is filtered by, ``machine_id`` and ``names``: texts that a database can
+        be asked for.
+        """
+        for name in ("machine_id", *names):
+            self.some_id(name, getattr(request, name), needed=False)
+        return self
 
     def visit_name(self, value: str) -> None:
         """Check the name of a visit that somebody opens."""

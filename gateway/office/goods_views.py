@@ -7,6 +7,7 @@ from gateway.fleet.views import timestamp
 from gateway.office.v1 import goods_pb2
 from gateway.process.texts import plain
 from gateway.v1 import money_pb2
+from storage.fleet.positions import number
 from storage.office.goods import GoodsBalanceView, GoodsMoveView, Key
 from storage.office.lots import LotColumnView, LotView
 
@@ -71,13 +72,9 @@ def lot_column(view: LotColumnView) -> goods_pb2.LotColumn:
 
 def position(text: str) -> int | None:
     """Return the id behind which a page of moves begins, None for the first one. Raises
-    CallRefused.
+    InvalidPosition.
     """
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise wrong_token()
-    return int(text)
+    return number(text) if text else None
 
 
 def position_of(view: GoodsBalanceView | LotView) -> str:

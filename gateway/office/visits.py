@@ -66,7 +66,7 @@ class VisitService(visit_service_pb2_grpc.VisitServiceServicer):
     async def ListVisits(
         self, request: wire.ListVisitsRequest, context: Context
     ) -> wire.ListVisitsResponse:
-        fields = GoodsFields()
+        fields = GoodsFields().filters(request, "van")
         if sum(map(bool, (request.machine_id, request.van, request.open))) > 1:
             fields.wrong("machine_id", "must stand alone: one of machine_id, van and open")
         wanted = VisitsWanted(machine_id=request.machine_id, van=request.van, open=request.open)

@@ -230,10 +230,11 @@ def _merchant(settings: Settings, problems: Problems) -> Merchant:
     if (
         not 1 <= len(section.secondary_merchant_name) <= 64
         or '"' in section.secondary_merchant_name
+        or not section.secondary_merchant_name.isprintable()
     ):
         problems.add(
             "alipay.merchant.secondary_merchant_name must be the registered name: 1 to 64 "
-            "characters, no double quote."
+            "characters in one line, no double quote."
         )
     if not re.fullmatch(r"\d{4}", section.secondary_merchant_industry):
         problems.add(

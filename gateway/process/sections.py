@@ -7,7 +7,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 
 from actors.machine.policy import AMOUNT_MINOR_MAX, BOUNDS, Bounds, Policy
 from alipay_client.config import AlipayConfig, SignType
@@ -59,6 +68,8 @@ def is_loopback_host(host: str) -> bool:
 
 
 Listen = Annotated[str, AfterValidator(lambda text: str(Address.parse(text)))]
+FieldName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+"""A parameter of Alipay's: a notification that has another one is refused."""
 File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
@@ -66,6 +77,16 @@ class Section(BaseModel):
     """A table of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_switch(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true and false where a number is wanted: Python counts them as 1 and 0."""
+        of = None if info.field_name is None else cls.model_fields[info.field_name].annotation
+        said = value if isinstance(value, list) else [value]
+        if of is not bool and any(isinstance(one, bool) for one in said):
+            raise ValueError("is no switch: true and false are none of its values")
+        return value
 
 
 class Database(Section):
@@ -168,9 +189,9 @@ class Alipay(Section):
     connect_timeout_ms: int = Field(default=3_000, gt=0, le=60_000)
     read_timeout_ms: int = Field(default=15_000, gt=0, le=120_000)
     in_flight_max: int = Field(default=32, gt=0, le=1_000)
-    notify_amount_field: str = _ALIPAY.notify_amount_field
-    notify_currency_field: str = _ALIPAY.notify_currency_field
-    refund_reason_field: str = _ALIPAY.refund_reason_field
+    notify_amount_field: FieldName = _ALIPAY.notify_amount_field
+    notify_currency_field: FieldName = _ALIPAY.notify_currency_field
+    refund_reason_field: FieldName = _ALIPAY.refund_reason_field
     confirm_payments_by_query: bool = False
     """Ask Alipay once about each payment before it is believed (its documents disagree about the
     notification's amount).

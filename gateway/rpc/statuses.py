@@ -5,7 +5,7 @@ ErrorInfo, RetryInfo, BadRequest) travel in the trailing metadata, where grpcurl
 gRPC library look for them. A refusal says what the caller may do next.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
@@ -20,6 +20,15 @@ from actors.link import CloseReason
 
 DOMAIN = "vendgate"
 """``ErrorInfo.domain`` of every refusal."""
+
+
+PROBLEMS_SIZE_MAX = 1_500
+_MESSAGE_SIZE_MAX = 1_700
+"""A status travels in the trailing metadata, once as a text and once more in its details; clients
+take 8 KiB of that. What is larger they drop with its reason, and say RESOURCE_EXHAUSTED instead.
+"""
+_PROBLEM_SIZE_MAX = 500
+_CUT = "..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,8 +280,39 @@ def refusal_of(close_reason: str) -> Refusal:
     )
 
 
+def fitting(problems: Sequence[FieldProblem]) -> tuple[FieldProblem, ...]:
+    """Return the problems for which a status has room, from the first; a long one is cut short."""
+    shown: list[FieldProblem] = []
+    left = PROBLEMS_SIZE_MAX
+    for problem in problems:
+        one = FieldProblem(
+            field=_short(problem.field, _PROBLEM_SIZE_MAX),
+            description=_short(problem.description, _PROBLEM_SIZE_MAX),
+        )
+        left -= _size(one.field) + _size(one.description) + len(": ; ")
+        if left < 0:
+            break
+        shown.append(one)
+    return tuple(shown)
+
+
+def _size(text: str) -> int:
+    """How much a text takes as ``grpc-message``, where all but plain ASCII is percent-encoded."""
+    return sum(1 if 0x20 <= byte <= 0x7E and byte != 0x25 else 3 for byte in text.encode())
+
+
+def _short(text: str, most: int) -> str:
+    if _size(text) <= most:
+        return text
+    left, end = most - len(_CUT), 0
+    while (left := left - _size(text[end])) >= 0:
+        end += 1
+    return text[:end] + _CUT
+
+
 def to_status(refusal: Refusal) -> grpc.Status:
-    """Return the gRPC status of a refusal, details included."""
+    """Return the gRPC status of a refusal, details included, as far as a status has room."""
+    message, problems = _short(refusal.message, _MESSAGE_SIZE_MAX), fitting(refusal.problems)
     details: list[Message] = [
         error_details_pb2.ErrorInfo(
             reason=refusal.reason, domain=DOMAIN, metadata=dict(refusal.metadata)
@@ -282,19 +322,17 @@ def to_status(refusal: Refusal) -> grpc.Status:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(refusal.retry_after_ms)
         details.append(retry)
-    if refusal.problems:
+    if problems:
         violations = [
             error_details_pb2.BadRequest.FieldViolation(
                 field=problem.field, description=problem.description
             )
-            for problem in refusal.problems
+            for problem in problems
         ]
         details.append(error_details_pb2.BadRequest(field_violations=violations))
     code: int = refusal.code.value[0]
     return rpc_status.to_status(
-        status_pb2.Status(
-            code=code, message=refusal.message, details=[_packed(each) for each in details]
-        )
+        status_pb2.Status(code=code, message=message, details=[_packed(each) for each in details])
     )
 
 

@@ -235,6 +235,55 @@ def test_what_was_signed_for_another_merchant_is_not_cut_into_a_payment_to_us() 
     assert "ambiguous" == refusal(form(theirs, md5, sign_type="MD5"))
 
 
+@pytest.mark.parametrize(
+    ("within", "moved"),
+    [
+        ("extra_common_param", ["gmt_create", "gmt_payment"]),
+        ("discount", ["extra_common_param"]),
+        ("gmt_create", ["gmt_payment"]),
+        ("notify_id", ["notify_time"]),
+        ("body", ["buyer_email", "buyer_id"]),
+        ("_x", ["body", "buyer_email", "buyer_id"]),
+        ("body", ["charset"]),
+    ],
+)
+def test_a_payment_to_us_is_not_cut_into_another_one(within: str, moved: list[str]) -> None:
+    """Whoever holds a true notification hides neither its machine, its time nor its charset in
+    another field's value, and makes nobody's name a text that is kept.
+    """
+    true = {
+        **BARE,
+        "_x": "1",
+        "body": "Cola",
+        "discount": "0.00",
+        "extra_common_param": '{"machine":"VM-1"}',
+        "gmt_create": "2026-01-15 11:59:50",
+        "gmt_payment": "2026-01-15 11:59:58",
+        "notify_time": "2026-01-15 12:00:00",
+        **({"charset": "UTF-8"} if "charset" in moved else {}),
+        **({"buyer_email": "anna@example.com", "buyer_id": "2088"} if "buyer_id" in moved else {}),
+    }
+    ours = dict(true)
+    for name in moved:
+        ours[within] += f"&{name}={ours.pop(name)}"
+    assert string_to_sign(true, "UTF-8") == string_to_sign(ours, "UTF-8")
+    with pytest.raises(NotificationRefused) as caught:
+        parse(ours)
+    assert "ambiguous" == caught.value.code
+    assert caught.value.fields is not None
+    assert f"{true[within]}&..." == caught.value.fields[within]
+    assert "anna" not in str(caught.value.fields)
+
+
+def test_what_no_charset_fits_hides_no_buyer_either() -> None:
+    """The same holds for what cannot be read as text, because that is kept, too."""
+    with pytest.raises(NotificationRefused) as caught:
+        parse({**PAID, "charset": "KOI8-R", "subject": "x&buyer_id=2088123412341234"})
+    assert "bad_charset" == caught.value.code
+    assert caught.value.fields is not None
+    assert "x&..." == caught.value.fields["subject"]
+
+
 def test_an_ampersand_in_a_text_is_no_field() -> None:
     """A shop may be called "Tea & Milk", and what its text names is none of the money's fields."""
     assert 500 == parse({**PAID, "subject": "Tea & Milk &co=1 & total_fee 5"}).amount_minor

@@ -3,6 +3,7 @@ to be spoilt by tests.
 """
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def _lines(name: str, table: dict[str, Any]) -> list[str]:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

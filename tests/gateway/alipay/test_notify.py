@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import pytest
@@ -306,6 +307,19 @@ async def test_what_is_signed_and_does_not_fit_is_kept_for_a_person(
     )
     assert item.reason.startswith(f"{reason}: ")
     assert "2088123412341234" not in str(row)
+
+
+async def test_a_payment_cut_anew_is_no_other_machines(site: Site) -> None:
+    """The signature holds for both readings, and in the second one no passback contradicts the
+    token.
+    """
+    await site.register("VM-1")
+    other = await site.register("VM-2")
+    true = parse_qsl(site.signed(extra_common_param='{"machine":"VM-1"}').decode())
+    fields = dict(true)
+    fields["extra_common_param"] += f"&gmt_payment={fields.pop('gmt_payment')}"
+    assert (400, "refused") == await site.post(other.notify_token, urlencode(fields).encode())
+    assert [] == site.woken
 
 
 async def test_a_trade_without_its_number_is_kept_for_a_person(site: Site) -> None:

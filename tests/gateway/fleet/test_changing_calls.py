@@ -2,6 +2,7 @@
 done once and answered again, as every one of them says.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -327,6 +328,20 @@ async def test_a_refusal_names_what_is_wrong_and_once(site: Site) -> None:
 
     other = await _said(site.fleet.RegisterMachine(registration("VM-1", currency="SGD")))
     assert "another currency takes another id" in other
+
+
+async def test_much_that_is_wrong_is_still_told(site: Site) -> None:
+    """A client drops a status that is larger than 8 KiB, and would say RESOURCE_EXHAUSTED."""
+    await site.fleet.RegisterMachine(_registration())
+    wrong = machine_pb2.Column(column="x" * 17, product="y" * 999, price_minor=-1, capacity=99_999)
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await site.fleet.SetPlanogram(
+            wire.SetPlanogramRequest(machine_id="VM-1", columns=[wrong] * 128)
+        )
+    assert grpc.StatusCode.INVALID_ARGUMENT is refused.value.code()
+    said = refused.value.details() or ""
+    assert said.startswith("columns[0].column: ")
+    assert re.fullmatch(r".*; and [0-9]{3} more", said)
 
 
 async def test_a_price_changes_when_the_customer_has_gone(site: Site) -> None:

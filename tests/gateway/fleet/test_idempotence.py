@@ -232,3 +232,21 @@ def test_the_content_is_all_but_the_id() -> None:
     other = wire.EnableMachineRequest(machine_id="VM-1", etag="2", request_id="a")
     assert content_sha256(asked) == content_sha256(same) != content_sha256(other)
     assert "a" == asked.request_id
+
+
+@pytest.mark.parametrize("machine_id", ["a\0b", "x" * 100_000])
+async def test_what_is_no_machines_id_is_in_no_claim(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch, machine_id: str
+) -> None:
+    """PostgreSQL takes no NUL: the caller would be told to repeat the call, for ever."""
+    asked: list[str] = []
+    begin = Answers.begin
+
+    async def begins(self: Answers, *args: Any, machine_id: str, **more: Any) -> Claim | bytes:
+        asked.append(machine_id)
+        return await begin(self, *args, machine_id=machine_id, **more)
+
+    monkeypatch.setattr(Answers, "begin", begins)
+    request = wire.SetStockRequest(machine_id=machine_id, column="A1", request_id="r-1")
+    assert "1" == await _once(requests, Work(), request)
+    assert [""] == asked

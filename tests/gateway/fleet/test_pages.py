@@ -55,3 +55,14 @@ def test_a_position_may_be_any_text() -> None:
     assert "1:ü/ö" == pages.asked(1, made.next_page_token, "list", "ü").position
     with pytest.raises(CallRefused):
         pages.asked(1, made.next_page_token, "list", "other")
+
+
+@pytest.mark.parametrize("position", ["9999999999", "9" * 400, "-1", "٣", "1.5", "x"])
+def test_a_number_that_no_line_has_is_no_position(position: str) -> None:
+    """A database would fail on one that its column cannot hold."""
+    made = pages.page([position, "2"], pages.asked(1, "", "lines"), str)
+    with pytest.raises(CallRefused) as refused:
+        pages.number(pages.asked(1, made.next_page_token, "lines"))
+    assert ["page_token"] == [one.field for one in refused.value.refusal.problems]
+    assert 10_000 == pages.number(pages.PageAsked(limit=1, position="10000", filters=""))
+    assert 0 == pages.number(pages.asked(1, "", "lines"))

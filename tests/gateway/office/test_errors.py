@@ -1,9 +1,14 @@
 """What storage refuses is told in words that say what to do."""
 
+import re
+from pathlib import Path
+
 import grpc
 import pytest
 
+import storage.office
 from gateway.fleet.errors import CallRefused
+from gateway.office import services
 from gateway.office.errors import in_words, refused
 from storage.fleet.answers import RequestInProgress
 from storage.office.deeds import AlreadyThere, EtagOutdated, NotPossible, NotThere, OfficeRefused
@@ -28,7 +33,7 @@ from storage.office.deeds import AlreadyThere, EtagOutdated, NotPossible, NotThe
             AlreadyThere("price_list", "day", "name 'a' -> 'b'"),
             grpc.StatusCode.ALREADY_EXISTS,
             "PRICE_LIST_EXISTS",
-            "UpdatePriceList changes",
+            "SetPrices changes",
         ),
         (
             NotPossible("PRODUCT_ARCHIVED", "restore it", product="cola"),
@@ -45,6 +50,19 @@ def test_each_reason_has_its_words(
     told = refused(error).refusal
     assert (code, reason) == (told.code, told.reason)
     assert says in told.message
+
+
+@pytest.mark.parametrize("error", [NotThere, AlreadyThere])
+def test_whoever_is_refused_is_sent_to_a_call_that_there_is(error: type[OfficeRefused]) -> None:
+    """Whatever storage says is not there, or is there already."""
+    folder = Path(storage.office.__path__[0])
+    said = "".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    things = set(re.findall(rf'raise {error.__name__}\("([a-z_]+)"', said))
+    assert things
+    calls = set(services.METHODS)
+    for thing in things:
+        message = refused(error(thing, *["x"] * (error is AlreadyThere), "y")).refusal.message
+        assert calls.intersection(re.findall(r"[A-Z][A-Za-z_]+", message)), message
 
 
 def test_a_reason_without_words_is_found_by_us() -> None:

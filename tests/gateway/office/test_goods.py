@@ -162,3 +162,21 @@ async def test_a_lot_is_found_where_it_is(site: Site) -> None:
     ]
     await site.goods.UnloadColumn(unload(7, "EXPIRED"))
     assert not (await site.goods.ListLotColumns(wanted)).columns
+
+
+@pytest.mark.parametrize(
+    ("call", "fields"),
+    [
+        ("ListGoodsMoves", ("machine_id", "visit", "lot")),
+        ("ListGoodsBalances", ("place", "machine_id", "product")),
+    ],
+)
+async def test_what_no_database_can_be_asked_for_is_refused(
+    site: Site, call: str, fields: tuple[str, ...]
+) -> None:
+    """PostgreSQL takes no NUL, and "repeat the call" would help nobody."""
+    for field in fields:
+        more = {"product": "cola"} if field == "lot" else {}
+        request = getattr(wire, f"{call}Request")(**{field: "a\0b", **more})
+        code, _, wrong = await refusal(getattr(site.goods, call)(request))
+        assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, wrong)

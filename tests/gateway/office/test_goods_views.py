@@ -4,6 +4,7 @@ import pytest
 
 from gateway.fleet.errors import CallRefused
 from gateway.office import goods_views as views
+from storage.fleet.positions import InvalidPosition
 from storage.office.goods import GoodsBalanceView
 
 
@@ -19,10 +20,12 @@ def test_a_page_begins_behind_the_last_row() -> None:
     assert ('tea, "green"', 3) == (message.product, message.quantity)
 
 
-@pytest.mark.parametrize("text", ["x", "[]", '["a", "b"]', '["a", "b", 1]', "{}"])
+@pytest.mark.parametrize(
+    "text", ["x", "[]", '["a", "b"]', '["a", "b", 1]', "{}", "9999999999999999999", "²", "٣"]
+)
 def test_what_is_no_position_is_refused(text: str) -> None:
     """Also what looks like one of another list."""
     with pytest.raises(CallRefused):
         views.key(text)
-    with pytest.raises(CallRefused):
+    with pytest.raises(InvalidPosition):
         views.position(text)

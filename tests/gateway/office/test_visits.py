@@ -120,3 +120,11 @@ async def test_two_people_visit_one_machine(site: Site) -> None:
     first = await site.visits.ListVisits(wire.ListVisitsRequest(machine_id="VM-1", page_size=1))
     rest = wire.ListVisitsRequest(machine_id="VM-1", page_size=1, page_token=first.next_page_token)
     assert ["v-1"] == [one.visit for one in (await site.visits.ListVisits(rest)).visits]
+
+
+@pytest.mark.parametrize("field", ["machine_id", "van"])
+async def test_what_no_database_can_be_asked_for_is_refused(site: Site, field: str) -> None:
+    """PostgreSQL takes no NUL, and "repeat the call" would help nobody."""
+    request = wire.ListVisitsRequest(**{field: "a\0b"})  # type: ignore[arg-type]
+    code, _, wrong = await refusal(site.visits.ListVisits(request))
+    assert (grpc.StatusCode.INVALID_ARGUMENT, [field]) == (code, wrong)

@@ -180,6 +180,16 @@ def test_each_mistake_is_one_sentence(
     assert says in problem
 
 
+@pytest.mark.parametrize("hidden", ["\u202e", "\n", "\u200b"])
+def test_a_merchant_has_a_name_that_can_be_shown(
+    tmp_path: Path, tables: Tables, hidden: str
+) -> None:
+    """It stands in wallets and in Alipay's books."""
+    tables["alipay"]["merchant"]["secondary_merchant_name"] = f"Corner{hidden}Vending"
+    (problem,) = _problems(tmp_path, tables)
+    assert problem.startswith("alipay.merchant.secondary_merchant_name must be")
+
+
 @pytest.mark.parametrize("environment", ["production", PRODUCTION_URL, PRODUCTION_BACKUP_URL])
 def test_production_needs_https(tmp_path: Path, tables: Tables, environment: str) -> None:
     """Notifications of real money do not travel in the clear, however it is named."""

@@ -162,6 +162,35 @@ def test_what_kubernetes_says_of_a_service_is_no_setting(monkeypatch: pytest.Mon
     assert problem.startswith("The environment has VENDGATE_PORT, and there is no setting")
 
 
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("alipay", "payment_minor_max", "true"),
+        ("alipay", "notify_amount_field", '""'),
+        ("alipay", "notify_currency_field", '"a b"'),
+        ("alipay", "refund_reason_field", '"x\\n"'),
+        ("database", "busy_timeout_ms", "true"),
+        ("limits", "hello_timeout_s", "true"),
+        ("policy", "refund_retry_ms", "[true]"),
+        ("policy", "doubt_review_above_minor", "false"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(
+    tmp_path: Path, table: str, name: str, value: str
+) -> None:
+    """A switch is no number: a largest payment of 1, or a field that no notification can have,
+    would credit nobody.
+    """
+    (problem,) = _problems(_file(tmp_path, f"[{table}]\n{name} = {value}\n"))
+    assert problem.startswith(f"{table}.{name}")
+
+
+def test_a_switch_is_true_or_false(tmp_path: Path) -> None:
+    """And stays one."""
+    path = _file(tmp_path, "[alipay]\nconfirm_payments_by_query = true\n")
+    assert settings.load(path).alipay.confirm_payments_by_query
+
+
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence says what is expected and how the setting is spelt in the environment."""
     monkeypatch.setenv("VENDGATE_MACHINES__LISTEN", "7443")

@@ -1,6 +1,8 @@
 """The table of refusals."""
 
 import re
+from base64 import b64encode
+from urllib.parse import quote
 
 import grpc
 import pytest
@@ -62,3 +64,33 @@ def test_details_travel() -> None:
     ) == (info.reason, info.domain, dict(info.metadata))
     assert 1_500 == retry.retry_delay.ToMilliseconds()
     assert ("f", "d") == (bad.field_violations[0].field, bad.field_violations[0].description)
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\n", "%", "\U0001f600"])
+@pytest.mark.parametrize(("count", "length"), [(1, 100_000), (5_000, 3), (40, 90)])
+def test_a_refusal_has_room_in_the_metadata(letter: str, count: int, length: int) -> None:
+    """However much is wrong: a client drops what is beyond 8 KiB, and its reason with it."""
+    problems = [
+        FieldProblem(field=f"columns[{number}].{letter * length}", description=letter * length)
+        for number in range(count)
+    ]
+    refusal = Refusal(
+        code=grpc.StatusCode.INVALID_ARGUMENT,
+        reason="INVALID_REQUEST",
+        message="; ".join(one.description for one in problems),
+        problems=tuple(problems),
+    )
+    status = statuses.to_status(refusal)
+    ((_, packed),) = status.trailing_metadata or ()
+    assert isinstance(packed, bytes)
+    as_sent = len(quote(status.details, safe=" !#$&'()*+,/:;=?@[]~")) + len(b64encode(packed))
+    assert 8_192 - 512 > as_sent
+    shown = statuses.fitting(problems)
+    assert 0 < len(shown) <= count
+    assert shown[0].field.startswith(f"columns[0].{letter * min(length, 30)}")
+
+
+def test_what_fits_is_told_whole() -> None:
+    """Nothing is cut that has room."""
+    problems = tuple(FieldProblem(field=f"f{number}", description="d" * 50) for number in range(9))
+    assert problems == statuses.fitting(problems)

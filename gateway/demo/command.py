@@ -13,6 +13,7 @@ from rich.text import Text
 from gateway.demo.children import ChildFailed
 from gateway.demo.report import Report
 from gateway.demo.run import Demo, play
+from gateway.demo.terminal import Terminal
 
 INTERRUPTED = 130
 
@@ -21,7 +22,7 @@ def demo(
     *, sales: int, seed: int, as_json: bool, ray: bool, machines: int, keep: Path | None
 ) -> int:
     """Run the demo and return the exit status: 0 if all money is where it should be."""
-    console = None if as_json else Console()
+    console = None if as_json else Terminal()
     try:
         report = asyncio.run(
             play(

@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from gateway.demo.children import ChildFailed, Children, NoAnswer
+from gateway.demo.children import Child, ChildFailed, Children, NoAnswer
 from gateway.process.signals import end_signals
 
 Result = TypeVar("Result")
@@ -83,10 +83,19 @@ class Interruptions:
             if lost.done() and not _explains_itself(task):
                 task.cancel()
                 await asyncio.wait([task], timeout=CANCEL_TIMEOUT_S)
-                raise ChildFailed(f"{lost.result().name} ended by itself; see {lost.result().log}")
+                raise ChildFailed(_said_of(lost.result()))
             return await task
         finally:
             lost.cancel()
+
+
+def _said_of(lost: Child) -> str:
+    number = -(lost.process.returncode or 0)
+    if number > 0:
+        return (
+            f"{lost.name} was killed by signal {number}, and the demo ends with it; see {lost.log}"
+        )
+    return f"{lost.name} ended by itself; see {lost.log}"
 
 
 def _explains_itself(story: "asyncio.Task[Any]") -> bool:

@@ -22,7 +22,6 @@ from typing import Any
 
 import grpc.aio
 import httpx
-from rich.console import Console
 from rich.live import Live
 
 from gateway.demo import books, stage
@@ -31,11 +30,13 @@ from gateway.demo.interruptions import Interruptions
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
 from gateway.demo.screen import Picture, Scene
+from gateway.demo.terminal import Terminal
 from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
 from storage.fleet.views import EventView
+from storage.machines.holding import SqlLeases
 
 MACHINES = 12
 LOOK_EVERY_S = 0.5
@@ -89,7 +90,7 @@ class Stage:
         self.control_url: str = alipay.ready["url"]
         self.admin_address: str = gateway.ready["admin"]
         self.gateway_pid = gateway.process.pid
-        self.host_pids: list[int] = gateway.ready["host_pids"]
+        self.leases = SqlLeases(database)
         self.database = database
         self.queries = Queries(database)
         self.fleet = fleet
@@ -140,9 +141,17 @@ class Stage:
             admin_address=self.admin_address,
             control_url=self.control_url,
             vendgate=vendgate_in_shell(),
-            processes={"gateway": [self.gateway_pid], "hosts": self.host_pids},
+            processes={"hosts": await self.host_pids()},
             stopping=stopping,
         )
+
+    async def host_pids(self) -> list[int]:
+        """Return the processes that hold machines by now and may be killed: others take over. The
+        gateway is none of them, because the demo ends with it.
+        """
+        nodes = [holder.node for holder in await self.leases.holders()]
+        pids = {int(pid) for node in nodes if (pid := node.rpartition("/")[2]).isdecimal()}
+        return sorted(pids - {self.gateway_pid})
 
     async def at_rest(self) -> bool:
         """Tell whether every customer has left, and their money is sold or back, in both books."""
@@ -227,7 +236,7 @@ def vendgate_in_shell() -> str:
     return str(ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours)
 
 
-async def play(demo: Demo, *, console: Console | None) -> Report | None:
+async def play(demo: Demo, *, console: Terminal | None) -> Report | None:
     """Run the demo and return what it saw, or None if it was interrupted before anything could be
     seen. Raises ChildFailed.
     """
@@ -270,7 +279,7 @@ async def _play(
     folder: Path,
     children: Children,
     interruptions: Interruptions,
-    console: Console | None,
+    console: Terminal | None,
 ) -> Report:
     keys = folder / "alipay"
     ports = stage.free_ports()
@@ -347,7 +356,7 @@ def _fleet_arguments(
     ]
 
 
-async def _watch(running: Stage, interruptions: Interruptions, console: Console | None) -> Report:
+async def _watch(running: Stage, interruptions: Interruptions, console: Terminal | None) -> Report:
     """Watch until there are enough sales, or somebody stops it; then let the rest go back and
     compare the books.
     """
@@ -365,8 +374,11 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
             else None
         )
         while True:
-            if terminal is not None and not terminal.isatty() and not interruptions.wanted:
-                # Its window was closed, and only the leader of the session was told: make, perhaps.
+            # Its window was closed, and only the leader of the session was told: make, perhaps. Or
+            # whoever read the pipe has read enough.
+            closed = terminal is not None and not terminal.isatty()
+            unread = console is not None and console.unread
+            if (closed or unread) and not interruptions.wanted:
                 signal.raise_signal(signal.SIGHUP)
             async with answer_within(ANSWER_TIMEOUT_S, "the database"):
                 report = await running.report()

@@ -31,6 +31,7 @@ EVENT_LINES_GOOD = 8
 """So many come before more lines to try."""
 _GAP = "  "
 _INDENT = " " * 10
+_GOES_ON = " ..."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,9 @@ def _extras(scene: Scene, width: int) -> list[Text]:
     named = ", ".join(
         f"{name} {' '.join(map(str, pids))}" for name, pids in scene.processes.items() if pids
     )
-    killing = _wrapped(f"{named} (kill one and look)", width, indent=f"{'processes':<13}")
+    killing = _wrapped(
+        f"{named} (kill one and look: another takes over)", width, indent=f"{'processes':<13}"
+    )
     return [
         *_commands(grpcurl_lines(scene.admin_address)[1:], width),
         *(map(Text, killing if named else [])),
@@ -195,7 +198,9 @@ def _cell(name: str, text: str, size: int) -> str:
 
 
 def _events(events: Sequence[EventView], width: int, height: int) -> list[Text]:
-    """Return the newest events that have room, the newest last, each of them whole."""
+    """Return the newest events that have room, the newest last, each of them whole. Of one that is
+    longer than all the room its beginning is better than nothing.
+    """
     told: list[Text] = []
     for event in reversed(events):
         block = [
@@ -204,9 +209,18 @@ def _events(events: Sequence[EventView], width: int, height: int) -> list[Text]:
         ]
         block[0].stylize("bold", 0, len(event.machine_id))
         if len(told) + len(block) > height:
-            break
+            return told or _beginning(block, width, height)
         told = block + told
     return told
+
+
+def _beginning(block: list[Text], width: int, height: int) -> list[Text]:
+    """Return as much of a long event as there is room for, and a sign that it goes on."""
+    begun = block[: max(height, 0)]
+    if begun:
+        begun[-1].truncate(width - len(_GOES_ON))
+        begun[-1].append(_GOES_ON)
+    return begun
 
 
 def _wrapped(text: str, width: int, *, indent: str, then: str | None = None) -> list[str]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Select,
     and_,
     case,
+    cast,
     exists,
     func,
     literal,
@@ -97,7 +99,8 @@ def lots_page(until: str, after: LotKey, limit: int) -> Select[Any]:
     c, b = goods_lots.c, goods_balances.c
     key = (c.expires_on, c.product, c.lot)
     in_stores = (
-        select(func.coalesce(func.sum(b.quantity), 0))
+        # PostgreSQL sums into numeric, which Python has as a Decimal and protobuf refuses.
+        select(cast(func.coalesce(func.sum(b.quantity), 0), BigInteger))
         .where(b.product == c.product, b.lot == c.lot)
         .scalar_subquery()
     )

@@ -130,7 +130,10 @@ async def test_a_child_that_dies_ends_it_with_a_sentence(tmp_path: Path) -> None
 
         assert [] == await gone(it.family, GONE_WITHIN_S)
         assert 1 == it.process.wait()
-        assert "machines ended by itself; see " in (tmp_path / "err").read_text()
+        assert (
+            "machines was killed by signal 9, and the demo ends with it; see "
+            in (tmp_path / "err").read_text()
+        )
 
 
 @pytest.mark.parametrize(
@@ -163,6 +166,18 @@ async def test_a_terminal_that_goes_away_ends_it(tmp_path: Path, below: Sequence
     finally:
         if ours >= 0:
             os.close(ours)
+
+
+async def test_a_reader_that_has_read_enough_ends_it(tmp_path: Path) -> None:
+    """As ``head`` does: in order, with all it had started, and without a traceback."""
+    words = [word for word in demo(tmp_path) if word != "--json"]
+    shell = ["bash", "-c", 'set -o pipefail; "$@" | head -n 2', "shell", *VENDGATE, *words]
+    done = await asyncio.to_thread(
+        subprocess.run, shell, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_AFTER_S
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 2 == len(done.stdout.splitlines())
 
 
 @pytest.mark.ray

@@ -93,7 +93,7 @@ def scene(machines: int = 12) -> Scene:
         admin_address=ADMIN,
         control_url=CONTROL,
         vendgate=".venv/bin/vendgate",
-        processes={"gateway": [4_194_303], "hosts": [4_194_304]},
+        processes={"hosts": [4_194_304]},
         stopping=False,
     )
 
@@ -157,7 +157,7 @@ def test_a_larger_terminal_shows_more() -> None:
     assert machine(1).qr_payload not in "\n".join(small)
     assert machine(1).qr_payload in "\n".join(middle)
     assert list(grpcurl_lines(ADMIN)) == commands(middle)
-    assert "processes    gateway 4194303, hosts 4194304 (kill one and look)" in middle
+    assert "processes    hosts 4194304 (kill one and look: another takes over)" in middle
     for command in commands(middle):
         assert "grpcurl" == shlex.split(command)[0]
 
@@ -189,3 +189,17 @@ def test_before_anything_happened() -> None:
 
     assert lines[0].startswith("Vendgate demo: nobody new comes, the rest goes back")
     assert "what happens" == lines[-1]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_an_event_longer_than_the_room_is_begun(width: int, height: int) -> None:
+    """Rather than nothing said at all, as long as it is the newest."""
+    long = replace(event(101), text=" ".join(f"long{number}" for number in range(2_000)))
+    shown = scene()
+    lines = drawn(replace(shown, events=[*shown.events, long]), width, height)
+    happened = lines[lines.index("what happens") + 1 :]
+
+    assert happened[0].startswith("VM-0007 long0 long1 ")
+    assert happened[-1].endswith(" ...")
+    assert height >= len(lines)
+    assert [] == [line for line in lines if len(line) > width]

@@ -91,6 +91,8 @@ async def test_lots_come_as_they_expire(db: Database) -> None:
     lots = Lots(db)
     rows = await lots.page(until="2027-12-31", after=("", "", ""), limit=9)
     assert [("L2", 5), ("L1", 5)] == [(one.lot, one.in_stores) for one in rows]
+    # A Decimal of 5 equals 5, and no message takes it.
+    assert [int, int] == [type(one.in_stores) for one in rows]
     assert rows[1:] == await lots.page(until="2027-12-31", after=rows[0].key, limit=9)
     assert rows[:1] == await lots.page(until="2026-12-31", after=("", "", ""), limit=9)
     await goes_along(

@@ -262,6 +262,10 @@ def older_piece_pays_too() -> Any:
     return patch.object(paying, "why_before_the_choice", bug)
 
 
+def money_of_the_session_before_opens_another() -> Any:
+    return patch.object(paying, "is_of_the_session_before", lambda draft, event: False)
+
+
 def second_customer_is_the_first() -> Any:
     why = paying.why_unwanted
 

@@ -372,7 +372,7 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=48,
+        start=112,
         steer=steers.saving_fails_often,
     ),
     Planted(

@@ -111,6 +111,8 @@ class Inbox:
         """Save a notification; raises StoreError when nobody knows whether it is saved: do not
         acknowledge it then.
         """
+        if received.event is None:
+            received = _without_nul(received)
         return await self._db.write(
             lambda connection: _put(connection, received, self._db.partition_count)
         )
@@ -131,6 +133,17 @@ class Inbox:
         return await self._db.read_money(
             lambda connection: connection.scalar(_OUR_REFUND, {"wanted": refund_id}) is not None
         )
+
+
+def _without_nul(received: Received) -> Received:
+    """Return what is only kept without NUL in its names, which PostgreSQL does not keep: what
+    Alipay signed must reach a person whatever is in it.
+    """
+    cause, trade_id = (
+        name.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        for name in (received.cause, received.trade_id)
+    )
+    return dataclasses.replace(received, cause=cause, trade_id=trade_id)
 
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, make_url, select, text, updat
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import RefundSucceeded, TradeFinished
-from actors.machine.ids import RefundId, TradeId
+from actors.machine.ids import MachineId, RefundId, TradeId
 from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
 from storage.machines import inbox as inboxes
@@ -188,3 +188,19 @@ async def test_a_refund_is_ours_if_it_was_saved(db: Database) -> None:
     await db.write(lambda connection: connection.execute(insert(refunds), row))
     ours = [await Inbox(db).knows_refund(RefundId(name)) for name in ("t1R1", "t1R", "T1R1", "")]
     assert [True, False, False, False] == ours
+
+
+async def test_what_is_only_kept_may_hold_nul(db: Database) -> None:
+    """PostgreSQL keeps none, and yet a person must see what Alipay signed."""
+    told = Received(
+        cause="refused:unknown_token:20\0x:1",
+        kind="PUT_ASIDE",
+        machine_id=MachineId(""),
+        trade_id="20\0x",
+        event=None,
+        fields={"subject": "20\0x"},
+        told_sha256="a" * 64,
+        received_at_ms=START_MS,
+    )
+    assert "NEW" == (await Inbox(db).put(told)).verdict
+    assert "DUPLICATE" == (await Inbox(db).put(told)).verdict

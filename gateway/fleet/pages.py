@@ -18,6 +18,10 @@ from gateway.rpc.statuses import FieldProblem
 PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
 _TOKEN_LENGTH_MAX = 1_024
+_DIGITS_MAX = 18
+"""No number of ours has more digits than 64 bits hold; a longer one would be an error of the
+database's.
+"""
 
 Row = TypeVar("Row")
 
@@ -79,9 +83,14 @@ def number(wanted: PageAsked) -> int:
     """Return the number behind which a page begins, 0 for the first one. Raises CallRefused."""
     if not wanted.position:
         return 0
-    if not (wanted.position.isascii() and wanted.position.isdecimal()):
+    return counted(wanted.position)
+
+
+def counted(position: str) -> int:
+    """Return the number that a position is. Raises CallRefused."""
+    if not (position.isascii() and position.isdecimal() and len(position) <= _DIGITS_MAX):
         raise wrong_token()
-    return int(wanted.position)
+    return int(position)
 
 
 def next_token(wanted: PageAsked, position: str) -> str:

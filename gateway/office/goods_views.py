@@ -2,7 +2,7 @@
 
 import json
 
-from gateway.fleet.pages import wrong_token
+from gateway.fleet.pages import counted, wrong_token
 from gateway.fleet.views import timestamp
 from gateway.office.v1 import goods_pb2
 from gateway.process.texts import plain
@@ -75,9 +75,7 @@ def position(text: str) -> int | None:
     """
     if not text:
         return None
-    if not text.isdecimal():
-        raise wrong_token()
-    return int(text)
+    return counted(text)
 
 
 def position_of(view: GoodsBalanceView | LotView) -> str:
@@ -96,6 +94,9 @@ def key(text: str) -> Key:
     except ValueError:
         raise wrong_token() from None
     if not isinstance(parts, list) or len(parts) != _PARTS or {type(one) for one in parts} != {str}:
+        raise wrong_token()
+    if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in "".join(parts)):
+        # Escaped twice, they came past the check of the token; a database does not take them.
         raise wrong_token()
     place, product, lot = parts
     return place, product, lot

@@ -127,6 +127,8 @@ class Inbox:
         """Save a notification; raises StoreError when nobody knows whether it is saved: do not
         acknowledge it then.
         """
+        if received.event is None:
+            received = _without_nul(received)
         return await self._db.write(
             lambda connection: _put(connection, received, self._db.partition_count)
         )
@@ -171,6 +173,17 @@ class Inbox:
                 and _credited(connection, trade_id) is None
             )
         )
+
+
+def _without_nul(received: Received) -> Received:
+    """Return what is only kept without NUL in its names, which PostgreSQL does not keep: what
+    Alipay signed must reach a person whatever is in it.
+    """
+    cause, trade_id = (
+        name.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        for name in (received.cause, received.trade_id)
+    )
+    return dataclasses.replace(received, cause=cause, trade_id=trade_id)
 
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:

@@ -55,3 +55,11 @@ def test_a_position_may_be_any_text() -> None:
     assert "1:ü/ö" == pages.asked(1, made.next_page_token, "list", "ü").position
     with pytest.raises(CallRefused):
         pages.asked(1, made.next_page_token, "list", "other")
+
+
+@pytest.mark.parametrize("text", ["9" * 19, "9" * 700, "\N{ARABIC-INDIC DIGIT THREE}", "-1"])
+def test_a_number_that_no_database_holds_is_refused(text: str) -> None:
+    """It would be an error of ours."""
+    wanted = pages.PageAsked(limit=1, position=text, filters="")
+    with pytest.raises(CallRefused):
+        pages.number(wanted)

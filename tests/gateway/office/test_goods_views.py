@@ -26,3 +26,17 @@ def test_what_is_no_position_is_refused(text: str) -> None:
         views.key(text)
     with pytest.raises(CallRefused):
         views.position(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 19, "9" * 700, "\N{ARABIC-INDIC DIGIT THREE}"])
+def test_a_number_that_no_database_holds_is_refused(text: str) -> None:
+    """It would be an error of ours."""
+    with pytest.raises(CallRefused):
+        views.position(text)
+
+
+@pytest.mark.parametrize("letter", [r"\ud800", r"\u0000"])
+def test_a_letter_that_no_database_takes_is_refused(letter: str) -> None:
+    """It comes past the check of the token, for it is escaped twice."""
+    with pytest.raises(CallRefused):
+        views.key(f'["{letter}", "", ""]')

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, make_url, select, text, updat
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import RefundSucceeded, TradeFinished
-from actors.machine.ids import Currency, RefundId, TradeId
+from actors.machine.ids import Currency, MachineId, RefundId, TradeId
 from actors.machine.state import RefundStatus
 from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
@@ -243,3 +243,19 @@ async def test_a_trade_is_closed_unpaid_if_no_payment_of_it_was_told(db: Databas
         await Inbox(db).put(other(cause, None))
     known = [await Inbox(db).closed_unpaid(one) for one in ("t1", "t2", "t3")]
     assert [False, True, False] == known
+
+
+async def test_what_is_only_kept_may_hold_nul(db: Database) -> None:
+    """PostgreSQL keeps none, and yet a person must see what Alipay signed."""
+    told = Received(
+        cause="refused:unknown_token:20\0x:1",
+        kind="PUT_ASIDE",
+        machine_id=MachineId(""),
+        trade_id="20\0x",
+        event=None,
+        fields={"subject": "20\0x"},
+        told_sha256="a" * 64,
+        received_at_ms=START_MS,
+    )
+    assert "NEW" == (await Inbox(db).put(told)).verdict
+    assert "DUPLICATE" == (await Inbox(db).put(told)).verdict

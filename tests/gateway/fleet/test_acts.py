@@ -8,6 +8,7 @@ one whose lease is over at once.
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,14 @@ async def _registered(site: Site, machine_id: str = "VM-1", *, rpc: str = "") ->
     acts, act = _acts(site), Act(actor="test", within_s=HANGS_AFTER_S)
     await acts.change(machine_id, MachineChange(overrides=LIMITS), act, action="begin")
 
-    async def code() -> bool | None:
+    async def code(status: str) -> bool | None:
         view = await site.queries.machine(machine_id)
-        return (view is not None and view.code_status == "ACTIVE") or None
+        return (view is not None and view.code_status == status) or None
 
-    await found(code)
+    await found(partial(code, "ACTIVE"))
     if rpc == "EnableMachine":
         await acts.change(machine_id, MachineChange(enabled=False), act, action="begin")
+        await found(partial(code, "STOPPED"))
 
 
 async def _trail(site: Site, action: str) -> list[str]:

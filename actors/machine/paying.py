@@ -139,6 +139,8 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
         return RefundCause.OVERLOADED
     if is_before_a_stranger(draft, event):
         return RefundCause.UNAVAILABLE
+    if is_of_the_session_before(draft, event):
+        return RefundCause.LATE_PAYMENT
     if session is not None:
         # A payer whom Alipay does not name cannot be proved to be the one who is there.
         same = session.paid_minor == 0 or (
@@ -160,6 +162,16 @@ def is_before_a_stranger(draft: Draft, event: TopUpPaid) -> bool:
     if not strangers_at_ms or event.paid_at_ours_ms is None:
         return False
     return event.paid_at_ours_ms <= strangers_at_ms[-1]
+
+
+def is_of_the_session_before(draft: Draft, event: TopUpPaid) -> bool:
+    """Tell whether the money was paid while the last session was still open. Whoever pays twice for
+    one choice, or tops up and leaves, is gone when we hear of it late: it must not wait in front of
+    the next customer.
+    """
+    if event.paid_at_ours_ms is None:
+        return False
+    return event.paid_at_ours_ms + draft.policy.clock_tolerance_ms < draft.state.session_ended_at_ms
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
@@ -287,6 +299,9 @@ def end_session(draft: Draft, reason: EndReason, cause: RefundCause | None = Non
         draft.update(doubts=(*draft.state.doubts, session.vend))
     # The session's row is written once more with its end; the vend in doubt lives on by itself.
     draft.put_session(replace(session, vend=None, ended_at_ms=draft.now_ms, end_reason=reason))
+    if reason is not EndReason.NEXT_CUSTOMER:
+        # Not if the next customer ended it by paying in it: what else they paid there is theirs.
+        draft.update(session_ended_at_ms=draft.now_ms)
     draft.tell(EndSession(session_id=session.session_id, reason=reason, refund_minor=rest))
 
 

@@ -33,7 +33,11 @@ def resume(draft: Draft) -> None:
     before, after = draft.state, resumed(draft.state, draft.now_ms, draft.policy)
     if after == before:
         return
-    draft.update(late_watch_until_ms=after.late_watch_until_ms, code=after.code)
+    draft.update(
+        late_watch_until_ms=after.late_watch_until_ms,
+        session_ended_at_ms=after.session_ended_at_ms,
+        code=after.code,
+    )
     if after.session is not None and after.session != before.session:
         draft.put_session(after.session)
         if after.session.vend is not None:
@@ -63,6 +67,7 @@ def resumed(state: MachineState, now_ms: int, policy: Policy) -> MachineState:
         refunds=tuple(_refund(refund, now_ms, policy) for refund in state.refunds),
         code=_code(state.code, now_ms, policy),
         late_watch_until_ms=min(state.late_watch_until_ms, now_ms + policy.late_watch_ms),
+        session_ended_at_ms=min(state.session_ended_at_ms, now_ms),
     )
 
 

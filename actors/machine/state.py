@@ -451,6 +451,7 @@ class MachineState(Struct, frozen=True, kw_only=True):
     goods_acts: tuple[GoodsAct, ...] = ()
     """The last ones, for those that are told again."""
     late_watch_until_ms: int = 0
+    session_ended_at_ms: int = 0
     sessions_made: int = 0
     vends_made: int = 0
     next_planogram: Planogram | None = None

@@ -35,6 +35,7 @@ from alipay_client.notify import (
     prove,
     told_money,
 )
+from gateway.alipay.afterwards import why_unfit
 from gateway.alipay.buyers import Buyers, kept, told_sha256
 from gateway.process.skew import Skew
 from gateway.rpc.counters import Counters
@@ -211,20 +212,12 @@ class NotifyIngress:
         match notification.kind:
             case NotificationKind.PAID:
                 self._check_payment(notification, machine)
-            case NotificationKind.FINISHED if not await self.inbox.knows_payment(
-                notification.trade_id
-            ):
-                # Money came in, and we never heard of it.
-                raise Unacceptable("unknown_trade")
-            case NotificationKind.REFUNDED if not await self.inbox.knows_refund(
-                RefundId(notification.refund_id)
-            ):
-                # Somebody returned it in Alipay's portal, and here its funds can still be spent.
-                raise Unacceptable("unknown_refund")
             case NotificationKind.OTHER if notification.status not in _NO_MONEY:
                 raise Unacceptable("unknown_status")
             case _:
                 pass
+        if why := await why_unfit(notification, self.inbox, self.config):
+            raise Unacceptable(why)
 
     def _check_payment(self, notification: Notification, machine: Registered) -> None:
         if notification.currency != machine.currency:

@@ -94,5 +94,8 @@ def key(text: str) -> Key:
         raise wrong_token() from None
     if not isinstance(parts, list) or len(parts) != _PARTS or {type(one) for one in parts} != {str}:
         raise wrong_token()
+    if any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in "".join(parts)):
+        # Escaped twice, they came past the check of the token; a database does not take them.
+        raise wrong_token()
     place, product, lot = parts
     return place, product, lot

@@ -16,7 +16,8 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.machine.events import Event, TopUpPaid
-from actors.machine.ids import MachineId, RefundId
+from actors.machine.ids import Currency, MachineId, RefundId, TradeId
+from actors.machine.state import RefundStatus
 from actors.machine.values import replace
 from actors.placement import partition_of
 from actors.ports import StoreError
@@ -56,7 +57,12 @@ _CREDITED = select(
     *trades.c["partner_trans_id", "paid_minor", "currency"],
 ).where(trades.c.trade_id == bindparam("wanted"))
 _TOLD_BEFORE = select(inbox).where(inbox.c.cause == bindparam("told"))
-_OUR_REFUND = select(refunds.c.refund_id).where(refunds.c.refund_id == bindparam("wanted"))
+_OUR_REFUND = select(*refunds.c["trade_id", "amount_minor", "currency", "status"]).where(
+    refunds.c.refund_id == bindparam("wanted")
+)
+_ASKED_BACK = select(*trades.c["paid_minor", "refunded_minor"]).where(
+    trades.c.trade_id == bindparam("wanted")
+)
 
 
 @functools.cache
@@ -101,6 +107,16 @@ class Stored:
     event: Event | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedBack:
+    """A refund as we asked Alipay for it, in minor units, and what became of it here."""
+
+    trade_id: TradeId
+    amount_minor: int
+    currency: Currency
+    status: RefundStatus
+
+
 class Inbox:
     """The inbox of all machines."""
 
@@ -111,6 +127,8 @@ class Inbox:
         """Save a notification; raises StoreError when nobody knows whether it is saved: do not
         acknowledge it then.
         """
+        if received.event is None:
+            received = _without_nul(received)
         return await self._db.write(
             lambda connection: _put(connection, received, self._db.partition_count)
         )
@@ -124,13 +142,48 @@ class Inbox:
             )
         )
 
-    async def knows_refund(self, refund_id: RefundId) -> bool:
-        """Tell whether this refund is one of ours, whatever became of it: each is saved before
+    async def our_refund(self, refund_id: RefundId) -> AskedBack | None:
+        """Return this refund if it is one of ours, whatever became of it: each is saved before
         Alipay hears of it.
         """
-        return await self._db.read_money(
-            lambda connection: connection.scalar(_OUR_REFUND, {"wanted": refund_id}) is not None
+        row = await self._db.read_money(
+            lambda connection: connection.execute(_OUR_REFUND, {"wanted": refund_id}).one_or_none()
         )
+        if row is None:
+            return None
+        return AskedBack(
+            trade_id=TradeId(row.trade_id),
+            amount_minor=row.amount_minor,
+            currency=Currency(row.currency),
+            status=RefundStatus(row.status),
+        )
+
+    async def has_money_of(self, trade_id: str) -> bool:
+        """Tell whether money of this trade is here, spent or not: a payment was saved, and not all
+        of it was asked back. What is given up was not.
+        """
+        return await self._db.read_money(lambda connection: _has_money_of(connection, trade_id))
+
+    async def closed_unpaid(self, trade_id: str) -> bool:
+        """Tell whether we were told that this trade is closed, and never that it was paid."""
+        return await self._db.read_money(
+            lambda connection: (
+                _was_told(connection, f"closed:{trade_id}")
+                and not _was_told(connection, f"payment:{trade_id}")
+                and _credited(connection, trade_id) is None
+            )
+        )
+
+
+def _without_nul(received: Received) -> Received:
+    """Return what is only kept without NUL in its names, which PostgreSQL does not keep: what
+    Alipay signed must reach a person whatever is in it.
+    """
+    cause, trade_id = (
+        name.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        for name in (received.cause, received.trade_id)
+    )
+    return dataclasses.replace(received, cause=cause, trade_id=trade_id)
 
 
 def _put(connection: Connection, received: Received, partition_count: int) -> Stored:
@@ -217,6 +270,13 @@ def _with_payer(connection: Connection, received: Received) -> Received:
 
 def _was_told(connection: Connection, cause: str) -> bool:
     return connection.execute(_TOLD_BEFORE, {"told": cause}).one_or_none() is not None
+
+
+def _has_money_of(connection: Connection, trade_id: str) -> bool:
+    row = connection.execute(_ASKED_BACK, {"wanted": trade_id}).one_or_none()
+    if row is None:
+        return _was_told(connection, f"payment:{trade_id}")  # its machine has not taken it yet
+    return bool(row.paid_minor != row.refunded_minor)
 
 
 def _find(connection: Connection, cause: str) -> Row[Any]:

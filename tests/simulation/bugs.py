@@ -250,7 +250,12 @@ def paid_twice() -> Any:
 
 
 def late_money_pays_for_the_next() -> Any:
-    return patch.object(paying, "why_before_the_choice", lambda *_: None)
+    # What was paid before the end of the last session would go back for that alone.
+    return patch.multiple(
+        paying,
+        why_before_the_choice=lambda *_: None,
+        is_of_the_session_before=lambda draft, event: False,
+    )
 
 
 def older_piece_pays_too() -> Any:
@@ -259,7 +264,13 @@ def older_piece_pays_too() -> Any:
     def bug(draft: Any, event: Any, session: Any) -> Any:
         return None if session.paid_minor else why(draft, event, session)
 
-    return patch.object(paying, "why_before_the_choice", bug)
+    return patch.multiple(
+        paying, why_before_the_choice=bug, is_of_the_session_before=lambda draft, event: False
+    )
+
+
+def money_of_the_session_before_opens_another() -> Any:
+    return patch.object(paying, "is_of_the_session_before", lambda draft, event: False)
 
 
 def second_customer_is_the_first() -> Any:

@@ -19,6 +19,7 @@ from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation.backend import SALT
+from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
@@ -324,6 +325,29 @@ def one_customer_per_session(world: "World") -> None:
             )
 
 
+def money_stays_in_its_time(world: "World") -> None:
+    """B15: what was paid while a session was open feeds no later one, in front of which somebody
+    else may stand. Only the next customer's payment ends the session in which it was made.
+    """
+    if world.clocks_jump:
+        return  # then our own times mean nothing
+    sql = (
+        "SELECT t.trade_id, max(o.ended_at_ms) FROM trades t "
+        "JOIN sessions s ON s.session_id = t.session_id JOIN sessions o ON "
+        "o.machine_id = s.machine_id AND o.session_id <> s.session_id "
+        "AND o.ended_at_ms <= s.started_at_ms AND o.end_reason <> 'NEXT_CUSTOMER' "
+        "GROUP BY t.trade_id"
+    )
+    for trade_id, ended_at_ms in world.disk.rows(sql):
+        trade = world.provider.book.trade(trade_id)
+        if trade is not None and trade.paid_at_ms + TOLERANCE_MS < ended_at_ms:
+            world.checker.broken(
+                "no money across sessions",
+                f"trade {trade_id} was paid {(ended_at_ms - trade.paid_at_ms) / 1_000:g} s before "
+                "the end of a session, and feeds a later one",
+            )
+
+
 def codes_are_as_wanted(world: "World") -> None:
     """A code can be paid at Alipay if its machine is enabled, and only then, unless Alipay refused
     that.
@@ -426,6 +450,7 @@ TRUTHS = (
     notifications_are_taken,
     nothing_put_aside_waits,
     one_customer_per_session,
+    money_stays_in_its_time,
     nobody_keeps_a_machine,
     codes_are_as_wanted,
     states_agree_with_rows,

@@ -227,6 +227,12 @@ PLANTED = (
         start=400_297,
     ),
     Planted(
+        name="paid-in-the-session-before",
+        sentence="Money that was paid in the last session, and is heard of later, opens another.",
+        bug=bugs.money_of_the_session_before_opens_another,
+        start=145,
+    ),
+    Planted(
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,
@@ -366,7 +372,7 @@ PLANTED = (
         name="due-work-forgotten",
         sentence="A machine whose timer met a failing commit is not loaded again.",
         bug=bugs.due_work_forgotten,
-        start=48,
+        start=112,
         steer=steers.saving_fails_often,
     ),
     Planted(

@@ -153,6 +153,15 @@ class _Desk:
             )
         refused = next((one for one in told if one.cause.startswith("refused:")), None)
         unconfirmed = refused is not None and refused.cause.startswith(f"refused:{UNCONFIRMED}:")
+        went_back = row.trade_id in self.went_back
+        if refused is not None and unconfirmed and went_back:
+            cause = (
+                f"Its notification came for {refused.machine_id}, Alipay did not confirm it, and "
+                "money of it went back at Alipay"
+            )
+            return _payment_found(
+                row, words.payment_stays_open(row, cause), machine_id=refused.machine_id
+            )
         if refused is not None and unconfirmed and not self._is_forgotten(row):
             # The file is the confirmation that Alipay did not give.
             event = _paid(row)
@@ -168,7 +177,7 @@ class _Desk:
             return _payment_found(
                 row, words.payment_stays_open(row, cause), machine_id=refused.machine_id
             )
-        if row.trade_id in self.went_back:
+        if went_back:
             return _payment_found(
                 row,
                 words.payment_stays_open(

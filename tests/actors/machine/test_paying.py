@@ -5,6 +5,7 @@ the transcripts.
 import pytest
 
 from actors.machine import events
+from actors.machine.effects import ApproveVend
 from actors.machine.ids import Currency, TradeId
 from actors.machine.policy import Policy
 from actors.machine.state import Mode, RefundCause
@@ -158,3 +159,47 @@ def test_a_fast_clock_takes_nobodys_choice_away() -> None:
 
     assert story.state.session is not None
     assert () == story.state.refunds
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_money_that_was_paid_in_the_session_before_goes_back(mode: Mode) -> None:
+    """Somebody pays twice for one choice, takes the goods and leaves; of the second payment we hear
+    later. It must not stand in front of the next customer, whether they have chosen or not.
+    """
+    for chosen in (False, True):
+        story = Story(a_machine(mode))
+        story.connect()
+        if mode is Mode.AUTHORIZATION_FIRST:
+            story.pay(500)
+            story.select()
+        else:
+            story.select()
+            story.pay(500)
+        story.wait(8_000)
+        story.success()
+        assert story.state.session is None
+        story.wait(10_000)
+        if chosen:
+            story.select("A2")
+        story.pay(500, age_ms=14_000)
+        (refund,) = story.state.refunds
+        assert refund.cause in {RefundCause.LATE_PAYMENT, RefundCause.NO_SELECTION}
+        assert 500 == story.money()["sold"] == story.money()["due"]
+        if not chosen:
+            story.select("A2")
+        assert story.last.effects
+        assert not any(isinstance(effect, ApproveVend) for effect in story.last.effects)
+
+
+def test_money_that_was_paid_as_the_session_ended_is_the_next_customer_s() -> None:
+    """Clocks differ a little, and Alipay's times are whole seconds."""
+    story = Story()
+    story.connect()
+    story.pay(500)
+    story.wait(1_000)
+    story.complete()
+    story.wait(2_000)
+    story.pay(500, "bob", age_ms=5_000)
+
+    assert story.state.session is not None
+    assert "bob" == story.state.session.payer_id

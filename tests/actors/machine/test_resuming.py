@@ -113,7 +113,10 @@ def test_no_other_wait_is_longer_than_its_span() -> None:
         story.state.code, next_attempt_at_ms=story.now_ms + 5_000, again_at_ms=far_ms, agains=1
     )
     story.state = replace(
-        story.state, code=code, late_watch_until_ms=story.now_ms + POLICY.late_watch_ms
+        story.state,
+        code=code,
+        late_watch_until_ms=story.now_ms + POLICY.late_watch_ms,
+        session_ended_at_ms=story.now_ms,
     )
     now_ms = story.now_ms - HOUR_MS
     after = resumed(story.state, now_ms, POLICY)
@@ -123,6 +126,7 @@ def test_no_other_wait_is_longer_than_its_span() -> None:
     assert after.refunds[0].next_attempt_at_ms is not None
     assert after.refunds[0].next_attempt_at_ms <= now_ms + POLICY.short_of_funds_retry_ms
     assert now_ms + POLICY.late_watch_ms == after.late_watch_until_ms
+    assert now_ms == after.session_ended_at_ms
     assert now_ms + max(POLICY.code_retry_ms) == after.code.next_attempt_at_ms
     assert now_ms + max(POLICY.code_again_ms) == after.code.again_at_ms
 

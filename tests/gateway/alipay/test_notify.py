@@ -157,17 +157,22 @@ async def test_a_contradiction_is_put_aside(site: Site) -> None:
     assert 1.0 == site.counted("conflict", "paid")
 
 
+async def _refund(site: Site) -> RefundView:
+    """Return the refund of a payment that came too late."""
+
+    async def look() -> RefundView | None:
+        return next(iter(await site.queries.refunds(limit=1)), None)
+
+    return await found(look)
+
+
 async def test_a_refund_echo_is_a_refund(site: Site) -> None:
     """A notification with the id of a refund of ours confirms it, whatever the trade's status
     says.
     """
     machine = await site.register()
     await site.post(machine.notify_token, site.signed())
-
-    async def look() -> RefundView | None:
-        return next(iter(await site.queries.refunds(limit=1)), None)
-
-    refund = await found(look)
+    refund = await _refund(site)
     body = site.signed(
         refund_fee="5.00",
         out_biz_no=refund.refund_id,
@@ -189,6 +194,7 @@ async def test_an_ended_trade_credits_nothing(site: Site, status: str, cause: st
     """The notification a year later is a fact of its own and no payment."""
     machine = await site.register()
     await site.post(machine.notify_token, site.signed())
+    await _refund(site)
     assert SUCCESS == await site.post(machine.notify_token, site.signed(trade_status=status))
     _, row = await _rows(site)
     assert f"{cause}:{TRADE}" == row.cause

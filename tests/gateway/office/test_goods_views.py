@@ -21,7 +21,7 @@ def test_a_page_begins_behind_the_last_row() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "[]", '["a", "b"]', '["a", "b", 1]', "{}", "9999999999999999999", "²", "٣"]
+    "text", ["x", "[]", '["a", "b"]', '["a", "b", 1]', "{}", "9" * 19, "9" * 700, "²", "٣"]
 )
 def test_what_is_no_position_is_refused(text: str) -> None:
     """Also what looks like one of another list."""
@@ -29,3 +29,10 @@ def test_what_is_no_position_is_refused(text: str) -> None:
         views.key(text)
     with pytest.raises(InvalidPosition):
         views.position(text)
+
+
+@pytest.mark.parametrize("letter", [r"\ud800", r"\u0000"])
+def test_a_letter_that_no_database_takes_is_refused(letter: str) -> None:
+    """It comes past the check of the token, for it is escaped twice."""
+    with pytest.raises(CallRefused):
+        views.key(f'["{letter}", "", ""]')

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, delete, insert, make_url, select, text, updat
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import RefundSucceeded, TradeFinished
-from actors.machine.ids import RefundId, TradeId
+from actors.machine.ids import Currency, MachineId, RefundId, TradeId
+from actors.machine.state import RefundStatus
 from actors.ports import StoreError
 from storage.database.engine import Database, StorageConfig
 from storage.machines import inbox as inboxes
-from storage.machines.inbox import Inbox, Received
+from storage.machines.inbox import AskedBack, Inbox, Received
 from storage.tables import inbox, refunds, trades
 from tests.storage.conftest import ON_POSTGRES
 from tests.storage.notifications import other, received
@@ -186,5 +187,75 @@ async def test_a_refund_is_ours_if_it_was_saved(db: Database) -> None:
         "error": "",
     }
     await db.write(lambda connection: connection.execute(insert(refunds), row))
-    ours = [await Inbox(db).knows_refund(RefundId(name)) for name in ("t1R1", "t1R", "T1R1", "")]
-    assert [True, False, False, False] == ours
+    ours = [await Inbox(db).our_refund(RefundId(name)) for name in ("t1R1", "t1R", "T1R1", "")]
+    known = AskedBack(
+        trade_id=TradeId("t1"),
+        amount_minor=500,
+        currency=Currency("HKD"),
+        status=RefundStatus.WRITTEN_OFF,
+    )
+    assert [known, None, None, None] == ours
+
+
+@pytest.mark.parametrize(
+    ("sold", "refunded", "written_off", "is_here"),
+    [
+        (0, 500, 0, False),
+        (0, 0, 0, True),
+        (500, 0, 0, True),
+        (200, 300, 0, True),
+        (0, 0, 500, True),
+    ],
+)
+async def test_money_is_here_until_all_of_it_was_asked_back(
+    db: Database, sold: int, refunded: int, written_off: int, is_here: bool
+) -> None:
+    """Sold, free or given up: Alipay has none of it any more only if we gave all of it back."""
+    row = {
+        "trade_id": "t1",
+        "machine_id": "VM-1",
+        "partner_trans_id": "p1",
+        "payer_id": "",
+        "status": "OPEN",
+        "currency": "HKD",
+        "paid_minor": 500,
+        "sold_minor": sold,
+        "refunded_minor": refunded,
+        "written_off_minor": written_off,
+        "held_minor": 500 - sold - refunded - written_off,
+        "received_at_ms": 0,
+    }
+    await db.write(lambda connection: connection.execute(insert(trades), row))
+    assert is_here is await Inbox(db).has_money_of("t1")
+
+
+async def test_money_is_here_before_its_machine_has_taken_it(db: Database) -> None:
+    """A payment that was only saved; of a trade that nobody paid there is none."""
+    await Inbox(db).put(received("t1"))
+    await Inbox(db).put(other("closed:t2", None))
+    assert [True, False] == [await Inbox(db).has_money_of(one) for one in ("t1", "t2")]
+
+
+async def test_a_trade_is_closed_unpaid_if_no_payment_of_it_was_told(db: Database) -> None:
+    """One that was paid before is not, and neither is one of which nothing was told."""
+    await Inbox(db).put(received("t1"))
+    for cause in ("closed:t1", "closed:t2"):
+        await Inbox(db).put(other(cause, None))
+    known = [await Inbox(db).closed_unpaid(one) for one in ("t1", "t2", "t3")]
+    assert [False, True, False] == known
+
+
+async def test_what_is_only_kept_may_hold_nul(db: Database) -> None:
+    """PostgreSQL keeps none, and yet a person must see what Alipay signed."""
+    told = Received(
+        cause="refused:unknown_token:20\0x:1",
+        kind="PUT_ASIDE",
+        machine_id=MachineId(""),
+        trade_id="20\0x",
+        event=None,
+        fields={"subject": "20\0x"},
+        told_sha256="a" * 64,
+        received_at_ms=START_MS,
+    )
+    assert "NEW" == (await Inbox(db).put(told)).verdict
+    assert "DUPLICATE" == (await Inbox(db).put(told)).verdict

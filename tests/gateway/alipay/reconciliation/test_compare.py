@@ -352,6 +352,20 @@ def test_the_file_confirms_a_payment_that_alipay_did_not_confirm() -> None:
     assert (row().amount_minor, row().at_ms) == (found.event.amount_minor, found.event.paid_at_ms)
 
 
+@pytest.mark.parametrize("later", [row(row_type=RowType.CANCEL), back("X1")])
+def test_a_payment_that_went_back_while_it_waited_for_a_query_is_not_passed_on(
+    later: FileRow,
+) -> None:
+    """Somebody returned its money in Alipay's portal meanwhile: what the machine would be given
+    is not there any more.
+    """
+    unconfirmed = Told(cause="refused:unconfirmed:T1:n1", machine_id=MachineId("VM-1"), waits=False)
+    found = look((row(), later), books(told=(unconfirmed,))).found[0]
+    assert ("PAYMENT_UNKNOWN_TO_US", "T1", "OPEN") == shown((found,))[0]
+    assert (None, "VM-1") == (found.event, found.difference.machine_id)
+    assert "money of it went back" in found.difference.cause
+
+
 @pytest.mark.parametrize(
     "line",
     [

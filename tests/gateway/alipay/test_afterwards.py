@@ -116,3 +116,35 @@ async def test_a_payment_that_is_told_behind_its_end_credits_nothing(site: Site)
     await _refund(site)
     assert SUCCESS == await site.post(machine.notify_token, site.signed(**other, **end))
     assert SUCCESS == await site.post(machine.notify_token, site.signed(**other))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"trade_status": "TRADE_FROZEN"},
+        {"currency": "USD"},
+        {"out_biz_no": "R" * 65, "refund_fee": "5.00"},
+        {"out_biz_no": "HZ-1", "refund_fee": "2.00"},
+        {"refund_fee": "5.00"},
+    ],
+)
+async def test_what_comes_after_the_payment_and_does_not_fit_waits_for_a_person(
+    site: Site, fields: dict[str, str]
+) -> None:
+    """That the payment is in our books says nothing of what Alipay told after it: somebody who
+    returned money in Alipay's portal is one of these.
+    """
+    machine = await site.register()
+    assert SUCCESS == await site.post(machine.notify_token, site.signed())
+    status, _ = await site.post(machine.notify_token, site.signed(notify_id="n2", **fields))
+    assert 400 == status
+    assert 1 == len(await _items(site))
+
+
+async def test_the_end_of_a_trade_that_was_credited_is_taken(site: Site) -> None:
+    """A year later: acknowledged, and nobody's work."""
+    machine = await site.register()
+    await site.post(machine.notify_token, site.signed())
+    end = site.signed(trade_status="TRADE_FINISHED", notify_id="n2")
+    assert SUCCESS == await site.post(machine.notify_token, end)
+    assert [] == await _items(site)

@@ -346,44 +346,10 @@ async def test_what_was_put_aside_ends_when_a_repetition_fits(site: Site) -> Non
     assert [] == await _items(site)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"trade_status": "TRADE_FROZEN"},
-        {"currency": "USD"},
-        {"out_biz_no": "R" * 65, "refund_fee": "5.00"},
-        {"out_biz_no": "HZ-1", "refund_fee": "2.00"},
-        {"refund_fee": "5.00"},
-    ],
-)
-async def test_what_comes_after_the_payment_and_does_not_fit_waits_for_a_person(
-    site: Site, fields: dict[str, str]
-) -> None:
-    """That the payment is in our books says nothing of what Alipay told after it: somebody who
-    returned money in Alipay's portal is one of these.
-    """
-    machine = await site.register()
-    assert SUCCESS == await site.post(machine.notify_token, site.signed())
-    status, _ = await site.post(machine.notify_token, site.signed(notify_id="n2", **fields))
-    assert 400 == status
-    assert 1 == len(await _items(site))
-
-
 async def _items(site: Site) -> list[WorkItemView]:
     return await site.queries.work_items(
         machine_id="", kinds=("NOTIFICATION_REFUSED",), after="", limit=9, now_ms=0
     )
-
-
-@pytest.mark.parametrize("status", ["TRADE_FINISHED"])
-async def test_the_end_of_a_trade_that_was_credited_is_taken(site: Site, status: str) -> None:
-    """A year later: acknowledged, and nobody's work."""
-    machine = await site.register()
-    await site.post(machine.notify_token, site.signed())
-    assert SUCCESS == await site.post(
-        machine.notify_token, site.signed(trade_status=status, notify_id="n2")
-    )
-    assert [] == await _items(site)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ FEBRUARY_MS = START_MS + 31 * DAY_MS
 NOW_MS = START_MS + 63 * DAY_MS
 """The 5th of March 2026: January and February are over."""
 FIFTH = "VM-5"
+SIXTH = "VM-6"
 SINCE = Scope(whole=False)
 
 

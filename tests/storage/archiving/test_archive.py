@@ -48,6 +48,7 @@ from tests.storage.archiving.books import (
     FEBRUARY_MS,
     FIFTH,
     NOW_MS,
+    SIXTH,
     archived,
     audited,
     buys,
@@ -571,26 +572,28 @@ async def test_nothing_is_dropped_that_is_not_in_the_files(
 ) -> None:
     """Even if what kept a payment is forgotten by its machine between export and drop."""
     folder = tmp_path / "archive"
-    owner = await _owner(books)
+    await Registry(books).register(new_machine(SIXTH), actor="test", now_ms=START_MS)
+    owner = await Owner.claim(books, SIXTH, holder="h8")
     owner.now_ms = FEBRUARY_MS - 1_000
-    await pays(books, owner, FIFTH, "VM-5-t6")
-    _, wanted, delivered, *_ = owner.purchase(FIFTH, 6)
+    await owner.start(SIXTH)
+    await pays(books, owner, SIXTH, "VM-6-t1")
+    _, wanted, delivered, *_ = owner.purchase(SIXTH, 1)
     assert isinstance(delivered, FrameReceived)
-    jam = VendFailed(vend_id=VendId("VM-5-v6"), cause=FailureCause.JAMMED)
-    await owner.do(FIFTH, wanted)
-    await owner.do(FIFTH, replace_value(delivered, fact=jam))
-    owner._seq[FIFTH] = delivered.seq
+    jam = VendFailed(vend_id=VendId("VM-6-v1"), cause=FailureCause.JAMMED)
+    await owner.do(SIXTH, wanted)
+    await owner.do(SIXTH, replace_value(delivered, fact=jam))
+    owner._seq[SIXTH] = delivered.seq
     owner.now_ms += 700_000
-    await owner.do(FIFTH, TimePassed())
-    await owner.do(FIFTH, RefundSucceeded(refund_id=refund_of("VM-5-t6")))
+    await owner.do(SIXTH, TimePassed())
+    await owner.do(SIXTH, RefundSucceeded(refund_id=refund_of("VM-6-t1")))
     drop = dropping.drop
 
     async def sells_before(*args: Any, **named: Any) -> Any:
         if named["end_ms"] == month_ms("2026-03"):
             owner.now_ms = NOW_MS - 1_000
-            await buys(books, owner, FIFTH, *range(7, 24))
-            assert VendId("VM-5-v6") not in {
-                vend.vend_id for vend in owner.states[FIFTH].settled_vends
+            await buys(books, owner, SIXTH, *range(2, 19))
+            assert VendId("VM-6-v1") not in {
+                vend.vend_id for vend in owner.states[SIXTH].settled_vends
             }
         return await drop(*args, **named)
 

@@ -11,6 +11,7 @@ from typing import assert_never
 
 import structlog
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
@@ -31,7 +32,6 @@ from actors.machine.events import (
     RefundUnknown,
 )
 from actors.machine.ids import Currency, RefundId
-from actors.machine.state import CodeStatus
 from actors.ports import Place
 from alipay_client import messages
 from alipay_client.answers import SHORT_OF_FUNDS

@@ -8,8 +8,14 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.code import CodeStatus
 from actors.machine.ids import Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
-from actors.machine.state import CodeStatus, Column, DenyReason, EndReason, Mode
+from actors.machine.state import (
+    Column,
+    DenyReason,
+    EndReason,
+    Mode,
+)
 
 
 class RejectCode(StrEnum):

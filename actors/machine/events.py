@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind
 from actors.machine.ids import (
@@ -22,7 +23,6 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.state import (
-    CodeStatus,
     Column,
     Configuration,
     DenyReason,

@@ -11,10 +11,11 @@ from functools import cached_property
 
 from actors.link import Reload
 from actors.machine import values
+from actors.machine.code import CodeStatus
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import CodeStatus, Column, Phase
+from actors.machine.state import Column, Phase
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts

@@ -13,11 +13,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select
 
 from actors.machine import values
-from actors.machine.configuring import code_under_way
+from actors.machine.code import CodeStatus
+from actors.machine.codes import under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides
-from actors.machine.state import CodeStatus, Column, Configuration, MachineState, Mode
+from actors.machine.state import (
+    Column,
+    Configuration,
+    MachineState,
+    Mode,
+)
 from storage import codec
 from storage.machines.loading import configuration_of
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states
@@ -228,7 +234,7 @@ def _may_move(connection: Connection, machine_id: MachineId) -> None:
         return
     if state.code.qr_payload:
         raise CodeExists(machine_id)
-    if code_under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
+    if under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
         raise CodeAskedFor(machine_id)
 
 

@@ -29,7 +29,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from actors.machine.state import CodeStatus, Phase
+from actors.machine.code import CodeStatus
+from actors.machine.state import Phase
 from storage.fleet import positions
 from storage.tables import (
     audit,

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
@@ -28,7 +29,6 @@ from actors.machine.events import (
     RefundUnknown,
 )
 from actors.machine.ids import Currency, MachineId, RefundId, TradeId
-from actors.machine.state import CodeStatus
 from actors.performer import Merchant, Performer
 from actors.ports import Place
 from alipay_client import AlipayClient

@@ -13,8 +13,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from actors.machine import check
-from actors.machine.configuring import code_settled
-from actors.machine.state import Code, CodeStatus
+from actors.machine.code import Code, CodeStatus
+from actors.machine.codes import settled
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation.backend import SALT
@@ -62,7 +62,7 @@ def unrest(world: "World") -> str:
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"
     for machine_id, code in codes(world).items():
-        if not code_settled(code):
+        if not settled(code):
             return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"

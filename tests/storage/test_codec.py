@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actors.machine import describe
 from actors.machine import state as state_module
+from actors.machine.code import Code
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall, RejectCode
 from actors.machine.events import Event, FrameNotRead, FrameReceived, MachineFact, VendRequested
 from actors.machine.goods import GoodsAct
@@ -17,7 +18,6 @@ from actors.machine.ids import Currency, MachineId, RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import (
     Boot,
-    Code,
     Column,
     Failing,
     MachineState,

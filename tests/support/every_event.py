@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from actors.machine import MachineState, events
+from actors.machine.code import CodeStatus
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind, loading_place
 from actors.machine.ids import (
@@ -17,7 +18,6 @@ from actors.machine.ids import (
 )
 from actors.machine.policy import Policy
 from actors.machine.state import (
-    CodeStatus,
     Column,
     Configuration,
     DenyReason,

@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.machine import decide, events, owed
+from actors.machine.code import CodeStatus
 from actors.machine.effects import (
     ApproveVend,
     ChangeCodeStatus,
@@ -13,7 +14,12 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import WITH_A_PERSON, CodeStatus, FailureCause, Mode, VendStatus
+from actors.machine.state import (
+    WITH_A_PERSON,
+    FailureCause,
+    Mode,
+    VendStatus,
+)
 from tests.support.story import Story, a_machine
 
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])

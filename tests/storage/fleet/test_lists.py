@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, Select, Update, insert, update
 from sqlalchemy.dialects.sqlite import dialect
 
+from actors.machine.code import CodeStatus
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus
 from storage.database.engine import Database
 from storage.fleet import lists
 from storage.fleet.lists import MachinesWanted, Records, Wanted

@@ -11,17 +11,21 @@ from typing import assert_never
 
 import structlog
 
-from actors.machine.code import CodeStatus
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
     CodeFailed,
+    CodeModified,
     CodeStatusChanged,
     Event,
     RefundAccepted,
@@ -130,7 +134,24 @@ class Performer:
                         shop=self._shop(place, currency), notify_url=place.notify_url
                     )
                 )
-                return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
+                store = "" if place.says is None else place.says.store
+                return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url, store=store)
+            case ModifyCode():
+                await self._alipay.modify_code(
+                    messages.ModifyCode(
+                        qrcode=call.qr_payload,
+                        shop=self._shop(place, currency),
+                        notify_url=place.notify_url,
+                    )
+                )
+                return CodeModified(says=place.says or Says())
+            case DeleteCode():
+                await self._alipay.modify_code_status(
+                    messages.ModifyCodeStatus(
+                        qrcode=call.qr_payload, action=messages.CodeAction.DELETE
+                    )
+                )
+                return CodeDeleted()
             case ChangeCodeStatus():
                 action = _ACTIONS.get(call.status)
                 if action is None:
@@ -147,7 +168,7 @@ class Performer:
             secondary_merchant_id=self._merchant.secondary_merchant_id,
             secondary_merchant_name=self._merchant.secondary_merchant_name,
             secondary_merchant_industry=self._merchant.secondary_merchant_industry,
-            store_id=place.machine_id,
+            store_id=place.store_id or place.machine_id,
             store_name=place.store_name,
             trans_currency=currency,
             currency=self._merchant.settlement_currency or currency,
@@ -205,7 +226,7 @@ def _event_of(call: ProviderCall, error: AlipayError) -> Event:
             return RefundUnknown(refund_id=call.refund_id, detail=detail, ask_first=True)
         case Refused() | Misused(), SendRefund():
             return RefundRefused(refund_id=call.refund_id, detail=detail)
-        case Refused() | Misused(), CreateCode() | ChangeCodeStatus():
+        case Refused() | Misused(), CreateCode() | ChangeCodeStatus() | ModifyCode() | DeleteCode():
             later = isinstance(error, Refused) and error.retry is Retry.LATER_SAME_ID
             return CodeFailed(final=not later, detail=detail)
         case _:
@@ -217,7 +238,7 @@ def unknown(call: ProviderCall, detail: str) -> Event:
     match call:
         case SendRefund() | QueryRefund():
             return RefundUnknown(refund_id=call.refund_id, detail=detail)
-        case CreateCode() | ChangeCodeStatus():
+        case CreateCode() | ChangeCodeStatus() | ModifyCode() | DeleteCode():
             return CodeFailed(final=False, detail=detail)
         case _:
             assert_never(call)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from actors.leases import Claimant, Holder
+from actors.machine.code import Says
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import MachineId
@@ -36,6 +37,10 @@ class Place:
     country_code: str
     address: str
     notify_url: str
+    store_id: str = ""
+    """Under which Alipay has the store; empty: the machine's own id."""
+    says: Says | None = None
+    """All of it as digests; None: the code is left as it was made."""
 
 
 class CodeStop(StrEnum):

@@ -20,7 +20,7 @@ from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
 from actors.host.timers import Timers
 from actors.link import CloseReason
-from actors.machine.effects import ChangeCodeStatus, CreateCode, subject
+from actors.machine.effects import CodeCall, subject
 from actors.machine.events import CodeStopOrdered, TimePassed
 from actors.machine.ids import MachineId
 from actors.machine.values import replace
@@ -136,7 +136,7 @@ class Loader:
         # letter that waits already is not added once more.
         answered = {subject(letter.call) for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
-            if runner.code_stop and isinstance(call, CreateCode | ChangeCodeStatus):
+            if runner.code_stop and isinstance(call, CodeCall):
                 continue  # Its code was stopped: only once it has heard of that it is asked for.
             if subject(call) not in answered:
                 self._calls.start(runner.machine_id, call, loaded.place, state.currency)

@@ -1,7 +1,6 @@
 """What administrators decide about the machine."""
 
 from actors.machine import codes, commands, events, stock, vending
-from actors.machine.code import CodeStatus
 from actors.machine.draft import Draft
 from actors.machine.state import Planogram
 from actors.machine.values import replace
@@ -22,7 +21,7 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     put_in_force(draft)
     if (waiting := draft.state.next_planogram) is not None:
         draft.note(f"planogram {waiting.version} waits for the end of the session")
-    codes.want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
+    codes.configured(draft)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
     if not after.enabled:

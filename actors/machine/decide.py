@@ -112,14 +112,16 @@ def _apply(draft: Draft, event: events.Event) -> None:
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
             goodwill.refund_vend(draft, event)
-        case events.CodeCreated():
-            codes.created(draft, event)
-        case events.CodeStatusChanged():
-            codes.changed(draft, event)
-        case events.CodeStopOrdered():
-            codes.stop_ordered(draft)
-        case events.CodeFailed():
-            codes.failed(draft, event)
+        case (
+            events.CodeCreated()
+            | events.CodeStatusChanged()
+            | events.CodeStopOrdered()
+            | events.CodeFailed()
+            | events.CodeWished()
+            | events.CodeModified()
+            | events.CodeDeleted()
+        ):
+            codes.happened(draft, event)
         case events.ConfigurationChanged():
             configuring.change(draft, event)
         case events.StockCounted() | events.GoodsMoved() | events.GoodsCounted():

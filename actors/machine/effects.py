@@ -191,7 +191,22 @@ class ChangeCodeStatus(Struct, frozen=True, kw_only=True):
     status: CodeStatus
 
 
-ProviderCall = SendRefund | QueryRefund | CreateCode | ChangeCodeStatus
+class ModifyCode(Struct, frozen=True, kw_only=True):
+    """Have the code say where its payments are told, who sells and where
+    (alipay.commerce.qrcode.modify), as the registry and the settings have it when it is called.
+    """
+
+    qr_payload: str
+
+
+class DeleteCode(Struct, frozen=True, kw_only=True):
+    """Have a stopped code never be restarted (alipay.commerce.qrcode.modifyStatus)."""
+
+    qr_payload: str
+
+
+CodeCall = CreateCode | ChangeCodeStatus | ModifyCode | DeleteCode
+ProviderCall = SendRefund | QueryRefund | CodeCall
 
 
 def subject(call: ProviderCall) -> object:

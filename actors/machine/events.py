@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from actors.machine.code import CodeStatus
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind
 from actors.machine.ids import (
@@ -349,10 +349,30 @@ class VendRefundAsked(Struct, frozen=True, kw_only=True):
 
 
 class CodeCreated(Struct, frozen=True, kw_only=True):
-    """Alipay gave the machine its code."""
+    """Alipay gave the machine its code. ``store``: for which, as in ``code.Says``."""
 
     qr_payload: str
     image_url: str = ""
+    store: str = ""
+
+
+class CodeWished(Struct, frozen=True, kw_only=True):
+    """The registry and the settings want the code to say this. ``wait_ms``: so many machines may
+    have to ask at once that this one asks so much later.
+    """
+
+    says: Says
+    wait_ms: int = 0
+
+
+class CodeModified(Struct, frozen=True, kw_only=True):
+    """Alipay confirmed that the code says what was sent: ``says``."""
+
+    says: Says
+
+
+class CodeDeleted(Struct, frozen=True, kw_only=True):
+    """Alipay deleted the code that was to be replaced."""
 
 
 class CodeStatusChanged(Struct, frozen=True, kw_only=True):
@@ -443,6 +463,15 @@ class Resumed(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+CodeEvent = (
+    CodeCreated
+    | CodeStatusChanged
+    | CodeStopOrdered
+    | CodeFailed
+    | CodeWished
+    | CodeModified
+    | CodeDeleted
+)
 Event = (
     Connected
     | Disconnected
@@ -460,10 +489,7 @@ Event = (
     | RefundWrittenOff
     | VendSettled
     | VendRefundAsked
-    | CodeCreated
-    | CodeStatusChanged
-    | CodeStopOrdered
-    | CodeFailed
+    | CodeEvent
     | ConfigurationChanged
     | StockCounted
     | GoodsMoved

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, exists, select
 
 from actors.machine import values
 from actors.machine.code import CodeStatus
-from actors.machine.codes import under_way
+from actors.machine.code_calls import under_way
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from actors.machine import codes
+from actors.machine import code_calls
 from actors.machine.decision import Decision, Record
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
@@ -99,7 +99,7 @@ def is_active(state: MachineState) -> bool:
     """
     return bool(
         state.link.online or state.session or state.refunds or state.doubts
-    ) or not codes.rests(state.code)
+    ) or not code_calls.rests(state.code)
 
 
 def session_of(decision: Decision) -> SessionId | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from actors.machine import check
 from actors.machine.code import Code, CodeStatus
-from actors.machine.codes import settled
+from actors.machine.code_calls import settled
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation.backend import SALT

@@ -25,17 +25,22 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
+from actors.machine.code import Says
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
     DenyVend,
     MachineCommand,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
+    CodeModified,
     CodeStatusChanged,
     Connected,
     Disconnected,
@@ -66,6 +71,10 @@ def answer_well(call: ProviderCall) -> Event:
             return CodeCreated(qr_payload="https://qr.alipay.com/test")
         case ChangeCodeStatus():
             return CodeStatusChanged(status=call.status)
+        case ModifyCode():
+            return CodeModified(says=Says())
+        case DeleteCode():
+            return CodeDeleted()
 
 
 class Provider:

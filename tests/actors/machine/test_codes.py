@@ -4,8 +4,9 @@ refused.
 
 import pytest
 
-from actors.machine import MachineState, events, next_deadline, owed
+from actors.machine import events, next_deadline, owed
 from actors.machine.code import Code, CodeStatus
+from actors.machine.code_calls import rests
 from actors.machine.codes import stoppable
 from actors.machine.effects import (
     ChangeCodeStatus,
@@ -14,38 +15,21 @@ from actors.machine.effects import (
     UpdateService,
     Welcome,
 )
-from actors.machine.ids import MachineId
+from actors.machine.policy import Policy
 from actors.machine.state import (
-    Configuration,
     Mode,
 )
 from actors.machine.values import replace
-from tests.support.story import HKD, Story
-
-
-def a_new_machine() -> Story:
-    """Registered a moment ago, nothing asked of Alipay yet."""
-    return Story(MachineState(machine_id=MachineId("VM-1"), currency=HKD))
-
-
-def registered(story: Story) -> None:
-    story.do(
-        events.ConfigurationChanged(
-            configuration=Configuration(revision=1, mode=Mode.SELECTION_FIRST)
-        )
-    )
-
-
-def known(story: Story) -> CodeStatus:
-    """What is known of the code now."""
-    return story.state.code.status
-
-
-def told(story: Story) -> UpdateService:
-    """What the machine was told last of its service."""
-    newest = story.effects(UpdateService)[-1]
-    assert isinstance(newest, UpdateService)
-    return newest
+from tests.support.codes import (
+    LOST,
+    RESTART,
+    STOP,
+    a_new_machine,
+    known,
+    registered,
+    told,
+)
+from tests.support.story import Story
 
 
 def test_a_machine_that_was_never_configured_asks_nothing() -> None:
@@ -186,11 +170,6 @@ def test_disabling_stops_the_code_and_enabling_restarts_it() -> None:
 
     story.do(events.CodeStatusChanged(status=CodeStatus.ACTIVE))
     assert () == owed(story.state)
-
-
-STOP = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.STOPPED)
-RESTART = ChangeCodeStatus(qr_payload="https://qr.example/vm-1", status=CodeStatus.ACTIVE)
-LOST = events.CodeFailed(final=False, detail="time-out")
 
 
 def test_a_stop_that_was_not_answered_is_not_forgotten_while_somebody_enables_and_disables() -> (
@@ -455,3 +434,44 @@ def test_a_stopped_code_that_an_old_order_may_restart_is_stopped_when_halted() -
 
     assert CodeStatus.STOPPED is known(story)
     assert "q" == stoppable(story.state.code)
+
+
+# --- a machine that is away ---
+
+
+def test_the_code_of_a_machine_that_is_away_for_long_is_stopped_until_it_is_back() -> None:
+    """Off by default. It survives a load, and a machine that comes back in time keeps its code."""
+    story = Story(policy=Policy(code_offline_stop_ms=3_600_000))
+    story.connect()
+    story.disconnect()
+    story.wait(3_599_999)
+    story.connect()
+    story.disconnect()
+    assert not rests(story.state.code)
+    story.wait(3_599_999)
+    assert [] == story.effects(ChangeCodeStatus)
+    story.wait(1)
+    assert [STOP] == story.effects(ChangeCodeStatus)
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    assert rests(story.state.code)
+
+    story.connect()
+    assert [STOP, RESTART] == story.effects(ChangeCodeStatus)
+
+    other = Story()
+    other.connect()
+    other.disconnect()
+    other.wait(366 * 86_400_000)
+    assert [] == other.effects(ChangeCodeStatus)
+
+
+def test_a_stop_that_was_refused_is_tried_again_when_the_machine_goes_away() -> None:
+    """Another reason to stop it is another wish."""
+    story = Story(policy=Policy(code_offline_stop_ms=60_000))
+    story.connect()
+    story.do(events.CodeStatusChanged(status=CodeStatus.STOPPED))
+    story.do(events.CodeFailed(final=True, detail="no"))
+    assert CodeStatus.REFUSED is known(story)
+    story.disconnect()
+    story.wait(60_000)
+    assert STOP in story.last.effects

@@ -36,6 +36,7 @@ from actors.machine.events import (
     RefundUnknown,
 )
 from actors.machine.ids import Currency, RefundId
+from actors.machine.values import replace
 from actors.ports import Place
 from alipay_client import messages
 from alipay_client.answers import SHORT_OF_FUNDS
@@ -131,20 +132,19 @@ class Performer:
             case CreateCode():
                 code = await self._alipay.create_code(
                     messages.CreateCode(
-                        shop=self._shop(place, currency), notify_url=place.notify_url
+                        shop=self._shop(place, currency, call.store), notify_url=place.notify_url
                     )
                 )
-                store = "" if place.says is None else place.says.store
-                return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url, store=store)
+                return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
             case ModifyCode():
                 await self._alipay.modify_code(
                     messages.ModifyCode(
                         qrcode=call.qr_payload,
-                        shop=self._shop(place, currency),
+                        shop=self._shop(place, currency, call.store),
                         notify_url=place.notify_url,
                     )
                 )
-                return CodeModified(says=place.says or Says())
+                return CodeModified(says=replace(place.says or Says(), store=call.store))
             case DeleteCode():
                 await self._alipay.modify_code_status(
                     messages.ModifyCodeStatus(
@@ -163,12 +163,12 @@ class Performer:
             case _:
                 assert_never(call)
 
-    def _shop(self, place: Place, currency: Currency) -> messages.Shop:
+    def _shop(self, place: Place, currency: Currency, store: str) -> messages.Shop:
         return messages.Shop(
             secondary_merchant_id=self._merchant.secondary_merchant_id,
             secondary_merchant_name=self._merchant.secondary_merchant_name,
             secondary_merchant_industry=self._merchant.secondary_merchant_industry,
-            store_id=place.store_id or place.machine_id,
+            store_id=store or place.machine_id,
             store_name=place.store_name,
             trans_currency=currency,
             currency=self._merchant.settlement_currency or currency,

@@ -74,9 +74,9 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
         "synchronous",
     ),
     "QueryRefund": ("refund_id", "partner_trans_id"),
-    "CreateCode": (),
+    "CreateCode": ("store",),
     "ChangeCodeStatus": ("qr_payload", "status"),
-    "ModifyCode": ("qr_payload",),
+    "ModifyCode": ("qr_payload", "store"),
     "DeleteCode": ("qr_payload",),
 }
 """What the journal keeps of each order: all that is told to people, lists by their length."""

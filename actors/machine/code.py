@@ -5,6 +5,7 @@ state, so that it stands first and is always written.
 """
 
 from enum import StrEnum
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -32,11 +33,32 @@ class Says(Struct, frozen=True, kw_only=True, array_like=True):
     name: str = ""
     address: str = ""
     store: str = ""
-    """Of the store's id, which no call changes; empty if that is the machine's own."""
+    """The id under which Alipay has the store, which no call changes: another one is another code.
+    It is no secret, and no digest; empty if it is the machine's own.
+    """
+
+
+def says_of(
+    *, notify_url: str, store_name: str, country_code: str, address: str, store_id: str = ""
+) -> Says:
+    """Return what a code says that is made with all this; ``store_id`` is empty if it is the
+    machine's own.
+    """
+    return Says(
+        notify=_digest(notify_url),
+        name=_digest(store_name),
+        address=_digest(country_code, address),
+        store=store_id,
+    )
+
+
+def _digest(*parts: str) -> str:
+    return sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 class Saying(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the code says at Alipay, and what it shall say. ``store``: for which the code was made.
+    """What the code says at Alipay, and what it shall say. ``store``: for which the code was made,
+    or may have been made by a call that was not answered.
 
     ``confirmed`` is what Alipay answered last that it says; None: it was never asked.
     """
@@ -80,9 +102,21 @@ class Code(Struct, frozen=True, kw_only=True):
     agains: int = 0
     """How often that was done since an order was last in doubt."""
     saying: Saying = Saying()
+    differs_since_ms: int | None = None
+    """Since when it has not been as it should be, in whatever way; None: it is."""
     offline_stop_at_ms: int | None = None
     """When it is to be stopped if the machine does not come back (``Policy.code_offline_stop_ms``).
     """
+
+
+class CodePart(StrEnum):
+    """In what a code is not as it should be."""
+
+    STATUS = "STATUS"
+    NOTIFY_URL = "NOTIFY_URL"
+    STORE_NAME = "STORE_NAME"
+    ADDRESS = "ADDRESS"
+    STORE = "STORE"
 
 
 def blurred(confirmed: Says | None, asked: Says) -> Says | None:
@@ -115,3 +149,37 @@ def barred(code: Code) -> bool:
     """
     saying = code.saying
     return saying.refused is not None and saying.refused == saying.wanted and not tells_us(code)
+
+
+def differing(code: Code) -> tuple[CodePart, ...]:
+    """Return in what the code is not known to be as it should. What one says that nobody shall pay
+    does not matter.
+    """
+    parts = [CodePart.STATUS] if code.status is not code.wanted else []
+    wanted, confirmed = code.saying.wanted, code.saying.confirmed or Says()
+    if wanted is None or (code.wanted is CodeStatus.STOPPED and not barred(code)):
+        return (*parts, CodePart.STORE) if replaced(code) else tuple(parts)
+    for part, one, other in (
+        (CodePart.NOTIFY_URL, wanted.notify, confirmed.notify),
+        (CodePart.STORE_NAME, wanted.name, confirmed.name),
+        (CodePart.ADDRESS, wanted.address, confirmed.address),
+    ):
+        if one != other:
+            parts.append(part)
+    return tuple(parts)
+
+
+def trouble(code: Code) -> str:
+    """Return what about the code waits for a person, in words; empty if nothing does."""
+    if code.status is CodeStatus.REFUSED:
+        return f"Alipay refused a call about the code: {code.error}"
+    saying = code.saying
+    if saying.refused is None or saying.refused != saying.wanted:
+        return ""
+    if barred(code):
+        return (
+            "Alipay refused to let the code say where its payments are told, so that it is "
+            f"stopped: {saying.error}"
+        )
+    parts = " and ".join(part.value for part in differing(code) if part is not CodePart.STATUS)
+    return f"Alipay refused {parts or 'what the code says'}, and the code goes on: {saying.error}"

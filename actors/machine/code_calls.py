@@ -28,6 +28,16 @@ def _to_modify(code: Code) -> bool:
     )
 
 
+def _store(code: Code) -> str:
+    """Return for which store a code is to be made: for the one that may have one by a call that was
+    not answered, or else nobody would ever stop that.
+    """
+    saying = code.saying
+    if code.status is CodeStatus.UNKNOWN or saying.wanted is None:
+        return saying.store
+    return saying.wanted.store
+
+
 def _to_change(code: Code) -> CodeCall | None:
     """Return the call that brings the code nearer to what is wanted; None if it is so, or if Alipay
     has refused it.
@@ -35,13 +45,17 @@ def _to_change(code: Code) -> CodeCall | None:
     if code.status is CodeStatus.REFUSED:
         return None
     if not code.qr_payload:
-        return None if code.status is code.wanted else CreateCode()
+        return CreateCode(store=_store(code))
     status = ChangeCodeStatus(qr_payload=code.qr_payload, status=code.wanted)
     if code.wanted is CodeStatus.STOPPED and code.status is not CodeStatus.STOPPED:
         return status
     if replaced(code):
         return DeleteCode(qr_payload=code.qr_payload)
-    modify = ModifyCode(qr_payload=code.qr_payload) if _to_modify(code) else None
+    modify = (
+        ModifyCode(qr_payload=code.qr_payload, store=code.saying.store)
+        if _to_modify(code)
+        else None
+    )
     if code.status is code.wanted or (modify is not None and not tells_us(code)):
         return modify
     return status
@@ -54,7 +68,7 @@ def _to_repeat(code: Code) -> CodeCall | None:
     saying = code.saying
     says_so = saying.wanted is not None and saying.wanted == saying.confirmed
     if code.wanted is CodeStatus.ACTIVE and says_so and not saying.resaid:
-        return ModifyCode(qr_payload=code.qr_payload)
+        return ModifyCode(qr_payload=code.qr_payload, store=code.saying.store)
     return ChangeCodeStatus(qr_payload=code.qr_payload, status=code.wanted)
 
 
@@ -103,9 +117,9 @@ def deadline_at_ms(code: Code) -> int | None:
 def order(code: Code) -> CodeCall:
     """Return the call that is under way."""
     if not code.qr_payload:
-        return CreateCode()
+        return CreateCode(store=code.saying.store)
     if code.saying.deleting:
         return DeleteCode(qr_payload=code.qr_payload)
     if code.saying.asked is not None:
-        return ModifyCode(qr_payload=code.qr_payload)
+        return ModifyCode(qr_payload=code.qr_payload, store=code.saying.store)
     return ChangeCodeStatus(qr_payload=code.qr_payload, status=code.asked or code.wanted)

@@ -22,6 +22,7 @@ from actors.machine.code import (
     Says,
     barred,
     blurred,
+    differing,
     replaced,
     tells_us,
 )
@@ -93,10 +94,20 @@ def _away_from_ms(draft: Draft) -> int | None:
 
 
 def drive(draft: Draft) -> None:
-    """At the end of a draft: order the next call about the code, if one is due."""
+    """At the end of a draft: order the next call about the code, if one is due, and write down
+    since when it is not as it should be.
+    """
     if draft.state.configuration.revision == 0:
         return
     _aim(draft)
+    _order_next(draft)
+    code = draft.state.code
+    since_ms = (code.differs_since_ms or draft.now_ms) if differing(code) else None
+    if since_ms != code.differs_since_ms:
+        draft.update(code=replace(code, differs_since_ms=since_ms))
+
+
+def _order_next(draft: Draft) -> None:
     code = draft.state.code
     if under_way(code):
         return
@@ -117,6 +128,8 @@ def drive(draft: Draft) -> None:
         case CreateCode() | ChangeCodeStatus():
             if coming.repeats:
                 code = order_again(code, draft.now_ms, draft.policy)
+            if isinstance(coming.call, CreateCode):
+                code = replace(code, saying=replace(code.saying, store=coming.call.store))
             code = replace(
                 code,
                 asked=code.wanted if code.qr_payload else CodeStatus.ACTIVE,
@@ -186,7 +199,7 @@ def created(draft: Draft, event: events.CodeCreated) -> None:
         draft.update(code=replace(_rested(code), status=CodeStatus.REFUSED, error=error))
         return
     told = code.saying.wanted is not None
-    saying = replace(code.saying, confirmed=Says() if told else None, store=event.store)
+    saying = replace(code.saying, confirmed=Says() if told else None)
     draft.update(
         code=replace(
             _rested(code),
@@ -325,9 +338,10 @@ def failed(draft: Draft, event: events.CodeFailed) -> None:
         at_ms = _later(draft, code.attempts)
         _doubt(draft, replace(code, asked=None, error=event.detail, next_attempt_at_ms=at_ms))
         return
-    # What Alipay refuses to make, it has not made: it would have given the code that is there.
+    # What Alipay refuses to make, it has not made, unless by an earlier call that was not answered.
     # Whether it changed the code that is there all the same, only the next call will make sure.
-    known = CodeStatus.UNKNOWN if code.qr_payload else CodeStatus.PENDING
+    in_doubt = bool(code.qr_payload) or code.status is CodeStatus.UNKNOWN
+    known = CodeStatus.UNKNOWN if in_doubt else CodeStatus.PENDING
     code = replace(_rested(code), status=known, error=event.detail)
     if code.asked_revision == draft.state.configuration.revision:
         code = replace(code, status=CodeStatus.REFUSED, behind_refusal=known)

@@ -180,8 +180,10 @@ class QueryRefund(Struct, frozen=True, kw_only=True):
 
 class CreateCode(Struct, frozen=True, kw_only=True):
     """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the
-    same code.
+    same code. ``store`` is the store's id, empty if that is the machine's own.
     """
+
+    store: str = ""
 
 
 class ChangeCodeStatus(Struct, frozen=True, kw_only=True):
@@ -197,6 +199,7 @@ class ModifyCode(Struct, frozen=True, kw_only=True):
     """
 
     qr_payload: str
+    store: str = ""
 
 
 class DeleteCode(Struct, frozen=True, kw_only=True):

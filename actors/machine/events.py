@@ -349,11 +349,10 @@ class VendRefundAsked(Struct, frozen=True, kw_only=True):
 
 
 class CodeCreated(Struct, frozen=True, kw_only=True):
-    """Alipay gave the machine its code. ``store``: for which, as in ``code.Says``."""
+    """Alipay gave the machine its code."""
 
     qr_payload: str
     image_url: str = ""
-    store: str = ""
 
 
 class CodeWished(Struct, frozen=True, kw_only=True):

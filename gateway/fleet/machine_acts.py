@@ -193,21 +193,6 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                     for one in found
                 )
             )
-        case changes.CodeExists():
-            return not_possible(
-                "CODE_EXISTS",
-                f"Alipay has a code of machine {machine_id}, which customers see with its present "
-                "store name and address: they cannot be changed any more",
-                machine=machine_id,
-            )
-        case changes.CodeAskedFor():
-            return not_possible(
-                "CODE_ASKED_FOR",
-                f"Alipay is being asked for the code of machine {machine_id}, or has not answered, "
-                "so nobody knows whether it has one: it is asked again by itself; repeat the call "
-                "when code_status is neither PENDING nor UNKNOWN",
-                machine=machine_id,
-            )
         case changes.SecondPersonNeeded(limits=limits, proposed=True):
             return not_possible(
                 "SECOND_PERSON_NEEDED",

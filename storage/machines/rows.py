@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from actors.machine import code_calls
+from actors.machine.code import trouble
 from actors.machine.decision import Decision, Record
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
@@ -233,6 +234,8 @@ def _state_row(change: Change, owned: Owned) -> Row:
         phase(state).value,
         state.link.online,
         change.now_ms,
+        state.code.differs_since_ms,
+        trouble(state.code),
         encoded.format,
         encoded.body,
     )

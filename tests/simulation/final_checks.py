@@ -13,10 +13,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from actors.machine import check
-from actors.machine.code import Code, CodeStatus
+from actors.machine.code import Code, trouble
 from actors.machine.code_calls import settled
 from storage import codec
 from storage.auditing import prove_within
+from tests.simulation import rewrites
 from tests.simulation.backend import SALT
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
@@ -64,6 +65,8 @@ def unrest(world: "World") -> str:
     for machine_id, code in codes(world).items():
         if not settled(code):
             return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
+    if unfinished := rewrites.unfinished(world):
+        return unfinished
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"
     for machine in world.machines.values():
@@ -330,7 +333,7 @@ def codes_are_as_wanted(world: "World") -> None:
     for machine_id, code in codes(world).items():
         there = world.provider.book.code(code.qr_payload)
         wanted = "ACTIVE" if enabled[machine_id] else "STOPPED"
-        if there is not None and there.status != wanted and code.status is not CodeStatus.REFUSED:
+        if there is not None and there.status != wanted and not trouble(code):
             world.checker.broken(
                 "codes are as wanted", f"{machine_id}: {wanted} is wanted, Alipay has {there}"
             )

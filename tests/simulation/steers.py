@@ -159,6 +159,14 @@ def administrators_change_their_minds(world: World) -> None:
     world.faults.alipay["no_answer_done"] = 0.5
 
 
+def codes_are_rewritten(world: World) -> None:
+    """Names, domains, tokens and whole codes change all the time, machines are disabled and
+    enabled, and Alipay's answers are lost.
+    """
+    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 40.0, 60.0
+    world.faults.alipay["no_answer_done"] = 0.3
+
+
 def prices_change(world: World) -> None:
     """An administrator changes prices all the time, and customers stay long."""
     world.faults.repriced_every_s, world.insistent = 4.0, True
@@ -202,6 +210,7 @@ STEERS: dict[str, Steer] = {
     "limits are disputed": limits_are_disputed,
     "people move goods": people_move_goods,
     "prices change": prices_change,
+    "codes are rewritten": codes_are_rewritten,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,

@@ -67,9 +67,9 @@ class Forgetful:
         event: events.Event
         match call:
             case CreateCode():
-                self.codes.add(wanted.store)
+                self.codes.add(call.store)
                 self.status, self.says = CodeStatus.ACTIVE, wanted
-                event = events.CodeCreated(qr_payload=f"qr{wanted.store}", store=wanted.store)
+                event = events.CodeCreated(qr_payload=f"qr{call.store}")
             case ModifyCode():
                 self.says = wanted
                 event = events.CodeModified(says=wanted)

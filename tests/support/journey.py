@@ -243,9 +243,8 @@ class MachineJourney(RuleBasedStateMachine):
                 return events.CodeModified(says=code.saying.asked or Says())
             case DeleteCode():
                 return events.CodeDeleted()
-            case CreateCode():
-                store = "" if code.saying.wanted is None else code.saying.wanted.store
-                return events.CodeCreated(qr_payload=f"https://qr.example/{store}", store=store)
+            case CreateCode(store=store):
+                return events.CodeCreated(qr_payload=f"https://qr.example/{store}")
             case ChangeCodeStatus(status=status):
                 return events.CodeStatusChanged(status=status)
 

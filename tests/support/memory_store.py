@@ -275,6 +275,15 @@ class MemoryStore(MachineStore, Leases):
             key=itemgetter(0),
         )
 
+    async def machines_after(
+        self, ownership: Ownership, *, after: MachineId, limit: int
+    ) -> list[MachineId]:
+        """Return owned machines in the order of their ids."""
+        await self._answer()
+        return sorted(
+            row.state.machine_id for row in self._owned(ownership) if row.state.machine_id > after
+        )[:limit]
+
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return owned machines whose registry is ahead of them."""
         await self._answer()

@@ -92,7 +92,10 @@ class Provider:
         self.places.append(place)
         if self.gate is not None:
             await self.gate.wait()
-        return self.answer(call)
+        event = self.answer(call)
+        if isinstance(event, CodeModified) and place.says is not None:
+            return CodeModified(says=place.says)
+        return event
 
     def of(self, kind: type[ProviderCall]) -> list[ProviderCall]:
         """Return the calls of one kind."""

@@ -185,7 +185,7 @@ def test_an_old_code_that_cannot_be_deleted_stays_stopped_and_holds_up_nothing()
             assert [DeleteCode(qr_payload=MODIFY.qr_payload)] == list(owed(story.state))
             story.do(answer)
             story.wait(600_000)
-        assert (CreateCode(),) == owed(story.state)
+        assert (CreateCode(store="2"),) == owed(story.state)
 
 
 def test_many_codes_are_not_modified_in_one_burst() -> None:
@@ -287,3 +287,19 @@ def test_a_code_that_was_there_before_this_was_asked_is_believed() -> None:
     assert (CodeStatus.ACTIVE, HERE) == (known(story), story.state.code.saying.refused)
     story.do(events.CodeWished(says=HERE))
     assert not story.last.changed
+
+
+def test_a_code_that_may_be_there_is_found_and_stopped_before_the_next_store_gets_one() -> None:
+    """A creation was not answered when the machine got another store: nobody would ever stop the
+    first store's code, so it is made again, stopped and deleted.
+    """
+    story = a_new_machine()
+    story.do(events.CodeWished(says=HERE))
+    registered(story)
+    alipay = Forgetful(story)
+    alipay.answer()
+    story.do(events.CodeWished(says=replace(HERE, store="2")))
+    alipay.come_to_rest()
+    assert {"", "2"} == alipay.codes
+    assert {"qr"} == alipay.deleted
+    assert ("qr2", CodeStatus.ACTIVE) == (story.state.code.qr_payload, known(story))

@@ -242,7 +242,9 @@ def test_what_alipay_refused_to_do_to_a_code_is_not_taken_for_undone() -> None:
 
 
 def test_a_code_of_which_nobody_knows_whether_alipay_made_it_is_unknown() -> None:
-    """A creation that was not answered is neither a code nor none; it is asked for again."""
+    """A creation that was not answered is neither a code nor none, and a refusal of the next one
+    does not tell; it is asked for again.
+    """
     story = a_new_machine()
     registered(story)
     story.do(LOST)
@@ -252,7 +254,7 @@ def test_a_code_of_which_nobody_knows_whether_alipay_made_it_is_unknown() -> Non
     assert [CreateCode(), CreateCode()] == story.effects(CreateCode)
     story.do(events.CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     story.configure(mode=Mode.BOTH)
-    assert CodeStatus.PENDING is known(story)
+    assert CodeStatus.UNKNOWN is known(story)
 
 
 def test_an_answer_that_nobody_waits_for_makes_the_code_unknown_and_it_is_asked_again() -> None:

@@ -161,10 +161,18 @@ def administrators_change_their_minds(world: World) -> None:
 
 def codes_are_rewritten(world: World) -> None:
     """Names, domains, tokens and whole codes change all the time, machines are disabled and
-    enabled, and Alipay's answers are lost.
+    enabled, and Alipay is slow, or does not answer, whether or not it did it.
     """
-    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 40.0, 60.0
-    world.faults.alipay["no_answer_done"] = 0.3
+    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 40.0, 40.0
+    world.faults.alipay |= {"no_answer_done": 0.2, "no_answer_undone": 0.2, "slow": 0.3}
+
+
+def codes_are_lost(world: World) -> None:
+    """Now and then a code is to say something else, and Alipay does not answer, having done
+    nothing.
+    """
+    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 150.0, 0.0
+    world.faults.alipay |= {"no_answer_done": 0.0, "no_answer_undone": 0.5}
 
 
 def prices_change(world: World) -> None:
@@ -211,6 +219,7 @@ STEERS: dict[str, Steer] = {
     "people move goods": people_move_goods,
     "prices change": prices_change,
     "codes are rewritten": codes_are_rewritten,
+    "codes are lost": codes_are_lost,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,

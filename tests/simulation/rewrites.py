@@ -5,13 +5,13 @@ Flows in: the world's faults. Flows out: changes of the registry, and hosts that
 settings; and what Alipay has otherwise than it is wanted.
 """
 
+import asyncio
 from random import Random
 from typing import TYPE_CHECKING
 
 from actors.machine.ids import MachineId
 from alipay_client.simulator.model import Code
 from storage.fleet.changes import MachineChange
-from storage.fleet.registry import Registry
 from tests.simulation.backend import MERCHANT
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ WANTED = """SELECT m.machine_id, m.store_name, m.notify_token, m.store_id, m.ena
 
 
 async def change(world: "World", rng: Random) -> None:
-    """One of these happens."""
+    """One of these happens; after another name, or together with it, some machines are disabled
+    while Alipay is at it.
+    """
     what = rng.choice(("name", "name", "token", "token", "code", "domain"))
     if what == "domain":
         _move(world, rng)
@@ -31,13 +33,29 @@ async def change(world: "World", rng: Random) -> None:
     made = (
         MachineChange(store_name=f"Lobby {rng.randrange(1_000)}")
         if what == "name"
-        else Registry.rotation(machine_id, new_code=what == "code")
+        else _rotation(machine_id, rng, new_code=what == "code")
     )
     world.stores.setdefault(machine_id, {machine_id}).add(made.store_id or machine_id)
     await world.registry.change(
         machine_id, made, actor="office", action="configure", now_ms=world.clock.now_ms()
     )
     world.note(f"another {what} of {machine_id}: {made}")
+    if what == "name" and rng.random() < 0.5:
+        await asyncio.sleep(rng.random() * 40)
+        await world.registry.change(
+            machine_id,
+            MachineChange(enabled=False),
+            actor="office",
+            action="configure",
+            now_ms=world.clock.now_ms(),
+        )
+        world.note(f"an administrator disables {machine_id}")
+
+
+def _rotation(machine_id: MachineId, rng: Random, *, new_code: bool) -> MachineChange:
+    """What ``Registry.rotation`` returns, drawn from the seed."""
+    store_id = f"{machine_id}_{rng.getrandbits(40):010x}" if new_code else None
+    return MachineChange(notify_token=f"{rng.getrandbits(128):032x}", store_id=store_id)
 
 
 def _move(world: "World", rng: Random) -> None:

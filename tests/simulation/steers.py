@@ -164,7 +164,7 @@ def codes_are_rewritten(world: World) -> None:
     enabled, and Alipay is slow, or does not answer, whether or not it did it.
     """
     world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 40.0, 40.0
-    world.faults.alipay |= {"no_answer_done": 0.2, "no_answer_undone": 0.2, "slow": 0.3}
+    world.faults.alipay |= {"no_answer_done": 0.1, "no_answer_undone": 0.1, "slow": 0.6}
 
 
 def codes_are_lost(world: World) -> None:

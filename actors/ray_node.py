@@ -27,6 +27,7 @@ from ray._private import ray_constants
 from ray._private import worker as ray_worker
 from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 
+from actors.folder_users import end_writers_of
 from actors.session_folder import SessionFolder, open_session
 
 log = structlog.get_logger()
@@ -58,6 +59,8 @@ _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """Ray's least: nothing of ours is ever put there."""
 _STOP_TIMEOUT_S = 10.0
 """Ray's own shutdown waits for ever for a part of it that is frozen."""
+_LEFT_TIMEOUT_S = 5.0
+"""Who was killed is gone at once, unless the kernel itself is waiting for something."""
 _ESSENTIAL = ("gcs_server", "raylet")
 """Ray's processes without which no host is started or found any more."""
 _DISPENSABLE = ("monitor", "dashboard", "log_monitor")
@@ -178,6 +181,9 @@ def stop_ray() -> None:
                 log.warning("ray did not end in order")
     while _sessions:
         session = _sessions.pop()
+        # Its agents look for their parent once a minute; by then they belong to nobody.
+        if left := end_writers_of(session.path, within_s=_LEFT_TIMEOUT_S):
+            log.warning("processes of ray are left", pids=left)
         session.release() if failed else session.remove()
 
 

@@ -2,10 +2,12 @@
 
 Flows in: the installation's own folder (``run_dir``). Flows out: a new folder that nobody else can
 enter or has made, with a lock that the kernel releases when this process ends, however it ends.
-An orderly end removes the folder. Those of starts that ended otherwise are kept for their logs, and
-the oldest of them removed: only this installation's, and never one whose lock is held. No Ray here.
+An orderly end removes the folder. Those of starts that ended otherwise are kept for their logs; the
+oldest of this installation are removed, and all of one that is gone, but never a folder whose lock
+is held or in which a process lives. No Ray here.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -15,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from actors.folder_users import users_of
 
 KEPT = 4
 """So many folders are left, the new one among them: the others are there for their logs."""
@@ -90,27 +94,31 @@ def _parents(run_dir: Path) -> tuple[Path, ...]:
 
 
 def _remove_old(parent: Path, run_dir: Path) -> None:
-    over = sorted(_dead(parent, run_dir), key=lambda path: path.lstat().st_mtime_ns)
-    for path in over[: max(0, len(over) - KEPT + 1)]:
-        shutil.rmtree(path, ignore_errors=True)
+    dead = list(_dead(parent))
+    ours = [path for path, owner in dead if owner == run_dir]
+    over = sorted(ours, key=lambda path: path.lstat().st_mtime_ns)[: max(0, len(ours) - KEPT + 1)]
+    for path in (*over, *(path for path, owner in dead if not os.path.lexists(owner))):
+        if not users_of(path):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _dead(parent: Path, run_dir: Path) -> Iterator[Path]:
-    """Yield the folders of this installation whose process is gone."""
+def _dead(parent: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield this user's folders whose process is gone, each with its installation's folder."""
     for path in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             found = path.lstat()
-            ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-            if ours and _is_dead(path / _LOCK, run_dir):
-                yield path
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid():
+                yield path, _owner_of_dead(path / _LOCK)
 
 
-def _is_dead(path: Path, run_dir: Path) -> bool:
+def _owner_of_dead(path: Path) -> Path:
+    """Return what the lock says. Raises OSError if somebody holds it, or it says nothing."""
     lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
-        if os.read(lock, _LOCK_BYTES_MAX) != os.fsencode(run_dir):
-            return False
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError: it lives
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        owner = os.read(lock, _LOCK_BYTES_MAX)
+        if not owner.startswith(b"/"):
+            raise OSError(errno.EINVAL, "not a lock of ours", str(path))
+        return Path(os.fsdecode(owner))
     finally:
         os.close(lock)
-    return True

@@ -163,7 +163,8 @@ def upgrade(*, config_file: ConfigFile = None) -> None:
         from gateway.books import database
         from gateway.process import configs
 
-        before, after = database.upgrade(configs.storage_config(settings_module.load(config_file)))
+        loaded = settings_module.load(config_file)
+        before, after = database.upgrade(configs.storage_config(loaded, writes=True))
         _say(
             f"the database has schema {after}"
             + ("" if before == after else f" (before: {before or 'none'})")

@@ -2,18 +2,27 @@
 
 A state's text is JSON with a ``format`` number beside it. Whoever changes the fields of
 ``MachineState`` in a way that an old text cannot be read any more raises ``STATE_FORMAT`` and adds
-the step to ``UPGRADES``; a new field with a default needs neither. An event is ``{"kind": <class
-name>, "body": {...}}``; the fact of a ``FrameReceived`` is nested in the same form. Where the kind
-has a column of its own, as in the journal, only the body is kept (``encode_body``).
+the step to ``UPGRADES``; a new field with a default needs neither.
+
+An event is ``[<class name>, <value>, ...]``: the values of its fields in the order of its class,
+from the left, without those at the end that are as by default. A frame is ``["FrameReceived",
+<stream>, <seq>, [<class name of the fact>, <value>, ...], [<remark>, ...]]``, the last only if
+there are any. Where the kind has a column of its own, as in the journal, it does not stand in the
+text (``encode_body``). A field of an event is only ever added at the right end, with a default that
+never changes. Up to schema 0006 the fields were named, ``{"kind": <class name>, "body": {...}}``;
+such texts are read for ever, because the journal is never written anew.
 
 What was ordered is ``[[<class name>, <value>, ...], ...]``: the values of the fields of ``ORDERS``,
 from the left, as far as there are any. A field is only ever added at the right end.
+
+The fields of a notification are the values of ``FIELDS``, 0 where one is missing, and all others by
+their names in an object at the end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -90,8 +99,37 @@ class Ordered:
     fields: Mapping[str, Any]
 
 
-_EVENTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Event)}
-_FACTS: dict[str, type] = {kind.__name__: kind for kind in get_args(MachineFact)}
+FIELDS = (
+    "notify_type",
+    "notify_id",
+    "notify_time",
+    "trade_no",
+    "out_trade_no",
+    "trade_status",
+    "gmt_create",
+    "gmt_payment",
+    "seller_id",
+    "total_fee",
+    "notify_action_type",
+    "currency",
+    "price",
+    "quantity",
+    "subject",
+    "seller_email",
+    "extra_common_param",
+    "forex_total_fee",
+    "exchange_rate",
+    "paytools_pay_amount",
+    "qrcode",
+    "store_id",
+)
+"""What Alipay says of a payment (docs/alipay.md, 7.1), but for who paid: kept by its place, so that
+no row repeats the names. A name is only ever added at the right end.
+"""
+
+_PLACES = frozenset(FIELDS)
+_EVENTS: dict[str, type[msgspec.Struct]] = {kind.__name__: kind for kind in get_args(Event)}
+_FACTS: dict[str, type[msgspec.Struct]] = {kind.__name__: kind for kind in get_args(MachineFact)}
 
 
 class _Tagged(msgspec.Struct):
@@ -106,6 +144,13 @@ class _Frame(msgspec.Struct):
     remarks: tuple[str, ...] = ()
 
 
+class _PlacedFrame(msgspec.Struct, array_like=True):
+    stream_id: str
+    seq: int
+    fact: msgspec.Raw
+    remarks: tuple[str, ...] = ()
+
+
 class _BareFrame(msgspec.Struct):
     stream_id: str
     seq: int
@@ -117,6 +162,8 @@ _encoder = msgspec.json.Encoder()
 _state_decoder = msgspec.json.Decoder(MachineState)
 _tagged_decoder = msgspec.json.Decoder(_Tagged)
 _frame_decoder = msgspec.json.Decoder(_Frame)
+_placed_frame_decoder = msgspec.json.Decoder(_PlacedFrame)
+_raws_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _bare_frame_decoder = msgspec.json.Decoder(_BareFrame)
 _orders_decoder = msgspec.json.Decoder(list[list[str | int | bool | None]])
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
@@ -134,6 +181,7 @@ _values_of: dict[str, Callable[[Effect], tuple[Any, ...]]] = {
     kind: _getter(names) for kind, names in ORDERS.items()
 }
 _fields_decoder = msgspec.json.Decoder(dict[str, str])
+_placed_fields_decoder = msgspec.json.Decoder(list[str | dict[str, str] | Literal[0]])
 _lines_decoder = msgspec.json.Decoder(tuple[str, ...])
 _body_decoders: dict[str, msgspec.json.Decoder[Any]] = {
     name: msgspec.json.Decoder(kind)
@@ -176,22 +224,21 @@ def event_kind(event: Event) -> str:
 
 def encode_event(event: Event) -> str:
     """Return the event as JSON text."""
-    return _encoder.encode(_tagged(event)).decode()
+    return _encoder.encode((type(event).__name__, *_told(event, named=True))).decode()
 
 
 def decode_event(text: str) -> Event:
     """Return the event of a text; raises CodecError if it is none."""
     try:
+        if text.startswith("["):
+            kind, values = _split(text)
+            if kind == FrameReceived.__name__:
+                return _placed_frame(values, None)
+            return cast("Event", _placed(kind, values, _EVENTS))
         tagged = _tagged_decoder.decode(text)
         if tagged.kind == FrameReceived.__name__:
             frame = _frame_decoder.decode(tagged.body)
-            fact = cast("MachineFact", _untagged(frame.fact, _FACTS))
-            return FrameReceived(
-                stream_id=StreamId(frame.stream_id),
-                seq=frame.seq,
-                fact=fact,
-                remarks=frame.remarks,
-            )
+            return _frame_of(frame, _untagged(frame.fact, _FACTS))
         return cast("Event", _untagged(tagged, _EVENTS))
     except msgspec.DecodeError as error:
         raise CodecError(f"The event cannot be read: {error}") from error
@@ -199,28 +246,24 @@ def decode_event(text: str) -> Event:
 
 def encode_body(event: Event) -> str:
     """Return the event as JSON text without its kind."""
-    if isinstance(event, FrameReceived):
-        frame = {"stream_id": event.stream_id, "seq": event.seq, "fact": event.fact}
-        if event.remarks:
-            frame["remarks"] = event.remarks
-        return _encoder.encode(frame).decode()
-    return _encoder.encode(event).decode()
+    return _encoder.encode(_told(event, named=False)).decode()
 
 
 def decode_body(kind: str, text: str) -> Event:
     """Return the event of a kind, as ``event_kind`` says it, and a text; raises CodecError if it is
     none.
     """
+    by_place, is_frame = text.startswith("["), kind in _FACTS
     try:
-        if kind not in _FACTS:
+        if by_place:
+            raw = text.encode()
+            return (
+                _placed_frame(raw, kind) if is_frame else cast("Event", _placed(kind, raw, _EVENTS))
+            )
+        if not is_frame:
             return cast("Event", _untagged(_Tagged(kind, msgspec.Raw(text.encode())), _EVENTS))
         frame = _bare_frame_decoder.decode(text)
-        return FrameReceived(
-            stream_id=StreamId(frame.stream_id),
-            seq=frame.seq,
-            fact=cast("MachineFact", _untagged(_Tagged(kind, frame.fact), _FACTS)),
-            remarks=frame.remarks,
-        )
+        return _frame_of(frame, _untagged(_Tagged(kind, frame.fact), _FACTS))
     except msgspec.DecodeError as error:
         raise CodecError(f"The event cannot be read: {error}") from error
 
@@ -276,15 +319,29 @@ def decode_lines(text: str) -> tuple[str, ...]:
 
 def encode_fields(fields: Mapping[str, str]) -> str:
     """Return the fields of a form as JSON text."""
-    return _encoder.encode(fields).decode()
+    told: list[Any] = [fields.get(name, 0) for name in FIELDS]
+    while told and told[-1] == 0:
+        told.pop()
+    if others := {name: value for name, value in fields.items() if name not in _PLACES}:
+        told.append(others)
+    return _encoder.encode(told).decode()
 
 
 def decode_fields(text: str) -> dict[str, str]:
     """Return the fields of a form; raises CodecError if the text holds something else."""
     try:
-        return _fields_decoder.decode(text)
+        if not text.startswith("["):
+            return _fields_decoder.decode(text)
+        told = _placed_fields_decoder.decode(text)
     except msgspec.DecodeError as error:
         raise CodecError(f"The fields cannot be read: {error}") from error
+    others = told.pop() if told and isinstance(told[-1], dict) else {}
+    if len(told) > len(FIELDS) or any(isinstance(value, dict) for value in told):
+        raise CodecError("The fields cannot be read: there are more than this program knows.")
+    by_place = zip(FIELDS, told, strict=False)
+    return {name: value for name, value in by_place if isinstance(value, str)} | cast(
+        "dict[str, str]", others
+    )
 
 
 def as_is(text: str) -> str:
@@ -294,16 +351,87 @@ def as_is(text: str) -> str:
     return text
 
 
-def _tagged(value: Event | MachineFact) -> dict[str, Any]:
-    if isinstance(value, FrameReceived):
-        body = {"stream_id": value.stream_id, "seq": value.seq, "fact": _tagged(value.fact)}
-        if value.remarks:
-            body["remarks"] = value.remarks
-        return {"kind": "FrameReceived", "body": body}
-    return {"kind": type(value).__name__, "body": value}
+def _told(event: Event, *, named: bool) -> Sequence[Any]:
+    """Return the values of an event; the fact of a frame among them, with its kind if ``named``."""
+    if not isinstance(event, FrameReceived):
+        return _by_place[type(event)].values(event)
+    fact = _by_place[type(event.fact)].values(event.fact)
+    told = (event.stream_id, event.seq, (type(event.fact).__name__, *fact) if named else fact)
+    return (*told, event.remarks) if event.remarks else told
 
 
-def _untagged(tagged: _Tagged, known: Mapping[str, type]) -> object:
+class _ByPlace:
+    """One kind of event or fact, as the values of its fields in their order."""
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        fields = msgspec.structs.fields(kind)
+        self._kind = kind
+        self._names = tuple(field.name for field in fields)
+        self._defaults = tuple(field.default for field in fields)
+        twin = msgspec.defstruct(
+            kind.__name__,
+            [
+                (field.name, field.type)
+                if field.required
+                else (field.name, field.type, msgspec.field(default=field.default))
+                for field in fields
+            ],
+            array_like=True,
+        )
+        self._decode = msgspec.json.Decoder(twin).decode
+
+    def values(self, event: msgspec.Struct) -> Sequence[Any]:
+        """Return the values, without those at the end that are as by default."""
+        values = msgspec.structs.astuple(event)
+        count = len(values)
+        while count and values[count - 1] == self._defaults[count - 1]:
+            count -= 1
+        return values if count == len(values) else values[:count]
+
+    def read(self, text: bytes) -> object:
+        """Return the event of these values; raises msgspec.DecodeError."""
+        told = self._decode(text)
+        return self._kind(**{name: getattr(told, name) for name in self._names})
+
+
+_by_place: dict[type, _ByPlace] = {
+    kind: _ByPlace(kind) for kind in (_EVENTS | _FACTS).values() if kind is not FrameReceived
+}
+
+
+def _placed(
+    kind: str, values: bytes | msgspec.Raw, known: Mapping[str, type[msgspec.Struct]]
+) -> object:
+    if kind not in known:
+        raise CodecError(f"No {kind} is known: run a newer version.")
+    return _by_place[known[kind]].read(values)
+
+
+def _placed_frame(values: bytes, kind: str | None) -> FrameReceived:
+    """Return a frame of its values; with a ``kind`` that of the fact does not stand in them."""
+    frame = _placed_frame_decoder.decode(values)
+    fact: bytes = bytes(frame.fact)
+    if kind is None:
+        kind, fact = _split(fact)
+    return _frame_of(frame, _placed(kind, fact, _FACTS))
+
+
+def _split(text: str | bytes) -> tuple[str, bytes]:
+    """Return the first value of a list, which is a kind, and the list without it."""
+    kind, *values = _raws_decoder.decode(text) or [msgspec.Raw(b"null")]
+    return msgspec.json.decode(kind, type=str), b"[" + b",".join(values) + b"]"
+
+
+def _frame_of(frame: _Frame | _BareFrame | _PlacedFrame, fact: object) -> FrameReceived:
+    return FrameReceived(
+        stream_id=StreamId(frame.stream_id),
+        seq=frame.seq,
+        fact=cast("MachineFact", fact),
+        remarks=frame.remarks,
+    )
+
+
+def _untagged(tagged: _Tagged, known: Mapping[str, type[msgspec.Struct]]) -> object:
     if tagged.kind not in known:
         raise CodecError(f"No {tagged.kind} is known: run a newer version.")
     return _body_decoders[tagged.kind].decode(tagged.body)

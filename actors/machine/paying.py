@@ -126,7 +126,8 @@ def why_unwanted(draft: Draft, event: TopUpPaid) -> RefundCause | None:
     """Return why the money must not feed a session; None if it may.
 
     Money of an unknown time may be hours old. It feeds the session of the payer who has paid there
-    already; any other session might be somebody else's, so it goes back.
+    already, unless they may have paid for the selection before it; any other session might be
+    somebody else's, so it goes back.
     """
     session, mode = draft.state.session, draft.state.configuration.mode
     if (
@@ -162,16 +163,21 @@ def is_before_a_stranger(draft: Draft, event: TopUpPaid) -> bool:
 
 
 def why_before_the_choice(draft: Draft, event: TopUpPaid, session: Session) -> RefundCause | None:
-    """Return why the first money of a selection must not pay for it: it was paid before that
-    selection, for the last one or for none. None if it may.
+    """Return why money must not pay for a selection: it was paid before that selection, for the
+    last one or for none. None if it may.
+
+    More money of the same payer is asked the same: what they paid in two pieces for the last
+    selection, and the newer piece alone may be theirs who chose since.
     """
-    if session.paid_minor:
+    if session.mode is not Mode.SELECTION_FIRST:
         return None
+    after_another = session.started_at_ms < draft.state.late_watch_until_ms
     if event.paid_at_ours_ms is None:
-        return RefundCause.TIME_UNKNOWN
+        safe = session.paid_minor and not after_another
+        return None if safe else RefundCause.TIME_UNKNOWN
     if event.paid_at_ours_ms + draft.policy.clock_tolerance_ms >= session.started_at_ms:
         return None
-    if session.started_at_ms < draft.state.late_watch_until_ms:
+    if after_another:
         return RefundCause.LATE_PAYMENT
     # Where one may pay first, who paid, and chose before we heard of it, gets the choice.
     return (

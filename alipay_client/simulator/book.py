@@ -6,9 +6,7 @@ all there is to a restart. This is the one writer, and it reads what a call deci
 reads the same file for those who only look.
 """
 
-import shutil
 import sqlite3
-import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from alipay_client.simulator.model import Code, RefundEntry, RefundStatus, Trade
+from alipay_client.simulator.scratch import scratch
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -136,9 +135,9 @@ class Book:
         more.
         """
         if path is None:
-            folder = tempfile.mkdtemp(prefix="pretend-alipay-")
-            book = cls._open(Path(folder) / "book", now_ms=now_ms, synchronous="OFF")
-            weakref.finalize(book, shutil.rmtree, folder, ignore_errors=True)
+            folder = scratch()
+            book = cls._open(folder.path / "book", now_ms=now_ms, synchronous="OFF")
+            weakref.finalize(book, folder.remove)
             return book
         return cls._open(path, now_ms=now_ms, synchronous="FULL")
 

@@ -46,6 +46,14 @@ def backup(settings: Settings, target: Path) -> int:
     except StoreError as error:
         print(error, file=sys.stderr)
         return audit.UNREADABLE
+    except KeyboardInterrupt:
+        if target.exists():
+            print(
+                f"{target} is whole, and its books were not proved: remove it before you try again "
+                "under its name, or prove it with 'vendgate audit'.",
+                file=sys.stderr,
+            )
+        raise
     size = f"{target} ({target.stat().st_size:,} bytes)"
     if found.clean:
         print(f"{size} is whole, and its books are clean: {len(found.checks)} checks hold.")

@@ -8,7 +8,9 @@ from pathlib import Path
 from alipay_client.simulator import SimulatorConfig
 from alipay_client.simulator.config import DOCUMENTED_REDELIVERY_MS
 from alipay_client.simulator.serve import serve
+from gateway.process.addresses import cannot_listen, why_not
 from gateway.process.development import PARTNER, make_keys
+from gateway.process.sections import Address
 
 _QUICK_REDELIVERY_MS = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 60_000)
 
@@ -17,7 +19,7 @@ async def pretend_alipay(
     state_dir: Path, *, host: str, port: int, seed: int, quick: bool, ready: Callable[[str], None]
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. Keys are made in ``state_dir`` if there are none; the book of
-    money is kept there. Raises OSError.
+    money is kept there. Raises OSError, or ListenRefused if it cannot listen.
     """
     keys = make_keys(state_dir)
     config = SimulatorConfig(
@@ -28,4 +30,7 @@ async def pretend_alipay(
         redelivery_ms=_QUICK_REDELIVERY_MS if quick else DOCUMENTED_REDELIVERY_MS,
         seed=seed,
     )
+    place = Address(host=host, port=port)
+    if port and (error := why_not(place)) is not None:
+        raise cannot_listen(place, setting="the address of --host and --port", error=error)
     await serve(config, host=host, port=port, book_path=state_dir / "alipay.db", ready=ready)

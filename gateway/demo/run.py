@@ -31,6 +31,7 @@ from gateway.demo.interruptions import Interruptions
 from gateway.demo.progress import shown
 from gateway.demo.report import Report
 from gateway.demo.screen import Picture, Scene
+from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
@@ -56,6 +57,7 @@ agree.
 EVENTS_SHOWN = 100
 """More than any terminal has lines for."""
 PAGE = 500
+FLEET_FOLDER = "machines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,14 @@ class Stage:
     """The running system as the demo sees it."""
 
     def __init__(
-        self, demo: Demo, alipay: Child, gateway: Child, fleet: Child, database: Database
+        self,
+        demo: Demo,
+        alipay: Child,
+        gateway: Child,
+        fleet: Child,
+        database: Database,
+        *,
+        fleet_folder: Path,
     ) -> None:
         self.demo = demo
         self.control_url: str = alipay.ready["url"]
@@ -84,6 +93,7 @@ class Stage:
         self.database = database
         self.queries = Queries(database)
         self.fleet = fleet
+        self.fleet_folder = fleet_folder
         self._began = time.monotonic()
         self._events: deque[EventView] = deque(maxlen=EVENTS_SHOWN)
         self._position = 0
@@ -134,10 +144,13 @@ class Stage:
             stopping=stopping,
         )
 
-    async def at_rest(self, report: Report) -> bool:
-        """Tell whether every customer's money is sold or back, in both books."""
-        quiet = report.money_held == 0 and report.money_due_back == 0
-        if not quiet:
+    async def at_rest(self) -> bool:
+        """Tell whether every customer has left, and their money is sold or back, in both books."""
+        gone = self.fleet.process.returncode is not None
+        if not gone and not all_have_left(self.fleet_folder, self.fleet.process.pid):
+            return False
+        report = await self.report()  # a look from before may be older than the last payment
+        if report.money_held or report.money_due_back:
             return False
         async with answer_within(ANSWER_TIMEOUT_S, "the pretend Alipay"):
             return (await self.compare(report)).books_agree
@@ -287,7 +300,9 @@ async def _play(
         async with answer_within(ANSWER_TIMEOUT_S, "the database"):
             database = await Database.open(StorageConfig(url=f"sqlite:///{folder / 'vendgate.db'}"))
         try:
-            running = Stage(demo, alipay, gateway, fleet, database)
+            running = Stage(
+                demo, alipay, gateway, fleet, database, fleet_folder=folder / FLEET_FOLDER
+            )
             interruptions.began = True
             return await _watch(running, interruptions, console)
         finally:
@@ -323,7 +338,7 @@ def _fleet_arguments(
             "--seed",
             str(demo.seed),
             "--state-dir",
-            str(folder / "machines"),
+            str(folder / FLEET_FOLDER),
             "--pace",
             "0.5",
             "--json-ready",
@@ -368,7 +383,7 @@ async def _watch(running: Stage, interruptions: Interruptions, console: Console 
                         plain = False
             if last_call_at is not None:
                 patience_s = INTERRUPTED_TIMEOUT_S if interruptions.wanted else QUIET_TIMEOUT_S
-                if await running.at_rest(report) or time.monotonic() - last_call_at > patience_s:
+                if await running.at_rest() or time.monotonic() - last_call_at > patience_s:
                     break
             await asyncio.sleep(LOOK_EVERY_S)
         async with answer_within(PROOF_TIMEOUT_S, "the database or the pretend Alipay"):

@@ -14,7 +14,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from gateway.fleet import enums
 from gateway.office.fields import OfficeFields
 from gateway.office.v1 import machine_profile_pb2, place_pb2, selector_pb2
-from storage.office.profiles import Maintenance
+from storage.fleet.changes import Maintenance
 from storage.office.selectors import Selector
 from storage.office.sites import SiteType
 

@@ -15,7 +15,8 @@ from gateway.fleet.machine_acts import MachineActs
 from gateway.office.errors import deed_of, in_words
 from gateway.office.place_fields import MODEL_LENGTH_MAX, SERIAL_LENGTH_MAX, PlaceFields
 from gateway.office.v1 import machine_profile_service_pb2 as wire
-from storage.office.profiles import Maintenance, Profiles, ProfileView, out_of_service
+from storage.fleet.changes import Maintenance
+from storage.office.profiles import Profiles, ProfileView, out_of_service
 from storage.office.stays import Stay, Stays
 
 PATHS = ("serial", "model", "labels")

@@ -59,7 +59,7 @@ class Configs:
 def configs(settings: Settings) -> Configs:
     """Convert all of it. Raises SettingsRefused with a sentence for each problem."""
     problems = Problems()
-    storage = _storage(settings, problems)
+    storage = _storage(settings, problems, writes=True)
     alipay, keys = _alipay(settings, problems)
     merchant = _merchant(settings, problems)
     public_url = _public_url(settings, problems)
@@ -113,18 +113,18 @@ def certificate_problems(made: Configs, *, now_ms: int) -> list[str]:
     ]
 
 
-def storage_config(settings: Settings) -> StorageConfig:
-    """Convert only the database's settings, for commands that need no more. Raises
-    SettingsRefused.
+def storage_config(settings: Settings, *, writes: bool = False) -> StorageConfig:
+    """Convert only the database's settings, for commands that need no more; ``writes``: its file
+    can be made, or written. Raises SettingsRefused.
     """
     problems = Problems()
-    made = _storage(settings, problems)
+    made = _storage(settings, problems, writes=writes)
     if problems.sentences:
         raise SettingsRefused(tuple(problems.sentences))
     return made
 
 
-def _storage(settings: Settings, problems: Problems) -> StorageConfig:
+def _storage(settings: Settings, problems: Problems, *, writes: bool) -> StorageConfig:
     section = settings.database
     url = (
         problems.secret("database.url_file", section.url_file)
@@ -133,7 +133,9 @@ def _storage(settings: Settings, problems: Problems) -> StorageConfig:
     )
     if url or not section.url_file:
         try:
-            urls.parse(url)
+            parsed = urls.parse(url)
+            for problem in urls.unwritable(parsed) if writes else ():
+                problems.add(f"database.url: {problem}")
         except StoreError as error:
             problems.add(f"database.url: {error}")
     if url.startswith("sqlite") and settings.ray.mode == "cluster":

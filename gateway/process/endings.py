@@ -2,6 +2,8 @@
 status.
 """
 
+import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Annotated
 import typer
 
 from gateway.process.settings import SettingsRefused
+from gateway.process.signals import Interruption, interrupted_alike
 from gateway.process.texts import plain_lines, without_passwords
 
 ConfigFile = Annotated[
@@ -18,6 +21,7 @@ ConfigFile = Annotated[
         "--config", metavar="FILE", help="A TOML file; else the one that VENDGATE_CONFIG names."
     ),
 ]
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LOST = 75
 """Try again (EX_TEMPFAIL): the gateway ran and lost its Ray or its machines."""
 OWNED = 69
@@ -27,8 +31,15 @@ OWNED = 69
 @contextmanager
 def sentences(*, trouble: int = 1) -> Iterator[None]:
     """Let errors that a person can mend end the program with their sentences and the status
-    ``trouble``; anything else is a defect and shows where.
+    ``trouble``, and a signal with one of its own, 128 and its number; anything else is a defect
+    and shows where.
     """
+    with interrupted_alike() as interruption, _sentences(trouble, interruption):
+        yield
+
+
+@contextmanager
+def _sentences(trouble: int, interruption: Interruption) -> Iterator[None]:
     try:
         yield
     except SettingsRefused as error:
@@ -45,13 +56,17 @@ def sentences(*, trouble: int = 1) -> Iterator[None]:
         complain(_sentence(error))
         raise typer.Exit(trouble) from None
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        number = signal.Signals(interruption.number or signal.SIGINT)
+        complain(f"Ended by {number.name} before it was done: what it had begun can be done again.")
+        raise typer.Exit(128 + number) from None
 
 
 def _sentence(error: Exception) -> str:
     """Return what to tell of an error: of a file, its name and what is wrong with it."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{error.filename} cannot be used ({error.strerror})."
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f"What it writes has no room ({error.strerror}): make some, then do it again."
     return str(error)
 
 
@@ -65,7 +80,7 @@ def _mendable() -> tuple[type[Exception], ...]:
         "gateway.books.database": "SchemaMismatch",
         "gateway.demo.qr": "NoCode",
         "gateway.links.hosts": "HostsFailed",
-        "gateway.serving.listeners": "ListenRefused",
+        "gateway.process.addresses": "ListenRefused",
     }
     return (OSError, *_imported(named))
 

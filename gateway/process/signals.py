@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 
 def end_signals() -> Sequence[signal.Signals]:
@@ -42,6 +43,45 @@ class EarlySignals:
         self.asked = True
         if self._tell is not None:
             self._tell()
+
+
+class Interruption:
+    """By which signal a command was told to end; None if by none."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def heard(self, number: int, frame: FrameType | None) -> None:
+        """End what runs as Ctrl-C does, which asyncio turns into an orderly end too; the second
+        one ends the program as if nobody listened.
+        """
+        if self.number is not None:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+            return
+        self.number = number
+        as_ctrl_c = signal.getsignal(signal.SIGINT)
+        if not callable(as_ctrl_c):  # ignored, as in the background; this signal is not
+            raise KeyboardInterrupt
+        as_ctrl_c(signal.SIGINT, frame)
+
+
+@contextmanager
+def interrupted_alike() -> Iterator[Interruption]:
+    """Let each signal that ends a program end a command that listens to none as Ctrl-C does, with
+    a KeyboardInterrupt. Main thread only; whoever listens later takes the signals over.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    asked = [number for number in end_signals() if number is not signal.SIGINT]
+    before = {number: signal.signal(number, interruption.heard) for number in asked}
+    try:
+        yield interruption
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

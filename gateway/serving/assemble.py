@@ -34,6 +34,7 @@ from gateway.process.skew import Skew, process_skew
 from gateway.rpc.counters import Counters
 from gateway.rpc.tls import Tls
 from gateway.serving.http_app import (
+    CHECK_TIMEOUT_S,
     Readiness,
     build_health_app,
     build_notify_app,
@@ -122,6 +123,7 @@ def assemble(
     metrics: Counters | None = None,
     command_timeout_s: float = 10.0,
     code_wait_s: float = 8.0,
+    check_timeout_s: float = CHECK_TIMEOUT_S,
 ) -> Gateway:
     """Put a gateway together. Each argument after ``gateway_id`` is a seam: left out, it is what
     the real program has.
@@ -173,7 +175,7 @@ def assemble(
         code_wait_s=code_wait_s,
     )
     fleet = Parts(acts=acts, queries=queries, metrics=metrics, stopping=stopping)
-    readiness = _readiness(database, queries, links, skew)
+    readiness = _readiness(database, queries, links, skew, check_timeout_s)
     return Gateway(
         registry=registry,
         queries=queries,
@@ -200,7 +202,9 @@ def assemble(
     )
 
 
-def _readiness(database: Database, queries: Queries, links: HostLinks, skew: Skew) -> Readiness:
+def _readiness(
+    database: Database, queries: Queries, links: HostLinks, skew: Skew, check_timeout_s: float
+) -> Readiness:
     async def hosts_attached() -> bool:
         # One of them is enough: a host that starts again must not take every gateway out of the
         # balancer at once.
@@ -213,6 +217,7 @@ def _readiness(database: Database, queries: Queries, links: HostLinks, skew: Ske
             "hosts": hosts_attached,
         },
         warnings=lambda: (*skew.sentences(), *links.sentences()),
+        check_timeout_s=check_timeout_s,
     )
 
 

@@ -27,7 +27,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.views import GaugeView
 
 _log = structlog.get_logger()
-_CHECK_TIMEOUT_S = 2.0
+CHECK_TIMEOUT_S = 2.0
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -44,7 +44,7 @@ class Readiness:
     share a wrong clock would sell nothing at all.
     """
     draining: bool = False
-    check_timeout_s: float = _CHECK_TIMEOUT_S
+    check_timeout_s: float = CHECK_TIMEOUT_S
 
     async def report(self) -> dict[str, bool]:
         """Return each check's answer; one that does not answer in time says no."""
@@ -120,7 +120,7 @@ def build_health_app(
 
     async def figures(_request: Request) -> Response:
         try:
-            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+            async with asyncio.timeout(readiness.check_timeout_s):
                 open_items: Sequence[GaugeView] | None = await queries.gauges(now_ms=clock.now_ms())
         except (StoreError, TimeoutError):
             open_items = None

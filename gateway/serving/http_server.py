@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 import uvicorn
 from starlette.applications import Starlette
 
+from gateway.process.addresses import cannot_listen
 from gateway.process.sections import Address
 from gateway.rpc.limits import HttpLimits
 from gateway.serving.http_door import HttpConnection, HttpDoor
@@ -20,10 +21,16 @@ _BACKLOG = 4_096
 """Callers that wait in the kernel; with fewer places a crowd would cost others seconds."""
 
 
-def bind(address: Address) -> socket.socket:
-    """Bind and listen, so that the port is known before anything else starts. Raises OSError."""
+def bind(address: Address, *, setting: str) -> socket.socket:
+    """Bind and listen, so that the port is known before anything else starts. ``setting`` names
+    the address. Raises ListenRefused.
+    """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    place = (address.host, address.port)
+    try:
+        listener = socket.create_server(place, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise cannot_listen(address, setting=setting, error=error) from None
     listener.setblocking(False)
     return listener
 

@@ -16,7 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from gateway.machines.service import MachineService
 from gateway.office import services
-from gateway.process.sections import is_loopback_host
+from gateway.process.addresses import ListenRefused, cannot_listen, why_not
+from gateway.process.sections import Address, is_loopback_host
 from gateway.rpc import reflection
 from gateway.rpc.identity import server_credentials
 from gateway.rpc.limits import EdgeLimits
@@ -50,10 +51,6 @@ _ADMIN: Options = (
     # A client that comes back after a while opens another connection without being asked.
     ("grpc.max_connection_idle_ms", 300_000),
 )
-
-
-class ListenRefused(Exception):
-    """The listener was not opened; the sentence says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,8 +174,10 @@ def _listener(
     server.add_generic_rpc_handlers(tables)
     try:
         port = _bind(server, address=address, tls=tls, audience=audience)
-    except RuntimeError as error:
-        raise ListenRefused(f"cannot listen on {address} for {audience}: {error}") from error
+    except RuntimeError:  # gRPC does not say why
+        where = Address.parse(address)
+        setting = f"{'admin' if audience == 'administrators' else audience}.listen"
+        raise cannot_listen(where, setting=setting, error=why_not(where)) from None
     return Listener(server=server, port=port, services=names, health=servicer)
 
 

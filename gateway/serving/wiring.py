@@ -94,8 +94,8 @@ async def run_gateway(
         listen_to_signals = stack.enter_context(stop_signals(stop, hurry))
         stack.enter_context(_in_vain_if_stopped(stop))
         # Settings and configs. The HTTP port comes first: notify URLs are made of it.
-        listener = stack.enter_context(closing(http_server.bind(settings.http.address)))
-        health = stack.enter_context(closing(http_server.bind(settings.health.address)))
+        listener = _bound(stack, "http.listen", settings.http.address)
+        health = _bound(stack, "health.listen", settings.health.address)
         settings = stack.enter_context(with_http_port(settings, http_server.port_of(listener)))
         made = configs(settings)
         for sentence in certificate_problems(made, now_ms=SystemClock().now_ms()):
@@ -168,6 +168,10 @@ async def run_gateway(
             f"This gateway cannot go on: {fatal.result().rstrip('.')}. Start it again; if that "
             "happens often, see its log, and whether another gateway is using the same database."
         )
+
+
+def _bound(stack: AsyncExitStack, setting: str, address: Address) -> socket.socket:
+    return stack.enter_context(closing(http_server.bind(address, setting=setting)))
 
 
 @contextmanager

@@ -41,6 +41,7 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 0.2
 COUNT_EVERY_S = 1.0
 LEAVE_WITHIN_S = 1.5
+_COUNTERS = "fleet.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class Fleet:
 
     def __init__(self, config: FleetConfig) -> None:
         self._config = config
-        self._file = config.state_dir / "fleet.json"
+        self._file = config.state_dir / _COUNTERS
         self._no_more = config.stop_customers or asyncio.Event()
         self._leave = asyncio.Event()
         self._totals = _read_totals(self._file)
@@ -288,6 +289,17 @@ async def run_fleet(config: FleetConfig) -> None:
     """
     config.state_dir.mkdir(parents=True, exist_ok=True)
     await Fleet(config).run()
+
+
+def all_have_left(state_dir: Path, pid: int) -> bool:
+    """Tell whether nobody stands before a machine of the fleet in process ``pid``, and nobody comes
+    any more: who is still there may pay at any moment, when all books agree.
+    """
+    try:
+        now = json.loads((state_dir / _COUNTERS).read_text())
+        return (pid, "quiet") == (now["pid"], now["state"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
 
 
 def _read_totals(path: Path) -> Counter[str]:

@@ -20,7 +20,7 @@ from actors.machine.ledger import TransferKind
 from storage.archiving.plan import causes_that_go_on
 from storage.auditing.starts import Start
 from storage.database.engine import Database
-from storage.tables import inbox, journal, transfers
+from storage.tables import inbox, journal, kept_transfers, transfers
 
 ROWS_AT_ONCE = 200
 PAYMENT = "payment:"
@@ -117,14 +117,14 @@ def _transfers(connection: Connection, *, start: Start, after: tuple[int, int]) 
 
 
 def _let_go(connection: Connection, *, rows: list[Row[Any]]) -> int:
-    c = transfers.c
+    c = kept_transfers.c
     one = (
         c.machine_id == bindparam("of"),
         c.version == bindparam("at"),
         c.line == bindparam("number"),
     )
     connection.execute(
-        delete(transfers).where(*one),
+        delete(kept_transfers).where(*one),
         [{"of": row.machine_id, "at": row.version, "number": row.line} for row in rows],
     )
     return len(rows)

@@ -35,6 +35,7 @@ from storage.auditing.reading import ROWS_AT_ONCE, Books, Span
 from storage.auditing.starts import Start, start_of
 from storage.auditing.units import Units, pieces
 from storage.tables import (
+    as_read,
     audit,
     balances,
     goods_moves,
@@ -126,7 +127,7 @@ class Excerpt:
     def index(self) -> None:
         """Make the indexes that the checks go along, once all is copied."""
         self._to.execute("BEGIN")
-        for table in metadata.sorted_tables:
+        for table in map(as_read, metadata.sorted_tables):
             keys = [
                 *(list(one.columns) for one in table.constraints if isinstance(one, _KEYS)),
                 *(list(one.columns) for one in table.indexes),

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from sqlalchemy import Connection, create_engine
 
 from storage import codec
-from storage.tables import metadata
+from storage.tables import as_read, metadata
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def scratch() -> Iterator[Connection]:
             with engine.connect() as connection:
                 for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
                     connection.exec_driver_sql(f"PRAGMA {pragma}")
-                for table in metadata.sorted_tables:
+                for table in map(as_read, metadata.sorted_tables):
                     # Without constraints: what breaks one is to be found, not to be left out.
                     names = ", ".join(
                         f'"{column.name}" {column.type.compile(connection.dialect)}'

@@ -3,14 +3,18 @@ read, in ``REPEATABLE READ`` transactions that cannot write.
 """
 
 import asyncio
+import contextlib
 from typing import Any
 
-from sqlalchemy import URL, Dialect
+from sqlalchemy import URL, Dialect, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import in_greenlet
 
 from storage import codec
 from storage.database.reader import Reading, T, Work
 
+LEAVE_WITHIN_S = 1.0
+IDLE_IN_TRANSACTION_MS = 5_000
 COMMIT_TIMEOUT_S = 11.0
 """Who waits for a transaction this long beyond what its statements may is told that nobody knows
 what becomes of it.
@@ -26,6 +30,7 @@ def postgres_engine(
     connections: int = 1,
     plan_once: bool = False,
     cancels: bool = True,
+    idle_ms: int = IDLE_IN_TRANSACTION_MS,
 ) -> AsyncEngine:
     """Return an engine whose waits all have an end.
 
@@ -42,13 +47,13 @@ def postgres_engine(
             "command_timeout": statement_timeout_ms / 1000 + 1 if cancels else None,
             "server_settings": {
                 "application_name": "vendgate",
-                "idle_in_transaction_session_timeout": "5000",
+                "idle_in_transaction_session_timeout": str(idle_ms),
                 "lock_timeout": str(max(statement_timeout_ms - 1000, 1000)),
                 "statement_timeout": str(statement_timeout_ms),
                 "plan_cache_mode": "force_generic_plan" if plan_once else "auto",
             },
         }
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
@@ -57,12 +62,32 @@ def postgres_engine(
         json_serializer=codec.as_is,
         json_deserializer=codec.as_is,
     )
+    event.listen(engine.sync_engine, "close", _take_leave)
+    return engine
+
+
+def _take_leave(connection: Any, _record: object) -> None:
+    """Before a connection is closed: tell the server, and wait for it no longer than it takes a
+    server that lives. The driver itself waits for a minute, and then says where it stands.
+    """
+    if in_greenlet():
+        connection.run_async(_leave)
+
+
+async def _leave(driver: Any) -> None:
+    with contextlib.suppress(Exception):  # the driver has cut the connection off then
+        await driver.close(timeout=LEAVE_WITHIN_S)
 
 
 def postgres_read_engine(url: URL, *, statement_timeout_ms: int, connections: int) -> AsyncEngine:
-    """Return an engine whose transactions see one state each and cannot write."""
+    """Return an engine whose transactions see one state each and cannot write. They hold no share
+    of the fence, so that a reader which stood still for a while goes on.
+    """
     return postgres_engine(
-        url, statement_timeout_ms=statement_timeout_ms, connections=connections
+        url,
+        statement_timeout_ms=statement_timeout_ms,
+        connections=connections,
+        idle_ms=statement_timeout_ms,
     ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -50,14 +50,23 @@ class Reads(Protocol):
 @dataclass(slots=True)
 class Reading:
     """A read that was begun. ``driver`` is the driver's own connection while statements may run on
-    it for this read, otherwise None.
+    it for this read, otherwise None. ``answered``: the database has answered a statement of it.
     """
 
     driver: Any = None
+    answered: bool = False
 
 
 End = Callable[["asyncio.Task[Any]", Reading], Coroutine[Any, Any, None]]
 """Stops a read that runs in this task, and returns when the task is done."""
+
+
+_READING = "vendgate.reading"
+"""Under this name a pooled connection knows the read that has it."""
+
+
+def _answered(connection: Connection, *_: object) -> None:
+    connection.info[_READING].answered = True
 
 
 class Reader:
@@ -75,6 +84,7 @@ class Reader:
         self._running: dict[asyncio.Task[Any], Reading] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+        event.listen(engine.sync_engine, "after_cursor_execute", _answered)
 
     async def read(self, work: Work[T]) -> T:
         """Return what ``work`` returns. Raises StoreError if the database fails or takes too long;
@@ -132,6 +142,19 @@ class Reader:
         return task
 
     async def _transact(self, work: Work[T], reading: Reading) -> T:
+        """Run the work, on a fresh connection if the one that was kept turns out to be dead, as
+        after a restart of the server. That costs a read nothing while all is well, where a ping
+        would be a round trip. Once anything was answered the work is not run again: it may have
+        passed on what it read.
+        """
+        try:
+            return await self._once(work, reading)
+        except DBAPIError as error:
+            if not error.connection_invalidated or reading.answered:
+                raise
+        return await self._once(work, reading)
+
+    async def _once(self, work: Work[T], reading: Reading) -> T:
         """Run the work in a transaction: its first statement begins one, and leaving the
         connection rolls it back.
         """
@@ -139,6 +162,7 @@ class Reader:
             pooled = connection.sync_connection
             assert pooled is not None, "it is open"
             reading.driver = pooled.connection.driver_connection
+            pooled.info[_READING] = reading
             try:
                 return await connection.run_sync(work)
             finally:

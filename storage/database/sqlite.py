@@ -167,6 +167,10 @@ class SqliteWriter:
         self.dialect: Dialect = self._engine.dialect
         self._path = Path(url.database or "").absolute()
         self._file: Identity | None = None
+        whole = self._path.resolve()
+        self._log_path = whole.with_name(f"{whole.name}-wal")
+        self._log: Identity | None = None
+        event.listen(self._engine, "connect", self._connected)
         self._mark = serving_mark(self._path)
         self._marked = _identity(self._mark)
 
@@ -187,10 +191,15 @@ class SqliteWriter:
             self._check_place()
             return done
 
+    def _connected(self, _connection: object, _record: object) -> None:
+        # The last connection to leave removes the log, and the next one has another.
+        self._log = None
+
     def _check_place(self) -> None:
-        """Before COMMIT: see that the file is still the one that is open, and its mark still the
-        one that was there. In a file that was removed or replaced SQLite goes on saving, and all of
-        it is lost with the process; without its mark the file may be another gateway's by now.
+        """Before COMMIT: see that the file and its log are still those that are open, and its mark
+        still the one that was there. In a file that was removed or replaced SQLite goes on saving,
+        and all of it is lost with the process; without its mark the file may be another gateway's
+        by now.
         """
         file = _identity(self._path)
         self._file = self._file or file
@@ -198,6 +207,14 @@ class SqliteWriter:
             raise StoreError(
                 f"The database file {self._path} was removed or replaced while it was open: stop "
                 "the gateway, put the file or its newest backup back, and start again."
+            )
+        log = _identity(self._log_path)
+        self._log = self._log or log
+        if log is None or log != self._log:
+            raise StoreError(
+                f"The database's log {self._log_path} was removed or replaced while it was open, "
+                "and what was saved last was in it: stop the gateway, put the newest backup back, "
+                "and start again."
             )
         if self._marked is not None and _identity(self._mark) != self._marked:
             raise StoreError(

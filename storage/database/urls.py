@@ -3,6 +3,7 @@ refused here, with a sentence and without the password.
 """
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,31 @@ def parse(url: str) -> URL:
     for problem in _problems(parsed):
         raise StoreError(problem)
     return parsed.set(drivername=_DRIVERS[parsed.drivername])
+
+
+def unwritable(url: URL) -> Iterator[str]:
+    """Yield why no SQLite database can be made at this URL, or written if it is there. Nothing is
+    touched.
+    """
+    if url.get_backend_name() != dialects.SQLITE or not url.database:
+        return
+    file = Path(url.database).absolute()
+    try:
+        is_there, folder = file.exists(), next(one for one in file.parents if one.exists())
+    except OSError as error:
+        yield f"The database {file} cannot be reached by this user ({error.strerror})."
+        return
+    if is_there and not file.is_file():
+        yield f"The database {file} is no file."
+    elif is_there and not os.access(file, os.R_OK | os.W_OK):
+        yield f"The database {file} cannot be written by this user: chown it."
+    elif not folder.is_dir():
+        yield f"The database {file} cannot be made: {folder} is no folder."
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield (
+            f"The database {file} needs a folder that this user may write, for the files beside "
+            f"it, and {folder} is none: chown it, or name another file."
+        )
 
 
 def _problems(url: URL) -> Iterator[str]:

@@ -7,7 +7,8 @@ told, and the difference in one line for the audit log.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, exists, select
@@ -23,13 +24,21 @@ from actors.machine.state import (
     Mode,
 )
 from storage import codec
-from storage.machines.loading import configuration_of
+from storage.machines.loading import configuration_of, read_columns
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states
 
-IN_SERVICE = "IN_SERVICE"
-"""What ``machine_profiles.maintenance`` says of a machine that may sell."""
 PLACE = ("store_name", "address", "country_code")
 """What the code says at Alipay, which follows."""
+
+
+class Maintenance(StrEnum):
+    """Whether a machine is in service. One that is not does not sell. A machine of which nobody
+    said anything is.
+    """
+
+    IN_SERVICE = "IN_SERVICE"
+    MAINTENANCE = "MAINTENANCE"
+    STORED = "STORED"
 
 
 class ChangeRefused(Exception):
@@ -92,6 +101,8 @@ class MachineChange:
     """What is to be set; None leaves it as it is. ``overrides`` are all limits of the machine,
     ``limits`` single ones by name, None for one that follows the fleet again. ``columns`` is the
     whole planogram and makes a new version of it. ``retire`` disables the machine for ever.
+    ``beside``: its making wrote something of its own, which stands in the audit log even if nothing
+    of the registry differs.
     """
 
     store_name: str | None = None
@@ -103,6 +114,7 @@ class MachineChange:
     enabled: bool | None = None
     columns: tuple[Column, ...] | None = None
     retire: bool = False
+    beside: bool = False
     notify_token: str | None = None
     """Another one for the code's notify URL; the earlier ones go on leading to the machine."""
     store_id: str | None = None
@@ -117,8 +129,8 @@ it. It is given the machine's row, which is locked, and may refuse by raising.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """``values`` are the row's new ones, empty if there is nothing to do; ``difference`` says what
-    they change.
+    """``values`` are the row's new ones, empty if there is nothing to do: then it is the answer
+    of a change that was made before. ``difference`` says what they change.
     """
 
     values: Mapping[str, Any]
@@ -149,19 +161,19 @@ def plan(
     if row.retired_at_ms is not None:
         if not change.retire:
             raise MachineRetired(machine_id)
-        return Planned(
-            values={},
-            told=ConfigurationChanged(configuration=before),
-            difference="",
-            before=before,
-        )
+        return _nothing(before)
     if etag and etag != etag_of(row.revision):
         raise EtagStale(etag_of(row.revision))
     if change.enabled:
         _may_sell(connection, machine_id)
     if change.retire and (what := tuple(_open(connection, machine_id))):
         raise MachineInUse(what)
+    if change.columns is not None and _has(connection, machine_id, change.columns):
+        change = replace(change, columns=None)
     after = _configured(before, change)
+    difference = "; ".join(_differences(row, before, after, change))
+    if not difference:
+        return _nothing(before)
     if after.overrides != before.overrides:
         may_have(after.overrides, fleet)
     values: dict[str, Any] = {
@@ -181,8 +193,24 @@ def plan(
     return Planned(
         values=values,
         told=ConfigurationChanged(configuration=after, columns=change.columns),
-        difference="; ".join(_differences(row, before, after, change)) or "nothing differs",
+        difference=difference,
         before=before,
+    )
+
+
+def _nothing(before: Configuration) -> Planned:
+    told = ConfigurationChanged(configuration=before)
+    return Planned(values={}, told=told, difference="", before=before)
+
+
+def _has(connection: Connection, machine_id: MachineId, columns: tuple[Column, ...]) -> bool:
+    """Return whether this is the planogram that the machine has. Their counts do not matter: a
+    column that keeps its product keeps the count that its actor has.
+    """
+    there = read_columns(connection, [machine_id]).get(machine_id, ())
+    return len(there) == len(columns) and all(
+        values.replace(one, stock=other.stock) == other
+        for one, other in zip(columns, there, strict=True)
     )
 
 
@@ -217,7 +245,8 @@ def _may_sell(connection: Connection, machine_id: MachineId) -> None:
     """Raise InMaintenance if somebody has taken the machine out of service."""
     c = machine_profiles.c
     wanted = select(c.maintenance).where(c.machine_id == machine_id)
-    if (maintenance := connection.scalar(wanted) or IN_SERVICE) != IN_SERVICE:
+    in_service = Maintenance.IN_SERVICE
+    if (maintenance := connection.scalar(wanted) or in_service) != in_service:
         raise InMaintenance(maintenance)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select
 
 from actors.machine.state import RefundStatus
+from storage.machines.inbox import payment_minor
 from storage.tables import inbox, machine_halts, refunds, trades
 
 OPEN_REFUNDS = [
@@ -24,8 +25,7 @@ def money() -> ColumnElement[int]:
     due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
         refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
     )
-    paid = cast(inbox.c.event["body"]["amount_minor"].as_string(), BigInteger)
-    unheard = waiting(func.coalesce(func.sum(paid), 0))
+    unheard = waiting(func.coalesce(func.sum(cast(payment_minor(), BigInteger)), 0))
     return cast(
         held.scalar_subquery() + due.scalar_subquery() + unheard.scalar_subquery(), BigInteger
     )

@@ -143,16 +143,18 @@ class Records:
             if value := getattr(wanted, name):
                 rows = rows.where(self.table.c[name] == value)
         if position:
-            # Before the time range: SQLite takes the first of two beginnings, and would look at
-            # every row from the range's up to here.
             at_ms, last_key = positions.parse(position)
             order = tuple_(at, self.table.c[self.key])
             behind = tuple_(literal(at_ms), literal(last_key))
             rows = rows.where(order > behind if wanted.ascending else order < behind)
+        # Of two beginnings a database takes one. With the range's it would look at every row from
+        # there up to the position; so that one is no bound of an index then.
+        goes_on = bool(position)
         if wanted.from_ms is not None:
-            rows = rows.where(at >= wanted.from_ms)
+            rows = rows.where((at + 0 if goes_on and wanted.ascending else at) >= wanted.from_ms)
         if wanted.until_ms is not None:
-            rows = rows.where(at < wanted.until_ms)
+            downwards = goes_on and not wanted.ascending
+            rows = rows.where((at + 0 if downwards else at) < wanted.until_ms)
         if wanted.amount_minor is not None and self.amount is not None:
             rows = rows.where(self.amount == wanted.amount_minor)
         if wanted.place:

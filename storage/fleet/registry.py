@@ -106,7 +106,8 @@ class Registry:
 
         The new revision counts even if the actor is not told now: it is found by ``reconfigured``.
         A ``claim`` whose change is made already changes nothing. The audit row says what was
-        changed, before and after, and behind it ``detail``. A change that raises a limit which
+        changed, before and after, and behind it ``detail``; a change after which nothing differs
+        writes nothing. A change that raises a limit which
         guards money is made when a second ``person`` wants it; until then it raises
         SecondPersonNeeded, and the first one's wish is written down.
         """
@@ -151,11 +152,11 @@ class Registry:
                 )
                 if wished.notify_token is not None and row is not None:
                     _keep_token(connection, row, now_ms)
-                if wished.columns is not None:
-                    _write_columns(connection, machine_id, wished.columns)
+                if planned.told.columns is not None:
+                    _write_columns(connection, machine_id, planned.told.columns)
             if claim is not None:
                 mark_done(connection, claim)
-            if planned.values:
+            if planned.values or wished.beside:
                 write_audit_row(
                     connection,
                     at_ms=now_ms,

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 from sqlalchemy.sql.dml import ReturningInsert
 
 from actors.machine.events import Event, TopUpPaid
@@ -242,6 +242,15 @@ def _money(event: Event | None) -> tuple[object, ...]:
     if isinstance(event, TopUpPaid):
         return (event.trade_id, event.partner_trans_id, event.amount_minor, event.currency)
     return (type(event),)
+
+
+def payment_minor() -> ColumnElement[str]:
+    """Return what a payment's row says was paid, as text: by its place in the event, behind the
+    kind; by its name in rows from before schema 0007.
+    """
+    place = 1 + TopUpPaid.__struct_fields__.index("amount_minor")
+    told = (inbox.c.event[place], inbox.c.event["body"]["amount_minor"])
+    return func.coalesce(*(one.as_string() for one in told))
 
 
 def told_in_words(fields: Mapping[str, str]) -> str:

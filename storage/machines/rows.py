@@ -20,6 +20,7 @@ from actors.ports import Change
 from storage import codec
 from storage.books import chain
 from storage.machines.statements import Row
+from storage.tables.transfers import kept
 
 DAY_MS = 86_400_000
 """Balances are kept for each day of UTC."""
@@ -144,7 +145,7 @@ def _add(rows: BatchRows, change: Change, owned: Owned) -> None:
     transfers = _transfers(change)
     rows.journal.append(line)
     rows.contents.append(chain.line_content(line, transfers))
-    rows.transfers += transfers
+    rows.transfers += map(kept, transfers)
     if transfers:
         _add_up(rows, change)
     if decision.goods:

@@ -31,12 +31,12 @@ from storage.tables import (
     goods_moves,
     inbox,
     journal,
+    kept_transfers,
     machine_alarms,
     machine_states,
     refunds,
     sessions,
     trades,
-    transfers,
     vends,
 )
 
@@ -123,7 +123,7 @@ class CommitStatements:
         }
         inserts = {
             **owned,
-            transfers: insert(transfers),
+            kept_transfers: insert(kept_transfers),
             balances: dialects.add_up(name, balances, days, ("debit_minor", "credit_minor")),
             goods_moves: insert(goods_moves),
             machine_states: dialects.upsert(name, machine_states, "machine_id", STATE_CHANGES),

@@ -9,27 +9,18 @@ transaction, and remembers whether the machine is to sell again afterwards.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select
 
 from storage.database import dialects
 from storage.database.engine import Database
-from storage.fleet.changes import MachineChange, Making
+from storage.fleet.changes import MachineChange, Maintenance, Making
 from storage.office import deeds
 from storage.office.deeds import Deed, DeedPlan, Detail, EtagOutdated, NotThere
 from storage.office.stays import is_at
 from storage.office.words import difference
 from storage.tables import machine_labels, machine_profiles, machine_sites, machines, sites
-
-
-class Maintenance(StrEnum):
-    """Whether a machine is in service. One that is not does not sell."""
-
-    IN_SERVICE = "IN_SERVICE"
-    MAINTENANCE = "MAINTENANCE"
-    STORED = "STORED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +149,8 @@ def out_of_service(
             return MachineChange()
         connection.execute(_saved(connection), [_row(made)])
         if maintenance is not Maintenance.IN_SERVICE:
-            return MachineChange(enabled=False)
-        return MachineChange(enabled=True if before.was_enabled else None)
+            return MachineChange(enabled=False, beside=True)
+        return MachineChange(enabled=True if before.was_enabled else None, beside=True)
 
     return making
 

@@ -9,7 +9,7 @@ like no other file here, because the import of that file would hide it.
 
 from storage.tables.archives import archives, seals, starts
 from storage.tables.base import Position, metadata
-from storage.tables.books import audit, balances, journal, transfers
+from storage.tables.books import audit, balances, journal
 from storage.tables.fleet import answers, limit_proposals, work_item_closings
 from storage.tables.goods import column_pars, goods_balances, goods_lots, goods_moves, visits
 from storage.tables.imports import machine_import_lines, machine_imports
@@ -40,6 +40,7 @@ from storage.tables.places import (
 )
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
+from storage.tables.transfers import as_read, kept_transfers, transfers
 
 __all__ = [
     "IS_CONFLICT",
@@ -47,6 +48,7 @@ __all__ = [
     "Position",
     "answers",
     "archives",
+    "as_read",
     "audit",
     "balances",
     "column_pars",
@@ -59,6 +61,7 @@ __all__ = [
     "inbox",
     "installation",
     "journal",
+    "kept_transfers",
     "layout",
     "limit_proposals",
     "machine_alarms",

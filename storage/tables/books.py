@@ -1,8 +1,6 @@
-"""The books, which are only added to: the journal of what machines decided, the transfers of their
-money (the ledger), and the audit of administrators' acts. A transfer has no foreign key: it is
-written with a line of the journal, whose key holds for it; partition and epoch stand there.
-
-Beside them stands what the transfers add up to, for each machine and day.
+"""The books, which are only added to: the journal of what machines decided, and the audit of
+administrators' acts; the ledger, their third, is in ``storage.tables.transfers``. Beside them
+stands what the transfers add up to, for each machine and day.
 """
 
 from sqlalchemy import (
@@ -39,30 +37,8 @@ journal = Table(
     Column("body", JSON, nullable=False),
     Column("digest", String(64), nullable=False, server_default=text("''")),
     UniqueConstraint("machine_id", "version"),
-    Index(None, "session_id", "id"),
-)
-
-transfers = Table(
-    "transfers",
-    metadata,
-    # Whose, and which of a decision's movements: found with its line of the journal.
-    Column("machine_id", String(32), primary_key=True),
-    Column("version", BigInteger, primary_key=True),
-    Column("line", Integer, primary_key=True),
-    Column("at_ms", BigInteger, nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("cause", String(200), nullable=False),
-    Column("debit_account", String(32), nullable=False),
-    Column("debit_reference", String(128), nullable=False),
-    Column("credit_account", String(32), nullable=False),
-    Column("credit_reference", String(128), nullable=False),
-    Column("trade_id", String(64), nullable=False),
-    Column("amount_minor", BigInteger, nullable=False),
-    Column("currency", String(3), nullable=False),
-    # A cause is entered once, whatever happens: the last line of defence against paying or being
-    # paid twice.
-    UniqueConstraint("kind", "cause"),
-    CheckConstraint("amount_minor > 0", name="moves_money"),
+    # Without the id: a session's lines are few, and PostgreSQL keeps what is alike only once.
+    Index(None, "session_id"),
 )
 
 # Written with the transfers, so that nobody reads the whole ledger for a sum.
@@ -95,5 +71,4 @@ audit = Table(
 )
 
 refuse_changes(audit)
-for _table in (journal, transfers):
-    refuse_changes(_table, but_archived=True)
+refuse_changes(journal, but_archived=True)

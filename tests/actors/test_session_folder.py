@@ -110,6 +110,22 @@ def test_a_session_is_over_when_its_process_is(tmp_path: Path, short: Path) -> N
     assert not Path(killed).exists()
 
 
+def test_sessions_of_an_installation_that_is_gone_go(tmp_path: Path, short: Path) -> None:
+    """All of them, but for one that is held, and one in which a process still lives."""
+    gone = tmp_path / LONG / "gone"
+    alive, lived_in, dead = open_session(gone), open_session(gone), open_session(gone)
+    lived_in.release()
+    dead.release()
+    gone.rmdir()
+    with subprocess.Popen(["cat"], cwd=lived_in.path, stdin=subprocess.PIPE):
+        here = open_session(tmp_path / LONG / "here")
+        assert {alive.path, lived_in.path, here.path} == set(short.iterdir())
+    open_session(tmp_path / LONG / "here").remove()
+    assert {alive.path, here.path} == set(short.iterdir())
+    alive.release()
+    here.release()
+
+
 def test_what_only_looks_like_a_session_is_left_alone(tmp_path: Path, short: Path) -> None:
     """A link, a file, a folder without a lock: not ours to remove."""
     elsewhere = tmp_path / "elsewhere"

@@ -1,10 +1,15 @@
 """What a purchase costs in the database: bytes for each, by table, as the product itself saves it.
 
 Run by hand: ``python -m tests.benchmarks.bench_size [--purchases 2000] [--machines 50] [--postgres]
-[--json]``. Purchases that are paid first (notified, paid, requested, sold, ended, refunded) are
-saved with ids as long as in production. SQLite's file is measured after VACUUM, PostgreSQL after
-VACUUM FULL (each table with its indexes), both less what they were with the machines registered. So
-it is what the books need, without the air that a database keeps.
+[--json]``. Two kinds of purchases are measured, each in a database of its own: paid first
+(notified, paid, requested, sold, ended, half of it refunded), and chosen first (requested, notified
+and paid as much as it costs, sold). The ids, the streams' names and the marks are as long as in
+production.
+
+SQLite's file is measured after VACUUM, PostgreSQL after VACUUM FULL (each table with its indexes),
+both less what they were when each machine had sold a few dozen times, so that what it remembers in
+its state does not grow any more. So it is what the books need, without the air that a database
+keeps. A column is filled again when it is empty.
 """
 
 import argparse
@@ -20,13 +25,25 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import (
+    Connected,
+    Disconnected,
     Event,
     RefundSucceeded,
     SessionCompleted,
+    TopUpPaid,
     VendRequested,
     VendSucceeded,
 )
-from actors.machine.ids import MachineId, RefundId, RequestId, SessionId, TradeId, VendId, refund_id
+from actors.machine.ids import (
+    BootId,
+    MachineId,
+    RefundId,
+    RequestId,
+    StreamId,
+    TradeId,
+    refund_id,
+)
+from actors.machine.state import CLOSED_TRADES_KEPT, Session, VendStatus
 from actors.machine.values import replace
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
@@ -37,7 +54,9 @@ from tests.support import postgres
 
 EVERY_MS = 6 * 60_000
 """One machine's customers come so far apart: 240 a day."""
-
+REMEMBERED = CLOSED_TRADES_KEPT + 1
+"""After so many sales a machine's state does not grow any more."""
+Story = Callable[[Owner, str, int], Iterator[Event]]
 
 _SIZES = (
     "SELECT relname, pg_relation_size(oid) + COALESCE(pg_total_relation_size(NULLIF(reltoastrelid, "
@@ -46,86 +65,140 @@ _SIZES = (
 )
 
 
-def fields_of(trade_id: str, partner_trans_id: str) -> dict[str, str]:
-    """Return a notification of a payment as it is kept (docs/alipay.md, 5.1)."""
+def fields_of(payment: TopUpPaid, machine_id: str) -> dict[str, str]:
+    """Return a notification of a payment as it is kept (docs/alipay.md, 7.1)."""
+    amount = f"{payment.amount_minor / 100:.2f}"
     return {
         "notify_type": "trade_status_sync",
         "notify_id": "2026050600222153107100021421480742",
         "notify_time": "2026-05-06 15:31:07",
-        "sign_type": "RSA2",
-        "trade_no": trade_id,
-        "out_trade_no": partner_trans_id,
+        "notify_action_type": "payByAccountAction",
+        "trade_no": payment.trade_id,
+        "out_trade_no": payment.partner_trans_id,
         "trade_status": "TRADE_SUCCESS",
         "seller_id": "2088621891276664",
-        "total_fee": "10.00",
-        "currency": "HKD",
+        "total_fee": amount,
+        "price": amount,
+        "currency": payment.currency,
         "gmt_create": "2026-05-06 15:31:01",
         "gmt_payment": "2026-05-06 15:31:06",
-        "subject": "Pier 7, Central",
-        "buyer_id": "f3a1c09e2b7d4658f3a1c09e2b7d4658",
+        "extra_common_param": f"vm={machine_id}",
     }
 
 
-def purchase(owner: Owner, machine_id: str, number: int) -> Iterator[Event]:
+def paid_first(owner: Owner, machine_id: str, number: int) -> Iterator[Event]:
     """Yield what happens when a customer pays 10.00, buys one for 5.00 and gets the rest back."""
+    payment = payment_of(owner, machine_id, number, 1_000)
+    yield payment
+    yield owner.frame(machine_id, choice(machine_id, number))
+    yield owner.frame(machine_id, sold(owner, machine_id))
+    yield owner.frame(
+        machine_id, SessionCompleted(session_id=session_of(owner, machine_id).session_id)
+    )
+    yield RefundSucceeded(refund_id=RefundId(refund_id(payment.trade_id, 1, 500)))
+
+
+def chosen_first(owner: Owner, machine_id: str, number: int) -> Iterator[Event]:
+    """Yield what happens when a customer chooses, pays 5.00 and gets it."""
+    yield owner.frame(machine_id, choice(machine_id, number))
+    yield payment_of(owner, machine_id, number, 500)
+    yield owner.frame(machine_id, sold(owner, machine_id))
+
+
+STORIES: dict[str, Story] = {"paid first": paid_first, "chosen first": chosen_first}
+
+
+def payment_of(owner: Owner, machine_id: str, number: int, amount_minor: int) -> TopUpPaid:
+    """Return a payment with numbers as Alipay gives them."""
     serial = int(machine_id[-5:]) * 1_000_000 + number
-    trade_id = TradeId(f"2026050622001471{serial:012d}")
-    yield replace(
-        paid("t", at_ms=owner.now_ms),
-        trade_id=trade_id,
+    payment = paid("t", amount_minor, payer_id=f"{serial:026d}", at_ms=owner.now_ms)
+    return replace(
+        payment,
+        trade_id=TradeId(f"2026050622001471{serial:012d}"),
         partner_trans_id=f"20260506{serial:020d}",
     )
-    yield owner.frame(
-        machine_id,
-        VendRequested(
-            request_id=RequestId(f"{machine_id}-b1-r{number}"),
-            column="A1",
-            price_minor=500,
-            planogram_version=1,
-        ),
+
+
+def choice(machine_id: str, number: int) -> VendRequested:
+    """Return what a machine says of a customer who pressed A1."""
+    return VendRequested(
+        request_id=RequestId(f"1779{number:06d}-{number}"),
+        column="A1",
+        price_minor=500,
+        planogram_version=1,
     )
-    vend_id = VendId(f"{machine_id}-v{number}")
-    yield owner.frame(machine_id, VendSucceeded(vend_id=vend_id, evidence="drop sensor"))
-    session_id = SessionId(f"{machine_id}-s{number}")
-    yield owner.frame(machine_id, SessionCompleted(session_id=session_id))
-    yield RefundSucceeded(refund_id=RefundId(refund_id(trade_id, 1, 500)))
 
 
-async def write(url: str, purchases: int, machine_ids: list[str], *, begun: bool) -> None:
-    """Register the machines, or let that many purchases happen."""
+def sold(owner: Owner, machine_id: str) -> VendSucceeded:
+    """Return what a machine says when goods fell."""
+    vend = session_of(owner, machine_id).vend
+    assert vend is not None
+    assert vend.status is VendStatus.APPROVED
+    return VendSucceeded(vend_id=vend.vend_id, evidence="drop sensor")
+
+
+def session_of(owner: Owner, machine_id: str) -> Session:
+    """Return whose stay it is."""
+    session = owner.states[machine_id].session
+    assert session is not None
+    return session
+
+
+async def come_online(owner: Owner, machine_id: str, number: int) -> None:
+    """Let it connect as a machine that was switched on, with a token for the marks of its ids."""
+    before = owner.states[machine_id].link
+    await owner.do(machine_id, Disconnected(stream_id=before.stream_id))
+    owner.stream_of[machine_id] = StreamId(f"gw-vending-eu-1-{4_000 + number}-a1b2c3-{number}")
+    owner._seq[machine_id] = 0
+    connected = Connected(
+        stream_id=owner.stream_of[machine_id],
+        opened_at_ms=owner.now_ms,
+        boot_id=BootId(str(1_779 + number)),
+        planogram_version=1,
+        token=f"{number:032x}",
+        returned_token=before.tokens[-1] if before.tokens else "",
+        keeps_token=True,
+    )
+    await owner.do(machine_id, connected)
+
+
+async def write(url: str, story: Story, machine_ids: list[str], rounds: range) -> None:
+    """Let each machine sell once in each of the rounds; before the first one they are
+    registered.
+    """
     database = await Database.open(StorageConfig(url=url))
     try:
-        if not begun:
+        if not rounds.start:
             await Owner.of(database, *machine_ids)
-            return
-        owner = await Owner.claim(database, *machine_ids, holder="h2")
-        for machine_id, state in owner.states.items():
-            owner._seq[machine_id] = state.link.last_seq
+        owner = await Owner.claim(database, *machine_ids, holder=f"h{rounds.start}")
+        owner.now_ms = START_MS + rounds.start * EVERY_MS
+        for place, machine_id in enumerate(machine_ids):
+            await come_online(owner, machine_id, len(machine_ids) * rounds.start + place)
         inbox = Inbox(database)
-        for count in range(purchases):
-            machine_id = machine_ids[count % len(machine_ids)]
-            number = count // len(machine_ids) + 1
+        for number in rounds:
             owner.now_ms = START_MS + number * EVERY_MS
-            for event in purchase(owner, machine_id, number):
-                await save(owner, inbox, machine_id, event)
-            owner.refill(machine_id)
+            for machine_id in machine_ids:
+                if not owner.states[machine_id].columns[0].stock:
+                    owner.refill(machine_id)
+                for event in story(owner, machine_id, number):
+                    await save(owner, inbox, machine_id, event)
     finally:
         await database.close()
 
 
 async def save(owner: Owner, inbox: Inbox, machine_id: str, event: Event) -> None:
     """Let it happen, a payment by its notification."""
-    trade_id = getattr(event, "trade_id", None)
-    if trade_id is None:
+    if not isinstance(event, TopUpPaid):
         await owner.do(machine_id, event)
         return
+    trade_id = event.trade_id
     received = Received(
         cause=f"payment:{trade_id}",
         kind="PAID",
         machine_id=MachineId(machine_id),
         trade_id=trade_id,
         event=event,
-        fields=fields_of(trade_id, getattr(event, "partner_trans_id", "")),
+        fields=fields_of(event, machine_id),
         told_sha256="0" * 64,
         received_at_ms=owner.now_ms,
     )
@@ -156,17 +229,18 @@ def postgres_bytes(url: str) -> Counter[str]:
 
 
 def measure(
-    url: str, measured: Callable[[str], Counter[str]], purchases: int, machines_count: int
+    url: str, measured: Callable[[str], Counter[str]], story: Story, purchases: int, machines: int
 ) -> dict[str, float]:
     """Return the bytes for each purchase, of all and of each table and index."""
     migrate.upgrade(url)
-    machine_ids = [f"HK-{number:05d}" for number in range(machines_count)]
-    asyncio.run(write(url, 0, machine_ids, begun=False))
+    machine_ids = [f"HK-{number:05d}" for number in range(machines)]
+    rounds = max(1, purchases // machines)
+    asyncio.run(write(url, story, machine_ids, range(REMEMBERED)))
     before = measured(url)
-    asyncio.run(write(url, purchases, machine_ids, begun=True))
+    asyncio.run(write(url, story, machine_ids, range(REMEMBERED, REMEMBERED + rounds)))
     grown = measured(url)
     grown.subtract(before)
-    told = {name: size / purchases for name, size in grown.most_common() if size}
+    told = {name: size / (rounds * machines) for name, size in grown.most_common() if size}
     return {"all": sum(told.values()), **told}
 
 
@@ -179,12 +253,14 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/vendgate.db"
-        found["SQLite"] = measure(url, sqlite_bytes, given.purchases, given.machines)
-    if given.postgres:
-        with postgres.running() as url:
-            found["PostgreSQL"] = measure(url, postgres_bytes, given.purchases, given.machines)
+    for told, story in STORIES.items():
+        wanted = (story, given.purchases, given.machines)
+        with tempfile.TemporaryDirectory() as folder:
+            url = f"sqlite:///{folder}/vendgate.db"
+            found[f"SQLite, {told}"] = measure(url, sqlite_bytes, *wanted)
+        if given.postgres:
+            with postgres.running() as url:
+                found[f"PostgreSQL, {told}"] = measure(url, postgres_bytes, *wanted)
     if given.json:
         print(json.dumps(found))
         return

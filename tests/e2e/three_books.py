@@ -10,13 +10,13 @@ async def check(system: System) -> None:
     """
     system.no_new_customers()
     balance = await system.at_rest()
-    assert (
-        balance.money_in_minor
-        == balance.money_sold_minor
+    assert (balance.money_in_minor, 0) == (
+        balance.money_sold_minor
         + balance.money_refunded_minor
         + balance.refunds_written_off_minor
-        - balance.goods_written_off_minor
-    )
+        - balance.goods_written_off_minor,
+        balance.money_held_minor + balance.refunds_open_minor,
+    ), balance
     assert set(system.motor_turns().values()) <= {1}
     dropped = system.dropped()
     before, wanted = "", Wanted(statuses=("SUCCEEDED",))

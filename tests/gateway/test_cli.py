@@ -1,5 +1,6 @@
 """The command line: what people and scripts see."""
 
+import socket
 import subprocess
 import sys
 from importlib import metadata
@@ -68,6 +69,15 @@ def test_the_version_is_that_of_the_package() -> None:
     assert f"vendgate {metadata.version('vendgate')}\n" == _run("--version").stdout
 
 
+def test_a_taken_port_of_the_pretend_alipay_is_a_sentence(tmp_path: Path) -> None:
+    """Status 1, and which option it is."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = _run("simulate", "alipay", "--state-dir", str(tmp_path), "--port", str(port))
+    assert 1 == told.exit_code
+    assert told.stderr.startswith(f"the address of --host and --port is 127.0.0.1:{port}, and ")
+
+
 def test_a_code_of_nobody_is_a_sentence() -> None:
     """Where nobody answers, status 1 and who it was."""
     told = _run("qr", "VM-0001", "--admin", "127.0.0.1:9")
@@ -107,12 +117,34 @@ def test_a_bad_configuration_is_a_list_of_sentences(tmp_path: Path, pair: Pair) 
     tables = installed.good(tmp_path, pair)
     tables["alipay"]["partner"] = "1"
     tables["machines"]["listen"] = "0.0.0.0:7443"
+    for name in ("http", "health"):  # serve binds them before it looks further
+        tables[name]["listen"] = "127.0.0.1:0"
+    tables["http"]["public_url"] = "http://127.0.0.1:8080"
     for command in (["config", "check"], ["serve", "--no-ray"]):
         result = _run(*command, "--config", installed.write(tmp_path, tables))
         assert 2 == result.exit_code
         first, second = result.stderr.splitlines()
         assert first.startswith("alipay.partner must be")
         assert second.startswith("machines.listen is 0.0.0.0:7443")
+
+
+@pytest.mark.parametrize(
+    "command", [("config", "check"), ("serve", "--no-ray"), ("db", "upgrade")], ids=" ".join
+)
+def test_a_database_that_cannot_be_made_is_refused_alike(
+    tmp_path: Path, pair: Pair, command: tuple[str, ...]
+) -> None:
+    """By the check too, which makes nothing."""
+    tables = installed.good(tmp_path, pair)
+    tables["database"]["url"] = f"sqlite:///{tmp_path}/salt/no/v.db"
+    for name in ("http", "health"):
+        tables[name]["listen"] = "127.0.0.1:0"
+    tables["http"]["public_url"] = "http://127.0.0.1:8080"
+    result = _run(*command, "--config", installed.write(tmp_path, tables))
+    assert (2, f"{tmp_path}/salt is no folder.") == (
+        result.exit_code,
+        result.stderr.strip().partition("cannot be made: ")[2],
+    )
 
 
 def test_no_password_of_any_url_is_shown(tmp_path: Path, pair: Pair) -> None:

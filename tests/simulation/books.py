@@ -101,8 +101,9 @@ class Fold:
         """Take in the new transfers; return each as (kind, cause, trade, amount)."""
         rows = self._disk.rows(
             (
-                "SELECT rowid, kind, cause, trade_id, amount_minor, machine_id, debit_account, "
-                "credit_account FROM transfers WHERE rowid > ? ORDER BY rowid"
+                "SELECT k.rowid, t.kind, t.cause, t.trade_id, t.amount_minor, t.machine_id, "
+                "t.debit_account, t.credit_account FROM kept_transfers k JOIN transfers t USING "
+                "(machine_id, version, line) WHERE k.rowid > ? ORDER BY k.rowid"
             ),
             self._ledger_at,
         )

@@ -253,6 +253,15 @@ def late_money_pays_for_the_next() -> Any:
     return patch.object(paying, "why_before_the_choice", lambda *_: None)
 
 
+def older_piece_pays_too() -> Any:
+    why = paying.why_before_the_choice
+
+    def bug(draft: Any, event: Any, session: Any) -> Any:
+        return None if session.paid_minor else why(draft, event, session)
+
+    return patch.object(paying, "why_before_the_choice", bug)
+
+
 def second_customer_is_the_first() -> Any:
     why = paying.why_unwanted
 

@@ -276,8 +276,8 @@ class Checker:
             "WHERE w.kind = 'WRITE_OFF' AND w.cause = ?"
         )
         for voided_at_ms, body in self._world.disk.rows(sql, f"{vend_id}/%", vend_id):
-            said = json.loads(body)
-            given = self._given.get((said.get("stream_id", ""), said.get("seq", 0)), [])
+            stream_id, seq = (*json.loads(body), "", 0)[:2]
+            given = self._given.get((stream_id, seq), [])
             if len({name for name, _ in given}) == 1 and given[0][1] < voided_at_ms:
                 self.broken(
                     "evidence before deadlines",

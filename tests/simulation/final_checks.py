@@ -10,11 +10,12 @@ import json
 import sqlite3
 from collections import defaultdict
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from actors.machine import check
 from actors.machine.code import Code, trouble
 from actors.machine.code_calls import settled
+from actors.machine.events import MachineFact
 from storage import codec
 from storage.auditing import prove_within
 from tests.simulation import rewrites
@@ -28,6 +29,8 @@ from tests.simulation.transitions import allowed_transitions
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+FACTS = frozenset(kind.__name__ for kind in get_args(MachineFact))
 
 
 def unrest(world: "World") -> str:
@@ -160,8 +163,8 @@ def written_off_by_who_may(world: "World") -> None:
     limit = world.policy.write_off_second_person_above_minor
     names: dict[str, set[str]] = defaultdict(set)
     for (body,) in world.disk.rows("SELECT body FROM journal WHERE kind = 'RefundWrittenOff'"):
-        said = json.loads(body)
-        names[said["refund_id"]].add(said["actor"])
+        refund_id, actor, *_ = json.loads(body)
+        names[refund_id].add(actor)
     for refund_id, amount in world.disk.rows(
         "SELECT refund_id, amount_minor FROM refunds WHERE status = 'WRITTEN_OFF'"
     ):
@@ -259,16 +262,15 @@ def device_order(world: "World") -> None:
     """B13, A2, C-ix: the frames of each boot were applied 1, 2, 3 ... without gap or repeat."""
     boots: dict[tuple[str, str], str] = {}
     applied: dict[tuple[str, str], int] = defaultdict(int)
-    sql = (
-        "SELECT machine_id, body, notes FROM journal WHERE kind = 'Connected' OR body LIKE "
-        '\'{"stream_id":%,"seq":%,"fact":%\' ORDER BY id'
-    )
-    for machine_id, body, notes in world.disk.rows(sql):
-        said = json.loads(body)
-        if "boot_id" in said:
-            boots[machine_id, said["stream_id"]] = said["boot_id"]
+    for machine_id, kind, body, notes in world.disk.rows(
+        "SELECT machine_id, kind, body, notes FROM journal ORDER BY id"
+    ):
+        if kind == "Connected":
+            stream_id, _, boot_id, *_ = json.loads(body)
+            boots[machine_id, stream_id] = boot_id
+        if kind not in FACTS:
             continue
-        seq = said["seq"]
+        stream_id, seq, fact, *_ = json.loads(body)
         refused = (
             f"frame {seq} was applied before",
             f"NUMBER_REUSED: frame {seq} of ",
@@ -277,8 +279,8 @@ def device_order(world: "World") -> None:
         )
         if any(note.startswith(refused) for note in json.loads(notes)):
             continue
-        boot = (machine_id, boots[machine_id, said["stream_id"]])
-        first = said["fact"].get("first_seq", seq)  # of faults that are told as one
+        boot = (machine_id, boots[machine_id, stream_id])
+        first = fact[0] if kind == "FaultsCounted" else seq  # of faults that are told as one
         if not first <= applied[boot] + 1 <= seq:
             world.checker.broken(
                 "device order", f"{boot}: frame {seq} was applied after frame {applied[boot]}"

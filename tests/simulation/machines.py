@@ -64,8 +64,8 @@ class SimMachine(MachineClient):
     def _tell(self, happening: Happening) -> None:
         """The world sees what the customers see."""
         if isinstance(happening, VendAsked):
-            self.world.pressed[happening.request_id] = self.world.clock.now_ms()
-            self.world.shown[happening.request_id] = happening.price_minor
+            self.world.pressed.setdefault(happening.request_id, self.world.clock.now_ms())
+            self.world.shown.setdefault(happening.request_id, set()).add(happening.price_minor)
         if self.world.traced:
             self.world.note(f"{self.machine_id} shows {happening}")
         super()._tell(happening)

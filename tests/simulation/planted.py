@@ -252,6 +252,12 @@ PLANTED = (
         start=7,
     ),
     Planted(
+        name="older-piece-pays",
+        sentence="Of what one payer paid in pieces, only the first is asked when it was paid.",
+        bug=bugs.older_piece_pays_too,
+        start=400_297,
+    ),
+    Planted(
         name="second-is-first",
         sentence="A second customer's money goes into the first one's session.",
         bug=bugs.second_customer_is_the_first,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OVER = ("SUCCEEDED", "FAILED", "DENIED", "VOIDED")
 _VENDS = 'SELECT vend_id, status, machine_id, "column" FROM vends'
-_TOLD = "SELECT trade_id FROM inbox WHERE trade_id <> ''"
+_TOLD = "SELECT id, trade_id FROM inbox WHERE trade_id <> ''"
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Backup:
     def _note_what_is_lost(self) -> None:
         world, lost = self._world, self._world.lost
         before = self._checker["fold"].trades
-        lost.trades |= _told(world) - self._told
+        lost.trades |= {trade_id for _, trade_id in _told(world) - self._told}
         lost.trades |= {
             trade_id
             for trade_id, sums in world.checker.fold.trades.items()
@@ -88,8 +88,11 @@ def _vends(world: "World") -> dict[str, Any]:
     return {row[0]: row[1:] for row in world.disk.rows(_VENDS)}
 
 
-def _told(world: "World") -> set[str]:
-    return {trade_id for (trade_id,) in world.disk.rows(_TOLD)}
+def _told(world: "World") -> set[tuple[int, str]]:
+    """Return each notification of a payment: one that was put aside may be told again, and then be
+    taken for a payment.
+    """
+    return set(world.disk.rows(_TOLD))
 
 
 async def restore(world: "World", rng: Random) -> None:

@@ -119,8 +119,10 @@ class World:
         self.provider.answered_success = self._success
         self.provider.answered = self.checker.odd_is_kept
         self.pressed: dict[str, int] = {}
-        self.shown: dict[str, int] = {}
-        """Request: the price on the screen when its button was pressed."""
+        self.shown: dict[str, set[int]] = {}
+        """Request: the price on the screen when its button was pressed; more than one if a boot
+        that came back used its number again, which is refused.
+        """
         self.begun_at: dict[str, int] = {}
         """Session: the planogram with which its machine first heard of it."""
         self.wishes = admins.Wishes()

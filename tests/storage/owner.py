@@ -111,6 +111,7 @@ class Owner:
     now_ms: int = START_MS
     policy: Policy = field(default_factory=Policy)
     states: dict[str, MachineState] = field(default_factory=dict)
+    stream_of: dict[str, StreamId] = field(default_factory=dict)
     _seq: dict[str, int] = field(default_factory=dict)
     _found: dict[str, tuple[GoodsMove, ...]] = field(default_factory=dict)
 
@@ -186,9 +187,8 @@ class Owner:
     def frame(self, machine_id: str, fact: MachineFact) -> FrameReceived:
         """The machine's next frame."""
         self._seq[machine_id] = self._seq.get(machine_id, 0) + 1
-        return FrameReceived(
-            stream_id=StreamId(f"g-{machine_id}"), seq=self._seq[machine_id], fact=fact
-        )
+        stream_id = self.stream_of.get(machine_id, StreamId(f"g-{machine_id}"))
+        return FrameReceived(stream_id=stream_id, seq=self._seq[machine_id], fact=fact)
 
     def purchase(self, machine_id: str, number: int) -> list[Event]:
         """Everything that happens when a customer pays 10.00, buys one for 5.00 and gets the rest

@@ -297,7 +297,7 @@ async def a_site(
     clock: SiteClock | None = None,
     host_limits: HostLimits | None = None,
     command_timeout_s: float = HANGS_AFTER_S,
-    code_wait_s: float = 5.0,
+    code_wait_s: float = HANGS_AFTER_S,
 ) -> AsyncIterator[Site]:
     """Open all of it and close it again; in between, see that what the test leaves behind is
     sound.
@@ -346,6 +346,7 @@ async def a_site(
             wake=wake,
             command_timeout_s=command_timeout_s,
             code_wait_s=code_wait_s,
+            check_timeout_s=HANGS_AFTER_S,
         )
         await links.start()
         stack.push_async_callback(links.stop)

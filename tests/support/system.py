@@ -22,7 +22,8 @@ import httpx
 
 from gateway.demo import books, stage
 from gateway.demo.children import Child, Children
-from gateway.demo.run import whole_book
+from gateway.demo.run import FLEET_FOLDER, whole_book
+from gateway.simulator.fleet import all_have_left
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.queries import Queries
@@ -105,7 +106,7 @@ class System:
                     "--seed",
                     str(self.seed),
                     "--state-dir",
-                    str(self.folder / "machines"),
+                    str(self.folder / FLEET_FOLDER),
                     "--pace",
                     "0.3",
                 ]
@@ -180,9 +181,9 @@ class System:
         async with httpx.AsyncClient(base_url=self.control_url, trust_env=False) as http:
             return await whole_book(http)
 
-    async def differences(self) -> list[str]:
+    async def differences(self, balance: BalanceView) -> list[str]:
         """Compare the two books, and say what is not at rest yet."""
-        balance, book = await self.balance(), await self.book()
+        book = await self.book()
         ours, before = [], ""
         while page := await self.queries.trades(position=before, limit=500):
             ours += [
@@ -207,18 +208,27 @@ class System:
         return found
 
     async def at_rest(self) -> BalanceView:
-        """Wait until all money is sold or back and both books agree, then prove ours; fail with
-        what is not so.
+        """Wait until everybody has left, all money is sold or back and both books agree, then prove
+        ours; fail with what is not so.
         """
         until = time.monotonic() + QUIET_TIMEOUT_S
-        while found := await self.differences():
+        while self.machine_ids and not self._all_have_left():
+            assert time.monotonic() < until, "somebody still stands before a machine"
+            await asyncio.sleep(LOOK_EVERY_S)
+        balance = await self.balance()
+        while found := await self.differences(balance):
             assert time.monotonic() < until, found[:20]
             await asyncio.sleep(LOOK_EVERY_S)
+            balance = await self.balance()
         audit = await prove(
             self._database, now_ms=time.time_ns() // 1_000_000, own_ids={stage.PARTNER}
         )
         assert () == audit.sentences
-        return await self.balance()
+        return balance
+
+    def _all_have_left(self) -> bool:
+        pid = self._running["machines"].process.pid
+        return all_have_left(self.folder / FLEET_FOLDER, pid)
 
     def motor_turns(self) -> Counter[str]:
         """How often the motor really turned for each vend, from the machines' own shelves."""
@@ -230,7 +240,7 @@ class System:
 
     def _shelf(self, act: str) -> Counter[str]:
         turns: Counter[str] = Counter()
-        for shelf in (self.folder / "machines").glob("*/shelf.log"):
+        for shelf in (self.folder / FLEET_FOLDER).glob("*/shelf.log"):
             for line in shelf.read_text().splitlines():
                 entry = json.loads(line)
                 if entry["act"] == act and entry["cause"]:

@@ -44,6 +44,28 @@ def test_what_was_paid_before_the_choice_pays_for_no_choice() -> None:
     assert ["t1"] == [refund.trade_id for refund in story.state.refunds]
 
 
+def test_money_paid_in_pieces_before_the_choice_pays_for_no_choice() -> None:
+    """One piece may have been paid at the moment of the choice; an older one of the same payer was
+    paid for the selection before, whoever chose since, and so may be one of an unknown time.
+    """
+    story = Story()
+    story.connect()
+    story.select()
+    story.wait(25_000)
+    story.select()
+    story.wait(6_000)
+
+    story.pay(100, "ann", age_ms=7_000)
+    story.pay(450, "ann", age_ms=14_000)
+    story.pay(400, "ann", age_ms=None)
+
+    assert [("t2", 450), ("t3", 400)] == [
+        (one.trade_id, one.amount_minor) for one in story.state.refunds
+    ]
+    assert story.state.session is not None
+    assert 100 == story.state.session.paid_minor
+
+
 def test_who_pays_first_and_chooses_before_we_hear_of_it_gets_the_choice() -> None:
     """Where one may pay first, and no selection was given up before, the money is taken for what
     its payer chose meanwhile.

@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from actors.link import AdminEvent, CommandDone, Reload
 from actors.machine import values
 from actors.machine.ids import Currency, MachineId
-from actors.machine.policy import Policy
+from actors.machine.policy import Policy, PolicyOverrides
 from actors.machine.state import Mode, RefundStatus, VendStatus
 from gateway.fleet.acts import Act, FleetActs
 from gateway.fleet.errors import CallRefused
@@ -38,6 +38,7 @@ from tests.support.site import COLUMNS, POLICY, Site, a_site, found
 from tests.support.site_machine import a_machine, approved
 
 REFUND = "alipay.acquire.overseas.spot.refund"
+LIMITS = PolicyOverrides(doubt_window_ms=700_000)
 Do = Callable[[FleetActs, Act], Awaitable[Any]]
 
 
@@ -76,18 +77,21 @@ async def _act(site: Site, request_id: str = "r-1", *, machine_id: str = "VM-1")
     return Act(actor="ann", person="ann", within_s=HANGS_AFTER_S, claim=claim)
 
 
-async def _registered(site: Site, machine_id: str = "VM-1") -> None:
-    """Register a machine, and wait until its actor has its code."""
+async def _registered(site: Site, machine_id: str = "VM-1", *, rpc: str = "") -> None:
+    """Register a machine, give it limits, and wait until its actor has its code. Before
+    EnableMachine is tried it is disabled.
+    """
     await site.register(machine_id)
-    await _acts(site).change(
-        machine_id, MachineChange(), Act(actor="test", within_s=HANGS_AFTER_S), action="begin"
-    )
+    acts, act = _acts(site), Act(actor="test", within_s=HANGS_AFTER_S)
+    await acts.change(machine_id, MachineChange(overrides=LIMITS), act, action="begin")
 
     async def code() -> bool | None:
         view = await site.queries.machine(machine_id)
         return (view is not None and view.code_status == "ACTIVE") or None
 
     await found(code)
+    if rpc == "EnableMachine":
+        await acts.change(machine_id, MachineChange(enabled=False), act, action="begin")
     await code_rests(site, machine_id)
 
 
@@ -133,6 +137,7 @@ NEW = NewMachine(
     country_code="HK",
     address="1 Queen's Road",
     columns=COLUMNS,
+    overrides=LIMITS,
 )
 CHANGES = {
     "UpdateMachine": _change(
@@ -162,7 +167,7 @@ async def test_a_change_of_the_registry_is_made_once(site: Site, rpc: str) -> No
     """Its claim says in its own transaction that it is made: what others changed since stays, its
     own etag is not stale, and one audit row tells of it.
     """
-    await _registered(site)
+    await _registered(site, rpc=rpc)
     do = CHANGES[rpc]
     first = await do(_acts(site), await _act(site))
     if rpc != "RetireMachine":
@@ -185,13 +190,14 @@ async def test_a_change_whose_actor_did_not_hear_is_told_the_second_time(
     site: Site, rpc: str
 ) -> None:
     """Killed between the registry and the actor: the second time makes up for it."""
-    await _registered(site)
+    await _registered(site, rpc=rpc)
     with pytest.raises(AssertionError, match="was told"):
         await CHANGES[rpc](_acts(site, commands=_NobodyThere()), await _act(site))
     view = await CHANGES[rpc](_acts(site), await _act(site))
     loaded = await site.store.load(MachineId("VM-1"))
     assert loaded is not None
-    assert view.revision == loaded.state.configuration.revision == 3
+    assert view.revision == loaded.state.configuration.revision
+    assert 3 + (rpc == "EnableMachine") == view.revision
     assert 1 == len(await _trail(site, rpc))
 
 
@@ -347,7 +353,7 @@ REHEARSED: dict[str, Do] = {
 @pytest.mark.parametrize("rpc", REHEARSED)
 async def test_a_rehearsal_changes_nothing(site: Site, rpc: str) -> None:
     """No row anywhere is new or another, and no actor is told anything."""
-    await _registered(site)
+    await _registered(site, rpc=rpc)
     rows, machine = await _rows(site), await _acts(site).machine("VM-1")
     await REHEARSED[rpc](_acts(site, commands=_NobodyThere()), CHECKED)
     assert (rows, machine) == (await _rows(site), await _acts(site).machine("VM-1"))
@@ -356,14 +362,15 @@ async def test_a_rehearsal_changes_nothing(site: Site, rpc: str) -> None:
 @pytest.mark.parametrize("rpc", CHANGES)
 async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> None:
     """The same machine that the change itself answers with, but for what its actor does of it."""
-    await _registered(site)
+    await _registered(site, rpc=rpc)
     shown = await CHANGES[rpc](_acts(site), CHECKED)
     made = await CHANGES[rpc](_acts(site), Act(actor="ann", within_s=HANGS_AFTER_S))
     assert isinstance(shown, MachineView)
     retired = None if shown.retired_at_ms is None else made.retired_at_ms
     assert made.retired_at_ms == retired
     its_own = {
-        name: getattr(made, name) for name in ("code_status", "code_differs", "planogram_in_force")
+        name: getattr(made, name)
+        for name in ("code_status", "code_differs", "planogram_in_force", "phase")
     }
     assert made == replace(shown, retired_at_ms=retired, **its_own)
 

@@ -10,8 +10,8 @@ from gateway.office.place_calls import SITE_PATHS
 from gateway.office.place_fields import PlaceFields
 from gateway.office.v1 import machine_profile_pb2, place_pb2
 from gateway.office.v1.selector_pb2 import Selector
+from storage.fleet.changes import Maintenance
 from storage.office import selectors
-from storage.office.profiles import Maintenance
 from storage.office.sites import SiteType
 
 

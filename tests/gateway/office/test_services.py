@@ -1,7 +1,195 @@
-"""The services of the fleet and of the office are served together."""
+"""The services of the fleet and of the office are served together, and each of their changes is
+rehearsed without a trace, done once under its request id, and refused under it with other content.
+"""
+
+import asyncio
+import base64
+import sqlite3
+from contextlib import closing
+from typing import Any
+
+import grpc
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 
 from gateway.fleet import services as fleet_services
 from gateway.office import services
+from tests.support.fleet_calls import refusal
+from tests.support.site import Site
+
+CHANGES: dict[str, MethodDescriptor] = {
+    method.name: method
+    for file in services.FILES
+    for service in file.services_by_name.values()
+    for method in service.methods
+    if "request_id" in method.input_type.fields_by_name
+}
+NEED_MONEY = {
+    "CloseWorkItem",
+    "ErasePayer",
+    "RefundVend",
+    "QueryRefund",
+    "RetryRefund",
+    "SettleVend",
+    "WriteOffRefund",
+}
+"""These need money that is open first: they are done twice in tests/gateway/fleet."""
+BY_THEMSELVES = tuple(
+    f'INSERT INTO "{table}"'
+    for table in ("holders", "installation", "journal", "machine_states", "partitions")
+)
+"""What hosts and machines write also while nobody asks for anything, and the seal of the audit log,
+in which refusals stand too.
+"""
+
+
+def _csv(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+COLA = {"product": "cola", "lot": "L1"}
+DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("CreateProduct", {"product": {"code": "cola"}}, {"product": {"code": "tea"}}),
+    ("CreateProduct", {"product": {"code": "tea"}}, {"product": {"code": "cocoa"}}),
+    (
+        "UpdateProduct",
+        {"product": {"code": "tea", "category": "hot"}, "updateMask": "category"},
+        {"product": {"code": "tea", "category": "cold"}},
+    ),
+    ("ArchiveProduct", {"product": "tea", "reason": "old"}, {"reason": "new"}),
+    ("RestoreProduct", {"product": "tea"}, {"product": "cola"}),
+    ("ImportProducts", {"csv": _csv("product\ncocoa\n")}, {"csv": _csv("product\ncake\n")}),
+    ("AdoptProducts", {}, {}),
+    ("CreatePriceList", {"priceList": "city", "name": "City"}, {"name": "Town"}),
+    (
+        "SetPrices",
+        {
+            "priceList": "city",
+            "prices": [{"product": "cola", "currency": "HKD", "priceMinor": "500"}],
+        },
+        {"prices": [{"product": "cola", "currency": "HKD", "priceMinor": "600"}]},
+    ),
+    ("ArchivePriceList", {"priceList": "city", "reason": "old"}, {"reason": "new"}),
+    ("RestorePriceList", {"priceList": "city"}, {"priceList": "town"}),
+    ("CreateDistrict", {"district": {"code": "hk", "name": "HK"}}, {"district": {"code": "kln"}}),
+    ("CreateDistrict", {"district": {"code": "k", "name": "K"}}, {"district": {"code": "kln"}}),
+    (
+        "UpdateDistrict",
+        {"district": {"code": "hk", "name": "Hong Kong"}, "updateMask": "name"},
+        {"district": {"code": "hk", "name": "Island"}},
+    ),
+    ("ArchiveDistrict", {"district": "k"}, {"district": "hk"}),
+    ("RestoreDistrict", {"district": "k"}, {"district": "hk"}),
+    (
+        "CreateSite",
+        {
+            "site": {
+                "code": "pier",
+                "name": "Pier 7",
+                "district": "hk",
+                "type": "SITE_TYPE_STATION",
+                "timeZone": "Asia/Hong_Kong",
+            }
+        },
+        {"site": {"code": "dock"}},
+    ),
+    (
+        "UpdateSite",
+        {"site": {"code": "pier", "name": "Pier"}, "updateMask": "name"},
+        {"site": {"code": "pier", "name": "Quay"}},
+    ),
+    ("ArchiveSite", {"site": "pier"}, {"site": "dock"}),
+    ("RestoreSite", {"site": "pier"}, {"site": "dock"}),
+    (
+        "RegisterMachine",
+        {
+            "machineId": "VM-1",
+            "storeName": "Lobby",
+            "currency": "HKD",
+            "countryCode": "HK",
+            "address": "1 Queen's Road",
+            "columns": [
+                {"column": "A1", "product": "cola", "priceMinor": "500", "capacity": 10, "stock": 2}
+            ],
+        },
+        {"storeName": "Hall"},
+    ),
+    (
+        "UpdateMachine",
+        {"machine": {"machineId": "VM-1", "mode": "MODE_BOTH"}, "updateMask": "mode"},
+        {"machine": {"machineId": "VM-1", "mode": "MODE_SELECTION_FIRST"}},
+    ),
+    (
+        "UpdateMachineProfile",
+        {"profile": {"machineId": "VM-1", "model": "Snack"}, "updateMask": "model"},
+        {"profile": {"machineId": "VM-1", "model": "Drink"}},
+    ),
+    ("PlaceMachine", {"machineId": "VM-1", "site": "pier", "fromDay": "2199-01-01"}, {"site": "x"}),
+    ("RemovePlacement", {"machineId": "VM-1", "fromDay": "2199-01-01"}, {"fromDay": "2199-01-02"}),
+    (
+        "SetMaintenance",
+        {"machineId": "VM-1", "maintenance": "MAINTENANCE_STORED", "reason": "motor"},
+        {"reason": "door"},
+    ),
+    (
+        "SetMaintenance",
+        {"machineId": "VM-1", "maintenance": "MAINTENANCE_IN_SERVICE", "reason": "done"},
+        {"reason": "new"},
+    ),
+    (
+        "ReceiveGoods",
+        {"to": "WAREHOUSE:n", "goods": [{**COLA, "quantity": 20, "expiresOn": "2199-01-31"}]},
+        {"to": "WAREHOUSE:s"},
+    ),
+    (
+        "TransferGoods",
+        {"from": "WAREHOUSE:n", "to": "VAN:7", "goods": [{**COLA, "quantity": 18}]},
+        {"to": "VAN:8"},
+    ),
+    (
+        "WasteGoods",
+        {"from": "WAREHOUSE:n", "goods": [{**COLA, "quantity": 1}], "reason": "wet"},
+        {"reason": "dry"},
+    ),
+    ("OpenVisit", {"visit": "v1", "machineId": "VM-1", "van": "VAN:7"}, {"van": "VAN:8"}),
+    (
+        "LoadColumn",
+        {"machineId": "VM-1", "column": "A1", **COLA, "quantity": 5, "from": "VAN:7"},
+        {"quantity": 4},
+    ),
+    (
+        "UnloadColumn",
+        {"machineId": "VM-1", "column": "A1", "product": "cola", "quantity": 1, "to": "VAN:7"},
+        {"quantity": 2},
+    ),
+    (
+        "CountColumn",
+        {"machineId": "VM-1", "column": "A1", "product": "cola", "counted": 5, "reason": "count"},
+        {"counted": 4},
+    ),
+    ("CloseVisit", {"visit": "v1", "reason": "done"}, {"reason": "late"}),
+    ("ReverseMove", {"moveId": "LAST_WASTE", "reason": "dry after all"}, {"reason": "wet"}),
+    (
+        "SetPars",
+        {"machineId": "VM-1", "pars": [{"column": "A1", "par": 8}]},
+        {"pars": [{"column": "A1", "par": 7}]},
+    ),
+    ("SetStock", {"machineId": "VM-1", "column": "A1", "stock": 3}, {"stock": 2}),
+    ("SetPlanogram", {"machineId": "VM-1", "removeAll": True}, {"machineId": "VM-2"}),
+    ("DisableMachine", {"machineId": "VM-1", "reason": "moved"}, {"reason": "sold"}),
+    ("EnableMachine", {"machineId": "VM-1"}, {"machineId": "VM-2"}),
+    ("ReloadMachine", {"machineId": "VM-1", "reason": "looked"}, {"reason": "seen"}),
+    (
+        "ImportMachines",
+        {"csv": _csv("machine_id,store_name,currency\nVM-9,Lobby,HKD\n")},
+        {"csv": _csv("machine_id,store_name,currency\nVM-8,Lobby,HKD\n")},
+    ),
+    ("StopMachineImport", {"importId": "LAST_IMPORT", "reason": "wrong"}, {"reason": "right"}),
+    ("RetireMachine", {"machineId": "VM-1", "reason": "scrap"}, {"reason": "sold"}),
+]
+"""A call, its content, and the content that it must not have under the same id; empty: it has none.
+"""
 
 
 def test_the_fleets_services_are_among_them() -> None:
@@ -13,3 +201,65 @@ def test_the_fleets_services_are_among_them() -> None:
 def test_no_call_has_the_name_of_another() -> None:
     """The counters and the stored answers tell calls apart by their name alone."""
     assert len(services.METHODS) == len(set(services.METHODS))
+
+
+async def _ask(site: Site, name: str, content: dict[str, Any]) -> Message:
+    """Make a call as grpcurl does, in the words of its JSON form."""
+    method = CHANGES[name]
+    asked, answered = map(message_factory.GetMessageClass, (method.input_type, method.output_type))
+    call = site.channel.unary_unary(
+        f"/{method.containing_service.full_name}/{name}",
+        request_serializer=asked.SerializeToString,
+        response_deserializer=answered.FromString,
+    )
+    request = json_format.ParseDict(content, asked())
+    return await call(request, metadata=(("x-actor", "ann"),))
+
+
+def _all_that_is_saved(site: Site) -> list[str]:
+    """Return what people and their acts have left; who was refused stands in the audit log."""
+    with closing(sqlite3.connect(site.path)) as other:
+        return [
+            line
+            for line in other.iterdump()
+            if not line.startswith(BY_THEMSELVES)
+            and not (line.startswith('INSERT INTO "audit"') and "'REFUSED'" in line)
+        ]
+
+
+def _last(site: Site, what: Any) -> Any:
+    """Put in what only the database knows: the number of a move, the id of an import."""
+    sql = {
+        "LAST_WASTE": "SELECT max(id) FROM goods_moves WHERE kind = 'WASTED'",
+        "LAST_IMPORT": "SELECT max(import_id) FROM machine_imports",
+    }
+    if not isinstance(what, str) or what not in sql:
+        return what
+    with closing(sqlite3.connect(site.path)) as other:
+        return str(other.execute(sql[what]).fetchone()[0])
+
+
+async def test_every_change_is_rehearsed_done_once_and_answered_again(site: Site) -> None:
+    """Checked only, nothing is saved. Done twice side by side and a third time, it is done once and
+    has one answer. Its id with other content is refused, and changes nothing.
+    """
+    assert set(CHANGES) == {name for name, _, _ in DAY} | NEED_MONEY
+    for number, (name, written, other) in enumerate(DAY):
+        content = {field: _last(site, value) for field, value in written.items()}
+        before = _all_that_is_saved(site)
+        if "validate_only" in CHANGES[name].input_type.fields_by_name:
+            await _ask(site, name, {**content, "validateOnly": True})
+            assert before == _all_that_is_saved(site), f"{name}, checked only, left something"
+        once = {**content, "requestId": f"day-{number}"}
+        both = await asyncio.gather(
+            *(_ask(site, name, once) for _ in range(2)), return_exceptions=True
+        )
+        answers = [one for one in both if isinstance(one, Message)]
+        assert answers, f"{name}: {both}"
+        done = _all_that_is_saved(site)
+        answers.append(await _ask(site, name, once))
+        assert [answers[0]] * len(answers) == answers, name
+        if other:
+            code, reason, _ = await refusal(_ask(site, name, {**once, **other}))
+            assert (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_ID_REUSED") == (code, reason), name
+        assert done == _all_that_is_saved(site), f"{name} did more than once"

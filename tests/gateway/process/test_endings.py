@@ -1,11 +1,19 @@
 """How commands end."""
 
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import typer
 
 from actors.ports import StoreError
 from gateway.process.endings import sentences
 from gateway.process.settings import SettingsRefused
+from tests.support.patience import HANGS_AFTER_S
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -14,7 +22,12 @@ from gateway.process.settings import SettingsRefused
         (SettingsRefused(("one", "two")), 2, "one\ntwo\n"),
         (StoreError("no database"), 3, "no database\n"),
         (FileNotFoundError(2, "No such file", "x"), 3, "x cannot be used (No such file).\n"),
-        (KeyboardInterrupt(), 130, ""),
+        (
+            OSError(28, "No space left on device"),
+            3,
+            "What it writes has no room (No space left on device): make some, then do it again.\n",
+        ),
+        (KeyboardInterrupt(), 130, "Ended by SIGINT before it was done: {}.\n"),
     ],
 )
 def test_what_a_person_can_mend_is_a_sentence(
@@ -23,6 +36,7 @@ def test_what_a_person_can_mend_is_a_sentence(
     """Settings end with 2, whatever the command; all else with the status that it names."""
     with pytest.raises(typer.Exit) as ended, sentences(trouble=3):
         raise error
+    said = said.format("what it had begun can be done again")
     assert (status, said) == (ended.value.exit_code, capsys.readouterr().err)
 
 
@@ -30,3 +44,52 @@ def test_a_defect_shows_where_it_is() -> None:
     """It is no sentence for a person."""
     with pytest.raises(ZeroDivisionError), sentences():
         raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
+@pytest.mark.parametrize("works", ["time.sleep(90)", "asyncio.run(asyncio.sleep(90))"])
+@pytest.mark.parametrize("ignores", ["", "signal.signal(signal.SIGINT, signal.SIG_IGN)"])
+def test_a_signal_ends_a_command_with_a_sentence(name: str, works: str, ignores: str) -> None:
+    """Whatever it is doing, also where Ctrl-C is ignored, as in the background."""
+    if ignores and name == "SIGINT":
+        pytest.skip("it is ignored")
+    ended = _ran(
+        "import asyncio, signal, sys, threading, time, typer\n"
+        "from gateway.process.endings import sentences\n"
+        f"{ignores}\n"
+        "me = threading.main_thread().ident\n"
+        "try:\n"
+        "    with sentences():\n"
+        f"        threading.Timer(0.2, signal.pthread_kill, (me, signal.{name})).start()\n"
+        f"        {works}\n"
+        "except typer.Exit as ended:\n"
+        "    sys.exit(ended.exit_code)\n"
+    )
+    said = f"Ended by {name} before it was done: what it had begun can be done again.\n"
+    assert (128 + signal.Signals[name], "", said) == (ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    """It may hang in what cannot be ended in order."""
+    ended = _ran(
+        "import signal\n"
+        "from gateway.process.endings import sentences\n"
+        "with sentences():\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "    finally:\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "        print('still here')\n"
+    )
+    assert (-signal.SIGTERM, "", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
+def _ran(program: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANGS_AFTER_S,
+    )

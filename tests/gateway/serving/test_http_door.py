@@ -97,7 +97,7 @@ async def a_server(limits: HttpLimits = PATIENT) -> AsyncIterator[Served]:
         return PlainTextResponse("at last\n")
 
     app = Starlette(routes=[Route("/quick", quick), Route("/hangs", hangs)])
-    listener = http_server.bind(Address(host="127.0.0.1", port=0))
+    listener = http_server.bind(Address(host="127.0.0.1", port=0), setting="http.listen")
     port = http_server.port_of(listener)
     async with http_server.served(
         app,

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 
 from gateway.fleet.v1 import fleet_service_pb2, fleet_service_pb2_grpc, machine_pb2
 from gateway.process import settings
-from gateway.serving.listeners import ListenRefused
+from gateway.process.addresses import ListenRefused
 from gateway.serving.wiring import Addresses, GatewayLost, run_gateway
 from storage.database.engine import Database
 from storage.tables import payers
@@ -151,7 +151,7 @@ async def test_a_gateway_forgets_who_has_not_paid_for_long(tmp_path: Path, table
 
 
 async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:
-    """The second gateway on a port says so and leaves the first alone."""
+    """The second gateway on a port says which setting it is, and leaves the first alone."""
     async with _running(tmp_path, tables) as (addresses, _, running):
         other = tmp_path / "other"
         other.mkdir()
@@ -161,9 +161,11 @@ async def test_a_taken_port_is_refused(tmp_path: Path, tables: Tables) -> None:
             ("http", addresses.http),
             ("health", addresses.health),
             ("admin", addresses.admin),
+            ("machines", addresses.machines),
         ):
             again = {**tables, table: {"listen": port}}
-            with pytest.raises((OSError, ListenRefused)):
+            said = rf"^{table}\.listen is {port}, and another program listens there"
+            with pytest.raises(ListenRefused, match=said):
                 async with _running(other, again):
                     pass
         assert not running.done()

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.simulator import fleet as fleets
 from gateway.simulator.customer import Patience
-from gateway.simulator.fleet import FleetConfig, run_fleet
+from gateway.simulator.fleet import FleetConfig, all_have_left, run_fleet
 from gateway.simulator.phone import Paid, Phone
 from tests.gateway.simulator.backend import Backend
 from tests.gateway.simulator.scripted import ScriptedGateway, attend, refusing
@@ -129,16 +129,18 @@ async def test_no_new_customers(
     stop_customers = asyncio.Event()
     running = asyncio.create_task(run_fleet(config(stop_customers=stop_customers)))
     await until(lambda: counters(tmp_path)["totals"].get("finished", 0) > 3)
+    assert not all_have_left(tmp_path, os.getpid())
     if how == "signal":
         os.kill(os.getpid(), signal.SIGUSR1)
     else:
         stop_customers.set()
-    await until(lambda: counters(tmp_path)["state"] == "quiet" and counters(tmp_path)["free"] == 3)
+    await until(lambda: all_have_left(tmp_path, os.getpid()) and counters(tmp_path)["free"] == 3)
     counted = counters(tmp_path)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
 
+    assert not all_have_left(tmp_path, os.getpid() + 1)
     assert (3, 0) == (counted["online"], counted["customers_inside"])
     assert counted["totals"]["started"] == counted["totals"]["finished"]
 
@@ -200,7 +202,9 @@ async def test_a_kind_that_never_fits_is_said(
 
 
 def test_counters_that_cannot_be_read_begin_anew(tmp_path: Path) -> None:
-    """A damaged fleet.json is no reason not to start."""
+    """A damaged fleet.json is no reason not to start, and says nothing of who has left."""
+    assert not all_have_left(tmp_path, os.getpid())
     (tmp_path / "fleet.json").write_text("{")
+    assert not all_have_left(tmp_path, os.getpid())
 
     assert not fleets._read_totals(tmp_path / "fleet.json")

@@ -31,6 +31,7 @@ from storage.database.engine import Database, StorageConfig
 from storage.fleet.registry import Registry
 from storage.machines.inbox import Inbox, Received
 from tests.storage.owner import START_MS, Owner, new_machine, paid, refund_of
+from tests.storage.unlocked import SAID_OTHERWISE, speak_of_transfers
 
 MACHINES = ("VM-1", "VM-2", "VM-3", "VM-4")
 NOW_MS = START_MS + 3_600_000
@@ -184,6 +185,9 @@ def damage(path: Path, *statements: str) -> None:
             "SELECT name FROM sqlite_master WHERE type = 'trigger'"
         ).fetchall():
             file.execute(f"DROP TRIGGER {trigger}")
+        if speak_of_transfers(statements):
+            for statement in SAID_OTHERWISE:
+                file.execute(statement)
         for statement in statements:
             before = file.total_changes
             file.execute(statement)

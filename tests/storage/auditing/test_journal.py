@@ -53,7 +53,7 @@ DAMAGES = (
     Damage(
         check="frames_are_applied_once",
         sql=(
-            "UPDATE journal SET body = replace(body, '\"seq\":2', '\"seq\":7') WHERE "
+            "UPDATE journal SET body = replace(body, '\",2,[', '\",7,[') WHERE "
             "machine_id = 'VM-1' AND kind = 'VendRequested' "
             "AND version = 17"
         ),

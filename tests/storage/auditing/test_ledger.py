@@ -8,6 +8,7 @@ import pytest
 
 from tests.storage.auditing.books import audited, found
 from tests.storage.auditing.damages import Damage, names, seen
+from tests.storage.unlocked import SAID_OTHERWISE
 
 DAMAGES = (
     Damage(
@@ -116,9 +117,8 @@ async def test_what_is_entered_twice_is_seen(spoilt: Callable[..., str]) -> None
     """Even if somebody took the uniqueness away: one cause, two transfers."""
     url = spoilt()
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file, file:
-        file.execute("CREATE TABLE copied AS SELECT * FROM transfers")
-        file.execute("DROP TABLE transfers")
-        file.execute("ALTER TABLE copied RENAME TO transfers")
+        for statement in SAID_OTHERWISE:
+            file.execute(statement)
         file.execute("INSERT INTO transfers SELECT * FROM transfers WHERE kind = 'WRITE_OFF'")
     audit = await audited(url)
     assert ["VM-3-v1 is entered 2 times as WRITE_OFF, with 1000 in all (machine VM-3)"] == list(

@@ -232,7 +232,7 @@ async def attack(db: Database, *statements: str) -> None:
     """Change rows past the triggers."""
 
     def work(connection: Connection) -> None:
-        unlock(connection)
+        unlock(connection, *statements)
         for statement in statements:
             connection.execute(text(statement))
 
@@ -266,6 +266,24 @@ async def test_the_first_row_that_was_touched_is_named(
     await attack(sound, *statements)
     (said,) = found(await prove(sound, now_ms=NOW_MS))
     assert sentence in said
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "kind = 3 WHERE kind = 4",
+        "trade_length = trade_length - 1 WHERE kind = 1",
+        "debit_account = 'SALES' WHERE kind = 1",
+        "credit_reference = 'x' WHERE kind = 4",
+        "trade_id = 'elsewhere' WHERE kind = 2",
+    ],
+)
+async def test_what_is_kept_of_a_transfer_is_sealed_too(sound: Database, change: str) -> None:
+    """The digests are made of what the view says, and that is made of what is kept."""
+    await attack(sound, f"UPDATE kept_transfers SET {change} AND machine_id = 'VM-1'")
+    (said,) = found(await prove(sound, now_ms=NOW_MS))
+    assert "machine VM-1" in said
+    assert CHANGED.format(1) in said
 
 
 async def test_a_page_has_no_seam(sound: Database, monkeypatch: pytest.MonkeyPatch) -> None:

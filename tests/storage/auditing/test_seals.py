@@ -15,7 +15,7 @@ def forge(connection: Connection) -> None:
     """Change money of VM-1, make its digests again from the first to the last, and the last one of
     audit too.
     """
-    unlock(connection)
+    unlock(connection, "UPDATE transfers")
     line, transfer = journal.c, transfers.c
     connection.execute(
         update(transfers)

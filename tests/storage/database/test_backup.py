@@ -1,7 +1,10 @@
 """A backup is one state, whole; what it is good for is told in ``tests/gateway/books``."""
 
+import errno
+import os
 import shutil
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -43,3 +46,30 @@ def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no database .*gone\.db: name your settings"):
         backup.copy(f"sqlite:///{tmp_path}/gone.db", tmp_path / "backup.db", now_ms=NOW_MS)
     assert [] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links_gets_one_too(
+    upgraded_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The same file, and one that came meanwhile is not overwritten there either."""
+
+    def refused(_source: Path, _target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refused)
+    target, taken = tmp_path / "backup.db", tmp_path / "taken.db"
+    backup.copy(f"sqlite:///{upgraded_file}", target, now_ms=NOW_MS)
+    with closing(sqlite3.connect(target)) as copy:
+        assert [(NOW_MS, 0)] == copy.execute(MARK).fetchall()
+    assert 0o600 == stat.S_IMODE(target.stat().st_mode)
+
+    def refused_late(source: Path, target: Path) -> None:
+        target.write_text("came meanwhile")
+        refused(source, target)
+
+    monkeypatch.setattr(os, "link", refused_late)
+    with pytest.raises(StoreError, match=r"taken\.db cannot be written: .*exists"):
+        backup.copy(f"sqlite:///{upgraded_file}", taken, now_ms=NOW_MS)
+    assert "came meanwhile" == taken.read_text()
+    assert {target, taken} == set(tmp_path.iterdir())

@@ -1,5 +1,6 @@
 """SQLite in a file: durable, closed to readers that write, and its refusals are StoreErrors."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -13,7 +14,7 @@ from actors.machine.ids import MachineId
 from actors.ports import StoreError
 from storage.database import migrate
 from storage.database.engine import Database, StorageConfig
-from storage.database.sqlite import make_private, serving_mark
+from storage.database.sqlite import SqliteWriter, make_private, serving_mark
 from storage.tables import installation
 from tests.storage.owner import Owner, paid
 
@@ -128,6 +129,24 @@ async def test_the_last_to_leave_folds_the_log_into_the_file(url: str) -> None:
     assert path.with_name("vendgate.db-wal").exists()
     await db.close()
     assert not path.with_name("vendgate.db-wal").exists()
+
+
+async def test_nothing_is_saved_once_the_log_is_another(url: str, tmp_path: Path) -> None:
+    """As when somebody puts a backup in the place of what is served. SQLite would go on, and all of
+    it be lost with the process. A log that came back with its connection is no other one.
+    """
+    linked = tmp_path / "linked.db"
+    linked.symlink_to(url.removeprefix("sqlite:///"))
+    writer = SqliteWriter(make_url(f"sqlite:///{linked}"), busy_timeout_ms=1_000)
+    log = Path(f"{url.removeprefix('sqlite:///')}-wal")
+    await writer.write(lambda _: None)
+    writer._engine.dispose()  # the last connection to leave takes the log with it
+    await writer.write(lambda _: None)
+    await asyncio.to_thread(log.unlink)
+    for _ in range(2):
+        with pytest.raises(StoreError, match=r"-wal was removed or replaced.*the newest backup"):
+            await writer.write(lambda _: None)
+    await writer.close()
 
 
 async def test_nothing_is_saved_once_the_mark_is_another(url: str) -> None:

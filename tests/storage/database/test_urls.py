@@ -1,11 +1,14 @@
 """What a database's URL may be; each refusal is a sentence that says what to write."""
 
+import errno
 import importlib.util
+import os
+from pathlib import Path
 
 import pytest
 
 from actors.ports import StoreError
-from storage.database.urls import parse
+from storage.database.urls import parse, unwritable
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,32 @@ def test_a_driver_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StoreError, match="pip install 'vendgate"):
         parse("postgresql://u@h/d")
+
+
+def test_where_no_database_can_be_made_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it is tried, and nothing is made on the way."""
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+
+    def problems(path: str) -> str:
+        return " ".join(unwritable(parse(f"sqlite:///{tmp_path}/{path}")))
+
+    assert ["", "", ""] == [problems(path) for path in ("new.db", "new/folder/v.db", "file")]
+    assert problems("file/no/v.db").endswith(f"cannot be made: {tmp_path}/file is no folder.")
+    assert problems("pipe").endswith("is no file.")
+    denied: set[Path] = {tmp_path / "file"}
+    monkeypatch.setattr(os, "access", lambda path, _mode: path not in denied)
+    assert problems("file").endswith("file cannot be written by this user: chown it.")
+    denied.add(tmp_path)
+    assert f"and {tmp_path} is none: chown it" in problems("new/folder/v.db")
+
+    def closed(_path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", closed)
+    assert problems("v.db").endswith("cannot be reached by this user (Permission denied).")
+    assert [] == list(unwritable(parse("postgresql://u@h/d")))
+    monkeypatch.undo()
+    assert {"file", "pipe"} == {path.name for path in tmp_path.iterdir()}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from actors.machine import values
 from actors.machine.events import CodeFailed, ConfigurationChanged, RefundSucceeded
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
@@ -171,6 +172,38 @@ async def test_a_planogram_makes_an_etag(db: Database) -> None:
     assert ["planogram 1 -> 2 with 1 columns"] == await _details(db)
     with pytest.raises(EtagStale):
         await _change(db, MachineChange(columns=()), etag=etag_of(1))
+
+
+async def test_what_is_there_already_is_not_set_again(db: Database) -> None:
+    """Nothing is written, and the answer is that of the change that was made."""
+    await _registered(db)
+    columns = (Column(column="A1", product="tea", price_minor=1, capacity=9, stock=5),)
+    limits = {"idle_refund_ms": 60_000}
+    told = await _change(
+        db,
+        MachineChange(
+            enabled=False, columns=columns, limits=limits, mode=Mode.SELECTION_FIRST, address="x"
+        ),
+    )
+    before, trail = await _row(db), await _details(db)
+    counted = tuple(values.replace(one, stock=2) for one in columns)
+    for same in (
+        MachineChange(),
+        MachineChange(enabled=False),
+        MachineChange(mode=Mode.SELECTION_FIRST),
+        MachineChange(limits=limits),
+        MachineChange(overrides=told.configuration.overrides),
+        MachineChange(address="x"),
+        MachineChange(columns=columns),
+        MachineChange(columns=counted),
+    ):
+        again = await _change(db, same, etag=etag_of(told.configuration.revision), detail="why")
+        assert told.configuration == again.configuration
+    assert (before, trail) == (await _row(db), await _details(db))
+    dearer = tuple(values.replace(one, price_minor=2) for one in columns)
+    await _change(db, MachineChange(columns=dearer))
+    await _change(db, MachineChange(columns=(*dearer, values.replace(dearer[0], column="A2"))))
+    assert 2 == len(await _details(db)) - len(trail)
 
 
 async def test_a_check_changes_nothing(db: Database) -> None:

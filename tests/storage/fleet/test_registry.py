@@ -107,7 +107,7 @@ async def test_a_planogram_makes_a_version(db: Database) -> None:
         changed.columns,
     )
     again = await registry.change(
-        VM_1, MachineChange(enabled=True), actor="ann", action="enable", now_ms=START_MS
+        VM_1, MachineChange(enabled=False), actor="ann", action="disable", now_ms=START_MS
     )
     assert (3, 2, None) == (
         again.configuration.revision,

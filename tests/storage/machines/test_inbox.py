@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Connection, delete, insert, make_url, select, text
+from sqlalchemy import Connection, delete, insert, make_url, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from actors.machine.events import RefundSucceeded, TradeFinished
@@ -35,6 +35,17 @@ async def test_the_first_is_new_and_the_next_are_duplicates(db: Database) -> Non
     assert ("NEW", "DUPLICATE") == (first.verdict, second.verdict)
     assert first.inbox_id == second.inbox_id
     assert {"payment:t1": False} == await causes(db)
+
+
+@pytest.mark.parametrize("event", [None, '{"kind":"TopUpPaid","body":{"amount_minor":1000}}'])
+async def test_what_was_paid_is_read_by_the_database(db: Database, event: str | None) -> None:
+    """Of a row as it is written by now, and of one from before schema 0007."""
+    await Inbox(db).put(received("t1", amount_minor=1_000))
+    if event is not None:
+        older = update(inbox).values(event=event)
+        await db.write(lambda connection: connection.execute(older))
+    paid = select(inboxes.payment_minor())
+    assert "1000" == await db.read(lambda connection: connection.scalar(paid))
 
 
 async def test_another_hash_of_the_payer_is_no_conflict(db: Database) -> None:

@@ -90,17 +90,13 @@ async def test_values_stand_in_the_order_of_the_columns(db: Database) -> None:
     assert (3, 7, "TopUpPaid", "VM-1-s1") == tuple(
         first[name] for name in ("partition", "epoch", "kind", "session_id")
     )
-    moved = [named("transfers", row) for row in made.transfers]
-    assert [("TOP_UP", "RECEIVABLE", "", "CUSTOMER_FUNDS", "VM-1-t1", 1_000)] == [
+    moved = [named("kept_transfers", row) for row in made.transfers]
+    assert [(1, "VM-1-t1", 1, 7, None, 1_000, "HKD")] == [
         tuple(
             row[name]
             for name in (
-                "kind",
-                "debit_account",
-                "debit_reference",
-                "credit_account",
-                "credit_reference",
-                "amount_minor",
+                *("kind", "cause", "trade_from", "trade_length", "trade_id"),
+                *("amount_minor", "currency"),
             )
         )
         for row in moved[:1]

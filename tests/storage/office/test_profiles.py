@@ -4,11 +4,10 @@ import pytest
 
 from actors.machine.ids import MachineId
 from storage.database.engine import Database
-from storage.fleet.changes import InMaintenance, MachineChange
+from storage.fleet.changes import InMaintenance, MachineChange, Maintenance
 from storage.fleet.registry import Registry
 from storage.office.deeds import EtagOutdated, NotThere
 from storage.office.profiles import (
-    Maintenance,
     ProfileContent,
     Profiles,
     ProfileView,
@@ -113,6 +112,20 @@ async def test_a_machine_out_of_service_does_not_sell_until_it_is_back(db: Datab
         back.was_enabled,
     )
     assert "enabled yes -> no; maintenance MAINTENANCE" == (await details(db))[0]
+
+
+async def test_a_state_that_is_there_already_is_not_set_again(db: Database) -> None:
+    """Neither a revision nor an audit row; another reason is a row, and none of the machine."""
+    await some_machines(db, "VM-1")
+    registry = Registry(db)
+    await put(db, Maintenance.MAINTENANCE, "jammed")
+    before, written = await Profiles(db).get("VM-1", NOON_MS), await details(db)
+    set_once = await registry.get(VM)
+    assert await put(db, Maintenance.MAINTENANCE, "jammed", now_ms=6) is False
+    assert (before, written) == (await Profiles(db).get("VM-1", NOON_MS), await details(db))
+    await put(db, Maintenance.MAINTENANCE, "jammed again", now_ms=7)
+    assert [*written, "maintenance MAINTENANCE"] == await details(db)
+    assert set_once == await registry.get(VM)
 
 
 async def test_a_machine_that_did_not_sell_before_does_not_afterwards(db: Database) -> None:

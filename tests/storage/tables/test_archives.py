@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from actors.ports import StoreError
 from storage.database.engine import Database
-from storage.tables import archives, journal, seals, starts, transfers
+from storage.tables import archives, journal, kept_transfers, seals, starts
 from tests.storage.owner import Owner
 from tests.storage.tables.refused import refused, taken
 
@@ -53,7 +53,7 @@ async def test_only_lines_that_are_archived_may_be_deleted(db: Database) -> None
     await owner.buy("VM-1")
     await owner.buy("VM-2")
     await taken(db, starts, START)
-    for table in (journal, transfers):
+    for table in (journal, kept_transfers):
         for left in (table.c.version <= 6, table.c.machine_id == "VM-2"):
             with pytest.raises(StoreError, match="is append-only"):
                 await db.write(partial(_delete, table, left))

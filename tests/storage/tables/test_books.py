@@ -1,42 +1,29 @@
-"""A transfer of the ledger is written once."""
-
-from typing import Any
+"""What the transfers add up to only grows."""
 
 import pytest
 
 from storage.database.engine import Database
-from storage.tables import transfers
+from storage.tables import balances
 from tests.storage.tables.refused import refused, taken
 
-TOP_UP = {
+SOLD = {
     "machine_id": "VM-1",
-    "version": 1,
-    "line": 0,
-    "at_ms": 1,
-    "kind": "TOP_UP",
-    "cause": "t1",
-    "debit_account": "RECEIVABLE",
-    "debit_reference": "",
-    "credit_account": "CUSTOMER_FUNDS",
-    "credit_reference": "t1",
-    "trade_id": "t1",
-    "amount_minor": 10,
+    "day": 20_000,
+    "account": "SALES",
+    "debit_minor": 0,
+    "credit_minor": 500,
     "currency": "HKD",
 }
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"line": 1}, {"machine_id": "VM-2", "credit_reference": "t2"}, {"kind": "SETTLE"}],
-    ids=["the cause again", "the cause again elsewhere", "the line again"],
-)
-async def test_a_transfer_is_written_once(db: Database, change: dict[str, Any]) -> None:
-    """Neither its cause nor its number may come again."""
-    await taken(db, transfers, TOP_UP)
-    await refused(db, transfers, {**TOP_UP, **change})
+@pytest.mark.parametrize("side", ["debit_minor", "credit_minor"])
+async def test_a_balance_is_never_below_zero(db: Database, side: str) -> None:
+    """On neither side."""
+    await refused(db, balances, {**SOLD, side: -1})
+    await taken(db, balances, {**SOLD, side: 0})
 
 
-@pytest.mark.parametrize("amount_minor", [0, -1])
-async def test_a_transfer_moves_something(db: Database, amount_minor: int) -> None:
-    """From the account that is debited to the one that is credited, never the other way."""
-    await refused(db, transfers, {**TOP_UP, "amount_minor": amount_minor})
+async def test_an_account_has_one_balance_a_day(db: Database) -> None:
+    """A second one would be added beside it, and not to it."""
+    await taken(db, balances, SOLD)
+    await refused(db, balances, SOLD)

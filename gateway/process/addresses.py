@@ -1,0 +1,43 @@
+"""What is said of an address on which nothing can listen: which setting names it, why it cannot be,
+and what to do.
+"""
+
+import errno
+import os
+import socket
+
+from gateway.process.sections import Address
+
+
+class ListenRefused(Exception):
+    """The listener was not opened; the sentence says what to change."""
+
+
+def cannot_listen(address: Address, *, setting: str, error: OSError | None) -> ListenRefused:
+    """Return the refusal of a listener whose address stands in ``setting``; ``error`` is the
+    system's, None if nobody knows it.
+    """
+    number = None if error is None else error.errno
+    if number == errno.EADDRINUSE:
+        why = f"another program listens there, which 'ss -ltnp sport = :{address.port}' names"
+        to_do = "end it, or set another port"
+    elif number == errno.EADDRNOTAVAIL:
+        why, to_do = "this computer has no such address", "set one that it has"
+    elif number in {errno.EACCES, errno.EPERM}:
+        why, to_do = "this user may not use that port", "set one above 1023"
+    elif isinstance(error, socket.gaierror):
+        why, to_do = f"its host is not found: {error.strerror}", "set an address"
+    else:
+        why = "the system refuses it" if number is None else os.strerror(number)
+        to_do = "set another one"
+    return ListenRefused(f"{setting} is {address}, and {why}: {to_do}.")
+
+
+def why_not(address: Address) -> OSError | None:
+    """Return why nobody can listen there now, for libraries that do not tell; None if one can."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        socket.create_server((address.host, address.port), family=family).close()
+    except OSError as error:
+        return error
+    return None

@@ -1,0 +1,40 @@
+"""An address on which nothing can listen is told with its setting."""
+
+import errno
+import os
+import socket
+
+import pytest
+
+from gateway.process.addresses import cannot_listen, why_not
+from gateway.process.sections import Address
+
+HERE = Address(host="127.0.0.1", port=7443)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EADDRINUSE, "in use"), "another program listens there, which 'ss -ltnp"),
+        (OSError(errno.EADDRNOTAVAIL, "none"), "has no such address: set one that it has"),
+        (PermissionError(errno.EACCES, "no"), "may not use that port: set one above 1023"),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), "its host is not found: unknown"),
+        (OSError(errno.EMFILE, "many"), os.strerror(errno.EMFILE)),
+        (None, "the system refuses it"),
+    ],
+)
+def test_the_setting_and_what_to_do(error: OSError | None, said: str) -> None:
+    """In one sentence, whatever the system says."""
+    told = str(cannot_listen(HERE, setting="machines.listen", error=error))
+    assert told.startswith("machines.listen is 127.0.0.1:7443, and ")
+    assert said in told
+
+
+def test_why_a_port_cannot_be_had() -> None:
+    """It is asked of the system: taken, and free again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address(host="127.0.0.1", port=taken.getsockname()[1])
+        error = why_not(address)
+        assert error is not None
+        assert errno.EADDRINUSE == error.errno
+    assert why_not(address) is None

@@ -2,7 +2,20 @@
 
 import msgspec
 
-from actors.machine.code import Code, CodeStatus, Saying, Says, barred, blurred, replaced, tells_us
+from actors.machine.code import (
+    Code,
+    CodePart,
+    CodeStatus,
+    Saying,
+    Says,
+    barred,
+    blurred,
+    differing,
+    replaced,
+    says_of,
+    tells_us,
+    trouble,
+)
 
 
 def test_the_status_stands_first_in_the_text() -> None:
@@ -46,3 +59,42 @@ def test_a_code_is_replaced_when_the_store_is_another() -> None:
     assert not replaced(Code(saying=saying))
     assert not replaced(Code(qr_payload="q", saying=Saying(wanted=Says(store="2"), store="2")))
     assert not replaced(Code(qr_payload="q"))
+
+
+def test_in_what_a_code_differs() -> None:
+    """What one says that nobody shall pay does not matter; another store does."""
+    active = Code(status=CodeStatus.ACTIVE, qr_payload="q")
+    assert () == differing(active)
+    assert (CodePart.STATUS,) == differing(Code())
+    moved = msgspec.structs.replace(active, saying=Saying(wanted=NEW, confirmed=OLD))
+    assert (CodePart.NOTIFY_URL,) == differing(moved)
+    unknown = msgspec.structs.replace(active, saying=Saying(wanted=NEW))
+    assert (CodePart.NOTIFY_URL, CodePart.STORE_NAME, CodePart.ADDRESS) == differing(unknown)
+    other = Saying(wanted=Says(store="2"), confirmed=Says())
+    stopped = Code(status=CodeStatus.STOPPED, wanted=CodeStatus.STOPPED, qr_payload="q")
+    assert () == differing(msgspec.structs.replace(stopped, saying=moved.saying))
+    assert (CodePart.STORE,) == differing(msgspec.structs.replace(stopped, saying=other))
+
+
+def test_what_about_a_code_waits_for_a_person() -> None:
+    """What Alipay refused, and whether the code is stopped for that."""
+    assert "" == trouble(Code())
+    refused = Code(status=CodeStatus.REFUSED, error="HAS_NO_PRIVILEGE")
+    assert "Alipay refused a call about the code: HAS_NO_PRIVILEGE" == trouble(refused)
+    saying = Saying(wanted=NEW, confirmed=OLD, refused=NEW, error="no")
+    assert trouble(Code(qr_payload="q", saying=saying)).endswith("it is stopped: no")
+    named = msgspec.structs.replace(OLD, name="Foyer")
+    saying = Saying(wanted=named, confirmed=OLD, refused=named, error="no")
+    active = Code(status=CodeStatus.ACTIVE, qr_payload="q", saying=saying)
+    assert "Alipay refused STORE_NAME, and the code goes on: no" == trouble(active)
+
+
+def test_what_a_code_says_tells_its_url_to_nobody() -> None:
+    """Each part changes with what it is made of; the store's id stands as it is."""
+    said = {"notify_url": "https://pay.example/n/secret", "store_name": "Lobby"}
+    one = says_of(**said, country_code="HK", address="1 Queen's Road")
+    other = says_of(**said, country_code="SG", address="1 Queen's Road", store_id="VM-1_2")
+    assert (one.notify, one.name) == (other.notify, other.name)
+    assert one.address != other.address
+    assert ("", "VM-1_2") == (one.store, other.store)
+    assert "secret" not in str(one)

@@ -11,16 +11,21 @@ from typing import assert_never
 
 import structlog
 
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
     CodeFailed,
+    CodeModified,
     CodeStatusChanged,
     Event,
     RefundAccepted,
@@ -31,7 +36,7 @@ from actors.machine.events import (
     RefundUnknown,
 )
 from actors.machine.ids import Currency, RefundId
-from actors.machine.state import CodeStatus
+from actors.machine.values import replace
 from actors.ports import Place
 from alipay_client import messages
 from alipay_client.answers import SHORT_OF_FUNDS
@@ -127,10 +132,26 @@ class Performer:
             case CreateCode():
                 code = await self._alipay.create_code(
                     messages.CreateCode(
-                        shop=self._shop(place, currency), notify_url=place.notify_url
+                        shop=self._shop(place, currency, call.store), notify_url=place.notify_url
                     )
                 )
                 return CodeCreated(qr_payload=code.qrcode, image_url=code.image_url)
+            case ModifyCode():
+                await self._alipay.modify_code(
+                    messages.ModifyCode(
+                        qrcode=call.qr_payload,
+                        shop=self._shop(place, currency, call.store),
+                        notify_url=place.notify_url,
+                    )
+                )
+                return CodeModified(says=replace(place.says or Says(), store=call.store))
+            case DeleteCode():
+                await self._alipay.modify_code_status(
+                    messages.ModifyCodeStatus(
+                        qrcode=call.qr_payload, action=messages.CodeAction.DELETE
+                    )
+                )
+                return CodeDeleted()
             case ChangeCodeStatus():
                 action = _ACTIONS.get(call.status)
                 if action is None:
@@ -142,12 +163,12 @@ class Performer:
             case _:
                 assert_never(call)
 
-    def _shop(self, place: Place, currency: Currency) -> messages.Shop:
+    def _shop(self, place: Place, currency: Currency, store: str) -> messages.Shop:
         return messages.Shop(
             secondary_merchant_id=self._merchant.secondary_merchant_id,
             secondary_merchant_name=self._merchant.secondary_merchant_name,
             secondary_merchant_industry=self._merchant.secondary_merchant_industry,
-            store_id=place.machine_id,
+            store_id=store or place.machine_id,
             store_name=place.store_name,
             trans_currency=currency,
             currency=self._merchant.settlement_currency or currency,
@@ -205,7 +226,7 @@ def _event_of(call: ProviderCall, error: AlipayError) -> Event:
             return RefundUnknown(refund_id=call.refund_id, detail=detail, ask_first=True)
         case Refused() | Misused(), SendRefund():
             return RefundRefused(refund_id=call.refund_id, detail=detail)
-        case Refused() | Misused(), CreateCode() | ChangeCodeStatus():
+        case Refused() | Misused(), CreateCode() | ChangeCodeStatus() | ModifyCode() | DeleteCode():
             later = isinstance(error, Refused) and error.retry is Retry.LATER_SAME_ID
             return CodeFailed(final=not later, detail=detail)
         case _:
@@ -217,7 +238,7 @@ def unknown(call: ProviderCall, detail: str) -> Event:
     match call:
         case SendRefund() | QueryRefund():
             return RefundUnknown(refund_id=call.refund_id, detail=detail)
-        case CreateCode() | ChangeCodeStatus():
+        case CreateCode() | ChangeCodeStatus() | ModifyCode() | DeleteCode():
             return CodeFailed(final=False, detail=detail)
         case _:
             assert_never(call)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from actors.leases import Claimant, Holder
+from actors.machine.code import Says
 from actors.machine.decision import Decision
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import MachineId
@@ -36,6 +37,8 @@ class Place:
     country_code: str
     address: str
     notify_url: str
+    says: Says | None = None
+    """All of it as digests, and for which store; None: the code is left as it was made."""
 
 
 class CodeStop(StrEnum):
@@ -233,6 +236,14 @@ class MachineStore(Protocol):
         self, ownership: Ownership, machine_ids: Sequence[MachineId], *, limit: int
     ) -> Sequence[InboxItem | Unreadable]:
         """Return the oldest notifications of these machines that are not taken."""
+        ...
+
+    async def machines_after(
+        self, ownership: Ownership, *, after: MachineId, limit: int
+    ) -> Sequence[MachineId]:
+        """Return the first of these partitions' machines behind this id that are not retired, in
+        the order of their ids.
+        """
         ...
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:

@@ -83,8 +83,10 @@ ORDERS: Mapping[str, tuple[str, ...]] = {
         "synchronous",
     ),
     "QueryRefund": ("refund_id", "partner_trans_id"),
-    "CreateCode": (),
+    "CreateCode": ("store",),
     "ChangeCodeStatus": ("qr_payload", "status"),
+    "ModifyCode": ("qr_payload", "store"),
+    "DeleteCode": ("qr_payload",),
 }
 """What the journal keeps of each order: all that is told to people, lists by their length."""
 
@@ -166,10 +168,17 @@ _bare_frame_decoder = msgspec.json.Decoder(_BareFrame)
 _orders_decoder = msgspec.json.Decoder(list[list[str | int | bool | None]])
 _overrides_decoder = msgspec.json.Decoder(PolicyOverrides)
 _PLANOGRAM = UpdatePlanogram.__name__
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Effect], tuple[Any, ...]]:
+    """Return what takes these values from an order."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda effect: tuple(getattr(effect, name) for name in names)
+
+
 _values_of: dict[str, Callable[[Effect], tuple[Any, ...]]] = {
-    # Of two names and more attrgetter makes a tuple; orders have none, or more.
-    kind: attrgetter(*names) if names else lambda _: ()
-    for kind, names in ORDERS.items()
+    kind: _getter(names) for kind, names in ORDERS.items()
 }
 _fields_decoder = msgspec.json.Decoder(dict[str, str])
 _placed_fields_decoder = msgspec.json.Decoder(list[str | dict[str, str] | Literal[0]])

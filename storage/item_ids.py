@@ -1,6 +1,6 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
 ``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
-``loading:<place>``.
+``loading:<place>``, ``code:<machine>.<since>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -13,6 +13,7 @@ from storage.tables import (
     inbox,
     machine_alarms,
     machine_halts,
+    machine_states,
     reconciliation_differences,
     refunds,
     vends,
@@ -22,6 +23,12 @@ from storage.tables import (
 
 REFUND_ITEM: ColumnElement[str] = literal("refund:") + refunds.c.refund_id
 VEND_ITEM: ColumnElement[str] = literal("vend:") + vends.c.vend_id
+CODE_ITEM: ColumnElement[str] = (
+    literal("code:")
+    + machine_states.c.machine_id
+    + literal(".")
+    + cast(machine_states.c.code_differs_since_ms, String)
+)
 MACHINE_ITEM: ColumnElement[str] = literal("machine:") + machine_halts.c.machine_id
 INBOX_ITEM: ColumnElement[str] = literal("inbox:") + cast(inbox.c.id, String)
 ALARM_ITEM: ColumnElement[str] = literal("alarm:") + machine_alarms.c.alarm_id

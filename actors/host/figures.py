@@ -18,13 +18,17 @@ from actors.link import Figure
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
     CodeFailed,
+    CodeModified,
     CodeStatusChanged,
     Event,
     RefundAccepted,
@@ -66,6 +70,8 @@ _METHODS: Mapping[type[ProviderCall], str] = {
     QueryRefund: "query_refund",
     CreateCode: "create_code",
     ChangeCodeStatus: "change_code_status",
+    ModifyCode: "modify_code",
+    DeleteCode: "delete_code",
 }
 _REFUND_OUTCOMES = ("succeeded", "accepted", "short_of_funds", "refused", "unknown")
 OUTCOMES: Mapping[str, Sequence[str]] = {
@@ -73,6 +79,8 @@ OUTCOMES: Mapping[str, Sequence[str]] = {
     "query_refund": (*_REFUND_OUTCOMES, "not_found"),
     "create_code": ("succeeded", "refused", "unknown"),
     "change_code_status": ("succeeded", "refused", "unknown"),
+    "modify_code": ("succeeded", "refused", "unknown"),
+    "delete_code": ("succeeded", "refused", "unknown"),
 }
 """What may become of each kind of call. Unknown is also what is to be tried again."""
 
@@ -80,7 +88,9 @@ OUTCOMES: Mapping[str, Sequence[str]] = {
 def outcome(event: Event) -> str:
     """Return in one word what became of a call that ended with this event."""
     match event:
-        case RefundSucceeded() | CodeCreated() | CodeStatusChanged():
+        case (
+            RefundSucceeded() | CodeCreated() | CodeStatusChanged() | CodeModified() | CodeDeleted()
+        ):
             return "succeeded"
         case RefundAccepted():
             return "accepted"

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 import structlog
 
 from actors.host.runner import Runner
-from actors.machine.configuring import stoppable
+from actors.machine.code import CodeStatus
+from actors.machine.codes import stoppable
 from actors.machine.effects import ChangeCodeStatus, ProviderCall
 from actors.machine.events import CodeFailed, CodeStatusChanged, Event
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus
 from actors.ports import (
     Clock,
     CodeStop,

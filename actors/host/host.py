@@ -24,6 +24,7 @@ from actors.host.services import HostLimits, HostServices
 from actors.host.store_health import StoreHealth
 from actors.host.sweeps import Sweeps
 from actors.host.tenure import Tenure
+from actors.host.wishes import Wishes
 from actors.leases import Claimant
 from actors.link import (
     CloseReason,
@@ -124,6 +125,9 @@ class Host(HostLink):
             mailboxes=self._mailboxes,
             gateways=self._gateways,
             figures=self._figures,
+            wishes=Wishes(
+                clock=services.clock, rng=self._rng, every_ms=services.policy.code_modify_every_ms
+            ),
             limits=self._limits.turns,
             rng=self._rng,
             fatal=self._die,

@@ -20,7 +20,7 @@ from actors.host.release import Refusals
 from actors.host.runner import Letter, Runner
 from actors.host.timers import Timers
 from actors.link import CloseReason
-from actors.machine.effects import ChangeCodeStatus, CreateCode, subject
+from actors.machine.effects import CodeCall, subject
 from actors.machine.events import CodeStopOrdered, TimePassed
 from actors.machine.ids import MachineId
 from actors.machine.values import replace
@@ -32,7 +32,8 @@ log = structlog.get_logger()
 class Loader:
     """``done`` is called after each read with the number of its machines, whatever came of it;
     ``store_failed``, ``halt`` and ``fatal`` tell the loop that the store, one machine or this host
-    must stop. ``resume`` makes the letter that tells a machine that its host listens again.
+    must stop. ``resume`` makes the letter that tells a machine that its host listens again,
+    ``wish`` the one that tells it what its code shall say.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Loader:
         calls: Calls,
         timers: Timers,
         resume: Callable[[Runner], Letter | None],
+        wish: Callable[[LoadedMachine], Letter | None],
         done: Callable[[int], None],
         store_failed: Callable[[Exception], None],
         halt: Callable[[Runner, Exception], None],
@@ -57,6 +59,7 @@ class Loader:
         self._calls = calls
         self._timers = timers
         self._resume = resume
+        self._wish = wish
         self._done = done
         self._store_failed = store_failed
         self._halt = halt
@@ -118,6 +121,8 @@ class Loader:
             if loaded.code_stop and not _waits(runner, told):
                 # Last: the code is paid again only if the machine gets so far.
                 self._mailboxes.post(runner, told)
+        if (wished := self._wish(loaded)) is not None:
+            first.append(wished)
         if loaded.configuration.configuration.revision > state.configuration.revision:
             first.append(Letter(event=loaded.configuration))
         route = runner.routes.get(state.link.stream_id)
@@ -136,7 +141,7 @@ class Loader:
         # letter that waits already is not added once more.
         answered = {subject(letter.call) for letter in runner.mailbox if letter.call is not None}
         for call in runner.core.owed(state):
-            if runner.code_stop and isinstance(call, CreateCode | ChangeCodeStatus):
+            if runner.code_stop and isinstance(call, CodeCall):
                 continue  # Its code was stopped: only once it has heard of that it is asked for.
             if subject(call) not in answered:
                 self._calls.start(runner.machine_id, call, loaded.place, state.currency)

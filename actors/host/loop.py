@@ -29,6 +29,7 @@ from actors.host.runner import Letter, Runner, Turn
 from actors.host.saving import Batch, Saving
 from actors.host.store_health import StoreHealth
 from actors.host.timers import Timers
+from actors.host.wishes import Wishes
 from actors.link import CloseReason
 from actors.machine.effects import ProviderCall
 from actors.machine.events import CodeStopOrdered, Event, FrameReceived, TimePassed
@@ -99,6 +100,7 @@ class TurnLoop:
         mailboxes: Mailboxes,
         gateways: Gateways,
         figures: Figures,
+        wishes: Wishes,
         limits: TurnLimits,
         rng: random.Random,
         fatal: Callable[[str], None],
@@ -111,6 +113,7 @@ class TurnLoop:
         self._clock = clock
         self._mailboxes = mailboxes
         self.gateways = gateways
+        self.wishes = wishes
         self._limits = limits
         self._figures = figures
         self._timers = Timers(figures.rang)
@@ -152,6 +155,7 @@ class TurnLoop:
             calls=self.calls,
             timers=self._timers,
             resume=self.resuming.letter,
+            wish=wishes.letter,
             done=self._loaded,
             store_failed=self._store_failed,
             halt=lambda runner, error: self.halt(runner, error, fact=""),

@@ -22,8 +22,10 @@ from actors.machine.effects import (
     ChangeCodeStatus,
     CloseStream,
     CreateCode,
+    DeleteCode,
     DenyVend,
     MachineCommand,
+    ModifyCode,
     QueryRefund,
     SendRefund,
 )
@@ -92,7 +94,14 @@ class Release:
             match effect:
                 case CloseStream():
                     closings.append((runner, self._way(turn, effect.stream_id), effect))
-                case SendRefund() | QueryRefund() | CreateCode() | ChangeCodeStatus():
+                case (
+                    SendRefund()
+                    | QueryRefund()
+                    | CreateCode()
+                    | ChangeCodeStatus()
+                    | ModifyCode()
+                    | DeleteCode()
+                ):
                     assert runner.place is not None, "a machine that takes turns is loaded"
                     self._calls.start(runner.machine_id, effect, runner.place, state.currency)
                 case _:

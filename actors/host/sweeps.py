@@ -32,6 +32,10 @@ class SweepLimits:
     inbox_max: int = 1_000
     registry_s: float = 5.0
     registry_max: int = 200
+    codes_s: float = 5.0
+    codes_max: int = 200
+    """Of so many machines at a time a host looks, once after its start, what their codes shall say.
+    """
     idle_s: float = 60.0
     idle_after_s: float = 600.0
     """A machine without a stream, a deadline or a call leaves memory after this."""
@@ -65,11 +69,15 @@ class Sweeps:
         self._reading_inbox = asyncio.Lock()
         # Where the next look into the inbox goes on; None: at its beginning.
         self._inbox_after: tuple[int, int] | None = None
+        # Behind which machine the walk over all codes goes on; None: it is over.
+        self._codes_after: MachineId | None = MachineId("")
+        # Those that it passed whose mailboxes were full.
+        self._codes_left: list[MachineId] = []
 
     async def run(self) -> None:
         """Sweep until cancelled. If the store is away, the next sweep finds the same."""
         loop = asyncio.get_running_loop()
-        due_s = dict.fromkeys(("inbox", "registry", "idle"), loop.time())
+        due_s = dict.fromkeys(("inbox", "registry", "codes", "idle"), loop.time())
         while True:
             await asyncio.sleep(self._limits.streams_s)
             self.streams()
@@ -80,6 +88,9 @@ class Sweeps:
                 if loop.time() >= due_s["registry"]:
                     due_s["registry"] = loop.time() + self._limits.registry_s
                     await self.registry()
+                if loop.time() >= due_s["codes"]:
+                    due_s["codes"] = loop.time() + self._limits.codes_s
+                    await self.codes()
                 await self.halts()
             except StaleOwner as error:
                 self._fatal(f"another holder owns this host's partitions: {error}")
@@ -145,6 +156,47 @@ class Sweeps:
         if wanted := [machine_id for machine_id in changed if not self._is_halted(machine_id)]:
             await self._configure(wanted)
 
+    async def codes(self) -> None:
+        """Tell the next machines what their codes shall say, once for each start: what the settings
+        say of it is new only then.
+        """
+        assert self._loop.ownership is not None, "sweeps begin once the partitions are claimed"
+        limit, after, left = self._limits.codes_max, self._codes_after, self._codes_left
+        page: Sequence[MachineId] = []
+        if after is not None:
+            page = await self._store.machines_after(self._loop.ownership, after=after, limit=limit)
+        if not page and not left:
+            self._codes_after = None
+            return
+        found = await self._store.load_each([*left, *page])
+        self._codes_after = page[-1] if len(page) == limit else None
+        self._codes_left = [
+            one.state.machine_id
+            for one in found
+            # One that cannot be read is halted by whoever needs it.
+            if not isinstance(one, Unreadable) and not self._wish(one)
+        ]
+
+    def _wish(self, loaded: LoadedMachine) -> bool:
+        """Tell a machine what its code shall say; return False if its mailbox is full. One that is
+        loaded, or tried again, later hears of it then.
+        """
+        machine_id = loaded.state.machine_id
+        if self._loop.wishes.unknown(loaded) is None or self._is_halted(machine_id):
+            return True
+        runner = self._mailboxes.runner(machine_id)
+        if (runner.in_line and runner.life is Life.UNLOADED) or runner.life in READING:
+            return True
+        if runner.life is Life.UNLOADED:
+            self._loop.adopt(loaded)
+            return True
+        if not self._mailboxes.has_room(machine_id):
+            return False
+        if (letter := self._loop.wishes.letter(loaded, runner.state)) is not None:
+            runner.place = loaded.place
+            self._loop.post(runner, letter)
+        return True
+
     async def _configure(self, machine_ids: Sequence[MachineId]) -> None:
         try:
             found = await self._store.load_each(machine_ids)
@@ -179,6 +231,8 @@ class Sweeps:
             and runner.state.configuration.revision < loaded.configuration.configuration.revision
         ):
             runner.place = loaded.place
+            if (wished := self._loop.wishes.letter(loaded, runner.state)) is not None:
+                self._loop.post(runner, wished)
             self._loop.post(runner, Letter(event=loaded.configuration))
 
     def _is_halted(self, machine_id: MachineId) -> bool:

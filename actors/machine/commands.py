@@ -2,10 +2,11 @@
 again at any time.
 """
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import UpdatePlanogram, UpdateService, Welcome
 from actors.machine.ids import VendId
 from actors.machine.paying import funds
-from actors.machine.state import CodeStatus, MachineState, VendStatus, newest_token
+from actors.machine.state import MachineState, VendStatus, newest_token
 
 
 def sells(state: MachineState) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from actors.machine import configuring, hearing, paying
+from actors.machine import code_calls, hearing, paying
 from actors.machine.ids import VendId
 from actors.machine.policy import Policy
 from actors.machine.state import MachineState, VendStatus
@@ -32,5 +32,5 @@ def _deadlines(state: MachineState, policy: Policy, heard: frozenset[VendId]) ->
     for refund in state.refunds:
         if refund.next_attempt_at_ms is not None:
             yield refund.next_attempt_at_ms
-    if (code_at_ms := configuring.code_deadline_at_ms(state.code)) is not None:
+    if (code_at_ms := code_calls.deadline_at_ms(state.code)) is not None:
         yield code_at_ms

@@ -12,6 +12,7 @@ deadline, however late it is heard. Only what it did not settle after all is the
 from typing import assert_never
 
 from actors.machine import (
+    codes,
     configuring,
     connecting,
     events,
@@ -62,7 +63,7 @@ def decide(
         _let_time_pass(draft, heard)
     configuring.put_in_force(draft)
     paying.settle_availability(draft)
-    configuring.drive_code(draft)
+    codes.drive(draft)
     connecting.end_if_retired(draft)
     connecting.end_if_disabled(draft)
     draft.close_trades()
@@ -77,7 +78,7 @@ def _let_time_pass(draft: Draft, heard: frozenset[VendId]) -> None:
         vending.end_if_over(draft, heard)
         paying.end_if_over(draft)
         refunding.send_due(draft)
-        configuring.drive_code(draft)
+        codes.drive(draft)
     raise AssertionError(f"deadlines of {draft.state.machine_id} do not come to rest")
 
 
@@ -111,14 +112,16 @@ def _apply(draft: Draft, event: events.Event) -> None:
             vending.settle_by_person(draft, event)
         case events.VendRefundAsked():
             goodwill.refund_vend(draft, event)
-        case events.CodeCreated():
-            configuring.code_created(draft, event)
-        case events.CodeStatusChanged():
-            configuring.code_changed(draft, event)
-        case events.CodeStopOrdered():
-            configuring.code_stop_ordered(draft)
-        case events.CodeFailed():
-            configuring.code_failed(draft, event)
+        case (
+            events.CodeCreated()
+            | events.CodeStatusChanged()
+            | events.CodeStopOrdered()
+            | events.CodeFailed()
+            | events.CodeWished()
+            | events.CodeModified()
+            | events.CodeDeleted()
+        ):
+            codes.happened(draft, event)
         case events.ConfigurationChanged():
             configuring.change(draft, event)
         case events.StockCounted() | events.GoodsMoved() | events.GoodsCounted():

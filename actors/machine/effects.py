@@ -8,8 +8,14 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.code import CodeStatus
 from actors.machine.ids import Currency, RefundId, RequestId, SessionId, StreamId, TradeId, VendId
-from actors.machine.state import CodeStatus, Column, DenyReason, EndReason, Mode
+from actors.machine.state import (
+    Column,
+    DenyReason,
+    EndReason,
+    Mode,
+)
 
 
 class RejectCode(StrEnum):
@@ -174,8 +180,10 @@ class QueryRefund(Struct, frozen=True, kw_only=True):
 
 class CreateCode(Struct, frozen=True, kw_only=True):
     """Ask Alipay for the machine's code (alipay.commerce.qrcode.create). Asking again gives the
-    same code.
+    same code. ``store`` is the store's id, empty if that is the machine's own.
     """
+
+    store: str = ""
 
 
 class ChangeCodeStatus(Struct, frozen=True, kw_only=True):
@@ -185,7 +193,23 @@ class ChangeCodeStatus(Struct, frozen=True, kw_only=True):
     status: CodeStatus
 
 
-ProviderCall = SendRefund | QueryRefund | CreateCode | ChangeCodeStatus
+class ModifyCode(Struct, frozen=True, kw_only=True):
+    """Have the code say where its payments are told, who sells and where
+    (alipay.commerce.qrcode.modify), as the registry and the settings have it when it is called.
+    """
+
+    qr_payload: str
+    store: str = ""
+
+
+class DeleteCode(Struct, frozen=True, kw_only=True):
+    """Have a stopped code never be restarted (alipay.commerce.qrcode.modifyStatus)."""
+
+    qr_payload: str
+
+
+CodeCall = CreateCode | ChangeCodeStatus | ModifyCode | DeleteCode
+ProviderCall = SendRefund | QueryRefund | CodeCall
 
 
 def subject(call: ProviderCall) -> object:

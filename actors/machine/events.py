@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind
 from actors.machine.ids import (
@@ -22,7 +23,6 @@ from actors.machine.ids import (
     VendId,
 )
 from actors.machine.state import (
-    CodeStatus,
     Column,
     Configuration,
     DenyReason,
@@ -355,6 +355,25 @@ class CodeCreated(Struct, frozen=True, kw_only=True):
     image_url: str = ""
 
 
+class CodeWished(Struct, frozen=True, kw_only=True):
+    """The registry and the settings want the code to say this. ``wait_ms``: so many machines may
+    have to ask at once that this one asks so much later.
+    """
+
+    says: Says
+    wait_ms: int = 0
+
+
+class CodeModified(Struct, frozen=True, kw_only=True):
+    """Alipay confirmed that the code says what was sent: ``says``."""
+
+    says: Says
+
+
+class CodeDeleted(Struct, frozen=True, kw_only=True):
+    """Alipay deleted the code that was to be replaced."""
+
+
 class CodeStatusChanged(Struct, frozen=True, kw_only=True):
     """Alipay stopped or restarted the code."""
 
@@ -443,6 +462,15 @@ class Resumed(Struct, frozen=True, kw_only=True):
     reason: str
 
 
+CodeEvent = (
+    CodeCreated
+    | CodeStatusChanged
+    | CodeStopOrdered
+    | CodeFailed
+    | CodeWished
+    | CodeModified
+    | CodeDeleted
+)
 Event = (
     Connected
     | Disconnected
@@ -460,10 +488,7 @@ Event = (
     | RefundWrittenOff
     | VendSettled
     | VendRefundAsked
-    | CodeCreated
-    | CodeStatusChanged
-    | CodeStopOrdered
-    | CodeFailed
+    | CodeEvent
     | ConfigurationChanged
     | StockCounted
     | GoodsMoved

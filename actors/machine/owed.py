@@ -5,7 +5,7 @@ What is owed to the machine itself is sent when it connects (``connecting``).
 
 from collections.abc import Iterator
 
-from actors.machine import configuring, refunding
+from actors.machine import code_calls, refunding
 from actors.machine.effects import ProviderCall
 from actors.machine.state import MachineState
 
@@ -22,5 +22,5 @@ def _owed(state: MachineState) -> Iterator[ProviderCall]:
     for refund in state.refunds:
         if refunding.under_way(refund):
             yield refunding.question_about(refund)
-    if configuring.code_under_way(state.code):
-        yield configuring.code_order(state.code)
+    if code_calls.under_way(state.code):
+        yield code_calls.order(state.code)

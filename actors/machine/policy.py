@@ -64,6 +64,10 @@ def _waits(*default: int) -> tuple[int, ...]:
     return field(default=default, metadata={"bounds": _WAITS})
 
 
+def _or_never() -> int | None:
+    return field(default=None, metadata={"bounds": replace(_YEAR, least=60_000)})
+
+
 def _above() -> int | None:
     return field(default=None, metadata={"bounds": _ABOVE})
 
@@ -213,6 +217,14 @@ class Policy:
     Alipay late. After these waits, one behind the other, what is wanted is ordered once more. The
     second is longer than the half hour for which Alipay takes a signed order (docs/alipay.md 2);
     the third is for a host that stood still before it signed one.
+    """
+    code_modify_every_ms: int = _wait(500)
+    """When very many codes are to say something else, as after a new domain, a host has one of them
+    modified in each such time.
+    """
+    code_offline_stop_ms: int | None = _or_never()
+    """The code of a machine whose stream has been down for this long is stopped, and restarted when
+    it is back; None: it never is, and what is paid meanwhile goes back.
     """
     doubt_review_above_minor: int | None = _above()
     """A doubt about more than this is a person's to settle, instead of being voided; None: no doubt

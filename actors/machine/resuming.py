@@ -8,12 +8,12 @@ ahead when the wait began must not make it longer. A call about the code that is
 been made by somebody else before, so that what is wanted is ordered once more later.
 """
 
-from actors.machine import configuring
+from actors.machine import code_calls, codes
+from actors.machine.code import Code
 from actors.machine.draft import Draft
 from actors.machine.hearing import UNHEARD
 from actors.machine.policy import Policy
 from actors.machine.state import (
-    Code,
     MachineState,
     Refund,
     Session,
@@ -112,7 +112,14 @@ def _code(code: Code, now_ms: int, policy: Policy) -> Code:
     if code.again_at_ms is not None:
         latest_ms = now_ms + max(policy.code_again_ms)
         code = replace(code, again_at_ms=min(code.again_at_ms, latest_ms))
-    if code.qr_payload and configuring.code_under_way(code):
+    if (at_ms := code.saying.next_attempt_at_ms) is not None:
+        latest_ms = now_ms + max(*policy.code_retry_ms, *policy.code_again_ms)
+        saying = replace(code.saying, next_attempt_at_ms=min(at_ms, latest_ms))
+        code = replace(code, saying=saying)
+    if code.offline_stop_at_ms is not None and policy.code_offline_stop_ms is not None:
+        latest_ms = now_ms + policy.code_offline_stop_ms
+        code = replace(code, offline_stop_at_ms=min(code.offline_stop_at_ms, latest_ms))
+    if code.qr_payload and code_calls.under_way(code):
         # Whoever made that call before may be standing still with it, and be late at Alipay.
-        return configuring.order_again(code, now_ms, policy, anew=True)
+        return codes.order_again(code, now_ms, policy, anew=True)
     return code

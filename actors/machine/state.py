@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from actors.machine.code import Code
 from actors.machine.goods import GoodsAct
 from actors.machine.ids import (
     BootId,
@@ -149,16 +150,6 @@ WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
 """Nothing is tried by itself any more: a person tries again, asks Alipay, or gives it up."""
 
 
-class CodeStatus(StrEnum):
-    """The machine's QR code at Alipay. UNKNOWN: nobody knows whether Alipay did what was asked."""
-
-    PENDING = "PENDING"
-    ACTIVE = "ACTIVE"
-    STOPPED = "STOPPED"
-    UNKNOWN = "UNKNOWN"
-    REFUSED = "REFUSED"
-
-
 class Column(Struct, frozen=True, kw_only=True, array_like=True):
     """One column: the product, its price, how many fit and how many are in it."""
 
@@ -188,29 +179,6 @@ class Configuration(Struct, frozen=True, kw_only=True):
     planogram_version: int = 0
     retired: bool = False
     """Its life in the fleet is over; money that comes all the same goes back."""
-
-
-class Code(Struct, frozen=True, kw_only=True):
-    """The machine's code. While its ``status`` is not what is ``wanted``, Alipay is asked again."""
-
-    status: CodeStatus = CodeStatus.PENDING
-    wanted: CodeStatus = CodeStatus.ACTIVE
-    asked: CodeStatus | None = None
-    """What the call under way is to make of it; None if no call is."""
-    behind_refusal: CodeStatus = CodeStatus.PENDING
-    """With REFUSED: what is known of it all the same."""
-    qr_payload: str = ""
-    """The text to show, at most QR_PAYLOAD_BYTES_MAX."""
-    image_url: str = ""
-    error: str = ""
-    attempts: int = 0
-    next_attempt_at_ms: int | None = None
-    asked_revision: int = 0
-    """Which configuration the last call was made under."""
-    again_at_ms: int | None = None
-    """When what is wanted is ordered once more, for older orders that Alipay may yet do."""
-    agains: int = 0
-    """How often that was done since an order was last in doubt."""
 
 
 class AlarmKind(StrEnum):
@@ -458,8 +426,6 @@ class MachineState(Struct, frozen=True, kw_only=True):
     """What an administrator wants in the columns as soon as nobody is in a session."""
 
 
-QR_PAYLOAD_BYTES_MAX = 256
-"""A machine has room for this much of a code (gateway/v1/machine.proto); Alipay's have about 45."""
 CLOSED_TRADES_KEPT = 64
 STREAMS_KEPT = 16
 SETTLED_VENDS_KEPT = 16

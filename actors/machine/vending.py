@@ -7,13 +7,13 @@ dispensed again for the same payment.
 """
 
 from actors.machine import events, ledger, paying, settling, stock
+from actors.machine.code import CodeStatus
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
 from actors.machine.effects import ApproveVend, DenyVend, RejectCode, RejectFrame, ShowQr
 from actors.machine.evidence import contradiction
 from actors.machine.ids import SessionId, VendId, mark_of, vend_id
 from actors.machine.state import (
-    CodeStatus,
     Column,
     DenyReason,
     EndReason,

@@ -61,6 +61,7 @@ def machines(fields: Fields, request: fleet_service_pb2.ListMachinesRequest) -> 
         online=request.online if request.HasField("online") else None,
         halted=request.halted if request.HasField("halted") else None,
         code_statuses=fields.words("code_statuses", machine_pb2.CodeStatus, request.code_statuses),
+        code_differs=request.code_differs if request.HasField("code_differs") else None,
         retired=request.show_retired,
     )
 

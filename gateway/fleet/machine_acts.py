@@ -11,10 +11,11 @@ from functools import cached_property
 
 from actors.link import Reload
 from actors.machine import values
+from actors.machine.code import CodeStatus
 from actors.machine.events import ConfigurationChanged, StockCounted
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
-from actors.machine.state import CodeStatus, Column, Phase
+from actors.machine.state import Column, Phase
 from actors.placement import partition_of
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts
@@ -191,21 +192,6 @@ def _refused(machine_id: str, error: ChangeRefused) -> CallRefused:
                     FieldProblem(field=f"policy.{one.rule.longer}", description=one.demand)
                     for one in found
                 )
-            )
-        case changes.CodeExists():
-            return not_possible(
-                "CODE_EXISTS",
-                f"Alipay has a code of machine {machine_id}, which customers see with its present "
-                "store name and address: they cannot be changed any more",
-                machine=machine_id,
-            )
-        case changes.CodeAskedFor():
-            return not_possible(
-                "CODE_ASKED_FOR",
-                f"Alipay is being asked for the code of machine {machine_id}, or has not answered, "
-                "so nobody knows whether it has one: it is asked again by itself; repeat the call "
-                "when code_status is neither PENDING nor UNKNOWN",
-                machine=machine_id,
             )
         case changes.SecondPersonNeeded(limits=limits, proposed=True):
             return not_possible(

@@ -7,6 +7,7 @@ and no mask are refused.
 
 from dataclasses import dataclass
 
+from actors.machine.ids import MachineId
 from gateway.fleet.act import Act
 from gateway.fleet.caller import named
 from gateway.fleet.machine_acts import MachineActs
@@ -14,6 +15,7 @@ from gateway.fleet.masks import machine_change
 from gateway.fleet.requests import Fields, new_machine
 from gateway.fleet.v1 import fleet_service_pb2 as wire
 from storage.fleet.changes import MachineChange
+from storage.fleet.registry import Registry
 from storage.fleet.views import MachineView
 
 
@@ -91,6 +93,20 @@ class MachineCalls:
             MachineChange(retire=True),
             named(act),
             action="RetireMachine",
+            etag=request.etag,
+            detail=request.reason,
+        )
+
+    async def rotate(self, request: wire.RotateCodeRequest, act: Act) -> MachineView:
+        """RotateCode. Which token and which store, nobody but the registry says."""
+        fields = Fields().machine_id(request.machine_id).etag(request.etag)
+        fields.reason(request.reason, needed=True).done()
+        change = Registry.rotation(MachineId(request.machine_id), new_code=request.new_code)
+        return await self.acts.change(
+            request.machine_id,
+            change,
+            named(act),
+            action="RotateCode",
             etag=request.etag,
             detail=request.reason,
         )

@@ -127,6 +127,17 @@ class FleetService(fleet_service_pb2_grpc.FleetServiceServicer):
         )
 
     @answered
+    async def RotateCode(
+        self, request: wire.RotateCodeRequest, context: Context
+    ) -> wire.RotateCodeResponse:
+        def answer(view: MachineView) -> wire.RotateCodeResponse:
+            return wire.RotateCodeResponse(machine=views.machine(view))
+
+        return await self.parts.change(
+            request, context, self._calls.rotate, answer, wire.RotateCodeResponse
+        )
+
+    @answered
     async def ReloadMachine(
         self, request: wire.ReloadMachineRequest, context: Context
     ) -> wire.ReloadMachineResponse:

@@ -13,8 +13,8 @@ from gateway.fleet.requests import Fields
 from gateway.fleet.v1 import trade_pb2, trade_service_pb2_grpc
 from gateway.fleet.v1 import trade_service_pb2 as wire
 from storage.fleet.erasures import ErasureView
+from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.fleet.views import RefundView
-from storage.fleet.work_items import OPEN_REFUNDS
 
 
 class TradeService(trade_service_pb2_grpc.TradeServiceServicer):

@@ -69,6 +69,11 @@ _NEXT_STEPS = {
         "set the clock of the computer that the reason names (NTP), and start its gateway and "
         "hosts again; the item goes by itself"
     ),
+    views.WorkItemKind.CODE_REFUSED: (
+        "mend what Alipay names, in the contract, the settings or with UpdateMachine; any change "
+        "of the machine has it asked again, and the item goes by itself; until then take the code "
+        "off the machine if it may be paid, or stop it in Alipay's portal"
+    ),
     views.WorkItemKind.LOADING_UNFINISHED: (
         "the call that the reason names again, by the same person, with the same content: it ends "
         "what it began, or brings the goods back; the item goes by itself"
@@ -120,6 +125,8 @@ def _reader(field: FieldDescriptor) -> Callable[[Any], object]:
     match field.message_type or field.enum_type:
         case None:
             return lambda view: _plain(getattr(view, name))
+        case EnumDescriptor() as enum if field.is_repeated:
+            return lambda view: [enums.number_of(enum, one) for one in getattr(view, name)]
         case EnumDescriptor() as enum:
             return lambda view: enums.number_of(enum, getattr(view, name))
         case of if of.full_name == Timestamp.DESCRIPTOR.full_name:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from actors.machine.state import QR_PAYLOAD_BYTES_MAX
+from actors.machine.code import QR_PAYLOAD_BYTES_MAX
 
 M = TypeVar("M", bound=Message)
 

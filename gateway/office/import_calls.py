@@ -17,7 +17,6 @@ from gateway.office.errors import deed_of, import_refused, in_words
 from gateway.office.fields import OfficeFields
 from gateway.office.machine_csv import MachineFileLine, MachineWish
 from gateway.office.v1 import machine_import_service_pb2 as wire
-from storage.fleet.lists import NO_CODE_YET
 from storage.fleet.views import MachineView
 from storage.office.imports import ImportLine, Imports, ImportView
 from storage.office.sites import Sites, SiteView
@@ -157,13 +156,6 @@ def _of_machine(wish: MachineWish, view: MachineView | None) -> list[str]:
         found.append("machine_id: was retired, which is for ever")
     if cells.get("currency", view.currency) != view.currency:
         found.append(f"currency: is {view.currency}, for ever")
-    moved = [
-        name
-        for name in ("store_name", "country_code", "address")
-        if cells.get(name, getattr(view, name)) != getattr(view, name)
-    ]
-    if moved and view.code_status not in NO_CODE_YET and view.qr_payload:
-        found += [f"{name}: cannot be changed, because Alipay has a code" for name in moved]
     return found
 
 

@@ -40,6 +40,8 @@ _OPEN_ITEMS = {
     "differences_open": (
         "Differences between Alipay's daily files and our ledger that wait for a person."
     ),
+    "codes_differing": "Machines whose code at Alipay is not yet as wanted; ListMachines with "
+    "code_differs shows them.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

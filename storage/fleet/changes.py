@@ -14,17 +14,22 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, select
 
 from actors.machine import values
-from actors.machine.configuring import code_under_way
+from actors.machine.code import trouble
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import MachineId
 from actors.machine.policy import Clash, Policy, PolicyOverrides
-from actors.machine.state import CodeStatus, Column, Configuration, MachineState, Mode
+from actors.machine.state import (
+    Column,
+    Configuration,
+    MachineState,
+    Mode,
+)
 from storage import codec
 from storage.machines.loading import configuration_of, read_columns
 from storage.tables import inbox, machine_halts, machine_profiles, machine_states
 
 PLACE = ("store_name", "address", "country_code")
-"""What Alipay's code is made with."""
+"""What the code says at Alipay, which follows."""
 
 
 class Maintenance(StrEnum):
@@ -55,16 +60,6 @@ class EtagStale(ChangeRefused):
     def __init__(self, etag: str) -> None:
         super().__init__(etag)
         self.etag = etag
-
-
-class CodeExists(ChangeRefused):
-    """Alipay has a code of the machine, so that its place cannot be changed."""
-
-
-class CodeAskedFor(ChangeRefused):
-    """Alipay is being asked for the code, or was asked and did not answer: nobody knows whether it
-    has one.
-    """
 
 
 class SecondPersonNeeded(ChangeRefused):
@@ -121,11 +116,10 @@ class MachineChange:
     columns: tuple[Column, ...] | None = None
     retire: bool = False
     beside: bool = False
-
-    @property
-    def moves(self) -> bool:
-        """It sets something that Alipay's code is made with."""
-        return any(getattr(self, name) is not None for name in PLACE)
+    notify_token: str | None = None
+    """Another one for the code's notify URL; the earlier ones go on leading to the machine."""
+    store_id: str | None = None
+    """Another one under which Alipay has the store, which gets another code: the sticker is new."""
 
 
 Making = Callable[[Connection, Row[Any]], MachineChange]
@@ -171,8 +165,6 @@ def plan(
         return _nothing(before)
     if etag and etag != etag_of(row.revision):
         raise EtagStale(etag_of(row.revision))
-    if change.moves:
-        _may_move(connection, machine_id)
     if change.enabled:
         _may_sell(connection, machine_id)
     if change.retire and (what := tuple(_open(connection, machine_id))):
@@ -182,7 +174,7 @@ def plan(
     after = _configured(before, change)
     difference = "; ".join(_differences(row, before, after, change))
     if not difference:
-        if not _code_is_refused(connection, machine_id):
+        if not _code_waits(connection, machine_id):
             return _nothing(before)
         difference = "nothing differs: Alipay is asked once more about the code"
     if after.overrides != before.overrides:
@@ -197,6 +189,10 @@ def plan(
     }
     if change.retire:
         values["retired_at_ms"] = now_ms
+    if change.notify_token is not None:
+        values["notify_token"] = change.notify_token
+    if change.store_id is not None:
+        values["store_id"] = change.store_id
     return Planned(
         values=values,
         told=ConfigurationChanged(configuration=after, columns=change.columns),
@@ -248,29 +244,15 @@ def _state(connection: Connection, machine_id: MachineId) -> MachineState | None
     return None if row is None else codec.decode_state(row.format, row.body)
 
 
-def _may_move(connection: Connection, machine_id: MachineId) -> None:
-    """Raise unless Alipay has no code of the machine and is not being asked for one."""
-    try:
-        state = _state(connection, machine_id)
-    except codec.CodecError:  # its host has halted it: nobody knows
-        raise CodeAskedFor(machine_id) from None
-    if state is None:
-        return
-    if state.code.qr_payload:
-        raise CodeExists(machine_id)
-    if code_under_way(state.code) or state.code.status is CodeStatus.UNKNOWN:
-        raise CodeAskedFor(machine_id)
-
-
-def _code_is_refused(connection: Connection, machine_id: MachineId) -> bool:
-    """Return whether the code waits for a person. Any change then has Alipay asked once more, since
-    what was mended may stand in no register: a contract, or a mistake of Alipay's.
+def _code_waits(connection: Connection, machine_id: MachineId) -> bool:
+    """Return whether something about the code waits for a person. Any change then has Alipay asked
+    once more, since what was mended may stand in no register: a contract, or a mistake of Alipay's.
     """
     try:
         state = _state(connection, machine_id)
     except codec.CodecError:  # its host has halted it
         return False
-    return state is not None and state.code.status is CodeStatus.REFUSED
+    return state is not None and bool(trouble(state.code))
 
 
 def _may_sell(connection: Connection, machine_id: MachineId) -> None:
@@ -316,6 +298,10 @@ def _differences(
         if new is not None and new != getattr(row, name):
             old = json.dumps(getattr(row, name), ensure_ascii=False)
             yield f"{name} {old} -> {json.dumps(new, ensure_ascii=False)}"
+    if change.notify_token is not None:
+        yield "another notify token"  # Which, is a secret.
+    if change.store_id is not None:
+        yield f'store_id "{row.store_id or row.machine_id}" -> "{change.store_id}"'
     if before.enabled is not after.enabled:
         yield f"enabled {_word(before.enabled)} -> {_word(after.enabled)}"
     if before.retired is not after.retired:

@@ -29,7 +29,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from actors.machine.state import CodeStatus, Phase
+from actors.machine.code import CodeStatus
+from actors.machine.state import Phase
 from storage.fleet import positions
 from storage.tables import (
     audit,
@@ -81,6 +82,7 @@ class MachinesWanted:
     online: bool | None = None
     halted: bool | None = None
     code_statuses: tuple[str, ...] = ()
+    code_differs: bool | None = None
     retired: bool = False
 
 
@@ -322,6 +324,9 @@ def machines_page(wanted: MachinesWanted, after: str, limit: int) -> Select[Any]
         if CodeStatus.PENDING in wanted.code_statuses:
             has.append(without_state)
         rows = rows.where(or_(*has))
+    if wanted.code_differs is not None:
+        as_wanted = state.code_differs_since_ms.is_(None)
+        rows = rows.where(~as_wanted if wanted.code_differs else as_wanted)
     if not wanted.retired:
         rows = rows.where(machines.c.retired_at_ms.is_(None))
     return rows.order_by(machines.c.machine_id).limit(limit)

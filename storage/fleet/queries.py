@@ -24,7 +24,7 @@ from actors.machine.ledger import Account, Transfer, TransferKind
 from actors.machine.state import VendStatus
 from storage.database.engine import Database
 from storage.database.reader import in_turns
-from storage.fleet import lists, shapes, work_items
+from storage.fleet import halted_money, lists, shapes, work_items
 from storage.fleet.balances import read_balances
 from storage.fleet.horizon import Horizon
 from storage.fleet.lists import ALL, EVERY_MACHINE, MachinesWanted, Wanted
@@ -295,7 +295,7 @@ class Queries:
         return next(iter(await self._list(wanted, shape)), None)
 
 
-OPEN_REFUNDS = work_items.OPEN_REFUNDS
+OPEN_REFUNDS = halted_money.OPEN_REFUNDS
 
 GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("refunds_open"), refunds.c.status, func.count(), func.min(refunds.c.due_at_ms))
@@ -310,6 +310,12 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
     select(literal("machines_online"), literal(""), func.count(), literal(None)).where(
         machine_states.c.online.is_(True)
     ),
+    select(
+        literal("codes_differing"),
+        literal(""),
+        func.count(),
+        func.min(machine_states.c.code_differs_since_ms),
+    ).where(machine_states.c.code_differs_since_ms.is_not(None)),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
     ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),

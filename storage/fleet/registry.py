@@ -34,13 +34,23 @@ from storage.fleet.joining import (
     registered,
 )
 from storage.machines.loading import configuration_of
-from storage.tables import machines, planogram_columns
+from storage.tables import machines, notify_tokens, planogram_columns
 
 TOKEN_BYTES = 24
+STORE_BYTES = 5
+TOKENS_KEPT = 64
+"""Of each machine so many earlier tokens go on working. Alipay repeats a notification for a day,
+and tells of a trade's end a year later (docs/alipay.md 7.3).
+"""
 
 # What every notification asks, put together once.
 _BY_ID = select(machines).where(machines.c.machine_id == bindparam("key"))
 _BY_TOKEN = select(machines).where(machines.c.notify_token == bindparam("key"))
+_BY_EARLIER_TOKEN = (
+    select(machines)
+    .join(notify_tokens, notify_tokens.c.machine_id == machines.c.machine_id)
+    .where(notify_tokens.c.token == bindparam("key"))
+)
 
 
 class Registry:
@@ -140,6 +150,8 @@ class Registry:
                     .where(machines.c.machine_id == machine_id)
                     .values(planned.values)
                 )
+                if wished.notify_token is not None and row is not None:
+                    _keep_token(connection, row, now_ms)
                 if planned.told.columns is not None:
                     _write_columns(connection, machine_id, planned.told.columns)
             if claim is not None:
@@ -200,8 +212,16 @@ class Registry:
         return await self._db.read(work)
 
     async def by_token(self, token: str) -> Registered | None:
-        """Return the machine whose notify URL ends in this token, or None."""
-        return await self._find(_BY_TOKEN, token)
+        """Return the machine whose notify URL ends in this token, or once did; or None."""
+        return await self._find(_BY_TOKEN, token) or await self._find(_BY_EARLIER_TOKEN, token)
+
+    @staticmethod
+    def rotation(machine_id: MachineId, *, new_code: bool) -> MachineChange:
+        """Return the change that gives the machine's code another notify URL, and, if it shall be a
+        ``new_code``, a store of its own at Alipay, which keeps one code for each store.
+        """
+        store_id = f"{machine_id}_{secrets.token_hex(STORE_BYTES)}" if new_code else None
+        return MachineChange(notify_token=secrets.token_urlsafe(TOKEN_BYTES), store_id=store_id)
 
     async def get(self, machine_id: MachineId) -> Registered | None:
         """Return a machine, or None if it is not registered."""
@@ -255,6 +275,23 @@ def _made(
     if isinstance(change, MachineChange):
         return change
     return MachineChange() if row is None else change(connection, row)
+
+
+def _keep_token(connection: Connection, row: Row[Any], now_ms: int) -> None:
+    """Let the token that is replaced lead to its machine still; the earliest of too many goes."""
+    c = notify_tokens.c
+    connection.execute(
+        insert(notify_tokens).values(
+            token=row.notify_token, machine_id=row.machine_id, replaced_at_ms=now_ms
+        )
+    )
+    newest = (
+        select(c.token)
+        .where(c.machine_id == row.machine_id)
+        .order_by(c.replaced_at_ms.desc(), c.token)
+    )
+    for token in connection.scalars(newest.offset(TOKENS_KEPT)).all():
+        connection.execute(delete(notify_tokens).where(c.token == token))
 
 
 def _write_columns(

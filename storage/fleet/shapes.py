@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Row
 
 from actors.machine import describe, values
+from actors.machine.code import differing
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, MachineState, phase
 from storage import codec
@@ -79,7 +80,8 @@ def machine_view(row: Row[Any], planogram: tuple[Column, ...]) -> MachineView:
         code_status=state.code.status.value,
         qr_payload=state.code.qr_payload,
         qr_image_url=state.code.image_url,
-        code_error=state.code.error,
+        code_error=state.code.error or state.code.saying.error,
+        code_differs=tuple(part.value for part in differing(state.code)),
         phase=phase(state).value,
         online=state.link.online,
         connection_changed_at_ms=state.link.changed_at_ms or None,

@@ -58,6 +58,8 @@ class MachineView:
     revision: int
     retired_at_ms: int | None
     halt: HaltView | None = None
+    code_differs: tuple[str, ...] = ()
+    """In what the code is not as it should be: words of ``CodePart``."""
     planogram_in_force: int = 0
     """The version that the actor holds customers to; ``planogram_version`` is the one that is
     wanted.
@@ -161,6 +163,7 @@ class WorkItemKind(StrEnum):
     MACHINE_ALARM = "MACHINE_ALARM"
     CLOCK_WRONG = "CLOCK_WRONG"
     LOADING_UNFINISHED = "LOADING_UNFINISHED"
+    CODE_REFUSED = "CODE_REFUSED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What waits for a person, as one list over nine tables, oldest first; each of them is read
+"""What waits for a person, as one list over ten tables, oldest first; each of them is read
 through an index and never further than a page.
 
 An item is not a row of its own: it is there as long as what it is made of is as it is, and so can
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Row,
     Select,
@@ -35,12 +34,13 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from actors.ports import CodeStop
 from storage import codec
-from storage.fleet import loadings, positions
+from storage.fleet import halted_money, loadings, positions
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
     ALARM_ITEM,
     CLOCK_ITEM,
+    CODE_ITEM,
     DIFFERENCE_ITEM,
     INBOX_ITEM,
     LOADING_ITEM,
@@ -50,7 +50,7 @@ from storage.item_ids import (
     not_closed,
 )
 from storage.machines.halts import CODE_IN_WORDS
-from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, payment_minor, told_in_words
+from storage.machines.inbox import TOLD_AMOUNT_MINOR, TOLD_CURRENCY, told_in_words
 from storage.reconciliation.runs import DifferenceStatus
 from storage.tables import (
     IS_CONFLICT,
@@ -60,10 +60,10 @@ from storage.tables import (
     inbox,
     machine_alarms,
     machine_halts,
+    machine_states,
     machines,
     reconciliation_differences,
     refunds,
-    trades,
     vends,
     wrong_clocks,
 )
@@ -73,11 +73,6 @@ OVERDUE_AFTER_MS = 86_400_000
 """A refund that goes on by itself is shown to people after this."""
 ACCEPTED_OVERDUE_AFTER_MS = 2 * OVERDUE_AFTER_MS
 """One that Alipay accepted after this: it does it in the batch of a night (docs/alipay.md 5.3)."""
-OPEN_REFUNDS = [
-    status.value
-    for status in RefundStatus
-    if status not in {RefundStatus.SUCCEEDED, RefundStatus.WRITTEN_OFF}
-]
 _payment = inbox.alias("payment")
 _ABOUT_A_PAYMENT = ("unconfirmed", "query_says_unpaid")
 """Repetitions of a payment that is booked may be put aside for these: Alipay was away when it was
@@ -356,10 +351,10 @@ def _branches(now_ms: int) -> list[_Branch]:
             item_id=MACHINE_ITEM,
             where=(),
             columns=_columns(
-                amount_minor=_stuck(),
+                amount_minor=halted_money.money(),
                 status=machine_halts.c.fact,
                 reason=machine_halts.c.error,
-                advice=cast(_waiting(func.count()).scalar_subquery(), String)
+                advice=cast(halted_money.waiting(func.count()).scalar_subquery(), String)
                 + literal(" ")
                 + machine_halts.c.code_stop,
             ),
@@ -397,6 +392,17 @@ def _branches(now_ms: int) -> list[_Branch]:
             columns=_columns(
                 amount_minor=literal(0), reason=loadings.SAID, advice=goods_moves.c.cause
             ),
+        ),
+        _Branch(
+            kind=WorkItemKind.CODE_REFUSED,
+            table=machine_states,
+            since=machine_states.c.code_differs_since_ms,
+            item_id=CODE_ITEM,
+            where=(
+                machine_states.c.code_differs_since_ms.is_not(None),
+                machine_states.c.code_trouble != "",
+            ),
+            columns=_columns(amount_minor=literal(0), reason=machine_states.c.code_trouble),
         ),
     ]
 
@@ -470,29 +476,4 @@ def _differences() -> _Branch:
             reason=of.said,
             advice=of.advice,
         ),
-    )
-
-
-def _stuck() -> ColumnElement[int]:
-    """Return the query for the money of a halted machine's customers: what is held, what is due
-    back and not done, and what they paid since, of which its actor has not heard.
-    """
-    held = select(func.coalesce(func.sum(trades.c.held_minor), 0)).where(
-        trades.c.machine_id == machine_halts.c.machine_id, trades.c.status == "OPEN"
-    )
-    due = select(func.coalesce(func.sum(refunds.c.amount_minor), 0)).where(
-        refunds.c.machine_id == machine_halts.c.machine_id, refunds.c.status.in_(OPEN_REFUNDS)
-    )
-    unheard = _waiting(func.coalesce(func.sum(cast(payment_minor(), BigInteger)), 0))
-    return cast(
-        held.scalar_subquery() + due.scalar_subquery() + unheard.scalar_subquery(), BigInteger
-    )
-
-
-def _waiting(what: ColumnElement[Any]) -> Select[Any]:
-    """Return the query for something of the payments that wait for a halted machine's actor."""
-    return select(what).where(
-        inbox.c.machine_id == machine_halts.c.machine_id,
-        inbox.c.taken_at_ms.is_(None),
-        inbox.c.cause.startswith("payment:"),
     )

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from actors.machine.code import says_of
 from actors.machine.events import ConfigurationChanged
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, Configuration, MachineState, Mode
@@ -137,12 +138,20 @@ class Loader:
         ]
 
     def _place(self, row: Row[Any]) -> Place:
+        notify_url = f"{self.notify_base_url}/alipay/notify/{row.notify_token}"
         return Place(
             machine_id=MachineId(row.machine_id),
             store_name=row.store_name,
             country_code=row.country_code,
             address=row.address,
-            notify_url=f"{self.notify_base_url}/alipay/notify/{row.notify_token}",
+            notify_url=notify_url,
+            says=says_of(
+                notify_url=notify_url,
+                store_name=row.store_name,
+                country_code=row.country_code,
+                address=row.address,
+                store_id=row.store_id,
+            ),
         )
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from actors.machine import configuring
+from actors.machine import code_calls
+from actors.machine.code import trouble
 from actors.machine.decision import Decision, Record
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
@@ -100,7 +101,7 @@ def is_active(state: MachineState) -> bool:
     """
     return bool(
         state.link.online or state.session or state.refunds or state.doubts
-    ) or not configuring.code_rests(state.code)
+    ) or not code_calls.rests(state.code)
 
 
 def session_of(decision: Decision) -> SessionId | None:
@@ -234,6 +235,8 @@ def _state_row(change: Change, owned: Owned) -> Row:
         phase(state).value,
         state.link.online,
         change.now_ms,
+        state.code.differs_since_ms,
+        trouble(state.code),
         encoded.format,
         encoded.body,
     )

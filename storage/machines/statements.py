@@ -52,6 +52,8 @@ STATE_CHANGES = (
     "phase",
     "online",
     "updated_at_ms",
+    "code_differs_since_ms",
+    "code_trouble",
     "format",
     "body",
     "digest",

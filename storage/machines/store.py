@@ -85,6 +85,16 @@ _RECONFIGURED = (
 )
 
 
+_BEHIND = (
+    select(machines.c.machine_id)
+    .where(
+        machines.c.partition.in_(bindparam("ours", expanding=True)),
+        machines.c.machine_id > bindparam("after"),
+        machines.c.retired_at_ms.is_(None),
+    )
+    .order_by(machines.c.machine_id)
+    .limit(bindparam("most", type_=Integer))
+)
 _REGISTERED = select(machines.c.machine_id).where(
     machines.c.machine_id.in_(bindparam("asked", expanding=True))
 )
@@ -236,6 +246,16 @@ class SqlMachineStore(MachineStore):
     ) -> Sequence[Row[Any]]:
         wanted |= {"ours": list(ownership.epochs), "most": limit}
         return await self._db.read_money(lambda connection: connection.execute(query, wanted).all())
+
+    async def machines_after(
+        self, ownership: Ownership, *, after: MachineId, limit: int
+    ) -> list[MachineId]:
+        """Return the first machines behind this id that are not retired, in their order."""
+        wanted = {"ours": list(ownership.epochs), "after": after, "most": limit}
+        found = await self._db.read_money(
+            lambda connection: connection.scalars(_BEHIND, wanted).all()
+        )
+        return [MachineId(machine_id) for machine_id in found]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return machines whose registry revision is above their state's: an administrator's change

@@ -20,7 +20,13 @@ from storage.tables.installation import (
     partitions,
     wrong_clocks,
 )
-from storage.tables.machines import machine_halts, machine_states, machines, planogram_columns
+from storage.tables.machines import (
+    machine_halts,
+    machine_states,
+    machines,
+    notify_tokens,
+    planogram_columns,
+)
 from storage.tables.notifications import IS_CONFLICT, IS_REFUSED, inbox
 from storage.tables.office import price_lists, prices, product_names, products
 from storage.tables.payers import payers
@@ -68,6 +74,7 @@ __all__ = [
     "machine_states",
     "machines",
     "metadata",
+    "notify_tokens",
     "partitions",
     "payers",
     "planogram_columns",

@@ -38,11 +38,22 @@ machines = Table(
     Column("registered_at_ms", BigInteger, nullable=False),
     Column("overrides", JSON, nullable=False),
     Column("retired_at_ms", BigInteger),
+    Column("store_id", String(64), nullable=False, server_default=text("''")),
     ForeignKeyConstraint(["partition"], ["partitions.partition"]),
     UniqueConstraint("notify_token"),
     CheckConstraint("revision > 0", name="revision_grows"),
     CheckConstraint("planogram_version >= 0", name="planogram_grows"),
     Index(None, "partition", "machine_id", "revision"),
+)
+
+# The notify tokens that machines had before: Alipay may go on telling of what was paid under one.
+notify_tokens = Table(
+    "notify_tokens",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    Column("machine_id", String(32), ForeignKey("machines.machine_id"), nullable=False),
+    Column("replaced_at_ms", BigInteger, nullable=False),
+    Index(None, "machine_id", "replaced_at_ms"),
 )
 
 planogram_columns = Table(
@@ -73,10 +84,19 @@ machine_states = Table(
     Column("phase", String(32), nullable=False),
     Column("online", Boolean(create_constraint=False), nullable=False),
     Column("updated_at_ms", BigInteger, nullable=False),
+    Column("code_differs_since_ms", BigInteger),
+    Column("code_trouble", Text, nullable=False, server_default=text("''")),
     Column("format", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("digest", String(64), nullable=False, server_default=text("''")),
     CheckConstraint("version > 0", name="version_grows"),
+    Index(
+        "machine_states_code_differs",
+        "code_differs_since_ms",
+        "machine_id",
+        sqlite_where=text("code_differs_since_ms IS NOT NULL"),
+        postgresql_where=text("code_differs_since_ms IS NOT NULL"),
+    ),
 )
 
 # Machines that their owner has halted; a row goes with the first decision that is committed

@@ -4,20 +4,26 @@ client itself is tested in its own room.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
     CodeFailed,
+    CodeModified,
     CodeStatusChanged,
     Event,
     RefundAccepted,
@@ -28,7 +34,6 @@ from actors.machine.events import (
     RefundUnknown,
 )
 from actors.machine.ids import Currency, MachineId, RefundId, TradeId
-from actors.machine.state import CodeStatus
 from actors.performer import Merchant, Performer
 from actors.ports import Place
 from alipay_client import AlipayClient
@@ -76,7 +81,7 @@ class Client:
             return await self.outcome()
         return self.outcome
 
-    refund = query_refund = create_code = modify_code_status = _answer
+    refund = query_refund = create_code = modify_code = modify_code_status = _answer
 
 
 async def perform(
@@ -219,6 +224,44 @@ async def test_a_code_is_stopped_and_restarted(call: ChangeCodeStatus, action: C
 
     assert event == CodeStatusChanged(status=call.status)
     assert client.asked[0].action is action
+
+
+async def test_a_code_is_modified_to_what_the_registry_has_and_that_is_what_is_confirmed() -> None:
+    """All of it is sent again; the store's id is the one that Alipay has it under."""
+    says = Says(notify="n", name="s", address="a", store="VM-1_2")
+    place = replace(PLACE, says=says)
+    client = Client(CodeAnswer(qrcode="https://qr.alipay.com/x"))
+    performer = Performer(cast("AlipayClient", client), MERCHANT)
+    call = ModifyCode(qr_payload="https://qr.alipay.com/x", store="VM-1_2")
+    found = await performer.perform(call, place, Currency("HKD"))
+    assert CodeModified(says=says) == found
+    (asked,) = client.asked
+    assert ("https://qr.alipay.com/x", PLACE.notify_url) == (asked.qrcode, asked.notify_url)
+    assert ("VM-1_2", "Lobby", "1 Test Road") == (
+        asked.shop.store_id,
+        asked.shop.store_name,
+        asked.shop.address,
+    )
+
+    await performer.perform(CreateCode(store="VM-1_1"), place, Currency("HKD"))
+    assert "VM-1_1" == client.asked[-1].shop.store_id
+
+
+@pytest.mark.parametrize("call", [ModifyCode(qr_payload="x"), DeleteCode(qr_payload="x")])
+async def test_a_call_about_what_is_there_is_refused_or_unknown(call: ProviderCall) -> None:
+    """No time-out is a no."""
+    for outcome, final in ((Refused("ILLEGAL_SIGN"), True), (OutcomeUnknown("timeout"), False)):
+        event, _ = await perform(call, outcome)
+        assert isinstance(event, CodeFailed)
+        assert final is event.final
+
+
+async def test_a_code_is_deleted_by_its_text() -> None:
+    """It can never be restarted."""
+    event, client = await perform(DeleteCode(qr_payload="x"), CodeAnswer(qrcode="x"))
+    assert CodeDeleted() == event
+    (asked,) = client.asked
+    assert ("x", CodeAction.DELETE) == (asked.qrcode, asked.action)
 
 
 async def test_a_status_that_no_code_can_have_is_final() -> None:

@@ -59,7 +59,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         await listener.start()
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
-        places, stands, selected, maintenance, import_of, imported, *goods = machines
+        places, stands, selected, maintenance, renamed, rotated, *more = machines
+        import_of, imported, *goods = more
         refill, mistake, visit, stock, lots = goods
 
         told = await desk.type(products)
@@ -91,6 +92,9 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         assert '"pier-7"' in told
         assert '"vm-0017"' in await desk.type(selected)
         assert 2 == (await desk.type(maintenance)).count("maintenancesince")
+
+        assert '"pier 7, hall"' in await desk.type(renamed)
+        assert '"vm-0017"' in await desk.type(rotated)
 
         told = await desk.type(import_of)
         assert '"newcount": 1' in told

@@ -314,7 +314,7 @@ def _configs(world: "World") -> Configs:
         keys=agreed.keys,
         merchant=MERCHANT,
         policy=world.policy,
-        public_url=NOTIFY_BASE,
+        public_url=world.domain,
         payer_salt=SALT,
         edge_limits=EDGE_LIMITS,
     )

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from actors import performer
 from actors.machine import (
-    configuring,
+    codes,
     events,
     goodwill,
     refunding,
@@ -215,14 +215,14 @@ def done_is_unknown_again() -> Any:
 
 def stop_forgotten() -> Any:
     """A call that fails after somebody changed their mind is never taken for over."""
-    code_failed = configuring.code_failed
+    code_failed = codes.failed
 
     def bug(turn: Any, event: events.CodeFailed) -> None:
         code = turn.state.code
         if event.final or code.status is not code.wanted:
             code_failed(turn, event)
 
-    return patch.object(configuring, "code_failed", bug)
+    return patch.object(codes, "failed", bug)
 
 
 def unknown_code_is_as_before() -> Any:
@@ -231,7 +231,7 @@ def unknown_code_is_as_before() -> Any:
     def bug(turn: Any, code: Any) -> None:
         turn.update(code=code)
 
-    return patch.object(configuring, "_doubt", bug)
+    return patch.object(codes, "_doubt", bug)
 
 
 def one_person_raises() -> Any:

@@ -13,11 +13,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, get_args
 
 from actors.machine import check
-from actors.machine.configuring import code_settled
+from actors.machine.code import Code, trouble
+from actors.machine.code_calls import settled
 from actors.machine.events import MachineFact
-from actors.machine.state import Code, CodeStatus
 from storage import codec
 from storage.auditing import prove_within
+from tests.simulation import rewrites
 from tests.simulation.backend import SALT
 from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
@@ -66,8 +67,10 @@ def unrest(world: "World") -> str:
         if found := rows(sql + " LIMIT 3"):
             return f"{what}: {[row[0] for row in found]}"
     for machine_id, code in codes(world).items():
-        if not code_settled(code):
+        if not settled(code):
             return f"the code of {machine_id} is {code.status}, {code.wanted} is wanted"
+    if unfinished := rewrites.unfinished(world):
+        return unfinished
     if world.provider.book.next_due_ms() is not None:
         return "Alipay has something to do"
     for machine in world.machines.values():
@@ -356,7 +359,7 @@ def codes_are_as_wanted(world: "World") -> None:
     for machine_id, code in codes(world).items():
         there = world.provider.book.code(code.qr_payload)
         wanted = "ACTIVE" if enabled[machine_id] else "STOPPED"
-        if there is not None and there.status != wanted and code.status is not CodeStatus.REFUSED:
+        if there is not None and there.status != wanted and not trouble(code):
             world.checker.broken(
                 "codes are as wanted", f"{machine_id}: {wanted} is wanted, Alipay has {there}"
             )

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from actors.host import runner
-from tests.simulation import bugs, bugs_of_goods, bugs_of_refunds, bugs_of_time, steers
+from tests.simulation import (
+    bugs,
+    bugs_of_codes,
+    bugs_of_goods,
+    bugs_of_refunds,
+    bugs_of_time,
+    steers,
+)
 from tests.simulation.world import Outcome, World, live
 
 Bug = Callable[[], contextlib.AbstractContextManager[Any]]
@@ -151,6 +158,30 @@ PLANTED = (
         bug=bugs_of_refunds.unknown_code_is_as_before,
         start=3,
         steer=steers.administrators_change_their_minds,
+    ),
+    Planted(
+        name="stop-behind-modify",
+        sentence="The answer to a modification of a code counts for a STOP that is wanted by then.",
+        bug=bugs_of_codes.stop_lost_behind_a_modification,
+        steer=steers.codes_are_rewritten,
+    ),
+    Planted(
+        name="modify-unknown-is-done",
+        sentence="A modification of a code that was not answered counts as confirmed.",
+        bug=bugs_of_codes.unknown_modification_is_done,
+        steer=steers.codes_are_lost,
+    ),
+    Planted(
+        name="old-token-dropped",
+        sentence="What is told under a notify token that was replaced finds nobody.",
+        bug=bugs_of_codes.old_token_is_dropped,
+        steer=steers.codes_are_rewritten,
+    ),
+    Planted(
+        name="old-code-left",
+        sentence="A code that was replaced can be paid for ever.",
+        bug=bugs_of_codes.old_code_is_left,
+        steer=steers.codes_are_rewritten,
     ),
     Planted(
         name="ack-before-commit",

@@ -159,6 +159,22 @@ def administrators_change_their_minds(world: World) -> None:
     world.faults.alipay["no_answer_done"] = 0.5
 
 
+def codes_are_rewritten(world: World) -> None:
+    """Names, domains, tokens and whole codes change all the time, machines are disabled and
+    enabled, and Alipay is slow, or does not answer, whether or not it did it.
+    """
+    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 40.0, 40.0
+    world.faults.alipay |= {"no_answer_done": 0.1, "no_answer_undone": 0.1, "slow": 0.6}
+
+
+def codes_are_lost(world: World) -> None:
+    """Now and then a code is to say something else, and Alipay does not answer, having done
+    nothing.
+    """
+    world.faults.codes_changed_every_s, world.faults.reconfigured_every_s = 150.0, 0.0
+    world.faults.alipay |= {"no_answer_done": 0.0, "no_answer_undone": 0.5}
+
+
 def prices_change(world: World) -> None:
     """An administrator changes prices all the time, and customers stay long."""
     world.faults.repriced_every_s, world.insistent = 4.0, True
@@ -202,6 +218,8 @@ STEERS: dict[str, Steer] = {
     "limits are disputed": limits_are_disputed,
     "people move goods": people_move_goods,
     "prices change": prices_change,
+    "codes are rewritten": codes_are_rewritten,
+    "codes are lost": codes_are_lost,
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,

@@ -30,7 +30,13 @@ from storage import codec
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
 from tests.simulation import admins, chaos, transitions
-from tests.simulation.backend import GatewayProcess, HostProcess, HostSlot, fleet_policy
+from tests.simulation.backend import (
+    NOTIFY_BASE,
+    GatewayProcess,
+    HostProcess,
+    HostSlot,
+    fleet_policy,
+)
 from tests.simulation.checker import Checker
 from tests.simulation.clock import WallClock, WorldLoop
 from tests.simulation.customers import Customer
@@ -134,6 +140,10 @@ class World:
         self.visits = 0
         self.modes: dict[str, Mode] = {}
         self.tokens: list[str] = []
+        self.stores: dict[str, set[str]] = {}
+        """Machine: under which ids Alipay may have a store of it, if more than its own."""
+        self.domain = NOTIFY_BASE
+        """Where Alipay reaches us: what programs that start now have in their settings."""
         self.machines: dict[str, SimMachine] = {}
         self.slots = (
             [HostSlot(self, index, 2) for index in range(2)]

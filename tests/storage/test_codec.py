@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actors.machine import describe
 from actors.machine import state as state_module
+from actors.machine.code import Code
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
 from actors.machine.events import (
     Connected,
@@ -23,7 +24,6 @@ from actors.machine.ids import BootId, Currency, MachineId, RequestId, StreamId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import (
     Boot,
-    Code,
     Column,
     Failing,
     MachineState,
@@ -175,9 +175,12 @@ def test_what_is_as_by_default_is_left_out() -> None:
 PLACES = """\
 CashSold: column price_minor
 CodeCreated: qr_payload image_url=''
+CodeDeleted:
 CodeFailed: final detail
+CodeModified: says
 CodeStatusChanged: status
 CodeStopOrdered:
+CodeWished: says wait_ms=0
 ConfigurationChanged: configuration columns=None
 Connected: stream_id opened_at_ms boot_id firmware='' planogram_version=0 journal=()
     journal_lost=False remarks=() token='' returned_token='' keeps_token=False

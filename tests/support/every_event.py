@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from actors.machine import MachineState, events
+from actors.machine.code import CodeStatus, Says
 from actors.machine.effects import RejectCode
 from actors.machine.goods import GoodsKind, loading_place
 from actors.machine.ids import (
@@ -17,7 +18,6 @@ from actors.machine.ids import (
 )
 from actors.machine.policy import Policy
 from actors.machine.state import (
-    CodeStatus,
     Column,
     Configuration,
     DenyReason,
@@ -349,6 +349,10 @@ def every_event(story: Story) -> list[events.Event]:
         events.CodeCreated(qr_payload="https://qr.example/x"),
         events.CodeStatusChanged(status=CodeStatus.STOPPED),
         events.CodeStopOrdered(),
+        events.CodeWished(says=Says(notify="n", name="s", address="a")),
+        events.CodeWished(says=Says(notify="n", store="2"), wait_ms=1_000),
+        events.CodeModified(says=Says(notify="n", name="s", address="a")),
+        events.CodeDeleted(),
         events.CodeFailed(final=False, detail="time-out"),
         events.CodeFailed(final=True, detail="ILLEGAL_PARTNER"),
         events.ConfigurationChanged(configuration=Configuration(revision=0)),

@@ -14,6 +14,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
+from actors.machine.code_calls import rests
+from actors.machine.ids import MachineId
 from gateway.fleet import enums
 from gateway.fleet.v1 import fleet_service_pb2, machine_pb2
 from gateway.v1 import machine_pb2 as machines_wire
@@ -45,7 +47,21 @@ async def registered(site: Site, machine_id: str = "VM-1", **changes: Any) -> ma
     response: fleet_service_pb2.RegisterMachineResponse = await site.fleet.RegisterMachine(
         registration(machine_id, **changes)
     )
+    if response.machine.code_status == machine_pb2.CODE_STATUS_ACTIVE:
+        await code_rests(site, machine_id)
     return response.machine
+
+
+async def code_rests(site: Site, machine_id: str = "VM-1") -> None:
+    """Wait until nothing is asked about the machine's code any more: a new one is restarted once,
+    in case that it was there before.
+    """
+
+    async def at_rest() -> bool | None:
+        loaded = await site.store.load(MachineId(machine_id))
+        return (loaded is not None and rests(loaded.state.code)) or None
+
+    await found(at_rest)
 
 
 def with_mode(machine_id: str, mode: machines_wire.Mode.ValueType) -> Any:

@@ -4,16 +4,26 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from actors.machine import decide, events, owed
+from actors.machine.code import CodeStatus, Says
+from actors.machine.code_calls import rests
 from actors.machine.effects import (
     ApproveVend,
     ChangeCodeStatus,
+    CodeCall,
     CreateCode,
+    DeleteCode,
+    ModifyCode,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import WITH_A_PERSON, CodeStatus, FailureCause, Mode, VendStatus
+from actors.machine.state import (
+    WITH_A_PERSON,
+    FailureCause,
+    Mode,
+    VendStatus,
+)
 from tests.support.story import Story, a_machine
 
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])
@@ -22,6 +32,8 @@ AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])
 PAYERS = st.sampled_from(["ann", "bob", ""])
 
 
+CODE_CALLS_MAX = 24
+"""Stop, delete, create, modify and restart, and those that wait for a repetition."""
 WAITS = st.sampled_from([1, 1_000, 24_900, 25_000, 61_000, 120_000, 300_000, 700_000, 3_600_000])
 
 
@@ -219,12 +231,32 @@ class MachineJourney(RuleBasedStateMachine):
     @rule(final=st.booleans())
     def code(self, final: bool) -> None:
         for call in owed(self.story.state):
-            if isinstance(call, CreateCode | ChangeCodeStatus):
+            if isinstance(call, CodeCall):
                 self.story.do(
-                    events.CodeFailed(final=True, detail="no")
-                    if final
-                    else events.CodeStatusChanged(status=self.story.state.code.wanted)
+                    events.CodeFailed(final=True, detail="no") if final else self._answer(call)
                 )
+
+    def _answer(self, call: CodeCall) -> events.Event:
+        code = self.story.state.code
+        match call:
+            case ModifyCode():
+                return events.CodeModified(says=code.saying.asked or Says())
+            case DeleteCode():
+                return events.CodeDeleted()
+            case CreateCode(store=store):
+                return events.CodeCreated(qr_payload=f"https://qr.example/{store}")
+            case ChangeCodeStatus(status=status):
+                return events.CodeStatusChanged(status=status)
+
+    @rule(
+        notify=st.sampled_from("ab"), name=st.sampled_from("no"), store=st.sampled_from(("", "2"))
+    )
+    def wish(self, notify: str, name: str, store: str) -> None:
+        self.story.do(events.CodeWished(says=Says(notify=notify, name=name, store=store)))
+
+    @rule()
+    def code_call_is_lost(self) -> None:
+        self.story.do(events.CodeFailed(final=False, detail="time-out"))
 
     @rule(enabled=st.booleans(), mode=st.sampled_from(list(Mode)))
     def configure(self, enabled: bool, mode: Mode) -> None:
@@ -300,6 +332,10 @@ class MachineJourney(RuleBasedStateMachine):
             for refund in self.story.state.refunds:
                 self.story.do(events.RefundRetryAsked(refund_id=refund.refund_id, actor="eve"))
             self.story.refunds_done()
+        for _ in range(CODE_CALLS_MAX):
+            if not rests(self.story.state.code):
+                self.code(final=False)
+                self.story.wait(86_400_000)
         money = self.story.money()
         assert (0, 0) == (money["held"], money["due"])
         assert () == self.story.state.trades
@@ -307,4 +343,6 @@ class MachineJourney(RuleBasedStateMachine):
             self.story.state, events.TimePassed(), self.story.now_ms + 1, self.story.policy
         )
         assert not after.changed
-        assert CodeStatus.PENDING is not self.story.state.code.status
+        code = self.story.state.code
+        assert code.status in {code.wanted, CodeStatus.REFUSED}
+        assert rests(code)

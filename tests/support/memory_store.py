@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 from actors.leases import Claimant, Holder, grant
-from actors.machine import configuring
+from actors.machine import code_calls
 from actors.machine.events import ConfigurationChanged, Event
 from actors.machine.ids import Currency, MachineId
 from actors.machine.state import Column, Configuration, MachineState
@@ -53,7 +53,7 @@ class InboxRow:
 
 def is_active(state: MachineState) -> bool:
     """Return whether a new owner must know the machine at once."""
-    code_open = state.version > 0 and not configuring.code_rests(state.code)
+    code_open = state.version > 0 and not code_calls.rests(state.code)
     return bool(state.session or state.doubts or state.refunds or code_open or state.link.online)
 
 
@@ -274,6 +274,15 @@ class MemoryStore(MachineStore, Leases):
             ),
             key=itemgetter(0),
         )
+
+    async def machines_after(
+        self, ownership: Ownership, *, after: MachineId, limit: int
+    ) -> list[MachineId]:
+        """Return owned machines in the order of their ids."""
+        await self._answer()
+        return sorted(
+            row.state.machine_id for row in self._owned(ownership) if row.state.machine_id > after
+        )[:limit]
 
     async def reconfigured(self, ownership: Ownership, *, limit: int) -> list[MachineId]:
         """Return owned machines whose registry is ahead of them."""

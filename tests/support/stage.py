@@ -25,17 +25,22 @@ from actors.link import (
     ToHost,
     ToMachine,
 )
+from actors.machine.code import Says
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
+    DeleteCode,
     DenyVend,
     MachineCommand,
+    ModifyCode,
     ProviderCall,
     QueryRefund,
     SendRefund,
 )
 from actors.machine.events import (
     CodeCreated,
+    CodeDeleted,
+    CodeModified,
     CodeStatusChanged,
     Connected,
     Disconnected,
@@ -66,6 +71,10 @@ def answer_well(call: ProviderCall) -> Event:
             return CodeCreated(qr_payload="https://qr.alipay.com/test")
         case ChangeCodeStatus():
             return CodeStatusChanged(status=call.status)
+        case ModifyCode():
+            return CodeModified(says=Says())
+        case DeleteCode():
+            return CodeDeleted()
 
 
 class Provider:
@@ -83,7 +92,10 @@ class Provider:
         self.places.append(place)
         if self.gate is not None:
             await self.gate.wait()
-        return self.answer(call)
+        event = self.answer(call)
+        if isinstance(event, CodeModified) and place.says is not None:
+            return CodeModified(says=place.says)
+        return event
 
     def of(self, kind: type[ProviderCall]) -> list[ProviderCall]:
         """Return the calls of one kind."""

@@ -15,6 +15,7 @@ from actors.machine import (
     next_deadline,
     owed,
 )
+from actors.machine.code import Code, CodeStatus
 from actors.machine.effects import Effect, QueryRefund, SendRefund
 from actors.machine.ids import (
     BootId,
@@ -29,8 +30,6 @@ from actors.machine.ids import (
 )
 from actors.machine.policy import Policy
 from actors.machine.state import (
-    Code,
-    CodeStatus,
     Column,
     Configuration,
     FailureCause,

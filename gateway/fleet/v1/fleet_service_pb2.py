@@ -28,7 +28,7 @@ from gateway.v1 import machine_pb2 as gateway_dot_v1_dot_machine__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/fleet/v1/fleet_service.proto\x12\x10gateway.fleet.v1\x1a\x1egateway/fleet/v1/machine.proto\x1a\x1bgateway/fleet/v1/role.proto\x1a\x18gateway/v1/machine.proto\x1a google/protobuf/field_mask.proto\"\x99\x02\n\x16RegisterMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x12\n\nstore_name\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x1e\n\x04mode\x18\x06 \x01(\x0e\x32\x10.gateway.v1.Mode\x12(\n\x06policy\x18\x07 \x01(\x0b\x32\x18.gateway.fleet.v1.Policy\x12)\n\x07\x63olumns\x18\x08 \x03(\x0b\x32\x18.gateway.fleet.v1.Column\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"E\n\x17RegisterMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\'\n\x11GetMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\"@\n\x12GetMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\xab\x02\n\x13ListMachinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\'\n\x06phases\x18\x03 \x03(\x0e\x32\x17.gateway.fleet.v1.Phase\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x13\n\x06online\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06halted\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x33\n\rcode_statuses\x18\x07 \x03(\x0e\x32\x1c.gateway.fleet.v1.CodeStatus\x12+\n\x04view\x18\x08 \x01(\x0e\x32\x1d.gateway.fleet.v1.MachineView\x12\x14\n\x0cshow_retired\x18\t \x01(\x08\x42\t\n\x07_onlineB\t\n\x07_halted\"\\\n\x14ListMachinesResponse\x12+\n\x08machines\x18\x01 \x03(\x0b\x32\x19.gateway.fleet.v1.Machine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x14UpdateMachineRequest\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"C\n\x15UpdateMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\xa1\x01\n\x13SetPlanogramRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12)\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x18.gateway.fleet.v1.Column\x12\x12\n\nremove_all\x18\x03 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"B\n\x14SetPlanogramResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"~\n\x0fSetStockRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x12\n\x05stock\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x42\x08\n\x06_stock\">\n\x10SetStockResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"c\n\x14\x45nableMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"C\n\x15\x45nableMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"t\n\x15\x44isableMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"D\n\x16\x44isableMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"s\n\x14RetireMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"C\n\x15RetireMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"N\n\x14ReloadMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x15ReloadMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine2\xa7\x08\n\x0c\x46leetService\x12o\n\x0fRegisterMachine\x12(.gateway.fleet.v1.RegisterMachineRequest\x1a).gateway.fleet.v1.RegisterMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12`\n\nGetMachine\x12#.gateway.fleet.v1.GetMachineRequest\x1a$.gateway.fleet.v1.GetMachineResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x66\n\x0cListMachines\x12%.gateway.fleet.v1.ListMachinesRequest\x1a&.gateway.fleet.v1.ListMachinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12i\n\rUpdateMachine\x12&.gateway.fleet.v1.UpdateMachineRequest\x1a\'.gateway.fleet.v1.UpdateMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x66\n\x0cSetPlanogram\x12%.gateway.fleet.v1.SetPlanogramRequest\x1a&.gateway.fleet.v1.SetPlanogramResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12Z\n\x08SetStock\x12!.gateway.fleet.v1.SetStockRequest\x1a\".gateway.fleet.v1.SetStockResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12i\n\rEnableMachine\x12&.gateway.fleet.v1.EnableMachineRequest\x1a\'.gateway.fleet.v1.EnableMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12l\n\x0e\x44isableMachine\x12\'.gateway.fleet.v1.DisableMachineRequest\x1a(.gateway.fleet.v1.DisableMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12i\n\rRetireMachine\x12&.gateway.fleet.v1.RetireMachineRequest\x1a\'.gateway.fleet.v1.RetireMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12i\n\rReloadMachine\x12&.gateway.fleet.v1.ReloadMachineRequest\x1a\'.gateway.fleet.v1.ReloadMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42o\n\x19vendgate.gateway.fleet.v1B\x11\x46leetServiceProtoP\x01Z!vendgate/gateway/fleet/v1;fleetv1\xaa\x02\x19Vendgate.Gateway.Fleet.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$gateway/fleet/v1/fleet_service.proto\x12\x10gateway.fleet.v1\x1a\x1egateway/fleet/v1/machine.proto\x1a\x1bgateway/fleet/v1/role.proto\x1a\x18gateway/v1/machine.proto\x1a google/protobuf/field_mask.proto\"\x99\x02\n\x16RegisterMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x12\n\nstore_name\x18\x02 \x01(\t\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x14\n\x0c\x63ountry_code\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12\x1e\n\x04mode\x18\x06 \x01(\x0e\x32\x10.gateway.v1.Mode\x12(\n\x06policy\x18\x07 \x01(\x0b\x32\x18.gateway.fleet.v1.Policy\x12)\n\x07\x63olumns\x18\x08 \x03(\x0b\x32\x18.gateway.fleet.v1.Column\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\"E\n\x17RegisterMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\'\n\x11GetMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\"@\n\x12GetMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\xd7\x02\n\x13ListMachinesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\'\n\x06phases\x18\x03 \x03(\x0e\x32\x17.gateway.fleet.v1.Phase\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x13\n\x06online\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x13\n\x06halted\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x33\n\rcode_statuses\x18\x07 \x03(\x0e\x32\x1c.gateway.fleet.v1.CodeStatus\x12+\n\x04view\x18\x08 \x01(\x0e\x32\x1d.gateway.fleet.v1.MachineView\x12\x14\n\x0cshow_retired\x18\t \x01(\x08\x12\x19\n\x0c\x63ode_differs\x18\n \x01(\x08H\x02\x88\x01\x01\x42\t\n\x07_onlineB\t\n\x07_haltedB\x0f\n\r_code_differs\"\\\n\x14ListMachinesResponse\x12+\n\x08machines\x18\x01 \x03(\x0b\x32\x19.gateway.fleet.v1.Machine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xac\x01\n\x14UpdateMachineRequest\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"C\n\x15UpdateMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\xa1\x01\n\x13SetPlanogramRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12)\n\x07\x63olumns\x18\x02 \x03(\x0b\x32\x18.gateway.fleet.v1.Column\x12\x12\n\nremove_all\x18\x03 \x01(\x08\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"B\n\x14SetPlanogramResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"~\n\x0fSetStockRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06\x63olumn\x18\x02 \x01(\t\x12\x12\n\x05stock\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\x42\x08\n\x06_stock\">\n\x10SetStockResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"c\n\x14\x45nableMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"C\n\x15\x45nableMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"t\n\x15\x44isableMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"D\n\x16\x44isableMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"s\n\x14RetireMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0c\n\x04\x65tag\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x15\n\rvalidate_only\x18\x05 \x01(\x08\"C\n\x15RetireMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"\x82\x01\n\x11RotateCodeRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x10\n\x08new_code\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04\x65tag\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x15\n\rvalidate_only\x18\x06 \x01(\x08\"@\n\x12RotateCodeResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine\"N\n\x14ReloadMachineRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"C\n\x15ReloadMachineResponse\x12*\n\x07machine\x18\x01 \x01(\x0b\x32\x19.gateway.fleet.v1.Machine2\x89\t\n\x0c\x46leetService\x12o\n\x0fRegisterMachine\x12(.gateway.fleet.v1.RegisterMachineRequest\x1a).gateway.fleet.v1.RegisterMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12`\n\nGetMachine\x12#.gateway.fleet.v1.GetMachineRequest\x1a$.gateway.fleet.v1.GetMachineResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12\x66\n\x0cListMachines\x12%.gateway.fleet.v1.ListMachinesRequest\x1a&.gateway.fleet.v1.ListMachinesResponse\"\x07\x90\x02\x01\xc8\xf3\x18\x01\x12i\n\rUpdateMachine\x12&.gateway.fleet.v1.UpdateMachineRequest\x1a\'.gateway.fleet.v1.UpdateMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12\x66\n\x0cSetPlanogram\x12%.gateway.fleet.v1.SetPlanogramRequest\x1a&.gateway.fleet.v1.SetPlanogramResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12Z\n\x08SetStock\x12!.gateway.fleet.v1.SetStockRequest\x1a\".gateway.fleet.v1.SetStockResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12i\n\rEnableMachine\x12&.gateway.fleet.v1.EnableMachineRequest\x1a\'.gateway.fleet.v1.EnableMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12l\n\x0e\x44isableMachine\x12\'.gateway.fleet.v1.DisableMachineRequest\x1a(.gateway.fleet.v1.DisableMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x02\x12i\n\rRetireMachine\x12&.gateway.fleet.v1.RetireMachineRequest\x1a\'.gateway.fleet.v1.RetireMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12`\n\nRotateCode\x12#.gateway.fleet.v1.RotateCodeRequest\x1a$.gateway.fleet.v1.RotateCodeResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x12i\n\rReloadMachine\x12&.gateway.fleet.v1.ReloadMachineRequest\x1a\'.gateway.fleet.v1.ReloadMachineResponse\"\x07\x90\x02\x02\xc8\xf3\x18\x03\x42o\n\x19vendgate.gateway.fleet.v1B\x11\x46leetServiceProtoP\x01Z!vendgate/gateway/fleet/v1;fleetv1\xaa\x02\x19Vendgate.Gateway.Fleet.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FLEETSERVICE'].methods_by_name['DisableMachine']._serialized_options = b'\220\002\002\310\363\030\002'
   _globals['_FLEETSERVICE'].methods_by_name['RetireMachine']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['RetireMachine']._serialized_options = b'\220\002\002\310\363\030\003'
+  _globals['_FLEETSERVICE'].methods_by_name['RotateCode']._loaded_options = None
+  _globals['_FLEETSERVICE'].methods_by_name['RotateCode']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_FLEETSERVICE'].methods_by_name['ReloadMachine']._loaded_options = None
   _globals['_FLEETSERVICE'].methods_by_name['ReloadMachine']._serialized_options = b'\220\002\002\310\363\030\003'
   _globals['_REGISTERMACHINEREQUEST']._serialized_start=180
@@ -65,37 +67,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMACHINERESPONSE']._serialized_start=575
   _globals['_GETMACHINERESPONSE']._serialized_end=639
   _globals['_LISTMACHINESREQUEST']._serialized_start=642
-  _globals['_LISTMACHINESREQUEST']._serialized_end=941
-  _globals['_LISTMACHINESRESPONSE']._serialized_start=943
-  _globals['_LISTMACHINESRESPONSE']._serialized_end=1035
-  _globals['_UPDATEMACHINEREQUEST']._serialized_start=1038
-  _globals['_UPDATEMACHINEREQUEST']._serialized_end=1210
-  _globals['_UPDATEMACHINERESPONSE']._serialized_start=1212
-  _globals['_UPDATEMACHINERESPONSE']._serialized_end=1279
-  _globals['_SETPLANOGRAMREQUEST']._serialized_start=1282
-  _globals['_SETPLANOGRAMREQUEST']._serialized_end=1443
-  _globals['_SETPLANOGRAMRESPONSE']._serialized_start=1445
-  _globals['_SETPLANOGRAMRESPONSE']._serialized_end=1511
-  _globals['_SETSTOCKREQUEST']._serialized_start=1513
-  _globals['_SETSTOCKREQUEST']._serialized_end=1639
-  _globals['_SETSTOCKRESPONSE']._serialized_start=1641
-  _globals['_SETSTOCKRESPONSE']._serialized_end=1703
-  _globals['_ENABLEMACHINEREQUEST']._serialized_start=1705
-  _globals['_ENABLEMACHINEREQUEST']._serialized_end=1804
-  _globals['_ENABLEMACHINERESPONSE']._serialized_start=1806
-  _globals['_ENABLEMACHINERESPONSE']._serialized_end=1873
-  _globals['_DISABLEMACHINEREQUEST']._serialized_start=1875
-  _globals['_DISABLEMACHINEREQUEST']._serialized_end=1991
-  _globals['_DISABLEMACHINERESPONSE']._serialized_start=1993
-  _globals['_DISABLEMACHINERESPONSE']._serialized_end=2061
-  _globals['_RETIREMACHINEREQUEST']._serialized_start=2063
-  _globals['_RETIREMACHINEREQUEST']._serialized_end=2178
-  _globals['_RETIREMACHINERESPONSE']._serialized_start=2180
-  _globals['_RETIREMACHINERESPONSE']._serialized_end=2247
-  _globals['_RELOADMACHINEREQUEST']._serialized_start=2249
-  _globals['_RELOADMACHINEREQUEST']._serialized_end=2327
-  _globals['_RELOADMACHINERESPONSE']._serialized_start=2329
-  _globals['_RELOADMACHINERESPONSE']._serialized_end=2396
-  _globals['_FLEETSERVICE']._serialized_start=2399
-  _globals['_FLEETSERVICE']._serialized_end=3462
+  _globals['_LISTMACHINESREQUEST']._serialized_end=985
+  _globals['_LISTMACHINESRESPONSE']._serialized_start=987
+  _globals['_LISTMACHINESRESPONSE']._serialized_end=1079
+  _globals['_UPDATEMACHINEREQUEST']._serialized_start=1082
+  _globals['_UPDATEMACHINEREQUEST']._serialized_end=1254
+  _globals['_UPDATEMACHINERESPONSE']._serialized_start=1256
+  _globals['_UPDATEMACHINERESPONSE']._serialized_end=1323
+  _globals['_SETPLANOGRAMREQUEST']._serialized_start=1326
+  _globals['_SETPLANOGRAMREQUEST']._serialized_end=1487
+  _globals['_SETPLANOGRAMRESPONSE']._serialized_start=1489
+  _globals['_SETPLANOGRAMRESPONSE']._serialized_end=1555
+  _globals['_SETSTOCKREQUEST']._serialized_start=1557
+  _globals['_SETSTOCKREQUEST']._serialized_end=1683
+  _globals['_SETSTOCKRESPONSE']._serialized_start=1685
+  _globals['_SETSTOCKRESPONSE']._serialized_end=1747
+  _globals['_ENABLEMACHINEREQUEST']._serialized_start=1749
+  _globals['_ENABLEMACHINEREQUEST']._serialized_end=1848
+  _globals['_ENABLEMACHINERESPONSE']._serialized_start=1850
+  _globals['_ENABLEMACHINERESPONSE']._serialized_end=1917
+  _globals['_DISABLEMACHINEREQUEST']._serialized_start=1919
+  _globals['_DISABLEMACHINEREQUEST']._serialized_end=2035
+  _globals['_DISABLEMACHINERESPONSE']._serialized_start=2037
+  _globals['_DISABLEMACHINERESPONSE']._serialized_end=2105
+  _globals['_RETIREMACHINEREQUEST']._serialized_start=2107
+  _globals['_RETIREMACHINEREQUEST']._serialized_end=2222
+  _globals['_RETIREMACHINERESPONSE']._serialized_start=2224
+  _globals['_RETIREMACHINERESPONSE']._serialized_end=2291
+  _globals['_ROTATECODEREQUEST']._serialized_start=2294
+  _globals['_ROTATECODEREQUEST']._serialized_end=2424
+  _globals['_ROTATECODERESPONSE']._serialized_start=2426
+  _globals['_ROTATECODERESPONSE']._serialized_end=2490
+  _globals['_RELOADMACHINEREQUEST']._serialized_start=2492
+  _globals['_RELOADMACHINEREQUEST']._serialized_end=2570
+  _globals['_RELOADMACHINERESPONSE']._serialized_start=2572
+  _globals['_RELOADMACHINERESPONSE']._serialized_end=2639
+  _globals['_FLEETSERVICE']._serialized_start=2642
+  _globals['_FLEETSERVICE']._serialized_end=3803
 # @@protoc_insertion_point(module_scope)

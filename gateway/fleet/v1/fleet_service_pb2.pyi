@@ -151,6 +151,7 @@ class ListMachinesRequest(_message.Message):
     CODE_STATUSES_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     SHOW_RETIRED_FIELD_NUMBER: _builtins.int
+    CODE_DIFFERS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     page_token: _builtins.str
     text: _builtins.str
@@ -162,6 +163,8 @@ class ListMachinesRequest(_message.Message):
     view: _machine_pb2_1.MachineView.ValueType
     show_retired: _builtins.bool
     """Retired machines are left out unless this is set."""
+    code_differs: _builtins.bool
+    """Only machines whose code at Alipay is not as wanted (code_differs), or is."""
     @_builtins.property
     def phases(self) -> _containers.RepeatedScalarFieldContainer[_machine_pb2_1.Phase.ValueType]:
         """Only machines in one of these phases; all if empty."""
@@ -182,15 +185,20 @@ class ListMachinesRequest(_message.Message):
         code_statuses: _abc.Iterable[_machine_pb2_1.CodeStatus.ValueType] | None = ...,
         view: _machine_pb2_1.MachineView.ValueType = ...,
         show_retired: _builtins.bool = ...,
+        code_differs: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_halted", b"_halted", "_online", b"_online", "halted", b"halted", "online", b"online"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_code_differs", b"_code_differs", "_halted", b"_halted", "_online", b"_online", "code_differs", b"code_differs", "halted", b"halted", "online", b"online"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_halted", b"_halted", "_online", b"_online", "code_statuses", b"code_statuses", "halted", b"halted", "online", b"online", "page_size", b"page_size", "page_token", b"page_token", "phases", b"phases", "show_retired", b"show_retired", "text", b"text", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code_differs", b"_code_differs", "_halted", b"_halted", "_online", b"_online", "code_differs", b"code_differs", "code_statuses", b"code_statuses", "halted", b"halted", "online", b"online", "page_size", b"page_size", "page_token", b"page_token", "phases", b"phases", "show_retired", b"show_retired", "text", b"text", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__code_differs: _TypeAlias = _typing.Literal["code_differs"]  # noqa: Y015
+    _WhichOneofArgType__code_differs: _TypeAlias = _typing.Literal["_code_differs", b"_code_differs"]  # noqa: Y015
     _WhichOneofReturnType__halted: _TypeAlias = _typing.Literal["halted"]  # noqa: Y015
     _WhichOneofArgType__halted: _TypeAlias = _typing.Literal["_halted", b"_halted"]  # noqa: Y015
     _WhichOneofReturnType__online: _TypeAlias = _typing.Literal["online"]  # noqa: Y015
     _WhichOneofArgType__online: _TypeAlias = _typing.Literal["_online", b"_online"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__code_differs) -> _WhichOneofReturnType__code_differs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__halted) -> _WhichOneofReturnType__halted | None: ...
     @_typing.overload
@@ -543,6 +551,62 @@ class RetireMachineResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetireMachineResponse: _TypeAlias = RetireMachineResponse  # noqa: Y015
+
+@_typing.final
+class RotateCodeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_ID_FIELD_NUMBER: _builtins.int
+    NEW_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    machine_id: _builtins.str
+    new_code: _builtins.bool
+    """Another code too: what is printed on the machine cannot be paid any more."""
+    reason: _builtins.str
+    """1 to 200 bytes, for the audit log."""
+    etag: _builtins.str
+    request_id: _builtins.str
+    validate_only: _builtins.bool
+    def __init__(
+        self,
+        *,
+        machine_id: _builtins.str = ...,
+        new_code: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "machine_id", b"machine_id", "new_code", b"new_code", "reason", b"reason", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateCodeRequest: _TypeAlias = RotateCodeRequest  # noqa: Y015
+
+@_typing.final
+class RotateCodeResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MACHINE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def machine(self) -> _machine_pb2_1.Machine: ...
+    def __init__(
+        self,
+        *,
+        machine: _machine_pb2_1.Machine | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine", b"machine"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotateCodeResponse: _TypeAlias = RotateCodeResponse  # noqa: Y015
 
 @_typing.final
 class ReloadMachineRequest(_message.Message):

@@ -100,6 +100,11 @@ class FleetServiceStub(object):
                 request_serializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineRequest.SerializeToString,
                 response_deserializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineResponse.FromString,
                 _registered_method=True)
+        self.RotateCode = channel.unary_unary(
+                '/gateway.fleet.v1.FleetService/RotateCode',
+                request_serializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeRequest.SerializeToString,
+                response_deserializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeResponse.FromString,
+                _registered_method=True)
         self.ReloadMachine = channel.unary_unary(
                 '/gateway.fleet.v1.FleetService/ReloadMachine',
                 request_serializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.ReloadMachineRequest.SerializeToString,
@@ -154,9 +159,9 @@ class FleetServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateMachine(self, request, context):
-        """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-        be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-        while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
+        """Changes the fields that update_mask names, and no others. store_name, address and country_code are
+        what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
+        Alipay has confirmed it. A refused code is asked for again with what is new. A policy that guards
         money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -201,6 +206,15 @@ class FleetServiceServicer(object):
         first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
         it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
         of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateCode(self, request, context):
+        """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
+        before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
+        stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,6 +275,11 @@ def add_FleetServiceServicer_to_server(servicer, server):
                     servicer.RetireMachine,
                     request_deserializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineRequest.FromString,
                     response_serializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineResponse.SerializeToString,
+            ),
+            'RotateCode': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateCode,
+                    request_deserializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeRequest.FromString,
+                    response_serializer=gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeResponse.SerializeToString,
             ),
             'ReloadMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.ReloadMachine,
@@ -532,6 +551,33 @@ class FleetService(object):
             '/gateway.fleet.v1.FleetService/RetireMachine',
             gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineRequest.SerializeToString,
             gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RetireMachineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateCode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.fleet.v1.FleetService/RotateCode',
+            gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeRequest.SerializeToString,
+            gateway_dot_fleet_dot_v1_dot_fleet__service__pb2.RotateCodeResponse.FromString,
             options,
             channel_credentials,
             insecure,

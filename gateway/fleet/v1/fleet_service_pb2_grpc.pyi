@@ -63,9 +63,9 @@ class FleetServiceStub:
     ListMachines: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMachinesRequest, _fleet_service_pb2.ListMachinesResponse]
     """Machines in the order of their ids."""
     UpdateMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]
-    """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-    be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
+    """Changes the fields that update_mask names, and no others. store_name, address and country_code are
+    what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
+    Alipay has confirmed it. A refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]
@@ -88,6 +88,11 @@ class FleetServiceStub:
     first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
     it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
     of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+    """
+    RotateCode: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]
+    """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
+    before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
+    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
     """
     ReloadMachine: _grpc.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -129,9 +134,9 @@ class FleetServiceAsyncStub(FleetServiceStub):
     ListMachines: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ListMachinesRequest, _fleet_service_pb2.ListMachinesResponse]  # type: ignore[assignment]
     """Machines in the order of their ids."""
     UpdateMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.UpdateMachineRequest, _fleet_service_pb2.UpdateMachineResponse]  # type: ignore[assignment]
-    """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-    be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-    while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
+    """Changes the fields that update_mask names, and no others. store_name, address and country_code are
+    what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
+    Alipay has confirmed it. A refused code is asked for again with what is new. A policy that guards
     money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
     """
     SetPlanogram: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.SetPlanogramRequest, _fleet_service_pb2.SetPlanogramResponse]  # type: ignore[assignment]
@@ -154,6 +159,11 @@ class FleetServiceAsyncStub(FleetServiceStub):
     first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
     it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
     of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+    """
+    RotateCode: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.RotateCodeRequest, _fleet_service_pb2.RotateCodeResponse]  # type: ignore[assignment]
+    """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
+    before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
+    stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
     """
     ReloadMachine: _aio.UnaryUnaryMultiCallable[_fleet_service_pb2.ReloadMachineRequest, _fleet_service_pb2.ReloadMachineResponse]  # type: ignore[assignment]
     """Loads a machine again from the database: the way out of a halt, and safe on a machine that works.
@@ -216,9 +226,9 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _fleet_service_pb2.UpdateMachineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_service_pb2.UpdateMachineResponse, _abc.Awaitable[_fleet_service_pb2.UpdateMachineResponse]]:
-        """Changes the fields that update_mask names, and no others. store_name, address and country_code can
-        be changed as long as Alipay has no code of the machine (CODE_EXISTS afterwards, CODE_ASKED_FOR
-        while it is being asked, or has not answered); a refused code is asked for again with what is new. A policy that guards
+        """Changes the fields that update_mask names, and no others. store_name, address and country_code are
+        what customers see in the wallet: Alipay's code is modified to say them, and code_differs tells until
+        Alipay has confirmed it. A refused code is asked for again with what is new. A policy that guards
         money (doubt_review_above_minor, write_off_second_person_above_minor) needs ROLE_OWNER.
         """
 
@@ -271,6 +281,17 @@ class FleetServiceServicer(metaclass=_abc_1.ABCMeta):
         first, and let the money go back. Its stream ends with NOT_FOUND and RETIRED, and so does each that
         it opens afterwards. Money that is paid to it all the same goes back by itself. Every other change
         of it is refused (MACHINE_RETIRED) but ReloadMachine. Needs the caller's name.
+        """
+
+    @_abc_1.abstractmethod
+    def RotateCode(
+        self,
+        request: _fleet_service_pb2.RotateCodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_service_pb2.RotateCodeResponse, _abc.Awaitable[_fleet_service_pb2.RotateCodeResponse]]:
+        """Gives a machine's code another notify URL, for one that got into wrong hands; what is paid under the earlier one is taken as
+        before. With new_code it gets another code as well, for a sticker that was stolen, copied or tampered with: the present code is
+        stopped and deleted first, then qr_payload is another one, to be printed. Needs the caller's name.
         """
 
     @_abc_1.abstractmethod

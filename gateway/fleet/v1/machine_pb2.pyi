@@ -78,7 +78,7 @@ class _CodeStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CodeStatus
     CODE_STATUS_STOPPED: _CodeStatus.ValueType  # 3
     """Cannot be paid until it is restarted."""
     CODE_STATUS_REFUSED: _CodeStatus.ValueType  # 4
-    """Alipay refused to make it: code_error says why; UpdateMachine mends what it names and asks again."""
+    """Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again."""
     CODE_STATUS_UNKNOWN: _CodeStatus.ValueType  # 5
     """Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
     show the code meanwhile.
@@ -95,12 +95,46 @@ CODE_STATUS_ACTIVE: CodeStatus.ValueType  # 2
 CODE_STATUS_STOPPED: CodeStatus.ValueType  # 3
 """Cannot be paid until it is restarted."""
 CODE_STATUS_REFUSED: CodeStatus.ValueType  # 4
-"""Alipay refused to make it: code_error says why; UpdateMachine mends what it names and asks again."""
+"""Alipay refused to make, stop or restart it: code_error says why; UpdateMachine mends what it names and asks again."""
 CODE_STATUS_UNKNOWN: CodeStatus.ValueType  # 5
 """Alipay was asked to make, stop or restart it and did not answer: it may have done so. It is asked again by itself; machines do not
 show the code meanwhile.
 """
 Global___CodeStatus: _TypeAlias = CodeStatus  # noqa: Y015
+
+class _CodePart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CodePartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CodePart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CODE_PART_UNSPECIFIED: _CodePart.ValueType  # 0
+    CODE_PART_STATUS: _CodePart.ValueType  # 1
+    """Whether it can be paid."""
+    CODE_PART_NOTIFY_URL: _CodePart.ValueType  # 2
+    """Where Alipay tells its payments, as after a new http.public_url or RotateCode."""
+    CODE_PART_STORE_NAME: _CodePart.ValueType  # 3
+    CODE_PART_ADDRESS: _CodePart.ValueType  # 4
+    """address or country_code."""
+    CODE_PART_STORE: _CodePart.ValueType  # 5
+    """It is another code that is wanted: RotateCode with new_code."""
+
+class CodePart(_CodePart, metaclass=_CodePartEnumTypeWrapper):
+    """In what a machine's code is not, or not for certain, as it should be. It is driven to what is wanted by itself, one call after the
+    other; what Alipay refuses is a work item, CODE_REFUSED.
+    """
+
+CODE_PART_UNSPECIFIED: CodePart.ValueType  # 0
+CODE_PART_STATUS: CodePart.ValueType  # 1
+"""Whether it can be paid."""
+CODE_PART_NOTIFY_URL: CodePart.ValueType  # 2
+"""Where Alipay tells its payments, as after a new http.public_url or RotateCode."""
+CODE_PART_STORE_NAME: CodePart.ValueType  # 3
+CODE_PART_ADDRESS: CodePart.ValueType  # 4
+"""address or country_code."""
+CODE_PART_STORE: CodePart.ValueType  # 5
+"""It is another code that is wanted: RotateCode with new_code."""
+Global___CodePart: _TypeAlias = CodePart  # noqa: Y015
 
 class _MachineView:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -274,6 +308,7 @@ class Machine(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     RETIRED_AT_FIELD_NUMBER: _builtins.int
     PLANOGRAM_IN_FORCE_FIELD_NUMBER: _builtins.int
+    CODE_DIFFERS_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     store_name: _builtins.str
     """What customers see in the wallet."""
@@ -293,7 +328,7 @@ class Machine(_message.Message):
     qr_image_url: _builtins.str
     """Alipay's own picture of the code."""
     code_error: _builtins.str
-    """Why there is no code, if Alipay refused it."""
+    """What Alipay said last against the code, or against what it shall say; empty after a success."""
     phase: Global___Phase.ValueType
     online: _builtins.bool
     """Whether its stream is up."""
@@ -342,6 +377,10 @@ class Machine(_message.Message):
     def retired_at(self) -> _timestamp_pb2.Timestamp:
         """Absent unless it was retired: it sells nothing and can never be enabled again."""
 
+    @_builtins.property
+    def code_differs(self) -> _containers.RepeatedScalarFieldContainer[Global___CodePart.ValueType]:
+        """In what its code at Alipay is not yet as wanted; empty if Alipay has confirmed all of it."""
+
     def __init__(
         self,
         *,
@@ -374,10 +413,11 @@ class Machine(_message.Message):
         etag: _builtins.str = ...,
         retired_at: _timestamp_pb2.Timestamp | None = ...,
         planogram_in_force: _builtins.int = ...,
+        code_differs: _abc.Iterable[Global___CodePart.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["connection_changed_at", b"connection_changed_at", "funds", b"funds", "halted", b"halted", "policy", b"policy", "registered_at", b"registered_at", "retired_at", b"retired_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "code_differs", b"code_differs", "code_error", b"code_error", "code_status", b"code_status", "columns", b"columns", "connection_changed_at", b"connection_changed_at", "country_code", b"country_code", "currency", b"currency", "enabled", b"enabled", "etag", b"etag", "firmware", b"firmware", "funds", b"funds", "halted", b"halted", "host", b"host", "last_fault", b"last_fault", "machine_id", b"machine_id", "mode", b"mode", "online", b"online", "open_refund_count", b"open_refund_count", "partition", b"partition", "phase", b"phase", "planogram_in_force", b"planogram_in_force", "planogram_version", b"planogram_version", "policy", b"policy", "qr_image_url", b"qr_image_url", "qr_payload", b"qr_payload", "registered_at", b"registered_at", "retired_at", b"retired_at", "session_id", b"session_id", "store_name", b"store_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ import pytest
 
 from actors.host.figures import OUTCOMES, outcome
 from actors.link import Figure
+from actors.machine.code import CodeStatus
 from actors.machine.effects import ProviderCall, SendRefund
 from actors.machine.events import (
     CodeCreated,
@@ -22,7 +23,6 @@ from actors.machine.events import (
     SessionCompleted,
 )
 from actors.machine.ids import RefundId, SessionId
-from actors.machine.state import CodeStatus
 from tests.support.stage import Stage, request
 
 pytestmark = pytest.mark.virtual_time

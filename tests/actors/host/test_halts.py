@@ -12,6 +12,7 @@ from actors.host.loop import TurnLimits
 from actors.host.runner import Core
 from actors.host.services import HostLimits
 from actors.link import CloseReason, CommandDone, Reload
+from actors.machine.code import CodeStatus
 from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, ChangeCodeStatus, SendRefund, Welcome
 from actors.machine.events import (
@@ -29,7 +30,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import MachineId, RequestId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, Configuration, MachineState
+from actors.machine.state import Configuration, MachineState
 from actors.ports import CodeStop, MachineHalt, Ownership
 from tests.support.stage import Stage, answers, closings
 

@@ -10,10 +10,10 @@ import pytest
 
 from actors.link import CloseReason
 from actors.machine import values
+from actors.machine.code import CodeStatus
 from actors.machine.effects import CreateCode, ProviderCall, SendRefund, Welcome
 from actors.machine.events import CodeFailed, ConfigurationChanged, Event
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus
 from tests.support.stage import Stage, answer_well, answers, closings
 
 pytestmark = pytest.mark.virtual_time

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import ChangeCodeStatus
 from actors.machine.events import (
     FaultReported,
@@ -16,7 +17,7 @@ from actors.machine.events import (
 )
 from actors.machine.ids import MachineId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import CodeStatus, VendStatus
+from actors.machine.state import VendStatus
 from actors.machine.values import replace
 from actors.ports import Change, Ownership
 from tests.support.stage import Stage, request

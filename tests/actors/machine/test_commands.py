@@ -1,7 +1,7 @@
 """What a machine is told about itself, made from the state alone."""
 
 from actors.machine import commands
-from actors.machine.state import CodeStatus
+from actors.machine.code import CodeStatus
 from actors.machine.values import replace
 from tests.support.story import Story
 

@@ -1,5 +1,6 @@
 """What two calls to Alipay have in common."""
 
+from actors.machine.code import CodeStatus
 from actors.machine.effects import (
     ChangeCodeStatus,
     CreateCode,
@@ -8,7 +9,6 @@ from actors.machine.effects import (
     subject,
 )
 from actors.machine.ids import Currency, RefundId, TradeId
-from actors.machine.state import CodeStatus
 
 
 def test_to_send_a_refund_and_to_ask_about_it_are_of_one_subject() -> None:

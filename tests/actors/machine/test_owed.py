@@ -1,9 +1,9 @@
 """What is to be done again after a restart: whatever was ordered and not answered, under its id."""
 
 from actors.machine import events, owed
+from actors.machine.code import Code
 from actors.machine.effects import CreateCode, QueryRefund, SendRefund
 from actors.machine.ids import RefundId
-from actors.machine.state import Code
 from actors.machine.values import replace
 from tests.support.story import Story, a_machine
 

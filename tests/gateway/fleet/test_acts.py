@@ -33,7 +33,7 @@ from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView, WorkItemView
 from storage.tables import audit, journal, metadata
 from tests.alipay_client.wire import Pair
-from tests.support.fleet_calls import refunded
+from tests.support.fleet_calls import code_rests, refunded
 from tests.support.patience import HANGS_AFTER_S
 from tests.support.site import COLUMNS, POLICY, Site, a_site, found
 from tests.support.site_machine import a_machine, approved
@@ -94,6 +94,7 @@ async def _registered(site: Site, machine_id: str = "VM-1", *, rpc: str = "") ->
     if rpc == "EnableMachine":
         await acts.change(machine_id, MachineChange(enabled=False), act, action="begin")
         await found(partial(code, "STOPPED"))
+    await code_rests(site, machine_id)
 
 
 async def _trail(site: Site, action: str) -> list[str]:
@@ -369,7 +370,10 @@ async def test_a_rehearsed_change_shows_what_would_be(site: Site, rpc: str) -> N
     assert isinstance(shown, MachineView)
     retired = None if shown.retired_at_ms is None else made.retired_at_ms
     assert made.retired_at_ms == retired
-    its_own = {name: getattr(made, name) for name in ("code_status", "planogram_in_force", "phase")}
+    its_own = {
+        name: getattr(made, name)
+        for name in ("code_status", "code_differs", "planogram_in_force", "phase")
+    }
     assert made == replace(shown, retired_at_ms=retired, **its_own)
 
 
@@ -393,7 +397,6 @@ async def test_a_rehearsed_registration_shows_what_would_be(site: Site) -> None:
     ("do", "reason"),
     [
         (_change(MachineChange(enabled=True), "EnableMachine", etag="0"), "ETAG_STALE"),
-        (_change(MachineChange(store_name="Hall"), "UpdateMachine"), "CODE_EXISTS"),
         (
             lambda acts, act: acts.register(replace(NEW, store_name="Hall"), act),
             "MACHINE_EXISTS",
@@ -476,9 +479,10 @@ async def test_a_refused_code_is_asked_for_with_what_was_mended(site: Site) -> N
     assert ("Hall", "", "") == (view.store_name, view.country_code, view.address)
     await found(lambda: status("ACTIVE"))
     asked = [json.loads(call["biz_data"]) for call in site.asked if "biz_data" in call]
-    assert ["Lobby", "Hall"] == [one["store_name"] for one in asked]
+    made = [call for call in site.asked if call["service"].endswith("qrcode.create")]
+    assert ["Lobby", "Hall"] == [json.loads(call["biz_data"])["store_name"] for call in made]
+    assert {"Lobby", "Hall"} == {one["store_name"] for one in asked}
     assert 1 == len(await _trail(site, "UpdateMachine"))
-    assert "CODE_EXISTS" == (await _refusal(_change(mended, "UpdateMachine")(_acts(site), act)))[1]
 
 
 async def test_a_machine_with_a_customer_is_not_retired(site: Site) -> None:

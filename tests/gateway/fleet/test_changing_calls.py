@@ -33,7 +33,7 @@ from storage.fleet.sold import SoldVends
 from storage.fleet.views import MachineView
 from tests.support.fleet_calls import refusal, registered, registration, with_policy
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import Site
+from tests.support.site import Site, found
 from tests.support.site_machine import a_machine, heard
 
 ANN = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S)
@@ -69,6 +69,7 @@ def _call(site: Site, request: Any) -> Call:
         wire.EnableMachineRequest: machines.enable,
         wire.DisableMachineRequest: machines.disable,
         wire.RetireMachineRequest: machines.retire,
+        wire.RotateCodeRequest: machines.rotate,
         wire.ReloadMachineRequest: machines.reload,
         trade_wire.RetryRefundRequest: money.retry_refund,
         trade_wire.QueryRefundRequest: money.query_refund,
@@ -120,6 +121,7 @@ def _registration(**changes: Any) -> wire.RegisterMachineRequest:
         (wire.EnableMachineRequest(etag="\n"), ["machine_id", "etag"]),
         (wire.DisableMachineRequest(machine_id="VM-1", reason="x" * 501), ["reason"]),
         (wire.RetireMachineRequest(machine_id="VM-1", reason=" "), ["reason"]),
+        (wire.RotateCodeRequest(etag="\n"), ["machine_id", "etag", "reason"]),
         (wire.ReloadMachineRequest(), ["machine_id", "reason"]),
         (trade_wire.RetryRefundRequest(), ["refund_id"]),
         (trade_wire.QueryRefundRequest(), ["refund_id"]),
@@ -377,3 +379,79 @@ async def test_a_price_changes_when_the_customer_has_gone(site: Site) -> None:
         assert (2, 900) == (update.planogram_version, update.columns[0].price_minor)
     shown = await site.fleet.GetMachine(wire.GetMachineRequest(machine_id="VM-1"))
     assert (2, 3) == (shown.machine.planogram_in_force, shown.machine.columns[0].stock)
+
+
+async def _as_wanted(site: Site) -> machine_pb2.Machine:
+    """Wait until Alipay has confirmed all of the code, and return the machine."""
+
+    async def confirmed() -> machine_pb2.Machine | None:
+        listed = await site.fleet.ListMachines(wire.ListMachinesRequest(code_differs=True))
+        machine = (await site.fleet.GetMachine(wire.GetMachineRequest(machine_id="VM-1"))).machine
+        return None if listed.machines or machine.code_differs else machine
+
+    return await found(confirmed)
+
+
+async def test_a_code_follows_its_machine(site: Site) -> None:
+    """Another name and another notify URL reach the code that is there; a payment that is told
+    under the earlier URL is credited as before.
+    """
+    there = await registered(site)
+    book = site.alipay.context.book
+    before = book.code(there.qr_payload)
+    assert before is not None
+    renamed = machine_pb2.Machine(machine_id="VM-1", store_name="Foyer")
+    mask = FieldMask(paths=["store_name"])
+    await site.fleet.UpdateMachine(wire.UpdateMachineRequest(machine=renamed, update_mask=mask))
+    await _do(site, wire.RotateCodeRequest(machine_id="VM-1", reason="the URL was in a log"))
+    machine = await _as_wanted(site)
+
+    after = book.code(there.qr_payload)
+    assert after is not None
+    assert there.qr_payload == machine.qr_payload
+    assert ("Foyer", "ACTIVE") == (after.store_name, after.status)
+    assert before.notify_url != after.notify_url
+    for code, trade in ((before, "a" * 28), (after, "b" * 28)):
+        token = code.notify_url.rpartition("/")[2]
+        assert (200, "success") == await site.post(token, site.signed(trade_no=trade))
+
+
+async def test_a_sticker_that_was_tampered_with_is_worth_nothing(site: Site) -> None:
+    """The machine has another code, its own one again; the old one can never be paid."""
+    there = await registered(site)
+    checked = Act(actor="ann", person="ann", within_s=HANGS_AFTER_S, validate_only=True)
+    request = wire.RotateCodeRequest(machine_id="VM-1", new_code=True, reason="somebody copied it")
+    await _do(site, request, checked)
+    assert [] == (await _as_wanted(site)).code_differs
+    await _do(site, request)
+
+    machine = await _as_wanted(site)
+    book = site.alipay.context.book
+    old, new = book.code(there.qr_payload), book.code(machine.qr_payload)
+    assert old is not None
+    assert new is not None
+    assert ("DELETED", "ACTIVE") == (old.status, new.status)
+    assert there.qr_payload != machine.qr_payload
+    assert machine_pb2.CODE_STATUS_ACTIVE == machine.code_status
+    with pytest.raises(CallRefused):
+        await _do(site, request, NOBODY)
+
+
+async def test_what_alipay_refuses_a_code_to_say_is_shown(site: Site) -> None:
+    """The machine sells on under its old name, which a person sees."""
+    await registered(site)
+    site.alipay.switch({"reject_address": True})
+    renamed = machine_pb2.Machine(machine_id="VM-1", store_name="Foyer")
+    mask = FieldMask(paths=["store_name"])
+    await site.fleet.UpdateMachine(wire.UpdateMachineRequest(machine=renamed, update_mask=mask))
+
+    async def refused() -> machine_pb2.Machine | None:
+        wanted = wire.ListMachinesRequest(code_differs=True, view=machine_pb2.MACHINE_VIEW_FULL)
+        listed = (await site.fleet.ListMachines(wanted)).machines
+        return listed[0] if listed and listed[0].code_error else None
+
+    machine = await found(refused)
+    assert [machine_pb2.CODE_PART_STORE_NAME] == machine.code_differs
+    assert machine_pb2.CODE_STATUS_ACTIVE == machine.code_status
+    (item,) = (await site.work_items.ListWorkItems(item_wire.ListWorkItemsRequest())).work_items
+    assert "Alipay refused STORE_NAME, and the code goes on" in item.reason

@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
 
-from actors.machine import state
+from actors.machine import code, state
 from gateway.fleet import enums
 from gateway.fleet.v1 import machine_pb2, session_pb2, trade_pb2, work_item_pb2
 from gateway.v1 import machine_pb2 as machines_wire
@@ -16,7 +16,7 @@ WORDS: dict[str, tuple[EnumDescriptor, set[str]]] = {
     for descriptor, kinds, more in (
         (enums.descriptor_of(machines_wire.Mode), (state.Mode,), set[str]()),
         (enums.descriptor_of(machine_pb2.Phase), (state.Phase,), set[str]()),
-        (enums.descriptor_of(machine_pb2.CodeStatus), (state.CodeStatus,), set[str]()),
+        (enums.descriptor_of(machine_pb2.CodeStatus), (code.CodeStatus,), set[str]()),
         (enums.descriptor_of(session_pb2.SessionEndReason), (state.EndReason,), set[str]()),
         (enums.descriptor_of(session_pb2.VendStatus), (state.VendStatus,), set[str]()),
         (

@@ -592,7 +592,7 @@ async def test_events_are_watched_as_they_are_saved(site: Site) -> None:
         event_service_pb2.WatchEventsRequest(machine_id="VM-1", after_token="0")
     )
     first = (await watch.read()).event
-    assert ("VM-1", "ConfigurationChanged") == (first.machine_id, first.kind)
+    assert ("VM-1", "CodeWished") == (first.machine_id, first.kind)
     watch.cancel()
     rest = site.events.WatchEvents(event_service_pb2.WatchEventsRequest(after_token=first.token))
     second = (await rest.read()).event

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from gateway.fleet.v1 import fleet_service_pb2
 from gateway.office.v1 import machine_import_service_pb2 as wire
-from tests.gateway.office.importing import a_file, a_pier
-from tests.support.fleet_calls import refusal
+from tests.gateway.office.importing import a_file, a_pier, begun, worker
+from tests.support.fleet_calls import refusal, registration
 from tests.support.site import Site
 
 
@@ -48,3 +49,15 @@ async def test_a_past_day_needs_a_reason(site: Site) -> None:
     assert ["from_day: is over there, which needs a reason"] == list(told.lines[0].problems)
     request.reason = "they were always there"
     assert 0 == (await site.machine_imports.ImportMachines(request)).refused_count
+
+
+async def test_a_file_renames_a_machine_that_has_a_code(site: Site) -> None:
+    """As UpdateMachine does: Alipay's code follows."""
+    await a_pier(site)
+    await site.fleet.RegisterMachine(registration("VM-1", store_name="Lobby"))
+    request = wire.ImportMachinesRequest(csv=a_file("VM-1", name="Hall"), validate_only=True)
+    assert 0 == (await site.machine_imports.ImportMachines(request)).refused_count
+    await begun(site, a_file("VM-1", name="Hall"))
+    assert await worker(site).once()
+    asked = fleet_service_pb2.GetMachineRequest(machine_id="VM-1")
+    assert "Hall" == (await site.fleet.GetMachine(asked)).machine.store_name

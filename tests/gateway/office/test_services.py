@@ -177,6 +177,7 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("SetStock", {"machineId": "VM-1", "column": "A1", "stock": 3}, {"stock": 2}),
     ("SetPlanogram", {"machineId": "VM-1", "removeAll": True}, {"machineId": "VM-2"}),
+    ("RotateCode", {"machineId": "VM-1", "newCode": True, "reason": "tampered"}, {"reason": "x"}),
     ("DisableMachine", {"machineId": "VM-1", "reason": "moved"}, {"reason": "sold"}),
     ("EnableMachine", {"machineId": "VM-1"}, {"machineId": "VM-2"}),
     ("ReloadMachine", {"machineId": "VM-1", "reason": "looked"}, {"reason": "seen"}),

@@ -8,13 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from actors.machine import values
-from actors.machine.events import (
-    CodeCreated,
-    CodeFailed,
-    ConfigurationChanged,
-    RefundSucceeded,
-    TimePassed,
-)
+from actors.machine.events import CodeCreated, CodeFailed, ConfigurationChanged, RefundSucceeded
 from actors.machine.ids import MachineId
 from actors.machine.policy import PolicyOverrides
 from actors.machine.state import Column, Mode
@@ -23,8 +17,6 @@ from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from storage.fleet.answers import Answers, Asked, Claim, RequestInProgress
 from storage.fleet.changes import (
-    CodeAskedFor,
-    CodeExists,
     EtagStale,
     LimitsContradict,
     MachineChange,
@@ -97,34 +89,18 @@ async def test_a_machine_whose_code_was_refused_can_move(db: Database) -> None:
     assert [all_three, 'store_name "Gate" -> "Hall"'] == await _details(db)
 
 
-async def test_a_machine_with_a_code_stays_where_it_is(db: Database) -> None:
-    """Alipay would go on showing the old place; nothing else of the change is made either."""
-    await Owner.of(db, "VM-1")
-    with pytest.raises(CodeExists):
-        await _change(db, replace(MOVED, mode=Mode.SELECTION_FIRST))
+async def test_a_machine_with_a_code_moves_too(db: Database) -> None:
+    """Its code at Alipay follows; also while it is being asked for."""
+    owner = await Owner.of(db, "VM-1")
+    told = await _change(db, replace(MOVED, mode=Mode.SELECTION_FIRST))
     row = await _row(db)
-    assert ("Pier 7", "BOTH", 1) == (row.store_name, row.mode, row.revision)
-    await _change(db, MachineChange(mode=Mode.SELECTION_FIRST))
-
-
-async def test_a_machine_does_not_move_while_its_code_is_asked_for(db: Database) -> None:
-    """Nobody knows then whether Alipay has made it, with the old place; nor while a try that was
-    not answered waits to be repeated. A try that was refused is over.
-    """
-    await _registered(db)
-    owner = await Owner.claim(db, "VM-1", holder="h1")
+    assert ("Hall", "SELECTION_FIRST", 2) == (row.store_name, row.mode, row.revision)
     loaded = await owner.store.load(VM_1)
     assert loaded is not None
-    await owner.do("VM-1", loaded.configuration)
-    with pytest.raises(CodeAskedFor):
-        await _change(db, MOVED)
-    await owner.do("VM-1", CodeFailed(final=False, detail="SYSTEM_ERROR"))
-    with pytest.raises(CodeAskedFor):
-        await _change(db, MOVED)
-    owner.now_ms += 5_000
-    await owner.do("VM-1", TimePassed())
-    await owner.do("VM-1", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
-    await _change(db, MOVED)
+    assert (told.configuration, "Hall") == (
+        loaded.configuration.configuration,
+        loaded.place.store_name,
+    )
 
 
 async def test_single_limits_are_set_and_follow_the_fleet_again(db: Database) -> None:
@@ -314,8 +290,6 @@ async def test_a_halted_machine_is_in_use(db: Database) -> None:
     await db.write(lambda connection: connection.execute(update(machine_states).values(body="?")))
     with pytest.raises(MachineInUse, match="cannot be read, a halt"):
         await _change(db, RETIRED)
-    with pytest.raises(CodeAskedFor):
-        await _change(db, MOVED)
 
 
 async def test_a_change_under_a_claim_is_made_once(db: Database) -> None:

@@ -8,7 +8,14 @@ import pytest
 from sqlalchemy import insert, select
 
 from actors.machine import values
-from actors.machine.events import FaultReported, RefundRefused, RefundUnknown
+from actors.machine.code import CodeStatus
+from actors.machine.events import (
+    CodeFailed,
+    CodeStatusChanged,
+    FaultReported,
+    RefundRefused,
+    RefundUnknown,
+)
 from actors.machine.ids import MachineId
 from actors.machine.policy import Policy
 from actors.ports import MachineHalt
@@ -130,9 +137,9 @@ async def test_people_who_close_at_once_agree(db: Database) -> None:
 
 async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
     """Its money would stay where it is: refused, unresolved, overdue, in review, at a machine that
-    is halted.
+    is halted; so would a code that Alipay refused.
     """
-    owner = await Owner.of(db, "VM-1")
+    owner = await Owner.of(db, "VM-1", "VM-2")
     await late(owner, "t1", RefundUnknown(refund_id=refund_of("t1"), detail="time-out"))
     await late(
         owner,
@@ -149,6 +156,8 @@ async def test_what_has_an_act_of_its_own_is_not_closed(db: Database) -> None:
     )
     await owner.store.halt(owner.ownership, halt)
     await cut_off_between_van_and_column(db)
+    await owner.do("VM-2", CodeStatusChanged(status=CodeStatus.STOPPED))
+    await owner.do("VM-2", CodeFailed(final=True, detail="ILLEGAL_ARGUMENT"))
     waiting = {item.kind: item.item_id for item in await items(db)}
     assert set(WorkItemKind) - CLOSABLE == waiting.keys()
     for kind, item_id in waiting.items():

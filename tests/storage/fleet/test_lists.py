@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Connection, Select, Update, insert, update
 from sqlalchemy.dialects.sqlite import dialect
 
+from actors.machine.code import CodeStatus
 from actors.machine.ids import MachineId
-from actors.machine.state import CodeStatus
 from storage.database.engine import Database
 from storage.fleet import lists
 from storage.fleet.lists import MachinesWanted, Records, Wanted
@@ -203,6 +203,14 @@ async def test_machines_are_filtered_by_what_they_are(db: Database) -> None:
     assert ["VM-1"] == await shown(code_statuses=("ACTIVE",))
     assert ["VM-2"] == await shown(code_statuses=("PENDING", "REFUSED"))
     assert ["VM-2"] == await shown(phases=("INACTIVE",))
+    assert [] == await shown(code_differs=True)
+    await db.write(
+        lambda connection: connection.execute(
+            update(machine_states).values(code_differs_since_ms=START_MS)
+        )
+    )
+    assert ["VM-1"] == await shown(code_differs=True)
+    assert ["VM-2"] == await shown(code_differs=False)
 
 
 async def test_a_code_s_status_is_asked_of_the_state_as_it_is_written(db: Database) -> None:

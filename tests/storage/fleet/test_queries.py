@@ -10,12 +10,12 @@ from actors.machine.ids import MachineId, RequestId
 from actors.machine.state import Column
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange
+from storage.fleet.halted_money import OPEN_REFUNDS
 from storage.fleet.lists import MachinesWanted, Wanted
 from storage.fleet.positions import InvalidPosition
 from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.views import BalanceView, GaugeView, TallyView, WorkItemKind
-from storage.fleet.work_items import OPEN_REFUNDS
 from storage.machines.inbox import Inbox
 from tests.storage.notifications import received
 from tests.storage.owner import COLUMNS, START_MS, Owner, new_machine, paid, refund_of
@@ -352,6 +352,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="inbox_untaken", status="", count=1, oldest_at_ms=START_MS + 1),
         GaugeView(name="sessions_open", status="", count=2, oldest_at_ms=at_ms),
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
+        GaugeView(name="codes_differing", status="", count=0, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
         GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
         *(

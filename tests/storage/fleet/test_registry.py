@@ -12,7 +12,7 @@ from actors.machine.state import Column, Configuration, Mode
 from storage.database.engine import Database
 from storage.fleet.changes import MachineChange, UnknownMachine
 from storage.fleet.joining import AlreadyRegistered
-from storage.fleet.registry import Registry
+from storage.fleet.registry import TOKENS_KEPT, Registry
 from storage.tables import audit
 from tests.storage.owner import COLUMNS, START_MS, new_machine
 
@@ -136,3 +136,37 @@ async def test_acts_elsewhere_are_written_down(db: Database) -> None:
 async def test_the_number_of_partitions_is_the_database_s(db: Database) -> None:
     """It was fixed when the database was created."""
     assert 8 == await Registry(db).partition_count()
+
+
+async def test_an_earlier_token_leads_to_its_machine_still(db: Database) -> None:
+    """Alipay tells of what was paid under it; it stands in no audit row. Of very many the earliest
+    goes.
+    """
+    registry = Registry(db)
+    first = await registry.register(new_machine("VM-1"), actor="ann", now_ms=START_MS)
+    tokens = [first.notify_token]
+    for at_ms in range(1, TOKENS_KEPT + 2):
+        change = Registry.rotation(VM_1, new_code=at_ms == 1)
+        await registry.change(
+            VM_1, change, actor="bob", action="RotateCode", now_ms=START_MS + at_ms, detail="why"
+        )
+        tokens.append(change.notify_token or "")
+    assert len(set(tokens)) == len(tokens)
+    assert await registry.by_token(tokens[0]) is None
+    for token in tokens[1:]:
+        found = await registry.by_token(token)
+        assert found is not None
+        assert (VM_1, tokens[-1]) == (found.machine_id, found.notify_token)
+    details = [detail for *_, detail in await trail(db)]
+    assert details[1].startswith('another notify token; store_id "VM-1" -> "VM-1_')
+    assert "another notify token; why" == details[2]
+    assert not [detail for detail in details for token in tokens if token in detail]
+
+
+def test_another_code_is_one_of_another_store() -> None:
+    """Alipay keeps one code for each store; the sticker stays unless that is asked for."""
+    change = Registry.rotation(VM_1, new_code=True)
+    assert change.store_id is not None
+    assert len(change.store_id) <= 64
+    assert change.store_id.startswith("VM-1_")
+    assert Registry.rotation(VM_1, new_code=False).store_id is None

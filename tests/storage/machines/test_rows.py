@@ -5,12 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from actors.machine import MachineState, decide
+from actors.machine.code import Code, CodeStatus
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId, TradeId
 from actors.machine.state import (
     Alarm,
-    Code,
-    CodeStatus,
     Mode,
     Refund,
     RefundCause,

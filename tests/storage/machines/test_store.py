@@ -421,6 +421,26 @@ async def test_reconfigured_names_whoever_has_not_heard(db: Database) -> None:
     assert [] == await owner.store.reconfigured(owner.ownership, limit=10)
 
 
+async def test_a_walk_over_all_machines_passes_those_that_were_retired(db: Database) -> None:
+    """In the order of their ids, so many at a time, and only the owner's."""
+    owner = await Owner.of(db, "VM-1", "VM-2", "VM-3")
+    retired = MachineChange(retire=True)
+    await Registry(db).change(
+        MachineId("VM-2"), retired, actor="ann", action="retire", now_ms=START_MS
+    )
+
+    async def behind(after: str, limit: int) -> list[MachineId]:
+        return await owner.store.machines_after(
+            owner.ownership, after=MachineId(after), limit=limit
+        )
+
+    assert ["VM-1"] == await behind("", 1)
+    assert ["VM-3"] == await behind("VM-1", 9)
+    assert [] == await behind("VM-3", 9)
+    others = replace(owner.ownership, epochs={})
+    assert [] == await owner.store.machines_after(others, after=MachineId(""), limit=9)
+
+
 async def test_a_journal_line_belongs_to_the_session_of_its_records(db: Database) -> None:
     """A refund that comes in later is told in its own session, whoever stands there now."""
     owner = await Owner.of(db, "VM-1")

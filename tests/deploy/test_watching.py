@@ -73,7 +73,7 @@ async def series() -> Series:
             GaugeView(name=name, status="", count=1, oldest_at_ms=0)
             for name in (
                 *("inbox_untaken", "sessions_open", "machines_online"),
-                *("vends_in_doubt", "differences_open"),
+                *("vends_in_doubt", "differences_open", "codes_differing"),
             )
         ),
     ]
@@ -133,7 +133,7 @@ async def test_what_every_gateway_shows_alike_is_never_added_up(series: Series) 
 def _is_of_sql(name: str) -> bool:
     of_sql = (
         *("differences_open", "inbox_untaken", "machines_online", "refunds_open"),
-        *("sessions_open", "sql_up", "vends_in_doubt", "work_items"),
+        *("sessions_open", "sql_up", "vends_in_doubt", "work_items", "codes_differing"),
     )
     return name.startswith(tuple(f"vendgate_{one}" for one in of_sql))
 

@@ -51,7 +51,9 @@ def too_many_doubts(state: MachineState, policy: Policy) -> bool:
 def can_sell(state: MachineState, policy: Policy) -> bool:
     """Tell whether a customer who stands there with money could buy anything now."""
     ready = state.link.online and state.link.reader_enabled and state.configuration.enabled
-    return (ready and not too_many_doubts(state, policy)) and any(available(state, column) > 0 for column in state.columns)
+    if not ready or too_many_doubts(state, policy):
+        return False
+    return any(available(state, column) > 0 for column in state.columns)
 
 
 def blocked(state: MachineState, name: str) -> bool:

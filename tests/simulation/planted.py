@@ -394,6 +394,13 @@ PLANTED = (
         steer=steers.boots_come_back,
     ),
     Planted(
+        name="cancelled-though-begun",
+        sentence="A request_id that is used again and cancelled takes back what it was used for.",
+        bug=bugs.cancelled_though_begun,
+        start=505_716,
+        steer=steers.boots_come_back,
+    ),
+    Planted(
         name="double-delivers",
         sentence="A second device gets what the machine's customer paid.",
         bug=bugs.double_is_the_machine,

@@ -314,8 +314,8 @@ class Vend(Struct, frozen=True, kw_only=True, array_like=True):
     """Since when the host listens again, if it could not while the vend was open: its waits count
     from then, not from ``requested_at_ms``.
     """
-    put_off: int = 0
-    """How often its end was put off because its host had not been listening."""
+    put_off_ms: int = 0
+    """By how much its end was put off, all together, because its host had not been listening."""
     ended_at_ms: int | None = None
     taken_over: bool = False
     """A stranger's stream took over: that it was delivered is then no machine's word alone."""

@@ -443,6 +443,13 @@ PLANTED = (
         steer=steers.hosts_die_in_doubt,
     ),
     Planted(
+        name="each-start-costs-a-wait",
+        sentence="Hosts that start every few seconds use up the time that machines have to report.",
+        bug=bugs_of_time.each_start_costs_a_wait,
+        start=27,
+        steer=steers.hosts_die_at_once,
+    ),
+    Planted(
         name="ids-are-counted",
         sentence="Ids of vends and sessions are a counter alone, which a restore sets back.",
         bug=bugs.ids_are_counted,

@@ -242,8 +242,6 @@ def stock_agrees_with_shelves(world: "World") -> None:
         unsaid[machine_id, column] += world.machines[machine_id].shelf.drops[vend_id]
     for machine in world.machines.values():
         for column, ours in world.stock(machine.machine_id).items():
-            if column not in machine.shelf.loaded:
-                continue  # the machine has not heard yet what it has
             there = machine.shelf.stock[column]
             if world.shelvers.wishes:
                 there += by_people(world, machine.machine_id, column)

@@ -44,6 +44,8 @@ from actors.machine.values import replace
 SUPERSEDED = "SUPERSEDED"
 BOOT_SUPERSEDED = "BOOT_SUPERSEDED"
 TAKEOVERS = "TAKEOVERS"
+_BEGUN = frozenset({events.JournalStage.MOTOR_ON, events.JournalStage.UNKNOWN})
+"""How far a vend came that may be sold."""
 RETIRED = "RETIRED"
 DISABLED = "DISABLED"
 
@@ -222,6 +224,8 @@ def settle_by_journal(
         and draft.session.vend is not None
         and draft.session.vend.vend_id == vend.vend_id
     )
+    if entry is not None and same_boot and entry.stage in _BEGUN:
+        vend = vending.has_begun(draft, vend)
     if entry is not None and entry.stage is events.JournalStage.SUCCEEDED:
         vending.conclude(draft, vend, None, entry.evidence)
     elif entry is not None and entry.stage is events.JournalStage.FAILED:

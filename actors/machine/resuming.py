@@ -23,8 +23,9 @@ from actors.machine.state import (
 from actors.machine.values import replace
 
 PUT_OFF_MAX = 10
-"""This often a vend's end is put off. A database that is slow for days must not hold a customer's
-money for days.
+"""By so many report waits, all together, a vend's end is put off. A database that is slow for days
+must not hold a customer's money for days; a host that starts every few seconds must not use up in a
+minute what its machine has to report in.
 """
 
 
@@ -91,11 +92,25 @@ def _vend(vend: Vend, now_ms: int, policy: Policy) -> Vend:
         return vend
     deadline_at_ms = min(vend.deadline_at_ms, now_ms + span_ms)
     least_ms = now_ms + policy.report_wait_ms
-    if vend.status in UNHEARD and deadline_at_ms < least_ms and vend.put_off < PUT_OFF_MAX:
+    if (
+        vend.status in UNHEARD
+        and deadline_at_ms < least_ms
+        and vend.put_off_ms < PUT_OFF_MAX * policy.report_wait_ms
+    ):
         return replace(
-            vend, deadline_at_ms=least_ms, heard_from_ms=now_ms, put_off=vend.put_off + 1
+            vend,
+            deadline_at_ms=least_ms,
+            heard_from_ms=now_ms,
+            put_off_ms=vend.put_off_ms + _cost_ms(deadline_at_ms, least_ms, policy),
         )
     return replace(vend, deadline_at_ms=deadline_at_ms)
+
+
+def _cost_ms(deadline_at_ms: int, least_ms: int, policy: Policy) -> int:
+    """Return how much of what a vend may be put off by this time takes: what it gains; one wait, if
+    it was over long ago.
+    """
+    return min(least_ms - deadline_at_ms, policy.report_wait_ms)
 
 
 def _refund(refund: Refund, now_ms: int, policy: Policy) -> Refund:

@@ -282,13 +282,13 @@ class Vend(Struct, frozen=True, kw_only=True, array_like=True):
     """Since when the host listens again, if it could not while the vend was open: its waits count
     from then, not from ``requested_at_ms``.
     """
-    put_off: int = 0
-    """How often its end was put off because its host had not been listening."""
+    put_off_ms: int = 0
+    """By how much its end was put off, all together, because its host had not been listening."""
     ended_at_ms: int | None = None
     taken_over: bool = False
-    """A stream took over that could not show that it is of the machine which got the approval: that
-    it was delivered is then no machine's word alone.
-    """
+    """A stranger's stream took over: that it was delivered is then no machine's word alone."""
+    begun: bool = False
+    """Its machine's journal told of its motor, not of its end: it cannot be cancelled any more."""
 
 
 class Session(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -235,7 +235,9 @@ def tell_open_vend(draft: Draft) -> None:
 
 
 def cancel(draft: Draft, fact: events.VendCancelled) -> None:
-    """Cancel: the customer changed their mind. A machine that reports this will not dispense."""
+    """Cancel: the customer changed their mind. A machine that reports this will not dispense; what
+    its journal told had begun is a person's, for it may have used the request_id again.
+    """
     vend = next((one for one in open_vends(draft.state) if one.request_id == fact.request_id), None)
     if vend is None:
         draft.note(f"request {fact.request_id} is not open")
@@ -244,6 +246,9 @@ def cancel(draft: Draft, fact: events.VendCancelled) -> None:
     elif vend.status is VendStatus.AWAITING_PAYMENT:
         _give_up(draft, vend, DenyReason.CANCELLED)
         return
+    elif vend.begun:
+        draft.note(f"vend {vend.vend_id} had begun, and its machine cancels it")
+        put_aside(draft, vend, FailureCause.CONTRADICTED, "cancelled by the machine after it began")
     else:
         settling.failed(draft, vend, FailureCause.NOT_WAITING, "cancelled by the machine")
     draft.tell(
@@ -409,19 +414,27 @@ def trust_again(draft: Draft, vend: Vend) -> None:
 def hear_out(draft: Draft, vend: Vend) -> None:
     """Give the machine, which is back, the time to send what it has to say of a vend in doubt."""
     deadline_at_ms = _heard_out(draft, vend, vend.deadline_at_ms)
-    if deadline_at_ms == vend.deadline_at_ms:
-        return
-    later = replace(vend, deadline_at_ms=deadline_at_ms)
+    if deadline_at_ms != vend.deadline_at_ms:
+        _keep_open(draft, replace(vend, deadline_at_ms=deadline_at_ms))
+
+
+def has_begun(draft: Draft, vend: Vend) -> Vend:
+    """Remember that the machine's journal told of the vend's motor; return the vend."""
+    if not vend.begun:
+        vend = replace(vend, begun=True)
+        _keep_open(draft, vend)
+    return vend
+
+
+def _keep_open(draft: Draft, vend: Vend) -> None:
+    """Keep what changed of a vend of the session or of one in doubt."""
     session = draft.state.session
     if session is not None and session.vend is not None and session.vend.vend_id == vend.vend_id:
-        _keep(draft, later)
+        _keep(draft, vend)
         return
-    draft.record_vend(later)
-    draft.update(
-        doubts=tuple(
-            later if other.vend_id == vend.vend_id else other for other in draft.state.doubts
-        )
-    )
+    draft.record_vend(vend)
+    others = draft.state.doubts
+    draft.update(doubts=tuple(vend if one.vend_id == vend.vend_id else one for one in others))
 
 
 def _within_bound(draft: Draft, vend: Vend, wait_ms: int) -> int:

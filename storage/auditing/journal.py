@@ -19,7 +19,7 @@ from actors.machine.events import (
     MachineFact,
 )
 from actors.machine.ids import MachineId
-from actors.machine.state import STREAMS_KEPT
+from actors.machine.state import EARLIER_BOOTS_KEPT, STREAMS_KEPT
 from actors.placement import partition_of
 from storage import codec
 from storage.auditing.findings import Finding
@@ -27,8 +27,6 @@ from storage.auditing.reading import Books
 from storage.tables import journal, machine_states, machines, partitions
 
 Orders = tuple[codec.Ordered, ...]
-BOOTS_KEPT = 64
-"""More than any state remembers."""
 STREAM_KINDS = tuple(kind.__name__ for kind in (Connected, Disconnected, *get_args(MachineFact)))
 
 
@@ -191,18 +189,28 @@ class Link:
     boot_id: str = ""
     last_seq: int = 0
     boots: Mapping[str, int] = field(default_factory=dict)
-    """How far each boot came."""
+    """How far each earlier boot came that an actor remembers, the newest last."""
 
 
 def link_text(link: Link) -> str:
-    """Return a stream's state as a text that can be kept, with its newest boots."""
-    boots = dict(list(link.boots.items())[-BOOTS_KEPT:])
-    return msgspec.json.encode(replace(link, boots=boots)).decode()
+    """Return a stream's state as a text that can be kept."""
+    return msgspec.json.encode(link).decode()
 
 
 def _link_before(books: Books, machine_id: str) -> Link:
     start = books.starts.get(machine_id)
-    return Link() if start is None else msgspec.json.decode(start.link, type=Link)
+    if start is None:
+        return Link()
+    link = msgspec.json.decode(start.link, type=Link)
+    # Seals of before kept the present boot among them, and more than an actor remembers.
+    return replace(link, boots=_earlier(link, link.boot_id, {}))
+
+
+def _earlier(link: Link, but: str, newest: Mapping[str, int]) -> Mapping[str, int]:
+    """Return how far the earlier boots came, as many as an actor remembers."""
+    boots = {boot: seq for boot, seq in link.boots.items() if boot != but}
+    boots |= newest
+    return dict(list(boots.items())[-EARLIER_BOOTS_KEPT:])
 
 
 _SENT_AWAY = frozenset({"TAKEOVERS", "RETIRED"})
@@ -291,8 +299,7 @@ def _moved(link: Link, event: Event, orders: Orders) -> Link:
             and event.stream_id == link.stream_id
             and _first(event) <= link.last_seq + 1 <= event.seq
         ):
-            applied = {**link.boots, link.boot_id: event.seq}
-            return replace(link, last_seq=event.seq, boots=applied)
+            return replace(link, last_seq=event.seq)
         case _:
             return link
 
@@ -312,18 +319,22 @@ def _first(frame: FrameReceived) -> int:
 
 def _opened(link: Link, event: Connected) -> Link:
     """A boot that was superseded does not come back; one that was not goes on where it was: no
-    frame is applied twice.
+    frame is applied twice, but those of a boot behind which too many others came.
     """
     if link.online and event.stream_id != link.stream_id and event.stream_id in link.before:
         return link
-    if event.boot_id != link.boot_id and event.boot_id in link.boots and link.last_seq:
+    same_boot = event.boot_id == link.boot_id
+    if not same_boot and event.boot_id in link.boots and link.last_seq:
         return link
-    came_to = link.boots.get(event.boot_id, 0)
+    boots = link.boots
+    if not same_boot:
+        present = {link.boot_id: link.last_seq} if link.boot_id else {}
+        boots = _earlier(link, event.boot_id, present)
     return Link(
         online=True,
         stream_id=event.stream_id,
         before=_before(link, event.stream_id),
         boot_id=event.boot_id,
-        last_seq=came_to,
-        boots={**link.boots, event.boot_id: came_to},
+        last_seq=link.last_seq if same_boot else link.boots.get(event.boot_id, 0),
+        boots=boots,
     )

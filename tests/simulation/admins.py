@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 REFUSED = "SELECT refund_id, machine_id FROM refunds WHERE status = 'REFUSED' ORDER BY refund_id"
+TRIED_AGAIN = "SELECT 1 FROM journal WHERE kind = 'RefundRetryAsked' AND body LIKE ?"
 
 
 async def tell(world: "World", machine_id: str, event: AdminEvent | Reload) -> None:
@@ -69,12 +70,12 @@ async def retry_refused(world: "World") -> None:
 
 
 async def settle_refused(world: "World") -> None:
-    """Of what Alipay refused, one half is tried again and one half is given up, by one person or
-    two.
+    """Of what Alipay refused, one half is tried again, once: an hour may pass until it is refused
+    for certain. What is left is given up, by one person or two.
     """
     for refund_id, machine_id in world.disk.rows(REFUSED):
         rng = Random(f"{world.seed}/office/{refund_id}/{world.loop.now_s}")
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and not world.disk.rows(TRIED_AGAIN, f'%"{refund_id}"%'):
             await tell(
                 world,
                 machine_id,

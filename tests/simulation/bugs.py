@@ -454,6 +454,11 @@ def contradiction_believed() -> Any:
     return patch.object(vending, "contradiction", lambda *_, **__: "")
 
 
+def cancelled_though_begun() -> Any:
+    """What a journal told of a motor is forgotten."""
+    return patch.object(vending, "has_begun", lambda _draft, vend: vend)
+
+
 def old_boot_comes_back() -> Any:
     """Only the present boot is remembered: each other one is new."""
 

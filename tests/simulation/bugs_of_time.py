@@ -22,6 +22,11 @@ def takeover_voids_at_once() -> Any:
     return patch.object(resuming, "resumed", lambda state, *_: state)
 
 
+def each_start_costs_a_wait() -> Any:
+    """A host that starts uses up a whole wait, however short ago the last one started."""
+    return patch.object(resuming, "_cost_ms", lambda _, __, policy: policy.report_wait_ms)
+
+
 def step_ends_waits() -> Any:
     """Waits are measured by the computer's clock, which somebody sets."""
     return patch.object(clock.SteadyClock, "now_ms", lambda self: self._wall_ms())

@@ -425,6 +425,13 @@ PLANTED = (
         steer=steers.boots_come_back,
     ),
     Planted(
+        name="cancelled-though-begun",
+        sentence="A request_id that is used again and cancelled takes back what it was used for.",
+        bug=bugs.cancelled_though_begun,
+        start=505_716,
+        steer=steers.boots_come_back,
+    ),
+    Planted(
         name="double-delivers",
         sentence="A second device gets what the machine's customer paid.",
         bug=bugs.double_is_the_machine,
@@ -465,6 +472,13 @@ PLANTED = (
         bug=bugs_of_time.takeover_voids_at_once,
         start=4,
         steer=steers.hosts_die_in_doubt,
+    ),
+    Planted(
+        name="each-start-costs-a-wait",
+        sentence="Hosts that start every few seconds use up the time that machines have to report.",
+        bug=bugs_of_time.each_start_costs_a_wait,
+        start=27,
+        steer=steers.hosts_die_at_once,
     ),
     Planted(
         name="ids-are-counted",

@@ -91,6 +91,12 @@ def hosts_die_in_doubt(world: World) -> None:
     )
 
 
+def hosts_die_at_once(world: World) -> None:
+    """Hosts die soon after each start, while a machine is away whose vend is in doubt."""
+    hosts_die_in_doubt(world)
+    world.faults.host_crash_every_s = 5.0
+
+
 def clocks_are_set(world: World) -> None:
     """Somebody sets clocks every few seconds."""
     world.faults.clock_jump_every_s, world.clocks_jump = 10.0, True
@@ -223,6 +229,7 @@ STEERS: dict[str, Steer] = {
     "administrators change their minds": administrators_change_their_minds,
     "saving is slow": saving_is_slow,
     "hosts die in doubt": hosts_die_in_doubt,
+    "hosts die at once": hosts_die_at_once,
     "clocks are set": clocks_are_set,
     "a backup is put back": a_backup_is_put_back,
 }

@@ -299,6 +299,9 @@ class World:
             self.tokens.append(registered.notify_token)
             self.modes[machine_id] = mode
             machine = SimMachine(self, machine_id, self.folder, self.rng(f"machine/{machine_id}"))
+            for column in columns:
+                # Not when it first hears of its columns: people may have moved goods by then.
+                machine.shelf.load(column.column, column.stock)
             machine.watch_motor(
                 lambda _column, cause, machine_id=machine_id: self.checker.motor_turns(  # type: ignore[misc]
                     machine_id, cause

@@ -293,7 +293,8 @@ KEPT_BY_PLACE: dict[type[msgspec.Struct], str] = {
     GoodsAct: "cause version",
     Reservation: "trade_id amount_minor",
     Vend: "vend_id session_id request_id column product price_minor status requested_at_ms "
-    "deadline_at_ms reserved reason evidence heard_from_ms put_off ended_at_ms taken_over",
+    "deadline_at_ms reserved reason evidence heard_from_ms put_off_ms ended_at_ms taken_over "
+    "begun",
     Trade: "trade_id partner_trans_id paid_minor funds_minor received_at_ms payer_id "
     "reserved_minor sold_minor refunded_minor written_off_minor refunds_made session_id "
     "closed_at_ms",

@@ -1,7 +1,9 @@
 """What the seeded world found (tests/simulation), told by hand so that it stays mended."""
 
+import pytest
+
 from actors.machine import events
-from actors.machine.ids import VendId
+from actors.machine.ids import RequestId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import VendStatus
 from tests.support.story import Story
@@ -78,3 +80,43 @@ def test_who_pays_first_and_chooses_before_we_hear_of_it_gets_the_choice() -> No
     story.pay(500, "ann", age_ms=12_000)
 
     assert ["t1"] == [trade.trade_id for trade in story.state.trades if trade.reserved_minor]
+
+
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize("stage", [events.JournalStage.MOTOR_ON, events.JournalStage.UNKNOWN])
+def test_a_used_request_id_that_is_cancelled_takes_no_vend_back_that_had_begun(
+    stage: events.JournalStage, over: bool
+) -> None:
+    """Firmware that takes a boot id again after a power cut takes its request ids again too: what
+    it cancels may be another choice, and what its motor turned for is a person's. It is answered.
+    """
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.disconnect()
+    if over:
+        story.wait(300_000)
+    story.connect("b1", events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=stage))
+
+    story.frame(events.VendCancelled(request_id=RequestId("q1")))
+
+    assert [VendStatus.IN_REVIEW] == [vend.status for vend in story.state.doubts]
+    assert "DenyVend" in [type(effect).__name__ for effect in story.last.effects]
+    assert 500 == story.state.trades[0].reserved_minor
+
+
+def test_a_vend_that_was_only_accepted_is_cancelled() -> None:
+    """Nothing had moved: the customer has the money."""
+    story = Story()
+    story.connect()
+    story.pay(1_000)
+    story.select()
+    story.disconnect()
+    accepted = events.JournalEntry(vend_id=VendId("VM-1-v1"), stage=events.JournalStage.ACCEPTED)
+    story.connect("b1", accepted)
+
+    story.cancel()
+
+    assert not story.state.doubts
+    assert 1_000 == story.state.trades[0].funds_minor

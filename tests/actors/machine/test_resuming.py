@@ -146,7 +146,7 @@ def test_where_nothing_is_due_nothing_changes() -> None:
 
 
 def test_a_database_that_is_slow_for_days_holds_no_money_for_days() -> None:
-    """A vend's end is put off a bounded number of times; then it ends like any other."""
+    """A vend's end is put off by a bounded time; then it ends like any other."""
     story = approved()
     story.disconnect()
     for _ in range(24 * 60):
@@ -155,6 +155,24 @@ def test_a_database_that_is_slow_for_days_holds_no_money_for_days() -> None:
 
     assert [VendStatus.VOIDED] == [vend.status for vend in story.state.settled_vends]
     assert 0 == story.money()["held"]
+
+
+def test_hosts_that_start_every_few_seconds_leave_a_machine_its_time() -> None:
+    """Each start takes of that time what the vend gains by it, and no more: after two dozen of them
+    within two minutes the machine still has its two minutes.
+    """
+    story = approved()
+    vend_id = story.vend_id
+    story.disconnect()
+    story.now_ms += HOUR_MS
+    for _ in range(24):
+        story.now_ms += 5_000
+        story.do(events.Resumed(reason="the host started"))
+    story.wait(POLICY.report_wait_ms - 1)
+    delivered = events.JournalEntry(vend_id=vend_id, stage=events.JournalStage.SUCCEEDED)
+    story.connect("b2", delivered)
+
+    assert [VendStatus.SUCCEEDED] == [vend.status for vend in story.state.settled_vends]
 
 
 def test_a_session_without_a_vend_waits_no_longer_than_its_span() -> None:

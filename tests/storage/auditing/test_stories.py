@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import initialize, run_state_machine_as_test
 
-from actors.machine.state import Mode
+from actors.machine import events
+from actors.machine.state import EARLIER_BOOTS_KEPT, Mode
 from storage.auditing import prove
 from storage.database.engine import Database, StorageConfig
 from tests.storage.auditing.kept import Keeper, KeptStory
@@ -99,3 +100,27 @@ async def _save_and_audit(upgraded_file: Path, story: KeptStory, middle: int) ->
                 assert () == prove_file(path, now_ms=story.now_ms).sentences
         finally:
             await database.close()
+
+
+async def test_a_boot_that_the_actor_has_forgotten_is_a_new_one(db: Database) -> None:
+    """An actor remembers the last boots alone: one that comes back behind more of them begins with
+    frame 1 again, and the books are clean; so they are if the last one of them comes back.
+    """
+    story = KeptStory(a_machine())
+    for number in range(EARLIER_BOOTS_KEPT + 2):
+        story.connect(f"b{number}")
+        for _ in range(3):
+            story.frame(events.ReaderEnabled())
+        story.disconnect()
+    story.connect("b0")
+    story.frame(events.ReaderEnabled())
+    keeper = await Keeper.of(db, story)
+    await keeper.save(len(story.told))
+    assert ("b0", 1) == (story.state.link.boot_id, story.state.link.last_seq)
+    assert () == (await prove(db, now_ms=story.now_ms)).sentences
+
+    story.connect("b17")
+
+    await keeper.save(len(story.told))
+    assert "b0" == story.state.link.boot_id
+    assert () == (await prove(db, now_ms=story.now_ms)).sentences

@@ -29,6 +29,7 @@ from actors.machine.events import (
     VendSettled,
 )
 from actors.machine.ids import MachineId, StreamId
+from actors.machine.incident import IncidentClosed
 from actors.ports import InboxItem
 
 
@@ -54,6 +55,7 @@ class Reload(Struct, frozen=True, kw_only=True):
 AdminEvent = (
     ConfigurationChanged
     | StockCounted
+    | IncidentClosed
     | GoodsMoved
     | GoodsCounted
     | RefundRetryAsked

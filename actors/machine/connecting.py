@@ -30,6 +30,7 @@ from actors.machine.effects import (
 )
 from actors.machine.evidence import contradiction, sensor
 from actors.machine.ids import StreamId
+from actors.machine.incident import FaultsCounted
 from actors.machine.state import (
     STREAMS_KEPT,
     AlarmKind,
@@ -315,7 +316,7 @@ def accept(draft: Draft, event: events.FrameReceived) -> bool:
         draft.note(f"frame {event.seq} was applied before")
         return False
     fact = event.fact
-    first_seq = fact.first_seq if isinstance(fact, events.FaultsCounted) else event.seq
+    first_seq = fact.first_seq if isinstance(fact, FaultsCounted) else event.seq
     if first_seq > link.last_seq + 1:
         draft.note(f"frame {first_seq} came before frame {link.last_seq + 1}")
         draft.tell(
@@ -373,15 +374,3 @@ def reader(draft: Draft, *, enabled: bool, reason: str) -> None:
     if enabled and not draft.state.link.reader_enabled:
         stock.seen_to(draft)
     draft.update(link=replace(draft.state.link, reader_enabled=enabled, reader_reason=reason))
-
-
-def fault(draft: Draft, fact: events.FaultReported) -> None:
-    """Something is broken; remembered for people."""
-    draft.update(link=replace(draft.state.link, last_fault=fact.code))
-    draft.note(f"fault {fact.code}: {fact.detail}" if fact.detail else f"fault {fact.code}")
-
-
-def faults(draft: Draft, fact: events.FaultsCounted) -> None:
-    """Many faults, of which the last one is remembered for people."""
-    draft.update(link=replace(draft.state.link, last_fault=fact.code))
-    draft.note(f"{fact.count} faults were counted, the last one is {fact.code}")

@@ -18,6 +18,7 @@ from actors.machine import (
     events,
     goodwill,
     hearing,
+    incidents,
     paying,
     refunding,
     resuming,
@@ -29,6 +30,7 @@ from actors.machine.decision import Decision
 from actors.machine.draft import Draft
 from actors.machine.goods import GoodsKind
 from actors.machine.ids import VendId
+from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
 from actors.machine.policy import Policy
 from actors.machine.state import EndReason, MachineState, VendStatus
 
@@ -126,6 +128,8 @@ def _apply(draft: Draft, event: events.Event) -> None:
             configuring.change(draft, event)
         case events.StockCounted() | events.GoodsMoved() | events.GoodsCounted():
             stock.by_person(draft, event)
+        case IncidentClosed():
+            incidents.closed(draft, event)
         case events.TimePassed() | events.Resumed():
             pass
         case _:
@@ -151,11 +155,12 @@ def _apply_frame(draft: Draft, seq: int, fact: events.MachineFact) -> None:
             _complete(draft, seq, fact)
         case events.CashSold():
             stock.works(draft, fact.column)
+            incidents.sold(draft, fact.column)
             stock.take_one(draft, fact.column, GoodsKind.CASH_SOLD)
-        case events.FaultReported():
-            connecting.fault(draft, fact)
-        case events.FaultsCounted():
-            connecting.faults(draft, fact)
+        case FaultReported():
+            incidents.told(draft, fact)
+        case FaultsCounted():
+            incidents.counted(draft, fact)
         case events.FrameNotRead():
             connecting.not_read(draft, seq, fact)
         case _:

@@ -12,6 +12,7 @@ from actors.machine.decision import Decision, Record
 from actors.machine.effects import CloseStream, Effect, MachineCommand, ProviderCall
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import RefundId, TradeId
+from actors.machine.incident import Incident
 from actors.machine.ledger import Transfer
 from actors.machine.policy import Policy
 from actors.machine.state import (
@@ -104,6 +105,10 @@ class Draft:
     def record_alarm(self, alarm: Alarm) -> None:
         """Let the alarm's row be written."""
         self._record(alarm, alarm.alarm_id)
+
+    def record_incident(self, incident: Incident) -> None:
+        """Let the incident's row be written."""
+        self._record(incident, incident.incident_id)
 
     def record_vend(self, vend: Vend) -> None:
         """Let the vend's row be written; the caller decides where the state keeps the vend."""

@@ -22,6 +22,7 @@ from actors.machine.ids import (
     TradeId,
     VendId,
 )
+from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
 from actors.machine.state import (
     Column,
     Configuration,
@@ -117,23 +118,6 @@ class CashSold(Struct, frozen=True, kw_only=True):
 
     column: str
     price_minor: int
-
-
-class FaultReported(Struct, frozen=True, kw_only=True):
-    """Something is broken; ``code`` is an EVA-DTS event code."""
-
-    code: str
-    detail: str = ""
-
-
-class FaultsCounted(Struct, frozen=True, kw_only=True):
-    """So many faults in a row, counted by the gateway because the machine said too many. They bear
-    the numbers from ``first_seq`` to the frame's own; ``code`` is the last one's.
-    """
-
-    first_seq: int
-    count: int
-    code: str
 
 
 class FrameNotRead(Struct, frozen=True, kw_only=True):
@@ -491,6 +475,7 @@ Event = (
     | CodeEvent
     | ConfigurationChanged
     | StockCounted
+    | IncidentClosed
     | GoodsMoved
     | GoodsCounted
     | TimePassed

@@ -13,6 +13,7 @@ from msgspec.structs import fields
 
 from actors.machine import events
 from actors.machine.ids import BootId
+from actors.machine.incident import FaultsCounted
 from actors.machine.state import EARLIER_BOOTS_KEPT, Boot, Link
 from actors.machine.values import replace
 
@@ -29,7 +30,7 @@ def digest(fact: events.MachineFact) -> str:
     """Return a short digest of what a frame says. Fields that have their default do not count, so
     that a field of a later version changes no digest.
     """
-    if isinstance(fact, events.VendTurnedAway | events.FaultsCounted):
+    if isinstance(fact, events.VendTurnedAway | FaultsCounted):
         return _ANY
     said = [type(fact).__name__]
     for name, default in _fields(type(fact)):

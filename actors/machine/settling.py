@@ -4,7 +4,7 @@ The machine's result, its journal after a power cut, a deadline or a person lead
 session does after its vend is decided here too.
 """
 
-from actors.machine import alarms, ledger, paying, refunding, stock
+from actors.machine import alarms, incidents, ledger, paying, refunding, stock
 from actors.machine.draft import Draft
 from actors.machine.evidence import contradiction
 from actors.machine.goods import GoodsKind
@@ -69,6 +69,7 @@ def succeeded(draft: Draft, vend: Vend, evidence: str) -> None:
         )
     draft.move(*ledger.settle(vend.vend_id, vend.reserved))
     stock.works(draft, vend.column)
+    incidents.sold(draft, vend.column)
     stock.take_one(draft, vend.column, GoodsKind.SOLD, vend)
     done = replace(vend, status=VendStatus.SUCCEEDED, evidence=evidence, ended_at_ms=draft.now_ms)
     if let_go(draft, done):

@@ -27,6 +27,7 @@ from actors.machine.ids import (
     TradeId,
     VendId,
 )
+from actors.machine.incident import Incident
 from actors.machine.policy import PolicyOverrides
 
 
@@ -416,6 +417,9 @@ class MachineState(Struct, frozen=True, kw_only=True):
     alarms: tuple[Alarm, ...] = ()
     """The last ones, for what happens again."""
     alarms_made: int = 0
+    incidents: tuple[Incident, ...] = ()
+    """The open ones, the one that was told last at the end."""
+    incidents_made: int = 0
     goods_acts: tuple[GoodsAct, ...] = ()
     """The last ones, for those that are told again."""
     late_watch_until_ms: int = 0

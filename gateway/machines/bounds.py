@@ -37,6 +37,7 @@ BYTES_MAX: Mapping[str, int] = {
     "CashSale.column": COLUMN_BYTES_MAX,
     "Fault.code": 16,
     "Fault.detail": 256,
+    "Fault.column": COLUMN_BYTES_MAX,
     "ResumedSession.session_id": ID_BYTES_MAX,
     "ResumedSession.vend_id": ID_BYTES_MAX,
     "PlanogramColumn.column": COLUMN_BYTES_MAX,

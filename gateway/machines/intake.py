@@ -9,7 +9,8 @@ nothing more of the machine should be read.
 import math
 from collections.abc import Sequence
 
-from actors.machine.events import FaultReported, FaultsCounted, FrameReceived, MachineFact
+from actors.machine.events import FrameReceived, MachineFact
+from actors.machine.incident import FaultReported, FaultsCounted
 from gateway.machines.allowances import Allowance
 from gateway.machines.window import Window
 
@@ -61,6 +62,7 @@ class Intake:
                 return []
         elif (
             isinstance(fact, FaultReported)
+            and not fact.cleared
             and self._is_next(seq, acked)
             and not self.allowance.writes_fault(now)
         ):
@@ -79,7 +81,10 @@ class Intake:
         if self._fault is None:
             return []
         fact = FaultsCounted(
-            first_seq=self._first, count=self._last - self._first + 1, code=self._fault.code
+            first_seq=self._first,
+            count=self._last - self._first + 1,
+            code=self._fault.code,
+            column=self._fault.column,
         )
         seq = self._last
         self.forget_held()

@@ -14,6 +14,7 @@ from google.protobuf.wrappers_pb2 import UInt64Value
 
 from actors.machine import effects, events
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.state import FailureCause
 from gateway.machines import bounds, fields, newer
 from gateway.machines.bounds import BYTES_MAX, COUNT_MAX
@@ -290,13 +291,17 @@ def _fact(kind: str, request: ConnectRequest) -> events.MachineFact:
                 price_minor=fields.amount("cash_sale.price_minor", request.cash_sale.price_minor),
             )
         case "fault":
-            return events.FaultReported(
+            return FaultReported(
                 code=fields.identifier(
                     "fault.code", request.fault.code, bytes_max=BYTES_MAX["Fault.code"]
                 ),
                 detail=fields.text(
                     "fault.detail", request.fault.detail, bytes_max=BYTES_MAX["Fault.detail"]
                 ),
+                column=fields.text(
+                    "fault.column", request.fault.column, bytes_max=BYTES_MAX["Fault.column"]
+                ),
+                cleared=request.fault.cleared,
             )
         case _:  # pragma: no cover - a test holds that the table is complete
             raise FieldWrong("payload", f"expected one that this backend handles, got {kind}")

@@ -13,6 +13,7 @@ from gateway.fleet.answering import Parts
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
+from gateway.office.incidents import IncidentService
 from gateway.office.line_acts import LineActs
 from gateway.office.machine_imports import MachineImportService
 from gateway.office.places import PlaceService
@@ -23,6 +24,8 @@ from gateway.office.stock import StockService
 from gateway.office.v1 import (
     goods_service_pb2,
     goods_service_pb2_grpc,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
     machine_import_service_pb2,
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2,
@@ -43,6 +46,7 @@ from storage.database.engine import Database
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
+from storage.office.incidents import Incidents
 from storage.office.lots import Lots
 from storage.office.pars import Pars
 from storage.office.prices import Prices
@@ -83,6 +87,7 @@ class OfficeParts:
     selectors: Selectors
     imports: Imports
     importing: ImportWorker
+    incidents: Incidents
 
     @classmethod
     def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
@@ -106,6 +111,7 @@ class OfficeParts:
             stays=stays,
             selectors=Selectors(database),
             imports=imports,
+            incidents=Incidents(database),
             importing=ImportWorker(
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
@@ -128,6 +134,7 @@ FILES = (
             place_service_pb2,
             machine_profile_service_pb2,
             machine_import_service_pb2,
+            incident_service_pb2,
         )
     ),
 )
@@ -164,6 +171,9 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     machine_profile_service_pb2_grpc.add_MachineProfileServiceServicer_to_server(
         MachineProfileService(parts.fleet, parts.profiles, parts.stays, parts.selectors), server
+    )
+    incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(
+        IncidentService(parts.fleet, parts.incidents), server
     )
     calls = ImportCalls(
         imports=parts.imports,

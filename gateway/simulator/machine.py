@@ -268,7 +268,7 @@ class Machine:
         else:
             return []
         return self.connection.say(
-            service_pb.ConnectRequest(fault=pb.Fault(code=code, detail=f"column {column}: {what}")),
+            service_pb.ConnectRequest(fault=pb.Fault(code=code, detail=what, column=column)),
             now_ms,
         )
 

@@ -722,19 +722,29 @@ class Fault(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    COLUMN_FIELD_NUMBER: _builtins.int
+    CLEARED_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """An EVA-DTS event code, for example "EJB" (dispense motor), at most 16 bytes."""
     detail: _builtins.str
     """At most 256 bytes, for people."""
+    column: _builtins.str
+    """The column that it is about, at most 16 bytes; empty if it is about none. What is told of a
+    column ends by itself when the column delivers.
+    """
+    cleared: _builtins.bool
+    """The fault with this code, of this column, is over."""
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         detail: _builtins.str = ...,
+        column: _builtins.str = ...,
+        cleared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "detail", b"detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cleared", b"cleared", "code", b"code", "column", b"column", "detail", b"detail"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

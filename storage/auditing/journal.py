@@ -14,11 +14,11 @@ from actors.machine.events import (
     Connected,
     Disconnected,
     Event,
-    FaultsCounted,
     FrameReceived,
     MachineFact,
 )
 from actors.machine.ids import MachineId
+from actors.machine.incident import FaultsCounted
 from actors.machine.state import EARLIER_BOOTS_KEPT, STREAMS_KEPT
 from actors.placement import partition_of
 from storage import codec

@@ -14,6 +14,7 @@ from actors.machine.code import trouble
 from actors.machine.decision import Decision, Record
 from actors.machine.goods import GoodsMove
 from actors.machine.ids import MachineId, SessionId
+from actors.machine.incident import Incident
 from actors.machine.ledger import Account
 from actors.machine.state import Alarm, MachineState, Refund, Session, Trade, Vend, phase
 from actors.ports import Change
@@ -54,6 +55,7 @@ class BatchRows:
     trades: dict[str, Row] = field(default_factory=dict)
     refunds: dict[str, Row] = field(default_factory=dict)
     alarms: dict[str, Row] = field(default_factory=dict)
+    incidents: dict[str, Row] = field(default_factory=dict)
     taken: list[Row] = field(default_factory=list)
     recovered: list[MachineId] = field(default_factory=list)
 
@@ -218,6 +220,8 @@ def _add_record(rows: BatchRows, record: Record, machine_id: MachineId, currency
             rows.refunds[record.refund_id] = refund_row(record, machine_id, currency)
         case Alarm():
             rows.alarms[record.alarm_id] = alarm_row(record, machine_id)
+        case Incident():
+            rows.incidents[record.incident_id] = incident_row(record, machine_id)
         case _:
             assert_never(record)
 
@@ -330,6 +334,24 @@ def alarm_row(alarm: Alarm, machine_id: MachineId) -> Row:
         alarm.since_at_ms,
         alarm.last_at_ms,
         _plain(alarm.detail),
+    )
+
+
+def incident_row(incident: Incident, machine_id: MachineId) -> Row:
+    """Return a row of ``incidents``."""
+    return (
+        incident.incident_id,
+        machine_id,
+        incident.code,
+        _plain(incident.column),
+        _plain(incident.detail),
+        incident.times,
+        incident.opened_at_ms,
+        incident.last_at_ms,
+        incident.ended_at_ms,
+        "" if incident.end is None else incident.end.value,
+        _plain(incident.ended_by),
+        _plain(incident.reason),
     )
 
 

@@ -30,6 +30,7 @@ from storage.tables import (
     balances,
     goods_moves,
     inbox,
+    incidents,
     journal,
     kept_transfers,
     machine_alarms,
@@ -70,6 +71,10 @@ TRADE_CHANGES = (
     "closed_at_ms",
 )
 ALARM_CHANGES = ("times", "last_at_ms", "detail")
+INCIDENT_CHANGES = (
+    *("detail", "times", "last_at_ms", "ended_at_ms"),
+    *("ending", "ended_by", "reason"),
+)
 REFUND_CHANGES = (
     "attempts",
     "status",
@@ -119,6 +124,7 @@ class CommitStatements:
                 (vends, "vend_id", VEND_CHANGES),
                 (refunds, "refund_id", REFUND_CHANGES),
                 (machine_alarms, "alarm_id", ALARM_CHANGES),
+                (incidents, "incident_id", INCIDENT_CHANGES),
             )
         }
         inserts = {
@@ -142,8 +148,9 @@ class CommitStatements:
         self._parts.append(Prepared(insert(journal), _names(journal), dialect))
 
     def save(self, connection: Connection, rows: Sequence[Sequence[Row]]) -> None:
-        """Write rows of sessions, trades, vends, refunds, alarms, transfers, balances, moves of
-        goods and states, what was taken of the inbox, and the lines of the journal.
+        """Write rows of sessions, trades, vends, refunds, alarms, incidents, transfers,
+        balances, moves of goods and states, what was taken of the inbox, and the lines of the
+        journal.
         """
         if self._together is not None:
             self._together.run(connection, rows)

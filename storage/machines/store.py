@@ -291,7 +291,10 @@ class SqlMachineStore(MachineStore):
         saved = connection.execute(_SAVED, {"asked": list(owned)}).all()
         _check_versions(changes, {row.machine_id: row.version for row in saved})
         journal, states = chained(rows, {row.machine_id: row.digest for row in saved})
-        records = (rows.sessions, rows.trades, rows.vends, rows.refunds, rows.alarms)
+        records = (
+            *(rows.sessions, rows.trades, rows.vends, rows.refunds),
+            *(rows.alarms, rows.incidents),
+        )
         others = (rows.transfers, rows.balances(), rows.goods, states, rows.taken)
         try:
             halts.over(connection, rows.recovered)

@@ -39,7 +39,7 @@ from storage.tables.places import (
     sites,
 )
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
-from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
+from storage.tables.records import incidents, machine_alarms, refunds, sessions, trades, vends
 from storage.tables.transfers import as_read, kept_transfers, transfers
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "goods_moves",
     "holders",
     "inbox",
+    "incidents",
     "installation",
     "journal",
     "kept_transfers",

@@ -168,3 +168,38 @@ machine_alarms = Table(
     Index(None, "since_at_ms"),
     Index(None, "machine_id", "since_at_ms"),
 )
+
+# What machines told to be broken, until it was over. Each has one row, however often it is told.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("incident_id", String(64), primary_key=True),
+    Column("machine_id", String(32), nullable=False),
+    Column("code", String(16), nullable=False),
+    Column("column", String(16), nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("opened_at_ms", BigInteger, nullable=False),
+    Column("last_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger),
+    Column("ending", String(16), nullable=False),
+    Column("ended_by", String(160), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "opened_at_ms", "incident_id"),
+    Index(None, "machine_id", "opened_at_ms", "incident_id"),
+    Index(
+        "incidents_open",
+        "opened_at_ms",
+        "incident_id",
+        sqlite_where=text("ended_at_ms IS NULL"),
+        postgresql_where=text("ended_at_ms IS NULL"),
+    ),
+    Index(
+        "incidents_open_of_machine",
+        "machine_id",
+        "opened_at_ms",
+        "incident_id",
+        sqlite_where=text("ended_at_ms IS NULL"),
+        postgresql_where=text("ended_at_ms IS NULL"),
+    ),
+)

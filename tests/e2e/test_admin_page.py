@@ -4,17 +4,20 @@ this test's own; only its port is another.
 
 import asyncio
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gateway.v1 import machine_pb2
 from storage.database import migrate
 from tests.alipay_client.wire import Pair
 from tests.e2e.typed import BLOCK, ROOT, environment, flat
 from tests.support.fleet_calls import registered
 from tests.support.patience import HANGS_AFTER_S
-from tests.support.site import PARTITIONS, a_site
+from tests.support.site import PARTITIONS, a_site, found
+from tests.support.site_machine import a_machine
 
 PAGE = (ROOT / "docs" / "admin.md").read_text()
 
@@ -61,7 +64,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, rotated, *more = machines
         import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots = goods
+        refill, mistake, visit, stock, lots, faults = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -116,4 +119,13 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(lots)
         assert '"instores": "228"' in told
         assert '"quantity": "9"' in told
+
+        async with a_machine(site, "VM-0017") as machine:
+            await machine.say(1, fault=machine_pb2.Fault(code="EJB", column="A1", detail="stuck"))
+            await found(partial(site.gateway.office.incidents.named, "VM-0017-i1"))
+            told = await desk.type(faults)
+        assert '"detail": "ejb: a dispense motor: stuck"' in told
+        assert "incident_ending_closed" in told.replace(
+            "incidentendingclosed", "incident_ending_closed"
+        )
         await listener.stop(grace_s=0)

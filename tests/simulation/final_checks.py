@@ -408,6 +408,13 @@ def states_agree_with_rows(world: "World") -> None:
             world.checker.broken("conservation", f"{machine_id}: {error}")
         if state.trades or state.refunds or state.doubts or state.session:
             world.checker.broken("rest within bounds", f"{machine_id} holds {state}")
+        held = {one.incident_id for one in state.incidents}
+        rows = world.disk.rows(
+            f"SELECT incident_id FROM incidents WHERE machine_id = '{machine_id}' "
+            "AND ended_at_ms IS NULL"
+        )
+        if held != {incident_id for (incident_id,) in rows}:
+            world.checker.broken("conservation", f"{machine_id} has open incidents {held}")
 
 
 def the_audit_is_clean(world: "World") -> None:

@@ -185,13 +185,14 @@ ConfigurationChanged: configuration columns=None
 Connected: stream_id opened_at_ms boot_id firmware='' planogram_version=0 journal=()
     journal_lost=False remarks=() token='' returned_token='' keeps_token=False
 Disconnected: stream_id reason=''
-FaultReported: code detail=''
-FaultsCounted: first_seq count code
+FaultReported: code detail='' column='' cleared=False
+FaultsCounted: first_seq count code column=''
 FrameNotRead: code detail
 FrameReceived: stream_id seq fact remarks=()
 GoodsCounted: cause version column product counted believed visit='' actor='' reason=''
 GoodsMoved: kind cause version column product quantity into place lot='' visit='' actor='' reason=''
     reverses=None happened_at_ms=None
+IncidentClosed: incident_id reason actor=''
 ReaderDisabled: reason=''
 ReaderEnabled:
 RefundAccepted: refund_id

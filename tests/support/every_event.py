@@ -16,6 +16,7 @@ from actors.machine.ids import (
     TradeId,
     VendId,
 )
+from actors.machine.incident import FaultReported, FaultsCounted, IncidentClosed
 from actors.machine.policy import Policy
 from actors.machine.state import (
     Column,
@@ -219,9 +220,11 @@ FACTS: list[events.MachineFact] = [
     events.SessionCompleted(session_id=SessionId("VM-1-s9")),
     events.CashSold(column="A1", price_minor=500),
     events.CashSold(column="Z9", price_minor=500),
-    events.FaultReported(code="EJB", detail="motor"),
-    events.FaultReported(code="EGS"),
-    events.FaultsCounted(first_seq=1, count=3, code="EJB"),
+    FaultReported(code="EJB", detail="motor"),
+    FaultReported(code="EGS"),
+    FaultReported(code="ELB", column="A1"),
+    FaultReported(code="ELB", column="A1", cleared=True),
+    FaultsCounted(first_seq=1, count=3, code="EJB"),
     events.FrameNotRead(code=RejectCode.BAD_FIELD, detail="fault.code: expected another"),
 ]
 
@@ -367,6 +370,10 @@ def every_event(story: Story) -> list[events.Event]:
         events.ConfigurationChanged(
             configuration=Configuration(revision=9, planogram_version=2),
             columns=(Column(column="A1", product="cola", price_minor=600, capacity=2, stock=1),),
+        ),
+        *(
+            IncidentClosed(incident_id=f"VM-1-i{number}", reason="looked", actor="ann")
+            for number in (1, 9)
         ),
         events.StockCounted(column="A1", stock=7),
         events.StockCounted(column="A1", stock=11),

@@ -22,8 +22,9 @@ from actors.link import (
     ToMachine,
 )
 from actors.machine.effects import MachineCommand, RejectFrame, Welcome
-from actors.machine.events import Connected, FaultsCounted, FrameNotRead, FrameReceived
+from actors.machine.events import Connected, FrameNotRead, FrameReceived
 from actors.machine.ids import BootId, Currency, MachineId, StreamId
+from actors.machine.incident import FaultsCounted
 from actors.machine.state import Mode
 
 

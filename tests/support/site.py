@@ -40,6 +40,7 @@ from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
     goods_service_pb2_grpc,
+    incident_service_pb2_grpc,
     machine_import_service_pb2_grpc,
     machine_profile_service_pb2_grpc,
     place_service_pb2_grpc,
@@ -181,6 +182,11 @@ class Site:
     def goods(self) -> Any:
         """A client of GoodsService."""
         return goods_service_pb2_grpc.GoodsServiceStub(self.channel)
+
+    @property
+    def incidents(self) -> Any:
+        """Calls of the administrator about faults of machines."""
+        return incident_service_pb2_grpc.IncidentServiceStub(self.channel)
 
     @property
     def visits(self) -> Any:

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from actors.machine import MachineState
 from actors.machine.decision import Record
+from actors.machine.incident import Incident
 from actors.machine.state import Alarm, Refund, Session, Trade, Vend
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
@@ -103,7 +104,7 @@ class History:
 
     def goes_on(self, *records: Record) -> None:
         """Take what was written next; fail if no path of published transitions leads there."""
-        things = (record for record in records if not isinstance(record, Alarm))
+        things = (record for record in records if not isinstance(record, Alarm | Incident))
         for kind, name, after in map(of_record, things):
             before = self._now.get((kind, name), BEGINS)
             assert leads(kind, before, after), (

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.machine.effects import SendRefund, ShowQr, Welcome
-from actors.machine.events import FaultReported, RefundSucceeded, SessionCompleted, VendRequested
+from actors.machine.events import RefundSucceeded, SessionCompleted, VendRequested
 from actors.machine.ids import MachineId, RequestId, SessionId
+from actors.machine.incident import FaultReported
 from actors.machine.state import Configuration
 from tests.support.stage import Stage, answers
 

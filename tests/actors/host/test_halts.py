@@ -21,7 +21,6 @@ from actors.machine.events import (
     CodeStopOrdered,
     ConfigurationChanged,
     Event,
-    FaultReported,
     FrameReceived,
     StockCounted,
     TopUpPaid,
@@ -29,6 +28,7 @@ from actors.machine.events import (
     VendSucceeded,
 )
 from actors.machine.ids import MachineId, RequestId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
 from actors.ports import CodeStop, MachineHalt, Ownership

@@ -16,8 +16,9 @@ from actors.host.runner import Core
 from actors.link import Reload
 from actors.machine import decide
 from actors.machine.decision import Decision
-from actors.machine.events import ConfigurationChanged, Event, FaultReported, StockCounted
+from actors.machine.events import ConfigurationChanged, Event, StockCounted
 from actors.machine.ids import MachineId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import Configuration, MachineState
 from actors.machine.values import replace

@@ -14,13 +14,13 @@ from actors.machine.decision import Decision
 from actors.machine.effects import ApproveVend, SendRefund, Welcome
 from actors.machine.events import (
     Event,
-    FaultReported,
     FrameReceived,
     StockCounted,
     TimePassed,
     VendSucceeded,
 )
 from actors.machine.ids import VendId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, MachineState
 from tests.support.stage import Stage, acks, answers, closings, denials, request, vends_saved

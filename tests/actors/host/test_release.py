@@ -18,7 +18,6 @@ from actors.machine.events import (
     Connected,
     Disconnected,
     Event,
-    FaultReported,
     FrameReceived,
     StockCounted,
     TopUpPaid,
@@ -35,6 +34,7 @@ from actors.machine.ids import (
     StreamId,
     TradeId,
 )
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, EndReason, Link, MachineState
 from actors.machine.values import replace

@@ -11,11 +11,11 @@ import pytest
 from actors.machine.code import CodeStatus
 from actors.machine.effects import ChangeCodeStatus
 from actors.machine.events import (
-    FaultReported,
     Resumed,
     VendSucceeded,
 )
 from actors.machine.ids import MachineId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import VendStatus
 from actors.machine.values import replace

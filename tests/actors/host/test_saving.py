@@ -8,7 +8,8 @@ import pytest
 
 from actors.link import CloseReason
 from actors.machine.effects import ApproveVend, DenyVend, SendRefund
-from actors.machine.events import FaultReported, FrameReceived, StockCounted
+from actors.machine.events import FrameReceived, StockCounted
+from actors.machine.incident import FaultReported
 from actors.machine.values import replace
 from tests.support.stage import Stage, acks, answers, closings, denials, request
 

@@ -16,6 +16,7 @@ from actors.machine.effects import (
     Welcome,
 )
 from actors.machine.ids import BootId, StreamId, VendId
+from actors.machine.incident import FaultReported, FaultsCounted
 from actors.machine.state import AlarmKind, FailureCause, VendStatus
 from actors.machine.values import replace
 from tests.support.story import Story
@@ -113,7 +114,7 @@ def test_frames_of_another_stream_close_it() -> None:
     story = Story()
     story.connect()
     stray = story.do(
-        events.FrameReceived(stream_id=StreamId("x"), seq=1, fact=events.FaultReported(code="EB"))
+        events.FrameReceived(stream_id=StreamId("x"), seq=1, fact=FaultReported(code="EB"))
     )
 
     assert (CloseStream(stream_id=StreamId("x"), reason=SUPERSEDED),) == stray.effects
@@ -128,9 +129,7 @@ def test_only_the_next_frame_is_applied() -> None:
     story.connect()
     for seq, code in ((1, "first"), (1, "first"), (3, "third")):
         story.do(
-            events.FrameReceived(
-                stream_id=story.stream, seq=seq, fact=events.FaultReported(code=code)
-            )
+            events.FrameReceived(stream_id=story.stream, seq=seq, fact=FaultReported(code=code))
         )
 
     assert (1, "first") == (story.state.link.last_seq, story.state.link.last_fault)
@@ -147,9 +146,9 @@ def test_counted_faults_use_their_numbers_up() -> None:
     """
     story = Story()
     story.connect()
-    story.frame(events.FaultReported(code="EJA"))
+    story.frame(FaultReported(code="EJA"))
     for first_seq, seq in ((2, 5), (2, 5), (7, 9)):
-        fact = events.FaultsCounted(first_seq=first_seq, count=seq - first_seq + 1, code="EJB")
+        fact = FaultsCounted(first_seq=first_seq, count=seq - first_seq + 1, code="EJB")
         story.do(events.FrameReceived(stream_id=story.stream, seq=seq, fact=fact))
 
     assert (5, "EJB") == (story.state.link.last_seq, story.state.link.last_fault)
@@ -164,7 +163,7 @@ def test_a_new_boot_counts_from_one() -> None:
     """The same boot goes on counting on its next stream."""
     story = Story()
     story.connect()
-    story.frame(events.FaultReported(code="EB"))
+    story.frame(FaultReported(code="EB"))
     story.disconnect()
     story.connect()
     assert (1, "EB") == (story.state.link.last_seq, story.state.link.last_fault)

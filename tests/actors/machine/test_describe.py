@@ -3,6 +3,7 @@
 from actors.machine import describe, events
 from actors.machine.effects import CreateCode
 from actors.machine.ids import StreamId, TradeId
+from actors.machine.incident import FaultReported
 from actors.machine.ledger import top_up
 from tests.support.story import HKD, START_MS, Story
 
@@ -29,10 +30,10 @@ def test_a_frame_shows_its_number_and_what_it_says() -> None:
     frame = events.FrameReceived(
         stream_id=StreamId("g-1"),
         seq=4,
-        fact=events.FaultReported(code="EJB", detail="motor stuck"),
+        fact=FaultReported(code="EJB", detail="motor stuck"),
     )
 
-    assert "#4 FaultReported code=EJB detail='motor stuck'" == describe.event(frame)
+    assert "#4 FaultReported code=EJB detail='motor stuck' cleared=no" == describe.event(frame)
     assert "CreateCode" == describe.effect(CreateCode())
     assert "TimePassed" == describe.event(events.TimePassed())
 

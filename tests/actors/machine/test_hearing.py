@@ -7,6 +7,7 @@ import pytest
 from actors.machine import decide, events
 from actors.machine.hearing import overdue, settles
 from actors.machine.ids import StreamId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.machine.state import FailureCause, RefundCause, VendStatus
 from tests.support.story import Story
@@ -112,9 +113,7 @@ def test_the_result_in_the_next_letter_is_waited_for() -> None:
     story = approved()
     vend_id = story.vend_id
     story.now_ms += LATER_MS
-    fault = events.FrameReceived(
-        stream_id=story.stream, seq=2, fact=events.FaultReported(code="EJM")
-    )
+    fault = events.FrameReceived(stream_id=story.stream, seq=2, fact=FaultReported(code="EJM"))
     heard = frozenset({vend_id})
     kept = decide(story.state, fault, story.now_ms, story.policy, heard)
     voided = decide(story.state, fault, story.now_ms, story.policy)

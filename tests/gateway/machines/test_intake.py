@@ -2,12 +2,11 @@
 
 from actors.machine.events import (
     CashSold,
-    FaultReported,
-    FaultsCounted,
     FrameReceived,
     MachineFact,
 )
 from actors.machine.ids import StreamId
+from actors.machine.incident import FaultReported, FaultsCounted
 from gateway.machines.allowances import Allowances
 from gateway.machines.intake import Intake
 from gateway.machines.window import Window

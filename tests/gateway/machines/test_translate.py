@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from actors.machine import events
 from actors.machine.ids import BootId, MachineId, RequestId, SessionId, StreamId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.state import FailureCause
 from gateway.machines import translate
 from gateway.machines.translate import BadFrame, Beat, Greeting, Numbered
@@ -234,7 +235,7 @@ SEEN = wire.Evidence(motor=wire.MOTOR_EVIDENCE_RAN, drop=wire.DROP_EVIDENCE_SEEN
         ),
         (
             {"fault": wire.Fault(code="EJB", detail="motor 3")},
-            events.FaultReported(code="EJB", detail="motor 3"),
+            FaultReported(code="EJB", detail="motor 3"),
         ),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from actors.machine import events
+from actors.machine.incident import FaultReported
 from storage.auditing import prove
 from storage.database.engine import Database
 from tests.storage.auditing.damages import Damage, names, seen
@@ -90,11 +90,11 @@ async def test_a_stream_that_we_ended_leads_no_further(
     """
     story = KeptStory()
     story.connect()
-    story.frame(events.FaultReported(code="EB"))
+    story.frame(FaultReported(code="EB"))
     story.configure(**change)
-    story.frame(events.FaultReported(code="EC"))
+    story.frame(FaultReported(code="EC"))
     story.connect("b2")
-    story.frame(events.FaultReported(code="ED"))
+    story.frame(FaultReported(code="ED"))
     link, came_to = story.state.link, "b1" if "retired" in change else "b2"
     assert (came_to, 1) == (link.boot_id, link.last_seq)
     keeper = await Keeper.of(db, story)

@@ -12,11 +12,11 @@ from actors.machine.code import CodeStatus
 from actors.machine.events import (
     CodeFailed,
     CodeStatusChanged,
-    FaultReported,
     RefundRefused,
     RefundUnknown,
 )
 from actors.machine.ids import MachineId
+from actors.machine.incident import FaultReported
 from actors.machine.policy import Policy
 from actors.ports import MachineHalt
 from storage.auditing import prove

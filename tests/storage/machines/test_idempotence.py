@@ -15,12 +15,12 @@ from actors.machine import ledger, values
 from actors.machine.effects import RejectCode, RejectFrame
 from actors.machine.events import (
     Event,
-    FaultReported,
     RefundSucceeded,
     TradeFinished,
     VendRequested,
 )
 from actors.machine.ids import MachineId, RefundId, RequestId, TradeId, VendId
+from actors.machine.incident import FaultReported
 from actors.machine.ledger import Transfer, TransferKind
 from actors.machine.state import Alarm, AlarmKind, Reservation
 from actors.ports import Conflict, InboxItem

@@ -8,6 +8,7 @@ from actors.machine import MachineState, decide
 from actors.machine.code import Code, CodeStatus
 from actors.machine.decision import Decision, Record
 from actors.machine.ids import MachineId, SessionId, TradeId
+from actors.machine.incident import Incident
 from actors.machine.state import (
     Alarm,
     Mode,
@@ -175,6 +176,8 @@ def key_of(record: Record) -> str:
             return record.refund_id
         case Alarm():
             return record.alarm_id
+        case Incident():
+            return record.incident_id
 
 
 @pytest.mark.parametrize("make", STATES, ids=lambda make: make.__name__)

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import bindparam, func, select, update
 
-from actors.machine.events import FaultReported
+from actors.machine.incident import FaultReported
 from storage.database.engine import Database
 from storage.machines.statements import CommitStatements, Prepared, Row
 from storage.tables import inbox, journal, machine_states, partitions, transfers
@@ -30,7 +30,7 @@ async def test_values_find_their_places(db: Database) -> None:
 async def test_no_rows_are_no_rows(db: Database) -> None:
     """A batch that only takes from the inbox, or nothing at all, writes nothing else."""
     statements = CommitStatements(db.dialect)
-    nothing: list[list[Row]] = [[] for _ in range(11)]
+    nothing: list[list[Row]] = [[] for _ in range(12)]
     await db.write(lambda connection: statements.save(connection, nothing))
     taken: list[list[Row]] = [*nothing[2:], [(START_MS, 7, 404)], []]
     await db.write(lambda connection: statements.save(connection, taken))

@@ -1,0 +1,121 @@
+"""What is wrong with a machine now, since when, and what that costs. Pure.
+
+Flows in: the machine as SQL has it, its open incidents, and what it usually sells. Flows out: its
+troubles, those that stop all of it first. What a trouble costs is what its machine or its column
+usually sells in that time: an estimate, day and night alike.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from actors.machine.state import Phase
+from gateway.office.event_codes import meaning
+from storage.fleet.views import MachineView
+from storage.office.incidents import IncidentView, Takings
+
+HOUR_MS = 3_600_000
+
+
+class TroubleKind(StrEnum):
+    """What can be wrong with a machine."""
+
+    HALTED = "HALTED"
+    DISABLED = "DISABLED"
+    OFFLINE = "OFFLINE"
+    OUT_OF_SERVICE = "OUT_OF_SERVICE"
+    NO_CODE = "NO_CODE"
+    SOLD_OUT = "SOLD_OUT"
+    INCIDENT = "INCIDENT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One thing that is wrong. ``cost_minor``: in an hour, None if it keeps nothing from being
+    sold.
+    """
+
+    kind: TroubleKind
+    column: str = ""
+    detail: str = ""
+    since_ms: int | None = None
+    cost_minor: int | None = None
+    incident_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineHealth:
+    """All that is wrong; what the machine usually sells in an hour, and what of it is lost."""
+
+    troubles: Sequence[Trouble]
+    usual_minor: int
+    cost_minor: int
+
+
+def health(
+    machine: MachineView, incidents: Iterable[IncidentView], takings: Takings
+) -> MachineHealth:
+    """Return how the machine is."""
+    usual = _hourly(sum(takings.by_column.values()), takings)
+    whole = list(_of_all(machine, usual))
+    some = [*_sold_out(machine, takings), *_incidents(incidents, takings)]
+    if whole:
+        lost = usual
+    else:
+        columns = {one.column for one in some if one.cost_minor is not None}
+        lost = _hourly(sum(takings.by_column.get(one, 0) for one in columns), takings)
+    return MachineHealth(troubles=[*whole, *some], usual_minor=usual, cost_minor=lost)
+
+
+def _hourly(minor: int, takings: Takings) -> int:
+    return round(minor * HOUR_MS / takings.span_ms)
+
+
+def _of_all(machine: MachineView, usual: int) -> Iterable[Trouble]:
+    halt = machine.halt
+    if halt is not None:
+        yield Trouble(
+            kind=TroubleKind.HALTED,
+            detail=halt.error,
+            since_ms=halt.halted_at_ms,
+            cost_minor=usual,
+        )
+    if not machine.enabled:
+        yield Trouble(kind=TroubleKind.DISABLED, cost_minor=usual)
+    elif machine.code_status != "ACTIVE":
+        yield Trouble(
+            kind=TroubleKind.NO_CODE,
+            detail=machine.code_error or machine.code_status,
+            cost_minor=usual,
+        )
+    if not machine.online:
+        yield Trouble(
+            kind=TroubleKind.OFFLINE, since_ms=machine.connection_changed_at_ms, cost_minor=usual
+        )
+    elif machine.enabled and machine.phase == Phase.DISABLED.value:
+        yield Trouble(kind=TroubleKind.OUT_OF_SERVICE, cost_minor=usual)
+
+
+def _sold_out(machine: MachineView, takings: Takings) -> Iterable[Trouble]:
+    for one in machine.columns:
+        if one.stock == 0:
+            yield Trouble(
+                kind=TroubleKind.SOLD_OUT,
+                column=one.column,
+                detail=one.product,
+                cost_minor=_hourly(takings.by_column.get(one.column, 0), takings),
+            )
+
+
+def _incidents(incidents: Iterable[IncidentView], takings: Takings) -> Iterable[Trouble]:
+    for one in incidents:
+        cost = _hourly(takings.by_column.get(one.column, 0), takings) if one.column else None
+        said = (one.code, meaning(one.code), one.detail)
+        yield Trouble(
+            kind=TroubleKind.INCIDENT,
+            column=one.column,
+            detail=": ".join(part for part in said if part),
+            since_ms=one.opened_at_ms,
+            cost_minor=cost,
+            incident_id=one.incident_id,
+        )

@@ -1,0 +1,120 @@
+"""Faults of machines, as their actors wrote them down, and what machines usually sell. Reads only.
+
+Flows in: which ones are asked for. Flows out: pages, newest first, and sums of what was sold.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select
+
+from actors.machine.state import VendStatus
+from storage.database.engine import Database
+from storage.fleet import positions
+from storage.tables import incidents, vends
+
+SOLD_MAX = 5_000
+"""So many vends of a machine are looked at, at most: one that sold more has less time behind it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentView:
+    """One incident. ``ended_at_ms`` None: it is open; then ``ending`` is empty."""
+
+    incident_id: str
+    machine_id: str
+    code: str
+    column: str
+    detail: str
+    times: int
+    opened_at_ms: int
+    last_at_ms: int
+    ended_at_ms: int | None
+    ending: str
+    ended_by: str
+    reason: str
+
+    @property
+    def position(self) -> str:
+        """Where it stands in its list."""
+        return positions.position(self.opened_at_ms, self.incident_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Takings:
+    """What was sold, by column, in minor units, within ``span_ms``."""
+
+    by_column: Mapping[str, int]
+    span_ms: int
+
+
+class Incidents:
+    """Asks a database. Every method raises StoreError when it does not answer."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def page(
+        self, *, machine_id: str, only_open: bool, after: str, limit: int
+    ) -> list[IncidentView]:
+        """Return the next incidents behind a position, newest first. Raises InvalidPosition."""
+        asked = incidents_page(machine_id, only_open=only_open, after=after).limit(limit)
+        return await self._db.read(lambda connection: _views(connection, asked))
+
+    async def named(self, incident_id: str) -> IncidentView | None:
+        """Return one incident."""
+        asked = select(incidents).where(incidents.c.incident_id == incident_id)
+        found = await self._db.read(lambda connection: _views(connection, asked))
+        return found[0] if found else None
+
+    async def takings(self, machine_id: str, *, since_ms: int, now_ms: int) -> Takings:
+        """Return what the machine sold since then."""
+        return await self._db.read(
+            lambda connection: _takings(connection, machine_id, since_ms, now_ms)
+        )
+
+
+def _views(connection: Connection, asked: Select[Any]) -> list[IncidentView]:
+    return [IncidentView(**row._mapping) for row in connection.execute(asked)]  # noqa: SLF001 - a public name of SQLAlchemy's
+
+
+def incidents_page(machine_id: str, *, only_open: bool, after: str) -> Select[Any]:
+    """Return the query for a page of incidents, newest first. Raises InvalidPosition."""
+    c = incidents.c
+    asked = select(incidents).order_by(c.opened_at_ms.desc(), c.incident_id.desc())
+    if machine_id:
+        asked = asked.where(c.machine_id == machine_id)
+    if only_open:
+        asked = asked.where(c.ended_at_ms.is_(None))
+    if after:
+        at_ms, incident_id = positions.parse(after)
+        behind = or_(
+            c.opened_at_ms < at_ms, and_(c.opened_at_ms == at_ms, c.incident_id < incident_id)
+        )
+        asked = asked.where(c.opened_at_ms <= at_ms, behind)
+    return asked
+
+
+def _takings(connection: Connection, machine_id: str, since_ms: int, now_ms: int) -> Takings:
+    c = vends.c
+    newest = (
+        select(c.column, c.price_minor, c.status, c.requested_at_ms)
+        .where(c.machine_id == machine_id, c.requested_at_ms >= since_ms)
+        .order_by(c.requested_at_ms.desc())
+        .limit(SOLD_MAX)
+        .subquery()
+    )
+    looked_at, first_ms = connection.execute(
+        select(func.count(), func.min(newest.c.requested_at_ms)).select_from(newest)
+    ).one()
+    begin_ms = first_ms if looked_at == SOLD_MAX else since_ms
+    sold = (
+        select(newest.c.column, func.sum(newest.c.price_minor))
+        .where(newest.c.status == VendStatus.SUCCEEDED.value)
+        .group_by(newest.c.column)
+    )
+    return Takings(
+        by_column={column: int(minor) for column, minor in connection.execute(sold)},
+        span_ms=max(1, now_ms - begin_ms),
+    )

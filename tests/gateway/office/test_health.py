@@ -1,0 +1,93 @@
+"""What is wrong with a machine, and what it costs."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from actors.machine.policy import PolicyOverrides
+from actors.machine.state import Column
+from gateway.office.health import HOUR_MS, TroubleKind, health
+from storage.fleet.views import HaltView, MachineView
+from storage.office.incidents import Takings
+from tests.support.incidents import MOTOR
+
+TAKINGS = Takings(by_column={"A1": 30_000, "A2": 10_000}, span_ms=100 * HOUR_MS)
+
+
+def a_machine_view(stock: int = 2) -> MachineView:
+    """A machine that sells."""
+    return MachineView(
+        machine_id="VM-1",
+        store_name="Lobby",
+        currency="HKD",
+        country_code="HK",
+        address="1 Queens Road",
+        enabled=True,
+        mode="BOTH",
+        overrides=PolicyOverrides(),
+        planogram_version=1,
+        columns=(Column(column="A1", product="cola", price_minor=500, capacity=10, stock=stock),),
+        code_status="ACTIVE",
+        qr_payload="https://qr.alipay.com/bax1",
+        qr_image_url="",
+        code_error="",
+        phase="ENABLED",
+        online=True,
+        connection_changed_at_ms=None,
+        firmware="",
+        session_id="",
+        funds_minor=0,
+        open_refund_count=0,
+        last_fault="",
+        host="host-0",
+        partition=0,
+        registered_at_ms=0,
+        revision=1,
+        retired_at_ms=None,
+    )
+
+
+def test_a_machine_that_is_well_costs_nothing() -> None:
+    """And what it usually sells is said."""
+    found = health(a_machine_view(), [], TAKINGS)
+    assert ([], 400, 0) == (list(found.troubles), found.usual_minor, found.cost_minor)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kinds"),
+    [
+        ({"online": False, "connection_changed_at_ms": 5}, [TroubleKind.OFFLINE]),
+        ({"enabled": False, "phase": "DISABLED"}, [TroubleKind.DISABLED]),
+        ({"phase": "DISABLED"}, [TroubleKind.OUT_OF_SERVICE]),
+        ({"code_status": "REFUSED", "code_error": "no contract"}, [TroubleKind.NO_CODE]),
+        (
+            {"halt": HaltView(halted_at_ms=5, fact="", error="E"), "online": False},
+            [TroubleKind.HALTED, TroubleKind.OFFLINE],
+        ),
+    ],
+)
+def test_what_stops_a_machine_costs_all_that_it_sells(
+    changed: dict[str, Any], kinds: list[TroubleKind]
+) -> None:
+    """Once, however much stops it."""
+    machine: MachineView = replace(a_machine_view(), **changed)
+    found = health(machine, [MOTOR], TAKINGS)
+    assert [*kinds, TroubleKind.INCIDENT] == [one.kind for one in found.troubles]
+    assert {400} == {one.cost_minor for one in found.troubles[:-1]}
+    assert 400 == found.cost_minor
+
+
+def test_a_column_costs_what_it_sells() -> None:
+    """Once, also if it is empty and broken; what is about no column stops nothing."""
+    machine = a_machine_view(stock=0)
+    fan = replace(MOTOR, incident_id="VM-1-i2", code="EJJ", column="", detail="")
+    found = health(machine, [MOTOR, fan], TAKINGS)
+    assert [
+        (TroubleKind.SOLD_OUT, "A1", "cola", None, 300),
+        (TroubleKind.INCIDENT, "A1", "EJB: a dispense motor: stuck", 77, 300),
+        (TroubleKind.INCIDENT, "", "EJJ: refrigeration", 77, None),
+    ] == [
+        (one.kind, one.column, one.detail, one.since_ms, one.cost_minor) for one in found.troubles
+    ]
+    assert 300 == found.cost_minor

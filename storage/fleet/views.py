@@ -161,6 +161,7 @@ class WorkItemKind(StrEnum):
     MACHINE_ALARM = "MACHINE_ALARM"
     CLOCK_WRONG = "CLOCK_WRONG"
     LOADING_UNFINISHED = "LOADING_UNFINISHED"
+    READOUT_DIFFERENCE = "READOUT_DIFFERENCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

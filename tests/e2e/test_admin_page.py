@@ -60,7 +60,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         desk = Desk(tmp_path, listener.port)
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, import_of, imported, *goods = machines
-        refill, mistake, visit, stock, lots = goods
+        refill, mistake, visit, stock, lots, books, meters, differences = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -112,4 +112,17 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(lots)
         assert '"instores": "228"' in told
         assert '"quantity": "9"' in told
+
+        told = await desk.type(books)
+        assert "id1*s-4711*" in told
+        assert "da2*0*0*0*0" in told
+        assert '"number": 1' in told
+        told = await desk.type(meters)
+        assert '"nochecksum"' in told
+        said = "the machine counted 2 (1700 in minor units) sales without cash"
+        assert 2 == told.count(f"since installation {said}")
+        told = await desk.type(differences)
+        assert '"two test vends of the technician"' in told
+        assert 2 == told.count("closedat")
+        assert "workitems" not in await desk.type(differences)
         await listener.stop(grace_s=0)

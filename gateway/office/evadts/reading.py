@@ -197,11 +197,11 @@ class _Reader:
         summed = segments[first : segments.index(told)]
         made = of_segments(one.raw for one in summed)
         said = told.field(1).strip()
-        # Spaces around a segment are the machine's own in one file, and an editor's in the next.
-        if _CRC.fullmatch(said) and said.upper() in {
-            made,
-            of_segments(one.whole for one in summed),
-        }:
+        # Spaces around a segment are the machine's own in one file, and an editor's in the next;
+        # machines of the standard's fifth level write the lower byte first.
+        right = {made, of_segments(one.whole for one in summed)}
+        right |= {one[2:] + one[:2] for one in right}
+        if _CRC.fullmatch(said) and said.upper() in right:
             return
         if not named:
             raise ReadoutRefused(

@@ -1,7 +1,7 @@
 """Writing: the books' figures of a machine as a file that any EVA-DTS reader takes.
 
 Amounts are integers in minor units, as many decimals of which ID4 tells as the currency has. What
-nobody knows is left out. Dates and times are UTC, which ID5 says.
+nobody knows is left out. Dates and times are UTC.
 """
 
 import datetime as dt
@@ -23,6 +23,8 @@ from storage.office.audit_figures import (
 SENDER = "VGT0000000"
 """The communication id in DXS01: three letters of the maker and seven digits of the device."""
 VERSION = "V1/1"
+_LEVEL = (6, 1)
+"""Of the standard: ID107 and ID108."""
 CONTROL_NUMBER = "0001"
 PRICE_LIST = 1
 """There is one: what a column costs, everybody pays."""
@@ -56,9 +58,9 @@ def _body(audit: MachineAudit, now_ms: int, version: str) -> Iterator[bytes]:
     model = as_field(audit.model, TEXT_LENGTH_MAX)
     place = as_field(audit.store_name, TEXT_LENGTH_MAX)
     currency = iso4217.Currency(audit.currency)
-    yield _segment("ID1", serial, model, "", place, "", asset)
+    yield _segment("ID1", serial, model, "", place, "", asset, *_LEVEL)
     yield _segment("ID4", exponent(audit.currency), f"{currency.number:03d}", audit.currency)
-    yield _segment("ID5", *_moment(now_ms), "", "UTC")
+    yield _segment("ID5", *_moment(now_ms), "", "OFF")  # UTC knows no summer time
     yield _segment("CB1", asset, "VENDGATE", as_field(version, 12))
     yield _segment("VA1", *_both(total.paid, since.paid))
     yield _segment("VA2", "", total.tested, "", since.tested)
@@ -73,7 +75,8 @@ def _body(audit: MachineAudit, now_ms: int, version: str) -> Iterator[bytes]:
     yield from _products(audit)
     for code, count in sorted(total.events.items()):
         yield _segment("EA2", code, since.events.get(code, 0), count)
-    yield _segment("EA3", audit.resets, *_moment(now_ms), "VENDGATE", *_moment(audit.reset_at_ms))
+    reset = _moment(audit.reset_at_ms)
+    yield _segment("EA3", audit.resets, *_moment(now_ms), "VENDGATE", *reset)
 
 
 def _both(first: Tally, second: Tally) -> tuple[int, int, int, int]:

@@ -181,6 +181,7 @@ async def test_figures_of_a_time_meet_nowhere(db: Database) -> None:
     for number in range(1, 4):
         owner.now_ms += 1_000
         await owner.buy("VM-1", number)
+        await owner.do("VM-1", owner.frame("VM-1", CashSold(column="A2", price_minor=300)))
     middle = START_MS + 2_000
 
     def work(connection: Connection) -> list[Figures]:
@@ -189,6 +190,7 @@ async def test_figures_of_a_time_meet_nowhere(db: Database) -> None:
 
     whole, first, last = await db.read(work)
     assert (Tally(3, 1_500), Tally(2, 1_000), Tally(1, 500)) == (whole.paid, first.paid, last.paid)
+    assert (3, 2, 1) == (whole.cash, first.cash, last.cash)
     assert whole.topped_up == first.topped_up + last.topped_up
     assert whole.since(first) == last
 

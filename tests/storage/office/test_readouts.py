@@ -221,6 +221,9 @@ async def test_alipays_files_of_the_days_are_looked_at(db: Database) -> None:
     assert (AlipaySays.AGREES, 1, 1, 0) == await says(b"2")
     await Reconciliation(db).record(NEWER, [difference("t7")], now_ms=2)
     assert (AlipaySays.DIFFERS, 1, 1, 1) == await says(b"3")
+    other = replace(NEWER, file_sha256="c" * 64)
+    await Reconciliation(db).record(other, [replace(difference("t8"), machine_id="VM-2")], now_ms=3)
+    assert (AlipaySays.AGREES, 1, 1, 0) == await says(b"4")
 
 
 @pytest.mark.usefixtures("owner")

@@ -152,6 +152,16 @@ def test_the_checksum_with_what_stands_around_its_segments_is_right_too() -> Non
     )
 
 
+def test_a_checksum_with_its_lower_byte_first_is_right_too() -> None:
+    """As machines of the standard's fifth level write it; any other order is wrong."""
+    content = a_file()
+    place = content.index(b"G85*") + 4
+    high, low = content[place : place + 2], content[place + 2 : place + 4]
+    assert high != low
+    assert [] == defects(one(content.replace(high + low, low + high)))
+    assert ["CHECKSUM"] == defects(one(content.replace(high + low, (high + low)[::-1])))
+
+
 def test_columns_are_bounded() -> None:
     """No machine has so many."""
     body = [f"PA1*{number}" for number in range(COLUMNS_MAX + 1)]

@@ -74,7 +74,8 @@ class AuditDataService(audit_data_service_pb2_grpc.AuditDataServiceServicer):
         )
         page = pages.page(rows, asked, lambda row: row.position)
         return wire.ListReadoutsResponse(
-            readouts=map(views.readout, page.rows), next_page_token=page.next_page_token
+            readouts=[views.readout(row, listed=True) for row in page.rows],
+            next_page_token=page.next_page_token,
         )
 
     @answered

@@ -62,6 +62,8 @@ from storage.tables import (
 from storage.tables.records import in_status
 
 DAY_MS = 86_400_000
+READOUTS_A_DAY_MAX = 48
+"""Of one machine, within 24 hours: they are kept for ever."""
 _CHINA_MS = 8 * 3_600_000
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _UNDECIDED = [VendStatus.APPROVED.value, VendStatus.IN_DOUBT.value, VendStatus.IN_REVIEW.value]
@@ -94,6 +96,7 @@ class Readouts:
                 if there is not None:
                     views.append(there)
                     continue
+                _has_room(connection, machine.machine_id, deed.now_ms)
                 view, row = _compared(connection, one, machine, deed)
                 views.append(view)
                 rows.append(row)
@@ -197,6 +200,20 @@ def _there(connection: Connection, one: NewReadout, machine: Row[Any]) -> Readou
             named=of,
         )
     return replace(read_one(connection, one.readout_id), content=b"", again=True)
+
+
+def _has_room(connection: Connection, machine_id: str, now_ms: int) -> None:
+    c = readouts.c
+    kept = select(func.count()).where(
+        c.machine_id == machine_id, c.imported_at_ms > now_ms - DAY_MS
+    )
+    if (connection.scalar(kept) or 0) >= READOUTS_A_DAY_MAX:
+        raise NotPossible(
+            "TOO_MANY_READOUTS",
+            f"machine {machine_id} has {READOUTS_A_DAY_MAX} read-outs of the last 24 hours, which "
+            "is all that is kept: bring this one later",
+            machine=machine_id,
+        )
 
 
 def _compared(

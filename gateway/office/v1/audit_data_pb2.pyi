@@ -240,7 +240,9 @@ class Readout(_message.Message):
     @_builtins.property
     def imported_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
-    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadoutFinding]: ...
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadoutFinding]:
+        """None in a list."""
+
     @_builtins.property
     def span(self) -> Global___ReadoutSpan: ...
     def __init__(

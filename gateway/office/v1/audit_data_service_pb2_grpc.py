@@ -87,7 +87,7 @@ class AuditDataServiceServicer(object):
         """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
         READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
         is wrong and which names no machine, is refused (READOUT_REFUSED). The same file again is the same read-out. All
-        transmissions of a file are kept, or none.
+        transmissions of a file are kept, or none; of one machine 48 in 24 hours (TOO_MANY_READOUTS).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

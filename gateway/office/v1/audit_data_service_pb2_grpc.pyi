@@ -45,7 +45,7 @@ class AuditDataServiceStub:
     """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
     READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
     is wrong and which names no machine, is refused (READOUT_REFUSED). The same file again is the same read-out. All
-    transmissions of a file are kept, or none.
+    transmissions of a file are kept, or none; of one machine 48 in 24 hours (TOO_MANY_READOUTS).
     """
     ListReadouts: _grpc.UnaryUnaryMultiCallable[_audit_data_service_pb2.ListReadoutsRequest, _audit_data_service_pb2.ListReadoutsResponse]
     """The newest first."""
@@ -69,7 +69,7 @@ class AuditDataServiceAsyncStub(AuditDataServiceStub):
     """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
     READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
     is wrong and which names no machine, is refused (READOUT_REFUSED). The same file again is the same read-out. All
-    transmissions of a file are kept, or none.
+    transmissions of a file are kept, or none; of one machine 48 in 24 hours (TOO_MANY_READOUTS).
     """
     ListReadouts: _aio.UnaryUnaryMultiCallable[_audit_data_service_pb2.ListReadoutsRequest, _audit_data_service_pb2.ListReadoutsResponse]  # type: ignore[assignment]
     """The newest first."""
@@ -108,7 +108,7 @@ class AuditDataServiceServicer(metaclass=_abc_1.ABCMeta):
         """Keeps what a machine told of itself, and compares it with the books and Alipay's daily files: what differs is a
         READOUT_DIFFERENCE item. A file with defects is kept with its findings; one that is no read-out, or whose checksum
         is wrong and which names no machine, is refused (READOUT_REFUSED). The same file again is the same read-out. All
-        transmissions of a file are kept, or none.
+        transmissions of a file are kept, or none; of one machine 48 in 24 hours (TOO_MANY_READOUTS).
         """
 
     @_abc_1.abstractmethod

@@ -23,6 +23,12 @@ def test_each_word_of_alipay_has_a_number(says: AlipaySays) -> None:
     assert 0 == views.readout(dataclasses.replace(VIEW, span=silent)).span.alipay
 
 
+def test_a_list_has_no_findings() -> None:
+    """They are in the read-out itself."""
+    assert ["FIGURE"] == [one.defect for one in views.readout(VIEW).findings]
+    assert [] == list(views.readout(VIEW, listed=True).findings)
+
+
 def test_installation_has_no_time() -> None:
     """Else it would be 1970."""
     assert views.readout(VIEW).span.HasField("from")

@@ -13,7 +13,7 @@ from storage.office.audit_figures import Meter
 from storage.office.deeds import NotPossible, NotThere
 from storage.office.profiles import Profiles
 from storage.office.readout_check import AlipaySays
-from storage.office.readouts import Readouts
+from storage.office.readouts import READOUTS_A_DAY_MAX, Readouts
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, machines, readout_differences, readouts
 from tests.storage.fleet.waiting import items
@@ -224,6 +224,21 @@ async def test_alipays_files_of_the_days_are_looked_at(db: Database) -> None:
     other = replace(NEWER, file_sha256="c" * 64)
     await Reconciliation(db).record(other, [replace(difference("t8"), machine_id="VM-2")], now_ms=3)
     assert (AlipaySays.AGREES, 1, 1, 0) == await says(b"4")
+
+
+@pytest.mark.usefixtures("owner")
+async def test_readouts_of_a_day_are_bounded(db: Database) -> None:
+    """By machine: another one, the same content and the next day are not concerned."""
+    store = Readouts(db)
+    for number in range(READOUTS_A_DAY_MAX):
+        await store.keep([brought(bytes([number]), baseline=True)], by())
+    more = brought(b"more")
+    with pytest.raises(NotPossible, match="bring this one later"):
+        await store.keep([more], by(READ_AT_MS + DAY_MS - 1))
+    (again,) = await store.keep([brought(bytes([0]), baseline=True)], by())
+    assert again.again
+    await store.keep([replace(more, machine_id="VM-2")], by())
+    await store.keep([brought(b"later")], by(READ_AT_MS + DAY_MS))
 
 
 @pytest.mark.usefixtures("owner")

@@ -1,6 +1,6 @@
 """How what waits for a person is named, as SQL: ``refund:<id>``, ``vend:<id>``, ``machine:<id>``,
 ``alarm:<id>``, ``inbox:<row>``, ``difference:<row>.<edition>``, ``clock:<process>.<since>``,
-``loading:<place>``, ``code:<machine>.<since>``.
+``loading:<place>``, ``code:<machine>.<since>``, ``readout:<row>``.
 
 A difference that comes with other money is another item: whoever closed the first has not seen the
 second.
@@ -14,6 +14,7 @@ from storage.tables import (
     machine_alarms,
     machine_halts,
     machine_states,
+    readout_differences,
     reconciliation_differences,
     refunds,
     vends,
@@ -46,6 +47,7 @@ CLOCK_ITEM: ColumnElement[str] = (
 )
 # An act's place, product and lot are one.
 LOADING_ITEM: ColumnElement[str] = literal("loading:") + goods_balances.c.place
+READOUT_ITEM: ColumnElement[str] = literal("readout:") + cast(readout_differences.c.id, String)
 
 
 def not_closed(item_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -78,6 +78,11 @@ _NEXT_STEPS = {
         "the call that the reason names again, by the same person, with the same content: it ends "
         "what it began, or brings the goods back; the item goes by itself"
     ),
+    views.WorkItemKind.READOUT_DIFFERENCE: (
+        "GetReadout shows both sides; look at the machine and with ListSessions at its sales of "
+        "that time; mend what is wrong here (SettleVend, RefundVend, CountColumn); then "
+        "CloseWorkItem with what was found out"
+    ),
 }
 
 

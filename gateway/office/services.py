@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FileDescriptor
 
 from gateway.fleet import services as fleet_services
 from gateway.fleet.answering import Parts
+from gateway.office.audit_data import AuditDataService
 from gateway.office.goods import GoodsService
 from gateway.office.import_calls import ImportCalls
 from gateway.office.import_worker import ImportWorker
@@ -22,6 +23,8 @@ from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
 from gateway.office.stock import StockService
 from gateway.office.v1 import (
+    audit_data_service_pb2,
+    audit_data_service_pb2_grpc,
     goods_service_pb2,
     goods_service_pb2_grpc,
     incident_service_pb2,
@@ -43,6 +46,7 @@ from gateway.office.v1 import (
 )
 from gateway.office.visits import VisitService
 from storage.database.engine import Database
+from storage.office.audit_data import AuditData
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
@@ -52,6 +56,7 @@ from storage.office.pars import Pars
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
+from storage.office.readouts import Readouts
 from storage.office.reversals import Reversals
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
@@ -85,6 +90,8 @@ class OfficeParts:
     profiles: Profiles
     stays: Stays
     selectors: Selectors
+    audit_data: AuditData
+    readouts: Readouts
     imports: Imports
     importing: ImportWorker
     incidents: Incidents
@@ -110,6 +117,8 @@ class OfficeParts:
             profiles=profiles,
             stays=stays,
             selectors=Selectors(database),
+            audit_data=AuditData(database),
+            readouts=Readouts(database),
             imports=imports,
             incidents=Incidents(database),
             importing=ImportWorker(
@@ -135,6 +144,7 @@ FILES = (
             machine_profile_service_pb2,
             machine_import_service_pb2,
             incident_service_pb2,
+            audit_data_service_pb2,
         )
     ),
 )
@@ -174,6 +184,9 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     )
     incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(
         IncidentService(parts.fleet, parts.incidents), server
+    )
+    audit_data_service_pb2_grpc.add_AuditDataServiceServicer_to_server(
+        AuditDataService(parts.fleet, parts.audit_data, parts.readouts), server
     )
     calls = ImportCalls(
         imports=parts.imports,

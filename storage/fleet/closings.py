@@ -25,6 +25,7 @@ CLOSABLE = frozenset(
         WorkItemKind.RECONCILIATION_DIFFERENCE,
         WorkItemKind.MACHINE_ALARM,
         WorkItemKind.CLOCK_WRONG,
+        WorkItemKind.READOUT_DIFFERENCE,
     }
 )
 """Nothing is due from us about these: a person looks, mends what is elsewhere, and says so."""

@@ -164,6 +164,7 @@ class WorkItemKind(StrEnum):
     CLOCK_WRONG = "CLOCK_WRONG"
     LOADING_UNFINISHED = "LOADING_UNFINISHED"
     CODE_REFUSED = "CODE_REFUSED"
+    READOUT_DIFFERENCE = "READOUT_DIFFERENCE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

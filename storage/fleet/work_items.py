@@ -7,7 +7,6 @@ changes by it, is stepped over once somebody has closed it (``storage.fleet.clos
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -15,18 +14,15 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    Table,
     and_,
     case,
     cast,
     exists,
     func,
     literal,
-    null,
     or_,
     select,
     text,
-    tuple_,
     union_all,
 )
 
@@ -34,7 +30,8 @@ from actors.machine.events import RefundSucceeded, TopUpPaid
 from actors.machine.state import AlarmKind, RefundStatus, VendStatus
 from actors.ports import CodeStop
 from storage import codec
-from storage.fleet import halted_money, loadings, positions
+from storage.fleet import halted_money, loadings, positions, readout_items
+from storage.fleet.item_branches import Branch, columns
 from storage.fleet.views import WorkItemKind, WorkItemView
 from storage.fleet.wrong_clocks import IS_THE_FIRST, in_words
 from storage.item_ids import (
@@ -61,7 +58,6 @@ from storage.tables import (
     machine_alarms,
     machine_halts,
     machine_states,
-    machines,
     reconciliation_differences,
     refunds,
     vends,
@@ -99,67 +95,6 @@ _SLOW = [
     RefundStatus.DUE.value,
     RefundStatus.ACCEPTED.value,
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Branch:
-    """One kind of item: ``since`` and ``item_id`` are its order, ``columns`` are named by
-    ``_columns``.
-
-    ``currency`` None: the machine's.
-    """
-
-    kind: WorkItemKind
-    table: Table
-    since: ColumnElement[int]
-    item_id: ColumnElement[str]
-    where: tuple[ColumnElement[bool], ...]
-    columns: tuple[ColumnElement[Any], ...]
-    currency: ColumnElement[str] | None = None
-    machine_id: ColumnElement[str] | None = None
-    """None: the table's own column."""
-
-    @property
-    def of_machine(self) -> ColumnElement[str]:
-        """Which machine an item is about."""
-        return self.table.c.machine_id if self.machine_id is None else self.machine_id
-
-    def counted(self) -> Select[*tuple[Any, ...]]:
-        """Return the query for how many there are and since when the oldest of them."""
-        return select(
-            literal("work_items"), literal(self.kind.value), func.count(), func.min(self.since)
-        ).where(*self.where)
-
-    def items(self) -> Select[Any]:
-        """Return the query for all of them, in no order."""
-        own = self.of_machine
-        # An inbox row knows the currency of its money only from what was told, and that not always.
-        of_machine = (
-            select(machines.c.currency).where(machines.c.machine_id == own).scalar_subquery()
-        )
-        return select(
-            literal(self.kind.value).label("kind"),
-            self.since.label("since_at_ms"),
-            self.item_id.label("item_id"),
-            own.label("machine_id"),
-            (of_machine if self.currency is None else self.currency).label("currency"),
-            *self.columns,
-        ).where(*self.where)
-
-    def page(self, *, machine_id: str, after: str, limit: int) -> Select[Any]:
-        """Return the query for the first ``limit`` items behind ``after``."""
-        wanted = self.items()
-        if machine_id:
-            wanted = wanted.where(self.of_machine == machine_id)
-        if after:
-            at_ms, key = positions.parse(after)
-            # The first condition says less than the second, and is the one that an index can begin
-            # at.
-            wanted = wanted.where(
-                self.since >= at_ms,
-                tuple_(self.since, self.item_id) > tuple_(literal(at_ms), literal(key)),
-            )
-        return wanted.order_by(self.since, self.item_id).limit(limit)
 
 
 def page(
@@ -253,45 +188,17 @@ def work_item_view(row: Row[Any]) -> WorkItemView:
     )
 
 
-def _columns(
-    *,
-    amount_minor: ColumnElement[int],
-    reason: ColumnElement[str],
-    told: ColumnElement[Any] | None = None,
-    **texts: ColumnElement[Any],
-) -> tuple[ColumnElement[Any], ...]:
-    """Return what every branch has, in one order; a text that is not given is empty. ``told``: what
-    a row of the inbox holds.
-    """
-    named = (
-        "trade_id",
-        "refund_id",
-        "vend_id",
-        "status",
-        "advice",
-        "proposed_by",
-        "proposed_reason",
-    )
-    assert texts.keys() <= set(named)
-    return (
-        *(texts.get(name, literal("")).label(name) for name in named),
-        amount_minor.label("amount_minor"),
-        reason.label("reason"),
-        (cast(null(), inbox.c.event.type) if told is None else told).label("told"),
-    )
-
-
-def _branches(now_ms: int) -> list[_Branch]:
+def _branches(now_ms: int) -> list[Branch]:
     of_refund = {"trade_id": refunds.c.trade_id, "refund_id": refunds.c.refund_id}
     return [
         *(
-            _Branch(
+            Branch(
                 kind=kind,
                 table=refunds,
                 since=refunds.c.due_at_ms,
                 item_id=REFUND_ITEM,
                 where=(in_status(refunds, [status.value]),),
-                columns=_columns(
+                columns=columns(
                     amount_minor=refunds.c.amount_minor,
                     reason=refunds.c.error,
                     proposed_by=func.coalesce(refunds.c.proposed_by, ""),
@@ -304,7 +211,7 @@ def _branches(now_ms: int) -> list[_Branch]:
                 (WorkItemKind.REFUND_UNRESOLVED, RefundStatus.UNRESOLVED),
             )
         ),
-        _Branch(
+        Branch(
             kind=WorkItemKind.REFUND_OVERDUE,
             table=refunds,
             since=refunds.c.due_at_ms,
@@ -319,20 +226,20 @@ def _branches(now_ms: int) -> list[_Branch]:
                     refunds.c.due_at_ms < now_ms - ACCEPTED_OVERDUE_AFTER_MS,
                 ),
             ),
-            columns=_columns(
+            columns=columns(
                 amount_minor=refunds.c.amount_minor,
                 status=refunds.c.status,
                 reason=refunds.c.error,
                 **of_refund,
             ),
         ),
-        _Branch(
+        Branch(
             kind=WorkItemKind.VEND_IN_REVIEW,
             table=vends,
             since=vends.c.requested_at_ms,
             item_id=VEND_ITEM,
             where=(in_status(vends, [VendStatus.IN_REVIEW.value]),),
-            columns=_columns(
+            columns=columns(
                 vend_id=vends.c.vend_id,
                 amount_minor=vends.c.price_minor,
                 status=vends.c.reason,
@@ -344,13 +251,13 @@ def _branches(now_ms: int) -> list[_Branch]:
             WorkItemKind.NOTIFICATION_REFUSED, IS_REFUSED, inbox.c.fields, ~_PAYMENT_CAME_AFTER_ALL
         ),
         _differences(),
-        _Branch(
+        Branch(
             kind=WorkItemKind.MACHINE_HALTED,
             table=machine_halts,
             since=machine_halts.c.halted_at_ms,
             item_id=MACHINE_ITEM,
             where=(),
-            columns=_columns(
+            columns=columns(
                 amount_minor=halted_money.money(),
                 status=machine_halts.c.fact,
                 reason=machine_halts.c.error,
@@ -359,13 +266,13 @@ def _branches(now_ms: int) -> list[_Branch]:
                 + machine_halts.c.code_stop,
             ),
         ),
-        _Branch(
+        Branch(
             kind=WorkItemKind.MACHINE_ALARM,
             table=machine_alarms,
             since=machine_alarms.c.since_at_ms,
             item_id=ALARM_ITEM,
             where=(not_closed(ALARM_ITEM),),
-            columns=_columns(
+            columns=columns(
                 amount_minor=literal(0),
                 status=machine_alarms.c.kind,
                 reason=_with_times(),
@@ -379,7 +286,7 @@ def _branches(now_ms: int) -> list[_Branch]:
             ),
         ),
         _wrong_clock(),
-        _Branch(
+        Branch(
             kind=WorkItemKind.LOADING_UNFINISHED,
             table=goods_balances,
             since=goods_moves.c.at_ms,
@@ -389,11 +296,11 @@ def _branches(now_ms: int) -> list[_Branch]:
                 goods_moves.c.at_ms < now_ms - loadings.UNFINISHED_AFTER_MS,
             ),
             machine_id=goods_moves.c.machine_id,
-            columns=_columns(
+            columns=columns(
                 amount_minor=literal(0), reason=loadings.SAID, advice=goods_moves.c.cause
             ),
         ),
-        _Branch(
+        Branch(
             kind=WorkItemKind.CODE_REFUSED,
             table=machine_states,
             since=machine_states.c.code_differs_since_ms,
@@ -402,13 +309,14 @@ def _branches(now_ms: int) -> list[_Branch]:
                 machine_states.c.code_differs_since_ms.is_not(None),
                 machine_states.c.code_trouble != "",
             ),
-            columns=_columns(amount_minor=literal(0), reason=machine_states.c.code_trouble),
+            columns=columns(amount_minor=literal(0), reason=machine_states.c.code_trouble),
         ),
+        readout_items.branch(),
     ]
 
 
-def _wrong_clock() -> _Branch:
-    return _Branch(
+def _wrong_clock() -> Branch:
+    return Branch(
         kind=WorkItemKind.CLOCK_WRONG,
         table=wrong_clocks,
         since=wrong_clocks.c.since_at_ms,
@@ -416,7 +324,7 @@ def _wrong_clock() -> _Branch:
         where=(IS_THE_FIRST,),
         machine_id=literal(""),
         currency=literal(""),
-        columns=_columns(
+        columns=columns(
             amount_minor=literal(0),
             status=wrong_clocks.c.teller,
             reason=cast(wrong_clocks.c.ahead_ms, String),
@@ -429,14 +337,14 @@ def _of_inbox(
     condition: str,
     told: ColumnElement[Any],
     *more: ColumnElement[bool],
-) -> _Branch:
-    return _Branch(
+) -> Branch:
+    return Branch(
         kind=kind,
         table=inbox,
         since=inbox.c.received_at_ms,
         item_id=INBOX_ITEM,
         where=(text(condition), not_closed(INBOX_ITEM), *more),  # type: ignore[arg-type]  # word for word the condition of the index
-        columns=_columns(
+        columns=columns(
             trade_id=inbox.c.trade_id, amount_minor=literal(0), reason=inbox.c.cause, told=told
         ),
     )
@@ -449,7 +357,7 @@ def _with_times() -> ColumnElement[str]:
     return often + machine_alarms.c.detail
 
 
-def _differences() -> _Branch:
+def _differences() -> Branch:
     """What differs from Alipay's daily file. What was passed on to a machine is its owner's, until
     a file says that it did not help.
     """
@@ -457,14 +365,14 @@ def _differences() -> _Branch:
     both = and_(
         of.alipay_minor.is_not(None), of.ours_minor.is_not(None), of.alipay_minor != of.ours_minor
     )
-    return _Branch(
+    return Branch(
         kind=WorkItemKind.RECONCILIATION_DIFFERENCE,
         table=reconciliation_differences,
         since=of.found_at_ms,
         item_id=DIFFERENCE_ITEM,
         where=(of.status == DifferenceStatus.OPEN.value, not_closed(DIFFERENCE_ITEM)),
         currency=of.currency,
-        columns=_columns(
+        columns=columns(
             trade_id=of.trade_id,
             refund_id=of.refund_id,
             # Where both sides know an amount, what waits is what lies between them.

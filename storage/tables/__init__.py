@@ -38,6 +38,7 @@ from storage.tables.places import (
     machine_sites,
     sites,
 )
+from storage.tables.readouts import audit_resets, readout_differences, readouts
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import incidents, machine_alarms, refunds, sessions, trades, vends
 from storage.tables.transfers import as_read, kept_transfers, transfers
@@ -50,6 +51,7 @@ __all__ = [
     "archives",
     "as_read",
     "audit",
+    "audit_resets",
     "balances",
     "column_pars",
     "district_paths",
@@ -83,6 +85,8 @@ __all__ = [
     "prices",
     "product_names",
     "products",
+    "readout_differences",
+    "readouts",
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",

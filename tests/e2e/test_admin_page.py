@@ -64,7 +64,8 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, rotated, *more = machines
         import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots, faults = goods
+        refill, mistake, visit, stock, lots, faults, *day = goods
+        books, meters, differences = day
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -125,7 +126,18 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
             await found(partial(site.gateway.office.incidents.named, "VM-0017-i1"))
             told = await desk.type(faults)
         assert '"detail": "ejb: a dispense motor: stuck"' in told
-        assert "incident_ending_closed" in told.replace(
-            "incidentendingclosed", "incident_ending_closed"
-        )
+        assert "incidentendingclosed" in told
+
+        told = await desk.type(books)
+        assert "id1*s-4711*" in told
+        assert "da2*0*0*0*0" in told
+        assert '"number": 1' in told
+        told = await desk.type(meters)
+        assert '"nochecksum"' in told
+        said = "the machine counted 2 (1700 in minor units) sales without cash"
+        assert 2 == told.count(f"since installation {said}")
+        told = await desk.type(differences)
+        assert '"two test vends of the technician"' in told
+        assert 2 == told.count("closedat")
+        assert "workitems" not in await desk.type(differences)
         await listener.stop(grace_s=0)

@@ -39,6 +39,7 @@ from gateway.fleet.v1 import (
 from gateway.links.host_services import make_host_services
 from gateway.links.links import HostLinks
 from gateway.office.v1 import (
+    audit_data_service_pb2_grpc,
     goods_service_pb2_grpc,
     incident_service_pb2_grpc,
     machine_import_service_pb2_grpc,
@@ -142,6 +143,11 @@ class Site:
     @property
     def stopping(self) -> asyncio.Event:
         return self.gateway.stopping
+
+    @property
+    def audit_data(self) -> Any:
+        """A client of AuditDataService."""
+        return audit_data_service_pb2_grpc.AuditDataServiceStub(self.channel)
 
     @property
     def fleet(self) -> Any:

@@ -50,6 +50,8 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
     WORK_ITEM_KIND_CODE_REFUSED: _WorkItemKind.ValueType  # 12
     """Alipay refused to make, stop, restart or modify a machine's code: reason says which and whether it is stopped."""
+    WORK_ITEM_KIND_READOUT_DIFFERENCE: _WorkItemKind.ValueType  # 13
+    """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
 
@@ -78,6 +80,8 @@ WORK_ITEM_KIND_LOADING_UNFINISHED: WorkItemKind.ValueType  # 11
 """Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
 WORK_ITEM_KIND_CODE_REFUSED: WorkItemKind.ValueType  # 12
 """Alipay refused to make, stop, restart or modify a machine's code: reason says which and whether it is stopped."""
+WORK_ITEM_KIND_READOUT_DIFFERENCE: WorkItemKind.ValueType  # 13
+"""A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 
 @_typing.final

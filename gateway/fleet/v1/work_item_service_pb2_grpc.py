@@ -64,7 +64,8 @@ class WorkItemServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CloseWorkItem(self, request, context):
-        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE. It moves no money.
+        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED, RECONCILIATION_DIFFERENCE or READOUT_DIFFERENCE, and a
+        MACHINE_ALARM. It moves no money.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class WorkItemServiceStub:
     ListWorkItems: _grpc.UnaryUnaryMultiCallable[_work_item_service_pb2.ListWorkItemsRequest, _work_item_service_pb2.ListWorkItemsResponse]
     """Oldest first. Each item names the calls that end it."""
     CloseWorkItem: _grpc.UnaryUnaryMultiCallable[_work_item_service_pb2.CloseWorkItemRequest, _work_item_service_pb2.CloseWorkItemResponse]
-    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE. It moves no money."""
+    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED, RECONCILIATION_DIFFERENCE or READOUT_DIFFERENCE, and a
+    MACHINE_ALARM. It moves no money.
+    """
     ListWorkItemClosings: _grpc.UnaryUnaryMultiCallable[_work_item_service_pb2.ListWorkItemClosingsRequest, _work_item_service_pb2.ListWorkItemClosingsResponse]
     """What people closed, newest first."""
 
@@ -48,7 +50,9 @@ class WorkItemServiceAsyncStub(WorkItemServiceStub):
     ListWorkItems: _aio.UnaryUnaryMultiCallable[_work_item_service_pb2.ListWorkItemsRequest, _work_item_service_pb2.ListWorkItemsResponse]  # type: ignore[assignment]
     """Oldest first. Each item names the calls that end it."""
     CloseWorkItem: _aio.UnaryUnaryMultiCallable[_work_item_service_pb2.CloseWorkItemRequest, _work_item_service_pb2.CloseWorkItemResponse]  # type: ignore[assignment]
-    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE. It moves no money."""
+    """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED, RECONCILIATION_DIFFERENCE or READOUT_DIFFERENCE, and a
+    MACHINE_ALARM. It moves no money.
+    """
     ListWorkItemClosings: _aio.UnaryUnaryMultiCallable[_work_item_service_pb2.ListWorkItemClosingsRequest, _work_item_service_pb2.ListWorkItemClosingsResponse]  # type: ignore[assignment]
     """What people closed, newest first."""
 
@@ -69,7 +73,9 @@ class WorkItemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _work_item_service_pb2.CloseWorkItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_work_item_service_pb2.CloseWorkItemResponse, _abc.Awaitable[_work_item_service_pb2.CloseWorkItemResponse]]:
-        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED or RECONCILIATION_DIFFERENCE. It moves no money."""
+        """Ends a PAYMENT_CONFLICT, NOTIFICATION_REFUSED, RECONCILIATION_DIFFERENCE or READOUT_DIFFERENCE, and a
+        MACHINE_ALARM. It moves no money.
+        """
 
     @_abc_1.abstractmethod
     def ListWorkItemClosings(

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from gateway.fleet import services as fleet_services
 from gateway.office import services
+from tests.gateway.office.evadts.files import counted
 from tests.support.fleet_calls import refusal
 from tests.support.site import Site
 
@@ -47,6 +48,10 @@ in which refusals stand too.
 
 def _csv(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
+
+
+def _eva(sales: int) -> str:
+    return base64.b64encode(counted(sales)).decode()
 
 
 COLA = {"product": "cola", "lot": "L1"}
@@ -176,6 +181,8 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"machineId": "VM-1", "pars": [{"column": "A1", "par": 8}]},
         {"pars": [{"column": "A1", "par": 7}]},
     ),
+    ("ResetMachineAudit", {"machineId": "VM-1", "reason": "new route"}, {"reason": "old"}),
+    ("ImportReadout", {"evaDts": _eva(3)}, {"evaDts": _eva(4)}),
     ("SetStock", {"machineId": "VM-1", "column": "A1", "stock": 3}, {"stock": 2}),
     ("SetPlanogram", {"machineId": "VM-1", "removeAll": True}, {"machineId": "VM-2"}),
     ("RotateCode", {"machineId": "VM-1", "newCode": True, "reason": "tampered"}, {"reason": "x"}),

@@ -26,11 +26,13 @@ from storage.fleet.queries import Queries
 from storage.fleet.views import ClosingView, WorkItemKind
 from storage.fleet.wrong_clocks import WrongClocks
 from storage.machines.inbox import Inbox
+from storage.office.readouts import Readouts
 from storage.reconciliation.runs import Reconciliation
 from storage.tables import audit, work_item_closings
 from tests.storage.fleet.unfinished import cut_off_between_van_and_column
 from tests.storage.fleet.waiting import LATER_MS, in_review, items, late
 from tests.storage.notifications import other, received
+from tests.storage.office.read_out import by, one_sale_too_many
 from tests.storage.owner import START_MS, Owner, refund_of
 from tests.storage.reconciliation.differences import NEWER, NOW_MS, RUN, difference, standing
 
@@ -64,7 +66,9 @@ async def _rows(db: Database) -> list[tuple[Any, ...]]:
 
 
 async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
-    """An alarm, a conflict, a refused notification, a difference and a wrong clock, by kind."""
+    """An alarm, a conflict, a refused notification, a difference, a wrong clock and a machine that
+    counted otherwise, by kind.
+    """
     owner = await Owner.of(db, "VM-1")
     frame = owner.frame("VM-1", FaultReported(code="E1"))
     await owner.do("VM-1", frame)
@@ -74,6 +78,7 @@ async def _one_of_each(db: Database) -> dict[WorkItemKind, str]:
     await Inbox(db).put(other("refused:foreign_currency:t6:n1", None))
     await Reconciliation(db).record(RUN, [difference("t7")], now_ms=NOW_MS)
     await WrongClocks(db).told("a/1", ahead_ms=90_000, at_ms=NOW_MS)
+    await Readouts(db).keep([one_sale_too_many()], by())
     return {item.kind: item.item_id for item in await items(db)}
 
 

@@ -48,7 +48,7 @@ class _WorkItemKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItem
     """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
     WORK_ITEM_KIND_LOADING_UNFINISHED: _WorkItemKind.ValueType  # 11
     """Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
-    WORK_ITEM_KIND_READOUT_DIFFERENCE: _WorkItemKind.ValueType  # 12
+    WORK_ITEM_KIND_READOUT_DIFFERENCE: _WorkItemKind.ValueType  # 13
     """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
 
 class WorkItemKind(_WorkItemKind, metaclass=_WorkItemKindEnumTypeWrapper): ...
@@ -76,7 +76,7 @@ WORK_ITEM_KIND_CLOCK_WRONG: WorkItemKind.ValueType  # 10
 """The clock of a process is not Alipay's: one item, however many processes it is. reason names the first of them."""
 WORK_ITEM_KIND_LOADING_UNFINISHED: WorkItemKind.ValueType  # 11
 """Goods left a van for a column, or the other way round, and whoever did that was cut off. reason says which call."""
-WORK_ITEM_KIND_READOUT_DIFFERENCE: WorkItemKind.ValueType  # 12
+WORK_ITEM_KIND_READOUT_DIFFERENCE: WorkItemKind.ValueType  # 13
 """A machine counted something else than the books have: reason begins with the counter, DA2, CA2, VA1 or PA2*column."""
 Global___WorkItemKind: _TypeAlias = WorkItemKind  # noqa: Y015
 

@@ -34,6 +34,7 @@ from storage.fleet.queries import Queries
 from storage.fleet.registry import Registry
 from storage.fleet.sold import SoldVends
 from storage.machines.inbox import Inbox
+from storage.office.audit_data import AuditData
 from storage.reconciliation.runs import NewRun, Reconciliation
 from storage.tables import (
     journal,
@@ -58,7 +59,7 @@ from tests.storage.archiving.books import (
     months,
     order,
 )
-from tests.storage.auditing.books import damage, pays
+from tests.storage.auditing.books import MACHINES, damage, pays
 from tests.storage.notifications import other, received
 from tests.storage.owner import START_MS, Owner, new_machine, refund_of
 
@@ -94,6 +95,15 @@ async def test_a_month_goes_and_nothing_is_lost(books: Database, tmp_path: Path)
     assert {"VM-1", "VM-2", FIFTH} == set(first)
     story = await queries.timeline("VM-1-s3")
     assert "TopUpPaid" in story[0].event
+
+
+async def test_audit_data_of_machines_is_as_before(books: Database, tmp_path: Path) -> None:
+    """It is made of rows that stay, and proved against balances that stay."""
+    data = AuditData(books)
+    before = [await data.read(machine_id) for machine_id in MACHINES]
+    assert any(one.total.paid.number for one in before)
+    await archived(books, tmp_path / "archive")
+    assert before == [await data.read(machine_id) for machine_id in MACHINES]
 
 
 async def test_books_go_on_behind_an_archive(books: Database, tmp_path: Path) -> None:

@@ -47,19 +47,19 @@ class AuditDataCalls:
     async def bring(self, request: wire.ImportReadoutRequest, act: Act) -> list[ReadoutView]:
         """ImportReadout."""
         fields = OfficeFields().machine_id(request.machine_id, needed=False)
-        now_ms = self.clock.now_ms()
-        read_at_ms = now_ms
+        read_at_ms = None
         if request.HasField("read_at"):
             read_at_ms = fields.time_ms("read_at", request.read_at)
-            if read_at_ms > now_ms + AHEAD_MS_MAX:
+            if read_at_ms > self.clock.now_ms() + AHEAD_MS_MAX:
                 fields.wrong("read_at", "must not be in the future")
         fields.done()
         try:
             found = read(request.eva_dts)
         except ReadoutRefused as error:
             raise _refused(str(error)) from None
-        brought = [_new(one, request, read_at_ms) for one in found]
         deed = deed_of(_who(act), "ImportReadout", self.clock)
+        at_ms = deed.now_ms if read_at_ms is None else read_at_ms
+        brought = [_new(one, request, at_ms) for one in found]
         with in_words():
             return await self.readouts.keep(brought, deed)
 

@@ -448,7 +448,7 @@ async def _leaves_clean_books(path: Path) -> None:
     database, which the test may have closed.
     """
     audit = prove_file(path, now_ms=SystemClock().now_ms(), own_ids={PARTNER})
-    assert () == audit.sentences
+    assert () == audit.sentences, "\n".join(audit.sentences)
 
 
 async def _administrator(stack: AsyncExitStack, gateway: Gateway) -> grpc.aio.Channel:

@@ -219,15 +219,15 @@ async def test_a_version_that_nobody_here_knows_is_said(tmp_path: Path) -> None:
     config = StorageConfig(url=f"sqlite:///{tmp_path}/v.db")
     database.upgrade(config)
     with closing(sqlite3.connect(tmp_path / "v.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0009'")
-    said = "has schema 0009.* made by another version of the program, and cannot be upgraded"
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    said = "has schema 9999.* made by another version of the program, and cannot be upgraded"
     with pytest.raises(SchemaMismatch, match=said):
         await database.require_schema(config)
     with pytest.raises(StoreError, match=said.replace(".*", ": it was")):
         database.upgrade(config)
     with pytest.raises(StoreError, match=said):
         await Database.open(config)
-    assert "0009" == migrate.current(config.url)
+    assert "9999" == migrate.current(config.url)
 
 
 def test_a_check_that_connects_says_what_serve_would_say(tmp_path: Path) -> None:

@@ -35,6 +35,10 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     _want(draft, CodeStatus.ACTIVE if after.enabled else CodeStatus.STOPPED)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
+    if (before.locked or ()) != (after.locked or ()):
+        if draft.state.configuration.planogram_version == before.planogram_version:
+            draft.tell(commands.planogram(draft.state))
+        vending.stop_locked(draft)
     if not after.enabled:
         vending.out_of_service(draft)
 

@@ -113,6 +113,19 @@ def test_a_machine_whose_columns_are_all_locked_cannot_sell() -> None:
     assert not can_sell(story.state)
 
 
+def test_a_customer_whose_last_choice_is_locked_has_the_money_back() -> None:
+    """After the grace that a machine has which cannot sell, not after the longer idle time."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    story.connect()
+    story.pay(1_000)
+    lock(story, "A1", "A2")
+    assert story.policy.unavailable_grace_ms < story.policy.idle_refund_ms
+    story.wait(story.policy.unavailable_grace_ms)
+
+    assert story.state.session is None
+    assert [1_000] == [refund.amount_minor for refund in story.state.refunds]
+
+
 def test_a_column_that_is_not_there_may_be_locked() -> None:
     """It locks nothing until there is one."""
     story = Story(a_machine(stock=3))

@@ -38,6 +38,7 @@ from storage.tables.places import (
     machine_sites,
     sites,
 )
+from storage.tables.recalls import column_locks, recalls
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import machine_alarms, refunds, sessions, trades, vends
 from storage.tables.transfers import as_read, kept_transfers, transfers
@@ -51,6 +52,7 @@ __all__ = [
     "as_read",
     "audit",
     "balances",
+    "column_locks",
     "column_pars",
     "district_paths",
     "districts",
@@ -82,6 +84,7 @@ __all__ = [
     "prices",
     "product_names",
     "products",
+    "recalls",
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",

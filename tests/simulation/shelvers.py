@@ -137,6 +137,7 @@ async def _asked(gateway: "GatewayProcess", request: Request) -> object:
         clock=acts.clock,
         goods=office.goods,
         reversals=office.reversals,
+        locks=office.locks,
     )
 
     async def do(act: Act) -> wire.CountColumnResponse:

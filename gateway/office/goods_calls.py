@@ -119,7 +119,7 @@ class GoodsCalls(Acts):
         cause = _cause(act, request)
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
-        if not seen.done and not seen.waiting:
+        if not (seen.done or seen.refused or seen.waiting):
             with in_words():
                 await self.locks.check_loading(
                     request.machine_id, request.product, request.lot, self.clock.now_ms()

@@ -100,7 +100,7 @@ class OfficeParts:
         others.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
-        recalls, locks = Recalls(database), Locks(database)
+        recalls, locks, holder = Recalls(database), Locks(database), token()
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -121,7 +121,7 @@ class OfficeParts:
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
                 clock=fleet.acts.clock,
-                holder=token(),
+                holder=holder,
             ),
             recalls=recalls,
             locks=locks,
@@ -130,7 +130,7 @@ class OfficeParts:
                 locks=locks,
                 acts=fleet.acts,
                 clock=fleet.acts.clock,
-                holder=token(),
+                holder=holder,
             ),
         )
 

@@ -343,18 +343,16 @@ def _free(holder: str, now_ms: int, held_ms: int) -> Select[Any]:
 
 
 def _check_known(connection: Connection, wanted: NewRecall) -> None:
-    if (
-        connection.scalar(select(products.c.product).where(products.c.product == wanted.product))
-        is None
-    ):
-        raise NotThere("product", wanted.product)
+    """Raise NotThere: whoever mistypes a lot must hear of it, because nothing would be locked."""
     c = goods_moves.c
-    # Whoever mistypes a lot must hear of it: nothing would be locked.
-    seen = (
-        select(c.id).where(c.lot == wanted.lot, c.lot != "", c.product == wanted.product).limit(1)
-    )
-    if wanted.lot and connection.scalar(seen) is None:
-        raise NotThere("lot", f"{wanted.lot} of {wanted.product}")
+    if wanted.lot:
+        seen = select(c.id).where(c.lot == wanted.lot, c.lot != "", c.product == wanted.product)
+        what, name = "lot", f"{wanted.lot} of {wanted.product}"
+    else:
+        seen = select(products.c.product).where(products.c.product == wanted.product)
+        what, name = "product", wanted.product
+    if connection.scalar(seen.limit(1)) is None:
+        raise NotThere(what, name)
 
 
 def _counted(connection: Connection, views: list[RecallView]) -> list[RecallView]:

@@ -125,7 +125,7 @@ def _until(site: Site, at_ms: int) -> int:
     ("wrong", "reason"),
     [
         ({"lot": "L9"}, "LOT_NOT_FOUND"),
-        ({"product": "cake"}, "PRODUCT_NOT_FOUND"),
+        ({"product": "cake"}, "LOT_NOT_FOUND"),
         ({"reason": ""}, "INVALID_REQUEST"),
         ({"lot": ""}, "INVALID_REQUEST"),
     ],

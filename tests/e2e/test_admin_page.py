@@ -61,7 +61,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, rotated, *more = machines
         import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots = goods
+        refill, mistake, visit, stock, lots, recall, locked = goods
 
         told = await desk.type(products)
         assert "cola 0,33 l" in told
@@ -116,4 +116,11 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(lots)
         assert '"instores": "228"' in told
         assert '"quantity": "9"' in told
+
+        assert '"stock": "9"' in await desk.type(recall)
+        while await site.gateway.office.recalling.once():
+            pass
+        told = await desk.type(locked)
+        assert 2 == told.count("lockedat")
+        assert 1 == told.count("releasedat")
         await listener.stop(grace_s=0)

@@ -93,14 +93,26 @@ async def test_a_second_is_waited_for_between_so_many_machines(
     await loaded(site)
     await recall(site)
     slept: list[float] = []
+    gates: list[asyncio.Event] = []
+    working = worker(site)
+    kept = working.recalls.hold
 
     async def sleep(seconds: float) -> None:
+        gates.append(asyncio.Event())
+        await gates[-1].wait()
         slept.append(seconds)
 
-    working = worker(site)
+    async def hold(recall_id: str, holder: str, **more: int) -> bool:
+        held = await kept(recall_id, holder, **more)
+        gates[-1].set()  # who does not wait now has not waited
+        return held
+
     working.sleep = sleep
-    assert await working.once()
-    assert [1.0] == sorted(set(slept))
+    working.recalls.hold = hold  # type: ignore[method-assign]
+    async with asyncio.timeout(HANGS_AFTER_S):
+        assert await working.once()
+    working.recalls.hold = kept  # type: ignore[method-assign]
+    assert [1.0] == slept
     assert 4 == await lockings(site)
 
 

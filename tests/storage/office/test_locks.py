@@ -14,7 +14,7 @@ from storage.office.product_content import ProductContent
 from storage.office.products import Products
 from storage.office.recalls import NewRecall, RecallCause, Recalls
 from storage.office.sites import Sites
-from storage.tables import audit, goods_lots, machine_sites, machine_states, machines
+from storage.tables import audit, column_locks, goods_lots, machine_sites, machine_states, machines
 from tests.storage.office import locking as of
 from tests.storage.office.places import a_site, by, some_districts
 from tests.storage.office.plans import goes_along
@@ -100,6 +100,8 @@ async def test_a_second_recall_of_a_locked_column_needs_no_new_revision(db: Data
     await of.locked_for(db, await of.recalled(db))
     await of.locked_for(db, await of.recalled(db, ALL, "r-2"))
     assert (2, ["A1"]) == await told(db)
+    known_at = select(column_locks.c.revision)
+    assert [2, 2] == await db.read(lambda connection: list(connection.scalars(known_at)))
 
 
 @pytest.mark.parametrize(

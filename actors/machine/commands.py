@@ -2,6 +2,7 @@
 again at any time.
 """
 
+from actors.machine import locking
 from actors.machine.code import CodeStatus
 from actors.machine.effects import UpdatePlanogram, UpdateService, Welcome
 from actors.machine.ids import VendId
@@ -46,7 +47,7 @@ def welcome(state: MachineState) -> Welcome:
 def planogram(state: MachineState) -> UpdatePlanogram:
     """Return the machine's columns, whole."""
     return UpdatePlanogram(
-        planogram_version=state.configuration.planogram_version, columns=state.columns
+        planogram_version=state.configuration.planogram_version, columns=locking.shown(state)
     )
 
 

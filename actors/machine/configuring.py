@@ -24,6 +24,10 @@ def change(draft: Draft, event: events.ConfigurationChanged) -> None:
     codes.configured(draft)
     if (before.enabled, before.mode) != (after.enabled, after.mode):
         draft.tell(commands.service(draft.state))
+    if (before.locked or ()) != (after.locked or ()):
+        if draft.state.configuration.planogram_version == before.planogram_version:
+            draft.tell(commands.planogram(draft.state))
+        vending.stop_locked(draft)
     if not after.enabled:
         vending.out_of_service(draft)
 

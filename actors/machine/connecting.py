@@ -15,6 +15,7 @@ from actors.machine import (
     doubles,
     events,
     frames,
+    locking,
     paying,
     settling,
     stock,
@@ -124,7 +125,8 @@ def _welcome(draft: Draft, event: events.Connected, *, lively: bool, stranger: b
     whose = TakenOverBy.STRANGER if stranger else TakenOverBy.ITSELF
     welcome = replace(commands.welcome(draft.state), taken_over_by=whose if lively else None)
     draft.effects.insert(place, welcome)
-    if event.planogram_version != draft.state.configuration.planogram_version:
+    newer = event.planogram_version != draft.state.configuration.planogram_version
+    if newer or locking.told_anew(draft.state):
         draft.effects.insert(place + 1, commands.planogram(draft.state))
     _tell_what_is_open(draft)
 

@@ -16,7 +16,6 @@ from actors.machine.goods import is_sound as is_carried
 from actors.machine.ids import TradeId
 from actors.machine.ledger import Account, TransferKind, is_sound
 from actors.machine.state import (
-    WITH_A_PERSON,
     Column,
     MachineState,
     Refund,
@@ -26,6 +25,7 @@ from actors.machine.state import (
     VendStatus,
     open_vends,
 )
+from actors.machine.with_a_person import WITH_A_PERSON
 
 RESERVING = {VendStatus.APPROVED, VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
 _OUTLIVING = {VendStatus.IN_DOUBT, VendStatus.IN_REVIEW}
@@ -70,6 +70,7 @@ def check_decision(before: MachineState, decision: Decision) -> None:
         raise InvariantBroken("a cause is entered once")
     _check_prices_stayed(before, state)
     _check_trades_moved(before, decision)
+    _check_locks_held(before, state)
     _check_vends_moved(before, decision)
     _check_refunds_moved(before, decision)
     _check_goods_moved(before, decision)
@@ -83,6 +84,16 @@ def _check_prices_stayed(before: MachineState, state: MachineState) -> None:
         and _shown(before) != _shown(state)
     ):
         raise InvariantBroken(f"no price changes within session {state.session.session_id}")
+
+
+def _check_locks_held(before: MachineState, state: MachineState) -> None:
+    vend = None if state.session is None else state.session.vend
+    if vend is None or not state.configuration.locked:
+        return
+    approved = {one.vend_id for one in open_vends(before) if one.status in RESERVING}
+    if vend.column not in state.configuration.locked or vend.vend_id in approved:
+        return
+    raise InvariantBroken(f"vend {vend.vend_id} of locked column {vend.column} is denied")
 
 
 def _shown(state: MachineState) -> tuple[object, ...]:

@@ -18,7 +18,6 @@ from actors.machine.draft import Draft
 from actors.machine.effects import ProviderCall, QueryRefund, SendRefund
 from actors.machine.ids import Currency, RefundId, refund_id
 from actors.machine.state import (
-    WITH_A_PERSON,
     Refund,
     RefundCause,
     RefundStatus,
@@ -26,6 +25,7 @@ from actors.machine.state import (
     WriteOffProposal,
 )
 from actors.machine.values import replace
+from actors.machine.with_a_person import WITH_A_PERSON
 
 
 def order_of(refund: Refund, currency: Currency) -> ProviderCall:

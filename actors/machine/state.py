@@ -80,6 +80,7 @@ class DenyReason(StrEnum):
     BACKEND_UNAVAILABLE = "BACKEND_UNAVAILABLE"
     PROVIDER_DOWN = "PROVIDER_DOWN"
     COLUMN_BLOCKED = "COLUMN_BLOCKED"
+    COLUMN_LOCKED = "COLUMN_LOCKED"
 
 
 class EndReason(StrEnum):
@@ -147,10 +148,6 @@ class RefundStatus(StrEnum):
     WRITTEN_OFF = "WRITTEN_OFF"
 
 
-WITH_A_PERSON = frozenset({RefundStatus.REFUSED, RefundStatus.UNRESOLVED})
-"""Nothing is tried by itself any more: a person tries again, asks Alipay, or gives it up."""
-
-
 class Column(Struct, frozen=True, kw_only=True, array_like=True):
     """One column: the product, its price, how many fit and how many are in it."""
 
@@ -180,6 +177,8 @@ class Configuration(Struct, frozen=True, kw_only=True):
     planogram_version: int = 0
     retired: bool = False
     """Its life in the fleet is over; money that comes all the same goes back."""
+    locked: tuple[str, ...] | None = None
+    """The columns that must not sell, whatever is in them. None: no column ever was locked."""
 
 
 class AlarmKind(StrEnum):

@@ -6,7 +6,7 @@ Nobody else changes a stock: here each change is entered as a move of goods (``g
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from actors.machine import alarms, events, goods
+from actors.machine import alarms, events, goods, locking
 from actors.machine.draft import Draft
 from actors.machine.goods import GOODS_ACTS_KEPT, GoodsAct, GoodsKind, GoodsMove
 from actors.machine.policy import Policy
@@ -36,9 +36,9 @@ ITS_OWN_FAULT = frozenset(
 
 def available(state: MachineState, column: Column) -> int:
     """Return the items that a customer can have: no open vend has a claim on them, and the column
-    works.
+    works and may sell.
     """
-    if blocked(state, column.column):
+    if blocked(state, column.column) or locking.locked(state, column.column):
         return 0
     return column.stock - sum(vend.column == column.column for vend in open_vends(state))
 

@@ -6,7 +6,7 @@ until the machine's journal tells what happened, or the policy's deadline comes.
 dispensed again for the same payment.
 """
 
-from actors.machine import events, ledger, paying, settling, stock
+from actors.machine import events, ledger, locking, paying, settling, stock
 from actors.machine.code import CodeStatus
 from actors.machine.commands import planogram, sells
 from actors.machine.draft import Draft
@@ -81,6 +81,8 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
         column.price_minor,
     ):
         return DenyReason.PRICE_STALE
+    if locking.locked(state, column.column):
+        return DenyReason.COLUMN_LOCKED
     if stock.blocked(state, column.column):
         return DenyReason.COLUMN_BLOCKED
     if stock.available(state, column) <= 0:
@@ -274,6 +276,17 @@ def out_of_service(draft: Draft) -> None:
     vend = None if draft.state.session is None else draft.session.vend
     if vend is not None and vend.status is VendStatus.AWAITING_PAYMENT:
         _give_up(draft, vend, DenyReason.OUT_OF_SERVICE)
+
+
+def stop_locked(draft: Draft) -> None:
+    """A column was locked: a selection of it that is not paid yet is denied, and what was paid for
+    it stays the customer's. What is approved goes on: its motor may be turning.
+    """
+    vend = None if draft.state.session is None else draft.session.vend
+    if vend is None or vend.status is not VendStatus.AWAITING_PAYMENT:
+        return
+    if locking.locked(draft.state, vend.column):
+        _give_up(draft, vend, DenyReason.COLUMN_LOCKED)
 
 
 # --- how it ended ---

@@ -15,7 +15,8 @@ from actors.machine.events import (
     VendSettled,
 )
 from actors.machine.ids import MachineId, RefundId, VendId
-from actors.machine.state import WITH_A_PERSON, RefundStatus, VendStatus
+from actors.machine.state import RefundStatus, VendStatus
+from actors.machine.with_a_person import WITH_A_PERSON
 from gateway.fleet import errors as fleet_errors
 from gateway.fleet.act import Act, Acts, why_not
 from gateway.fleet.errors import not_found, not_possible

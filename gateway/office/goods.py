@@ -10,6 +10,7 @@ from gateway.office.reversal_calls import ReversalCalls
 from gateway.office.v1 import goods_service_pb2 as wire
 from gateway.office.v1 import goods_service_pb2_grpc
 from storage.office.goods import Goods, GoodsBalanceView, GoodsMoveView, MovesWanted
+from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.reversals import Reversals
 
@@ -17,7 +18,9 @@ from storage.office.reversals import Reversals
 class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
     """One method for each call."""
 
-    def __init__(self, parts: Parts, goods: Goods, reversals: Reversals, lots: Lots) -> None:
+    def __init__(
+        self, parts: Parts, goods: Goods, reversals: Reversals, lots: Lots, locks: Locks
+    ) -> None:
         self.parts = parts
         self._goods = goods
         self._lots = lots
@@ -31,6 +34,7 @@ class GoodsService(goods_service_pb2_grpc.GoodsServiceServicer):
             clock=acts.clock,
             command_timeout_s=acts.command_timeout_s,
             goods=goods,
+            locks=locks,
             reversals=reversals,
         )
 

@@ -32,6 +32,7 @@ from storage.office.goods import (
     GoodsLine,
     kind_out_of_column,
 )
+from storage.office.locks import Locks
 from storage.office.visit_rows import Part
 
 TRIES = 5
@@ -42,6 +43,7 @@ class GoodsCalls(Acts):
     """One method for each call, to be given to ``gateway.fleet.idempotence.Requests.once``."""
 
     goods: Goods
+    locks: Locks
 
     async def receive(self, request: wire.ReceiveGoodsRequest, act: Act) -> list[GoodsBalanceView]:
         """ReceiveGoods."""
@@ -117,6 +119,11 @@ class GoodsCalls(Acts):
         cause = _cause(act, request)
         event = _moved(request, act, GoodsKind.LOADED, cause, loading_place(cause), into=True)
         seen = await self._to_begin(request.machine_id, event, act)
+        if not (seen.done or seen.refused or seen.waiting):
+            with in_words():
+                await self.locks.check_loading(
+                    request.machine_id, request.product, request.lot, self.clock.now_ms()
+                )
         there = Errand(
             # Who looks after what was cut off is told which request it was.
             cause=f"{cause}:{request.column}:{request.request_id}",

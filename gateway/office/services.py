@@ -21,6 +21,9 @@ from gateway.office.places import PlaceService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
+from gateway.office.recall_calls import RecallCalls
+from gateway.office.recall_worker import RecallWorker
+from gateway.office.recalls import RecallService
 from gateway.office.stock import StockService
 from gateway.office.v1 import (
     audit_data_service_pb2,
@@ -39,6 +42,8 @@ from gateway.office.v1 import (
     price_service_pb2_grpc,
     product_service_pb2,
     product_service_pb2_grpc,
+    recall_service_pb2,
+    recall_service_pb2_grpc,
     stock_service_pb2,
     stock_service_pb2_grpc,
     visit_service_pb2,
@@ -51,12 +56,14 @@ from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
 from storage.office.incidents import Incidents
+from storage.office.locks import Locks
 from storage.office.lots import Lots
 from storage.office.pars import Pars
 from storage.office.prices import Prices
 from storage.office.products import Products
 from storage.office.profiles import Profiles
 from storage.office.readouts import Readouts
+from storage.office.recalls import Recalls
 from storage.office.reversals import Reversals
 from storage.office.selectors import Selectors
 from storage.office.sites import Sites
@@ -95,6 +102,9 @@ class OfficeParts:
     imports: Imports
     importing: ImportWorker
     incidents: Incidents
+    recalls: Recalls
+    locks: Locks
+    recalling: RecallWorker
 
     @classmethod
     def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
@@ -102,6 +112,7 @@ class OfficeParts:
         others.
         """
         profiles, stays, imports = Profiles(database), Stays(database), Imports(database)
+        recalls, locks, holder = Recalls(database), Locks(database), token()
         return cls(
             fleet=fleet,
             products=Products(database),
@@ -125,7 +136,16 @@ class OfficeParts:
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
                 clock=fleet.acts.clock,
-                holder=token(),
+                holder=holder,
+            ),
+            recalls=recalls,
+            locks=locks,
+            recalling=RecallWorker(
+                recalls=recalls,
+                locks=locks,
+                acts=fleet.acts,
+                clock=fleet.acts.clock,
+                holder=holder,
             ),
         )
 
@@ -145,6 +165,7 @@ FILES = (
             machine_import_service_pb2,
             incident_service_pb2,
             audit_data_service_pb2,
+            recall_service_pb2,
         )
     ),
 )
@@ -168,7 +189,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
         PriceService(parts.fleet, parts.prices), server
     )
     goods_service_pb2_grpc.add_GoodsServiceServicer_to_server(
-        GoodsService(parts.fleet, parts.goods, parts.reversals, parts.lots), server
+        GoodsService(parts.fleet, parts.goods, parts.reversals, parts.lots, parts.locks), server
     )
     visit_service_pb2_grpc.add_VisitServiceServicer_to_server(
         VisitService(parts.fleet, parts.visits), server
@@ -198,4 +219,14 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     machine_import_service_pb2_grpc.add_MachineImportServiceServicer_to_server(
         MachineImportService(parts.fleet, calls, parts.imports, parts.profiles, parts.selectors),
         server,
+    )
+    recall_calls = RecallCalls(
+        recalls=parts.recalls,
+        locks=parts.locks,
+        clock=parts.fleet.acts.clock,
+        begun=parts.recalling.wake,
+        new_id=new_token,
+    )
+    recall_service_pb2_grpc.add_RecallServiceServicer_to_server(
+        RecallService(parts.fleet, recall_calls, parts.recalls, parts.locks), server
     )

@@ -42,6 +42,8 @@ _OPEN_ITEMS = {
     ),
     "codes_differing": "Machines whose code at Alipay is not yet as wanted; ListMachines with "
     "code_differs shows them.",
+    "locks_not_obeyed": "Locked columns of which the machine's actor is not known to know yet; "
+    "ListLockedColumns with not_obeyed shows them.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

@@ -212,6 +212,8 @@ class _VendDeniedReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Vend
     """The code of this machine does not exist yet, so nobody could pay."""
     VEND_DENIED_REASON_COLUMN_BLOCKED: _VendDeniedReason.ValueType  # 11
     """The column failed several times in a row and sells nothing until somebody has seen to it."""
+    VEND_DENIED_REASON_COLUMN_LOCKED: _VendDeniedReason.ValueType  # 12
+    """What is in the column must not be sold. A PlanogramUpdate says that nothing is left in it."""
 
 class VendDeniedReason(_VendDeniedReason, metaclass=_VendDeniedReasonEnumTypeWrapper):
     """Why not."""
@@ -240,6 +242,8 @@ VEND_DENIED_REASON_PROVIDER_DOWN: VendDeniedReason.ValueType  # 10
 """The code of this machine does not exist yet, so nobody could pay."""
 VEND_DENIED_REASON_COLUMN_BLOCKED: VendDeniedReason.ValueType  # 11
 """The column failed several times in a row and sells nothing until somebody has seen to it."""
+VEND_DENIED_REASON_COLUMN_LOCKED: VendDeniedReason.ValueType  # 12
+"""What is in the column must not be sold. A PlanogramUpdate says that nothing is left in it."""
 Global___VendDeniedReason: _TypeAlias = VendDeniedReason  # noqa: Y015
 
 class _EndSessionReason:

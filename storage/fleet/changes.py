@@ -120,6 +120,8 @@ class MachineChange:
     """Another one for the code's notify URL; the earlier ones go on leading to the machine."""
     store_id: str | None = None
     """Another one under which Alipay has the store, which gets another code: the sticker is new."""
+    locked: tuple[str, ...] | None = None
+    """All columns that must not sell; which and why, says who changes it (storage.office.locks)."""
 
 
 Making = Callable[[Connection, Row[Any]], MachineChange]
@@ -193,6 +195,8 @@ def plan(
         values["notify_token"] = change.notify_token
     if change.store_id is not None:
         values["store_id"] = change.store_id
+    if change.locked is not None:
+        values["locked"] = json.dumps(change.locked)
     return Planned(
         values=values,
         told=ConfigurationChanged(configuration=after, columns=change.columns),
@@ -233,6 +237,7 @@ def _configured(before: Configuration, change: MachineChange) -> Configuration:
         overrides=values.replace(overrides, **dict(change.limits)),
         planogram_version=before.planogram_version + (change.columns is not None),
         retired=change.retire,
+        locked=before.locked if change.locked is None else change.locked,
     )
 
 
@@ -312,11 +317,17 @@ def _differences(
         old, new = getattr(before.overrides, limit), getattr(after.overrides, limit)
         if old != new:
             yield f"policy.{limit} {_limit(old)} -> {_limit(new)}"
+    if (before.locked or ()) != (after.locked or ()):
+        yield f"locked {_listed(before.locked)} -> {_listed(after.locked)}"
     if before.planogram_version != after.planogram_version:
         yield (
             f"planogram {before.planogram_version} -> {after.planogram_version} with "
             f"{len(change.columns or ())} columns"
         )
+
+
+def _listed(columns: tuple[str, ...] | None) -> str:
+    return ", ".join(columns or ()) or "none"
 
 
 def _word(value: bool) -> str:

@@ -46,6 +46,7 @@ from storage.fleet.views import (
 from storage.item_ids import DIFFERENCE_ITEM, not_closed
 from storage.machines.loading import read_columns
 from storage.tables import (
+    column_locks,
     inbox,
     journal,
     machine_states,
@@ -316,6 +317,12 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         func.count(),
         func.min(machine_states.c.code_differs_since_ms),
     ).where(machine_states.c.code_differs_since_ms.is_not(None)),
+    select(
+        literal("locks_not_obeyed"),
+        literal(""),
+        func.count(),
+        func.min(column_locks.c.locked_at_ms),
+    ).where(column_locks.c.obeyed_at_ms.is_(None)),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
     ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),

@@ -1,5 +1,6 @@
 """Makes machines of their rows, for the actors."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,7 @@ def configuration_of(row: Row[Any]) -> Configuration:
         overrides=codec.decode_overrides(row.overrides),
         planogram_version=row.planogram_version,
         retired=row.retired_at_ms is not None,
+        locked=None if row.locked is None else tuple(json.loads(row.locked)),
     )
 
 

@@ -39,6 +39,7 @@ from storage.tables.places import (
     sites,
 )
 from storage.tables.readouts import audit_resets, readout_differences, readouts
+from storage.tables.recalls import column_locks, recalls
 from storage.tables.reconciliation import reconciliation_differences, reconciliation_runs
 from storage.tables.records import incidents, machine_alarms, refunds, sessions, trades, vends
 from storage.tables.transfers import as_read, kept_transfers, transfers
@@ -53,6 +54,7 @@ __all__ = [
     "audit",
     "audit_resets",
     "balances",
+    "column_locks",
     "column_pars",
     "district_paths",
     "districts",
@@ -87,6 +89,7 @@ __all__ = [
     "products",
     "readout_differences",
     "readouts",
+    "recalls",
     "reconciliation_differences",
     "reconciliation_runs",
     "refunds",

@@ -39,6 +39,8 @@ machines = Table(
     Column("overrides", JSON, nullable=False),
     Column("retired_at_ms", BigInteger),
     Column("store_id", String(64), nullable=False, server_default=text("''")),
+    # The columns that must not sell, as a list in JSON; null if none ever was locked.
+    Column("locked", Text),
     ForeignKeyConstraint(["partition"], ["partitions.partition"]),
     UniqueConstraint("notify_token"),
     CheckConstraint("revision > 0", name="revision_grows"),

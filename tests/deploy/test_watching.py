@@ -73,7 +73,7 @@ async def series() -> Series:
             GaugeView(name=name, status="", count=1, oldest_at_ms=0)
             for name in (
                 *("inbox_untaken", "sessions_open", "machines_online"),
-                *("vends_in_doubt", "differences_open", "codes_differing"),
+                *("vends_in_doubt", "differences_open", "codes_differing", "locks_not_obeyed"),
             )
         ),
     ]
@@ -134,6 +134,7 @@ def _is_of_sql(name: str) -> bool:
     of_sql = (
         *("differences_open", "inbox_untaken", "machines_online", "refunds_open"),
         *("sessions_open", "sql_up", "vends_in_doubt", "work_items", "codes_differing"),
+        "locks_not_obeyed",
     )
     return name.startswith(tuple(f"vendgate_{one}" for one in of_sql))
 

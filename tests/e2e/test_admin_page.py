@@ -64,7 +64,7 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         products, adopt, files, archive, prices, *machines = BLOCK.findall(PAGE)
         places, stands, selected, maintenance, renamed, rotated, *more = machines
         import_of, imported, *goods = more
-        refill, mistake, visit, stock, lots, faults, *day = goods
+        refill, mistake, visit, stock, lots, recall, locked, faults, *day = goods
         books, meters, differences = day
 
         told = await desk.type(products)
@@ -120,6 +120,13 @@ async def test_the_page_works_as_printed(tmp_path: Path) -> None:
         told = await desk.type(lots)
         assert '"instores": "228"' in told
         assert '"quantity": "9"' in told
+
+        assert '"stock": "9"' in await desk.type(recall)
+        while await site.gateway.office.recalling.once():
+            pass
+        told = await desk.type(locked)
+        assert 2 == told.count("lockedat")
+        assert 1 == told.count("releasedat")
 
         async with a_machine(site, "VM-0017") as machine:
             await machine.say(1, fault=machine_pb2.Fault(code="EJB", column="A1", detail="stuck"))

@@ -14,7 +14,7 @@ from actors.link import Reload
 from actors.machine.ids import MachineId
 from actors.machine.state import Mode
 from storage.fleet.changes import MachineChange
-from tests.simulation import admins, doubles, restores, rewrites, shown
+from tests.simulation import admins, doubles, recallers, restores, rewrites, shown
 
 if TYPE_CHECKING:
     from tests.simulation.backend import HostProcess
@@ -55,6 +55,7 @@ def blows(world: "World") -> Iterator[Coroutine[Any, Any, None]]:
         ("erasure", faults.erased_every_s, admins.erase_payer),
         ("goods", faults.goods_moved_every_s, world.shelvers.somebody),
         ("prices", faults.repriced_every_s, shown.reprice),
+        ("recalls", faults.recalled_every_s, recallers.somebody),
         ("codes", faults.codes_changed_every_s, rewrites.change),
         ("restore", faults.restored_every_s, restores.restore),
     )

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from actors.link import FromMachine, ToHost
 from actors.machine.events import Disconnected
 from gateway.v1 import machine_service_pb2 as service_pb
+from tests.simulation import recallers
 from tests.simulation.books import Fold
 from tests.simulation.keys import minor
 
@@ -120,6 +121,7 @@ class Checker:
                 self.given_back_once_and_whole(cause.partition("/")[0])
             elif kind == "RESERVE":
                 self._reserved_s[cause.partition("/")[0]] = self._world.loop.now_s
+                recallers.sells_nothing_locked(self._world, cause.partition("/")[0])
                 self.no_money_across_sessions(cause.partition("/")[0], trade_id)
         for trade_id in {trade_id for _, _, trade_id, _ in news if trade_id}:
             self.conservation(trade_id)

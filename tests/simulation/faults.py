@@ -91,6 +91,8 @@ class Faults:
     """Drawn for no world: only steered ones have it."""
     goods_moved_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
+    recalled_every_s: float = 0.0
+    """Drawn for no world: only steered ones have it."""
     codes_changed_every_s: float = 0.0
     """Drawn for no world: only steered ones have it."""
     erased_every_s: float = 0.0

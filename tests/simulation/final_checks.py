@@ -24,6 +24,7 @@ from tests.simulation.checker import TOLERANCE_MS
 from tests.simulation.disk import PARTITIONS
 from tests.simulation.keys import PARTNER
 from tests.simulation.machines import journal_says_delivered
+from tests.simulation.recallers import locks_are_known
 from tests.simulation.shelvers import by_people, goods_are_moved_as_was_said
 from tests.simulation.shown import charged_as_shown
 from tests.simulation.transitions import allowed_transitions
@@ -57,6 +58,13 @@ def unrest(world: "World") -> str:
         ),
         ("trades", "SELECT trade_id FROM trades WHERE status <> 'CLOSED' OR held_minor <> 0"),
         ("inbox", "SELECT cause FROM inbox WHERE taken_at_ms IS NULL"),
+        (
+            "recalls",
+            (
+                "SELECT recall_id FROM recalls WHERE looked_at_ms IS NULL "
+                "OR (released_at_ms IS NOT NULL AND look_at_ms IS NOT NULL)"
+            ),
+        ),
         (
             "registry",
             (
@@ -477,5 +485,6 @@ TRUTHS = (
     who_was_erased_is_forgotten,
     charged_as_shown,
     goods_are_moved_as_was_said,
+    locks_are_known,
 )
 """Every truth that holds at rest, but for the audit."""

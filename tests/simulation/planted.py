@@ -16,6 +16,7 @@ from tests.simulation import (
     bugs,
     bugs_of_codes,
     bugs_of_goods,
+    bugs_of_recalls,
     bugs_of_refunds,
     bugs_of_time,
     steers,
@@ -387,6 +388,18 @@ PLANTED = (
         bug=bugs.any_price_is_fine,
         start=38,
         steer=steers.prices_change,
+    ),
+    Planted(
+        name="waiting-vend-goes-on",
+        sentence="Who chose before a recall may still pay, and gets what was recalled.",
+        bug=bugs_of_recalls.waiting_vend_goes_on,
+        steer=steers.lots_are_recalled,
+    ),
+    Planted(
+        name="lock-is-not-loaded",
+        sentence="A machine that is loaded again sells what was recalled.",
+        bug=bugs_of_recalls.lock_is_not_loaded,
+        steer=steers.lots_are_recalled,
     ),
     Planted(
         name="frame-applied-twice",

@@ -75,13 +75,18 @@ class Shelvers:
         name = f"s{len(self.wishes)}"
         if not self.wishes:
             values: dict[str, Any] = {"from": "FOUND", "to": VAN, "request_id": name}
-            values["goods"] = [wire.GoodsLine(product="cola", quantity=BOXES)]
+            lots = world.lots or ("",)
+            values["goods"] = [
+                wire.GoodsLine(product="cola", lot=lot, quantity=BOXES) for lot in lots
+            ]
             return Wish(request=wire.TransferGoodsRequest(**values))
         machine_id = rng.choice(sorted(world.machines))
         stock = world.stock(machine_id)
         if not stock:
             return None
         column = rng.choice(sorted(stock))
+        if column not in world.machines[machine_id].shelf.loaded:
+            return None  # whoever puts the machine up loads it as the backend says by then
         about: dict[str, Any] = {
             "machine_id": machine_id,
             "column": column,
@@ -91,6 +96,8 @@ class Shelvers:
         what = rng.random()
         if what < 0.5:
             more: dict[str, Any] = {"from": VAN, "quantity": rng.randint(1, 4)}
+            if world.lots:
+                more["lot"] = rng.choice(world.lots)
             return Wish(request=wire.LoadColumnRequest(**about, **more))
         if what < 0.75:
             ((version,),) = world.disk.rows(
@@ -137,6 +144,7 @@ async def _asked(gateway: "GatewayProcess", request: Request) -> object:
         clock=acts.clock,
         goods=office.goods,
         reversals=office.reversals,
+        locks=office.locks,
     )
 
     async def do(act: Act) -> wire.CountColumnResponse:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
 
+from tests.simulation import recallers
 from tests.simulation.world import Outcome, World, live
 
 Steer = Callable[[World], None]
@@ -193,6 +194,14 @@ def people_move_goods(world: World) -> None:
     world.faults.goods_moved_every_s = 6.0
 
 
+def lots_are_recalled(world: World) -> None:
+    """Columns are loaded by lots, which are recalled and released all the time, while customers buy
+    and hosts and gateways die.
+    """
+    world.lots = recallers.LOTS
+    world.faults.goods_moved_every_s, world.faults.recalled_every_s = 10.0, 6.0
+
+
 def limits_are_disputed(world: World) -> None:
     """Two people want now this limit and now that one, again and again."""
     world.faults.limits_wished_every_s = 3.0
@@ -223,6 +232,7 @@ STEERS: dict[str, Steer] = {
     "people insist": people_insist,
     "limits are disputed": limits_are_disputed,
     "people move goods": people_move_goods,
+    "lots are recalled": lots_are_recalled,
     "prices change": prices_change,
     "codes are rewritten": codes_are_rewritten,
     "codes are lost": codes_are_lost,

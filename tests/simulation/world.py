@@ -29,7 +29,7 @@ from gateway.v1 import machine_service_pb2 as service_pb
 from storage import codec
 from storage.fleet.joining import NewMachine
 from storage.fleet.registry import Registry
-from tests.simulation import admins, chaos, transitions
+from tests.simulation import admins, chaos, recallers, transitions
 from tests.simulation.backend import (
     NOTIFY_BASE,
     GatewayProcess,
@@ -135,6 +135,8 @@ class World:
         """The numbers of payers whose erasure was answered."""
         self.leaves = 0.2
         """How many are taken away at the end of their busy time."""
+        self.lots: tuple[str, ...] = ()
+        """Goods are loaded by these, and recalled; without, nobody tells lots apart."""
         self.insistent = False
         """Everybody who pays first leaves a little behind, or wants what that does not cover."""
         self.visits = 0
@@ -414,6 +416,8 @@ class World:
                     machine.revive()
             await admins.settle_reviewed(self)
             await admins.settle_refused(self)
+            if self.lots:
+                await recallers.look(self, self.rng(f"recallers/{self.loop.now_s}"))
             left = unrest(self) or await self.shelvers.finish(self)
         if left:
             self.fail("rest within bounds", left)

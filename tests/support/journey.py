@@ -18,12 +18,8 @@ from actors.machine.effects import (
 )
 from actors.machine.ids import RefundId, VendId
 from actors.machine.policy import Policy
-from actors.machine.state import (
-    WITH_A_PERSON,
-    FailureCause,
-    Mode,
-    VendStatus,
-)
+from actors.machine.state import FailureCause, Mode, VendStatus
+from actors.machine.with_a_person import WITH_A_PERSON
 from tests.support.story import Story, a_machine
 
 AMOUNTS = st.sampled_from([1, 299, 300, 500, 501, 1_000, 2_000])

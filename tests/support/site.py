@@ -47,6 +47,7 @@ from gateway.office.v1 import (
     place_service_pb2_grpc,
     price_service_pb2_grpc,
     product_service_pb2_grpc,
+    recall_service_pb2_grpc,
     stock_service_pb2_grpc,
     visit_service_pb2_grpc,
 )
@@ -213,6 +214,11 @@ class Site:
     def profiles(self) -> Any:
         """A client of MachineProfileService."""
         return machine_profile_service_pb2_grpc.MachineProfileServiceStub(self.channel)
+
+    @property
+    def recalls(self) -> Any:
+        """A client of RecallService."""
+        return recall_service_pb2_grpc.RecallServiceStub(self.channel)
 
     @property
     def machine_imports(self) -> Any:

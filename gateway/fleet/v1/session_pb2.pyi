@@ -158,6 +158,8 @@ class _VendReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VendReason
     """What the machine says of its outcome contradicts itself."""
     VEND_REASON_COLUMN_BLOCKED: _VendReason.ValueType  # 22
     """Its column failed several times in a row, and nobody has seen to it."""
+    VEND_REASON_COLUMN_LOCKED: _VendReason.ValueType  # 23
+    """What is in its column must not be sold."""
 
 class VendReason(_VendReason, metaclass=_VendReasonEnumTypeWrapper):
     """Why a vend was denied, failed or voided."""
@@ -194,6 +196,8 @@ VEND_REASON_CONTRADICTED: VendReason.ValueType  # 21
 """What the machine says of its outcome contradicts itself."""
 VEND_REASON_COLUMN_BLOCKED: VendReason.ValueType  # 22
 """Its column failed several times in a row, and nobody has seen to it."""
+VEND_REASON_COLUMN_LOCKED: VendReason.ValueType  # 23
+"""What is in its column must not be sold."""
 Global___VendReason: _TypeAlias = VendReason  # noqa: Y015
 
 @_typing.final

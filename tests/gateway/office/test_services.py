@@ -175,6 +175,10 @@ DAY: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"counted": 4},
     ),
     ("CloseVisit", {"visit": "v1", "reason": "done"}, {"reason": "late"}),
+    ("RecallLot", {**COLA, "reason": "glass"}, {"reason": "dust"}),
+    ("ReleaseRecall", {"recallId": "LAST_RECALL", "reason": "tested"}, {"reason": "seen"}),
+    ("RecallProduct", {"product": "cola", "reason": "glass"}, {"reason": "dust"}),
+    ("LockExpired", {}, {}),
     ("ReverseMove", {"moveId": "LAST_WASTE", "reason": "dry after all"}, {"reason": "wet"}),
     (
         "SetPars",
@@ -241,6 +245,7 @@ def _last(site: Site, what: Any) -> Any:
     sql = {
         "LAST_WASTE": "SELECT max(id) FROM goods_moves WHERE kind = 'WASTED'",
         "LAST_IMPORT": "SELECT max(import_id) FROM machine_imports",
+        "LAST_RECALL": "SELECT recall_id FROM recalls ORDER BY created_at_ms DESC LIMIT 1",
     }
     if not isinstance(what, str) or what not in sql:
         return what

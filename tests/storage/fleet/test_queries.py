@@ -353,6 +353,7 @@ async def test_gauges_tell_what_is_open_and_since_when(db: Database) -> None:
         GaugeView(name="sessions_open", status="", count=2, oldest_at_ms=at_ms),
         GaugeView(name="machines_online", status="", count=2, oldest_at_ms=None),
         GaugeView(name="codes_differing", status="", count=0, oldest_at_ms=None),
+        GaugeView(name="locks_not_obeyed", status="", count=0, oldest_at_ms=None),
         GaugeView(name="vends_in_doubt", status="", count=0, oldest_at_ms=None),
         GaugeView(name="differences_open", status="", count=0, oldest_at_ms=None),
         *(

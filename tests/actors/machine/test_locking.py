@@ -1,0 +1,148 @@
+"""A locked column sells nothing from that moment on, whatever the machine knows of it."""
+
+import pytest
+
+from actors.machine import events
+from actors.machine.decision import Decision
+from actors.machine.effects import ApproveVend, UpdatePlanogram, Welcome
+from actors.machine.invariants import InvariantBroken, check_decision
+from actors.machine.locking import locked, shown
+from actors.machine.state import DenyReason, Mode, VendStatus
+from actors.machine.stock import can_sell
+from actors.machine.values import replace
+from tests.support.story import Story, a_machine
+
+
+def lock(story: Story, *columns: str) -> Decision:
+    """An administrator wants these columns locked, and no others."""
+    before = story.state.configuration
+    wanted = replace(before, revision=before.revision + 1, locked=columns)
+    return story.do(events.ConfigurationChanged(configuration=wanted))
+
+
+def told(story: Story) -> list[dict[str, int]]:
+    """What the machine was told is left in each column, each time."""
+    return [
+        {column.column: column.stock for column in effect.columns}
+        for effect in story.effects(UpdatePlanogram)
+        if isinstance(effect, UpdatePlanogram)
+    ]
+
+
+def test_a_lock_within_a_session_acts_at_once() -> None:
+    """The choice is denied, the money stays the customer's, and other columns go on selling."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    story.connect()
+    story.pay(1_000)
+    lock(story, "A1")
+    story.select("A1")
+
+    assert DenyReason.COLUMN_LOCKED == story.state.settled_vends[-1].reason
+    assert 0 == story.money()["sold"]
+    story.select("A2")
+    story.success()
+    assert 300 == story.money()["sold"]
+    assert 3 == story.state.columns[0].stock
+
+
+def test_an_approved_vend_goes_on() -> None:
+    """Its motor may be turning; the next one of that column is denied."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    story.connect()
+    story.pay(1_500)
+    story.select("A1")
+    lock(story, "A1")
+    story.success()
+    assert 500 == story.money()["sold"]
+
+    story.select("A1")
+    assert 1 == len(story.effects(ApproveVend))
+    assert 500 == story.money()["sold"]
+
+
+def test_a_selection_that_waits_for_its_payment_is_denied() -> None:
+    """Whoever pays for it all the same has the money back."""
+    story = Story(a_machine(Mode.SELECTION_FIRST, stock=3))
+    story.connect()
+    story.select("A1")
+    lock(story, "A2")
+    assert story.state.session is not None
+    lock(story, "A1", "A2")
+
+    assert (VendStatus.DENIED, DenyReason.COLUMN_LOCKED) == (
+        story.state.settled_vends[-1].status,
+        story.state.settled_vends[-1].reason,
+    )
+    story.pay(500)
+    assert [] == story.effects(ApproveVend)
+    assert [500] == [refund.amount_minor for refund in story.state.refunds]
+
+
+def test_a_machine_hears_that_nothing_is_left_and_later_that_it_is() -> None:
+    """At once while it has a stream; a change of something else is not told as one of locks."""
+    story = Story(a_machine(stock=3))
+    story.connect()
+    lock(story, "A1")
+    lock(story, "A1")
+    lock(story)
+
+    assert [{"A1": 0, "A2": 3}, {"A1": 3, "A2": 3}] == told(story)
+    assert {3} == {column.stock for column in story.state.columns}
+
+
+@pytest.mark.parametrize(("columns", "left"), [(["A1"], 0), ([], 3)])
+def test_a_machine_that_was_away_hears_of_it_behind_its_welcome(
+    columns: list[str], left: int
+) -> None:
+    """Of the lock, and of its end: its planogram is the newest and says nothing of either."""
+    story = Story(a_machine(stock=3))
+    lock(story, *columns)
+    story.connect()
+
+    assert [Welcome, UpdatePlanogram] == [type(effect) for effect in story.last.effects[:2]]
+    assert left == told(story)[-1]["A1"]
+
+
+def test_a_machine_whose_columns_are_all_locked_cannot_sell() -> None:
+    """A customer who stands there with money could buy nothing."""
+    story = Story(a_machine(stock=3))
+    story.connect()
+    lock(story, "A1")
+    assert can_sell(story.state, story.policy)
+    lock(story, "A1", "A2")
+    assert not can_sell(story.state, story.policy)
+
+
+def test_a_customer_whose_last_choice_is_locked_has_the_money_back() -> None:
+    """After the grace that a machine has which cannot sell, not after the longer idle time."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    story.connect()
+    story.pay(1_000)
+    lock(story, "A1", "A2")
+    assert story.policy.unavailable_grace_ms < story.policy.idle_refund_ms
+    story.wait(story.policy.unavailable_grace_ms)
+
+    assert story.state.session is None
+    assert [1_000] == [refund.amount_minor for refund in story.state.refunds]
+
+
+def test_a_column_that_is_not_there_may_be_locked() -> None:
+    """It locks nothing until there is one."""
+    story = Story(a_machine(stock=3))
+    lock(story, "Z9")
+    assert locked(story.state, "Z9")
+    assert story.state.columns == shown(story.state)
+
+
+def test_a_decision_that_approves_a_locked_column_is_refused() -> None:
+    """Whatever mistake is made elsewhere: the host would halt the machine."""
+    story = Story(a_machine(Mode.AUTHORIZATION_FIRST, stock=3))
+    story.connect()
+    story.pay(1_000)
+    before = story.state
+    story.select("A1")
+    closed = replace(before.configuration, locked=("A1",))
+    state = replace(story.state, configuration=closed)
+
+    with pytest.raises(InvariantBroken, match="locked column A1 is denied"):
+        check_decision(replace(before, configuration=closed), replace(story.last, state=state))

@@ -16,6 +16,7 @@ from gateway.office.import_worker import ImportWorker
 from gateway.office.line_acts import LineActs
 from gateway.office.machine_imports import MachineImportService
 from gateway.office.places import PlaceService
+from gateway.office.planograms import PlanogramService
 from gateway.office.prices import PriceService
 from gateway.office.products import ProductService
 from gateway.office.profiles import MachineProfileService
@@ -29,6 +30,8 @@ from gateway.office.v1 import (
     machine_profile_service_pb2_grpc,
     place_service_pb2,
     place_service_pb2_grpc,
+    planogram_service_pb2,
+    planogram_service_pb2_grpc,
     price_service_pb2,
     price_service_pb2_grpc,
     product_service_pb2,
@@ -40,6 +43,7 @@ from gateway.office.v1 import (
 )
 from gateway.office.visits import VisitService
 from storage.database.engine import Database
+from storage.office.convergence import Convergence
 from storage.office.districts import Districts
 from storage.office.goods import Goods
 from storage.office.imports import Imports
@@ -83,6 +87,7 @@ class OfficeParts:
     selectors: Selectors
     imports: Imports
     importing: ImportWorker
+    convergence: Convergence
 
     @classmethod
     def on(cls, database: Database, fleet: Parts, token: Callable[[], str] = new_token) -> Self:
@@ -106,6 +111,7 @@ class OfficeParts:
             stays=stays,
             selectors=Selectors(database),
             imports=imports,
+            convergence=Convergence(database),
             importing=ImportWorker(
                 imports=imports,
                 lines=LineActs(acts=fleet.acts, profiles=profiles, stays=stays),
@@ -128,6 +134,7 @@ FILES = (
             place_service_pb2,
             machine_profile_service_pb2,
             machine_import_service_pb2,
+            planogram_service_pb2,
         )
     ),
 )
@@ -175,4 +182,7 @@ def add_services(parts: OfficeParts, server: grpc.aio.Server) -> None:
     machine_import_service_pb2_grpc.add_MachineImportServiceServicer_to_server(
         MachineImportService(parts.fleet, calls, parts.imports, parts.profiles, parts.selectors),
         server,
+    )
+    planogram_service_pb2_grpc.add_PlanogramServiceServicer_to_server(
+        PlanogramService(parts.fleet, parts.convergence), server
     )

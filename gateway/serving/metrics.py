@@ -42,6 +42,8 @@ _OPEN_ITEMS = {
     ),
     "codes_differing": "Machines whose code at Alipay is not yet as wanted; ListMachines with "
     "code_differs shows them.",
+    "planograms_waiting": "Machines that have not acknowledged the planogram that they shall have, "
+    "by whether they are online; ListConvergence shows them.",
     "work_items": "What waits for a person, by kind; ListWorkItems shows it.",
 }
 _LINK_GAUGES = {

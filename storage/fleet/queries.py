@@ -13,6 +13,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
+    case,
     func,
     literal,
     select,
@@ -50,6 +51,7 @@ from storage.tables import (
     journal,
     machine_states,
     machines,
+    planogram_waits,
     reconciliation_differences,
     refunds,
     sessions,
@@ -316,6 +318,18 @@ GAUGES: tuple[Select[*tuple[Any, ...]], ...] = (
         func.count(),
         func.min(machine_states.c.code_differs_since_ms),
     ).where(machine_states.c.code_differs_since_ms.is_not(None)),
+    select(
+        literal("planograms_waiting"),
+        case((machine_states.c.online.is_(True), "online"), else_="offline").label("link"),
+        func.count(),
+        func.min(planogram_waits.c.since_at_ms),
+    )
+    .select_from(
+        planogram_waits.outerjoin(
+            machine_states, machine_states.c.machine_id == planogram_waits.c.machine_id
+        )
+    )
+    .group_by("link"),
     select(
         literal("vends_in_doubt"), literal(""), func.count(), func.min(vends.c.requested_at_ms)
     ).where(in_status(vends, [VendStatus.IN_DOUBT.value])),

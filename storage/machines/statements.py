@@ -54,6 +54,7 @@ STATE_CHANGES = (
     "updated_at_ms",
     "code_differs_since_ms",
     "code_trouble",
+    "planogram_shown",
     "format",
     "body",
     "digest",

@@ -192,6 +192,7 @@ FrameReceived: stream_id seq fact remarks=()
 GoodsCounted: cause version column product counted believed visit='' actor='' reason=''
 GoodsMoved: kind cause version column product quantity into place lot='' visit='' actor='' reason=''
     reverses=None happened_at_ms=None
+PlanogramAcknowledged: stream_id planogram_version
 ReaderDisabled: reason=''
 ReaderEnabled:
 RefundAccepted: refund_id

@@ -30,25 +30,24 @@ async def test_a_machine_converges_when_it_acknowledges(site: Site) -> None:
     await site.register("VM-2")
     async with a_machine(site) as machine:
 
-        async def waiting() -> list[tuple[str, int]]:
-            return [
-                (one.machine_id, one.waits_for) for one in await converging(site, converged=False)
-            ]
+        async def waiting() -> list[tuple[str, bool]]:
+            told = planogram_pb2.PLANOGRAM_WAIT_ACKNOWLEDGEMENT
+            listed = await converging(site, converged=False)
+            return [(one.machine_id, one.waits_for == told) for one in listed]
 
-        host = planogram_pb2.PLANOGRAM_WAIT_HOST
         assert ("VM-1", planogram_pb2.PLANOGRAM_WAIT_NOTHING) == (
             (one := (await converging(site, converged=True))[0]).machine_id,
             one.waits_for,
         )
         await site.fleet.SetPlanogram(priced(600))
         update = await heard(machine, "planogram_update")
-        waits = [("VM-1", planogram_pb2.PLANOGRAM_WAIT_ACKNOWLEDGEMENT), ("VM-2", host)]
+        waits = [("VM-1", True), ("VM-2", False)]
         assert waits == (await waiting())
         await machine.call.write(_heartbeat(update.seq - 1))
         await machine.call.write(_heartbeat(update.seq))
 
         async def converged() -> bool | None:
-            return [("VM-2", host)] == await waiting() or None
+            return [("VM-2", False)] == await waiting() or None
 
         assert await found(converged)
         shown = (await converging(site))[0]

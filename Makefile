@@ -80,7 +80,7 @@ coverage: .venv/.dev
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m tests.coverage
 
 soak: .venv/.dev
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --steer 'each in turn'
 	$(BIN)/python -m tests.simulation --awaits --seeds $(AWAITS)
 	PATH="$(CURDIR)/.tools:$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -m slow --timeout 3600
 

@@ -213,7 +213,7 @@ def is_next_customer(draft: Draft, event: TopUpPaid) -> bool:
         early_ms <= event.paid_at_ours_ms <= late_ms
         and draft.now_ms >= draft.state.late_watch_until_ms
         and draft.state.configuration.mode is not Mode.SELECTION_FIRST
-        and stock.can_sell(draft.state)
+        and stock.can_sell(draft.state, draft.policy)
     )
 
 
@@ -330,7 +330,7 @@ def note_availability(draft: Draft) -> bool:
         session.vend is not None and session.vend.status is not VendStatus.IN_DOUBT
     ):
         return False
-    able = stock.can_sell(draft.state)
+    able = stock.can_sell(draft.state, draft.policy)
     if able and session.unavailable_since_ms is not None:
         draft.put_session(replace(session, unavailable_since_ms=None))
     elif not able and session.unavailable_since_ms is None:

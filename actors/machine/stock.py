@@ -9,6 +9,7 @@ from typing import Any, assert_never
 from actors.machine import alarms, events, goods
 from actors.machine.draft import Draft
 from actors.machine.goods import GOODS_ACTS_KEPT, GoodsAct, GoodsKind, GoodsMove
+from actors.machine.policy import Policy
 from actors.machine.state import (
     AlarmKind,
     Column,
@@ -42,10 +43,17 @@ def available(state: MachineState, column: Column) -> int:
     return column.stock - sum(vend.column == column.column for vend in open_vends(state))
 
 
-def can_sell(state: MachineState) -> bool:
+def too_many_doubts(state: MachineState, policy: Policy) -> bool:
+    """Tell whether so many vends are in doubt that no other one may begin."""
+    return len(state.doubts) >= policy.doubts_max
+
+
+def can_sell(state: MachineState, policy: Policy) -> bool:
     """Tell whether a customer who stands there with money could buy anything now."""
     ready = state.link.online and state.link.reader_enabled and state.configuration.enabled
-    return ready and any(available(state, column) > 0 for column in state.columns)
+    if not ready or too_many_doubts(state, policy):
+        return False
+    return any(available(state, column) > 0 for column in state.columns)
 
 
 def blocked(state: MachineState, name: str) -> bool:

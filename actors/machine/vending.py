@@ -71,9 +71,8 @@ def _why_not(draft: Draft, fact: events.VendRequested, column: Column | None) ->
     state, session = draft.state, draft.state.session
     if not sells(state):
         return DenyReason.OUT_OF_SERVICE
-    if (session is not None and session.vend is not None) or len(
-        state.doubts
-    ) >= draft.policy.doubts_max:
+    under_way = session is not None and session.vend is not None
+    if under_way or stock.too_many_doubts(state, draft.policy):
         return DenyReason.BUSY
     if column is None:
         return DenyReason.UNKNOWN_COLUMN

@@ -20,6 +20,7 @@ from tests.simulation.steers import STEERLESS, STEERS, as_it_comes, live_steered
 from tests.simulation.world import Outcome
 
 TAIL = 60
+EACH = "each in turn"
 T = TypeVar("T")
 
 
@@ -46,6 +47,16 @@ def again(seed: int, steer: str, dooms: Sequence[str]) -> Outcome:
         return live_steered(seed, steer, traced=True)
     pairs = [doom.rsplit("@", 1) for doom in dooms]
     return die(Death(seed=seed, dooms=tuple((name, int(at)) for name, at in pairs)), traced=True)
+
+
+def steered(seed: int, steer: str) -> Outcome:
+    """Live a world that is steered so, or by what its seed comes to."""
+    return live_steered(seed, steer_of(seed, steer))
+
+
+def steer_of(seed: int, steer: str) -> str:
+    """Return how the world of a seed is steered."""
+    return list(STEERS)[seed % len(STEERS)] if steer == EACH else steer
 
 
 def lived(world: Callable[[T], Outcome], what: list[T], jobs: int) -> Iterator[Outcome]:
@@ -131,9 +142,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--steer",
-        choices=list(STEERS),
+        choices=[*STEERS, EACH],
         default=STEERLESS,
-        help="make something less rare in these worlds",
+        help=f"make something less rare in these worlds; {EACH}: one after the other, by the seed",
     )
     options = parser.parse_args()
     if options.planted:
@@ -143,9 +154,9 @@ def main() -> int:
         if options.awaits:
             outcomes = lived(die, [death for seed in seeds for death in deaths(seed)], options.jobs)
         else:
-            outcomes = lived(partial(live_steered, steer=options.steer), seeds, options.jobs)
+            outcomes = lived(partial(steered, steer=options.steer), seeds, options.jobs)
         return 1 if soak(outcomes) else 0
-    outcome = again(options.seed, options.steer, options.die)
+    outcome = again(options.seed, steer_of(options.seed, options.steer), options.die)
     if options.trace:
         print("\n".join(outcome.story))
     print(

@@ -74,9 +74,9 @@ def test_a_machine_sells_only_if_all_is_well(why: object) -> None:
     story = Story()
     story.connect()
 
-    assert can_sell(story.state)
+    assert can_sell(story.state, story.policy)
     assert callable(why)
-    assert not can_sell(why(story.state))
+    assert not can_sell(why(story.state), story.policy)
 
 
 # --- columns that fail ---

@@ -3,7 +3,7 @@
 import pytest
 
 from actors.machine import events
-from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, ShowQr
+from actors.machine.effects import ApproveVend, DenyVend, RejectFrame, SendRefund, ShowQr
 from actors.machine.ids import BootId, RequestId, StreamId, VendId
 from actors.machine.policy import Policy
 from actors.machine.state import DenyReason, Mode, VendStatus
@@ -155,6 +155,12 @@ def test_so_many_doubts_and_the_machine_sells_nothing_more() -> None:
     story.select()
 
     assert [DenyReason.BUSY] == denied(story)
+
+    # Money for which nothing can be had is not kept for the whole idle time.
+    story.pay(1_000, "bob")
+    story.wait(story.policy.unavailable_grace_ms)
+    sent = [one for one in story.effects(SendRefund) if isinstance(one, SendRefund)]
+    assert 1_000 in [one.amount_minor for one in sent]
 
 
 def test_no_result_is_a_doubt_and_a_doubt_ends() -> None:

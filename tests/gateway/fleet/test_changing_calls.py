@@ -21,7 +21,7 @@ from gateway.fleet.machine_calls import MachineCalls
 from gateway.fleet.money_calls import MoneyCalls
 from gateway.fleet.payer_calls import PayerCalls
 from gateway.fleet.v1 import fleet_service_pb2 as wire
-from gateway.fleet.v1 import machine_pb2
+from gateway.fleet.v1 import machine_pb2, work_item_pb2
 from gateway.fleet.v1 import session_service_pb2 as session_wire
 from gateway.fleet.v1 import trade_service_pb2 as trade_wire
 from gateway.fleet.v1 import work_item_service_pb2 as item_wire
@@ -453,5 +453,10 @@ async def test_what_alipay_refuses_a_code_to_say_is_shown(site: Site) -> None:
     machine = await found(refused)
     assert [machine_pb2.CODE_PART_STORE_NAME] == machine.code_differs
     assert machine_pb2.CODE_STATUS_ACTIVE == machine.code_status
-    (item,) = (await site.work_items.ListWorkItems(item_wire.ListWorkItemsRequest())).work_items
+
+    async def waits() -> work_item_pb2.WorkItem | None:
+        listed = (await site.work_items.ListWorkItems(item_wire.ListWorkItemsRequest())).work_items
+        return next(iter(listed), None)
+
+    item = await found(waits)  # not while Alipay is asked once more
     assert "Alipay refused STORE_NAME, and the code goes on" in item.reason

@@ -53,6 +53,8 @@ def test_a_signal_ends_a_command_with_a_sentence(name: str, works: str, ignores:
     """Whatever it is doing, also where Ctrl-C is ignored, as in the background."""
     if ignores and name == "SIGINT":
         pytest.skip("it is ignored")
+    # Whoever runs the tests may ignore it, and the child would with them.
+    ignores = ignores or "signal.signal(signal.SIGINT, signal.default_int_handler)"
     ended = _ran(
         "import asyncio, signal, sys, threading, time, typer\n"
         "from gateway.process.endings import sentences\n"

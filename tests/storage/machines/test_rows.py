@@ -125,7 +125,8 @@ def test_a_machine_is_active_while_something_is_open(
     changes: dict[str, object], *, active: bool
 ) -> None:
     """What a new owner must see to without being asked."""
-    rest = MachineState(machine_id=VM_1, currency=HKD, code=Code(status=CodeStatus.ACTIVE))
+    code = Code(qr_payload="https://qr.alipay.com/bax1", status=CodeStatus.ACTIVE)
+    rest = MachineState(machine_id=VM_1, currency=HKD, code=code)
     assert active == rows.is_active(replace(rest, **changes))  # type: ignore[arg-type]
 
 
